@@ -35,7 +35,7 @@ pub const OUTBOX_DURABLE_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of ephemeral events kept for a slow reader; more are dropped.
 pub const OUTBOX_EPHEMERAL_BYTES_MAX: usize = 64 * 1024;
 /// Seconds without a byte taken by the socket until it is cut. With the sweep's second this stays under ten.
-pub const STALL_SECONDS_MAX: u32 = 8;
+pub const STALL_SECONDS_MAX: u32 = 7;
 /// Seconds that a close frame may take to get out and be answered.
 pub const CLOSE_GRACE_SECONDS: u32 = 2;
 /// What the kernel may hold for one client; uncapped it swallows most of a megabyte before a stall shows.
@@ -123,3 +123,10 @@ pub const LIST_MAX: i64 = 1_000;
 pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
 /// Addresses that the login limiter remembers.
 pub const LOGIN_ADDRESSES_MAX: usize = 50_000;
+
+// ---- fan-out ----
+
+/// Members that one room's batch is written to before the worker's other work has its turn.
+pub const FANOUT_CHUNK_MEMBERS: usize = 1_024;
+/// How often a worker looks at a quarter of its connections.
+pub const SWEEP_PERIOD: Duration = Duration::from_millis(250);
