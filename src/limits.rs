@@ -40,6 +40,8 @@ pub const STALL_SECONDS_MAX: u32 = 8;
 pub const CLOSE_GRACE_SECONDS: u32 = 2;
 /// What the kernel may hold for one client; uncapped it swallows most of a megabyte before a stall shows.
 pub const KERNEL_SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// What the pipe of a mounted session holds, on top of the HTTP dispatcher's own buffers.
+pub const MOUNTED_PIPE_BYTES_MAX: usize = 32 * 1024;
 /// The read buffer that all sockets of a worker share.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Reads of one socket in one turn, so that a client which never pauses does not hold the thread.
