@@ -132,6 +132,14 @@ pub const USER_SEARCH_MAX: i64 = 20;
 pub const LIST_MAX: i64 = 1_000;
 /// Password hashes computed at once; each takes 19 MiB and a core.
 pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
+/// Passwords that wait for their turn; more are told to come back.
+pub const PASSWORD_HASHES_WAITING_MAX: usize = 256;
+/// Bytes of a token; honest ones have a few hundred.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// Characters of an e-mail address (RFC 5321 section 4.5.3.1.3).
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// How often the database is looked at for the health answers, which are true within 5 s.
+pub const HEALTH_PROBE: Duration = Duration::from_secs(2);
 /// Addresses that the login limiter remembers.
 pub const LOGIN_ADDRESSES_MAX: usize = 50_000;
 

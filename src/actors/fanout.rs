@@ -67,7 +67,7 @@ impl Broadcast {
     pub fn frame(&self, kind: DialectKind) -> Option<Frame> {
         let slot = self.encoded.get(kind as usize)?;
         let bytes = slot.get_or_init(|| {
-            frame::encode_message(|out| kind.dialect().encode_event(&self.event, out))
+            frame::build(|out| kind.dialect().encode_event(&self.event, out))
         });
         bytes.clone().map(|bytes| Frame { bytes, class: self.class })
     }
@@ -102,7 +102,7 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
 
 /// The frame of what one socket is told.
 pub fn reply_frame(kind: DialectKind, reply: &Reply) -> Option<Frame> {
-    let bytes = frame::encode_message(|out| kind.dialect().encode_reply(reply, out))?;
+    let bytes = frame::build(|out| kind.dialect().encode_reply(reply, out))?;
     Some(Frame { bytes, class: Class::Durable })
 }
 

@@ -7,7 +7,7 @@ use actix::{fut::ActorFuture, prelude::*};
 
 use super::{
     outbox::Farewell,
-    session::{Flow, Session},
+    session::Session,
 };
 use crate::{limits, transport::frame::Decoder};
 
@@ -66,7 +66,7 @@ impl Pump {
         let now = session.worker.now();
         session.outbox.heard.set(now);
         let fed = self.decoder.feed(bytes, limits::MESSAGE_BYTES_MAX, |frame| {
-            session.inbound(frame, ctx) == Flow::More
+            session.inbound(frame, ctx)
         });
         if let Err(breach) = fed {
             session.outbox.close(breach, Farewell::AfterQueued, now);

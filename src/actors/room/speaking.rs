@@ -26,7 +26,7 @@ use crate::{
 impl Room {
     /// Where the room's published sequence stands.
     pub(super) fn head(&self) -> Seq {
-        self.core.as_ref().map_or_else(Seq::default, |core| core.seq())
+        self.core.as_ref().map_or_else(Seq::default, |core| core.head())
     }
 
     /// Does what a member asks.
@@ -36,7 +36,7 @@ impl Room {
             return newcomer.asked.push(ask);
         }
         let Ask { conn, user, reference, command } = ask;
-        if !self.core.as_ref().is_some_and(|core| core.has(conn)) {
+        if !self.core.as_ref().is_some_and(|core| core.user_of(conn).is_some()) {
             let refusal = Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first");
             return self.refuse(conn, reference, refusal, ctx);
         }
