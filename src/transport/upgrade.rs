@@ -36,7 +36,7 @@ where
     let asking = Asking {
         path: request.path(),
         query: request.uri().query().unwrap_or_default(),
-        headers: request.headers(),
+        headers: &request.head().headers,
     };
     let Admitted { visitor, place } = match admit(&worker, asking).await {
         Ok(admitted) => admitted,
