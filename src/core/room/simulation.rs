@@ -246,7 +246,7 @@ impl Client {
 #[test]
 fn every_member_sees_every_event_once_and_in_order() {
     let (mut seen, mut incomplete, mut from_store) = (0, 0, 0);
-    simulate(200, |rng| {
+    simulate(60, |rng| {
         let mut world = World::new();
         for _ in 0..1_500 {
             world.step(rng);
@@ -256,5 +256,5 @@ fn every_member_sees_every_event_once_and_in_order() {
         incomplete += world.incomplete;
         from_store += world.from_store;
     });
-    assert!(seen > 0 && (std::env::var_os("CONVENE_SEED").is_some() || (incomplete > 100 && from_store > 100)));
+    assert!(seen > 0 && (std::env::var_os("CONVENE_SEED").is_some() || (incomplete > 30 && from_store > 30)));
 }

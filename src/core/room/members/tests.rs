@@ -71,7 +71,7 @@ fn a_crowd_that_has_gone_keeps_no_memory() {
 
 #[test]
 fn it_does_what_the_model_does() {
-    simulate(100, |rng| {
+    simulate(30, |rng| {
         let (mut members, mut model) = (Members::default(), BTreeMap::<u32, String>::new());
         for _ in 0..1_000 {
             let socket = rng.u32(0..40);
