@@ -105,6 +105,29 @@ pub const STORE_PATIENCE: Duration = Duration::from_secs(4);
 /// Pause between attempts on a database that is away.
 pub const STORE_RETRY: Duration = Duration::from_millis(250);
 
+// ---- the store ----
+
+/// Connections to PostgreSQL, those of the log included.
+pub const STORE_CONNECTIONS_MAX: usize = 16;
+/// Of them, those kept for appends, so that reads never keep a commit waiting.
+pub const STORE_LOG_CONNECTIONS: usize = 2;
+/// Connections that read a SQLite file; one more writes.
+pub const STORE_SQLITE_READERS: usize = 4;
+/// Ids looked up in one query.
+pub const STORE_IDS_PER_QUERY: usize = 1_000;
+/// Names tried for a user whose token's name is taken; a suffix has 16 million values.
+pub const PROVISION_ATTEMPTS_MAX: usize = 8;
+/// Threads for blocking calls: each SQLite connection, and migrating.
+pub const STORE_BLOCKING_THREADS_MAX: usize = 8;
+/// How long a query waits for a connection, a new one's handshake included.
+pub const STORE_CONNECTION_WAIT: Duration = Duration::from_secs(3);
+/// How long SQLite waits for a lock that another process holds.
+pub const STORE_LOCK_WAIT: Duration = Duration::from_secs(3);
+/// How long one statement, or the silence between two of a transaction, may last on PostgreSQL.
+pub const STORE_STATEMENT_MAX: Duration = Duration::from_secs(8);
+/// A room's log is trimmed when its sequence passes a multiple of this.
+pub const TRIM_EVERY_EVENTS: i64 = 64;
+
 // ---- users and connections ----
 
 /// How long an actor waits for another's answer.
