@@ -18,3 +18,5 @@ pub mod limits;
 pub mod metrics;
 pub mod store;
 pub mod transport;
+
+pub use transport::{body::Connection, mounted::mount};

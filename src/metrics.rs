@@ -16,43 +16,25 @@ use prometheus_client::{
 
 use crate::{disconnect::Disconnect, error::ErrorCode};
 
-/// What became of a request to open a socket.
+/// What became of a command, or of a request to open a socket.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum UpgradeOutcome {
-    /// Opened.
-    Accepted,
-    /// Refused, with the code that was told.
-    Refused(ErrorCode),
-}
-
-/// What became of a client's command.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum RequestOutcome {
+enum Outcome {
     Accepted,
     Refused(ErrorCode),
 }
 
-impl EncodeLabelValue for UpgradeOutcome {
+impl EncodeLabelValue for Outcome {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
         match self {
-            UpgradeOutcome::Accepted => encoder.write_str("accepted"),
-            UpgradeOutcome::Refused(code) => encoder.write_str(code.name()),
-        }
-    }
-}
-
-impl EncodeLabelValue for RequestOutcome {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
-        match self {
-            RequestOutcome::Accepted => encoder.write_str("accepted"),
-            RequestOutcome::Refused(code) => encoder.write_str(code.name()),
+            Outcome::Accepted => encoder.write_str("accepted"),
+            Outcome::Refused(code) => encoder.write_str(code.name()),
         }
     }
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OutcomeLabel<T: EncodeLabelValue> {
-    outcome: T,
+struct OutcomeLabel {
+    outcome: Outcome,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -62,6 +44,9 @@ struct CodeLabel {
 
 /// The content type of [`Metrics::render`] (Prometheus text exposition format 0.0.4).
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The code that stands for none (RFC 6455 section 7.1.5).
+const NO_CLOSE_FRAME: u16 = 1006;
 
 /// All counters of a node.
 pub struct Metrics {
@@ -75,21 +60,21 @@ pub struct Metrics {
     delivered_bytes: Counter,
     ephemeral_dropped: Counter,
     slow_consumers: Counter,
-    requests: Family<OutcomeLabel<RequestOutcome>, Counter>,
+    requests: Family<OutcomeLabel, Counter>,
     /// The outcome of nearly all requests, without the look into the family.
     requests_accepted: Counter,
     journal_appends: Counter,
     journal_commits: Counter,
     journal_commit_seconds: Histogram,
     journal_queue: Gauge,
-    upgrades: Family<OutcomeLabel<UpgradeOutcome>, Counter>,
+    upgrades: Family<OutcomeLabel, Counter>,
     store_up: Gauge,
 }
 
 impl Default for Metrics {
     fn default() -> Metrics {
-        let requests = Family::<OutcomeLabel<RequestOutcome>, Counter>::default();
-        let requests_accepted = requests.get_or_create_owned(&OutcomeLabel { outcome: RequestOutcome::Accepted });
+        let requests = Family::<OutcomeLabel, Counter>::default();
+        let requests_accepted = requests.get_or_create_owned(&OutcomeLabel { outcome: Outcome::Accepted });
         let mut metrics = Metrics {
             registry: Registry::default(),
             connections: Gauge::default(),
@@ -117,6 +102,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Everything at zero.
+    pub fn new() -> Metrics {
+        Metrics::default()
+    }
+
     fn register(&mut self) {
         let mut registry = Registry::with_prefix("convene");
         let r = &mut registry;
@@ -145,11 +135,12 @@ impl Metrics {
         self.connected.inc();
     }
 
-    /// A socket has ended.
-    pub fn disconnected(&self, why: Disconnect) {
+    /// A socket has ended; None: the client or the network ended it without a word.
+    pub fn disconnected(&self, why: Option<Disconnect>) {
         self.connections.dec();
-        self.disconnected.get_or_create(&CodeLabel { code: u32::from(why.code()) }).inc();
-        if why == Disconnect::TooSlow {
+        let code = why.map_or(NO_CLOSE_FRAME, Disconnect::code);
+        self.disconnected.get_or_create(&CodeLabel { code: u32::from(code) }).inc();
+        if why == Some(Disconnect::TooSlow) {
             self.slow_consumers.inc();
         }
     }
@@ -187,7 +178,7 @@ impl Metrics {
 
     /// A client's command was refused.
     pub fn refused(&self, code: ErrorCode) {
-        self.requests.get_or_create(&OutcomeLabel { outcome: RequestOutcome::Refused(code) }).inc();
+        self.requests.get_or_create(&OutcomeLabel { outcome: Outcome::Refused(code) }).inc();
     }
 
     /// A transaction stored events.
@@ -202,9 +193,14 @@ impl Metrics {
         self.journal_queue.set(gauge_value(waiting));
     }
 
-    /// A request to open a socket was answered.
-    pub fn upgrade(&self, outcome: UpgradeOutcome) {
-        self.upgrades.get_or_create(&OutcomeLabel { outcome }).inc();
+    /// A socket was let in.
+    pub fn upgraded(&self) {
+        self.upgrades.get_or_create(&OutcomeLabel { outcome: Outcome::Accepted }).inc();
+    }
+
+    /// A request to open a socket was refused.
+    pub fn upgrade_refused(&self, code: ErrorCode) {
+        self.upgrades.get_or_create(&OutcomeLabel { outcome: Outcome::Refused(code) }).inc();
     }
 
     /// The database answered, or did not.
@@ -278,7 +274,9 @@ mod tests {
         let metrics = Metrics::default();
         metrics.connected();
         metrics.connected();
-        metrics.disconnected(Disconnect::TooSlow);
+        metrics.connected();
+        metrics.disconnected(Some(Disconnect::TooSlow));
+        metrics.disconnected(None);
         metrics.room_opened();
         metrics.delivered(10, 1_000);
         metrics.ephemeral_dropped(3);
@@ -286,14 +284,15 @@ mod tests {
         metrics.refused(ErrorCode::InvalidJson);
         metrics.committed(5, Duration::from_millis(3));
         metrics.journal_queue(7);
-        metrics.upgrade(UpgradeOutcome::Accepted);
-        metrics.upgrade(UpgradeOutcome::Refused(ErrorCode::AuthenticationFailed));
+        metrics.upgraded();
+        metrics.upgrade_refused(ErrorCode::AuthenticationFailed);
         metrics.store(StoreState::Up);
         let text = metrics.render();
         for (name, value) in [
             ("convene_connections", 1.0),
-            ("convene_connections_total", 2.0),
+            ("convene_connections_total", 3.0),
             ("convene_disconnects_total{code=\"4510\"}", 1.0),
+            ("convene_disconnects_total{code=\"1006\"}", 1.0),
             ("convene_rooms", 1.0),
             ("convene_deliveries_total", 10.0),
             ("convene_delivered_bytes_total", 1_000.0),

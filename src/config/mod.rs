@@ -7,7 +7,7 @@ mod node;
 mod origins;
 mod proxies;
 mod secret;
-mod socket;
+mod sockets;
 mod storage;
 mod tls;
 mod variables;
@@ -22,7 +22,7 @@ pub use self::{
     origins::Origins,
     proxies::TrustedProxies,
     secret::Secret,
-    socket::{Rates, Socket},
+    sockets::{Heartbeat, Rates, Sockets},
     storage::{DatabaseUrl, Storage},
     tls::TlsFiles,
     variables::ConfigError,
@@ -38,7 +38,7 @@ pub struct Config {
     /// Who comes in.
     pub auth: Auth,
     /// What a socket may do and how long it may be silent.
-    pub socket: Socket,
+    pub sockets: Sockets,
     /// How much a user may ask.
     pub rates: Rates,
     /// What is logged.
@@ -67,7 +67,7 @@ impl Config {
         Ok(Config {
             storage,
             auth,
-            socket: Socket::read(&variables)?,
+            sockets: Sockets::read(&variables)?,
             rates: Rates::read(&variables)?,
             logging: Logging::read(&variables)?,
             node: Node::read(&variables)?,
@@ -81,7 +81,7 @@ impl Config {
         self.listen.describe(&mut lines);
         self.storage.describe(&mut lines);
         self.auth.describe(&mut lines);
-        self.socket.describe(&mut lines);
+        self.sockets.describe(&mut lines);
         self.rates.describe(&mut lines);
         self.logging.describe(&mut lines);
         self.node.describe(&mut lines);

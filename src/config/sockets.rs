@@ -6,28 +6,33 @@ use super::{ConfigError, variables::Variables};
 
 /// Sockets of the node and of one user, their heartbeats, and how writes are gathered.
 #[derive(Clone, Debug)]
-pub struct Socket {
+pub struct Sockets {
     /// `MAX_CONNECTIONS_PER_USER`: above it the user's oldest socket goes; 0: no limit.
-    pub connections_per_user_max: usize,
+    pub per_user_max: usize,
     /// `WEBSOCKET_MAX_CONNECTIONS`: sockets of this node; 0: no limit here.
-    pub connections_max: u64,
-    /// `WEBSOCKET_PING_INTERVAL`: between two pings.
-    pub ping_interval_seconds: u32,
-    /// `WEBSOCKET_PING_TIMEOUT` or `WEBSOCKET_TIMEOUT`: the silence after which a socket is closed.
-    pub ping_timeout_seconds: u32,
-    /// `WEBSOCKET_HEARTBEAT_INTERVAL`: between two pings in the nexus dialect.
-    pub nexus_ping_interval_seconds: u32,
-    /// `WEBSOCKET_HEARTBEAT_TIMEOUT`: the silence after which a nexus socket is closed.
-    pub nexus_ping_timeout_seconds: u32,
+    pub connections_max: usize,
+    /// `WEBSOCKET_PING_INTERVAL`, `WEBSOCKET_PING_TIMEOUT` (or `WEBSOCKET_TIMEOUT`).
+    pub heartbeat: Heartbeat,
+    /// `WEBSOCKET_HEARTBEAT_INTERVAL`, `WEBSOCKET_HEARTBEAT_TIMEOUT`: the same for the nexus dialect.
+    pub nexus_heartbeat: Heartbeat,
     /// `CORK_MS`: how long a busy socket's frames wait for company; zero: not at all.
     pub cork: Duration,
 }
 
-const CONNECTIONS_MAX: u32 = 10_000_000;
-const HEARTBEAT_SECONDS: std::ops::RangeInclusive<u32> = 1..=3_600;
+/// How often a socket is pinged, and after what silence it is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Heartbeat {
+    /// Between two pings.
+    pub interval: Duration,
+    /// Without a sign from the client.
+    pub timeout: Duration,
+}
 
-impl Socket {
-    pub(super) fn read(variables: &Variables<'_>) -> Result<Socket, ConfigError> {
+const CONNECTIONS_MAX: usize = 10_000_000;
+const HEARTBEAT_SECONDS: std::ops::RangeInclusive<u64> = 1..=3_600;
+
+impl Sockets {
+    pub(super) fn read(variables: &Variables<'_>) -> Result<Sockets, ConfigError> {
         let count = |name, default| {
             variables.number(name, 0..=CONNECTIONS_MAX, default, "a number of sockets, or 0 for no limit")
         };
@@ -35,52 +40,47 @@ impl Socket {
             Some(_) => "WEBSOCKET_PING_TIMEOUT",
             None => "WEBSOCKET_TIMEOUT",
         };
-        let (ping_interval_seconds, ping_timeout_seconds) =
-            heartbeat(variables, ("WEBSOCKET_PING_INTERVAL", 25), (timeout, 60))?;
-        let (nexus_ping_interval_seconds, nexus_ping_timeout_seconds) =
-            heartbeat(variables, ("WEBSOCKET_HEARTBEAT_INTERVAL", 30), ("WEBSOCKET_HEARTBEAT_TIMEOUT", 60))?;
-        Ok(Socket {
-            connections_per_user_max: count("MAX_CONNECTIONS_PER_USER", 5)? as usize,
-            connections_max: u64::from(count("WEBSOCKET_MAX_CONNECTIONS", 0)?),
-            ping_interval_seconds,
-            ping_timeout_seconds,
-            nexus_ping_interval_seconds,
-            nexus_ping_timeout_seconds,
+        Ok(Sockets {
+            per_user_max: count("MAX_CONNECTIONS_PER_USER", 5)?,
+            connections_max: count("WEBSOCKET_MAX_CONNECTIONS", 0)?,
+            heartbeat: heartbeat(variables, ("WEBSOCKET_PING_INTERVAL", 25), (timeout, 60))?,
+            nexus_heartbeat: heartbeat(
+                variables,
+                ("WEBSOCKET_HEARTBEAT_INTERVAL", 30),
+                ("WEBSOCKET_HEARTBEAT_TIMEOUT", 60),
+            )?,
             cork: variables.milliseconds("CORK_MS", 0..=1_000, 2)?,
         })
     }
 
     pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
-        lines.push(("MAX_CONNECTIONS_PER_USER", self.connections_per_user_max.to_string()));
+        let seconds = |span: Duration| span.as_secs().to_string();
+        lines.push(("MAX_CONNECTIONS_PER_USER", self.per_user_max.to_string()));
         lines.push(("WEBSOCKET_MAX_CONNECTIONS", self.connections_max.to_string()));
-        lines.push(("WEBSOCKET_PING_INTERVAL", self.ping_interval_seconds.to_string()));
-        lines.push(("WEBSOCKET_PING_TIMEOUT", self.ping_timeout_seconds.to_string()));
-        lines.push(("WEBSOCKET_HEARTBEAT_INTERVAL", self.nexus_ping_interval_seconds.to_string()));
-        lines.push(("WEBSOCKET_HEARTBEAT_TIMEOUT", self.nexus_ping_timeout_seconds.to_string()));
+        lines.push(("WEBSOCKET_PING_INTERVAL", seconds(self.heartbeat.interval)));
+        lines.push(("WEBSOCKET_PING_TIMEOUT", seconds(self.heartbeat.timeout)));
+        lines.push(("WEBSOCKET_HEARTBEAT_INTERVAL", seconds(self.nexus_heartbeat.interval)));
+        lines.push(("WEBSOCKET_HEARTBEAT_TIMEOUT", seconds(self.nexus_heartbeat.timeout)));
         lines.push(("CORK_MS", self.cork.as_millis().to_string()));
     }
 }
 
-/// Interval and time-out in seconds.
 fn heartbeat(
     variables: &Variables<'_>,
-    (interval_name, interval_default): (&'static str, u32),
-    (timeout_name, timeout_default): (&'static str, u32),
-) -> Result<(u32, u32), ConfigError> {
-    let seconds = |name, default: u32| {
-        variables.number(name, HEARTBEAT_SECONDS, default, &format!("seconds, such as {default}"))
-    };
-    let interval = seconds(interval_name, interval_default)?;
-    let timeout = seconds(timeout_name, timeout_default)?;
+    (interval_name, interval_default): (&'static str, u64),
+    (timeout_name, timeout_default): (&'static str, u64),
+) -> Result<Heartbeat, ConfigError> {
+    let interval = variables.seconds(interval_name, HEARTBEAT_SECONDS, interval_default)?;
+    let timeout = variables.seconds(timeout_name, HEARTBEAT_SECONDS, timeout_default)?;
     if timeout <= interval {
         let problem = format!(
-            "is not above {interval_name} ({interval} seconds), so that every quiet socket would be closed; \
-             set it to {} or more",
-            interval * 2
+            "is not above {interval_name} ({} seconds), so that every quiet socket would be closed; set it to {} or more",
+            interval.as_secs(),
+            interval.as_secs() * 2
         );
-        return Err(ConfigError::value(timeout_name, &timeout.to_string(), problem));
+        return Err(ConfigError::value(timeout_name, &timeout.as_secs().to_string(), problem));
     }
-    Ok((interval, timeout))
+    Ok(Heartbeat { interval, timeout })
 }
 
 /// How much a user may ask, over all of the user's sockets; 0 switches a limit off.
@@ -134,11 +134,11 @@ mod tests {
 
     #[test]
     fn the_time_out_has_two_names_and_the_longer_one_wins() {
-        let timeout = |variables: &[(&str, &str)]| config(variables).unwrap().socket.ping_timeout_seconds;
-        assert_eq!(timeout(&[]), 60);
-        assert_eq!(timeout(&[("WEBSOCKET_TIMEOUT", "90")]), 90);
+        let timeout = |variables: &[(&str, &str)]| config(variables).unwrap().sockets.heartbeat.timeout;
+        assert_eq!(timeout(&[]), Duration::from_secs(60));
+        assert_eq!(timeout(&[("WEBSOCKET_TIMEOUT", "90")]), Duration::from_secs(90));
         let both = [("WEBSOCKET_TIMEOUT", "90"), ("WEBSOCKET_PING_TIMEOUT", "40")];
-        assert_eq!(timeout(&both), 40);
+        assert_eq!(timeout(&both), Duration::from_secs(40));
     }
 
     #[test]
