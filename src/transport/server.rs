@@ -15,6 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::upgrade::upgrade;
 use crate::{
     actors::{node::Node, worker::Worker},
+    http::Site,
     limits,
 };
 
@@ -50,6 +51,7 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 /// Those of the system, when the listener can't be used.
 pub fn serve<F>(
     node: &Arc<Node>,
+    site: web::Data<Site>,
     listener: TcpListener,
     tls: Option<rustls::ServerConfig>,
     routes: F,
@@ -69,7 +71,7 @@ where
             HttpService::build()
                 .tcp_nodelay(true)
                 .upgrade(fn_service(move |(request, framed)| upgrade(request, framed, worker.clone())))
-                .finish(crate::http::app(routes.clone()))
+                .finish(crate::http::app(site.clone(), routes.clone()))
                 .tcp()
         })?,
         Some(tls) => builder.listen("https", listener, move || {
@@ -77,7 +79,7 @@ where
             HttpService::build()
                 .tcp_nodelay(true)
                 .upgrade(fn_service(move |(request, framed)| upgrade(request, framed, worker.clone())))
-                .finish(crate::http::app(routes.clone()))
+                .finish(crate::http::app(site.clone(), routes.clone()))
                 .rustls_0_23(tls.clone())
         })?,
     };
