@@ -87,9 +87,9 @@ fn respond(asset: &'static Asset, tag: &EntityTag, request: &HttpRequest) -> Htt
 
 /// FNV-1a, 64 bits, as hex: the same on every node that runs the same binary, which is all that an ETag needs.
 fn fingerprint(bytes: &[u8]) -> String {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
     format!("{hash:016x}")
 }
 
@@ -137,7 +137,8 @@ mod tests {
     #[actix_web::test]
     async fn nothing_but_reading_is_allowed_and_nothing_else_is_there() {
         let app = init_service(App::new().configure(configure)).await;
-        let head = call_service(&app, TestRequest::default().method("HEAD".parse().unwrap()).uri("/").to_request()).await;
+        let head =
+            call_service(&app, TestRequest::default().method("HEAD".parse().unwrap()).uri("/").to_request()).await;
         assert_eq!(head.status(), StatusCode::OK);
         let post = call_service(&app, TestRequest::post().uri("/").to_request()).await;
         assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
