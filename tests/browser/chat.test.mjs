@@ -3,63 +3,15 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
 import { Server } from "./server.mjs";
+import { composer, connected, launch, member, message, openChannel, openTab, PASSWORD, say, sent, signUp, texts } from "./tab.mjs";
 
-const WAIT_MS = 15_000;
-const PASSWORD = "correct horse battery staple";
 const MARKUP = `<img src=x onerror="document.title='broken'"><script>document.title='broken'</script><b>bold</b>`;
 
 let server;
 let browser;
 let ada;
 let grace;
-
-/** A browser context with one tab, and everything its console complained about. */
-async function openTab(name, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  context.setDefaultTimeout(WAIT_MS);
-  const page = await context.newPage();
-  const complaints = [];
-  page.on("pageerror", (error) => complaints.push(`exception: ${error.stack}`));
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
-  });
-  await page.addInitScript(() => {
-    document.addEventListener("securitypolicyviolation", (event) => {
-      console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
-    });
-  });
-  await page.goto(server.url);
-  return { name, page, complaints };
-}
-
-async function signUp({ name, page }) {
-  const form = page.locator("#auth-form");
-  await form.getByRole("button", { name: "Create an account" }).click();
-  await form.getByLabel("Username").fill(name);
-  await form.getByLabel("Email").fill(`${name}@example.com`);
-  await form.getByLabel("Password").fill(PASSWORD);
-  await form.getByRole("button", { name: "Create account" }).click();
-  await page.getByText(`@${name}`, { exact: true }).waitFor();
-}
-
-const composer = ({ page }) => page.locator("#composer-input");
-const message = ({ page }, text) => page.locator("#messages .message", { hasText: text });
-const sent = ({ page }, text) => page.locator('#messages .message[data-state="sent"]', { hasText: text });
-const connected = ({ page }) => page.locator('#connection[data-phase="open"]').waitFor();
-const member = ({ page }, name, online) => page.locator(`#members-list li[data-user="${name}"][data-online="${online}"]`);
-
-async function say(tab, text) {
-  await composer(tab).fill(text);
-  await composer(tab).press("Enter");
-}
-
-async function openChannel(tab, name) {
-  await tab.page.locator("#directory").getByRole("link", { name }).click();
-  await tab.page.getByRole("heading", { name: `#${name}`, level: 1 }).waitFor();
-  await connected(tab);
-}
 
 /** Has a user say `count` numbered things in the channel open in the tab, over a socket of their own; returns them once stored. */
 function speak({ page }, username, count) {
@@ -85,16 +37,9 @@ function speak({ page }, username, count) {
   }, { username, password: PASSWORD, count });
 }
 
-/** All texts on the screen, in order. */
-const texts = ({ page }) => page.locator("#messages .message .body").allTextContents();
-
 before(async () => {
   server = await Server.start();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-      "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launch();
 });
 
 after(async () => {
@@ -103,14 +48,14 @@ after(async () => {
 });
 
 test("two people sign up, each in a tab of their own", async () => {
-  ada = await openTab("ada");
-  grace = await openTab("grace");
+  ada = await openTab(browser, server.url, "ada");
+  grace = await openTab(browser, server.url, "grace");
   await Promise.all([signUp(ada), signUp(grace)]);
   await ada.page.getByRole("heading", { name: "Welcome, ada" }).waitFor();
 });
 
 test("what is wrong with a form is said in the server's sentence", async () => {
-  const other = await openTab("ada");
+  const other = await openTab(browser, server.url, "ada");
   const form = other.page.locator("#auth-form");
   const alert = other.page.getByRole("alert");
   await form.getByLabel("Username or email").fill("ada");
@@ -197,7 +142,7 @@ test("markup in a message, a group's name and a channel's name is shown as text"
 
 test("who leaves a channel is still online, and who closes the tab is not", async () => {
   await member(ada, "grace", true).waitFor();
-  const third = await openTab("margaret");
+  const third = await openTab(browser, server.url, "margaret");
   await signUp(third);
   await ada.page.locator("#room-add").click();
   await ada.page.getByRole("dialog").getByLabel("Username").fill("margaret");
@@ -298,7 +243,7 @@ test("signing out ends the session for good", async () => {
 });
 
 test("at a phone's width one thing is shown at a time", async () => {
-  const phone = await openTab("phone", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const phone = await openTab(browser, server.url, "phone", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   const { page } = phone;
   await page.getByLabel("Username or email").fill("ada");
   await page.getByLabel("Password").fill(PASSWORD);

@@ -88,19 +88,20 @@ async function enter() {
   const user = currentUser();
   byId("welcome").hidden = true;
   byId("app").hidden = false;
-  byId("account-avatar").replaceChildren(avatar(user.id, user.display_name || user.username, "online"));
+  byId("account-avatar").replaceChildren(avatar(user.id, user.display_name || user.username));
   byId("account-name").textContent = user.display_name || user.username;
   byId("account-handle").textContent = `@${user.username}`;
+  byId("home-handle").textContent = user.username;
   byId("home-title").textContent = `Welcome, ${user.display_name || user.username}`;
   directory = new Directory();
   directory.addEventListener("change", drawDirectory);
-  drawDirectory();
+  directory.addEventListener("loaded", followRoute);
+  showHome();
   try {
     await directory.refresh();
   } catch (error) {
     if (error.status !== 401) toast(error.message);
   }
-  if (directory) followRoute();
 }
 
 // ---- what people can do
@@ -206,7 +207,7 @@ function lastRoom() {
 }
 
 async function followRoute() {
-  if (!directory) return;
+  if (!directory?.loaded) return undefined;
   const [, kind, rawId] = location.hash.match(/^#\/([cd])\/(.+)$/) ?? [];
   if (kind === "c") return openChannel(decodeURIComponent(rawId));
   if (kind === "d") return openDirect(decodeURIComponent(rawId));

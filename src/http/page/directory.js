@@ -1,5 +1,5 @@
 // What this user can open: groups with their channels, and the people written to. Groups come from the server;
-// the list of direct messages is kept in this browser, per user.
+// the list of direct messages is kept in this browser, per user. Fires "change", and "loaded" once.
 
 import { call, currentUser } from "./api.js";
 
@@ -32,8 +32,8 @@ export class Directory extends EventTarget {
     if (!document.hidden) this.refresh().catch(() => {});
   };
 
-  #changed() {
-    if (!this.#stopped) this.dispatchEvent(new Event("change"));
+  #tell(event) {
+    if (!this.#stopped) this.dispatchEvent(new Event(event));
   }
 
   #schedule() {
@@ -60,7 +60,8 @@ export class Directory extends EventTarget {
       this.groups = groups;
       const first = !this.loaded;
       this.loaded = true;
-      if (first || JSON.stringify(groups) !== before) this.#changed();
+      if (JSON.stringify(groups) !== before) this.#tell("change");
+      if (first) this.#tell("loaded");
     } finally {
       this.#schedule();
     }
@@ -111,7 +112,7 @@ export class Directory extends EventTarget {
       ? this.direct.map((other) => (other.id === id ? person : other))
       : [person, ...this.direct].slice(0, DIRECT_MAX);
     this.#storeDirect();
-    this.#changed();
+    this.#tell("change");
   }
 
   #directKey() {
