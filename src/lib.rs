@@ -10,3 +10,4 @@ pub mod disconnect;
 pub mod error;
 pub mod ids;
 pub mod limits;
+pub mod transport;

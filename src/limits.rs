@@ -35,17 +35,28 @@ pub const OUTBOX_DURABLE_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of ephemeral events kept for a slow reader; more are dropped.
 pub const OUTBOX_EPHEMERAL_BYTES_MAX: usize = 64 * 1024;
 /// Seconds without a byte taken by the socket until it is cut. With the sweep's second this stays under ten.
-pub const STALL_SECONDS_MAX: u32 = 8;
+pub const STALL_SECONDS_MAX: u32 = 7;
 /// Seconds that a close frame may take to get out and be answered.
 pub const CLOSE_GRACE_SECONDS: u32 = 2;
 /// What the kernel may hold for one client; uncapped it swallows most of a megabyte before a stall shows.
 pub const KERNEL_SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// What the pipe of a mounted session holds, on top of the HTTP dispatcher's own buffers.
+pub const MOUNTED_PIPE_BYTES_MAX: usize = 32 * 1024;
 /// The read buffer that all sockets of a worker share.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Reads of one socket in one turn, so that a client which never pauses does not hold the thread.
 pub const READS_PER_TURN_MAX: usize = 8;
 /// Commands that may wait behind a pending one; then the socket is not read.
 pub const SESSION_WAITING_MAX: usize = 64;
+
+/// Bytes of small frames that are copied together for one write.
+pub const WRITE_CHUNK_BYTES_MAX: usize = 64 * 1024;
+/// A frame of this size is written as it is: copying it would cost more than a second write.
+pub const WRITE_ALONE_BYTES_MIN: usize = 32 * 1024;
+/// Batches of a room closer together than this are worth a wait for the next frame.
+pub const CORK_CLOSE_TOGETHER: Duration = Duration::from_millis(4);
+/// A room that waits in vain tries again after 1, 3, 7 … batches; after so many misses it gets no rarer.
+pub const CORK_MISSES_MAX: u8 = 7;
 
 // ---- mailboxes ----
 
@@ -123,3 +134,10 @@ pub const LIST_MAX: i64 = 1_000;
 pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
 /// Addresses that the login limiter remembers.
 pub const LOGIN_ADDRESSES_MAX: usize = 50_000;
+
+// ---- fan-out ----
+
+/// Members that one room's batch is written to before the worker's other work has its turn.
+pub const FANOUT_CHUNK_MEMBERS: usize = 1_024;
+/// How often a worker looks at a quarter of its connections.
+pub const SWEEP_PERIOD: Duration = Duration::from_millis(250);

@@ -1,0 +1,6 @@
+//! Bytes and sockets: the WebSocket wire format, the socket that a session owns after the upgrade, and the same session
+//! inside anybody's actix-web App. Nothing here may know a dialect's fields or touch the store.
+
+pub mod body;
+pub mod frame;
+pub mod socket;
