@@ -14,6 +14,7 @@ export class Directory extends EventTarget {
   loaded = false;
   #timer = 0;
   #round = 0;
+  #shownRound = 0;
   #stopped = false;
 
   constructor() {
@@ -47,15 +48,19 @@ export class Directory extends EventTarget {
 
   /** Reads the groups, and the channels of those that are new, of `groupId`, and of one more in turn. */
   async refresh(groupId) {
+    const round = (this.#round += 1);
     try {
       const known = new Map(this.groups.map((group) => [group.id, group]));
       const listed = await call("GET", "/api/groups");
-      const turn = listed[(this.#round += 1) % Math.max(1, listed.length)]?.id;
+      const turn = listed[round % Math.max(1, listed.length)]?.id;
       const groups = await Promise.all(listed.map(async (group) => {
         const channels = known.get(group.id)?.channels;
         const stale = !channels || group.id === groupId || group.id === turn;
         return { ...group, channels: stale ? await call("GET", `/api/groups/${group.id}/channels`) : channels };
       }));
+      // An answer that was overtaken by that of a later question is out of date.
+      if (round < this.#shownRound) return;
+      this.#shownRound = round;
       const before = JSON.stringify(this.groups);
       this.groups = groups;
       const first = !this.loaded;
