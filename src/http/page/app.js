@@ -172,6 +172,7 @@ function drawDirectory() {
 function closeRoom() {
   room?.close();
   room = null;
+  byId("skip").hidden = true;
 }
 
 function showHome() {
@@ -188,6 +189,7 @@ function showRoom(target) {
   closeRoom();
   byId("home").hidden = true;
   byId("room").hidden = false;
+  byId("skip").hidden = false;
   byId("app").dataset.pane = "room";
   setMembersShown(ROOMY.matches);
   if (target.person) directory.rememberPerson(target.person);
