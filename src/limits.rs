@@ -105,6 +105,29 @@ pub const STORE_PATIENCE: Duration = Duration::from_secs(4);
 /// Pause between attempts on a database that is away.
 pub const STORE_RETRY: Duration = Duration::from_millis(250);
 
+// ---- the store ----
+
+/// Connections to PostgreSQL, those of the log included.
+pub const STORE_CONNECTIONS_MAX: usize = 16;
+/// Of them, those kept for appends, so that reads never keep a commit waiting.
+pub const STORE_LOG_CONNECTIONS: usize = 2;
+/// Connections that read a SQLite file; one more writes.
+pub const STORE_SQLITE_READERS: usize = 4;
+/// Ids looked up in one query.
+pub const STORE_IDS_PER_QUERY: usize = 1_000;
+/// Names tried for a user whose token's name is taken; a suffix has 16 million values.
+pub const PROVISION_ATTEMPTS_MAX: usize = 8;
+/// Threads for blocking calls: each SQLite connection, and migrating.
+pub const STORE_BLOCKING_THREADS_MAX: usize = 8;
+/// How long a query waits for a connection, a new one's handshake included.
+pub const STORE_CONNECTION_WAIT: Duration = Duration::from_secs(3);
+/// How long SQLite waits for a lock that another process holds.
+pub const STORE_LOCK_WAIT: Duration = Duration::from_secs(3);
+/// How long one statement, or the silence between two of a transaction, may last on PostgreSQL.
+pub const STORE_STATEMENT_MAX: Duration = Duration::from_secs(8);
+/// A room's log is trimmed when its sequence passes a multiple of this.
+pub const TRIM_EVERY_EVENTS: i64 = 64;
+
 // ---- users and connections ----
 
 /// How long an actor waits for another's answer.
@@ -132,6 +155,14 @@ pub const USER_SEARCH_MAX: i64 = 20;
 pub const LIST_MAX: i64 = 1_000;
 /// Password hashes computed at once; each takes 19 MiB and a core.
 pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
+/// Passwords that wait for their turn; more are told to come back.
+pub const PASSWORD_HASHES_WAITING_MAX: usize = 256;
+/// Bytes of a token; honest ones have a few hundred.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// Characters of an e-mail address (RFC 5321 section 4.5.3.1.3).
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// How often the database is looked at for the health answers, which are true within 5 s.
+pub const HEALTH_PROBE: Duration = Duration::from_secs(2);
 /// Addresses that the login limiter remembers.
 pub const LOGIN_ADDRESSES_MAX: usize = 50_000;
 
@@ -141,3 +172,12 @@ pub const LOGIN_ADDRESSES_MAX: usize = 50_000;
 pub const FANOUT_CHUNK_MEMBERS: usize = 1_024;
 /// How often a worker looks at a quarter of its connections.
 pub const SWEEP_PERIOD: Duration = Duration::from_millis(250);
+
+// ---- the server ----
+
+/// Connections that may wait to be accepted.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Seconds that running REST requests have at the end.
+pub const REST_SHUTDOWN_SECONDS: u64 = 5;
+/// How often a drain looks whether the sockets are gone.
+pub const DRAIN_POLL: Duration = Duration::from_millis(25);

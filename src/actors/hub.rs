@@ -2,7 +2,15 @@
 //! thread are in which room, gathers frames while that pays, and runs the thread's only sweep. It never decides who
 //! may be in a room: it does what rooms tell it, in the order in which they tell it.
 
-use std::{future::Future, mem, pin::Pin, rc::Rc, sync::Arc, task, time::Instant};
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task,
+    time::{Duration, Instant},
+};
 
 use actix::{fut::ActorFuture, prelude::*};
 use rustc_hash::FxHashMap;
@@ -48,24 +56,23 @@ struct LocalRoom {
     pending: Vec<Arc<Broadcast>>,
     /// A batch that is partly written: a big fan-out is cut into chunks.
     flight: Option<Flight>,
-    due_us: u64,
-    waited: Waited,
+    /// When the pending ones go out, since the hub started.
+    due: Duration,
     cork: Cork,
     /// Members whose session ended, cleared away together.
     gone: usize,
+}
+
+impl LocalRoom {
+    fn due(&self) -> Duration {
+        if self.flight.is_some() { Duration::ZERO } else { self.due }
+    }
 }
 
 struct Flight {
     batch: Batch,
     /// The next member's place.
     at: usize,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Waited {
-    #[default]
-    No,
-    Yes,
 }
 
 /// How much of a room's batch to write.
@@ -90,8 +97,8 @@ impl Hub {
         }
     }
 
-    fn now_us(&self) -> u64 {
-        self.started.elapsed().as_micros() as u64
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 }
 
@@ -146,12 +153,10 @@ impl Handler<FromRoom> for Hub {
 
 impl Hub {
     fn deliver(&mut self, id: RoomId, broadcast: Arc<Broadcast>) {
-        let now_us = self.now_us();
+        let now = self.elapsed();
         let Some(room) = self.rooms.get_mut(&id) else { return };
         if room.pending.is_empty() {
-            let wait_us = room.cork.wait_us(now_us, self.worker.node.cork_us);
-            room.waited = if wait_us > 0 { Waited::Yes } else { Waited::No };
-            room.due_us = now_us + wait_us;
+            room.due = now + room.cork.wait(now, self.worker.node.config.sockets.cork);
             if room.flight.is_none() {
                 self.dirty.push(id);
             }
@@ -222,9 +227,7 @@ impl Hub {
             }
             let frames = flight.batch.len();
             room.flight = None;
-            if mem::take(&mut room.waited) == Waited::Yes {
-                room.cork.flushed(frames, self.started.elapsed().as_micros() as u64);
-            }
+            room.cork.flushed(frames, self.started.elapsed());
             match extent {
                 Extent::Whole => {}
                 Extent::Chunk if room.pending.is_empty() => return Written::All,
@@ -234,16 +237,16 @@ impl Hub {
     }
 
     /// Writes every room whose moment has come; answers when the next one's comes.
-    fn flush_due(&mut self) -> Option<u64> {
+    fn flush_due(&mut self) -> Option<Duration> {
         let mut next = None;
         if !self.dirty.is_empty() {
-            let now_us = self.now_us();
+            let now = self.elapsed();
             let mut waiting = Vec::new();
             for id in mem::take(&mut self.dirty) {
-                let due = self.rooms.get(&id).map_or(0, |room| if room.flight.is_some() { 0 } else { room.due_us });
-                let left = due > now_us || self.write(id, Extent::Chunk) == Written::Partly;
+                let due = self.rooms.get(&id).map_or(Duration::ZERO, LocalRoom::due);
+                let left = due > now || self.write(id, Extent::Chunk) == Written::Partly;
                 if left {
-                    next = Some(next.unwrap_or(u64::MAX).min(due));
+                    next = Some(next.unwrap_or(Duration::MAX).min(due));
                     waiting.push(id);
                 }
             }
@@ -326,16 +329,21 @@ impl Hub {
         };
         for outbox in quarter {
             if let Some(was) = outbox.check_stall(now) {
-                log::info!("event=socket_cut conn={:?} user={} was={was:?} owed_bytes={}", outbox.key, outbox.user, outbox.owed_bytes());
+                log::info!(
+                    "event=socket_cut conn={:?} user={} was={was:?} owed_bytes={}",
+                    outbox.key,
+                    outbox.user,
+                    outbox.owed_bytes()
+                );
                 continue;
             }
             node.metrics.ephemeral_dropped(outbox.take_dropped());
             let heartbeat = node.heartbeat(outbox.dialect);
-            if now.saturating_sub(outbox.heard.get()) >= heartbeat.timeout_seconds {
+            if now.saturating_sub(outbox.heard.get()) >= heartbeat.timeout.as_secs() as u32 {
                 outbox.close(Disconnect::HeartbeatMissed, Farewell::AfterQueued, now);
             } else if wall >= outbox.expires_at.get() {
                 outbox.close(Disconnect::TokenExpired, Farewell::AfterQueued, now);
-            } else if now.saturating_sub(outbox.pinged.get()) >= heartbeat.interval_seconds {
+            } else if now.saturating_sub(outbox.pinged.get()) >= heartbeat.interval.as_secs() as u32 {
                 outbox.ping(now);
             }
         }
@@ -354,8 +362,8 @@ impl ActorFuture<Hub> for Flusher {
         _: &mut Context<Hub>,
         cx: &mut task::Context<'_>,
     ) -> task::Poll<()> {
-        if let Some(due_us) = hub.flush_due() {
-            let next = tokio::time::Instant::from_std(hub.started) + std::time::Duration::from_micros(due_us);
+        if let Some(due) = hub.flush_due() {
+            let next = tokio::time::Instant::from_std(hub.started) + due;
             if next <= tokio::time::Instant::now() {
                 // a chunk is left: the mailbox and the thread's other tasks have their turn first
                 cx.waker().wake_by_ref();

@@ -40,7 +40,7 @@ pub struct WorkerUp {
 }
 
 /// May this user open a socket? Asked before the upgrade.
-#[derive(Message)]
+#[derive(Message, Clone)]
 #[rtype(result = "Admission")]
 pub struct Admit {
     /// Who.

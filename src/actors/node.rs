@@ -8,10 +8,10 @@ use std::sync::{
 
 use actix::Addr;
 
-use super::{journal::Journal, presence::PresenceTracker, registry::Registry};
+use super::{bridge::BridgeLink, journal::Journal, presence::PresenceTracker, registry::Registry};
 use crate::{
     auth::tokens::Verifier,
-    config::Config,
+    config::{Config, Heartbeat},
     core::rate::RateLimits,
     dialects::DialectKind,
     ids::{Timestamp, UserId},
@@ -37,22 +37,13 @@ pub struct Node {
     pub metrics: Arc<Metrics>,
     /// The wall clock.
     pub clock: Clock,
-    /// How long a busy room's frames wait for company.
-    pub cork_us: u64,
+    /// The line to other nodes.
+    pub bridge: BridgeLink,
     /// What users may send.
     pub rates: RateLimits,
     /// The node has begun to drain: no new sockets.
     pub(crate) draining: AtomicBool,
     pub(crate) workers: AtomicU16,
-}
-
-/// When a socket is pinged, and when silence ends it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Heartbeat {
-    /// Seconds between pings.
-    pub interval_seconds: u32,
-    /// Seconds of silence after which the socket is closed.
-    pub timeout_seconds: u32,
 }
 
 impl Node {
@@ -67,13 +58,9 @@ impl Node {
     }
 
     /// The heartbeat of a dialect's sockets.
-    pub fn heartbeat(&self, dialect: DialectKind) -> Heartbeat {
-        let socket = &self.config.socket;
+    pub fn heartbeat(&self, dialect: DialectKind) -> &Heartbeat {
         match dialect {
-            DialectKind::Channel => Heartbeat {
-                interval_seconds: socket.ping_interval_seconds,
-                timeout_seconds: socket.ping_timeout_seconds,
-            },
+            DialectKind::Channel => &self.config.sockets.heartbeat,
         }
     }
 }

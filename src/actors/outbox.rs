@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    core::backlog::{Backlog, Class, Frame, Pushed},
+    core::backlog::{Backlog, Frame, Overflow},
     dialects::DialectKind,
     disconnect::Disconnect,
     ids::{Timestamp, UserId},
@@ -169,32 +169,22 @@ impl Outbox {
 
     /// Queues a control frame.
     pub fn push_control(&self, bytes: Bytes, now: u32) {
-        self.push(Frame { bytes, class: Class::Durable }, now);
+        self.push(Frame::durable(bytes), now);
     }
 
     /// Queues frames of which the first `sent` bytes are on the wire already.
-    pub fn queue(&self, frames: &[Frame], mut sent: usize, now: u32) {
-        let mut overflow = false;
-        {
+    pub fn queue(&self, frames: &[Frame], sent: usize, now: u32) {
+        let pushed = {
             let mut slot = self.backlog.borrow_mut();
             let backlog = slot.get_or_insert_with(|| {
                 self.cut_at.set(now + STALL_SECONDS_MAX);
                 Box::default()
             });
-            for frame in frames {
-                if sent >= frame.bytes.len() {
-                    sent -= frame.bytes.len();
-                    continue;
-                }
-                match backlog.push(frame, std::mem::take(&mut sent)) {
-                    Pushed::Queued | Pushed::Replaced => {}
-                    Pushed::Dropped => self.dropped.set(self.dropped.get().saturating_add(1)),
-                    Pushed::Overflow => overflow = true,
-                }
-            }
-        }
-        if overflow {
-            self.close(Disconnect::TooSlow, Farewell::AtOnce, now);
+            backlog.push_all(frames, sent)
+        };
+        match pushed {
+            Ok(dropped) => self.dropped.set(self.dropped.get().saturating_add(dropped as u32)),
+            Err(Overflow) => self.close(Disconnect::TooSlow, Farewell::AtOnce, now),
         }
     }
 
@@ -202,7 +192,11 @@ impl Outbox {
     pub fn flush(&self, now: u32) {
         let mut slot = self.backlog.borrow_mut();
         let waker = self.waker.borrow();
-        let Some(backlog) = &mut *slot else { return self.socket.borrow_mut().flush(&waker) };
+        let Some(backlog) = &mut *slot else {
+            let flushed = self.socket.borrow_mut().flush(&waker);
+            drop(waker);
+            return self.survive(flushed);
+        };
         let mut scratch = Vec::new();
         loop {
             let Some(chunk) = backlog.chunk(&mut scratch) else {
@@ -226,6 +220,13 @@ impl Outbox {
                     return self.die();
                 }
             }
+        }
+    }
+
+    fn survive(&self, done: io::Result<()>) {
+        match done {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.die(),
+            Ok(()) | Err(_) => {}
         }
     }
 
@@ -253,7 +254,7 @@ impl Outbox {
     /// Asks the client for a sign of life.
     pub fn ping(&self, now: u32) {
         self.pinged.set(now);
-        self.push_control(frame::ping(), now);
+        self.push_control(frame::ping(b""), now);
         self.flush(now);
     }
 

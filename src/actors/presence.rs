@@ -11,7 +11,7 @@ use super::{
     outbox::ConnKey,
 };
 use crate::{
-    core::presence::{PresenceCore, PresenceEffect},
+    core::presence::{PresenceChange, PresenceCore},
     ids::UserId,
     limits,
     metrics::Metrics,
@@ -28,14 +28,14 @@ pub struct PresenceTracker {
 impl PresenceTracker {
     /// Nobody is online yet.
     pub fn new(clock: Clock, metrics: Arc<Metrics>) -> PresenceTracker {
-        PresenceTracker { core: PresenceCore::default(), clock, metrics, timer: None }
+        PresenceTracker { core: PresenceCore::new(clock.now()), clock, metrics, timer: None }
     }
 
-    fn tell(&mut self, effects: Vec<PresenceEffect>, ctx: &mut Context<Self>) {
-        for effect in effects {
-            match effect {
-                PresenceEffect::Online(user) => log::debug!("event=online user={user}"),
-                PresenceEffect::Offline(user) => log::debug!("event=offline user={user}"),
+    fn tell(&mut self, changes: impl IntoIterator<Item = PresenceChange>, ctx: &mut Context<Self>) {
+        for change in changes {
+            match change {
+                PresenceChange::Online(user) => log::debug!("event=online user={user}"),
+                PresenceChange::Offline(user) => log::debug!("event=offline user={user}"),
             }
         }
         self.metrics.users_online(self.core.users());
@@ -46,8 +46,8 @@ impl PresenceTracker {
             let left_ms = at.unix_ms.saturating_sub(self.clock.now().unix_ms).max(1) as u64;
             self.timer = Some(ctx.run_later(std::time::Duration::from_millis(left_ms), |tracker, ctx| {
                 tracker.timer = None;
-                let effects = tracker.core.tick(tracker.clock.now());
-                tracker.tell(effects, ctx);
+                let changes = tracker.core.tick(tracker.clock.now());
+                tracker.tell(changes, ctx);
             }));
         }
     }
@@ -65,8 +65,8 @@ impl Handler<SocketOpened> for PresenceTracker {
     type Result = ();
 
     fn handle(&mut self, opened: SocketOpened, ctx: &mut Self::Context) {
-        let effects = self.core.connect(opened.user, opened.conn, self.clock.now());
-        self.tell(effects, ctx);
+        let change = self.core.connect(&opened.user, opened.conn, self.clock.now());
+        self.tell(change, ctx);
     }
 }
 
@@ -74,8 +74,8 @@ impl Handler<SocketClosed> for PresenceTracker {
     type Result = ();
 
     fn handle(&mut self, closed: SocketClosed, ctx: &mut Self::Context) {
-        let effects = self.core.disconnect(closed.user, closed.conn, self.clock.now());
-        self.tell(effects, ctx);
+        self.core.disconnect(&closed.user, closed.conn, self.clock.now());
+        self.tell(None, ctx);
     }
 }
 

@@ -128,7 +128,7 @@ impl Handler<Admit> for Registry {
         if node.is_draining() {
             return Admission::Draining;
         }
-        let most = node.config.socket.connections_max;
+        let most = node.config.sockets.connections_max;
         if most > 0 && self.connections >= most {
             return Admission::Full;
         }
@@ -140,9 +140,8 @@ impl Handler<Admit> for Registry {
         let Some((profile, _)) = user.profile.as_ref().filter(|(_, until)| *until > now) else {
             return Admission::Unknown;
         };
-        // `iat` has whole seconds: a token of the second of the revocation counts as older
-        let issued = ask.issued_at.unwrap_or_default();
-        if user.tokens_not_before > Timestamp::default() && issued <= user.tokens_not_before {
+        let revoked = user.tokens_not_before > Timestamp::default();
+        if revoked && ask.issued_at.is_none_or(|issued| issued < user.tokens_not_before) {
             return Admission::Revoked;
         }
         Admission::Welcome { profile: profile.clone(), quota: user.quota.clone() }
@@ -166,7 +165,7 @@ impl Handler<SessionUp> for Registry {
 
     fn handle(&mut self, up: SessionUp, _: &mut Self::Context) {
         let Some(node) = self.node.clone() else { return };
-        let most = node.config.socket.connections_per_user_max;
+        let most = node.config.sockets.per_user_max;
         self.connections += 1;
         let user = self.user(&up.user);
         user.sessions.push((up.conn, up.session));

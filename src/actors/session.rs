@@ -2,7 +2,7 @@
 //! and expiry are checked here; what the room says reaches the outbox without passing through here. A session never
 //! spells a field name and never waits: what is pending keeps later commands in order behind it.
 
-use std::{collections::VecDeque, rc::Rc, sync::Arc};
+use std::{collections::VecDeque, ops::ControlFlow, rc::Rc, sync::Arc};
 
 use actix::prelude::*;
 
@@ -16,11 +16,14 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    auth::policy,
+    auth::{
+        policy::{Action, Denied, Subject, may},
+        tokens::Claims,
+    },
     core::{
         command::{Charge, ClientRef, Command, Request},
-        event::{Reply, RoomIdentity},
-        profile::{Author, Profile},
+        event::{Reply, RoomIdentity, RoomScope},
+        profile::{Author, Profile, Role},
         rate::{Verdict, Window},
     },
     dialects::{ClientMessage, DialectKind, Rejection},
@@ -28,7 +31,11 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::Timestamp,
     limits,
-    transport::{frame::Inbound, socket::Socket},
+    store::GroupRole,
+    transport::{
+        frame::{self, Inbound},
+        socket::Socket,
+    },
 };
 
 /// The actor. One per socket.
@@ -102,22 +109,22 @@ impl Session {
 impl Session {
     // ---- in ----
 
-    /// One frame from the client; [`Flow::Stop`] when no more are wanted.
-    pub(super) fn inbound(&mut self, frame: Inbound<'_>, ctx: &mut Context<Self>) -> Flow {
-        match frame {
+    /// One frame from the client; a break when no more are wanted.
+    pub(super) fn inbound(&mut self, inbound: Inbound<'_>, ctx: &mut Context<Self>) -> ControlFlow<()> {
+        match inbound {
             Inbound::Text(text) => self.message(ClientMessage::Text(text), ctx),
             Inbound::Binary(bytes) => self.message(ClientMessage::Binary(bytes), ctx),
             Inbound::Ping(payload) => {
-                self.outbox.push_control(crate::transport::frame::pong(payload), self.worker.now());
+                self.outbox.push_control(frame::pong(payload), self.worker.now());
             }
             Inbound::Pong => {}
             Inbound::Close(code) => {
-                let answer = crate::transport::frame::close(code.unwrap_or(Disconnect::Normal.code()), "");
+                let answer = frame::close(code.unwrap_or(Disconnect::Normal.code()), "");
                 self.outbox.answer_close(answer, self.worker.now());
-                return Flow::Stop;
+                return ControlFlow::Break(());
             }
         }
-        if self.outbox.is_open() { Flow::More } else { Flow::Stop }
+        if self.outbox.is_open() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
     fn message(&mut self, message: ClientMessage<'_>, ctx: &mut Context<Self>) {
@@ -183,9 +190,9 @@ impl Session {
             Err(fault) => return self.refuse(reference, fault.into()),
         };
         if let Some(binding) = &self.binding
-            && let Err(refusal) = policy::may_name_room(&claims, &binding.room)
+            && let Err(denied) = may_stay(&self.user, &claims, &binding.room)
         {
-            return self.refuse(reference, refusal);
+            return self.refuse(reference, denied.into());
         }
         self.outbox.expires_at.set(claims.expires_at);
         self.reply(&Reply::AuthRefreshed { reference, expires_at: claims.expires_at });
@@ -269,13 +276,14 @@ impl Session {
     }
 }
 
-/// Whether more frames are wanted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Flow {
-    /// Yes.
-    More,
-    /// No.
-    Stop,
+/// Whether a fresh token still opens the room. Membership was checked at the entrance, and its end closes the socket.
+fn may_stay(user: &Author, claims: &Claims, room: &RoomIdentity) -> Result<(), Denied> {
+    let subject = Subject { user: &user.id, role: Role::User, rooms: claims.rooms.as_deref() };
+    let action = match &room.scope {
+        RoomScope::Channel { .. } => Action::EnterChannel { room: room.id, membership: Some(GroupRole::Member) },
+        RoomScope::Direct { users } => Action::EnterDirect { room: room.id, sides: users },
+    };
+    may(subject, action)
 }
 
 /// Whether a message was paid for.
@@ -289,11 +297,7 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let up = SessionUp {
-            user: self.user.id.clone(),
-            conn: self.outbox.key,
-            session: ctx.address().downgrade(),
-        };
+        let up = SessionUp { user: self.user.id.clone(), conn: self.outbox.key, session: ctx.address().downgrade() };
         if self.worker.node.registry.try_send(up).is_err() {
             return self.turn_away(Refusal::unavailable());
         }

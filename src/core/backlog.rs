@@ -215,6 +215,15 @@ impl Backlog {
         }
     }
 
+    /// Makes the close frame the last thing that will be sent, after all that is queued. Nothing more is taken.
+    pub fn finish_with(&mut self, close_frame: Bytes) {
+        if std::mem::replace(&mut self.closing, true) {
+            return;
+        }
+        self.durable += close_frame.len();
+        self.queue.push_back(Frame::durable(close_frame));
+    }
+
     /// Whether everything is on the wire, so that the queue can be dropped.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()

@@ -39,11 +39,11 @@ impl Room {
     pub(super) fn enter(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
         let (Some(core), Some(newcomer)) = (&self.core, self.entering.get(&conn)) else { return };
         let join = &newcomer.join;
-        match core.replay(join.resume.map(|Resume { since, epoch }| (since, epoch))) {
+        match core.replay(join.resume.map(|Resume { since, epoch }| (since, epoch.unwrap_or(core.epoch())))) {
             Replay::None if self.may_have_queue(join) => self.read_queue(conn, join.user.id.clone(), ctx),
             Replay::None => self.admit(conn, Again::Nothing, ctx),
             Replay::FromMemory(missed) => self.admit(conn, Again::Complete(missed), ctx),
-            Replay::FromStore { after } => self.read_log(conn, after, ctx),
+            Replay::FromStore { after, up_to } => self.read_log(conn, after, up_to, ctx),
             Replay::Incomplete => self.admit(conn, Again::Incomplete, ctx),
         }
     }
@@ -70,20 +70,20 @@ impl Room {
             let mut again = room.broadcasts(stored);
             // said while the queue was read: to nobody of this user, since none was in yet
             let known = again.last().map_or(asked_at, |b| b.seq().max(asked_at));
-            let meanwhile = room.core.as_ref().map_or_else(Vec::new, |core| core.recent(known));
-            again.extend(meanwhile.into_iter().filter(|b| from_another(b, &user)));
+            let meanwhile = room.said_since(known);
+            again.extend(meanwhile.into_iter().flatten().filter(|b| from_another(b, &user)));
             let present = room.core.as_ref().is_some_and(|core| core.is_present(&user));
             let again = if present || again.is_empty() { Again::Nothing } else { Again::Queued(again) };
             room.admit(conn, again, ctx);
         }));
     }
 
-    fn read_log(&mut self, conn: ConnKey, after: Seq, ctx: &mut Context<Self>) {
+    fn read_log(&mut self, conn: ConnKey, after: Seq, up_to: Seq, ctx: &mut Context<Self>) {
         let (store, room) = (self.node.store.clone(), self.identity.id);
         let read = async move { store.events_after(room, after, limits::RECOVERY_EVENTS_MAX).await };
         ctx.spawn(read.into_actor(self).map(move |read, room, ctx| {
             let again = match read {
-                Ok(stored) => room.complete(stored, after),
+                Ok(stored) => room.complete(stored, after, up_to),
                 Err(error) => {
                     log::warn!("event=log_not_read room={} why=\"{error}\"", room.identity.id);
                     Again::Incomplete
@@ -93,17 +93,29 @@ impl Room {
         }));
     }
 
-    /// Joins what was read with what was said since; complete only if nothing is missing between.
-    fn complete(&self, stored: Vec<StoredEvent>, after: Seq) -> Again {
-        let mut missed = self.broadcasts(stored);
-        let read_up_to = missed.last().map_or(after, |b| b.seq());
-        missed.extend(self.core.as_ref().map_or_else(Vec::new, |core| core.recent(read_up_to)));
-        let places = missed.iter().map(|b| b.seq());
-        let whole = places.zip(after.0 + 1..).all(|(seq, expected)| seq.0 == expected);
-        let last = missed.last().map_or(after, |b| b.seq());
-        // stored and not published yet: they come live
-        missed.retain(|b| b.seq() <= self.head());
-        if whole && last >= self.head() { Again::Complete(missed) } else { Again::Incomplete }
+    /// Joins what was read with what was said since; complete only if nothing is missing.
+    fn complete(&self, mut stored: Vec<StoredEvent>, after: Seq, up_to: Seq) -> Again {
+        // stored already and not published yet: that comes live
+        stored.retain(|event| event.seq <= up_to);
+        let whole = stored.iter().zip(after.0 + 1..).all(|(event, expected)| event.seq.0 == expected)
+            && stored.last().is_some_and(|last| last.seq == up_to);
+        match self.said_since(up_to) {
+            Some(meanwhile) if whole => {
+                let mut missed = self.broadcasts(stored);
+                missed.extend(meanwhile);
+                Again::Complete(missed)
+            }
+            Some(_) | None => Again::Incomplete,
+        }
+    }
+
+    /// What was published after `seq`, if memory still has all of it.
+    fn said_since(&self, seq: Seq) -> Option<Vec<Arc<Broadcast>>> {
+        let core = self.core.as_ref()?;
+        match core.replay(Some((seq, core.epoch()))) {
+            Replay::FromMemory(events) => Some(events),
+            Replay::None | Replay::FromStore { .. } | Replay::Incomplete => None,
+        }
     }
 
     pub(super) fn broadcasts(&self, stored: Vec<StoredEvent>) -> Vec<Arc<Broadcast>> {
@@ -157,7 +169,8 @@ impl Room {
 
     fn snapshot(&self, join: &Join) -> Entered {
         let core = self.core.as_ref();
-        let online = core.map_or_else(Vec::new, |c| c.online().take(limits::ONLINE_USERS_LISTED_MAX).cloned().collect());
+        let online =
+            core.map_or_else(Vec::new, |c| c.online().take(limits::ONLINE_USERS_LISTED_MAX).cloned().collect());
         Entered {
             room: self.identity.clone(),
             user: join.user.id.clone(),

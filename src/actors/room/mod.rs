@@ -22,6 +22,7 @@ use super::{
 use crate::{
     core::{
         event::{Ephemeral, Event, EventBody, Reply, RoomIdentity},
+        history::HistoryBounds,
         room::RoomCore,
     },
     disconnect::Disconnect,
@@ -34,7 +35,7 @@ pub struct Room {
     identity: Arc<RoomIdentity>,
     node: Arc<Node>,
     /// None until the room's place in the log was read.
-    core: Option<RoomCore<ConnKey>>,
+    core: Option<RoomCore<ConnKey, Broadcast>>,
     arms: Vec<Arm>,
     /// Sockets that wait for the log, each with what it asked meanwhile.
     entering: FxHashMap<ConnKey, Newcomer>,
@@ -97,7 +98,11 @@ impl Room {
         };
         ctx.spawn(head.into_actor(self).map(|head, room, ctx| match head {
             Ok(Some(head)) => {
-                room.core = Some(RoomCore::new(room.identity.clone(), head.seq, head.epoch));
+                let bounds = HistoryBounds {
+                    events_max: room.node.config.storage.recovery_events_max,
+                    bytes_max: limits::RECOVERY_BYTES_IN_MEMORY_MAX,
+                };
+                room.core = Some(RoomCore::new(room.identity.clone(), head.seq, head.epoch, bounds));
                 for conn in std::mem::take(&mut room.early) {
                     room.enter(conn, ctx);
                 }
@@ -159,8 +164,7 @@ impl Room {
 
     /// To the members on all nodes.
     fn announce(&mut self, what: Ephemeral, audience: Audience, ctx: &mut Context<Self>) {
-        let event =
-            Event { room: self.identity.clone(), at: self.node.clock.now(), body: EventBody::Ephemeral(what) };
+        let event = Event { room: self.identity.clone(), at: self.node.clock.now(), body: EventBody::Ephemeral(what) };
         let broadcast = Broadcast::new(event, audience);
         self.deliver(&broadcast, ctx);
         self.node.bridge.carry(self.identity.id, &broadcast);
@@ -305,7 +309,7 @@ impl Handler<Expel> for Room {
 
     fn handle(&mut self, expel: Expel, ctx: &mut Self::Context) {
         let Some(core) = &self.core else { return };
-        for conn in core.sockets_of(&expel.user) {
+        for conn in core.sockets_of(&expel.user).to_vec() {
             let message = FromRoom::Expel { room: self.identity.id, conn, why: Disconnect::Revoked };
             self.send(conn, message, ctx);
         }

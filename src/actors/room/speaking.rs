@@ -26,7 +26,7 @@ use crate::{
 impl Room {
     /// Where the room's published sequence stands.
     pub(super) fn head(&self) -> Seq {
-        self.core.as_ref().map_or_else(Seq::default, |core| core.seq())
+        self.core.as_ref().map_or_else(Seq::default, |core| core.head())
     }
 
     /// Does what a member asks.
@@ -36,7 +36,7 @@ impl Room {
             return newcomer.asked.push(ask);
         }
         let Ask { conn, user, reference, command } = ask;
-        if !self.core.as_ref().is_some_and(|core| core.has(conn)) {
+        if !self.core.as_ref().is_some_and(|core| core.user_of(conn).is_some()) {
             let refusal = Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first");
             return self.refuse(conn, reference, refusal, ctx);
         }
@@ -140,14 +140,7 @@ impl Room {
     }
 
     /// Between the decision to queue and now the partner may have come, or gone.
-    fn settle_queue(
-        &mut self,
-        sender: &UserId,
-        seq: Seq,
-        id: EventId,
-        queued_for: &[UserId],
-        ctx: &mut Context<Self>,
-    ) {
+    fn settle_queue(&mut self, sender: &UserId, seq: Seq, id: EventId, queued_for: &[UserId], ctx: &mut Context<Self>) {
         match (self.absent_partner(sender), queued_for) {
             (None, [partner]) => self.dequeue(partner.clone(), ctx),
             (Some(partner), []) => {
@@ -174,13 +167,7 @@ impl Room {
         }));
     }
 
-    fn refuse(
-        &mut self,
-        conn: ConnKey,
-        reference: Option<ClientRef>,
-        refusal: Refusal,
-        ctx: &mut Context<Self>,
-    ) {
+    fn refuse(&mut self, conn: ConnKey, reference: Option<ClientRef>, refusal: Refusal, ctx: &mut Context<Self>) {
         self.node.metrics.refused(refusal.code);
         let at = self.node.clock.now();
         self.tell(conn, Reply::Error { reference, refusal, at }, ctx);
