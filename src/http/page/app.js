@@ -135,7 +135,7 @@ const actions = {
     onPick: async (user) => {
       await directory.addMember(group.id, user.username);
       toast(`${user.username} was added to ${group.name}.`);
-      room?.refreshPeople();
+      room?.people.reload();
     },
   }),
   newDirect: () => askPerson({

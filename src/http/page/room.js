@@ -1,9 +1,11 @@
-// The room that is open: its history, its connection, who is there and who is typing, and what this user writes.
+// The room that is open: its history and its connection, and which of its frames concerns whom.
 
 import { accessToken, call, currentUser, sessionEvents } from "./api.js";
+import { Composer, TypingLine } from "./composer.js";
 import { RoomConnection } from "./connection.js";
-import { announce, avatar, byId, el, icon, toast } from "./dom.js";
+import { announce, byId, el, icon, toast } from "./dom.js";
 import { MessageList } from "./messages.js";
+import { People } from "./people.js";
 import { Timeline } from "./timeline.js";
 
 const PAGE_SIZE = 50;
@@ -11,13 +13,6 @@ const GAP_PAGE_SIZE = 100;
 const GAP_PAGES_MAX = 10;
 const SHOWN_MAX = 500;
 const NEAR_TOP_PX = 300;
-const TYPING_EVERY_MS = 2_000;
-const TYPING_IDLE_MS = 4_000;
-const TYPING_SHOWN_MS = 6_000;
-const PEOPLE_EVERY_MS = 30_000;
-const PEOPLE_SOON_MS = 600;
-
-const drafts = new Map();
 
 /** One open channel or direct conversation. `target`: {key, group, channel} or {key, person}. */
 export class OpenRoom {
@@ -27,13 +22,7 @@ export class OpenRoom {
   #hasOlder = false;
   #loaded = false;
   #frameRequested = false;
-  #typing = new Map();
-  #typingSentAt = 0;
-  #idleTimer = 0;
-  #peopleTimer = 0;
   #countdown = 0;
-  #members = [];
-  #here = new Set();
   #unseen = 0;
 
   constructor(target, directory, actions) {
@@ -49,18 +38,27 @@ export class OpenRoom {
       onRetry: (entry) => { this.timeline.requeue(entry); this.#flush(); this.#draw(); },
       onDiscard: (entry) => { this.timeline.remove(entry); this.#draw(); },
     });
+    this.people = new People(target, directory);
+    this.typing = new TypingLine();
     this.#prepareView();
     this.#listen();
+    this.composer = new Composer({
+      key: target.key,
+      name: this.name,
+      signal: this.#closed.signal,
+      onSubmit: (text) => this.#say(text),
+      onTyping: (isTyping) => this.#connection?.send({ type: this.isDirect ? "dm_typing" : "typing", is_typing: isTyping }),
+    });
     this.#start();
   }
 
   close() {
-    drafts.set(this.target.key, byId("composer-input").value);
-    this.#stopTyping();
+    this.composer.close();
+    this.people.close();
+    this.typing.close();
     this.#closed.abort();
     this.#connection?.close();
-    for (const timer of [this.#idleTimer, this.#peopleTimer, this.#countdown]) clearTimeout(timer);
-    for (const { timer } of this.#typing.values()) clearTimeout(timer);
+    clearInterval(this.#countdown);
   }
 
   get isClosed() {
@@ -77,49 +75,24 @@ export class OpenRoom {
   #prepareView() {
     byId("room-title").textContent = this.name;
     byId("room-add").hidden = this.isDirect || !this.directory.mayManage(this.target.group);
-    byId("room-members").hidden = this.isDirect;
-    byId("members").hidden = this.isDirect;
-    byId("members-list").replaceChildren();
-    byId("members-count").textContent = "";
     byId("older").hidden = true;
     byId("jump").hidden = true;
     byId("beginning").hidden = true;
-    byId("typing").textContent = "";
-    const input = byId("composer-input");
-    input.value = drafts.get(this.target.key) ?? "";
-    input.placeholder = `Message ${this.name}`;
-    byId("composer-label").textContent = `Message ${this.name}`;
-    this.#fitComposer();
-    this.#drawPeople();
-    if (matchMedia("(hover: hover)").matches) input.focus();
   }
 
   #listen() {
     const { signal } = this.#closed;
     const on = (id, event, listener) => byId(id).addEventListener(event, listener, { signal });
-    on("composer", "submit", (event) => { event.preventDefault(); this.#submit(); });
-    on("composer-input", "keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      this.#submit();
-    });
-    on("composer-input", "input", () => { this.#fitComposer(); this.#noteTyping(); });
     on("scroller", "scroll", () => {
       if (byId("scroller").scrollTop < NEAR_TOP_PX) this.#loadOlder();
       if (this.list.atBottom()) this.#seen();
     });
     on("older", "click", () => this.#loadOlder());
-    on("jump", "click", () => { this.list.toBottom(); byId("composer-input").focus(); });
+    on("jump", "click", () => { this.list.toBottom(); this.composer.focus(); });
     on("connection-action", "click", () => this.#connection?.retryNow());
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#seen(); }, { signal });
     sessionEvents.addEventListener("refreshed", () => this.#connection?.send({ type: "auth_refresh", token: accessToken() }), { signal });
     addEventListener("resize", () => { if (this.list.atBottom()) this.list.toBottom(); }, { signal });
-  }
-
-  #fitComposer() {
-    const input = byId("composer-input");
-    input.style.height = "auto";
-    input.style.height = `${Math.min(input.scrollHeight, 180)}px`;
   }
 
   #draw() {
@@ -173,7 +146,7 @@ export class OpenRoom {
       onReady: (how) => this.#afterReady(how),
       onPhase: (phase) => this.#showPhase(phase),
     });
-    this.#loadPeople();
+    this.people.reload();
   }
 
   #page({ limit, before }) {
@@ -194,14 +167,14 @@ export class OpenRoom {
     try {
       if (hasGap) await this.#fillGap();
       else if (!this.#loaded) this.#takeNewest(await this.#page({ limit: PAGE_SIZE }));
+      this.timeline.settle();
     } catch {
       toast("Some earlier messages could not be read. Reload the page to see them.");
     }
     if (this.isClosed) return;
-    this.timeline.settle();
     this.#flush();
     this.#draw();
-    this.#loadPeople();
+    this.people.reload();
   }
 
   /** The server kept too little to replay: reads pages until they meet what is known, or starts afresh. */
@@ -276,25 +249,19 @@ export class OpenRoom {
     if (frame.epoch !== undefined && frame.complete === undefined) this.epoch ??= frame.epoch;
     switch (frame.type) {
       case "online_users":
-        this.#here = new Set(frame.users);
-        return this.#drawPeople();
+        return this.people.areHere(frame.users);
       case "connected":
-        this.#here.clear();
-        return this.#drawPeople();
+        return this.people.areHere([]);
       case "user_joined":
       case "dm_user_online":
-        this.#here.add(frame.user_id);
-        if (!this.isDirect && !this.#members.some(({ user_id: id }) => id === frame.user_id)) this.#loadPeopleSoon();
-        return this.#drawPeople();
+        return this.people.came(frame.user_id);
       case "user_left":
       case "dm_user_offline":
-        this.#here.delete(frame.user_id);
-        this.#setTyping(frame.user_id, frame.username, false);
-        this.#loadPeopleSoon();
-        return this.#drawPeople();
+        this.typing.set(frame.user_id, frame.username, false);
+        return this.people.went(frame.user_id);
       case "typing":
       case "dm_typing":
-        return this.#setTyping(frame.user_id, frame.username, frame.is_typing);
+        return this.typing.set(frame.user_id, frame.username, frame.is_typing && frame.user_id !== currentUser().id);
       case "message":
       case "dm_message":
         return this.#takeMessage(frame);
@@ -324,7 +291,7 @@ export class OpenRoom {
     }
     this.#connection?.advance(frame.seq);
     const isNew = this.timeline.accept(frame);
-    this.#setTyping(frame.sender_id, frame.sender_username, false);
+    this.typing.set(frame.sender_id, frame.sender_username, false);
     this.#draw();
     if (!isNew || own) return;
     announce(`${frame.sender_username}: ${frame.content.slice(0, 200)}`);
@@ -340,17 +307,10 @@ export class OpenRoom {
     this.actions.title(this.name, 0);
   }
 
-  // ---- writing
+  // ---- sending
 
-  #submit() {
-    const input = byId("composer-input");
-    const content = input.value.trim();
-    if (!content) return;
-    const user = currentUser();
-    this.timeline.queue(content, user.username, Date.now());
-    input.value = "";
-    this.#fitComposer();
-    this.#stopTyping();
+  #say(text) {
+    this.timeline.queue(text, currentUser().username, Date.now());
     this.#flush();
     this.list.toBottom();
     this.#draw();
@@ -363,93 +323,6 @@ export class OpenRoom {
       if (!this.#connection.send({ type, content: entry.content, ref: entry.ref })) return;
       this.timeline.sending(entry, this.#connection.position?.seq ?? 0);
     }
-  }
-
-  #sendTyping(isTyping) {
-    this.#connection?.send({ type: this.isDirect ? "dm_typing" : "typing", is_typing: isTyping });
-  }
-
-  #noteTyping() {
-    if (!byId("composer-input").value.trim()) return this.#stopTyping();
-    clearTimeout(this.#idleTimer);
-    this.#idleTimer = setTimeout(() => this.#stopTyping(), TYPING_IDLE_MS);
-    if (Date.now() - this.#typingSentAt < TYPING_EVERY_MS) return undefined;
-    this.#typingSentAt = Date.now();
-    return this.#sendTyping(true);
-  }
-
-  #stopTyping() {
-    clearTimeout(this.#idleTimer);
-    if (this.#typingSentAt === 0) return;
-    this.#typingSentAt = 0;
-    this.#sendTyping(false);
-  }
-
-  #setTyping(userId, name, isTyping) {
-    clearTimeout(this.#typing.get(userId)?.timer);
-    this.#typing.delete(userId);
-    if (isTyping && userId !== currentUser().id) {
-      // The end of it may be lost: it is ephemeral.
-      this.#typing.set(userId, { name, timer: setTimeout(() => this.#setTyping(userId, name, false), TYPING_SHOWN_MS) });
-    }
-    const names = [...this.#typing.values()].map((one) => one.name);
-    const who = names.length > 2 ? "Several people are" : names.length === 2 ? `${names.join(" and ")} are` : `${names[0]} is`;
-    byId("typing").textContent = names.length ? `${who} typing…` : "";
-  }
-
-  // ---- people
-
-  #loadPeopleSoon() {
-    clearTimeout(this.#peopleTimer);
-    this.#peopleTimer = setTimeout(() => this.#loadPeople(), PEOPLE_SOON_MS);
-  }
-
-  /** Who belongs here and who is online anywhere: the socket only tells who is in this room. */
-  async #loadPeople() {
-    clearTimeout(this.#peopleTimer);
-    this.#peopleTimer = setTimeout(() => (document.hidden ? this.#loadPeopleSoon() : this.#loadPeople()), PEOPLE_EVERY_MS);
-    try {
-      const { person, group } = this.target;
-      const members = this.isDirect
-        ? (await this.directory.findUsers(person.username)).filter(({ id }) => id === person.id)
-        : await call("GET", `/api/groups/${group.id}/members`);
-      if (this.isClosed) return;
-      this.#members = members;
-      this.#drawPeople();
-    } catch {
-      // Asked again soon; what is shown stays.
-    }
-  }
-
-  refreshPeople() {
-    this.#loadPeople();
-  }
-
-  #drawPeople() {
-    if (this.isDirect) {
-      const { person } = this.target;
-      const online = this.#here.has(person.id) || !!this.#members[0]?.online;
-      byId("room-subtitle").replaceChildren(el("i", { class: `dot ${online ? "online" : "offline"}`, "aria-hidden": "true" }), online ? "Online" : "Offline");
-      return;
-    }
-    const me = currentUser().id;
-    const people = this.#members
-      .map((member) => ({ ...member, online: member.online || this.#here.has(member.user_id) || member.user_id === me }))
-      .sort((a, b) => b.online - a.online || a.username.localeCompare(b.username));
-    const online = people.filter((one) => one.online).length;
-    byId("room-subtitle").textContent = people.length ? `${this.target.group.name} · ${online} of ${people.length} online` : this.target.group.name;
-    byId("members-count").textContent = people.length || "";
-    const direct = (one) => el("a", { class: "entry", href: `#/d/${encodeURIComponent(one.user_id)}`, title: `Write to ${one.username}`,
-      on: { click: () => this.directory.rememberPerson({ id: one.user_id, username: one.username, display_name: one.display_name }) } });
-    byId("members-list").replaceChildren(...people.map((one) => {
-      const row = one.user_id === me ? el("div", { class: "entry" }) : direct(one);
-      const name = one.display_name || one.username;
-      row.append(avatar(one.user_id, name, one.online ? "online" : "offline"),
-        el("span", {}, name, el("span", { class: "sr-only" }, one.online ? ", online" : ", offline")));
-      if (one.user_id === me) row.append(el("small", { class: "end" }, "you"));
-      else if (one.role !== "member") row.append(el("small", { class: "end" }, one.role));
-      return el("li", { class: one.online ? "" : "away", data: { user: one.username, online: one.online } }, row);
-    }));
   }
 }
 
