@@ -1,1 +1,12 @@
+//! Convene: a realtime collaboration server.
+//!
+//! The map: `transport` owns sockets, `dialects` translate bytes into `core` commands and events, `actors` carry them,
+//! `store` keeps them, `auth` says who and whether, `http` is REST and pages, `config` reads the environment, `app`
+//! puts it together. ARCHITECTURE.md tells the whole story.
 
+pub mod core;
+pub mod dialects;
+pub mod disconnect;
+pub mod error;
+pub mod ids;
+pub mod limits;

@@ -1,0 +1,194 @@
+//! All that a client may hear, in one form for every dialect. Durable events have a place in their room's log;
+//! ephemeral ones are told once and forgotten.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    core::{
+        command::{ClientRef, RawJson, SignalKind, Typing},
+        profile::Author,
+    },
+    error::Refusal,
+    ids::{Epoch, EventId, GroupId, RoomId, Seq, Timestamp, UserId},
+};
+
+/// What kind of room it is, with what that kind is made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RoomScope {
+    /// A channel of a group.
+    Channel {
+        /// The group whose members may enter.
+        group: GroupId,
+    },
+    /// A conversation of two users, in ascending order of their ids.
+    Direct {
+        /// Both sides; the same user twice for notes to oneself.
+        users: [UserId; 2],
+    },
+}
+
+impl RoomScope {
+    /// In a direct conversation the other side.
+    pub fn partner_of(&self, user: &UserId) -> Option<&UserId> {
+        match self {
+            RoomScope::Channel { .. } => None,
+            RoomScope::Direct { users: [first, second] } => Some(if first == user { second } else { first }),
+        }
+    }
+}
+
+/// Which room an event belongs to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoomIdentity {
+    /// Its id.
+    pub id: RoomId,
+    /// Its kind.
+    pub scope: RoomScope,
+}
+
+/// Something that happened in a room.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Event {
+    /// Where.
+    pub room: Arc<RoomIdentity>,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub body: EventBody,
+}
+
+/// Durable or not.
+#[derive(Clone, PartialEq, Debug)]
+pub enum EventBody {
+    /// Stored, numbered, replayed to whoever missed it.
+    Durable {
+        /// Its place in the room.
+        seq: Seq,
+        /// Its id; a message's id, too.
+        id: EventId,
+        /// What happened.
+        what: Durable,
+    },
+    /// Told once.
+    Ephemeral(Ephemeral),
+}
+
+/// A stored event. The serde form is the one in the log, so fields may be added but not renamed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Durable {
+    /// A chat message.
+    MessageSent {
+        /// Who wrote it.
+        sender: Author,
+        /// The text.
+        content: Arc<str>,
+    },
+}
+
+/// An event that is not stored.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Ephemeral {
+    /// A user's first socket entered the room.
+    UserJoined {
+        /// Who.
+        user: Author,
+    },
+    /// A user's last socket left it.
+    UserLeft {
+        /// Who.
+        user: Author,
+    },
+    /// Somebody began or stopped typing.
+    Typing {
+        /// Who.
+        user: Author,
+        /// Which of the two.
+        typing: Typing,
+    },
+    /// A WebRTC signal.
+    Signal {
+        /// From whom.
+        from: Author,
+        /// Which.
+        kind: SignalKind,
+        /// As the sender wrote it.
+        data: RawJson,
+    },
+}
+
+/// What one socket is told, and nobody else.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Reply {
+    /// The answer to a ping.
+    Pong {
+        /// The request's.
+        reference: Option<ClientRef>,
+        /// The server's time.
+        at: Timestamp,
+    },
+    /// The change is durable.
+    Ack {
+        /// The request's.
+        reference: ClientRef,
+        /// What was made.
+        id: EventId,
+        /// Its place.
+        seq: Seq,
+    },
+    /// A fresh token was taken.
+    AuthRefreshed {
+        /// The request's.
+        reference: Option<ClientRef>,
+        /// When the new token ends.
+        expires_at: Timestamp,
+    },
+    /// A refusal.
+    Error {
+        /// The request's.
+        reference: Option<ClientRef>,
+        /// Why.
+        refusal: Refusal,
+        /// When.
+        at: Timestamp,
+    },
+    /// The first word about a room.
+    Entered(Box<Entered>),
+    /// The end of a replay.
+    Recovered {
+        /// Which room.
+        room: Arc<RoomIdentity>,
+        /// Up to where.
+        seq: Seq,
+        /// Whether it was all that was missed.
+        complete: bool,
+    },
+    /// The node goes; come back after the delay.
+    Restarting {
+        /// The client's slot.
+        reconnect_in_ms: u64,
+        /// When it was said.
+        at: Timestamp,
+    },
+}
+
+/// What a newcomer learns first.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Entered {
+    /// Which room.
+    pub room: Arc<RoomIdentity>,
+    /// The newcomer.
+    pub user: UserId,
+    /// The newcomer's socket.
+    pub connection: Arc<str>,
+    /// Who is there, the newcomer included, each user once; cut at `ONLINE_USERS_LISTED_MAX`.
+    pub online: Vec<Author>,
+    /// How many users are there.
+    pub online_total: usize,
+    /// The room's sequence at this moment.
+    pub seq: Seq,
+    /// Its epoch.
+    pub epoch: Epoch,
+}

@@ -1,0 +1,73 @@
+//! Who somebody is, as far as others see it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Timestamp, UserId};
+
+/// What a user may do on the server as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everybody.
+    User,
+    /// Runs the server.
+    Admin,
+}
+
+impl Role {
+    /// As in tokens, in REST and in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::User => "user",
+            Role::Admin => "admin",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<Role> {
+        match name {
+            "user" => Some(Role::User),
+            "admin" => Some(Role::Admin),
+            _ => None,
+        }
+    }
+}
+
+/// A user as stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Profile {
+    /// The opaque id.
+    pub id: UserId,
+    /// The stable integer that the canvas dialect uses.
+    pub number: i64,
+    /// Unique, 3–64 characters.
+    pub username: Arc<str>,
+    /// Unique if given.
+    pub email: Option<String>,
+    /// What people see.
+    pub display_name: String,
+    /// What the user may do.
+    pub role: Role,
+    /// When first seen.
+    pub created_at: Timestamp,
+    /// Tokens issued before this second are void (revocation).
+    pub tokens_not_before: Timestamp,
+}
+
+/// The part of a profile that events carry.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Author {
+    /// Who.
+    pub id: UserId,
+    /// Under which name at that moment.
+    pub username: Arc<str>,
+}
+
+impl Profile {
+    /// The part that events carry.
+    pub fn author(&self) -> Author {
+        Author { id: self.id.clone(), username: self.username.clone() }
+    }
+}

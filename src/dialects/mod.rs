@@ -1,0 +1,72 @@
+//! The wire protocols. A dialect is a pure pair of functions between bytes and the core's commands and events: no I/O,
+//! no actor, no clock, and no knowledge of another dialect. Wire types never leave their dialect's folder.
+
+use crate::{
+    core::{
+        command::{ClientRef, Request},
+        event::{Event, Reply},
+    },
+    error::Refusal,
+};
+
+pub mod channel;
+
+/// Which dialect a socket speaks. Its number is the place of its encoding in a shared broadcast.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DialectKind {
+    /// Channels and direct messages: `/ws/channel/{channel_id}`, `/ws/dm/{other_user_id}`.
+    Channel = 0,
+}
+
+impl DialectKind {
+    /// How many there are.
+    pub const COUNT: usize = 1;
+
+    /// The dialect itself.
+    pub fn dialect(self) -> &'static dyn Dialect {
+        match self {
+            DialectKind::Channel => &channel::Channel,
+        }
+    }
+}
+
+/// One message of a client, already UTF-8 if it is text.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum ClientMessage<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+/// A message that is no request: what to answer, under which `ref`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rejection {
+    /// The `ref`, as far as it could be read.
+    pub reference: Option<ClientRef>,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// What an encoder wrote.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Encoded {
+    /// A text message.
+    Text,
+    /// A binary message.
+    Binary,
+    /// Nothing: the dialect has no form for it.
+    Nothing,
+}
+
+/// The seam between the wire and the core.
+pub trait Dialect: Sync {
+    /// Reads one message. Never panics, whatever the bytes are.
+    fn decode(&self, message: ClientMessage<'_>) -> Result<Request, Rejection>;
+
+    /// Appends an event's form to `out`. The form is the same for every receiver.
+    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) -> Encoded;
+
+    /// Appends the form of what one socket is told.
+    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Encoded;
+}

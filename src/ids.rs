@@ -1,0 +1,184 @@
+//! The names of things: newtype identifiers and the timestamp, so that a user id is never passed where a room id
+//! belongs. Pure data: this file must never read a clock or talk to anything.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use chrono::{DateTime, SecondsFormat};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::limits;
+
+/// Who a user is: an opaque string of 1–128 characters (docs/protocol.md, Identity). Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct UserId(Arc<str>);
+
+/// Why a string is no [`UserId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a user id is 1 to 128 characters without control characters")]
+pub struct BadUserId;
+
+impl UserId {
+    /// Checks length and characters.
+    pub fn new(text: impl Into<Arc<str>>) -> Result<UserId, BadUserId> {
+        let text = text.into();
+        let length = text.chars().count();
+        if length == 0 || length > limits::USER_ID_CHARS_MAX || text.chars().any(char::is_control) {
+            return Err(BadUserId);
+        }
+        Ok(UserId(text))
+    }
+
+    /// The id of a user registered here: a UUIDv7.
+    pub fn generate() -> UserId {
+        UserId(Uuid::now_v7().to_string().into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for UserId {
+    type Error = BadUserId;
+
+    fn try_from(text: String) -> Result<UserId, BadUserId> {
+        UserId::new(text)
+    }
+}
+
+impl FromStr for UserId {
+    type Err = BadUserId;
+
+    fn from_str(text: &str) -> Result<UserId, BadUserId> {
+        UserId::new(text)
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new one, sortable by time (UUIDv7).
+            pub fn generate() -> $name {
+                $name(Uuid::now_v7())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<$name, uuid::Error> {
+                text.parse().map($name)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// A room of any kind. A channel's id, and a direct conversation's, is its room's.
+    RoomId
+);
+uuid_id!(
+    /// A durable event in a room's log. A chat message's id is that of the event that brought it.
+    EventId
+);
+uuid_id!(
+    /// A group: the owner of channels and of the membership that opens them.
+    GroupId
+);
+uuid_id!(
+    /// A refresh token's own name (`jti`).
+    TokenId
+);
+
+/// Place of a durable event in its room, from 1, without holes, the same on every node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seq(pub i64);
+
+impl Seq {
+    /// The one after this.
+    pub const fn next(self) -> Seq {
+        Seq(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Tells one life of a room's sequence from another; a `since` of another epoch means nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub i64);
+
+/// A moment in milliseconds since 1970, UTC. Shown as RFC 3339 with milliseconds and `Z`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub unix_ms: i64,
+}
+
+impl Timestamp {
+    /// From whole seconds, as in a token's `exp`.
+    pub const fn from_unix_seconds(seconds: i64) -> Timestamp {
+        Timestamp { unix_ms: seconds.saturating_mul(1000) }
+    }
+
+    /// Whole seconds since 1970.
+    pub const fn unix_seconds(self) -> i64 {
+        self.unix_ms.div_euclid(1000)
+    }
+
+    /// This moment and `ms` milliseconds.
+    pub const fn plus_ms(self, ms: i64) -> Timestamp {
+        Timestamp { unix_ms: self.unix_ms.saturating_add(ms) }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = DateTime::from_timestamp_millis(self.unix_ms).unwrap_or_default();
+        f.write_str(&moment.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_shows_milliseconds_and_z() {
+        assert_eq!(Timestamp { unix_ms: 1_705_314_600_007 }.to_string(), "2024-01-15T10:30:00.007Z");
+    }
+
+    #[test]
+    fn user_ids_are_bounded() {
+        assert!(UserId::new("").is_err());
+        assert!(UserId::new("é".repeat(128)).is_ok());
+        assert!(UserId::new("x".repeat(129)).is_err());
+        assert!(UserId::new("a\nb").is_err());
+    }
+}

@@ -1,0 +1,125 @@
+//! Every bound in one place. What an operator would want to change is a default here and a setting in `config/`;
+//! the rest is fixed because the memory and latency figures depend on it.
+
+use std::time::Duration;
+
+// ---- what a client may send ----
+
+/// Bytes of one message from a client, all fragments together (docs/protocol.md, Limits).
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Characters of a chat text.
+pub const CHAT_CHARS_MAX: usize = 10_000;
+/// Characters of a user id.
+pub const USER_ID_CHARS_MAX: usize = 128;
+/// Characters of a room's, channel's or group's name.
+pub const ROOM_NAME_CHARS_MAX: usize = 128;
+/// Characters of a group's description.
+pub const DESCRIPTION_CHARS_MAX: usize = 2_000;
+/// Characters of a user name.
+pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=64;
+/// Characters of a password; argon2 reads all of them, so length costs time.
+pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=256;
+/// Characters of a display name.
+pub const DISPLAY_NAME_CHARS_MAX: usize = 128;
+/// Bytes of a `ref`, which is echoed as it came.
+pub const REF_BYTES_MAX: usize = 256;
+/// How deep JSON may nest: far above any honest message, far below what breaks a client's parser.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Bytes of a REST body.
+pub const REST_BODY_BYTES_MAX: usize = 256 * 1024;
+
+// ---- what a socket may owe ----
+
+/// Bytes of durable events that a slow reader may owe before it is told to go and resume.
+pub const OUTBOX_DURABLE_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of ephemeral events kept for a slow reader; more are dropped.
+pub const OUTBOX_EPHEMERAL_BYTES_MAX: usize = 64 * 1024;
+/// Seconds without a byte taken by the socket until it is cut. With the sweep's second this stays under ten.
+pub const STALL_SECONDS_MAX: u32 = 8;
+/// Seconds that a close frame may take to get out and be answered.
+pub const CLOSE_GRACE_SECONDS: u32 = 2;
+/// What the kernel may hold for one client; uncapped it swallows most of a megabyte before a stall shows.
+pub const KERNEL_SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// The read buffer that all sockets of a worker share.
+pub const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// Reads of one socket in one turn, so that a client which never pauses does not hold the thread.
+pub const READS_PER_TURN_MAX: usize = 8;
+/// Commands that may wait behind a pending one; then the socket is not read.
+pub const SESSION_WAITING_MAX: usize = 64;
+
+// ---- mailboxes ----
+
+/// Messages in a hub's mailbox; rooms keep what does not fit, in order.
+pub const HUB_MAILBOX_MAX: usize = 16 * 1024;
+/// Messages in a room's mailbox.
+pub const ROOM_MAILBOX_MAX: usize = 16 * 1024;
+/// Messages in the registry's mailbox.
+pub const REGISTRY_MAILBOX_MAX: usize = 64 * 1024;
+/// Messages in the journal's mailbox.
+pub const JOURNAL_MAILBOX_MAX: usize = 64 * 1024;
+/// Messages in the presence tracker's mailbox.
+pub const PRESENCE_MAILBOX_MAX: usize = 64 * 1024;
+/// Messages in a session's mailbox.
+pub const SESSION_MAILBOX_MAX: usize = 256;
+/// Deliveries that a room keeps for a hub whose mailbox is full; then that hub's members are told to resume.
+pub const ROOM_SPILL_MAX: usize = 4_096;
+/// How soon a room tries a full hub again.
+pub const SPILL_RETRY: Duration = Duration::from_millis(10);
+
+// ---- rooms ----
+
+/// Durable events kept per room for recovery.
+pub const RECOVERY_EVENTS_MAX: usize = 1_000;
+/// Bytes of them kept in memory per room; older ones are read from the database.
+pub const RECOVERY_BYTES_IN_MEMORY_MAX: usize = 256 * 1024;
+/// Users named in `online_users`; `total_users` counts all.
+pub const ONLINE_USERS_LISTED_MAX: usize = 10_000;
+/// How long an empty room stays in memory.
+pub const ROOM_IDLE: Duration = Duration::from_secs(30);
+/// How long a gap in the sequence may stay open before it is read from the database.
+pub const GAP_WAIT: Duration = Duration::from_millis(50);
+/// Events that a room holds while a gap before them is open.
+pub const GAP_EVENTS_MAX: usize = 4_096;
+/// Messages queued per user for the next connect.
+pub const OFFLINE_QUEUE_MAX: usize = 100;
+
+// ---- the journal ----
+
+/// Appends in one commit.
+pub const COMMIT_APPENDS_MAX: usize = 1_024;
+/// Appends that may wait for a commit; more are refused.
+pub const JOURNAL_QUEUE_MAX: usize = 16 * 1024;
+/// How long a durable command waits for a database that is away.
+pub const STORE_PATIENCE: Duration = Duration::from_secs(4);
+/// Pause between attempts on a database that is away.
+pub const STORE_RETRY: Duration = Duration::from_millis(250);
+
+// ---- users and connections ----
+
+/// How long an actor waits for another's answer.
+pub const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Users that the registry remembers without a socket (profiles and buckets).
+pub const USERS_REMEMBERED_MAX: usize = 50_000;
+/// How long a remembered profile counts before it is read again.
+pub const PROFILE_FRESH: Duration = Duration::from_secs(30);
+/// Grace between a user's last socket and being offline.
+pub const PRESENCE_GRACE: Duration = Duration::from_secs(5);
+/// A token's expiry is checked once a second; this is all the leeway there is.
+pub const TOKEN_LEEWAY_SECONDS: u64 = 0;
+/// Refusals within a minute after which a user is blocked.
+pub const REFUSALS_BEFORE_BLOCK: u32 = 10;
+
+// ---- REST ----
+
+/// Most messages in a page of history.
+pub const PAGE_MESSAGES_MAX: i64 = 100;
+/// Messages in a page of history when not asked otherwise.
+pub const PAGE_MESSAGES_DEFAULT: i64 = 50;
+/// Users that a search answers.
+pub const USER_SEARCH_MAX: i64 = 20;
+/// Groups, channels or members in one answer.
+pub const LIST_MAX: i64 = 1_000;
+/// Password hashes computed at once; each takes 19 MiB and a core.
+pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
+/// Addresses that the login limiter remembers.
+pub const LOGIN_ADDRESSES_MAX: usize = 50_000;
