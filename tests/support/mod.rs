@@ -6,7 +6,7 @@
 //! [`guard`].
 
 // Every test binary compiles the whole harness and uses its own part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports, unused_macros)]
 
 pub mod guard;
 pub mod postgres;
@@ -15,6 +15,7 @@ pub mod raw;
 pub mod redis;
 pub mod rest;
 pub mod server;
+pub mod shape;
 pub mod socket;
 pub mod token;
 

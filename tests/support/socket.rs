@@ -3,7 +3,6 @@
 //! Expectations skip nothing: a frame that a test did not ask for is a failure, which is how doubled, lost and
 //! misdirected frames show.
 
-use std::collections::VecDeque;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -44,9 +43,8 @@ pub enum Frame {
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
     response: Response,
-    /// Frames read ahead by [`Socket::barrier`]-like helpers; none today outside of them.
-    read_ahead: VecDeque<Value>,
-    barriers: u64,
+    last_text: String,
+    pings: u64,
 }
 
 impl Socket {
@@ -70,12 +68,17 @@ impl Socket {
         connection.set_nodelay(true)?;
         let handshake = tokio::time::timeout(super::DEADLINE, client_async(request, connection)).await;
         let (stream, response) = handshake.expect("the server should answer the handshake")?;
-        Ok(Socket { stream, response, read_ahead: VecDeque::new(), barriers: 0 })
+        Ok(Socket { stream, response, last_text: String::new(), pings: 0 })
     }
 
     /// A header of the server's 101.
     pub fn header(&self, name: &str) -> &str {
         self.response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The text of the frame read last, byte for byte.
+    pub fn last_text(&self) -> &str {
+        &self.last_text
     }
 
     pub async fn send_json(&mut self, value: &Value) {
@@ -120,9 +123,6 @@ impl Socket {
 
     /// The next frame within `deadline`; `None` when none came. WebSocket pings and pongs are not frames here.
     pub async fn next_within(&mut self, deadline: Duration) -> Option<Frame> {
-        if let Some(value) = self.read_ahead.pop_front() {
-            return Some(Frame::Json(value));
-        }
         let end = tokio::time::Instant::now() + deadline;
         loop {
             let message = match tokio::time::timeout_at(end, self.stream.next()).await {
@@ -132,6 +132,7 @@ impl Socket {
             };
             match message {
                 Message::Text(text) => {
+                    self.last_text = text.to_string();
                     let value = serde_json::from_str(&text);
                     return Some(Frame::Json(value.unwrap_or_else(|e| panic!("the server sent bad JSON ({e}): {text}"))));
                 }
@@ -172,6 +173,20 @@ impl Socket {
         error
     }
 
+    /// Expects an orderly or a sudden end of the connection, whatever the code.
+    pub async fn expect_end_within(&mut self, deadline: Duration) -> Vec<Frame> {
+        let end = tokio::time::Instant::now() + deadline;
+        let mut frames = Vec::new();
+        loop {
+            let left = end.saturating_duration_since(tokio::time::Instant::now());
+            match self.next_within(left).await {
+                Some(Frame::End) => return frames,
+                Some(frame) => frames.push(frame),
+                None => panic!("the connection should have ended within {deadline:?}; so far: {frames:?}"),
+            }
+        }
+    }
+
     /// The next frame, which must be a chat message with that text.
     pub async fn expect_message(&mut self, content: &str) -> Value {
         let message = self.expect("message").await;
@@ -209,8 +224,8 @@ impl Socket {
     /// Only what the server had handed to this socket before it read the ping is seen; what has still to travel
     /// through other actors needs a later event to wait for.
     pub async fn expect_nothing_before_pong(&mut self) {
-        self.barriers += 1;
-        let reference = format!("barrier {}", self.barriers);
+        self.pings += 1;
+        let reference = format!("ping {}", self.pings);
         self.send_json(&json!({"type": "ping", "ref": reference})).await;
         let pong = self.expect("pong").await;
         assert_eq!(pong["ref"], reference.as_str(), "{pong}");
