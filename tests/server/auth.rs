@@ -111,21 +111,16 @@ on_both! {
     async fn a_refresh_token_works_once_and_its_reuse_ends_the_family(database) {
         let server = Server::on(database).await;
         let alice = server.user("alice").await;
-        let refresh = |refresh_token: String| {
-            let url = server.url("/api/auth/refresh");
-            async move { post(&url, json!({"refresh_token": refresh_token})).await }
-        };
-        let second = refresh(alice.refresh_token.clone()).await.expect(200);
+        let second = post_refresh(&server, &alice.refresh_token).await.expect(200);
         assert_shape(&second, &[("access_token", Text), ("refresh_token", Text), ("token_type", Text), ("expires_in", Count)]);
         assert_ne!(text(&second, "refresh_token"), alice.refresh_token, "the refresh token rotates");
         let fresh = User::with_token(server.origin(), &alice.id, "alice", &text(&second, "access_token"));
         fresh.get("/api/auth/me").await.expect(200);
-        let third = refresh(text(&second, "refresh_token")).await.expect(200);
+        let third = post_refresh(&server, &text(&second, "refresh_token")).await.expect(200);
 
-        refresh(alice.refresh_token.clone()).await.expect_error(401, "AUTHENTICATION_FAILED");
-        refresh(text(&third, "refresh_token")).await.expect_error(401, "AUTHENTICATION_FAILED");
-        refresh("nonsense".to_owned()).await.expect_error(401, "AUTHENTICATION_FAILED");
-        refresh(alice.token.clone()).await.expect_error(401, "AUTHENTICATION_FAILED");
+        for dead in [alice.refresh_token.as_str(), &text(&third, "refresh_token"), "nonsense", &alice.token] {
+            post_refresh(&server, dead).await.expect_error(401, "AUTHENTICATION_FAILED");
+        }
         User::login(server.origin(), "alice").await;
     }
 }
@@ -136,9 +131,8 @@ async fn logging_out_ends_the_refresh_token() {
     let alice = server.user("alice").await;
     let other_device = User::login(server.origin(), "alice").await;
     alice.post("/api/auth/logout", json!({"refresh_token": alice.refresh_token})).await.expect(204);
-    let refresh = |token: &str| post_refresh(&server, token);
-    refresh(&alice.refresh_token).await.expect_error(401, "AUTHENTICATION_FAILED");
-    refresh(&other_device.refresh_token).await.expect(200);
+    post_refresh(&server, &alice.refresh_token).await.expect_error(401, "AUTHENTICATION_FAILED");
+    post_refresh(&server, &other_device.refresh_token).await.expect(200);
 }
 
 async fn post_refresh(server: &Server, refresh_token: &str) -> crate::support::rest::Answer {
@@ -215,8 +209,11 @@ async fn no_right_is_403_and_no_room_is_404() {
     let server = Server::start().await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     let channel = alice.channel_with(&[]).await;
-    let cases = [(channel, 403, "PERMISSION_DENIED"), (uuid::Uuid::now_v7().to_string(), 404, "ROOM_NOT_FOUND"),
-        ("not-a-uuid".to_owned(), 404, "ROOM_NOT_FOUND")];
+    let cases = [
+        (channel, 403, "PERMISSION_DENIED"),
+        (uuid::Uuid::now_v7().to_string(), 404, "ROOM_NOT_FOUND"),
+        ("not-a-uuid".to_owned(), 404, "ROOM_NOT_FOUND"),
+    ];
     for (room, status, code) in cases {
         let mut raw = RawSocket::connect(server.authority()).await;
         let path = format!("/ws/channel/{room}?token={}", bob.token);
@@ -255,7 +252,9 @@ async fn a_token_can_be_confined_to_rooms() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     let channel = alice.channel_with(&[]).await;
-    for (rooms, allowed) in [(json!(["*"]), true), (json!([channel]), true), (json!(["workspace_*"]), false), (json!([]), false)] {
+    for (rooms, allowed) in
+        [(json!(["*"]), true), (json!([channel]), true), (json!(["workspace_*"]), false), (json!([]), false)]
+    {
         let claims = json!({"sub": alice.id, "username": "alice", "exp": token::now() + 60, "rooms": rooms});
         let path = format!("/ws/channel/{channel}?token={}", token::sign(&claims, token::SECRET));
         let mut raw = RawSocket::connect(server.authority()).await;

@@ -13,7 +13,8 @@ use crate::support::{DEADLINE, Server, random};
 
 /// Messages that a channel refuses: text, code, and the field that the sentence must name (or nothing).
 fn bad_messages() -> Vec<(String, &'static str, &'static str)> {
-    let deep = |levels: usize| format!(r#"{{"type":"typing","is_typing":{}1{}}}"#, "[".repeat(levels), "]".repeat(levels));
+    let deep =
+        |levels: usize| format!(r#"{{"type":"typing","is_typing":{}1{}}}"#, "[".repeat(levels), "]".repeat(levels));
     let literal = [
         ("", "INVALID_JSON", ""),
         ("{", "INVALID_JSON", ""),
@@ -147,7 +148,9 @@ async fn a_binary_frame_is_answered_and_reaches_nobody() {
     // Refused as a message or with 1003 ("text frames only"): either is an answer.
     match socket.next_within(DEADLINE).await {
         Some(Frame::Json(error)) => crate::support::rest::assert_error(&error, "INVALID_MESSAGE"),
-        Some(Frame::Close(Some((1003, _)))) => assert_eq!(witness.expect("user_left").await["user_id"], alice.id.as_str()),
+        Some(Frame::Close(Some((1003, _)))) => {
+            assert_eq!(witness.expect("user_left").await["user_id"], alice.id.as_str())
+        }
         other => panic!("expected an error or a close with 1003, got {other:?}"),
     }
     witness.expect_nothing_before_pong().await;
@@ -191,7 +194,12 @@ async fn names_and_ids_of_strangers_are_only_text() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     let evil = [
-        "%00", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "'%20OR%20'1'='1", "%F0%9F%91%8B", "%ff%fe", "%22%7D%2C%7B%22",
+        "%00",
+        "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "'%20OR%20'1'='1",
+        "%F0%9F%91%8B",
+        "%ff%fe",
+        "%22%7D%2C%7B%22",
         "a%0d%0aX-Injected:%201",
     ];
     for text in evil {
@@ -250,7 +258,9 @@ fn random_bytes(random: &mut fastrand::Rng, valid: &[u8]) -> Vec<u8> {
     };
     match random.u8(0..3) {
         0 => noise(random, 300),
-        1 => FrameOut { first_byte: random.u8(..), masked: random.u8(0..8) != 0, payload: noise(random, 70_000) }.bytes(),
+        1 => {
+            FrameOut { first_byte: random.u8(..), masked: random.u8(0..8) != 0, payload: noise(random, 70_000) }.bytes()
+        }
         _ => {
             let mut bytes = FrameOut::new(TEXT, valid).bytes();
             for _ in 0..random.usize(1..4) {

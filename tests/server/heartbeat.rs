@@ -6,8 +6,7 @@ use crate::support::raw::{CLOSE, FrameOut, PING, PONG, RawSocket};
 use crate::support::{Server, User};
 
 async fn impatient_server() -> (Server, User, String) {
-    let server =
-        Server::builder().env("WEBSOCKET_PING_INTERVAL", 1).env("WEBSOCKET_PING_TIMEOUT", 3).start().await;
+    let server = Server::builder().env("WEBSOCKET_PING_INTERVAL", 1).env("WEBSOCKET_PING_TIMEOUT", 3).start().await;
     let alice = server.user("alice").await;
     let channel = alice.channel_with(&[]).await;
     (server, alice, channel)

@@ -259,8 +259,7 @@ async fn registrations_are_limited_per_address() {
     let server = Server::builder().env("REGISTRATIONS_PER_HOUR", 2).start().await;
     let register = |name: &str| {
         let url = server.url("/api/auth/register");
-        let account: Value =
-            json!({"username": name, "email": format!("{name}@example.org"), "password": PASSWORD});
+        let account: Value = json!({"username": name, "email": format!("{name}@example.org"), "password": PASSWORD});
         async move { post(&url, account).await }
     };
     register("alice").await.expect(201);

@@ -6,4 +6,23 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod smoke;
+mod auth;
+mod bad_input;
+mod channel;
+mod config;
+mod crash;
+mod database_away;
+mod direct;
+mod frames;
+mod groups;
+mod heartbeat;
+mod history;
+mod limits;
+mod load;
+mod operations;
+mod plan;
+mod recovery;
+mod shutdown;
+mod signalling;
+mod slow_consumer;
+mod tls;

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use crate::support::Server;
 use crate::support::shape::Kind::Text;
 use crate::support::shape::assert_shape;
-use crate::support::Server;
 
 /// Numbers that lose digits in a double, escapes, odd spacing, a repeated key: what a re-encoding would change.
 const DATA: &str = r#"{ "sdp":"v=0\r\no=- 46117 2 IN IP4 127.0.0.1\r\n\u0041\/é👋", "n":1.0e+05,"big":12345678901234567890.10,  "a":[ ],"a":{},"sdpMid" : null }"#;

@@ -76,6 +76,7 @@ fn tell(line: &str) {
     writeln!(pipe, "{line}").and_then(|()| pipe.flush()).expect("the cleaner shell should be reading");
 }
 
+#[expect(clippy::zombie_processes, reason = "it outlives this process on purpose")]
 fn start_cleaner() -> ChildStdin {
     // In a process group of its own, so that Ctrl-C in the terminal reaches the tests and not the cleaner.
     let mut cleaner = Command::new("sh")

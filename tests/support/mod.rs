@@ -60,16 +60,16 @@ macro_rules! on_both {
         mod $name {
             use super::*;
 
-            async fn check($database: $crate::support::Database) $body
+            async fn on_database($database: $crate::support::Database) $body
 
             #[tokio::test]
             async fn sqlite() {
-                check($crate::support::Database::Sqlite).await;
+                on_database($crate::support::Database::Sqlite).await;
             }
 
             #[tokio::test]
             async fn postgres() {
-                check($crate::support::Database::Postgres).await;
+                on_database($crate::support::Database::Postgres).await;
             }
         }
     };

@@ -116,9 +116,8 @@ impl Postgres {
                 return Err(format!("postgres ended with {status}"));
             }
             // `-t 1` makes pg_isready itself wait for the server, so that this loop does not spin.
-            let answer = Command::new(&ready)
-                .args(["-q", "-t", "1", "-h", "127.0.0.1", "-p", &self.port.to_string()])
-                .status();
+            let answer =
+                Command::new(&ready).args(["-q", "-t", "1", "-h", "127.0.0.1", "-p", &self.port.to_string()]).status();
             if answer.is_ok_and(|status| status.success()) {
                 return Ok(());
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::DEADLINE;
 use super::socket::FRAME_DEADLINE;
@@ -142,6 +142,15 @@ impl RawSocket {
     pub async fn connect(authority: &str) -> RawSocket {
         let stream = TcpStream::connect(authority).await.expect("the server should accept connections");
         stream.set_nodelay(true).expect("a TCP option");
+        RawSocket { stream, buffer: Vec::new() }
+    }
+
+    /// Connects with a receive buffer of about so many bytes, so that the peer soon notices when nobody reads.
+    pub async fn with_receive_buffer(authority: &str, bytes: u32) -> RawSocket {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(bytes).expect("a TCP option");
+        let address = authority.parse().expect("the server's address is numeric");
+        let stream = socket.connect(address).await.expect("the server should accept connections");
         RawSocket { stream, buffer: Vec::new() }
     }
 

@@ -37,7 +37,17 @@ impl Redis {
     /// Starts it, empty, on the same port; false if it ended at once or did not answer.
     pub fn start(&mut self) -> bool {
         let process = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"])
+            .args([
+                "--port",
+                &self.port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--dir",
+            ])
             .arg(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -134,7 +134,9 @@ impl Socket {
                 Message::Text(text) => {
                     self.last_text = text.to_string();
                     let value = serde_json::from_str(&text);
-                    return Some(Frame::Json(value.unwrap_or_else(|e| panic!("the server sent bad JSON ({e}): {text}"))));
+                    return Some(Frame::Json(
+                        value.unwrap_or_else(|e| panic!("the server sent bad JSON ({e}): {text}")),
+                    ));
                 }
                 Message::Close(frame) => {
                     return Some(Frame::Close(frame.map(|f| (f.code.into(), f.reason.to_string()))));
