@@ -136,7 +136,10 @@ impl Refusal {
 
     /// A fault of ours whose details are in the log only.
     pub fn internal() -> Refusal {
-        Refusal::new(ErrorCode::InternalError, "Something went wrong on the server; try again, and tell its operator if it goes on")
+        Refusal::new(
+            ErrorCode::InternalError,
+            "Something went wrong on the server; try again, and tell its operator if it goes on",
+        )
     }
 
     /// The store or a queue can't take it now.

@@ -4,9 +4,19 @@
 //! `store` keeps them, `auth` says who and whether, `http` is REST and pages, `config` reads the environment, `app`
 //! puts it together. ARCHITECTURE.md tells the whole story.
 
+pub mod actors;
+pub mod app;
+pub mod auth;
+pub mod config;
 pub mod core;
 pub mod dialects;
 pub mod disconnect;
 pub mod error;
+pub mod http;
 pub mod ids;
 pub mod limits;
+pub mod metrics;
+pub mod store;
+pub mod transport;
+
+pub use transport::{body::Connection, mounted::mount};

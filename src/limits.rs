@@ -35,17 +35,28 @@ pub const OUTBOX_DURABLE_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of ephemeral events kept for a slow reader; more are dropped.
 pub const OUTBOX_EPHEMERAL_BYTES_MAX: usize = 64 * 1024;
 /// Seconds without a byte taken by the socket until it is cut. With the sweep's second this stays under ten.
-pub const STALL_SECONDS_MAX: u32 = 8;
+pub const STALL_SECONDS_MAX: u32 = 7;
 /// Seconds that a close frame may take to get out and be answered.
 pub const CLOSE_GRACE_SECONDS: u32 = 2;
 /// What the kernel may hold for one client; uncapped it swallows most of a megabyte before a stall shows.
 pub const KERNEL_SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// What the pipe of a mounted session holds, on top of the HTTP dispatcher's own buffers.
+pub const MOUNTED_PIPE_BYTES_MAX: usize = 32 * 1024;
 /// The read buffer that all sockets of a worker share.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Reads of one socket in one turn, so that a client which never pauses does not hold the thread.
 pub const READS_PER_TURN_MAX: usize = 8;
 /// Commands that may wait behind a pending one; then the socket is not read.
 pub const SESSION_WAITING_MAX: usize = 64;
+
+/// Bytes of small frames that are copied together for one write.
+pub const WRITE_CHUNK_BYTES_MAX: usize = 64 * 1024;
+/// A frame of this size is written as it is: copying it would cost more than a second write.
+pub const WRITE_ALONE_BYTES_MIN: usize = 32 * 1024;
+/// Batches of a room closer together than this are worth a wait for the next frame.
+pub const CORK_CLOSE_TOGETHER: Duration = Duration::from_millis(4);
+/// A room that waits in vain tries again after 1, 3, 7 … batches; after so many misses it gets no rarer.
+pub const CORK_MISSES_MAX: u8 = 7;
 
 // ---- mailboxes ----
 
@@ -94,6 +105,29 @@ pub const STORE_PATIENCE: Duration = Duration::from_secs(4);
 /// Pause between attempts on a database that is away.
 pub const STORE_RETRY: Duration = Duration::from_millis(250);
 
+// ---- the store ----
+
+/// Connections to PostgreSQL, those of the log included.
+pub const STORE_CONNECTIONS_MAX: usize = 16;
+/// Of them, those kept for appends, so that reads never keep a commit waiting.
+pub const STORE_LOG_CONNECTIONS: usize = 2;
+/// Connections that read a SQLite file; one more writes.
+pub const STORE_SQLITE_READERS: usize = 4;
+/// Ids looked up in one query.
+pub const STORE_IDS_PER_QUERY: usize = 1_000;
+/// Names tried for a user whose token's name is taken; a suffix has 16 million values.
+pub const PROVISION_ATTEMPTS_MAX: usize = 8;
+/// Threads for blocking calls: each SQLite connection, and migrating.
+pub const STORE_BLOCKING_THREADS_MAX: usize = 8;
+/// How long a query waits for a connection, a new one's handshake included.
+pub const STORE_CONNECTION_WAIT: Duration = Duration::from_secs(3);
+/// How long SQLite waits for a lock that another process holds.
+pub const STORE_LOCK_WAIT: Duration = Duration::from_secs(3);
+/// How long one statement, or the silence between two of a transaction, may last on PostgreSQL.
+pub const STORE_STATEMENT_MAX: Duration = Duration::from_secs(8);
+/// A room's log is trimmed when its sequence passes a multiple of this.
+pub const TRIM_EVERY_EVENTS: i64 = 64;
+
 // ---- users and connections ----
 
 /// How long an actor waits for another's answer.
@@ -121,5 +155,20 @@ pub const USER_SEARCH_MAX: i64 = 20;
 pub const LIST_MAX: i64 = 1_000;
 /// Password hashes computed at once; each takes 19 MiB and a core.
 pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
+/// Passwords that wait for their turn; more are told to come back.
+pub const PASSWORD_HASHES_WAITING_MAX: usize = 256;
+/// Bytes of a token; honest ones have a few hundred.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// Characters of an e-mail address (RFC 5321 section 4.5.3.1.3).
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// How often the database is looked at for the health answers, which are true within 5 s.
+pub const HEALTH_PROBE: Duration = Duration::from_secs(2);
 /// Addresses that the login limiter remembers.
 pub const LOGIN_ADDRESSES_MAX: usize = 50_000;
+
+// ---- fan-out ----
+
+/// Members that one room's batch is written to before the worker's other work has its turn.
+pub const FANOUT_CHUNK_MEMBERS: usize = 1_024;
+/// How often a worker looks at a quarter of its connections.
+pub const SWEEP_PERIOD: Duration = Duration::from_millis(250);

@@ -1,6 +1,16 @@
 //! What must be right, as plain state machines: input and `now` go in, effects come out. No actix, no I/O, no clock,
 //! no JSON, no log here, so that everything runs under seeded, replayable simulation.
 
+pub mod backlog;
 pub mod command;
+pub mod cork;
 pub mod event;
+pub mod history;
+pub mod presence;
 pub mod profile;
+pub mod rate;
+pub mod room;
+pub mod steady;
+
+#[cfg(test)]
+mod simulation;

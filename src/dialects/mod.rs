@@ -10,6 +10,8 @@ use crate::{
 };
 
 pub mod channel;
+pub mod endpoints;
+mod json;
 
 /// Which dialect a socket speaks. Its number is the place of its encoding in a shared broadcast.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -1,250 +1,209 @@
 //! The only place with SQL: one body of queries for PostgreSQL and SQLite, chosen at run time by `DATABASE_URL`.
 //! Speaks in the core's types; knows no actor, no HTTP and no dialect.
+//!
+//! `queries/` is compiled twice, under `postgres` and under `sqlite`, which give it their connection and their column
+//! types. Only appending to the log is written separately for each, since it is the hot path.
+//!
+//! Everything runs on the store's own threads. So callers may sit on any runtime and may drop a future at any time:
+//! what was begun runs to its end, and no connection is left in the middle of a transaction.
 
-use std::sync::Arc;
+mod batch;
+mod error;
+mod groups;
+mod log;
+mod postgres;
+mod records;
+mod rooms;
+mod schema;
+mod sqlite;
+mod users;
+mod values;
 
-use uuid::Uuid;
+use std::{future::Future, sync::Arc};
 
-use crate::{
-    core::{
-        event::{Durable, RoomIdentity},
-        profile::{Author, Profile, Role},
-    },
-    ids::{Epoch, EventId, GroupId, RoomId, Seq, Timestamp, TokenId, UserId},
-};
+use diesel::migration::MigrationVersion;
+use tokio::runtime::Runtime;
 
-/// Why the store did not do it.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    /// The database can't be reached, or the connection broke: worth another try. Whether a commit that was under
-    /// way took effect is unknown.
-    #[error("the database is not reachable: {0}")]
-    Unavailable(String),
-    /// A unique value is taken; which one.
-    #[error("{0} is taken")]
-    Taken(&'static str),
-    /// Something it refers to is not there (any more).
-    #[error("what it refers to does not exist")]
-    Missing,
-    /// Anything else: a fault of ours.
-    #[error("the database refused: {0}")]
-    Fault(String),
-}
+pub use self::{error::StoreError, records::*};
+use crate::limits;
 
-/// What a new user brings.
-pub struct NewUser {
-    /// 3–64 characters, unique.
-    pub username: String,
-    /// Unique if given.
-    pub email: Option<String>,
-    /// What people see.
-    pub display_name: String,
-    /// The argon2id string.
-    pub password_hash: String,
-}
-
-/// What a token says about a user who is perhaps not stored yet.
-#[derive(Clone, Debug)]
-pub struct TokenUser {
-    /// `sub`.
-    pub id: UserId,
-    /// `username`, if the token has one.
-    pub username: Option<String>,
-    /// `email`, if the token has one.
-    pub email: Option<String>,
-    /// `display_name`, if the token has one.
-    pub display_name: Option<String>,
-}
-
-/// A refresh token as kept; the token itself is a signed JWT with this `jti`.
-pub struct RefreshRecord {
-    /// `jti`.
-    pub id: TokenId,
-    /// All tokens that came of one login; reuse of a used one ends the family.
-    pub family: Uuid,
-    /// Whose.
-    pub user: UserId,
-    /// Its end.
-    pub expires_at: Timestamp,
-}
-
-/// What became of a refresh token that was shown.
-#[derive(Debug, PartialEq, Eq)]
-pub enum RefreshUse {
-    /// It was good, and is used up now; the successor is stored.
-    Rotated,
-    /// It had been used before: its whole family is void now.
-    Reused,
-    /// Unknown, revoked or expired.
-    Unknown,
-}
-
-/// What a member may do in a group.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum GroupRole {
-    /// Reads and writes.
-    Member,
-    /// Adds and removes members, makes channels.
-    Moderator,
-    /// Everything.
-    Owner,
-}
-
-impl GroupRole {
-    /// As on the wire and in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            GroupRole::Member => "member",
-            GroupRole::Moderator => "moderator",
-            GroupRole::Owner => "owner",
-        }
-    }
-
-    /// The role of that name.
-    pub fn from_name(name: &str) -> Option<GroupRole> {
-        match name {
-            "member" => Some(GroupRole::Member),
-            "moderator" => Some(GroupRole::Moderator),
-            "owner" => Some(GroupRole::Owner),
-            _ => None,
-        }
-    }
-}
-
-/// A group, with the asking user's role in it where the query knows one.
-#[derive(Clone, Debug)]
-pub struct Group {
-    /// Its id.
-    pub id: GroupId,
-    /// Its name.
-    pub name: String,
-    /// What it is for.
-    pub description: Option<String>,
-    /// Who made it.
-    pub owner: UserId,
-    /// When.
-    pub created_at: Timestamp,
-    /// The asking user's role.
-    pub role: Option<GroupRole>,
-}
-
-/// A member of a group.
-#[derive(Clone, Debug)]
-pub struct GroupMember {
-    /// Who.
-    pub profile: Profile,
-    /// As what.
-    pub role: GroupRole,
-    /// Since when.
-    pub joined_at: Timestamp,
-}
-
-/// What is carried in a channel.
+/// What an operator may set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ChannelMedium {
-    /// Messages.
-    Text,
-    /// A voice call beside them.
-    Voice,
-    /// A video call beside them.
-    Video,
+pub struct StoreOptions {
+    /// Connections to PostgreSQL. SQLite has a fixed few.
+    pub connections_max: usize,
+    /// Events that wait for a user without a socket; the oldest are dropped.
+    pub offline_queue_max: usize,
+    /// Events kept per room for recovery; a little more until the next trimming.
+    pub recovery_events_max: usize,
 }
 
-impl ChannelMedium {
-    /// As on the wire and in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ChannelMedium::Text => "TEXT",
-            ChannelMedium::Voice => "VOICE",
-            ChannelMedium::Video => "VIDEO",
-        }
-    }
-
-    /// The medium of that name.
-    pub fn from_name(name: &str) -> Option<ChannelMedium> {
-        match name {
-            "TEXT" => Some(ChannelMedium::Text),
-            "VOICE" => Some(ChannelMedium::Voice),
-            "VIDEO" => Some(ChannelMedium::Video),
-            _ => None,
+impl Default for StoreOptions {
+    fn default() -> StoreOptions {
+        StoreOptions {
+            connections_max: limits::STORE_CONNECTIONS_MAX,
+            offline_queue_max: limits::OFFLINE_QUEUE_MAX,
+            recovery_events_max: limits::RECOVERY_EVENTS_MAX,
         }
     }
 }
 
-/// A channel of a group. Its id is its room's.
-#[derive(Clone, Debug)]
-pub struct Channel {
-    /// Its id.
-    pub id: RoomId,
-    /// Whose members may enter.
-    pub group: GroupId,
-    /// Its name, unique in the group.
-    pub name: String,
-    /// What is carried.
-    pub medium: ChannelMedium,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-/// Where a room's sequence stands.
+/// Which database it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RoomHead {
-    /// The last event's place; 0 before the first.
-    pub seq: Seq,
-    /// Which life of the sequence.
-    pub epoch: Epoch,
+pub enum Backend {
+    /// PostgreSQL, for many nodes.
+    Postgres,
+    /// A file beside the server.
+    Sqlite,
 }
 
-/// One durable event to store. The store gives it its place.
-#[derive(Clone, Debug)]
-pub struct Append {
-    /// In which room.
-    pub room: RoomId,
-    /// Its id, made by the caller, so that a repeated attempt is recognised.
-    pub id: EventId,
-    /// When it happened.
-    pub at: Timestamp,
-    /// What happened.
-    pub what: Arc<Durable>,
-    /// Users without a socket, for whom it waits in the offline queue.
-    pub queue_for: Vec<UserId>,
+impl Backend {
+    /// The database that a URL asks for, by its scheme alone.
+    pub fn of_url(url: &str) -> Result<Backend, StoreError> {
+        match url.split_once("://").map(|(scheme, _)| scheme) {
+            Some("postgres" | "postgresql") => Ok(Backend::Postgres),
+            Some("sqlite") => Ok(Backend::Sqlite),
+            // Not the URL itself, which may hold a password.
+            _ => Err(StoreError::Fault("DATABASE_URL begins with neither sqlite:// nor postgres://".into())),
+        }
+    }
 }
 
-/// An event from a room's log.
-#[derive(Clone, PartialEq, Debug)]
-pub struct StoredEvent {
-    /// Its place.
-    pub seq: Seq,
-    /// Its id.
-    pub id: EventId,
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub what: Durable,
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
 }
 
-/// A chat message of the history.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Message {
-    /// Its id, that of the event which brought it.
-    pub id: EventId,
-    /// Its place in the room.
-    pub seq: Seq,
-    /// Who wrote it.
-    pub sender: Author,
-    /// The text.
-    pub content: String,
-    /// When.
-    pub at: Timestamp,
+struct Shared {
+    database: Database,
+    options: StoreOptions,
+    threads: Threads,
 }
 
-/// Where a page of history ends (exclusive).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Before {
-    /// Nothing newer to leave out: the newest page.
-    Newest,
-    /// Older than this place.
-    Seq(Seq),
-    /// Older than this message.
-    Message(EventId),
+enum Database {
+    Postgres(postgres::Pools),
+    Sqlite(sqlite::Pools),
+}
+
+/// Runs one query function on whichever database it is, on the store's own threads. Arguments are moved there.
+macro_rules! run {
+    ($store:expr, $pool:ident, $file:ident::$query:ident($($argument:expr),* $(,)?)) => {
+        match &$store.shared.database {
+            $crate::store::Database::Postgres(pools) => {
+                let pools = pools.clone();
+                $store.shared.threads.run(async move {
+                    let mut connection = pools.$pool().await?;
+                    let outcome =
+                        $crate::store::postgres::queries::$file::$query(&mut connection, $($argument),*).await;
+                    $crate::store::postgres::settle(&mut connection, outcome)
+                }).await
+            }
+            $crate::store::Database::Sqlite(pools) => {
+                let pools = pools.clone();
+                $store.shared.threads.run(async move {
+                    let mut connection = pools.$pool().await?;
+                    let outcome = $crate::store::sqlite::queries::$file::$query(&mut connection, $($argument),*).await;
+                    $crate::store::sqlite::settle(&mut connection, outcome)
+                }).await
+            }
+        }
+    };
+}
+use run;
+
+impl Store {
+    /// Prepares the connections. Makes a SQLite database's folder and file; reaches for PostgreSQL only with the first
+    /// query, so that a server starts while its database is away. The tables are [`Store::migrate`]'s.
+    pub async fn open(url: &str, options: &StoreOptions) -> Result<Store, StoreError> {
+        let database = match Backend::of_url(url)? {
+            Backend::Postgres => Database::Postgres(postgres::Pools::new(url, options)?),
+            Backend::Sqlite => Database::Sqlite(sqlite::Pools::new(url)?),
+        };
+        let store = Store { shared: Arc::new(Shared { database, options: *options, threads: Threads::new()? }) };
+        match store.backend() {
+            Backend::Postgres => {}
+            Backend::Sqlite => store.ping().await?,
+        }
+        Ok(store)
+    }
+
+    /// Brings the tables up to date and answers the names of what was applied. Several nodes may do it at once.
+    pub async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
+        let threads = Threads::new()?;
+        let url = url.to_owned();
+        match Backend::of_url(&url)? {
+            Backend::Postgres => threads.run(async move { postgres::migrate(&url).await }).await,
+            Backend::Sqlite => threads.run(async move { sqlite::migrate(&url).await }).await,
+        }
+    }
+
+    /// Which database it is.
+    pub fn backend(&self) -> Backend {
+        match &self.shared.database {
+            Database::Postgres(_) => Backend::Postgres,
+            Database::Sqlite(_) => Backend::Sqlite,
+        }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        run!(self, read, users::ping())
+    }
+}
+
+/// The store's own runtime: it lives as long as the store, which the threads of actors and of tests do not.
+struct Threads {
+    runtime: Option<Runtime>,
+}
+
+impl Threads {
+    fn new() -> Result<Threads, StoreError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(limits::STORE_BLOCKING_THREADS_MAX)
+            .thread_name("convene-store")
+            .enable_all()
+            .build()
+            .map_err(|error| StoreError::Fault(format!("can't start the store's threads: {error}")))?;
+        Ok(Threads { runtime: Some(runtime) })
+    }
+
+    /// Runs to the end, even when nobody waits any more.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let Some(runtime) = &self.runtime else { return Err(StoreError::Fault("the store is closed".into())) };
+        runtime.spawn(work).await.unwrap_or_else(|error| Err(StoreError::Fault(error.to_string())))
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // A plain drop would wait, which an asynchronous caller must not.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A connection from a pool, in bounded time.
+async fn pooled<T, E: std::fmt::Display>(connection: impl Future<Output = Result<T, E>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(limits::STORE_CONNECTION_WAIT, connection).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(StoreError::Unavailable(error.to_string())),
+        Err(_elapsed) => Err(StoreError::Unavailable("no connection became free in time".into())),
+    }
+}
+
+/// What the migration machinery answers, in the store's terms.
+fn migration_names(applied: diesel::migration::Result<Vec<MigrationVersion<'_>>>) -> Result<Vec<String>, StoreError> {
+    match applied {
+        Ok(versions) => Ok(versions.iter().map(ToString::to_string).collect()),
+        Err(error) => Err(match error.downcast::<diesel::result::Error>() {
+            Ok(error) => StoreError::from(*error),
+            Err(error) => StoreError::Fault(format!("a migration failed: {error}")),
+        }),
+    }
 }

@@ -1,4 +1,8 @@
-//! The `channel` dialect: channels, direct messages, typing, presence and WebRTC signals (docs/protocol.md).
+//! The `channel` dialect: channels, direct messages, typing, presence and WebRTC signals, flat JSON objects told apart by
+//! `type` (docs/protocol.md, The channel dialect). Its field names and wire forms must never leave this folder.
+
+mod decode;
+mod encode;
 
 use super::{ClientMessage, Dialect, Encoded, Rejection};
 use crate::core::{
@@ -10,15 +14,17 @@ use crate::core::{
 pub struct Channel;
 
 impl Dialect for Channel {
-    fn decode(&self, _message: ClientMessage<'_>) -> Result<Request, Rejection> {
-        todo!()
+    fn decode(&self, message: ClientMessage<'_>) -> Result<Request, Rejection> {
+        decode::decode(message)
     }
 
-    fn encode_event(&self, _event: &Event, _out: &mut Vec<u8>) -> Encoded {
-        todo!()
+    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) -> Encoded {
+        encode::event(event, out);
+        Encoded::Text
     }
 
-    fn encode_reply(&self, _reply: &Reply, _out: &mut Vec<u8>) -> Encoded {
-        todo!()
+    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Encoded {
+        encode::reply(reply, out);
+        Encoded::Text
     }
 }

@@ -1,0 +1,3 @@
+DROP TABLE offline_queue;
+DROP TABLE room_events;
+DROP TABLE messages;

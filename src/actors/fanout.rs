@@ -1,0 +1,186 @@
+//! A broadcast, encoded at most once per dialect whatever the number of receivers and workers, and the batch that a
+//! hub makes of several. Knows the Dialect seam, never a concrete dialect.
+
+use std::{
+    hash::{Hash, Hasher},
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+use rustc_hash::FxHasher;
+
+use crate::{
+    core::{
+        backlog::{Class, Frame},
+        event::{Ephemeral, Event, EventBody, Reply},
+        history::Logged,
+    },
+    dialects::DialectKind,
+    ids::{Seq, UserId},
+    transport::frame,
+};
+
+/// Who of a room's members hears an event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Audience {
+    /// All of them.
+    Everyone,
+    /// The sockets of one user.
+    Only(UserId),
+    /// All but the sockets of one user.
+    EveryoneBut(UserId),
+}
+
+impl Audience {
+    /// Whether that user's sockets hear it.
+    pub fn includes(&self, user: &UserId) -> bool {
+        match self {
+            Audience::Everyone => true,
+            Audience::Only(only) => only == user,
+            Audience::EveryoneBut(but) => but != user,
+        }
+    }
+}
+
+/// An event on its way to sockets.
+#[derive(Debug)]
+pub struct Broadcast {
+    /// What happened.
+    pub event: Event,
+    /// Who hears it.
+    pub audience: Audience,
+    class: Class,
+    encoded: [OnceLock<Option<Bytes>>; DialectKind::COUNT],
+}
+
+impl Broadcast {
+    /// Not encoded yet: that happens for the first receiver of each dialect.
+    pub fn new(event: Event, audience: Audience) -> Arc<Broadcast> {
+        let class = match &event.body {
+            EventBody::Durable { .. } => Class::Durable,
+            EventBody::Ephemeral(ephemeral) => class_of(&event, ephemeral),
+        };
+        Arc::new(Broadcast { event, audience, class, encoded: Default::default() })
+    }
+
+    /// The frame for sockets of that dialect; None where the dialect has no form for it.
+    pub fn frame(&self, kind: DialectKind) -> Option<Frame> {
+        let slot = self.encoded.get(kind as usize)?;
+        let bytes = slot.get_or_init(|| {
+            frame::build(|out| kind.dialect().encode_event(&self.event, out))
+        });
+        bytes.clone().map(|bytes| Frame { bytes, class: self.class })
+    }
+}
+
+impl Logged for Broadcast {
+    fn seq(&self) -> Seq {
+        match &self.event.body {
+            EventBody::Durable { seq, .. } => *seq,
+            EventBody::Ephemeral(_) => Seq::default(),
+        }
+    }
+
+    fn size_bytes(&self) -> usize {
+        // the text is held twice at most: as the event and as one dialect's frame
+        self.encoded.iter().filter_map(|e| e.get()?.as_ref()).map(Bytes::len).sum::<usize>() + size_of::<Broadcast>() + 256
+    }
+}
+
+/// Of typing only a user's newest word matters; joins, leaves and signals are each their own, and none may be lost to
+/// a later one.
+fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
+    match ephemeral {
+        Ephemeral::Typing { user, .. } => {
+            let mut key = FxHasher::default();
+            (event.room.id, &user.id).hash(&mut key);
+            Class::Ephemeral(key.finish())
+        }
+        Ephemeral::UserJoined { .. } | Ephemeral::UserLeft { .. } | Ephemeral::Signal { .. } => Class::Durable,
+    }
+}
+
+/// The frame of what one socket is told.
+pub fn reply_frame(kind: DialectKind, reply: &Reply) -> Option<Frame> {
+    let bytes = frame::build(|out| kind.dialect().encode_reply(reply, out))?;
+    Some(Frame { bytes, class: Class::Durable })
+}
+
+/// What a room puts in front of a newcomer, in order, before any live event.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// Said to this socket alone.
+    Reply(Box<Reply>),
+    /// Missed, and sent again.
+    Replay(Arc<Broadcast>),
+}
+
+impl Opening {
+    /// The frame for a socket of that dialect.
+    pub fn frame(&self, kind: DialectKind) -> Option<Frame> {
+        match self {
+            Opening::Reply(reply) => reply_frame(kind, reply),
+            Opening::Replay(broadcast) => broadcast.frame(kind),
+        }
+    }
+}
+
+/// Several broadcasts of one room in a row, laid out once per dialect.
+pub struct Batch {
+    broadcasts: Vec<Arc<Broadcast>>,
+    forms: [Option<Form>; DialectKind::COUNT],
+}
+
+/// A batch as one dialect says it.
+pub struct Form {
+    /// The frames, for sockets that have to queue.
+    pub frames: Vec<Frame>,
+    /// The same bytes in a row, for sockets that take them at once.
+    pub wire: Bytes,
+    /// The audiences of `frames`, if any is not everyone.
+    audiences: Option<Vec<Audience>>,
+}
+
+impl Batch {
+    /// A batch of these.
+    pub fn new(broadcasts: Vec<Arc<Broadcast>>) -> Batch {
+        Batch { broadcasts, forms: Default::default() }
+    }
+
+    /// How many broadcasts it holds.
+    pub fn len(&self) -> usize {
+        self.broadcasts.len()
+    }
+
+    /// The form for one dialect, made on first use.
+    pub fn form(&mut self, kind: DialectKind) -> Option<&Form> {
+        let slot = self.forms.get_mut(kind as usize)?;
+        Some(slot.get_or_insert_with(|| Form::new(&self.broadcasts, kind)))
+    }
+}
+
+impl Form {
+    fn new(broadcasts: &[Arc<Broadcast>], kind: DialectKind) -> Form {
+        let told: Vec<_> = broadcasts.iter().filter_map(|b| Some((b.frame(kind)?, &b.audience))).collect();
+        let targeted = told.iter().any(|(_, audience)| **audience != Audience::Everyone);
+        let audiences = targeted.then(|| told.iter().map(|(_, audience)| (*audience).clone()).collect());
+        let frames: Vec<Frame> = told.into_iter().map(|(frame, _)| frame).collect();
+        let wire = match frames.as_slice() {
+            [only] => only.bytes.clone(),
+            several => several.iter().flat_map(|f| f.bytes.iter().copied()).collect(),
+        };
+        Form { frames, wire, audiences }
+    }
+
+    /// Whether all receivers hear all of it, so that `wire` serves them all.
+    pub fn is_for_everyone(&self) -> bool {
+        self.audiences.is_none()
+    }
+
+    /// The frames that this user hears.
+    pub fn selection(&self, user: &UserId) -> Vec<Frame> {
+        let Some(audiences) = &self.audiences else { return self.frames.clone() };
+        let heard = self.frames.iter().zip(audiences).filter(|(_, audience)| audience.includes(user));
+        heard.map(|(frame, _)| frame.clone()).collect()
+    }
+}

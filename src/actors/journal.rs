@@ -1,0 +1,237 @@
+//! Stores durable events in groups: what many rooms hand in during one commit goes into the next one, so that
+//! throughput does not depend on the disk's sync time. Nothing is told to anybody before its commit has returned, and
+//! nothing that a commit stored goes untold.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::{
+    messages::{Barrier, Entry, Outcome, Settled},
+    room::Room,
+};
+use crate::{
+    error::{ErrorCode, Refusal},
+    ids::{RoomId, Seq},
+    limits,
+    metrics::Metrics,
+    store::{Append, Attempt, Store, StoreError},
+};
+
+/// The actor. One per node.
+pub struct Journal {
+    store: Store,
+    metrics: Arc<Metrics>,
+    queue: VecDeque<Queued>,
+    committing: Committing,
+    /// Outcomes that a room's full mailbox did not take.
+    untold: VecDeque<(Addr<Room>, Settled)>,
+    /// Who waits for everything before it to be settled: how many entries are still ahead.
+    barriers: Vec<(u64, tokio::sync::oneshot::Sender<()>)>,
+    accepted: u64,
+    settled: u64,
+}
+
+struct Queued {
+    entry: Entry,
+    since: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Committing {
+    No,
+    Yes,
+}
+
+impl Journal {
+    /// A journal over this store.
+    pub fn new(store: Store, metrics: Arc<Metrics>) -> Journal {
+        Journal {
+            store,
+            metrics,
+            queue: VecDeque::new(),
+            committing: Committing::No,
+            untold: VecDeque::new(),
+            barriers: Vec::new(),
+            accepted: 0,
+            settled: 0,
+        }
+    }
+
+    /// Starts the next commit, if none is under way and there is something to store.
+    fn commit(&mut self, ctx: &mut Context<Self>) {
+        if self.committing == Committing::Yes || self.queue.is_empty() {
+            return;
+        }
+        self.committing = Committing::Yes;
+        let count = self.queue.len().min(limits::COMMIT_APPENDS_MAX);
+        let group: Vec<Queued> = self.queue.drain(..count).collect();
+        self.metrics.journal_queue(self.queue.len());
+        let (store, metrics) = (self.store.clone(), self.metrics.clone());
+        let stored = async move {
+            let appends: Vec<Append> = group.iter().map(|q| q.entry.append.clone()).collect();
+            let oldest = group.first().map_or_else(Instant::now, |q| q.since);
+            let results = store_group(&store, &metrics, &appends, oldest).await;
+            (group, results)
+        };
+        ctx.spawn(stored.into_actor(self).map(|(group, results), journal, ctx| {
+            journal.settle(group, results, ctx);
+            journal.committing = Committing::No;
+            journal.commit(ctx);
+        }));
+    }
+
+    /// Tells every room what became of its entries, in one message a room.
+    fn settle(&mut self, group: Vec<Queued>, results: Vec<Result<Seq, Refusal>>, ctx: &mut Context<Self>) {
+        self.settled += group.len() as u64;
+        let mut rooms: FxHashMap<RoomId, (Addr<Room>, Vec<Outcome>)> = FxHashMap::default();
+        for (Queued { entry, .. }, result) in group.into_iter().zip(results) {
+            let slot = rooms.entry(entry.append.room).or_insert_with(|| (entry.room.clone(), Vec::new()));
+            slot.1.push(Outcome { entry, result });
+        }
+        for (room, outcomes) in rooms.into_values() {
+            self.tell(room, Settled { outcomes }, ctx);
+        }
+        let settled = self.settled;
+        let (due, waiting) = std::mem::take(&mut self.barriers).into_iter().partition(|(at, _)| *at <= settled);
+        self.barriers = waiting;
+        let due: Vec<(u64, tokio::sync::oneshot::Sender<()>)> = due;
+        for (_, done) in due {
+            // whoever asked may have stopped waiting
+            let _ = done.send(());
+        }
+    }
+
+    fn tell(&mut self, room: Addr<Room>, settled: Settled, ctx: &mut Context<Self>) {
+        if !self.untold.is_empty() {
+            return self.untold.push_back((room, settled));
+        }
+        if let Err(SendError::Full(settled)) = room.try_send(settled) {
+            self.untold.push_back((room, settled));
+            ctx.run_later(limits::SPILL_RETRY, Self::tell_again);
+        }
+    }
+
+    fn tell_again(&mut self, ctx: &mut Context<Self>) {
+        while let Some((room, settled)) = self.untold.pop_front() {
+            if let Err(SendError::Full(settled)) = room.try_send(settled) {
+                self.untold.push_front((room, settled));
+                ctx.run_later(limits::SPILL_RETRY, Self::tell_again);
+                return;
+            }
+        }
+    }
+}
+
+/// Stores a group, waiting for a database that is away as long as the oldest entry may wait.
+async fn store_group(
+    store: &Store,
+    metrics: &Metrics,
+    appends: &[Append],
+    oldest: Instant,
+) -> Vec<Result<Seq, Refusal>> {
+    let mut attempt = Attempt::First;
+    loop {
+        let began = Instant::now();
+        let error = match store.append(appends, attempt).await {
+            Ok(seqs) => {
+                metrics.committed(appends.len(), began.elapsed());
+                return seqs.into_iter().map(Ok).collect();
+            }
+            Err(error) => error,
+        };
+        match error {
+            StoreError::Unavailable(why) => {
+                if oldest.elapsed() >= limits::STORE_PATIENCE {
+                    log::warn!("event=appends_refused count={} why=\"{why}\"", appends.len());
+                    return appends.iter().map(|_| Err(Refusal::unavailable())).collect();
+                }
+                attempt = Attempt::Again;
+                tokio::time::sleep(limits::STORE_RETRY.min(Duration::from_secs(1))).await;
+            }
+            error if appends.len() == 1 => return vec![Err(refusal(&error))],
+            error => {
+                log::warn!("event=group_split count={} why=\"{error}\"", appends.len());
+                return store_one_by_one(store, metrics, appends).await;
+            }
+        }
+    }
+}
+
+/// One entry of a group can't be stored: each is tried alone, so that only that one is refused.
+async fn store_one_by_one(store: &Store, metrics: &Metrics, appends: &[Append]) -> Vec<Result<Seq, Refusal>> {
+    let mut results = Vec::with_capacity(appends.len());
+    for append in appends {
+        let began = Instant::now();
+        let stored = store.append(std::slice::from_ref(append), Attempt::Again).await;
+        results.push(match stored.map(|seqs| seqs.first().copied()) {
+            Ok(Some(seq)) => {
+                metrics.committed(1, began.elapsed());
+                Ok(seq)
+            }
+            Ok(None) => Err(Refusal::internal()),
+            Err(error) => Err(refusal(&error)),
+        });
+    }
+    results
+}
+
+fn refusal(error: &StoreError) -> Refusal {
+    match error {
+        StoreError::Unavailable(_) => Refusal::unavailable(),
+        StoreError::Missing => Refusal::new(ErrorCode::RoomNotFound, "This room does not exist any more"),
+        StoreError::Taken(_) | StoreError::Fault(_) => {
+            log::error!("event=append_failed why=\"{error}\"");
+            Refusal::internal()
+        }
+    }
+}
+
+impl Actor for Journal {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(limits::JOURNAL_MAILBOX_MAX);
+    }
+}
+
+impl Handler<Entry> for Journal {
+    type Result = ();
+
+    fn handle(&mut self, entry: Entry, ctx: &mut Self::Context) {
+        self.accepted += 1;
+        if self.queue.len() >= limits::JOURNAL_QUEUE_MAX {
+            self.settled += 1;
+            let room = entry.room.clone();
+            let outcomes = vec![Outcome { entry, result: Err(Refusal::unavailable()) }];
+            return self.tell(room, Settled { outcomes }, ctx);
+        }
+        self.queue.push_back(Queued { entry, since: Instant::now() });
+        if self.committing == Committing::No && self.queue.len() == 1 {
+            // begun at the end of this turn, so that what is in the mailbox already comes along
+            ctx.spawn(actix::fut::ready(()).map(|(), journal: &mut Journal, ctx| journal.commit(ctx)));
+        }
+    }
+}
+
+/// Answered when everything handed in before is settled and told.
+impl Handler<Barrier> for Journal {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Barrier, _: &mut Self::Context) -> Self::Result {
+        if self.settled >= self.accepted {
+            return Box::pin(std::future::ready(()));
+        }
+        let (done, wait) = tokio::sync::oneshot::channel();
+        self.barriers.push((self.accepted, done));
+        Box::pin(async move {
+            // an error means that the journal is gone, and nothing is left to wait for
+            let _ = wait.await;
+        })
+    }
+}

@@ -1,0 +1,394 @@
+//! What the actors say to each other. Every message is typed; whoever sends one uses `try_send` or asks with a
+//! time-out, and says what happens when it is refused.
+
+use std::sync::Arc;
+
+use actix::{WeakAddr, prelude::*};
+
+use super::{
+    fanout::{Broadcast, Opening},
+    hub::Hub,
+    outbox::ConnKey,
+    quota::UserQuota,
+    room::Room,
+    session::Session,
+};
+use crate::{
+    core::{
+        command::{ClientRef, Command},
+        event::{Reply, RoomIdentity},
+        profile::{Author, Profile},
+    },
+    disconnect::Disconnect,
+    error::Refusal,
+    ids::{Epoch, RoomId, Seq, Timestamp, UserId},
+    store::Append,
+};
+
+// ---- to the registry ----
+
+/// A worker thread has a hub.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct WorkerUp {
+    /// Its number.
+    pub index: u16,
+    /// Where rooms may be placed.
+    pub arbiter: actix::ArbiterHandle,
+    /// Its hub.
+    pub hub: Addr<Hub>,
+}
+
+/// May this user open a socket? Asked before the upgrade.
+#[derive(Message, Clone)]
+#[rtype(result = "Admission")]
+pub struct Admit {
+    /// Who.
+    pub user: UserId,
+    /// When the token was issued, if it says.
+    pub issued_at: Option<Timestamp>,
+}
+
+/// The answer to [`Admit`].
+#[derive(Debug, MessageResponse)]
+pub enum Admission {
+    /// Yes.
+    Welcome {
+        /// Who it is.
+        profile: Arc<Profile>,
+        /// The user's buckets, shared by all of the user's sockets on this node.
+        quota: Arc<UserQuota>,
+    },
+    /// The profile is not known here or not fresh: read it and [`Introduce`] it.
+    Unknown,
+    /// The token was issued before the user's tokens were voided.
+    Revoked,
+    /// Blocked for exceeding the rate limit.
+    Blocked {
+        /// Seconds left.
+        retry_after_seconds: u32,
+    },
+    /// The node has as many sockets as it is allowed.
+    Full,
+    /// The node drains.
+    Draining,
+}
+
+/// A profile as just read from the store, and the same question again.
+#[derive(Message)]
+#[rtype(result = "Admission")]
+pub struct Introduce {
+    /// Who it is.
+    pub profile: Profile,
+    /// The question.
+    pub admit: Admit,
+}
+
+/// A session began.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SessionUp {
+    /// Whose.
+    pub user: UserId,
+    /// Its connection.
+    pub conn: ConnKey,
+    /// The session.
+    pub session: WeakAddr<Session>,
+}
+
+/// A session ended.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct SessionDown {
+    /// Whose.
+    pub user: UserId,
+    /// Its connection.
+    pub conn: ConnKey,
+}
+
+/// Find or create a room, and bring it this join. Both in one message, so that no room can retire between the two.
+#[derive(Message)]
+#[rtype(result = "Result<Addr<Room>, Refusal>")]
+pub struct JoinRoom {
+    /// Which.
+    pub room: Arc<RoomIdentity>,
+    /// What to bring.
+    pub join: Join,
+}
+
+/// A room has nobody and nothing to do.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct Retire {
+    /// Which.
+    pub room: RoomId,
+    /// How many joins it has seen; if the registry brought more, one is on the way and the room stays.
+    pub joins: u64,
+}
+
+/// Close sockets of a user.
+#[derive(Message, Clone)]
+#[rtype(result = "usize")]
+pub struct CloseUser {
+    /// Whose.
+    pub user: UserId,
+    /// One of them, or all.
+    pub conn: Option<ConnKey>,
+    /// Why.
+    pub why: Disconnect,
+}
+
+/// The user's tokens issued before that moment are void.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct Revoke {
+    /// Whose.
+    pub user: UserId,
+    /// Before when.
+    pub before: Timestamp,
+}
+
+/// The user may no longer be in these rooms.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct ExpelFrom {
+    /// Who.
+    pub user: UserId,
+    /// From where.
+    pub rooms: Vec<RoomId>,
+}
+
+/// Counts.
+#[derive(Message)]
+#[rtype(result = "Statistics")]
+pub struct CountAll;
+
+/// What a node has.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, MessageResponse)]
+pub struct Statistics {
+    /// Open sockets.
+    pub connections: u64,
+    /// Rooms in memory.
+    pub rooms: u64,
+    /// Users with a socket.
+    pub users: u64,
+}
+
+/// The addresses that a drain has to visit in order.
+#[derive(Message)]
+#[rtype(result = "Everyone")]
+pub struct StartDraining;
+
+/// All rooms and hubs of the node.
+#[derive(MessageResponse)]
+pub struct Everyone {
+    /// Rooms in memory.
+    pub rooms: Vec<Addr<Room>>,
+    /// One per worker.
+    pub hubs: Vec<Addr<Hub>>,
+}
+
+// ---- to a session ----
+
+/// The session has to end.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct Kick(pub Disconnect);
+
+// ---- to a room ----
+
+/// A socket enters.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct Join {
+    /// Which socket.
+    pub conn: ConnKey,
+    /// Its name towards clients and administrators.
+    pub connection: Arc<str>,
+    /// Whose.
+    pub user: Author,
+    /// Where its thread's hub is.
+    pub hub: Addr<Hub>,
+    /// From where it resumes, if it does.
+    pub resume: Option<Resume>,
+}
+
+/// What a returning client has seen last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resume {
+    /// The last event it saw.
+    pub since: Seq,
+    /// Of which life of the sequence; absent in old clients, which mean the present one.
+    pub epoch: Option<Epoch>,
+}
+
+/// A socket leaves.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Leave {
+    /// Which socket.
+    pub conn: ConnKey,
+}
+
+/// A member asks something of the room.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Ask {
+    /// Which socket.
+    pub conn: ConnKey,
+    /// Whose.
+    pub user: Author,
+    /// Echoed in the answer.
+    pub reference: Option<ClientRef>,
+    /// What.
+    pub command: Command,
+}
+
+/// The journal's word about appends of this room, in the order of their places.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Settled {
+    /// One by one.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What became of one append.
+pub struct Outcome {
+    /// What was handed in.
+    pub entry: Entry,
+    /// Its place, or why it has none.
+    pub result: Result<Seq, Refusal>,
+}
+
+/// Something that another node's room carried over.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct Carried(pub Arc<Broadcast>);
+
+/// The user may no longer be here.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct Expel {
+    /// Who.
+    pub user: UserId,
+}
+
+/// Answered when everything said before it was handled.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Barrier;
+
+// ---- to the journal ----
+
+/// An append and where its outcome goes.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Entry {
+    /// What to store.
+    pub append: Append,
+    /// The room that wants to know.
+    pub room: Addr<Room>,
+    /// The socket that asked.
+    pub origin: Option<Origin>,
+}
+
+/// Who asked for a change.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Which socket.
+    pub conn: ConnKey,
+    /// Its name for the request.
+    pub reference: Option<ClientRef>,
+}
+
+// ---- to a hub ----
+
+/// What rooms tell a hub. One type, so that its order is one order.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub enum FromRoom {
+    /// A connection enters: its opening comes first, then everything that follows.
+    Subscribe {
+        /// Into which room.
+        room: RoomId,
+        /// Which connection.
+        conn: ConnKey,
+        /// First words, snapshot and replay.
+        opening: Vec<Opening>,
+    },
+    /// A connection leaves.
+    Unsubscribe {
+        /// Out of which room.
+        room: RoomId,
+        /// Which connection.
+        conn: ConnKey,
+    },
+    /// An event for the room's members.
+    Deliver {
+        /// Which room.
+        room: RoomId,
+        /// What.
+        broadcast: Arc<Broadcast>,
+    },
+    /// A word for one connection.
+    Tell {
+        /// Which.
+        conn: ConnKey,
+        /// What.
+        reply: Box<Reply>,
+    },
+    /// A member has to go.
+    Expel {
+        /// From which room.
+        room: RoomId,
+        /// Which connection.
+        conn: ConnKey,
+        /// Why.
+        why: Disconnect,
+    },
+    /// The hub fell so far behind that the room can't make it up: its members there are told to resume.
+    Evict {
+        /// Which room.
+        room: RoomId,
+    },
+}
+
+/// Nothing more is read from any socket.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Quiesce;
+
+/// Every session is told to come back elsewhere. Answers how many connections are left.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct Drain {
+    /// Reconnects are spread over this time.
+    pub spread_ms: u64,
+}
+
+// ---- to the presence tracker ----
+
+/// A user's socket opened.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SocketOpened {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub conn: ConnKey,
+}
+
+/// A user's socket closed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SocketClosed {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub conn: ConnKey,
+}
+
+/// Which of these users are online?
+#[derive(Message)]
+#[rtype(result = "Vec<UserId>")]
+pub struct WhoIsOnline(pub Vec<UserId>);

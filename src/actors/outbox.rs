@@ -1,0 +1,325 @@
+//! What a session has yet to send, and the socket it sends through. Idle it owns no buffer; behind a slow reader it is
+//! bounded in bytes. It lives on its socket's thread and is reached only from there: by its session and by the hub.
+
+use std::{
+    cell::{Cell, RefCell, RefMut},
+    io,
+    task::Waker,
+};
+
+use bytes::Bytes;
+
+use crate::{
+    core::backlog::{Backlog, Frame, Overflow},
+    dialects::DialectKind,
+    disconnect::Disconnect,
+    ids::{Timestamp, UserId},
+    limits::{CLOSE_GRACE_SECONDS, STALL_SECONDS_MAX},
+    transport::{frame, socket::Socket},
+};
+
+/// A connection on some worker. Never used twice while the process lives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ConnKey {
+    /// Which worker's.
+    pub worker: u16,
+    /// Grows with each connection of the worker.
+    pub generation: u32,
+}
+
+/// Whether what is queued goes out before the close frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Farewell {
+    /// Yes: the last frames explain the close.
+    AfterQueued,
+    /// No: the reader is too slow, or the stream broken.
+    AtOnce,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum State {
+    Open,
+    /// A close frame is the last thing that will be sent.
+    Closing,
+    Dead,
+}
+
+/// One socket's sending side.
+pub struct Outbox {
+    /// Which connection.
+    pub key: ConnKey,
+    /// Whose.
+    pub user: UserId,
+    /// What it speaks.
+    pub dialect: DialectKind,
+    socket: RefCell<Socket>,
+    /// Wakes the session's task.
+    waker: RefCell<Waker>,
+    backlog: RefCell<Option<Box<Backlog>>>,
+    state: Cell<State>,
+    /// The worker's second at which the socket is cut unless it moves; 0 for never.
+    cut_at: Cell<u32>,
+    /// The worker's second of the last byte from the client.
+    pub heard: Cell<u32>,
+    /// The worker's second of the last ping to the client.
+    pub pinged: Cell<u32>,
+    /// When the token expires.
+    pub expires_at: Cell<Timestamp>,
+    /// In how many rooms of the hub it is.
+    pub subscriptions: Cell<u16>,
+    hung_up: Cell<bool>,
+    reason: Cell<Option<Disconnect>>,
+    /// Ephemeral frames dropped since the sweep last asked.
+    dropped: Cell<u32>,
+}
+
+impl Outbox {
+    /// An open outbox. `now`: the worker's second.
+    pub fn new(key: ConnKey, socket: Socket, owner: Owner, now: u32) -> Outbox {
+        Outbox {
+            key,
+            user: owner.user,
+            dialect: owner.dialect,
+            socket: RefCell::new(socket),
+            waker: RefCell::new(Waker::noop().clone()),
+            backlog: RefCell::default(),
+            state: Cell::new(State::Open),
+            cut_at: Cell::new(0),
+            heard: Cell::new(now),
+            pinged: Cell::new(now),
+            expires_at: Cell::new(owner.expires_at),
+            subscriptions: Cell::new(0),
+            hung_up: Cell::new(false),
+            reason: Cell::new(None),
+            dropped: Cell::new(0),
+        }
+    }
+
+    /// The socket, for the pump's reads.
+    pub fn socket(&self) -> RefMut<'_, Socket> {
+        self.socket.borrow_mut()
+    }
+
+    /// The session has ended: frees the descriptor and what was queued, though a hub may still list this outbox.
+    pub fn bury(&self) {
+        self.state.set(State::Dead);
+        self.socket.replace(Socket::Closed);
+        self.backlog.take();
+    }
+
+    /// Whether nothing more can be sent.
+    pub fn is_dead(&self) -> bool {
+        self.state.get() == State::Dead
+    }
+
+    /// Whether it takes more frames.
+    pub fn is_open(&self) -> bool {
+        self.state.get() == State::Open
+    }
+
+    /// Why the server closed it, if it did.
+    pub fn reason(&self) -> Option<Disconnect> {
+        self.reason.get()
+    }
+
+    /// Ephemeral frames dropped since the last call.
+    pub fn take_dropped(&self) -> u32 {
+        self.dropped.take()
+    }
+
+    /// Remembers the task to wake when the socket takes bytes again or the session must end.
+    pub fn attend(&self, waker: &Waker) {
+        if !self.waker.borrow().will_wake(waker) {
+            *self.waker.borrow_mut() = waker.clone();
+        }
+    }
+
+    /// Wakes the session's task.
+    pub fn wake(&self) {
+        self.waker.borrow().wake_by_ref();
+    }
+
+    /// The broadcast path: writes `wire` (the frames in a row) at once, or queues them behind what is waiting.
+    pub fn deliver(&self, frames: &[Frame], wire: &[u8], now: u32) {
+        if self.state.get() != State::Open {
+            return;
+        }
+        if self.backlog.borrow().is_some() {
+            return self.queue(frames, 0, now);
+        }
+        // bound first: in the head of a match the borrows would last through its arms
+        let written = self.socket.borrow_mut().write(&self.waker.borrow(), wire);
+        match written {
+            Ok(n) if n == wire.len() => {}
+            Ok(n) => {
+                self.queue(frames, n, now);
+                self.flush(now); // until it refuses: only a refusal arms the waker
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.queue(frames, 0, now),
+            Err(_) => self.die(),
+        }
+    }
+
+    /// The direct path: queues one frame; `flush` at the end of the turn writes it with its neighbours.
+    pub fn push(&self, frame: Frame, now: u32) {
+        if self.state.get() == State::Open {
+            self.queue(&[frame], 0, now);
+        }
+    }
+
+    /// Queues a control frame.
+    pub fn push_control(&self, bytes: Bytes, now: u32) {
+        self.push(Frame::durable(bytes), now);
+    }
+
+    /// Queues frames of which the first `sent` bytes are on the wire already.
+    pub fn queue(&self, frames: &[Frame], sent: usize, now: u32) {
+        let pushed = {
+            let mut slot = self.backlog.borrow_mut();
+            let backlog = slot.get_or_insert_with(|| {
+                self.cut_at.set(now + STALL_SECONDS_MAX);
+                Box::default()
+            });
+            backlog.push_all(frames, sent)
+        };
+        match pushed {
+            Ok(dropped) => self.dropped.set(self.dropped.get().saturating_add(dropped as u32)),
+            Err(Overflow) => self.close(Disconnect::TooSlow, Farewell::AtOnce, now),
+        }
+    }
+
+    /// Writes what waits, as far as the socket takes it. Called at the end of a turn and when the socket is writable.
+    pub fn flush(&self, now: u32) {
+        let mut slot = self.backlog.borrow_mut();
+        let waker = self.waker.borrow();
+        let Some(backlog) = &mut *slot else {
+            let flushed = self.socket.borrow_mut().flush(&waker);
+            drop(waker);
+            return self.survive(flushed);
+        };
+        let mut scratch = Vec::new();
+        loop {
+            let Some(chunk) = backlog.chunk(&mut scratch) else {
+                *slot = None;
+                if self.state.get() == State::Open {
+                    self.cut_at.set(0);
+                }
+                return;
+            };
+            let written = self.socket.borrow_mut().write(&waker, chunk);
+            match written {
+                Ok(n) => {
+                    backlog.written(n);
+                    if self.state.get() == State::Open {
+                        self.cut_at.set(now + STALL_SECONDS_MAX);
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    drop(waker);
+                    return self.die();
+                }
+            }
+        }
+    }
+
+    fn survive(&self, done: io::Result<()>) {
+        match done {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.die(),
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    /// Sends a close frame as the last one, and sets the deadline for its way out and the answer.
+    pub fn close(&self, reason: Disconnect, farewell: Farewell, now: u32) {
+        if self.state.get() != State::Open {
+            return;
+        }
+        self.state.set(State::Closing);
+        self.reason.set(Some(reason));
+        self.cut_at.set(now + CLOSE_GRACE_SECONDS);
+        let last = frame::close(reason.code(), reason.reason());
+        {
+            let mut slot = self.backlog.borrow_mut();
+            let backlog = slot.get_or_insert_with(Box::default);
+            match farewell {
+                Farewell::AtOnce => backlog.start_closing(last),
+                Farewell::AfterQueued => backlog.finish_with(last),
+            }
+        }
+        self.flush(now);
+        self.wake();
+    }
+
+    /// Asks the client for a sign of life.
+    pub fn ping(&self, now: u32) {
+        self.pinged.set(now);
+        self.push_control(frame::ping(b""), now);
+        self.flush(now);
+    }
+
+    /// Answers the client's close frame with `answer` and waits for nothing more.
+    pub fn answer_close(&self, answer: Bytes, now: u32) {
+        self.hung_up.set(true);
+        if self.state.get() == State::Open {
+            self.state.set(State::Closing);
+            self.reason.set(Some(Disconnect::Normal));
+            self.cut_at.set(now + CLOSE_GRACE_SECONDS);
+            self.backlog.borrow_mut().get_or_insert_with(Box::default).finish_with(answer);
+            self.flush(now);
+        }
+    }
+
+    /// Whether both close frames have passed.
+    pub fn is_finished(&self) -> bool {
+        self.state.get() == State::Closing && self.hung_up.get() && self.backlog.borrow().is_none()
+    }
+
+    /// Called by the sweep: cuts a socket that has not moved in time. Answers whether it was cut.
+    pub fn check_stall(&self, now: u32) -> Option<Stalled> {
+        let at = self.cut_at.get();
+        if at == 0 || now < at || self.is_dead() {
+            return None;
+        }
+        let was = match self.state.get() {
+            State::Open => Stalled::NotReading,
+            State::Closing | State::Dead => Stalled::NotClosing,
+        };
+        if was == Stalled::NotReading {
+            self.reason.set(Some(Disconnect::TooSlow));
+        }
+        self.socket.borrow_mut().abort();
+        self.die();
+        Some(was)
+    }
+
+    /// Bytes that wait for the socket.
+    pub fn owed_bytes(&self) -> usize {
+        self.backlog.borrow().as_ref().map_or(0, |b| b.len_bytes())
+    }
+
+    /// Nothing more can be sent; the session's task is woken to end.
+    pub fn die(&self) {
+        self.state.set(State::Dead);
+        self.wake();
+    }
+}
+
+/// What a cut socket was doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stalled {
+    /// It took no bytes.
+    NotReading,
+    /// It did not answer the close frame.
+    NotClosing,
+}
+
+/// Whose socket it is.
+pub struct Owner {
+    /// The user.
+    pub user: UserId,
+    /// What the socket speaks.
+    pub dialect: DialectKind,
+    /// When the token expires.
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,100 @@
+//! Reads the socket and writes the outbox, as a future of the session's own context: one task per connection, and the
+//! actor's state at hand without a lock. The context polls it after the mailbox, which is the end of the turn.
+
+use std::{pin::Pin, task};
+
+use actix::{fut::ActorFuture, prelude::*};
+
+use super::{
+    outbox::Farewell,
+    session::Session,
+};
+use crate::{limits, transport::frame::Decoder};
+
+pub(super) struct Pump {
+    decoder: Decoder,
+    early: Option<Box<[u8]>>,
+}
+
+/// What became of a turn's reading.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// More may come.
+    Open,
+    /// The stream has ended.
+    Ended,
+}
+
+impl Pump {
+    /// `early`: bytes that came right behind the handshake.
+    pub fn new(early: &[u8]) -> Pump {
+        Pump { decoder: Decoder::default(), early: (!early.is_empty()).then(|| early.into()) }
+    }
+
+    fn read(
+        &mut self,
+        session: &mut Session,
+        ctx: &mut Context<Session>,
+        cx: &mut task::Context<'_>,
+        buffer: &mut [u8],
+    ) -> Read {
+        if session.worker.is_quiet() && session.outbox.is_open() {
+            return Read::Open; // the node drains: what is not read is not lost, its sender has no answer for it
+        }
+        if let Some(mut early) = self.early.take() {
+            self.feed(&mut early, session, ctx);
+        }
+        for _ in 0..limits::READS_PER_TURN_MAX {
+            if session.is_full() {
+                return Read::Open; // `join` wakes us when it is done
+            }
+            let read = session.outbox.socket().poll_read(cx, buffer);
+            match read {
+                task::Poll::Pending => return Read::Open,
+                task::Poll::Ready(Ok(0) | Err(_)) => return Read::Ended,
+                task::Poll::Ready(Ok(n)) => match buffer.get_mut(..n) {
+                    Some(bytes) => self.feed(bytes, session, ctx),
+                    None => return Read::Ended,
+                },
+            }
+        }
+        cx.waker().wake_by_ref();
+        Read::Open
+    }
+
+    fn feed(&mut self, bytes: &mut [u8], session: &mut Session, ctx: &mut Context<Session>) {
+        let now = session.worker.now();
+        session.outbox.heard.set(now);
+        let fed = self.decoder.feed(bytes, limits::MESSAGE_BYTES_MAX, |frame| {
+            session.inbound(frame, ctx)
+        });
+        if let Err(breach) = fed {
+            session.outbox.close(breach, Farewell::AfterQueued, now);
+        }
+    }
+}
+
+impl ActorFuture<Session> for Pump {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        session: &mut Session,
+        ctx: &mut Context<Session>,
+        cx: &mut task::Context<'_>,
+    ) -> task::Poll<()> {
+        session.outbox.attend(cx.waker());
+        let worker = session.worker.clone();
+        let mut buffer = worker.buffer.take();
+        let read = self.get_mut().read(session, ctx, cx, &mut buffer);
+        worker.buffer.replace(buffer);
+        session.outbox.flush(worker.now());
+        if session.outbox.is_finished() {
+            session.outbox.socket().finish();
+        } else if read == Read::Open && !session.outbox.is_dead() {
+            return task::Poll::Pending;
+        }
+        ctx.stop();
+        task::Poll::Ready(())
+    }
+}

@@ -1,0 +1,224 @@
+//! How a socket comes into a room and goes. A join travels the same ordered path as live events: its snapshot and its
+//! replay are one message to the hub, so that nothing can slip in before it or between.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::{Newcomer, Room};
+use crate::{
+    actors::{
+        fanout::{Audience, Broadcast, Opening},
+        messages::{FromRoom, Join, Resume},
+        outbox::ConnKey,
+    },
+    core::{
+        event::{Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomScope},
+        history::Logged,
+        room::{FirstSocket, LastSocket, Replay},
+    },
+    ids::{Seq, UserId},
+    limits,
+    store::StoredEvent,
+};
+
+/// What a newcomer is sent again.
+enum Again {
+    /// Nothing was asked for.
+    Nothing,
+    /// These, which is all that was missed.
+    Complete(Vec<Arc<Broadcast>>),
+    /// The gap is too old, or of another epoch.
+    Incomplete,
+    /// What waited in the offline queue.
+    Queued(Vec<Arc<Broadcast>>),
+}
+
+impl Room {
+    /// Lets a socket in, at once or after what it missed was read.
+    pub(super) fn enter(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
+        let (Some(core), Some(newcomer)) = (&self.core, self.entering.get(&conn)) else { return };
+        let join = &newcomer.join;
+        match core.replay(join.resume.map(|Resume { since, epoch }| (since, epoch.unwrap_or(core.epoch())))) {
+            Replay::None if self.may_have_queue(join) => self.read_queue(conn, join.user.id.clone(), ctx),
+            Replay::None => self.admit(conn, Again::Nothing, ctx),
+            Replay::FromMemory(missed) => self.admit(conn, Again::Complete(missed), ctx),
+            Replay::FromStore { after, up_to } => self.read_log(conn, after, up_to, ctx),
+            Replay::Incomplete => self.admit(conn, Again::Incomplete, ctx),
+        }
+    }
+
+    /// Only in direct conversations something waits for a user who had no socket.
+    fn may_have_queue(&self, join: &Join) -> bool {
+        let direct = match self.identity.scope {
+            RoomScope::Direct { .. } => true,
+            RoomScope::Channel { .. } => false,
+        };
+        direct && !self.core.as_ref().is_some_and(|core| core.is_present(&join.user.id))
+    }
+
+    fn read_queue(&mut self, conn: ConnKey, user: UserId, ctx: &mut Context<Self>) {
+        let (store, room) = (self.node.store.clone(), self.identity.id);
+        let asked_at = self.head();
+        let owner = user.clone();
+        let queued = async move { store.queued(&owner, room).await };
+        ctx.spawn(queued.into_actor(self).map(move |queued, room, ctx| {
+            let stored = queued.unwrap_or_else(|error| {
+                log::warn!("event=queue_not_read room={} user={user} why=\"{error}\"", room.identity.id);
+                Vec::new()
+            });
+            let mut again = room.broadcasts(stored);
+            // said while the queue was read: to nobody of this user, since none was in yet
+            let known = again.last().map_or(asked_at, |b| b.seq().max(asked_at));
+            let meanwhile = room.said_since(known);
+            again.extend(meanwhile.into_iter().flatten().filter(|b| from_another(b, &user)));
+            let present = room.core.as_ref().is_some_and(|core| core.is_present(&user));
+            let again = if present || again.is_empty() { Again::Nothing } else { Again::Queued(again) };
+            room.admit(conn, again, ctx);
+        }));
+    }
+
+    fn read_log(&mut self, conn: ConnKey, after: Seq, up_to: Seq, ctx: &mut Context<Self>) {
+        let (store, room) = (self.node.store.clone(), self.identity.id);
+        let read = async move { store.events_after(room, after, limits::RECOVERY_EVENTS_MAX).await };
+        ctx.spawn(read.into_actor(self).map(move |read, room, ctx| {
+            let again = match read {
+                Ok(stored) => room.complete(stored, after, up_to),
+                Err(error) => {
+                    log::warn!("event=log_not_read room={} why=\"{error}\"", room.identity.id);
+                    Again::Incomplete
+                }
+            };
+            room.admit(conn, again, ctx);
+        }));
+    }
+
+    /// Joins what was read with what was said since; complete only if nothing is missing.
+    fn complete(&self, mut stored: Vec<StoredEvent>, after: Seq, up_to: Seq) -> Again {
+        // stored already and not published yet: that comes live
+        stored.retain(|event| event.seq <= up_to);
+        let whole = stored.iter().zip(after.0 + 1..).all(|(event, expected)| event.seq.0 == expected)
+            && stored.last().is_some_and(|last| last.seq == up_to);
+        match self.said_since(up_to) {
+            Some(meanwhile) if whole => {
+                let mut missed = self.broadcasts(stored);
+                missed.extend(meanwhile);
+                Again::Complete(missed)
+            }
+            Some(_) | None => Again::Incomplete,
+        }
+    }
+
+    /// What was published after `seq`, if memory still has all of it.
+    fn said_since(&self, seq: Seq) -> Option<Vec<Arc<Broadcast>>> {
+        let core = self.core.as_ref()?;
+        match core.replay(Some((seq, core.epoch()))) {
+            Replay::FromMemory(events) => Some(events),
+            Replay::None | Replay::FromStore { .. } | Replay::Incomplete => None,
+        }
+    }
+
+    pub(super) fn broadcasts(&self, stored: Vec<StoredEvent>) -> Vec<Arc<Broadcast>> {
+        let made = stored.into_iter().map(|StoredEvent { seq, id, at, what }| {
+            let body = EventBody::Durable { seq, id, what };
+            Broadcast::new(Event { room: self.identity.clone(), at, body }, Audience::Everyone)
+        });
+        made.collect()
+    }
+
+    /// The socket is in from here on.
+    fn admit(&mut self, conn: ConnKey, again: Again, ctx: &mut Context<Self>) {
+        // a socket that left while its replay was read is no longer here
+        let Some(Newcomer { join, asked }) = self.entering.remove(&conn) else { return };
+        let Some(core) = &mut self.core else { return };
+        let outcome = core.join(join.conn, &join.user);
+        if outcome.first_socket == FirstSocket::Yes {
+            // before the newcomer subscribes, so it goes to the others
+            let joined = Ephemeral::UserJoined { user: join.user.clone() };
+            self.announce(joined, Audience::Everyone, ctx);
+        }
+        let mut opening = vec![Opening::Reply(Box::new(Reply::Entered(Box::new(self.snapshot(&join)))))];
+        let queue_spent = match again {
+            Again::Nothing => Spent::No,
+            Again::Queued(missed) => {
+                opening.extend(missed.into_iter().map(Opening::Replay));
+                Spent::Yes
+            }
+            Again::Complete(missed) => {
+                opening.extend(missed.into_iter().map(Opening::Replay));
+                opening.push(self.recovered(Completeness::Whole));
+                Spent::Yes
+            }
+            Again::Incomplete => {
+                opening.push(self.recovered(Completeness::Partial));
+                Spent::No
+            }
+        };
+        let subscribe = FromRoom::Subscribe { room: self.identity.id, conn: join.conn, opening };
+        let arm = self.arm(join.conn, &join.hub);
+        arm.members += 1;
+        let backed = arm.send(subscribe);
+        self.after(backed, ctx);
+        if queue_spent == Spent::Yes && matches!(self.identity.scope, RoomScope::Direct { .. }) {
+            self.dequeue(join.user.id, ctx);
+        }
+        for ask in asked {
+            self.answer(ask, ctx);
+        }
+    }
+
+    fn snapshot(&self, join: &Join) -> Entered {
+        let core = self.core.as_ref();
+        let online = core.map_or_else(Vec::new, |c| c.online().take(limits::ONLINE_USERS_LISTED_MAX).cloned().collect());
+        Entered {
+            room: self.identity.clone(),
+            user: join.user.id.clone(),
+            connection: join.connection.clone(),
+            online,
+            online_total: core.map_or(0, |c| c.users()),
+            seq: self.head(),
+            epoch: core.map_or(crate::ids::Epoch(0), |c| c.epoch()),
+        }
+    }
+
+    fn recovered(&self, completeness: Completeness) -> Opening {
+        Opening::Reply(Box::new(Reply::Recovered {
+            room: self.identity.clone(),
+            seq: self.head(),
+            complete: completeness == Completeness::Whole,
+        }))
+    }
+
+    /// The socket is out.
+    pub(super) fn depart(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
+        let Some(left) = self.core.as_mut().and_then(|core| core.leave(conn)) else { return };
+        self.send(conn, FromRoom::Unsubscribe { room: self.identity.id, conn }, ctx);
+        if let Some(arm) = self.arms.iter_mut().find(|arm| arm.worker == conn.worker) {
+            arm.members = arm.members.saturating_sub(1);
+        }
+        self.arms.retain(|arm| !arm.is_spare());
+        if left.last_socket == LastSocket::Yes {
+            self.announce(Ephemeral::UserLeft { user: left.user }, Audience::Everyone, ctx);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Completeness {
+    Whole,
+    Partial,
+}
+
+/// Whether the offline queue of the user has been told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spent {
+    No,
+    Yes,
+}
+
+fn from_another(broadcast: &Broadcast, user: &UserId) -> bool {
+    match &broadcast.event.body {
+        EventBody::Durable { what: Durable::MessageSent { sender, .. }, .. } => sender.id != *user,
+        EventBody::Ephemeral(_) => false,
+    }
+}

@@ -1,0 +1,246 @@
+//! What is said in a room: commands become entries for the journal or ephemeral events; stored entries become events in
+//! the order of their places; gaps are closed from the log.
+
+use std::{collections::HashSet, sync::Arc};
+
+use actix::prelude::*;
+
+use super::{Pending, Room};
+use crate::{
+    actors::{
+        fanout::{Audience, Broadcast},
+        messages::{Ask, Entry, Origin, Outcome},
+        outbox::ConnKey,
+    },
+    core::{
+        command::{ClientRef, Command},
+        event::{Durable, Ephemeral, Event, EventBody, Reply, RoomScope},
+        profile::Author,
+    },
+    error::{ErrorCode, Refusal},
+    ids::{EventId, Seq, UserId},
+    limits,
+    store::Append,
+};
+
+impl Room {
+    /// Where the room's published sequence stands.
+    pub(super) fn head(&self) -> Seq {
+        self.core.as_ref().map_or_else(Seq::default, |core| core.head())
+    }
+
+    /// Does what a member asks.
+    pub(super) fn answer(&mut self, ask: Ask, ctx: &mut Context<Self>) {
+        if let Some(newcomer) = self.entering.get_mut(&ask.conn) {
+            // answered after the first word about the room
+            return newcomer.asked.push(ask);
+        }
+        let Ask { conn, user, reference, command } = ask;
+        if !self.core.as_ref().is_some_and(|core| core.user_of(conn).is_some()) {
+            let refusal = Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first");
+            return self.refuse(conn, reference, refusal, ctx);
+        }
+        match command {
+            Command::SendMessage { content } => {
+                let what = Durable::MessageSent { sender: user, content };
+                self.store(what, Origin { conn, reference }, ctx);
+            }
+            Command::SetTyping { typing } => {
+                let audience = match &self.identity.scope {
+                    RoomScope::Channel { .. } => Audience::Everyone,
+                    RoomScope::Direct { .. } => Audience::EveryoneBut(user.id.clone()),
+                };
+                self.announce(Ephemeral::Typing { user, typing }, audience, ctx);
+            }
+            Command::Signal { kind, target, data } => {
+                let signal = Ephemeral::Signal { from: user.clone(), kind, data };
+                self.signal(conn, &user, reference, target, signal, ctx);
+            }
+            // answered by the session itself, which knows the socket
+            Command::Ping | Command::AuthRefresh { .. } => {}
+        }
+    }
+
+    fn signal(
+        &mut self,
+        conn: ConnKey,
+        user: &Author,
+        reference: Option<ClientRef>,
+        target: Option<UserId>,
+        signal: Ephemeral,
+        ctx: &mut Context<Self>,
+    ) {
+        let partner = self.identity.scope.partner_of(&user.id).cloned();
+        let Some(target) = partner.or(target) else {
+            let sentence = "`target_user_id` is missing: name the user that this signal is for";
+            return self.refuse(conn, reference, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
+        };
+        if !self.core.as_ref().is_some_and(|core| core.is_present(&target)) {
+            let sentence = "The user that this signal is for has no socket in this room";
+            return self.refuse(conn, reference, Refusal::new(ErrorCode::TargetUnavailable, sentence), ctx);
+        }
+        self.announce(signal, Audience::Only(target), ctx);
+    }
+
+    /// Hands an event to the journal. Nobody hears of it before it is stored.
+    fn store(&mut self, what: Durable, origin: Origin, ctx: &mut Context<Self>) {
+        let queue_for = match &what {
+            Durable::MessageSent { sender, .. } => self.absent_partner(&sender.id).into_iter().collect(),
+        };
+        let append = Append {
+            room: self.identity.id,
+            id: EventId::generate(),
+            at: self.node.clock.now(),
+            what: Arc::new(what),
+            queue_for,
+        };
+        let entry = Entry { append, room: ctx.address(), origin: Some(origin) };
+        match self.node.journal.try_send(entry) {
+            Ok(()) => self.in_flight += 1,
+            Err(SendError::Full(entry) | SendError::Closed(entry)) => {
+                if let Some(Origin { conn, reference }) = entry.origin {
+                    self.refuse(conn, reference, Refusal::unavailable(), ctx);
+                }
+            }
+        }
+    }
+
+    /// In a direct conversation the other side, if it has no socket here.
+    fn absent_partner(&self, user: &UserId) -> Option<UserId> {
+        let partner = self.identity.scope.partner_of(user).filter(|partner| *partner != user)?;
+        let present = self.core.as_ref().is_some_and(|core| core.is_present(partner));
+        (!present).then(|| partner.clone())
+    }
+
+    /// The journal's word about one entry.
+    pub(super) fn settle(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        let Outcome { entry, result } = outcome;
+        let append = entry.append;
+        let seq = match result {
+            Ok(seq) => seq,
+            Err(refusal) => {
+                if let Some(Origin { conn, reference }) = entry.origin {
+                    self.refuse(conn, reference, refusal, ctx);
+                }
+                return;
+            }
+        };
+        let Durable::MessageSent { sender, .. } = &*append.what;
+        let sender = sender.id.clone();
+        let what = Arc::unwrap_or_clone(append.what);
+        let body = EventBody::Durable { seq, id: append.id, what };
+        let event = Event { room: self.identity.clone(), at: append.at, body };
+        let broadcast = Broadcast::new(event, Audience::Everyone);
+        self.node.bridge.carry(self.identity.id, &broadcast);
+        self.publish(broadcast, ctx);
+        self.settle_queue(&sender, seq, append.id, &append.queue_for, ctx);
+        if let Some(Origin { conn, reference: Some(reference) }) = entry.origin {
+            self.tell(conn, Reply::Ack { reference, id: append.id, seq }, ctx);
+        }
+    }
+
+    /// Between the decision to queue and now the partner may have come, or gone.
+    fn settle_queue(
+        &mut self,
+        sender: &UserId,
+        seq: Seq,
+        id: EventId,
+        queued_for: &[UserId],
+        ctx: &mut Context<Self>,
+    ) {
+        match (self.absent_partner(sender), queued_for) {
+            (None, [partner]) => self.dequeue(partner.clone(), ctx),
+            (Some(partner), []) => {
+                let (store, room) = (self.node.store.clone(), self.identity.id);
+                let queue = async move { store.enqueue(&partner, room, seq, id).await };
+                ctx.spawn(queue.into_actor(self).map(|done, room, _| {
+                    if let Err(error) = done {
+                        log::warn!("event=not_queued room={} why=\"{error}\"", room.identity.id);
+                    }
+                }));
+            }
+            (None | Some(_), _) => {}
+        }
+    }
+
+    /// The user has been told all that waited.
+    pub(super) fn dequeue(&mut self, user: UserId, ctx: &mut Context<Self>) {
+        let (store, room, head) = (self.node.store.clone(), self.identity.id, self.head());
+        let dequeue = async move { store.dequeue(&user, room, head).await };
+        ctx.spawn(dequeue.into_actor(self).map(|done, room, _| {
+            if let Err(error) = done {
+                log::warn!("event=not_dequeued room={} why=\"{error}\"", room.identity.id);
+            }
+        }));
+    }
+
+    fn refuse(
+        &mut self,
+        conn: ConnKey,
+        reference: Option<ClientRef>,
+        refusal: Refusal,
+        ctx: &mut Context<Self>,
+    ) {
+        self.node.metrics.refused(refusal.code);
+        let at = self.node.clock.now();
+        self.tell(conn, Reply::Error { reference, refusal, at }, ctx);
+    }
+
+    // ---- order ----
+
+    /// Delivers a stored event, and whatever waited for it, in the order of their places.
+    pub(super) fn publish(&mut self, broadcast: Arc<Broadcast>, ctx: &mut Context<Self>) {
+        let Some(core) = &mut self.core else { return };
+        let ready = core.commit(broadcast);
+        for broadcast in &ready {
+            self.deliver(broadcast, ctx);
+        }
+        self.watch_gap(ctx);
+    }
+
+    fn watch_gap(&mut self, ctx: &mut Context<Self>) {
+        let open = self.core.as_ref().is_some_and(|core| core.missing().is_some());
+        if open && self.gap == Pending::No {
+            self.gap = Pending::Yes;
+            ctx.run_later(limits::GAP_WAIT, |room, ctx| {
+                room.gap = Pending::No;
+                room.close_gap(ctx);
+            });
+        }
+    }
+
+    /// A gap that did not close by itself is read from the log.
+    fn close_gap(&mut self, ctx: &mut Context<Self>) {
+        let Some(missing) = self.core.as_ref().and_then(|core| core.missing()) else { return };
+        let (store, id) = (self.node.store.clone(), self.identity.id);
+        let (first, last) = missing.into_inner();
+        let count = (last.0 - first.0 + 1).max(0) as usize;
+        let read = async move { store.events_after(id, Seq(first.0 - 1), count.min(limits::GAP_EVENTS_MAX)).await };
+        self.gap = Pending::Yes;
+        ctx.spawn(read.into_actor(self).map(move |read, room, ctx| {
+            room.gap = Pending::No;
+            match read {
+                Ok(stored) => {
+                    let found: HashSet<Seq> = stored.iter().map(|event| event.seq).collect();
+                    let trimmed = !found.contains(&first);
+                    let mut ready = Vec::new();
+                    let broadcasts = room.broadcasts(stored);
+                    if let Some(core) = &mut room.core {
+                        for broadcast in broadcasts {
+                            ready.append(&mut core.commit(broadcast));
+                        }
+                        if trimmed && core.missing().is_some() {
+                            log::error!("event=gap_lost room={} from={first} to={last}", room.identity.id);
+                            ready.append(&mut core.skip_to(last));
+                        }
+                    }
+                    for broadcast in &ready {
+                        room.deliver(broadcast, ctx);
+                    }
+                }
+                Err(error) => log::warn!("event=gap_not_read room={} why=\"{error}\"", room.identity.id),
+            }
+            room.watch_gap(ctx);
+        }));
+    }
+}

@@ -1,0 +1,110 @@
+//! What a worker thread has: its hub, its outboxes, its clock, its read buffer. Reached only from that thread, so
+//! nothing here is locked.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
+
+use actix::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::{
+    hub::Hub,
+    node::{Node, connection_name},
+    outbox::{ConnKey, Outbox, Owner},
+    session::Ticket,
+};
+use crate::{ids::UserId, limits, transport::socket::Socket};
+
+/// One thread's share of the node.
+pub struct Worker {
+    /// Its number, from 0.
+    pub index: u16,
+    /// Its hub.
+    pub hub: Addr<Hub>,
+    /// What all threads share, unchanging.
+    pub node: Arc<Node>,
+    /// One read buffer for every connection of the thread.
+    pub buffer: RefCell<Vec<u8>>,
+    pub(super) outboxes: RefCell<FxHashMap<u32, Rc<Outbox>>>,
+    generation: Cell<u32>,
+    /// Whole seconds since the worker started, moved on by the sweep.
+    pub(super) clock: Cell<u32>,
+    /// Nothing more is read from any socket: the node drains.
+    pub(super) quiet: Cell<bool>,
+}
+
+thread_local!(static HERE: OnceCell<Rc<Worker>> = const { OnceCell::new() });
+
+impl Worker {
+    /// This thread's worker, started on first use.
+    pub fn here(node: &Arc<Node>) -> Rc<Worker> {
+        HERE.with(|here| here.get_or_init(|| Worker::start(node.clone())).clone())
+    }
+
+    fn start(node: Arc<Node>) -> Rc<Worker> {
+        let mut made = None;
+        Hub::create(|ctx| {
+            let worker = Rc::new(Worker {
+                index: node.next_worker(),
+                hub: ctx.address(),
+                node,
+                buffer: RefCell::new(vec![0; limits::READ_BUFFER_BYTES]),
+                outboxes: RefCell::default(),
+                generation: Cell::new(0),
+                clock: Cell::new(1),
+                quiet: Cell::new(false),
+            });
+            made = Some(worker.clone());
+            Hub::new(worker)
+        });
+        // `Actor::create` runs its closure before it returns
+        #[allow(clippy::expect_used)]
+        made.expect("the closure has run")
+    }
+
+    /// Whole seconds since the worker started; what outboxes measure with.
+    pub fn now(&self) -> u32 {
+        self.clock.get()
+    }
+
+    /// Whether sockets are no longer read.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet.get()
+    }
+
+    /// Names the next connection. Its place among the outboxes is taken when the socket comes.
+    pub fn ticket(&self, user: &UserId) -> Ticket {
+        let generation = self.generation.get().wrapping_add(1);
+        self.generation.set(generation);
+        let key = ConnKey { worker: self.index, generation };
+        Ticket { key, name: connection_name(user, self.node.clock.now(), key) }
+    }
+
+    /// Gives a socket its outbox.
+    pub fn admit(&self, key: ConnKey, socket: Socket, owner: Owner) -> Rc<Outbox> {
+        let outbox = Rc::new(Outbox::new(key, socket, owner, self.now()));
+        self.outboxes.borrow_mut().insert(key.generation, outbox.clone());
+        self.node.metrics.connected();
+        outbox
+    }
+
+    /// Forgets an outbox whose session has ended.
+    pub fn dismiss(&self, key: ConnKey) {
+        if let Some(outbox) = self.outboxes.borrow_mut().remove(&key.generation) {
+            self.node.metrics.disconnected(outbox.reason());
+        }
+    }
+
+    /// The outbox of that connection, if it is still there.
+    pub fn outbox(&self, key: ConnKey) -> Option<Rc<Outbox>> {
+        self.outboxes.borrow().get(&key.generation).cloned()
+    }
+
+    /// How many connections the thread has.
+    pub fn connections(&self) -> usize {
+        self.outboxes.borrow().len()
+    }
+}

@@ -1,0 +1,308 @@
+//! Rights, in one function. Who asks, and what for, come in; yes, or the sentence that says why not, goes out. No look
+//! into the store happens here: the action carries the facts that it is decided by.
+
+use serde::Deserialize;
+
+use crate::{
+    core::profile::Role,
+    error::{ErrorCode, Refusal},
+    ids::{RoomId, UserId},
+    store::GroupRole,
+};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The user.
+    pub user: &'a UserId,
+    /// The stored role or the token's, whichever is more.
+    pub role: Role,
+    /// The rooms to which the token is confined; without it, all.
+    pub rooms: Option<&'a [RoomPattern]>,
+}
+
+/// What is asked for, with the resource and the facts that decide.
+#[derive(Clone, Copy, Debug)]
+pub enum Action<'a> {
+    /// Open a channel's socket or read its history.
+    EnterChannel {
+        /// Which.
+        room: RoomId,
+        /// What the user is in its group.
+        membership: Option<GroupRole>,
+    },
+    /// Open a direct conversation's socket or read its history.
+    EnterDirect {
+        /// Which.
+        room: RoomId,
+        /// Its two sides.
+        sides: &'a [UserId; 2],
+    },
+    /// Make a group.
+    CreateGroup,
+    /// See a group, its members and its channels.
+    ViewGroup {
+        /// What the user is in it.
+        membership: Option<GroupRole>,
+    },
+    /// Bring somebody into a group.
+    AddMember {
+        /// What the user is in it.
+        membership: Option<GroupRole>,
+        /// What the other one becomes.
+        granted: GroupRole,
+    },
+    /// Take somebody out of a group, or leave it.
+    RemoveMember {
+        /// What the user is in it.
+        membership: Option<GroupRole>,
+        /// Whom.
+        member: &'a UserId,
+        /// What that one is in it.
+        held: GroupRole,
+    },
+    /// Make a channel in a group.
+    CreateChannel {
+        /// What the user is in it.
+        membership: Option<GroupRole>,
+    },
+    /// Find other users.
+    SearchUsers,
+    /// End connections, revoke users' tokens.
+    Administer,
+}
+
+/// Why not. Each is told as `PERMISSION_DENIED`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Denied {
+    /// Not in the group.
+    #[error("Only members of the group may do this; ask its owner to add you")]
+    NotAMember,
+    /// In the group, with too small a role.
+    #[error("Only the group's owner and moderators may do this; ask one of them")]
+    NotAModerator,
+    /// For owners alone.
+    #[error("Only the group's owner may do this; ask the owner")]
+    NotTheOwner,
+    /// Somebody else's conversation.
+    #[error("Only the two users of a conversation may enter it")]
+    NotYourConversation,
+    /// For administrators.
+    #[error("Only an administrator may do this; ask one, or use an administrator's token")]
+    NotAnAdministrator,
+    /// The token's `rooms` do not reach so far.
+    #[error("The token is confined to other rooms; use one that opens this")]
+    Confined,
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Refusal {
+        Refusal::new(ErrorCode::PermissionDenied, denied.to_string())
+    }
+}
+
+/// Decides. Administrators manage groups without being members, but neither enter channels nor read conversations that
+/// are not theirs. A token confined to rooms opens these, and shows what its user may see, but changes nothing else.
+pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
+    match action {
+        Action::EnterChannel { room, membership } => {
+            open(membership.is_some(), Denied::NotAMember)?;
+            within_rooms(subject, room)
+        }
+        Action::EnterDirect { room, sides } => {
+            open(sides.contains(subject.user), Denied::NotYourConversation)?;
+            within_rooms(subject, room)
+        }
+        Action::ViewGroup { membership } => {
+            open(membership.is_some() || subject.role == Role::Admin, Denied::NotAMember)
+        }
+        Action::SearchUsers => Ok(()),
+        Action::CreateGroup => unconfined(subject),
+        Action::CreateChannel { membership } => {
+            unconfined(subject)?;
+            at_least(subject, membership, GroupRole::Moderator)
+        }
+        Action::AddMember { membership, granted } => {
+            unconfined(subject)?;
+            at_least(subject, membership, needed_over(granted))
+        }
+        Action::RemoveMember { membership, member, held } => {
+            unconfined(subject)?;
+            if member == subject.user {
+                return Ok(());
+            }
+            at_least(subject, membership, needed_over(held))
+        }
+        Action::Administer => {
+            unconfined(subject)?;
+            open(subject.role == Role::Admin, Denied::NotAnAdministrator)
+        }
+    }
+}
+
+/// The role that gives and takes a role.
+const fn needed_over(role: GroupRole) -> GroupRole {
+    match role {
+        GroupRole::Member => GroupRole::Moderator,
+        GroupRole::Moderator | GroupRole::Owner => GroupRole::Owner,
+    }
+}
+
+fn at_least(subject: Subject<'_>, membership: Option<GroupRole>, needed: GroupRole) -> Result<(), Denied> {
+    if subject.role == Role::Admin {
+        return Ok(());
+    }
+    let denied = match (membership, needed) {
+        (None, _) => Denied::NotAMember,
+        (Some(_), GroupRole::Member | GroupRole::Moderator) => Denied::NotAModerator,
+        (Some(_), GroupRole::Owner) => Denied::NotTheOwner,
+    };
+    open(membership.is_some_and(|role| role >= needed), denied)
+}
+
+fn open(allowed: bool, otherwise: Denied) -> Result<(), Denied> {
+    if allowed { Ok(()) } else { Err(otherwise) }
+}
+
+fn unconfined(subject: Subject<'_>) -> Result<(), Denied> {
+    open(subject.rooms.is_none_or(|rooms| rooms.iter().any(RoomPattern::is_everything)), Denied::Confined)
+}
+
+fn within_rooms(subject: Subject<'_>, room: RoomId) -> Result<(), Denied> {
+    let Some(rooms) = subject.rooms else { return Ok(()) };
+    let name = room.to_string();
+    open(rooms.iter().any(|pattern| pattern.matches(&name)), Denied::Confined)
+}
+
+/// A room's name in which `*` stands for any run of characters.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct RoomPattern(String);
+
+impl RoomPattern {
+    /// Takes any text; without a star it matches itself only.
+    pub fn new(text: impl Into<String>) -> RoomPattern {
+        RoomPattern(text.into())
+    }
+
+    fn is_everything(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
+    }
+
+    /// Whether the pattern stands for this room. Takes at most the product of both lengths.
+    pub fn matches(&self, room: &str) -> bool {
+        let mut parts = self.0.split('*');
+        // `split` yields at least one part.
+        let Some(mut rest) = parts.next().and_then(|first| room.strip_prefix(first)) else { return false };
+        let Some(last) = parts.next_back() else { return rest.is_empty() };
+        for part in parts {
+            let Some(at) = rest.find(part) else { return false };
+            rest = rest.get(at + part.len()..).unwrap_or_default();
+        }
+        rest.ends_with(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const ROOM: RoomId = RoomId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001));
+
+    fn user(id: &str) -> UserId {
+        UserId::new(id).unwrap()
+    }
+
+    fn ask(role: Role, rooms: Option<&[RoomPattern]>, action: Action<'_>) -> Result<(), Denied> {
+        may(Subject { user: &user("ann"), role, rooms }, action)
+    }
+
+    #[test]
+    fn channels_open_to_members_of_their_group_alone() {
+        let enter = |membership| Action::EnterChannel { room: ROOM, membership };
+        assert_eq!(ask(Role::User, None, enter(Some(GroupRole::Member))), Ok(()));
+        assert_eq!(ask(Role::User, None, enter(None)), Err(Denied::NotAMember));
+        assert_eq!(ask(Role::Admin, None, enter(None)), Err(Denied::NotAMember));
+    }
+
+    #[test]
+    fn conversations_open_to_their_two_sides_alone() {
+        let ours = [user("ann"), user("bob")];
+        let theirs = [user("bob"), user("cy")];
+        assert_eq!(ask(Role::User, None, Action::EnterDirect { room: ROOM, sides: &ours }), Ok(()));
+        for role in [Role::User, Role::Admin] {
+            let verdict = ask(role, None, Action::EnterDirect { room: ROOM, sides: &theirs });
+            assert_eq!(verdict, Err(Denied::NotYourConversation));
+        }
+    }
+
+    #[test]
+    fn roles_are_given_and_taken_by_those_above_them() {
+        use GroupRole::{Member, Moderator, Owner};
+        let add = |membership, granted| ask(Role::User, None, Action::AddMember { membership, granted });
+        assert_eq!(add(Some(Moderator), Member), Ok(()));
+        assert_eq!(add(Some(Moderator), Moderator), Err(Denied::NotTheOwner));
+        assert_eq!(add(Some(Owner), Owner), Ok(()));
+        assert_eq!(add(Some(Member), Member), Err(Denied::NotAModerator));
+        assert_eq!(add(None, Member), Err(Denied::NotAMember));
+
+        let (me, other) = (user("ann"), user("bob"));
+        let remove = |membership, member, held| {
+            ask(Role::User, None, Action::RemoveMember { membership: Some(membership), member, held })
+        };
+        assert_eq!(remove(Member, &me, Member), Ok(()));
+        assert_eq!(remove(Member, &other, Member), Err(Denied::NotAModerator));
+        assert_eq!(remove(Moderator, &other, Member), Ok(()));
+        assert_eq!(remove(Moderator, &other, Moderator), Err(Denied::NotTheOwner));
+        assert_eq!(remove(Owner, &other, Owner), Ok(()));
+    }
+
+    #[test]
+    fn administrators_manage_groups_and_connections() {
+        let channel = Action::CreateChannel { membership: None };
+        assert_eq!(ask(Role::User, None, channel), Err(Denied::NotAMember));
+        assert_eq!(ask(Role::Admin, None, channel), Ok(()));
+        assert_eq!(ask(Role::User, None, Action::Administer), Err(Denied::NotAnAdministrator));
+        assert_eq!(ask(Role::Admin, None, Action::Administer), Ok(()));
+        assert_eq!(ask(Role::Admin, None, Action::ViewGroup { membership: None }), Ok(()));
+        assert_eq!(ask(Role::User, None, Action::ViewGroup { membership: None }), Err(Denied::NotAMember));
+    }
+
+    #[test]
+    fn a_confined_token_opens_its_rooms_and_changes_nothing_else() {
+        let other = [RoomPattern::new("workspace_*")];
+        let this = [RoomPattern::new("workspace_*"), RoomPattern::new("01920000-*")];
+        let all = [RoomPattern::new("*")];
+        let enter = Action::EnterChannel { room: ROOM, membership: Some(GroupRole::Owner) };
+        assert_eq!(ask(Role::User, Some(&other), enter), Err(Denied::Confined));
+        assert_eq!(ask(Role::User, Some(&[]), enter), Err(Denied::Confined));
+        assert_eq!(ask(Role::User, Some(&this), enter), Ok(()));
+        assert_eq!(ask(Role::Admin, Some(&this), Action::Administer), Err(Denied::Confined));
+        assert_eq!(ask(Role::User, Some(&this), Action::CreateGroup), Err(Denied::Confined));
+        assert_eq!(ask(Role::User, Some(&all), Action::CreateGroup), Ok(()));
+    }
+
+    #[test]
+    fn stars_stand_for_any_run() {
+        let cases = [
+            ("workspace_*", "workspace_1", true),
+            ("workspace_*", "workspace_", true),
+            ("workspace_*", "my_workspace_1", false),
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "acb", false),
+            ("a*a", "a", false),
+            ("*é*", "caféine", true),
+            ("exact", "exact", true),
+            ("exact", "exactly", false),
+        ];
+        for (pattern, room, expected) in cases {
+            assert_eq!(RoomPattern::new(pattern).matches(room), expected, "{pattern} {room}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Where the server listens, and to whom it answers.
+
+use std::{net::IpAddr, thread};
+
+use super::{ConfigError, Origins, TlsFiles, TrustedProxies, variables::Variables};
+
+/// Address, threads, TLS, and which pages and proxies are believed.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// `WS_HOST`: an address or a name that resolves to one.
+    pub host: String,
+    /// `WS_PORT`: 0 takes any free port.
+    pub port: u16,
+    /// `WORKERS`: threads that serve sockets.
+    pub workers: usize,
+    /// `TLS_CERT_FILE` and `TLS_KEY_FILE`; plain HTTP without them.
+    pub tls: Option<TlsFiles>,
+    /// `ALLOWED_ORIGINS`: pages that may use the server from a browser.
+    pub origins: Origins,
+    /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` counts.
+    pub proxies: TrustedProxies,
+}
+
+/// Who can reach the address that is listened on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reach {
+    /// This machine only.
+    Loopback,
+    /// Perhaps everybody.
+    Network,
+}
+
+/// More threads than any machine has cores; a typing error beyond it.
+const WORKERS_MAX: usize = 1_024;
+
+impl Listen {
+    pub(super) fn read(variables: &Variables<'_>) -> Result<Listen, ConfigError> {
+        let cores = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+        let advice = format!("the number of threads, such as {cores}");
+        Ok(Listen {
+            host: host(variables)?,
+            port: variables.number("WS_PORT", 0..=u16::MAX, 8000, "a free port, such as 8000")?,
+            workers: variables.number("WORKERS", 1..=WORKERS_MAX, cores, &advice)?,
+            tls: TlsFiles::read(variables)?,
+            origins: Origins::read(variables)?,
+            proxies: TrustedProxies::read(variables)?,
+        })
+    }
+
+    pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
+        lines.push(("WS_HOST", self.host.clone()));
+        lines.push(("WS_PORT", self.port.to_string()));
+        lines.push(("WORKERS", self.workers.to_string()));
+        if let Some(tls) = &self.tls {
+            tls.describe(lines);
+        }
+        lines.push(("ALLOWED_ORIGINS", self.origins.to_string()));
+        lines.push(("TRUSTED_PROXIES", self.proxies.to_string()));
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        let loopback = match self.host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => self.host.eq_ignore_ascii_case("localhost"),
+        };
+        if loopback { Reach::Loopback } else { Reach::Network }
+    }
+}
+
+fn host(variables: &Variables<'_>) -> Result<String, ConfigError> {
+    let text = variables.text("WS_HOST").unwrap_or_else(|| "127.0.0.1".into());
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&text);
+    let name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
+    if bare.parse::<IpAddr>().is_ok() || bare.chars().all(name) {
+        return Ok(bare.to_owned());
+    }
+    let problem = "is not an address; set it to one of this machine's, such as 127.0.0.1, or 0.0.0.0 for all of them";
+    Err(ConfigError::value("WS_HOST", &text, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{config, refusal};
+    use super::*;
+
+    #[test]
+    fn only_loopback_addresses_are_loopback() {
+        for host in ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost", "::ffff:127.0.0.1"] {
+            assert_eq!(config(&[("WS_HOST", host)]).unwrap().listen.reach(), Reach::Loopback, "{host}");
+        }
+        for host in ["0.0.0.0", "::", "192.168.1.4", "chat.example"] {
+            assert_eq!(config(&[("WS_HOST", host)]).unwrap().listen.reach(), Reach::Network, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_no_host() {
+        assert!(refusal(&[("WS_HOST", "http://localhost")]).starts_with("WS_HOST: \"http://localhost\" is not"));
+    }
+}

@@ -1,0 +1,105 @@
+//! This node: its name, its log, and how it goes.
+
+use std::{fs, time::Duration};
+
+use super::{ConfigError, variables::Variables};
+
+/// What is logged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Logging {
+    /// `RUST_LOG` (env_logger's directives), or `LOG_LEVEL`.
+    pub filter: String,
+}
+
+impl Logging {
+    pub(super) fn read(variables: &Variables<'_>) -> Result<Logging, ConfigError> {
+        if let Some(filter) = variables.text("RUST_LOG") {
+            return Ok(Logging { filter });
+        }
+        let Some(level) = variables.text("LOG_LEVEL") else { return Ok(Logging { filter: "info".into() }) };
+        let filter = match level.to_ascii_lowercase().as_str() {
+            "off" => "off",
+            "critical" | "fatal" | "error" => "error",
+            "warning" | "warn" => "warn",
+            "info" => "info",
+            "debug" => "debug",
+            "notset" | "trace" => "trace",
+            _other => {
+                let problem = "is not a level; set it to ERROR, WARNING, INFO, DEBUG, TRACE or OFF";
+                return Err(ConfigError::value("LOG_LEVEL", &level, problem));
+            }
+        };
+        Ok(Logging { filter: filter.into() })
+    }
+
+    pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
+        lines.push(("RUST_LOG", self.filter.clone()));
+    }
+}
+
+/// The node's name, and how it is taken down.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// `NODE_NAME`: tells nodes apart in health answers and logs.
+    pub name: String,
+    /// `RECONNECT_SPREAD_MS`: over how long the clients of a stopping node are told to come back.
+    pub reconnect_spread: Duration,
+    /// `SHUTDOWN_TIMEOUT_SECONDS`: how long a graceful stop may take.
+    pub shutdown_timeout: Duration,
+}
+
+const NODE_NAME_CHARS_MAX: usize = 128;
+
+impl Node {
+    pub(super) fn read(variables: &Variables<'_>) -> Result<Node, ConfigError> {
+        Ok(Node {
+            name: name(variables)?,
+            reconnect_spread: variables.milliseconds("RECONNECT_SPREAD_MS", 0..=600_000, 5_000)?,
+            shutdown_timeout: variables.seconds("SHUTDOWN_TIMEOUT_SECONDS", 1..=3_600, 20)?,
+        })
+    }
+
+    pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
+        lines.push(("NODE_NAME", self.name.clone()));
+        lines.push(("RECONNECT_SPREAD_MS", self.reconnect_spread.as_millis().to_string()));
+        lines.push(("SHUTDOWN_TIMEOUT_SECONDS", self.shutdown_timeout.as_secs().to_string()));
+    }
+}
+
+fn name(variables: &Variables<'_>) -> Result<String, ConfigError> {
+    let sound = |text: &str| {
+        text.chars().count() <= NODE_NAME_CHARS_MAX && text.chars().all(|c| c.is_ascii_graphic() && c != '"')
+    };
+    match variables.text("NODE_NAME") {
+        Some(name) if sound(&name) => Ok(name),
+        Some(name) => {
+            let problem = "is not a node's name; set it to up to 128 letters, digits and signs without spaces";
+            Err(ConfigError::value("NODE_NAME", &name, problem))
+        }
+        None => {
+            let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            let host = Some(host.trim()).filter(|host| !host.is_empty() && sound(host)).unwrap_or("node");
+            Ok(format!("{host}-{:04x}", fastrand::u16(..)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{config, refusal};
+
+    #[test]
+    fn python_level_names_are_understood_and_rust_log_wins() {
+        let filter = |variables: &[(&str, &str)]| config(variables).unwrap().logging.filter;
+        assert_eq!(filter(&[]), "info");
+        assert_eq!(filter(&[("LOG_LEVEL", "WARNING")]), "warn");
+        assert_eq!(filter(&[("LOG_LEVEL", "WARNING"), ("RUST_LOG", "convene=debug")]), "convene=debug");
+        assert!(refusal(&[("LOG_LEVEL", "loud")]).starts_with("LOG_LEVEL: \"loud\" is not a level"));
+    }
+
+    #[test]
+    fn a_node_always_has_a_name() {
+        assert!(!config(&[]).unwrap().node.name.is_empty());
+        assert!(refusal(&[("NODE_NAME", "two words")]).starts_with("NODE_NAME: \"two words\""));
+    }
+}

@@ -1,0 +1,172 @@
+//! Where things are kept: the database and the data folder.
+
+use std::{fmt, path::PathBuf};
+
+use super::{ConfigError, variables::Variables};
+use crate::limits;
+
+/// The database, the data folder, and how much is kept for those who were away.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// `DATA_DIR`: the embedded database and the generated secret live here.
+    pub data_dir: PathBuf,
+    /// `DATABASE_URL`, or made of `DB_HOST` and its companions, or a SQLite file in the data folder.
+    pub database: DatabaseUrl,
+    /// `MAX_QUEUE_SIZE`: messages that wait for a user without a socket.
+    pub offline_queue_max: usize,
+    /// `MAX_CACHE_SIZE`: durable events kept per room for recovery.
+    pub recovery_events_max: usize,
+    /// Whether `REDIS_URL` or `REDIS_HOST` is set, which this version has no use for.
+    redis: Redis,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Redis {
+    Unset,
+    Set,
+}
+
+/// A database's URL, with its password. Shown without it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The whole URL, `sqlite://…` or `postgres://…`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Result<DatabaseUrl, ConfigError> {
+        // SQLAlchemy's form with a driver, `postgresql+asyncpg://`, is common in existing `.env` files.
+        let scheme = text.split_once("://").map(|(scheme, rest)| (scheme.split('+').next().unwrap_or_default(), rest));
+        match scheme {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(DatabaseUrl(format!("sqlite://{path}"))),
+            Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => {
+                Ok(DatabaseUrl(format!("postgres://{rest}")))
+            }
+            Some(_) | None => Err(ConfigError::new(
+                "DATABASE_URL",
+                "is no URL of a database; set it to sqlite://path/to/file.db or postgres://user:password@host:5432/name",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.split_once("://").and_then(|(scheme, rest)| {
+            let (account, place) = rest.rsplit_once('@')?;
+            let (user, _password) = account.split_once(':')?;
+            Some(format!("{scheme}://{user}@{place}"))
+        });
+        // A password may also be given as a parameter; then nothing after the question mark is shown.
+        let shown = shown.unwrap_or_else(|| self.0.clone());
+        f.write_str(shown.split_once("?").map_or(shown.as_str(), |(before, _)| before))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({self})")
+    }
+}
+
+const QUEUE_MAX: usize = 100_000;
+
+impl Storage {
+    pub(super) fn read(variables: &Variables<'_>) -> Result<Storage, ConfigError> {
+        let data_dir = PathBuf::from(variables.text("DATA_DIR").unwrap_or_else(|| "./data".into()));
+        let queue = limits::OFFLINE_QUEUE_MAX;
+        let recovery = limits::RECOVERY_EVENTS_MAX;
+        let redis = variables.text("REDIS_URL").or_else(|| variables.text("REDIS_HOST"));
+        Ok(Storage {
+            database: database(variables, &data_dir)?,
+            data_dir,
+            offline_queue_max: variables.number("MAX_QUEUE_SIZE", 0..=QUEUE_MAX, queue, "messages, such as 100")?,
+            recovery_events_max: variables.number("MAX_CACHE_SIZE", 0..=QUEUE_MAX, recovery, "events, such as 1000")?,
+            redis: if redis.is_some() { Redis::Set } else { Redis::Unset },
+        })
+    }
+
+    pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
+        lines.push(("DATA_DIR", self.data_dir.display().to_string()));
+        lines.push(("DATABASE_URL", self.database.to_string()));
+        lines.push(("MAX_QUEUE_SIZE", self.offline_queue_max.to_string()));
+        lines.push(("MAX_CACHE_SIZE", self.recovery_events_max.to_string()));
+    }
+
+    pub(super) fn warn(&self, warnings: &mut Vec<String>) {
+        if self.redis == Redis::Set {
+            warnings.push("REDIS_URL is set, but this version runs as one node and does not use it; unset it".into());
+        }
+    }
+}
+
+fn database(variables: &Variables<'_>, data_dir: &std::path::Path) -> Result<DatabaseUrl, ConfigError> {
+    if let Some(url) = variables.text("DATABASE_URL") {
+        return DatabaseUrl::parse(&url);
+    }
+    let (host, name) = (variables.text("DB_HOST"), variables.text("DATABASE"));
+    if host.is_none() && name.is_none() {
+        return Ok(DatabaseUrl(format!("sqlite://{}", data_dir.join("convene.db").display())));
+    }
+    let port = variables.number("DB_PORT", 1..=u16::MAX, 5432, "PostgreSQL's port, such as 5432")?;
+    let user = encoded(&variables.text("DB_USER").unwrap_or_else(|| "postgres".into()));
+    let password = variables.text("DB_PASSWORD").map(|text| format!(":{}", encoded(&text))).unwrap_or_default();
+    let host = host.unwrap_or_else(|| "127.0.0.1".into());
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let name = encoded(&name.unwrap_or_else(|| "convene".into()));
+    Ok(DatabaseUrl(format!("postgres://{user}{password}@{host}:{port}/{name}")))
+}
+
+/// Percent-encodes what could end a part of a URL (RFC 3986 section 2.1).
+fn encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{config, refusal};
+
+    #[test]
+    fn the_parts_make_a_postgres_url_and_the_whole_url_wins() {
+        let parts = [("DB_HOST", "db"), ("DB_USER", "u"), ("DB_PASSWORD", "p@ss:/"), ("DATABASE", "chat")];
+        let storage = config(&parts).unwrap().storage;
+        assert_eq!(storage.database.as_str(), "postgres://u:p%40ss%3A%2F@db:5432/chat");
+        assert_eq!(storage.database.to_string(), "postgres://u@db:5432/chat");
+        let storage = config(&[("DB_HOST", "db"), ("DATABASE_URL", "sqlite:///var/lib/c.db")]).unwrap().storage;
+        assert_eq!(storage.database.as_str(), "sqlite:///var/lib/c.db");
+    }
+
+    #[test]
+    fn a_driver_in_the_scheme_is_dropped() {
+        let storage = config(&[("DATABASE_URL", "postgresql+asyncpg://u:p@h/d")]).unwrap().storage;
+        assert_eq!(storage.database.as_str(), "postgres://u:p@h/d");
+    }
+
+    #[test]
+    fn other_databases_are_refused_without_showing_the_password() {
+        let sentence = refusal(&[("DATABASE_URL", "mysql://u:hush@h/d")]);
+        assert!(sentence.starts_with("DATABASE_URL: is no URL") && !sentence.contains("hush"), "{sentence}");
+    }
+
+    #[test]
+    fn the_data_folder_holds_the_embedded_database() {
+        let storage = config(&[("DATA_DIR", "/srv/convene")]).unwrap().storage;
+        assert_eq!(storage.database.as_str(), "sqlite:///srv/convene/convene.db");
+    }
+
+    #[test]
+    fn a_password_among_the_parameters_is_not_shown() {
+        let storage = config(&[("DATABASE_URL", "postgres://h/d?user=u&password=hush")]).unwrap().storage;
+        assert!(!format!("{storage:?}").contains("hush"));
+    }
+}

@@ -1,0 +1,239 @@
+//! What a socket has yet to be sent. It exists only while a socket lags, so that an idle one owns nothing, and it is
+//! bounded in bytes: durable frames are never dropped (their overflow ends the socket, the client resumes), of
+//! ephemeral ones only the newest of a key matters, and what does not fit is dropped and counted.
+//!
+//! It must never change the order of durable frames, and never touch a frame of which a part is on the wire.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+
+use crate::limits;
+
+/// How a frame may be treated when its receiver is slow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Class {
+    /// Never dropped: overflow closes the socket.
+    Durable,
+    /// Only the newest of the key matters; overflow drops it.
+    Ephemeral(u64),
+}
+
+/// An encoded WebSocket frame, shared by reference count.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// Header and payload.
+    pub bytes: Bytes,
+    /// How it may be treated.
+    pub class: Class,
+}
+
+impl Frame {
+    /// A frame that is never dropped.
+    pub fn durable(bytes: Bytes) -> Frame {
+        Frame { bytes, class: Class::Durable }
+    }
+
+    /// A frame that a newer one of the same key replaces.
+    pub fn ephemeral(bytes: Bytes, key: u64) -> Frame {
+        Frame { bytes, class: Class::Ephemeral(key) }
+    }
+}
+
+/// More durable bytes than a slow reader may owe: the socket is to be closed. What was queued until then stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the receiver owes more than its outbox holds")]
+pub struct Overflow;
+
+/// The queue.
+#[derive(Debug)]
+pub struct Backlog {
+    queue: VecDeque<Frame>,
+    /// how much of the first frame is on the wire
+    sent: usize,
+    /// whole bytes of the queued frames of each class
+    durable: usize,
+    ephemeral: usize,
+    durable_max: usize,
+    ephemeral_max: usize,
+    /// where the newest of a key is, counted from the first frame ever queued
+    newest: FxHashMap<u64, usize>,
+    popped: usize,
+    closing: bool,
+}
+
+impl Default for Backlog {
+    fn default() -> Backlog {
+        Backlog::bounded(limits::OUTBOX_DURABLE_BYTES_MAX, limits::OUTBOX_EPHEMERAL_BYTES_MAX)
+    }
+}
+
+impl Backlog {
+    /// An empty queue with bounds of its own, in bytes.
+    pub fn bounded(durable_max: usize, ephemeral_max: usize) -> Backlog {
+        Backlog {
+            queue: VecDeque::new(),
+            sent: 0,
+            durable: 0,
+            ephemeral: 0,
+            durable_max,
+            ephemeral_max,
+            newest: FxHashMap::default(),
+            popped: 0,
+            closing: false,
+        }
+    }
+
+    /// Queues frames, of which the first `sent` bytes went out in a direct write (only possible while the queue is
+    /// empty). Answers how many ephemeral frames were dropped. While closing it takes nothing.
+    ///
+    /// A durable frame that finds no other durable one is taken whatever its size; so is one that is partly sent.
+    ///
+    /// # Errors
+    /// [`Overflow`] at the first durable frame that does not fit; it and those after it are not queued.
+    pub fn push_all(&mut self, frames: &[Frame], mut sent: usize) -> Result<usize, Overflow> {
+        debug_assert!(sent == 0 || self.queue.is_empty(), "a direct write while frames are queued");
+        let mut dropped = 0;
+        if self.closing {
+            return Ok(dropped);
+        }
+        for frame in frames {
+            if sent > 0 && sent >= frame.bytes.len() {
+                sent -= frame.bytes.len();
+                continue;
+            }
+            match frame.class {
+                Class::Durable => self.push_durable(frame, std::mem::take(&mut sent))?,
+                Class::Ephemeral(key) => dropped += self.push_ephemeral(frame, key, std::mem::take(&mut sent)),
+            }
+        }
+        Ok(dropped)
+    }
+
+    fn push_durable(&mut self, frame: &Frame, sent: usize) -> Result<(), Overflow> {
+        let total = self.durable.saturating_add(frame.bytes.len());
+        if total > self.durable_max && self.durable > 0 {
+            return Err(Overflow);
+        }
+        self.durable = total;
+        self.append(frame, sent);
+        Ok(())
+    }
+
+    /// Answers how many were dropped.
+    fn push_ephemeral(&mut self, frame: &Frame, key: u64, sent: usize) -> usize {
+        let first_free = usize::from(self.sent > 0);
+        let older = self.newest.get(&key).and_then(|at| at.checked_sub(self.popped)).filter(|at| *at >= first_free);
+        let older_frame = older.and_then(|at| self.queue.get_mut(at));
+        let freed = older_frame.as_ref().map_or(0, |older| older.bytes.len());
+        let total = self.ephemeral.saturating_sub(freed).saturating_add(frame.bytes.len());
+        if total > self.ephemeral_max && sent == 0 {
+            return 1;
+        }
+        self.ephemeral = total;
+        match older_frame {
+            Some(older) => *older = frame.clone(),
+            None => {
+                self.newest.insert(key, self.popped + self.queue.len());
+                self.append(frame, sent);
+            }
+        }
+        0
+    }
+
+    fn append(&mut self, frame: &Frame, sent: usize) {
+        if self.queue.is_empty() {
+            self.sent = sent;
+        }
+        self.queue.push_back(frame.clone());
+    }
+
+    /// The next bytes to write: one frame as it is, or several small ones copied into `scratch`.
+    pub fn chunk<'a>(&'a self, scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        let mut frames = self.queue.iter();
+        let first = frames.next()?;
+        let rest = first.bytes.get(self.sent..).unwrap_or_default();
+        if self.queue.len() == 1 || rest.len() >= limits::WRITE_ALONE_BYTES_MIN {
+            return Some(rest);
+        }
+        scratch.clear();
+        scratch.extend_from_slice(rest);
+        for frame in frames {
+            if scratch.len() + frame.bytes.len() > limits::WRITE_CHUNK_BYTES_MAX {
+                break;
+            }
+            scratch.extend_from_slice(&frame.bytes);
+        }
+        Some(scratch)
+    }
+
+    /// The socket took `bytes` of what `chunk` gave.
+    pub fn written(&mut self, mut bytes: usize) {
+        while let Some(first) = self.queue.front() {
+            let left = first.bytes.len().saturating_sub(self.sent);
+            if bytes < left {
+                self.sent += bytes;
+                return;
+            }
+            bytes -= left;
+            self.pop();
+        }
+    }
+
+    fn pop(&mut self) {
+        let Some(first) = self.queue.pop_front() else { return };
+        self.sent = 0;
+        match first.class {
+            Class::Durable => self.durable = self.durable.saturating_sub(first.bytes.len()),
+            Class::Ephemeral(key) => {
+                self.ephemeral = self.ephemeral.saturating_sub(first.bytes.len());
+                if self.newest.get(&key) == Some(&self.popped) {
+                    self.newest.remove(&key);
+                }
+            }
+        }
+        self.popped += 1;
+    }
+
+    /// Makes the close frame the last thing that will be sent, after the frame in progress. The rest is forgotten and
+    /// nothing more is taken. A second call changes nothing.
+    pub fn start_closing(&mut self, close_frame: Bytes) {
+        if std::mem::replace(&mut self.closing, true) {
+            return;
+        }
+        let in_progress = if self.sent > 0 { self.queue.pop_front() } else { None };
+        self.queue = VecDeque::with_capacity(2);
+        self.newest = FxHashMap::default();
+        self.ephemeral = 0;
+        self.durable = 0;
+        // its class no longer matters: nothing may drop or replace it
+        let last_words = in_progress.into_iter().chain([Frame::durable(close_frame)]);
+        for frame in last_words {
+            self.durable += frame.bytes.len();
+            self.queue.push_back(Frame::durable(frame.bytes));
+        }
+    }
+
+    /// Makes the close frame the last thing that will be sent, after all that is queued. Nothing more is taken.
+    pub fn finish_with(&mut self, close_frame: Bytes) {
+        if std::mem::replace(&mut self.closing, true) {
+            return;
+        }
+        self.durable += close_frame.len();
+        self.queue.push_back(Frame::durable(close_frame));
+    }
+
+    /// Whether everything is on the wire, so that the queue can be dropped.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Bytes that are not on the wire yet.
+    pub fn len_bytes(&self) -> usize {
+        (self.durable + self.ephemeral).saturating_sub(self.sent)
+    }
+}
+
+#[cfg(test)]
+mod tests;

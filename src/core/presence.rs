@@ -1,0 +1,167 @@
+//! Who is online: a user with a socket anywhere on this node, and for a grace after the last one. A socket that
+//! comes back within the grace makes no noise.
+//!
+//! A socket key names one life of one socket, so a late disconnect of an earlier one finds nothing to undo.
+//! Memory is bounded by the users that have a socket or are in their grace.
+
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    hash::Hash,
+};
+
+use crate::{core::steady::Steady, ids::Timestamp, ids::UserId, limits};
+
+/// What others are to be told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PresenceChange {
+    /// The user's first socket opened.
+    Online(UserId),
+    /// The grace after the user's last socket ran out.
+    Offline(UserId),
+}
+
+/// What a user says about being there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Status {
+    /// There.
+    #[default]
+    Online,
+    /// There, but not looking.
+    Away,
+    /// There, but not to be disturbed.
+    Busy,
+}
+
+/// When a grace ends, and which of those that end in the same millisecond.
+type Deadline = (i64, u64);
+
+struct Presence<K> {
+    sockets: Vec<K>,
+    status: Status,
+    /// set while there is no socket
+    grace: Option<Deadline>,
+}
+
+/// The users of this node and their sockets.
+pub struct PresenceCore<K> {
+    users: HashMap<UserId, Presence<K>>,
+    graces: BTreeMap<Deadline, UserId>,
+    time: Steady,
+    graces_begun: u64,
+    sockets: usize,
+}
+
+impl<K: Copy + Eq + Hash> PresenceCore<K> {
+    /// Nobody is online.
+    pub fn new(now: Timestamp) -> PresenceCore<K> {
+        PresenceCore {
+            users: HashMap::new(),
+            graces: BTreeMap::new(),
+            time: Steady::new(now),
+            graces_begun: 0,
+            sockets: 0,
+        }
+    }
+
+    /// A socket of the user opened. Said twice it counts once.
+    pub fn connect(&mut self, user: &UserId, socket: K, now: Timestamp) -> Option<PresenceChange> {
+        self.time.advance(now);
+        match self.users.entry(user.clone()) {
+            Entry::Occupied(entry) => {
+                let presence = entry.into_mut();
+                if let Some(deadline) = presence.grace.take() {
+                    self.graces.remove(&deadline);
+                }
+                if !presence.sockets.contains(&socket) {
+                    presence.sockets.push(socket);
+                    self.sockets += 1;
+                }
+                None
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Presence { sockets: vec![socket], status: Status::default(), grace: None });
+                self.sockets += 1;
+                Some(PresenceChange::Online(user.clone()))
+            }
+        }
+    }
+
+    /// A socket of the user is gone. A key that is not known changes nothing.
+    pub fn disconnect(&mut self, user: &UserId, socket: K, now: Timestamp) {
+        let elapsed_ms = self.time.advance(now);
+        let Some(presence) = self.users.get_mut(user) else { return };
+        let Some(at) = presence.sockets.iter().position(|known| *known == socket) else { return };
+        presence.sockets.swap_remove(at);
+        self.sockets -= 1;
+        if presence.sockets.is_empty() {
+            presence.sockets = Vec::new();
+            self.graces_begun += 1;
+            let deadline = (elapsed_ms.saturating_add(limits::PRESENCE_GRACE.as_millis() as i64), self.graces_begun);
+            presence.grace = Some(deadline);
+            self.graces.insert(deadline, user.clone());
+        }
+    }
+
+    /// Ends the graces that have run out, oldest first.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<PresenceChange> {
+        let elapsed_ms = self.time.advance(now);
+        let mut changes = Vec::new();
+        while let Some(entry) = self.graces.first_entry()
+            && entry.key().0 <= elapsed_ms
+        {
+            let user = entry.remove();
+            self.users.remove(&user);
+            changes.push(PresenceChange::Offline(user));
+        }
+        changes
+    }
+
+    /// When `tick` next has something to do.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.graces.first_key_value().map(|((due_ms, _), _)| self.time.wall(*due_ms))
+    }
+
+    /// Whether the user has a socket or is in the grace after the last one.
+    pub fn is_online(&self, user: &UserId) -> bool {
+        self.users.contains_key(user)
+    }
+
+    /// Those of the users who are online, in the order given.
+    pub fn online_among(&self, users: &[UserId]) -> Vec<UserId> {
+        users.iter().filter(|user| self.is_online(user)).cloned().collect()
+    }
+
+    /// The user's sockets.
+    pub fn sockets_of(&self, user: &UserId) -> &[K] {
+        self.users.get(user).map_or(&[], |presence| &presence.sockets)
+    }
+
+    /// What the user says; none if offline.
+    pub fn status(&self, user: &UserId) -> Option<Status> {
+        self.users.get(user).map(|presence| presence.status)
+    }
+
+    /// Sets it; it lasts until the user is offline. Answers what it was before, none if offline.
+    pub fn set_status(&mut self, user: &UserId, status: Status) -> Option<Status> {
+        let presence = self.users.get_mut(user)?;
+        Some(std::mem::replace(&mut presence.status, status))
+    }
+
+    /// How many users are online.
+    pub fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// How many sockets they have.
+    pub fn sockets(&self) -> usize {
+        self.sockets
+    }
+
+    /// How many of them are in their grace.
+    pub fn in_grace(&self) -> usize {
+        self.graces.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

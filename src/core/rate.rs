@@ -1,0 +1,296 @@
+//! How much one user may ask for, over all of the user's sockets (docs/protocol.md, Rate limits).
+//!
+//! Requests are counted in sliding windows of a minute and an hour; ephemeral messages drain a token bucket of one
+//! second's worth. Everything is kept relative to the last charge, so a clock that steps back loses time but can
+//! neither panic nor lock anybody out.
+//!
+//! The approximation: a window is kept as eleven slots, each with its count and the moment of its last request. A
+//! slot is forgotten as a whole, a window after its last request. So a request counts for at least the window less
+//! 1/2,500 of it (24 ms of the minute) and at most for 11/10 of it: a fresh minute takes exactly its limit, no sliding
+//! 59.976 s ever take more, and whoever sends evenly is left alone up to 10/11 of the limit. A slot counts to 65,535:
+//! limits above that per tenth of a window are not enforced exactly.
+
+use crate::{core::command::Charge, ids::Timestamp, limits};
+
+const MINUTE_MS: u32 = 60_000;
+const HOUR_MS: u32 = 60 * MINUTE_MS;
+/// How long refusals are added up, from the first of them.
+const REFUSALS_WINDOW_MS: u32 = MINUTE_MS;
+/// A clock that steps back further than this lifts a block, since nobody can tell how much of it is left.
+const STEP_BACK_MS_MAX: i64 = 60_000;
+
+/// The limits of one user; 0 switches one off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RateLimits {
+    /// Requests in any minute.
+    pub requests_per_minute: u32,
+    /// Requests in any hour.
+    pub requests_per_hour: u32,
+    /// Ephemeral messages a second, and at once.
+    pub ephemeral_per_second: u32,
+    /// Document edits a second, and at once.
+    pub edits_per_second: u32,
+    /// How long a user is blocked who goes on after the refusals.
+    pub block_ms: i64,
+}
+
+/// Which window was full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Window {
+    /// The minute.
+    Minute,
+    /// The hour.
+    Hour,
+}
+
+/// What becomes of a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It is carried out, and counted.
+    Allowed,
+    /// It is refused with an error; the same request succeeds after the wait if nothing else is sent meanwhile.
+    Refused {
+        /// Seconds to wait, at least 1.
+        retry_after_seconds: u32,
+        /// The window that frees up last.
+        window: Window,
+    },
+    /// It is dropped without a word.
+    Dropped,
+    /// The user is blocked: the socket closes with 4429, and new ones are refused.
+    Blocked {
+        /// Seconds until the block ends, at least 1.
+        retry_after_seconds: u32,
+    },
+}
+
+/// What one user has used up. 96 bytes, no heap.
+#[derive(Clone, Debug)]
+pub struct UserRate {
+    /// The last charge; everything else is relative to it.
+    touched: Timestamp,
+    minute: SlidingWindow<MINUTE_MS>,
+    hour: SlidingWindow<HOUR_MS>,
+    ephemeral: Bucket,
+    block_left_ms: u32,
+    refusals_left_ms: u32,
+    refusals: u16,
+}
+
+impl UserRate {
+    /// Nothing used.
+    pub fn new(now: Timestamp) -> UserRate {
+        UserRate {
+            touched: now,
+            minute: SlidingWindow::default(),
+            hour: SlidingWindow::default(),
+            ephemeral: Bucket::default(),
+            block_left_ms: 0,
+            refusals_left_ms: 0,
+            refusals: 0,
+        }
+    }
+
+    /// Counts a command and says what becomes of it. Refused and dropped ones use nothing up.
+    pub fn charge(&mut self, charge: Charge, limits: &RateLimits, now: Timestamp) -> Verdict {
+        if charge == Charge::Free {
+            return Verdict::Allowed;
+        }
+        self.pass(now);
+        if self.block_left_ms > 0 {
+            return Verdict::Blocked { retry_after_seconds: whole_seconds(self.block_left_ms) };
+        }
+        match charge {
+            Charge::Free => Verdict::Allowed,
+            Charge::Request => self.request(limits),
+            Charge::Ephemeral => match self.ephemeral.take(limits.ephemeral_per_second) {
+                Taken::Yes => Verdict::Allowed,
+                Taken::No => Verdict::Dropped,
+            },
+        }
+    }
+
+    /// Seconds left of a block, at least 1; none if the user is not blocked.
+    pub fn blocked_for(&self, now: Timestamp) -> Option<u32> {
+        let left = self.block_left_ms(now);
+        (left > 0).then(|| whole_seconds(left))
+    }
+
+    /// Ends a block. What was used up stays so.
+    pub fn lift(&mut self) {
+        self.block_left_ms = 0;
+        self.refusals = 0;
+        self.refusals_left_ms = 0;
+    }
+
+    /// Whether there is nothing to remember any more, so that the user can be forgotten.
+    pub fn is_idle(&self, now: Timestamp) -> bool {
+        let mut then = self.clone();
+        then.pass(now);
+        then.block_left_ms == 0
+            && then.refusals_left_ms == 0
+            && then.ephemeral.spent_us == 0
+            && then.minute.used() == 0
+            && then.hour.used() == 0
+    }
+
+    fn request(&mut self, limits: &RateLimits) -> Verdict {
+        let minute_ms = self.minute.wait_ms(limits.requests_per_minute);
+        let hour_ms = self.hour.wait_ms(limits.requests_per_hour);
+        let (wait_ms, window) = if hour_ms > minute_ms { (hour_ms, Window::Hour) } else { (minute_ms, Window::Minute) };
+        if wait_ms > 0 {
+            return self.refuse(wait_ms, window, limits);
+        }
+        if limits.requests_per_minute > 0 {
+            self.minute.count();
+        }
+        if limits.requests_per_hour > 0 {
+            self.hour.count();
+        }
+        Verdict::Allowed
+    }
+
+    fn refuse(&mut self, wait_ms: u32, window: Window, limits: &RateLimits) -> Verdict {
+        if self.refusals_left_ms == 0 {
+            self.refusals = 0;
+            self.refusals_left_ms = REFUSALS_WINDOW_MS;
+        }
+        self.refusals = self.refusals.saturating_add(1);
+        if u32::from(self.refusals) > limits::REFUSALS_BEFORE_BLOCK && limits.block_ms > 0 {
+            self.lift();
+            self.block_left_ms = u32::try_from(limits.block_ms).unwrap_or(u32::MAX);
+            return Verdict::Blocked { retry_after_seconds: whole_seconds(self.block_left_ms) };
+        }
+        Verdict::Refused { retry_after_seconds: whole_seconds(wait_ms), window }
+    }
+
+    /// Lets the time since the last charge pass.
+    fn pass(&mut self, now: Timestamp) {
+        self.block_left_ms = self.block_left_ms(now);
+        let elapsed_ms = elapsed_ms(self.touched, now);
+        self.touched = now;
+        self.refusals_left_ms = self.refusals_left_ms.saturating_sub(elapsed_ms);
+        self.ephemeral.pass(elapsed_ms);
+        self.minute.pass(elapsed_ms);
+        self.hour.pass(elapsed_ms);
+    }
+
+    fn block_left_ms(&self, now: Timestamp) -> u32 {
+        if now < self.touched.plus_ms(-STEP_BACK_MS_MAX) {
+            return 0;
+        }
+        self.block_left_ms.saturating_sub(elapsed_ms(self.touched, now))
+    }
+}
+
+/// Milliseconds that have passed; none if the clock stepped back, and never more than matters here.
+fn elapsed_ms(from: Timestamp, to: Timestamp) -> u32 {
+    u32::try_from(to.unix_ms.saturating_sub(from.unix_ms).max(0)).unwrap_or(u32::MAX)
+}
+
+/// Rounded up, so that the promise is kept; at least 1.
+fn whole_seconds(ms: u32) -> u32 {
+    ms.div_ceil(1000).max(1)
+}
+
+/// Ten tenths of the window and the one that is being filled.
+const SLOTS: usize = 11;
+/// Steps in which a slot remembers the moment of its last request.
+const STEPS: u32 = 250;
+
+/// Requests of the last `WINDOW_MS` milliseconds. Slot 0 is the present one.
+#[derive(Clone, Debug, Default)]
+struct SlidingWindow<const WINDOW_MS: u32> {
+    counts: [u16; SLOTS],
+    /// when in its slot each slot's last request came, in steps
+    lasts: [u8; SLOTS],
+    /// how far the present slot has come
+    phase_ms: u32,
+}
+
+impl<const WINDOW_MS: u32> SlidingWindow<WINDOW_MS> {
+    const SLOT_MS: u32 = WINDOW_MS / (SLOTS as u32 - 1);
+    const STEP_MS: u32 = Self::SLOT_MS / STEPS;
+
+    fn pass(&mut self, elapsed_ms: u32) {
+        let passed_ms = self.phase_ms.saturating_add(elapsed_ms);
+        self.phase_ms = passed_ms % Self::SLOT_MS;
+        let slots = (passed_ms / Self::SLOT_MS) as usize;
+        if slots >= SLOTS {
+            self.counts = [0; SLOTS];
+            return;
+        }
+        self.counts.rotate_right(slots);
+        self.lasts.rotate_right(slots);
+        self.counts.iter_mut().take(slots).for_each(|count| *count = 0);
+        let [.., oldest_last] = self.lasts;
+        if self.left_ms(SLOTS - 1, oldest_last) == 0
+            && let [.., oldest] = &mut self.counts
+        {
+            *oldest = 0;
+        }
+    }
+
+    /// Milliseconds until a slot is forgotten, a window after its last request.
+    fn left_ms(&self, slot: usize, last: u8) -> u32 {
+        let age_ms = (self.phase_ms + slot as u32 * Self::SLOT_MS).saturating_sub(u32::from(last) * Self::STEP_MS);
+        WINDOW_MS.saturating_sub(age_ms)
+    }
+
+    fn used(&self) -> u32 {
+        self.counts.iter().map(|count| u32::from(*count)).sum()
+    }
+
+    fn count(&mut self) {
+        let [count, ..] = &mut self.counts;
+        *count = count.saturating_add(1);
+        let [last, ..] = &mut self.lasts;
+        *last = u8::try_from(self.phase_ms / Self::STEP_MS).unwrap_or(u8::MAX);
+    }
+
+    /// Milliseconds until one more request fits; 0 if it does now, or if there is no limit.
+    fn wait_ms(&self, limit: u32) -> u32 {
+        let mut used = self.used();
+        if limit == 0 || used < limit {
+            return 0;
+        }
+        for (slot, (count, last)) in self.counts.iter().zip(self.lasts).enumerate().rev() {
+            used -= u32::from(*count);
+            if used < limit {
+                return self.left_ms(slot, last).max(1);
+            }
+        }
+        WINDOW_MS
+    }
+}
+
+enum Taken {
+    Yes,
+    No,
+}
+
+/// A token bucket that holds one second's worth, as the microseconds of refilling that it lacks.
+#[derive(Clone, Debug, Default)]
+struct Bucket {
+    spent_us: u32,
+}
+
+impl Bucket {
+    const FULL_US: u32 = 1_000_000;
+
+    fn pass(&mut self, elapsed_ms: u32) {
+        self.spent_us = self.spent_us.saturating_sub(elapsed_ms.saturating_mul(1000));
+    }
+
+    fn take(&mut self, per_second: u32) -> Taken {
+        let Some(cost_us) = Bucket::FULL_US.checked_div(per_second) else { return Taken::Yes };
+        if self.spent_us + cost_us > Bucket::FULL_US {
+            return Taken::No;
+        }
+        self.spent_us += cost_us;
+        Taken::Yes
+    }
+}
+
+#[cfg(test)]
+mod tests;

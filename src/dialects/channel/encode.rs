@@ -1,0 +1,164 @@
+//! From events and replies to the dialect's JSON. Written straight into the frame: an event is encoded once, whatever the
+//! number of its receivers. Every match is exhaustive, so that a new event asks here for its form.
+
+use crate::{
+    core::{
+        command::{RawJson, SignalKind, Typing},
+        event::{Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
+        profile::Author,
+    },
+    dialects::json::Object,
+    error::Refusal,
+    ids::{EventId, Seq, Timestamp},
+};
+
+/// Appends what everybody in the room is told.
+pub fn event(event: &Event, out: &mut Vec<u8>) {
+    let object = Object::begin(out);
+    let room = &event.room;
+    match &event.body {
+        EventBody::Durable { seq, id, what } => match what {
+            Durable::MessageSent { sender, content } => message(object, event, (*seq, *id), sender, content),
+        },
+        EventBody::Ephemeral(what) => match what {
+            Ephemeral::UserJoined { user } => came_or_went(object, room, user, ["user_joined", "dm_user_online"]),
+            Ephemeral::UserLeft { user } => came_or_went(object, room, user, ["user_left", "dm_user_offline"]),
+            Ephemeral::Typing { user, typing: state } => typing(object, room, user, *state),
+            Ephemeral::Signal { from, kind, data } => signal(object, from, *kind, data),
+        },
+    }
+    .end();
+}
+
+/// Appends what one socket is told.
+pub fn reply(reply: &Reply, out: &mut Vec<u8>) {
+    let object = Object::begin(out);
+    match reply {
+        Reply::Pong { reference, at } => {
+            object.text("type", "pong").maybe(reference.as_ref(), with_reference).plain("timestamp", at)
+        }
+        Reply::Ack { reference, id, seq } => {
+            object.text("type", "ack").raw("ref", reference).plain("id", id).integer("seq", seq.0)
+        }
+        Reply::AuthRefreshed { reference, expires_at } => {
+            object.text("type", "ack").maybe(reference.as_ref(), with_reference).plain("expires_at", expires_at)
+        }
+        Reply::Error { reference, refusal, at } => error(object, reference.as_ref(), refusal, *at),
+        Reply::Entered(entered) => first_word(object, entered),
+        Reply::Recovered { room, seq, complete } => object
+            .text("type", "recovered")
+            .plain("room_id", room.id)
+            .integer("seq", seq.0)
+            .boolean("complete", *complete),
+        Reply::Restarting { reconnect_in_ms, at } => object
+            .text("type", "server_restarting")
+            .integer("reconnect_in_ms", i64::try_from(*reconnect_in_ms).unwrap_or(i64::MAX))
+            .plain("timestamp", at),
+    }
+    .end();
+}
+
+fn message<'a>(
+    object: Object<'a>,
+    event: &Event,
+    (seq, id): (Seq, EventId),
+    sender: &Author,
+    content: &str,
+) -> Object<'a> {
+    let name = match event.room.scope {
+        RoomScope::Channel { .. } => "message",
+        RoomScope::Direct { .. } => "dm_message",
+    };
+    let object = object
+        .text("type", name)
+        .plain("id", id)
+        .text("content", content)
+        .text("sender_id", sender.id.as_str())
+        .text("sender_username", &sender.username);
+    let object = object.maybe(event.room.scope.partner_of(&sender.id), |object, recipient| {
+        object.text("recipient_id", recipient.as_str())
+    });
+    with_room(object, &event.room).plain("created_at", event.at).integer("seq", seq.0)
+}
+
+/// The names are those of a channel and of a direct conversation.
+fn came_or_went<'a>(object: Object<'a>, room: &RoomIdentity, user: &Author, names: [&'static str; 2]) -> Object<'a> {
+    let [in_channel, in_direct] = names;
+    let name = match room.scope {
+        RoomScope::Channel { .. } => in_channel,
+        RoomScope::Direct { .. } => in_direct,
+    };
+    with_room(with_user(object.text("type", name), user), room)
+}
+
+fn typing<'a>(object: Object<'a>, room: &RoomIdentity, user: &Author, state: Typing) -> Object<'a> {
+    let name = match room.scope {
+        RoomScope::Channel { .. } => "typing",
+        RoomScope::Direct { .. } => "dm_typing",
+    };
+    let is_typing = match state {
+        Typing::Started => true,
+        Typing::Stopped => false,
+    };
+    with_room(with_user(object.text("type", name), user).boolean("is_typing", is_typing), room)
+}
+
+fn signal<'a>(object: Object<'a>, from: &Author, kind: SignalKind, data: &RawJson) -> Object<'a> {
+    let name = match kind {
+        SignalKind::Offer => "webrtc_offer",
+        SignalKind::Answer => "webrtc_answer",
+        SignalKind::IceCandidate => "webrtc_ice_candidate",
+    };
+    object
+        .text("type", name)
+        .text("from_user_id", from.id.as_str())
+        .text("from_username", &from.username)
+        .raw("data", data)
+}
+
+fn error<'a>(object: Object<'a>, reference: Option<&RawJson>, refusal: &Refusal, at: Timestamp) -> Object<'a> {
+    object
+        .text("type", "error")
+        .maybe(reference, with_reference)
+        .text("error", &refusal.sentence)
+        .text("code", refusal.code.name())
+        .maybe(refusal.retry_after_seconds, |object, seconds| object.integer("retry_after", i64::from(seconds)))
+        .plain("timestamp", at)
+}
+
+/// What a newcomer learns first. In a direct conversation that is whether the partner is there.
+fn first_word<'a>(object: Object<'a>, entered: &Entered) -> Object<'a> {
+    let room = &entered.room;
+    let object = match &room.scope {
+        RoomScope::Channel { .. } => object
+            .text("type", "online_users")
+            .texts("users", entered.online.iter().map(|user| user.id.as_str()))
+            .integer("total_users", i64::try_from(entered.online_total).unwrap_or(i64::MAX)),
+        RoomScope::Direct { .. } => {
+            let partner = room.scope.partner_of(&entered.user);
+            match entered.online.iter().find(|user| Some(&user.id) == partner) {
+                Some(partner) => with_user(object.text("type", "dm_user_online"), partner),
+                None => object.text("type", "connected"),
+            }
+        }
+    };
+    with_room(object, room)
+        .integer("seq", entered.seq.0)
+        .integer("epoch", entered.epoch.0)
+        .text("connection_id", &entered.connection)
+}
+
+fn with_reference<'a>(object: Object<'a>, reference: &RawJson) -> Object<'a> {
+    object.raw("ref", reference)
+}
+
+fn with_user<'a>(object: Object<'a>, user: &Author) -> Object<'a> {
+    object.text("user_id", user.id.as_str()).text("username", &user.username)
+}
+
+fn with_room<'a>(object: Object<'a>, room: &RoomIdentity) -> Object<'a> {
+    match room.scope {
+        RoomScope::Channel { .. } => object.plain("channel_id", room.id),
+        RoomScope::Direct { .. } => object.plain("conversation_id", room.id),
+    }
+}

@@ -1,0 +1,68 @@
+//! Which address speaks which dialect, about what.
+
+use percent_encoding::percent_decode_str;
+
+use super::DialectKind;
+use crate::ids::{RoomId, UserId};
+
+/// What a socket's address names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Endpoint {
+    /// `/ws/channel/{channel_id}`.
+    Channel(RoomId),
+    /// `/ws/dm/{other_user_id}`.
+    Direct(UserId),
+}
+
+/// Why an address is no endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoEndpoint {
+    /// Nothing there speaks WebSocket.
+    Unknown,
+    /// The address is right but what it names can't exist.
+    NoSuchRoom,
+}
+
+impl Endpoint {
+    /// Reads a request's path.
+    pub fn of_path(path: &str) -> Result<Endpoint, NoEndpoint> {
+        if let Some(id) = path.strip_prefix("/ws/channel/") {
+            return decoded(id).and_then(|id| id.parse().ok()).map(Endpoint::Channel).ok_or(NoEndpoint::NoSuchRoom);
+        }
+        if let Some(id) = path.strip_prefix("/ws/dm/") {
+            let user = decoded(id).and_then(|id| UserId::new(id).ok());
+            return user.map(Endpoint::Direct).ok_or(NoEndpoint::NoSuchRoom);
+        }
+        Err(NoEndpoint::Unknown)
+    }
+
+    /// What is spoken there.
+    pub const fn dialect(&self) -> DialectKind {
+        match self {
+            Endpoint::Channel(_) | Endpoint::Direct(_) => DialectKind::Channel,
+        }
+    }
+}
+
+fn decoded(segment: &str) -> Option<String> {
+    let text = percent_decode_str(segment).decode_utf8().ok()?;
+    (!segment.contains('/')).then(|| text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_rooms_and_users() {
+        let id = "0198c5a0-0000-7000-8000-000000000001";
+        assert_eq!(Endpoint::of_path(&format!("/ws/channel/{id}")), Ok(Endpoint::Channel(id.parse().unwrap())));
+        let user = UserId::new("auth0|a/b é").unwrap();
+        assert_eq!(Endpoint::of_path("/ws/dm/auth0%7Ca%2Fb%20%C3%A9"), Ok(Endpoint::Direct(user)));
+        assert_eq!(Endpoint::of_path("/ws/channel/7"), Err(NoEndpoint::NoSuchRoom));
+        assert_eq!(Endpoint::of_path("/ws/dm/"), Err(NoEndpoint::NoSuchRoom));
+        assert_eq!(Endpoint::of_path("/ws/dm/a/b"), Err(NoEndpoint::NoSuchRoom));
+        assert_eq!(Endpoint::of_path("/ws/dm/%ff"), Err(NoEndpoint::NoSuchRoom));
+        assert_eq!(Endpoint::of_path("/elsewhere"), Err(NoEndpoint::Unknown));
+    }
+}

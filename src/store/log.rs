@@ -1,0 +1,77 @@
+//! The log of durable events: appending to it, reading from it, and what waits in it for absent users.
+
+use super::{Append, Attempt, Before, Database, Message, Store, StoreError, StoredEvent, postgres, run, sqlite};
+use crate::{
+    ids::{EventId, RoomId, Seq, UserId},
+    store::batch::Batch,
+};
+
+impl Store {
+    /// Stores events and answers their places, in the order of the input, in one transaction: all of them or none.
+    ///
+    /// Rooms are locked in ascending order of their ids, so that two nodes don't deadlock. U+0000 in a text is stored
+    /// as U+FFFD. [`StoreError::Missing`] if one of the rooms does not exist. After [`StoreError::Unavailable`] the
+    /// outcome is unknown: repeat with [`Attempt::Again`].
+    pub async fn append(&self, appends: &[Append], attempt: Attempt) -> Result<Vec<Seq>, StoreError> {
+        if appends.is_empty() {
+            return Ok(Vec::new());
+        }
+        let appends = appends.to_vec();
+        let options = self.shared.options;
+        match &self.shared.database {
+            Database::Postgres(pools) => {
+                let pools = pools.clone();
+                let work = async move {
+                    let batch = Batch::new(&appends)?;
+                    let mut connection = pools.log().await?;
+                    let outcome = postgres::append(&mut connection, &batch, attempt, options).await;
+                    postgres::settle(&mut connection, outcome)
+                };
+                self.shared.threads.run(work).await
+            }
+            Database::Sqlite(pools) => {
+                let pools = pools.clone();
+                let work = async move {
+                    let batch = Batch::new(&appends)?;
+                    let mut connection = pools.log().await?;
+                    sqlite::append(&mut connection, batch, attempt, options).await
+                };
+                self.shared.threads.run(work).await
+            }
+        }
+    }
+
+    /// The events after that place, ascending, at most `limit` of them.
+    pub async fn events_after(&self, room: RoomId, after: Seq, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        run!(self, read, log::events_after(room, after, limit))
+    }
+
+    /// The place of the oldest event that is kept for recovery.
+    pub async fn oldest_kept(&self, room: RoomId) -> Result<Option<Seq>, StoreError> {
+        run!(self, read, log::oldest_kept(room))
+    }
+
+    /// A page of history, newest first. [`StoreError::Missing`] if `before` names a message that the room has not.
+    pub async fn messages(&self, room: RoomId, before: Before, limit: i64) -> Result<Vec<Message>, StoreError> {
+        run!(self, read, log::messages(room, before, limit))
+    }
+
+    /// What waits for the user in that room, ascending.
+    pub async fn queued(&self, user: &UserId, room: RoomId) -> Result<Vec<StoredEvent>, StoreError> {
+        let user = user.clone();
+        run!(self, read, offline::queued(&user, room))
+    }
+
+    /// Forgets what waited for the user in that room, up to and with that place.
+    pub async fn dequeue(&self, user: &UserId, room: RoomId, up_to: Seq) -> Result<(), StoreError> {
+        let user = user.clone();
+        run!(self, write, offline::dequeue(&user, room, up_to))
+    }
+
+    /// Lets a stored event wait for a user, once. [`StoreError::Missing`] if the room's log has it no more.
+    pub async fn enqueue(&self, user: &UserId, room: RoomId, seq: Seq, event: EventId) -> Result<(), StoreError> {
+        let user = user.clone();
+        let queue_max = self.shared.options.offline_queue_max;
+        run!(self, write, offline::enqueue(&user, room, seq, event, queue_max))
+    }
+}

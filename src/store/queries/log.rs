@@ -1,0 +1,121 @@
+//! Reading the log and the history. Writing them is `append`, one for each database.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Connection,
+    schema::{messages, room_events},
+    user_id,
+};
+use crate::{
+    core::profile::Author,
+    ids::{EventId, RoomId, Seq},
+    store::{
+        Before, Message, StoreError, StoredEvent,
+        values::{Id, Moment, Payload},
+    },
+};
+
+/// An event as stored, in the log or in the offline queue.
+#[derive(Queryable)]
+pub struct EventRow {
+    seq: i64,
+    event_id: Id,
+    payload: Payload,
+    created_at: Moment,
+}
+
+impl From<EventRow> for StoredEvent {
+    fn from(row: EventRow) -> StoredEvent {
+        StoredEvent { seq: Seq(row.seq), id: EventId(row.event_id.0), at: row.created_at.0, what: row.payload.0 }
+    }
+}
+
+pub async fn events_after(
+    connection: &mut Connection,
+    room: RoomId,
+    after: Seq,
+    limit: usize,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let rows = room_events::table
+        .filter(room_events::room_id.eq(Id(room.0)))
+        .filter(room_events::seq.gt(after.0))
+        .order(room_events::seq)
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select((room_events::seq, room_events::event_id, room_events::payload, room_events::created_at))
+        .load::<EventRow>(connection)
+        .await?;
+    Ok(rows.into_iter().map(StoredEvent::from).collect())
+}
+
+pub async fn oldest_kept(connection: &mut Connection, room: RoomId) -> Result<Option<Seq>, StoreError> {
+    let seq = room_events::table
+        .filter(room_events::room_id.eq(Id(room.0)))
+        .order(room_events::seq)
+        .select(room_events::seq)
+        .first::<i64>(connection)
+        .await
+        .optional()?;
+    Ok(seq.map(Seq))
+}
+
+#[derive(Queryable)]
+struct MessageRow {
+    id: Id,
+    seq: i64,
+    sender_id: String,
+    sender_username: String,
+    content: String,
+    created_at: Moment,
+}
+
+impl TryFrom<MessageRow> for Message {
+    type Error = StoreError;
+
+    fn try_from(row: MessageRow) -> Result<Message, StoreError> {
+        Ok(Message {
+            id: EventId(row.id.0),
+            seq: Seq(row.seq),
+            sender: Author { id: user_id(row.sender_id)?, username: row.sender_username.into() },
+            content: row.content,
+            at: row.created_at.0,
+        })
+    }
+}
+
+pub async fn messages(
+    connection: &mut Connection,
+    room: RoomId,
+    before: Before,
+    limit: i64,
+) -> Result<Vec<Message>, StoreError> {
+    let before = match before {
+        Before::Newest => i64::MAX,
+        Before::Seq(seq) => seq.0,
+        Before::Message(id) => {
+            messages::table
+                .find(Id(id.0))
+                .filter(messages::room_id.eq(Id(room.0)))
+                .select(messages::seq)
+                .first::<i64>(connection)
+                .await?
+        }
+    };
+    let rows = messages::table
+        .filter(messages::room_id.eq(Id(room.0)))
+        .filter(messages::seq.lt(before))
+        .order(messages::seq.desc())
+        .limit(limit)
+        .select((
+            messages::id,
+            messages::seq,
+            messages::sender_id,
+            messages::sender_username,
+            messages::content,
+            messages::created_at,
+        ))
+        .load::<MessageRow>(connection)
+        .await?;
+    rows.into_iter().map(Message::try_from).collect()
+}

@@ -1,0 +1,22 @@
+//! The queries, one file per aggregate, compiled once under each database: `super` is `postgres` or `sqlite`, and
+//! gives the connection, the tables and `write_transaction!`.
+
+pub mod groups;
+pub mod log;
+pub mod offline;
+pub mod rooms;
+pub mod tokens;
+pub mod users;
+
+use super::{Connection, schema};
+use crate::{ids::UserId, store::StoreError};
+
+/// A value in the database that no version of ours has written.
+fn strange(what: &'static str, value: &str) -> StoreError {
+    StoreError::Fault(format!("the database holds an unknown {what}: {value}"))
+}
+
+/// A user id as stored.
+fn user_id(text: String) -> Result<UserId, StoreError> {
+    UserId::new(text).map_err(|_| StoreError::Fault("the database holds an invalid user id".into()))
+}

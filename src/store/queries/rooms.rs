@@ -1,0 +1,189 @@
+//! Rooms, of all kinds one table.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Connection,
+    groups::group_role,
+    schema::{group_members, room_members, rooms},
+    strange,
+};
+use crate::{
+    ids::{Epoch, GroupId, RoomId, Seq, UserId},
+    limits,
+    store::{
+        Channel, ChannelMedium, GroupRole, RoomHead, StoreError,
+        values::{Id, JsonText, Moment, folded, now, storable},
+    },
+};
+
+/// `rooms.kind` of a group's channel.
+const CHANNEL: &str = "channel";
+/// `rooms.kind` of a conversation of two.
+const DIRECT: &str = "direct";
+/// `rooms.visibility` of what only its members may enter.
+const PRIVATE: &str = "private";
+/// `room_members.role` of the two sides of a conversation.
+const MEMBER: &str = "member";
+
+type Columns = (rooms::id, rooms::group_id, rooms::name, rooms::medium, rooms::created_at);
+
+const COLUMNS: Columns = (rooms::id, rooms::group_id, rooms::name, rooms::medium, rooms::created_at);
+
+#[derive(Queryable)]
+struct ChannelRow {
+    id: Id,
+    group_id: Option<Id>,
+    name: String,
+    medium: Option<String>,
+    created_at: Moment,
+}
+
+impl TryFrom<ChannelRow> for Channel {
+    type Error = StoreError;
+
+    fn try_from(row: ChannelRow) -> Result<Channel, StoreError> {
+        let Some(Id(group)) = row.group_id else { return Err(strange("channel", "one without a group")) };
+        let medium = row.medium.as_deref().unwrap_or_default();
+        Ok(Channel {
+            id: RoomId(row.id.0),
+            group: GroupId(group),
+            name: row.name,
+            medium: ChannelMedium::from_name(medium).ok_or_else(|| strange("medium", medium))?,
+            created_at: row.created_at.0,
+        })
+    }
+}
+
+pub async fn create_channel(
+    connection: &mut Connection,
+    group: GroupId,
+    name: &str,
+    medium: ChannelMedium,
+    creator: &UserId,
+) -> Result<Channel, StoreError> {
+    let created_at = now();
+    let row = diesel::insert_into(rooms::table)
+        .values((
+            rooms::id.eq(Id(RoomId::generate().0)),
+            rooms::kind.eq(CHANNEL),
+            rooms::key.eq(format!("{group}/{}", folded(name))),
+            rooms::name.eq(storable(name).as_ref()),
+            rooms::visibility.eq(PRIVATE),
+            rooms::settings.eq(JsonText("{}".into())),
+            rooms::owner_id.eq(creator.as_str()),
+            rooms::group_id.eq(Id(group.0)),
+            rooms::medium.eq(medium.name()),
+            rooms::epoch.eq(created_at.unix_ms),
+            rooms::created_at.eq(Moment(created_at)),
+        ))
+        .returning(COLUMNS)
+        .get_result::<ChannelRow>(connection)
+        .await?;
+    row.try_into()
+}
+
+pub async fn channels_of(connection: &mut Connection, group: GroupId) -> Result<Vec<Channel>, StoreError> {
+    let rows = rooms::table
+        .filter(rooms::group_id.eq(Id(group.0)))
+        .filter(rooms::kind.eq(CHANNEL))
+        .order((rooms::created_at, rooms::id))
+        .limit(limits::LIST_MAX)
+        .select(COLUMNS)
+        .load::<ChannelRow>(connection)
+        .await?;
+    rows.into_iter().map(Channel::try_from).collect()
+}
+
+/// One query by two primary keys: it runs at every connect.
+pub async fn channel_access(
+    connection: &mut Connection,
+    id: RoomId,
+    user: &UserId,
+) -> Result<Option<(Channel, Option<GroupRole>)>, StoreError> {
+    let of_user = group_members::group_id.nullable().eq(rooms::group_id).and(group_members::user_id.eq(user.as_str()));
+    let row = rooms::table
+        .left_join(group_members::table.on(of_user))
+        .filter(rooms::id.eq(Id(id.0)))
+        .filter(rooms::kind.eq(CHANNEL))
+        .select((COLUMNS, group_members::role.nullable()))
+        .first::<(ChannelRow, Option<String>)>(connection)
+        .await
+        .optional()?;
+    row.map(|(row, role)| Ok((Channel::try_from(row)?, role.as_deref().map(group_role).transpose()?))).transpose()
+}
+
+/// The key of a conversation: its users in ascending order, apart by what no user id contains.
+fn direct_key(first: &UserId, second: &UserId) -> String {
+    format!("{first}\n{second}")
+}
+
+pub async fn find_direct(
+    connection: &mut Connection,
+    first: &UserId,
+    second: &UserId,
+) -> Result<Option<RoomId>, StoreError> {
+    let id = rooms::table
+        .filter(rooms::kind.eq(DIRECT))
+        .filter(rooms::key.eq(direct_key(first, second)))
+        .select(rooms::id)
+        .first::<Id>(connection)
+        .await
+        .optional()?;
+    Ok(id.map(|Id(id)| RoomId(id)))
+}
+
+/// Makes the conversation, or finds the one that somebody made a moment ago.
+pub async fn create_direct(connection: &mut Connection, first: &UserId, second: &UserId) -> Result<RoomId, StoreError> {
+    let id = Id(RoomId::generate().0);
+    let created_at = now();
+    write_transaction!(connection, async |connection| {
+        let inserted = diesel::insert_into(rooms::table)
+            .values((
+                rooms::id.eq(id),
+                rooms::kind.eq(DIRECT),
+                rooms::key.eq(direct_key(first, second)),
+                rooms::name.eq(""),
+                rooms::visibility.eq(PRIVATE),
+                rooms::settings.eq(JsonText("{}".into())),
+                rooms::epoch.eq(created_at.unix_ms),
+                rooms::created_at.eq(Moment(created_at)),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)
+            .await?;
+        if inserted == 0 {
+            return find_direct(connection, first, second).await?.ok_or(StoreError::Missing);
+        }
+        insert_member(connection, id, first).await?;
+        // Notes to oneself have one member.
+        if first != second {
+            insert_member(connection, id, second).await?;
+        }
+        Ok(RoomId(id.0))
+    })
+    .await
+}
+
+async fn insert_member(connection: &mut Connection, room: Id, user: &UserId) -> Result<(), StoreError> {
+    diesel::insert_into(room_members::table)
+        .values((
+            room_members::room_id.eq(room),
+            room_members::user_id.eq(user.as_str()),
+            room_members::role.eq(MEMBER),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub async fn head(connection: &mut Connection, id: RoomId) -> Result<Option<RoomHead>, StoreError> {
+    let head = rooms::table
+        .find(Id(id.0))
+        .select((rooms::seq, rooms::epoch))
+        .first::<(i64, i64)>(connection)
+        .await
+        .optional()?;
+    Ok(head.map(|(seq, epoch)| RoomHead { seq: Seq(seq), epoch: Epoch(epoch) }))
+}

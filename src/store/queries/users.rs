@@ -1,0 +1,215 @@
+//! Users.
+
+use std::borrow::Cow;
+
+use diesel::{IntoSql, prelude::*, sql_types};
+use diesel_async::RunQueryDsl;
+
+use super::{Connection, schema::users, strange, user_id};
+use crate::{
+    core::profile::{Profile, Role},
+    ids::{Timestamp, UserId},
+    limits,
+    store::{
+        NewUser, StoreError, TokenUser,
+        values::{Moment, folded, now, storable},
+    },
+};
+
+type Columns = (
+    users::id,
+    users::number,
+    users::username,
+    users::email,
+    users::display_name,
+    users::role,
+    users::tokens_not_before,
+    users::created_at,
+);
+
+/// What a [`UserRow`] is selected by.
+pub const COLUMNS: Columns = (
+    users::id,
+    users::number,
+    users::username,
+    users::email,
+    users::display_name,
+    users::role,
+    users::tokens_not_before,
+    users::created_at,
+);
+
+/// A user as stored.
+#[derive(Queryable)]
+pub struct UserRow {
+    id: String,
+    number: i64,
+    username: String,
+    email: Option<String>,
+    display_name: String,
+    role: String,
+    tokens_not_before: Moment,
+    created_at: Moment,
+}
+
+impl TryFrom<UserRow> for Profile {
+    type Error = StoreError;
+
+    fn try_from(row: UserRow) -> Result<Profile, StoreError> {
+        Ok(Profile {
+            id: user_id(row.id)?,
+            number: row.number,
+            username: row.username.into(),
+            email: row.email,
+            display_name: row.display_name,
+            role: Role::from_name(&row.role).ok_or_else(|| strange("role", &row.role))?,
+            created_at: row.created_at.0,
+            tokens_not_before: row.tokens_not_before.0,
+        })
+    }
+}
+
+/// A user to insert; the folded columns follow from the others.
+struct Fresh<'a> {
+    id: &'a UserId,
+    username: Cow<'a, str>,
+    email: Option<Cow<'a, str>>,
+    display_name: Cow<'a, str>,
+    password_hash: Option<&'a str>,
+}
+
+/// The insert statement of a [`Fresh`] user.
+macro_rules! insert {
+    ($fresh:expr) => {
+        diesel::insert_into(users::table).values((
+            users::id.eq($fresh.id.as_str()),
+            users::username.eq($fresh.username.as_ref()),
+            users::username_key.eq(folded(&$fresh.username)),
+            users::email.eq($fresh.email.as_deref()),
+            users::email_key.eq($fresh.email.as_deref().map(folded)),
+            users::display_name.eq($fresh.display_name.as_ref()),
+            users::display_name_key.eq(folded(&$fresh.display_name)),
+            users::password_hash.eq($fresh.password_hash),
+            users::role.eq(Role::User.name()),
+            users::tokens_not_before.eq(Moment(Timestamp { unix_ms: 0 })),
+            users::created_at.eq(Moment(now())),
+        ))
+    };
+}
+
+pub async fn ping(connection: &mut Connection) -> Result<(), StoreError> {
+    diesel::select(1_i32.into_sql::<sql_types::Integer>()).get_result::<i32>(connection).await?;
+    Ok(())
+}
+
+pub async fn create(connection: &mut Connection, user: NewUser) -> Result<Profile, StoreError> {
+    let id = UserId::generate();
+    let fresh = Fresh {
+        id: &id,
+        username: storable(&user.username),
+        email: user.email.as_deref().map(storable),
+        display_name: storable(&user.display_name),
+        password_hash: Some(&user.password_hash),
+    };
+    insert!(fresh).returning(COLUMNS).get_result::<UserRow>(connection).await?.try_into()
+}
+
+pub async fn provision(connection: &mut Connection, user: &TokenUser) -> Result<Profile, StoreError> {
+    let wished = user.username.as_deref().unwrap_or(user.id.as_str());
+    let wished: String = storable(wished).chars().take(*limits::USERNAME_CHARS.end()).collect();
+    let mut fresh = Fresh {
+        id: &user.id,
+        display_name: user.display_name.as_deref().map_or(wished.clone().into(), storable),
+        username: wished.clone().into(),
+        email: user.email.as_deref().map(storable),
+        password_hash: None,
+    };
+    for _ in 0..limits::PROVISION_ATTEMPTS_MAX {
+        let inserted = insert!(fresh)
+            .on_conflict_do_nothing()
+            .returning(COLUMNS)
+            .get_result::<UserRow>(connection)
+            .await
+            .optional()?;
+        if let Some(row) = inserted {
+            return row.try_into();
+        }
+        // Somebody has one of the three. Another node may have stored this very user in the meantime.
+        if let Some(profile) = by_id(connection, &user.id).await? {
+            return Ok(profile);
+        }
+        if by_name(connection, &fresh.username).await?.is_some() {
+            fresh.username = suffixed(&wished).into();
+        } else {
+            fresh.email = None;
+        }
+    }
+    Err(StoreError::Fault("no free name was found for a new user".into()))
+}
+
+/// The name with a random suffix, within the limit.
+fn suffixed(name: &str) -> String {
+    let suffix = format!("-{:06x}", fastrand::u32(..) & 0xff_ffff);
+    let kept = limits::USERNAME_CHARS.end().saturating_sub(suffix.len());
+    name.chars().take(kept).chain(suffix.chars()).collect()
+}
+
+pub async fn by_id(connection: &mut Connection, id: &UserId) -> Result<Option<Profile>, StoreError> {
+    let row = users::table.find(id.as_str()).select(COLUMNS).first::<UserRow>(connection).await.optional()?;
+    row.map(Profile::try_from).transpose()
+}
+
+pub async fn by_ids(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<Profile>, StoreError> {
+    let mut profiles = Vec::with_capacity(ids.len());
+    // SQLite binds each id apart, and so many only.
+    for some in ids.chunks(limits::STORE_IDS_PER_QUERY) {
+        let ids: Vec<&str> = some.iter().map(UserId::as_str).collect();
+        let rows = users::table.filter(users::id.eq_any(ids)).select(COLUMNS).load::<UserRow>(connection).await?;
+        for row in rows {
+            profiles.push(Profile::try_from(row)?);
+        }
+    }
+    Ok(profiles)
+}
+
+pub async fn by_name(connection: &mut Connection, username: &str) -> Result<Option<Profile>, StoreError> {
+    let row = users::table
+        .filter(users::username_key.eq(folded(username)))
+        .select(COLUMNS)
+        .first::<UserRow>(connection)
+        .await
+        .optional()?;
+    row.map(Profile::try_from).transpose()
+}
+
+pub async fn credentials(
+    connection: &mut Connection,
+    login: &str,
+) -> Result<Option<(Profile, Option<String>)>, StoreError> {
+    let key = folded(login);
+    let rows = users::table
+        .filter(users::email_key.eq(&key).or(users::username_key.eq(&key)))
+        .select((COLUMNS, users::password_hash))
+        .load::<(UserRow, Option<String>)>(connection)
+        .await?;
+    // One user's name may be another's address: the address is the stronger claim.
+    let by_address = |row: &UserRow| row.email.as_deref().map(folded).as_deref() == Some(&key);
+    let row = rows.into_iter().max_by_key(|(row, _)| by_address(row));
+    row.map(|(row, hash)| Ok((Profile::try_from(row)?, hash))).transpose()
+}
+
+pub async fn search(connection: &mut Connection, query: &str, limit: i64) -> Result<Vec<Profile>, StoreError> {
+    let from = folded(query);
+    // The last of all that begin so: comparison is bytewise in both databases, and no wildcard needs escaping.
+    let to = format!("{from}\u{10ffff}");
+    let named = users::username_key.ge(&from).and(users::username_key.lt(&to));
+    let shown = users::display_name_key.ge(&from).and(users::display_name_key.lt(&to));
+    let rows = users::table
+        .filter(named.or(shown))
+        .order(users::username_key)
+        .limit(limit)
+        .select(COLUMNS)
+        .load::<UserRow>(connection)
+        .await?;
+    rows.into_iter().map(Profile::try_from).collect()
+}

@@ -1,0 +1,242 @@
+//! What goes in and out of the store: plain records in the core's types. No SQL type and no row ever leaves the store.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::{
+    core::{
+        event::Durable,
+        profile::{Author, Profile},
+    },
+    ids::{Epoch, EventId, GroupId, RoomId, Seq, Timestamp, TokenId, UserId},
+};
+
+/// What a new user brings.
+pub struct NewUser {
+    /// 3–64 characters, unique.
+    pub username: String,
+    /// Unique if given.
+    pub email: Option<String>,
+    /// What people see.
+    pub display_name: String,
+    /// The argon2id string.
+    pub password_hash: String,
+}
+
+/// What a token says about a user who is perhaps not stored yet.
+#[derive(Clone, Debug)]
+pub struct TokenUser {
+    /// `sub`.
+    pub id: UserId,
+    /// `username`, if the token has one.
+    pub username: Option<String>,
+    /// `email`, if the token has one.
+    pub email: Option<String>,
+    /// `display_name`, if the token has one.
+    pub display_name: Option<String>,
+}
+
+/// A refresh token as kept; the token itself is a signed JWT with this `jti`.
+#[derive(Clone, Debug)]
+pub struct RefreshRecord {
+    /// `jti`.
+    pub id: TokenId,
+    /// All tokens that came of one login; reuse of a used one ends the family.
+    pub family: Uuid,
+    /// Whose.
+    pub user: UserId,
+    /// Its end.
+    pub expires_at: Timestamp,
+}
+
+/// What became of a refresh token that was shown.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RefreshUse {
+    /// It was good, and is used up now; the successor is stored.
+    Rotated,
+    /// It had been used before: its whole family is void now.
+    Reused,
+    /// Unknown, revoked or expired.
+    Unknown,
+}
+
+/// What a member may do in a group.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum GroupRole {
+    /// Reads and writes.
+    Member,
+    /// Adds and removes members, makes channels.
+    Moderator,
+    /// Everything.
+    Owner,
+}
+
+impl GroupRole {
+    /// As on the wire and in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            GroupRole::Member => "member",
+            GroupRole::Moderator => "moderator",
+            GroupRole::Owner => "owner",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<GroupRole> {
+        match name {
+            "member" => Some(GroupRole::Member),
+            "moderator" => Some(GroupRole::Moderator),
+            "owner" => Some(GroupRole::Owner),
+            _ => None,
+        }
+    }
+}
+
+/// A group, with the asking user's role in it where the query knows one.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its id.
+    pub id: GroupId,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Who made it.
+    pub owner: UserId,
+    /// When.
+    pub created_at: Timestamp,
+    /// The asking user's role.
+    pub role: Option<GroupRole>,
+}
+
+/// A member of a group.
+#[derive(Clone, Debug)]
+pub struct GroupMember {
+    /// Who.
+    pub profile: Profile,
+    /// As what.
+    pub role: GroupRole,
+    /// Since when.
+    pub joined_at: Timestamp,
+}
+
+/// What is carried in a channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ChannelMedium {
+    /// Messages.
+    Text,
+    /// A voice call beside them.
+    Voice,
+    /// A video call beside them.
+    Video,
+}
+
+impl ChannelMedium {
+    /// As on the wire and in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ChannelMedium::Text => "TEXT",
+            ChannelMedium::Voice => "VOICE",
+            ChannelMedium::Video => "VIDEO",
+        }
+    }
+
+    /// The medium of that name.
+    pub fn from_name(name: &str) -> Option<ChannelMedium> {
+        match name {
+            "TEXT" => Some(ChannelMedium::Text),
+            "VOICE" => Some(ChannelMedium::Voice),
+            "VIDEO" => Some(ChannelMedium::Video),
+            _ => None,
+        }
+    }
+}
+
+/// A channel of a group. Its id is its room's.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// Its id.
+    pub id: RoomId,
+    /// Whose members may enter.
+    pub group: GroupId,
+    /// Its name, unique in the group.
+    pub name: String,
+    /// What is carried.
+    pub medium: ChannelMedium,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Where a room's sequence stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RoomHead {
+    /// The last event's place; 0 before the first.
+    pub seq: Seq,
+    /// Which life of the sequence.
+    pub epoch: Epoch,
+}
+
+/// One durable event to store. The store gives it its place.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// In which room.
+    pub room: RoomId,
+    /// Its id, made by the caller, so that a repeated attempt is recognised.
+    pub id: EventId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub what: Arc<Durable>,
+    /// Users without a socket, for whom it waits in the offline queue.
+    pub queue_for: Vec<UserId>,
+}
+
+/// An event from a room's log.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StoredEvent {
+    /// Its place.
+    pub seq: Seq,
+    /// Its id.
+    pub id: EventId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: Durable,
+}
+
+/// A chat message of the history.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Message {
+    /// Its id, that of the event which brought it.
+    pub id: EventId,
+    /// Its place in the room.
+    pub seq: Seq,
+    /// Who wrote it.
+    pub sender: Author,
+    /// The text.
+    pub content: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Where a page of history ends (exclusive).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Before {
+    /// Nothing newer to leave out: the newest page.
+    Newest,
+    /// Older than this place.
+    Seq(Seq),
+    /// Older than this message.
+    Message(EventId),
+}
+
+/// Whether a batch may have been stored by an earlier attempt whose outcome is unknown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Attempt {
+    /// Nobody has tried it yet.
+    First,
+    /// An earlier attempt ended in [`StoreError::Unavailable`](super::StoreError::Unavailable): what it stored keeps
+    /// its place and is not stored twice.
+    Again,
+}

@@ -1,0 +1,39 @@
+//! Rooms: who may enter, which conversation it is, and where its sequence stands.
+
+use super::{Channel, GroupRole, RoomHead, Store, StoreError, run};
+use crate::{
+    core::event::{RoomIdentity, RoomScope},
+    ids::{RoomId, UserId},
+};
+
+impl Store {
+    /// The channel, and the user's role in its group: none means no entry.
+    pub async fn channel_access(
+        &self,
+        id: RoomId,
+        user: &UserId,
+    ) -> Result<Option<(Channel, Option<GroupRole>)>, StoreError> {
+        let user = user.clone();
+        run!(self, read, rooms::channel_access(id, &user))
+    }
+
+    /// The conversation of two users, the same whoever asks, made at the first need. [`StoreError::Missing`] without
+    /// one of the users.
+    pub async fn direct_room(&self, one: &UserId, other: &UserId) -> Result<RoomIdentity, StoreError> {
+        let mut users = [one.clone(), other.clone()];
+        users.sort_unstable();
+        let scope = RoomScope::Direct { users: users.clone() };
+        let (first, second) = (users[0].clone(), users[1].clone());
+        if let Some(id) = run!(self, read, rooms::find_direct(&first, &second))? {
+            return Ok(RoomIdentity { id, scope });
+        }
+        let [first, second] = users;
+        let id = run!(self, write, rooms::create_direct(&first, &second))?;
+        Ok(RoomIdentity { id, scope })
+    }
+
+    /// Where the room's sequence stands.
+    pub async fn room_head(&self, id: RoomId) -> Result<Option<RoomHead>, StoreError> {
+        run!(self, read, rooms::head(id))
+    }
+}

@@ -1,0 +1,119 @@
+//! The tables, declared once for both databases: only ids and moments have another column type in each.
+
+/// Declares the tables with the given SQL types for ids and moments.
+macro_rules! tables {
+    ($Id:ident, $Moment:ident) => {
+        diesel::table! {
+            use diesel::sql_types::*;
+            users (id) {
+                id -> Text,
+                number -> BigInt,
+                username -> Text,
+                username_key -> Text,
+                email -> Nullable<Text>,
+                email_key -> Nullable<Text>,
+                display_name -> Text,
+                display_name_key -> Text,
+                password_hash -> Nullable<Text>,
+                role -> Text,
+                tokens_not_before -> $Moment,
+                created_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            refresh_tokens (id) {
+                id -> $Id,
+                family -> $Id,
+                user_id -> Text,
+                expires_at -> $Moment,
+                used_at -> Nullable<$Moment>,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            groups (id) {
+                id -> $Id,
+                name -> Text,
+                description -> Nullable<Text>,
+                owner_id -> Text,
+                created_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            group_members (group_id, user_id) {
+                group_id -> $Id,
+                user_id -> Text,
+                role -> Text,
+                joined_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            rooms (id) {
+                id -> $Id,
+                kind -> Text,
+                key -> Text,
+                name -> Text,
+                visibility -> Text,
+                capacity -> Nullable<Integer>,
+                settings -> Json,
+                owner_id -> Nullable<Text>,
+                group_id -> Nullable<$Id>,
+                medium -> Nullable<Text>,
+                seq -> BigInt,
+                epoch -> BigInt,
+                created_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            room_members (room_id, user_id) {
+                room_id -> $Id,
+                user_id -> Text,
+                role -> Text,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            messages (id) {
+                id -> $Id,
+                room_id -> $Id,
+                seq -> BigInt,
+                sender_id -> Text,
+                sender_username -> Text,
+                content -> Text,
+                created_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            room_events (room_id, seq) {
+                room_id -> $Id,
+                seq -> BigInt,
+                event_id -> $Id,
+                kind -> Text,
+                payload -> Json,
+                created_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            offline_queue (position) {
+                position -> BigInt,
+                user_id -> Text,
+                room_id -> $Id,
+                seq -> BigInt,
+                event_id -> $Id,
+                payload -> Json,
+                created_at -> $Moment,
+            }
+        }
+        diesel::joinable!(group_members -> groups (group_id));
+        diesel::joinable!(group_members -> users (user_id));
+        diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members);
+    };
+}
+
+pub(super) use tables;

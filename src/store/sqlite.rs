@@ -1,0 +1,163 @@
+//! SQLite: one file, one connection that writes, a few that read, and the queries compiled for it.
+
+mod append;
+
+use std::path::{Path, PathBuf};
+
+use diesel::{Connection as _, ConnectionError, ConnectionResult, SqliteConnection, connection::SimpleConnection};
+use diesel_async::{
+    pooled_connection::{
+        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+        deadpool::{self, Pool},
+    },
+    sync_connection_wrapper::SyncConnectionWrapper,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use futures_util::FutureExt;
+
+use super::error::StoreError;
+use crate::limits;
+
+/// What queries run on.
+pub(super) type Connection = SyncConnectionWrapper<SqliteConnection>;
+
+pub(super) mod schema {
+    //! The tables with this database's column types.
+    crate::store::schema::tables!(Binary, BigInt);
+}
+
+/// A transaction that writes: it takes the write lock at once, since taking it later may fail.
+macro_rules! write_transaction {
+    ($connection:expr, $body:expr) => {
+        $connection.immediate_transaction($body)
+    };
+}
+
+#[path = "queries/mod.rs"]
+pub(super) mod queries;
+
+pub(super) use self::append::append;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// The connections: SQLite has one writer at a time, so there is one that writes.
+#[derive(Clone)]
+pub(super) struct Pools {
+    readers: Pool<Connection>,
+    writer: Pool<Connection>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Read,
+    Write,
+}
+
+impl Pools {
+    /// Makes the folder; the file comes with the first connection.
+    pub(super) fn new(url: &str) -> Result<Pools, StoreError> {
+        let path = file(url)?;
+        create_folder(&path)?;
+        let readers = pool(&path, Purpose::Read, limits::STORE_SQLITE_READERS)?;
+        Ok(Pools { readers, writer: pool(&path, Purpose::Write, 1)? })
+    }
+
+    /// A connection for reading.
+    pub(super) async fn read(&self) -> Result<deadpool::Object<Connection>, StoreError> {
+        super::pooled(self.readers.get()).await
+    }
+
+    /// The connection for writing.
+    pub(super) async fn write(&self) -> Result<deadpool::Object<Connection>, StoreError> {
+        super::pooled(self.writer.get()).await
+    }
+
+    /// The connection for appending to the log: the same.
+    pub(super) async fn log(&self) -> Result<deadpool::Object<Connection>, StoreError> {
+        self.write().await
+    }
+}
+
+fn pool(path: &Path, purpose: Purpose, connections_max: usize) -> Result<Pool<Connection>, StoreError> {
+    let mut config = ManagerConfig::<Connection>::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(move |path| {
+        let path = path.to_owned();
+        async move {
+            let connection = tokio::task::spawn_blocking(move || connect(&path, purpose))
+                .await
+                .map_err(|error| ConnectionError::BadConnection(error.to_string()))??;
+            Ok(SyncConnectionWrapper::new(connection))
+        }
+        .boxed()
+    });
+    Pool::builder(AsyncDieselConnectionManager::new_with_config(path.to_string_lossy(), config))
+        .max_size(connections_max)
+        .build()
+        .map_err(|error| StoreError::Fault(error.to_string()))
+}
+
+fn connect(path: &str, purpose: Purpose) -> ConnectionResult<SqliteConnection> {
+    let mut connection = SqliteConnection::establish(path)?;
+    let wait_ms = limits::STORE_LOCK_WAIT.as_millis();
+    // First of all the patience: even the switch to WAL may meet a lock. FULL: what was committed is on the disk.
+    let pragmas = format!(
+        "PRAGMA busy_timeout = {wait_ms}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;"
+    );
+    connection.batch_execute(&pragmas).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    match purpose {
+        Purpose::Read => connection.batch_execute("PRAGMA query_only = ON"),
+        Purpose::Write => Ok(()),
+    }
+    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
+/// SQLite's errors speak for themselves.
+pub(super) fn settle<T>(_connection: &mut Connection, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+    outcome
+}
+
+/// Applies what is pending and answers its names. All in one transaction, so that two processes don't meet halfway.
+pub(super) async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
+    let path = file(url)?;
+    create_folder(&path)?;
+    let task = tokio::task::spawn_blocking(move || {
+        let mut connection = connect(&path.to_string_lossy(), Purpose::Write)?;
+        connection
+            .immediate_transaction(|connection| super::migration_names(connection.run_pending_migrations(MIGRATIONS)))
+    });
+    task.await.map_err(|error| StoreError::Fault(error.to_string()))?
+}
+
+/// The file that a URL names: `sqlite://relative/path`, `sqlite:///absolute/path`.
+fn file(url: &str) -> Result<PathBuf, StoreError> {
+    let path = url.strip_prefix("sqlite://").unwrap_or_default();
+    if path.is_empty() || path.starts_with(':') || path.contains(['?', '#']) {
+        let sentence = "DATABASE_URL for SQLite names a file, as in sqlite://data/convene.db, without parameters";
+        return Err(StoreError::Fault(sentence.into()));
+    }
+    Ok(PathBuf::from(path))
+}
+
+fn create_folder(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| StoreError::Fault(format!("can't make the folder {}: {error}", folder.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_file() {
+        assert_eq!(file("sqlite://data/convene.db").unwrap(), Path::new("data/convene.db"));
+        assert_eq!(file("sqlite:///var/lib/c.db").unwrap(), Path::new("/var/lib/c.db"));
+        for bad in ["sqlite://", "sqlite://:memory:", "sqlite://a.db?mode=ro"] {
+            assert!(file(bad).is_err(), "{bad}");
+        }
+    }
+}

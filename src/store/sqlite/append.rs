@@ -1,0 +1,177 @@
+//! Appending on SQLite: the whole batch in one turn on the writer's thread, by single-row statements that are prepared
+//! once. Nothing here waits, so the cost is that of the rows and of one sync of the disk.
+
+use std::collections::{BTreeSet, HashMap};
+
+use diesel::{SqliteConnection, prelude::*};
+use uuid::Uuid;
+
+use super::{
+    Connection,
+    schema::{messages, offline_queue, room_events, rooms},
+};
+use crate::{
+    ids::Seq,
+    limits,
+    store::{
+        Attempt, StoreError, StoreOptions,
+        batch::{Batch, Entry, Places},
+        values::{Id, JsonText},
+    },
+};
+
+/// Stores the batch in one transaction.
+pub async fn append(
+    connection: &mut Connection,
+    batch: Batch,
+    attempt: Attempt,
+    options: StoreOptions,
+) -> Result<Vec<Seq>, StoreError> {
+    // The outer result is the connection's: the store's own errors pass through it untouched.
+    let write = move |connection: &mut SqliteConnection| {
+        Ok(connection.immediate_transaction(|connection| write(connection, batch, attempt, options)))
+    };
+    connection.spawn_blocking(write).await?
+}
+
+fn write(
+    connection: &mut SqliteConnection,
+    batch: Batch,
+    attempt: Attempt,
+    options: StoreOptions,
+) -> Result<Vec<Seq>, StoreError> {
+    let before = heads(connection, &batch.rooms)?;
+    let stored = match attempt {
+        Attempt::First => HashMap::new(),
+        Attempt::Again => stored(connection, &batch)?,
+    };
+    let places = batch.place(&before, &stored);
+    let mut entries: Vec<Option<Entry>> = batch.entries.into_iter().map(Some).collect();
+    let mut absent = BTreeSet::new();
+    for index in &places.fresh {
+        let (Some(entry), Some(seq)) = (entries.get_mut(*index).and_then(Option::take), places.seqs.get(*index)) else {
+            continue;
+        };
+        let Some(room) = batch.rooms.get(entry.room) else { continue };
+        insert(connection, *room, *seq, &mut absent, entry)?;
+    }
+    move_on(connection, &batch.rooms, &before, &places, options.recovery_events_max)?;
+    for user in absent {
+        trim_queue(connection, &user, options.offline_queue_max)?;
+    }
+    Ok(places.into_seqs())
+}
+
+fn heads(connection: &mut SqliteConnection, ids: &[Id]) -> Result<Vec<i64>, StoreError> {
+    // Not found means Missing.
+    ids.iter().map(|id| Ok(rooms::table.find(id).select(rooms::seq).first::<i64>(connection)?)).collect()
+}
+
+/// The places of those events of the batch that are stored already.
+fn stored(connection: &mut SqliteConnection, batch: &Batch) -> Result<HashMap<Uuid, i64>, StoreError> {
+    let mut stored = HashMap::new();
+    for entry in &batch.entries {
+        let sent = messages::table.find(entry.id).select(messages::seq).first::<i64>(connection).optional()?;
+        let seq = match (sent, batch.rooms.get(entry.room)) {
+            (None, Some(room)) => room_events::table
+                .filter(room_events::room_id.eq(room))
+                .filter(room_events::event_id.eq(entry.id))
+                .select(room_events::seq)
+                .first::<i64>(connection)
+                .optional()?,
+            (sent, _) => sent,
+        };
+        if let Some(seq) = seq {
+            stored.insert(entry.id.0, seq);
+        }
+    }
+    Ok(stored)
+}
+
+fn insert(
+    connection: &mut SqliteConnection,
+    room: Id,
+    seq: i64,
+    absent: &mut BTreeSet<String>,
+    entry: Entry,
+) -> Result<(), StoreError> {
+    if let Some(message) = &entry.message {
+        diesel::insert_into(messages::table)
+            .values((
+                messages::id.eq(entry.id),
+                messages::room_id.eq(room),
+                messages::seq.eq(seq),
+                messages::sender_id.eq(&message.sender_id),
+                messages::sender_username.eq(&message.sender_username),
+                messages::content.eq(&message.content),
+                messages::created_at.eq(entry.at),
+            ))
+            .execute(connection)?;
+    }
+    let payload = JsonText(entry.payload);
+    diesel::insert_into(room_events::table)
+        .values((
+            room_events::room_id.eq(room),
+            room_events::seq.eq(seq),
+            room_events::event_id.eq(entry.id),
+            room_events::kind.eq(entry.kind),
+            room_events::payload.eq(&payload),
+            room_events::created_at.eq(entry.at),
+        ))
+        .execute(connection)?;
+    for user in entry.queue_for {
+        diesel::insert_into(offline_queue::table)
+            .values((
+                offline_queue::user_id.eq(&user),
+                offline_queue::room_id.eq(room),
+                offline_queue::seq.eq(seq),
+                offline_queue::event_id.eq(entry.id),
+                offline_queue::payload.eq(&payload),
+                offline_queue::created_at.eq(entry.at),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
+        absent.insert(user);
+    }
+    Ok(())
+}
+
+/// Moves the rooms' sequences on, and forgets what is too old for recovery where one passed the next milestone.
+fn move_on(
+    connection: &mut SqliteConnection,
+    ids: &[Id],
+    before: &[i64],
+    places: &Places,
+    events_max: usize,
+) -> Result<(), StoreError> {
+    let events_max = i64::try_from(events_max).unwrap_or(i64::MAX);
+    for ((id, before), after) in ids.iter().zip(before).zip(&places.heads) {
+        if before == after {
+            continue;
+        }
+        diesel::update(rooms::table.find(id)).set(rooms::seq.eq(after)).execute(connection)?;
+        let milestone = before / limits::TRIM_EVERY_EVENTS != after / limits::TRIM_EVERY_EVENTS;
+        if milestone && *after > events_max {
+            let old =
+                room_events::table.filter(room_events::room_id.eq(id)).filter(room_events::seq.le(after - events_max));
+            diesel::delete(old).execute(connection)?;
+        }
+    }
+    Ok(())
+}
+
+/// Drops the user's oldest beyond the bound.
+fn trim_queue(connection: &mut SqliteConnection, user: &str, queue_max: usize) -> Result<(), StoreError> {
+    let of_user = offline_queue::table.filter(offline_queue::user_id.eq(user));
+    let last_dropped = of_user
+        .order(offline_queue::position.desc())
+        .offset(i64::try_from(queue_max).unwrap_or(i64::MAX))
+        .limit(1)
+        .select(offline_queue::position)
+        .first::<i64>(connection)
+        .optional()?;
+    if let Some(position) = last_dropped {
+        diesel::delete(of_user.filter(offline_queue::position.le(position))).execute(connection)?;
+    }
+    Ok(())
+}

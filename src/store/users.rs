@@ -1,0 +1,79 @@
+//! Users and their refresh tokens.
+
+use super::{NewUser, RefreshRecord, RefreshUse, Store, StoreError, TokenUser, run};
+use crate::{
+    core::profile::Profile,
+    ids::{Timestamp, TokenId, UserId},
+};
+
+impl Store {
+    /// Registers a user under a new id. [`StoreError::Taken`] names `username` or `email`.
+    pub async fn create_user(&self, user: NewUser) -> Result<Profile, StoreError> {
+        run!(self, write, users::create(user))
+    }
+
+    /// The user that a valid token speaks of, stored now if never seen before: a name that is taken gets a suffix, an
+    /// address that is taken is dropped.
+    pub async fn provision_user(&self, user: &TokenUser) -> Result<Profile, StoreError> {
+        // Nearly always known already: then no writer is kept waiting.
+        if let Some(profile) = self.user(&user.id).await? {
+            return Ok(profile);
+        }
+        let user = user.clone();
+        run!(self, write, users::provision(&user))
+    }
+
+    /// The user of that id.
+    pub async fn user(&self, id: &UserId) -> Result<Option<Profile>, StoreError> {
+        let id = id.clone();
+        run!(self, read, users::by_id(&id))
+    }
+
+    /// Those of these users that exist, in no particular order.
+    pub async fn users_by_ids(&self, ids: &[UserId]) -> Result<Vec<Profile>, StoreError> {
+        let ids = ids.to_vec();
+        run!(self, read, users::by_ids(&ids))
+    }
+
+    /// The user of that name or address, whatever its case, with the password's hash; without one there is no login.
+    pub async fn credentials(&self, login: &str) -> Result<Option<(Profile, Option<String>)>, StoreError> {
+        let login = login.to_owned();
+        run!(self, read, users::credentials(&login))
+    }
+
+    /// The user of that name, whatever its case.
+    pub async fn user_by_name(&self, username: &str) -> Result<Option<Profile>, StoreError> {
+        let username = username.to_owned();
+        run!(self, read, users::by_name(&username))
+    }
+
+    /// Users whose name or display name begins so, whatever the case, by name.
+    pub async fn search_users(&self, query: &str, limit: i64) -> Result<Vec<Profile>, StoreError> {
+        let query = query.to_owned();
+        run!(self, read, users::search(&query, limit))
+    }
+
+    /// Voids all tokens of the user that were issued before that moment, and all refresh tokens; never moves the
+    /// moment back. False if there is no such user.
+    pub async fn void_tokens(&self, id: &UserId, before: Timestamp) -> Result<bool, StoreError> {
+        let id = id.clone();
+        run!(self, write, tokens::void(&id, before))
+    }
+
+    /// Keeps a refresh token, and forgets the user's expired ones.
+    pub async fn save_refresh(&self, record: &RefreshRecord) -> Result<(), StoreError> {
+        let record = record.clone();
+        run!(self, write, tokens::save(&record))
+    }
+
+    /// Uses a refresh token up. The successor continues the used one's family, whatever it says itself.
+    pub async fn use_refresh(&self, id: TokenId, successor: &RefreshRecord) -> Result<RefreshUse, StoreError> {
+        let successor = successor.clone();
+        run!(self, write, tokens::rotate(id, &successor))
+    }
+
+    /// Ends the login that the token came of: the token and all its kin are forgotten.
+    pub async fn end_refresh_family(&self, id: TokenId) -> Result<(), StoreError> {
+        run!(self, write, tokens::end_family(id))
+    }
+}

@@ -1,0 +1,158 @@
+//! One Rust type per kind of value, with an encoding for each database, so that one query text serves both.
+//! Text that cannot be stored is made storable here and nowhere else.
+
+use std::{
+    borrow::Cow,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use diesel::{
+    backend::Backend,
+    data_types::PgTimestamp,
+    deserialize::{self, FromSql, FromSqlRow},
+    expression::AsExpression,
+    pg::{Pg, PgValue},
+    serialize::{self, IsNull, Output, ToSql},
+    sql_types,
+    sqlite::Sqlite,
+};
+use uuid::Uuid;
+
+use crate::{core::event::Durable, ids::Timestamp};
+
+/// A UUID: `UUID` in PostgreSQL, 16 bytes in SQLite.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, AsExpression, FromSqlRow)]
+#[diesel(sql_type = sql_types::Uuid)]
+#[diesel(sql_type = sql_types::Binary)]
+pub struct Id(pub Uuid);
+
+impl FromSql<sql_types::Uuid, Pg> for Id {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Id> {
+        <Uuid as FromSql<sql_types::Uuid, Pg>>::from_sql(value).map(Id)
+    }
+}
+
+impl ToSql<sql_types::Uuid, Pg> for Id {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        ToSql::<sql_types::Uuid, Pg>::to_sql(&self.0, out)
+    }
+}
+
+impl FromSql<sql_types::Binary, Sqlite> for Id {
+    fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Id> {
+        let bytes = <Vec<u8> as FromSql<sql_types::Binary, Sqlite>>::from_sql(value)?;
+        Ok(Id(Uuid::from_slice(&bytes)?))
+    }
+}
+
+impl ToSql<sql_types::Binary, Sqlite> for Id {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.as_bytes().as_slice());
+        Ok(IsNull::No)
+    }
+}
+
+/// Microseconds from 1970 to 2000, where PostgreSQL counts from.
+const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+
+/// A moment: `TIMESTAMPTZ` in PostgreSQL, milliseconds since 1970 in SQLite.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, AsExpression, FromSqlRow)]
+#[diesel(sql_type = sql_types::Timestamptz)]
+#[diesel(sql_type = sql_types::BigInt)]
+pub struct Moment(pub Timestamp);
+
+impl FromSql<sql_types::Timestamptz, Pg> for Moment {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Moment> {
+        let PgTimestamp(us) = FromSql::<sql_types::Timestamptz, Pg>::from_sql(value)?;
+        Ok(Moment(Timestamp { unix_ms: us.saturating_add(POSTGRES_EPOCH_US).div_euclid(1000) }))
+    }
+}
+
+impl ToSql<sql_types::Timestamptz, Pg> for Moment {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let us = self.0.unix_ms.saturating_mul(1000).saturating_sub(POSTGRES_EPOCH_US);
+        ToSql::<sql_types::Timestamptz, Pg>::to_sql(&PgTimestamp(us), &mut out.reborrow())
+    }
+}
+
+impl FromSql<sql_types::BigInt, Sqlite> for Moment {
+    fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Moment> {
+        let unix_ms = <i64 as FromSql<sql_types::BigInt, Sqlite>>::from_sql(value)?;
+        Ok(Moment(Timestamp { unix_ms }))
+    }
+}
+
+impl ToSql<sql_types::BigInt, Sqlite> for Moment {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.unix_ms);
+        Ok(IsNull::No)
+    }
+}
+
+/// JSON text, written as it is.
+#[derive(Clone, PartialEq, Eq, Debug, AsExpression)]
+#[diesel(sql_type = sql_types::Json)]
+pub struct JsonText(pub String);
+
+impl ToSql<sql_types::Json, Pg> for JsonText {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        ToSql::<sql_types::Text, Pg>::to_sql(self.0.as_str(), out)
+    }
+}
+
+impl ToSql<sql_types::Json, Sqlite> for JsonText {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.as_str());
+        Ok(IsNull::No)
+    }
+}
+
+/// A durable event as the log keeps it, parsed without a stop at a JSON tree.
+#[derive(Clone, PartialEq, Debug, FromSqlRow)]
+pub struct Payload(pub Durable);
+
+impl FromSql<sql_types::Json, Pg> for Payload {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Payload> {
+        Ok(Payload(serde_json::from_slice(value.as_bytes())?))
+    }
+}
+
+impl FromSql<sql_types::Json, Sqlite> for Payload {
+    fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Payload> {
+        let text = <String as FromSql<sql_types::Text, Sqlite>>::from_sql(value)?;
+        Ok(Payload(serde_json::from_str(&text)?))
+    }
+}
+
+/// Text as both databases can keep it. PostgreSQL has no U+0000; one such character would refuse the whole batch that
+/// it came in, so it is kept as U+FFFD, on SQLite, too.
+pub fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
+/// The form under which names are unique and found, whatever their case.
+pub fn folded(text: &str) -> String {
+    storable(text).to_lowercase()
+}
+
+/// Now, by this node's clock.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp { unix_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_postgres_has_no_place_for_is_replaced() {
+        assert_eq!(storable("a\0b"), "a\u{fffd}b");
+        assert!(matches!(storable("plain"), Cow::Borrowed("plain")));
+    }
+
+    #[test]
+    fn names_are_folded_beyond_ascii() {
+        assert_eq!(folded("ÜNAL"), folded("ünal"));
+    }
+}

@@ -1,0 +1,171 @@
+//! Who comes in, and where to: everything that is settled before the upgrade is answered, the same for the owned
+//! socket and the mounted one. It answers with a refusal and its HTTP status, never with half a session.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_http::header::{self, HeaderMap};
+
+use crate::{
+    actors::{
+        messages::{Admission, Admit, Introduce, Resume},
+        session::{Binding, Visitor},
+        worker::Worker,
+    },
+    auth::{
+        policy::{Action, Subject, may},
+        tokens::{Claims, TokenPlace, query_value},
+    },
+    core::{
+        event::{RoomIdentity, RoomScope},
+        profile::{Profile, Role},
+    },
+    dialects::endpoints::{Endpoint, NoEndpoint},
+    error::{ErrorCode, Refusal},
+    ids::{Epoch, Seq},
+    limits,
+    store::{Store, StoreError},
+};
+
+/// A request to open a socket.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// The path, still encoded.
+    pub path: &'a str,
+    /// The query, without `?`.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// Somebody who may come in.
+pub struct Admitted {
+    /// Who, and where to.
+    pub visitor: Visitor,
+    /// Where the token was; none for an anonymous user.
+    pub place: Option<TokenPlace>,
+}
+
+/// Settles whether a socket may open.
+///
+/// # Errors
+/// The refusal to answer with, under its code's HTTP status.
+pub async fn admit(worker: &Worker, asking: Asking<'_>) -> Result<Admitted, Refusal> {
+    let endpoint = Endpoint::of_path(asking.path).map_err(|why| match why {
+        NoEndpoint::Unknown => Refusal::new(ErrorCode::NotFound, "No WebSocket endpoint has this address; see the protocol reference"),
+        NoEndpoint::NoSuchRoom => no_such_room(),
+    })?;
+    check_origin(worker, asking.headers)?;
+    let identified = worker.node.verifier.identify(asking.query, asking.headers)?;
+    let resume = resume_of(asking.query)?;
+    let claims = identified.claims;
+    let (profile, quota) = welcome(worker, &claims).await?;
+    let room = authorise(&worker.node.store, &claims, &profile, &endpoint).await?;
+    let binding = Binding { room: Arc::new(room), resume };
+    let dialect = endpoint.dialect();
+    let visitor = Visitor { profile, quota, dialect, expires_at: claims.expires_at, binding };
+    Ok(Admitted { visitor, place: identified.place })
+}
+
+/// A page of another site may not use its visitor's rights here. No `Origin`: no page.
+fn check_origin(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let allowed = origin.to_str().is_ok_and(|origin| worker.node.config.listen.origins.allow(origin, host));
+    let sentence = "Pages of this origin may not connect; the operator can allow it with ALLOWED_ORIGINS";
+    if allowed { Ok(()) } else { Err(Refusal::new(ErrorCode::PermissionDenied, sentence)) }
+}
+
+/// `since` and `epoch`, as numbers.
+fn resume_of(query: &str) -> Result<Option<Resume>, Refusal> {
+    let number = |name: &'static str| match query_value(query, name).as_deref() {
+        None | Some("") => Ok(None),
+        Some(text) => text.parse::<i64>().map(Some).map_err(|_| {
+            let sentence = format!("`{name}` is not a whole number; send the one that the server gave you, or leave it out");
+            Refusal::new(ErrorCode::InvalidMessage, sentence)
+        }),
+    };
+    let epoch = number("epoch")?.map(Epoch);
+    Ok(number("since")?.map(|since| Resume { since: Seq(since), epoch }))
+}
+
+type Welcome = (Arc<Profile>, Arc<crate::actors::quota::UserQuota>);
+
+/// Asks the registry, which knows the user's sockets, buckets and revocations.
+async fn welcome(worker: &Worker, claims: &Claims) -> Result<Welcome, Refusal> {
+    let registry = &worker.node.registry;
+    let ask = Admit { user: claims.user.clone(), issued_at: claims.issued_at };
+    let answer = registry.send(ask.clone()).timeout(limits::ASK_TIMEOUT).await;
+    let answer = match answer {
+        Ok(Admission::Unknown) => {
+            let profile = profile_of(&worker.node.store, claims).await?;
+            registry.send(Introduce { profile, admit: ask }).timeout(limits::ASK_TIMEOUT).await
+        }
+        answer => answer,
+    };
+    let sentence = match answer {
+        Ok(Admission::Welcome { profile, quota }) => return Ok((profile, quota)),
+        Ok(Admission::Revoked) => {
+            let sentence = "This token was revoked; sign in again";
+            return Err(Refusal::new(ErrorCode::AuthenticationFailed, sentence));
+        }
+        Ok(Admission::Blocked { retry_after_seconds }) => {
+            let sentence = "Blocked for exceeding the rate limit; come back when the block is over";
+            return Err(Refusal::limited(sentence, retry_after_seconds));
+        }
+        Ok(Admission::Full) => "This node has as many connections as it may; try again, or another node",
+        Ok(Admission::Draining) => "This node is being taken out; connect again to reach another one",
+        Ok(Admission::Unknown) | Err(_) => "The server is too busy to let you in; try again in a few seconds",
+    };
+    let seconds = u32::try_from(Duration::from_secs(2).as_secs()).unwrap_or(1);
+    Err(Refusal { retry_after_seconds: Some(seconds), ..Refusal::new(ErrorCode::ServiceUnavailable, sentence) })
+}
+
+async fn profile_of(store: &Store, claims: &Claims) -> Result<Profile, Refusal> {
+    if let Some(profile) = store.user(&claims.user).await.map_err(store_refusal)? {
+        return Ok(profile);
+    }
+    store.provision_user(&claims.token_user()).await.map_err(store_refusal)
+}
+
+/// Finds the room and checks the right to it.
+async fn authorise(
+    store: &Store,
+    claims: &Claims,
+    profile: &Profile,
+    endpoint: &Endpoint,
+) -> Result<RoomIdentity, Refusal> {
+    let role = if claims.role == Some(Role::Admin) { Role::Admin } else { profile.role };
+    let subject = Subject { user: &profile.id, role, rooms: claims.rooms.as_deref() };
+    match endpoint {
+        Endpoint::Channel(room) => {
+            let found = store.channel_access(*room, &profile.id).await.map_err(store_refusal)?;
+            let (channel, membership) = found.ok_or_else(no_such_room)?;
+            may(subject, Action::EnterChannel { room: *room, membership })?;
+            Ok(RoomIdentity { id: channel.id, scope: RoomScope::Channel { group: channel.group } })
+        }
+        Endpoint::Direct(partner) => {
+            let room = store.direct_room(&profile.id, partner).await.map_err(|error| match error {
+                StoreError::Missing => Refusal::new(ErrorCode::UserNotFound, "There is no such user to talk to; check the id"),
+                other => store_refusal(other),
+            })?;
+            if let RoomScope::Direct { users } = &room.scope {
+                may(subject, Action::EnterDirect { room: room.id, sides: users })?;
+            }
+            Ok(room)
+        }
+    }
+}
+
+fn no_such_room() -> Refusal {
+    Refusal::new(ErrorCode::RoomNotFound, "There is no such room; check the id")
+}
+
+fn store_refusal(error: StoreError) -> Refusal {
+    match error {
+        StoreError::Unavailable(_) => Refusal::unavailable(),
+        StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
+            log::error!("event=admission_failed why=\"{error}\"");
+            Refusal::internal()
+        }
+    }
+}

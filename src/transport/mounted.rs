@@ -1,0 +1,64 @@
+//! The same session inside anybody's actix-web App: the handshake is actix-web-actors', frames come by the request's
+//! body and go by the response's. This is the only file that uses that crate, which its authors have deprecated.
+
+use std::{rc::Rc, sync::Arc};
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+
+use super::{
+    admission::{Admitted, Asking, admit},
+    body::{self, Connection},
+    upgrade::refusal_body,
+};
+use crate::{
+    actors::{node::Node, session::Session, worker::Worker},
+    auth::tokens::TokenPlace,
+    error::Refusal,
+};
+
+/// Serves one WebSocket request of an App. The path that counts is the one that Convene's own server would have.
+#[allow(deprecated)] // the crate as a whole is; see the module's head
+async fn serve(request: HttpRequest, payload: web::Payload, node: Arc<Node>) -> HttpResponse {
+    let worker = Worker::here(&node);
+    let asking = Asking { path: request.path(), query: request.query_string(), headers: request.headers() };
+    let Admitted { visitor, place } = match admit(&worker, asking).await {
+        Ok(admitted) => admitted,
+        Err(refusal) => return refuse(&worker, &refusal),
+    };
+    let protocols: &[&str] = if place == Some(TokenPlace::Subprotocol) { &["bearer"] } else { &[] };
+    let mut response = match actix_web_actors::ws::handshake_with_protocols(&request, protocols) {
+        Ok(response) => response,
+        Err(error) => return HttpResponse::from_error(error),
+    };
+    let ticket = worker.ticket(&visitor.profile.id);
+    if let Ok(name) = actix_web::http::header::HeaderValue::from_str(&ticket.name) {
+        response.insert_header(("x-connection-id", name));
+    }
+    let (socket, out) = body::mounted(payload, request.conn_data::<Connection>().cloned());
+    worker.node.metrics.upgraded();
+    Session::open(worker, socket, visitor, ticket, &[]);
+    response.streaming(out)
+}
+
+fn refuse(worker: &Rc<Worker>, refusal: &Refusal) -> HttpResponse {
+    let row = refusal.code.row();
+    worker.node.metrics.refused(refusal.code);
+    let status = StatusCode::from_u16(row.http_status).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut answer = HttpResponse::build(status);
+    if let Some(seconds) = refusal.retry_after_seconds {
+        answer.insert_header(("retry-after", seconds.to_string()));
+    }
+    answer.content_type("application/json").body(refusal_body(worker, refusal))
+}
+
+/// Routes for Convene's WebSocket endpoints, for `App::configure` of an App that embeds a node. Give
+/// [`Connection::remember`] to `HttpServer::on_connect`, so that clients which stop reading can be cut.
+pub fn mount(node: &Arc<Node>) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+    let node = node.clone();
+    move |app| {
+        for path in ["/ws/channel/{tail:.*}", "/ws/dm/{tail:.*}"] {
+            let node = node.clone();
+            app.route(path, web::get().to(move |request, payload| serve(request, payload, node.clone())));
+        }
+    }
+}

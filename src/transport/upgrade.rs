@@ -1,0 +1,115 @@
+//! The upgrade hook: takes the socket itself away from the HTTP dispatcher when a request asks for WebSocket. The
+//! dispatcher, its buffers, its middleware and its time-outs are gone from there on, so whatever they did for REST is
+//! done here: limits on origins and users, and the log line.
+
+use std::{convert::Infallible, rc::Rc};
+
+use actix_codec::{AsyncRead, AsyncWrite, Framed};
+use actix_http::{Request, Response, StatusCode, body::BodySize, h1, header, ws};
+use bytes::Bytes;
+use futures_util::SinkExt;
+
+use super::{
+    admission::{Admitted, Asking, admit},
+    socket::Socket,
+};
+use crate::{
+    actors::{
+        session::{Session, Ticket},
+        worker::Worker,
+    },
+    auth::tokens::TokenPlace,
+    core::event::Reply,
+    dialects::DialectKind,
+    error::{ErrorCode, Refusal},
+};
+
+/// Called by the HTTP dispatcher, for any path, when a request carries `Upgrade: websocket`.
+pub async fn upgrade<T>(
+    request: Request,
+    mut framed: Framed<T, h1::Codec>,
+    worker: Rc<Worker>,
+) -> Result<(), Infallible>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Into<Socket>,
+{
+    let asking = Asking {
+        path: request.path(),
+        query: request.uri().query().unwrap_or_default(),
+        headers: request.headers(),
+    };
+    let Admitted { visitor, place } = match admit(&worker, asking).await {
+        Ok(admitted) => admitted,
+        Err(refusal) => return refuse(framed, &worker, request.path(), &refusal).await,
+    };
+    let ticket = worker.ticket(&visitor.profile.id);
+    let head = handshake(&request, place, &ticket).ok().and_then(|mut accepted| accepted.message_body(()).ok());
+    let Some(head) = head else {
+        let sentence = "This is no WebSocket handshake; send version 13 with a key";
+        let refusal = Refusal::new(ErrorCode::InvalidMessage, sentence);
+        return refuse(framed, &worker, request.path(), &refusal).await;
+    };
+    if framed.send((head, BodySize::None).into()).await.is_ok() {
+        worker.node.metrics.upgraded();
+        let parts = framed.into_parts();
+        // copied, not kept: even empty, the dispatcher's buffer holds its 8 KiB
+        Session::open(worker, parts.io.into(), visitor, ticket, &parts.read_buf);
+    }
+    Ok(())
+}
+
+/// The answer that accepts (RFC 6455 section 4.2.2), naming the connection.
+fn handshake(
+    request: &Request,
+    place: Option<TokenPlace>,
+    ticket: &Ticket,
+) -> Result<actix_http::ResponseBuilder, ws::HandshakeError> {
+    let mut accepted = ws::handshake(request.head())?;
+    // a user id may hold what a header may not; then the header is left out
+    if let Ok(name) = header::HeaderValue::from_str(&ticket.name) {
+        accepted.insert_header((header::HeaderName::from_static("x-connection-id"), name));
+    }
+    if place == Some(TokenPlace::Subprotocol) {
+        accepted.insert_header((header::SEC_WEBSOCKET_PROTOCOL, "bearer"));
+    }
+    Ok(accepted)
+}
+
+async fn refuse<T>(
+    mut framed: Framed<T, h1::Codec>,
+    worker: &Worker,
+    path: &str,
+    refusal: &Refusal,
+) -> Result<(), Infallible>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let row = refusal.code.row();
+    worker.node.metrics.refused(refusal.code);
+    log::log!(row.level, "event=upgrade_refused path={path} code={}", row.name);
+    let body = refusal_body(worker, refusal);
+    let mut head = Response::build(StatusCode::from_u16(row.http_status).unwrap_or(StatusCode::BAD_REQUEST));
+    head.insert_header((header::CONTENT_TYPE, "application/json"));
+    head.insert_header((header::CONNECTION, "close"));
+    if let Some(seconds) = refusal.retry_after_seconds {
+        head.insert_header((header::RETRY_AFTER, seconds.to_string()));
+    }
+    let Ok(head) = head.message_body(()) else { return Ok(()) };
+    let sent = async {
+        framed.send((head, BodySize::Sized(body.len() as u64)).into()).await?;
+        framed.send(h1::Message::Chunk(Some(body))).await?;
+        framed.close().await
+    };
+    if let Err(error) = sent.await {
+        log::debug!("event=refusal_not_sent why=\"{error}\"");
+    }
+    Ok(())
+}
+
+/// The refusal as JSON, as sockets are told it.
+pub(super) fn refusal_body(worker: &Worker, refusal: &Refusal) -> Bytes {
+    let mut body = Vec::new();
+    let reply = Reply::Error { reference: None, refusal: refusal.clone(), at: worker.node.clock.now() };
+    DialectKind::Channel.dialect().encode_reply(&reply, &mut body);
+    body.into()
+}
