@@ -1,11 +1,10 @@
 //! Who is compared: how each server is started, what a member sends it, and how a broadcast is recognised.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
 use crate::Result;
-use crate::options::Common;
 use crate::server::ServerCommand;
 use crate::tag::TagReader;
 use crate::world::{self, World};
@@ -74,23 +73,22 @@ impl Contender {
         format!(r#"{{"type":"message","content":"{text}"}}"#).into_bytes()
     }
 
-    pub fn command(self, common: &Common, world: &World) -> Result<ServerCommand> {
-        let mut command = match self {
-            Contender::ConveneTyping | Contender::ConveneMessage => world.command(&common.binary, common.workers),
+    /// How to start this server; `binary` and `workers` are Convene's.
+    pub fn command(self, binary: &Path, workers: usize, world: &World) -> Result<ServerCommand> {
+        match self {
+            Contender::ConveneTyping | Contender::ConveneMessage => Ok(world.command(binary, workers)),
             Contender::ConveneTypingUncorked => {
-                let mut command = world.command(&common.binary, common.workers);
+                let mut command = world.command(binary, workers);
                 command.environment.push(("CORK_MS".to_owned(), "0".to_owned()));
-                command
+                Ok(command)
             }
             Contender::ActixWebActors => {
                 let mut command = ServerCommand::new(std::env::current_exe()?);
                 command.arguments.push("serve-actix-web-actors".into());
-                command
+                Ok(command)
             }
-            Contender::NpmWs => npm_ws()?,
-        };
-        command.cores = Some(common.server_cores.clone());
-        Ok(command)
+            Contender::NpmWs => npm_ws(),
+        }
     }
 
     /// The path, query included, by which `member` enters `room`.

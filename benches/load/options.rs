@@ -208,6 +208,8 @@ pub struct Stall {
 
 #[derive(Args)]
 pub struct Instructions {
+    #[arg(long, value_enum, default_value_t = Contender::ConveneTyping)]
+    pub contender: Contender,
     #[arg(long, default_value_t = 300)]
     pub members: usize,
     #[arg(long, default_value_t = 200)]

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
+use crate::client::Swarm;
 use crate::process::{self, CpuTime};
 
 /// Every server under test prints a line with this when it accepts connections, followed by `<ip>:<port>`.
@@ -87,9 +88,12 @@ impl Server {
         process::resident_bytes(self.pid())
     }
 
-    /// SIGTERM, and the exit status must be a good one.
-    pub fn stop(mut self) -> Result<()> {
+    /// SIGTERM, then the clients go, and the exit status must be a good one. In this order a draining server need not
+    /// tell everybody of everybody's leaving.
+    pub fn stop(mut self, clients: Option<Swarm>) -> Result<()> {
         terminate(self.pid())?;
+        std::thread::sleep(Duration::from_millis(100));
+        drop(clients);
         let deadline = Instant::now() + STOP_TIMEOUT;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {

@@ -70,7 +70,7 @@ impl World {
         let server = Server::start(&world.command(binary, 1))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         world.channels = runtime.block_on(populate(server.address, layout))?;
-        server.stop()?;
+        server.stop(None)?;
         Ok(world)
     }
 

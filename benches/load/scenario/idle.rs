@@ -7,8 +7,7 @@ use crate::client::Swarm;
 use crate::contender::Contender;
 use crate::options::Idle;
 use crate::report::{Column, Table};
-use crate::scenario::{JOINING_AT_ONCE, paths, prepare};
-use crate::server::Server;
+use crate::scenario::{JOINING_AT_ONCE, paths, prepare, start};
 use crate::world::Layout;
 
 /// Joins are announced, corks run out, freed pages go back: then it is idle.
@@ -35,7 +34,7 @@ pub fn run(options: &Idle) -> Result<()> {
     let mut table = Table::new(title, columns).compared_by(0, row(Contender::BASE));
     for _ in 0..common.reps {
         for &contender in &chosen {
-            let server = Server::start(&contender.command(common, &world)?)?;
+            let server = start(contender, common, &world)?;
             let alone = server.resident_bytes()?;
             let mut swarm = Swarm::new(server.address)?;
             swarm.join_all(&paths(contender, &world, layout)?, JOINING_AT_ONCE, &mut ())?;
@@ -48,7 +47,7 @@ pub fn run(options: &Idle) -> Result<()> {
             let kib = resident.saturating_sub(alone) as f64 / 1024.0 / swarm.len() as f64;
             let percent = cpu * 100.0 / began.elapsed().as_secs_f64();
             table.add(row(contender), vec![kib, alone as f64 / 1024.0 / 1024.0, percent]);
-            server.stop()?;
+            server.stop(Some(swarm))?;
         }
     }
     table.print();

@@ -1,6 +1,7 @@
 //! User-space instructions per delivery, counted by callgrind: the same number on an idle and on a busy machine, so
 //! that CI can hold a limit to it. Started by `benches/callgrind.sh`, which builds the server for it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -12,17 +13,18 @@ use crate::contender::Contender;
 use crate::fanout::Fanout;
 use crate::options::Instructions;
 use crate::process;
-use crate::scenario::{COMPLETION_TIMEOUT, SETTLING, complete};
+use crate::scenario::{COMPLETION_TIMEOUT, SETTLING, complete, paths};
 use crate::server::{Server, ServerCommand};
 use crate::world::{Layout, World};
 
 /// Valgrind is slow: few handshakes at a time, so that none runs into a timeout.
 const JOINING_AT_ONCE: usize = 8;
+const TEXT_BYTES: usize = 128;
 /// Publications before the count begins.
 const WARMUP_MESSAGES: usize = 20;
 
 pub fn run(options: &Instructions) -> Result<()> {
-    let contender = Contender::ConveneTyping;
+    let contender = options.contender;
     let layout = Layout { rooms: 1, members: options.members };
     process::require_descriptors(layout.people() + 256)?;
     require_valgrind()?;
@@ -30,11 +32,10 @@ pub fn run(options: &Instructions) -> Result<()> {
     if let Some(folder) = profile.parent() {
         fs::create_dir_all(folder)?;
     }
-    let world = World::make(&options.binary, layout, None)?;
-    let server = Server::start(&under_callgrind(world.command(&options.binary, 1), &profile))?;
+    let world = if contender.is_convene() { World::make(&options.binary, layout, None)? } else { World::empty()? };
+    let server = Server::start(&under_callgrind(contender.command(&options.binary, 1, &world)?, &profile))?;
     let mut swarm = Swarm::new(server.address)?;
-    let paths: Vec<String> = (0..options.members).map(|member| world.path(member, 0)).collect::<Result<_>>()?;
-    swarm.join_all(&paths, JOINING_AT_ONCE, &mut ())?;
+    swarm.join_all(&paths(contender, &world, layout)?, JOINING_AT_ONCE, &mut ())?;
     swarm.listen_until(Instant::now() + SETTLING, &mut ())?;
 
     let mut fanout = Fanout::new(contender, options.members, options.members);
@@ -42,8 +43,7 @@ pub fn run(options: &Instructions) -> Result<()> {
     instrumentation(server.pid(), "on")?;
     publish(contender, options.messages, &mut swarm, &mut fanout)?;
     instrumentation(server.pid(), "off")?;
-    drop(swarm);
-    server.stop()?;
+    server.stop(Some(swarm))?;
 
     let instructions = total(&profile)?;
     let deliveries = (options.messages * options.members) as u64;
@@ -64,7 +64,7 @@ fn publish(contender: Contender, messages: usize, swarm: &mut Swarm, fanout: &mu
         let people = swarm.len();
         let publisher = message % people;
         fanout.published(publisher, Instant::now());
-        swarm.send(publisher, &contender.compose(publisher, (message / people) as u64, 0))?;
+        swarm.send(publisher, &contender.compose(publisher, (message / people) as u64, TEXT_BYTES))?;
         complete(swarm, fanout)
             .map_err(|error| format!("{error}, {} s after the {message}th message", COMPLETION_TIMEOUT.as_secs()))?;
     }
@@ -73,13 +73,14 @@ fn publish(contender: Contender, messages: usize, swarm: &mut Swarm, fanout: &mu
 
 fn under_callgrind(plain: ServerCommand, profile: &Path) -> ServerCommand {
     let mut command = ServerCommand::new("valgrind");
-    command.arguments = vec![
+    let valgrind: [OsString; 5] = [
         "--quiet".into(),
         "--tool=callgrind".into(),
         "--instr-atstart=no".into(),
         format!("--callgrind-out-file={}", profile.display()).into(),
         plain.program,
     ];
+    command.arguments = valgrind.into_iter().chain(plain.arguments).collect();
     ServerCommand { environment: plain.environment, directory: plain.directory, ..command }
 }
 
@@ -98,9 +99,9 @@ fn instrumentation(pid: u32, state: &str) -> Result<()> {
     Err(format!("callgrind_control -i {state}: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
 }
 
-/// The profile's `totals:` line.
+/// The profile's `totals:` line. (Its `summary:` stays at nought when counting was switched off before the end.)
 fn total(profile: &Path) -> Result<u64> {
     let text = fs::read_to_string(profile)?;
-    let line = text.lines().find_map(|line| line.strip_prefix("totals:").or_else(|| line.strip_prefix("summary:")));
-    Ok(line.ok_or("the profile has no totals")?.trim().parse()?)
+    let total = text.lines().find_map(|line| line.strip_prefix("totals:")).ok_or("the profile has no totals")?;
+    Ok(total.trim().parse()?)
 }

@@ -8,8 +8,7 @@ use crate::client::{Receiver, Swarm};
 use crate::contender::Contender;
 use crate::options::Idle;
 use crate::report::{Column, Table};
-use crate::scenario::{idle, paths, prepare};
-use crate::server::Server;
+use crate::scenario::{idle, paths, prepare, start};
 use crate::world::Layout;
 
 /// The last joins are still being announced when the last handshake ends.
@@ -45,7 +44,7 @@ pub fn run(options: &Idle) -> Result<()> {
     let mut table = Table::new(title, columns).compared_by(1, idle::row(Contender::BASE));
     for _ in 0..common.reps {
         for &contender in &chosen {
-            let server = Server::start(&contender.command(common, &world)?)?;
+            let server = start(contender, common, &world)?;
             let paths = paths(contender, &world, layout)?;
             let mut swarm = Swarm::new(server.address)?;
             let mut frames = Frames::default();
@@ -60,7 +59,7 @@ pub fn run(options: &Idle) -> Result<()> {
                 idle::row(contender),
                 vec![joins / seconds, us(cpu.total()), us(cpu.user), frames.0 as f64 / joins],
             );
-            server.stop()?;
+            server.stop(Some(swarm))?;
         }
     }
     table.print();

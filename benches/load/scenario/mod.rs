@@ -37,6 +37,12 @@ pub struct Stage {
     pub swarm: Swarm,
 }
 
+impl Stage {
+    pub fn end(self) -> Result<()> {
+        self.server.stop(Some(self.swarm))
+    }
+}
+
 /// What a scenario needs before its first server: a pinned generator, descriptors, a world if Convene takes part.
 pub fn prepare(common: &Common, chosen: &[Contender], layout: Layout) -> Result<World> {
     process::require_descriptors(layout.people() + OTHER_DESCRIPTORS)?;
@@ -52,9 +58,16 @@ pub fn paths(contender: Contender, world: &World, layout: Layout) -> Result<Vec<
     (0..layout.people()).map(|member| contender.path(world, member, layout.room_of(member))).collect()
 }
 
+/// Starts the contender on the cores of a server under test.
+pub fn start(contender: Contender, common: &Common, world: &World) -> Result<Server> {
+    let mut command = contender.command(&common.binary, common.workers, world)?;
+    command.cores = Some(common.server_cores.clone());
+    Server::start(&command)
+}
+
 /// Starts the contender and brings every member of the layout into its room; member `n` is connection `n`.
 pub fn stage(contender: Contender, common: &Common, world: &World, layout: Layout) -> Result<Stage> {
-    let server = Server::start(&contender.command(common, world)?)?;
+    let server = start(contender, common, world)?;
     let mut swarm = Swarm::new(server.address)?;
     swarm.join_all(&paths(contender, world, layout)?, JOINING_AT_ONCE, &mut ())?;
     swarm.listen_until(Instant::now() + SETTLING, &mut ())?;

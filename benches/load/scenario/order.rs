@@ -38,7 +38,7 @@ pub fn run(options: &Order) -> Result<()> {
     drive(&mut swarm, &mut check, options)?;
     let seconds = began.elapsed().as_secs_f64();
     let cpu = server.cpu_time()?.total().as_secs_f64();
-    server.stop()?;
+    server.stop(Some(swarm))?;
     check.report(options, seconds, cpu)
 }
 

@@ -37,7 +37,7 @@ pub fn run(options: &Rooms) -> Result<()> {
             let mut load = OpenLoop::new(contender, options.text_bytes, order(layout, options.turns), rate);
             let measured = measure(&mut stage, &mut fanout, &mut load, common)?;
             table.add(contender.name(), measured.values());
-            stage.server.stop()?;
+            stage.end()?;
         }
     }
     table.print();

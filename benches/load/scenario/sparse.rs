@@ -29,7 +29,7 @@ pub fn run(options: &Sparse) -> Result<()> {
             let mut load = OpenLoop::new(contender, options.text_bytes, order, options.rate);
             let measured = measure(&mut stage, &mut fanout, &mut load, common)?;
             table.add(contender.name(), measured.values());
-            stage.server.stop()?;
+            stage.end()?;
         }
     }
     table.print();

@@ -50,7 +50,7 @@ pub fn run(options: &Stall) -> Result<()> {
             let mut stage = stage(contender, common, &world, layout)?;
             let values = with_and_without(options, contender, &world, &mut stage)?;
             table.add(contender.name(), values);
-            stage.server.stop()?;
+            stage.end()?;
         }
     }
     table.print();

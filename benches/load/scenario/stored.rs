@@ -83,7 +83,7 @@ fn measure(options: &Stored, layout: Layout, database: Database) -> Result<Vec<f
     values.push(senders.acknowledged as f64 / began.elapsed().as_secs_f64());
     values.extend(senders.latencies());
     senders.complete(swarm)?;
-    stage.server.stop()?;
+    stage.end()?;
     Ok(values)
 }
 

@@ -36,7 +36,7 @@ pub fn run(options: &Window) -> Result<()> {
                 let mut load = ClosedLoop::new(contender, options.text_bytes, in_flight);
                 let measured = measure(&mut stage, &mut fanout, &mut load, common)?;
                 table.add(contender.name(), measured.values());
-                stage.server.stop()?;
+                stage.end()?;
             }
         }
         table.print();
