@@ -28,7 +28,7 @@ use crate::{
     auth::tokens::Verifier,
     config::{Config, ConfigError, Secret},
     core::rate::RateLimits,
-    http::Site,
+    http::{self, Site},
     limits,
     metrics::Metrics,
     store::{Store, StoreError, StoreOptions},
@@ -137,7 +137,8 @@ pub async fn serve(
     let address = listener.local_addr().map_err(RunError::Server)?;
     let tls = node.config.listen.tls.as_ref().map(|files| files.server_config()).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let running = server::serve(&node, site, listener, tls, |_app| {}).map_err(RunError::Server)?;
+    let app = move || http::app(site.clone(), http::page::configure);
+    let running = server::serve(&node, listener, tls, app).map_err(RunError::Server)?;
     announce(&format!("convene is listening on {scheme}://{address}"));
     log::info!("event=listening url={scheme}://{address} node={}", node.config.node.name);
     let handle = running.handle();

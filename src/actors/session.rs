@@ -158,6 +158,7 @@ impl Session {
         if self.charge(command.charge(), reference.as_ref()) == Charged::No {
             return;
         }
+        self.worker.node.metrics.accepted();
         match command {
             Command::Ping => self.reply(&Reply::Pong { reference, at: self.worker.node.clock.now() }),
             Command::AuthRefresh { token } => self.refresh(reference, &token),

@@ -32,6 +32,7 @@ mod fields;
 mod groups;
 mod health;
 mod messages;
+pub mod page;
 mod security;
 mod users;
 
