@@ -158,7 +158,7 @@ fn it_does_what_the_model_does() {
                 }
             }
             assert_eq!(core.is_online(&id), model.is_online(name));
-            assert_eq!(core.sockets(), model.sockets.values().map(BTreeSet::len).sum());
+            assert_eq!(core.sockets(), model.sockets.values().map(BTreeSet::len).sum::<usize>());
             assert_eq!(core.in_grace(), model.left_at.len());
             assert_eq!(core.next_deadline(), model.left_at.values().min().map(|left_at| at(left_at + GRACE_MS)));
         }

@@ -40,6 +40,8 @@ fn commit(room: &mut RoomCore<u32, Entry>, seq: i64) -> Vec<i64> {
     seqs(room.commit(entry(seq)))
 }
 
+const NOTHING: [i64; 0] = [];
+
 fn memory(events: impl IntoIterator<Item = i64>) -> Replay<Entry> {
     Replay::FromMemory(events.into_iter().map(entry).collect())
 }
@@ -48,15 +50,15 @@ fn memory(events: impl IntoIterator<Item = i64>) -> Replay<Entry> {
 fn events_go_on_in_order_and_once() {
     let mut room = room(0, EPOCH);
     assert_eq!(commit(&mut room, 1), [1]);
-    assert_eq!(commit(&mut room, 1), []);
-    assert_eq!(commit(&mut room, 4), []);
-    assert_eq!(commit(&mut room, 3), []);
-    assert_eq!(commit(&mut room, 3), []);
+    assert_eq!(commit(&mut room, 1), NOTHING);
+    assert_eq!(commit(&mut room, 4), NOTHING);
+    assert_eq!(commit(&mut room, 3), NOTHING);
+    assert_eq!(commit(&mut room, 3), NOTHING);
     assert_eq!(room.missing(), Some(Seq(2)..=Seq(2)));
     assert_eq!(commit(&mut room, 2), [2, 3, 4]);
     assert_eq!((room.missing(), room.head(), room.held()), (None, Seq(4), 0));
-    assert_eq!(commit(&mut room, 0), [], "an ephemeral event has no place in the log");
-    assert_eq!(commit(&mut room, -1), []);
+    assert_eq!(commit(&mut room, 0), NOTHING, "an ephemeral event has no place in the log");
+    assert_eq!(commit(&mut room, -1), NOTHING);
 }
 
 #[test]
@@ -89,8 +91,8 @@ fn what_the_log_no_longer_has_is_skipped() {
     assert_eq!(room.missing(), Some(Seq(7)..=Seq(8)));
     assert_eq!(room.replay(Some((Seq(4), EPOCH))), memory([5, 6]));
     assert_eq!(room.replay(Some((Seq(3), EPOCH))), Replay::FromStore { after: Seq(3), up_to: Seq(6) });
-    assert_eq!(seqs(room.skip_to(Seq(2))), [] as [i64; 0]);
-    assert_eq!(seqs(room.skip_to(Seq(9))), [] as [i64; 0]);
+    assert_eq!(seqs(room.skip_to(Seq(2))), NOTHING);
+    assert_eq!(seqs(room.skip_to(Seq(9))), NOTHING);
     assert_eq!((room.head(), room.held(), room.missing()), (Seq(9), 0, None));
 }
 
@@ -99,7 +101,7 @@ fn what_does_not_fit_behind_a_gap_is_missing_again() {
     let max = limits::GAP_EVENTS_MAX as i64;
     let mut room = room(0, EPOCH);
     for seq in (2..=max + 10).rev() {
-        assert_eq!(commit(&mut room, seq), []);
+        assert_eq!(commit(&mut room, seq), NOTHING);
     }
     assert_eq!(room.held() as i64, max);
     assert_eq!(commit(&mut room, 1).len() as i64, max + 1);
