@@ -172,3 +172,12 @@ pub const LOGIN_ADDRESSES_MAX: usize = 50_000;
 pub const FANOUT_CHUNK_MEMBERS: usize = 1_024;
 /// How often a worker looks at a quarter of its connections.
 pub const SWEEP_PERIOD: Duration = Duration::from_millis(250);
+
+// ---- the server ----
+
+/// Connections that may wait to be accepted.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Seconds that running REST requests have at the end.
+pub const REST_SHUTDOWN_SECONDS: u64 = 5;
+/// How often a drain looks whether the sockets are gone.
+pub const DRAIN_POLL: Duration = Duration::from_millis(25);

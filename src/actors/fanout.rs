@@ -66,9 +66,7 @@ impl Broadcast {
     /// The frame for sockets of that dialect; None where the dialect has no form for it.
     pub fn frame(&self, kind: DialectKind) -> Option<Frame> {
         let slot = self.encoded.get(kind as usize)?;
-        let bytes = slot.get_or_init(|| {
-            frame::build(|out| kind.dialect().encode_event(&self.event, out))
-        });
+        let bytes = slot.get_or_init(|| frame::build(|out| kind.dialect().encode_event(&self.event, out)));
         bytes.clone().map(|bytes| Frame { bytes, class: self.class })
     }
 }
@@ -83,7 +81,9 @@ impl Logged for Broadcast {
 
     fn size_bytes(&self) -> usize {
         // the text is held twice at most: as the event and as one dialect's frame
-        self.encoded.iter().filter_map(|e| e.get()?.as_ref()).map(Bytes::len).sum::<usize>() + size_of::<Broadcast>() + 256
+        self.encoded.iter().filter_map(|e| e.get()?.as_ref()).map(Bytes::len).sum::<usize>()
+            + size_of::<Broadcast>()
+            + 256
     }
 }
 

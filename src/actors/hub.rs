@@ -2,7 +2,15 @@
 //! thread are in which room, gathers frames while that pays, and runs the thread's only sweep. It never decides who
 //! may be in a room: it does what rooms tell it, in the order in which they tell it.
 
-use std::{future::Future, mem, pin::Pin, rc::Rc, sync::Arc, task, time::{Duration, Instant}};
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task,
+    time::{Duration, Instant},
+};
 
 use actix::{fut::ActorFuture, prelude::*};
 use rustc_hash::FxHashMap;
@@ -321,7 +329,12 @@ impl Hub {
         };
         for outbox in quarter {
             if let Some(was) = outbox.check_stall(now) {
-                log::info!("event=socket_cut conn={:?} user={} was={was:?} owed_bytes={}", outbox.key, outbox.user, outbox.owed_bytes());
+                log::info!(
+                    "event=socket_cut conn={:?} user={} was={was:?} owed_bytes={}",
+                    outbox.key,
+                    outbox.user,
+                    outbox.owed_bytes()
+                );
                 continue;
             }
             node.metrics.ephemeral_dropped(outbox.take_dropped());

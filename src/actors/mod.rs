@@ -11,6 +11,7 @@ pub mod messages;
 pub mod node;
 pub mod outbox;
 pub mod presence;
+pub mod quota;
 pub mod registry;
 pub mod room;
 pub mod session;
@@ -18,4 +19,3 @@ pub mod worker;
 
 mod arm;
 mod pump;
-mod quota;

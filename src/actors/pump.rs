@@ -5,10 +5,7 @@ use std::{pin::Pin, task};
 
 use actix::{fut::ActorFuture, prelude::*};
 
-use super::{
-    outbox::Farewell,
-    session::Session,
-};
+use super::{outbox::Farewell, session::Session};
 use crate::{limits, transport::frame::Decoder};
 
 pub(super) struct Pump {
@@ -65,9 +62,7 @@ impl Pump {
     fn feed(&mut self, bytes: &mut [u8], session: &mut Session, ctx: &mut Context<Session>) {
         let now = session.worker.now();
         session.outbox.heard.set(now);
-        let fed = self.decoder.feed(bytes, limits::MESSAGE_BYTES_MAX, |frame| {
-            session.inbound(frame, ctx)
-        });
+        let fed = self.decoder.feed(bytes, limits::MESSAGE_BYTES_MAX, |frame| session.inbound(frame, ctx));
         if let Err(breach) = fed {
             session.outbox.close(breach, Farewell::AfterQueued, now);
         }

@@ -297,11 +297,7 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let up = SessionUp {
-            user: self.user.id.clone(),
-            conn: self.outbox.key,
-            session: ctx.address().downgrade(),
-        };
+        let up = SessionUp { user: self.user.id.clone(), conn: self.outbox.key, session: ctx.address().downgrade() };
         if self.worker.node.registry.try_send(up).is_err() {
             return self.turn_away(Refusal::unavailable());
         }

@@ -8,6 +8,7 @@ use actix_http::header::{self, HeaderMap};
 use crate::{
     actors::{
         messages::{Admission, Admit, Introduce, Resume},
+        quota::UserQuota,
         session::{Binding, Visitor},
         worker::Worker,
     },
@@ -51,7 +52,9 @@ pub struct Admitted {
 /// The refusal to answer with, under its code's HTTP status.
 pub async fn admit(worker: &Worker, asking: Asking<'_>) -> Result<Admitted, Refusal> {
     let endpoint = Endpoint::of_path(asking.path).map_err(|why| match why {
-        NoEndpoint::Unknown => Refusal::new(ErrorCode::NotFound, "No WebSocket endpoint has this address; see the protocol reference"),
+        NoEndpoint::Unknown => {
+            Refusal::new(ErrorCode::NotFound, "No WebSocket endpoint has this address; see the protocol reference")
+        }
         NoEndpoint::NoSuchRoom => no_such_room(),
     })?;
     check_origin(worker, asking.headers)?;
@@ -80,7 +83,8 @@ fn resume_of(query: &str) -> Result<Option<Resume>, Refusal> {
     let number = |name: &'static str| match query_value(query, name).as_deref() {
         None | Some("") => Ok(None),
         Some(text) => text.parse::<i64>().map(Some).map_err(|_| {
-            let sentence = format!("`{name}` is not a whole number; send the one that the server gave you, or leave it out");
+            let sentence =
+                format!("`{name}` is not a whole number; send the one that the server gave you, or leave it out");
             Refusal::new(ErrorCode::InvalidMessage, sentence)
         }),
     };
@@ -88,7 +92,7 @@ fn resume_of(query: &str) -> Result<Option<Resume>, Refusal> {
     Ok(number("since")?.map(|since| Resume { since: Seq(since), epoch }))
 }
 
-type Welcome = (Arc<Profile>, Arc<crate::actors::quota::UserQuota>);
+type Welcome = (Arc<Profile>, Arc<UserQuota>);
 
 /// Asks the registry, which knows the user's sockets, buckets and revocations.
 async fn welcome(worker: &Worker, claims: &Claims) -> Result<Welcome, Refusal> {
@@ -145,7 +149,9 @@ async fn authorise(
         }
         Endpoint::Direct(partner) => {
             let room = store.direct_room(&profile.id, partner).await.map_err(|error| match error {
-                StoreError::Missing => Refusal::new(ErrorCode::UserNotFound, "There is no such user to talk to; check the id"),
+                StoreError::Missing => {
+                    Refusal::new(ErrorCode::UserNotFound, "There is no such user to talk to; check the id")
+                }
                 other => store_refusal(other),
             })?;
             if let RoomScope::Direct { users } = &room.scope {

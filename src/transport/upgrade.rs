@@ -36,7 +36,7 @@ where
     let asking = Asking {
         path: request.path(),
         query: request.uri().query().unwrap_or_default(),
-        headers: request.headers(),
+        headers: &request.head().headers,
     };
     let Admitted { visitor, place } = match admit(&worker, asking).await {
         Ok(admitted) => admitted,
@@ -85,7 +85,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let row = refusal.code.row();
-    worker.node.metrics.refused(refusal.code);
+    worker.node.metrics.upgrade_refused(refusal.code);
     log::log!(row.level, "event=upgrade_refused path={path} code={}", row.name);
     let body = refusal_body(worker, refusal);
     let mut head = Response::build(StatusCode::from_u16(row.http_status).unwrap_or(StatusCode::BAD_REQUEST));

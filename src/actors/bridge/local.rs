@@ -5,11 +5,7 @@ use actix::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::{Attach, BridgeLink, Carry, Detach, Reach};
-use crate::{
-    actors::messages::Carried,
-    ids::RoomId,
-    limits,
-};
+use crate::{actors::messages::Carried, ids::RoomId, limits};
 
 /// The actor.
 #[derive(Default)]

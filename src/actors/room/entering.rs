@@ -169,7 +169,8 @@ impl Room {
 
     fn snapshot(&self, join: &Join) -> Entered {
         let core = self.core.as_ref();
-        let online = core.map_or_else(Vec::new, |c| c.online().take(limits::ONLINE_USERS_LISTED_MAX).cloned().collect());
+        let online =
+            core.map_or_else(Vec::new, |c| c.online().take(limits::ONLINE_USERS_LISTED_MAX).cloned().collect());
         Entered {
             room: self.identity.clone(),
             user: join.user.id.clone(),

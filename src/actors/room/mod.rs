@@ -164,8 +164,7 @@ impl Room {
 
     /// To the members on all nodes.
     fn announce(&mut self, what: Ephemeral, audience: Audience, ctx: &mut Context<Self>) {
-        let event =
-            Event { room: self.identity.clone(), at: self.node.clock.now(), body: EventBody::Ephemeral(what) };
+        let event = Event { room: self.identity.clone(), at: self.node.clock.now(), body: EventBody::Ephemeral(what) };
         let broadcast = Broadcast::new(event, audience);
         self.deliver(&broadcast, ctx);
         self.node.bridge.carry(self.identity.id, &broadcast);

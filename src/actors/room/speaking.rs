@@ -140,14 +140,7 @@ impl Room {
     }
 
     /// Between the decision to queue and now the partner may have come, or gone.
-    fn settle_queue(
-        &mut self,
-        sender: &UserId,
-        seq: Seq,
-        id: EventId,
-        queued_for: &[UserId],
-        ctx: &mut Context<Self>,
-    ) {
+    fn settle_queue(&mut self, sender: &UserId, seq: Seq, id: EventId, queued_for: &[UserId], ctx: &mut Context<Self>) {
         match (self.absent_partner(sender), queued_for) {
             (None, [partner]) => self.dequeue(partner.clone(), ctx),
             (Some(partner), []) => {
@@ -174,13 +167,7 @@ impl Room {
         }));
     }
 
-    fn refuse(
-        &mut self,
-        conn: ConnKey,
-        reference: Option<ClientRef>,
-        refusal: Refusal,
-        ctx: &mut Context<Self>,
-    ) {
+    fn refuse(&mut self, conn: ConnKey, reference: Option<ClientRef>, refusal: Refusal, ctx: &mut Context<Self>) {
         self.node.metrics.refused(refusal.code);
         let at = self.node.clock.now();
         self.tell(conn, Reply::Error { reference, refusal, at }, ctx);

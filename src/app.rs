@@ -1,0 +1,216 @@
+//! The composition root: builds the store, the actors and the server in their order, and takes them down in theirs.
+//! It holds no behaviour of its own: what can be decided elsewhere is.
+
+use std::{
+    future::Future,
+    io::{self, Write},
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU16, Ordering},
+    },
+    time::Instant,
+};
+
+use actix::prelude::*;
+use actix_server::ServerHandle;
+use actix_web::web;
+
+use crate::{
+    actors::{
+        bridge::{Reach, local::LocalBridge},
+        journal::Journal,
+        messages::{Barrier, Drain, Everyone, Quiesce, StartDraining},
+        node::{Clock, Node},
+        presence::PresenceTracker,
+        registry::{Registry, Wire},
+    },
+    auth::tokens::Verifier,
+    config::{Config, ConfigError, Secret},
+    core::rate::RateLimits,
+    http::Site,
+    limits,
+    metrics::Metrics,
+    store::{Store, StoreError, StoreOptions},
+    transport::server,
+};
+
+/// Why the server did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A setting is wrong.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The database can't be prepared.
+    #[error("The database can't be prepared: {0}; check DATABASE_URL and that the database runs")]
+    Store(#[from] StoreError),
+    /// The address can't be listened on.
+    #[error("{address} can't be listened on: {error}; set WS_HOST and WS_PORT to a free address")]
+    Listen {
+        /// Which.
+        address: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The server broke.
+    #[error("The server broke: {0}")]
+    Server(io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+/// Whatever keeps the server from starting, in one sentence.
+pub fn run(config: Config) -> Result<(), RunError> {
+    System::new().block_on(async {
+        let secret = config.auth.secret()?;
+        let listener = server::listener(&config.listen.host, config.listen.port).map_err(|error| {
+            let address = format!("{}:{}", config.listen.host, config.listen.port);
+            RunError::Listen { address, error }
+        })?;
+        let node = start(config, &secret).await?;
+        let site = web::Data::new(Site::new(&node, &secret));
+        serve(node, site, listener, stop_signal()).await
+    })
+}
+
+/// Builds a node: its store, migrated, and its actors, on the calling thread's System. Who embeds Convene calls this
+/// and mounts the node into an App; `convene serve` goes on with [`serve`].
+///
+/// # Errors
+/// A wrong setting or a database that can't be prepared.
+pub async fn start(config: Config, secret: &Secret) -> Result<Arc<Node>, RunError> {
+    for warning in config.warnings() {
+        log::warn!("event=config {warning}");
+    }
+    let url = config.storage.database.as_str();
+    let applied = Store::migrate(url).await?;
+    if !applied.is_empty() {
+        log::info!("event=migrated count={}", applied.len());
+    }
+    let options = StoreOptions {
+        offline_queue_max: config.storage.offline_queue_max,
+        recovery_events_max: config.storage.recovery_events_max,
+        ..StoreOptions::default()
+    };
+    let store = Store::open(url, &options).await?;
+    let metrics = Arc::new(Metrics::new());
+    let rates = RateLimits {
+        requests_per_minute: config.rates.requests_per_minute,
+        requests_per_hour: config.rates.requests_per_hour,
+        ephemeral_per_second: config.rates.ephemeral_per_second,
+        edits_per_second: config.rates.edits_per_second,
+        block_ms: config.rates.block.as_millis() as i64,
+    };
+    let bridge = LocalBridge::default().start();
+    let node = Arc::new(Node {
+        registry: Registry::default().start(),
+        journal: Journal::new(store.clone(), metrics.clone()).start(),
+        presence: PresenceTracker::new(Clock, metrics.clone()).start(),
+        bridge: LocalBridge::link(&bridge, 0, Reach::ThisNode),
+        verifier: Arc::new(Verifier::new(&config.auth, secret)?),
+        store,
+        config: Arc::new(config),
+        metrics,
+        clock: Clock,
+        rates,
+        draining: AtomicBool::new(false),
+        workers: AtomicU16::new(0),
+    });
+    // the registry's mailbox is empty: nobody else has its address yet
+    if node.registry.try_send(Wire(node.clone())).is_err() {
+        log::error!("event=registry_not_wired");
+    }
+    Ok(node)
+}
+
+/// Serves REST and sockets on a listener until `shutdown` is ready, then drains the node.
+///
+/// # Errors
+/// A wrong certificate, or a listener that the system refuses.
+pub async fn serve(
+    node: Arc<Node>,
+    site: web::Data<Site>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + 'static,
+) -> Result<(), RunError> {
+    let address = listener.local_addr().map_err(RunError::Server)?;
+    let tls = node.config.listen.tls.as_ref().map(|files| files.server_config()).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let running = server::serve(&node, site, listener, tls, |_app| {}).map_err(RunError::Server)?;
+    announce(&format!("convene is listening on {scheme}://{address}"));
+    log::info!("event=listening url={scheme}://{address} node={}", node.config.node.name);
+    let handle = running.handle();
+    actix_rt::spawn(async move {
+        shutdown.await;
+        drain(&node, &handle).await;
+    });
+    running.await.map_err(RunError::Server)
+}
+
+/// One line that scripts wait for; people read the log.
+fn announce(line: &str) {
+    let mut out = io::stdout().lock();
+    // whoever closed our standard output does not want to read it
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupted = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! { _ = terminated.recv() => {}, _ = interrupted => {} }
+        }
+        Err(error) => {
+            log::error!("event=no_signal_handler why=\"{error}\"");
+            drop(interrupted.await);
+        }
+    }
+}
+
+/// Takes the node out: no new sockets, nothing more is read, what was read is stored and answered, every client is
+/// told when to come back, and only then the server stops.
+async fn drain(node: &Node, server: &ServerHandle) {
+    let began = Instant::now();
+    let patience = node.config.node.shutdown_timeout;
+    node.draining.store(true, Ordering::Relaxed);
+    log::info!("event=draining");
+    if let Ok(everyone) = node.registry.send(StartDraining).timeout(limits::ASK_TIMEOUT).await {
+        settle(node, &everyone).await;
+        let spread_ms = node.config.node.reconnect_spread.as_millis() as u64;
+        while began.elapsed() < patience && sockets_left(&everyone, spread_ms).await > 0 {
+            tokio::time::sleep(limits::DRAIN_POLL).await;
+        }
+    }
+    server.stop(true).await;
+    log::info!("event=stopped took_ms={}", began.elapsed().as_millis());
+}
+
+/// Lets everything that was read be stored and its answers reach the hubs.
+async fn settle(node: &Node, everyone: &Everyone) {
+    for hub in &everyone.hubs {
+        tell(hub.send(Quiesce).timeout(limits::ASK_TIMEOUT).await);
+    }
+    for room in &everyone.rooms {
+        tell(room.send(Barrier).timeout(limits::ASK_TIMEOUT).await);
+    }
+    tell(node.journal.send(Barrier).timeout(limits::ASK_TIMEOUT).await);
+    for room in &everyone.rooms {
+        tell(room.send(Barrier).timeout(limits::ASK_TIMEOUT).await);
+    }
+}
+
+fn tell(answer: Result<(), MailboxError>) {
+    if let Err(error) = answer {
+        log::debug!("event=drain_step why=\"{error}\"");
+    }
+}
+
+async fn sockets_left(everyone: &Everyone, spread_ms: u64) -> usize {
+    let mut left = 0;
+    for hub in &everyone.hubs {
+        left += hub.send(Drain { spread_ms }).timeout(limits::ASK_TIMEOUT).await.unwrap_or(0);
+    }
+    left
+}

@@ -1,0 +1,178 @@
+//! The page at `/`: a small chat client in plain HTML, CSS and JavaScript, embedded in the binary, so that a server
+//! which has just been started can be used at once. It speaks the public REST and the `channel` dialect and nothing
+//! else: this room must never give the page a way that another client does not have, and never load from elsewhere.
+
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETag, EntityTag, Header as _, IfNoneMatch, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{HttpRequest, HttpResponse, guard, web};
+
+/// No inline script or style, nothing from other hosts, no framing, no markup parsed from strings. `ws:` and `wss:`
+/// stand there because not every browser counts a WebSocket to the same host as `'self'`.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    body: &'static str,
+}
+
+macro_rules! asset {
+    ($content_type:expr, $file:literal) => {
+        Asset {
+            path: concat!("/assets/", $file),
+            content_type: $content_type,
+            body: include_str!(concat!("page/", $file)),
+        }
+    };
+}
+
+static ASSETS: [Asset; 15] = [
+    Asset { path: "/", content_type: HTML, body: include_str!("page/index.html") },
+    asset!(CSS, "style.css"),
+    asset!(SVG, "favicon.svg"),
+    asset!(SCRIPT, "api.js"),
+    asset!(SCRIPT, "app.js"),
+    asset!(SCRIPT, "composer.js"),
+    asset!(SCRIPT, "connection.js"),
+    asset!(SCRIPT, "dialogs.js"),
+    asset!(SCRIPT, "directory.js"),
+    asset!(SCRIPT, "dom.js"),
+    asset!(SCRIPT, "messages.js"),
+    asset!(SCRIPT, "people.js"),
+    asset!(SCRIPT, "room.js"),
+    asset!(SCRIPT, "sidebar.js"),
+    asset!(SCRIPT, "timeline.js"),
+];
+
+/// Serves `/` and `/assets/…` to GET and HEAD.
+pub fn configure(config: &mut web::ServiceConfig) {
+    for asset in &ASSETS {
+        let tag = EntityTag::new_strong(fingerprint(asset.body.as_bytes()));
+        let answer = move |request: HttpRequest| {
+            let response = respond(asset, &tag, &request);
+            async move { response }
+        };
+        let reads = guard::Any(guard::Get()).or(guard::Head());
+        config.service(web::resource(asset.path).route(web::route().guard(reads).to(answer)));
+    }
+}
+
+/// The names carry no version, so that a browser asks every time; the tag makes the answer a bare 304 until the
+/// binary changes.
+fn respond(asset: &'static Asset, tag: &EntityTag, request: &HttpRequest) -> HttpResponse {
+    let unchanged = match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|held| held.weak_eq(tag)),
+        Err(_) => false,
+    };
+    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header(ETag(tag.clone()))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    if unchanged {
+        return response.finish();
+    }
+    response.content_type(asset.content_type).body(asset.body)
+}
+
+/// FNV-1a, 64 bits, as hex: the same on every node that runs the same binary, which is all that an ETag needs.
+fn fingerprint(bytes: &[u8]) -> String {
+    let hash = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::App;
+    use actix_web::http::{StatusCode, header};
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+
+    /// The page is embedded in every binary and sent to every new user.
+    const PAGE_BYTES_MAX: usize = 88 * 1024;
+
+    #[actix_web::test]
+    async fn every_asset_is_served_with_its_type_and_the_policy() {
+        let app = init_service(App::new().configure(configure)).await;
+        for asset in &ASSETS {
+            let response = call_service(&app, TestRequest::get().uri(asset.path).to_request()).await;
+            assert_eq!(response.status(), StatusCode::OK, "{}", asset.path);
+            let headers = response.headers().clone();
+            assert_eq!(headers.get(header::CONTENT_TYPE).unwrap(), asset.content_type, "{}", asset.path);
+            assert_eq!(headers.get(header::CONTENT_SECURITY_POLICY).unwrap(), POLICY);
+            assert_eq!(headers.get(header::CACHE_CONTROL).unwrap(), "no-cache");
+            assert_eq!(headers.get(header::X_CONTENT_TYPE_OPTIONS).unwrap(), "nosniff");
+            assert_eq!(read_body(response).await, asset.body);
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_held_tag_is_answered_by_a_bare_304_and_another_one_by_the_body() {
+        let app = init_service(App::new().configure(configure)).await;
+        let first = call_service(&app, TestRequest::get().uri("/").to_request()).await;
+        let tag = first.headers().get(header::ETAG).unwrap().clone();
+
+        let held = TestRequest::get().uri("/").insert_header((header::IF_NONE_MATCH, tag.clone())).to_request();
+        let again = call_service(&app, held).await;
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(again.headers().get(header::ETAG), Some(&tag));
+        assert!(read_body(again).await.is_empty());
+
+        let other = TestRequest::get().uri("/").insert_header((header::IF_NONE_MATCH, "\"0\"")).to_request();
+        assert_eq!(call_service(&app, other).await.status(), StatusCode::OK);
+    }
+
+    #[actix_web::test]
+    async fn nothing_but_reading_is_allowed_and_nothing_else_is_there() {
+        let app = init_service(App::new().configure(configure)).await;
+        let head =
+            call_service(&app, TestRequest::default().method("HEAD".parse().unwrap()).uri("/").to_request()).await;
+        assert_eq!(head.status(), StatusCode::OK);
+        let post = call_service(&app, TestRequest::post().uri("/").to_request()).await;
+        assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
+        for path in ["/assets/", "/assets/nothing.js", "/assets/../Cargo.toml", "/assets/%2e%2e/page.rs"] {
+            let response = call_service(&app, TestRequest::get().uri(path).to_request()).await;
+            assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_file_that_the_page_names_is_embedded() {
+        let served: Vec<&str> = ASSETS.iter().map(|asset| asset.path).collect();
+        for asset in &ASSETS {
+            let named = asset.body.split('"').filter_map(|piece| match piece.strip_prefix("./") {
+                Some(module) if asset.content_type == SCRIPT => Some(format!("/assets/{module}")),
+                _ => piece.starts_with("/assets/").then(|| piece.to_owned()),
+            });
+            for path in named {
+                assert!(served.contains(&path.as_str()), "{} names {path}", asset.path);
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_loads_nothing_from_elsewhere_parses_no_markup_and_stays_small() {
+        for asset in &ASSETS {
+            let without_namespace = asset.body.replace("http://www.w3.org/2000/svg", "");
+            for banned in ["http://", "https://", "innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", " style="] {
+                assert!(!without_namespace.contains(banned), "{} holds {banned}", asset.path);
+            }
+        }
+        let bytes: usize = ASSETS.iter().map(|asset| asset.body.len()).sum();
+        assert!(bytes <= PAGE_BYTES_MAX, "the page has grown to {bytes} bytes");
+    }
+}

@@ -1,0 +1,144 @@
+// REST and the session. The session lives in sessionStorage, so that two tabs can be two people.
+// Nothing else in the page reads or writes tokens.
+
+const STORAGE_KEY = "convene.session";
+const REFRESH_RETRY_MS = 10_000;
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** What the server said when it refused: `message` is its own sentence, fit to be shown. Status 0: not reached. */
+export class ApiError extends Error {
+  constructor(status, code, message, retryAfterSeconds) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** Fires "refreshed" when there is a new access token, and "ended" when signing in again is the only way on. */
+export const sessionEvents = new EventTarget();
+
+let session = restore();
+let refreshTimer = 0;
+let refreshing = null;
+
+// A duplicated tab starts with a copy of the session, and a refresh token is good for one use:
+// the tab that used it hands the new one to its twins.
+const twins = new BroadcastChannel("convene.session");
+twins.addEventListener("message", ({ data }) => {
+  if (!session || data.usedRefreshToken !== session.refresh_token) return;
+  adopt(data.session);
+  sessionEvents.dispatchEvent(new Event("refreshed"));
+});
+
+function restore() {
+  try {
+    return JSON.parse(sessionStorage.getItem(STORAGE_KEY));
+  } catch {
+    return null;
+  }
+}
+
+function adopt(next) {
+  session = next;
+  sessionStorage.setItem(STORAGE_KEY, JSON.stringify(session));
+  scheduleRefresh();
+}
+
+function clear() {
+  session = null;
+  clearTimeout(refreshTimer);
+  sessionStorage.removeItem(STORAGE_KEY);
+}
+
+export const currentUser = () => session?.user ?? null;
+export const accessToken = () => session?.access_token ?? "";
+
+/** Starts the timer of a session that a reload has brought back. */
+export function resumeSession() {
+  if (session) scheduleRefresh();
+  return session !== null;
+}
+
+function scheduleRefresh(delayMs) {
+  clearTimeout(refreshTimer);
+  // The last fifth of a token's life, spread so that twin tabs do not refresh at the same moment.
+  const spread = session.lifetime_ms * (0.2 + 0.1 * Math.random());
+  const wait = delayMs ?? Math.max(0, session.expires_at - spread - Date.now());
+  refreshTimer = setTimeout(() => refresh().catch(() => scheduleRefresh(REFRESH_RETRY_MS)), Math.min(wait, TIMER_MAX_MS));
+}
+
+async function send(method, path, body, token) {
+  const headers = {};
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (token) headers.Authorization = `Bearer ${token}`;
+  let response;
+  try {
+    response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch {
+    throw new ApiError(0, "UNREACHABLE", "The server cannot be reached. Check your connection and try again.");
+  }
+  const answer = await response.json().catch(() => null);
+  if (response.ok) return answer;
+  const retryAfter = Number(answer?.retry_after ?? response.headers.get("Retry-After")) || undefined;
+  const sentence = answer?.error ?? `The server answered with status ${response.status}. Try again in a moment.`;
+  throw new ApiError(response.status, answer?.code, sentence, retryAfter);
+}
+
+/** Calls the API as the signed-in user. A stale access token is exchanged once, unseen by the caller. */
+export async function call(method, path, body) {
+  const token = accessToken();
+  try {
+    return await send(method, path, body, token);
+  } catch (error) {
+    if (error.status !== 401 || !session) throw error;
+    if (session.access_token === token) await refresh();
+    return send(method, path, body, accessToken());
+  }
+}
+
+/** Exchanges the refresh token. Rejects with status 0 while the server is away; a refusal ends the session. */
+export function refresh() {
+  refreshing ??= exchange().finally(() => { refreshing = null; });
+  return refreshing;
+}
+
+async function exchange() {
+  if (!session) throw new ApiError(401, "AUTHENTICATION_FAILED", "Sign in first.");
+  const used = session.refresh_token;
+  try {
+    const answer = await send("POST", "/api/auth/refresh", { refresh_token: used });
+    if (session?.refresh_token !== used) return;
+    adopt(fromAnswer(answer));
+    twins.postMessage({ usedRefreshToken: used, session });
+    sessionEvents.dispatchEvent(new Event("refreshed"));
+  } catch (error) {
+    const refused = error.status === 400 || error.status === 401 || error.status === 403;
+    if (refused && session?.refresh_token === used) {
+      clear();
+      sessionEvents.dispatchEvent(new Event("ended"));
+    }
+    throw error;
+  }
+}
+
+function fromAnswer(answer) {
+  const lifetimeMs = answer.expires_in * 1000;
+  return { ...answer, user: answer.user ?? currentUser(), lifetime_ms: lifetimeMs, expires_at: Date.now() + lifetimeMs };
+}
+
+export async function signIn(name, password) {
+  const who = name.includes("@") ? { email: name } : { username: name };
+  adopt(fromAnswer(await send("POST", "/api/auth/login", { ...who, password })));
+}
+
+export async function signUp(username, email, password) {
+  await send("POST", "/api/auth/register", { username, email, password });
+  await signIn(username, password);
+}
+
+export function signOut() {
+  const ended = session;
+  clear();
+  if (ended) send("POST", "/api/auth/logout", { refresh_token: ended.refresh_token }, ended.access_token).catch(() => {});
+}

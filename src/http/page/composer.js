@@ -1,0 +1,102 @@
+// Where this user writes: the box that grows, the key that sends, drafts per room, and telling others of typing.
+
+import { byId } from "./dom.js";
+
+const HEIGHT_MAX_PX = 180;
+const TYPING_EVERY_MS = 2_000;
+const TYPING_IDLE_MS = 4_000;
+
+const drafts = new Map();
+
+export class Composer {
+  #input = byId("composer-input");
+  #typingSentAt = 0;
+  #idleTimer = 0;
+
+  /** `onSubmit(text)` and `onTyping(isTyping)` are called until `signal` aborts. `key` names the room's draft. */
+  constructor({ key, name, signal, onSubmit, onTyping }) {
+    Object.assign(this, { key, onSubmit, onTyping });
+    this.#input.value = drafts.get(key) ?? "";
+    this.#input.placeholder = `Message ${name}`;
+    byId("composer-label").textContent = `Message ${name}`;
+    this.#fit();
+    this.#input.addEventListener("input", () => { this.#fit(); this.#noteTyping(); }, { signal });
+    this.#input.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.#submit();
+    }, { signal });
+    byId("composer").addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); }, { signal });
+    // On a touch screen the focus would bring the keyboard up over what there is to read.
+    if (matchMedia("(hover: hover)").matches) this.focus();
+  }
+
+  focus() {
+    this.#input.focus();
+  }
+
+  close() {
+    drafts.set(this.key, this.#input.value);
+    this.#stopTyping();
+  }
+
+  #fit() {
+    this.#input.style.height = "auto";
+    this.#input.style.height = `${Math.min(this.#input.scrollHeight, HEIGHT_MAX_PX)}px`;
+  }
+
+  #submit() {
+    const text = this.#input.value.trim();
+    if (!text) return;
+    this.#input.value = "";
+    this.#fit();
+    this.#stopTyping();
+    this.onSubmit(text);
+  }
+
+  #noteTyping() {
+    if (!this.#input.value.trim()) return this.#stopTyping();
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => this.#stopTyping(), TYPING_IDLE_MS);
+    if (Date.now() - this.#typingSentAt < TYPING_EVERY_MS) return undefined;
+    this.#typingSentAt = Date.now();
+    return this.onTyping(true);
+  }
+
+  #stopTyping() {
+    clearTimeout(this.#idleTimer);
+    if (this.#typingSentAt === 0) return;
+    this.#typingSentAt = 0;
+    this.onTyping(false);
+  }
+}
+
+/** Keeps, for the same place, who else is typing. The end of it may be lost, so that it ends by itself. */
+export class TypingLine {
+  #names = new Map();
+  #timers = new Map();
+
+  constructor() {
+    this.#draw();
+  }
+
+  set(userId, name, isTyping) {
+    clearTimeout(this.#timers.get(userId));
+    this.#names.delete(userId);
+    if (isTyping) {
+      this.#names.set(userId, name);
+      this.#timers.set(userId, setTimeout(() => this.set(userId, name, false), TYPING_EVERY_MS + TYPING_IDLE_MS));
+    }
+    this.#draw();
+  }
+
+  close() {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+  }
+
+  #draw() {
+    const names = [...this.#names.values()];
+    const who = names.length > 2 ? "Several people are" : names.length === 2 ? `${names.join(" and ")} are` : `${names[0]} is`;
+    byId("typing").textContent = names.length ? `${who} typing…` : "";
+  }
+}

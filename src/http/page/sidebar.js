@@ -1,0 +1,54 @@
+// The list of conversations. It is drawn anew on every change, and the focus is put back where it was.
+
+import { avatar, byId, el, icon } from "./dom.js";
+
+/** `actions`: newGroup(), newChannel(group), addMember(group), newDirect(). `openKey` is the room shown. */
+export function renderSidebar(directory, openKey, actions) {
+  const focused = document.activeElement?.dataset?.key;
+  const action = (key, label, run) => el("button", {
+    class: "icon-button small", type: "button", "aria-label": label, title: label, data: { key }, on: { click: run },
+  }, icon("plus"));
+  const link = (key, href, ...children) => el("li", {}, el("a", {
+    class: "entry", href, data: { key }, "aria-current": key === openKey ? "page" : undefined,
+  }, ...children));
+
+  const sections = directory.groups.map((group) => el("section", { "aria-label": group.name },
+    el("div", { class: "section-head" },
+      el("h2", { title: group.description || group.name }, group.name),
+      directory.mayManage(group) && action(`new:${group.id}`, `New channel in ${group.name}`, () => actions.newChannel(group))),
+    el("ul", {},
+      ...group.channels.map((channel) => link(`c:${channel.id}`, `#/c/${channel.id}`,
+        icon(channel.type === "TEXT" ? "hash" : "voice"), el("span", {}, channel.name))),
+      group.channels.length === 0 && el("li", { class: "none" }, "No channels yet"))));
+
+  const direct = el("section", { "aria-label": "Direct messages" },
+    el("div", { class: "section-head" }, el("h2", {}, "Direct messages"),
+      action("new:direct", "New direct message", actions.newDirect)),
+    el("ul", {}, ...directory.direct.map((person) => {
+      const name = person.display_name || person.username;
+      return link(`d:${person.id}`, `#/d/${encodeURIComponent(person.id)}`, avatar(person.id, name), el("span", {}, name),
+        person.unread && el("i", { class: "unread", role: "img", "aria-label": "New messages" }));
+    }), directory.direct.length === 0 && el("li", { class: "none" }, "Nobody yet")));
+
+  byId("directory").replaceChildren(...sections, direct,
+    el("button", { class: "button quiet wide", type: "button", data: { key: "new:group" }, on: { click: actions.newGroup } },
+      icon("plus"), "New group"));
+  if (focused) byId("directory").querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+}
+
+/** The start page's three steps, ticked off as they are done. */
+export function renderSteps(directory, actions) {
+  const group = directory.groups.find((one) => directory.mayManage(one)) ?? directory.groups[0];
+  const channel = directory.groups.flatMap((one) => one.channels)[0];
+  const steps = [
+    { done: !!group, title: "Make a group", text: "A group is a team, a class, a circle of friends.", label: "New group", run: actions.newGroup },
+    { done: !!channel, title: "Make a channel in it", text: "A channel is a room for one topic, such as “general”.", label: "New channel", run: group && (() => actions.newChannel(group)) },
+    { done: false, title: "Add people and say hello", text: "They need an account on this server; you add them by username.", label: "Add people", run: channel && group && (() => actions.addMember(group)) },
+  ];
+  const next = steps.findIndex((step) => !step.done);
+  byId("steps").replaceChildren(...steps.map((step, index) => el("li", { class: step.done ? "done" : index === next ? "next" : "" },
+    el("span", { class: "number", "aria-hidden": "true" }, step.done ? icon("check") : String(index + 1)),
+    el("div", {}, el("strong", {}, step.title), step.done && el("span", { class: "sr-only" }, " (done)"), el("p", {}, step.text)),
+    el("button", { class: index === next ? "button primary" : "button quiet", type: "button", disabled: !step.run, on: { click: step.run ?? (() => {}) } },
+      step.label))));
+}

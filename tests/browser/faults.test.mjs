@@ -1,0 +1,199 @@
+// What the page does when its socket breaks: a proxy inside the browser stands between the page and the real server,
+// and cuts, delays or swallows what the test tells it to.
+
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import { Server } from "./server.mjs";
+import { composer, connected, launch, message, openTab, say, sent, signUp, texts } from "./tab.mjs";
+
+let server;
+let browser;
+let tab;
+
+// The sockets opened so far, newest last, and what the proxy does with frames. Each frame passes unless a rule says no.
+let sockets;
+let passOut;
+let passIn;
+
+const state = (phase) => tab.page.locator(`#connection[data-phase="${phase}"]`);
+const failed = (text) => tab.page.locator('#messages .message[data-state="failed"]', { hasText: text });
+const cut = (code) => sockets.at(-1).route.close({ code, reason: "cut by the test" });
+
+function proxy(route) {
+  const upstream = route.connectToServer();
+  sockets.push({ url: new URL(route.url()), openedAt: Date.now(), route });
+  route.onMessage((text) => { if (passOut(JSON.parse(text))) upstream.send(text); });
+  upstream.onMessage((text) => {
+    const frame = JSON.parse(text);
+    const passed = passIn(frame);
+    if (passed) route.send(passed === true ? text : JSON.stringify(passed));
+  });
+}
+
+before(async () => {
+  server = await Server.start();
+  browser = await launch();
+  sockets = [];
+  passOut = passIn = () => true;
+  tab = await openTab(browser, server.url, "ada");
+  await tab.page.routeWebSocket(/\/ws\//, proxy);
+  await tab.page.reload();
+  await signUp(tab);
+  const dialog = tab.page.getByRole("dialog");
+  await tab.page.locator("#steps").getByRole("button", { name: "New group" }).click();
+  await dialog.getByLabel("Name").fill("Faults");
+  await dialog.getByRole("button", { name: "Create group" }).click();
+  await tab.page.locator("#steps").getByRole("button", { name: "New channel" }).click();
+  await dialog.getByLabel("Name").fill("general");
+  await dialog.getByRole("button", { name: "Create channel" }).click();
+  await connected(tab);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.remove();
+});
+
+beforeEach(async () => {
+  passOut = passIn = () => true;
+  await connected(tab);
+});
+
+test("the token is not in the socket's address, and the position is", () => {
+  const { searchParams } = sockets.at(-1).url;
+  assert.equal(searchParams.get("token"), null);
+  assert.ok(searchParams.get("epoch"));
+  assert.match(searchParams.get("since"), /^\d+$/);
+});
+
+test("after 45xx, 1012 and a bare cut it resumes after what it has seen", async () => {
+  for (const code of [4508, 4510, 1012, 1011]) {
+    const text = `Seen before ${code}.`;
+    await say(tab, text);
+    await sent(tab, text).waitFor();
+    const [before] = [sockets.length];
+    await cut(code);
+    await tab.page.waitForFunction(() => document.querySelector("#connection").dataset.phase !== "open");
+    await connected(tab);
+    assert.equal(sockets.length, before + 1);
+    assert.ok(Number(sockets.at(-1).url.searchParams.get("since")) > Number(sockets.at(-2).url.searchParams.get("since")));
+    assert.equal(await message(tab, text).count(), 1);
+  }
+});
+
+test("after 44xx it stays away, says why, and comes back on request only", async () => {
+  for (const [code, button] of [[4403, "Try again"], [4409, "Use this tab"], [4429, "Try again"]]) {
+    const before = sockets.length;
+    await cut(code);
+    await state("stopped").waitFor();
+    await tab.page.evaluate(() => dispatchEvent(new Event("online")));
+    assert.equal(sockets.length, before);
+    await tab.page.getByRole("button", { name: button }).click();
+    await connected(tab);
+    assert.equal(sockets.length, before + 1);
+  }
+});
+
+test("after 4401 it takes a fresh token and comes back with it", async () => {
+  const token = () => tab.page.evaluate(() => JSON.parse(sessionStorage.getItem("convene.session")).access_token);
+  const stale = await token();
+  const refreshed = tab.page.waitForResponse((response) => response.url().endsWith("/api/auth/refresh"));
+  await cut(4401);
+  assert.equal((await refreshed).status(), 200);
+  await connected(tab);
+  assert.notEqual(await token(), stale);
+  await say(tab, "With a fresh token.");
+  await sent(tab, "With a fresh token.").waitFor();
+});
+
+test("a restarting server is given the time that it asked for", async () => {
+  const ASKED_MS = 1_500;
+  sockets.at(-1).route.send(JSON.stringify({ type: "server_restarting", reconnect_in_ms: ASKED_MS }));
+  const cutAt = Date.now();
+  await cut(1012);
+  await state("waiting").waitFor();
+  await connected(tab);
+  assert.ok(sockets.at(-1).openedAt - cutAt >= ASKED_MS - 50);
+});
+
+test("a message that never got out is called not sent, and a retry sends it once", async () => {
+  passOut = (frame) => frame.type !== "message";
+  await say(tab, "Lost on the way out.");
+  await message(tab, "Sending…").waitFor();
+  passOut = () => true;
+  await cut(1011);
+  await failed("Lost on the way out.").waitFor();
+  await tab.page.getByRole("button", { name: "Retry" }).click();
+  await sent(tab, "Lost on the way out.").waitFor();
+  await tab.page.reload();
+  await connected(tab);
+  await sent(tab, "Lost on the way out.").waitFor();
+  assert.equal(await message(tab, "Lost on the way out.").count(), 1);
+});
+
+test("a message that was stored, but whose answer was lost, is found again by the replay", async () => {
+  let swallowed;
+  const bothSwallowed = new Promise((done) => { swallowed = done; });
+  let echo = false;
+  let ack = false;
+  passIn = (frame) => {
+    echo ||= frame.type === "message";
+    ack ||= frame.type === "ack";
+    if (echo && ack) swallowed();
+    return !["message", "ack"].includes(frame.type);
+  };
+  await say(tab, "Stored without a word.");
+  await bothSwallowed;
+  await message(tab, "Sending…").waitFor();
+  passIn = () => true;
+  await cut(1011);
+  await sent(tab, "Stored without a word.").waitFor();
+  assert.equal(await message(tab, "Stored without a word.").count(), 1);
+});
+
+test("what the server cannot replay is read over REST", async () => {
+  await say(tab, "The last one before the gap.");
+  await sent(tab, "The last one before the gap.").waitFor();
+  passIn = (frame) => !["message", "ack"].includes(frame.type);
+  await say(tab, "Missed by the replay.");
+  await message(tab, "Sending…").waitFor();
+  passIn = (frame) => {
+    if (frame.type === "recovered") return { ...frame, complete: false };
+    return frame.type !== "message";
+  };
+  await cut(1011);
+  await sent(tab, "Missed by the replay.").waitFor();
+  assert.deepEqual((await texts(tab)).slice(-2), ["The last one before the gap.", "Missed by the replay."]);
+});
+
+test("a refusal is shown at the message, in the server's sentence, and can be taken back", async () => {
+  const sentence = "You are sending too fast. Wait 7 seconds.";
+  passOut = (frame) => {
+    if (frame.type !== "message") return true;
+    sockets.at(-1).route.send(JSON.stringify({ type: "error", code: "RATE_LIMIT_EXCEEDED", error: sentence, retry_after: 7, ref: frame.ref }));
+    return false;
+  };
+  await say(tab, "Too fast.");
+  await failed("Too fast.").getByText(sentence).waitFor();
+  await tab.page.getByRole("button", { name: "Delete" }).click();
+  await message(tab, "Too fast.").waitFor({ state: "detached" });
+});
+
+test("typing is told at most once in two seconds, and its end at once", async () => {
+  const told = [];
+  passOut = (frame) => {
+    if (frame.type === "typing") told.push({ ...frame, at: Date.now() });
+    return true;
+  };
+  await composer(tab).pressSequentially("A long sentence about nothing in particular", { delay: 60 });
+  await composer(tab).press("Enter");
+  await sent(tab, "A long sentence").waitFor();
+  const begun = told.filter((frame) => frame.is_typing);
+  assert.ok(begun.length >= 1 && begun.length <= 3, `${begun.length} typing frames`);
+  begun.slice(1).forEach((frame, index) => assert.ok(frame.at - begun[index].at >= 1_900));
+  assert.equal(told.at(-1).is_typing, false);
+});
+
+test("no exception and no policy violation on the way", () => {
+  assert.deepEqual(tab.complaints, []);
+});

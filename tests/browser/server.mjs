@@ -1,0 +1,63 @@
+// The real binary on a free port with a data folder of its own, which can be killed and started again in place.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { access, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const BINARY = resolve(process.env.CONVENE_BIN ?? join(ROOT, "target/debug/convene"));
+const LISTENING = /convene is listening on (https?:\/\/\S+)/;
+
+export class Server {
+  #process = null;
+  #log = "";
+
+  static async start() {
+    await access(BINARY).catch(() => {
+      throw new Error(`There is no server at ${BINARY}. Build it with: cargo build, or name another one in CONVENE_BIN.`);
+    });
+    const server = new Server();
+    server.data = await mkdtemp(join(tmpdir(), "convene-browser-"));
+    await server.#run(0);
+    return server;
+  }
+
+  async #run(port) {
+    // Only what the test means to set: a developer's own environment must not change what is tested.
+    const { PATH, HOME } = process.env;
+    const child = spawn(BINARY, [], {
+      cwd: this.data,
+      env: { PATH, HOME, DATA_DIR: this.data, WS_HOST: "127.0.0.1", WS_PORT: String(port), RUST_LOG: "info" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#process = child;
+    child.stderr.on("data", (chunk) => { this.#log += chunk; });
+    for await (const line of createInterface({ input: child.stdout })) {
+      const found = LISTENING.exec(line);
+      if (!found) continue;
+      this.url = found[1];
+      child.stdout.resume();
+      return;
+    }
+    throw new Error(`The server ended before it listened.\n${this.#log}`);
+  }
+
+  /** Ends it as a crash does: no goodbye to anyone. */
+  async kill() {
+    this.#process.kill("SIGKILL");
+    await once(this.#process, "exit");
+  }
+
+  restart() {
+    return this.#run(Number(new URL(this.url).port));
+  }
+
+  async remove() {
+    if (this.#process?.exitCode === null && this.#process.signalCode === null) await this.kill();
+    await rm(this.data, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,63 @@
+// One person's tab in a real Chromium, and what a person does and sees in it.
+
+import { chromium } from "playwright-core";
+
+const WAIT_MS = 15_000;
+export const PASSWORD = "correct horse battery staple";
+
+export function launch() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+      "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+}
+
+/** A browser context with one tab, and everything its console complained about. */
+export async function openTab(browser, url, name, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(WAIT_MS);
+  const page = await context.newPage();
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(`exception: ${error.stack}`));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
+  });
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) => {
+      console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  await page.goto(url);
+  return { name, page, complaints };
+}
+
+export async function signUp({ name, page }) {
+  const form = page.locator("#auth-form");
+  await form.getByRole("button", { name: "Create an account" }).click();
+  await form.getByLabel("Username").fill(name);
+  await form.getByLabel("Email").fill(`${name}@example.com`);
+  await form.getByLabel("Password").fill(PASSWORD);
+  await form.getByRole("button", { name: "Create account" }).click();
+  await page.getByText(`@${name}`, { exact: true }).waitFor();
+}
+
+export const composer = ({ page }) => page.locator("#composer-input");
+export const message = ({ page }, text) => page.locator("#messages .message", { hasText: text });
+export const sent = ({ page }, text) => page.locator('#messages .message[data-state="sent"]', { hasText: text });
+export const connected = ({ page }) => page.locator('#connection[data-phase="open"]').waitFor();
+export const member = ({ page }, name, online) => page.locator(`#members-list li[data-user="${name}"][data-online="${online}"]`);
+
+export async function say(tab, text) {
+  await composer(tab).fill(text);
+  await composer(tab).press("Enter");
+}
+
+export async function openChannel(tab, name) {
+  await tab.page.locator("#directory").getByRole("link", { name }).click();
+  await tab.page.getByRole("heading", { name: `#${name}`, level: 1 }).waitFor();
+  await connected(tab);
+}
+
+/** All texts on the screen, in order. */
+export const texts = ({ page }) => page.locator("#messages .message .body").allTextContents();
