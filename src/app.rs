@@ -70,7 +70,7 @@ pub fn run(config: Config) -> Result<(), RunError> {
         })?;
         let node = start(config, &secret).await?;
         let site = web::Data::new(Site::new(&node, &secret));
-        serve(node, site, listener, stop_signal()).await
+        serve(node, site, listener, stop_signal().map_err(RunError::Server)?).await
     })
 }
 
@@ -156,18 +156,14 @@ fn announce(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-async fn stop_signal() {
+/// Ready at the first SIGTERM or SIGINT after the call: whoever reads our first line may stop us at once.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! { _ = terminated.recv() => {}, _ = interrupted => {} }
-        }
-        Err(error) => {
-            log::error!("event=no_signal_handler why=\"{error}\"");
-            drop(interrupted.await);
-        }
-    }
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! { _ = terminated.recv() => {}, _ = interrupted.recv() => {} }
+    })
 }
 
 /// Takes the node out: no new sockets, nothing more is read, what was read is stored and answered, every client is
