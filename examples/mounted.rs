@@ -1,11 +1,14 @@
-//! Convene inside an actix-web App of one's own: the embedder's routes and Convene's sockets on one port.
+//! Convene inside an actix-web App of one's own: the embedder's routes, Convene's REST and its sockets on one port.
 //!
 //!     cargo run --example mounted
-//!
-//! Tokens come from `convene token --user alice`, which shares the secret in `./data`.
 
 use actix_web::{App, HttpServer, Responder, web};
-use convene::{Connection, app, config::Config, mount};
+use convene::{
+    Connection, app,
+    config::Config,
+    http::{self, Site},
+    mount,
+};
 
 async fn hello() -> impl Responder {
     "This App has routes of its own; Convene's sockets are at /ws/channel/{id} and /ws/dm/{user}.\n"
@@ -17,12 +20,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     actix::System::new().block_on(async move {
         let secret = config.auth.secret()?;
         let node = app::start(config, &secret).await?;
-        let server = HttpServer::new(move || App::new().route("/", web::get().to(hello)).configure(mount(&node)))
+        let site = web::Data::new(Site::new(&node, &secret));
+        let own_app = move || {
+            let routes = App::new().route("/", web::get().to(hello));
+            routes.app_data(site.clone()).configure(http::configure).configure(mount(&node))
+        };
+        let server = HttpServer::new(own_app)
             // lets a client that stops reading be cut, although its socket is the App's
             .on_connect(Connection::remember)
             .bind(address)?;
         for bound in server.addrs() {
-            println!("convene is mounted on http://{bound}");
+            println!("convene is listening on http://{bound}");
         }
         Ok(server.run().await?)
     })

@@ -26,3 +26,4 @@ mod shutdown;
 mod signalling;
 mod slow_consumer;
 mod tls;
+mod transports;

@@ -27,12 +27,14 @@ const LISTENING: &str = "convene is listening on ";
 pub struct ServerBuilder {
     environment: BTreeMap<String, String>,
     database: Database,
+    program: PathBuf,
 }
 
 /// A running (or killed) server and its data.
 pub struct Server {
     folder: Arc<TempDir>,
     environment: BTreeMap<String, String>,
+    program: PathBuf,
     process: Option<Child>,
     address: String,
     log: Arc<Mutex<String>>,
@@ -58,6 +60,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Runs the example that mounts Convene inside an App of its own, instead of the server.
+    pub fn mounted(mut self) -> Self {
+        self.program = Path::new(BINARY).with_file_name("examples").join("mounted");
+        assert!(self.program.exists(), "the example is not built; run: cargo build --example mounted");
+        self
+    }
+
     /// Starts the server and waits until it listens.
     pub async fn start(mut self) -> Server {
         if self.database == Database::Postgres && !self.environment.contains_key("DATABASE_URL") {
@@ -68,6 +77,7 @@ impl ServerBuilder {
         let mut server = Server {
             folder: Arc::new(folder),
             environment: self.environment,
+            program: self.program,
             process: None,
             address: String::new(),
             log: Arc::default(),
@@ -105,7 +115,7 @@ impl Server {
             ("RUST_LOG", "info"),
         ];
         let environment = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        ServerBuilder { environment, database: Database::Sqlite }
+        ServerBuilder { environment, database: Database::Sqlite, program: BINARY.into() }
     }
 
     /// Registers a user over REST (the name must be new on this server) and logs in.
@@ -202,7 +212,7 @@ impl Server {
     }
 
     async fn launch(&mut self) {
-        let mut process = command(self.folder.path(), &self.environment)
+        let mut process = command(&self.program, self.folder.path(), &self.environment)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -258,7 +268,7 @@ pub async fn run_to_end(arguments: &[&str], environment: &[(&str, &str)]) -> Out
 /// When it is still running after a minute: it is killed then.
 pub async fn run_in(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let variables = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let mut process = command(folder, &variables)
+    let mut process = command(Path::new(BINARY), folder, &variables)
         .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -294,8 +304,8 @@ pub async fn run_in(folder: &Path, arguments: &[&str], environment: &[(&str, &st
 }
 
 /// The command with nothing of our own environment, so that a developer's settings don't change the tests.
-fn command(folder: &Path, environment: &BTreeMap<String, String>) -> Command {
-    let mut command = Command::new(BINARY);
+fn command(program: &Path, folder: &Path, environment: &BTreeMap<String, String>) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("DATA_DIR", folder.join("data")).env("RUST_BACKTRACE", "1").envs(environment).stdin(Stdio::null());
     command
