@@ -14,6 +14,7 @@ use std::{
 
 use actix::prelude::*;
 use actix_server::ServerHandle;
+use actix_web::web;
 
 use crate::{
     actors::{
@@ -27,6 +28,7 @@ use crate::{
     auth::tokens::Verifier,
     config::{Config, ConfigError, Secret},
     core::rate::RateLimits,
+    http::{self, Site},
     limits,
     metrics::Metrics,
     store::{Store, StoreError, StoreOptions},
@@ -67,7 +69,8 @@ pub fn run(config: Config) -> Result<(), RunError> {
             RunError::Listen { address, error }
         })?;
         let node = start(config, &secret).await?;
-        serve(node, listener, stop_signal()).await
+        let site = web::Data::new(Site::new(&node, &secret));
+        serve(node, site, listener, stop_signal().map_err(RunError::Server)?).await
     })
 }
 
@@ -127,13 +130,15 @@ pub async fn start(config: Config, secret: &Secret) -> Result<Arc<Node>, RunErro
 /// A wrong certificate, or a listener that the system refuses.
 pub async fn serve(
     node: Arc<Node>,
+    site: web::Data<Site>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + 'static,
 ) -> Result<(), RunError> {
     let address = listener.local_addr().map_err(RunError::Server)?;
     let tls = node.config.listen.tls.as_ref().map(|files| files.server_config()).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let running = server::serve(&node, listener, tls, |_app| {}).map_err(RunError::Server)?;
+    let app = move || http::app(site.clone(), http::page::configure);
+    let running = server::serve(&node, listener, tls, app).map_err(RunError::Server)?;
     announce(&format!("convene is listening on {scheme}://{address}"));
     log::info!("event=listening url={scheme}://{address} node={}", node.config.node.name);
     let handle = running.handle();
@@ -151,18 +156,14 @@ fn announce(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-async fn stop_signal() {
+/// Ready at the first SIGTERM or SIGINT after the call: whoever reads our first line may stop us at once.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! { _ = terminated.recv() => {}, _ = interrupted => {} }
-        }
-        Err(error) => {
-            log::error!("event=no_signal_handler why=\"{error}\"");
-            drop(interrupted.await);
-        }
-    }
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! { _ = terminated.recv() => {}, _ = interrupted.recv() => {} }
+    })
 }
 
 /// Takes the node out: no new sockets, nothing more is read, what was read is stored and answered, every client is

@@ -1,14 +1,154 @@
-//! The command line.
+//! The command line. It reads the configuration, starts the log, and leaves everything else to the library.
+
+use std::{fmt::Display, io::Write, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use convene::{
+    actors::node::Clock,
+    app,
+    auth::tokens::Signer,
+    config::Config,
+    core::profile::Role,
+    ids::UserId,
+    store::{Store, TokenUser},
+};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {
-    env_logger::init();
-    let config = convene::config::Config::from_env().unwrap_or_else(|e| panic!("{e}"));
-    if let Err(e) = convene::app::run(config) {
-        eprintln!("{e}");
-        std::process::exit(1);
+/// A realtime collaboration server: rooms, presence, chat and signalling over WebSockets.
+///
+/// All settings are environment variables, which may also stand in a file .env; check-config shows them.
+#[derive(Parser)]
+#[command(name = "convene", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until stopped by SIGTERM or SIGINT (the default)
+    Serve,
+    /// Bring the database's tables up to date and exit; serve does it, too
+    Migrate,
+    /// Print the effective configuration without secrets, or say what is wrong with it
+    CheckConfig,
+    /// Print an access token for a user, signed with this server's secret
+    Token(TokenArguments),
+}
+
+#[derive(clap::Args)]
+struct TokenArguments {
+    /// The user's id (the claim `sub`)
+    #[arg(long)]
+    user: UserId,
+    /// The name under which an unknown user is stored
+    #[arg(long)]
+    username: Option<String>,
+    /// The address with which an unknown user is stored
+    #[arg(long)]
+    email: Option<String>,
+    /// What the token allows on the server as a whole
+    #[arg(long, value_enum, default_value_t = TokenRole::User)]
+    role: TokenRole,
+    /// How long the token holds; without it, as long as ACCESS_TOKEN_MINUTES says
+    #[arg(long)]
+    ttl_seconds: Option<u32>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TokenRole {
+    User,
+    Admin,
+}
+
+impl From<TokenRole> for Role {
+    fn from(role: TokenRole) -> Role {
+        match role {
+            TokenRole::User => Role::User,
+            TokenRole::Admin => Role::Admin,
+        }
     }
+}
+
+/// A wrong configuration, told apart from a failure for scripts, as a wrong command line is.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(sentence) => return failed(sentence, ExitCode::from(EXIT_USAGE)),
+    };
+    start_log(&config.logging.filter);
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => finish(app::run(config)),
+        Command::Migrate => finish(migrate(&config)),
+        Command::CheckConfig => check_config(&config),
+        Command::Token(arguments) => finish(token(&config, arguments)),
+    }
+}
+
+fn finish<E: Display>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => failed(sentence, ExitCode::FAILURE),
+    }
+}
+
+fn failed(sentence: impl Display, code: ExitCode) -> ExitCode {
+    eprintln!("{sentence}");
+    code
+}
+
+/// One line per event on standard error, its values as key=value.
+fn start_log(filter: &str) {
+    env_logger::Builder::new()
+        .parse_filters(filter)
+        .format(|out, record| {
+            let level = record.level().as_str().to_ascii_lowercase();
+            writeln!(out, "ts={} level={level} target={} {}", Clock.now(), record.target(), record.args())
+        })
+        .init();
+}
+
+fn migrate(config: &Config) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|why| format!("No thread can be started for the database: {why}; try again"))?;
+    let applied = runtime.block_on(Store::migrate(config.storage.database.as_str())).map_err(|why| {
+        format!("{} can't be migrated: {why}; check DATABASE_URL and that the database runs", config.storage.database)
+    })?;
+    for name in &applied {
+        println!("applied {name}");
+    }
+    println!("{} is up to date", config.storage.database);
+    Ok(())
+}
+
+fn check_config(config: &Config) -> ExitCode {
+    for (name, value) in config.describe() {
+        println!("{name}={value}");
+    }
+    for warning in config.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    ExitCode::SUCCESS
+}
+
+fn token(config: &Config, arguments: TokenArguments) -> Result<(), String> {
+    let secret = config.auth.secret().map_err(|sentence| sentence.to_string())?;
+    let user = TokenUser {
+        id: arguments.user,
+        display_name: arguments.username.clone(),
+        username: arguments.username,
+        email: arguments.email,
+    };
+    let lifetime = arguments.ttl_seconds.map_or(config.auth.access_token_lifetime, |s| Duration::from_secs(s.into()));
+    let now = Clock.now();
+    let expires_at = now.plus_ms(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX));
+    let signed = Signer::new(&config.auth, &secret).access(&user, arguments.role.into(), now, expires_at);
+    println!("{}", signed.map_err(|fault| fault.to_string())?);
+    Ok(())
 }

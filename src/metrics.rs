@@ -1,12 +1,10 @@
-//! What the node counts, in Prometheus' form. Counting is a relaxed addition; nothing here may lock on a hot path.
+//! What is counted, under the names that dashboards know. Whoever counts calls a method that says what happened; no
+//! label is a text from outside, so that their number is bounded.
 
-use std::{
-    sync::atomic::{AtomicI64, AtomicU64},
-    time::Duration,
-};
+use std::{fmt::Write as _, time::Duration};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode_registry},
     metrics::{
         counter::Counter,
         family::Family,
@@ -18,173 +16,304 @@ use prometheus_client::{
 
 use crate::{disconnect::Disconnect, error::ErrorCode};
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct CodeLabel {
-    code: String,
+/// What became of a command, or of a request to open a socket.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Outcome {
+    Accepted,
+    Refused(ErrorCode),
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        match self {
+            Outcome::Accepted => encoder.write_str("accepted"),
+            Outcome::Refused(code) => encoder.write_str(code.name()),
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct OutcomeLabel {
-    outcome: String,
+    outcome: Outcome,
 }
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct CodeLabel {
+    code: u32,
+}
+
+/// The content type of [`Metrics::render`] (Prometheus text exposition format 0.0.4).
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The code that stands for none (RFC 6455 section 7.1.5).
+const NO_CLOSE_FRAME: u16 = 1006;
 
 /// All counters of a node.
 pub struct Metrics {
     registry: Registry,
-    connections: Gauge<i64, AtomicI64>,
-    connections_total: Counter<u64, AtomicU64>,
-    disconnects: Family<CodeLabel, Counter>,
-    rooms: Gauge<i64, AtomicI64>,
-    users_online: Gauge<i64, AtomicI64>,
-    deliveries: Counter<u64, AtomicU64>,
-    delivered_bytes: Counter<u64, AtomicU64>,
-    ephemeral_dropped: Counter<u64, AtomicU64>,
-    slow_consumers: Counter<u64, AtomicU64>,
-    refusals: Family<OutcomeLabel, Counter>,
-    upgrades: Counter<u64, AtomicU64>,
-    journal_appends: Counter<u64, AtomicU64>,
-    journal_commits: Counter<u64, AtomicU64>,
+    connections: Gauge,
+    connected: Counter,
+    disconnected: Family<CodeLabel, Counter>,
+    users_online: Gauge,
+    rooms: Gauge,
+    deliveries: Counter,
+    delivered_bytes: Counter,
+    ephemeral_dropped: Counter,
+    slow_consumers: Counter,
+    requests: Family<OutcomeLabel, Counter>,
+    /// The outcome of nearly all requests, without the look into the family.
+    requests_accepted: Counter,
+    journal_appends: Counter,
+    journal_commits: Counter,
     journal_commit_seconds: Histogram,
-    journal_queue: Gauge<i64, AtomicI64>,
-    store_up: Gauge<i64, AtomicI64>,
+    journal_queue: Gauge,
+    upgrades: Family<OutcomeLabel, Counter>,
+    store_up: Gauge,
 }
 
 impl Default for Metrics {
     fn default() -> Metrics {
-        Metrics::new()
+        let requests = Family::<OutcomeLabel, Counter>::default();
+        let requests_accepted = requests.get_or_create_owned(&OutcomeLabel { outcome: Outcome::Accepted });
+        let mut metrics = Metrics {
+            registry: Registry::default(),
+            connections: Gauge::default(),
+            connected: Counter::default(),
+            disconnected: Family::default(),
+            users_online: Gauge::default(),
+            rooms: Gauge::default(),
+            deliveries: Counter::default(),
+            delivered_bytes: Counter::default(),
+            ephemeral_dropped: Counter::default(),
+            slow_consumers: Counter::default(),
+            requests,
+            requests_accepted,
+            journal_appends: Counter::default(),
+            journal_commits: Counter::default(),
+            // From a quarter of a millisecond to eight seconds.
+            journal_commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
+            journal_queue: Gauge::default(),
+            upgrades: Family::default(),
+            store_up: Gauge::default(),
+        };
+        metrics.register();
+        metrics
     }
 }
 
 impl Metrics {
     /// Everything at zero.
     pub fn new() -> Metrics {
-        let mut metrics = Metrics {
-            registry: Registry::with_prefix("convene"),
-            connections: Gauge::default(),
-            connections_total: Counter::default(),
-            disconnects: Family::default(),
-            rooms: Gauge::default(),
-            users_online: Gauge::default(),
-            deliveries: Counter::default(),
-            delivered_bytes: Counter::default(),
-            ephemeral_dropped: Counter::default(),
-            slow_consumers: Counter::default(),
-            refusals: Family::default(),
-            upgrades: Counter::default(),
-            journal_appends: Counter::default(),
-            journal_commits: Counter::default(),
-            journal_commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
-            journal_queue: Gauge::default(),
-            store_up: Gauge::default(),
-        };
-        metrics.register();
-        metrics
+        Metrics::default()
     }
 
     fn register(&mut self) {
-        let registry = &mut self.registry;
-        registry.register("connections", "Open sockets", self.connections.clone());
-        // the exposition adds `_total` to counters
-        registry.register("connections", "Sockets opened", self.connections_total.clone());
-        registry.register("disconnects", "Sockets ended, by close code", self.disconnects.clone());
-        registry.register("rooms", "Rooms in memory", self.rooms.clone());
-        registry.register("users_online", "Users with a socket or in their grace", self.users_online.clone());
-        registry.register("deliveries", "Frames handed to sockets by broadcasts", self.deliveries.clone());
-        registry.register("delivered_bytes", "Bytes of them", self.delivered_bytes.clone());
-        registry.register(
-            "ephemeral_dropped",
-            "Ephemeral frames dropped for slow readers",
-            self.ephemeral_dropped.clone(),
-        );
-        registry.register("slow_consumers", "Sockets closed for not reading", self.slow_consumers.clone());
-        registry.register("refusals", "Requests and upgrades refused, by error code", self.refusals.clone());
-        registry.register("upgrades", "Upgrades accepted", self.upgrades.clone());
-        registry.register("journal_appends", "Events stored", self.journal_appends.clone());
-        registry.register("journal_commits", "Commits that stored them", self.journal_commits.clone());
-        registry.register("journal_commit_seconds", "Duration of a commit", self.journal_commit_seconds.clone());
-        registry.register("journal_queue", "Events waiting for a commit", self.journal_queue.clone());
-        registry.register("store_up", "Whether the database answers", self.store_up.clone());
+        let mut registry = Registry::with_prefix("convene");
+        let r = &mut registry;
+        r.register("connections", "Open sockets", self.connections.clone());
+        r.register("connections", "Sockets opened since the start", self.connected.clone());
+        r.register("disconnects", "Sockets ended, by close code", self.disconnected.clone());
+        r.register("users_online", "Users with an open socket", self.users_online.clone());
+        r.register("rooms", "Rooms in memory", self.rooms.clone());
+        r.register("deliveries", "Events written to sockets", self.deliveries.clone());
+        r.register("delivered_bytes", "Bytes of events written to sockets", self.delivered_bytes.clone());
+        r.register("ephemeral_dropped", "Ephemeral events not sent to slow readers", self.ephemeral_dropped.clone());
+        r.register("slow_consumers", "Sockets closed for reading too slowly", self.slow_consumers.clone());
+        r.register("requests", "Commands of clients, by what became of them", self.requests.clone());
+        r.register("journal_appends", "Events stored", self.journal_appends.clone());
+        r.register("journal_commits", "Transactions that stored them", self.journal_commits.clone());
+        r.register("journal_commit_seconds", "How long a transaction took", self.journal_commit_seconds.clone());
+        r.register("journal_queue", "Events that wait to be stored", self.journal_queue.clone());
+        r.register("upgrades", "Requests to open a socket, by what became of them", self.upgrades.clone());
+        r.register("store_up", "1 while the database answers", self.store_up.clone());
+        self.registry = registry;
     }
 
-    /// Everything in Prometheus' text form.
-    pub fn expose(&self) -> String {
-        let mut text = String::new();
-        if let Err(error) = encode(&mut text, &self.registry) {
-            log::error!("event=metrics_not_encoded why=\"{error}\"");
-        }
-        text
-    }
-
-    /// A socket opened.
+    /// A socket was opened.
     pub fn connected(&self) {
         self.connections.inc();
-        self.connections_total.inc();
+        self.connected.inc();
     }
 
-    /// A socket ended; None: the client or the network ended it.
-    pub fn disconnected(&self, reason: Option<Disconnect>) {
+    /// A socket has ended; None: the client or the network ended it without a word.
+    pub fn disconnected(&self, why: Option<Disconnect>) {
         self.connections.dec();
-        if reason == Some(Disconnect::TooSlow) {
+        let code = why.map_or(NO_CLOSE_FRAME, Disconnect::code);
+        self.disconnected.get_or_create(&CodeLabel { code: u32::from(code) }).inc();
+        if why == Some(Disconnect::TooSlow) {
             self.slow_consumers.inc();
         }
-        let code = reason.map_or(1006, Disconnect::code).to_string();
-        self.disconnects.get_or_create(&CodeLabel { code }).inc();
     }
 
-    /// Frames were handed to sockets.
-    pub fn delivered(&self, frames: u64, bytes: u64) {
-        if frames > 0 {
-            self.deliveries.inc_by(frames);
-            self.delivered_bytes.inc_by(bytes);
-        }
+    /// How many users have a socket.
+    pub fn users_online(&self, users: usize) {
+        self.users_online.set(gauge_value(users));
     }
 
-    /// Ephemeral frames were dropped for a slow reader.
-    pub fn ephemeral_dropped(&self, frames: u32) {
-        if frames > 0 {
-            self.ephemeral_dropped.inc_by(u64::from(frames));
-        }
-    }
-
-    /// Something was refused.
-    pub fn refused(&self, code: ErrorCode) {
-        self.refusals.get_or_create(&OutcomeLabel { outcome: code.name().to_owned() }).inc();
-    }
-
-    /// An upgrade was accepted.
-    pub fn upgraded(&self) {
-        self.upgrades.inc();
-    }
-
-    /// A room was loaded.
+    /// A room came into memory.
     pub fn room_opened(&self) {
         self.rooms.inc();
     }
 
-    /// A room retired.
+    /// A room left memory.
     pub fn room_closed(&self) {
         self.rooms.dec();
     }
 
-    /// How many users are online.
-    pub fn users_online(&self, users: usize) {
-        self.users_online.set(users as i64);
+    /// Events went out to sockets.
+    pub fn delivered(&self, deliveries: u64, bytes: u64) {
+        self.deliveries.inc_by(deliveries);
+        self.delivered_bytes.inc_by(bytes);
     }
 
-    /// A commit stored this many events.
+    /// Ephemeral events were not sent to a slow reader.
+    pub fn ephemeral_dropped(&self, count: u32) {
+        self.ephemeral_dropped.inc_by(u64::from(count));
+    }
+
+    /// A client's command was carried out.
+    pub fn accepted(&self) {
+        self.requests_accepted.inc();
+    }
+
+    /// A client's command was refused.
+    pub fn refused(&self, code: ErrorCode) {
+        self.requests.get_or_create(&OutcomeLabel { outcome: Outcome::Refused(code) }).inc();
+    }
+
+    /// A transaction stored events.
     pub fn committed(&self, appends: usize, took: Duration) {
         self.journal_appends.inc_by(appends as u64);
         self.journal_commits.inc();
         self.journal_commit_seconds.observe(took.as_secs_f64());
     }
 
-    /// How many events wait for a commit.
+    /// How many events wait to be stored.
     pub fn journal_queue(&self, waiting: usize) {
-        self.journal_queue.set(waiting as i64);
+        self.journal_queue.set(gauge_value(waiting));
     }
 
-    /// Whether the database answers.
-    pub fn store_up(&self, up: bool) {
-        self.store_up.set(i64::from(up));
+    /// A socket was let in.
+    pub fn upgraded(&self) {
+        self.upgrades.get_or_create(&OutcomeLabel { outcome: Outcome::Accepted }).inc();
+    }
+
+    /// A request to open a socket was refused.
+    pub fn upgrade_refused(&self, code: ErrorCode) {
+        self.upgrades.get_or_create(&OutcomeLabel { outcome: Outcome::Refused(code) }).inc();
+    }
+
+    /// The database answered, or did not.
+    pub fn store(&self, state: StoreState) {
+        self.store_up.set(match state {
+            StoreState::Up => 1,
+            StoreState::Down => 0,
+        });
+    }
+
+    /// Everything in the text form that Prometheus scrapes.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        match encode_registry(&mut text, &self.registry) {
+            Ok(()) => as_prometheus_text(&text),
+            Err(why) => {
+                log::error!("event=metrics_unreadable why=\"{why}\"");
+                String::new()
+            }
+        }
+    }
+}
+
+/// Whether the database answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoreState {
+    /// It does.
+    Up,
+    /// It does not, or takes too long.
+    Down,
+}
+
+fn gauge_value(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The encoder writes OpenMetrics, where a counter's family is named without its `_total`, so that the gauge
+/// `connections` and the counter `connections_total` would be one family described twice. In Prometheus' own format the
+/// description has the sample's name.
+fn as_prometheus_text(open_metrics: &str) -> String {
+    let mut out = String::with_capacity(open_metrics.len() + 512);
+    let mut lines = open_metrics.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some(help) = line.strip_prefix("# HELP ") else {
+            out.push_str(line);
+            out.push('\n');
+            continue;
+        };
+        let (name, sentence) = help.split_once(' ').unwrap_or((help, ""));
+        let kind = lines.next_if(|next| next.starts_with("# TYPE ")).and_then(|next| next.rsplit(' ').next());
+        let kind = kind.unwrap_or("untyped");
+        let suffix = if kind == "counter" { "_total" } else { "" };
+        // Writing to a String does not fail.
+        let _written = writeln!(out, "# HELP {name}{suffix} {sentence}\n# TYPE {name}{suffix} {kind}");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn sample(text: &str, name: &str) -> Option<f64> {
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    #[test]
+    fn every_promised_name_is_there_and_described_once() {
+        let metrics = Metrics::default();
+        metrics.connected();
+        metrics.connected();
+        metrics.connected();
+        metrics.disconnected(Some(Disconnect::TooSlow));
+        metrics.disconnected(None);
+        metrics.room_opened();
+        metrics.delivered(10, 1_000);
+        metrics.ephemeral_dropped(3);
+        metrics.accepted();
+        metrics.refused(ErrorCode::InvalidJson);
+        metrics.committed(5, Duration::from_millis(3));
+        metrics.journal_queue(7);
+        metrics.upgraded();
+        metrics.upgrade_refused(ErrorCode::AuthenticationFailed);
+        metrics.store(StoreState::Up);
+        let text = metrics.render();
+        for (name, value) in [
+            ("convene_connections", 1.0),
+            ("convene_connections_total", 3.0),
+            ("convene_disconnects_total{code=\"4510\"}", 1.0),
+            ("convene_disconnects_total{code=\"1006\"}", 1.0),
+            ("convene_rooms", 1.0),
+            ("convene_deliveries_total", 10.0),
+            ("convene_delivered_bytes_total", 1_000.0),
+            ("convene_ephemeral_dropped_total", 3.0),
+            ("convene_slow_consumers_total", 1.0),
+            ("convene_requests_total{outcome=\"accepted\"}", 1.0),
+            ("convene_requests_total{outcome=\"INVALID_JSON\"}", 1.0),
+            ("convene_journal_appends_total", 5.0),
+            ("convene_journal_commits_total", 1.0),
+            ("convene_journal_commit_seconds_count", 1.0),
+            ("convene_journal_commit_seconds_bucket{le=\"0.004\"}", 1.0),
+            ("convene_journal_queue", 7.0),
+            ("convene_upgrades_total{outcome=\"accepted\"}", 1.0),
+            ("convene_upgrades_total{outcome=\"AUTHENTICATION_FAILED\"}", 1.0),
+            ("convene_store_up", 1.0),
+        ] {
+            assert_eq!(sample(&text, name), Some(value), "{name} in:\n{text}");
+        }
+        let described: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE ")).collect();
+        let names: HashSet<_> = described.iter().filter_map(|line| line.split(' ').nth(2)).collect();
+        assert_eq!(names.len(), described.len(), "{described:?}");
+        assert!(names.contains("convene_connections_total") && names.contains("convene_connections"));
     }
 }

@@ -167,9 +167,8 @@ impl Hub {
     fn subscribe(&mut self, id: RoomId, conn: ConnKey, opening: Vec<super::fanout::Opening>) {
         let Some(outbox) = self.worker.outbox(conn) else { return };
         let now = self.worker.now();
-        for frame in opening.iter().filter_map(|o| o.frame(outbox.dialect)) {
-            outbox.push(frame, now);
-        }
+        let frames: Vec<_> = opening.iter().filter_map(|o| o.frame(outbox.dialect)).collect();
+        outbox.push_opening(&frames, now);
         outbox.subscriptions.set(outbox.subscriptions.get() + 1);
         self.touched.push(outbox.clone());
         self.rooms.entry(id).or_default().members.push(outbox);

@@ -167,6 +167,13 @@ impl Outbox {
         }
     }
 
+    /// Queues what a room opens with, which its room has bounded.
+    pub fn push_opening(&self, frames: &[Frame], now: u32) {
+        if self.state.get() == State::Open {
+            self.fill(now, |backlog| backlog.push_opening(frames));
+        }
+    }
+
     /// Queues a control frame.
     pub fn push_control(&self, bytes: Bytes, now: u32) {
         self.push(Frame::durable(bytes), now);
@@ -174,13 +181,16 @@ impl Outbox {
 
     /// Queues frames of which the first `sent` bytes are on the wire already.
     pub fn queue(&self, frames: &[Frame], sent: usize, now: u32) {
+        self.fill(now, |backlog| backlog.push_all(frames, sent));
+    }
+
+    fn fill(&self, now: u32, push: impl FnOnce(&mut Backlog) -> Result<usize, Overflow>) {
         let pushed = {
             let mut slot = self.backlog.borrow_mut();
-            let backlog = slot.get_or_insert_with(|| {
+            push(slot.get_or_insert_with(|| {
                 self.cut_at.set(now + STALL_SECONDS_MAX);
                 Box::default()
-            });
-            backlog.push_all(frames, sent)
+            }))
         };
         match pushed {
             Ok(dropped) => self.dropped.set(self.dropped.get().saturating_add(dropped as u32)),

@@ -49,6 +49,14 @@ pub struct Session {
     room: Option<Addr<Room>>,
     /// Requests behind one that is pending; None when none is.
     waiting: Option<Box<VecDeque<Request>>>,
+    joining: Joining,
+}
+
+/// Whether the registry was asked for the room and has not answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joining {
+    No,
+    Yes,
 }
 
 /// The room that a socket is bound to by its address, until it is in.
@@ -101,6 +109,7 @@ impl Session {
                 binding: Some(Box::new(visitor.binding)),
                 room: None,
                 waiting: None,
+                joining: Joining::No,
             }
         });
     }
@@ -112,6 +121,8 @@ impl Session {
     /// One frame from the client; a break when no more are wanted.
     pub(super) fn inbound(&mut self, inbound: Inbound<'_>, ctx: &mut Context<Self>) -> ControlFlow<()> {
         match inbound {
+            // it was told to go: only its own close frame still matters
+            Inbound::Text(_) | Inbound::Binary(_) | Inbound::Ping(_) if !self.outbox.is_open() => {}
             Inbound::Text(text) => self.message(ClientMessage::Text(text), ctx),
             Inbound::Binary(bytes) => self.message(ClientMessage::Binary(bytes), ctx),
             Inbound::Ping(payload) => {
@@ -124,7 +135,7 @@ impl Session {
                 return ControlFlow::Break(());
             }
         }
-        if self.outbox.is_open() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        ControlFlow::Continue(())
     }
 
     fn message(&mut self, message: ClientMessage<'_>, ctx: &mut Context<Self>) {
@@ -158,6 +169,7 @@ impl Session {
         if self.charge(command.charge(), reference.as_ref()) == Charged::No {
             return;
         }
+        self.worker.node.metrics.accepted();
         match command {
             Command::Ping => self.reply(&Reply::Pong { reference, at: self.worker.node.clock.now() }),
             Command::AuthRefresh { token } => self.refresh(reference, &token),
@@ -247,6 +259,7 @@ impl Session {
     fn join(&mut self, ctx: &mut Context<Self>) {
         let Some(binding) = &self.binding else { return };
         self.waiting = Some(Box::default());
+        self.joining = Joining::Yes;
         let join = Join {
             conn: self.outbox.key,
             connection: self.connection.clone(),
@@ -255,7 +268,9 @@ impl Session {
             resume: binding.resume,
         };
         let ask = self.worker.node.registry.send(JoinRoom { room: binding.room.clone(), join });
-        ctx.spawn(ask.timeout(limits::ASK_TIMEOUT).into_actor(self).map(|answer, session, ctx| {
+        // no time-out: the registry waits for nobody, and a join that was given up would leave a member behind
+        ctx.spawn(ask.into_actor(self).map(|answer, session, ctx| {
+            session.joining = Joining::No;
             match answer {
                 Ok(Ok(room)) => session.room = Some(room),
                 Ok(Err(refusal)) => session.turn_away(refusal),
@@ -267,6 +282,9 @@ impl Session {
             session.resume_waiting(ctx);
             // the pump had its turn before this future: it must write what was said here, and may read again
             session.outbox.wake();
+            if session.outbox.is_dead() {
+                ctx.stop();
+            }
         }));
     }
 
@@ -308,6 +326,9 @@ impl Actor for Session {
     /// A leave must not be lost: what a full mailbox refuses is tried again before the session ends.
     fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
         self.outbox.die();
+        if self.joining == Joining::Yes {
+            return Running::Continue; // the answer ends it: only then there is a room to leave
+        }
         let conn = self.outbox.key;
         if let Some(room) = &self.room
             && !matches!(room.try_send(Leave { conn }), Err(SendError::Full(_)))

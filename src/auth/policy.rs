@@ -3,8 +3,9 @@
 
 use serde::Deserialize;
 
+use super::tokens::Claims;
 use crate::{
-    core::profile::Role,
+    core::{event::RoomIdentity, profile::Role},
     error::{ErrorCode, Refusal},
     ids::{RoomId, UserId},
     store::GroupRole,
@@ -169,9 +170,20 @@ fn unconfined(subject: Subject<'_>) -> Result<(), Denied> {
 }
 
 fn within_rooms(subject: Subject<'_>, room: RoomId) -> Result<(), Denied> {
-    let Some(rooms) = subject.rooms else { return Ok(()) };
+    subject.rooms.map_or(Ok(()), |rooms| within(rooms, room))
+}
+
+fn within(rooms: &[RoomPattern], room: RoomId) -> Result<(), Denied> {
     let name = room.to_string();
     open(rooms.iter().any(|pattern| pattern.matches(&name)), Denied::Confined)
+}
+
+/// Whether a token, fresh or not, reaches a room that its user has been let into.
+pub fn may_name_room(claims: &Claims, room: &RoomIdentity) -> Result<(), Refusal> {
+    match claims.rooms.as_deref() {
+        None => Ok(()),
+        Some(rooms) => within(rooms, room.id).map_err(Refusal::from),
+    }
 }
 
 /// A room's name in which `*` stands for any run of characters.

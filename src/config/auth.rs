@@ -197,7 +197,8 @@ fn public_key(variables: &Variables<'_>) -> Result<Option<PublicKey>, ConfigErro
     let name = variables.text(ALGORITHM);
     let algorithm = name.as_deref().map(|name| (name, PublicKeyAlgorithm::from_name(name)));
     match (file, algorithm) {
-        (None, None | Some(("HS256", _))) => Ok(None),
+        (None, None) => Ok(None),
+        (None, Some((name, None))) if name.eq_ignore_ascii_case("HS256") => Ok(None),
         (None, Some((name, Some(_)))) => {
             Err(ConfigError::new(FILE, format!("is missing; set it to the PEM file of the {name} public key")))
         }

@@ -215,6 +215,17 @@ impl Backlog {
         }
     }
 
+    /// Queues the frames with which a room opens, beside the bound: a replay is as large as what was missed, and a
+    /// client that could not take it whole would never be current. Its sender bounds it.
+    ///
+    /// # Errors
+    /// Never [`Overflow`] by these frames themselves.
+    pub fn push_opening(&mut self, frames: &[Frame]) -> Result<usize, Overflow> {
+        let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
+        self.durable_max = self.durable_max.saturating_add(bytes);
+        self.push_all(frames, 0)
+    }
+
     /// Makes the close frame the last thing that will be sent, after all that is queued. Nothing more is taken.
     pub fn finish_with(&mut self, close_frame: Bytes) {
         if std::mem::replace(&mut self.closing, true) {

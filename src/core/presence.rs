@@ -9,7 +9,11 @@ use std::{
     hash::Hash,
 };
 
-use crate::{core::steady::Steady, ids::Timestamp, ids::UserId, limits};
+use crate::{
+    core::steady::Steady,
+    ids::{Timestamp, UserId},
+    limits,
+};
 
 /// What others are to be told.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -4,11 +4,11 @@
 //! second's worth. Everything is kept relative to the last charge, so a clock that steps back loses time but can
 //! neither panic nor lock anybody out.
 //!
-//! The approximation: a window is kept as eleven slots, each with its count and the moment of its last request. A
+//! The approximation: a window is kept as nine slots, each with its count and the moment of its last request. A
 //! slot is forgotten as a whole, a window after its last request. So a request counts for at least the window less
-//! 1/2,500 of it (24 ms of the minute) and at most for 11/10 of it: a fresh minute takes exactly its limit, no sliding
-//! 59.976 s ever take more, and whoever sends evenly is left alone up to 10/11 of the limit. A slot counts to 65,535:
-//! limits above that per tenth of a window are not enforced exactly.
+//! 1/2,000 of it (30 ms of the minute) and at most for 9/8 of it: a fresh minute takes exactly its limit, no sliding
+//! 59.97 s ever take more, and whoever sends evenly is left alone up to 8/9 of the limit. A slot counts to 65,535:
+//! limits above that per eighth of a window are not enforced exactly.
 
 use crate::{core::command::Charge, ids::Timestamp, limits};
 
@@ -64,7 +64,7 @@ pub enum Verdict {
     },
 }
 
-/// What one user has used up. 96 bytes, no heap.
+/// What one user has used up. 88 bytes, no heap.
 #[derive(Clone, Debug)]
 pub struct UserRate {
     /// The last charge; everything else is relative to it.
@@ -193,8 +193,8 @@ fn whole_seconds(ms: u32) -> u32 {
     ms.div_ceil(1000).max(1)
 }
 
-/// Ten tenths of the window and the one that is being filled.
-const SLOTS: usize = 11;
+/// Eight eighths of the window and the one that is being filled.
+const SLOTS: usize = 9;
 /// Steps in which a slot remembers the moment of its last request.
 const STEPS: u32 = 250;
 

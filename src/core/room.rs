@@ -28,7 +28,8 @@ pub enum Replay<E> {
     None,
     /// These, in order; none if it is up to date.
     FromMemory(Vec<Arc<E>>),
-    /// What memory no longer has. After reading it, ask again with `up_to`, for what came meanwhile.
+    /// What memory no longer has. After reading it, ask again with `up_to`, for what came meanwhile. Where the log
+    /// has not all of it any more, it is [`Replay::Incomplete`] after all.
     FromStore {
         /// The last event that the client has.
         after: Seq,
@@ -174,14 +175,14 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
     pub fn replay(&self, since: Option<(Seq, Epoch)>) -> Replay<E> {
         let Some((since, epoch)) = since else { return Replay::None };
         let head = self.order.head();
-        if epoch != self.epoch || since.0 < 0 || since > head {
+        if epoch != self.epoch || since < Seq(0) || since > head {
             return Replay::Incomplete;
         }
-        let missed = usize::try_from(head.0 - since.0).unwrap_or(usize::MAX);
+        let missed = head.0.abs_diff(since.0);
         if missed == 0 {
             return Replay::FromMemory(Vec::new());
         }
-        if missed > self.history.bounds().events_max {
+        if missed > self.history.bounds().events_max as u64 {
             return Replay::Incomplete;
         }
         match self.history.after(since) {

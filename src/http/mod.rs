@@ -1,22 +1,115 @@
-//! REST and pages.
+//! REST: one file of routes per resource, each with its JSON forms beside it. A route reads its request, asks the policy,
+//! calls the store or the gateway, and answers; it never sees an actor's address and never writes SQL.
 
-use actix_http::{Request, body::MessageBody};
-use actix_service::{ServiceFactory, map_config};
-use actix_web::{
-    App,
-    dev::{AppConfig, ServiceResponse},
-    web,
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-/// The App of one worker.
-pub fn app<F: Fn(&mut web::ServiceConfig)>(
-    routes: F,
-) -> impl ServiceFactory<
-    Request,
-    Config = (),
-    Response = ServiceResponse<impl MessageBody>,
-    Error = actix_web::Error,
-    InitError = (),
-> {
-    map_config(App::new().configure(|app| routes(app)), |_| AppConfig::default())
+use actix_web::{Resource, web};
+
+use crate::{
+    actors::{
+        gateway::Gateway,
+        node::{Clock, Node},
+    },
+    auth::{
+        limiter::AddressLimiter,
+        passwords::Passwords,
+        tokens::{Signer, Verifier},
+    },
+    config::{Config, Secret},
+    limits,
+    metrics::Metrics,
+    store::Store,
+};
+
+mod admin;
+mod auth;
+mod errors;
+mod extract;
+mod fields;
+mod groups;
+mod health;
+mod messages;
+pub mod page;
+mod security;
+mod users;
+
+pub use self::security::app;
+use self::{errors::ApiError, health::HealthBoard};
+
+/// What the routes work with; shared by all workers.
+pub struct Site {
+    store: Store,
+    gateway: Gateway,
+    config: Arc<Config>,
+    verifier: Arc<Verifier>,
+    signer: Signer,
+    metrics: Arc<Metrics>,
+    health: Arc<HealthBoard>,
+    clock: Clock,
+    passwords: Passwords,
+    limiters: Mutex<Limiters>,
+}
+
+/// The only state that requests change here: how often each address tried.
+struct Limiters {
+    logins: AddressLimiter,
+    registrations: AddressLimiter,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+impl Site {
+    /// For a node, whose tokens are signed with `secret`. Starts the health probe on the calling thread.
+    pub fn new(node: &Arc<Node>, secret: &Secret) -> Site {
+        let config = node.config.clone();
+        let limiter = |attempts, window| AddressLimiter::new(attempts, window, limits::LOGIN_ADDRESSES_MAX);
+        let limiters = Limiters {
+            logins: limiter(config.auth.login_attempts_per_minute, MINUTE),
+            registrations: limiter(config.auth.registrations_per_hour, HOUR),
+        };
+        Site {
+            store: node.store.clone(),
+            gateway: Gateway::new(node.clone()),
+            verifier: node.verifier.clone(),
+            signer: Signer::new(&config.auth, secret),
+            metrics: node.metrics.clone(),
+            health: HealthBoard::watch(node.store.clone(), node.metrics.clone()),
+            clock: node.clock,
+            passwords: Passwords::default(),
+            limiters: Mutex::new(limiters),
+            config,
+        }
+    }
+
+    fn limiters(&self) -> MutexGuard<'_, Limiters> {
+        // Counts stay usable whatever happened to the thread that held them.
+        self.limiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Mounts all routes of REST. The site is the app's data.
+pub fn configure(config: &mut web::ServiceConfig) {
+    auth::configure(config);
+    groups::configure(config);
+    messages::configure(config);
+    users::configure(config);
+    admin::configure(config);
+    health::configure(config);
+}
+
+/// A resource that answers other methods with 405 and the ones it has.
+fn resource(path: &str, methods: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move || async move { errors::method_not_allowed(methods) }))
+}
+
+/// Does it to the end, even when the client goes away in between: for changes that must be followed by another step.
+async fn to_the_end<T: 'static>(work: impl Future<Output = Result<T, ApiError>> + 'static) -> Result<T, ApiError> {
+    actix_web::rt::spawn(work).await.unwrap_or_else(|lost| {
+        log::error!("event=request_lost why=\"{lost}\"");
+        Err(crate::error::Refusal::internal().into())
+    })
 }

@@ -42,7 +42,7 @@ async fn serve(request: HttpRequest, payload: web::Payload, node: Arc<Node>) -> 
 
 fn refuse(worker: &Rc<Worker>, refusal: &Refusal) -> HttpResponse {
     let row = refusal.code.row();
-    worker.node.metrics.refused(refusal.code);
+    worker.node.metrics.upgrade_refused(refusal.code);
     let status = StatusCode::from_u16(row.http_status).unwrap_or(StatusCode::BAD_REQUEST);
     let mut answer = HttpResponse::build(status);
     if let Some(seconds) = refusal.retry_after_seconds {

@@ -6,10 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use actix_http::HttpService;
+use actix_http::{HttpService, Request, body::MessageBody};
 use actix_server::Server;
-use actix_service::fn_service;
-use actix_web::web;
+use actix_service::{ServiceFactory, fn_service};
+use actix_web::{Error, dev::ServiceResponse};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::upgrade::upgrade;
@@ -43,19 +43,21 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Serves REST by `routes` and sockets by the hook, with TLS if a configuration is given. The server handles no signal:
-/// whoever runs it stops it.
+/// Serves REST by `app`, made once per worker, and sockets by the hook, with TLS if a configuration is given. The
+/// server handles no signal: whoever runs it stops it.
 ///
 /// # Errors
 /// Those of the system, when the listener can't be used.
-pub fn serve<F>(
+pub fn serve<A, S, B>(
     node: &Arc<Node>,
     listener: TcpListener,
     tls: Option<rustls::ServerConfig>,
-    routes: F,
+    app: A,
 ) -> io::Result<Server>
 where
-    F: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    A: Fn() -> S + Clone + Send + 'static,
+    S: ServiceFactory<Request, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()> + 'static,
+    B: MessageBody + 'static,
 {
     let builder = Server::build()
         .disable_signals()
@@ -69,7 +71,7 @@ where
             HttpService::build()
                 .tcp_nodelay(true)
                 .upgrade(fn_service(move |(request, framed)| upgrade(request, framed, worker.clone())))
-                .finish(crate::http::app(routes.clone()))
+                .finish(app())
                 .tcp()
         })?,
         Some(tls) => builder.listen("https", listener, move || {
@@ -77,7 +79,7 @@ where
             HttpService::build()
                 .tcp_nodelay(true)
                 .upgrade(fn_service(move |(request, framed)| upgrade(request, framed, worker.clone())))
-                .finish(crate::http::app(routes.clone()))
+                .finish(app())
                 .rustls_0_23(tls.clone())
         })?,
     };

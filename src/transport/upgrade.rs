@@ -85,7 +85,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let row = refusal.code.row();
-    worker.node.metrics.refused(refusal.code);
+    worker.node.metrics.upgrade_refused(refusal.code);
     log::log!(row.level, "event=upgrade_refused path={path} code={}", row.name);
     let body = refusal_body(worker, refusal);
     let mut head = Response::build(StatusCode::from_u16(row.http_status).unwrap_or(StatusCode::BAD_REQUEST));

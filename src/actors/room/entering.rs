@@ -144,6 +144,10 @@ impl Room {
                 opening.extend(missed.into_iter().map(Opening::Replay));
                 Spent::Yes
             }
+            Again::Complete(missed) if total_bytes(&missed) > limits::REPLAY_BYTES_MAX => {
+                opening.push(self.recovered(Completeness::Partial));
+                Spent::No
+            }
             Again::Complete(missed) => {
                 opening.extend(missed.into_iter().map(Opening::Replay));
                 opening.push(self.recovered(Completeness::Whole));
@@ -202,6 +206,10 @@ impl Room {
             self.announce(Ephemeral::UserLeft { user: left.user }, Audience::Everyone, ctx);
         }
     }
+}
+
+fn total_bytes(missed: &[Arc<Broadcast>]) -> usize {
+    missed.iter().map(|broadcast| broadcast.size_bytes()).sum()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,1 +1,76 @@
+use proptest::prelude::*;
 
+use super::*;
+
+#[derive(Debug, PartialEq)]
+struct Entry(i64, usize);
+
+impl Logged for Entry {
+    fn seq(&self) -> Seq {
+        Seq(self.0)
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.1
+    }
+}
+
+fn seqs(events: Option<Vec<Arc<Entry>>>) -> Option<Vec<i64>> {
+    events.map(|events| events.iter().map(|event| event.0).collect())
+}
+
+fn filled(bounds: HistoryBounds, range: std::ops::RangeInclusive<i64>, size: usize) -> History<Entry> {
+    let mut history = History::new(bounds);
+    range.for_each(|seq| history.push(Arc::new(Entry(seq, size))));
+    history
+}
+
+const BOUNDS: HistoryBounds = HistoryBounds { events_max: 10, bytes_max: 100 };
+
+#[test]
+fn it_answers_what_came_after() {
+    let history = filled(BOUNDS, 5..=8, 1);
+    assert_eq!(seqs(history.after(Seq(4))), Some(vec![5, 6, 7, 8]));
+    assert_eq!(seqs(history.after(Seq(7))), Some(vec![8]));
+    assert_eq!(seqs(history.after(Seq(3))), None);
+    assert_eq!(seqs(History::<Entry>::new(BOUNDS).after(Seq(0))), None);
+}
+
+#[test]
+fn a_hole_begins_the_row_anew() {
+    let mut history = filled(BOUNDS, 1..=5, 1);
+    history.push(Arc::new(Entry(9, 1)));
+    assert_eq!(seqs(history.after(Seq(8))), Some(vec![9]));
+    assert_eq!(seqs(history.after(Seq(4))), None);
+    assert_eq!(history.bytes(), 1);
+}
+
+#[test]
+fn an_event_that_is_too_big_for_memory_is_left_to_the_database() {
+    let mut history = filled(BOUNDS, 1..=3, 10);
+    history.push(Arc::new(Entry(4, 101)));
+    assert!(history.is_empty());
+    assert_eq!(history.bytes(), 0);
+    history.push(Arc::new(Entry(5, 1)));
+    assert_eq!(seqs(history.after(Seq(4))), Some(vec![5]));
+}
+
+proptest! {
+    #[test]
+    fn it_keeps_the_longest_tail_within_bounds(sizes in prop::collection::vec(0..60usize, 1..60)) {
+        let mut history = History::new(BOUNDS);
+        for (at, size) in sizes.iter().enumerate() {
+            history.push(Arc::new(Entry(at as i64 + 1, *size)));
+            let so_far = &sizes[..=at];
+            let fits = |count: &usize| so_far[so_far.len() - count..].iter().sum::<usize>() <= BOUNDS.bytes_max;
+            let most = so_far.len().min(BOUNDS.events_max);
+            prop_assert_eq!(history.len(), (0..=most).rev().find(fits).unwrap());
+            prop_assert_eq!(history.bytes(), so_far[so_far.len() - history.len()..].iter().sum::<usize>());
+            for since in 0..=at as i64 {
+                let expected = (since + 1..=at as i64 + 1).collect::<Vec<_>>();
+                let kept = expected.len() <= history.len();
+                prop_assert_eq!(seqs(history.after(Seq(since))), kept.then_some(expected));
+            }
+        }
+    }
+}

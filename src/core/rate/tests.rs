@@ -1,1 +1,224 @@
+use proptest::prelude::*;
 
+use super::*;
+
+const LIMITS: RateLimits = RateLimits {
+    requests_per_minute: 60,
+    requests_per_hour: 1_000,
+    ephemeral_per_second: 60,
+    edits_per_second: 120,
+    block_ms: 15 * 60_000,
+};
+const NO_BLOCK: RateLimits = RateLimits { block_ms: 0, ..LIMITS };
+/// What a request may count less and more than its window, as the module promises.
+const EARLY_MS: i64 = 30;
+const LATE_MS: i64 = 7_500;
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp { unix_ms: 1_763_700_000_123 + ms }
+}
+
+fn requests(rate: &mut UserRate, limits: &RateLimits, ms: i64, count: usize) -> Vec<Verdict> {
+    (0..count).map(|_| rate.charge(Charge::Request, limits, at(ms))).collect()
+}
+
+#[test]
+fn it_is_small() {
+    assert!(size_of::<UserRate>() < 100, "{}", size_of::<UserRate>());
+}
+
+#[test]
+fn a_fresh_minute_takes_exactly_its_limit_and_the_wait_is_true() {
+    let mut rate = UserRate::new(at(0));
+    assert!(requests(&mut rate, &LIMITS, 1_000, 60).iter().all(|verdict| *verdict == Verdict::Allowed));
+    let refused = Verdict::Refused { retry_after_seconds: 60, window: Window::Minute };
+    assert_eq!(requests(&mut rate, &LIMITS, 1_000, 1), [refused]);
+    assert_eq!(
+        requests(&mut rate, &LIMITS, 60_000, 1),
+        [Verdict::Refused { retry_after_seconds: 1, window: Window::Minute }]
+    );
+    assert!(requests(&mut rate, &LIMITS, 61_000, 60).iter().all(|verdict| *verdict == Verdict::Allowed));
+}
+
+#[test]
+fn the_hour_has_a_limit_of_its_own() {
+    let mut rate = UserRate::new(at(0));
+    for minute in 0..16 {
+        assert!(requests(&mut rate, &LIMITS, minute * 67_500, 60).iter().all(|verdict| *verdict == Verdict::Allowed));
+    }
+    let verdicts = requests(&mut rate, &LIMITS, 16 * 67_500, 41);
+    assert!(verdicts[..40].iter().all(|verdict| *verdict == Verdict::Allowed));
+    let Verdict::Refused { retry_after_seconds, window: Window::Hour } = verdicts[40] else {
+        panic!("{:?}", verdicts[40])
+    };
+    let later = 16 * 67_500 + i64::from(retry_after_seconds) * 1000;
+    assert_eq!(requests(&mut rate, &LIMITS, later, 1), [Verdict::Allowed]);
+}
+
+#[test]
+fn even_senders_are_left_alone_near_the_limit() {
+    let mut rate = UserRate::new(at(0));
+    let limits = RateLimits { requests_per_hour: 0, ..LIMITS };
+    for n in 0..500 {
+        assert_eq!(rate.charge(Charge::Request, &limits, at(n * 1_125)), Verdict::Allowed, "request {n}");
+    }
+}
+
+#[test]
+fn who_goes_on_after_ten_refusals_is_blocked() {
+    let mut rate = UserRate::new(at(0));
+    requests(&mut rate, &LIMITS, 0, 60);
+    assert!(requests(&mut rate, &LIMITS, 10, 10).iter().all(|verdict| matches!(verdict, Verdict::Refused { .. })));
+    assert_eq!(rate.blocked_for(at(20)), None);
+    assert_eq!(requests(&mut rate, &LIMITS, 20, 1), [Verdict::Blocked { retry_after_seconds: 900 }]);
+    assert_eq!(rate.blocked_for(at(20)), Some(900));
+    assert_eq!(rate.charge(Charge::Free, &LIMITS, at(21)), Verdict::Allowed);
+    assert_eq!(rate.charge(Charge::Ephemeral, &LIMITS, at(500_020)), Verdict::Blocked { retry_after_seconds: 400 });
+    assert_eq!(rate.blocked_for(at(900_019)), Some(1));
+    assert_eq!(rate.blocked_for(at(900_020)), None);
+    assert_eq!(requests(&mut rate, &LIMITS, 900_020, 1), [Verdict::Allowed]);
+}
+
+#[test]
+fn slow_refusals_do_not_block() {
+    let mut rate = UserRate::new(at(0));
+    requests(&mut rate, &RateLimits { requests_per_hour: 60, ..LIMITS }, 0, 60);
+    for n in 1..300 {
+        let limits = RateLimits { requests_per_hour: 60, ..LIMITS };
+        assert!(matches!(rate.charge(Charge::Request, &limits, at(n * 6_001)), Verdict::Refused { .. }), "{n}");
+    }
+}
+
+#[test]
+fn a_block_can_be_lifted_and_switched_off() {
+    let mut rate = UserRate::new(at(0));
+    requests(&mut rate, &LIMITS, 0, 71);
+    assert!(rate.blocked_for(at(0)).is_some());
+    rate.lift();
+    assert_eq!(rate.blocked_for(at(0)), None);
+    assert!(matches!(requests(&mut rate, &LIMITS, 0, 1)[..], [Verdict::Refused { .. }]));
+
+    let mut unblocked = UserRate::new(at(0));
+    assert!(
+        requests(&mut unblocked, &NO_BLOCK, 0, 500)[60..]
+            .iter()
+            .all(|verdict| matches!(verdict, Verdict::Refused { .. }))
+    );
+}
+
+#[test]
+fn zero_switches_a_limit_off() {
+    let off = RateLimits { requests_per_minute: 0, requests_per_hour: 0, ephemeral_per_second: 0, ..LIMITS };
+    let mut rate = UserRate::new(at(0));
+    assert!(requests(&mut rate, &off, 0, 100_000).iter().all(|verdict| *verdict == Verdict::Allowed));
+    assert!((0..100_000).all(|_| rate.charge(Charge::Ephemeral, &off, at(0)) == Verdict::Allowed));
+    assert!(rate.is_idle(at(0)));
+}
+
+#[test]
+fn ephemeral_messages_have_a_bucket_of_one_second() {
+    let mut rate = UserRate::new(at(0));
+    let passed = |rate: &mut UserRate, ms: i64| {
+        (0..200).filter(|_| rate.charge(Charge::Ephemeral, &LIMITS, at(ms)) == Verdict::Allowed).count()
+    };
+    assert_eq!(passed(&mut rate, 0), 60);
+    assert_eq!(passed(&mut rate, 500), 30);
+    assert_eq!(passed(&mut rate, 2_000), 60);
+    assert_eq!(requests(&mut rate, &LIMITS, 2_000, 1), [Verdict::Allowed]);
+    let steady = (0..600).filter(|n| rate.charge(Charge::Ephemeral, &LIMITS, at(10_000 + n * 17)) == Verdict::Allowed);
+    assert_eq!(steady.count(), 600);
+}
+
+#[test]
+fn it_is_forgotten_when_nothing_counts_any_more() {
+    let mut rate = UserRate::new(at(0));
+    assert!(rate.is_idle(at(0)));
+    rate.charge(Charge::Ephemeral, &LIMITS, at(0));
+    assert!(!rate.is_idle(at(0)));
+    assert!(rate.is_idle(at(1_000)));
+    rate.charge(Charge::Request, &LIMITS, at(1_000));
+    assert!(!rate.is_idle(at(3_000_000)));
+    assert!(rate.is_idle(at(1_000 + 4_050_000)));
+    requests(&mut rate, &LIMITS, 9_000_000, 71);
+    assert!(rate.is_idle(at(9_000_000 + 4_050_000)));
+}
+
+#[test]
+fn a_clock_that_steps_back_locks_nobody_out() {
+    let mut rate = UserRate::new(at(0));
+    requests(&mut rate, &LIMITS, 0, 71);
+    assert!(rate.blocked_for(at(-10_000)).is_some_and(|seconds| seconds <= 900));
+    assert_eq!(rate.blocked_for(at(-3_600_000)), None);
+    assert!(matches!(requests(&mut rate, &LIMITS, -3_600_000, 1)[..], [Verdict::Refused { .. }]));
+    assert_eq!(requests(&mut rate, &LIMITS, -3_600_000 + 60_000, 1), [Verdict::Allowed]);
+
+    let mut extremes = UserRate::new(Timestamp { unix_ms: i64::MIN });
+    for unix_ms in [i64::MAX, i64::MIN, 0, i64::MAX, -1] {
+        extremes.charge(Charge::Request, &LIMITS, Timestamp { unix_ms });
+        extremes.blocked_for(Timestamp { unix_ms: i64::MIN });
+        extremes.is_idle(Timestamp { unix_ms: i64::MIN });
+    }
+}
+
+/// Gaps that make bursts, even streams and pauses.
+fn gap_ms() -> impl Strategy<Value = i64> {
+    prop_oneof![4 => 0..3i64, 4 => 0..2_000i64, 1 => 5_000..70_000i64]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Against a log of every request.
+    #[test]
+    fn the_window_slides(limit in 1..80u32, gaps in prop::collection::vec(gap_ms(), 1..500)) {
+        let limits = RateLimits { requests_per_minute: limit, requests_per_hour: 0, ..NO_BLOCK };
+        let mut rate = UserRate::new(at(0));
+        let (mut log, mut now) = (Vec::new(), 0);
+        for gap in gaps {
+            now += gap;
+            let younger = |ms: i64| log.iter().filter(|sent| now - **sent <= ms).count() as u32;
+            match rate.charge(Charge::Request, &limits, at(now)) {
+                Verdict::Allowed => {
+                    prop_assert!(younger(60_000 - EARLY_MS) < limit);
+                    log.push(now);
+                }
+                Verdict::Refused { retry_after_seconds, window: Window::Minute } => {
+                    prop_assert!(younger(60_000 + LATE_MS) >= limit);
+                    prop_assert!((1..=60).contains(&retry_after_seconds));
+                    let retry = |seconds: u32| {
+                        rate.clone().charge(Charge::Request, &limits, at(now + i64::from(seconds) * 1000))
+                    };
+                    prop_assert_eq!(retry(retry_after_seconds), Verdict::Allowed);
+                    prop_assert_ne!(retry(retry_after_seconds - 1), Verdict::Allowed);
+                }
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+    }
+
+    /// The wait holds when both windows are full, too.
+    #[test]
+    fn the_wait_is_true_for_both_windows(gaps in prop::collection::vec(0..40_000i64, 1..400)) {
+        let limits = RateLimits { requests_per_minute: 5, requests_per_hour: 60, ..NO_BLOCK };
+        let (mut rate, mut now) = (UserRate::new(at(0)), 0);
+        for gap in gaps {
+            now += gap;
+            if let Verdict::Refused { retry_after_seconds, .. } = rate.charge(Charge::Request, &limits, at(now)) {
+                let later = at(now + i64::from(retry_after_seconds) * 1000);
+                prop_assert_eq!(rate.clone().charge(Charge::Request, &limits, later), Verdict::Allowed);
+            }
+        }
+    }
+
+    /// Whatever the clock does, an hour and a bit later everything is open again.
+    #[test]
+    fn no_clock_locks_out(steps in prop::collection::vec(-10_000_000..10_000_000i64, 1..100)) {
+        let (mut rate, mut now) = (UserRate::new(at(0)), 0);
+        for step in steps {
+            now += step;
+            requests(&mut rate, &LIMITS, now, 15);
+        }
+        prop_assert_eq!(requests(&mut rate, &LIMITS, now + 4_050_000, 1), vec![Verdict::Allowed]);
+        prop_assert_eq!(rate.blocked_for(at(now + 4_050_000)), None);
+    }
+}

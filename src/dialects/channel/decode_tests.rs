@@ -1,1 +1,113 @@
+use proptest::{collection::vec, prelude::*};
+use serde_json::{Value, json};
 
+use super::*;
+
+/// Any JSON, with the fields' own names among the keys.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(|number| json!(number)),
+        any_text().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((field_name(), inner), 0..6).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![any::<String>(), message_type()]
+}
+
+fn message_type() -> impl Strategy<Value = String> {
+    let types =
+        ["message", "dm_message", "typing", "dm_typing", "webrtc_offer", "webrtc_answer", "ping", "auth_refresh"];
+    prop::sample::select(types.to_vec()).prop_map(str::to_owned)
+}
+
+fn field_name() -> impl Strategy<Value = String> {
+    let names = ["type", "ref", "content", "is_typing", "target_user_id", "token", "data", "other"];
+    prop::sample::select(names.to_vec()).prop_map(str::to_owned)
+}
+
+/// What a client would have written to mean the same.
+fn written(request: &Request) -> Value {
+    let raw = |json: &RawJson| serde_json::from_str::<Value>(json.as_str()).expect("kept JSON is well-formed");
+    let mut message = match &request.command {
+        Command::Ping => json!({"type": "ping"}),
+        Command::AuthRefresh { token } => json!({"type": "auth_refresh", "token": token}),
+        Command::SendMessage { content } => json!({"type": "message", "content": &**content}),
+        Command::SetTyping { typing } => json!({"type": "typing", "is_typing": *typing == Typing::Started}),
+        Command::Signal { kind, target, data } => {
+            let name = match kind {
+                SignalKind::Offer => "webrtc_offer",
+                SignalKind::Answer => "webrtc_answer",
+                SignalKind::IceCandidate => "webrtc_ice_candidate",
+            };
+            json!({"type": name, "target_user_id": target.as_ref().map(UserId::as_str), "data": raw(data)})
+        }
+    };
+    message["ref"] = request.reference.as_ref().map_or(Value::Null, raw);
+    message
+}
+
+fn check(message: ClientMessage<'_>) {
+    match decode(message) {
+        Ok(request) => {
+            let again = written(&request).to_string();
+            assert_eq!(written(&decode(ClientMessage::Text(&again)).unwrap()), written(&request));
+        }
+        Err(Rejection { refusal, .. }) => {
+            assert!(refusal.sentence.len() > 20, "a sentence for people: {refusal}");
+            assert!(!refusal.sentence.contains(char::is_control), "fit for a log line: {refusal:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_a_request_or_a_refusal(text: String, bytes in vec(any::<u8>(), 0..200_usize)) {
+        check(ClientMessage::Text(&text));
+        check(ClientMessage::Text(&String::from_utf8_lossy(&bytes)));
+        check(ClientMessage::Binary(&bytes));
+    }
+
+    #[test]
+    fn any_json_is_a_request_or_a_refusal(value in any_json()) {
+        check(ClientMessage::Text(&value.to_string()));
+    }
+
+    #[test]
+    fn any_fields_are_a_request_or_a_refusal(kind in message_type(), fields in vec((field_name(), any_json()), 0..6)) {
+        let mut message = json!({"type": kind});
+        for (name, value) in fields {
+            message[name] = value;
+        }
+        check(ClientMessage::Text(&message.to_string()));
+    }
+
+    #[test]
+    fn a_message_cut_or_damaged_is_a_request_or_a_refusal(value in any_json(), at: prop::sample::Index, byte: u8) {
+        let mut text = value.to_string().into_bytes();
+        let at = at.index(text.len());
+        check(ClientMessage::Text(&String::from_utf8_lossy(&text[..at])));
+        text[at] = byte;
+        check(ClientMessage::Text(&String::from_utf8_lossy(&text)));
+    }
+
+    #[test]
+    fn text_and_reference_arrive_as_they_were_sent(content in "[^\0]{1,60}", reference: String) {
+        prop_assume!(!content.trim().is_empty() && json!(reference).to_string().len() <= limits::REF_BYTES_MAX);
+        let text = json!({"type": "message", "content": content, "ref": reference}).to_string();
+        let request = decode(ClientMessage::Text(&text)).unwrap();
+        prop_assert_eq!(request.reference, Some(RawJson::from_parsed(&json!(reference).to_string())));
+        prop_assert_eq!(request.command, Command::SendMessage { content: content.into() });
+    }
+}

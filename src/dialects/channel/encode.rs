@@ -162,3 +162,7 @@ fn with_room<'a>(object: Object<'a>, room: &RoomIdentity) -> Object<'a> {
         RoomScope::Direct { .. } => object.plain("conversation_id", room.id),
     }
 }
+
+#[cfg(test)]
+#[path = "encode_tests.rs"]
+mod tests;

@@ -1,0 +1,320 @@
+//! Thousands of WebSocket clients on one thread and one epoll.
+//!
+//! The receive path reads into one shared buffer and hands out text payloads as slices of it; a connection keeps
+//! bytes of its own only for a frame that is not all there yet. Whoever listens decides what to look at.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::Result;
+use crate::frame;
+
+const READ_BUFFER_BYTES: usize = 512 * 1024;
+const EVENTS_PER_TURN: usize = 4_096;
+/// How long all of a swarm's handshakes may take without one of them ending.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Below this, epoll's timeout of whole milliseconds is too coarse to wait with.
+const SPIN_BELOW: Duration = Duration::from_micros(1_200);
+
+/// Hears what arrives.
+pub trait Receiver {
+    fn text(&mut self, connection: usize, payload: &[u8], now: Instant);
+}
+
+impl Receiver for () {
+    fn text(&mut self, _connection: usize, _payload: &[u8], _now: Instant) {}
+}
+
+/// How to pass the time until something is due.
+#[derive(Clone, Copy)]
+pub enum Waiting {
+    /// On time to microseconds, at the price of this core.
+    Spin,
+    /// On time to a millisecond, leaving the core to others.
+    Sleep,
+}
+
+enum Phase {
+    Handshake,
+    Open,
+    /// With the close frame's code, if one came.
+    Closed(Option<u16>),
+}
+
+struct Connection {
+    socket: TcpStream,
+    phase: Phase,
+    /// The start of a frame whose end has not arrived.
+    partial: Vec<u8>,
+    unsent: Vec<u8>,
+    /// Has had its first text frame: servers under test send one when the socket is in its room.
+    joined: bool,
+    deaf: bool,
+}
+
+pub struct Swarm {
+    address: SocketAddr,
+    poll: Poll,
+    events: Events,
+    buffer: Vec<u8>,
+    connections: Vec<Connection>,
+    joined: usize,
+    closed: usize,
+}
+
+impl Swarm {
+    pub fn new(address: SocketAddr) -> Result<Swarm> {
+        Ok(Swarm {
+            address,
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            buffer: vec![0; READ_BUFFER_BYTES],
+            connections: Vec::new(),
+            joined: 0,
+            closed: 0,
+        })
+    }
+
+    /// Opens one connection per path, `at_once` under way at a time, until each is in its room.
+    pub fn join_all<R: Receiver>(&mut self, paths: &[String], at_once: usize, receiver: &mut R) -> Result<()> {
+        let already = self.joined;
+        let mut started = 0;
+        let mut progress = (already, Instant::now());
+        while self.joined - already < paths.len() {
+            while started < paths.len() && started < self.joined - already + at_once {
+                self.open(&paths[started])?;
+                started += 1;
+            }
+            self.turn(Instant::now() + Duration::from_millis(100), Waiting::Sleep, receiver)?;
+            self.require_all_open()?;
+            if self.joined > progress.0 {
+                progress = (self.joined, Instant::now());
+            } else if progress.1.elapsed() > HANDSHAKE_TIMEOUT {
+                return Err(format!(
+                    "{} of {} sockets are still not in their rooms",
+                    paths.len() - self.joined,
+                    paths.len()
+                )
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, path: &str) -> Result<usize> {
+        self.adopt(TcpStream::connect(self.address)?, path)
+    }
+
+    /// Opens one connection with a kernel receive buffer of about `bytes`, and waits until it is in its room.
+    pub fn join_with_receive_buffer<R: Receiver>(
+        &mut self,
+        path: &str,
+        bytes: usize,
+        receiver: &mut R,
+    ) -> Result<usize> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(self.address), socket2::Type::STREAM, None)?;
+        socket.set_recv_buffer_size(bytes)?;
+        socket.connect(&self.address.into())?;
+        socket.set_nonblocking(true)?;
+        let index = self.adopt(TcpStream::from_std(socket.into()), path)?;
+        let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        while !self.connections[index].joined {
+            if Instant::now() > deadline {
+                return Err("the socket with a small receive buffer did not get into its room".into());
+            }
+            self.turn(Instant::now() + Duration::from_millis(100), Waiting::Sleep, receiver)?;
+        }
+        Ok(index)
+    }
+
+    fn adopt(&mut self, mut socket: TcpStream, path: &str) -> Result<usize> {
+        let index = self.connections.len();
+        // Edge-triggered: the write edge fires once when the connection stands, and again only after a full buffer.
+        self.poll.registry().register(&mut socket, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            self.address
+        );
+        self.connections.push(Connection {
+            socket,
+            phase: Phase::Handshake,
+            partial: Vec::new(),
+            unsent: request.into_bytes(),
+            joined: false,
+            deaf: false,
+        });
+        Ok(index)
+    }
+
+    pub fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Sends a text frame; what the kernel does not take now goes out in a later turn.
+    pub fn send(&mut self, connection: usize, text: &[u8]) -> Result<()> {
+        let connection = &mut self.connections[connection];
+        frame::append(frame::TEXT, text, &mut connection.unsent);
+        connection.flush()?;
+        Ok(())
+    }
+
+    /// From now on nothing is read from this connection.
+    pub fn make_deaf(&mut self, connection: usize) {
+        self.connections[connection].deaf = true;
+    }
+
+    /// Bytes (up to 1 MiB) that wait in the kernel for a deaf connection, or `None` once the server has reset it.
+    pub fn waiting_bytes(&mut self, connection: usize) -> Option<usize> {
+        let mut window = vec![0; 1 << 20];
+        match self.connections[connection].socket.peek(&mut window) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(0),
+            Err(_) => None,
+        }
+    }
+
+    /// Waits for the next readiness, at most until `until`, and hands what arrived to `receiver`.
+    pub fn turn<R: Receiver>(&mut self, until: Instant, waiting: Waiting, receiver: &mut R) -> Result<()> {
+        let left = until.saturating_duration_since(Instant::now());
+        let timeout = match waiting {
+            Waiting::Spin if left < SPIN_BELOW => Duration::ZERO,
+            Waiting::Spin => left - SPIN_BELOW,
+            Waiting::Sleep => left,
+        };
+        match self.poll.poll(&mut self.events, Some(timeout)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
+            _ => {}
+        }
+        for event in &self.events {
+            let index = event.token().0;
+            let connection = &mut self.connections[index];
+            let (was_joined, was_closed) = (connection.joined, connection.is_closed());
+            if event.is_writable() {
+                connection.flush()?;
+            }
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                connection.drain(index, &mut self.buffer, receiver)?;
+            }
+            self.joined += usize::from(connection.joined && !was_joined);
+            self.closed += usize::from(connection.is_closed() && !was_closed);
+        }
+        Ok(())
+    }
+
+    /// Turns until `until`, for when nothing has to be sent meanwhile.
+    pub fn listen_until<R: Receiver>(&mut self, until: Instant, receiver: &mut R) -> Result<()> {
+        while Instant::now() < until {
+            self.turn(until, Waiting::Sleep, receiver)?;
+        }
+        Ok(())
+    }
+
+    /// Fails if the server has ended any connection.
+    pub fn require_all_open(&self) -> Result<()> {
+        if self.closed == 0 {
+            return Ok(());
+        }
+        let code = self.connections.iter().find_map(|connection| match connection.phase {
+            Phase::Closed(code) => Some(code),
+            Phase::Handshake | Phase::Open => None,
+        });
+        let code = code.flatten().map_or_else(|| "without a close frame".to_owned(), |code| format!("with {code}"));
+        Err(format!("the server closed {} connections, the first one {code}", self.closed).into())
+    }
+}
+
+impl Connection {
+    fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed(_))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.unsent.is_empty() {
+            match self.socket.write(&self.unsent) {
+                Ok(written) => drop(self.unsent.drain(..written)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // The connection is not up yet: its write edge comes.
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => break,
+                // The read side tells why.
+                Err(error) if is_reset(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn drain<R: Receiver>(&mut self, index: usize, buffer: &mut [u8], receiver: &mut R) -> Result<()> {
+        while !self.deaf && !self.is_closed() {
+            let held = self.partial.len();
+            buffer[..held].copy_from_slice(&self.partial);
+            let filled = match self.socket.read(&mut buffer[held..]) {
+                Ok(0) => return self.ended(),
+                Ok(read) => held + read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if is_reset(&error) => return self.ended(),
+                Err(error) => return Err(error.into()),
+            };
+            let used = self.consume(index, &buffer[..filled], receiver)?;
+            self.partial.clear();
+            self.partial.extend_from_slice(&buffer[used..filled]);
+            // A short read emptied the socket; a new edge follows whatever comes next.
+            if filled < buffer.len() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self) -> Result<()> {
+        if matches!(self.phase, Phase::Handshake) {
+            return Err("the server ended a connection during the handshake".into());
+        }
+        self.phase = Phase::Closed(None);
+        Ok(())
+    }
+
+    /// Handles the whole frames of `bytes` and tells how many bytes those were.
+    fn consume<R: Receiver>(&mut self, index: usize, bytes: &[u8], receiver: &mut R) -> Result<usize> {
+        let mut used = 0;
+        if matches!(self.phase, Phase::Handshake) {
+            let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(0) };
+            if !bytes.starts_with(b"HTTP/1.1 101") {
+                let answer = String::from_utf8_lossy(bytes);
+                let (status, body) = (answer.lines().next().unwrap_or_default(), &answer[end + 4..]);
+                return Err(format!("the server refused an upgrade: {status} {body}").into());
+            }
+            self.phase = Phase::Open;
+            used = end + 4;
+        }
+        let now = Instant::now();
+        while let Some(frame) = frame::first(&bytes[used..])? {
+            used += frame.bytes;
+            match frame.opcode {
+                frame::TEXT => {
+                    self.joined = true;
+                    receiver.text(index, frame.payload, now);
+                }
+                frame::PING => {
+                    frame::append(frame::PONG, frame.payload, &mut self.unsent);
+                    self.flush()?;
+                }
+                frame::CLOSE => {
+                    let code = frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                    self.phase = Phase::Closed(code);
+                    return Ok(used);
+                }
+                _ => {}
+            }
+        }
+        Ok(used)
+    }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+}

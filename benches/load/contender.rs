@@ -1,0 +1,111 @@
+//! Who is compared: how each server is started, what a member sends it, and how a broadcast is recognised.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use crate::Result;
+use crate::server::ServerCommand;
+use crate::tag::TagReader;
+use crate::world::{self, World};
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Contender {
+    /// Convene's ephemeral path: a typing event to all members, nothing stored.
+    ConveneTyping,
+    /// The same with `CORK_MS=0`: frames of one turn still share a write, none waits.
+    ConveneTypingUncorked,
+    /// Convene's durable path: stored and numbered, then sent to all members.
+    ConveneMessage,
+    /// benches/baselines/actix_web_actors.rs
+    ActixWebActors,
+    /// benches/baselines/ws/server.mjs
+    NpmWs,
+}
+
+/// What a baseline's broadcast has around its text: `{"type":"message","content":"","seq":123456}`.
+const BASELINE_ENVELOPE_BYTES: usize = 46;
+
+impl Contender {
+    /// The row that others are compared with: it runs everywhere and has no tuning.
+    pub const BASE: Contender = Contender::NpmWs;
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Contender::ConveneTyping => "Convene, typing",
+            Contender::ConveneTypingUncorked => "Convene, typing, CORK_MS=0",
+            Contender::ConveneMessage => "Convene, stored message",
+            Contender::ActixWebActors => "actix-web-actors",
+            Contender::NpmWs => "npm ws",
+        }
+    }
+
+    pub fn is_convene(self) -> bool {
+        match self {
+            Contender::ConveneTyping | Contender::ConveneTypingUncorked | Contender::ConveneMessage => true,
+            Contender::ActixWebActors | Contender::NpmWs => false,
+        }
+    }
+
+    /// How to find the publisher's number in a broadcast.
+    pub fn tags(self) -> TagReader {
+        match self {
+            Contender::ConveneTyping | Contender::ConveneTypingUncorked => {
+                TagReader::new("\"type\":\"typing\"", world::USER_BEFORE_NUMBER)
+            }
+            Contender::ConveneMessage | Contender::ActixWebActors | Contender::NpmWs => {
+                TagReader::new("\"type\":\"message\"", "\"content\":\"")
+            }
+        }
+    }
+
+    /// What `publisher` sends in its `round`th turn.
+    pub fn compose(self, publisher: usize, round: u64, text_bytes: usize) -> Vec<u8> {
+        let text_bytes = match self {
+            // On and off in turn: a server may swallow what changes nothing.
+            Contender::ConveneTyping | Contender::ConveneTypingUncorked => {
+                return format!(r#"{{"type":"typing","is_typing":{}}}"#, round.is_multiple_of(2)).into_bytes();
+            }
+            Contender::ConveneMessage => text_bytes,
+            Contender::ActixWebActors | Contender::NpmWs => text_bytes.saturating_sub(BASELINE_ENVELOPE_BYTES),
+        };
+        let text = format!("{publisher:06} {:x<1$}", "", text_bytes.saturating_sub(7));
+        format!(r#"{{"type":"message","content":"{text}"}}"#).into_bytes()
+    }
+
+    /// How to start this server; `binary` and `workers` are Convene's.
+    pub fn command(self, binary: &Path, workers: usize, world: &World) -> Result<ServerCommand> {
+        match self {
+            Contender::ConveneTyping | Contender::ConveneMessage => Ok(world.command(binary, workers)),
+            Contender::ConveneTypingUncorked => {
+                let mut command = world.command(binary, workers);
+                command.environment.push(("CORK_MS".to_owned(), "0".to_owned()));
+                Ok(command)
+            }
+            Contender::ActixWebActors => {
+                let mut command = ServerCommand::new(std::env::current_exe()?);
+                command.arguments.push("serve-actix-web-actors".into());
+                Ok(command)
+            }
+            Contender::NpmWs => npm_ws(),
+        }
+    }
+
+    /// The path, query included, by which `member` enters `room`.
+    pub fn path(self, world: &World, member: usize, room: usize) -> Result<String> {
+        if self.is_convene() {
+            return world.path(member, room);
+        }
+        Ok(format!("/ws/channel/{room}?user={member}"))
+    }
+}
+
+fn npm_ws() -> Result<ServerCommand> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/baselines/ws");
+    if !folder.join("node_modules/ws").exists() {
+        return Err(format!("npm ws is not installed: run `npm ci --prefix {}`", folder.display()).into());
+    }
+    let mut command = ServerCommand::new("node");
+    command.arguments.push(folder.join("server.mjs").into());
+    Ok(command)
+}

@@ -1,0 +1,119 @@
+//! Who was sent what: every publication is counted until the last member has it.
+//!
+//! A publication is recognised by its publisher, whose number every broadcast carries, so one member has at most one
+//! publication on the way. (An ephemeral event carries nothing else that we could choose.)
+
+use std::time::Instant;
+
+use crate::Result;
+use crate::client::Receiver;
+use crate::contender::Contender;
+use crate::histogram::Histogram;
+use crate::tag::{Sighting, TagReader};
+
+/// One member's publication on its way.
+#[derive(Clone, Copy)]
+struct Flight {
+    since: Instant,
+    missing: u32,
+}
+
+pub struct Fanout {
+    tags: TagReader,
+    flights: Vec<Flight>,
+    receivers: u32,
+    pub latency: Histogram,
+    /// Since the window began.
+    pub deliveries: u64,
+    pub delivered_bytes: u64,
+    /// Publishers whose publication has reached everybody.
+    pub completed: Vec<usize>,
+    pub missing: u64,
+    /// A publisher spoke again before everybody had its last word.
+    pub overtaken: u64,
+    /// Deliveries beyond those expected.
+    pub surplus: u64,
+    /// When the room was told that somebody left it.
+    pub departed_at: Option<Instant>,
+    refusal: Option<String>,
+}
+
+const DEPARTURE: &[u8] = b"{\"type\":\"user_left\"";
+
+impl Fanout {
+    /// For `publishers` members, each of whose publications is to reach `receivers`.
+    pub fn new(contender: Contender, publishers: usize, receivers: usize) -> Self {
+        Fanout {
+            tags: contender.tags(),
+            flights: vec![Flight { since: Instant::now(), missing: 0 }; publishers],
+            receivers: receivers as u32,
+            latency: Histogram::default(),
+            deliveries: 0,
+            delivered_bytes: 0,
+            completed: Vec::new(),
+            missing: 0,
+            overtaken: 0,
+            surplus: 0,
+            departed_at: None,
+            refusal: None,
+        }
+    }
+
+    /// To be called right before `publisher` sends what was due at `since`.
+    pub fn published(&mut self, publisher: usize, since: Instant) {
+        let flight = &mut self.flights[publisher];
+        self.overtaken += u64::from(flight.missing > 0);
+        flight.missing += self.receivers;
+        flight.since = since;
+        self.missing += u64::from(self.receivers);
+    }
+
+    /// A measured window begins: what is counted per window starts at nought.
+    pub fn begin_window(&mut self) {
+        self.latency.clear();
+        self.deliveries = 0;
+        self.delivered_bytes = 0;
+    }
+
+    /// Fails if a delivery is missing or was one too many, or if the server refused a message.
+    pub fn require_complete(&self) -> Result<()> {
+        if let Some(refusal) = &self.refusal {
+            return Err(format!("the server refused a message: {refusal}").into());
+        }
+        if self.missing > 0 || self.surplus > 0 {
+            return Err(format!("{} deliveries are missing, {} came twice", self.missing, self.surplus).into());
+        }
+        Ok(())
+    }
+
+    pub fn refused(&self) -> bool {
+        self.refusal.is_some()
+    }
+}
+
+impl Receiver for Fanout {
+    fn text(&mut self, _connection: usize, payload: &[u8], now: Instant) {
+        let publisher = match self.tags.read(payload) {
+            Sighting::Number(publisher) => publisher as usize,
+            Sighting::Refusal => return self.refusal = Some(String::from_utf8_lossy(payload).into_owned()),
+            Sighting::Other => {
+                if payload.starts_with(DEPARTURE) {
+                    self.departed_at.get_or_insert(now);
+                }
+                return;
+            }
+        };
+        let Some(flight) = self.flights.get_mut(publisher) else { return self.surplus += 1 };
+        if flight.missing == 0 {
+            return self.surplus += 1;
+        }
+        flight.missing -= 1;
+        self.missing -= 1;
+        if flight.missing == 0 {
+            self.completed.push(publisher);
+        }
+        self.deliveries += 1;
+        self.delivered_bytes += payload.len() as u64;
+        self.latency.record(now.saturating_duration_since(flight.since));
+    }
+}

@@ -1,0 +1,225 @@
+//! The command line: one subcommand per scenario, the shared options in `Common`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::contender::Contender;
+
+#[derive(Parser)]
+#[command(name = "load", about = "Convene's load generator; see docs/performance.md")]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub scenario: Scenario,
+}
+
+#[derive(Subcommand)]
+pub enum Scenario {
+    /// One room, published to at a steady low rate: the price of one unbatched delivery.
+    Sparse(Sparse),
+    /// One room, a fixed number of messages in flight: the price at saturation.
+    Window(Window),
+    /// Many small rooms in which everybody talks, with and without corking.
+    Rooms(Rooms),
+    /// Resident bytes per idle authenticated connection in a room.
+    Idle(Idle),
+    /// Connects per second and CPU per join, token checked.
+    Joins(Idle),
+    /// Stored and acknowledged messages per second on SQLite and PostgreSQL.
+    Stored(Stored),
+    /// Counts and order over several workers: fails on any lost, doubled or reordered delivery.
+    Order(Order),
+    /// What one reader that never reads costs the others.
+    Stall(Stall),
+    /// User-space instructions per delivery under callgrind: the gate that CI holds.
+    Instructions(Instructions),
+    /// The baseline server of benches/baselines/actix_web_actors.rs; started by the scenarios.
+    #[command(hide = true)]
+    ServeActixWebActors,
+}
+
+#[derive(Args, Clone)]
+pub struct Common {
+    /// How often each server is measured; the table shows medians.
+    #[arg(long, default_value_t = 3)]
+    pub reps: usize,
+    /// Length of a measured window.
+    #[arg(long, default_value_t = 10.0)]
+    pub seconds: f64,
+    /// Load before a measured window, not counted.
+    #[arg(long, default_value_t = 2.0)]
+    pub warmup_seconds: f64,
+    /// Measure only these servers (comma-separated).
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<Contender>,
+    /// The core, or the cores (`0,1`), that a server under test is pinned to.
+    #[arg(long, default_value = "0")]
+    pub server_cores: String,
+    /// The core that this process is pinned to.
+    #[arg(long, default_value = "1")]
+    pub generator_cores: String,
+    /// Worker threads of Convene (the baselines have one).
+    #[arg(long, default_value_t = 1)]
+    pub workers: usize,
+    /// The Convene binary to measure.
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_convene"))]
+    pub binary: PathBuf,
+}
+
+impl Common {
+    pub fn window(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+
+    pub fn warmup(&self) -> Duration {
+        Duration::from_secs_f64(self.warmup_seconds)
+    }
+
+    /// Those of `all` that were asked for.
+    pub fn chosen(&self, all: &[Contender]) -> Vec<Contender> {
+        all.iter().copied().filter(|one| self.only.is_empty() || self.only.contains(one)).collect()
+    }
+}
+
+#[derive(Args)]
+pub struct Sparse {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 1_000)]
+    pub members: usize,
+    /// Messages a second into the room.
+    #[arg(long, default_value_t = 50.0)]
+    pub rate: f64,
+    /// Bytes of text in a stored message, and of the whole JSON of a baseline's broadcast.
+    #[arg(long, default_value_t = 128)]
+    pub text_bytes: usize,
+}
+
+#[derive(Args)]
+pub struct Window {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 1_000)]
+    pub members: usize,
+    /// Messages in flight, each from another member; one run each.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 32])]
+    pub in_flight: Vec<usize>,
+    #[arg(long, default_value_t = 128)]
+    pub text_bytes: usize,
+}
+
+#[derive(Args)]
+pub struct Rooms {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 100)]
+    pub rooms: usize,
+    #[arg(long, default_value_t = 10)]
+    pub members: usize,
+    /// Messages a second from each member.
+    #[arg(long, default_value_t = 10.0)]
+    pub rate: f64,
+    /// Who speaks after whom.
+    #[arg(long, value_enum, default_value_t = Turns::Conversation)]
+    pub turns: Turns,
+    #[arg(long, default_value_t = 128)]
+    pub text_bytes: usize,
+}
+
+/// The order in which the members of all rooms take turns at one even overall rate.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Turns {
+    /// A room's members speak one right after the other, then the next room's: bursts, as of cursors.
+    Conversation,
+    /// One member of each room, then the next member of each room: every room hears evenly spaced messages.
+    Scattered,
+}
+
+#[derive(Args)]
+pub struct Idle {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 50)]
+    pub rooms: usize,
+    #[arg(long, default_value_t = 100)]
+    pub members: usize,
+    /// Handshakes under way at once.
+    #[arg(long, default_value_t = 64)]
+    pub at_once: usize,
+}
+
+#[derive(Args)]
+pub struct Stored {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 50)]
+    pub rooms: usize,
+    #[arg(long, default_value_t = 200)]
+    pub senders: usize,
+    /// Unacknowledged messages that a sender may have.
+    #[arg(long, default_value_t = 1)]
+    pub depth: usize,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Sqlite, Database::Postgres])]
+    pub databases: Vec<Database>,
+    #[arg(long, default_value_t = 128)]
+    pub text_bytes: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+#[derive(Args)]
+pub struct Order {
+    /// Deliveries to check.
+    #[arg(long, default_value_t = 5_000_000)]
+    pub deliveries: u64,
+    #[arg(long, default_value_t = 8)]
+    pub rooms: usize,
+    #[arg(long, default_value_t = 250)]
+    pub members: usize,
+    /// Members of each room who speak.
+    #[arg(long, default_value_t = 4)]
+    pub senders: usize,
+    /// Messages that a speaker may have on the way to somebody.
+    #[arg(long, default_value_t = 8)]
+    pub depth: usize,
+    #[arg(long, default_value_t = 2)]
+    pub workers: usize,
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_convene"))]
+    pub binary: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Stall {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 1_000)]
+    pub members: usize,
+    #[arg(long, default_value_t = 50.0)]
+    pub rate: f64,
+    /// Large, so that the reader that does not read fills its buffers within seconds.
+    #[arg(long, default_value_t = 4_096)]
+    pub text_bytes: usize,
+}
+
+#[derive(Args)]
+pub struct Instructions {
+    #[arg(long, value_enum, default_value_t = Contender::ConveneTyping)]
+    pub contender: Contender,
+    #[arg(long, default_value_t = 300)]
+    pub members: usize,
+    #[arg(long, default_value_t = 200)]
+    pub messages: usize,
+    /// Instructions per delivery above which the run fails.
+    #[arg(long, default_value_t = 700)]
+    pub limit: u64,
+    /// Where callgrind writes its profile.
+    #[arg(long, default_value = "target/callgrind/callgrind.out")]
+    pub profile: PathBuf,
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_convene"))]
+    pub binary: PathBuf,
+}

@@ -1,0 +1,95 @@
+//! A PostgreSQL of our own in a temporary folder, on a free port, with the durability it has by default.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::Result;
+
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// PostgreSQL refuses to run as root; Debian's package makes this user.
+const SYSTEM_USER: &str = "postgres";
+
+pub struct Postgres {
+    child: Child,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Postgres {
+    /// `initdb`, then a server that listens on 127.0.0.1 alone and trusts it.
+    pub fn start() -> Result<Postgres> {
+        let programs = programs()?;
+        let folder = tempfile::Builder::new().prefix("convene-bench-pg-").tempdir()?;
+        run(Command::new("chown").arg(SYSTEM_USER).arg(folder.path()))?;
+        let data = folder.path().join("data");
+        run(as_postgres(&programs.join("initdb")).args(["-A", "trust", "-U", "convene", "-D"]).arg(&data))?;
+
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut server = as_postgres(&programs.join("postgres"));
+        server.arg("-D").arg(&data).args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=on", "-p"]);
+        server.arg(port.to_string()).arg("-k").arg(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut started = Postgres { child: server.spawn()?, folder, port };
+        started.wait_ready(&programs)?;
+        Ok(started)
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgres://convene@127.0.0.1:{}/postgres", self.port)
+    }
+
+    fn wait_ready(&mut self, programs: &Path) -> Result<()> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        let port = self.port.to_string();
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(format!("PostgreSQL ended at its start: {status}").into());
+            }
+            let mut probe = Command::new(programs.join("pg_isready"));
+            probe.args(["-q", "-h", "127.0.0.1", "-p", &port]);
+            if probe.status()?.success() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err("PostgreSQL did not become ready".into())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // SIGINT to the postmaster, whose process id is the first line of its lock file, is a fast shutdown; the
+        // child is `runuser`, which ends with it.
+        let lock = self.folder.path().join("data/postmaster.pid");
+        let pid = std::fs::read_to_string(lock).unwrap_or_default();
+        let pid = pid.lines().next().unwrap_or_default();
+        let _ = Command::new("kill").args(["-INT", pid]).status();
+        let _ = self.child.wait();
+    }
+}
+
+fn as_postgres(program: &Path) -> Command {
+    let mut command = Command::new("runuser");
+    command.args(["-u", SYSTEM_USER, "--"]).arg(program).current_dir("/");
+    command
+}
+
+/// Debian's `/usr/lib/postgresql/<version>/bin`, the newest one.
+fn programs() -> Result<PathBuf> {
+    let missing = "PostgreSQL is not installed: run `apt-get install postgresql`";
+    let versions = std::fs::read_dir("/usr/lib/postgresql").map_err(|_| missing)?;
+    let newest =
+        versions.flatten().map(|entry| entry.path().join("bin")).filter(|bin| bin.join("initdb").exists()).max();
+    newest.ok_or_else(|| missing.into())
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
+}

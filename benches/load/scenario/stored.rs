@@ -1,0 +1,243 @@
+//! Stored and acknowledged messages: what one node takes in when everybody speaks, and how soon it answers at half
+//! of that. An acknowledgement counts from the send (saturated) or from when the message was due (at half the rate).
+
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::client::{Receiver, Swarm, Waiting};
+use crate::contender::Contender;
+use crate::histogram::Histogram;
+use crate::options::{Database, Stored};
+use crate::postgres::Postgres;
+use crate::process;
+use crate::report::{Column, Table};
+use crate::scenario::{Stage, stage};
+use crate::tag::{Sighting, TagReader};
+use crate::world::{Layout, World};
+
+/// References in use at once; they go round.
+const REFERENCES: usize = 1 << 16;
+/// If nothing is acknowledged for this long, something was lost.
+const PROGRESS_TIMEOUT: Duration = Duration::from_secs(15);
+
+pub fn run(options: &Stored) -> Result<()> {
+    let common = &options.common;
+    process::require_descriptors(options.senders + 256)?;
+    let layout = Layout { rooms: options.rooms, members: options.senders / options.rooms };
+    let title = format!(
+        "stored: {} senders in {} rooms, {} unacknowledged each",
+        layout.people(),
+        options.rooms,
+        options.depth
+    );
+    let columns = vec![
+        Column::new("acknowledged/s", 0),
+        Column::new("p50 ms", 1),
+        Column::new("p99 ms", 1),
+        Column::new("max ms", 1),
+        Column::new("server CPU µs per message", 1),
+        Column::new("half: sent/s", 0),
+        Column::new("half: p50 ms", 1),
+        Column::new("half: p99 ms", 1),
+        Column::new("half: max ms", 1),
+    ];
+    let mut table = Table::new(title, columns);
+    for _ in 0..common.reps {
+        for &database in &options.databases {
+            let values = measure(options, layout, database)?;
+            table.add(&format!("Convene on {database:?}"), values);
+        }
+    }
+    table.print();
+    Ok(())
+}
+
+/// One repetition on one database, both made for it: a table that grew in an earlier one would be another database.
+fn measure(options: &Stored, layout: Layout, database: Database) -> Result<Vec<f64>> {
+    let common = &options.common;
+    // Started before this process is pinned: the database has both cores, as the scheduler sees fit.
+    let postgres = match database {
+        Database::Sqlite => None,
+        Database::Postgres => Some(Postgres::start()?),
+    };
+    let world = World::make(&common.binary, layout, postgres.as_ref().map(Postgres::url))?;
+    let mut stage = stage(Contender::ConveneMessage, common, &world, layout)?;
+    let mut senders = Senders::new(options.text_bytes, layout.people());
+    let Stage { server, swarm } = &mut stage;
+
+    senders.saturate(swarm, options.depth, Instant::now() + common.warmup())?;
+    senders.begin_window();
+    let (cpu_before, began) = (server.cpu_time()?, Instant::now());
+    senders.saturate(swarm, options.depth, began + common.window())?;
+    let seconds = began.elapsed().as_secs_f64();
+    let cpu = server.cpu_time()?.since(cpu_before).total();
+    let per_second = senders.acknowledged as f64 / seconds;
+    let mut values = vec![per_second];
+    values.extend(senders.latencies());
+    values.push(cpu.as_secs_f64() * 1e6 / senders.acknowledged as f64);
+
+    senders.complete(swarm)?;
+    senders.begin_window();
+    let began = Instant::now();
+    senders.pace(swarm, per_second / 2.0, common.window())?;
+    values.push(senders.acknowledged as f64 / began.elapsed().as_secs_f64());
+    values.extend(senders.latencies());
+    senders.complete(swarm)?;
+    stage.end()?;
+    Ok(values)
+}
+
+#[derive(Clone, Copy)]
+struct Pending {
+    since: Instant,
+    sender: usize,
+    open: bool,
+}
+
+/// The senders' side: who waits for which acknowledgement.
+struct Senders {
+    text_bytes: usize,
+    people: usize,
+    acks: Acks,
+    next_reference: usize,
+    started: bool,
+}
+
+struct Acks {
+    tags: TagReader,
+    pending: Vec<Pending>,
+    open: usize,
+    /// Senders who were just acknowledged.
+    ready: Vec<usize>,
+    acknowledged: u64,
+    latency: Histogram,
+    refusal: Option<String>,
+}
+
+impl std::ops::Deref for Senders {
+    type Target = Acks;
+
+    fn deref(&self) -> &Acks {
+        &self.acks
+    }
+}
+
+impl Senders {
+    fn new(text_bytes: usize, people: usize) -> Self {
+        let acks = Acks {
+            tags: TagReader::new("\"type\":\"ack\"", "\"ref\":"),
+            pending: vec![Pending { since: Instant::now(), sender: 0, open: false }; REFERENCES],
+            open: 0,
+            ready: Vec::new(),
+            acknowledged: 0,
+            latency: Histogram::default(),
+            refusal: None,
+        };
+        Senders { text_bytes, people, acks, next_reference: 0, started: false }
+    }
+
+    fn begin_window(&mut self) {
+        self.acks.acknowledged = 0;
+        self.acks.latency.clear();
+    }
+
+    fn latencies(&self) -> [f64; 3] {
+        [self.latency.quantile_ms(0.5), self.latency.quantile_ms(0.99), self.latency.max_ms()]
+    }
+
+    fn send(&mut self, swarm: &mut Swarm, sender: usize, since: Instant) -> Result<()> {
+        let reference = self.next_reference;
+        let pending = &mut self.acks.pending[reference];
+        if pending.open {
+            return Err(format!("{REFERENCES} messages are unacknowledged").into());
+        }
+        *pending = Pending { since, sender, open: true };
+        self.acks.open += 1;
+        self.next_reference = (reference + 1) % REFERENCES;
+        let text = format!(r#"{{"type":"message","ref":{reference},"content":"{:x<1$}"}}"#, "", self.text_bytes);
+        swarm.send(sender, text.as_bytes())
+    }
+
+    /// Everybody has `depth` messages unacknowledged, always.
+    fn saturate(&mut self, swarm: &mut Swarm, depth: usize, until: Instant) -> Result<()> {
+        if !self.started {
+            self.started = true;
+            for turn in 0..depth * self.people {
+                self.send(swarm, turn % self.people, Instant::now())?;
+            }
+        }
+        let mut progress = Instant::now();
+        let mut ready = Vec::new();
+        while Instant::now() < until {
+            swarm.turn(until, Waiting::Sleep, &mut self.acks)?;
+            self.require_accepted(swarm)?;
+            std::mem::swap(&mut ready, &mut self.acks.ready);
+            if !ready.is_empty() {
+                progress = Instant::now();
+            } else if progress.elapsed() > PROGRESS_TIMEOUT {
+                return Err(format!("{} messages are not acknowledged", self.open).into());
+            }
+            for sender in ready.drain(..) {
+                self.send(swarm, sender, Instant::now())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The senders take turns at an even rate; ticks of a millisecond leave the core to the database between them.
+    fn pace(&mut self, swarm: &mut Swarm, per_second: f64, length: Duration) -> Result<()> {
+        let began = Instant::now();
+        let mut sent: u64 = 0;
+        while began.elapsed() < length {
+            let due = (began.elapsed().as_secs_f64() * per_second) as u64;
+            while sent < due {
+                let since = began + Duration::from_secs_f64(sent as f64 / per_second);
+                self.send(swarm, (sent % self.people as u64) as usize, since)?;
+                sent += 1;
+            }
+            swarm.turn(Instant::now() + Duration::from_millis(1), Waiting::Sleep, &mut self.acks)?;
+            self.require_accepted(swarm)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the acknowledgements that are still to come.
+    fn complete(&mut self, swarm: &mut Swarm) -> Result<()> {
+        let deadline = Instant::now() + PROGRESS_TIMEOUT;
+        while self.open > 0 {
+            if Instant::now() > deadline {
+                return Err(format!("{} messages were never acknowledged", self.open).into());
+            }
+            swarm.turn(deadline, Waiting::Sleep, &mut self.acks)?;
+            self.require_accepted(swarm)?;
+        }
+        self.acks.ready.clear();
+        Ok(())
+    }
+
+    fn require_accepted(&self, swarm: &Swarm) -> Result<()> {
+        swarm.require_all_open()?;
+        match &self.refusal {
+            Some(refusal) => Err(format!("the server refused a message: {refusal}").into()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Receiver for Acks {
+    fn text(&mut self, _connection: usize, payload: &[u8], now: Instant) {
+        let reference = match self.tags.read(payload) {
+            Sighting::Number(reference) => reference as usize,
+            Sighting::Refusal => return self.refusal = Some(String::from_utf8_lossy(payload).into_owned()),
+            Sighting::Other => return,
+        };
+        let Some(pending) = self.pending.get_mut(reference).filter(|pending| pending.open) else {
+            return self.refusal = Some(format!("an acknowledgement that nobody waits for: ref {reference}"));
+        };
+        pending.open = false;
+        self.open -= 1;
+        self.acknowledged += 1;
+        self.latency.record(now.saturating_duration_since(pending.since));
+        self.ready.push(pending.sender);
+    }
+}

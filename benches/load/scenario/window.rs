@@ -1,0 +1,95 @@
+//! One room with a fixed number of messages in flight, each published when its predecessor has reached everybody:
+//! the price of a delivery when the server never rests.
+
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::client::{Swarm, Waiting};
+use crate::contender::Contender;
+use crate::fanout::Fanout;
+use crate::options::Window;
+use crate::report::Table;
+use crate::scenario::{Load, Measured, measure, prepare, stage};
+use crate::world::Layout;
+
+/// If nothing completes for this long, something was lost.
+const PROGRESS_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub fn run(options: &Window) -> Result<()> {
+    let common = &options.common;
+    let chosen = common.chosen(&[
+        Contender::ConveneTyping,
+        Contender::ConveneMessage,
+        Contender::ActixWebActors,
+        Contender::NpmWs,
+    ]);
+    let layout = Layout { rooms: 1, members: options.members };
+    let world = prepare(common, &chosen, layout)?;
+    for &in_flight in &options.in_flight {
+        let title = format!("window: 1 room × {}, {in_flight} in flight", options.members);
+        let mut table =
+            Table::new(title, Measured::columns()).compared_by(Measured::CPU_COLUMN, Contender::BASE.name());
+        for _ in 0..common.reps {
+            for &contender in &chosen {
+                let mut stage = stage(contender, common, &world, layout)?;
+                let mut fanout = Fanout::new(contender, options.members, options.members);
+                let mut load = ClosedLoop::new(contender, options.text_bytes, in_flight);
+                let measured = measure(&mut stage, &mut fanout, &mut load, common)?;
+                table.add(contender.name(), measured.values());
+                stage.end()?;
+            }
+        }
+        table.print();
+    }
+    Ok(())
+}
+
+/// Publishers who each speak again when everybody has heard them.
+pub struct ClosedLoop {
+    contender: Contender,
+    text_bytes: usize,
+    /// Publications so far of each publisher.
+    rounds: Vec<u64>,
+    started: bool,
+}
+
+impl ClosedLoop {
+    pub fn new(contender: Contender, text_bytes: usize, in_flight: usize) -> Self {
+        ClosedLoop { contender, text_bytes, rounds: vec![0; in_flight], started: false }
+    }
+
+    fn publish(&mut self, publisher: usize, swarm: &mut Swarm, fanout: &mut Fanout) -> Result<()> {
+        let round = &mut self.rounds[publisher];
+        *round += 1;
+        let text = self.contender.compose(publisher, *round, self.text_bytes);
+        fanout.published(publisher, Instant::now());
+        swarm.send(publisher, &text)
+    }
+}
+
+impl Load for ClosedLoop {
+    fn run(&mut self, swarm: &mut Swarm, fanout: &mut Fanout, until: Instant) -> Result<()> {
+        if !self.started {
+            self.started = true;
+            for publisher in 0..self.rounds.len() {
+                self.publish(publisher, swarm, fanout)?;
+            }
+        }
+        let mut progress = Instant::now();
+        let mut completed = Vec::new();
+        while Instant::now() < until {
+            swarm.turn(until, Waiting::Sleep, fanout)?;
+            std::mem::swap(&mut completed, &mut fanout.completed);
+            if !completed.is_empty() {
+                progress = Instant::now();
+            } else if progress.elapsed() > PROGRESS_TIMEOUT {
+                swarm.require_all_open()?;
+                fanout.require_complete()?;
+            }
+            for publisher in completed.drain(..) {
+                self.publish(publisher, swarm, fanout)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! Users, a group and its channels on a Convene server, made over REST as any client would make them.
+//!
+//! A world is made once per scenario in a data folder (or database) of its own; the measured servers are then started
+//! on it again and again. Users are never registered: the server provisions them from their tokens.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::server::{Server, ServerCommand};
+
+/// Stands before a user's number in a frame that names the user.
+pub const USER_BEFORE_NUMBER: &str = "\"user_id\":\"b";
+
+const SECRET: &str = "a secret of the load generator, long enough for HS256";
+const TOKEN_TTL_SECONDS: u64 = 24 * 3600;
+const REQUESTS_AT_ONCE: usize = 16;
+
+/// The limits protect a server from what a load generator does.
+const LIMITS_OFF: [&str; 7] = [
+    "WEBSOCKET_REQUESTS_PER_MINUTE",
+    "WEBSOCKET_REQUESTS_PER_HOUR",
+    "WEBSOCKET_EPHEMERAL_PER_SECOND",
+    "WEBSOCKET_EDITS_PER_SECOND",
+    "MAX_CONNECTIONS_PER_USER",
+    "WEBSOCKET_MAX_CONNECTIONS",
+    "REGISTRATIONS_PER_HOUR",
+];
+
+/// Rooms of equal size; member `n` belongs to room `n / members`.
+#[derive(Clone, Copy)]
+pub struct Layout {
+    pub rooms: usize,
+    /// In each room.
+    pub members: usize,
+}
+
+impl Layout {
+    pub fn people(self) -> usize {
+        self.rooms * self.members
+    }
+
+    pub fn room_of(self, member: usize) -> usize {
+        member / self.members
+    }
+}
+
+pub struct World {
+    folder: TempDir,
+    database_url: Option<String>,
+    channels: Vec<String>,
+}
+
+impl World {
+    /// No users and no rooms: for runs in which only baselines take part.
+    pub fn empty() -> Result<World> {
+        let folder = tempfile::Builder::new().prefix("convene-bench-").tempdir()?;
+        Ok(World { folder, database_url: None, channels: Vec::new() })
+    }
+
+    /// Starts a server, makes what `layout` needs, and stops it. Without a `database_url`: SQLite in a temporary folder.
+    pub fn make(binary: &Path, layout: Layout, database_url: Option<String>) -> Result<World> {
+        let mut world = World { database_url, ..World::empty()? };
+        eprintln!("making {} users and {} rooms", layout.people(), layout.rooms);
+        let server = Server::start(&world.command(binary, 1))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        world.channels = runtime.block_on(populate(server.address, layout))?;
+        server.stop(None)?;
+        Ok(world)
+    }
+
+    pub fn command(&self, binary: &Path, workers: usize) -> ServerCommand {
+        let mut command = ServerCommand::new(binary);
+        let data = self.folder.path().display().to_string();
+        let url = self.database_url.clone().unwrap_or_else(|| format!("sqlite://{data}/convene.db"));
+        let mut set = |name: &str, value: &str| command.environment.push((name.to_owned(), value.to_owned()));
+        set("DATA_DIR", &data);
+        set("DATABASE_URL", &url);
+        set("JWT_SECRET_KEY", SECRET);
+        set("WS_HOST", "127.0.0.1");
+        set("WS_PORT", "0");
+        set("WORKERS", &workers.to_string());
+        set("RUST_LOG", "warn");
+        for limit in LIMITS_OFF {
+            set(limit, "0");
+        }
+        command.directory = Some(self.folder.path().to_owned());
+        command
+    }
+
+    pub fn path(&self, member: usize, room: usize) -> Result<String> {
+        let channel = self.channels.get(room).ok_or("the world has no such room")?;
+        Ok(format!("/ws/channel/{channel}?token={}", token(member)?))
+    }
+}
+
+pub fn user_id(member: usize) -> String {
+    format!("b{member:06}")
+}
+
+fn token(member: usize) -> Result<String> {
+    let expires_at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + TOKEN_TTL_SECONDS;
+    let user = user_id(member);
+    let claims = json!({
+        "sub": user,
+        "username": user,
+        "email": format!("{user}@bench.invalid"),
+        "exp": expires_at,
+    });
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    Ok(jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?)
+}
+
+/// A small REST client.
+struct Api {
+    http: reqwest::Client,
+    root: String,
+}
+
+impl Api {
+    async fn get(&self, path: &str, member: usize) -> Result<Value> {
+        answer(self.http.get(format!("{}{path}", self.root)).bearer_auth(token(member)?)).await
+    }
+
+    async fn post(&self, path: &str, member: usize, body: Value) -> Result<Value> {
+        answer(self.http.post(format!("{}{path}", self.root)).bearer_auth(token(member)?).json(&body)).await
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Result<Value> {
+    let response = request.send().await?;
+    let (status, url) = (response.status(), response.url().path().to_owned());
+    let body = response.text().await?;
+    if !status.is_success() {
+        return Err(format!("{url}: {status} {body}").into());
+    }
+    Ok(serde_json::from_str(&body)?)
+}
+
+/// One group that everybody is a member of, and a channel per room. The channels' ids.
+async fn populate(address: SocketAddr, layout: Layout) -> Result<Vec<String>> {
+    let api = &Api { http: reqwest::Client::new(), root: format!("http://{address}") };
+    let provisioned = (0..layout.people()).map(|member| api.get("/api/auth/me", member));
+    stream::iter(provisioned).buffer_unordered(REQUESTS_AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
+
+    let group = id_of(&api.post("/api/groups", 0, json!({ "name": "load" })).await?)?;
+    let members = &format!("/api/groups/{group}/members");
+    let added = (1..layout.people())
+        .map(|member| api.post(members, 0, json!({ "user_id": user_id(member), "role": "member" })));
+    stream::iter(added).buffer_unordered(REQUESTS_AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
+
+    let mut channels = Vec::with_capacity(layout.rooms);
+    for room in 0..layout.rooms {
+        let body = json!({ "name": format!("room-{room}"), "type": "TEXT" });
+        channels.push(id_of(&api.post(&format!("/api/groups/{group}/channels"), 0, body).await?)?);
+    }
+    Ok(channels)
+}
+
+fn id_of(answer: &Value) -> Result<String> {
+    Ok(answer.get("id").and_then(Value::as_str).ok_or("an answer without an id")?.to_owned())
+}

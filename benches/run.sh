@@ -1,0 +1,17 @@
+#!/bin/bash
+# Builds and runs the load generator: bash benches/run.sh sparse --reps 3
+# Without arguments: what there is to run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+for command in cargo taskset node npm; do
+    command -v "$command" > /dev/null || {
+        echo "error: $command is not installed (Debian: apt-get install util-linux nodejs npm; Rust: https://rustup.rs)" >&2
+        exit 1
+    }
+done
+[ -d benches/baselines/ws/node_modules/ws ] || npm ci --silent --no-audit --no-fund --prefix benches/baselines/ws
+ulimit -n 65536 2> /dev/null || ulimit -n "$(ulimit -H -n)"
+
+if [ $# -eq 0 ]; then set -- --help; fi
+exec cargo bench --quiet --bench load -- "$@"

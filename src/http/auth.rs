@@ -1,0 +1,211 @@
+//! `/api/auth`: accounts and tokens.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    ApiError, Site,
+    extract::{AuthUser, Body, ClientAddress, user_id},
+    fields::{email, username},
+    resource,
+};
+use crate::{
+    auth::{
+        passwords::Match,
+        policy::Action,
+        tokens::{RefreshClaims, TokenFault},
+    },
+    core::profile::{Profile, Role},
+    error::ErrorCode,
+    ids::{Timestamp, TokenId},
+    limits,
+    store::{NewUser, RefreshRecord, RefreshUse, TokenUser},
+};
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/api/auth/register", "POST").route(web::post().to(register)))
+        .service(resource("/api/auth/login", "POST").route(web::post().to(login)))
+        .service(resource("/api/auth/refresh", "POST").route(web::post().to(refresh)))
+        .service(resource("/api/auth/logout", "POST").route(web::post().to(logout)))
+        .service(resource("/api/auth/revoke", "POST").route(web::post().to(revoke)))
+        .service(resource("/api/auth/me", "GET").route(web::get().to(me)));
+}
+
+/// A user, as the user sees oneself.
+#[derive(Serialize)]
+struct UserJson {
+    id: String,
+    number: i64,
+    username: String,
+    email: Option<String>,
+    display_name: String,
+    role: &'static str,
+    created_at: String,
+}
+
+impl UserJson {
+    fn new(profile: &Profile, role: Role) -> UserJson {
+        UserJson {
+            id: profile.id.to_string(),
+            number: profile.number,
+            username: profile.username.to_string(),
+            email: profile.email.clone(),
+            display_name: profile.display_name.clone(),
+            role: role.name(),
+            created_at: profile.created_at.to_string(),
+        }
+    }
+}
+
+/// What signing in and refreshing answer.
+#[derive(Serialize)]
+struct SessionJson {
+    access_token: String,
+    refresh_token: String,
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u64,
+    user: UserJson,
+}
+
+async fn register(site: web::Data<Site>, address: ClientAddress, Body(fields): Body) -> Result<HttpResponse, ApiError> {
+    let username = username(&fields)?;
+    let email = email(&fields)?;
+    let password = fields.secret("password", limits::PASSWORD_CHARS)?;
+    let display_name = fields.optional_line("display_name", 0..=limits::DISPLAY_NAME_CHARS_MAX)?;
+    let attempt = site.limiters().registrations.attempt(address.0, site.clock.now());
+    attempt.map_err(|again| ApiError::limited("registrations", again))?;
+
+    let user = NewUser {
+        display_name: display_name.filter(|name| !name.is_empty()).unwrap_or_else(|| username.clone()),
+        password_hash: site.passwords.hash(password).await?,
+        email: Some(email),
+        username,
+    };
+    let profile = site.store.create_user(user).await?;
+    log::info!("event=user_registered user={} address={}", profile.id, address.0);
+    Ok(HttpResponse::Created().json(UserJson::new(&profile, profile.role)))
+}
+
+async fn login(
+    site: web::Data<Site>,
+    address: ClientAddress,
+    Body(fields): Body,
+) -> Result<web::Json<SessionJson>, ApiError> {
+    let name_chars = 1..=limits::EMAIL_CHARS_MAX;
+    let name = match fields.optional_line("username", name_chars.clone())? {
+        Some(name) => name,
+        None => fields.optional_line("email", name_chars)?.ok_or_else(|| {
+            ApiError::field("username", "is missing; send the user name, or the address as email, with the password")
+        })?,
+    };
+    // Shorter ones than may be registered are wrong rather than malformed: old accounts may have them.
+    let password = fields.secret("password", 1..=*limits::PASSWORD_CHARS.end())?;
+    let attempt = site.limiters().logins.attempt(address.0, site.clock.now());
+    attempt.map_err(|again| ApiError::limited("attempts to sign in", again))?;
+
+    let (profile, hash) = site.store.credentials(&name).await?.unzip();
+    let matched = site.passwords.check(password, hash.flatten()).await?;
+    let Some(profile) = profile.filter(|_| matched == Match::Right) else {
+        log::info!("event=login_failed address={}", address.0);
+        return Err(wrong_login());
+    };
+    log::info!("event=login user={} address={}", profile.id, address.0);
+    let now = site.clock.now();
+    let record = fresh_record(&site, &profile, now, Uuid::now_v7());
+    let answer = session(&site, &profile, &record, now)?;
+    site.store.save_refresh(&record).await?;
+    Ok(web::Json(answer))
+}
+
+/// One sentence for all ways to fail, so that it does not tell which names exist.
+fn wrong_login() -> ApiError {
+    ApiError::new(ErrorCode::AuthenticationFailed, "The user name or the password is wrong; check both and try again")
+}
+
+async fn refresh(site: web::Data<Site>, Body(fields): Body) -> Result<web::Json<SessionJson>, ApiError> {
+    let claims = refresh_claims(&site, &fields.secret("refresh_token", 1..=limits::TOKEN_BYTES_MAX)?)?;
+    let profile = site.store.user(&claims.user).await?.ok_or(TokenFault::Revoked)?;
+    if claims.issued_at < profile.tokens_not_before {
+        return Err(TokenFault::Revoked.into());
+    }
+    let now = site.clock.now();
+    let successor = fresh_record(&site, &profile, now, claims.family);
+    let answer = session(&site, &profile, &successor, now)?;
+    match site.store.use_refresh(claims.id, &successor).await? {
+        RefreshUse::Rotated => Ok(web::Json(answer)),
+        RefreshUse::Reused => {
+            log::warn!("event=refresh_reused user={} family={}", claims.user, claims.family);
+            let sentence = "The refresh token was used before, so that its sign-in has ended; sign in again";
+            Err(ApiError::new(ErrorCode::AuthenticationFailed, sentence))
+        }
+        RefreshUse::Unknown => Err(TokenFault::Revoked.into()),
+    }
+}
+
+async fn logout(site: web::Data<Site>, Body(fields): Body) -> Result<HttpResponse, ApiError> {
+    match site.verifier.verify_refresh(&fields.secret("refresh_token", 1..=limits::TOKEN_BYTES_MAX)?) {
+        Ok(claims) => site.store.end_refresh_family(claims.id).await?,
+        // It has ended by itself.
+        Err(TokenFault::Expired) => {}
+        Err(fault) => return Err(fault.into()),
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn me(user: AuthUser) -> web::Json<UserJson> {
+    web::Json(UserJson::new(&user.profile, user.role))
+}
+
+async fn revoke(site: web::Data<Site>, user: AuthUser, Body(fields): Body) -> Result<HttpResponse, ApiError> {
+    user.may(Action::Administer)?;
+    let revoked = user_id(&fields.line("user_id", 1..=limits::USER_ID_CHARS_MAX)?)?;
+    let now = site.clock.now();
+    log::info!("event=tokens_revoked user={revoked} by={}", user.id());
+    super::to_the_end(async move {
+        if !site.store.void_tokens(&revoked, now).await? {
+            return Err(ApiError::no_such_user());
+        }
+        site.gateway.revoke_user(revoked, now).await;
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
+}
+
+fn refresh_claims(site: &Site, token: &str) -> Result<RefreshClaims, ApiError> {
+    Ok(site.verifier.verify_refresh(token)?)
+}
+
+fn fresh_record(site: &Site, profile: &Profile, now: Timestamp, family: Uuid) -> RefreshRecord {
+    RefreshRecord {
+        id: TokenId::generate(),
+        family,
+        user: profile.id.clone(),
+        expires_at: after(now, site.config.auth.refresh_token_lifetime),
+    }
+}
+
+fn session(site: &Site, profile: &Profile, record: &RefreshRecord, now: Timestamp) -> Result<SessionJson, ApiError> {
+    let lifetime = site.config.auth.access_token_lifetime;
+    let user = TokenUser {
+        id: profile.id.clone(),
+        username: Some(profile.username.to_string()),
+        email: profile.email.clone(),
+        display_name: Some(profile.display_name.clone()),
+    };
+    Ok(SessionJson {
+        access_token: site.signer.access(&user, profile.role, now, after(now, lifetime))?,
+        refresh_token: site.signer.refresh(record, now)?,
+        token_type: "bearer",
+        expires_in: lifetime.as_secs(),
+        user: UserJson::new(profile, profile.role),
+    })
+}
+
+fn after(now: Timestamp, span: Duration) -> Timestamp {
+    now.plus_ms(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
+}

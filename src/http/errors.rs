@@ -1,0 +1,173 @@
+//! Errors of REST, all in one JSON form with the status of their code (docs/protocol.md, Errors).
+
+use std::fmt;
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder, ResponseError,
+    http::{
+        StatusCode,
+        header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+};
+use serde::Serialize;
+
+use crate::{
+    actors::node::Clock,
+    auth::{
+        limiter::TryAgain,
+        passwords::PasswordFault,
+        policy::Denied,
+        tokens::{SigningFault, TokenFault},
+    },
+    error::{ErrorCode, Refusal},
+    store::StoreError,
+};
+
+/// A refusal on its way to a client.
+#[derive(Debug)]
+pub struct ApiError(Refusal);
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    r#type: &'static str,
+    error: &'a str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
+    timestamp: String,
+}
+
+impl ApiError {
+    pub(super) fn new(code: ErrorCode, sentence: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
+        ApiError(Refusal::new(code, sentence))
+    }
+
+    /// A field that is missing or wrong; the sentence begins with its name.
+    pub(super) fn field(name: &str, problem: impl fmt::Display) -> ApiError {
+        ApiError::new(ErrorCode::InvalidMessage, format!("{name}: {problem}"))
+    }
+
+    pub(super) fn limited(what: &'static str, again: TryAgain) -> ApiError {
+        let sentence = format!("Too many {what} from this address; try again in {} seconds", again.after_seconds);
+        ApiError(Refusal::limited(sentence, again.after_seconds))
+    }
+
+    pub(super) fn no_such_group() -> ApiError {
+        ApiError::new(ErrorCode::NotFound, "There is no such group; check its id")
+    }
+
+    pub(super) fn no_such_channel() -> ApiError {
+        ApiError::new(ErrorCode::RoomNotFound, "There is no such channel; check its id")
+    }
+
+    pub(super) fn no_such_user() -> ApiError {
+        ApiError::new(ErrorCode::UserNotFound, "There is no such user; check the id or the name")
+    }
+
+    fn answer(&self, mut response: HttpResponseBuilder) -> HttpResponse {
+        if let Some(seconds) = self.0.retry_after_seconds {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if self.0.code == ErrorCode::AuthenticationFailed {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        response.json(ErrorBody {
+            r#type: "error",
+            error: &self.0.sentence,
+            code: self.0.code.name(),
+            retry_after: self.0.retry_after_seconds,
+            timestamp: Clock.now().to_string(),
+        })
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.code.row().http_status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.answer(HttpResponse::build(self.status_code()))
+    }
+}
+
+/// No route has this path.
+pub(super) async fn not_found() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::new(ErrorCode::NotFound, "There is nothing at this address; check the path"))
+}
+
+/// The path exists, for other methods.
+pub(super) fn method_not_allowed(methods: &'static str) -> HttpResponse {
+    let error = ApiError::new(ErrorCode::NotFound, format!("This address does not take the method; use {methods}"));
+    let mut response = HttpResponse::MethodNotAllowed();
+    response.insert_header((ALLOW, methods));
+    error.answer(response)
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> ApiError {
+        ApiError(refusal)
+    }
+}
+
+impl From<TokenFault> for ApiError {
+    fn from(fault: TokenFault) -> ApiError {
+        ApiError(fault.into())
+    }
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> ApiError {
+        ApiError(denied.into())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> ApiError {
+        match error {
+            StoreError::Unavailable(why) => {
+                log::warn!("event=store_unavailable why=\"{why}\"");
+                ApiError(Refusal::unavailable())
+            }
+            StoreError::Taken(what) => {
+                ApiError::new(ErrorCode::Conflict, format!("This {what} is taken; choose another one"))
+            }
+            StoreError::Missing => {
+                ApiError::new(ErrorCode::NotFound, "What this refers to does not exist; check the ids")
+            }
+            StoreError::Fault(why) => {
+                log::error!("event=store_fault why=\"{why}\"");
+                ApiError(Refusal::internal())
+            }
+        }
+    }
+}
+
+impl From<PasswordFault> for ApiError {
+    fn from(fault: PasswordFault) -> ApiError {
+        match fault {
+            PasswordFault::Busy => ApiError(Refusal {
+                code: ErrorCode::ServiceUnavailable,
+                sentence: "Too many people sign in at this moment; try again in a few seconds".into(),
+                retry_after_seconds: Some(2),
+            }),
+            PasswordFault::Fault(why) => {
+                log::error!("event=password_fault why=\"{why}\"");
+                ApiError(Refusal::internal())
+            }
+        }
+    }
+}
+
+impl From<SigningFault> for ApiError {
+    fn from(fault: SigningFault) -> ApiError {
+        log::error!("event=signing_fault why=\"{fault}\"");
+        ApiError(Refusal::internal())
+    }
+}

@@ -1,0 +1,134 @@
+//! What handlers take from a request: who asks, from which address, and the body's fields.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest,
+    dev::Payload,
+    http::header::{HeaderMap, X_FORWARDED_FOR},
+    web,
+};
+use futures_util::future::LocalBoxFuture;
+
+use super::{ApiError, Site, fields::Fields};
+use crate::{
+    auth::{
+        policy::{Action, Subject, may},
+        tokens::{Claims, TokenFault},
+    },
+    config::TrustedProxies,
+    core::profile::{Profile, Role},
+    error::ErrorCode,
+    ids::{GroupId, RoomId, UserId},
+    limits,
+};
+
+/// The user behind a request: the token holds, the profile is stored, nothing is revoked.
+pub(super) struct AuthUser {
+    pub(super) profile: Profile,
+    /// The stored role or the token's, whichever is more.
+    pub(super) role: Role,
+    claims: Claims,
+}
+
+impl AuthUser {
+    /// Decides whether this user may.
+    pub(super) fn may(&self, action: Action<'_>) -> Result<(), ApiError> {
+        let subject = Subject { user: &self.profile.id, role: self.role, rooms: self.claims.rooms.as_deref() };
+        Ok(may(subject, action)?)
+    }
+
+    pub(super) fn id(&self) -> &UserId {
+        &self.profile.id
+    }
+}
+
+impl FromRequest for AuthUser {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<AuthUser, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let site = site(&request)?;
+            let claims = site.verifier.identify(request.query_string(), request.headers())?.claims;
+            let profile = site.store.provision_user(&claims.token_user()).await?;
+            if claims.is_void(profile.tokens_not_before) {
+                return Err(TokenFault::Revoked.into());
+            }
+            let role = if claims.role == Some(Role::Admin) { Role::Admin } else { profile.role };
+            Ok(AuthUser { profile, role, claims })
+        })
+    }
+}
+
+/// The address that limits count: the peer's, or what a trusted proxy says of it.
+pub(super) struct ClientAddress(pub(super) IpAddr);
+
+impl FromRequest for ClientAddress {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<ClientAddress, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(site(request).map(|site| {
+            let peer = request.peer_addr().map(|peer| peer.ip());
+            ClientAddress(client_address(&site.config.listen.proxies, peer, request.headers()))
+        }))
+    }
+}
+
+/// Without a peer, which is so in tests and on Unix sockets, everybody is one client.
+pub(super) fn client_address(proxies: &TrustedProxies, peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    // A value that is not text ends the chain like any other hop that is no address.
+    let hops: Vec<&str> = headers.get_all(X_FORWARDED_FOR).map(|value| value.to_str().unwrap_or("?")).collect();
+    proxies.client_address(peer, hops.into_iter())
+}
+
+/// A body as JSON or as a form, bounded.
+pub(super) struct Body(pub(super) Fields);
+
+impl FromRequest for Body {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Body, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        let payload = web::Payload::from_request(request, payload);
+        Box::pin(async move {
+            let broken =
+                || ApiError::new(ErrorCode::InvalidMessage, "The body did not arrive as announced; send it again");
+            let payload = payload.await.map_err(|_| broken())?;
+            let bytes = payload.to_bytes_limited(limits::REST_BODY_BYTES_MAX).await.map_err(|_| {
+                let most = limits::REST_BODY_BYTES_MAX / 1024;
+                ApiError::new(ErrorCode::MessageTooLong, format!("The body is over {most} KiB; send a shorter one"))
+            })?;
+            let bytes = bytes.map_err(|_| broken())?;
+            let fields = if is_form { Fields::from_form(&bytes)? } else { Fields::from_json(&bytes)? };
+            Ok(Body(fields))
+        })
+    }
+}
+
+fn site(request: &HttpRequest) -> Result<web::Data<Site>, ApiError> {
+    let site = request.app_data::<web::Data<Site>>().cloned();
+    site.ok_or_else(|| {
+        log::error!("event=site_missing path={}", request.path());
+        crate::error::Refusal::internal().into()
+    })
+}
+
+/// Ids in paths: what is no id names nothing.
+pub(super) fn group_id(text: &str) -> Result<GroupId, ApiError> {
+    text.parse().map_err(|_| ApiError::no_such_group())
+}
+
+/// See [`group_id`].
+pub(super) fn channel_id(text: &str) -> Result<RoomId, ApiError> {
+    text.parse().map_err(|_| ApiError::no_such_channel())
+}
+
+/// See [`group_id`].
+pub(super) fn user_id(text: &str) -> Result<UserId, ApiError> {
+    UserId::new(text).map_err(|_| ApiError::no_such_user())
+}

@@ -1,0 +1,208 @@
+//! Fields of request bodies and queries, read one by one, so that every refusal names the field and says what is right.
+
+use std::{ops::RangeInclusive, str::FromStr};
+
+use serde_json::{Map, Value};
+
+use super::ApiError;
+use crate::{error::ErrorCode, limits};
+
+/// The fields of a body.
+#[derive(Debug)]
+pub(super) struct Fields(Map<String, Value>);
+
+/// How a text field is treated.
+#[derive(Clone, Copy)]
+enum Spaces {
+    /// Those around it do not count: names.
+    Trimmed,
+    /// All count: passwords, tokens.
+    Kept,
+}
+
+impl Fields {
+    /// From a JSON object.
+    pub(super) fn from_json(body: &[u8]) -> Result<Fields, ApiError> {
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => Ok(Fields(fields)),
+            Ok(_) => Err(ApiError::new(ErrorCode::InvalidMessage, "The body must be a JSON object with the fields")),
+            Err(why) => {
+                Err(ApiError::new(ErrorCode::InvalidJson, format!("The body is not JSON ({why}); send a JSON object")))
+            }
+        }
+    }
+
+    /// From an HTML form's encoding; of a repeated field the last one counts.
+    pub(super) fn from_form(body: &[u8]) -> Result<Fields, ApiError> {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body).map_err(|why| {
+            ApiError::new(ErrorCode::InvalidMessage, format!("The body is not a form ({why}); send a form or JSON"))
+        })?;
+        Ok(Fields(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()))
+    }
+
+    /// A name or the like: one line, without spaces around it.
+    pub(super) fn line(&self, name: &str, chars: RangeInclusive<usize>) -> Result<String, ApiError> {
+        self.optional_line(name, chars)?.ok_or_else(|| missing(name))
+    }
+
+    /// The same, where it may be absent, null or empty.
+    pub(super) fn optional_line(&self, name: &str, chars: RangeInclusive<usize>) -> Result<Option<String>, ApiError> {
+        let Some(text) = self.optional_text(name, chars, Spaces::Trimmed)? else { return Ok(None) };
+        if text.chars().any(char::is_control) {
+            return Err(ApiError::field(name, "must be one line without control characters"));
+        }
+        Ok(Some(text))
+    }
+
+    /// Text with line breaks, which may be absent, null or empty.
+    pub(super) fn optional_lines(&self, name: &str, chars_max: usize) -> Result<Option<String>, ApiError> {
+        let Some(text) = self.optional_text(name, 0..=chars_max, Spaces::Trimmed)? else { return Ok(None) };
+        if text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)) {
+            return Err(ApiError::field(name, "must have no control characters but line breaks and tabs"));
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// A password or token, exactly as sent.
+    pub(super) fn secret(&self, name: &str, chars: RangeInclusive<usize>) -> Result<String, ApiError> {
+        self.optional_text(name, chars, Spaces::Kept)?.ok_or_else(|| missing(name))
+    }
+
+    fn optional_text(
+        &self,
+        name: &str,
+        chars: RangeInclusive<usize>,
+        spaces: Spaces,
+    ) -> Result<Option<String>, ApiError> {
+        let text = match self.0.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) => text.as_str(),
+            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                return Err(ApiError::field(name, "must be a text"));
+            }
+        };
+        let text = match spaces {
+            Spaces::Trimmed => text.trim(),
+            Spaces::Kept => text,
+        };
+        if !chars.contains(&text.chars().count()) {
+            let (least, most) = chars.into_inner();
+            return Err(ApiError::field(name, format!("must have {least} to {most} characters")));
+        }
+        Ok(Some(text.to_owned()))
+    }
+}
+
+fn missing(name: &str) -> ApiError {
+    ApiError::field(name, "is missing; send it as a text")
+}
+
+/// A user name: nothing that looks like an address, and nothing that hides in a line of text.
+pub(super) fn username(fields: &Fields) -> Result<String, ApiError> {
+    let name = fields.line("username", limits::USERNAME_CHARS)?;
+    if name.chars().any(|c| c.is_whitespace() || c == '@' || is_invisible(c)) {
+        return Err(ApiError::field("username", "must have no spaces, no @ and no invisible characters"));
+    }
+    Ok(name)
+}
+
+/// An address with one @ and something on both sides; whether mail arrives there only mail can tell.
+pub(super) fn email(fields: &Fields) -> Result<String, ApiError> {
+    let email = fields.line("email", 3..=limits::EMAIL_CHARS_MAX)?;
+    let sound = email.split_once('@').is_some_and(|(name, host)| {
+        !name.is_empty() && !host.is_empty() && !host.contains('@') && !host.starts_with('.') && !host.ends_with('.')
+    });
+    if !sound || email.chars().any(|c| c.is_whitespace() || is_invisible(c)) {
+        return Err(ApiError::field("email", "must be an address such as name@example.org"));
+    }
+    Ok(email)
+}
+
+/// Zero-width characters and those that turn the direction of writing.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// A number in a query.
+pub(super) fn query_number<T>(text: &str, name: &str, range: RangeInclusive<T>) -> Result<T, ApiError>
+where
+    T: FromStr + PartialOrd + std::fmt::Display,
+{
+    match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        Ok(_) | Err(_) => {
+            let (first, last) = range.into_inner();
+            Err(ApiError::field(name, format!("must be a number from {first} to {last}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(json: &str) -> Fields {
+        Fields::from_json(json.as_bytes()).unwrap()
+    }
+
+    fn sentence<T: std::fmt::Debug>(result: Result<T, ApiError>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_refusal_names_the_field() {
+        let some = fields(r#"{"name": 5, "empty": " ", "null": null, "lines": "a\nb"}"#);
+        assert_eq!(sentence(some.line("name", 1..=8)), "name: must be a text");
+        assert_eq!(sentence(some.line("empty", 1..=8)), "empty: must have 1 to 8 characters");
+        assert_eq!(sentence(some.line("null", 1..=8)), "null: is missing; send it as a text");
+        assert_eq!(sentence(some.line("absent", 1..=8)), "absent: is missing; send it as a text");
+        assert!(sentence(some.line("lines", 1..=8)).starts_with("lines: must be one line"));
+        assert_eq!(some.optional_lines("lines", 8).unwrap().as_deref(), Some("a\nb"));
+        assert_eq!(some.optional_lines("empty", 8).unwrap(), None);
+    }
+
+    #[test]
+    fn names_are_trimmed_and_passwords_are_not() {
+        let some = fields(r#"{"a": " x ", "b": " x "}"#);
+        assert_eq!(some.line("a", 1..=8).unwrap(), "x");
+        assert_eq!(some.secret("b", 1..=8).unwrap(), " x ");
+    }
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        assert!(fields(r#"{"a": "éééé"}"#).line("a", 1..=4).is_ok());
+    }
+
+    #[test]
+    fn no_json_and_no_object_are_told_apart() {
+        let code = |body: &str| format!("{:?}", Fields::from_json(body.as_bytes()).unwrap_err());
+        assert!(code("{").contains("InvalidJson"));
+        assert!(code("").contains("InvalidJson"));
+        assert!(code("[]").contains("InvalidMessage"));
+    }
+
+    #[test]
+    fn user_names_can_be_told_from_addresses_and_from_each_other() {
+        let name = |text: &str| username(&fields(&serde_json::json!({ "username": text }).to_string()));
+        assert!(["ann", "Ann_1", "Анна", "小明さん"].into_iter().all(|text| name(text).is_ok()));
+        for text in ["a n n", "ann@example.org", "an\u{200b}n", "an\u{202e}n", "ab", &"a".repeat(65)] {
+            assert!(sentence(name(text)).starts_with("username: "), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_need_both_sides() {
+        let address = |text: &str| email(&fields(&serde_json::json!({ "email": text }).to_string()));
+        assert!(address("a@b").is_ok() && address("a.b+c@example.org").is_ok());
+        for text in ["ab", "@b", "a@", "a@b@c", "a b@c", "a@.c", "a@c."] {
+            assert!(sentence(address(text)).starts_with("email: "), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_form_has_the_same_fields() {
+        let form = Fields::from_form(b"username=ann&password=a%20b+c&grant_type=").unwrap();
+        assert_eq!(form.secret("password", 1..=9).unwrap(), "a b c");
+        assert_eq!(form.line("username", 1..=9).unwrap(), "ann");
+    }
+}

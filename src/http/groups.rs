@@ -1,0 +1,252 @@
+//! `/api/groups`: groups, their members and their channels.
+
+use std::collections::HashSet;
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use super::{
+    ApiError, Site,
+    extract::{AuthUser, Body, group_id, user_id},
+    fields::Fields,
+    resource, to_the_end,
+};
+use crate::{
+    auth::policy::Action,
+    error::ErrorCode,
+    ids::{GroupId, UserId},
+    limits,
+    store::{Channel, ChannelMedium, Group, GroupMember, GroupRole, StoreError},
+};
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/api/groups", "GET, POST").route(web::post().to(create)).route(web::get().to(mine)))
+        .service(resource("/api/groups/{group}", "GET").route(web::get().to(one)))
+        .service(
+            resource("/api/groups/{group}/members", "GET, POST")
+                .route(web::get().to(members))
+                .route(web::post().to(add_member)),
+        )
+        .service(resource("/api/groups/{group}/members/{user}", "DELETE").route(web::delete().to(remove_member)))
+        .service(
+            resource("/api/groups/{group}/channels", "GET, POST")
+                .route(web::get().to(channels))
+                .route(web::post().to(create_channel)),
+        );
+}
+
+#[derive(Serialize)]
+struct GroupJson {
+    id: String,
+    name: String,
+    description: Option<String>,
+    owner_id: String,
+    role: Option<&'static str>,
+    created_at: String,
+}
+
+impl From<Group> for GroupJson {
+    fn from(group: Group) -> GroupJson {
+        GroupJson {
+            id: group.id.to_string(),
+            name: group.name,
+            description: group.description,
+            owner_id: group.owner.to_string(),
+            role: group.role.map(GroupRole::name),
+            created_at: group.created_at.to_string(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct MemberJson {
+    user_id: String,
+    username: String,
+    display_name: String,
+    role: &'static str,
+    joined_at: String,
+    online: bool,
+}
+
+impl MemberJson {
+    fn new(member: GroupMember, online: &HashSet<UserId>) -> MemberJson {
+        MemberJson {
+            online: online.contains(&member.profile.id),
+            user_id: member.profile.id.to_string(),
+            username: member.profile.username.to_string(),
+            display_name: member.profile.display_name,
+            role: member.role.name(),
+            joined_at: member.joined_at.to_string(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ChannelJson {
+    id: String,
+    group_id: String,
+    name: String,
+    r#type: &'static str,
+    created_at: String,
+}
+
+impl From<Channel> for ChannelJson {
+    fn from(channel: Channel) -> ChannelJson {
+        ChannelJson {
+            id: channel.id.to_string(),
+            group_id: channel.group.to_string(),
+            name: channel.name,
+            r#type: channel.medium.name(),
+            created_at: channel.created_at.to_string(),
+        }
+    }
+}
+
+async fn create(site: web::Data<Site>, user: AuthUser, Body(fields): Body) -> Result<HttpResponse, ApiError> {
+    user.may(Action::CreateGroup)?;
+    let name = fields.line("name", 1..=limits::ROOM_NAME_CHARS_MAX)?;
+    let description = fields.optional_lines("description", limits::DESCRIPTION_CHARS_MAX)?;
+    let group = site.store.create_group(user.id(), &name, description.as_deref()).await?;
+    log::info!("event=group_created group={} user={}", group.id, user.id());
+    Ok(HttpResponse::Created().json(GroupJson::from(group)))
+}
+
+async fn mine(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<GroupJson>>, ApiError> {
+    let groups = site.store.groups_of(user.id()).await?;
+    Ok(web::Json(groups.into_iter().map(GroupJson::from).collect()))
+}
+
+async fn one(site: web::Data<Site>, user: AuthUser, path: web::Path<String>) -> Result<web::Json<GroupJson>, ApiError> {
+    let group = visible_group(&site, &user, &path).await?;
+    Ok(web::Json(group.into()))
+}
+
+async fn members(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+) -> Result<web::Json<Vec<MemberJson>>, ApiError> {
+    let group = visible_group(&site, &user, &path).await?;
+    let members = site.store.group_members(group.id).await?;
+    let users = members.iter().map(|member| member.profile.id.clone()).collect();
+    let online: HashSet<UserId> = site.gateway.online(users).await.into_iter().collect();
+    Ok(web::Json(members.into_iter().map(|member| MemberJson::new(member, &online)).collect()))
+}
+
+async fn add_member(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    Body(fields): Body,
+) -> Result<HttpResponse, ApiError> {
+    let group = visible_group(&site, &user, &path).await?;
+    let granted = granted_role(&fields)?;
+    user.may(Action::AddMember { membership: group.role, granted })?;
+    let newcomer = named_user(&site, &fields).await?;
+    let member = match site.store.add_group_member(group.id, &newcomer, granted).await {
+        Ok(member) => member,
+        Err(StoreError::Taken(_)) => {
+            let sentence = "The user is a member of the group already; remove the member first to give another role";
+            return Err(ApiError::new(ErrorCode::AlreadyMember, sentence));
+        }
+        // The group was there a moment ago, so it is the user who is not.
+        Err(StoreError::Missing) => return Err(ApiError::no_such_user()),
+        Err(other) => return Err(other.into()),
+    };
+    log::info!("event=member_added group={} user={newcomer} role={} by={}", group.id, granted.name(), user.id());
+    let online = site.gateway.online(vec![newcomer]).await.into_iter().collect();
+    Ok(HttpResponse::Created().json(MemberJson::new(member, &online)))
+}
+
+fn granted_role(fields: &Fields) -> Result<GroupRole, ApiError> {
+    match fields.optional_line("role", 1..=16)? {
+        None => Ok(GroupRole::Member),
+        Some(name) => {
+            GroupRole::from_name(&name).ok_or_else(|| ApiError::field("role", "must be member, moderator or owner"))
+        }
+    }
+}
+
+async fn named_user(site: &Site, fields: &Fields) -> Result<UserId, ApiError> {
+    if let Some(id) = fields.optional_line("user_id", 1..=limits::USER_ID_CHARS_MAX)? {
+        return user_id(&id);
+    }
+    let Some(name) = fields.optional_line("username", 1..=*limits::USERNAME_CHARS.end())? else {
+        return Err(ApiError::field("user_id", "is missing; send the user's id, or the name as username"));
+    };
+    let profile = site.store.user_by_name(&name).await?;
+    profile.map(|profile| profile.id).ok_or_else(ApiError::no_such_user)
+}
+
+async fn remove_member(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, ApiError> {
+    let (group, member) = path.into_inner();
+    let group = visible_group(&site, &user, &group).await?;
+    let member = user_id(&member)?;
+    let Some(held) = site.store.group_role(group.id, &member).await? else {
+        return Err(ApiError::new(ErrorCode::UserNotFound, "The user is not in the group; look at its members"));
+    };
+    user.may(Action::RemoveMember { membership: group.role, member: &member, held })?;
+    if held == GroupRole::Owner {
+        keep_an_owner(&site, group.id, &member).await?;
+    }
+    log::info!("event=member_removed group={} user={member} by={}", group.id, user.id());
+    to_the_end(async move {
+        site.store.remove_group_member(group.id, &member).await?;
+        let channels = site.store.channels_of(group.id).await?;
+        site.gateway.leave_group(channels.into_iter().map(|channel| channel.id).collect(), member).await;
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
+}
+
+/// A group without an owner could be managed by nobody.
+async fn keep_an_owner(site: &Site, group: GroupId, leaving: &UserId) -> Result<(), ApiError> {
+    let members = site.store.group_members(group).await?;
+    if members.iter().any(|member| member.role == GroupRole::Owner && member.profile.id != *leaving) {
+        return Ok(());
+    }
+    let sentence = "The only owner can't leave the group; add another owner first";
+    Err(ApiError::new(ErrorCode::Conflict, sentence))
+}
+
+async fn create_channel(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    Body(fields): Body,
+) -> Result<HttpResponse, ApiError> {
+    let group = visible_group(&site, &user, &path).await?;
+    user.may(Action::CreateChannel { membership: group.role })?;
+    let name = fields.line("name", 1..=limits::ROOM_NAME_CHARS_MAX)?;
+    let medium = match fields.optional_line("type", 1..=16)? {
+        None => ChannelMedium::Text,
+        Some(name) => {
+            ChannelMedium::from_name(&name).ok_or_else(|| ApiError::field("type", "must be TEXT, VOICE or VIDEO"))?
+        }
+    };
+    let channel = site.store.create_channel(group.id, &name, medium, user.id()).await?;
+    log::info!("event=channel_created channel={} group={} user={}", channel.id, group.id, user.id());
+    Ok(HttpResponse::Created().json(ChannelJson::from(channel)))
+}
+
+async fn channels(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+) -> Result<web::Json<Vec<ChannelJson>>, ApiError> {
+    let group = visible_group(&site, &user, &path).await?;
+    let channels = site.store.channels_of(group.id).await?;
+    Ok(web::Json(channels.into_iter().map(ChannelJson::from).collect()))
+}
+
+/// The group, if it exists and the user may see it.
+async fn visible_group(site: &Site, user: &AuthUser, id: &str) -> Result<Group, ApiError> {
+    let group = site.store.group(group_id(id)?, user.id()).await?.ok_or_else(ApiError::no_such_group)?;
+    user.may(Action::ViewGroup { membership: group.role })?;
+    Ok(group)
+}

@@ -1,0 +1,121 @@
+//! Whether the node works, for load balancers, dashboards and people. The answers are read from a board that a probe
+//! keeps, so that asking for health costs nothing and never waits for the database.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use actix_web::{HttpResponse, rt, web};
+use serde::Serialize;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::{Site, resource};
+use crate::{
+    limits,
+    metrics::{CONTENT_TYPE, Metrics, StoreState},
+    store::Store,
+};
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    const READ: &str = "GET, HEAD";
+    config
+        .service(resource("/healthz", READ).route(web::get().to(alive)).route(web::head().to(alive)))
+        .service(resource("/readyz", READ).route(web::get().to(ready)).route(web::head().to(ready)))
+        .service(resource("/api/v1/ws/health", READ).route(web::get().to(health)).route(web::head().to(health)))
+        .service(resource("/metrics", "GET").route(web::get().to(metrics)));
+}
+
+/// What is known of the database.
+pub struct HealthBoard {
+    store_up: AtomicBool,
+    started: Instant,
+}
+
+impl HealthBoard {
+    /// Starts the probe on this thread; it ends with the board.
+    pub fn watch(store: Store, metrics: Arc<Metrics>) -> Arc<HealthBoard> {
+        let board = Arc::new(HealthBoard { store_up: AtomicBool::new(true), started: Instant::now() });
+        metrics.store(StoreState::Up);
+        rt::spawn(probe(Arc::downgrade(&board), store, metrics));
+        board
+    }
+
+    fn store_is_up(&self) -> bool {
+        self.store_up.load(Ordering::Relaxed)
+    }
+}
+
+async fn probe(board: std::sync::Weak<HealthBoard>, store: Store, metrics: Arc<Metrics>) {
+    let mut tick = interval(limits::HEALTH_PROBE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        // A ping without an answer within one interval is a "down"; together that is less than five seconds.
+        let up = timeout(limits::HEALTH_PROBE, store.ping()).await.is_ok_and(|pinged| pinged.is_ok());
+        let Some(board) = board.upgrade() else { return };
+        let was_up = board.store_up.swap(up, Ordering::Relaxed);
+        metrics.store(if up { StoreState::Up } else { StoreState::Down });
+        match (was_up, up) {
+            (true, false) => log::error!("event=store_down"),
+            (false, true) => log::info!("event=store_up"),
+            (true, true) | (false, false) => {}
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct StatusJson {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct HealthJson<'a> {
+    status: &'static str,
+    node: &'a str,
+    connections: u64,
+    database: StatusJson,
+    redis: StatusJson,
+    uptime_seconds: u64,
+}
+
+async fn alive() -> web::Json<StatusJson> {
+    web::Json(status("ok"))
+}
+
+async fn ready(site: web::Data<Site>) -> HttpResponse {
+    let reason = if site.gateway.is_draining() {
+        "the node is stopping"
+    } else if !site.health.store_is_up() {
+        "the database does not answer"
+    } else {
+        return HttpResponse::Ok().json(status("ready"));
+    };
+    HttpResponse::ServiceUnavailable().json(StatusJson { status: "unavailable", reason: Some(reason) })
+}
+
+async fn health(site: web::Data<Site>) -> HttpResponse {
+    let store_up = site.health.store_is_up();
+    let statistics = site.gateway.statistics().await;
+    HttpResponse::Ok().json(HealthJson {
+        status: if store_up { "healthy" } else { "degraded" },
+        node: &site.config.node.name,
+        connections: statistics.connections,
+        database: status(if store_up { "ok" } else { "down" }),
+        redis: status("disabled"),
+        uptime_seconds: site.health.started.elapsed().as_secs(),
+    })
+}
+
+async fn metrics(site: web::Data<Site>) -> HttpResponse {
+    HttpResponse::Ok().content_type(CONTENT_TYPE).body(site.metrics.render())
+}
+
+fn status(status: &'static str) -> StatusJson {
+    StatusJson { status, reason: None }
+}

@@ -1,0 +1,140 @@
+//! History: pages of messages of a channel or a direct conversation, newest first.
+
+use actix_web::{HttpRequest, web};
+use serde::Serialize;
+
+use super::{
+    ApiError, Site,
+    extract::{AuthUser, channel_id, user_id},
+    fields::query_number,
+    resource,
+};
+use crate::{
+    auth::{policy::Action, tokens::query_value},
+    core::event::RoomScope,
+    error::ErrorCode,
+    ids::{Epoch, RoomId, Seq, UserId},
+    limits,
+    store::{Before, Message, StoreError},
+};
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/api/channels/{channel}/messages", "GET").route(web::get().to(of_channel)))
+        .service(resource("/api/dm/{user}/messages", "GET").route(web::get().to(of_conversation)));
+}
+
+#[derive(Serialize)]
+struct PageJson {
+    messages: Vec<MessageJson>,
+    has_more: bool,
+    epoch: Epoch,
+    /// Where the room stood when the page was read: a socket opened with `since` of it misses nothing.
+    seq: Seq,
+}
+
+#[derive(Serialize)]
+struct MessageJson {
+    id: String,
+    content: String,
+    sender_id: String,
+    sender_username: String,
+    #[serde(flatten)]
+    place: PlaceJson,
+    created_at: String,
+    seq: Seq,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum PlaceJson {
+    Channel { channel_id: String },
+    Direct { recipient_id: String, conversation_id: String },
+}
+
+impl PlaceJson {
+    fn new(room: RoomId, scope: &RoomScope, sender: &UserId) -> PlaceJson {
+        match scope.partner_of(sender) {
+            None => PlaceJson::Channel { channel_id: room.to_string() },
+            Some(partner) => PlaceJson::Direct { recipient_id: partner.to_string(), conversation_id: room.to_string() },
+        }
+    }
+}
+
+async fn of_channel(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<web::Json<PageJson>, ApiError> {
+    let room = channel_id(&path)?;
+    let access = site.store.channel_access(room, user.id()).await?;
+    let (channel, membership) = access.ok_or_else(ApiError::no_such_channel)?;
+    user.may(Action::EnterChannel { room, membership })?;
+    page(&site, room, &RoomScope::Channel { group: channel.group }, request.query_string()).await
+}
+
+async fn of_conversation(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<web::Json<PageJson>, ApiError> {
+    let partner = user_id(&path)?;
+    let room = match site.store.direct_room(user.id(), &partner).await {
+        Err(StoreError::Missing) => return Err(ApiError::no_such_user()),
+        other => other?,
+    };
+    match &room.scope {
+        RoomScope::Direct { users } => user.may(Action::EnterDirect { room: room.id, sides: users })?,
+        RoomScope::Channel { .. } => return Err(ApiError::no_such_user()),
+    }
+    page(&site, room.id, &room.scope, request.query_string()).await
+}
+
+async fn page(site: &Site, room: RoomId, scope: &RoomScope, query: &str) -> Result<web::Json<PageJson>, ApiError> {
+    let limit = match query_value(query, "limit") {
+        None => limits::PAGE_MESSAGES_DEFAULT,
+        Some(text) => query_number(&text, "limit", 1..=i64::MAX)?.min(limits::PAGE_MESSAGES_MAX),
+    };
+    let before = match query_value(query, "before") {
+        None => Before::Newest,
+        Some(text) => parse_before(&text)?,
+    };
+    // The head first: what is stored after it comes by the socket, and a message that is in both has the same seq.
+    let head = site.store.room_head(room).await?.ok_or_else(ApiError::no_such_channel)?;
+    let mut messages = match site.store.messages(room, before, limit + 1).await {
+        Err(StoreError::Missing) => {
+            let sentence = "before: there is no such message in this room; take one from a page of it";
+            return Err(ApiError::new(ErrorCode::NotFound, sentence));
+        }
+        other => other?,
+    };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = messages.len() > limit;
+    messages.truncate(limit);
+    let messages = messages.into_iter().map(|message| message_json(message, room, scope)).collect();
+    Ok(web::Json(PageJson { messages, has_more, epoch: head.epoch, seq: head.seq }))
+}
+
+fn parse_before(text: &str) -> Result<Before, ApiError> {
+    if let Ok(seq) = text.parse::<i64>()
+        && seq >= 0
+    {
+        return Ok(Before::Seq(Seq(seq)));
+    }
+    let id = text.parse().map_err(|_| ApiError::field("before", "must be a message's id or a seq"))?;
+    Ok(Before::Message(id))
+}
+
+fn message_json(message: Message, room: RoomId, scope: &RoomScope) -> MessageJson {
+    MessageJson {
+        id: message.id.to_string(),
+        content: message.content,
+        place: PlaceJson::new(room, scope, &message.sender.id),
+        sender_id: message.sender.id.to_string(),
+        sender_username: message.sender.username.to_string(),
+        created_at: message.at.to_string(),
+        seq: message.seq,
+    }
+}

@@ -1,0 +1,111 @@
+//! What every answer passes through: the log line, the security headers, the rules for pages of other origins.
+
+use std::time::Instant;
+
+use actix_cors::Cors;
+use actix_http::Request;
+use actix_service::{ServiceFactory, map_config};
+use actix_web::{
+    App, Error,
+    body::MessageBody,
+    dev::{AppConfig, ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{
+            AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+            STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+        },
+    },
+    middleware::{DefaultHeaders, Next, from_fn},
+    web,
+};
+use log::Level;
+
+use super::{Site, configure, errors, extract::client_address};
+use crate::config::{Listen, Origins};
+
+/// How long a browser may remember the answer to a preflight.
+const PREFLIGHT_SECONDS: usize = 600;
+/// A year, in seconds.
+const TLS_ONLY: &str = "max-age=31536000";
+
+/// The App of one worker: the routes of REST, those that `routes` adds, and what surrounds them all.
+pub fn app(
+    site: web::Data<Site>,
+    routes: impl FnOnce(&mut web::ServiceConfig),
+) -> impl ServiceFactory<Request, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>
+{
+    let listen = &site.config.listen;
+    let (cors, headers) = (cors(&listen.origins), headers(listen));
+    let app = App::new()
+        .app_data(site)
+        .configure(configure)
+        .configure(routes)
+        .default_service(web::to(errors::not_found))
+        .wrap(cors)
+        .wrap(headers)
+        .wrap(from_fn(log_request));
+    map_config(app, |_| AppConfig::default())
+}
+
+/// A route that sets one of these itself keeps its own.
+fn headers(listen: &Listen) -> DefaultHeaders {
+    let headers = DefaultHeaders::new()
+        .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((REFERRER_POLICY, "no-referrer"))
+        .add((X_FRAME_OPTIONS, "DENY"))
+        .add((CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+        .add((CACHE_CONTROL, "no-store"));
+    match &listen.tls {
+        Some(_) => headers.add((STRICT_TRANSPORT_SECURITY, TLS_ONLY)),
+        None => headers,
+    }
+}
+
+/// Tokens travel in a header of their own and never as cookies, so that no page can use another's.
+fn cors(origins: &Origins) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allowed_headers([AUTHORIZATION, CONTENT_TYPE])
+        .expose_headers([RETRY_AFTER])
+        .max_age(PREFLIGHT_SECONDS);
+    match origins {
+        Origins::SameHost => cors,
+        Origins::Any => cors.allow_any_origin().send_wildcard(),
+        Origins::Listed(list) => list.iter().fold(cors, |cors, origin| cors.allowed_origin(origin)),
+    }
+}
+
+/// One line per request: the path without its query, which may hold a token.
+async fn log_request(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let began = Instant::now();
+    let site = request.app_data::<web::Data<Site>>().cloned();
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let address = site.map(|site| client_address(&site.config.listen.proxies, peer, request.headers()));
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let answered = next.call(request).await;
+    let status = match &answered {
+        Ok(response) => response.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    let address = address.map(|address| address.to_string()).unwrap_or_default();
+    let ms = began.elapsed().as_millis();
+    log::log!(
+        level(&path, status.is_server_error()),
+        "event=request method={method} path={path} status={} ms={ms} address={address}",
+        status.as_u16()
+    );
+    answered
+}
+
+/// What asks every few seconds does not fill the log.
+fn level(path: &str, failed: bool) -> Level {
+    match path {
+        "/healthz" | "/readyz" | "/metrics" | "/api/v1/ws/health" => Level::Debug,
+        _route if failed => Level::Warn,
+        _route => Level::Info,
+    }
+}

@@ -1,0 +1,51 @@
+//! `/api/users`: finding somebody to talk to.
+
+use std::collections::HashSet;
+
+use actix_web::{HttpRequest, web};
+use serde::Serialize;
+
+use super::{ApiError, Site, extract::AuthUser, resource};
+use crate::{
+    auth::{policy::Action, tokens::query_value},
+    ids::UserId,
+    limits,
+};
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config.service(resource("/api/users", "GET").route(web::get().to(search)));
+}
+
+/// A user as others see one: no address.
+#[derive(Serialize)]
+struct FoundUserJson {
+    id: String,
+    username: String,
+    display_name: String,
+    online: bool,
+}
+
+/// Without a query, the first users by name.
+async fn search(
+    site: web::Data<Site>,
+    user: AuthUser,
+    request: HttpRequest,
+) -> Result<web::Json<Vec<FoundUserJson>>, ApiError> {
+    user.may(Action::SearchUsers)?;
+    let query = query_value(request.query_string(), "query").unwrap_or_default();
+    let query = query.trim();
+    if query.chars().count() > limits::DISPLAY_NAME_CHARS_MAX {
+        let problem = format!("must have at most {} characters", limits::DISPLAY_NAME_CHARS_MAX);
+        return Err(ApiError::field("query", problem));
+    }
+    let profiles = site.store.search_users(query, limits::USER_SEARCH_MAX).await?;
+    let users = profiles.iter().map(|profile| profile.id.clone()).collect();
+    let online: HashSet<UserId> = site.gateway.online(users).await.into_iter().collect();
+    let found = profiles.into_iter().map(|profile| FoundUserJson {
+        online: online.contains(&profile.id),
+        id: profile.id.to_string(),
+        username: profile.username.to_string(),
+        display_name: profile.display_name,
+    });
+    Ok(web::Json(found.collect()))
+}

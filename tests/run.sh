@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Runs every test on a fresh Debian machine that has the Rust toolchain: installs what is missing, says so, and ends
+# with one plain line, "N passed, N failed".
+#
+#   tests/run.sh          everything
+#   tests/run.sh --fast   without the browser and the instruction count
+#
+# Nothing is tried twice, and what a test needs and does not find is a failure, never a skip.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fast=no
+case "${1:-}" in
+  "") ;;
+  --fast) fast=yes ;;
+  *) echo "usage: tests/run.sh [--fast]" >&2; exit 2 ;;
+esac
+
+passed=0
+failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+say() { printf '\n== %s\n' "$*"; }
+
+# Debian packages, each with the program that shows that it is there.
+needed() {
+  command -v cc >/dev/null || echo gcc libc6-dev
+  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || echo postgresql
+  command -v redis-server >/dev/null || echo redis-server
+  [ "$fast" = yes ] && return
+  command -v chromium >/dev/null || echo chromium
+  command -v node >/dev/null || echo nodejs
+  command -v npm >/dev/null || echo npm
+  command -v valgrind >/dev/null || echo valgrind
+}
+
+install_packages() {
+  local packages
+  packages=$(needed | tr '\n' ' ')
+  [ -z "${packages// /}" ] && return
+  local as_root=()
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || { echo "as root, run: apt-get install -y $packages" >&2; exit 1; }
+    as_root=(sudo)
+  fi
+  say "installing $packages"
+  "${as_root[@]}" apt-get update -q
+  # The services that Debian would start are not used: tests run private ones on free ports.
+  # shellcheck disable=SC2086 # a list of words on purpose
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages
+}
+
+# One check that passes or fails as a whole.
+check() {
+  local what=$1
+  shift
+  say "$what"
+  if "$@"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "FAILED: $what"
+  fi
+}
+
+# A command with tests of its own: its output goes to $log as well, from which the counts are read.
+counted() {
+  local what=$1 counter=$2
+  shift 2
+  say "$what"
+  local status=0
+  "$@" 2>&1 | tee "$log" || status=$?
+  local counts ok bad
+  counts=$("$counter" <"$log")
+  read -r ok bad <<<"$counts"
+  passed=$((passed + ok))
+  failed=$((failed + bad))
+  # A run that fails without a failing test (it did not compile, it was killed) is a failure, too; so is one
+  # without any test.
+  if { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; } || [ $((ok + bad)) -eq 0 ]; then
+    failed=$((failed + 1))
+    echo "FAILED: $what (exit $status, $ok passed, $bad failed)"
+  fi
+}
+
+# "test result: ok. 3 passed; 0 failed; …", once per test binary.
+count_cargo_test() {
+  awk '/^test result: / { for (i = 1; i < NF; i++) { if ($(i+1) == "passed;") p += $i; if ($(i+1) == "failed;") f += $i } }
+       END { print p + 0, f + 0 }'
+}
+
+# "     Summary [ 12.3s] 40 tests run: 38 passed (1 slow), 1 failed, 1 timed out, 0 skipped".
+count_nextest() {
+  sed 's/\x1b\[[0-9;]*m//g' | awk '
+    / tests? run: / {
+      sub(/.* tests? run: /, ""); gsub(/\([^)]*\)/, ""); n = split($0, part, ",")
+      for (i = 1; i <= n; i++) {
+        split(part[i], word, " ")
+        if (word[2] == "passed") p += word[1]; else if (word[2] != "skipped") f += word[1]
+      }
+    }
+    END { print p + 0, f + 0 }'
+}
+
+# node --test: "# pass 3", or "ℹ pass 3" in a terminal.
+count_node() {
+  awk '($1 == "#" || $1 == "ℹ") && $2 == "pass" { p += $3 }
+       ($1 == "#" || $1 == "ℹ") && ($2 == "fail" || $2 == "cancelled") { f += $3 }
+       END { print p + 0, f + 0 }'
+}
+
+browser_tests() {
+  cd tests/browser && npm ci --no-audit --no-fund && node --test
+}
+
+install_packages
+
+check "formatting" cargo fmt --all -- --check
+check "lints" cargo clippy --all-targets -- -D warnings
+
+if cargo nextest --version >/dev/null 2>&1; then
+  counted "tests" count_nextest cargo nextest run --no-fail-fast --color never
+  check "documentation tests" cargo test --doc
+else
+  counted "tests" count_cargo_test cargo test --no-fail-fast
+fi
+
+if [ "$fast" = no ]; then
+  check "the server for the browser" cargo build --bin convene
+  counted "the page in a real browser" count_node browser_tests
+  check "instructions per delivery" bash benches/callgrind.sh
+fi
+
+say "done"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,133 @@
+//! The database goes away and comes back: durable commands are refused with a reason, everything else goes on, and all
+//! of it heals by itself.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::rest::get;
+use crate::support::{DEADLINE, Postgres, Server, Socket, User, eventually};
+
+/// How long a message may wait for the database before it is refused ("a few seconds").
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Setting {
+    cluster: Postgres,
+    server: Server,
+    alice: User,
+    bob: User,
+    channel: String,
+}
+
+impl Setting {
+    async fn new() -> Setting {
+        let cluster = Postgres::private();
+        let server = Server::builder().env("DATABASE_URL", cluster.create_database().await).start().await;
+        let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+        let channel = alice.channel_with(&[&bob]).await;
+        Setting { cluster, server, alice, bob, channel }
+    }
+
+    async fn wait_ready(&self, status: u16) {
+        let url = self.server.url("/readyz");
+        let what = format!("readiness {status}");
+        eventually(&what, DEADLINE * 2, || async { (get(&url).await.status == status).then_some(()) }).await;
+    }
+
+    /// What must hold while the database is away, whichever way it went.
+    async fn expect_outage(&self, sender: &mut Socket, receiver: &mut Socket) {
+        let asked = Instant::now();
+        sender.send_json(&json!({"type": "message", "content": "into the void", "ref": 1})).await;
+        // Ephemeral events and pings don't wait for it.
+        sender.send_json(&json!({"type": "typing", "is_typing": true})).await;
+        receiver.expect("typing").await;
+        receiver.expect_nothing_before_pong().await;
+        sender.expect("typing").await;
+        let error = match sender.next_within(PATIENCE).await {
+            Some(crate::support::socket::Frame::Json(frame)) => frame,
+            other => panic!("a refusal within {PATIENCE:?}, not {other:?}"),
+        };
+        crate::support::rest::assert_error(&error, "SERVICE_UNAVAILABLE");
+        assert_eq!(error["ref"], 1, "{error}");
+        assert!(asked.elapsed() > Duration::from_secs(1), "it should have waited a little for the database");
+        self.wait_ready(503).await;
+        let reason = get(&self.server.url("/readyz")).await.text.to_lowercase();
+        assert!(reason.contains("database"), "the reason should name the database: {reason}");
+        get(&self.server.url("/healthz")).await.expect(200);
+        let health_url = self.server.url("/api/v1/ws/health");
+        eventually("degraded health", DEADLINE, || async {
+            (get(&health_url).await.expect(200)["status"] == "degraded").then_some(())
+        })
+        .await;
+        let refused = self.alice.get("/api/groups").await;
+        assert_eq!(refused.status, 503, "REST says so, too: {}", refused.text);
+    }
+
+    /// Everything works again, on the sockets that were open all along.
+    async fn expect_healed(&self, sender: &mut Socket, receiver: &mut Socket) {
+        self.wait_ready(200).await;
+        sender.say_acked("healed", "h").await;
+        receiver.expect_message("healed").await;
+        let health = get(&self.server.url("/api/v1/ws/health")).await.expect(200);
+        assert_eq!(health["status"], "healthy", "{health}");
+        self.bob.join(&self.channel).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_database_refuses_messages_and_heals() {
+    let mut setting = Setting::new().await;
+    let mut sender = setting.alice.join(&setting.channel).await;
+    let mut receiver = setting.bob.join(&setting.channel).await;
+    sender.expect("user_joined").await;
+    sender.say_acked("before", "b").await;
+    receiver.expect_message("before").await;
+
+    setting.cluster.stop_at_once();
+    setting.expect_outage(&mut sender, &mut receiver).await;
+    setting.cluster.start().expect("PostgreSQL should recover");
+    setting.expect_healed(&mut sender, &mut receiver).await;
+
+    let history = setting.alice.history(&setting.channel).await;
+    let contents: Vec<_> = history.iter().map(|message| message["content"].clone()).collect();
+    assert_eq!(contents, ["healed", "before"], "what was refused is not there, what was acknowledged is");
+}
+
+#[tokio::test]
+async fn a_frozen_database_refuses_messages_and_heals() {
+    let setting = Setting::new().await;
+    let mut sender = setting.alice.join(&setting.channel).await;
+    let mut receiver = setting.bob.join(&setting.channel).await;
+    sender.expect("user_joined").await;
+    setting.cluster.freeze();
+    setting.expect_outage(&mut sender, &mut receiver).await;
+    setting.cluster.thaw();
+    setting.expect_healed(&mut sender, &mut receiver).await;
+}
+
+#[tokio::test]
+async fn a_moment_without_the_database_is_not_noticed() {
+    let mut setting = Setting::new().await;
+    let mut sender = setting.alice.join(&setting.channel).await;
+    setting.cluster.stop_at_once();
+    sender.send_json(&json!({"type": "message", "content": "patience", "ref": "p"})).await;
+    setting.cluster.start().expect("PostgreSQL should recover");
+    sender.expect_echo_and_ack("message", "patience", "p").await;
+    let history = setting.alice.history(&setting.channel).await;
+    assert_eq!(history.len(), 1, "tried again, stored once: {history:?}");
+}
+
+#[tokio::test]
+async fn an_upgrade_without_a_database_is_refused_and_not_left_hanging() {
+    let mut setting = Setting::new().await;
+    setting.cluster.stop_at_once();
+    let stranger_to_the_cache = setting.bob.id.clone();
+    let path = format!("/ws/dm/{stranger_to_the_cache}?token={}", setting.alice.token);
+    let mut raw = crate::support::raw::RawSocket::connect(setting.server.authority()).await;
+    let answer = raw.handshake(setting.server.authority(), &path, &[]).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    crate::support::rest::assert_error(&answer.json(), "SERVICE_UNAVAILABLE");
+    setting.cluster.start().expect("PostgreSQL should recover");
+    setting.wait_ready(200).await;
+    setting.alice.connect_dm(&setting.bob).await.expect("connected").await;
+}

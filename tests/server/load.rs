@@ -1,0 +1,97 @@
+//! A talker: sends numbered messages as fast as its window allows and remembers what was acknowledged.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::shape::{number, text};
+use crate::support::socket::Frame;
+use crate::support::{Socket, User};
+
+/// Messages in flight per talker.
+const WINDOW: u64 = 16;
+/// A server under test that is silent for so long has hung.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What the server promised to keep: its place and text, by message id.
+pub type Acknowledged = BTreeMap<String, (u64, String)>;
+
+/// Talks in the background until its socket ends.
+pub struct Talker {
+    task: JoinHandle<()>,
+    acknowledged: Arc<Mutex<Acknowledged>>,
+    count: Arc<AtomicU64>,
+}
+
+impl Talker {
+    /// Starts talking on a joined socket; `name` makes its texts its own.
+    pub fn start(socket: Socket, name: &str) -> Talker {
+        let acknowledged = Arc::<Mutex<Acknowledged>>::default();
+        let count = Arc::<AtomicU64>::default();
+        let task = tokio::spawn(talk(socket, name.to_owned(), Arc::clone(&acknowledged), Arc::clone(&count)));
+        Talker { task, acknowledged, count }
+    }
+
+    /// How many acknowledgements it has.
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the socket has ended and returns what was acknowledged.
+    pub async fn finish(self) -> Acknowledged {
+        self.task.await.expect("the talker met no surprise");
+        std::mem::take(&mut self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn talk(mut socket: Socket, name: String, acknowledged: Arc<Mutex<Acknowledged>>, count: Arc<AtomicU64>) {
+    let (mut sent, mut answered) = (0, 0);
+    loop {
+        while sent - answered < WINDOW {
+            let content = format!("{name} {sent}");
+            let message = json!({"type": "message", "content": content, "ref": content}).to_string();
+            if socket.try_send(Message::text(message)).await.is_err() {
+                break;
+            }
+            sent += 1;
+        }
+        match socket.next_within(SILENCE).await {
+            Some(Frame::Json(frame)) if frame["type"] == "ack" => {
+                let entry = (text(&frame, "id"), (number(&frame, "seq"), text(&frame, "ref")));
+                acknowledged.lock().unwrap_or_else(PoisonError::into_inner).extend([entry]);
+                count.fetch_add(1, Ordering::Relaxed);
+                answered += 1;
+            }
+            // Refused while the server stops: no promise was made.
+            Some(Frame::Json(frame)) if frame["type"] == "error" => answered += 1,
+            Some(Frame::Json(_)) => {}
+            Some(Frame::Close(_) | Frame::End) => return,
+            None => panic!("the server should say something within {SILENCE:?}"),
+        }
+    }
+}
+
+/// Asserts that the channel holds every acknowledged message once, in its place, and that its sequence has no gap.
+/// Returns the last seq.
+pub async fn assert_kept(reader: &User, channel: &str, acknowledged: &Acknowledged) -> u64 {
+    let stored = reader.whole_history(&format!("/api/channels/{channel}/messages")).await;
+    let places: Vec<u64> = stored.iter().map(|message| number(message, "seq")).collect();
+    assert_eq!(places, (1..=stored.len() as u64).collect::<Vec<_>>(), "the sequence has no gap and nothing twice");
+    let by_id: BTreeMap<&str, &Value> =
+        stored.iter().map(|message| (message["id"].as_str().expect("an id"), message)).collect();
+    assert_eq!(by_id.len(), stored.len(), "no id twice");
+    for (id, (seq, content)) in acknowledged {
+        let message = by_id.get(id.as_str()).unwrap_or_else(|| panic!("'{content}' was acknowledged and is lost"));
+        assert_eq!((number(message, "seq"), &text(message, "content")), (*seq, content), "{message}");
+    }
+    let mut socket = reader.connect(channel).await;
+    let head = number(&socket.expect("online_users").await, "seq");
+    assert_eq!(head, stored.len() as u64, "the room knows its place");
+    socket.close().await;
+    head
+}

@@ -1,0 +1,28 @@
+//! Black-box tests of the whole server: one test binary, so that it is linked once.
+//!
+//! Each module tests one area of `docs/protocol.md` from outside, over real sockets and, where the store matters, on
+//! SQLite and PostgreSQL alike (`on_both!`). A test is named after the promise that it holds.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod auth;
+mod bad_input;
+mod channel;
+mod config;
+mod crash;
+mod database_away;
+mod direct;
+mod frames;
+mod groups;
+mod heartbeat;
+mod history;
+mod limits;
+mod load;
+mod operations;
+mod plan;
+mod recovery;
+mod shutdown;
+mod signalling;
+mod slow_consumer;
+mod tls;

@@ -1,0 +1,13 @@
+//! The store on both databases: one body per promise, run on a SQLite file and on a real PostgreSQL.
+
+mod accounts;
+mod faults;
+mod fixture;
+mod groups;
+mod log;
+mod offline;
+mod properties;
+mod rooms;
+mod schema;
+mod tls;
+mod tokens;

@@ -1,0 +1,66 @@
+//! The shape of a frame: which fields it must have, and of which type. Fields beyond them are allowed, because the
+//! contract grows by additions that old clients ignore.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Text,
+    /// A text that is a UUID.
+    Uuid,
+    /// A whole number that is not negative.
+    Count,
+    Boolean,
+    /// RFC 3339 in UTC with milliseconds.
+    Time,
+    /// A list of texts.
+    Texts,
+    /// A text, or null or absent.
+    OptionalText,
+}
+
+/// Asserts that `value` is an object that has all these fields.
+#[track_caller]
+pub fn assert_shape(value: &Value, fields: &[(&str, Kind)]) {
+    let object = value.as_object().unwrap_or_else(|| panic!("an object, not {value}"));
+    for (name, kind) in fields {
+        let field = object.get(*name).unwrap_or(&Value::Null);
+        let text = field.as_str();
+        let fits = match kind {
+            Kind::Text => text.is_some(),
+            Kind::Uuid => text.is_some_and(|text| Uuid::try_parse(text).is_ok()),
+            Kind::Count => field.is_u64(),
+            Kind::Boolean => field.is_boolean(),
+            Kind::Time => {
+                super::rest::assert_timestamp(field);
+                true
+            }
+            Kind::Texts => field.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
+            Kind::OptionalText => field.is_null() || text.is_some(),
+        };
+        assert!(fits, "field '{name}' should be {kind:?} in {value}");
+    }
+}
+
+/// The field as a number.
+#[track_caller]
+pub fn number(value: &Value, field: &str) -> u64 {
+    value[field].as_u64().unwrap_or_else(|| panic!("'{field}' should be a whole number in {value}"))
+}
+
+/// The field as a text.
+#[track_caller]
+pub fn text(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap_or_else(|| panic!("'{field}' should be a text in {value}")).to_owned()
+}
+
+/// The list's texts, sorted.
+#[track_caller]
+pub fn sorted_texts(value: &Value) -> Vec<String> {
+    let list = value.as_array().unwrap_or_else(|| panic!("a list, not {value}"));
+    let mut texts: Vec<String> = list.iter().map(|item| item.as_str().expect("a text").to_owned()).collect();
+    texts.sort();
+    texts
+}
