@@ -185,7 +185,7 @@ fn entered(room: Arc<RoomIdentity>, seq: i64, online: Vec<Author>) -> Told {
         online_total: online.len(),
         online,
         seq: Seq(seq),
-        epoch: Epoch(1_761_566_400),
+        epoch: Epoch(1_761_566_400_250),
     })))
 }
 

@@ -10,11 +10,13 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BINARY = resolve(process.env.CONVENE_BIN ?? join(ROOT, "target/debug/convene"));
+const LOG_KEPT_CHARS = 10_000;
 const LISTENING = /convene is listening on (https?:\/\/\S+)/;
 
 export class Server {
   #process = null;
   #log = "";
+  #killing = false;
 
   static async start() {
     await access(BINARY).catch(() => {
@@ -35,7 +37,10 @@ export class Server {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process = child;
-    child.stderr.on("data", (chunk) => { this.#log += chunk; });
+    child.stderr.on("data", (chunk) => { this.#log = (this.#log + chunk).slice(-LOG_KEPT_CHARS); });
+    child.once("exit", (code, signal) => {
+      if (!this.#killing) console.error(`The server ended by itself: code ${code}, signal ${signal}.\n${this.#log}`);
+    });
     for await (const line of createInterface({ input: child.stdout })) {
       const found = LISTENING.exec(line);
       if (!found) continue;
@@ -48,8 +53,10 @@ export class Server {
 
   /** Ends it as a crash does: no goodbye to anyone. */
   async kill() {
+    this.#killing = true;
     this.#process.kill("SIGKILL");
     await once(this.#process, "exit");
+    this.#killing = false;
   }
 
   restart() {

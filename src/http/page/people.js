@@ -6,11 +6,14 @@ import { avatar, byId, el } from "./dom.js";
 
 const RELOAD_EVERY_MS = 30_000;
 const RELOAD_SOON_MS = 600;
+// The server counts somebody as online for five seconds after the last socket: whoever reloads a page has not left.
+const RELOAD_AFTER_LEAVING_MS = 6_000;
 
 export class People {
   #members = [];
   #here = new Set();
   #timer = 0;
+  #leavingTimer = 0;
   #closed = false;
 
   constructor(target, directory) {
@@ -23,6 +26,7 @@ export class People {
   close() {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#leavingTimer);
   }
 
   /** The whole of who is in the room, from the first frame. */
@@ -39,8 +43,9 @@ export class People {
 
   went(userId) {
     this.#here.delete(userId);
-    // Perhaps only to another room.
-    this.#reloadIn(RELOAD_SOON_MS);
+    // Perhaps only to another room: REST will know.
+    clearTimeout(this.#leavingTimer);
+    this.#leavingTimer = setTimeout(() => this.reload(), RELOAD_AFTER_LEAVING_MS);
     this.#draw();
   }
 
