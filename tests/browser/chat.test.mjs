@@ -154,7 +154,7 @@ test("who leaves a channel is still online, and who closes the tab is not", asyn
   await member(ada, "grace", true).waitFor();
 });
 
-test("a direct message reaches somebody who is in another room", async () => {
+test("a direct conversation: who opens it later finds what was said, then both talk", async () => {
   await openChannel(grace, "general");
   const { page } = ada;
   await page.getByRole("button", { name: "New direct message" }).click();
