@@ -44,16 +44,19 @@ fn count(taken: usize, given_back: usize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
+        // SAFETY: the caller's promise is the system's demand.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(0, layout.size());
+        // SAFETY: the caller's promise is the system's demand.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size, layout.size());
+        // SAFETY: the caller's promise is the system's demand.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }

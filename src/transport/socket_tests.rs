@@ -162,7 +162,7 @@ async fn tls_pair<T: Send + 'static>(
         work(peer)
     });
     let acceptor = ServiceFactory::<TcpStream>::new_service(&Acceptor::new(server), ()).await.unwrap();
-    let accepted = acceptor.call(ours).await.ok().expect("a handshake");
+    let accepted = acceptor.call(ours).await.expect("a handshake");
     (accepted.into(), thread)
 }
 

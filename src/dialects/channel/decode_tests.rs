@@ -35,33 +35,37 @@ fn field_name() -> impl Strategy<Value = String> {
     prop::sample::select(names.to_vec()).prop_map(str::to_owned)
 }
 
-/// What a client would have written to mean the same.
-fn written(request: &Request) -> Value {
-    let raw = |json: &RawJson| serde_json::from_str::<Value>(json.as_str()).expect("kept JSON is well-formed");
-    let mut message = match &request.command {
-        Command::Ping => json!({"type": "ping"}),
-        Command::AuthRefresh { token } => json!({"type": "auth_refresh", "token": token}),
-        Command::SendMessage { content } => json!({"type": "message", "content": &**content}),
-        Command::SetTyping { typing } => json!({"type": "typing", "is_typing": *typing == Typing::Started}),
+/// What a client would have written to mean the same. Kept JSON goes in as it is: parsing would round its numbers.
+fn written(request: &Request) -> String {
+    let mut fields = match &request.command {
+        Command::Ping => vec![("type", json!("ping").to_string())],
+        Command::AuthRefresh { token } => {
+            vec![("type", json!("auth_refresh").to_string()), ("token", json!(token).to_string())]
+        }
+        Command::SendMessage { content } => {
+            vec![("type", json!("message").to_string()), ("content", json!(&**content).to_string())]
+        }
+        Command::SetTyping { typing } => {
+            vec![("type", json!("typing").to_string()), ("is_typing", (*typing == Typing::Started).to_string())]
+        }
         Command::Signal { kind, target, data } => {
             let name = match kind {
                 SignalKind::Offer => "webrtc_offer",
                 SignalKind::Answer => "webrtc_answer",
                 SignalKind::IceCandidate => "webrtc_ice_candidate",
             };
-            json!({"type": name, "target_user_id": target.as_ref().map(UserId::as_str), "data": raw(data)})
+            let target = json!(target.as_ref().map(UserId::as_str)).to_string();
+            vec![("type", json!(name).to_string()), ("target_user_id", target), ("data", data.as_str().to_owned())]
         }
     };
-    message["ref"] = request.reference.as_ref().map_or(Value::Null, raw);
-    message
+    fields.extend(request.reference.as_ref().map(|reference| ("ref", reference.as_str().to_owned())));
+    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", fields.join(","))
 }
 
 fn check(message: ClientMessage<'_>) {
     match decode(message) {
-        Ok(request) => {
-            let again = written(&request).to_string();
-            assert_eq!(written(&decode(ClientMessage::Text(&again)).unwrap()), written(&request));
-        }
+        Ok(request) => assert_eq!(decode(ClientMessage::Text(&written(&request))), Ok(request)),
         Err(Rejection { refusal, .. }) => {
             assert!(refusal.sentence.len() > 20, "a sentence for people: {refusal}");
             assert!(!refusal.sentence.contains(char::is_control), "fit for a log line: {refusal:?}");
