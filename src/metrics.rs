@@ -171,7 +171,7 @@ impl Metrics {
         self.ephemeral_dropped.inc_by(u64::from(count));
     }
 
-    /// A client's command was carried out.
+    /// A client's command was well-formed and within the limits.
     pub fn accepted(&self) {
         self.requests_accepted.inc();
     }

@@ -215,7 +215,10 @@ impl Session {
     fn charge(&mut self, charge: Charge, reference: Option<&ClientRef>) -> Charged {
         let node = &self.worker.node;
         match self.quota.charge(charge, &node.rates, node.clock.now()) {
-            Verdict::Allowed => Charged::Yes,
+            Verdict::Allowed => {
+                node.metrics.accepted();
+                Charged::Yes
+            }
             Verdict::Dropped => Charged::No,
             Verdict::Refused { retry_after_seconds, window } => {
                 let sentence = match window {

@@ -13,27 +13,29 @@ pub struct Logging {
 
 impl Logging {
     pub(super) fn read(variables: &Variables<'_>) -> Result<Logging, ConfigError> {
-        if let Some(filter) = variables.text("RUST_LOG") {
-            return Ok(Logging { filter });
-        }
-        let Some(level) = variables.text("LOG_LEVEL") else { return Ok(Logging { filter: "info".into() }) };
-        let filter = match level.to_ascii_lowercase().as_str() {
-            "off" => "off",
-            "critical" | "fatal" | "error" => "error",
-            "warning" | "warn" => "warn",
-            "info" => "info",
-            "debug" => "debug",
-            "notset" | "trace" => "trace",
-            _other => {
-                let problem = "is not a level; set it to ERROR, WARNING, INFO, DEBUG, TRACE or OFF";
-                return Err(ConfigError::value("LOG_LEVEL", &level, problem));
-            }
-        };
-        Ok(Logging { filter: filter.into() })
+        let by_level = level(variables)?;
+        Ok(Logging { filter: variables.text("RUST_LOG").unwrap_or_else(|| by_level.into()) })
     }
 
     pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
         lines.push(("RUST_LOG", self.filter.clone()));
+    }
+}
+
+/// env_logger's name of a level; Python's names are understood, because existing `.env` files have them.
+fn level(variables: &Variables<'_>) -> Result<&'static str, ConfigError> {
+    let Some(level) = variables.text("LOG_LEVEL") else { return Ok("info") };
+    match level.to_ascii_lowercase().as_str() {
+        "off" => Ok("off"),
+        "critical" | "fatal" | "error" => Ok("error"),
+        "warning" | "warn" => Ok("warn"),
+        "info" => Ok("info"),
+        "debug" => Ok("debug"),
+        "notset" | "trace" => Ok("trace"),
+        _other => {
+            let problem = "is not a level; set it to ERROR, WARNING, INFO, DEBUG, TRACE or OFF";
+            Err(ConfigError::value("LOG_LEVEL", &level, problem))
+        }
     }
 }
 
@@ -94,7 +96,9 @@ mod tests {
         assert_eq!(filter(&[]), "info");
         assert_eq!(filter(&[("LOG_LEVEL", "WARNING")]), "warn");
         assert_eq!(filter(&[("LOG_LEVEL", "WARNING"), ("RUST_LOG", "convene=debug")]), "convene=debug");
-        assert!(refusal(&[("LOG_LEVEL", "loud")]).starts_with("LOG_LEVEL: \"loud\" is not a level"));
+        assert!(
+            refusal(&[("LOG_LEVEL", "loud"), ("RUST_LOG", "info")]).starts_with("LOG_LEVEL: \"loud\" is not a level")
+        );
     }
 
     #[test]

@@ -75,7 +75,6 @@ impl fmt::Display for Origins {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{config, refusal};
-    use super::*;
 
     #[test]
     fn by_default_only_pages_of_the_same_host_connect() {

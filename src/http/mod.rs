@@ -113,3 +113,6 @@ async fn to_the_end<T: 'static>(work: impl Future<Output = Result<T, ApiError>> 
         Err(crate::error::Refusal::internal().into())
     })
 }
+
+#[cfg(test)]
+mod tests;
