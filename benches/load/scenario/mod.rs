@@ -13,7 +13,7 @@ pub mod window;
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::client::{Swarm, Waiting};
+use crate::client::Swarm;
 use crate::contender::Contender;
 use crate::fanout::Fanout;
 use crate::options::Common;
@@ -159,7 +159,7 @@ pub fn measure(stage: &mut Stage, fanout: &mut Fanout, load: &mut impl Load, com
 pub fn complete(swarm: &mut Swarm, fanout: &mut Fanout) -> Result<()> {
     let deadline = Instant::now() + COMPLETION_TIMEOUT;
     while fanout.missing > 0 && !fanout.refused() && Instant::now() < deadline {
-        swarm.turn(deadline, Waiting::Sleep, fanout)?;
+        swarm.turn(deadline, fanout)?;
     }
     swarm.require_all_open()?;
     fanout.require_complete()
@@ -205,7 +205,7 @@ impl Load for OpenLoop {
                 // An exact rhythm would stay in step with the kernel's clock tick, which samples user against system time.
                 self.next += self.interval.mul_f64(0.5 + fastrand::f64());
             }
-            swarm.turn(self.next.min(until), Waiting::Spin, fanout)?;
+            swarm.turn(self.next.min(until), fanout)?;
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::Result;
-use crate::client::{Receiver, Swarm, Waiting};
+use crate::client::{Receiver, Swarm};
 use crate::options::Order;
 use crate::process;
 use crate::server::Server;
@@ -57,7 +57,7 @@ fn drive(swarm: &mut Swarm, check: &mut Check, options: &Order) -> Result<()> {
                 swarm.send(connection, &text)?;
             }
         }
-        swarm.turn(Instant::now() + PROGRESS_TIMEOUT, Waiting::Sleep, check)?;
+        swarm.turn(Instant::now() + PROGRESS_TIMEOUT, check)?;
         swarm.require_all_open()?;
         check.require_accepted()?;
         std::mem::swap(&mut ready, &mut check.completed);

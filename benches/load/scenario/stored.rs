@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::client::{Receiver, Swarm, Waiting};
+use crate::client::{Receiver, Swarm};
 use crate::contender::Contender;
 use crate::histogram::Histogram;
 use crate::options::{Database, Stored};
@@ -169,7 +169,7 @@ impl Senders {
         let mut progress = Instant::now();
         let mut ready = Vec::new();
         while Instant::now() < until {
-            swarm.turn(until, Waiting::Sleep, &mut self.acks)?;
+            swarm.turn(until, &mut self.acks)?;
             self.require_accepted(swarm)?;
             std::mem::swap(&mut ready, &mut self.acks.ready);
             if !ready.is_empty() {
@@ -195,7 +195,7 @@ impl Senders {
                 self.send(swarm, (sent % self.people as u64) as usize, since)?;
                 sent += 1;
             }
-            swarm.turn(Instant::now() + Duration::from_millis(1), Waiting::Sleep, &mut self.acks)?;
+            swarm.turn(Instant::now() + Duration::from_millis(1), &mut self.acks)?;
             self.require_accepted(swarm)?;
         }
         Ok(())
@@ -208,7 +208,7 @@ impl Senders {
             if Instant::now() > deadline {
                 return Err(format!("{} messages were never acknowledged", self.open).into());
             }
-            swarm.turn(deadline, Waiting::Sleep, &mut self.acks)?;
+            swarm.turn(deadline, &mut self.acks)?;
             self.require_accepted(swarm)?;
         }
         self.acks.ready.clear();

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::client::{Swarm, Waiting};
+use crate::client::Swarm;
 use crate::contender::Contender;
 use crate::fanout::Fanout;
 use crate::options::Window;
@@ -78,7 +78,7 @@ impl Load for ClosedLoop {
         let mut progress = Instant::now();
         let mut completed = Vec::new();
         while Instant::now() < until {
-            swarm.turn(until, Waiting::Sleep, fanout)?;
+            swarm.turn(until, fanout)?;
             std::mem::swap(&mut completed, &mut fanout.completed);
             if !completed.is_empty() {
                 progress = Instant::now();
