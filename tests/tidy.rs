@@ -51,12 +51,12 @@ const ROOMS: [Room; 7] = [
     Room { folder: "store", may_use: &["core", "store"], banned: &["actix", "actix_web", "actix_http"] },
     Room {
         folder: "actors",
-        may_use: &["core", "store", "auth", "metrics", "actors", "dialects", "config"],
+        may_use: &["core", "store", "auth", "metrics", "actors", "dialects", "config", "transport"],
         banned: &["actix_web", "actix_http", "actix_web_actors", "diesel", "diesel_async", "serde_json"],
     },
     Room {
         folder: "transport",
-        may_use: &["core", "actors", "dialects", "auth", "metrics", "config", "transport"],
+        may_use: &["core", "actors", "dialects", "auth", "metrics", "config", "store", "transport"],
         banned: &["diesel", "diesel_async"],
     },
     Room {
