@@ -133,6 +133,11 @@ impl fmt::Display for Seq {
 #[serde(transparent)]
 pub struct Epoch(pub i64);
 
+impl Epoch {
+    /// The epoch of no room.
+    pub const NONE: Epoch = Epoch(-1);
+}
+
 /// A moment in milliseconds since 1970, UTC. Shown as RFC 3339 with milliseconds and `Z`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]

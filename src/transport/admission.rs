@@ -78,18 +78,18 @@ fn check_origin(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
     if allowed { Ok(()) } else { Err(Refusal::new(ErrorCode::PermissionDenied, sentence)) }
 }
 
-/// `since` and `epoch`, as numbers.
+/// `since`, a number, and `epoch`, opaque to clients: one that is not ours is another epoch, not a mistake.
 fn resume_of(query: &str) -> Result<Option<Resume>, Refusal> {
-    let number = |name: &'static str| match query_value(query, name).as_deref() {
-        None | Some("") => Ok(None),
-        Some(text) => text.parse::<i64>().map(Some).map_err(|_| {
-            let sentence =
-                format!("`{name}` is not a whole number; send the one that the server gave you, or leave it out");
+    let since = match query_value(query, "since").as_deref() {
+        None | Some("") => return Ok(None),
+        Some(text) => text.parse::<i64>().map(Seq).map_err(|_| {
+            let sentence = "`since` is not a whole number; send the last `seq` that you have seen, or leave it out";
             Refusal::new(ErrorCode::InvalidMessage, sentence)
-        }),
+        })?,
     };
-    let epoch = number("epoch")?.map(Epoch);
-    Ok(number("since")?.map(|since| Resume { since: Seq(since), epoch }))
+    let epoch = query_value(query, "epoch").filter(|text| !text.is_empty());
+    let epoch = epoch.map(|text| text.parse().map_or(Epoch::NONE, Epoch));
+    Ok(Some(Resume { since, epoch }))
 }
 
 type Welcome = (Arc<Profile>, Arc<UserQuota>);

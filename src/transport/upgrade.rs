@@ -91,6 +91,8 @@ where
     let mut head = Response::build(StatusCode::from_u16(row.http_status).unwrap_or(StatusCode::BAD_REQUEST));
     head.insert_header((header::CONTENT_TYPE, "application/json"));
     head.insert_header((header::CONNECTION, "close"));
+    // whatever was wrong with the handshake, this is the version that works (RFC 6455 section 4.4)
+    head.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
     if let Some(seconds) = refusal.retry_after_seconds {
         head.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }

@@ -191,10 +191,10 @@ async fn a_token_is_taken_from_each_of_the_three_places() {
     let alice = server.user("alice").await;
     let channel = alice.channel_with(&[]).await;
     let path = format!("/ws/channel/{channel}");
-    for place in [Place::Query, Place::Header, Place::Protocol] {
+    for place in [Place::Query, Place::Header, Place::Subprotocol] {
         let mut socket = Socket::open(server.origin(), &path, &alice.token, place).await;
         socket.expect("online_users").await;
-        let expected = if place == Place::Protocol { "bearer" } else { "" };
+        let expected = if place == Place::Subprotocol { "bearer" } else { "" };
         assert_eq!(socket.header("Sec-WebSocket-Protocol"), expected, "{place:?}");
     }
     // The query comes first: a bad token there is not saved by a good one elsewhere.
@@ -348,6 +348,7 @@ async fn an_administrator_ends_one_connection() {
     ended.expect_close(4403).await;
     stays.expect_nothing_before_pong().await;
     admin.delete(&path).await.expect_error(404, "NOT_FOUND");
+    admin.delete("/api/v1/ws/connections/ws_nobody_1_1-1").await.expect_error(404, "NOT_FOUND");
 }
 
 #[tokio::test]

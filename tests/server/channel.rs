@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::on_both;
 use crate::support::Server;
-use crate::support::shape::Kind::{Boolean, Count, Text, Texts, Time, Uuid};
+use crate::support::shape::Kind::{Boolean, Count, Opaque, Text, Texts, Time, Uuid};
 use crate::support::shape::{assert_shape, sorted_texts};
 
 on_both! {
@@ -16,7 +16,7 @@ on_both! {
         let mut first = alice.connect(&channel).await;
         let frame = first.expect("online_users").await;
         let fields = [
-            ("type", Text), ("users", Texts), ("channel_id", Uuid), ("seq", Count), ("epoch", Text),
+            ("type", Text), ("users", Texts), ("channel_id", Uuid), ("seq", Count), ("epoch", Opaque),
             ("total_users", Count), ("connection_id", Text),
         ];
         assert_shape(&frame, &fields);

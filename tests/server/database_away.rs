@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::load::{Acknowledged, Talker, assert_kept};
 use crate::support::rest::get;
 use crate::support::{DEADLINE, Postgres, Server, Socket, User, eventually};
 
@@ -106,15 +107,32 @@ async fn a_frozen_database_refuses_messages_and_heals() {
 }
 
 #[tokio::test]
-async fn a_moment_without_the_database_is_not_noticed() {
-    let mut setting = Setting::new().await;
-    let mut sender = setting.alice.join(&setting.channel).await;
-    setting.cluster.stop_at_once();
-    sender.send_json(&json!({"type": "message", "content": "patience", "ref": "p"})).await;
-    setting.cluster.start().expect("PostgreSQL should recover");
-    sender.expect_echo_and_ack("message", "patience", "p").await;
-    let history = setting.alice.history(&setting.channel).await;
-    assert_eq!(history.len(), 1, "tried again, stored once: {history:?}");
+async fn connections_cut_in_the_middle_of_commits_are_not_noticed() {
+    const CUTS: u64 = 8;
+    let cluster = Postgres::private();
+    let url = cluster.create_database().await;
+    let server = Server::builder().env("DATABASE_URL", &url).start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let channel = alice.channel_with(&[&bob]).await;
+    let talkers = [Talker::start(alice.join(&channel).await, "alice"), Talker::start(bob.join(&channel).await, "bob")];
+    for cut in 1..=CUTS {
+        eventually("acknowledgements after a cut", DEADLINE * 2, || {
+            let going = talkers.iter().all(|talker| talker.count() >= cut * 40);
+            async move { going.then_some(()) }
+        })
+        .await;
+        cluster.cut_connections(&url).await;
+    }
+    let enough = |talker: &Talker| talker.count() >= (CUTS + 1) * 40;
+    let healed = || std::future::ready(talkers.iter().all(enough).then_some(()));
+    eventually("acknowledgements after the last cut", DEADLINE * 2, healed).await;
+    let mut acknowledged = Acknowledged::new();
+    for talker in talkers {
+        assert_eq!(talker.refused(), 0, "what was cut off is tried again, not refused");
+        acknowledged.extend(talker.stop().await);
+    }
+    // A commit of unknown outcome that was tried again must not be stored twice.
+    assert_kept(&alice, &channel, &acknowledged).await;
 }
 
 #[tokio::test]

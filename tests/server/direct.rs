@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::on_both;
 use crate::support::raw::RawSocket;
-use crate::support::shape::Kind::{Boolean, Count, Text, Time, Uuid};
+use crate::support::shape::Kind::{Boolean, Count, Opaque, Text, Time, Uuid};
 use crate::support::shape::{assert_shape, text};
 use crate::support::{Server, Socket, User};
 
@@ -25,7 +25,7 @@ async fn each_side_learns_once_that_the_other_is_there() {
 
     let (mut first, connected) = enter(&alice, &bob).await;
     assert_eq!(connected["type"], "connected", "{connected}");
-    let about_room = [("conversation_id", Text), ("seq", Count), ("epoch", Text), ("connection_id", Text)];
+    let about_room = [("conversation_id", Text), ("seq", Count), ("epoch", Opaque), ("connection_id", Text)];
     assert_shape(&connected, &about_room);
     assert_eq!(connected["connection_id"], first.header("X-Connection-Id"));
 

@@ -1,8 +1,8 @@
 //! A talker: sends numbered messages as fast as its window allows and remembers what was acknowledged.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -21,38 +21,59 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// What the server promised to keep: its place and text, by message id.
 pub type Acknowledged = BTreeMap<String, (u64, String)>;
 
-/// Talks in the background until its socket ends.
+/// Talks in the background until its socket ends or it is told to stop.
 pub struct Talker {
-    task: JoinHandle<()>,
-    acknowledged: Arc<Mutex<Acknowledged>>,
-    count: Arc<AtomicU64>,
+    task: JoinHandle<Acknowledged>,
+    progress: Arc<Progress>,
+}
+
+/// What the test and the talking task share.
+#[derive(Default)]
+struct Progress {
+    acknowledged: AtomicU64,
+    refused: AtomicU64,
+    stopping: AtomicBool,
 }
 
 impl Talker {
     /// Starts talking on a joined socket; `name` makes its texts its own.
     pub fn start(socket: Socket, name: &str) -> Talker {
-        let acknowledged = Arc::<Mutex<Acknowledged>>::default();
-        let count = Arc::<AtomicU64>::default();
-        let task = tokio::spawn(talk(socket, name.to_owned(), Arc::clone(&acknowledged), Arc::clone(&count)));
-        Talker { task, acknowledged, count }
+        let progress = Arc::<Progress>::default();
+        let task = tokio::spawn(talk(socket, name.to_owned(), Arc::clone(&progress)));
+        Talker { task, progress }
     }
 
     /// How many acknowledgements it has.
     pub fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
+        self.progress.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// How many of its messages were refused.
+    pub fn refused(&self) -> u64 {
+        self.progress.refused.load(Ordering::Relaxed)
+    }
+
+    /// Has it send nothing more, waits for the answers to what it has sent, and returns what was acknowledged.
+    pub async fn stop(self) -> Acknowledged {
+        self.progress.stopping.store(true, Ordering::Relaxed);
+        self.finish().await
     }
 
     /// Waits until the socket has ended and returns what was acknowledged.
     pub async fn finish(self) -> Acknowledged {
-        self.task.await.expect("the talker met no surprise");
-        std::mem::take(&mut self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner))
+        self.task.await.expect("the talker met no surprise")
     }
 }
 
-async fn talk(mut socket: Socket, name: String, acknowledged: Arc<Mutex<Acknowledged>>, count: Arc<AtomicU64>) {
+async fn talk(mut socket: Socket, name: String, progress: Arc<Progress>) -> Acknowledged {
+    let mut acknowledged = Acknowledged::new();
     let (mut sent, mut answered) = (0, 0);
     loop {
-        while sent - answered < WINDOW {
+        let stopping = progress.stopping.load(Ordering::Relaxed);
+        if stopping && answered == sent {
+            return acknowledged;
+        }
+        while !stopping && sent - answered < WINDOW {
             let content = format!("{name} {sent}");
             let message = json!({"type": "message", "content": content, "ref": content}).to_string();
             if socket.try_send(Message::text(message)).await.is_err() {
@@ -62,15 +83,17 @@ async fn talk(mut socket: Socket, name: String, acknowledged: Arc<Mutex<Acknowle
         }
         match socket.next_within(SILENCE).await {
             Some(Frame::Json(frame)) if frame["type"] == "ack" => {
-                let entry = (text(&frame, "id"), (number(&frame, "seq"), text(&frame, "ref")));
-                acknowledged.lock().unwrap_or_else(PoisonError::into_inner).extend([entry]);
-                count.fetch_add(1, Ordering::Relaxed);
+                acknowledged.insert(text(&frame, "id"), (number(&frame, "seq"), text(&frame, "ref")));
+                progress.acknowledged.fetch_add(1, Ordering::Relaxed);
                 answered += 1;
             }
-            // Refused while the server stops: no promise was made.
-            Some(Frame::Json(frame)) if frame["type"] == "error" => answered += 1,
+            // Refused while the server stops, say: no promise was made.
+            Some(Frame::Json(frame)) if frame["type"] == "error" => {
+                progress.refused.fetch_add(1, Ordering::Relaxed);
+                answered += 1;
+            }
             Some(Frame::Json(_)) => {}
-            Some(Frame::Close(_) | Frame::End) => return,
+            Some(Frame::Close(_) | Frame::End) => return acknowledged,
             None => panic!("the server should say something within {SILENCE:?}"),
         }
     }
@@ -85,6 +108,9 @@ pub async fn assert_kept(reader: &User, channel: &str, acknowledged: &Acknowledg
     let by_id: BTreeMap<&str, &Value> =
         stored.iter().map(|message| (message["id"].as_str().expect("an id"), message)).collect();
     assert_eq!(by_id.len(), stored.len(), "no id twice");
+    // Every text here is sent once, so one that is stored twice was tried again without need.
+    let texts: BTreeSet<&str> = stored.iter().filter_map(|message| message["content"].as_str()).collect();
+    assert_eq!(texts.len(), stored.len(), "no text twice");
     for (id, (seq, content)) in acknowledged {
         let message = by_id.get(id.as_str()).unwrap_or_else(|| panic!("'{content}' was acknowledged and is lost"));
         assert_eq!((number(message, "seq"), &text(message, "content")), (*seq, content), "{message}");

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::load::{Acknowledged, assert_kept};
 use crate::on_both;
-use crate::support::shape::{number, text};
+use crate::support::shape::{number, opaque, text};
 use crate::support::socket::Frame;
 use crate::support::{Server, Socket, User, random};
 
@@ -43,7 +43,7 @@ impl Member {
             self.user.resume(&self.channel, since, &self.epoch).await
         };
         let first = socket.expect("online_users").await;
-        let epoch = text(&first, "epoch");
+        let epoch = opaque(&first, "epoch");
         assert!(first_time || epoch == self.epoch, "the epoch of {} changed", self.channel);
         if first_time {
             assert_eq!(self.seen.len(), 0);

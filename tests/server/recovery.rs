@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::on_both;
-use crate::support::shape::{number, text};
+use crate::support::raw::RawSocket;
+use crate::support::shape::{number, opaque, text};
 use crate::support::{Server, Socket};
 
 /// Reads the first frame and all up to `recovered`; returns the replayed frames and the `recovered` frame.
@@ -33,7 +34,7 @@ on_both! {
         let channel = alice.channel_with(&[&bob]).await;
         let mut sender = alice.join(&channel).await;
         let mut lost = bob.connect(&channel).await;
-        let epoch = text(&lost.expect("online_users").await, "epoch");
+        let epoch = opaque(&lost.expect("online_users").await, "epoch");
         sender.expect("user_joined").await;
         say_many(&mut sender, 1..=3).await;
         for _ in 1..=3 {
@@ -72,7 +73,7 @@ on_both! {
         let alice = server.user("alice").await;
         let channel = alice.channel_with(&[]).await;
         let mut socket = alice.connect(&channel).await;
-        let epoch = text(&socket.expect("online_users").await, "epoch");
+        let epoch = opaque(&socket.expect("online_users").await, "epoch");
         say_many(&mut socket, 1..=5).await;
         server.kill();
         server.restart().await;
@@ -90,7 +91,7 @@ on_both! {
         let alice = server.user("alice").await;
         let channel = alice.channel_with(&[]).await;
         let mut socket = alice.connect(&channel).await;
-        let epoch = text(&socket.expect("online_users").await, "epoch");
+        let epoch = opaque(&socket.expect("online_users").await, "epoch");
         for number in 1..=200 {
             socket.say(&number.to_string()).await;
         }
@@ -113,14 +114,30 @@ on_both! {
 }
 
 #[tokio::test]
+async fn a_place_that_is_none_is_refused() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let channel = alice.channel_with(&[]).await;
+    for (query, field) in [("since=x&epoch=1", "since"), ("since=-1&epoch=1", "since"), ("since=1&epoch=x", "epoch")] {
+        let mut raw = RawSocket::connect(server.authority()).await;
+        let path = format!("/ws/channel/{channel}?{query}&token={}", alice.token);
+        let answer = raw.handshake(server.authority(), &path, &[]).await;
+        assert_eq!(answer.status, 400, "{query}: {answer:?}");
+        crate::support::rest::assert_error(&answer.json(), "INVALID_MESSAGE");
+        assert!(answer.json()["error"].as_str().is_some_and(|sentence| sentence.contains(field)), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn another_epoch_or_a_seq_from_the_future_is_incomplete() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
     let channel = alice.channel_with(&[]).await;
     let mut socket = alice.connect(&channel).await;
-    let epoch = text(&socket.expect("online_users").await, "epoch");
+    let epoch = opaque(&socket.expect("online_users").await, "epoch");
     say_many(&mut socket, 1..=3).await;
-    for (since, epoch) in [(1, "another-epoch"), (1, ""), (99, epoch.as_str()), (u64::MAX, epoch.as_str())] {
+    let another = (epoch.parse::<i64>().expect("this server's epochs are numbers") + 1).to_string();
+    for (since, epoch) in [(1, &another), (3, &another), (99, &epoch), (i64::MAX as u64, &epoch)] {
         let mut back = alice.resume(&channel, since, epoch).await;
         let (missed, recovered) = read_replay(&mut back, "online_users").await;
         assert_eq!(recovered["complete"], false, "since {since}, epoch '{epoch}': {recovered}");
@@ -137,7 +154,7 @@ on_both! {
         let (alice, bob) = (server.user("alice").await, server.user("bob").await);
         let mut sender = alice.connect_dm(&bob).await;
         let first = sender.expect("connected").await;
-        let (epoch, conversation) = (text(&first, "epoch"), text(&first, "conversation_id"));
+        let (epoch, conversation) = (opaque(&first, "epoch"), text(&first, "conversation_id"));
         let lost = bob.connect_dm(&alice).await;
         sender.expect("dm_user_online").await;
         drop(lost);
@@ -164,7 +181,7 @@ on_both! {
         let channel = alice.channel_with(&[&bob]).await;
         let mut sender = alice.join(&channel).await;
         let mut returning = bob.connect(&channel).await;
-        let epoch = text(&returning.expect("online_users").await, "epoch");
+        let epoch = opaque(&returning.expect("online_users").await, "epoch");
         let talking = tokio::spawn(async move {
             for number in 1..=MESSAGES {
                 sender.say(&number.to_string()).await;

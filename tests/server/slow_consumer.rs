@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::raw::RawSocket;
-use crate::support::shape::{number, text};
+use crate::support::shape::{number, opaque};
 use crate::support::{Server, Socket, User};
 
 /// Joins a channel on a socket with a small receive buffer, reads the first frame and then nothing more.
@@ -36,7 +36,7 @@ async fn it_is_gone_within_ten_seconds_and_delays_nobody() {
     let (alice, bob, carol) = (server.user("alice").await, server.user("bob").await, server.user("carol").await);
     let channel = alice.channel_with(&[&bob, &carol]).await;
     let mut sender = alice.connect(&channel).await;
-    let epoch = text(&sender.expect("online_users").await, "epoch");
+    let epoch = opaque(&sender.expect("online_users").await, "epoch");
     let mut reader = carol.join(&channel).await;
     let stalled = join_and_stall(&server, &bob, &channel).await;
     reader.expect("user_joined").await;

@@ -65,9 +65,18 @@ pub fn remove_at_end(folder: &Path) {
 }
 
 /// Sends a signal by name (`TERM`, `KILL`, `STOP`, `CONT`, `QUIT`) to a process that this test started.
+///
+/// # Panics
+/// When there is no such process.
 pub fn signal(pid: u32, name: &str) {
-    let status = Command::new("sh").arg("-c").arg(format!("kill -s {name} {pid}")).status();
-    assert!(status.is_ok_and(|status| status.success()), "could not send SIG{name} to process {pid}");
+    assert!(try_signal(pid, name), "could not send SIG{name} to process {pid}");
+}
+
+/// The same for a process that may have ended: false if it has.
+pub fn try_signal(pid: u32, name: &str) -> bool {
+    let command = format!("kill -s {name} {pid}");
+    let status = Command::new("sh").args(["-c", &command]).stderr(Stdio::null()).status();
+    status.expect("sh should start").success()
 }
 
 fn tell(line: &str) {

@@ -144,6 +144,14 @@ impl Postgres {
         self.signal_all("CONT");
     }
 
+    /// Cuts every connection to a database, in the middle of whatever it is doing; the cluster stays up.
+    pub async fn cut_connections(&self, database_url: &str) {
+        let name = database_url.rsplit('/').next().unwrap_or_default();
+        let client = self.connect("postgres").await.expect("the cluster should accept connections");
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        client.execute(cut, &[&name]).await.expect("the superuser may cut connections");
+    }
+
     /// Runs one query in `database` and returns the first column of its first row as text.
     pub async fn query_text(&self, database_url: &str, query: &str) -> Option<String> {
         let (client, connection) = tokio_postgres::connect(database_url, tokio_postgres::NoTls).await.ok()?;
@@ -162,7 +170,8 @@ impl Postgres {
         // The postmaster first: it must not start new children while the others are being frozen.
         guard::signal(postmaster, name);
         for child in children_of(postmaster) {
-            guard::signal(child, name);
+            // A backend may have ended meanwhile.
+            guard::try_signal(child, name);
         }
     }
 

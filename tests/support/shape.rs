@@ -17,6 +17,8 @@ pub enum Kind {
     Time,
     /// A list of texts.
     Texts,
+    /// A text or a number, for the client to carry back.
+    Opaque,
     /// A text, or null or absent.
     OptionalText,
 }
@@ -37,6 +39,7 @@ pub fn assert_shape(value: &Value, fields: &[(&str, Kind)]) {
                 super::rest::assert_timestamp(field);
                 true
             }
+            Kind::Opaque => field.is_number() || text.is_some(),
             Kind::Texts => field.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
             Kind::OptionalText => field.is_null() || text.is_some(),
         };
@@ -54,6 +57,16 @@ pub fn number(value: &Value, field: &str) -> u64 {
 #[track_caller]
 pub fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("'{field}' should be a text in {value}")).to_owned()
+}
+
+/// The field as a client carries it back, whatever it looks like: a text as it is, a number in digits.
+#[track_caller]
+pub fn opaque(value: &Value, field: &str) -> String {
+    match &value[field] {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => panic!("'{field}' should be a text or a number in {value}"),
+    }
 }
 
 /// The list's texts, sorted.

@@ -26,7 +26,7 @@ pub enum Place {
     /// `Authorization: Bearer`
     Header,
     /// `Sec-WebSocket-Protocol: bearer, <token>`
-    Protocol,
+    Subprotocol,
 }
 
 /// One frame as a test looks at it.
@@ -196,7 +196,8 @@ impl Socket {
         message
     }
 
-    /// The next frame must be a close with that code; returns its reason.
+    /// The next frame must be a close with that code, answered by the client and followed by the connection's end;
+    /// returns its reason.
     pub async fn expect_close(&mut self, code: u16) -> String {
         self.expect_close_within(code, FRAME_DEADLINE).await
     }
@@ -204,7 +205,10 @@ impl Socket {
     /// The same with a deadline of the caller's.
     pub async fn expect_close_within(&mut self, code: u16, deadline: Duration) -> String {
         match self.next_within(deadline).await {
-            Some(Frame::Close(Some((got, reason)))) if got == code => reason,
+            Some(Frame::Close(Some((got, reason)))) if got == code => {
+                assert_eq!(self.next_within(FRAME_DEADLINE).await, Some(Frame::End), "after the close with {code}");
+                reason
+            }
             Some(other) => panic!("expected a close with {code}, got {other:?}"),
             None => panic!("expected a close with {code}, got nothing within {deadline:?}"),
         }
@@ -256,7 +260,7 @@ pub fn request(origin: &str, path_and_query: &str, token: &str, place: Place) ->
         Place::Header => {
             request.headers_mut().insert("Authorization", header(format!("Bearer {token}")));
         }
-        Place::Protocol => {
+        Place::Subprotocol => {
             request.headers_mut().insert("Sec-WebSocket-Protocol", header(format!("bearer, {token}")));
         }
     }
