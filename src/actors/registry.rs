@@ -9,8 +9,8 @@ use rustc_hash::{FxHashMap, FxHasher};
 use super::{
     hub::Hub,
     messages::{
-        Admission, Admit, CloseUser, CountAll, Everyone, Expel, ExpelFrom, Introduce, JoinRoom, Kick, Retire, Revoke,
-        SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining, Statistics, WorkerUp,
+        Admission, Admit, CloseUser, CountAll, Everyone, Expel, ExpelFrom, Introduce, JoinRoom, Kick, Overhear, Retire,
+        Revoke, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining, Statistics, ToUsers, WorkerUp,
     },
     node::Node,
     outbox::ConnKey,
@@ -288,6 +288,22 @@ impl Handler<ExpelFrom> for Registry {
         for placed in expel.rooms.iter().filter_map(|room| self.rooms.get(room)) {
             if placed.room.try_send(Expel { user: expel.user.clone() }).is_err() {
                 log::error!("event=expel_lost user={} why=room_full", expel.user);
+            }
+        }
+    }
+}
+
+/// The one kind of message that comes through here: it concerns users, and only the registry knows their sockets.
+impl Handler<ToUsers> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, message: ToUsers, _: &mut Self::Context) {
+        let [first, second] = &message.users;
+        let users = if first == second { vec![first] } else { vec![first, second] };
+        for seat in users.into_iter().filter_map(|id| self.users.get(id)).flat_map(|user| &user.sessions) {
+            let heard = seat.session.upgrade().map(|session| session.try_send(Overhear(message.broadcast.clone())));
+            if let Some(Err(error)) = heard {
+                log::warn!("event=direct_not_heard conn={:?} why=\"{error}\"", seat.conn);
             }
         }
     }

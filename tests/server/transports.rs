@@ -70,7 +70,7 @@ async fn a_refused_upgrade_says_why(transport: Transport) {
 async fn the_subprotocol_is_answered(transport: Transport) {
     let (server, alice, channel) = transport.start().await;
     let path = format!("/ws/channel/{channel}");
-    let mut socket = Socket::open(server.origin(), &path, &alice.token, Place::Protocol).await;
+    let mut socket = Socket::open(server.origin(), &path, &alice.token, Place::Subprotocol).await;
     assert_eq!(socket.header("sec-websocket-protocol"), "bearer");
     socket.expect("online_users").await;
 }

@@ -9,7 +9,7 @@ use super::{Pending, Room};
 use crate::{
     actors::{
         fanout::{Audience, Broadcast},
-        messages::{Ask, Entry, Origin, Outcome},
+        messages::{Ask, Entry, Origin, Outcome, ToUsers},
         outbox::ConnKey,
     },
     core::{
@@ -132,10 +132,20 @@ impl Room {
         let event = Event { room: self.identity.clone(), at: append.at, body };
         let broadcast = Broadcast::new(event, Audience::Everyone);
         self.node.bridge.carry(self.identity.id, &broadcast);
+        self.tell_both(&broadcast);
         self.publish(broadcast, ctx);
         self.settle_queue(&sender, seq, append.id, &append.queue_for, ctx);
         if let Some(Origin { conn, reference: Some(reference) }) = entry.origin {
             self.tell(conn, Reply::Ack { reference, id: append.id, seq }, ctx);
+        }
+    }
+
+    /// In a direct conversation both users hear of it on their sockets elsewhere, too.
+    fn tell_both(&self, broadcast: &Arc<Broadcast>) {
+        let RoomScope::Direct { users } = &self.identity.scope else { return };
+        let told = ToUsers { users: users.clone(), broadcast: broadcast.clone() };
+        if self.node.registry.try_send(told).is_err() {
+            log::warn!("event=direct_not_told room={} why=registry_full", self.identity.id);
         }
     }
 
