@@ -64,6 +64,8 @@ pub struct Swarm {
     connections: Vec<Connection>,
     joined: usize,
     closed: usize,
+    /// Reads that brought something; with the frames, it tells how many shared a write.
+    pub reads: u64,
 }
 
 impl Swarm {
@@ -76,6 +78,7 @@ impl Swarm {
             connections: Vec::new(),
             joined: 0,
             closed: 0,
+            reads: 0,
         })
     }
 
@@ -198,7 +201,7 @@ impl Swarm {
                 connection.flush()?;
             }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
-                connection.drain(index, &mut self.buffer, receiver)?;
+                self.reads += connection.drain(index, &mut self.buffer, receiver)?;
             }
             self.joined += usize::from(connection.joined && !was_joined);
             self.closed += usize::from(connection.is_closed() && !was_closed);
@@ -248,26 +251,29 @@ impl Connection {
         Ok(())
     }
 
-    fn drain<R: Receiver>(&mut self, index: usize, buffer: &mut [u8], receiver: &mut R) -> Result<()> {
+    /// Reads until nothing is left. Answers how many reads brought something.
+    fn drain<R: Receiver>(&mut self, index: usize, buffer: &mut [u8], receiver: &mut R) -> Result<u64> {
+        let mut reads = 0;
         while !self.deaf && !self.is_closed() {
             let held = self.partial.len();
             buffer[..held].copy_from_slice(&self.partial);
             let filled = match self.socket.read(&mut buffer[held..]) {
-                Ok(0) => return self.ended(),
+                Ok(0) => return self.ended().map(|()| reads),
                 Ok(read) => held + read,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if is_reset(&error) => return self.ended(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(reads),
+                Err(error) if is_reset(&error) => return self.ended().map(|()| reads),
                 Err(error) => return Err(error.into()),
             };
+            reads += 1;
             let used = self.consume(index, &buffer[..filled], receiver)?;
             self.partial.clear();
             self.partial.extend_from_slice(&buffer[used..filled]);
             // A short read emptied the socket; a new edge follows whatever comes next.
             if filled < buffer.len() {
-                return Ok(());
+                return Ok(reads);
             }
         }
-        Ok(())
+        Ok(reads)
     }
 
     fn ended(&mut self) -> Result<()> {

@@ -51,9 +51,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    // `cargo bench` adds `--bench` to what it runs.
-    let arguments = Arguments::parse_from(std::env::args().filter(|argument| argument != "--bench"));
-    match run(arguments.scenario) {
+    // `cargo bench` adds `--bench` to what it runs; alone, it asks what there is.
+    let mut words: Vec<String> = std::env::args().filter(|argument| argument != "--bench").collect();
+    if words.len() < 2 {
+        words.push("--help".to_owned());
+    }
+    match run(Arguments::parse_from(words).scenario) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

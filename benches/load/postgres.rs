@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::Result;
+use crate::process;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// PostgreSQL refuses to run as root; Debian's package makes this user.
@@ -53,7 +54,7 @@ impl Postgres {
             if probe.status()?.success() {
                 return Ok(());
             }
-            std::thread::sleep(Duration::from_millis(50));
+            process::pause();
         }
         Err("PostgreSQL did not become ready".into())
     }

@@ -9,6 +9,8 @@ use crate::Result;
 /// Linux reports process times in hundredths of a second on every architecture (`USER_HZ`).
 const TICK_MS: u64 = 10;
 
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// CPU time of a process so far, all of its threads, the ended ones included.
 #[derive(Clone, Copy)]
 pub struct CpuTime {
@@ -67,4 +69,10 @@ pub fn require_descriptors(needed: usize) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Waits before a child process is looked at again: it can't be waited for otherwise.
+#[allow(clippy::disallowed_methods)] // This thread is nobody's arbiter.
+pub fn pause() {
+    std::thread::sleep(PAUSE);
 }

@@ -92,14 +92,14 @@ impl Server {
     /// tell everybody of everybody's leaving.
     pub fn stop(mut self, clients: Option<Swarm>) -> Result<()> {
         terminate(self.pid())?;
-        std::thread::sleep(Duration::from_millis(100));
+        process::pause();
         drop(clients);
         let deadline = Instant::now() + STOP_TIMEOUT;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
                 return if status.success() { Ok(()) } else { Err(format!("the server ended with {status}").into()) };
             }
-            std::thread::sleep(Duration::from_millis(20));
+            process::pause();
         }
         Err(format!("the server did not stop within {} s of SIGTERM", STOP_TIMEOUT.as_secs()).into())
     }

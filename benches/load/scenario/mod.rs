@@ -88,6 +88,7 @@ pub struct Measured {
     pub p99_ms: f64,
     pub max_ms: f64,
     bytes: f64,
+    frames_per_read: f64,
 }
 
 impl Measured {
@@ -100,6 +101,7 @@ impl Measured {
             Column::new("p99 ms", 2),
             Column::new("max ms", 1),
             Column::new("bytes", 0),
+            Column::new("frames per read", 1),
             Column::new("deliveries per CPU-second", 0),
         ]
     }
@@ -116,6 +118,7 @@ impl Measured {
             self.p99_ms,
             self.max_ms,
             self.bytes,
+            self.frames_per_read,
             1e6 / self.cpu_us,
         ]
     }
@@ -128,6 +131,7 @@ pub fn measure(stage: &mut Stage, fanout: &mut Fanout, load: &mut impl Load, com
 
     fanout.begin_window();
     let cpu_before = server.cpu_time()?;
+    let reads_before = swarm.reads;
     let began = Instant::now();
     load.run(swarm, fanout, began + common.window())?;
     let seconds = began.elapsed().as_secs_f64();
@@ -141,6 +145,7 @@ pub fn measure(stage: &mut Stage, fanout: &mut Fanout, load: &mut impl Load, com
         p99_ms: fanout.latency.quantile_ms(0.99),
         max_ms: fanout.latency.max_ms(),
         bytes: fanout.delivered_bytes as f64 / deliveries,
+        frames_per_read: deliveries / (swarm.reads - reads_before) as f64,
     };
 
     complete(swarm, fanout)?;
@@ -197,7 +202,8 @@ impl Load for OpenLoop {
                 fanout.published(publisher, self.next);
                 swarm.send(publisher, &text)?;
                 self.sent += 1;
-                self.next += self.interval;
+                // An exact rhythm would stay in step with the kernel's clock tick, which samples user against system time.
+                self.next += self.interval.mul_f64(0.5 + fastrand::f64());
             }
             swarm.turn(self.next.min(until), Waiting::Spin, fanout)?;
         }
