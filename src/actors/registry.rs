@@ -17,6 +17,7 @@ use super::{
     quota::UserQuota,
     room::Room,
     session::Session,
+    start_in,
 };
 use crate::{
     core::profile::Profile,
@@ -228,7 +229,7 @@ impl Handler<JoinRoom> for Registry {
                 return Err(Refusal::unavailable());
             };
             let identity = ask.room;
-            let room = Room::start_in_arbiter(arbiter, move |_| Room::new(identity, node));
+            let room = start_in(arbiter, limits::ROOM_MAILBOX_MAX, move || Room::new(identity, node));
             self.rooms.insert(id, Placed { room, joins: 0 });
         }
         let Some(placed) = self.rooms.get_mut(&id) else { return Err(Refusal::internal()) };

@@ -41,11 +41,17 @@ impl Room {
             return self.refuse(conn, reference, refusal, ctx);
         }
         match command {
-            Command::SendMessage { content } => {
+            Command::SendMessage { addressed, .. } | Command::SetTyping { addressed, .. }
+                if !self.identity.scope.takes(addressed) =>
+            {
+                let sentence = "This type belongs to the other kind of room: `message` and `typing` are for channels, `dm_message` and `dm_typing` for direct conversations";
+                self.refuse(conn, reference, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
+            }
+            Command::SendMessage { content, .. } => {
                 let what = Durable::MessageSent { sender: user, content };
                 self.store(what, Origin { conn, reference }, ctx);
             }
-            Command::SetTyping { typing } => {
+            Command::SetTyping { typing, .. } => {
                 let audience = match &self.identity.scope {
                     RoomScope::Channel { .. } => Audience::Everyone,
                     RoomScope::Direct { .. } => Audience::EveryoneBut(user.id.clone()),
@@ -169,6 +175,7 @@ impl Room {
     /// The user has been told all that waited.
     pub(super) fn dequeue(&mut self, user: UserId, ctx: &mut Context<Self>) {
         let (store, room, head) = (self.node.store.clone(), self.identity.id, self.head());
+        self.queue_told.insert(user.clone(), head);
         let dequeue = async move { store.dequeue(&user, room, head).await };
         ctx.spawn(dequeue.into_actor(self).map(|done, room, _| {
             if let Err(error) = done {
