@@ -530,7 +530,7 @@ mod the_checks_see {
         assert_eq!(rooms("src/dialects/nexus/mod.rs", "use crate::dialects::channel::X;"), 1);
         assert_eq!(rooms("src/dialects/channel/mod.rs", "use crate::dialects::channel::X;"), 0);
         assert_eq!(rooms("src/dialects/mod.rs", "use crate::dialects::channel::X;"), 0);
-        assert_eq!(rooms("src/transport/x.rs", "use crate::{core::a, store::b};"), 1);
+        assert_eq!(rooms("src/transport/x.rs", "use crate::{core::a, store::b, http::c};"), 1);
         assert_eq!(rooms("src/ids.rs", "use crate::core::X;"), 1);
     }
 
