@@ -4,6 +4,9 @@
 //! `store` keeps them, `auth` says who and whether, `http` is REST and pages, `config` reads the environment, `app`
 //! puts it together. ARCHITECTURE.md tells the whole story.
 
+// Panics are for tests: what cannot fail says why on the spot, with `#[expect]` or by another way of writing it.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 pub mod actors;
 pub mod app;
 pub mod auth;

@@ -1,5 +1,8 @@
 //! The command line. It reads the configuration, starts the log, and leaves everything else to the library.
 
+// Panics are for tests: what cannot fail says why on the spot, with `#[expect]` or by another way of writing it.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use std::{fmt::Display, io::Write, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};

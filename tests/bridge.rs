@@ -56,7 +56,11 @@ impl Heard {
 async fn attach(link: &BridgeLink, room: RoomId) -> Heard {
     let listener = Listener::default();
     let heard = Heard(listener.0.clone());
-    let to = listener.start().recipient();
+    let listening = Listener::create(|ctx| {
+        ctx.set_mailbox_capacity(1_024);
+        listener
+    });
+    let to = listening.recipient();
     link.attach.send(Attach { room, node: link.node, to }).await.unwrap();
     heard
 }

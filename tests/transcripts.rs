@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use convene::{
     core::{
-        command::{Command, RawJson, Request, SignalKind, Typing},
+        command::{Addressed, Command, RawJson, Request, SignalKind, Typing},
         event::{Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
         profile::Author,
     },
@@ -73,18 +73,18 @@ fn what_a_channel_client_sends_is_understood() {
     let signal = |file: &str, kind, target: Option<&str>| {
         (None, Command::Signal { kind, target: target.map(user), data: data_of(&files[file]) })
     };
-    let send = |content: &str| Command::SendMessage { content: content.into() };
-    let typing = |typing| (None, Command::SetTyping { typing });
+    let send = |addressed, content: &str| Command::SendMessage { addressed, content: content.into() };
+    let typing = |addressed, typing| (None, Command::SetTyping { addressed, typing });
     let expected = BTreeMap::from([
-        ("message", (None, send("Hello everyone!"))),
-        ("message_with_ref", (Some("\"m-1\""), send("Hello everyone!"))),
-        ("typing", typing(Typing::Started)),
-        ("typing_stopped", typing(Typing::Stopped)),
+        ("message", (None, send(Addressed::Channel, "Hello everyone!"))),
+        ("message_with_ref", (Some("\"m-1\""), send(Addressed::Channel, "Hello everyone!"))),
+        ("typing", typing(Addressed::Channel, Typing::Started)),
+        ("typing_stopped", typing(Addressed::Channel, Typing::Stopped)),
         ("webrtc_offer", signal("webrtc_offer", SignalKind::Offer, Some(BOB))),
         ("webrtc_answer", signal("webrtc_answer", SignalKind::Answer, Some(ALICE))),
         ("webrtc_ice_candidate", signal("webrtc_ice_candidate", SignalKind::IceCandidate, Some(BOB))),
-        ("dm_message", (None, send("Hey, how are you?"))),
-        ("dm_typing", typing(Typing::Started)),
+        ("dm_message", (None, send(Addressed::Partner, "Hey, how are you?"))),
+        ("dm_typing", typing(Addressed::Partner, Typing::Started)),
         ("dm_webrtc_offer", signal("dm_webrtc_offer", SignalKind::Offer, None)),
         ("ping", (None, Command::Ping)),
         ("ping_with_ref", (Some("7"), Command::Ping)),
@@ -127,7 +127,10 @@ fn limits_hold_to_the_character() {
         channel_dialect().decode(ClientMessage::Text(&text))
     };
     let most = "é".repeat(limits::CHAT_CHARS_MAX);
-    assert_eq!(send(&most).unwrap().command, Command::SendMessage { content: most.as_str().into() });
+    assert_eq!(
+        send(&most).unwrap().command,
+        Command::SendMessage { addressed: Addressed::Channel, content: most.as_str().into() }
+    );
     let Rejection { reference, refusal } = send(&(most + "é")).unwrap_err();
     assert_eq!((reference, refusal.code), (Some(RawJson::from_parsed("1")), ErrorCode::MessageTooLong));
     assert!(refusal.sentence.contains("10001"), "{refusal}");

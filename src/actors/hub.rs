@@ -106,7 +106,6 @@ impl Actor for Hub {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(limits::HUB_MAILBOX_MAX);
         let up = WorkerUp { index: self.worker.index, arbiter: Arbiter::current(), hub: ctx.address() };
         if self.worker.node.registry.try_send(up).is_err() {
             log::error!("event=worker_unknown worker={} why=registry_full", self.worker.index);

@@ -158,6 +158,16 @@ pub struct ExpelFrom {
     pub rooms: Vec<RoomId>,
 }
 
+/// A durable event of a direct conversation, for both users' sockets that are elsewhere.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ToUsers {
+    /// Whom it concerns.
+    pub users: [UserId; 2],
+    /// What happened.
+    pub broadcast: Arc<Broadcast>,
+}
+
 /// Counts.
 #[derive(Message)]
 #[rtype(result = "Statistics")]
@@ -194,6 +204,11 @@ pub struct Everyone {
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Kick(pub Disconnect);
+
+/// Something that concerns the session's user, in a room where the session may not be.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct Overhear(pub Arc<Broadcast>);
 
 // ---- to a room ----
 

@@ -19,3 +19,18 @@ pub mod worker;
 
 mod arm;
 mod pump;
+
+use actix::{ArbiterHandle, dev::channel, prelude::*};
+
+/// Starts an actor on another thread with a mailbox of that size from the start: `Actor::start_in_arbiter` gives it
+/// sixteen places until its thread has come to it, which a crowd at the door of a new room overruns.
+fn start_in<A>(arbiter: &ArbiterHandle, mailbox_max: usize, make: impl FnOnce() -> A + Send + 'static) -> Addr<A>
+where
+    A: Actor<Context = Context<A>>,
+{
+    let (sender, receiver) = channel::channel(mailbox_max);
+    arbiter.spawn_fn(move || {
+        Context::with_receiver(receiver).run(make());
+    });
+    Addr::new(sender)
+}

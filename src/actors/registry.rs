@@ -9,14 +9,15 @@ use rustc_hash::{FxHashMap, FxHasher};
 use super::{
     hub::Hub,
     messages::{
-        Admission, Admit, CloseUser, CountAll, Everyone, Expel, ExpelFrom, Introduce, JoinRoom, Kick, Retire, Revoke,
-        SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining, Statistics, WorkerUp,
+        Admission, Admit, CloseUser, CountAll, Everyone, Expel, ExpelFrom, Introduce, JoinRoom, Kick, Overhear, Retire,
+        Revoke, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining, Statistics, ToUsers, WorkerUp,
     },
     node::Node,
     outbox::ConnKey,
     quota::UserQuota,
     room::Room,
     session::Session,
+    start_in,
 };
 use crate::{
     core::profile::Profile,
@@ -51,7 +52,20 @@ struct User {
     quota: Arc<UserQuota>,
     tokens_not_before: Timestamp,
     /// Oldest first.
-    sessions: Vec<(ConnKey, WeakAddr<Session>)>,
+    sessions: Vec<Seat>,
+}
+
+/// A user's socket.
+struct Seat {
+    conn: ConnKey,
+    session: WeakAddr<Session>,
+    told_to_go: ToldToGo,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ToldToGo {
+    No,
+    Yes,
 }
 
 /// The node that this registry belongs to; the two need each other's address.
@@ -168,12 +182,14 @@ impl Handler<SessionUp> for Registry {
         let most = node.config.sockets.per_user_max;
         self.connections += 1;
         let user = self.user(&up.user);
-        user.sessions.push((up.conn, up.session));
+        user.sessions.push(Seat { conn: up.conn, session: up.session, told_to_go: ToldToGo::No });
         let first = user.sessions.len() == 1;
-        if most > 0 && user.sessions.len() > most {
-            let excess = user.sessions.len() - most;
-            for (conn, session) in user.sessions.iter().take(excess) {
-                kick(&up.user, *conn, session, Disconnect::TooManyConnections);
+        if most > 0 {
+            let staying = user.sessions.iter_mut().filter(|seat| seat.told_to_go == ToldToGo::No);
+            let staying: Vec<_> = staying.collect();
+            let excess = staying.len().saturating_sub(most);
+            for seat in staying.into_iter().take(excess) {
+                kick(&up.user, seat, Disconnect::TooManyConnections);
             }
         }
         self.online += u64::from(first);
@@ -189,7 +205,7 @@ impl Handler<SessionDown> for Registry {
     fn handle(&mut self, down: SessionDown, _: &mut Self::Context) {
         if let Some(user) = self.users.get_mut(&down.user) {
             let before = user.sessions.len();
-            user.sessions.retain(|(conn, _)| *conn != down.conn);
+            user.sessions.retain(|seat| seat.conn != down.conn);
             self.connections = self.connections.saturating_sub(before - user.sessions.len());
             if before > 0 && user.sessions.is_empty() {
                 self.online = self.online.saturating_sub(1);
@@ -213,7 +229,7 @@ impl Handler<JoinRoom> for Registry {
                 return Err(Refusal::unavailable());
             };
             let identity = ask.room;
-            let room = Room::start_in_arbiter(arbiter, move |_| Room::new(identity, node));
+            let room = start_in(arbiter, limits::ROOM_MAILBOX_MAX, move || Room::new(identity, node));
             self.rooms.insert(id, Placed { room, joins: 0 });
         }
         let Some(placed) = self.rooms.get_mut(&id) else { return Err(Refusal::internal()) };
@@ -248,9 +264,10 @@ impl Handler<CloseUser> for Registry {
     type Result = usize;
 
     fn handle(&mut self, close: CloseUser, _: &mut Self::Context) -> usize {
-        let Some(user) = self.users.get(&close.user) else { return 0 };
-        let chosen = user.sessions.iter().filter(|(conn, _)| close.conn.is_none_or(|only| only == *conn));
-        chosen.map(|(conn, session)| kick(&close.user, *conn, session, close.why)).count()
+        let Some(user) = self.users.get_mut(&close.user) else { return 0 };
+        let staying = user.sessions.iter_mut().filter(|seat| seat.told_to_go == ToldToGo::No);
+        let chosen = staying.filter(|seat| close.conn.is_none_or(|only| only == seat.conn));
+        chosen.map(|seat| kick(&close.user, seat, close.why)).count()
     }
 }
 
@@ -277,6 +294,22 @@ impl Handler<ExpelFrom> for Registry {
     }
 }
 
+/// The one kind of message that comes through here: it concerns users, and only the registry knows their sockets.
+impl Handler<ToUsers> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, message: ToUsers, _: &mut Self::Context) {
+        let [first, second] = &message.users;
+        let users = if first == second { vec![first] } else { vec![first, second] };
+        for seat in users.into_iter().filter_map(|id| self.users.get(id)).flat_map(|user| &user.sessions) {
+            let heard = seat.session.upgrade().map(|session| session.try_send(Overhear(message.broadcast.clone())));
+            if let Some(Err(error)) = heard {
+                log::warn!("event=direct_not_heard conn={:?} why=\"{error}\"", seat.conn);
+            }
+        }
+    }
+}
+
 impl Handler<CountAll> for Registry {
     type Result = Statistics;
 
@@ -296,9 +329,11 @@ impl Handler<StartDraining> for Registry {
     }
 }
 
-fn kick(user: &UserId, conn: ConnKey, session: &WeakAddr<Session>, why: Disconnect) {
+fn kick(user: &UserId, seat: &mut Seat, why: Disconnect) {
+    let conn = seat.conn;
     log::info!("event=kick user={user} conn={conn:?} code={}", why.code());
-    if let Some(Err(error)) = session.upgrade().map(|session| session.try_send(Kick(why))) {
-        log::warn!("event=kick_lost user={user} conn={conn:?} why=\"{error}\"");
+    match seat.session.upgrade().map(|session| session.try_send(Kick(why))) {
+        Some(Err(error)) => log::warn!("event=kick_lost user={user} conn={conn:?} why=\"{error}\""),
+        Some(Ok(())) | None => seat.told_to_go = ToldToGo::Yes,
     }
 }

@@ -8,7 +8,7 @@ use actix::prelude::*;
 
 use super::{
     fanout::reply_frame,
-    messages::{Ask, CloseUser, Join, JoinRoom, Kick, Leave, Resume, SessionDown, SessionUp},
+    messages::{Ask, CloseUser, Join, JoinRoom, Kick, Leave, Overhear, Resume, SessionDown, SessionUp},
     outbox::{ConnKey, Farewell, Outbox, Owner},
     pump::Pump,
     quota::UserQuota,
@@ -355,6 +355,22 @@ impl Actor for Session {
         );
         self.outbox.bury();
         self.worker.dismiss(self.outbox.key);
+    }
+}
+
+/// A direct message reaches its two users wherever they are, but not in a window on another conversation, whose client
+/// would take it for a part of that.
+impl Handler<Overhear> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Overhear(broadcast): Overhear, _: &mut Self::Context) {
+        let elsewhere = self.binding.as_ref().is_none_or(|binding| match binding.room.scope {
+            RoomScope::Channel { .. } => true,
+            RoomScope::Direct { .. } => false,
+        });
+        if let Some(frame) = broadcast.frame(self.outbox.dialect).filter(|_| elsewhere) {
+            self.outbox.push(frame, self.worker.now());
+        }
     }
 }
 

@@ -47,6 +47,7 @@ impl Worker {
     fn start(node: Arc<Node>) -> Rc<Worker> {
         let mut made = None;
         Hub::create(|ctx| {
+            ctx.set_mailbox_capacity(limits::HUB_MAILBOX_MAX);
             let worker = Rc::new(Worker {
                 index: node.next_worker(),
                 hub: ctx.address(),

@@ -45,11 +45,15 @@ pub enum Command {
     },
     /// A chat message for the room.
     SendMessage {
+        /// To which kind of room the client thinks it speaks.
+        addressed: Addressed,
         /// The text, within limits.
         content: Arc<str>,
     },
     /// The user began or stopped typing.
     SetTyping {
+        /// To which kind of room the client thinks it speaks.
+        addressed: Addressed,
         /// Which of the two.
         typing: Typing,
     },
@@ -88,6 +92,15 @@ impl Command {
             },
         }
     }
+}
+
+/// To whom a client says something. A private word sent into a channel by mistake must not be told there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Addressed {
+    /// All who are in the channel.
+    Channel,
+    /// The other side of a direct conversation.
+    Partner,
 }
 
 /// Whether somebody types.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{
-        command::{ClientRef, RawJson, SignalKind, Typing},
+        command::{Addressed, ClientRef, RawJson, SignalKind, Typing},
         profile::Author,
     },
     error::Refusal,
@@ -30,6 +30,14 @@ pub enum RoomScope {
 }
 
 impl RoomScope {
+    /// Whether what is addressed so belongs into this kind of room.
+    pub const fn takes(&self, addressed: Addressed) -> bool {
+        match (self, addressed) {
+            (RoomScope::Channel { .. }, Addressed::Channel) | (RoomScope::Direct { .. }, Addressed::Partner) => true,
+            (RoomScope::Channel { .. }, Addressed::Partner) | (RoomScope::Direct { .. }, Addressed::Channel) => false,
+        }
+    }
+
     /// In a direct conversation the other side.
     pub fn partner_of(&self, user: &UserId) -> Option<&UserId> {
         match self {

@@ -36,6 +36,7 @@ macro_rules! write_transaction {
 }
 
 #[path = "queries/mod.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same queries, compiled for each database's types")]
 pub(super) mod queries;
 
 pub(super) use self::append::append;

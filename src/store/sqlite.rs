@@ -34,6 +34,7 @@ macro_rules! write_transaction {
 }
 
 #[path = "queries/mod.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same queries, compiled for each database's types")]
 pub(super) mod queries;
 
 pub(super) use self::append::append;
@@ -102,9 +103,11 @@ fn connect(path: &str, purpose: Purpose) -> ConnectionResult<SqliteConnection> {
     let mut connection = SqliteConnection::establish(path)?;
     let wait_ms = limits::STORE_LOCK_WAIT.as_millis();
     // First of all the patience: even the switch to WAL may meet a lock. FULL: what was committed is on the disk.
+    // 16 MiB each of cache and of log before a checkpoint: commits touch the same pages over and over.
     let pragmas = format!(
         "PRAGMA busy_timeout = {wait_ms}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;"
+         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; \
+         PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864"
     );
     connection.batch_execute(&pragmas).map_err(ConnectionError::CouldntSetupConfiguration)?;
     match purpose {

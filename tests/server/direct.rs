@@ -193,3 +193,25 @@ async fn an_unknown_partner_is_refused() {
     let code = text(&answer.json(), "code");
     assert!(["USER_NOT_FOUND", "ROOM_NOT_FOUND"].contains(&code.as_str()), "{code}");
 }
+
+#[tokio::test]
+async fn a_direct_message_is_heard_in_a_channel_but_in_no_other_conversation() {
+    let server = Server::start().await;
+    let (alice, bob, carol) = (server.user("alice").await, server.user("bob").await, server.user("carol").await);
+    let channel = alice.channel_with(&[&bob, &carol]).await;
+    let mut bob_in_channel = bob.join(&channel).await;
+    let mut carol_in_channel = carol.join(&channel).await;
+    bob_in_channel.expect("user_joined").await;
+    let mut bob_with_carol = bob.connect_dm(&carol).await;
+    bob_with_carol.expect("connected").await;
+    let mut alice_with_bob = alice.connect_dm(&bob).await;
+    alice_with_bob.expect("connected").await;
+
+    let (echo, _) = {
+        alice_with_bob.send_json(&json!({"type": "dm_message", "content": "psst", "ref": "r"})).await;
+        alice_with_bob.expect_echo_and_ack("dm_message", "psst", "r").await
+    };
+    assert_eq!(bob_in_channel.expect("dm_message").await["id"], echo["id"]);
+    bob_with_carol.expect_nothing_before_pong().await;
+    carol_in_channel.expect_nothing_before_pong().await;
+}

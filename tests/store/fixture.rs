@@ -47,6 +47,8 @@ pub(crate) use on_both;
 /// everything when its input ends, however the tests end.
 const SUPERVISOR: &str = r#"
 set -e
+# Whatever ends the tests closes our input: that is the signal to clean up.
+trap '' INT TERM HUP
 bin=$1 port=$2; shift 2
 folder=$(mktemp -d)
 "$bin/initdb" --no-sync --auth=trust --username=convene --encoding=UTF8 --locale=C.UTF-8 -D "$folder/data" >"$folder/initdb.log" 2>&1

@@ -67,7 +67,8 @@ impl Room {
                 log::warn!("event=queue_not_read room={} user={user} why=\"{error}\"", room.identity.id);
                 Vec::new()
             });
-            let mut again = room.broadcasts(stored);
+            let told = room.queue_told.get(&user).copied().unwrap_or_default();
+            let mut again = room.broadcasts(stored.into_iter().filter(|event| event.seq > told).collect());
             // said while the queue was read: to nobody of this user, since none was in yet
             let known = again.last().map_or(asked_at, |b| b.seq().max(asked_at));
             let meanwhile = room.said_since(known);

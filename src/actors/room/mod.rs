@@ -26,6 +26,7 @@ use crate::{
         room::RoomCore,
     },
     disconnect::Disconnect,
+    ids::{Seq, UserId},
     limits,
     store::StoreError,
 };
@@ -45,6 +46,8 @@ pub struct Room {
     joins: u64,
     /// Entries that the journal has not settled.
     in_flight: usize,
+    /// Up to where each user has been told what waited in the offline queue; the rows may still be on their way out.
+    queue_told: FxHashMap<UserId, Seq>,
     retry: Pending,
     gap: Pending,
     retiring: Pending,
@@ -76,6 +79,7 @@ impl Room {
             early: Vec::new(),
             joins: 0,
             in_flight: 0,
+            queue_told: FxHashMap::default(),
             retry: Pending::No,
             gap: Pending::No,
             retiring: Pending::No,
@@ -227,7 +231,6 @@ impl Actor for Room {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(limits::ROOM_MAILBOX_MAX);
         let to = ctx.address().recipient();
         let attach = Attach { room: self.identity.id, node: self.node.bridge.node, to };
         if self.node.bridge.attach.try_send(attach).is_err() {

@@ -9,7 +9,7 @@ use super::{Pending, Room};
 use crate::{
     actors::{
         fanout::{Audience, Broadcast},
-        messages::{Ask, Entry, Origin, Outcome},
+        messages::{Ask, Entry, Origin, Outcome, ToUsers},
         outbox::ConnKey,
     },
     core::{
@@ -41,11 +41,17 @@ impl Room {
             return self.refuse(conn, reference, refusal, ctx);
         }
         match command {
-            Command::SendMessage { content } => {
+            Command::SendMessage { addressed, .. } | Command::SetTyping { addressed, .. }
+                if !self.identity.scope.takes(addressed) =>
+            {
+                let sentence = "This type belongs to the other kind of room: `message` and `typing` are for channels, `dm_message` and `dm_typing` for direct conversations";
+                self.refuse(conn, reference, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
+            }
+            Command::SendMessage { content, .. } => {
                 let what = Durable::MessageSent { sender: user, content };
                 self.store(what, Origin { conn, reference }, ctx);
             }
-            Command::SetTyping { typing } => {
+            Command::SetTyping { typing, .. } => {
                 let audience = match &self.identity.scope {
                     RoomScope::Channel { .. } => Audience::Everyone,
                     RoomScope::Direct { .. } => Audience::EveryoneBut(user.id.clone()),
@@ -132,10 +138,20 @@ impl Room {
         let event = Event { room: self.identity.clone(), at: append.at, body };
         let broadcast = Broadcast::new(event, Audience::Everyone);
         self.node.bridge.carry(self.identity.id, &broadcast);
+        self.tell_both(&broadcast);
         self.publish(broadcast, ctx);
         self.settle_queue(&sender, seq, append.id, &append.queue_for, ctx);
         if let Some(Origin { conn, reference: Some(reference) }) = entry.origin {
             self.tell(conn, Reply::Ack { reference, id: append.id, seq }, ctx);
+        }
+    }
+
+    /// In a direct conversation both users hear of it on their sockets elsewhere, too.
+    fn tell_both(&self, broadcast: &Arc<Broadcast>) {
+        let RoomScope::Direct { users } = &self.identity.scope else { return };
+        let told = ToUsers { users: users.clone(), broadcast: broadcast.clone() };
+        if self.node.registry.try_send(told).is_err() {
+            log::warn!("event=direct_not_told room={} why=registry_full", self.identity.id);
         }
     }
 
@@ -159,6 +175,7 @@ impl Room {
     /// The user has been told all that waited.
     pub(super) fn dequeue(&mut self, user: UserId, ctx: &mut Context<Self>) {
         let (store, room, head) = (self.node.store.clone(), self.identity.id, self.head());
+        self.queue_told.insert(user.clone(), head);
         let dequeue = async move { store.dequeue(&user, room, head).await };
         ctx.spawn(dequeue.into_actor(self).map(|done, room, _| {
             if let Err(error) = done {

@@ -10,7 +10,7 @@ use serde::{
 use serde_json::{error::Category, value::RawValue};
 
 use crate::{
-    core::command::{ClientRef, Command, RawJson, Request, SignalKind, Typing},
+    core::command::{Addressed, ClientRef, Command, RawJson, Request, SignalKind, Typing},
     dialects::{
         ClientMessage, Rejection,
         json::{Scalar, nests_deeper_than},
@@ -145,8 +145,10 @@ impl Fields<'_> {
         }
         let kind = required_text("type", self.kind, "a string that names the kind of message")?;
         match &*kind {
-            "message" | "dm_message" => send_message(self.content),
-            "typing" | "dm_typing" => set_typing(self.is_typing),
+            "message" => send_message(Addressed::Channel, self.content),
+            "dm_message" => send_message(Addressed::Partner, self.content),
+            "typing" => set_typing(Addressed::Channel, self.is_typing),
+            "dm_typing" => set_typing(Addressed::Partner, self.is_typing),
             "webrtc_offer" => signal(SignalKind::Offer, self.target_user_id, self.data),
             "webrtc_answer" => signal(SignalKind::Answer, self.target_user_id, self.data),
             "webrtc_ice_candidate" => signal(SignalKind::IceCandidate, self.target_user_id, self.data),
@@ -157,7 +159,7 @@ impl Fields<'_> {
     }
 }
 
-fn send_message(content: Option<Scalar<'_>>) -> Result<Command, Refusal> {
+fn send_message(addressed: Addressed, content: Option<Scalar<'_>>) -> Result<Command, Refusal> {
     let content = required_text("content", content, "the text of the message, a string")?;
     if content.trim().is_empty() {
         return Err(invalid("`content` must not be empty"));
@@ -172,16 +174,16 @@ fn send_message(content: Option<Scalar<'_>>) -> Result<Command, Refusal> {
         let sentence = format!("`content` has {count} characters; at most {most} are allowed, so send it in parts");
         return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
     }
-    Ok(Command::SendMessage { content: content.into() })
+    Ok(Command::SendMessage { addressed, content: content.into() })
 }
 
-fn set_typing(is_typing: Option<Scalar<'_>>) -> Result<Command, Refusal> {
+fn set_typing(addressed: Addressed, is_typing: Option<Scalar<'_>>) -> Result<Command, Refusal> {
     let typing = match is_typing {
         Some(Scalar::Boolean(true)) => Typing::Started,
         Some(Scalar::Boolean(false)) => Typing::Stopped,
         other => return Err(expected("is_typing", other.as_ref(), "true or false")),
     };
-    Ok(Command::SetTyping { typing })
+    Ok(Command::SetTyping { addressed, typing })
 }
 
 fn signal(kind: SignalKind, target: Option<Scalar<'_>>, data: Option<&RawValue>) -> Result<Command, Refusal> {

@@ -42,11 +42,19 @@ fn written(request: &Request) -> String {
         Command::AuthRefresh { token } => {
             vec![("type", json!("auth_refresh").to_string()), ("token", json!(token).to_string())]
         }
-        Command::SendMessage { content } => {
-            vec![("type", json!("message").to_string()), ("content", json!(&**content).to_string())]
+        Command::SendMessage { addressed, content } => {
+            let name = match addressed {
+                Addressed::Channel => "message",
+                Addressed::Partner => "dm_message",
+            };
+            vec![("type", json!(name).to_string()), ("content", json!(&**content).to_string())]
         }
-        Command::SetTyping { typing } => {
-            vec![("type", json!("typing").to_string()), ("is_typing", (*typing == Typing::Started).to_string())]
+        Command::SetTyping { addressed, typing } => {
+            let name = match addressed {
+                Addressed::Channel => "typing",
+                Addressed::Partner => "dm_typing",
+            };
+            vec![("type", json!(name).to_string()), ("is_typing", (*typing == Typing::Started).to_string())]
         }
         Command::Signal { kind, target, data } => {
             let name = match kind {
@@ -112,6 +120,6 @@ proptest! {
         let text = json!({"type": "message", "content": content, "ref": reference}).to_string();
         let request = decode(ClientMessage::Text(&text)).unwrap();
         prop_assert_eq!(request.reference, Some(RawJson::from_parsed(&json!(reference).to_string())));
-        prop_assert_eq!(request.command, Command::SendMessage { content: content.into() });
+        prop_assert_eq!(request.command, Command::SendMessage { addressed: Addressed::Channel, content: content.into() });
     }
 }
