@@ -147,7 +147,7 @@ impl Batch {
     }
 
     /// How many broadcasts it holds.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.broadcasts.len()
     }
 

@@ -223,7 +223,7 @@ impl Hub {
             if until < room.members.len() {
                 return Written::Partly;
             }
-            let frames = flight.batch.len();
+            let frames = flight.batch.count();
             room.flight = None;
             room.cork.flushed(frames, self.started.elapsed());
             match extent {
