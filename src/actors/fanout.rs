@@ -146,8 +146,13 @@ impl Batch {
         Batch { broadcasts, forms: Default::default() }
     }
 
+    /// What is left of it from that place on, as a batch of its own.
+    pub fn since(&self, from: usize) -> Batch {
+        Batch::new(self.broadcasts.get(from..).unwrap_or_default().to_vec())
+    }
+
     /// How many broadcasts it holds.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.broadcasts.len()
     }
 
@@ -158,6 +163,14 @@ impl Batch {
     }
 }
 
+fn laid_out(frames: &[Frame]) -> Bytes {
+    let mut wire = Vec::with_capacity(frames.iter().map(|frame| frame.bytes.len()).sum());
+    for frame in frames {
+        wire.extend_from_slice(&frame.bytes);
+    }
+    wire.into()
+}
+
 impl Form {
     fn new(broadcasts: &[Arc<Broadcast>], kind: DialectKind) -> Form {
         let told: Vec<_> = broadcasts.iter().filter_map(|b| Some((b.frame(kind)?, &b.audience))).collect();
@@ -166,7 +179,7 @@ impl Form {
         let frames: Vec<Frame> = told.into_iter().map(|(frame, _)| frame).collect();
         let wire = match frames.as_slice() {
             [only] => only.bytes.clone(),
-            several => several.iter().flat_map(|f| f.bytes.iter().copied()).collect(),
+            several => laid_out(several),
         };
         Form { frames, wire, audiences }
     }

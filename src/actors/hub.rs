@@ -53,6 +53,8 @@ struct Tally {
 #[derive(Default)]
 struct LocalRoom {
     members: Vec<Rc<Outbox>>,
+    /// Who came while frames were waiting that were said before.
+    late: Vec<Latecomer>,
     pending: Vec<Arc<Broadcast>>,
     /// A batch that is partly written: a big fan-out is cut into chunks.
     flight: Option<Flight>,
@@ -73,6 +75,15 @@ struct Flight {
     batch: Batch,
     /// The next member's place.
     at: usize,
+    /// Who hears only the end of it.
+    late: Vec<Latecomer>,
+}
+
+/// A member of whom the waiting frames begin to concern only the one at `from`. Without it every join would have to
+/// write out what is waiting, and a crowd at the door could never be told of itself in few writes.
+struct Latecomer {
+    outbox: Rc<Outbox>,
+    from: usize,
 }
 
 /// How much of a room's batch to write.
@@ -80,7 +91,7 @@ struct Flight {
 enum Extent {
     /// As much as is fair to the thread's other work.
     Chunk,
-    /// All of it, because the membership changes.
+    /// All of it, because somebody is sent away.
     Whole,
 }
 
@@ -121,15 +132,8 @@ impl Handler<FromRoom> for Hub {
     fn handle(&mut self, message: FromRoom, _: &mut Self::Context) {
         match message {
             FromRoom::Deliver { room, broadcast } => self.deliver(room, broadcast),
-            FromRoom::Subscribe { room, conn, opening } => {
-                // what the others still wait for was said before this one came
-                self.write(room, Extent::Whole);
-                self.subscribe(room, conn, opening);
-            }
-            FromRoom::Unsubscribe { room, conn } => {
-                self.write(room, Extent::Whole);
-                self.unsubscribe(room, conn);
-            }
+            FromRoom::Subscribe { room, conn, opening } => self.subscribe(room, conn, opening),
+            FromRoom::Unsubscribe { room, conn } => self.unsubscribe(room, conn),
             FromRoom::Tell { conn, reply } => {
                 if let Some(outbox) = self.worker.outbox(conn) {
                     self.tell(outbox, &reply);
@@ -142,6 +146,7 @@ impl Handler<FromRoom> for Hub {
                 }
             }
             FromRoom::Evict { room } => {
+                self.write(room, Extent::Whole);
                 for outbox in self.rooms.get(&room).iter().flat_map(|r| &r.members) {
                     outbox.close(Disconnect::TooSlow, Farewell::AtOnce, self.worker.now());
                 }
@@ -170,11 +175,21 @@ impl Hub {
         outbox.push_opening(&frames, now);
         outbox.subscriptions.set(outbox.subscriptions.get() + 1);
         self.touched.push(outbox.clone());
-        self.rooms.entry(id).or_default().members.push(outbox);
+        let room = self.rooms.entry(id).or_default();
+        if room.pending.is_empty() && room.flight.is_none() {
+            room.members.push(outbox);
+        } else {
+            room.late.push(Latecomer { outbox, from: room.pending.len() });
+        }
     }
 
     fn unsubscribe(&mut self, id: RoomId, conn: ConnKey) {
+        if self.rooms.get(&id).is_some_and(|room| room.flight.is_some()) {
+            // places are counted in a flight
+            self.write(id, Extent::Whole);
+        }
         let Some(room) = self.rooms.get_mut(&id) else { return };
+        room.late.retain(|late| late.outbox.key != conn);
         match self.worker.outbox(conn) {
             Some(outbox) => {
                 room.members.retain(|o| o.key != conn);
@@ -188,7 +203,7 @@ impl Hub {
                 }
             }
         }
-        if room.members.is_empty() {
+        if room.members.is_empty() && room.late.is_empty() {
             self.rooms.remove(&id);
         }
     }
@@ -209,7 +224,8 @@ impl Hub {
                 if room.pending.is_empty() {
                     return Written::All;
                 }
-                room.flight = Some(Flight { batch: Batch::new(mem::take(&mut room.pending)), at: 0 });
+                let batch = Batch::new(mem::take(&mut room.pending));
+                room.flight = Some(Flight { batch, at: 0, late: mem::take(&mut room.late) });
             }
             let Some(flight) = &mut room.flight else { return Written::All };
             let until = match extent {
@@ -223,9 +239,15 @@ impl Hub {
             if until < room.members.len() {
                 return Written::Partly;
             }
-            let frames = flight.batch.len();
-            room.flight = None;
-            room.cork.flushed(frames, self.started.elapsed());
+            let Some(flight) = room.flight.take() else { return Written::All };
+            room.cork.flushed(flight.batch.count(), self.started.elapsed());
+            for Latecomer { outbox, from } in flight.late {
+                write_batch(&outbox, &mut flight.batch.since(from), now, &mut self.tally);
+                room.members.push(outbox);
+            }
+            if room.pending.is_empty() {
+                room.members.extend(room.late.drain(..).map(|late| late.outbox));
+            }
             match extent {
                 Extent::Whole => {}
                 Extent::Chunk if room.pending.is_empty() => return Written::All,
@@ -265,7 +287,7 @@ enum Written {
 
 /// The broadcast path's inner step: one socket, one write.
 fn write_batch(outbox: &Outbox, batch: &mut Batch, now: u32, tally: &mut Tally) {
-    let Some(form) = batch.form(outbox.dialect) else { return };
+    let Some(form) = batch.form(outbox.dialect).filter(|form| !form.frames.is_empty()) else { return };
     if form.is_for_everyone() {
         tally.deliveries += form.frames.len() as u64;
         tally.bytes += form.wire.len() as u64;

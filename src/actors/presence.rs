@@ -22,13 +22,20 @@ pub struct PresenceTracker {
     core: PresenceCore<ConnKey>,
     clock: Clock,
     metrics: Arc<Metrics>,
-    timer: Option<SpawnHandle>,
+    timer: Timer,
+}
+
+/// Whether a look at the graces is due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Timer {
+    Off,
+    Set,
 }
 
 impl PresenceTracker {
     /// Nobody is online yet.
     pub fn new(clock: Clock, metrics: Arc<Metrics>) -> PresenceTracker {
-        PresenceTracker { core: PresenceCore::new(clock.now()), clock, metrics, timer: None }
+        PresenceTracker { core: PresenceCore::new(clock.now()), clock, metrics, timer: Timer::Off }
     }
 
     fn tell(&mut self, changes: impl IntoIterator<Item = PresenceChange>, ctx: &mut Context<Self>) {
@@ -39,16 +46,18 @@ impl PresenceTracker {
             }
         }
         self.metrics.users_online(self.core.users());
-        if let Some(timer) = self.timer.take() {
-            ctx.cancel_future(timer);
+        // graces are all of one length, so a timer that is set is never too late
+        if self.timer == Timer::Set {
+            return;
         }
         if let Some(at) = self.core.next_deadline() {
             let left_ms = at.unix_ms.saturating_sub(self.clock.now().unix_ms).max(1) as u64;
-            self.timer = Some(ctx.run_later(std::time::Duration::from_millis(left_ms), |tracker, ctx| {
-                tracker.timer = None;
+            self.timer = Timer::Set;
+            ctx.run_later(std::time::Duration::from_millis(left_ms), |tracker, ctx| {
+                tracker.timer = Timer::Off;
                 let changes = tracker.core.tick(tracker.clock.now());
                 tracker.tell(changes, ctx);
-            }));
+            });
         }
     }
 }

@@ -48,7 +48,7 @@ pub struct Session {
     binding: Option<Box<Binding>>,
     room: Option<Addr<Room>>,
     /// Requests behind one that is pending; None when none is.
-    waiting: Option<Box<VecDeque<Request>>>,
+    waiting: Option<VecDeque<Request>>,
     joining: Joining,
 }
 
@@ -159,7 +159,7 @@ impl Session {
     }
 
     fn resume_waiting(&mut self, ctx: &mut Context<Self>) {
-        for request in self.waiting.take().map_or_else(VecDeque::new, |waiting| *waiting) {
+        for request in self.waiting.take().unwrap_or_default() {
             self.request(request, ctx);
         }
     }
@@ -174,12 +174,12 @@ impl Session {
             Command::Ping => self.reply(&Reply::Pong { reference, at: self.worker.node.clock.now() }),
             Command::AuthRefresh { token } => self.refresh(reference, &token),
             command @ (Command::SendMessage { .. } | Command::SetTyping { .. } | Command::Signal { .. }) => {
-                self.to_room(reference, command);
+                self.ask_room(reference, command);
             }
         }
     }
 
-    fn to_room(&mut self, reference: Option<ClientRef>, command: Command) {
+    fn ask_room(&mut self, reference: Option<ClientRef>, command: Command) {
         let Some(room) = &self.room else {
             let sentence = "This socket is not in the room; join it first";
             return self.refuse(reference, Refusal::new(ErrorCode::NotInRoom, sentence));
@@ -261,7 +261,7 @@ impl Session {
     /// Asks for the room; what the client says meanwhile waits, in order.
     fn join(&mut self, ctx: &mut Context<Self>) {
         let Some(binding) = &self.binding else { return };
-        self.waiting = Some(Box::default());
+        self.waiting = Some(VecDeque::new());
         self.joining = Joining::Yes;
         let join = Join {
             conn: self.outbox.key,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::raw::{CLOSE, CONTINUATION, FrameOut, PING, PONG, RawSocket, TEXT};
-use crate::support::rest::User;
+use crate::support::rest::{User, id_of};
 use crate::support::socket::Place;
 use crate::support::{Server, Socket};
 
@@ -120,9 +120,8 @@ async fn breaches_are_closed_with_their_code(transport: Transport) {
 async fn a_reader_that_stops_is_cut_and_leaves(transport: Transport) {
     let (server, alice, channel) = transport.start().await;
     let bob = server.user("bob").await;
-    alice
-        .add_member(&alice.get("/api/groups").await.expect(200)[0]["id"].as_str().expect("an id").to_owned(), &bob)
-        .await;
+    let groups = alice.get("/api/groups").await.expect(200);
+    alice.add_member(&id_of(&groups[0]), &bob).await;
     let mut sender = alice.join(&channel).await;
     let mut deaf = RawSocket::with_receive_buffer(server.authority(), 4096).await;
     let path = format!("/ws/channel/{channel}?token={}", bob.token);

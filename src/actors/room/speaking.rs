@@ -36,7 +36,7 @@ impl Room {
             return newcomer.asked.push(ask);
         }
         let Ask { conn, user, reference, command } = ask;
-        if !self.core.as_ref().is_some_and(|core| core.user_of(conn).is_some()) {
+        if self.core.as_ref().is_none_or(|core| core.user_of(conn).is_none()) {
             let refusal = Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first");
             return self.refuse(conn, reference, refusal, ctx);
         }
