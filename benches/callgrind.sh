@@ -11,7 +11,8 @@ command -v valgrind > /dev/null || { echo "error: valgrind is not installed: run
 ulimit -n 65536 2> /dev/null || ulimit -n "$(ulimit -H -n)"
 
 # Valgrind replaces the system's allocator only, hence no mimalloc.
-folder=${CARGO_TARGET_DIR:-target}/callgrind
+# Absolute: the server is started in a folder of its own.
+folder=$(realpath -m "${CARGO_TARGET_DIR:-target}")/callgrind
 mkdir -p "$folder"
 load=$(cargo bench --quiet --profile gate --no-default-features --bench load --no-run --message-format json |
     sed -n 's/.*"name":"load".*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
