@@ -85,8 +85,9 @@ pub const RECOVERY_EVENTS_MAX: usize = 1_000;
 pub const RECOVERY_BYTES_IN_MEMORY_MAX: usize = 256 * 1024;
 /// Users named in `online_users`; `total_users` counts all.
 pub const ONLINE_USERS_LISTED_MAX: usize = 10_000;
-/// Bytes of missed events that one client is sent again; above it history over REST serves better.
-pub const REPLAY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of missed events that one client is sent again: all that can be kept, at the longest text of four-byte
+/// characters. It only bounds an operator's larger `MAX_CACHE_SIZE`.
+pub const REPLAY_BYTES_MAX: usize = RECOVERY_EVENTS_MAX * (4 * CHAT_CHARS_MAX + 1024);
 /// How long an empty room stays in memory.
 pub const ROOM_IDLE: Duration = Duration::from_secs(30);
 /// How long a gap in the sequence may stay open before it is read from the database.

@@ -173,7 +173,6 @@ impl Hub {
         let now = self.worker.now();
         let frames: Vec<_> = opening.iter().filter_map(|o| o.frame(outbox.dialect)).collect();
         outbox.push_opening(&frames, now);
-        outbox.subscriptions.set(outbox.subscriptions.get() + 1);
         self.touched.push(outbox.clone());
         let room = self.rooms.entry(id).or_default();
         if room.pending.is_empty() && room.flight.is_none() {
@@ -191,10 +190,7 @@ impl Hub {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         room.late.retain(|late| late.outbox.key != conn);
         match self.worker.outbox(conn) {
-            Some(outbox) => {
-                room.members.retain(|o| o.key != conn);
-                outbox.subscriptions.set(outbox.subscriptions.get().saturating_sub(1));
-            }
+            Some(_) => room.members.retain(|o| o.key != conn),
             None => {
                 room.gone += 1;
                 if room.gone * 4 > room.members.len() {
@@ -341,7 +337,7 @@ impl Hub {
         let node = &self.worker.node;
         node.metrics.delivered(tally.deliveries, tally.bytes);
         let wall = node.clock.now();
-        // cloned: a socket that ends here wakes its session, which takes its outbox out of the slab later
+        // cloned: a socket that ends here wakes its session, which takes its outbox out of the map later
         let quarter: Vec<_> = {
             let outboxes = self.worker.outboxes.borrow();
             let mine = outboxes.iter().filter(|(number, _)| **number as usize % 4 == self.ticks % 4);

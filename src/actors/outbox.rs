@@ -65,8 +65,6 @@ pub struct Outbox {
     pub pinged: Cell<u32>,
     /// When the token expires.
     pub expires_at: Cell<Timestamp>,
-    /// In how many rooms of the hub it is.
-    pub subscriptions: Cell<u16>,
     hung_up: Cell<bool>,
     reason: Cell<Option<Disconnect>>,
     /// Ephemeral frames dropped since the sweep last asked.
@@ -88,7 +86,6 @@ impl Outbox {
             heard: Cell::new(now),
             pinged: Cell::new(now),
             expires_at: Cell::new(owner.expires_at),
-            subscriptions: Cell::new(0),
             hung_up: Cell::new(false),
             reason: Cell::new(None),
             dropped: Cell::new(0),

@@ -103,9 +103,4 @@ impl Worker {
     pub fn outbox(&self, key: ConnKey) -> Option<Rc<Outbox>> {
         self.outboxes.borrow().get(&key.generation).cloned()
     }
-
-    /// How many connections the thread has.
-    pub fn connections(&self) -> usize {
-        self.outboxes.borrow().len()
-    }
 }

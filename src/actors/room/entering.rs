@@ -210,7 +210,7 @@ impl Room {
 }
 
 fn total_bytes(missed: &[Arc<Broadcast>]) -> usize {
-    missed.iter().map(|broadcast| broadcast.size_bytes()).sum()
+    missed.iter().map(|broadcast| broadcast.event.size_bytes()).sum()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
