@@ -1,8 +1,8 @@
 #!/bin/bash
 # The instruction gate: bash benches/callgrind.sh [instructions allowed per delivery]
 # Counts user-space instructions of a broadcast under callgrind and fails above the limit (700). It measures the profile
-# `gate`, a release build without link-time optimisation: that builds in a third of the time, and a release build can
-# only take fewer.
+# `gate`, a release build without link-time optimisation: that is there to build sooner. It counted 361 where a
+# release build counted 261.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 limit=${1:-700}
