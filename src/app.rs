@@ -18,7 +18,8 @@ use actix_web::web;
 
 use crate::{
     actors::{
-        bridge::{Reach, local::LocalBridge},
+        bridge::{BridgeLink, LinkBoard, Reach, local::LocalBridge},
+        cluster::{self, Cluster},
         journal::Journal,
         messages::{Barrier, Drain, Everyone, Quiesce, StartDraining},
         node::{Clock, Node},
@@ -29,6 +30,7 @@ use crate::{
     config::{Config, ConfigError, Secret},
     core::rate::RateLimits,
     http::{self, Site},
+    ids::NodeId,
     limits,
     metrics::Metrics,
     store::{Store, StoreError, StoreOptions},
@@ -102,12 +104,14 @@ pub async fn start(config: Config, secret: &Secret) -> Result<Arc<Node>, RunErro
         edits_per_second: config.rates.edits_per_second,
         block_ms: config.rates.block.as_millis() as i64,
     };
-    let bridge = LocalBridge::default().start();
+    let id = NodeId::generate();
     let node = Arc::new(Node {
+        id,
         registry: Registry::default().start(),
         journal: Journal::new(store.clone(), metrics.clone()).start(),
         presence: PresenceTracker::new(Clock, metrics.clone()).start(),
-        bridge: LocalBridge::link(&bridge, 0, Reach::ThisNode),
+        cluster: Cluster::default().start(),
+        bridge: BridgeLink::new(&LocalBridge::default().start(), id, Reach::ThisNode, Arc::new(LinkBoard::default())),
         verifier: Arc::new(Verifier::new(&config.auth, secret)?),
         store,
         config: Arc::new(config),
@@ -120,6 +124,9 @@ pub async fn start(config: Config, secret: &Secret) -> Result<Arc<Node>, RunErro
     // the registry's mailbox is empty: nobody else has its address yet
     if node.registry.try_send(Wire(node.clone())).is_err() {
         log::error!("event=registry_not_wired");
+    }
+    if node.cluster.try_send(cluster::Join(node.clone())).is_err() {
+        log::error!("event=cluster_not_wired");
     }
     Ok(node)
 }

@@ -110,6 +110,46 @@ uuid_id!(
     TokenId
 );
 
+/// One life of a node: random at every start, so that a node that comes back is another one. Shown as 16 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NodeId(pub u64);
+
+impl From<NodeId> for String {
+    fn from(id: NodeId) -> String {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for NodeId {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<NodeId, Self::Error> {
+        text.parse()
+    }
+}
+
+impl NodeId {
+    /// A new one.
+    pub fn generate() -> NodeId {
+        NodeId(Uuid::new_v4().as_u64_pair().0)
+    }
+}
+
+impl FromStr for NodeId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<NodeId, Self::Err> {
+        u64::from_str_radix(text, 16).map(NodeId)
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 /// Place of a durable event in its room, from 1, without holes, the same on every node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -66,6 +66,10 @@ pub const HUB_MAILBOX_MAX: usize = 16 * 1024;
 pub const ROOM_MAILBOX_MAX: usize = 16 * 1024;
 /// Messages in the registry's mailbox.
 pub const REGISTRY_MAILBOX_MAX: usize = 64 * 1024;
+/// Messages in the mailbox of a bridge between nodes.
+pub const BRIDGE_MAILBOX_MAX: usize = 64 * 1024;
+/// Messages in the mailbox of the actor that knows the other nodes.
+pub const CLUSTER_MAILBOX_MAX: usize = 64 * 1024;
 /// Messages in the journal's mailbox.
 pub const JOURNAL_MAILBOX_MAX: usize = 64 * 1024;
 /// Messages in the presence tracker's mailbox.

@@ -47,8 +47,10 @@ impl Gateway {
 
     /// Closes one connection by its name. Answers whether there was one.
     pub async fn disconnect(&self, connection: String) -> bool {
-        let Some((user, conn)) = parse_connection_name(&connection) else { return false };
-        let close = CloseUser { user, conn: Some(conn), why: Disconnect::Revoked };
+        let Some(name) = parse_connection_name(&connection).filter(|name| name.node == self.node.id) else {
+            return false;
+        };
+        let close = CloseUser { user: name.user, conn: Some(name.conn), why: Disconnect::Revoked };
         self.node.registry.send(close).timeout(ASK_TIMEOUT).await.is_ok_and(|closed| closed > 0)
     }
 

@@ -275,11 +275,6 @@ pub struct Outcome {
     pub result: Result<Seq, Refusal>,
 }
 
-/// Something that another node's room carried over.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
-pub struct Carried(pub Arc<Broadcast>);
-
 /// The user may no longer be here.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]

@@ -8,25 +8,32 @@ use std::sync::{
 
 use actix::Addr;
 
-use super::{bridge::BridgeLink, journal::Journal, presence::PresenceTracker, registry::Registry};
+use super::{
+    bridge::BridgeLink, cluster::Cluster, journal::Journal, outbox::ConnKey, presence::PresenceTracker,
+    registry::Registry,
+};
 use crate::{
     auth::tokens::Verifier,
     config::{Config, Heartbeat},
     core::rate::RateLimits,
     dialects::DialectKind,
-    ids::{Timestamp, UserId},
+    ids::{NodeId, Timestamp, UserId},
     metrics::Metrics,
     store::Store,
 };
 
 /// One node.
 pub struct Node {
+    /// Which.
+    pub id: NodeId,
     /// Finds rooms and users.
     pub registry: Addr<Registry>,
     /// Stores durable events.
     pub journal: Addr<Journal>,
     /// Knows who is online.
     pub presence: Addr<PresenceTracker>,
+    /// Knows the other nodes.
+    pub cluster: Addr<Cluster>,
     /// Reads.
     pub store: Store,
     /// Settings.
@@ -77,35 +84,45 @@ impl Clock {
     }
 }
 
+/// What an administrator's name of a connection says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConnectionName {
+    /// Whose it is.
+    pub user: UserId,
+    /// On which node.
+    pub node: NodeId,
+    /// Which of the node's.
+    pub conn: ConnKey,
+}
+
 /// A connection's name towards clients and administrators: `ws_<user_id>_<unix seconds>_<suffix>`, where the suffix
-/// says which connection of which worker it is.
-pub fn connection_name(user: &UserId, at: Timestamp, key: super::outbox::ConnKey) -> Arc<str> {
-    format!("ws_{user}_{}_{:x}-{:x}", at.unix_seconds(), key.worker, key.generation).into()
+/// says which connection of which worker of which node it is.
+pub fn connection_name(user: &UserId, at: Timestamp, node: NodeId, conn: ConnKey) -> Arc<str> {
+    format!("ws_{user}_{}_{node}-{:x}-{:x}", at.unix_seconds(), conn.worker, conn.generation).into()
 }
 
 /// Reads a name made by [`connection_name`].
-pub fn parse_connection_name(name: &str) -> Option<(UserId, super::outbox::ConnKey)> {
+pub fn parse_connection_name(name: &str) -> Option<ConnectionName> {
     let (head, suffix) = name.strip_prefix("ws_")?.rsplit_once('_')?;
     let (user, _) = head.rsplit_once('_')?;
-    let (worker, generation) = suffix.split_once('-')?;
-    let worker = u16::from_str_radix(worker, 16).ok()?;
-    let generation = u32::from_str_radix(generation, 16).ok()?;
-    let key = super::outbox::ConnKey { worker, generation };
-    Some((UserId::new(user).ok()?, key))
+    let mut parts = suffix.splitn(3, '-');
+    let node = parts.next()?.parse().ok()?;
+    let worker = u16::from_str_radix(parts.next()?, 16).ok()?;
+    let generation = u32::from_str_radix(parts.next()?, 16).ok()?;
+    Some(ConnectionName { user: UserId::new(user).ok()?, node, conn: ConnKey { worker, generation } })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::outbox::ConnKey;
 
     #[test]
     fn a_connection_name_can_be_read_back() {
-        let key = ConnKey { worker: 3, generation: 0xfff0 };
+        let (node, conn) = (NodeId(0xab), ConnKey { worker: 3, generation: 0xfff0 });
         let user = UserId::new("a_user_7").unwrap();
-        let name = connection_name(&user, Timestamp::from_unix_seconds(1_642_161_000), key);
-        assert_eq!(&*name, "ws_a_user_7_1642161000_3-fff0");
-        assert_eq!(parse_connection_name(&name), Some((user, key)));
+        let name = connection_name(&user, Timestamp::from_unix_seconds(1_642_161_000), node, conn);
+        assert_eq!(&*name, "ws_a_user_7_1642161000_00000000000000ab-3-fff0");
+        assert_eq!(parse_connection_name(&name), Some(ConnectionName { user, node, conn }));
         assert_eq!(parse_connection_name("ws_user_123_1642161000"), None);
     }
 }

@@ -81,7 +81,7 @@ impl Worker {
         let generation = self.generation.get().wrapping_add(1);
         self.generation.set(generation);
         let key = ConnKey { worker: self.index, generation };
-        Ticket { key, name: connection_name(user, self.node.clock.now(), key) }
+        Ticket { key, name: connection_name(user, self.node.clock.now(), self.node.id, key) }
     }
 
     /// Gives a socket its outbox.

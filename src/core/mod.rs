@@ -4,12 +4,15 @@
 pub mod backlog;
 pub mod command;
 pub mod cork;
+pub mod elsewhere;
 pub mod event;
 pub mod history;
+pub mod peers;
 pub mod presence;
 pub mod profile;
 pub mod rate;
 pub mod room;
+pub mod roster;
 pub mod steady;
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::{
     hash::Hash,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     core::steady::Steady,
     ids::{Timestamp, UserId},
@@ -25,7 +27,8 @@ pub enum PresenceChange {
 }
 
 /// What a user says about being there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// There.
     #[default]

@@ -2,35 +2,38 @@
 //! (tests, embedding) it is the same seam that the Redis bridge fills.
 
 use actix::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Attach, BridgeLink, Carry, Detach, Reach};
-use crate::{actors::messages::Carried, ids::RoomId, limits};
+use super::{Attach, Carried, Carry, Detach, Enlist, Follow, Heard, LinkIs, Listening, Say, To, Unfollow};
+use crate::{
+    ids::{NodeId, RoomId, UserId},
+    limits,
+};
 
 /// The actor.
 #[derive(Default)]
 pub struct LocalBridge {
-    rooms: FxHashMap<RoomId, Vec<(u64, Recipient<Carried>)>>,
-}
-
-impl LocalBridge {
-    /// A node's line to this bridge.
-    pub fn link(address: &Addr<LocalBridge>, node: u64, reach: Reach) -> BridgeLink {
-        BridgeLink {
-            node,
-            reach,
-            attach: address.clone().recipient(),
-            detach: address.clone().recipient(),
-            carry: address.clone().recipient(),
-        }
-    }
+    nodes: FxHashMap<NodeId, Recipient<Heard>>,
+    rooms: FxHashMap<RoomId, Vec<(NodeId, Recipient<Carried>)>>,
+    users: FxHashMap<UserId, FxHashSet<NodeId>>,
 }
 
 impl Actor for LocalBridge {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(limits::REGISTRY_MAILBOX_MAX);
+        ctx.set_mailbox_capacity(limits::BRIDGE_MAILBOX_MAX);
+    }
+}
+
+impl Handler<Enlist> for LocalBridge {
+    type Result = ();
+
+    fn handle(&mut self, message: Enlist, _: &mut Self::Context) {
+        self.nodes.insert(message.node, message.heard);
+        if message.link.try_send(LinkIs::Up).is_err() {
+            log::warn!("event=link_not_told node={}", message.node);
+        }
     }
 }
 
@@ -41,6 +44,9 @@ impl Handler<Attach> for LocalBridge {
         let nodes = self.rooms.entry(message.room).or_default();
         nodes.retain(|(node, _)| *node != message.node);
         nodes.push((message.node, message.to));
+        if message.listening.try_send(Listening).is_err() {
+            log::warn!("event=listening_not_told room={}", message.room);
+        }
     }
 }
 
@@ -57,13 +63,56 @@ impl Handler<Detach> for LocalBridge {
     }
 }
 
+impl Handler<Follow> for LocalBridge {
+    type Result = ();
+
+    fn handle(&mut self, message: Follow, _: &mut Self::Context) {
+        self.users.entry(message.user).or_default().insert(message.node);
+    }
+}
+
+impl Handler<Unfollow> for LocalBridge {
+    type Result = ();
+
+    fn handle(&mut self, message: Unfollow, _: &mut Self::Context) {
+        if let Some(nodes) = self.users.get_mut(&message.user) {
+            nodes.remove(&message.node);
+            if nodes.is_empty() {
+                self.users.remove(&message.user);
+            }
+        }
+    }
+}
+
 impl Handler<Carry> for LocalBridge {
     type Result = ();
 
     fn handle(&mut self, message: Carry, _: &mut Self::Context) {
         for (node, to) in self.rooms.get(&message.room).into_iter().flatten() {
-            if *node != message.node && to.try_send(Carried(message.broadcast.clone())).is_err() {
+            let carried = Carried { from: message.node, word: message.word.clone() };
+            if *node != message.node && to.try_send(carried).is_err() {
                 log::warn!("event=carry_lost room={} node={node}", message.room);
+            }
+        }
+    }
+}
+
+impl Handler<Say> for LocalBridge {
+    type Result = ();
+
+    fn handle(&mut self, message: Say, _: &mut Self::Context) {
+        let follow = |user, node| self.users.get(user).is_some_and(|nodes| nodes.contains(node));
+        for (node, heard) in &self.nodes {
+            let meant = match &message.to {
+                To::User(user) => follow(user, node),
+                To::Node(only) => only == node,
+                To::Everyone => true,
+            };
+            if meant && *node != message.node {
+                let word = Heard { from: message.node, word: message.word.clone() };
+                if heard.try_send(word).is_err() {
+                    log::warn!("event=word_lost node={node}");
+                }
             }
         }
     }

@@ -12,10 +12,10 @@ use rustc_hash::FxHashMap;
 
 use super::{
     arm::{Arm, Backed},
-    bridge::{Attach, Detach},
+    bridge::{Attach, Carried, Detach, Listening, RoomWord},
     fanout::{Audience, Broadcast},
     hub::Hub,
-    messages::{Ask, Barrier, Carried, Expel, FromRoom, Join, Leave, Retire, Settled},
+    messages::{Ask, Barrier, Expel, FromRoom, Join, Leave, Retire, Settled},
     node::Node,
     outbox::ConnKey,
 };
@@ -171,7 +171,16 @@ impl Room {
         let event = Event { room: self.identity.clone(), at: self.node.clock.now(), body: EventBody::Ephemeral(what) };
         let broadcast = Broadcast::new(event, audience);
         self.deliver(&broadcast, ctx);
-        self.node.bridge.carry(self.identity.id, &broadcast);
+        self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast));
+    }
+
+    /// Closes the sockets that the user has here.
+    fn expel(&mut self, user: &UserId, ctx: &mut Context<Self>) {
+        let Some(core) = &self.core else { return };
+        for conn in core.sockets_of(user).to_vec() {
+            let message = FromRoom::Expel { room: self.identity.id, conn, why: Disconnect::Revoked };
+            self.send(conn, message, ctx);
+        }
     }
 
     fn after(&mut self, backed: Backed, ctx: &mut Context<Self>) {
@@ -231,8 +240,8 @@ impl Actor for Room {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let to = ctx.address().recipient();
-        let attach = Attach { room: self.identity.id, node: self.node.bridge.node, to };
+        let (to, listening) = (ctx.address().recipient(), ctx.address().recipient());
+        let attach = Attach { room: self.identity.id, node: self.node.bridge.node, to, listening };
         if self.node.bridge.attach.try_send(attach).is_err() {
             log::warn!("event=bridge_full room={}", self.identity.id);
         }
@@ -299,23 +308,28 @@ impl Handler<Carried> for Room {
     type Result = ();
 
     fn handle(&mut self, carried: Carried, ctx: &mut Self::Context) {
-        let broadcast = carried.0;
-        match &broadcast.event.body {
-            EventBody::Durable { .. } => self.publish(broadcast, ctx),
-            EventBody::Ephemeral(_) => self.deliver(&broadcast, ctx),
+        match carried.word {
+            RoomWord::Event(broadcast) => match &broadcast.event.body {
+                EventBody::Durable { .. } => self.publish(broadcast, ctx),
+                EventBody::Ephemeral(_) => self.deliver(&broadcast, ctx),
+            },
+            RoomWord::Members(_) => {}
+            RoomWord::Expel { user } => self.expel(&user, ctx),
         }
     }
+}
+
+impl Handler<Listening> for Room {
+    type Result = ();
+
+    fn handle(&mut self, _: Listening, _: &mut Self::Context) {}
 }
 
 impl Handler<Expel> for Room {
     type Result = ();
 
     fn handle(&mut self, expel: Expel, ctx: &mut Self::Context) {
-        let Some(core) = &self.core else { return };
-        for conn in core.sockets_of(&expel.user).to_vec() {
-            let message = FromRoom::Expel { room: self.identity.id, conn, why: Disconnect::Revoked };
-            self.send(conn, message, ctx);
-        }
+        self.expel(&expel.user, ctx);
     }
 }
 

@@ -8,6 +8,7 @@ use actix::prelude::*;
 use super::{Pending, Room};
 use crate::{
     actors::{
+        bridge::RoomWord,
         fanout::{Audience, Broadcast},
         messages::{Ask, Entry, Origin, Outcome, ToUsers},
         outbox::ConnKey,
@@ -137,7 +138,7 @@ impl Room {
         let body = EventBody::Durable { seq, id: append.id, what };
         let event = Event { room: self.identity.clone(), at: append.at, body };
         let broadcast = Broadcast::new(event, Audience::Everyone);
-        self.node.bridge.carry(self.identity.id, &broadcast);
+        self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast.clone()));
         self.tell_both(&broadcast);
         self.publish(broadcast, ctx);
         self.settle_queue(&sender, seq, append.id, &append.queue_for, ctx);
