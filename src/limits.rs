@@ -101,6 +101,27 @@ pub const GAP_EVENTS_MAX: usize = 4_096;
 /// Messages queued per user for the next connect.
 pub const OFFLINE_QUEUE_MAX: usize = 100;
 
+// ---- rooms on several nodes ----
+
+/// Other nodes that are kept track of.
+pub const PEERS_MAX: usize = 256;
+/// Users in one word about a room's members.
+pub const MEMBERS_PER_WORD_MAX: usize = 1_000;
+/// A room tells the others at once who came or went, and then not again for so long.
+pub const MEMBERS_DIFF_PERIOD: Duration = Duration::from_millis(20);
+/// How often a room in use says where its part of the members stands, which heals what was lost.
+pub const MEMBERS_DIGEST_PERIOD: Duration = Duration::from_secs(30);
+/// How long a question for another node's part goes without an answer until it is asked again.
+pub const PART_ASK_AGAIN: Duration = Duration::from_millis(500);
+/// How long a room that begins waits for its line to the others.
+pub const LISTENING_WAIT: Duration = Duration::from_millis(500);
+/// How long a room that begins waits to learn who is in it elsewhere.
+pub const PARTS_WAIT: Duration = Duration::from_millis(250);
+/// Words from elsewhere that a room keeps while it is being loaded.
+pub const EARLY_WORDS_MAX: usize = 4_096;
+/// Events of a direct conversation sent to a node that was found dead only so much later wait for the partner.
+pub const DEAD_PEER_DOUBT: Duration = Duration::from_secs(10);
+
 // ---- the journal ----
 
 /// Appends in one commit.
