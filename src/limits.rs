@@ -111,6 +111,8 @@ pub const MEMBERS_PER_WORD_MAX: usize = 1_000;
 pub const MEMBERS_DIFF_PERIOD: Duration = Duration::from_millis(20);
 /// How often a room in use says where its part of the members stands, which heals what was lost.
 pub const MEMBERS_DIGEST_PERIOD: Duration = Duration::from_secs(30);
+/// How long an answer about a room's members waits for others who ask.
+pub const PART_ANSWER_WAIT: Duration = Duration::from_millis(5);
 /// How long a question for another node's part goes without an answer until it is asked again.
 pub const PART_ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How long a room that begins waits for its line to the others.

@@ -69,6 +69,8 @@ pub struct Metrics {
     journal_queue: Gauge,
     upgrades: Family<OutcomeLabel, Counter>,
     store_up: Gauge,
+    history_reads: Counter,
+    room_gaps: Counter,
 }
 
 impl Default for Metrics {
@@ -95,6 +97,8 @@ impl Default for Metrics {
             journal_queue: Gauge::default(),
             upgrades: Family::default(),
             store_up: Gauge::default(),
+            history_reads: Counter::default(),
+            room_gaps: Counter::default(),
         };
         metrics.register();
         metrics
@@ -126,7 +130,19 @@ impl Metrics {
         r.register("journal_queue", "Events that wait to be stored", self.journal_queue.clone());
         r.register("upgrades", "Requests to open a socket, by what became of them", self.upgrades.clone());
         r.register("store_up", "1 while the database answers", self.store_up.clone());
+        r.register("history_reads", "Reads of a room's log for returning clients", self.history_reads.clone());
+        r.register("room_gaps", "Reads of a room's log for what was not heard in time", self.room_gaps.clone());
         self.registry = registry;
+    }
+
+    /// What returning clients missed is read from a room's log.
+    pub fn history_read(&self) {
+        self.history_reads.inc();
+    }
+
+    /// A gap in what a room has heard is closed from its log.
+    pub fn gap_read(&self) {
+        self.room_gaps.inc();
     }
 
     /// A socket was opened.

@@ -20,7 +20,8 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
 pub enum PartWord {
-    /// A digest that wants the others' digests in answer: the room has just begun, or was deaf for a while.
+    /// A digest that wants to hear of the others' parts: all of them if the room has just begun, and where they stand
+    /// if it was deaf for a while.
     Hello {
         /// Which life of the room on its node.
         life: u64,
@@ -70,34 +71,49 @@ pub enum PartWord {
     },
 }
 
+/// Whether there may be other nodes to tell anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Others {
+    /// There are none: nothing is kept for them.
+    None,
+    /// There may be.
+    Some,
+}
+
 /// This node's part, as it is told to the others.
 #[derive(Debug)]
 pub struct OwnPart {
     life: u64,
     version: u64,
+    others: Others,
     joined: HashMap<UserId, Author>,
     left: HashSet<UserId>,
 }
 
 impl OwnPart {
     /// Nobody yet.
-    pub fn new(life: u64) -> OwnPart {
-        OwnPart { life, version: 0, joined: HashMap::new(), left: HashSet::new() }
+    pub fn new(life: u64, others: Others) -> OwnPart {
+        OwnPart { life, version: 0, others, joined: HashMap::new(), left: HashSet::new() }
     }
 
     /// A user's first socket on this node came.
     pub fn came(&mut self, user: &Author) {
         // whoever goes and comes back between two diffs was never away for the others
-        if !self.left.remove(&user.id) {
+        if self.others == Others::Some && !self.left.remove(&user.id) {
             self.joined.insert(user.id.clone(), user.clone());
         }
     }
 
     /// A user's last socket on this node went.
     pub fn went(&mut self, user: &UserId) {
-        if self.joined.remove(user).is_none() {
+        if self.others == Others::Some && self.joined.remove(user).is_none() {
             self.left.insert(user.clone());
         }
+    }
+
+    /// Whether something has changed since the last time.
+    pub fn has_diffs(&self) -> bool {
+        !self.joined.is_empty() || !self.left.is_empty()
     }
 
     /// What has changed since the last time, in words of bounded size.
@@ -136,9 +152,7 @@ impl OwnPart {
     pub fn whole(&self, mut users: Vec<Author>) -> Vec<PartWord> {
         let pieces = u32::try_from(users.len().div_ceil(limits::MEMBERS_PER_WORD_MAX).max(1)).unwrap_or(u32::MAX);
         let (life, version) = (self.life, self.version);
-        (0..pieces)
-            .map(|piece| PartWord::Part { life, version, piece, pieces, users: first_of(&mut users) })
-            .collect()
+        (0..pieces).map(|piece| PartWord::Part { life, version, piece, pieces, users: first_of(&mut users) }).collect()
     }
 }
 
@@ -225,7 +239,7 @@ impl Elsewhere {
         match word {
             PartWord::Hello { life, version } => {
                 self.compare(from, (life, version), now, &mut consequence);
-                consequence.answer = Answer::Digest;
+                consequence.answer = if version == 0 { Answer::Whole } else { Answer::Digest };
             }
             PartWord::Digest { life, version } => self.compare(from, (life, version), now, &mut consequence),
             PartWord::Diff { life, version, joined, left } => {

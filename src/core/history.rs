@@ -70,12 +70,38 @@ impl<E: Logged> History<E> {
         }
     }
 
+    /// The oldest event in memory.
+    pub fn first(&self) -> Option<Seq> {
+        self.events.front().map(|event| event.seq())
+    }
+
+    /// Adds what lies right before `before`, newest first, while there is room. `events` is in order; what does not
+    /// end there is not taken.
+    pub fn extend_back(&mut self, events: &[Arc<E>], before: Seq) {
+        let mut next = before;
+        for event in events.iter().rev().skip_while(|event| event.seq() >= before) {
+            let size = event.size_bytes();
+            let full = self.events.len() >= self.bounds.events_max || self.bytes + size > self.bounds.bytes_max;
+            if full || event.seq().next() != next {
+                return;
+            }
+            next = event.seq();
+            self.bytes += size;
+            self.events.push_front(event.clone());
+        }
+    }
+
     /// Everything after `seq`, in order; none if memory does not reach back so far. The caller knows that `seq` is
     /// before the newest event.
     pub fn after(&self, seq: Seq) -> Option<Vec<Arc<E>>> {
         let first = self.events.front()?.seq();
         let skip = usize::try_from(seq.next().0.checked_sub(first.0)?).ok()?;
         Some(self.events.iter().skip(skip).cloned().collect())
+    }
+
+    /// What is in memory, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<E>> {
+        self.events.iter()
     }
 
     /// Forgets everything.

@@ -1,4 +1,5 @@
-//! A room's state: who is in it, the order of its events, and the last of them for whoever comes back.
+//! A room's state: who is in it, here and on other nodes, the order of its events, and the last of them for whoever comes
+//! back.
 //!
 //! The room never invents a number: the log gives every durable event its place, and the room only delivers in that
 //! order, each event once. It does no I/O: what memory does not have it names, and its owner reads it.
@@ -7,11 +8,12 @@ use std::{hash::Hash, ops::RangeInclusive, sync::Arc};
 
 use crate::{
     core::{
+        elsewhere::{Answer, Consequence, Elsewhere, Others, OwnPart, PartWord},
         event::RoomIdentity,
         history::{History, HistoryBounds, Logged},
         profile::Author,
     },
-    ids::{Epoch, Seq, Timestamp, UserId},
+    ids::{Epoch, NodeId, Seq, Timestamp, UserId},
 };
 
 mod members;
@@ -36,8 +38,35 @@ pub enum Replay<E> {
         /// The last one to read.
         up_to: Seq,
     },
-    /// It can't be told: another epoch, a number from the future, or too far back. It gets `complete: false`.
+    /// It has seen more than this room: what it saw was said on another node, and the log must be asked first. Where
+    /// the log has not come so far either, it is [`Replay::Incomplete`] after all.
+    Ahead,
+    /// It can't be told: another epoch, or too far back. It gets `complete: false`.
     Incomplete,
+}
+
+/// Which part of a room's members this is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// On which node.
+    pub node: NodeId,
+    /// Random: another one each time that the room begins there.
+    pub life: u64,
+    /// Whether there may be other nodes.
+    pub others: Others,
+}
+
+/// What a word from another node has changed for the members here.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct News {
+    /// Users who were nowhere in the room before.
+    pub came: Vec<Author>,
+    /// Users who are nowhere in it any more.
+    pub went: Vec<Author>,
+    /// Ask that node for its part.
+    pub ask: Option<NodeId>,
+    /// Answer with this.
+    pub answer: Answer,
 }
 
 /// One room. `K` names one life of one socket; `E` is an event of the log.
@@ -46,17 +75,29 @@ pub struct RoomCore<K, E> {
     identity: Arc<RoomIdentity>,
     epoch: Epoch,
     members: Members<K>,
+    own: OwnPart,
+    elsewhere: Elsewhere,
+    /// users on other nodes that are not here as well
+    only_elsewhere: usize,
     order: Sequencer<E>,
     history: History<E>,
 }
 
 impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
     /// An empty room whose log has come to `head`.
-    pub fn new(identity: Arc<RoomIdentity>, head: Seq, epoch: Epoch, bounds: HistoryBounds) -> RoomCore<K, E> {
+    pub fn new(
+        identity: Arc<RoomIdentity>,
+        place: Place,
+        (head, epoch): (Seq, Epoch),
+        bounds: HistoryBounds,
+    ) -> RoomCore<K, E> {
         RoomCore {
             identity,
             epoch,
             members: Members::default(),
+            own: OwnPart::new(place.life, place.others),
+            elsewhere: Elsewhere::new(place.node),
+            only_elsewhere: 0,
             order: Sequencer::new(head),
             history: History::new(bounds),
         }
@@ -81,15 +122,31 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
 
     /// Lets a socket in. A socket belongs to one user for life: a second join of it changes nothing.
     pub fn join(&mut self, socket: K, user: &Author) -> JoinOutcome {
-        self.members.join(socket, user)
+        let mut outcome = self.members.join(socket, user);
+        if outcome.first_socket == FirstSocket::Yes {
+            self.own.came(user);
+            if self.elsewhere.contains(&user.id) {
+                self.only_elsewhere -= 1;
+                outcome.first_socket = FirstSocket::No;
+            }
+        }
+        outcome
     }
 
     /// Lets a socket go; none if it was not there.
     pub fn leave(&mut self, socket: K) -> Option<LeaveOutcome> {
-        self.members.leave(socket)
+        let mut outcome = self.members.leave(socket)?;
+        if outcome.last_socket == LastSocket::Yes {
+            self.own.went(&outcome.user.id);
+            if self.elsewhere.contains(&outcome.user.id) {
+                self.only_elsewhere += 1;
+                outcome.last_socket = LastSocket::No;
+            }
+        }
+        Some(outcome)
     }
 
-    /// The user's sockets here.
+    /// The user's sockets on this node.
     pub fn sockets_of(&self, user: &UserId) -> &[K] {
         self.members.sockets_of(user)
     }
@@ -99,19 +156,20 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.members.user_of(socket)
     }
 
-    /// Whether the user has a socket here.
+    /// Whether the user has a socket in the room, on any node.
     pub fn is_present(&self, user: &UserId) -> bool {
-        self.members.is_present(user)
+        self.members.is_present(user) || self.elsewhere.contains(user)
     }
 
-    /// The users, each once, under the name of the latest join, in no order.
+    /// The users on all nodes, each once, those of this node first, under the name of the latest join.
     pub fn online(&self) -> impl Iterator<Item = &Author> {
-        self.members.online()
+        let others = self.elsewhere.users().filter(|author| !self.members.is_present(&author.id));
+        self.members.online().chain(others)
     }
 
-    /// How many users are here.
+    /// How many users are in the room, on all nodes.
     pub fn users(&self) -> usize {
-        self.members.users()
+        self.members.users() + self.only_elsewhere
     }
 
     /// How many sockets are here.
@@ -119,9 +177,71 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.members.sockets()
     }
 
-    /// Whether nobody is here.
-    pub fn is_empty(&self) -> bool {
-        self.members.sockets() == 0
+    // ---- members elsewhere ----
+
+    /// Takes what the room on another node says about its members.
+    pub fn hear(&mut self, from: NodeId, word: PartWord, now: Timestamp) -> News {
+        let consequence = self.elsewhere.hear(from, word, now);
+        self.news(consequence)
+    }
+
+    /// Another node is gone, and its members with it.
+    pub fn peer_gone(&mut self, node: NodeId) -> News {
+        let consequence = self.elsewhere.peer_gone(node);
+        self.news(consequence)
+    }
+
+    /// Who of the others' news is news for the members here: whoever is here as well was never away.
+    fn news(&mut self, Consequence { mut came, mut went, ask, answer }: Consequence) -> News {
+        came.retain(|author| !self.members.is_present(&author.id));
+        went.retain(|author| !self.members.is_present(&author.id));
+        self.only_elsewhere = self.only_elsewhere + came.len() - went.len();
+        News { came, went, ask, answer }
+    }
+
+    /// Whether the others have to learn something of the members here.
+    pub fn has_diffs(&self) -> bool {
+        self.own.has_diffs()
+    }
+
+    /// What the others have to learn of the members here since the last time.
+    pub fn take_diffs(&mut self) -> Vec<PartWord> {
+        self.own.take_diffs()
+    }
+
+    /// Where this node's part of the members stands.
+    pub fn digest(&self) -> PartWord {
+        self.own.digest()
+    }
+
+    /// The same, and the question where the others' parts stand.
+    pub fn hello(&self) -> PartWord {
+        self.own.hello()
+    }
+
+    /// The last word to the others.
+    pub fn gone(&self) -> PartWord {
+        self.own.gone()
+    }
+
+    /// This node's part, whole, in pieces; [`RoomCore::take_diffs`] comes first.
+    pub fn whole(&self) -> Vec<PartWord> {
+        self.own.whole(self.members.online().cloned().collect())
+    }
+
+    /// Nodes whose part is known.
+    pub fn parts_known(&self) -> usize {
+        self.elsewhere.known()
+    }
+
+    /// Whether a question for a part is without an answer.
+    pub fn is_asking(&self) -> bool {
+        self.elsewhere.is_asking()
+    }
+
+    /// Nodes to ask once more for their part.
+    pub fn unanswered(&mut self, now: Timestamp) -> Vec<NodeId> {
+        self.elsewhere.unanswered(now)
     }
 
     // ---- events ----
@@ -147,6 +267,18 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         let ready = self.order.skip_to(seq);
         self.remember(&ready);
         ready
+    }
+
+    /// The log is known to have come to `seq`.
+    pub fn heard_of(&mut self, seq: Seq) {
+        self.order.heard_of(seq);
+    }
+
+    /// Takes events that were read from the log and lie right before those in memory, for whoever else comes back;
+    /// as many of the newest as memory has room for.
+    pub fn recall(&mut self, events: &[Arc<E>]) {
+        let before = self.history.first().unwrap_or_else(|| self.order.head().next());
+        self.history.extend_back(events, before);
     }
 
     /// The first run of events that is known to exist and has not come.
@@ -175,8 +307,11 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
     pub fn replay(&self, since: Option<(Seq, Epoch)>) -> Replay<E> {
         let Some((since, epoch)) = since else { return Replay::None };
         let head = self.order.head();
-        if epoch != self.epoch || since < Seq(0) || since > head {
+        if epoch != self.epoch || since < Seq(0) {
             return Replay::Incomplete;
+        }
+        if since > head {
+            return Replay::Ahead;
         }
         let missed = head.0.abs_diff(since.0);
         if missed == 0 {
@@ -189,6 +324,19 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
             Some(events) => Replay::FromMemory(events),
             None => Replay::FromStore { after: since, up_to: head },
         }
+    }
+
+    /// What was delivered after `seq`, if memory has all of it.
+    pub fn said_since(&self, seq: Seq) -> Option<Vec<Arc<E>>> {
+        match self.replay(Some((seq, self.epoch))) {
+            Replay::FromMemory(events) => Some(events),
+            Replay::None | Replay::FromStore { .. } | Replay::Ahead | Replay::Incomplete => None,
+        }
+    }
+
+    /// The last events, as far back as memory goes.
+    pub fn remembered(&self) -> Vec<Arc<E>> {
+        self.history.iter().cloned().collect()
     }
 
     fn remember(&mut self, events: &[Arc<E>]) {

@@ -43,8 +43,9 @@ impl Handler<Attach> for LocalBridge {
     fn handle(&mut self, message: Attach, _: &mut Self::Context) {
         let nodes = self.rooms.entry(message.room).or_default();
         nodes.retain(|(node, _)| *node != message.node);
+        let others = Some(nodes.len());
         nodes.push((message.node, message.to));
-        if message.listening.try_send(Listening).is_err() {
+        if message.listening.try_send(Listening { others }).is_err() {
             log::warn!("event=listening_not_told room={}", message.room);
         }
     }

@@ -113,7 +113,10 @@ pub struct Carried {
 /// Comes after every [`Attach`], and again after each time that the bridge was deaf.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
-pub struct Listening;
+pub struct Listening {
+    /// How many other nodes have the room in use; None where the bridge can't tell, or nobody can be heard.
+    pub others: Option<usize>,
+}
 
 /// Brought to a node.
 #[derive(Message, Clone, Debug)]

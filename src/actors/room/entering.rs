@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What a newcomer is sent again.
-enum Again {
+pub(super) enum Again {
     /// Nothing was asked for.
     Nothing,
     /// These, which is all that was missed.
@@ -44,6 +44,10 @@ impl Room {
             Replay::None => self.admit(conn, Again::Nothing, ctx),
             Replay::FromMemory(missed) => self.admit(conn, Again::Complete(missed), ctx),
             Replay::FromStore { after, up_to } => self.read_log(conn, after, up_to, ctx),
+            Replay::Ahead => {
+                let since = join.resume.map_or_else(Seq::default, |resume| resume.since);
+                self.look_ahead(conn, since, ctx);
+            }
             Replay::Incomplete => self.admit(conn, Again::Incomplete, ctx),
         }
     }
@@ -68,7 +72,9 @@ impl Room {
                 Vec::new()
             });
             let told = room.queue_told.get(&user).copied().unwrap_or_default();
-            let mut again = room.broadcasts(stored.into_iter().filter(|event| event.seq > told).collect());
+            // what is stored already but not published yet comes live
+            let (told, head) = (told.next(), room.head());
+            let mut again = room.broadcasts(stored.into_iter().filter(|e| (told..=head).contains(&e.seq)).collect());
             // said while the queue was read: to nobody of this user, since none was in yet
             let known = again.last().map_or(asked_at, |b| b.seq().max(asked_at));
             let meanwhile = room.said_since(known);
@@ -77,46 +83,6 @@ impl Room {
             let again = if present || again.is_empty() { Again::Nothing } else { Again::Queued(again) };
             room.admit(conn, again, ctx);
         }));
-    }
-
-    fn read_log(&mut self, conn: ConnKey, after: Seq, up_to: Seq, ctx: &mut Context<Self>) {
-        let (store, room) = (self.node.store.clone(), self.identity.id);
-        let read = async move { store.events_after(room, after, limits::RECOVERY_EVENTS_MAX).await };
-        ctx.spawn(read.into_actor(self).map(move |read, room, ctx| {
-            let again = match read {
-                Ok(stored) => room.complete(stored, after, up_to),
-                Err(error) => {
-                    log::warn!("event=log_not_read room={} why=\"{error}\"", room.identity.id);
-                    Again::Incomplete
-                }
-            };
-            room.admit(conn, again, ctx);
-        }));
-    }
-
-    /// Joins what was read with what was said since; complete only if nothing is missing.
-    fn complete(&self, mut stored: Vec<StoredEvent>, after: Seq, up_to: Seq) -> Again {
-        // stored already and not published yet: that comes live
-        stored.retain(|event| event.seq <= up_to);
-        let whole = stored.iter().zip(after.0 + 1..).all(|(event, expected)| event.seq.0 == expected)
-            && stored.last().is_some_and(|last| last.seq == up_to);
-        match self.said_since(up_to) {
-            Some(meanwhile) if whole => {
-                let mut missed = self.broadcasts(stored);
-                missed.extend(meanwhile);
-                Again::Complete(missed)
-            }
-            Some(_) | None => Again::Incomplete,
-        }
-    }
-
-    /// What was published after `seq`, if memory still has all of it.
-    fn said_since(&self, seq: Seq) -> Option<Vec<Arc<Broadcast>>> {
-        let core = self.core.as_ref()?;
-        match core.replay(Some((seq, core.epoch()))) {
-            Replay::FromMemory(events) => Some(events),
-            Replay::None | Replay::FromStore { .. } | Replay::Incomplete => None,
-        }
     }
 
     pub(super) fn broadcasts(&self, stored: Vec<StoredEvent>) -> Vec<Arc<Broadcast>> {
@@ -128,16 +94,16 @@ impl Room {
     }
 
     /// The socket is in from here on.
-    fn admit(&mut self, conn: ConnKey, again: Again, ctx: &mut Context<Self>) {
+    pub(super) fn admit(&mut self, conn: ConnKey, again: Again, ctx: &mut Context<Self>) {
         // a socket that left while its replay was read is no longer here
         let Some(Newcomer { join, asked }) = self.entering.remove(&conn) else { return };
         let Some(core) = &mut self.core else { return };
         let outcome = core.join(join.conn, &join.user);
         if outcome.first_socket == FirstSocket::Yes {
             // before the newcomer subscribes, so it goes to the others
-            let joined = Ephemeral::UserJoined { user: join.user.clone() };
-            self.announce(joined, Audience::Everyone, ctx);
+            self.announce_here(Ephemeral::UserJoined { user: join.user.clone() }, ctx);
         }
+        self.tell_members(ctx);
         let mut opening = vec![Opening::Reply(Box::new(Reply::Entered(Box::new(self.snapshot(&join)))))];
         let queue_spent = match again {
             Again::Nothing => Spent::No,
@@ -165,7 +131,7 @@ impl Room {
         let backed = arm.send(subscribe);
         self.after(backed, ctx);
         if queue_spent == Spent::Yes && matches!(self.identity.scope, RoomScope::Direct { .. }) {
-            self.dequeue(join.user.id, ctx);
+            self.dequeue(join.user.id, self.head(), ctx);
         }
         for ask in asked {
             self.answer(ask, ctx);
@@ -203,9 +169,13 @@ impl Room {
             arm.members = arm.members.saturating_sub(1);
         }
         self.arms.retain(|arm| !arm.is_spare());
-        if left.last_socket == LastSocket::Yes {
-            self.announce(Ephemeral::UserLeft { user: left.user }, Audience::Everyone, ctx);
+        if self.node.is_draining() {
+            return; // the user is expected back on another node
         }
+        if left.last_socket == LastSocket::Yes {
+            self.announce_here(Ephemeral::UserLeft { user: left.user }, ctx);
+        }
+        self.tell_members(ctx);
     }
 }
 

@@ -3,7 +3,10 @@
 //! before the journal has stored it.
 
 mod entering;
+mod recalling;
 mod speaking;
+mod starting;
+mod together;
 
 use std::sync::Arc;
 
@@ -12,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     arm::{Arm, Backed},
-    bridge::{Attach, Carried, Detach, Listening, RoomWord},
+    bridge::{Carried, Listening, RoomWord},
     fanout::{Audience, Broadcast},
     hub::Hub,
     messages::{Ask, Barrier, Expel, FromRoom, Join, Leave, Retire, Settled},
@@ -22,32 +25,40 @@ use super::{
 use crate::{
     core::{
         event::{Ephemeral, Event, EventBody, Reply, RoomIdentity},
-        history::HistoryBounds,
         room::RoomCore,
     },
     disconnect::Disconnect,
     ids::{Seq, UserId},
     limits,
-    store::StoreError,
 };
+use recalling::Recall;
+use starting::Stage;
+use together::Telling;
 
 /// The actor. One per room in use.
 pub struct Room {
     identity: Arc<RoomIdentity>,
     node: Arc<Node>,
+    stage: Stage,
     /// None until the room's place in the log was read.
     core: Option<RoomCore<ConnKey, Broadcast>>,
     arms: Vec<Arm>,
     /// Sockets that wait for the log, each with what it asked meanwhile.
     entering: FxHashMap<ConnKey, Newcomer>,
-    /// Those of them that came before the room was loaded, in order.
+    /// Those of them that came before the room was open, in order.
     early: Vec<ConnKey>,
+    /// What other nodes said before the room was loaded.
+    early_words: Vec<Carried>,
     /// Joins that the registry brought; it must agree before the room may retire.
     joins: u64,
     /// Entries that the journal has not settled.
     in_flight: usize,
     /// Up to where each user has been told what waited in the offline queue; the rows may still be on their way out.
     queue_told: FxHashMap<UserId, Seq>,
+    /// For whom something was queued last, up to where.
+    queued: Option<(UserId, Seq)>,
+    recall: Recall,
+    telling: Telling,
     retry: Pending,
     gap: Pending,
     retiring: Pending,
@@ -73,63 +84,22 @@ impl Room {
         Room {
             identity,
             node,
+            stage: Stage::Deaf,
             core: None,
             arms: Vec::new(),
             entering: FxHashMap::default(),
             early: Vec::new(),
+            early_words: Vec::new(),
             joins: 0,
             in_flight: 0,
             queue_told: FxHashMap::default(),
+            queued: None,
+            recall: Recall::default(),
+            telling: Telling::default(),
             retry: Pending::No,
             gap: Pending::No,
             retiring: Pending::No,
         }
-    }
-
-    /// Reads where the sequence stands, waiting for a database that is away.
-    fn load(&mut self, ctx: &mut Context<Self>) {
-        let (node, id) = (self.node.clone(), self.identity.id);
-        let head = async move {
-            let began = std::time::Instant::now();
-            loop {
-                match node.store.room_head(id).await {
-                    Err(StoreError::Unavailable(_)) if began.elapsed() < limits::STORE_PATIENCE => {
-                        tokio::time::sleep(limits::STORE_RETRY).await;
-                    }
-                    done => return done,
-                }
-            }
-        };
-        ctx.spawn(head.into_actor(self).map(|head, room, ctx| match head {
-            Ok(Some(head)) => {
-                let bounds = HistoryBounds {
-                    events_max: room.node.config.storage.recovery_events_max,
-                    bytes_max: limits::RECOVERY_BYTES_IN_MEMORY_MAX,
-                };
-                room.core = Some(RoomCore::new(room.identity.clone(), head.seq, head.epoch, bounds));
-                for conn in std::mem::take(&mut room.early) {
-                    room.enter(conn, ctx);
-                }
-                room.rest(ctx);
-            }
-            Ok(None) => room.give_up(Disconnect::Revoked, ctx),
-            Err(error) => {
-                log::warn!("event=room_not_loaded room={} why=\"{error}\"", room.identity.id);
-                room.give_up(Disconnect::TryAgainLater, ctx);
-            }
-        }));
-    }
-
-    /// Sends away whoever waits for a room that can't be loaded.
-    fn give_up(&mut self, why: Disconnect, ctx: &mut Context<Self>) {
-        self.early.clear();
-        for (conn, newcomer) in std::mem::take(&mut self.entering) {
-            let expel = FromRoom::Expel { room: self.identity.id, conn, why };
-            if newcomer.join.hub.try_send(expel).is_err() {
-                log::warn!("event=expel_lost room={} conn={conn:?}", self.identity.id);
-            }
-        }
-        self.rest(ctx);
     }
 
     // ---- towards the hubs ----
@@ -166,10 +136,20 @@ impl Room {
         self.after(worst, ctx);
     }
 
+    /// To the members on this node alone: the rooms on others see it for themselves.
+    fn announce_here(&mut self, what: Ephemeral, ctx: &mut Context<Self>) {
+        let broadcast = self.ephemeral(what, Audience::Everyone);
+        self.deliver(&broadcast, ctx);
+    }
+
+    fn ephemeral(&self, what: Ephemeral, audience: Audience) -> Arc<Broadcast> {
+        let event = Event { room: self.identity.clone(), at: self.node.clock.now(), body: EventBody::Ephemeral(what) };
+        Broadcast::new(event, audience)
+    }
+
     /// To the members on all nodes.
     fn announce(&mut self, what: Ephemeral, audience: Audience, ctx: &mut Context<Self>) {
-        let event = Event { room: self.identity.clone(), at: self.node.clock.now(), body: EventBody::Ephemeral(what) };
-        let broadcast = Broadcast::new(event, audience);
+        let broadcast = self.ephemeral(what, audience);
         self.deliver(&broadcast, ctx);
         self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast));
     }
@@ -240,20 +220,12 @@ impl Actor for Room {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let (to, listening) = (ctx.address().recipient(), ctx.address().recipient());
-        let attach = Attach { room: self.identity.id, node: self.node.bridge.node, to, listening };
-        if self.node.bridge.attach.try_send(attach).is_err() {
-            log::warn!("event=bridge_full room={}", self.identity.id);
-        }
         self.node.metrics.room_opened();
-        self.load(ctx);
+        self.begin(ctx);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        let detach = Detach { room: self.identity.id, node: self.node.bridge.node };
-        if self.node.bridge.detach.try_send(detach).is_err() {
-            log::warn!("event=bridge_full room={}", self.identity.id);
-        }
+        self.end();
         self.node.metrics.room_closed();
     }
 }
@@ -265,11 +237,7 @@ impl Handler<Join> for Room {
         self.joins += 1;
         let conn = join.conn;
         self.entering.insert(conn, Newcomer { join, asked: Vec::new() });
-        if self.core.is_some() {
-            self.enter(conn, ctx);
-        } else {
-            self.early.push(conn);
-        }
+        self.knock(conn, ctx);
     }
 }
 
@@ -278,6 +246,7 @@ impl Handler<Leave> for Room {
 
     fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) {
         self.early.retain(|conn| *conn != leave.conn);
+        self.recall.forget(leave.conn);
         self.entering.remove(&leave.conn);
         self.depart(leave.conn, ctx);
         self.rest(ctx);
@@ -308,12 +277,15 @@ impl Handler<Carried> for Room {
     type Result = ();
 
     fn handle(&mut self, carried: Carried, ctx: &mut Self::Context) {
+        if self.core.is_none() {
+            return self.keep_early(carried);
+        }
         match carried.word {
             RoomWord::Event(broadcast) => match &broadcast.event.body {
                 EventBody::Durable { .. } => self.publish(broadcast, ctx),
                 EventBody::Ephemeral(_) => self.deliver(&broadcast, ctx),
             },
-            RoomWord::Members(_) => {}
+            RoomWord::Members(word) => self.hear(carried.from, word, ctx),
             RoomWord::Expel { user } => self.expel(&user, ctx),
         }
     }
@@ -322,7 +294,9 @@ impl Handler<Carried> for Room {
 impl Handler<Listening> for Room {
     type Result = ();
 
-    fn handle(&mut self, _: Listening, _: &mut Self::Context) {}
+    fn handle(&mut self, Listening { others }: Listening, ctx: &mut Self::Context) {
+        self.listening(others, ctx);
+    }
 }
 
 impl Handler<Expel> for Room {

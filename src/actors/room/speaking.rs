@@ -1,11 +1,11 @@
 //! What is said in a room: commands become entries for the journal or ephemeral events; stored entries become events in
 //! the order of their places; gaps are closed from the log.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::{Pending, Room};
+use super::Room;
 use crate::{
     actors::{
         bridge::RoomWord,
@@ -20,7 +20,6 @@ use crate::{
     },
     error::{ErrorCode, Refusal},
     ids::{EventId, Seq, UserId},
-    limits,
     store::Append,
 };
 
@@ -159,25 +158,37 @@ impl Room {
     /// Between the decision to queue and now the partner may have come, or gone.
     fn settle_queue(&mut self, sender: &UserId, seq: Seq, id: EventId, queued_for: &[UserId], ctx: &mut Context<Self>) {
         match (self.absent_partner(sender), queued_for) {
-            (None, [partner]) => self.dequeue(partner.clone(), ctx),
-            (Some(partner), []) => {
-                let (store, room) = (self.node.store.clone(), self.identity.id);
-                let queue = async move { store.enqueue(&partner, room, seq, id).await };
-                ctx.spawn(queue.into_actor(self).map(|done, room, _| {
-                    if let Err(error) = done {
-                        log::warn!("event=not_queued room={} why=\"{error}\"", room.identity.id);
-                    }
-                }));
-            }
+            (None, [partner]) => self.dequeue(partner.clone(), self.head(), ctx),
+            (Some(partner), [_]) => self.queued = Some((partner, seq)),
+            (Some(partner), []) => self.enqueue(partner, seq, id, ctx),
             (None | Some(_), _) => {}
         }
     }
 
-    /// The user has been told all that waited.
-    pub(super) fn dequeue(&mut self, user: UserId, ctx: &mut Context<Self>) {
-        let (store, room, head) = (self.node.store.clone(), self.identity.id, self.head());
-        self.queue_told.insert(user.clone(), head);
-        let dequeue = async move { store.dequeue(&user, room, head).await };
+    /// Lets a stored event wait for a user.
+    pub(super) fn enqueue(&mut self, user: UserId, seq: Seq, id: EventId, ctx: &mut Context<Self>) {
+        let (store, room) = (self.node.store.clone(), self.identity.id);
+        let queue = async move { store.enqueue(&user, room, seq, id).await };
+        ctx.spawn(queue.into_actor(self).map(|done, room, _| {
+            if let Err(error) = done {
+                log::warn!("event=not_queued room={} why=\"{error}\"", room.identity.id);
+            }
+        }));
+    }
+
+    /// A user came in on another node: what was queued here at the same moment is heard there, live or from the queue.
+    pub(super) fn came_elsewhere(&mut self, user: &UserId, ctx: &mut Context<Self>) {
+        if let Some((user, up_to)) = self.queued.take_if(|(queued, _)| queued == user) {
+            self.dequeue(user, up_to, ctx);
+        }
+    }
+
+    /// The user has been told all that waited, up to that event.
+    pub(super) fn dequeue(&mut self, user: UserId, up_to: Seq, ctx: &mut Context<Self>) {
+        let (store, room) = (self.node.store.clone(), self.identity.id);
+        let told = self.queue_told.entry(user.clone()).or_default();
+        *told = up_to.max(*told);
+        let dequeue = async move { store.dequeue(&user, room, up_to).await };
         ctx.spawn(dequeue.into_actor(self).map(|done, room, _| {
             if let Err(error) = done {
                 log::warn!("event=not_dequeued room={} why=\"{error}\"", room.identity.id);
@@ -189,63 +200,5 @@ impl Room {
         self.node.metrics.refused(refusal.code);
         let at = self.node.clock.now();
         self.tell(conn, Reply::Error { reference, refusal, at }, ctx);
-    }
-
-    // ---- order ----
-
-    /// Delivers a stored event, and whatever waited for it, in the order of their places.
-    pub(super) fn publish(&mut self, broadcast: Arc<Broadcast>, ctx: &mut Context<Self>) {
-        let Some(core) = &mut self.core else { return };
-        let ready = core.commit(broadcast);
-        for broadcast in &ready {
-            self.deliver(broadcast, ctx);
-        }
-        self.watch_gap(ctx);
-    }
-
-    fn watch_gap(&mut self, ctx: &mut Context<Self>) {
-        let open = self.core.as_ref().is_some_and(|core| core.missing().is_some());
-        if open && self.gap == Pending::No {
-            self.gap = Pending::Yes;
-            ctx.run_later(limits::GAP_WAIT, |room, ctx| {
-                room.gap = Pending::No;
-                room.close_gap(ctx);
-            });
-        }
-    }
-
-    /// A gap that did not close by itself is read from the log.
-    fn close_gap(&mut self, ctx: &mut Context<Self>) {
-        let Some(missing) = self.core.as_ref().and_then(|core| core.missing()) else { return };
-        let (store, id) = (self.node.store.clone(), self.identity.id);
-        let (first, last) = missing.into_inner();
-        let count = (last.0 - first.0 + 1).max(0) as usize;
-        let read = async move { store.events_after(id, Seq(first.0 - 1), count.min(limits::GAP_EVENTS_MAX)).await };
-        self.gap = Pending::Yes;
-        ctx.spawn(read.into_actor(self).map(move |read, room, ctx| {
-            room.gap = Pending::No;
-            match read {
-                Ok(stored) => {
-                    let found: HashSet<Seq> = stored.iter().map(|event| event.seq).collect();
-                    let trimmed = !found.contains(&first);
-                    let mut ready = Vec::new();
-                    let broadcasts = room.broadcasts(stored);
-                    if let Some(core) = &mut room.core {
-                        for broadcast in broadcasts {
-                            ready.append(&mut core.commit(broadcast));
-                        }
-                        if trimmed && core.missing().is_some() {
-                            log::error!("event=gap_lost room={} from={first} to={last}", room.identity.id);
-                            ready.append(&mut core.skip_to(last));
-                        }
-                    }
-                    for broadcast in &ready {
-                        room.deliver(broadcast, ctx);
-                    }
-                }
-                Err(error) => log::warn!("event=gap_not_read room={} why=\"{error}\"", room.identity.id),
-            }
-            room.watch_gap(ctx);
-        }));
     }
 }

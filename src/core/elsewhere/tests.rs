@@ -22,7 +22,7 @@ const NOW: Timestamp = Timestamp { unix_ms: 1_000_000 };
 
 #[test]
 fn a_diff_that_follows_is_taken_and_one_that_does_not_is_asked_about_once() {
-    let mut own = OwnPart::new(7);
+    let mut own = OwnPart::new(7, Others::Some);
     let mut elsewhere = Elsewhere::new(HERE);
     own.came(&author("ann"));
     for diff in own.take_diffs() {
@@ -55,7 +55,7 @@ fn somebody_on_two_nodes_comes_once_and_goes_once() {
 
 #[test]
 fn whoever_goes_and_comes_back_between_two_diffs_makes_no_noise() {
-    let mut own = OwnPart::new(7);
+    let mut own = OwnPart::new(7, Others::Some);
     own.came(&author("ann"));
     own.take_diffs();
     own.went(&author("ann").id);
@@ -66,9 +66,17 @@ fn whoever_goes_and_comes_back_between_two_diffs_makes_no_noise() {
 }
 
 #[test]
+fn where_nobody_listens_nothing_is_kept() {
+    let mut own = OwnPart::new(7, Others::None);
+    own.came(&author("ann"));
+    own.went(&author("bob").id);
+    assert!(!own.has_diffs() && own.take_diffs().is_empty());
+}
+
+#[test]
 fn a_crowd_is_told_in_pieces_and_counts_only_when_it_is_whole() {
     let crowd: Vec<Author> = (0..2_500).map(|n| author(&n.to_string())).collect();
-    let mut own = OwnPart::new(7);
+    let mut own = OwnPart::new(7, Others::Some);
     crowd.iter().for_each(|user| own.came(user));
     assert_eq!(own.take_diffs().len(), 3);
     let pieces = own.whole(crowd);
@@ -84,9 +92,14 @@ fn a_crowd_is_told_in_pieces_and_counts_only_when_it_is_whole() {
 #[test]
 fn a_hello_is_answered_and_an_empty_part_needs_no_question() {
     let mut elsewhere = Elsewhere::new(HERE);
-    let consequence = elsewhere.hear(THERE, OwnPart::new(7).hello(), NOW);
-    assert_eq!((consequence.answer, consequence.ask), (Answer::Digest, None));
+    let mut own = OwnPart::new(7, Others::Some);
+    let consequence = elsewhere.hear(THERE, own.hello(), NOW);
+    assert_eq!((consequence.answer, consequence.ask), (Answer::Whole, None), "it has just begun");
     assert_eq!(elsewhere.known(), 1);
+    own.came(&author("ann"));
+    own.take_diffs();
+    let consequence = elsewhere.hear(THERE, own.hello(), NOW);
+    assert_eq!((consequence.answer, consequence.ask), (Answer::Digest, Some(THERE)), "it was deaf for a while");
     assert_eq!(elsewhere.hear(THERE, PartWord::Ask { of: HERE }, NOW).answer, Answer::Whole);
     assert_eq!(elsewhere.hear(THERE, PartWord::Ask { of: NodeId(9) }, NOW).answer, Answer::Nothing);
 }
@@ -94,11 +107,11 @@ fn a_hello_is_answered_and_an_empty_part_needs_no_question() {
 #[test]
 fn the_last_word_of_a_life_does_not_end_the_next_one() {
     let mut elsewhere = Elsewhere::new(HERE);
-    let mut next = OwnPart::new(8);
+    let mut next = OwnPart::new(8, Others::Some);
     next.came(&author("ann"));
     let diff = next.take_diffs().remove(0);
     elsewhere.hear(THERE, diff, NOW);
-    assert!(elsewhere.hear(THERE, OwnPart::new(7).gone(), NOW).went.is_empty());
+    assert!(elsewhere.hear(THERE, OwnPart::new(7, Others::Some).gone(), NOW).went.is_empty());
     assert_eq!(names(&elsewhere.hear(THERE, next.gone(), NOW).went), ["ann"]);
 }
 
@@ -117,7 +130,7 @@ struct Side {
 impl Side {
     fn new(node: u64, rng: &mut Rng) -> Side {
         let node = NodeId(node);
-        let own = OwnPart::new(rng.u64(..));
+        let own = OwnPart::new(rng.u64(..), Others::Some);
         Side { node, own, here: BTreeMap::new(), elsewhere: Elsewhere::new(node), told: BTreeSet::new() }
     }
 

@@ -37,6 +37,24 @@ fn it_answers_what_came_after() {
 }
 
 #[test]
+fn it_grows_backward_while_there_is_room() {
+    let older =
+        |range: std::ops::RangeInclusive<i64>, size| range.map(|n| Arc::new(Entry(n, size))).collect::<Vec<_>>();
+    let mut history = filled(BOUNDS, 8..=9, 10);
+    history.extend_back(&older(1..=9, 10), Seq(8));
+    assert_eq!((history.len(), history.bytes(), history.first()), (9, 90, Some(Seq(1))));
+    let mut history = filled(BOUNDS, 8..=9, 10);
+    history.extend_back(&older(1..=7, 30), Seq(8));
+    assert_eq!((history.len(), history.first()), (4, Some(Seq(6))), "the newest that fit");
+    let mut history = filled(BOUNDS, 8..=9, 10);
+    history.extend_back(&older(1..=6, 10), Seq(8));
+    assert_eq!(history.first(), Some(Seq(8)), "a hole is not bridged");
+    let mut history = History::new(BOUNDS);
+    history.extend_back(&older(1..=6, 10), Seq(7));
+    assert_eq!(seqs(history.after(Seq(4))), Some(vec![5, 6]));
+}
+
+#[test]
 fn a_hole_begins_the_row_anew() {
     let mut history = filled(BOUNDS, 1..=5, 1);
     history.push(Arc::new(Entry(9, 1)));

@@ -61,6 +61,11 @@ impl<E: Logged> Sequencer<E> {
         ready
     }
 
+    /// There is an event of that place.
+    pub fn heard_of(&mut self, seq: Seq) {
+        self.heard = self.heard.max(seq);
+    }
+
     /// The first run of events that is known to exist and is not here.
     pub fn missing(&self) -> Option<RangeInclusive<Seq>> {
         let last = match self.held.first_key_value() {

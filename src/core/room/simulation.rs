@@ -75,6 +75,7 @@ impl World {
             860..990 => self.finish_read(rng),
             990..995 => self.log_from = self.log_from.max(self.log - rng.i64(4..15)),
             995..997 => self.restart(self.room.epoch()),
+            997 => self.move_on(rng),
             _ => self.restart(Epoch(self.room.epoch().0 + rng.i64(0..2))),
         }
         self.check();
@@ -161,6 +162,16 @@ impl World {
                 self.waiting.push(waiting);
                 return;
             }
+            Replay::Ahead => {
+                // said on another node and not heard here yet: the log has it
+                let log = self.log;
+                assert!(since.is_some_and(|(since, _)| since.0 <= log), "nobody saw what was not stored");
+                self.room.heard_of(Seq(log));
+                while self.room.missing().is_some() {
+                    self.read_gap();
+                }
+                return self.ask(waiting, since);
+            }
             Replay::Incomplete => {
                 self.incomplete += 1;
                 assert!(client.is_beyond_help(&self.room) || !waiting.events.is_empty());
@@ -186,6 +197,8 @@ impl World {
             self.clients[waiting.client].last = None;
             return self.ask(waiting, None);
         }
+        // whoever comes next may have it from memory
+        self.room.recall(&waiting.events.iter().map(|seq| entry(*seq)).collect::<Vec<_>>());
         let since = Some((waiting.up_to, epoch));
         self.ask(waiting, since);
     }
@@ -199,6 +212,13 @@ impl World {
             self.in_flight.clear();
         }
         self.room = room(self.log, epoch);
+    }
+
+    /// Everybody goes on on another node, whose room has not heard of the last events yet.
+    fn move_on(&mut self, rng: &mut Rng) {
+        self.restart(self.room.epoch());
+        let behind = rng.i64(0..4).min(self.log + 1 - self.log_from);
+        self.room = room(self.log - behind, self.room.epoch());
     }
 
     fn check(&self) {
@@ -217,6 +237,7 @@ impl World {
 
     /// Everything arrives and every gap is filled: the members have the whole log.
     fn settle(&mut self, rng: &mut Rng) {
+        self.room.heard_of(Seq(self.log));
         while !self.in_flight.is_empty() || !self.waiting.is_empty() || self.room.missing().is_some() {
             self.arrive(rng);
             self.read_gap();

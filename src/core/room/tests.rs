@@ -19,13 +19,14 @@ impl Logged for Entry {
 }
 
 pub const EPOCH: Epoch = Epoch(7);
+const PLACE: Place = Place { node: NodeId(1), life: 1, others: Others::Some };
 /// Ten events can be recovered, the last five of them from memory.
 pub const BOUNDS: HistoryBounds = HistoryBounds { events_max: 10, bytes_max: 50 };
 
 pub fn room(head: i64, epoch: Epoch) -> RoomCore<u32, Entry> {
     let scope = RoomScope::Channel { group: GroupId::generate() };
     let identity = RoomIdentity { id: RoomId::generate(), scope };
-    RoomCore::new(Arc::new(identity), Seq(head), epoch, BOUNDS)
+    RoomCore::new(Arc::new(identity), PLACE, (Seq(head), epoch), BOUNDS)
 }
 
 pub fn entry(seq: i64) -> Arc<Entry> {
@@ -41,6 +42,10 @@ fn commit(room: &mut RoomCore<u32, Entry>, seq: i64) -> Vec<i64> {
 }
 
 const NOTHING: [i64; 0] = [];
+
+fn user(name: &str) -> Author {
+    Author { id: UserId::new(name).unwrap(), username: name.into() }
+}
 
 fn memory(events: impl IntoIterator<Item = i64>) -> Replay<Entry> {
     Replay::FromMemory(events.into_iter().map(entry).collect())
@@ -120,8 +125,8 @@ fn a_client_that_comes_back_gets_what_it_missed() {
     assert_eq!(since(14), Replay::FromStore { after: Seq(14), up_to: Seq(20) });
     assert_eq!(since(10), Replay::FromStore { after: Seq(10), up_to: Seq(20) });
     assert_eq!(since(9), Replay::Incomplete, "further back than is kept");
-    assert_eq!(since(21), Replay::Incomplete, "from the future");
-    for nonsense in [-1, i64::MIN, i64::MAX] {
+    assert_eq!(since(21), Replay::Ahead, "from another node");
+    for nonsense in [-1, i64::MIN] {
         assert_eq!(since(nonsense), Replay::Incomplete);
     }
     assert_eq!(room.replay(Some((Seq(20), Epoch(8)))), Replay::Incomplete);
@@ -143,6 +148,56 @@ fn what_waits_behind_a_gap_is_not_replayed_but_comes_live() {
     commit(&mut room, 1);
     commit(&mut room, 3);
     assert_eq!(room.replay(Some((Seq(0), EPOCH))), memory([1]));
-    assert_eq!(room.replay(Some((Seq(3), EPOCH))), Replay::Incomplete);
+    assert_eq!(room.replay(Some((Seq(3), EPOCH))), Replay::Ahead);
     assert_eq!(commit(&mut room, 2), [2, 3]);
+}
+
+#[test]
+fn what_the_log_is_known_to_have_is_missing_until_it_comes() {
+    let mut room = room(5, EPOCH);
+    room.heard_of(Seq(4));
+    assert_eq!(room.missing(), None);
+    room.heard_of(Seq(7));
+    assert_eq!(room.missing(), Some(Seq(6)..=Seq(7)));
+    commit(&mut room, 6);
+    commit(&mut room, 7);
+    assert_eq!(room.missing(), None);
+}
+
+#[test]
+fn what_was_read_for_one_is_remembered_for_the_next() {
+    let mut room = room(20, EPOCH);
+    let read: Vec<_> = (17..=20).map(entry).collect();
+    room.recall(&read);
+    assert_eq!(room.replay(Some((Seq(16), EPOCH))), memory(17..=20));
+    commit(&mut room, 21);
+    assert_eq!(room.replay(Some((Seq(16), EPOCH))), memory(17..=21));
+    room.recall(&(10..=14).map(entry).collect::<Vec<_>>());
+    assert_eq!(room.replay(Some((Seq(16), EPOCH))), memory(17..=21), "a hole is not bridged");
+}
+
+#[test]
+fn somebody_here_and_elsewhere_comes_once_and_goes_once() {
+    let mut room = room(0, EPOCH);
+    let (ann, bob) = (user("ann"), user("bob"));
+    let there = NodeId(2);
+    let diff = |version, joined: &[&Author], left: &[&Author]| PartWord::Diff {
+        life: 9,
+        version,
+        joined: joined.iter().copied().cloned().collect(),
+        left: left.iter().map(|author| author.id.clone()).collect(),
+    };
+    let now = Timestamp::default();
+    assert_eq!(room.join(1, &ann).first_socket, FirstSocket::Yes);
+    let news = room.hear(there, diff(1, &[&ann, &bob], &[]), now);
+    assert_eq!((news.came, news.went), (vec![bob.clone()], vec![]));
+    assert_eq!((room.users(), room.online().count()), (2, 2));
+    assert_eq!(room.join(2, &bob).first_socket, FirstSocket::No);
+    assert_eq!(room.leave(1).unwrap().last_socket, LastSocket::No, "still there");
+    assert_eq!(room.users(), 2);
+    let news = room.hear(there, diff(2, &[], &[&bob]), now);
+    assert_eq!((news.came, news.went), (vec![], vec![]), "still here");
+    assert_eq!(room.peer_gone(there).went, [ann]);
+    assert!(room.is_present(&bob.id));
+    assert_eq!((room.users(), room.online().count()), (1, 1));
 }

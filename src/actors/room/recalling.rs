@@ -1,0 +1,204 @@
+//! What the log is asked for: what clients missed that memory no longer has, read once for all who ask meanwhile; and
+//! gaps in what was heard, which are closed from there. Nobody waits in a handler: answers come as messages.
+
+use std::{collections::HashSet, sync::Arc};
+
+use actix::prelude::*;
+
+use super::{Pending, Room, entering::Again};
+use crate::{
+    actors::{fanout::Broadcast, outbox::ConnKey},
+    core::history::Logged,
+    ids::Seq,
+    limits,
+    store::{StoreError, StoredEvent},
+};
+
+/// Sockets that wait for the log.
+#[derive(Default)]
+pub(super) struct Recall {
+    /// The read under way: what lies after that event.
+    reading: Option<Seq>,
+    /// Who waits for it, each from where.
+    waiting: Vec<(ConnKey, Seq)>,
+    /// Who needs more than it brings, and asks again afterwards.
+    later: Vec<ConnKey>,
+    /// Who has seen more than this room, and waits until it has come as far.
+    ahead: Vec<(ConnKey, Seq)>,
+}
+
+impl Recall {
+    /// The socket has left.
+    pub(super) fn forget(&mut self, conn: ConnKey) {
+        self.waiting.retain(|(waiting, _)| *waiting != conn);
+        self.later.retain(|waiting| *waiting != conn);
+        self.ahead.retain(|(waiting, _)| *waiting != conn);
+    }
+}
+
+impl Room {
+    // ---- what a client missed ----
+
+    /// Reads what lies after an event, for this socket and for whoever asks for the same meanwhile.
+    pub(super) fn read_log(&mut self, conn: ConnKey, after: Seq, up_to: Seq, ctx: &mut Context<Self>) {
+        match self.recall.reading {
+            Some(reading) if after >= reading => return self.recall.waiting.push((conn, after)),
+            Some(_) => return self.recall.later.push(conn),
+            None => {}
+        }
+        self.recall.reading = Some(after);
+        self.recall.waiting.push((conn, after));
+        self.node.metrics.history_read();
+        let (store, id) = (self.node.store.clone(), self.identity.id);
+        let count = self.node.config.storage.recovery_events_max;
+        let read = async move { store.events_after(id, after, count).await };
+        ctx.spawn(read.into_actor(self).map(move |read, room, ctx| {
+            room.recall.reading = None;
+            room.recalled(read, up_to, ctx);
+            for conn in std::mem::take(&mut room.recall.later) {
+                room.enter(conn, ctx);
+            }
+        }));
+    }
+
+    fn recalled(&mut self, read: Result<Vec<StoredEvent>, StoreError>, up_to: Seq, ctx: &mut Context<Self>) {
+        let mut stored = read.unwrap_or_else(|error| {
+            log::warn!("event=log_not_read room={} why=\"{error}\"", self.identity.id);
+            Vec::new()
+        });
+        // stored already and not published yet: that comes live
+        stored.retain(|event| event.seq <= up_to);
+        let events = self.broadcasts(stored);
+        let first = unbroken_from(&events, up_to);
+        let meanwhile = self.said_since(up_to);
+        if let (Some(core), Some(_)) = (&mut self.core, first) {
+            core.recall(&events);
+        }
+        for (conn, after) in std::mem::take(&mut self.recall.waiting) {
+            let again = match (&meanwhile, first) {
+                (Some(meanwhile), Some(first)) if first <= after.next() => {
+                    let missed = events.iter().chain(meanwhile).filter(|event| event.seq() > after);
+                    Again::Complete(missed.cloned().collect())
+                }
+                (Some(_) | None, _) => Again::Incomplete,
+            };
+            self.admit(conn, again, ctx);
+        }
+    }
+
+    /// What was published after `seq`, if memory still has all of it.
+    pub(super) fn said_since(&self, seq: Seq) -> Option<Vec<Arc<Broadcast>>> {
+        self.core.as_ref()?.said_since(seq)
+    }
+
+    // ---- what was said on another node ----
+
+    /// The client has seen what this room has not heard yet; the log knows whether that exists.
+    pub(super) fn look_ahead(&mut self, conn: ConnKey, since: Seq, ctx: &mut Context<Self>) {
+        let (store, id) = (self.node.store.clone(), self.identity.id);
+        let head = async move { store.room_head(id).await };
+        ctx.spawn(head.into_actor(self).map(move |head, room, ctx| match head {
+            Ok(Some(head)) if head.seq >= since => {
+                if let Some(core) = &mut room.core {
+                    core.heard_of(head.seq);
+                }
+                room.recall.ahead.push((conn, since));
+                room.close_gap(ctx);
+                room.let_in_caught_up(ctx);
+            }
+            Ok(_) => room.admit(conn, Again::Incomplete, ctx),
+            Err(error) => {
+                log::warn!("event=log_not_read room={id} why=\"{error}\"");
+                room.admit(conn, Again::Incomplete, ctx);
+            }
+        }));
+    }
+
+    /// Lets in whoever had seen more than the room, once it has come as far.
+    fn let_in_caught_up(&mut self, ctx: &mut Context<Self>) {
+        if self.recall.ahead.is_empty() {
+            return;
+        }
+        let head = self.head();
+        let (ready, ahead) = std::mem::take(&mut self.recall.ahead).into_iter().partition(|(_, since)| *since <= head);
+        self.recall.ahead = ahead;
+        for (conn, _) in ready {
+            self.enter(conn, ctx);
+        }
+    }
+
+    // ---- order ----
+
+    /// Delivers a stored event, and whatever waited for it, in the order of their places.
+    pub(super) fn publish(&mut self, broadcast: Arc<Broadcast>, ctx: &mut Context<Self>) {
+        let Some(core) = &mut self.core else { return };
+        let ready = core.commit(broadcast);
+        for broadcast in &ready {
+            self.deliver(broadcast, ctx);
+        }
+        self.watch_gap(ctx);
+        self.let_in_caught_up(ctx);
+    }
+
+    /// Sees to it that a gap which does not close by itself is closed from the log.
+    pub(super) fn watch_gap(&mut self, ctx: &mut Context<Self>) {
+        let open = self.core.as_ref().is_some_and(|core| core.missing().is_some());
+        if open && self.gap == Pending::No {
+            self.gap = Pending::Yes;
+            ctx.run_later(limits::GAP_WAIT, |room, ctx| {
+                room.gap = Pending::No;
+                room.close_gap(ctx);
+            });
+        }
+    }
+
+    /// Reads what is missing.
+    fn close_gap(&mut self, ctx: &mut Context<Self>) {
+        let Some(missing) = self.core.as_ref().and_then(|core| core.missing()) else { return };
+        if self.gap == Pending::Yes {
+            return; // it is being read, or will be
+        }
+        self.node.metrics.gap_read();
+        let (store, id) = (self.node.store.clone(), self.identity.id);
+        let (first, last) = missing.into_inner();
+        let count = (last.0 - first.0 + 1).max(0) as usize;
+        let read = async move { store.events_after(id, Seq(first.0 - 1), count.min(limits::GAP_EVENTS_MAX)).await };
+        self.gap = Pending::Yes;
+        ctx.spawn(read.into_actor(self).map(move |read, room, ctx| {
+            room.gap = Pending::No;
+            match read {
+                Ok(stored) => room.fill(stored, (first, last), ctx),
+                Err(error) => log::warn!("event=gap_not_read room={} why=\"{error}\"", room.identity.id),
+            }
+            room.watch_gap(ctx);
+            room.let_in_caught_up(ctx);
+        }));
+    }
+
+    fn fill(&mut self, stored: Vec<StoredEvent>, (first, last): (Seq, Seq), ctx: &mut Context<Self>) {
+        let found: HashSet<Seq> = stored.iter().map(|event| event.seq).collect();
+        let trimmed = !found.contains(&first);
+        let broadcasts = self.broadcasts(stored);
+        let Some(core) = &mut self.core else { return };
+        let mut ready = core.fill(broadcasts);
+        if trimmed && core.missing().is_some() {
+            log::error!("event=gap_lost room={} from={first} to={last}", self.identity.id);
+            ready.append(&mut core.skip_to(last));
+        }
+        for broadcast in &ready {
+            self.deliver(broadcast, ctx);
+        }
+    }
+}
+
+/// From which event on nothing is missing up to `up_to`; None if that itself is.
+fn unbroken_from(events: &[Arc<Broadcast>], up_to: Seq) -> Option<Seq> {
+    let mut next = up_to.next();
+    for event in events.iter().rev() {
+        if event.seq().next() != next {
+            break;
+        }
+        next = event.seq();
+    }
+    (next <= up_to).then_some(next)
+}

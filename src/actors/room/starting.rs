@@ -1,0 +1,184 @@
+//! How a room begins and ends. It listens first, then reads where the log stands, then asks the rooms of the same id
+//! elsewhere who is there, and only then opens: so nothing said meanwhile is missed, and a newcomer's first word names
+//! everybody.
+
+use actix::prelude::*;
+
+use super::Room;
+use crate::{
+    actors::{
+        bridge::{Attach, Carried, Detach, Reach, RoomWord},
+        messages::FromRoom,
+        outbox::ConnKey,
+    },
+    core::{
+        elsewhere::Others,
+        history::HistoryBounds,
+        room::{Place, RoomCore},
+    },
+    disconnect::Disconnect,
+    limits,
+    store::{RoomHead, StoreError},
+};
+
+/// How far a room has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// It does not hear the other nodes yet.
+    Deaf,
+    /// Its place in the log is being read.
+    Loading,
+    /// It waits to learn who is in it elsewhere.
+    Gathering {
+        /// On how many nodes somebody may be.
+        others: usize,
+    },
+    /// Whoever comes is let in.
+    Open,
+    /// It could not be read: whoever comes next has it tried again.
+    Unread,
+}
+
+impl Room {
+    pub(super) fn begin(&mut self, ctx: &mut Context<Self>) {
+        match self.node.bridge.reach {
+            Reach::ThisNode => self.load(None, ctx),
+            Reach::Cluster => {
+                let (to, listening) = (ctx.address().recipient(), ctx.address().recipient());
+                let attach = Attach { room: self.identity.id, node: self.node.id, to, listening };
+                if self.node.bridge.attach.try_send(attach).is_err() {
+                    log::warn!("event=bridge_full room={}", self.identity.id);
+                }
+                ctx.run_later(limits::LISTENING_WAIT, |room, ctx| {
+                    if room.stage == Stage::Deaf {
+                        room.load(None, ctx);
+                    }
+                });
+            }
+        }
+    }
+
+    /// The line to the other nodes stands, or stands again.
+    pub(super) fn listening(&mut self, others: Option<usize>, ctx: &mut Context<Self>) {
+        match self.stage {
+            Stage::Deaf => self.load(others, ctx),
+            Stage::Loading | Stage::Unread => {}
+            Stage::Gathering { .. } | Stage::Open => self.say_hello(),
+        }
+    }
+
+    /// A socket at the door: it waits, or goes in.
+    pub(super) fn knock(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
+        match self.stage {
+            Stage::Open => return self.enter(conn, ctx),
+            Stage::Deaf | Stage::Loading | Stage::Gathering { .. } => {}
+            Stage::Unread => self.load(None, ctx),
+        }
+        self.early.push(conn);
+    }
+
+    /// Reads where the sequence stands, waiting for a database that is away.
+    fn load(&mut self, others: Option<usize>, ctx: &mut Context<Self>) {
+        self.stage = Stage::Loading;
+        let (node, id) = (self.node.clone(), self.identity.id);
+        let head = async move {
+            let began = std::time::Instant::now();
+            loop {
+                match node.store.room_head(id).await {
+                    Err(StoreError::Unavailable(_)) if began.elapsed() < limits::STORE_PATIENCE => {
+                        tokio::time::sleep(limits::STORE_RETRY).await;
+                    }
+                    done => return done,
+                }
+            }
+        };
+        ctx.spawn(head.into_actor(self).map(move |head, room, ctx| match head {
+            Ok(Some(head)) => room.gather(head, others, ctx),
+            Ok(None) => room.give_up(Disconnect::Revoked, ctx),
+            Err(error) => {
+                log::warn!("event=room_not_loaded room={} why=\"{error}\"", room.identity.id);
+                room.give_up(Disconnect::TryAgainLater, ctx);
+            }
+        }));
+    }
+
+    /// Loaded: asks who is there elsewhere, if anybody may be.
+    fn gather(&mut self, head: RoomHead, others: Option<usize>, ctx: &mut Context<Self>) {
+        let bounds = HistoryBounds {
+            events_max: self.node.config.storage.recovery_events_max,
+            bytes_max: limits::RECOVERY_BYTES_IN_MEMORY_MAX,
+        };
+        let told = match self.node.bridge.reach {
+            Reach::ThisNode => Others::None,
+            Reach::Cluster => Others::Some,
+        };
+        let place = Place { node: self.node.id, life: fastrand::u64(..), others: told };
+        self.core = Some(RoomCore::new(self.identity.clone(), place, (head.seq, head.epoch), bounds));
+        self.stage = Stage::Gathering { others: others.unwrap_or(0) };
+        for carried in std::mem::take(&mut self.early_words) {
+            self.handle(carried, ctx);
+        }
+        self.say_hello();
+        self.open_if_gathered(ctx);
+        if let Stage::Gathering { .. } = self.stage {
+            ctx.run_later(limits::PARTS_WAIT, |room, ctx| room.open(ctx));
+        }
+    }
+
+    /// Opens as soon as the part of every other node is known.
+    pub(super) fn open_if_gathered(&mut self, ctx: &mut Context<Self>) {
+        if let (Stage::Gathering { others }, Some(core)) = (self.stage, &self.core)
+            && core.parts_known() >= others
+            && !core.is_asking()
+        {
+            self.open(ctx);
+        }
+    }
+
+    fn open(&mut self, ctx: &mut Context<Self>) {
+        if self.stage == Stage::Open {
+            return;
+        }
+        self.stage = Stage::Open;
+        self.keep_in_touch(ctx);
+        for conn in std::mem::take(&mut self.early) {
+            self.enter(conn, ctx);
+        }
+        self.rest(ctx);
+    }
+
+    /// What is said before the room knows its place in the log waits. What does not fit is lost, and found again:
+    /// events in the log, members by their versions.
+    pub(super) fn keep_early(&mut self, carried: Carried) {
+        if self.early_words.len() < limits::EARLY_WORDS_MAX {
+            self.early_words.push(carried);
+        }
+    }
+
+    /// Sends away whoever waits for a room that can't be loaded.
+    fn give_up(&mut self, why: Disconnect, ctx: &mut Context<Self>) {
+        self.stage = Stage::Unread;
+        self.early.clear();
+        for (conn, newcomer) in std::mem::take(&mut self.entering) {
+            let expel = FromRoom::Expel { room: self.identity.id, conn, why };
+            if newcomer.join.hub.try_send(expel).is_err() {
+                log::warn!("event=expel_lost room={} conn={conn:?}", self.identity.id);
+            }
+        }
+        self.rest(ctx);
+    }
+
+    pub(super) fn end(&mut self) {
+        if self.node.bridge.reach == Reach::ThisNode {
+            return;
+        }
+        // a node that drains keeps the places of its users until they are back elsewhere
+        if let Some(core) = self.core.as_ref().filter(|_| !self.node.is_draining()) {
+            self.node.bridge.carry(self.identity.id, RoomWord::Members(core.gone()));
+        }
+        let detach = Detach { room: self.identity.id, node: self.node.id };
+        if self.node.bridge.detach.try_send(detach).is_err() {
+            log::warn!("event=bridge_full room={}", self.identity.id);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The room on several nodes: each tells the others who is there with it, and hears the same from them. Every node says
+//! by its own view who came and who went, so that its members hear of each once, however many sockets and nodes a user
+//! has.
+
+use actix::prelude::*;
+
+use super::{Pending, Room};
+use crate::{
+    actors::{
+        bridge::{Reach, RoomWord},
+        fanout::Broadcast,
+    },
+    core::{
+        elsewhere::{Answer, PartWord},
+        event::{Durable, Ephemeral, EventBody, RoomScope},
+        room::News,
+    },
+    ids::{NodeId, Seq, UserId},
+    limits,
+};
+
+/// What is on its way to the others.
+#[derive(Default)]
+pub(super) struct Telling {
+    /// A diff was told a moment ago: the next one waits.
+    diff: Pending,
+    /// Somebody wants to know, and hears together with whoever else does.
+    answer: Answer,
+    answering: Pending,
+    asking: Pending,
+}
+
+impl Room {
+    fn say(&self, word: PartWord) {
+        self.node.bridge.carry(self.identity.id, RoomWord::Members(word));
+    }
+
+    /// Tells where this part stands, and wants to know the same of the others.
+    pub(super) fn say_hello(&self) {
+        if let Some(core) = &self.core {
+            self.say(core.hello());
+        }
+    }
+
+    /// Says now and then where this part stands, which heals whatever was lost.
+    pub(super) fn keep_in_touch(&self, ctx: &mut Context<Self>) {
+        if self.node.bridge.reach == Reach::Cluster {
+            ctx.run_interval(limits::MEMBERS_DIGEST_PERIOD, |room, _| room.say_digest());
+        }
+    }
+
+    fn say_digest(&self) {
+        if let Some(core) = &self.core {
+            self.say(core.digest());
+        }
+    }
+
+    /// Somebody came or went here: at once after a quiet while, else together with whoever else does.
+    pub(super) fn tell_members(&mut self, ctx: &mut Context<Self>) {
+        if self.telling.diff == Pending::Yes || self.node.is_draining() {
+            return;
+        }
+        let Some(core) = self.core.as_mut().filter(|core| core.has_diffs()) else { return };
+        for diff in core.take_diffs() {
+            self.say(diff);
+        }
+        self.telling.diff = Pending::Yes;
+        ctx.run_later(limits::MEMBERS_DIFF_PERIOD, |room, ctx| {
+            room.telling.diff = Pending::No;
+            room.tell_members(ctx);
+        });
+    }
+
+    /// What the room on another node says about its members.
+    pub(super) fn hear(&mut self, from: NodeId, word: PartWord, ctx: &mut Context<Self>) {
+        let now = self.node.clock.now();
+        if let Some(core) = &mut self.core {
+            let news = core.hear(from, word, now);
+            self.take_news(news, ctx);
+        }
+    }
+
+    /// A node is gone, and its members with it.
+    #[allow(dead_code)]
+    pub(super) fn peer_gone(&mut self, node: NodeId, ctx: &mut Context<Self>) {
+        if let Some(core) = &mut self.core {
+            let news = core.peer_gone(node);
+            let in_doubt: Vec<UserId> = news.went.iter().map(|author| author.id.clone()).collect();
+            self.take_news(news, ctx);
+            self.queue_in_doubt(&in_doubt, ctx);
+        }
+    }
+
+    fn take_news(&mut self, News { came, went, ask, answer }: News, ctx: &mut Context<Self>) {
+        for user in came {
+            self.came_elsewhere(&user.id, ctx);
+            self.announce_here(Ephemeral::UserJoined { user }, ctx);
+        }
+        for user in went {
+            self.announce_here(Ephemeral::UserLeft { user }, ctx);
+        }
+        if let Some(of) = ask {
+            self.say(PartWord::Ask { of });
+            self.ask_again_later(ctx);
+        }
+        self.answer_soon(answer, ctx);
+        self.open_if_gathered(ctx);
+    }
+
+    fn ask_again_later(&mut self, ctx: &mut Context<Self>) {
+        if self.telling.asking == Pending::Yes {
+            return;
+        }
+        self.telling.asking = Pending::Yes;
+        ctx.run_later(limits::PART_ASK_AGAIN, |room, ctx| {
+            room.telling.asking = Pending::No;
+            let now = room.node.clock.now();
+            let Some(core) = room.core.as_mut().filter(|core| core.is_asking()) else { return };
+            for of in core.unanswered(now) {
+                room.say(PartWord::Ask { of });
+            }
+            room.ask_again_later(ctx);
+        });
+    }
+
+    /// One answer serves all who ask within a moment.
+    fn answer_soon(&mut self, answer: Answer, ctx: &mut Context<Self>) {
+        self.telling.answer = self.telling.answer.max(answer);
+        if self.telling.answer == Answer::Nothing || self.telling.answering == Pending::Yes {
+            return;
+        }
+        self.telling.answering = Pending::Yes;
+        ctx.run_later(limits::PART_ANSWER_WAIT, |room, _| {
+            room.telling.answering = Pending::No;
+            match std::mem::take(&mut room.telling.answer) {
+                Answer::Nothing => {}
+                Answer::Digest => room.say_digest(),
+                Answer::Whole => room.say_whole(),
+            }
+        });
+    }
+
+    fn say_whole(&mut self) {
+        let Some(core) = &mut self.core else { return };
+        let mut words = core.take_diffs();
+        words.extend(core.whole());
+        for word in words {
+            self.say(word);
+        }
+    }
+
+    /// What was said to a partner on a node that had died already, but was not found dead yet, waits for the partner
+    /// after all. It may have arrived: once too often is better than never.
+    fn queue_in_doubt(&mut self, gone: &[UserId], ctx: &mut Context<Self>) {
+        let RoomScope::Direct { .. } = &self.identity.scope else { return };
+        let since = self.node.clock.now().plus_ms(-(limits::DEAD_PEER_DOUBT.as_millis() as i64));
+        let recent = |broadcast: &Broadcast| broadcast.event.at >= since;
+        let said: Vec<_> = self.remembered().into_iter().filter(|broadcast| recent(broadcast)).collect();
+        for broadcast in said {
+            let EventBody::Durable { seq, id, what: Durable::MessageSent { sender, .. } } = &broadcast.event.body
+            else {
+                continue;
+            };
+            let partner = self.identity.scope.partner_of(&sender.id).filter(|partner| gone.contains(partner));
+            if let Some(partner) = partner.cloned() {
+                self.enqueue(partner, *seq, *id, ctx);
+            }
+        }
+    }
+
+    /// Events of the room in memory.
+    fn remembered(&self) -> Vec<std::sync::Arc<Broadcast>> {
+        self.core.as_ref().map(|core| core.remembered()).unwrap_or_default()
+    }
+
+    /// The log is known to have come so far.
+    #[allow(dead_code)]
+    pub(super) fn head_is(&mut self, seq: Seq, ctx: &mut Context<Self>) {
+        if let Some(core) = &mut self.core {
+            core.heard_of(seq);
+            self.watch_gap(ctx);
+        }
+    }
+
+    /// A node has come, or come back: it learns where this part stands.
+    #[allow(dead_code)]
+    pub(super) fn peer_up(&self) {
+        self.say_digest();
+    }
+}
