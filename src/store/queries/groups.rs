@@ -110,7 +110,7 @@ pub async fn by_id(connection: &mut Connection, id: GroupId, user: &UserId) -> R
         .left_join(group_members::table.on(of_user))
         .filter(groups::id.eq(Id(id.0)))
         .select((COLUMNS, group_members::role.nullable()))
-        .first::<(GroupRow, Option<String>)>(connection)
+        .get_result::<(GroupRow, Option<String>)>(connection)
         .await
         .optional()?;
     row.map(|(row, role)| group(row, role.as_deref().map(group_role).transpose()?)).transpose()
@@ -135,7 +135,7 @@ pub async fn role(connection: &mut Connection, id: GroupId, user: &UserId) -> Re
     let name = group_members::table
         .find((Id(id.0), user.as_str()))
         .select(group_members::role)
-        .first::<String>(connection)
+        .get_result::<String>(connection)
         .await
         .optional()?;
     name.as_deref().map(group_role).transpose()
@@ -149,7 +149,7 @@ pub async fn add_member(
 ) -> Result<GroupMember, StoreError> {
     write_transaction!(connection, async |connection| {
         let joined_at = insert_member(connection, id, user, role).await?.0;
-        let row = users::table.find(user.as_str()).select(USER_COLUMNS).first::<UserRow>(connection).await?;
+        let row = users::table.find(user.as_str()).select(USER_COLUMNS).get_result::<UserRow>(connection).await?;
         Ok(GroupMember { profile: Profile::try_from(row)?, role, joined_at })
     })
     .await

@@ -98,7 +98,7 @@ pub async fn messages(
                 .find(Id(id.0))
                 .filter(messages::room_id.eq(Id(room.0)))
                 .select(messages::seq)
-                .first::<i64>(connection)
+                .get_result::<i64>(connection)
                 .await?
         }
     };

@@ -1,5 +1,6 @@
 //! The queries, one file per aggregate, compiled once under each database: `super` is `postgres` or `sqlite`, and
-//! gives the connection, the tables and `write_transaction!`.
+//! gives the connection, the tables and `write_transaction!`. What a unique key names is read by `get_result`: `first`
+//! binds its limit, and SQLite plans a statement with such a limit anew at every call.
 
 pub mod groups;
 pub mod log;

@@ -64,7 +64,7 @@ pub async fn enqueue(
             .execute(connection)
             .await?;
         if copied == 0 {
-            let known = stored.select(room_events::seq).first::<i64>(connection).await.optional()?;
+            let known = stored.select(room_events::seq).get_result::<i64>(connection).await.optional()?;
             return known.map(|_| ()).ok_or(StoreError::Missing);
         }
         trim(connection, user, queue_max).await

@@ -108,7 +108,7 @@ pub async fn channel_access(
         .filter(rooms::id.eq(Id(id.0)))
         .filter(rooms::kind.eq(CHANNEL))
         .select((COLUMNS, group_members::role.nullable()))
-        .first::<(ChannelRow, Option<String>)>(connection)
+        .get_result::<(ChannelRow, Option<String>)>(connection)
         .await
         .optional()?;
     row.map(|(row, role)| Ok((Channel::try_from(row)?, role.as_deref().map(group_role).transpose()?))).transpose()
@@ -128,7 +128,7 @@ pub async fn find_direct(
         .filter(rooms::kind.eq(DIRECT))
         .filter(rooms::key.eq(direct_key(first, second)))
         .select(rooms::id)
-        .first::<Id>(connection)
+        .get_result::<Id>(connection)
         .await
         .optional()?;
     Ok(id.map(|Id(id)| RoomId(id)))
@@ -182,7 +182,7 @@ pub async fn head(connection: &mut Connection, id: RoomId) -> Result<Option<Room
     let head = rooms::table
         .find(Id(id.0))
         .select((rooms::seq, rooms::epoch))
-        .first::<(i64, i64)>(connection)
+        .get_result::<(i64, i64)>(connection)
         .await
         .optional()?;
     Ok(head.map(|(seq, epoch)| RoomHead { seq: Seq(seq), epoch: Epoch(epoch) }))

@@ -26,7 +26,7 @@ pub async fn void(connection: &mut Connection, id: &UserId, before: Timestamp) -
         diesel::delete(refresh_tokens::table.filter(refresh_tokens::user_id.eq(id.as_str())))
             .execute(connection)
             .await?;
-        let found = user.select(users::number).first::<i64>(connection).await.optional()?;
+        let found = user.select(users::number).get_result::<i64>(connection).await.optional()?;
         Ok(found.is_some())
     })
     .await
@@ -81,7 +81,7 @@ pub async fn rotate(
         let used = token
             .filter(refresh_tokens::used_at.is_not_null())
             .select(refresh_tokens::family)
-            .first::<Id>(connection)
+            .get_result::<Id>(connection)
             .await
             .optional()?;
         let Some(family) = used else { return Ok(RefreshUse::Unknown) };
@@ -96,7 +96,7 @@ pub async fn end_family(connection: &mut Connection, id: TokenId) -> Result<(), 
         let family = refresh_tokens::table
             .find(Id(id.0))
             .select(refresh_tokens::family)
-            .first::<Id>(connection)
+            .get_result::<Id>(connection)
             .await
             .optional()?;
         match family {

@@ -155,7 +155,7 @@ fn suffixed(name: &str) -> String {
 }
 
 pub async fn by_id(connection: &mut Connection, id: &UserId) -> Result<Option<Profile>, StoreError> {
-    let row = users::table.find(id.as_str()).select(COLUMNS).first::<UserRow>(connection).await.optional()?;
+    let row = users::table.find(id.as_str()).select(COLUMNS).get_result::<UserRow>(connection).await.optional()?;
     row.map(Profile::try_from).transpose()
 }
 
@@ -176,7 +176,7 @@ pub async fn by_name(connection: &mut Connection, username: &str) -> Result<Opti
     let row = users::table
         .filter(users::username_key.eq(folded(username)))
         .select(COLUMNS)
-        .first::<UserRow>(connection)
+        .get_result::<UserRow>(connection)
         .await
         .optional()?;
     row.map(Profile::try_from).transpose()

@@ -64,20 +64,20 @@ fn write(
 
 fn heads(connection: &mut SqliteConnection, ids: &[Id]) -> Result<Vec<i64>, StoreError> {
     // Not found means Missing.
-    ids.iter().map(|id| Ok(rooms::table.find(id).select(rooms::seq).first::<i64>(connection)?)).collect()
+    ids.iter().map(|id| Ok(rooms::table.find(id).select(rooms::seq).get_result::<i64>(connection)?)).collect()
 }
 
 /// The places of those events of the batch that are stored already.
 fn stored(connection: &mut SqliteConnection, batch: &Batch) -> Result<HashMap<Uuid, i64>, StoreError> {
     let mut stored = HashMap::new();
     for entry in &batch.entries {
-        let sent = messages::table.find(entry.id).select(messages::seq).first::<i64>(connection).optional()?;
+        let sent = messages::table.find(entry.id).select(messages::seq).get_result::<i64>(connection).optional()?;
         let seq = match (sent, batch.rooms.get(entry.room)) {
             (None, Some(room)) => room_events::table
                 .filter(room_events::room_id.eq(room))
                 .filter(room_events::event_id.eq(entry.id))
                 .select(room_events::seq)
-                .first::<i64>(connection)
+                .get_result::<i64>(connection)
                 .optional()?,
             (sent, _) => sent,
         };
