@@ -145,6 +145,10 @@ pub const STORE_LOG_CONNECTIONS: usize = 2;
 pub const STORE_SQLITE_READERS: usize = 4;
 /// Ids looked up in one query.
 pub const STORE_IDS_PER_QUERY: usize = 1_000;
+/// Reads of one kind that go together in one query.
+pub const STORE_GATHER_MAX: usize = 128;
+/// Reads of one kind that wait for their turn; more are refused.
+pub const STORE_GATHER_WAITING_MAX: usize = 16 * 1024;
 /// Names tried for a user whose token's name is taken; a suffix has 16 million values.
 pub const PROVISION_ATTEMPTS_MAX: usize = 8;
 /// Threads for blocking calls: each SQLite connection, and migrating.

@@ -9,6 +9,7 @@
 
 mod batch;
 mod error;
+mod gather;
 mod groups;
 mod log;
 mod postgres;
@@ -24,8 +25,13 @@ use std::{future::Future, sync::Arc};
 use diesel::migration::MigrationVersion;
 use tokio::runtime::Runtime;
 
+use self::gather::Gather;
 pub use self::{error::StoreError, records::*};
-use crate::limits;
+use crate::{
+    core::profile::Profile,
+    ids::{RoomId, UserId},
+    limits,
+};
 
 /// What an operator may set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,37 +84,47 @@ pub struct Store {
 struct Shared {
     database: Database,
     options: StoreOptions,
+    door: Door,
     threads: Threads,
 }
 
+/// What everybody who comes is asked at the door.
+struct Door {
+    users: Gather<UserId, Option<Profile>>,
+    channels: Gather<(RoomId, UserId), Option<ChannelAccess>>,
+}
+
+#[derive(Clone)]
 enum Database {
     Postgres(postgres::Pools),
     Sqlite(sqlite::Pools),
 }
 
-/// Runs one query function on whichever database it is, on the store's own threads. Arguments are moved there.
-macro_rules! run {
-    ($store:expr, $pool:ident, $file:ident::$query:ident($($argument:expr),* $(,)?)) => {
-        match &$store.shared.database {
+/// Runs one query function on whichever database it is, on the calling thread, which is one of the store's.
+macro_rules! on {
+    ($database:expr, $pool:ident, $file:ident::$query:ident($($argument:expr),* $(,)?)) => {
+        match &$database {
             $crate::store::Database::Postgres(pools) => {
-                let pools = pools.clone();
-                $store.shared.threads.run(async move {
-                    let mut connection = pools.$pool().await?;
-                    let outcome =
-                        $crate::store::postgres::queries::$file::$query(&mut connection, $($argument),*).await;
-                    $crate::store::postgres::settle(&mut connection, outcome)
-                }).await
+                let mut connection = pools.$pool().await?;
+                let outcome = $crate::store::postgres::queries::$file::$query(&mut connection, $($argument),*).await;
+                $crate::store::postgres::settle(&mut connection, outcome)
             }
             $crate::store::Database::Sqlite(pools) => {
-                let pools = pools.clone();
-                $store.shared.threads.run(async move {
-                    let mut connection = pools.$pool().await?;
-                    let outcome = $crate::store::sqlite::queries::$file::$query(&mut connection, $($argument),*).await;
-                    $crate::store::sqlite::settle(&mut connection, outcome)
-                }).await
+                let mut connection = pools.$pool().await?;
+                let outcome = $crate::store::sqlite::queries::$file::$query(&mut connection, $($argument),*).await;
+                $crate::store::sqlite::settle(&mut connection, outcome)
             }
         }
     };
+}
+use on;
+
+/// The same from anywhere: it goes to the store's own threads. Arguments are moved there.
+macro_rules! run {
+    ($store:expr, $pool:ident, $file:ident::$query:ident($($argument:expr),* $(,)?)) => {{
+        let database = $store.shared.database.clone();
+        $store.shared.threads.run(async move { $crate::store::on!(database, $pool, $file::$query($($argument),*)) }).await
+    }};
 }
 use run;
 
@@ -120,7 +136,9 @@ impl Store {
             Backend::Postgres => Database::Postgres(postgres::Pools::new(url, options)?),
             Backend::Sqlite => Database::Sqlite(sqlite::Pools::new(url)?),
         };
-        let store = Store { shared: Arc::new(Shared { database, options: *options, threads: Threads::new()? }) };
+        let threads = Threads::new()?;
+        let door = Door::new(&threads, &database);
+        let store = Store { shared: Arc::new(Shared { database, options: *options, door, threads }) };
         match store.backend() {
             Backend::Postgres => {}
             Backend::Sqlite => store.ping().await?,
@@ -152,6 +170,22 @@ impl Store {
     }
 }
 
+impl Door {
+    fn new(threads: &Threads, database: &Database) -> Door {
+        let (of_users, of_channels) = (database.clone(), database.clone());
+        Door {
+            users: Gather::start(threads, move |ids| {
+                let database = of_users.clone();
+                async move { on!(database, read, users::several(&ids)) }
+            }),
+            channels: Gather::start(threads, move |asked| {
+                let database = of_channels.clone();
+                async move { on!(database, read, rooms::channel_accesses(&asked)) }
+            }),
+        }
+    }
+}
+
 /// The store's own runtime: it lives as long as the store, which the threads of actors and of tests do not.
 struct Threads {
     runtime: Option<Runtime>,
@@ -167,6 +201,13 @@ impl Threads {
             .build()
             .map_err(|error| StoreError::Fault(format!("can't start the store's threads: {error}")))?;
         Ok(Threads { runtime: Some(runtime) })
+    }
+
+    /// Runs beside everything else, until it ends or the store does.
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(work);
+        }
     }
 
     /// Runs to the end, even when nobody waits any more.

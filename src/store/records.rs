@@ -240,3 +240,6 @@ pub enum Attempt {
     /// its place and is not stored twice.
     Again,
 }
+
+/// A channel, and a user's role in its group: none means no entry.
+pub type ChannelAccess = (Channel, Option<GroupRole>);

@@ -1,6 +1,6 @@
 //! Rooms: who may enter, which conversation it is, and where its sequence stands.
 
-use super::{Channel, GroupRole, RoomHead, Store, StoreError, run};
+use super::{ChannelAccess, RoomHead, Store, StoreError, run};
 use crate::{
     core::event::{RoomIdentity, RoomScope},
     ids::{RoomId, UserId},
@@ -8,13 +8,8 @@ use crate::{
 
 impl Store {
     /// The channel, and the user's role in its group: none means no entry.
-    pub async fn channel_access(
-        &self,
-        id: RoomId,
-        user: &UserId,
-    ) -> Result<Option<(Channel, Option<GroupRole>)>, StoreError> {
-        let user = user.clone();
-        run!(self, read, rooms::channel_access(id, &user))
+    pub async fn channel_access(&self, id: RoomId, user: &UserId) -> Result<Option<ChannelAccess>, StoreError> {
+        self.shared.door.channels.get((id, user.clone())).await
     }
 
     /// The conversation of two users, the same whoever asks, made at the first need. [`StoreError::Missing`] without

@@ -25,8 +25,7 @@ impl Store {
 
     /// The user of that id.
     pub async fn user(&self, id: &UserId) -> Result<Option<Profile>, StoreError> {
-        let id = id.clone();
-        run!(self, read, users::by_id(&id))
+        self.shared.door.users.get(id.clone()).await
     }
 
     /// Those of these users that exist, in no particular order.

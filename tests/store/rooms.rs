@@ -25,6 +25,32 @@ on_both! {
         assert!(store.channel_access(direct.id, &ada.id).await.unwrap().is_none(), "a conversation is no channel");
     }
 
+    async fn a_crowd_at_the_door_is_told_each_its_own(database: Database) {
+        let store = database.store().await;
+        let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
+        let (one, other) = (channel(&store, &ada).await.1, channel(&store, &bob).await.1);
+        let (direct, nowhere) = (store.direct_room(&ada.id, &bob.id).await.unwrap().id, RoomId::generate());
+        let nobody = UserId::new("nobody").unwrap();
+        let owner = Some(Some(GroupRole::Owner));
+        let cases = [
+            (one, &ada.id, owner), (one, &bob.id, Some(None)), (other, &bob.id, owner), (other, &ada.id, Some(None)),
+            (one, &nobody, Some(None)), (direct, &ada.id, None), (nowhere, &bob.id, None),
+        ];
+        let asked: Vec<_> = (0..70).map(|turn| {
+            let (store, (room, user, expected)) = (store.clone(), cases[turn % cases.len()]);
+            let user = user.clone();
+            tokio::spawn(async move {
+                let (access, known) = tokio::join!(store.channel_access(room, &user), store.user(&user));
+                let access = access.unwrap().map(|(channel, role)| { assert_eq!(channel.id, room); role });
+                assert_eq!(access, expected);
+                assert_eq!(known.unwrap().is_some(), user.as_str() != "nobody");
+            })
+        }).collect();
+        for one in asked {
+            one.await.unwrap();
+        }
+    }
+
     async fn a_conversation_is_the_same_from_both_sides(database: Database) {
         let store = database.store().await;
         let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);

@@ -1,7 +1,10 @@
 //! Rooms, of all kinds one table.
 
+use std::collections::{HashMap, HashSet};
+
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 use super::{
     Connection,
@@ -13,7 +16,7 @@ use crate::{
     ids::{Epoch, GroupId, RoomId, Seq, UserId},
     limits,
     store::{
-        Channel, ChannelMedium, GroupRole, RoomHead, StoreError,
+        Channel, ChannelAccess, ChannelMedium, GroupRole, RoomHead, StoreError,
         values::{Id, JsonText, Moment, folded, now, storable},
     },
 };
@@ -96,12 +99,45 @@ pub async fn channels_of(connection: &mut Connection, group: GroupId) -> Result<
     rows.into_iter().map(Channel::try_from).collect()
 }
 
-/// One query by two primary keys: it runs at every connect.
-pub async fn channel_access(
+/// Each of them, in their order: two queries for all, or one by two primary keys for one alone.
+pub async fn channel_accesses(
+    connection: &mut Connection,
+    asked: &[(RoomId, UserId)],
+) -> Result<Vec<Option<ChannelAccess>>, StoreError> {
+    if let [(id, user)] = asked {
+        return Ok(vec![channel_access(connection, *id, user).await?]);
+    }
+    let ids: HashSet<Uuid> = asked.iter().map(|(id, _)| id.0).collect();
+    let rows = rooms::table
+        .filter(rooms::id.eq_any(ids.into_iter().map(Id)))
+        .filter(rooms::kind.eq(CHANNEL))
+        .select(COLUMNS)
+        .load::<ChannelRow>(connection)
+        .await?;
+    let channels = rows.into_iter().map(|row| Channel::try_from(row).map(|channel| (channel.id, channel)));
+    let channels: HashMap<RoomId, Channel> = channels.collect::<Result<_, _>>()?;
+    let group_ids: HashSet<Uuid> = channels.values().map(|channel| channel.group.0).collect();
+    let user_ids: HashSet<&str> = asked.iter().map(|(_, user)| user.as_str()).collect();
+    let rows = group_members::table
+        .filter(group_members::group_id.eq_any(group_ids.into_iter().map(Id)))
+        .filter(group_members::user_id.eq_any(user_ids))
+        .select((group_members::group_id, group_members::user_id, group_members::role))
+        .load::<(Id, String, String)>(connection)
+        .await?;
+    let roles = rows.into_iter().map(|(Id(group), user, role)| Ok(((group, user), group_role(&role)?)));
+    let roles: HashMap<(Uuid, String), GroupRole> = roles.collect::<Result<_, StoreError>>()?;
+    let access = |(id, user): &(RoomId, UserId)| {
+        let channel = channels.get(id)?;
+        Some((channel.clone(), roles.get(&(channel.group.0, user.as_str().to_owned())).copied()))
+    };
+    Ok(asked.iter().map(access).collect())
+}
+
+async fn channel_access(
     connection: &mut Connection,
     id: RoomId,
     user: &UserId,
-) -> Result<Option<(Channel, Option<GroupRole>)>, StoreError> {
+) -> Result<Option<ChannelAccess>, StoreError> {
     let of_user = group_members::group_id.nullable().eq(rooms::group_id).and(group_members::user_id.eq(user.as_str()));
     let row = rooms::table
         .left_join(group_members::table.on(of_user))

@@ -1,6 +1,6 @@
 //! Users.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use diesel::{IntoSql, prelude::*, sql_types};
 use diesel_async::RunQueryDsl;
@@ -157,6 +157,16 @@ fn suffixed(name: &str) -> String {
 pub async fn by_id(connection: &mut Connection, id: &UserId) -> Result<Option<Profile>, StoreError> {
     let row = users::table.find(id.as_str()).select(COLUMNS).get_result::<UserRow>(connection).await.optional()?;
     row.map(Profile::try_from).transpose()
+}
+
+/// Each of them, in their order. One alone takes the statement that is prepared already.
+pub async fn several(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+    if let [id] = ids {
+        return Ok(vec![by_id(connection, id).await?]);
+    }
+    let found = by_ids(connection, ids).await?.into_iter().map(|profile| (profile.id.clone(), profile));
+    let found: HashMap<UserId, Profile> = found.collect();
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
 pub async fn by_ids(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<Profile>, StoreError> {
