@@ -111,6 +111,7 @@ check "Kubernetes' resources mean each other" "$python" check/kubernetes.py
 check "the composition" "$python" check/compose.py
 check "the Dockerfile" "$tools/bin/hadolint" Dockerfile
 check "settings are the server's, and no drain is cut short" "$python" check/settings.py
+check "the documentation of it" "$python" check/documents.py
 check "shell scripts" shellcheck check.sh cluster/run.sh
 
 echo "$passed passed, $failed failed"

@@ -1,9 +1,13 @@
 """What schemas don't see: that the resources in kubernetes/ mean each other, and that the kustomization has them all."""
 
-from common import DEPLOY, finish, read_yaml
+import re
+
+from common import DEPLOY, ROOT, finish, read_yaml
 
 # Not for the cluster as they are: a list of files, values of a Helm chart, and an example that holds no secret.
 NOT_APPLIED = {"kustomization.yaml", "prometheus-adapter.yaml", "secret.example.yaml"}
+# max_connections (100), less what PostgreSQL keeps for superusers.
+POSTGRES_CONNECTIONS = 97
 
 
 def main() -> None:
@@ -49,6 +53,12 @@ def main() -> None:
             backend = path["backend"]["service"]
             same(f"the service of {path['path']}", backend["name"], service["metadata"]["name"])
             same(f"the port of {path['path']}", backend["port"]["name"], service_port["name"])
+
+    limits = (ROOT / "src/limits.rs").read_text(encoding="utf-8")
+    [connections] = re.findall(r"STORE_CONNECTIONS_MAX: usize = (\d+);", limits)
+    pods = autoscaling["spec"]["maxReplicas"] + deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+    if pods * int(connections) > POSTGRES_CONNECTIONS:
+        faults.append(f"kubernetes/: {pods} pods take {connections} connections each, more than PostgreSQL usually has")
 
     [wanted] = [metric["pods"]["metric"]["name"] for metric in autoscaling["spec"]["metrics"] if "pods" in metric]
     adapter = read_yaml("kubernetes/prometheus-adapter.yaml")
