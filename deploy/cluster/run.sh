@@ -93,7 +93,7 @@ stop() {
 
 # The nodes first, all at once, because a drain takes seconds; then what they needed.
 clean_up() {
-  trap '' INT TERM HUP
+  trap '' INT TERM HUP QUIT
   local name stopping=()
   for name in "${started[@]}"; do
     if [[ $name = node-* ]]; then stop "$name" TERM & stopping+=($!); fi
@@ -108,7 +108,7 @@ clean_up() {
 waiting=
 trap clean_up EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'exit 143' TERM HUP QUIT
 
 # Below the ports that the system gives to outgoing connections.
 taken=" "
