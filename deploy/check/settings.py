@@ -48,14 +48,21 @@ def default_drain_seconds() -> int:
     return int(seconds)
 
 
+def requests_end_seconds() -> int:
+    """How long a node that has drained waits for the connections of requests, among them a balancer's idle ones."""
+    code = (ROOT / "src/limits.rs").read_text(encoding="utf-8")
+    [seconds] = re.findall(r"REST_SHUTDOWN_SECONDS: u64 = (\d+);", code)
+    return int(seconds)
+
+
 def short_graces() -> list[str]:
-    """Where something would kill a node that still drains. A few seconds are for the end after it."""
-    spare = 5
+    """Where something would kill a node that has not ended yet."""
+    spare = requests_end_seconds() + 5
     faults = []
 
     def grace(where: str, given: int, needed: int) -> None:
         if given < needed + spare:
-            faults.append(f"{where}: gives {given} s; a drain may take {needed} s and needs {spare} s more")
+            faults.append(f"{where}: gives {given} s; a drain may take {needed} s, and the end after it {spare} s more")
 
     for name, service in read_yaml("compose.yaml")["services"].items():
         if name.startswith("node-"):
