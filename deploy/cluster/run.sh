@@ -84,6 +84,7 @@ stop() {
   local name=$1 signal=$2 tries
   [ -e "$folder/$name.pid" ] || return 0
   kill "-$signal" "$(cat "$folder/$name.pid")" 2>/dev/null || return 0
+  kill -CONT "$(cat "$folder/$name.pid")" 2>/dev/null || true # it may have been paused
   for ((tries = 0; tries < 300; tries++)); do
     running "$name" || return 0
     sleep 0.1
