@@ -3,7 +3,13 @@
 // Panics are for tests: what cannot fail says why on the spot, with `#[expect]` or by another way of writing it.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use std::{fmt::Display, io::Write, process::ExitCode, time::Duration};
+use std::{
+    fmt::Display,
+    io::{self, Read, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use convene::{
@@ -38,6 +44,8 @@ enum Command {
     Migrate,
     /// Print the effective configuration without secrets, or say what is wrong with it
     CheckConfig,
+    /// Ask the server at WS_HOST and WS_PORT whether it is alive: for a container's health check, which has no curl
+    Health,
     /// Print an access token for a user, signed with this server's secret
     Token(TokenArguments),
 }
@@ -90,6 +98,7 @@ fn main() -> ExitCode {
         Command::Serve => finish(app::run(config)),
         Command::Migrate => finish(migrate(&config)),
         Command::CheckConfig => check_config(&config),
+        Command::Health => finish(health(&config)),
         Command::Token(arguments) => finish(token(&config, arguments)),
     }
 }
@@ -138,6 +147,48 @@ fn check_config(config: &Config) -> ExitCode {
         eprintln!("warning: {warning}");
     }
     ExitCode::SUCCESS
+}
+
+/// Alive is an answer of `/healthz` (docs/operations.md) within this time.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
+/// The first byte of a TLS alert (RFC 8446 section 5.1): how a server with a certificate answers plain HTTP.
+const TLS_ALERT: u8 = 21;
+
+fn health(config: &Config) -> Result<(), String> {
+    let (host, port) = (&config.listen.host, config.listen.port);
+    let answer = ask_for_health(host, port).map_err(|why| {
+        format!("{host}:{port} does not answer: {why}; check that the server runs with the same WS_HOST and WS_PORT")
+    })?;
+    let alive = match &config.listen.tls {
+        None => answer.starts_with(b"HTTP/1.1 200 "),
+        // the process works if it refuses what is no TLS; its certificate is not this command's concern
+        Some(_) => answer.first() == Some(&TLS_ALERT),
+    };
+    if alive {
+        return Ok(());
+    }
+    Err(format!("{host}:{port} does not answer as this server would; check WS_HOST, WS_PORT and what listens there"))
+}
+
+fn ask_for_health(host: &str, port: u16) -> io::Result<Vec<u8>> {
+    let nowhere = || io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address");
+    let address = (host, port).to_socket_addrs()?.next().ok_or_else(nowhere)?;
+    let mut stream = TcpStream::connect_timeout(&reachable(address), HEALTH_PATIENCE)?;
+    stream.set_read_timeout(Some(HEALTH_PATIENCE))?;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut status = [0; "HTTP/1.1 200 ".len()];
+    let length = stream.read(&mut status)?;
+    Ok(status.into_iter().take(length).collect())
+}
+
+/// Who listens on all addresses is asked on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 fn token(config: &Config, arguments: TokenArguments) -> Result<(), String> {

@@ -3,9 +3,11 @@
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use crate::support::raw::RawSocket;
 use crate::support::rest::{PASSWORD, get, post, send};
+use crate::support::server::run_to_end;
 use crate::support::shape::Kind::{Count, Text};
 use crate::support::shape::{assert_shape, number};
 use crate::support::{DEADLINE, Database, Server, User, eventually};
@@ -36,6 +38,36 @@ async fn health_counts_and_tells_the_state_of_its_parts() {
     connections(2).await;
     drop(sockets);
     connections(0).await;
+}
+
+#[tokio::test]
+async fn the_health_command_tells_whether_the_server_is_alive() {
+    let mut server = Server::start().await;
+    let (_, port) = server.authority().rsplit_once(':').expect("the address has a port");
+    let port = port.to_owned();
+    // Listening on all addresses, as in a container, is asked about on loopback.
+    for host in ["127.0.0.1", "0.0.0.0"] {
+        let asked = run_to_end(&["health"], &[("WS_HOST", host), ("WS_PORT", &port)]).await;
+        assert_eq!((asked.status.code(), asked.stderr.len()), (Some(0), 0), "{asked:?}");
+    }
+    server.kill();
+    let asked = run_to_end(&["health"], &[("WS_PORT", &port)]).await;
+    assert_eq!(asked.status.code(), Some(1));
+    let sentence = String::from_utf8_lossy(&asked.stderr);
+    assert!(sentence.contains(&port) && sentence.contains("check that the server runs"), "{sentence}");
+}
+
+#[tokio::test]
+async fn the_health_command_is_not_fooled_by_another_program() {
+    let other = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = other.local_addr().expect("bound").port().to_string();
+    let answering = tokio::spawn(async move {
+        let (mut stream, _) = other.accept().await.expect("the command connects");
+        stream.write_all(b"HTTP/1.1 404 Not Found\r\n\r\n").await.expect("the command reads");
+    });
+    let asked = run_to_end(&["health"], &[("WS_PORT", &port)]).await;
+    assert_eq!(asked.status.code(), Some(1), "{asked:?}");
+    answering.await.expect("the other program answered");
 }
 
 /// The value of a sample, summed over its labels; `None` when there is no such name.

@@ -1,6 +1,7 @@
 //! TLS by certificate and key files: the same REST and the same sockets, encrypted.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
@@ -13,13 +14,18 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::support::server::run_in;
 use crate::support::{DEADLINE, Server, token};
 
 /// A server with a fresh certificate for `localhost`, and that certificate.
 async fn tls_server() -> (Server, CertificateDer<'static>) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    tls_server_in(tempfile::tempdir().expect("a temporary folder").path()).await
+}
+
+/// The same, with its files in `folder`.
+async fn tls_server_in(folder: &Path) -> (Server, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-    let (cert_file, key_file) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let (cert_file, key_file) = (folder.join("cert.pem"), folder.join("key.pem"));
     fs::write(&cert_file, made.cert.pem()).expect("writable");
     fs::write(&key_file, made.signing_key.serialize_pem()).expect("writable");
     let builder = Server::builder().env("TLS_CERT_FILE", cert_file.display());
@@ -94,4 +100,21 @@ async fn noise_instead_of_tls_harms_nobody() {
     let _ = tokio::time::timeout(DEADLINE, plain.read_to_end(&mut answer)).await.expect("the server hangs up");
     assert!(!answer.starts_with(b"HTTP/1.1 200"), "no plain HTTP on a TLS port");
     connect(&server, &certificate).await;
+}
+
+#[tokio::test]
+async fn the_health_command_knows_a_server_with_tls() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (mut server, _) = tls_server_in(folder.path()).await;
+    let (_, port) = server.authority().rsplit_once(':').expect("the address has a port");
+    let port = port.to_owned();
+    let settings = [("WS_PORT", port.as_str()), ("TLS_CERT_FILE", "cert.pem"), ("TLS_KEY_FILE", "key.pem")];
+    let asked = run_in(folder.path(), &["health"], &settings).await;
+    assert_eq!(asked.status.code(), Some(0), "{asked:?}");
+    // Without its certificate's files it takes the server for another program.
+    let asked = run_in(folder.path(), &["health"], &settings[..1]).await;
+    assert_eq!(asked.status.code(), Some(1), "{asked:?}");
+    server.kill();
+    let asked = run_in(folder.path(), &["health"], &settings).await;
+    assert_eq!(asked.status.code(), Some(1), "{asked:?}");
 }

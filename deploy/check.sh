@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Checks every file of deploy/ with its own tool, and that all of them speak of settings and metrics that the server
+# has. Ends with "N passed, N failed".
+#
+#   deploy/check.sh             says what is missing and how to install it
+#   deploy/check.sh --install   installs that first
+set -euo pipefail
+cd "$(dirname "$0")"
+
+case "${1:-}" in
+  "") install=no ;;
+  --install) install=yes ;;
+  *) echo "usage: deploy/check.sh [--install]" >&2; exit 2 ;;
+esac
+
+PATH=$PATH:/usr/sbin
+tools=${CARGO_TARGET_DIR:-$PWD/../target}/deploy-check
+python=$tools/bin/python
+
+# Debian packages, each with the program that shows that it is there.
+needed() {
+  command -v haproxy >/dev/null || echo haproxy
+  command -v nginx >/dev/null || echo nginx-light
+  command -v promtool >/dev/null || echo prometheus
+  command -v shellcheck >/dev/null || echo shellcheck
+  command -v openssl >/dev/null || echo openssl
+  command -v systemd-analyze >/dev/null || echo systemd
+  python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+}
+
+# The environment is good as long as the requirements have not changed since.
+environment_is_good() { cmp -s check/requirements.txt "$tools/requirements.txt"; }
+
+packages=$(needed | tr '\n' ' ')
+if [ "$install" = yes ]; then
+  as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  # shellcheck disable=SC2086 # a list of words on purpose
+  [ -z "$packages" ] || { "${as_root[@]}" apt-get update -q && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -q --no-install-recommends $packages; }
+  if ! environment_is_good; then
+    python3 -m venv --clear "$tools"
+    "$python" -m pip install -q --disable-pip-version-check -r check/requirements.txt
+    cp check/requirements.txt "$tools/"
+  fi
+elif [ -n "$packages" ] || ! environment_is_good; then
+  [ -z "$packages" ] || echo "missing; as root, run: apt-get install -y --no-install-recommends $packages" >&2
+  environment_is_good || echo "missing Python packages (check/requirements.txt)" >&2
+  echo "or let all of it be installed by: bash deploy/check.sh --install" >&2
+  exit 1
+fi
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+passed=0
+failed=0
+
+# One check, silent as long as it passes.
+check() {
+  local what=$1
+  shift
+  if "$@" >"$scratch/output" 2>&1; then
+    passed=$((passed + 1))
+    echo "ok      $what"
+  else
+    failed=$((failed + 1))
+    echo "FAILED  $what"
+    sed 's/^/        /' "$scratch/output"
+  fi
+}
+
+# A place for its files, a certificate, and addresses for the names of the nodes are what a real nginx would have.
+nginx_takes_it() {
+  mkdir -p "$scratch/nginx"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=convene.example.org \
+    -keyout "$scratch/nginx/convene.key" -out "$scratch/nginx/convene.pem" || return 1
+  sed -e "s#/etc/nginx/tls#$scratch/nginx#; s#/var/log/nginx#$scratch/nginx#; s#server node-[0-9]*:#server 127.0.0.1:#" \
+    nginx/convene.conf >"$scratch/nginx/convene.conf"
+  echo "pid $scratch/nginx/pid; error_log stderr; events {} http { include $scratch/nginx/convene.conf; }" \
+    >"$scratch/nginx/nginx.conf"
+  nginx -t -c "$scratch/nginx/nginx.conf"
+}
+
+# The binary that the unit names need not be installed here.
+systemd_takes_it() {
+  sed 's#/usr/local/bin/convene#/bin/true#' systemd/convene.service >"$scratch/convene.service"
+  systemd-analyze verify --man=no "$scratch/convene.service" >"$scratch/verified" 2>&1
+  cat "$scratch/verified"
+  [ ! -s "$scratch/verified" ]
+}
+
+kubernetes_takes_them() {
+  local file
+  for file in kubernetes/*.yaml; do
+    # Files for kustomize and Helm are no resources of the cluster.
+    case $file in */kustomization.yaml | */prometheus-adapter.yaml) continue ;; esac
+    "$tools/bin/kubernetes-validate" --strict --quiet -k 1.31 "$file" || return 1
+  done
+}
+
+check "HAProxy's configuration" haproxy -c -f haproxy/haproxy.cfg
+check "nginx' configuration" nginx_takes_it
+check "Prometheus' configuration and rules" promtool check config prometheus/prometheus.yml
+check "what makes alerts fire, and what does not" promtool test rules prometheus/rules_test.yml
+check "metrics in rules, dashboard and autoscaler are the server's" "$python" check/metrics.py
+check "the systemd unit" systemd_takes_it
+check "the systemd unit shuts out what the server does not need" \
+  systemd-analyze security --offline=true --threshold=20 systemd/convene.service
+check "Kubernetes' resources" kubernetes_takes_them
+check "Kubernetes' resources mean each other" "$python" check/kubernetes.py
+check "the composition" "$python" check/compose.py
+check "the Dockerfile" "$tools/bin/hadolint" Dockerfile
+check "settings are the server's, and no drain is cut short" "$python" check/settings.py
+check "the documentation of it" "$python" check/documents.py
+check "shell scripts" shellcheck check.sh cluster/run.sh
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

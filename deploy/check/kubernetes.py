@@ -1,0 +1,70 @@
+"""What schemas don't see: that the resources in kubernetes/ mean each other, and that the kustomization has them all."""
+
+import re
+
+from common import DEPLOY, ROOT, finish, read_yaml
+
+# Not for the cluster as they are: a list of files, values of a Helm chart, and an example that holds no secret.
+NOT_APPLIED = {"kustomization.yaml", "prometheus-adapter.yaml", "secret.example.yaml"}
+# max_connections (100), less what PostgreSQL keeps for superusers.
+POSTGRES_CONNECTIONS = 97
+
+
+def main() -> None:
+    faults = []
+
+    def same(what: str, one, other) -> None:
+        if one != other:
+            faults.append(f"kubernetes/: {what}: {one} here, {other} there")
+
+    listed = set(read_yaml("kubernetes/kustomization.yaml")["resources"])
+    there = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")} - NOT_APPLIED
+    same("resources of kustomization.yaml and files", sorted(listed), sorted(there))
+
+    deployment = read_yaml("kubernetes/deployment.yaml")
+    name, pod = deployment["metadata"]["name"], deployment["spec"]["template"]
+    labels = pod["metadata"]["labels"]
+    [container] = pod["spec"]["containers"]
+    service = read_yaml("kubernetes/service.yaml")
+    disruption = read_yaml("kubernetes/disruption.yaml")
+    autoscaling = read_yaml("kubernetes/autoscaling.yaml")
+
+    same("labels of the deployment's selector", deployment["spec"]["selector"]["matchLabels"], labels)
+    for spread in pod["spec"]["topologySpreadConstraints"]:
+        same(f"labels of the spread over {spread['topologyKey']}", spread["labelSelector"]["matchLabels"], labels)
+    same("labels of the service", service["spec"]["selector"], labels)
+    same("labels of the disruption budget", disruption["spec"]["selector"]["matchLabels"], labels)
+    same("what is scaled", autoscaling["spec"]["scaleTargetRef"]["name"], name)
+
+    [port] = container["ports"]
+    [service_port] = service["spec"]["ports"]
+    same("the service's port", service_port["targetPort"], port["name"])
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        same(f"the port of {probe}", container[probe]["httpGet"]["port"], port["name"])
+    same("the scraped port", pod["metadata"]["annotations"]["prometheus.io/port"], str(port["containerPort"]))
+    configuration = read_yaml("kubernetes/configmap.yaml")
+    same("the port of the settings", configuration["data"]["WS_PORT"], str(port["containerPort"]))
+
+    sources = {source[kind]["name"] for source in container["envFrom"] for kind in source}
+    secret = read_yaml("kubernetes/secret.example.yaml")
+    same("sources of settings", sources, {configuration["metadata"]["name"], secret["metadata"]["name"]})
+    for rule in read_yaml("kubernetes/ingress.yaml")["spec"]["rules"]:
+        for path in rule["http"]["paths"]:
+            backend = path["backend"]["service"]
+            same(f"the service of {path['path']}", backend["name"], service["metadata"]["name"])
+            same(f"the port of {path['path']}", backend["port"]["name"], service_port["name"])
+
+    limits = (ROOT / "src/limits.rs").read_text(encoding="utf-8")
+    [connections] = re.findall(r"STORE_CONNECTIONS_MAX: usize = (\d+);", limits)
+    pods = autoscaling["spec"]["maxReplicas"] + deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+    if pods * int(connections) > POSTGRES_CONNECTIONS:
+        faults.append(f"kubernetes/: {pods} pods take {connections} connections each, more than PostgreSQL usually has")
+
+    [wanted] = [metric["pods"]["metric"]["name"] for metric in autoscaling["spec"]["metrics"] if "pods" in metric]
+    adapter = read_yaml("kubernetes/prometheus-adapter.yaml")
+    offered = [rule["name"]["as"] for rule in adapter["rules"]["custom"]]
+    same("metrics that are scaled by and that the adapter brings", [wanted], offered)
+    finish(faults)
+
+
+main()

@@ -1,0 +1,88 @@
+"""Every environment variable that deploy/ sets is one that the server reads, and a drain is never cut short."""
+
+import re
+
+from common import ROOT, finish, read, read_yaml
+
+# Read by the C library and tools, or by what runs beside the server.
+NOT_OURS = {"PATH", "TMPDIR", "CARGO_TARGET_DIR"}
+
+
+def known_variables() -> set[str]:
+    """All that could be a variable's name in the code that reads the environment."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "src/config").glob("*.rs")]
+    return set(re.findall(r'"([A-Z][A-Z0-9_]+)"', "\n".join(texts)))
+
+
+def assigned(text: str) -> set[str]:
+    """Names at the start of `NAME=value` words, also in comments: what is shown there should work, too."""
+    return set(re.findall(r"(?:^|[\s#=(])([A-Z][A-Z0-9_]{3,})=", text, re.MULTILINE))
+
+
+def used_variables() -> dict[str, set[str]]:
+    used = {}
+    for name, service in read_yaml("compose.yaml")["services"].items():
+        if name.startswith("node-"):
+            used[f"compose.yaml, {name}"] = set(service["environment"])
+    used["kubernetes/configmap.yaml"] = set(read_yaml("kubernetes/configmap.yaml")["data"])
+    used["kubernetes/secret.example.yaml"] = set(read_yaml("kubernetes/secret.example.yaml")["stringData"])
+    used["kubernetes/deployment.yaml"] = {variable["name"] for variable in container()["env"]}
+    used["Dockerfile"] = set(re.findall(r"^(?:ENV|   ) ([A-Z_]+)=", read("Dockerfile"), re.MULTILINE))
+    for path in ("systemd/convene.env", "systemd/convene.service", "cluster/run.sh"):
+        used[path] = assigned(read(path)) - NOT_OURS
+    return used
+
+
+def container() -> dict:
+    [only] = pod()["containers"]
+    return only
+
+
+def pod() -> dict:
+    return read_yaml("kubernetes/deployment.yaml")["spec"]["template"]["spec"]
+
+
+def default_drain_seconds() -> int:
+    code = (ROOT / "src/config/node.rs").read_text(encoding="utf-8")
+    [seconds] = re.findall(r'"SHUTDOWN_TIMEOUT_SECONDS", [^,]+, (\d+)\)', code)
+    return int(seconds)
+
+
+def requests_end_seconds() -> int:
+    """How long a node that has drained waits for the connections of requests, among them a balancer's idle ones."""
+    code = (ROOT / "src/limits.rs").read_text(encoding="utf-8")
+    [seconds] = re.findall(r"REST_SHUTDOWN_SECONDS: u64 = (\d+);", code)
+    return int(seconds)
+
+
+def short_graces() -> list[str]:
+    """Where something would kill a node that has not ended yet."""
+    spare = requests_end_seconds() + 5
+    faults = []
+
+    def grace(where: str, given: int, needed: int) -> None:
+        if given < needed + spare:
+            faults.append(f"{where}: gives {given} s; a drain may take {needed} s, and the end after it {spare} s more")
+
+    for name, service in read_yaml("compose.yaml")["services"].items():
+        if name.startswith("node-"):
+            given = int(service["stop_grace_period"].removesuffix("s"))
+            grace(f"compose.yaml, {name}", given, int(service["environment"]["SHUTDOWN_TIMEOUT_SECONDS"]))
+    [_, before_seconds] = container()["lifecycle"]["preStop"]["exec"]["command"]
+    drain_seconds = int(read_yaml("kubernetes/configmap.yaml")["data"]["SHUTDOWN_TIMEOUT_SECONDS"])
+    given = pod()["terminationGracePeriodSeconds"]
+    grace("kubernetes/deployment.yaml", given, drain_seconds + int(before_seconds))
+    [given] = re.findall(r"^TimeoutStopSec=(\d+)$", read("systemd/convene.service"), re.MULTILINE)
+    grace("systemd/convene.service", int(given), default_drain_seconds())
+    return faults
+
+
+def main() -> None:
+    known = known_variables()
+    faults = []
+    for where, names in used_variables().items():
+        faults += [f"{where}: the server reads no variable {name}" for name in sorted(names - known)]
+    finish(faults + short_graces())
+
+
+main()
