@@ -163,6 +163,7 @@ sed -e "s/^ *bind :8080/    bind 127.0.0.1:$balancer_port/" -e '/^ *server /d' \
   "$root/deploy/haproxy/haproxy.cfg" >"$folder/haproxy.cfg"
 for ((node = 1; node <= nodes; node++)); do
   echo "    server node-$node 127.0.0.1:${port[node]}" >>"$folder/haproxy.cfg"
+  echo "    server node-$node-anyway 127.0.0.1:${port[node]} backup no-check" >>"$folder/haproxy.cfg"
 done
 start haproxy haproxy -db -f "$folder/haproxy.cfg"
 await haproxy curl -fs "http://127.0.0.1:$balancer_port/readyz"
