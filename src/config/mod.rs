@@ -2,6 +2,7 @@
 //! only place that reads the environment and files; nothing behind it ever asks for a variable by name.
 
 mod auth;
+mod cluster;
 mod listen;
 mod node;
 mod origins;
@@ -17,6 +18,7 @@ use std::{collections::HashMap, env, io, path::Path};
 use self::variables::Variables;
 pub use self::{
     auth::{Anonymous, Auth, PublicKey, PublicKeyAlgorithm, SecretSource},
+    cluster::{Cluster, Place, Redis, RedisTls, Topology},
     listen::Listen,
     node::{Logging, Node},
     origins::Origins,
@@ -35,6 +37,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where things are kept.
     pub storage: Storage,
+    /// How it is joined to other nodes.
+    pub cluster: Cluster,
     /// Who comes in.
     pub auth: Auth,
     /// What a socket may do and how long it may be silent.
@@ -66,6 +70,7 @@ impl Config {
         let auth = Auth::read(&variables, &storage.data_dir, listen.reach())?;
         Ok(Config {
             storage,
+            cluster: Cluster::read(&variables)?,
             auth,
             sockets: Sockets::read(&variables)?,
             rates: Rates::read(&variables)?,
@@ -80,6 +85,7 @@ impl Config {
         let mut lines = Vec::new();
         self.listen.describe(&mut lines);
         self.storage.describe(&mut lines);
+        self.cluster.describe(&mut lines);
         self.auth.describe(&mut lines);
         self.sockets.describe(&mut lines);
         self.rates.describe(&mut lines);
@@ -92,7 +98,7 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         self.auth.warn(&mut warnings);
-        self.storage.warn(&mut warnings);
+        self.cluster.warn(self.storage.database.as_str(), &mut warnings);
         warnings
     }
 }
@@ -150,6 +156,7 @@ pub(crate) mod tests {
         let given = [
             ("JWT_SECRET_KEY", "a secret of more than thirty-two characters"),
             ("DATABASE_URL", "postgres://user:pass%40word@db:5432/convene"),
+            ("REDIS_URL", "redis://user:pass%40word@cache:6380/3"),
             ("NODE_NAME", "one"),
             ("ALLOWED_ORIGINS", "https://a.example,http://localhost:3000"),
             ("TRUSTED_PROXIES", "10.0.0.0/8"),

@@ -16,14 +16,6 @@ pub struct Storage {
     pub offline_queue_max: usize,
     /// `MAX_CACHE_SIZE`: durable events kept per room for recovery.
     pub recovery_events_max: usize,
-    /// Whether `REDIS_URL` or `REDIS_HOST` is set, which this version has no use for.
-    redis: Redis,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Redis {
-    Unset,
-    Set,
 }
 
 /// A database's URL, with its password. Shown without it.
@@ -78,13 +70,11 @@ impl Storage {
         let data_dir = PathBuf::from(variables.text("DATA_DIR").unwrap_or_else(|| "./data".into()));
         let queue = limits::OFFLINE_QUEUE_MAX;
         let recovery = limits::RECOVERY_EVENTS_MAX;
-        let redis = variables.text("REDIS_URL").or_else(|| variables.text("REDIS_HOST"));
         Ok(Storage {
             database: database(variables, &data_dir)?,
             data_dir,
             offline_queue_max: variables.number("MAX_QUEUE_SIZE", 0..=QUEUE_MAX, queue, "messages, such as 100")?,
             recovery_events_max: variables.number("MAX_CACHE_SIZE", 0..=QUEUE_MAX, recovery, "events, such as 1000")?,
-            redis: if redis.is_some() { Redis::Set } else { Redis::Unset },
         })
     }
 
@@ -93,12 +83,6 @@ impl Storage {
         lines.push(("DATABASE_URL", self.database.to_string()));
         lines.push(("MAX_QUEUE_SIZE", self.offline_queue_max.to_string()));
         lines.push(("MAX_CACHE_SIZE", self.recovery_events_max.to_string()));
-    }
-
-    pub(super) fn warn(&self, warnings: &mut Vec<String>) {
-        if self.redis == Redis::Set {
-            warnings.push("REDIS_URL is set, but this version runs as one node and does not use it; unset it".into());
-        }
     }
 }
 

@@ -26,6 +26,8 @@ fn bad_settings() -> Vec<Vec<(&'static str, &'static str)>> {
         ("WS_HOST", "not a host"),
         ("DATABASE_URL", "mysql://root@localhost/x"),
         ("DATABASE_URL", "nonsense"),
+        ("REDIS_URL", "http://localhost"),
+        ("REDIS_PREFIX", "one*"),
         ("WEBSOCKET_REQUESTS_PER_MINUTE", "many"),
         ("WEBSOCKET_REQUESTS_PER_HOUR", "-5"),
         ("WEBSOCKET_BLOCK_DURATION_MINUTES", "1.5"),
@@ -60,6 +62,8 @@ fn bad_settings() -> Vec<Vec<(&'static str, &'static str)>> {
     cases.push(vec![("TLS_KEY_FILE", ""), ("TLS_CERT_FILE", "/no/such/cert.pem")]);
     cases.push(vec![("ALLOW_ANONYMOUS", "true"), ("WS_HOST", "0.0.0.0")]);
     cases.push(vec![("DB_PORT", "x"), ("DB_HOST", "localhost")]);
+    cases.push(vec![("REDIS_PORT", "x"), ("REDIS_HOST", "localhost")]);
+    cases.push(vec![("REDIS_DB", "x"), ("REDIS_HOST", "localhost")]);
     cases
 }
 
