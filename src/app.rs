@@ -18,7 +18,7 @@ use actix_web::web;
 
 use crate::{
     actors::{
-        bridge::{BridgeLink, LinkBoard, Reach, local::LocalBridge},
+        bridge::{BridgeLink, Hush, LinkBoard, Reach, local::LocalBridge, redis::RedisBridge},
         cluster::{self, Cluster},
         journal::Journal,
         messages::{Barrier, Drain, Everyone, Quiesce, StartDraining},
@@ -111,7 +111,7 @@ pub async fn start(config: Config, secret: &Secret) -> Result<Arc<Node>, RunErro
         journal: Journal::new(store.clone(), metrics.clone()).start(),
         presence: PresenceTracker::new(Clock, metrics.clone()).start(),
         cluster: Cluster::default().start(),
-        bridge: BridgeLink::new(&LocalBridge::default().start(), id, Reach::ThisNode, Arc::new(LinkBoard::default())),
+        bridge: bridge(&config, id, &metrics),
         verifier: Arc::new(Verifier::new(&config.auth, secret)?),
         store,
         config: Arc::new(config),
@@ -129,6 +129,19 @@ pub async fn start(config: Config, secret: &Secret) -> Result<Arc<Node>, RunErro
         log::error!("event=cluster_not_wired");
     }
     Ok(node)
+}
+
+/// The line to other nodes, if there may be any. It does not wait for Redis: the node serves without it.
+fn bridge(config: &Config, id: NodeId, metrics: &Arc<Metrics>) -> BridgeLink {
+    let board = Arc::new(LinkBoard::default());
+    match &config.cluster.redis {
+        None => BridgeLink::new(&LocalBridge::default().start(), id, Reach::ThisNode, board),
+        Some(redis) => {
+            log::info!("event=redis url={redis} prefix={} node={id}", redis.prefix);
+            let bridge = RedisBridge::start(redis.clone(), id, board.clone(), metrics.clone());
+            BridgeLink::new(&bridge, id, Reach::Cluster, board)
+        }
+    }
 }
 
 /// Serves REST and sockets on a listener until `shutdown` is ready, then drains the node.
@@ -188,6 +201,8 @@ async fn drain(node: &Node, server: &ServerHandle) {
         }
     }
     server.stop(true).await;
+    // last: until here other nodes are told what happens
+    tell(node.bridge.hush.send(Hush).timeout(limits::ASK_TIMEOUT).await);
     log::info!("event=stopped took_ms={}", began.elapsed().as_millis());
 }
 

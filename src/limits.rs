@@ -81,6 +81,33 @@ pub const ROOM_SPILL_MAX: usize = 4_096;
 /// How soon a room tries a full hub again.
 pub const SPILL_RETRY: Duration = Duration::from_millis(10);
 
+// ---- between nodes ----
+
+/// Bytes of one envelope from another node; a larger one is not looked into.
+pub const ENVELOPE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes after which an envelope takes no further item.
+pub const ENVELOPE_BYTES_FULL: usize = 64 * 1024;
+/// Bytes handed to Redis at once; what comes meanwhile goes next.
+pub const PUBLISH_BYTES_AT_ONCE: usize = 1024 * 1024;
+/// Bytes that may wait to be handed to Redis; more are dropped and counted.
+pub const PUBLISH_QUEUE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes from Redis that may wait to be brought to rooms; more are dropped and counted.
+pub const INBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Channels in one SUBSCRIBE.
+pub const SUBSCRIBE_CHANNELS_MAX: usize = 512;
+/// How often the node says something to itself through Redis.
+pub const LINK_PROBE: Duration = Duration::from_secs(1);
+/// How long it may not hear itself; with `LINK_TICK` a dead link is found within 5 s.
+pub const LINK_SILENCE_MAX: Duration = Duration::from_secs(4);
+/// How often that is looked at.
+pub const LINK_TICK: Duration = Duration::from_millis(250);
+/// How long Redis may take to answer a command.
+pub const REDIS_RESPONSE_MAX: Duration = Duration::from_secs(3);
+/// How long connecting to Redis may take, Sentinel's or Cluster's answers included.
+pub const REDIS_CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Pauses between attempts to connect to Redis, growing from the first to the last.
+pub const REDIS_RETRY: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(2);
+
 // ---- rooms ----
 
 /// Durable events kept per room for recovery.

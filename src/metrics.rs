@@ -1,7 +1,7 @@
 //! What is counted, under the names that dashboards know. Whoever counts calls a method that says what happened; no
 //! label is a text from outside, so that their number is bounded.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::atomic::AtomicU64, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode_registry},
@@ -42,6 +42,47 @@ struct CodeLabel {
     code: u32,
 }
 
+/// Why something said between nodes was not brought.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Lost {
+    /// The link was down when it was said.
+    LinkDown,
+    /// More was said than Redis took.
+    QueueFull,
+    /// It is larger than an envelope may be.
+    TooLarge,
+    /// Redis did not take it.
+    Refused,
+    /// More came than this node's threads took.
+    InboxFull,
+    /// The room or the node it is for has a full mailbox.
+    ReceiverFull,
+    /// A newer release said it.
+    Newer,
+    /// It is nothing that a node says.
+    Unreadable,
+}
+
+impl EncodeLabelValue for Lost {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        encoder.write_str(match self {
+            Lost::LinkDown => "link_down",
+            Lost::QueueFull => "queue_full",
+            Lost::TooLarge => "too_large",
+            Lost::Refused => "refused",
+            Lost::InboxFull => "inbox_full",
+            Lost::ReceiverFull => "receiver_full",
+            Lost::Newer => "newer",
+            Lost::Unreadable => "unreadable",
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct LostLabel {
+    reason: Lost,
+}
+
 /// The content type of [`Metrics::render`] (Prometheus text exposition format 0.0.4).
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -71,6 +112,13 @@ pub struct Metrics {
     store_up: Gauge,
     history_reads: Counter,
     room_gaps: Counter,
+    bridge_up: Gauge,
+    bridge_published: Counter,
+    bridge_received: Counter,
+    bridge_lost: Family<LostLabel, Counter>,
+    bridge_reconnects: Counter,
+    bridge_probe_seconds: Gauge<f64, AtomicU64>,
+    bridge_subscriptions: Gauge,
 }
 
 impl Default for Metrics {
@@ -99,8 +147,16 @@ impl Default for Metrics {
             store_up: Gauge::default(),
             history_reads: Counter::default(),
             room_gaps: Counter::default(),
+            bridge_up: Gauge::default(),
+            bridge_published: Counter::default(),
+            bridge_received: Counter::default(),
+            bridge_lost: Family::default(),
+            bridge_reconnects: Counter::default(),
+            bridge_probe_seconds: Gauge::default(),
+            bridge_subscriptions: Gauge::default(),
         };
         metrics.register();
+        metrics.register_bridge();
         metrics
     }
 }
@@ -143,6 +199,17 @@ impl Metrics {
     /// A gap in what a room has heard is closed from its log.
     pub fn gap_read(&self) {
         self.room_gaps.inc();
+    }
+
+    fn register_bridge(&mut self) {
+        let r = self.registry.sub_registry_with_prefix("bridge");
+        r.register("up", "1 while other nodes are heard", self.bridge_up.clone());
+        r.register("published", "Words handed to Redis", self.bridge_published.clone());
+        r.register("received", "Words brought from other nodes", self.bridge_received.clone());
+        r.register("lost", "Words between nodes that were not brought", self.bridge_lost.clone());
+        r.register("reconnects", "Times that the link to Redis was found broken", self.bridge_reconnects.clone());
+        r.register("probe_seconds", "How long the last probe took", self.bridge_probe_seconds.clone());
+        r.register("subscriptions", "Channels that Redis has confirmed", self.bridge_subscriptions.clone());
     }
 
     /// A socket was opened.
@@ -227,6 +294,42 @@ impl Metrics {
         });
     }
 
+    /// Other nodes are heard.
+    pub fn link_up(&self) {
+        self.bridge_up.set(1);
+    }
+
+    /// The link to Redis was found broken, or could not be made.
+    pub fn link_broke(&self) {
+        self.bridge_up.set(0);
+        self.bridge_reconnects.inc();
+    }
+
+    /// Words were handed to Redis.
+    pub fn published(&self, words: u32) {
+        self.bridge_published.inc_by(u64::from(words));
+    }
+
+    /// A word came from another node.
+    pub fn received(&self) {
+        self.bridge_received.inc();
+    }
+
+    /// Words between nodes were not brought.
+    pub fn lost(&self, reason: Lost, words: u32) {
+        self.bridge_lost.get_or_create(&LostLabel { reason }).inc_by(u64::from(words));
+    }
+
+    /// The node heard itself.
+    pub fn probed(&self, took: Duration) {
+        self.bridge_probe_seconds.set(took.as_secs_f64());
+    }
+
+    /// How many channels Redis has confirmed.
+    pub fn subscriptions(&self, channels: usize) {
+        self.bridge_subscriptions.set(gauge_value(channels));
+    }
+
     /// Everything in the text form that Prometheus scrapes.
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -303,6 +406,13 @@ mod tests {
         metrics.upgraded();
         metrics.upgrade_refused(ErrorCode::AuthenticationFailed);
         metrics.store(StoreState::Up);
+        metrics.published(3);
+        metrics.received();
+        metrics.lost(Lost::ReceiverFull, 2);
+        metrics.link_broke();
+        metrics.link_up();
+        metrics.probed(Duration::from_millis(250));
+        metrics.subscriptions(9);
         let text = metrics.render();
         for (name, value) in [
             ("convene_connections", 1.0),
@@ -324,6 +434,13 @@ mod tests {
             ("convene_upgrades_total{outcome=\"accepted\"}", 1.0),
             ("convene_upgrades_total{outcome=\"AUTHENTICATION_FAILED\"}", 1.0),
             ("convene_store_up", 1.0),
+            ("convene_bridge_up", 1.0),
+            ("convene_bridge_published_total", 3.0),
+            ("convene_bridge_received_total", 1.0),
+            ("convene_bridge_lost_total{reason=\"receiver_full\"}", 2.0),
+            ("convene_bridge_reconnects_total", 1.0),
+            ("convene_bridge_probe_seconds", 0.25),
+            ("convene_bridge_subscriptions", 9.0),
         ] {
             assert_eq!(sample(&text, name), Some(value), "{name} in:\n{text}");
         }

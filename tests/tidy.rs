@@ -25,6 +25,12 @@ struct Room {
     banned: &'static [&'static str],
 }
 
+/// What single files may name although their room must not, each with its reason.
+const EXCUSED: [(&str, &str); 1] = [
+    // The form in which nodes speak to each other is nobody else's: the actors around it know words, not JSON.
+    ("src/actors/bridge/envelope.rs", "serde_json"),
+];
+
 /// The rooms, as in ARCHITECTURE.md.
 const ROOMS: [Room; 7] = [
     Room {
@@ -329,6 +335,9 @@ fn check_rooms(source: &Source, dialects: &BTreeSet<String>, report: &mut Vec<St
         }
     }
     for banned in room.banned {
+        if EXCUSED.contains(&(source.path.as_str(), banned)) {
+            continue;
+        }
         for at in words(&source.code, banned) {
             let line = source.line_of(at);
             report.push(format!("{}:{line}: {} must not use {banned}", source.path, room.folder));
@@ -531,6 +540,8 @@ mod the_checks_see {
         assert_eq!(rooms("src/dialects/mod.rs", "use crate::dialects::channel::X;"), 0);
         assert_eq!(rooms("src/transport/x.rs", "use crate::{core::a, http::b};"), 1);
         assert_eq!(rooms("src/ids.rs", "use crate::core::X;"), 1);
+        assert_eq!(rooms("src/actors/bridge/envelope.rs", "use serde_json::value::RawValue;"), 0);
+        assert_eq!(rooms("src/actors/bridge/mod.rs", "use serde_json::value::RawValue;"), 1);
     }
 
     #[test]

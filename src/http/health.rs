@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{Site, resource};
 use crate::{
+    actors::bridge::{LinkBoard, LinkState},
     limits,
     metrics::{CONTENT_TYPE, Metrics, StoreState},
     store::Store,
@@ -29,16 +30,17 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/metrics", "GET").route(web::get().to(metrics)));
 }
 
-/// What is known of the database.
+/// What is known of the database and of the line to other nodes.
 pub struct HealthBoard {
     store_up: AtomicBool,
+    link: Arc<LinkBoard>,
     started: Instant,
 }
 
 impl HealthBoard {
     /// Starts the probe on this thread; it ends with the board.
-    pub fn watch(store: Store, metrics: Arc<Metrics>) -> Arc<HealthBoard> {
-        let board = Arc::new(HealthBoard { store_up: AtomicBool::new(true), started: Instant::now() });
+    pub fn watch(store: Store, link: Arc<LinkBoard>, metrics: Arc<Metrics>) -> Arc<HealthBoard> {
+        let board = Arc::new(HealthBoard { store_up: AtomicBool::new(true), link, started: Instant::now() });
         metrics.store(StoreState::Up);
         rt::spawn(probe(Arc::downgrade(&board), store, metrics));
         board
@@ -93,6 +95,8 @@ async fn ready(site: web::Data<Site>) -> HttpResponse {
         "the node is stopping"
     } else if !site.health.store_is_up() {
         "the database does not answer"
+    } else if site.health.link.state() == LinkState::Down {
+        "other nodes are not heard through Redis"
     } else {
         return HttpResponse::Ok().json(status("ready"));
     };
@@ -101,13 +105,18 @@ async fn ready(site: web::Data<Site>) -> HttpResponse {
 
 async fn health(site: web::Data<Site>) -> HttpResponse {
     let store_up = site.health.store_is_up();
+    let (redis, link_up) = match site.health.link.state() {
+        LinkState::Disabled => ("disabled", true),
+        LinkState::Up => ("ok", true),
+        LinkState::Down => ("down", false),
+    };
     let statistics = site.gateway.statistics().await;
     HttpResponse::Ok().json(HealthJson {
-        status: if store_up { "healthy" } else { "degraded" },
+        status: if store_up && link_up { "healthy" } else { "degraded" },
         node: &site.config.node.name,
         connections: statistics.connections,
         database: status(if store_up { "ok" } else { "down" }),
-        redis: status("disabled"),
+        redis: status(redis),
         uptime_seconds: site.health.started.elapsed().as_secs(),
     })
 }

@@ -22,6 +22,7 @@ mod load;
 mod operations;
 mod plan;
 mod recovery;
+mod redis_away;
 mod shutdown;
 mod signalling;
 mod slow_consumer;

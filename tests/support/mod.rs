@@ -10,6 +10,7 @@
 
 pub mod guard;
 pub mod postgres;
+pub mod proxy;
 pub mod random;
 pub mod raw;
 pub mod redis;

@@ -1,6 +1,8 @@
-//! A private Redis: no persistence, a free port, ended with the test process.
+//! A private Redis: no persistence, a free port, ended with the test process. Also a sentinel, or a node of a Redis
+//! Cluster, by its arguments.
 
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,49 +13,102 @@ use super::postgres::free_port;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const START_ATTEMPTS: u32 = 5;
+const INSTALL: &str = "Redis is not installed. Install it with: apt-get install -y redis-server";
+/// A cluster's nodes talk on their port and this many above it.
+const CLUSTER_BUS: u16 = 10_000;
 
 /// A Redis server. Dropping it kills it.
 pub struct Redis {
     folder: TempDir,
     port: u16,
+    arguments: Vec<String>,
     process: Option<Child>,
 }
 
 impl Redis {
     /// Starts one and waits until it accepts connections.
     pub fn private() -> Redis {
-        let folder = tempfile::Builder::new().prefix("convene-redis-").tempdir().expect("a temporary folder");
-        guard::remove_at_end(folder.path());
-        let mut redis = Redis { folder, port: 0, process: None };
+        Redis::with(&["--bind", "127.0.0.1"])
+    }
+
+    /// Starts one with further arguments.
+    pub fn with(arguments: &[&str]) -> Redis {
+        let mut redis = Redis::away();
+        redis.arguments.extend(arguments.iter().map(ToString::to_string));
         for _ in 0..START_ATTEMPTS {
             redis.port = free_port();
             if redis.start() {
                 return redis;
             }
         }
-        panic!("redis-server did not start");
+        panic!("redis-server {arguments:?} did not start");
+    }
+
+    /// A place where one may be started later, and where nothing listens until then.
+    pub fn away() -> Redis {
+        let folder = tempfile::Builder::new().prefix("convene-redis-").tempdir().expect("a temporary folder");
+        guard::remove_at_end(folder.path());
+        Redis { folder, port: free_port(), arguments: Vec::new(), process: None }
+    }
+
+    /// A sentinel that watches the master on that port under the name `main`, and alone decides that it is down.
+    pub fn sentinel(master_port: u16, master_password: &str) -> Redis {
+        let mut sentinel = Redis::away();
+        let file = sentinel.folder.path().join("sentinel.conf");
+        let settings = format!(
+            "sentinel monitor main 127.0.0.1 {master_port} 1\nsentinel down-after-milliseconds main 500\n\
+             sentinel failover-timeout main 3000\nsentinel auth-pass main {master_password}\n"
+        );
+        std::fs::write(&file, settings).expect("a temporary folder is writable");
+        // the file comes first on its command line
+        sentinel.arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
+        assert!(sentinel.start(), "redis-server --sentinel did not start");
+        sentinel
+    }
+
+    /// Three masters that share the slots.
+    pub fn cluster() -> Vec<Redis> {
+        let nodes: Vec<Redis> = (0..3).map(|_| Redis::cluster_node()).collect();
+        let addresses: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        let output = Command::new("redis-cli")
+            .args(["--cluster", "create"])
+            .args(&addresses)
+            .arg("--cluster-yes")
+            .output()
+            .expect(INSTALL);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        nodes
+    }
+
+    fn cluster_node() -> Redis {
+        for _ in 0..100 {
+            let mut node = Redis::away();
+            node.port = 20_000 + fastrand::u16(..5_000);
+            node.arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"].map(str::to_owned).into();
+            let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+            if free(node.port) && free(node.port + CLUSTER_BUS) && node.start() {
+                return node;
+            }
+        }
+        panic!("no free pair of ports for a node of a cluster");
     }
 
     /// Starts it, empty, on the same port; false if it ended at once or did not answer.
     pub fn start(&mut self) -> bool {
+        let (file, arguments) = match self.arguments.split_first() {
+            Some((file, rest)) if !file.starts_with("--") => (Some(file), rest),
+            Some(_) | None => (None, &self.arguments[..]),
+        };
         let process = Command::new("redis-server")
-            .args([
-                "--port",
-                &self.port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--dir",
-            ])
+            .args(file)
+            .args(["--port", &self.port.to_string(), "--save", "", "--appendonly", "no", "--dir"])
             .arg(self.folder.path())
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("Redis is not installed. Install it with: apt-get install -y redis-server");
+            .expect(INSTALL);
         guard::watch(process.id(), Ending::Kill);
         self.process = Some(process);
         let deadline = Instant::now() + START_TIMEOUT;
@@ -84,6 +139,30 @@ impl Redis {
     /// `redis://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it may keep files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Makes the ACL user `convene` with the password `p@ss`, who may use nothing but these commands on our channels.
+    pub fn let_in(&self, admin: &[&str], commands: &[&str]) {
+        let user = ["ACL", "SETUSER", "convene", "on", ">p@ss", "resetchannels", "&convene:*"];
+        let answer = self.cli(&[admin, &user, commands].concat());
+        assert_eq!(answer.trim(), "OK");
+    }
+
+    /// What `redis-cli` says to that.
+    pub fn cli(&self, arguments: &[&str]) -> String {
+        let port = self.port.to_string();
+        let output = Command::new("redis-cli").args(["-p", &port]).args(arguments).output().expect(INSTALL);
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 

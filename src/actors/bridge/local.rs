@@ -4,7 +4,7 @@
 use actix::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Attach, Carried, Carry, Detach, Enlist, Follow, Heard, LinkIs, Listening, Say, To, Unfollow};
+use super::{Attach, Carried, Carry, Detach, Enlist, Follow, Heard, Hush, LinkIs, Listening, Say, To, Unfollow};
 use crate::{
     ids::{NodeId, RoomId, UserId},
     limits,
@@ -117,4 +117,11 @@ impl Handler<Say> for LocalBridge {
             }
         }
     }
+}
+
+impl Handler<Hush> for LocalBridge {
+    type Result = ();
+
+    /// What was said before is in the others' mailboxes already.
+    fn handle(&mut self, _: Hush, _: &mut Self::Context) {}
 }

@@ -2,7 +2,9 @@
 //! what other nodes have to, and the bridge brings both what those say. It only carries: what is durable is in the
 //! database before it is handed over, so a bridge may lose, repeat or delay anything, and must never wait for anybody.
 
+pub mod envelope;
 pub mod local;
+pub mod redis;
 
 use std::sync::{
     Arc,
@@ -220,6 +222,12 @@ pub struct Say {
     pub word: NodeWord,
 }
 
+/// The last word to a bridge, answered when what was said before has gone out or has no prospect to; then it carries
+/// nothing more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Hush;
+
 // ---- a node's line ----
 
 /// How far a bridge reaches.
@@ -290,6 +298,8 @@ pub struct BridgeLink {
     pub carry: Recipient<Carry>,
     /// For [`Say`].
     pub say: Recipient<Say>,
+    /// For [`Hush`].
+    pub hush: Recipient<Hush>,
 }
 
 impl BridgeLink {
@@ -303,7 +313,8 @@ impl BridgeLink {
             + Handler<Follow>
             + Handler<Unfollow>
             + Handler<Carry>
-            + Handler<Say>,
+            + Handler<Say>
+            + Handler<Hush>,
     {
         BridgeLink {
             node,
@@ -316,6 +327,7 @@ impl BridgeLink {
             unfollow: bridge.clone().recipient(),
             carry: bridge.clone().recipient(),
             say: bridge.clone().recipient(),
+            hush: bridge.clone().recipient(),
         }
     }
 

@@ -1,0 +1,461 @@
+//! The form in which nodes speak to each other: JSON, several words in one envelope. Nodes of two neighbouring releases
+//! run side by side during a rolling upgrade, so the names here are the contract: fields and words are only ever added.
+//! A reader skips words that it does not know, and whole envelopes of a higher version. Whatever comes in, it must
+//! neither panic nor take more memory than a small multiple of the bytes that came.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{NodeWord, RoomWord};
+use crate::{
+    actors::{
+        fanout::{Audience, Broadcast},
+        outbox::ConnKey,
+    },
+    core::{
+        command::{RawJson, SignalKind, Typing},
+        elsewhere::PartWord,
+        event::{Durable, Ephemeral, Event, EventBody, RoomIdentity, RoomScope},
+        peers::Beat,
+        profile::Author,
+        roster::RosterWord,
+    },
+    ids::{EventId, GroupId, NodeId, RoomId, Seq, Timestamp, UserId},
+    limits,
+};
+
+/// Readers of version n understand all envelopes up to n. It grows only when old readers would misunderstand.
+const VERSION: u32 = 1;
+
+// ---- the form ----
+
+#[derive(Deserialize)]
+struct EnvelopeForm<'a> {
+    v: u32,
+    node: NodeId,
+    #[serde(borrow)]
+    items: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct VersionForm {
+    v: u32,
+}
+
+/// One word: exactly one of the fields.
+#[derive(Default, Serialize, Deserialize)]
+struct ItemForm<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    event: Option<EventForm<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    members: Option<PartWord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expel: Option<UserForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    beat: Option<Beat>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    roster: Option<RosterWord>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    direct: Option<DirectForm<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    notice: Option<NoticeForm<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    close: Option<CloseForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revoke: Option<RevokeForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    block: Option<BlockForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spent: Option<SpentForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probe: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UserForm {
+    user: UserId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DirectForm<'a> {
+    user: UserId,
+    #[serde(borrow)]
+    event: EventForm<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NoticeForm<'a> {
+    user: UserId,
+    #[serde(borrow)]
+    data: &'a RawValue,
+    at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CloseForm {
+    user: UserId,
+    worker: u16,
+    generation: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RevokeForm {
+    user: UserId,
+    before: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BlockForm {
+    user: UserId,
+    until: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SpentForm {
+    user: UserId,
+    requests: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EventForm<'a> {
+    room: RoomId,
+    scope: ScopeForm,
+    at: Timestamp,
+    /// An audience of a newer release makes the word unreadable, rather than heard by everyone.
+    #[serde(default, skip_serializing_if = "AudienceForm::is_everyone")]
+    to: AudienceForm,
+    #[serde(borrow)]
+    body: BodyForm<'a>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AudienceForm {
+    #[default]
+    Everyone,
+    Only(UserId),
+    EveryoneBut(UserId),
+}
+
+impl AudienceForm {
+    fn is_everyone(&self) -> bool {
+        matches!(self, AudienceForm::Everyone)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ScopeForm {
+    Channel { group: GroupId },
+    Direct { users: [UserId; 2] },
+}
+
+// Tagged from outside: raw JSON can't be read inside an enum that is tagged from inside.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum BodyForm<'a> {
+    Durable {
+        seq: Seq,
+        id: EventId,
+        what: Durable,
+    },
+    UserJoined {
+        user: Author,
+    },
+    UserLeft {
+        user: Author,
+    },
+    Typing {
+        user: Author,
+        typing: TypingForm,
+    },
+    Signal {
+        from: Author,
+        signal: SignalForm,
+        #[serde(borrow)]
+        data: &'a RawValue,
+    },
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TypingForm {
+    Started,
+    Stopped,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SignalForm {
+    Offer,
+    Answer,
+    IceCandidate,
+}
+
+// ---- writing ----
+
+/// What goes into an envelope.
+#[derive(Clone, Debug)]
+pub enum Word {
+    /// On a room's channel.
+    Room(RoomWord),
+    /// On all others.
+    Node(NodeWord),
+    /// The node to itself.
+    Probe(u64),
+}
+
+/// An envelope that is being filled.
+pub struct Draft {
+    bytes: Vec<u8>,
+    items: u32,
+}
+
+/// The word has no place in an envelope: it is larger than what readers look into.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooLarge;
+
+impl Draft {
+    /// An empty one of that node.
+    pub fn new(node: NodeId) -> Draft {
+        Draft { bytes: format!(r#"{{"v":{VERSION},"node":"{node}","items":["#).into_bytes(), items: 0 }
+    }
+
+    /// How many words it holds.
+    pub fn items(&self) -> u32 {
+        self.items
+    }
+
+    /// Its bytes, closed.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len() + 2
+    }
+
+    /// Whether it should be followed by another one.
+    pub fn is_full(&self) -> bool {
+        self.bytes() >= limits::ENVELOPE_BYTES_FULL
+    }
+
+    /// Adds a word.
+    ///
+    /// # Errors
+    /// If it is too large; then the draft is as before.
+    pub fn add(&mut self, word: &Word) -> Result<(), TooLarge> {
+        let before = self.bytes.len();
+        if self.items > 0 {
+            self.bytes.push(b',');
+        }
+        let written = item(word).and_then(|form| serde_json::to_writer(&mut self.bytes, &form));
+        if written.is_err() || self.bytes() > limits::ENVELOPE_BYTES_MAX {
+            self.bytes.truncate(before);
+            return Err(TooLarge);
+        }
+        self.items += 1;
+        Ok(())
+    }
+
+    /// The bytes to send.
+    pub fn seal(mut self) -> Vec<u8> {
+        self.bytes.extend_from_slice(b"]}");
+        self.bytes
+    }
+}
+
+/// The only error is raw JSON that is none, which no dialect lets in.
+fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
+    let mut form = ItemForm::default();
+    match word {
+        Word::Probe(number) => form.probe = Some(*number),
+        Word::Room(RoomWord::Event(broadcast)) => form.event = Some(event_form(broadcast)?),
+        Word::Room(RoomWord::Members(part)) => form.members = Some(part.clone()),
+        Word::Room(RoomWord::Expel { user }) => form.expel = Some(UserForm { user: user.clone() }),
+        Word::Node(NodeWord::Beat(beat)) => form.beat = Some(beat.clone()),
+        Word::Node(NodeWord::Roster(roster)) => form.roster = Some(roster.clone()),
+        Word::Node(NodeWord::Direct { user, broadcast }) => {
+            form.direct = Some(DirectForm { user: user.clone(), event: event_form(broadcast)? });
+        }
+        Word::Node(NodeWord::Notice { user, data, at }) => {
+            form.notice = Some(NoticeForm { user: user.clone(), data: raw(data)?, at: *at });
+        }
+        Word::Node(NodeWord::Close { user, conn: ConnKey { worker, generation } }) => {
+            form.close = Some(CloseForm { user: user.clone(), worker: *worker, generation: *generation });
+        }
+        Word::Node(NodeWord::Revoke { user, before }) => {
+            form.revoke = Some(RevokeForm { user: user.clone(), before: *before });
+        }
+        Word::Node(NodeWord::Block { user, until }) => {
+            form.block = Some(BlockForm { user: user.clone(), until: *until });
+        }
+        Word::Node(NodeWord::Spent { user, requests }) => {
+            form.spent = Some(SpentForm { user: user.clone(), requests: *requests });
+        }
+    }
+    Ok(form)
+}
+
+fn raw(json: &RawJson) -> serde_json::Result<&RawValue> {
+    serde_json::from_str(json.as_str())
+}
+
+fn event_form(broadcast: &Broadcast) -> serde_json::Result<EventForm<'_>> {
+    let Event { room, at, body } = &broadcast.event;
+    let to = match &broadcast.audience {
+        Audience::Everyone => AudienceForm::Everyone,
+        Audience::Only(user) => AudienceForm::Only(user.clone()),
+        Audience::EveryoneBut(user) => AudienceForm::EveryoneBut(user.clone()),
+    };
+    let scope = match &room.scope {
+        RoomScope::Channel { group } => ScopeForm::Channel { group: *group },
+        RoomScope::Direct { users } => ScopeForm::Direct { users: users.clone() },
+    };
+    let body = match body {
+        EventBody::Durable { seq, id, what } => BodyForm::Durable { seq: *seq, id: *id, what: what.clone() },
+        EventBody::Ephemeral(Ephemeral::UserJoined { user }) => BodyForm::UserJoined { user: user.clone() },
+        EventBody::Ephemeral(Ephemeral::UserLeft { user }) => BodyForm::UserLeft { user: user.clone() },
+        EventBody::Ephemeral(Ephemeral::Typing { user, typing }) => {
+            let typing = match typing {
+                Typing::Started => TypingForm::Started,
+                Typing::Stopped => TypingForm::Stopped,
+            };
+            BodyForm::Typing { user: user.clone(), typing }
+        }
+        EventBody::Ephemeral(Ephemeral::Signal { from, kind, data }) => {
+            let signal = match kind {
+                SignalKind::Offer => SignalForm::Offer,
+                SignalKind::Answer => SignalForm::Answer,
+                SignalKind::IceCandidate => SignalForm::IceCandidate,
+            };
+            BodyForm::Signal { from: from.clone(), signal, data: raw(data)? }
+        }
+    };
+    Ok(EventForm { room: room.id, scope, at: *at, to, body })
+}
+
+// ---- reading ----
+
+/// An envelope that was understood as such; its words are read one by one.
+pub struct Envelope<'a> {
+    /// Which node speaks.
+    pub from: NodeId,
+    items: Vec<&'a RawValue>,
+}
+
+/// Why an envelope, or one of its words, was not read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unread {
+    /// Of a newer release.
+    Newer,
+    /// No node of ours has written it.
+    Rubbish,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads the outside.
+    ///
+    /// # Errors
+    /// If it is none, or of a newer version.
+    pub fn open(payload: &'a [u8]) -> Result<Envelope<'a>, Unread> {
+        if payload.len() > limits::ENVELOPE_BYTES_MAX {
+            return Err(Unread::Rubbish);
+        }
+        let form: EnvelopeForm<'a> = match serde_json::from_slice(payload) {
+            Ok(form) => form,
+            Err(_) => return Err(version_only(payload)),
+        };
+        match form.v {
+            0 => Err(Unread::Rubbish),
+            1..=VERSION => Ok(Envelope { from: form.node, items: form.items }),
+            _newer => Err(Unread::Newer),
+        }
+    }
+
+    /// The words, in the order in which they were said.
+    pub fn words(&self) -> impl Iterator<Item = Result<Word, Unread>> {
+        self.items.iter().map(|item| {
+            let form: ItemForm<'_> = serde_json::from_str(item.get()).map_err(|_| Unread::Rubbish)?;
+            // an object without a field that we know
+            word(form).ok_or(Unread::Newer)
+        })
+    }
+}
+
+/// What a payload is that has not the shape of this version.
+fn version_only(payload: &[u8]) -> Unread {
+    match serde_json::from_slice(payload) {
+        Ok(VersionForm { v }) if v > VERSION => Unread::Newer,
+        Ok(_) | Err(_) => Unread::Rubbish,
+    }
+}
+
+fn word(form: ItemForm<'_>) -> Option<Word> {
+    let room = if let Some(event) = form.event {
+        Some(RoomWord::Event(broadcast(event)))
+    } else if let Some(part) = form.members {
+        Some(RoomWord::Members(part))
+    } else {
+        form.expel.map(|UserForm { user }| RoomWord::Expel { user })
+    };
+    if let Some(word) = room {
+        return Some(Word::Room(word));
+    }
+    let node = if let Some(DirectForm { user, event }) = form.direct {
+        Some(NodeWord::Direct { user, broadcast: broadcast(event) })
+    } else if let Some(roster) = form.roster {
+        Some(NodeWord::Roster(roster))
+    } else if let Some(beat) = form.beat {
+        Some(NodeWord::Beat(beat))
+    } else if let Some(SpentForm { user, requests }) = form.spent {
+        Some(NodeWord::Spent { user, requests })
+    } else if let Some(NoticeForm { user, data, at }) = form.notice {
+        Some(NodeWord::Notice { user, data: RawJson::from_parsed(data.get()), at })
+    } else if let Some(CloseForm { user, worker, generation }) = form.close {
+        Some(NodeWord::Close { user, conn: ConnKey { worker, generation } })
+    } else if let Some(RevokeForm { user, before }) = form.revoke {
+        Some(NodeWord::Revoke { user, before })
+    } else {
+        form.block.map(|BlockForm { user, until }| NodeWord::Block { user, until })
+    };
+    node.map(Word::Node).or(form.probe.map(Word::Probe))
+}
+
+fn broadcast(form: EventForm<'_>) -> Arc<Broadcast> {
+    let EventForm { room, scope, at, to, body } = form;
+    let audience = match to {
+        AudienceForm::Everyone => Audience::Everyone,
+        AudienceForm::Only(user) => Audience::Only(user),
+        AudienceForm::EveryoneBut(user) => Audience::EveryoneBut(user),
+    };
+    let scope = match scope {
+        ScopeForm::Channel { group } => RoomScope::Channel { group },
+        ScopeForm::Direct { users } => RoomScope::Direct { users },
+    };
+    let body = match body {
+        BodyForm::Durable { seq, id, what } => EventBody::Durable { seq, id, what },
+        BodyForm::UserJoined { user } => EventBody::Ephemeral(Ephemeral::UserJoined { user }),
+        BodyForm::UserLeft { user } => EventBody::Ephemeral(Ephemeral::UserLeft { user }),
+        BodyForm::Typing { user, typing } => {
+            let typing = match typing {
+                TypingForm::Started => Typing::Started,
+                TypingForm::Stopped => Typing::Stopped,
+            };
+            EventBody::Ephemeral(Ephemeral::Typing { user, typing })
+        }
+        BodyForm::Signal { from, signal, data } => {
+            let kind = match signal {
+                SignalForm::Offer => SignalKind::Offer,
+                SignalForm::Answer => SignalKind::Answer,
+                SignalForm::IceCandidate => SignalKind::IceCandidate,
+            };
+            let data = RawJson::from_parsed(data.get());
+            EventBody::Ephemeral(Ephemeral::Signal { from, kind, data })
+        }
+    };
+    let room = Arc::new(RoomIdentity { id: room, scope });
+    Broadcast::new(Event { room, at, body }, audience)
+}
+
+#[cfg(test)]
+#[path = "envelope_tests.rs"]
+mod tests;

@@ -1,0 +1,321 @@
+//! Every word comes back as it was said, whatever is in it; rubbish is refused; neighbouring releases understand each
+//! other.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::core::{presence::Status, roster::SocketEntry};
+
+// ---- every word ----
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z]{1,8}", "\\PC{1,20}", Just("\"quotes\"\\ \u{2028} \u{1F600} </script>".to_owned())]
+}
+
+fn user() -> impl Strategy<Value = UserId> {
+    "[a-zA-Z0-9:{}é\" ]{1,12}".prop_map(|id| UserId::new(id).unwrap())
+}
+
+fn author() -> impl Strategy<Value = Author> {
+    (user(), text()).prop_map(|(id, username)| Author { id, username: username.into() })
+}
+
+fn at() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(|unix_ms| Timestamp { unix_ms })
+}
+
+fn json() -> impl Strategy<Value = RawJson> {
+    prop_oneof![
+        Just(r#"{"sdp":"v=0\r\n","n":1e400,"deep":[[[{}]]]}"#.to_owned()),
+        Just("  null ".trim().to_owned()),
+        text().prop_map(|text| serde_json::to_string(&text).unwrap()),
+    ]
+    .prop_map(|json| RawJson::from_parsed(&json))
+}
+
+fn uuid() -> impl Strategy<Value = uuid::Uuid> {
+    any::<u128>().prop_map(uuid::Uuid::from_u128)
+}
+
+fn scope() -> impl Strategy<Value = RoomScope> {
+    prop_oneof![
+        uuid().prop_map(|id| RoomScope::Channel { group: GroupId(id) }),
+        (user(), user()).prop_map(|(a, b)| RoomScope::Direct { users: [a, b] }),
+    ]
+}
+
+fn audience() -> impl Strategy<Value = Audience> {
+    prop_oneof![Just(Audience::Everyone), user().prop_map(Audience::Only), user().prop_map(Audience::EveryoneBut)]
+}
+
+fn body() -> impl Strategy<Value = EventBody> {
+    let durable = (any::<i64>(), uuid(), author(), text()).prop_map(|(seq, id, sender, content)| EventBody::Durable {
+        seq: Seq(seq),
+        id: EventId(id),
+        what: Durable::MessageSent { sender, content: content.into() },
+    });
+    let typing = (author(), prop_oneof![Just(Typing::Started), Just(Typing::Stopped)]);
+    let kind = prop_oneof![Just(SignalKind::Offer), Just(SignalKind::Answer), Just(SignalKind::IceCandidate)];
+    let ephemeral = prop_oneof![
+        author().prop_map(|user| Ephemeral::UserJoined { user }),
+        author().prop_map(|user| Ephemeral::UserLeft { user }),
+        typing.prop_map(|(user, typing)| Ephemeral::Typing { user, typing }),
+        (author(), kind, json()).prop_map(|(from, kind, data)| Ephemeral::Signal { from, kind, data }),
+    ];
+    prop_oneof![durable, ephemeral.prop_map(EventBody::Ephemeral)]
+}
+
+fn event() -> impl Strategy<Value = Arc<Broadcast>> {
+    (uuid(), scope(), at(), body(), audience()).prop_map(|(room, scope, at, body, audience)| {
+        let room = Arc::new(RoomIdentity { id: RoomId(room), scope });
+        Broadcast::new(Event { room, at, body }, audience)
+    })
+}
+
+fn members() -> impl Strategy<Value = PartWord> {
+    let users = || prop::collection::vec(author(), 0..4);
+    prop_oneof![
+        any::<(u64, u64)>().prop_map(|(life, version)| PartWord::Digest { life, version }),
+        (any::<(u64, u64)>(), users(), prop::collection::vec(user(), 0..4))
+            .prop_map(|((life, version), joined, left)| PartWord::Diff { life, version, joined, left }),
+        any::<u64>().prop_map(|of| PartWord::Ask { of: NodeId(of) }),
+        (any::<(u64, u64, u32, u32)>(), users()).prop_map(|((life, version, piece, pieces), users)| {
+            PartWord::Part { life, version, piece, pieces, users }
+        }),
+        any::<u64>().prop_map(|life| PartWord::Gone { life }),
+    ]
+}
+
+fn roster() -> impl Strategy<Value = RosterWord> {
+    let socket = (user(), any::<(u16, u32)>(), at())
+        .prop_map(|(user, (worker, generation), opened_at)| SocketEntry { user, worker, generation, opened_at })
+        .boxed();
+    let sockets = move || prop::collection::vec(socket.clone(), 0..4).boxed();
+    let status = prop_oneof![Just(Status::Online), Just(Status::Away), Just(Status::Busy)];
+    let statuses = prop::collection::vec((user(), status), 0..4).boxed();
+    prop_oneof![
+        (any::<u64>(), sockets(), sockets(), statuses.clone())
+            .prop_map(|(version, opened, closed, statuses)| RosterWord::Diff { version, opened, closed, statuses }),
+        any::<u64>().prop_map(|of| RosterWord::Ask { of: NodeId(of) }),
+        (any::<(u64, u32, u32)>(), sockets(), statuses).prop_map(|((version, piece, pieces), sockets, statuses)| {
+            RosterWord::Part { version, piece, pieces, sockets, statuses }
+        }),
+    ]
+}
+
+fn word() -> impl Strategy<Value = Word> {
+    let beat = (text(), any::<(u64, u64, u64, u64, u64)>(), any::<Option<u64>>());
+    let beat = beat.prop_map(|(name, (uptime_seconds, connections, users, rooms, roster_version), leaving_ms)| Beat {
+        name,
+        uptime_seconds,
+        connections,
+        users,
+        rooms,
+        roster_version,
+        leaving_ms,
+    });
+    let room = prop_oneof![
+        event().prop_map(RoomWord::Event),
+        members().prop_map(RoomWord::Members),
+        user().prop_map(|user| RoomWord::Expel { user }),
+    ];
+    let node = prop_oneof![
+        beat.prop_map(NodeWord::Beat),
+        roster().prop_map(NodeWord::Roster),
+        (user(), event()).prop_map(|(user, broadcast)| NodeWord::Direct { user, broadcast }),
+        (user(), json(), at()).prop_map(|(user, data, at)| NodeWord::Notice { user, data, at }),
+        (user(), any::<(u16, u32)>()).prop_map(|(user, (worker, generation))| {
+            NodeWord::Close { user, conn: ConnKey { worker, generation } }
+        }),
+        (user(), at()).prop_map(|(user, before)| NodeWord::Revoke { user, before }),
+        (user(), at()).prop_map(|(user, until)| NodeWord::Block { user, until }),
+        (user(), any::<u32>()).prop_map(|(user, requests)| NodeWord::Spent { user, requests }),
+    ];
+    prop_oneof![room.prop_map(Word::Room), node.prop_map(Word::Node), any::<u64>().prop_map(Word::Probe)]
+}
+
+/// All that is in a word; what is encoded for sockets is made anew on each node.
+fn shown(word: &Word) -> String {
+    let event = |broadcast: &Broadcast| format!("{:?} {:?}", broadcast.event, broadcast.audience);
+    match word {
+        Word::Room(RoomWord::Event(broadcast)) => event(broadcast),
+        Word::Node(NodeWord::Direct { user, broadcast }) => format!("direct {user} {}", event(broadcast)),
+        other => format!("{other:?}"),
+    }
+}
+
+fn sealed(words: &[Word]) -> Vec<u8> {
+    let mut draft = Draft::new(NodeId(0xab));
+    words.iter().for_each(|word| draft.add(word).unwrap());
+    assert_eq!(draft.items() as usize, words.len());
+    let bytes = draft.bytes();
+    let sealed = draft.seal();
+    assert_eq!(sealed.len(), bytes);
+    sealed
+}
+
+fn read(payload: &[u8]) -> Vec<Result<String, Unread>> {
+    let envelope = Envelope::open(payload).unwrap();
+    assert_eq!(envelope.from, NodeId(0xab));
+    envelope.words().map(|word| word.map(|word| shown(&word))).collect()
+}
+
+/// Puts a field that nobody knows into every object that has named fields.
+fn with_more_fields(payload: &[u8]) -> Vec<u8> {
+    fn grow(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                fields.values_mut().for_each(grow);
+                // the only key of an object may be the tag of an enum, and has to stay alone
+                let names = ["only", "everyone_but"];
+                let tag = fields.len() == 1 && fields.iter().all(|(k, v)| v.is_object() || names.contains(&k.as_str()));
+                if !tag {
+                    fields.insert("of_a_later_release".into(), serde_json::json!({"deep": [1, null]}));
+                }
+            }
+            serde_json::Value::Array(values) => values.iter_mut().for_each(grow),
+            _plain => {}
+        }
+    }
+    let mut value = serde_json::from_slice(payload).unwrap();
+    grow(&mut value);
+    serde_json::to_vec(&value).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn every_word_comes_back_as_it_was_said(words in prop::collection::vec(word(), 0..6)) {
+        let payload = sealed(&words);
+        let expected: Vec<_> = words.iter().map(|word| Ok(shown(word))).collect();
+        prop_assert_eq!(read(&payload), expected);
+    }
+
+    #[test]
+    fn whatever_bytes_come_nothing_breaks(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        if let Ok(envelope) = Envelope::open(&bytes) {
+            envelope.words().for_each(drop);
+        }
+    }
+
+    #[test]
+    fn a_damaged_envelope_breaks_nothing(word in word(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut payload = sealed(&[word]);
+        let at = at.index(payload.len());
+        payload[at] = byte;
+        if let Ok(envelope) = Envelope::open(&payload) {
+            envelope.words().for_each(drop);
+        }
+        if let Ok(envelope) = Envelope::open(&payload[..at]) {
+            envelope.words().for_each(drop);
+        }
+    }
+
+    #[test]
+    fn fields_of_a_later_release_are_passed_over(word in word().prop_filter("raw JSON is not ours", |word| {
+        !matches!(word, Word::Node(NodeWord::Notice { .. })) && !shown(word).contains("Signal")
+    })) {
+        let grown = with_more_fields(&sealed(std::slice::from_ref(&word)));
+        prop_assert_eq!(read(&grown), [Ok(shown(&word))]);
+    }
+}
+
+// ---- neighbouring releases, and strangers ----
+
+#[test]
+fn words_of_a_later_release_are_skipped_one_by_one() {
+    let payload = br#"{"v":1,"node":"ab","later":1,"items":[{"dance":{"x":1}},{"probe":7},{"probe":"seven"},{},3,
+        {"event":{"room":"x"}},{"members":{"say":"sing","life":1}},{"probe":8,"trace":"y"}]}"#;
+    let expected: Vec<Result<String, Unread>> = vec![
+        Err(Unread::Newer),
+        Ok("Probe(7)".into()),
+        Err(Unread::Rubbish),
+        Err(Unread::Newer),
+        Err(Unread::Rubbish),
+        Err(Unread::Rubbish),
+        Err(Unread::Rubbish),
+        Ok("Probe(8)".into()),
+    ];
+    assert_eq!(read(payload), expected);
+}
+
+#[test]
+fn an_audience_of_a_later_release_is_nobody() {
+    let event = |to: &str| {
+        let body = r#""body":{"user_left":{"user":{"id":"a","username":"a"}}}"#;
+        let room = "00000000-0000-0000-0000-000000000001";
+        format!(
+            r#"{{"v":1,"node":"ab","items":[{{"event":{{"room":"{room}","scope":{{"channel":{{"group":"{room}"}}}},
+            "at":1,{to}{body}}}}}]}}"#
+        )
+    };
+    assert!(read(event("").as_bytes())[0].as_ref().unwrap().ends_with("Everyone"));
+    assert!(read(event(r#""to":{"only":"b"},"#).as_bytes())[0].as_ref().unwrap().ends_with(r#"Only(UserId("b"))"#));
+    assert_eq!(read(event(r#""to":{"moderators":{}},"#).as_bytes()), [Err(Unread::Rubbish)]);
+}
+
+#[test]
+fn a_higher_version_is_ignored_whole_and_rubbish_is_told_apart() {
+    let opened = |payload: &str| Envelope::open(payload.as_bytes()).map(|envelope| envelope.from);
+    assert_eq!(opened(r#"{"v":1,"node":"ab","items":[]}"#), Ok(NodeId(0xab)));
+    assert_eq!(opened(r#"{"v":2,"node":"ab","items":[{"probe":1}]}"#), Err(Unread::Newer));
+    assert_eq!(opened(r#"{"v":2,"words":"in another form"}"#), Err(Unread::Newer));
+    for rubbish in ["", "hello", "{}", "[]", "{\"v\":1}", r#"{"v":0,"node":"ab","items":[]}"#, "{\"v\":-1}", "\u{0}"] {
+        assert_eq!(opened(rubbish), Err(Unread::Rubbish), "{rubbish}");
+    }
+    assert_eq!(opened(r#"{"v":1,"node":"nobody","items":[]}"#), Err(Unread::Rubbish));
+    let nested = format!(r#"{{"v":1,"node":"ab","items":[{}{}]}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(read(nested.as_bytes()), [Err(Unread::Rubbish)]);
+}
+
+#[test]
+fn what_is_too_large_is_neither_sent_nor_looked_into() {
+    let word = |bytes: usize| {
+        let data = RawJson::from_parsed(&format!("\"{}\"", "x".repeat(bytes)));
+        Word::Node(NodeWord::Notice { user: UserId::new("a").unwrap(), data, at: Timestamp::default() })
+    };
+    let mut draft = Draft::new(NodeId(1));
+    draft.add(&Word::Probe(1)).unwrap();
+    assert_eq!(draft.add(&word(limits::ENVELOPE_BYTES_MAX)), Err(TooLarge));
+    draft.add(&Word::Probe(2)).unwrap();
+    assert_eq!((draft.items(), draft.is_full()), (2, false));
+    draft.add(&word(limits::ENVELOPE_BYTES_FULL)).unwrap();
+    assert!(draft.is_full());
+    let payload = draft.seal();
+    assert_eq!(Envelope::open(&payload).unwrap().words().filter(Result::is_ok).count(), 3);
+    let padded = [payload, vec![b' '; limits::ENVELOPE_BYTES_MAX]].concat();
+    assert_eq!(Envelope::open(&padded).map(|_| ()), Err(Unread::Rubbish));
+}
+
+/// What is on the wire today, which the next release has to read.
+#[test]
+fn the_form_is_as_written_down() {
+    let id = "00000000-0000-0000-0000-00000000000";
+    let author = Author { id: UserId::new("a").unwrap(), username: "ann".into() };
+    let uuid = |n: u128| uuid::Uuid::from_u128(n);
+    let scope = RoomScope::Channel { group: GroupId(uuid(2)) };
+    let event = |body| Event {
+        room: Arc::new(RoomIdentity { id: RoomId(uuid(1)), scope: scope.clone() }),
+        at: Timestamp { unix_ms: 5 },
+        body,
+    };
+    let what = Durable::MessageSent { sender: author.clone(), content: "hi".into() };
+    let message = event(EventBody::Durable { seq: Seq(9), id: EventId(uuid(3)), what });
+    let data = RawJson::from_parsed("{}");
+    let signal = event(EventBody::Ephemeral(Ephemeral::Signal { from: author, kind: SignalKind::IceCandidate, data }));
+    let to = Audience::Only(UserId::new("b").unwrap());
+    let words = [
+        Word::Room(RoomWord::Event(Broadcast::new(message, Audience::Everyone))),
+        Word::Room(RoomWord::Event(Broadcast::new(signal, to))),
+        Word::Room(RoomWord::Members(PartWord::Gone { life: 4 })),
+    ];
+    let scope = format!(r#""scope":{{"channel":{{"group":"{id}2"}}}},"at":5"#);
+    let ann = r#"{"id":"a","username":"ann"}"#;
+    let expected = [
+        r#"{"v":1,"node":"00000000000000ab","items":["#.to_owned(),
+        format!(r#"{{"event":{{"room":"{id}1",{scope},"body":{{"durable":{{"seq":9,"id":"{id}3","#),
+        format!(r#""what":{{"kind":"message_sent","sender":{ann},"content":"hi"}}}}}}}}}},"#),
+        format!(r#"{{"event":{{"room":"{id}1",{scope},"to":{{"only":"b"}},"body":{{"signal":{{"from":{ann},"#),
+        r#""signal":"ice_candidate","data":{}}}}},{"members":{"say":"gone","life":4}}]}"#.to_owned(),
+    ];
+    assert_eq!(String::from_utf8(sealed(&words)).unwrap(), expected.concat());
+}

@@ -1,0 +1,363 @@
+//! The life of the link to Redis: connecting, subscribing, probing, and finding out that it is dead. A subscription can be
+//! dead without an error (a proxy that forgot, a failover that nobody told), so the node speaks to itself through Redis
+//! once a second and believes nothing else. A link that is found broken is thrown away as a whole and made anew.
+
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+
+use super::{
+    RedisBridge,
+    inbox::Inbox,
+    subscriptions::Direction,
+    topics::Topic,
+    wire::{self, Wires},
+};
+use crate::{
+    actors::bridge::{LinkIs, LinkState, Listening, envelope::Word},
+    ids::RoomId,
+    limits,
+    metrics::Lost,
+};
+
+/// Where the link stands.
+pub(super) enum Link {
+    /// There is none, and the next attempt is due at some time.
+    Away,
+    /// One is being made.
+    Connecting,
+    /// There is one.
+    Open(Box<Opened>),
+    /// There will be none again.
+    Hushed,
+}
+
+/// An open link.
+pub(super) struct Opened {
+    wires: Wires,
+    opened_at: Instant,
+    /// When Redis last gave a sign of life that counts in this phase.
+    sign_at: Instant,
+    probed_at: Option<Instant>,
+    /// A probe of this link came back.
+    heard_itself: bool,
+    /// Everything is subscribed, too: other nodes are heard.
+    up: bool,
+    publishing: bool,
+    pinging: bool,
+}
+
+impl Link {
+    /// Whether the link exists, whatever its state.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Link::Open(_))
+    }
+}
+
+impl RedisBridge {
+    /// Makes the link.
+    pub(super) fn connect(&mut self, ctx: &mut Context<Self>) {
+        if matches!(self.link, Link::Hushed) {
+            return;
+        }
+        self.life += 1;
+        self.link = Link::Connecting;
+        let life = self.life;
+        let inbox =
+            Inbox { life, sender: self.arrivals.clone(), waiting: self.waiting.clone(), metrics: self.metrics.clone() };
+        let config = self.config.clone();
+        let pushed = move |info| {
+            inbox.push(info);
+            Ok(())
+        };
+        let connecting = async move { wire::connect(&config, pushed).await };
+        ctx.spawn(connecting.into_actor(self).map(move |connected, bridge, ctx| match connected {
+            _late if bridge.life != life => {}
+            Ok(wires) => bridge.opened(wires, ctx),
+            Err(why) => bridge.broken(&why, ctx),
+        }));
+    }
+
+    fn opened(&mut self, wires: Wires, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        self.link = Link::Open(Box::new(Opened {
+            wires,
+            opened_at: now,
+            sign_at: now,
+            probed_at: None,
+            heard_itself: false,
+            up: false,
+            publishing: false,
+            pinging: false,
+        }));
+        self.subscribe_more(ctx);
+    }
+
+    /// Asks Redis for what is wanted and not held, a batch at a time.
+    pub(super) fn subscribe_more(&mut self, ctx: &mut Context<Self>) {
+        let Link::Open(open) = &self.link else { return };
+        let Some((direction, topics)) = self.subscriptions.next() else { return };
+        let names: Vec<String> = topics.iter().map(|topic| self.names.of(topic)).collect();
+        let (life, subscriber) = (self.life, open.wires.subscriber.clone());
+        let changing = async move {
+            subscriber.clone().change(direction, names.clone()).await?;
+            match direction {
+                // asked after it, so that of two rooms that come at once one at least hears of the other
+                Direction::Subscribe => subscriber.others(names).await,
+                Direction::Unsubscribe => Ok(Vec::new()),
+            }
+        };
+        ctx.spawn(changing.into_actor(self).map(move |changed, bridge, ctx| match changed {
+            _late if bridge.life != life => {}
+            Ok(others) => bridge.subscribed(others, ctx),
+            Err(why) => bridge.broken(&why, ctx),
+        }));
+    }
+
+    fn subscribed(&mut self, others: Vec<Option<usize>>, ctx: &mut Context<Self>) {
+        for (topic, others) in self.subscriptions.confirmed(others) {
+            if let Topic::Room(room) = topic {
+                self.tell_listening(room, others);
+            }
+        }
+        self.metrics.subscriptions(self.subscriptions.held());
+        if let Link::Open(open) = &mut self.link
+            && !open.up
+        {
+            open.sign_at = Instant::now();
+        }
+        self.up_if_complete();
+        self.probe_if_due(ctx);
+        self.subscribe_more(ctx);
+    }
+
+    /// A room came whose channel is heard already.
+    pub(super) fn ask_for_others(&mut self, room: RoomId, ctx: &mut Context<Self>) {
+        let Link::Open(open) = &self.link else { return };
+        let name = self.names.of(&Topic::Room(room));
+        let (life, subscriber) = (self.life, open.wires.subscriber.clone());
+        let asking = async move { subscriber.others(vec![name]).await };
+        ctx.spawn(asking.into_actor(self).map(move |others, bridge, ctx| match others {
+            _late if bridge.life != life => {}
+            Ok(others) => bridge.tell_listening(room, others.first().copied().flatten()),
+            Err(why) => bridge.broken(&why, ctx),
+        }));
+    }
+
+    /// The room hears from here on, or can't for now; it is told again after the next connect.
+    pub(super) fn tell_listening(&mut self, id: RoomId, others: Option<usize>) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        room.told = !matches!(room.listening.try_send(Listening { others }), Err(SendError::Full(_)));
+        if !room.told {
+            self.untold.insert(id);
+        }
+    }
+
+    /// A probe of this node came back.
+    pub(super) fn heard_itself(&mut self, sent_at_micros: u64) {
+        let now = self.micros();
+        let Link::Open(open) = &mut self.link else { return };
+        open.sign_at = Instant::now();
+        open.heard_itself = true;
+        self.metrics.probed(Duration::from_micros(now.saturating_sub(sent_at_micros)));
+        self.up_if_complete();
+    }
+
+    fn up_if_complete(&mut self) {
+        let Link::Open(open) = &mut self.link else { return };
+        if open.up || !open.heard_itself || !self.subscriptions.are_restored() {
+            return;
+        }
+        open.up = true;
+        self.attempts = 0;
+        let took_ms = open.opened_at.elapsed().as_millis();
+        log::info!("event=link_up subscriptions={} took_ms={took_ms}", self.subscriptions.held());
+        self.metrics.link_up();
+        self.board.set(LinkState::Up);
+        self.tell_link();
+    }
+
+    /// Tells the node how the link is, unless it knows; a full mailbox is tried again with the next tick.
+    pub(super) fn tell_link(&mut self) {
+        let is = if matches!(&self.link, Link::Open(open) if open.up) { LinkIs::Up } else { LinkIs::Down };
+        if let Some(enlisted) = &self.enlisted
+            && self.told != Some(is)
+            && enlisted.link.try_send(is).is_ok()
+        {
+            self.told = Some(is);
+        }
+    }
+
+    /// Looks at the clock.
+    pub(super) fn tick(&mut self, ctx: &mut Context<Self>) {
+        for room in std::mem::take(&mut self.untold) {
+            if !self.link.is_open() || self.subscriptions.hears(&Topic::Room(room)) {
+                self.tell_listening(room, None);
+            } else {
+                self.untold.insert(room);
+            }
+        }
+        self.tell_link();
+        if let Link::Open(open) = &self.link
+            && open.sign_at.elapsed() >= limits::LINK_SILENCE_MAX
+        {
+            self.broken(&"nothing is heard through it", ctx);
+        }
+        self.probe_if_due(ctx);
+    }
+
+    fn probe_if_due(&mut self, ctx: &mut Context<Self>) {
+        let number = self.micros();
+        // before that it could not come back
+        if !self.subscriptions.hears(&Topic::Node(self.node)) {
+            return;
+        }
+        let Link::Open(open) = &mut self.link else { return };
+        if open.probed_at.is_some_and(|at| at.elapsed() < limits::LINK_PROBE) {
+            return;
+        }
+        open.probed_at = Some(Instant::now());
+        self.outgoing.probe(number);
+        self.publish_more(ctx);
+        self.ping(ctx);
+    }
+
+    /// The probe passes through one shard only; the others have to answer here.
+    fn ping(&mut self, ctx: &mut Context<Self>) {
+        let Link::Open(open) = &mut self.link else { return };
+        if open.pinging {
+            return;
+        }
+        open.pinging = true;
+        let (life, subscriber) = (self.life, open.wires.subscriber.clone());
+        let pinging = async move { subscriber.ping().await };
+        ctx.spawn(pinging.into_actor(self).map(move |answered, bridge, ctx| match (answered, &mut bridge.link) {
+            _late if bridge.life != life => {}
+            (Ok(()), Link::Open(open)) => open.pinging = false,
+            (Ok(()), Link::Away | Link::Connecting | Link::Hushed) => {}
+            (Err(why), _) => bridge.broken(&why, ctx),
+        }));
+    }
+
+    /// Hands over what waits, unless Redis is still busy with what it was handed before: what comes meanwhile goes
+    /// together.
+    pub(super) fn publish_more(&mut self, ctx: &mut Context<Self>) {
+        let Link::Open(open) = &mut self.link else { return };
+        if open.publishing {
+            return;
+        }
+        let Some(parcel) = self.outgoing.take() else { return self.say_hushed() };
+        open.publishing = true;
+        let posts = parcel.posts.into_iter();
+        let publications = posts.map(|post| (self.names.of(&post.topic), post.payload)).collect();
+        let (life, words, publisher) = (self.life, parcel.words, open.wires.publisher.clone());
+        let publishing = async move { publisher.publish(publications).await };
+        ctx.spawn(publishing.into_actor(self).map(move |published, bridge, ctx| {
+            if let Err(why) = &published {
+                bridge.metrics.lost(Lost::Refused, words);
+                log::debug!("event=publish_refused why=\"{why}\"");
+            } else {
+                bridge.metrics.published(words);
+            }
+            match published {
+                _late if bridge.life != life => {}
+                Ok(()) => bridge.published(ctx),
+                Err(why) => bridge.broken(&why, ctx),
+            }
+        }));
+    }
+
+    fn published(&mut self, ctx: &mut Context<Self>) {
+        if let Link::Open(open) = &mut self.link {
+            open.publishing = false;
+        }
+        self.publish_more(ctx);
+    }
+
+    /// Throws the link away and makes another one after a pause.
+    pub(super) fn broken(&mut self, why: &dyn std::fmt::Display, ctx: &mut Context<Self>) {
+        if matches!(self.link, Link::Hushed) {
+            return;
+        }
+        // one line for the beginning of an outage; what follows is the same again
+        if self.attempts == 0 {
+            log::warn!("event=link_down why=\"{why}\"");
+        } else {
+            log::debug!("event=link_not_made attempt={} why=\"{why}\"", self.attempts);
+        }
+        self.life += 1;
+        self.link = Link::Away;
+        self.metrics.link_broke();
+        self.board.set(LinkState::Down);
+        self.tell_link();
+        self.subscriptions.reset();
+        self.metrics.subscriptions(0);
+        self.metrics.lost(Lost::LinkDown, self.outgoing.clear());
+        let waiting: Vec<RoomId> = self.rooms.iter().filter(|(_, room)| !room.told).map(|(id, _)| *id).collect();
+        waiting.into_iter().for_each(|room| self.tell_listening(room, None));
+        self.say_hushed();
+        let pause = pause(self.attempts);
+        self.attempts = self.attempts.saturating_add(1);
+        ctx.run_later(pause, RedisBridge::connect);
+    }
+
+    /// Answers whoever waits for the last word to be out.
+    pub(super) fn say_hushed(&mut self) {
+        if let Some(hush) = self.hush.take() {
+            self.link = Link::Hushed;
+            self.life += 1;
+            // whoever asked may have stopped waiting
+            let _gone = hush.send(());
+        }
+    }
+
+    /// Since the bridge began.
+    fn micros(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Queues a word, and sees to it that it goes out when this turn of the thread is over.
+    pub(super) fn say(&mut self, topic: Topic, word: &Word, ctx: &mut Context<Self>) {
+        if self.hush.is_some() || !self.link.is_open() {
+            self.metrics.lost(Lost::LinkDown, 1);
+            return;
+        }
+        if let Err(reason) = self.outgoing.add(topic, word) {
+            self.metrics.lost(reason, 1);
+            return;
+        }
+        if self.outgoing.fills_a_parcel() {
+            self.publish_more(ctx);
+        } else if !self.flush_planned && matches!(&self.link, Link::Open(open) if !open.publishing) {
+            self.flush_planned = true;
+            // futures have their turn when the mailbox is empty
+            ctx.spawn(async {}.into_actor(self).map(|(), bridge, ctx| {
+                bridge.flush_planned = false;
+                bridge.publish_more(ctx);
+            }));
+        }
+    }
+}
+
+/// How long to wait before the next attempt: twice as long each time, and never in step with the other nodes.
+fn pause(attempts: u32) -> Duration {
+    let longest = limits::REDIS_RETRY.start().saturating_mul(1 << attempts.min(16)).min(*limits::REDIS_RETRY.end());
+    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_their_bound_and_differ() {
+        let (first, last) = (*limits::REDIS_RETRY.start(), *limits::REDIS_RETRY.end());
+        for attempts in [0, 1, 5, 30, u32::MAX] {
+            assert!(pause(attempts) >= first / 2 && pause(attempts) <= last);
+        }
+        assert!(pause(0) <= first);
+        assert!(pause(u32::MAX) >= last / 2);
+        let pauses: std::collections::HashSet<_> = (0..20).map(|_| pause(9)).collect();
+        assert!(pauses.len() > 10);
+    }
+}

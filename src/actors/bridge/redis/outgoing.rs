@@ -1,0 +1,172 @@
+//! What waits to be handed to Redis: words of one channel share an envelope, in the order in which they were said, and
+//! all of it is bounded in bytes. Order between channels is nobody's promise.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+use super::topics::Topic;
+use crate::{
+    actors::bridge::envelope::{Draft, TooLarge, Word},
+    ids::NodeId,
+    limits,
+    metrics::Lost,
+};
+
+/// The queue.
+pub(super) struct Outgoing {
+    node: NodeId,
+    waiting: VecDeque<(Topic, Draft)>,
+    /// For each topic the place of its last draft, counted from the first draft ever.
+    last: FxHashMap<Topic, u64>,
+    /// How many drafts were taken.
+    taken: u64,
+    bytes: usize,
+    probe: Option<u64>,
+}
+
+/// An envelope ready to go.
+pub(super) struct Post {
+    pub topic: Topic,
+    pub payload: Vec<u8>,
+}
+
+/// What is handed over at once.
+#[derive(Default)]
+pub(super) struct Parcel {
+    pub posts: Vec<Post>,
+    pub words: u32,
+}
+
+impl Outgoing {
+    pub(super) fn new(node: NodeId) -> Outgoing {
+        Outgoing { node, waiting: VecDeque::new(), last: FxHashMap::default(), taken: 0, bytes: 0, probe: None }
+    }
+
+    /// Adds a word to its topic's envelope.
+    ///
+    /// # Errors
+    /// Why it is lost.
+    pub(super) fn add(&mut self, topic: Topic, word: &Word) -> Result<(), Lost> {
+        if self.bytes >= limits::PUBLISH_QUEUE_BYTES_MAX {
+            return Err(Lost::QueueFull);
+        }
+        let place = self.last.get(&topic).and_then(|place| usize::try_from(place.checked_sub(self.taken)?).ok());
+        if let Some((_, draft)) = place.and_then(|place| self.waiting.get_mut(place))
+            && !draft.is_full()
+        {
+            let before = draft.bytes();
+            draft.add(word).map_err(|TooLarge| Lost::TooLarge)?;
+            self.bytes += draft.bytes() - before;
+            return Ok(());
+        }
+        let mut draft = Draft::new(self.node);
+        draft.add(word).map_err(|TooLarge| Lost::TooLarge)?;
+        self.bytes += draft.bytes();
+        self.last.insert(topic.clone(), self.taken + self.waiting.len() as u64);
+        self.waiting.push_back((topic, draft));
+        Ok(())
+    }
+
+    /// The node speaks to itself; in front of all else, because a long queue is no dead link.
+    pub(super) fn probe(&mut self, number: u64) {
+        self.probe = Some(number);
+    }
+
+    /// The next parcel, oldest first; None if nothing waits.
+    pub(super) fn take(&mut self) -> Option<Parcel> {
+        let mut parcel = Parcel::default();
+        if let Some(number) = self.probe.take() {
+            let mut draft = Draft::new(self.node);
+            // a number always fits
+            let _added = draft.add(&Word::Probe(number));
+            parcel.posts.push(Post { topic: Topic::Node(self.node), payload: draft.seal() });
+        }
+        let mut bytes = 0;
+        while bytes < limits::PUBLISH_BYTES_AT_ONCE
+            && let Some((topic, draft)) = self.waiting.pop_front()
+        {
+            if self.last.get(&topic) == Some(&self.taken) {
+                self.last.remove(&topic);
+            }
+            self.taken += 1;
+            bytes += draft.bytes();
+            parcel.words += draft.items();
+            parcel.posts.push(Post { topic, payload: draft.seal() });
+        }
+        self.bytes -= bytes;
+        (!parcel.posts.is_empty()).then_some(parcel)
+    }
+
+    /// Forgets everything, and says how many words that were.
+    pub(super) fn clear(&mut self) -> u32 {
+        let words = self.waiting.iter().map(|(_, draft)| draft.items()).sum();
+        self.taken += self.waiting.len() as u64;
+        self.waiting.clear();
+        self.last.clear();
+        self.bytes = 0;
+        self.probe = None;
+        words
+    }
+
+    /// Whether there is enough for a whole parcel.
+    pub(super) fn fills_a_parcel(&self) -> bool {
+        self.bytes >= limits::PUBLISH_BYTES_AT_ONCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        actors::bridge::{NodeWord, envelope::Envelope},
+        core::command::RawJson,
+        ids::{Timestamp, UserId},
+    };
+
+    fn numbers(post: &Post) -> Vec<u64> {
+        let envelope = Envelope::open(&post.payload).unwrap();
+        let words = envelope.words().map(|word| match word {
+            Ok(Word::Probe(number)) => number,
+            other => panic!("{other:?}"),
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn words_of_one_topic_share_an_envelope_in_order() {
+        let (one, two) = (Topic::Node(NodeId(1)), Topic::Node(NodeId(2)));
+        let mut outgoing = Outgoing::new(NodeId(9));
+        for (topic, number) in [(&one, 1), (&two, 2), (&one, 3), (&two, 4), (&one, 5)] {
+            outgoing.add(topic.clone(), &Word::Probe(number)).unwrap();
+        }
+        let parcel = outgoing.take().unwrap();
+        assert_eq!(parcel.words, 5);
+        assert_eq!(parcel.posts.iter().map(numbers).collect::<Vec<_>>(), [vec![1, 3, 5], vec![2, 4]]);
+        assert!(outgoing.take().is_none() && outgoing.last.is_empty());
+        outgoing.add(one, &Word::Probe(6)).unwrap();
+        assert_eq!(numbers(&outgoing.take().unwrap().posts[0]), [6], "a topic that was taken begins anew");
+    }
+
+    #[test]
+    fn many_words_make_many_parcels_and_all_of_them_are_bounded() {
+        let word_bytes = 10_000;
+        let data = RawJson::from_parsed(&format!("\"{}\"", "x".repeat(word_bytes)));
+        let notice = NodeWord::Notice { user: UserId::new("a").unwrap(), data, at: Timestamp::default() };
+        let word = Word::Node(notice);
+        let mut outgoing = Outgoing::new(NodeId(9));
+        let mut said = 0;
+        while outgoing.add(Topic::Nodes, &word).is_ok() {
+            said += 1;
+        }
+        assert!(outgoing.bytes < limits::PUBLISH_QUEUE_BYTES_MAX + 2 * word_bytes);
+        let parcel = outgoing.take().unwrap();
+        let post_bytes_max = limits::ENVELOPE_BYTES_FULL + 2 * word_bytes;
+        assert!(parcel.posts.iter().all(|post| post.payload.len() < post_bytes_max));
+        assert!(parcel.posts.len() >= limits::PUBLISH_BYTES_AT_ONCE / post_bytes_max);
+        assert_eq!(parcel.words + outgoing.clear(), said);
+        assert_eq!(outgoing.bytes, 0);
+        outgoing.add(Topic::Nodes, &Word::Probe(1)).unwrap();
+        assert_eq!(numbers(&outgoing.take().unwrap().posts[0]), [1]);
+    }
+}

@@ -1,0 +1,208 @@
+//! Which channels are wanted, which Redis has confirmed, and what to ask of it next. What is wanted may change while an
+//! answer is under way: only the last word counts, and one command at a time keeps the answers in order.
+
+use std::{collections::VecDeque, iter};
+
+use rustc_hash::FxHashMap;
+
+use super::topics::Topic;
+use crate::limits;
+
+/// The table.
+#[derive(Default)]
+pub(super) struct Subscriptions {
+    topics: FxHashMap<Topic, Standing>,
+    to_subscribe: VecDeque<Topic>,
+    to_unsubscribe: VecDeque<Topic>,
+    under_way: Option<UnderWay>,
+    /// Of `to_subscribe`, those that were wanted already when the connection began.
+    first_left: usize,
+    held: usize,
+}
+
+struct Standing {
+    wanted: bool,
+    held: Held,
+    /// The topic is in `to_subscribe`, at most once.
+    asked_in: bool,
+    /// The topic is in `to_unsubscribe`, at most once.
+    asked_out: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Held {
+    No,
+    /// The answer is under way.
+    Changing,
+    Yes,
+}
+
+/// What Redis is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Direction {
+    Subscribe,
+    Unsubscribe,
+}
+
+struct UnderWay {
+    direction: Direction,
+    topics: Vec<Topic>,
+    among_first: bool,
+}
+
+/// Whether a wanted channel is heard already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Heard {
+    Already,
+    NotYet,
+}
+
+impl Subscriptions {
+    /// From now on the channel is wanted.
+    pub(super) fn want(&mut self, topic: Topic) -> Heard {
+        let standing = self.topics.entry(topic.clone()).or_insert(Standing::NEW);
+        standing.wanted = true;
+        match standing.held {
+            Held::Yes => return Heard::Already,
+            // asked again when the answer is here, if need be
+            Held::Changing => {}
+            Held::No => Standing::queue(&mut standing.asked_in, &mut self.to_subscribe, topic),
+        }
+        Heard::NotYet
+    }
+
+    /// From now on it is not.
+    pub(super) fn forget(&mut self, topic: &Topic) {
+        let Some(standing) = self.topics.get_mut(topic) else { return };
+        standing.wanted = false;
+        match standing.held {
+            Held::Yes => Standing::queue(&mut standing.asked_out, &mut self.to_unsubscribe, topic.clone()),
+            Held::Changing => {}
+            // its place in the queue is passed over
+            Held::No if standing.asked_in => {}
+            Held::No => {
+                self.topics.remove(topic);
+            }
+        }
+    }
+
+    /// What to ask next, if no answer is under way.
+    pub(super) fn next(&mut self) -> Option<(Direction, Vec<Topic>)> {
+        if self.under_way.is_some() {
+            return None;
+        }
+        let among_first = self.first_left > 0;
+        let mut topics = Vec::new();
+        while topics.len() < limits::SUBSCRIBE_CHANNELS_MAX
+            && let Some(topic) = self.to_subscribe.pop_front()
+        {
+            self.first_left = self.first_left.saturating_sub(1);
+            let Some(standing) = self.topics.get_mut(&topic) else { continue };
+            standing.asked_in = false;
+            if !standing.wanted && standing.held == Held::No {
+                self.topics.remove(&topic);
+            } else if standing.held == Held::No {
+                standing.held = Held::Changing;
+                topics.push(topic);
+            }
+        }
+        let mut direction = Direction::Subscribe;
+        if topics.is_empty() {
+            direction = Direction::Unsubscribe;
+            while topics.len() < limits::SUBSCRIBE_CHANNELS_MAX
+                && let Some(topic) = self.to_unsubscribe.pop_front()
+            {
+                let Some(standing) = self.topics.get_mut(&topic) else { continue };
+                standing.asked_out = false;
+                if !standing.wanted && standing.held == Held::Yes {
+                    standing.held = Held::Changing;
+                    self.held -= 1;
+                    topics.push(topic);
+                }
+            }
+        }
+        if topics.is_empty() {
+            return None;
+        }
+        self.under_way = Some(UnderWay { direction, topics: topics.clone(), among_first });
+        Some((direction, topics))
+    }
+
+    /// The answer is here, with how many others listen where that is known. Returns the wanted channels that are heard
+    /// from now on.
+    pub(super) fn confirmed(&mut self, others: Vec<Option<usize>>) -> Vec<(Topic, Option<usize>)> {
+        let Some(UnderWay { direction, topics, .. }) = self.under_way.take() else { return Vec::new() };
+        let mut heard = Vec::new();
+        for (topic, others) in topics.into_iter().zip(others.into_iter().chain(iter::repeat(None))) {
+            let Some(standing) = self.topics.get_mut(&topic) else { continue };
+            match (direction, standing.wanted) {
+                (Direction::Subscribe, true) => {
+                    standing.held = Held::Yes;
+                    self.held += 1;
+                    heard.push((topic, others));
+                }
+                (Direction::Subscribe, false) => {
+                    standing.held = Held::Yes;
+                    self.held += 1;
+                    Standing::queue(&mut standing.asked_out, &mut self.to_unsubscribe, topic);
+                }
+                (Direction::Unsubscribe, true) => {
+                    standing.held = Held::No;
+                    Standing::queue(&mut standing.asked_in, &mut self.to_subscribe, topic);
+                }
+                (Direction::Unsubscribe, false) => {
+                    self.topics.remove(&topic);
+                }
+            }
+        }
+        heard
+    }
+
+    /// The connection is gone, and all that Redis knew of us with it.
+    pub(super) fn reset(&mut self) {
+        self.under_way = None;
+        self.to_unsubscribe.clear();
+        self.to_subscribe.clear();
+        self.topics.retain(|_, standing| standing.wanted);
+        for (topic, standing) in &mut self.topics {
+            *standing = Standing { wanted: true, asked_in: true, ..Standing::NEW };
+            // the node's own channels first: a probe may go out while the others follow
+            match topic {
+                Topic::Nodes | Topic::Node(_) => self.to_subscribe.push_front(topic.clone()),
+                Topic::Room(_) | Topic::User(_) => self.to_subscribe.push_back(topic.clone()),
+            }
+        }
+        self.first_left = self.to_subscribe.len();
+        self.held = 0;
+    }
+
+    /// Whether all that was wanted when the connection began is heard.
+    pub(super) fn are_restored(&self) -> bool {
+        self.first_left == 0 && self.under_way.as_ref().is_none_or(|under_way| !under_way.among_first)
+    }
+
+    /// Whether Redis has confirmed it, and nobody has asked for its end.
+    pub(super) fn hears(&self, topic: &Topic) -> bool {
+        self.topics.get(topic).is_some_and(|standing| standing.wanted && standing.held == Held::Yes)
+    }
+
+    /// How many channels Redis has confirmed.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+}
+
+impl Standing {
+    const NEW: Standing = Standing { wanted: false, held: Held::No, asked_in: false, asked_out: false };
+
+    fn queue(asked: &mut bool, queue: &mut VecDeque<Topic>, topic: Topic) {
+        if !*asked {
+            *asked = true;
+            queue.push_back(topic);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "subscriptions_tests.rs"]
+mod tests;

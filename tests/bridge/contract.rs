@@ -1,0 +1,125 @@
+//! What every bridge promises. Each implementation runs the same suite.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use convene::{
+    actors::bridge::{BridgeLink, Hush, LinkBoard, LinkIs, Reach, To, local::LocalBridge},
+    ids::{NodeId, RoomId},
+};
+
+use crate::{
+    fixture::{Node, event, user},
+    support::{DEADLINE, eventually, redis::Redis},
+};
+
+/// The suite, on three nodes of one bridge that are up.
+async fn contract([here, there, elsewhere]: [Node; 3]) {
+    for node in [&here, &there, &elsewhere] {
+        assert_eq!(node.links(), [LinkIs::Up]);
+    }
+    rooms(&here, &there, &elsewhere).await;
+    words(&here, &there, &elsewhere).await;
+    here.link.hush.send(Hush).await.unwrap();
+    for node in [&here, &there, &elsewhere] {
+        assert_eq!(node.links(), [LinkIs::Up], "nothing has broken meanwhile");
+    }
+}
+
+async fn rooms(here: &Node, there: &Node, elsewhere: &Node) {
+    let (room, other) = (RoomId::generate(), RoomId::generate());
+    let at_here = here.attached(room).await;
+    let at_there = there.attached(room).await;
+    let at_elsewhere = elsewhere.attached(other).await;
+    let others = [&at_here, &at_there, &at_elsewhere].map(|room| room.others());
+    assert_eq!(others, [Some(0), Some(1), Some(0)], "a room learns whether it is in use elsewhere");
+
+    for seq in 1..=50 {
+        here.link.carry(room, event(room, seq));
+    }
+    let expected: Vec<i64> = (1..=50).collect();
+    assert_eq!(at_there.wait_seq(50).await, expected, "the other node hears everything, in order");
+
+    there.link.carry(room, event(room, 51));
+    assert_eq!(at_here.wait_seq(51).await, [51], "a node does not hear itself");
+    assert!(at_elsewhere.heard().is_empty(), "a room hears only its own");
+
+    there.detach(room).await;
+    let again = there.attached(room).await;
+    assert_eq!(again.others(), Some(1));
+    here.link.carry(room, event(room, 52));
+    assert_eq!(again.wait_seq(52).await, [52], "a room that goes and comes hears on");
+    assert_eq!(at_there.heard(), expected, "what was detached hears nothing more");
+}
+
+async fn words(here: &Node, there: &Node, elsewhere: &Node) {
+    here.say(To::Everyone, 1).await;
+    here.say(To::Node(there.link.node), 2).await;
+    there.wait_word("1:2").await;
+    elsewhere.wait_word("1:1").await;
+    assert_eq!(there.words(), ["1:1", "1:2"]);
+
+    let ann = user("ann: a user {with} an unusual id");
+    here.follow(&ann).await;
+    there.follow(&ann).await;
+    let mut number = 100;
+    // nobody is told that a subscription stands, so it is tried until it does
+    eventually("a followed user's words", DEADLINE, || {
+        number += 1;
+        let there = &there;
+        async move {
+            here.say(To::User(user("ann: a user {with} an unusual id")), number).await;
+            there.words().iter().any(|word| word.starts_with("1:1") && word.len() > 3).then_some(())
+        }
+    })
+    .await;
+    there.unfollow(&ann).await;
+    let mut number = 200;
+    eventually("an unfollowed user's words to stay away", DEADLINE, || {
+        number += 2;
+        let ann = ann.clone();
+        async move {
+            here.say(To::User(ann), number).await;
+            here.say(To::Node(there.link.node), number + 1).await;
+            there.wait_word(&format!("1:{}", number + 1)).await;
+            (!there.words().contains(&format!("1:{number}"))).then_some(())
+        }
+    })
+    .await;
+    assert_eq!(here.words(), [""; 0], "a node does not hear itself");
+    assert_eq!(elsewhere.words(), ["1:1"], "a word goes to those it is for");
+}
+
+#[actix::test]
+async fn the_local_bridge_keeps_it() {
+    let bridge = LocalBridge::default().start();
+    let nodes = [Node::local(&bridge, 1).await, Node::local(&bridge, 2).await, Node::local(&bridge, 3).await];
+    for node in &nodes {
+        node.wait_link(&[LinkIs::Up]).await;
+    }
+    contract(nodes).await;
+}
+
+#[actix::test]
+async fn redis_keeps_it() {
+    let redis = Redis::private();
+    on_redis(&redis.url()).await;
+}
+
+/// The suite on a Redis of whatever kind.
+pub async fn on_redis(url: &str) {
+    contract([Node::redis_up(url, 1).await, Node::redis_up(url, 2).await, Node::redis_up(url, 3).await]).await;
+}
+
+/// With one node nothing is carried at all, so that a message costs nothing more.
+#[actix::test]
+async fn a_bridge_that_reaches_nobody_is_not_asked() {
+    let bridge = LocalBridge::default().start();
+    let node = Node::local(&bridge, 2).await;
+    let alone = BridgeLink::new(&bridge, NodeId(1), Reach::ThisNode, Arc::new(LinkBoard::default()));
+    let room = node.attached(RoomId::generate()).await;
+    alone.carry(room.id, event(room.id, 1));
+    // a question behind it in the same mailbox: had it been carried, it would be there by now
+    node.detach(room.id).await;
+    assert!(room.heard().is_empty());
+}

@@ -1,0 +1,252 @@
+//! Stands where a node and its rooms stand, and keeps what it is brought.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::prelude::*;
+use convene::{
+    actors::{
+        bridge::{
+            Attach, BridgeLink, Carried, Detach, Enlist, Follow, Heard, LinkBoard, LinkIs, Listening, NodeWord, Reach,
+            RoomWord, Say, To, Unfollow, local::LocalBridge, redis::RedisBridge,
+        },
+        fanout::{Audience, Broadcast},
+    },
+    config::Config,
+    core::{
+        event::{Durable, Event, EventBody, RoomIdentity, RoomScope},
+        profile::Author,
+    },
+    ids::{EventId, GroupId, NodeId, RoomId, Seq, Timestamp, UserId},
+    metrics::Metrics,
+};
+
+use crate::support::{DEADLINE, eventually};
+
+/// A node: its line to the bridge and what it was brought.
+pub struct Node {
+    pub link: BridgeLink,
+    pub metrics: Arc<Metrics>,
+    ear: Arc<Ear>,
+}
+
+/// Shared with the actors that listen.
+#[derive(Default)]
+struct Ear {
+    /// What nodes said, as `<from>:<number>`.
+    words: Mutex<Vec<String>>,
+    links: Mutex<Vec<LinkIs>>,
+}
+
+/// A room in use on a node.
+pub struct Room {
+    pub id: RoomId,
+    told: Arc<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    seqs: Mutex<Vec<i64>>,
+    listening: AtomicUsize,
+    others: Mutex<Option<usize>>,
+}
+
+struct Listener<T>(Arc<T>);
+
+impl<T: 'static> Actor for Listener<T> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(64 * 1024);
+    }
+}
+
+impl Handler<Carried> for Listener<Told> {
+    type Result = ();
+
+    fn handle(&mut self, carried: Carried, _: &mut Self::Context) {
+        if let RoomWord::Event(broadcast) = &carried.word
+            && let EventBody::Durable { seq, .. } = &broadcast.event.body
+        {
+            self.0.seqs.lock().unwrap().push(seq.0);
+        }
+    }
+}
+
+impl Handler<Listening> for Listener<Told> {
+    type Result = ();
+
+    fn handle(&mut self, listening: Listening, _: &mut Self::Context) {
+        *self.0.others.lock().unwrap() = listening.others;
+        self.0.listening.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Handler<Heard> for Listener<Ear> {
+    type Result = ();
+
+    fn handle(&mut self, heard: Heard, _: &mut Self::Context) {
+        if let NodeWord::Spent { requests, .. } = heard.word {
+            self.0.words.lock().unwrap().push(format!("{}:{requests}", heard.from.0));
+        }
+    }
+}
+
+impl Handler<LinkIs> for Listener<Ear> {
+    type Result = ();
+
+    fn handle(&mut self, is: LinkIs, _: &mut Self::Context) {
+        self.0.links.lock().unwrap().push(is);
+    }
+}
+
+/// A word that is told apart by its number.
+pub fn spent(requests: u32) -> NodeWord {
+    NodeWord::Spent { user: user("anybody"), requests }
+}
+
+pub fn user(id: &str) -> UserId {
+    UserId::new(id).unwrap()
+}
+
+pub fn event(room: RoomId, seq: i64) -> RoomWord {
+    let sender = Author { id: user("alice"), username: "alice".into() };
+    let what = Durable::MessageSent { sender, content: "hello".into() };
+    let scope = RoomScope::Channel { group: GroupId::generate() };
+    let body = EventBody::Durable { seq: Seq(seq), id: EventId::generate(), what };
+    let room = Arc::new(RoomIdentity { id: room, scope });
+    RoomWord::Event(Broadcast::new(Event { room, at: Timestamp::default(), body }, Audience::Everyone))
+}
+
+impl Node {
+    /// On a bridge within the process.
+    pub async fn local(bridge: &Addr<LocalBridge>, number: u64) -> Node {
+        let link = BridgeLink::new(bridge, NodeId(number), Reach::Cluster, Arc::new(LinkBoard::default()));
+        Node::enlisted(link, Arc::new(Metrics::new())).await
+    }
+
+    /// On a Redis, which need not be there.
+    pub async fn redis(url: &str, number: u64) -> Node {
+        let config = Config::from(|name| (name == "REDIS_URL").then(|| url.to_owned())).expect("a URL of a Redis");
+        let (board, metrics) = (Arc::new(LinkBoard::default()), Arc::new(Metrics::new()));
+        let redis = config.cluster.redis.expect("it is set");
+        let bridge = RedisBridge::start(redis, NodeId(number), board.clone(), metrics.clone());
+        Node::enlisted(BridgeLink::new(&bridge, NodeId(number), Reach::Cluster, board), metrics).await
+    }
+
+    /// The same, when it hears the others.
+    pub async fn redis_up(url: &str, number: u64) -> Node {
+        let node = Node::redis(url, number).await;
+        node.wait_link(&[LinkIs::Up]).await;
+        node
+    }
+
+    async fn enlisted(link: BridgeLink, metrics: Arc<Metrics>) -> Node {
+        let ear = Arc::<Ear>::default();
+        let listener = Listener(ear.clone()).start();
+        let enlist = Enlist { node: link.node, heard: listener.clone().recipient(), link: listener.recipient() };
+        link.enlist.send(enlist).await.unwrap();
+        Node { link, metrics, ear }
+    }
+
+    /// Attaches a room, and does not wait for it to hear.
+    pub async fn attach(&self, id: RoomId) -> Room {
+        let told = Arc::<Told>::default();
+        let listener = Listener(told.clone()).start();
+        let (to, listening) = (listener.clone().recipient(), listener.recipient());
+        self.link.attach.send(Attach { room: id, node: self.link.node, to, listening }).await.unwrap();
+        Room { id, told }
+    }
+
+    /// Attaches a room that hears.
+    pub async fn attached(&self, id: RoomId) -> Room {
+        let room = self.attach(id).await;
+        room.wait_listening(1).await;
+        room
+    }
+
+    pub async fn detach(&self, room: RoomId) {
+        self.link.detach.send(Detach { room, node: self.link.node }).await.unwrap();
+    }
+
+    pub async fn follow(&self, user: &UserId) {
+        self.link.follow.send(Follow { user: user.clone(), node: self.link.node }).await.unwrap();
+    }
+
+    pub async fn unfollow(&self, user: &UserId) {
+        self.link.unfollow.send(Unfollow { user: user.clone(), node: self.link.node }).await.unwrap();
+    }
+
+    pub async fn say(&self, to: To, number: u32) {
+        self.link.say.send(Say { to, node: self.link.node, word: spent(number) }).await.unwrap();
+    }
+
+    /// What other nodes said, as `<from>:<number>`.
+    pub fn words(&self) -> Vec<String> {
+        self.ear.words.lock().unwrap().clone()
+    }
+
+    pub async fn wait_word(&self, word: &str) {
+        let what = format!("the word {word}");
+        eventually(&what, DEADLINE, || async { self.words().iter().any(|heard| heard == word).then_some(()) }).await;
+    }
+
+    /// How the link was said to be, leaving out repetitions and a "down" before the first "up".
+    pub fn links(&self) -> Vec<LinkIs> {
+        let mut links = self.ear.links.lock().unwrap().clone();
+        links.dedup();
+        if links.first() == Some(&LinkIs::Down) {
+            links.remove(0);
+        }
+        links
+    }
+
+    pub async fn wait_link(&self, expected: &[LinkIs]) {
+        self.wait_link_within(expected, DEADLINE).await;
+    }
+
+    pub async fn wait_link_within(&self, expected: &[LinkIs], deadline: Duration) {
+        let what = format!("the link to be {expected:?}");
+        eventually(&what, deadline, || async { (self.links() == expected).then_some(()) }).await;
+    }
+
+    /// The value of a sample; 0 if there is none.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.metrics.render();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_default()
+    }
+}
+
+impl Room {
+    pub fn heard(&self) -> Vec<i64> {
+        self.told.seqs.lock().unwrap().clone()
+    }
+
+    /// Waits until it heard an event; returns all it heard by then.
+    pub async fn wait_seq(&self, seq: i64) -> Vec<i64> {
+        let what = format!("event {seq}");
+        eventually(&what, DEADLINE, || async { self.heard().contains(&seq).then_some(()) }).await;
+        self.heard()
+    }
+
+    pub fn listening(&self) -> usize {
+        self.told.listening.load(Ordering::Acquire)
+    }
+
+    /// On how many other nodes it is in use, as it was told last.
+    pub fn others(&self) -> Option<usize> {
+        *self.told.others.lock().unwrap()
+    }
+
+    /// Waits until it was told so often that it hears.
+    pub async fn wait_listening(&self, times: usize) {
+        let what = format!("to be told {times} times that the room hears");
+        eventually(&what, DEADLINE, || async { (self.listening() >= times).then_some(()) }).await;
+    }
+}
