@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::guard::{self, Ending};
-use super::postgres::free_port;
+use super::ports::free_port;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const START_ATTEMPTS: u32 = 5;
@@ -79,6 +79,11 @@ impl Redis {
             process.wait().expect("redis-server was our child");
             guard::forget(process.id());
         }
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// `redis://127.0.0.1:<port>`.
