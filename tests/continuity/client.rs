@@ -154,10 +154,9 @@ impl Client {
         sleep(Duration::from_millis(self.reconnect_in_ms)).await;
         let mut backoff_ms = BACKOFF_FIRST_MS;
         while self.stage.phase() != Phase::Leaving {
-            match timeout(OPEN_TIMEOUT, self.open(node)).await {
-                Ok(Some(socket)) => return Some((socket, node)),
-                // Refused, or silent for too long.
-                Ok(None) | Err(_) => {}
+            // Otherwise it was refused, or nobody answered.
+            if let Ok(Some(socket)) = timeout(OPEN_TIMEOUT, self.open(node)).await {
+                return Some((socket, node));
             }
             sleep(Duration::from_millis(self.random.u64(backoff_ms / 2..=backoff_ms))).await;
             backoff_ms = (backoff_ms * 2).min(BACKOFF_MAX_MS);

@@ -1,13 +1,13 @@
 //! What a run says at its end: the counts, and for whatever is wrong the evidence and the way to see it again.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 
 use crate::client::{Account, count_ends};
 use crate::faults::Deed;
 use crate::plan::{Plan, Settings};
 use crate::referee::{Finding, Record, Verdict};
 
-/// Findings of one kind that are shown; all are counted.
+/// Members per kind of finding, and places per member, that are shown; all are counted.
 const SHOWN_MAX: usize = 12;
 /// A fault is near if it was going on within so long before.
 const NEAR_MS: u64 = 15_000;
@@ -53,11 +53,16 @@ impl Run {
     pub fn evidence(&self) -> String {
         let mut out = String::new();
         for (kind, findings) in self.verdict.findings() {
-            for finding in findings.iter().take(SHOWN_MAX) {
-                out += &self.explain(kind, finding);
+            let mut by_member: BTreeMap<(usize, &str), Vec<&Finding>> = BTreeMap::new();
+            for finding in findings {
+                by_member.entry((finding.room, &finding.who)).or_default().push(finding);
             }
-            if findings.len() > SHOWN_MAX {
-                out += &format!("… and {} more {kind}\n", findings.len() - SHOWN_MAX);
+            let count = by_member.len();
+            for findings in by_member.into_values().take(SHOWN_MAX) {
+                out += &self.explain(kind, &findings);
+            }
+            if count > SHOWN_MAX {
+                out += &format!("… and {} more members with {kind} messages\n", count - SHOWN_MAX);
             }
         }
         for straggler in &self.stragglers {
@@ -79,22 +84,24 @@ impl Run {
         )
     }
 
-    fn explain(&self, kind: &str, finding: &Finding) -> String {
-        let Finding { who, room, seq, at_ms, what } = finding;
+    /// What happened to one member, and what went on around the first of it.
+    fn explain(&self, kind: &str, findings: &[&Finding]) -> String {
+        let Some(Finding { who, room, seq, at_ms, what }) = findings.first() else { return String::new() };
         let around_ms = at_ms.or_else(|| self.first_seen_ms(*room, *seq));
         let at = around_ms.map_or("never".to_owned(), seconds);
-        let mut out = format!("{kind}: {who}, room {room}, seq {seq}, at {at}: {what}\n");
+        let seqs: Vec<String> = findings.iter().take(SHOWN_MAX).map(|finding| finding.seq.to_string()).collect();
+        let mut out = format!("{kind}: {who}, room {room}, {} times, seq {}", findings.len(), seqs.join(" "));
+        out += &format!("; the first at {at}: {what}\n");
         let Some(around_ms) = around_ms else { return out };
         let is_near = |from_ms: u64, until_ms: u64| from_ms <= around_ms + 1_000 && until_ms + NEAR_MS >= around_ms;
         for deed in self.deeds.iter().filter(|deed| is_near(deed.from_ms, deed.until_ms)) {
-            writeln!(out, "    {} {:?} ({})", seconds(deed.from_ms), deed.action, self.plan.steps[deed.step].fault)
-                .expect("a String takes everything");
+            let fault = self.plan.steps[deed.step].fault;
+            out += &format!("    {} {:?} ({fault})\n", seconds(deed.from_ms), deed.action);
         }
         let account = self.accounts.iter().find(|account| account.member.name == *who);
         for stay in account.iter().flat_map(|account| &account.stays).filter(|s| is_near(s.from_ms, s.until_ms)) {
             let (from, until) = (seconds(stay.from_ms), seconds(stay.until_ms));
-            writeln!(out, "    on node {} from {from} until {until}: {}", stay.node, stay.end)
-                .expect("a String takes everything");
+            out += &format!("    on node {} from {from} until {until}: {}\n", stay.node, stay.end);
         }
         out
     }

@@ -10,6 +10,7 @@
 
 pub mod cluster;
 pub mod guard;
+pub mod load;
 pub mod ports;
 pub mod postgres;
 pub mod proxy;

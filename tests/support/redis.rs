@@ -1,5 +1,6 @@
 //! A private Redis: no persistence, a free port, ended with the test process.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -81,6 +82,37 @@ impl Redis {
         }
     }
 
+    /// The channels that somebody listens to.
+    pub fn channels(&self) -> Vec<String> {
+        let mut answer = self.ask(&[b"PUBSUB", b"CHANNELS"]);
+        let count = number_after(&read_line(&mut answer), '*');
+        let name = |_| {
+            // Its length, then the name.
+            read_line(&mut answer);
+            read_line(&mut answer)
+        };
+        (0..count).map(name).collect()
+    }
+
+    /// Publishes any bytes; how many listeners got them.
+    pub fn publish(&self, channel: &str, payload: &[u8]) -> usize {
+        number_after(&read_line(&mut self.ask(&[b"PUBLISH", channel.as_bytes(), payload])), ':')
+    }
+
+    /// Sends one command (the Redis protocol, RESP2) on a connection of its own.
+    fn ask(&self, words: &[&[u8]]) -> BufReader<TcpStream> {
+        let mut command = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            command.extend(format!("${}\r\n", word.len()).into_bytes());
+            command.extend_from_slice(word);
+            command.extend_from_slice(b"\r\n");
+        }
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("Redis should accept connections");
+        connection.set_read_timeout(Some(START_TIMEOUT)).expect("a socket option");
+        connection.write_all(&command).expect("Redis should read");
+        BufReader::new(connection)
+    }
+
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
@@ -96,4 +128,15 @@ impl Drop for Redis {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn read_line(answer: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    answer.read_line(&mut line).expect("Redis should answer");
+    line.trim_end().to_owned()
+}
+
+fn number_after(line: &str, sign: char) -> usize {
+    let number = line.strip_prefix(sign).and_then(|digits| digits.parse().ok());
+    number.unwrap_or_else(|| panic!("an answer that begins with '{sign}', not '{line}'"))
 }
