@@ -6,9 +6,11 @@
 mod support;
 
 mod administration;
+mod database_cut;
 mod direct;
 mod draining;
 mod limits;
+mod lines;
 mod node_death;
 mod noise;
 mod recovery;

@@ -22,6 +22,18 @@ async fn people_on_two_nodes_talk_as_on_one() {
 }
 
 #[tokio::test]
+async fn the_first_frame_on_a_node_that_did_not_know_the_room_names_those_elsewhere() {
+    let setting = Setting::new().await;
+    let mut alice = setting.alice.join(&setting.channel).await;
+    said("one", &mut [&mut alice]).await;
+    let first = setting.bob.connect(&setting.channel).await.expect("online_users").await;
+    let mut both = [setting.alice.id.clone(), setting.bob.id.clone()];
+    both.sort();
+    assert_eq!(sorted_texts(&first["users"]), both);
+    assert_eq!((number(&first, "total_users"), number(&first, "seq")), (2, 1));
+}
+
+#[tokio::test]
 async fn who_is_there_is_told_once_per_user() {
     let setting = Setting::new().await;
     let carol = setting.cluster.at(1, &setting.guest("carol").await);

@@ -62,6 +62,8 @@ pub struct Account {
     pub longest_away_ms: (u64, u64),
     /// The same without the delay that a draining node had asked for.
     pub longest_beyond_slot_ms: u64,
+    /// How often a node that is taken out said when to return.
+    pub told_to_return: usize,
     /// What a server must not say in such a run, whatever goes wrong.
     pub unexpected: Vec<String>,
 }
@@ -103,6 +105,7 @@ impl Client {
             stays: Vec::new(),
             longest_away_ms: (0, 0),
             longest_beyond_slot_ms: 0,
+            told_to_return: 0,
             unexpected: Vec::new(),
         };
         let random = fastrand::Rng::with_seed(role.seed);
@@ -334,7 +337,10 @@ impl Client {
                     self.set_position(up_to);
                 }
             }
-            "server_restarting" => self.reconnect_in_ms = number(frame, "reconnect_in_ms"),
+            "server_restarting" => {
+                self.reconnect_in_ms = number(frame, "reconnect_in_ms");
+                self.account.told_to_return += 1;
+            }
             _ => {}
         }
     }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use client::{Account, Client, Role};
-use plan::{Plan, Settings};
+use plan::{Fault, Plan, Settings, Step};
 use referee::{Record, Stored, judge};
 use report::Run;
 use stage::{Direction, Phase, Progress, Stage};
@@ -58,13 +58,26 @@ async fn seeded_run() {
         duration_ms: setting("CONTINUITY_SECONDS", DEFAULT_SECONDS) * 1_000,
     };
     println!("seed {}, {} nodes, {} s", settings.seed, settings.nodes, settings.duration_ms / 1_000);
-    let run = run(settings).await;
+    let run = run(settings, Plan::generate(settings)).await;
     println!("{}", run.summary());
     assert!(run.is_good(), "{}", run.evidence());
 }
 
-async fn run(settings: Settings) -> Run {
-    let plan = Plan::generate(settings);
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rolling_restart_keeps_nobody_waiting() {
+    const BEYOND_SLOT_MAX_MS: u64 = 2_000;
+    let settings = Settings { seed: DEFAULT_SEED, nodes: 2, duration_ms: 20_000 };
+    let plan = Plan { steps: vec![Step { at_ms: 3_000, fault: Fault::RollingRestart }] };
+    let run = run(settings, plan).await;
+    println!("{}", run.summary());
+    assert!(run.is_good(), "{}", run.evidence());
+    let told: usize = run.accounts.iter().map(|account| account.told_to_return).sum();
+    assert!(told >= run.accounts.len(), "every client was told when to return, once per node that it was on: {told}");
+    let beyond_ms = run.accounts.iter().map(|account| account.longest_beyond_slot_ms).max().unwrap_or(0);
+    assert!(beyond_ms <= BEYOND_SLOT_MAX_MS, "somebody waited {beyond_ms} ms beyond the slot");
+}
+
+async fn run(settings: Settings, plan: Plan) -> Run {
     let mut cluster = Cluster::builder()
         .env("MAX_CONNECTIONS_PER_USER", 0)
         .env("ACCESS_TOKEN_MINUTES", 24 * 60)
