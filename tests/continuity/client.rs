@@ -56,7 +56,7 @@ pub struct Stay {
 pub struct Account {
     pub member: Member,
     pub acknowledged: Vec<Acknowledged>,
-    pub refused: BTreeSet<String>,
+    pub refused: BTreeMap<String, u64>,
     pub stays: Vec<Stay>,
     /// The longest time without a socket, and when it began.
     pub longest_away_ms: (u64, u64),
@@ -101,7 +101,7 @@ impl Client {
         let account = Account {
             member,
             acknowledged: Vec::new(),
-            refused: BTreeSet::new(),
+            refused: BTreeMap::new(),
             stays: Vec::new(),
             longest_away_ms: (0, 0),
             longest_beyond_slot_ms: 0,
@@ -322,7 +322,7 @@ impl Client {
             "error" => match frame["ref"].as_str() {
                 Some(content) => {
                     self.answered(content);
-                    self.account.refused.insert(content.to_owned());
+                    self.account.refused.insert(content.to_owned(), at_ms);
                     if frame["code"] != "SERVICE_UNAVAILABLE" {
                         self.account.unexpected.push(format!("{} was told {frame}", self.role.name));
                     }

@@ -209,7 +209,7 @@ async fn record(rooms: &[Room], accounts: &[Account]) -> Record {
     for account in accounts {
         record.members.push(account.member.clone());
         record.acknowledged.extend(account.acknowledged.iter().cloned());
-        record.refused.extend(account.refused.iter().cloned());
+        record.refused.extend(account.refused.clone());
     }
     record
 }

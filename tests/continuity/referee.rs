@@ -59,8 +59,8 @@ pub struct Record {
     pub rooms: Vec<Vec<Stored>>,
     pub members: Vec<Member>,
     pub acknowledged: Vec<Acknowledged>,
-    /// Texts that were refused: the sender was told that nothing was done.
-    pub refused: BTreeSet<String>,
+    /// Texts that were refused, and when: the sender was told that nothing was done.
+    pub refused: BTreeMap<String, u64>,
 }
 
 /// Something that must not be, with what is needed to look into it.
@@ -81,8 +81,8 @@ pub struct Verdict {
     pub stored: usize,
     pub delivered: usize,
     pub incomplete_recoveries: usize,
-    /// Not a fault by itself: a commit of unknown outcome may have been one.
-    pub refused_but_stored: usize,
+    /// Not lost, doubled or reordered, but a client that tries again doubles it.
+    pub refused_but_stored: Vec<Finding>,
     pub lost: Vec<Finding>,
     pub duplicated: Vec<Finding>,
     pub reordered: Vec<Finding>,
@@ -115,7 +115,7 @@ impl fmt::Display for Verdict {
             write!(out, ", {kind} {}", findings.len())?;
         }
         write!(out, ", incomplete recoveries {}", self.incomplete_recoveries)?;
-        write!(out, ", refused but stored {}", self.refused_but_stored)
+        write!(out, ", refused but stored {}", self.refused_but_stored.len())
     }
 }
 
@@ -143,8 +143,14 @@ pub fn judge(record: &Record) -> Verdict {
             }
         }
     }
-    let stored = record.rooms.iter().flatten();
-    verdict.refused_but_stored = stored.filter(|message| record.refused.contains(&message.text)).count();
+    for (room, log) in record.rooms.iter().enumerate() {
+        for Stored { seq, text, .. } in log {
+            if let Some(&at_ms) = record.refused.get(text) {
+                let (who, what) = ("the refusal".to_owned(), format!("'{text}' is stored"));
+                verdict.refused_but_stored.push(Finding { who, room, seq: *seq, at_ms: Some(at_ms), what });
+            }
+        }
+    }
     verdict
 }
 
@@ -274,7 +280,7 @@ mod tests {
             rooms: vec![(1..=10).map(stored).collect()],
             members: vec![member("anna", 0), member("bert", 4)],
             acknowledged: (1..=10).map(promised).collect(),
-            refused: BTreeSet::new(),
+            refused: BTreeMap::new(),
         }
     }
 
@@ -395,8 +401,8 @@ mod tests {
     fn what_was_refused_and_stored_all_the_same_is_counted() {
         let mut record = good();
         record.acknowledged.remove(2);
-        record.refused.extend([text(3), text(77)]);
+        record.refused.extend([(text(3), 350), (text(77), 400)]);
         let verdict = judge(&record);
-        assert_eq!((verdict.refused_but_stored, verdict.is_clean()), (1, true));
+        assert_eq!((verdict.refused_but_stored.len(), verdict.is_clean()), (1, true));
     }
 }

@@ -46,7 +46,11 @@ impl Run {
             out += &format!("; longest beyond the delay asked for: {beyond_ms} ms\n");
         }
         let connections: usize = self.accounts.iter().map(|account| account.stays.len()).sum();
-        out + &format!("connections: {connections}; their ends: {:?}", count_ends(&self.accounts))
+        out += &format!("connections: {connections}; their ends: {:?}\n", count_ends(&self.accounts));
+        for finding in self.verdict.refused_but_stored.iter().take(SHOWN_MAX) {
+            out += &self.explain("refused but stored", &[finding]);
+        }
+        out
     }
 
     /// What is wrong, where, and around which faults.
