@@ -15,7 +15,7 @@ use crate::{
     fixture::{Node, event, spent, user},
     support::{
         DEADLINE, eventually,
-        proxy::{Passing, Proxy},
+        proxy::{Line, Proxy},
         redis::Redis,
     },
 };
@@ -85,13 +85,13 @@ async fn a_wrong_password_is_no_link_and_a_right_one_is() {
 #[actix::test]
 async fn a_connection_that_stalls_is_found_within_five_seconds() {
     let redis = Redis::private();
-    let proxy = Proxy::to(redis.port()).await;
+    let proxy = Proxy::to(redis.port());
     let node = Node::redis_up(&format!("redis://127.0.0.1:{}", proxy.port()), 1).await;
     let room = node.attached(RoomId::generate()).await;
-    proxy.set(Passing::Nothing);
+    proxy.set(Line::Stalled);
     node.wait_link_within(&[LinkIs::Up, LinkIs::Down], Duration::from_secs(5)).await;
     assert_eq!(node.link.board.state(), LinkState::Down);
-    proxy.set(Passing::All);
+    proxy.set(Line::Open);
     node.wait_link(&[LinkIs::Up, LinkIs::Down, LinkIs::Up]).await;
     room.wait_listening(2).await;
 }
@@ -100,9 +100,9 @@ async fn a_connection_that_stalls_is_found_within_five_seconds() {
 #[actix::test]
 async fn a_subscription_that_is_dead_without_an_error_is_found_within_five_seconds() {
     let redis = Redis::private();
-    let proxy = Proxy::to(redis.port()).await;
+    let proxy = Proxy::to(redis.port());
     let node = Node::redis_up(&format!("redis://127.0.0.1:{}", proxy.port()), 1).await;
-    proxy.set(Passing::NoMessages);
+    proxy.set(Line::Deaf);
     node.wait_link_within(&[LinkIs::Up, LinkIs::Down], Duration::from_secs(5)).await;
     assert_eq!(node.link.board.state(), LinkState::Down);
     // a new link that hears nothing is none
@@ -111,7 +111,7 @@ async fn a_subscription_that_is_dead_without_an_error_is_found_within_five_secon
     })
     .await;
     assert_eq!(node.links(), [LinkIs::Up, LinkIs::Down]);
-    proxy.set(Passing::All);
+    proxy.set(Line::Open);
     node.wait_link(&[LinkIs::Up, LinkIs::Down, LinkIs::Up]).await;
 }
 

@@ -18,7 +18,6 @@ mod groups;
 mod heartbeat;
 mod history;
 mod limits;
-mod load;
 mod operations;
 mod plan;
 mod recovery;
@@ -28,3 +27,5 @@ mod signalling;
 mod slow_consumer;
 mod tls;
 mod transports;
+
+use support::load;

@@ -8,7 +8,10 @@
 // Every test binary compiles the whole harness and uses its own part of it.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+pub mod cluster;
 pub mod guard;
+pub mod load;
+pub mod ports;
 pub mod postgres;
 pub mod proxy;
 pub mod random;
@@ -18,12 +21,15 @@ pub mod rest;
 pub mod server;
 pub mod shape;
 pub mod socket;
+mod template;
 pub mod token;
 
 use std::future::Future;
 use std::time::Duration;
 
+pub use cluster::Cluster;
 pub use postgres::{Database, Postgres};
+pub use proxy::Line;
 pub use rest::User;
 pub use server::{Server, ServerBuilder};
 pub use socket::Socket;

@@ -4,7 +4,6 @@
 //! database start a cluster of their own.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +15,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::guard::{self, Ending};
+use super::ports::free_port;
+use super::template;
 
 /// Starting takes about a second; a loaded machine may need many.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -50,14 +51,7 @@ impl Postgres {
         let folder = tempfile::Builder::new().prefix("convene-postgres-").tempdir().expect("a temporary folder");
         guard::remove_at_end(folder.path());
         account.own(folder.path());
-        let output = account
-            .command("initdb")
-            .args(["--username=convene", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "-D"])
-            .arg(folder.path().join("data"))
-            .current_dir(folder.path())
-            .output()
-            .expect("initdb should start");
-        assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
+        template::copy_fresh_cluster(&account, folder.path());
         let mut cluster = Postgres { folder, port: 0, process: None, account };
         for _ in 0..START_ATTEMPTS {
             cluster.port = free_port();
@@ -194,7 +188,7 @@ impl Drop for Postgres {
 }
 
 /// Who runs PostgreSQL, which refuses to run as root, and where its programs are.
-struct Account {
+pub struct Account {
     programs: PathBuf,
     other: Option<(u32, u32)>,
 }
@@ -205,7 +199,19 @@ impl Account {
         Account { programs: programs_folder(), other }
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// The major version, as Debian's folders name it.
+    pub fn version(&self) -> String {
+        let folder = self.programs.parent().and_then(Path::file_name).expect("…/<version>/bin");
+        folder.to_string_lossy().into_owned()
+    }
+
+    /// Tells apart whose files a cluster's are.
+    pub fn name(&self) -> String {
+        self.other.map_or_else(effective_user_id, |(user, _)| user).to_string()
+    }
+
+    /// One of PostgreSQL's programs, to be run as this account.
+    pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         if let Some((user, group)) = self.other {
             command.uid(user).gid(group);
@@ -257,10 +263,4 @@ fn children_of(parent: u32) -> Vec<u32> {
         fields.and_then(|mut fields| fields.nth(1)?.parse().ok()) == Some(parent)
     })
     .collect()
-}
-
-/// A port that nobody listened on a moment ago.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
-    listener.local_addr().expect("a bound listener has an address").port()
 }

@@ -1,68 +1,153 @@
-//! A TCP proxy that can stop passing bytes without closing anything, as a broken network does.
+//! A TCP proxy between one server and one service that it needs, to be cut: abruptly, or so that nobody is told.
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpListener, TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
-    sync::watch,
-};
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
 
-/// What a proxy lets through.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Passing {
-    /// Everything.
-    All,
-    /// Nothing: bytes stay where they are.
-    Nothing,
-    /// From Redis everything but what is published, which is lost.
-    NoMessages,
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// What the line does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Bytes pass.
+    Open,
+    /// Connections are reset, new ones as well.
+    Severed,
+    /// Connections stay open, new ones are accepted, and no byte passes: silently dead. What was written meanwhile
+    /// arrives when the line is open again, as after a broken network.
+    Stalled,
+    /// From Redis everything passes but what is published, which is lost: a subscription that is dead without a sign.
+    Deaf,
 }
 
-/// The proxy. Ends with the runtime of the test.
+/// A line from a port of its own to a port of the loopback.
 pub struct Proxy {
-    port: u16,
-    passing: watch::Sender<Passing>,
+    address: SocketAddr,
+    line: watch::Sender<Line>,
 }
 
 impl Proxy {
-    /// A proxy to that port of this machine.
-    pub async fn to(port: u16) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let own_port = listener.local_addr().expect("bound").port();
-        let (passing, watched) = watch::channel(Passing::All);
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                // without a server the client finds its connection closed
-                let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
-                let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-                tokio::spawn(pass(from_client, to_server, watched.clone()));
-                tokio::spawn(pass(from_server, to_client, watched.clone()));
-            }
-        });
-        Proxy { port: own_port, passing }
+    /// Listens on a free port and carries every connection to 127.0.0.1:`target_port`.
+    pub fn to(target_port: u16) -> Proxy {
+        let (line, watched) = watch::channel(Line::Open);
+        let runtime = runtime();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        listener.set_nonblocking(true).expect("a socket option");
+        let _context = runtime.enter();
+        let listener = TcpListener::from_std(listener).expect("a runtime takes the listener");
+        runtime.spawn(listen(listener, target_port, watched));
+        Proxy { address, line }
     }
 
-    /// Where it listens on this machine.
+    /// The port to connect to.
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
-    /// From now on only that passes, on all connections.
-    pub fn set(&self, passing: Passing) {
-        self.passing.send_replace(passing);
+    /// Cuts or opens the line, for the connections that there are and for new ones.
+    pub fn set(&self, line: Line) {
+        self.line.send_replace(line);
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut passing: watch::Receiver<Passing>) {
-    let mut buffer = [0; 16 * 1024];
-    while let Ok(bytes @ 1..) = from.read(&mut buffer).await {
-        let Ok(now) = passing.wait_for(|passing| *passing != Passing::Nothing).await.map(|now| *now) else { return };
-        let chunk = &buffer[..bytes];
-        let published = chunk.windows(9).any(|window| window == b"message\r\n");
-        if !(now == Passing::NoMessages && published) && to.write_all(chunk).await.is_err() {
+/// Proxies have a thread of their own, so that a test which blocks (starting a process, say) cuts nobody off.
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).thread_name("proxies").enable_all().build().expect("a runtime")
+    })
+}
+
+/// Ends when the [`Proxy`] is dropped; so do the connections.
+async fn listen(listener: TcpListener, target_port: u16, mut line: watch::Receiver<Line>) {
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((client, _)) = accepted {
+                    tokio::spawn(connection(client, target_port, line.clone()));
+                }
+            }
+            () = dropped(&mut line) => return,
+        }
+    }
+}
+
+async fn dropped(line: &mut watch::Receiver<Line>) {
+    while line.changed().await.is_ok() {}
+}
+
+async fn connection(mut client: TcpStream, target_port: u16, mut line: watch::Receiver<Line>) {
+    let mut cut = line.clone();
+    let mut server = tokio::select! {
+        biased;
+        () = severed(&mut cut) => return reset(&client),
+        is_open = opened(&mut line) => match TcpStream::connect(("127.0.0.1", target_port)).await {
+            Ok(server) if is_open => server,
+            // Refused is refused, for the client, too.
+            _ => return reset(&client),
+        },
+    };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let was_severed = {
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let both =
+            async { tokio::join!(pump(from_client, to_server, line.clone()), pump(from_server, to_client, line)) };
+        tokio::select! {
+            biased;
+            () = severed(&mut cut) => true,
+            _ = both => false,
+        }
+    };
+    if was_severed {
+        reset(&client);
+        reset(&server);
+    }
+}
+
+/// Has the connection end with RST when it is dropped.
+fn reset(connection: &TcpStream) {
+    // It may be gone already.
+    let _ = SockRef::from(connection).set_linger(Some(Duration::ZERO));
+}
+
+async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut line: watch::Receiver<Line>) {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let count = from.read(&mut chunk).await.unwrap_or(0);
+        if !opened(&mut line).await {
+            return;
+        }
+        let published = || chunk[..count].windows(9).any(|window| window == b"message\r\n");
+        if *line.borrow() == Line::Deaf && published() {
+            continue;
+        }
+        if count == 0 {
+            // Its receiver reads what is left and then the end, as without us.
+            let _ = to.shutdown().await;
+            return;
+        }
+        if to.write_all(&chunk[..count]).await.is_err() {
             return;
         }
     }
+}
+
+/// Waits until bytes may pass; false when the proxy has gone.
+async fn opened(line: &mut watch::Receiver<Line>) -> bool {
+    line.wait_for(|line| matches!(line, Line::Open | Line::Deaf)).await.is_ok()
+}
+
+/// Waits until the line is severed or the proxy has gone.
+async fn severed(line: &mut watch::Receiver<Line>) {
+    let _ = line.wait_for(|line| *line == Line::Severed).await;
 }

@@ -1,6 +1,7 @@
 //! A private Redis: no persistence, a free port, ended with the test process. Also a sentinel, or a node of a Redis
 //! Cluster, by its arguments.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::guard::{self, Ending};
-use super::postgres::free_port;
+use super::ports::free_port;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const START_ATTEMPTS: u32 = 5;
@@ -136,14 +137,45 @@ impl Redis {
         }
     }
 
+    /// The channels that somebody listens to.
+    pub fn channels(&self) -> Vec<String> {
+        let mut answer = self.ask(&[b"PUBSUB", b"CHANNELS"]);
+        let count = number_after(&read_line(&mut answer), '*');
+        let name = |_| {
+            // Its length, then the name.
+            read_line(&mut answer);
+            read_line(&mut answer)
+        };
+        (0..count).map(name).collect()
+    }
+
+    /// Publishes any bytes; how many listeners got them.
+    pub fn publish(&self, channel: &str, payload: &[u8]) -> usize {
+        number_after(&read_line(&mut self.ask(&[b"PUBLISH", channel.as_bytes(), payload])), ':')
+    }
+
+    /// Sends one command (the Redis protocol, RESP2) on a connection of its own.
+    fn ask(&self, words: &[&[u8]]) -> BufReader<TcpStream> {
+        let mut command = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            command.extend(format!("${}\r\n", word.len()).into_bytes());
+            command.extend_from_slice(word);
+            command.extend_from_slice(b"\r\n");
+        }
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("Redis should accept connections");
+        connection.set_read_timeout(Some(START_TIMEOUT)).expect("a socket option");
+        connection.write_all(&command).expect("Redis should read");
+        BufReader::new(connection)
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `redis://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// Its port.
-    pub fn port(&self) -> u16 {
-        self.port
     }
 
     /// Where it may keep files.
@@ -170,4 +202,15 @@ impl Drop for Redis {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn read_line(answer: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    answer.read_line(&mut line).expect("Redis should answer");
+    line.trim_end().to_owned()
+}
+
+fn number_after(line: &str, sign: char) -> usize {
+    let number = line.strip_prefix(sign).and_then(|digits| digits.parse().ok());
+    number.unwrap_or_else(|| panic!("an answer that begins with '{sign}', not '{line}'"))
 }

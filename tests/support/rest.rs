@@ -3,6 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::server::Server;
 use super::socket::{Place, Socket};
 
 /// The password of every user the harness registers.
@@ -124,6 +125,11 @@ impl User {
             origin: origin.to_owned(),
             client: reqwest::Client::new(),
         }
+    }
+
+    /// The same user at another node.
+    pub fn at(&self, server: &Server) -> User {
+        User { origin: server.origin().to_owned(), ..self.clone() }
     }
 
     /// Sends a request as this user.

@@ -171,6 +171,21 @@ impl Server {
         guard::forget(process.id());
     }
 
+    /// Whether it was started and not yet ended by [`Server::kill`], [`Server::terminate`] or [`Server::ended`].
+    pub fn is_started(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// SIGSTOP: it keeps its sockets and does nothing.
+    pub fn pause(&self) {
+        guard::signal(self.pid(), "STOP");
+    }
+
+    /// Ends a [`Server::pause`].
+    pub fn resume(&self) {
+        guard::signal(self.pid(), "CONT");
+    }
+
     /// Asks it to stop, without waiting.
     pub fn request_stop(&self) {
         guard::signal(self.pid(), "TERM");

@@ -1,0 +1,126 @@
+//! Limits of a user hold over all nodes.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::setting::{Setting, closed_with};
+use crate::support::raw::RawSocket;
+use crate::support::rest::assert_error;
+use crate::support::{Cluster, Socket, eventually};
+
+#[tokio::test]
+async fn the_oldest_of_too_many_sockets_goes_wherever_it_is() {
+    let setting = Setting::new().await;
+    let alice_there = setting.cluster.at(1, &setting.alice);
+    let other_channel = setting.alice.channel_with(&[]).await;
+    let mut oldest = setting.alice.join(&setting.channel).await;
+    let mut others = Vec::new();
+    // Told apart by milliseconds, whichever node they are on.
+    for node in [&setting.alice, &alice_there, &setting.alice, &alice_there] {
+        others.push(node.join(&other_channel).await);
+    }
+    oldest.expect_nothing_before_pong().await;
+    others.push(alice_there.join(&other_channel).await);
+    oldest.expect_close(4409).await;
+    // The next one that goes is the next oldest, on this node again, for a newcomer on the other.
+    others.push(alice_there.join(&other_channel).await);
+    closed_with(&mut others[0], 4409).await;
+    for socket in &mut others[1..] {
+        socket.send_json(&json!({"type": "ping"})).await;
+        while socket.next_json().await["type"] != "pong" {}
+    }
+}
+
+/// Sends a message and reads up to its answer; whether it was refused.
+async fn is_refused(socket: &mut Socket) -> bool {
+    socket.send_json(&json!({"type": "message", "content": "hi", "ref": 1})).await;
+    loop {
+        let frame = socket.next_json().await;
+        match frame["type"].as_str() {
+            Some("ack") => return false,
+            Some("error") => {
+                assert_error(&frame, "RATE_LIMIT_EXCEEDED");
+                return true;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_block_on_one_node_holds_on_all() {
+    const PER_MINUTE: u32 = 5;
+    let cluster = Cluster::builder().env("WEBSOCKET_REQUESTS_PER_MINUTE", PER_MINUTE).start(2).await;
+    let setting = Setting::of(cluster).await;
+    let alice_there = setting.cluster.at(1, &setting.alice);
+    let mut here = setting.alice.join(&setting.channel).await;
+    let mut there = alice_there.join(&setting.channel).await;
+    let mut bob = setting.bob.join(&setting.channel).await;
+    for _ in 0..PER_MINUTE {
+        assert!(!is_refused(&mut here).await, "within the limit");
+    }
+    for _ in 0..10 {
+        assert!(is_refused(&mut here).await, "beyond the limit");
+    }
+    here.say("and on").await;
+    closed_with(&mut here, 4429).await;
+    closed_with(&mut there, 4429).await;
+    for node in [0, 1] {
+        let authority = setting.cluster.server(node).authority();
+        let path = format!("/ws/channel/{}?token={}", setting.channel, setting.alice.token);
+        let mut raw = RawSocket::connect(authority).await;
+        let answer = raw.handshake(authority, &path, &[]).await;
+        assert_eq!(answer.status, 429, "node {node}: {answer:?}");
+        assert_error(&answer.json(), "RATE_LIMIT_EXCEEDED");
+        let seconds: u64 = answer.header("retry-after").parse().expect("Retry-After in seconds");
+        assert!((14 * 60..=15 * 60).contains(&seconds), "the block lasts fifteen minutes: {seconds}");
+    }
+    assert!(!is_refused(&mut bob).await, "others are not concerned");
+}
+
+#[tokio::test]
+async fn requests_on_all_nodes_count_together() {
+    let cluster = Cluster::builder().env("WEBSOCKET_REQUESTS_PER_MINUTE", 10).start(2).await;
+    let setting = Setting::of(cluster).await;
+    let mut here = setting.alice.join(&setting.channel).await;
+    let mut there = setting.cluster.at(1, &setting.alice).join(&setting.channel).await;
+    for _ in 0..5 {
+        assert!(!is_refused(&mut here).await);
+        assert!(!is_refused(&mut there).await);
+    }
+    // What was spent elsewhere is told in the background, so a few more may pass; two nodes apart would let ten.
+    let mut beyond = 0;
+    for socket in [&mut here, &mut there] {
+        while !is_refused(socket).await {
+            beyond += 1;
+            assert!(beyond < 5, "the limit of 10 a minute is over both nodes");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_block_outlives_the_node_that_made_it() {
+    let cluster = Cluster::builder().env("WEBSOCKET_REQUESTS_PER_MINUTE", 1).start(2).await;
+    let mut setting = Setting::of(cluster).await;
+    let mut here = setting.alice.join(&setting.channel).await;
+    assert!(!is_refused(&mut here).await);
+    for _ in 0..11 {
+        here.say("and on").await;
+    }
+    closed_with(&mut here, 4429).await;
+    let path = format!("/ws/channel/{}?token={}", setting.channel, setting.alice.token);
+    let status_at = async |setting: &Setting, node: usize| {
+        let authority = setting.cluster.server(node).authority().to_owned();
+        RawSocket::connect(&authority).await.handshake(&authority, &path, &[]).await.status
+    };
+    eventually("the other node's refusal", Duration::from_secs(5), || async {
+        (status_at(&setting, 1).await == 429).then_some(())
+    })
+    .await;
+    for node in [0, 1] {
+        setting.cluster.server_mut(node).kill();
+    }
+    setting.cluster.server_mut(1).restart().await;
+    assert_eq!(status_at(&setting, 1).await, 429, "it is stored");
+}

@@ -1,0 +1,22 @@
+//! Black-box tests of several nodes: real processes over one real PostgreSQL and one real Redis, each node's lines to
+//! them through a proxy that a test can cut. Each module tests one promise to clients who do not know, and must not
+//! notice, that there is more than one node.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod administration;
+mod database_cut;
+mod direct;
+mod draining;
+mod limits;
+mod lines;
+mod node_death;
+mod noise;
+mod recovery;
+mod redis_away;
+mod revocation;
+mod setting;
+mod talking;
+
+use support::load;

@@ -1,0 +1,84 @@
+//! `since` works on another node than before.
+
+use serde_json::{Value, json};
+
+use crate::setting::{Setting, epoch_of};
+use crate::support::shape::number;
+use crate::support::{Socket, User};
+
+/// Comes back at the user's node; returns the socket, the seqs that were sent again, and the `recovered` frame.
+async fn come_back(user: &User, channel: &str, since: u64, epoch: &str) -> (Socket, Vec<u64>, Value) {
+    let mut socket = user.resume(channel, since, epoch).await;
+    socket.expect("online_users").await;
+    let mut missed = Vec::new();
+    loop {
+        let frame = socket.next_json().await;
+        match frame["type"].as_str() {
+            Some("recovered") => return (socket, missed, frame),
+            Some("message") => missed.push(number(&frame, "seq")),
+            // Who else is there may come before or after.
+            Some("user_joined" | "user_left") => {}
+            _ => panic!("unexpected before `recovered`: {frame}"),
+        }
+    }
+}
+
+async fn say_many(socket: &mut Socket, numbers: std::ops::RangeInclusive<u64>) {
+    for number in numbers {
+        let content = format!("message {number}");
+        socket.send_json(&json!({"type": "message", "content": content, "ref": number})).await;
+        while socket.next_json().await["type"] != "ack" {}
+    }
+}
+
+#[tokio::test]
+async fn a_client_resumes_on_another_node() {
+    let setting = Setting::new().await;
+    let epoch = epoch_of(&setting.alice, &setting.channel).await;
+    let mut alice = setting.alice.join(&setting.channel).await;
+    say_many(&mut alice, 1..=6).await;
+    // This node had no such room until now.
+    let (mut bob, missed, recovered) = come_back(&setting.bob, &setting.channel, 2, &epoch).await;
+    assert_eq!(missed, [3, 4, 5, 6]);
+    assert_eq!(recovered, json!({"type": "recovered", "room_id": setting.channel, "seq": 6, "complete": true}));
+    say_many(&mut alice, 7..=7).await;
+    while bob.next_json().await["seq"] != 7 {}
+    // There and back again.
+    let bob_here = setting.bob.at(setting.cluster.server(0));
+    let (_, missed, recovered) = come_back(&bob_here, &setting.channel, 5, &epoch).await;
+    assert_eq!((missed, &recovered["complete"]), (vec![6, 7], &json!(true)));
+}
+
+#[tokio::test]
+async fn a_client_resumes_on_another_node_after_kill_9() {
+    let mut setting = Setting::new().await;
+    let epoch = epoch_of(&setting.alice, &setting.channel).await;
+    let (mut alice, mut bob) = setting.both().await;
+    say_many(&mut bob, 1..=5).await;
+    setting.cluster.server_mut(1).kill();
+    drop(bob);
+    say_many(&mut alice, 6..=8).await;
+    let bob_here = setting.bob.at(setting.cluster.server(0));
+    let (_, missed, recovered) = come_back(&bob_here, &setting.channel, 3, &epoch).await;
+    assert_eq!((missed, &recovered["complete"]), (vec![4, 5, 6, 7, 8], &json!(true)));
+    setting.cluster.server_mut(1).restart().await;
+    let (_, missed, recovered) = come_back(&setting.bob, &setting.channel, 7, &epoch).await;
+    assert_eq!((missed, &recovered["complete"]), (vec![8], &json!(true)));
+}
+
+#[tokio::test]
+async fn what_was_just_acknowledged_elsewhere_is_no_future() {
+    const ROUNDS: u64 = 40;
+    let setting = Setting::new().await;
+    let epoch = epoch_of(&setting.alice, &setting.channel).await;
+    // Bob keeps the room in use on his node, so that it has a head of its own that may lag behind.
+    let (mut alice, _bob) = setting.both().await;
+    let alice_there = setting.alice.at(setting.cluster.server(1));
+    for round in 1..=ROUNDS {
+        say_many(&mut alice, round..=round).await;
+        let (socket, missed, recovered) = come_back(&alice_there, &setting.channel, round, &epoch).await;
+        assert_eq!((missed, &recovered["seq"]), (vec![], &json!(round)), "{recovered}");
+        assert_eq!(recovered["complete"], true, "round {round}: {recovered}");
+        socket.close().await;
+    }
+}

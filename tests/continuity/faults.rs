@@ -1,0 +1,59 @@
+//! Carries out a plan on a running cluster, on time as far as the machine allows, and writes down what it did.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::plan::{Action, Plan, Service};
+use crate::stage::{Direction, Move, Stage};
+use crate::support::Cluster;
+
+/// One thing that was done.
+#[derive(Clone, Copy, Debug)]
+pub struct Deed {
+    /// The step of the plan that it belongs to.
+    pub step: usize,
+    pub action: Action,
+    pub from_ms: u64,
+    pub until_ms: u64,
+}
+
+/// Does everything in the plan, and prints each fault as it begins.
+pub async fn perform(plan: &Plan, cluster: &mut Cluster, stage: &Stage, direction: &Direction) -> Vec<Deed> {
+    let mut deeds: Vec<Deed> = Vec::new();
+    for (at_ms, action, step) in plan.actions(cluster.nodes.len()) {
+        let wait_ms = at_ms.saturating_sub(stage.now_ms());
+        sleep(Duration::from_millis(wait_ms)).await;
+        let from_ms = stage.now_ms();
+        if deeds.iter().all(|deed| deed.step != step) {
+            println!("{:>9.3} s  {}", from_ms as f64 / 1_000.0, plan.steps[step].fault);
+        }
+        perform_one(action, cluster, direction).await;
+        deeds.push(Deed { step, action, from_ms, until_ms: stage.now_ms() });
+    }
+    deeds
+}
+
+async fn perform_one(action: Action, cluster: &mut Cluster, direction: &Direction) {
+    match action {
+        Action::Kill(node) => cluster.server_mut(node).kill(),
+        Action::Terminate(node) => cluster.server(node).request_stop(),
+        Action::Start(node) => {
+            let server = cluster.server_mut(node);
+            if server.is_started() {
+                let status = server.ended().await;
+                assert_eq!(status.code(), Some(0), "a node that is asked to stop ends well: {}", server.log());
+            }
+            server.restart().await;
+        }
+        Action::Pause(node) => cluster.server(node).pause(),
+        Action::Resume(node) => cluster.server(node).resume(),
+        Action::StopRedis => cluster.stop_redis(),
+        Action::StartRedis => cluster.start_redis(),
+        Action::Set(node, Service::Redis, line) => cluster.nodes[node].redis.set(line),
+        Action::Set(node, Service::Database, line) => cluster.nodes[node].database.set(line),
+        Action::Move(percent) => {
+            direction.moves.send_replace(Move { percent });
+        }
+    }
+}

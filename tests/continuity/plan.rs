@@ -1,0 +1,326 @@
+//! What goes wrong and when, from a seed: the same seed, length and number of nodes give the same plan.
+//!
+//! Faults overlap, but none begins on a part that another one holds: a node (its process and its lines) or Redis.
+
+use std::fmt;
+
+use crate::support::Line;
+
+/// Clients begin undisturbed.
+const FIRST_FAULT_MS: u64 = 2_000;
+/// After the last fault has ended there is still some time in which everything works.
+const CALM_END_MS: u64 = 6_000;
+/// Between the beginnings of two faults.
+const PAUSE_MS: std::ops::RangeInclusive<u64> = 300..=3_500;
+/// A node that is taken down and started again is left in peace for so long, to come up.
+const START_MS: u64 = 4_000;
+
+/// What the plan is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub seed: u64,
+    pub nodes: usize,
+    pub duration_ms: u64,
+}
+
+/// Something that a node needs, behind a line that can be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Redis,
+    Database,
+}
+
+/// One fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `kill -9`, and started again.
+    Kill { node: usize, down_ms: u64 },
+    /// SIGTERM to one node after another, each started again when it has ended.
+    RollingRestart,
+    /// Redis ends with all that it held, and comes back empty.
+    RedisAway { down_ms: u64 },
+    /// SIGSTOP and SIGCONT.
+    Pause { node: usize, for_ms: u64 },
+    /// A node's line to a service is severed or stalled, and restored.
+    Cut { node: usize, service: Service, line: Line, for_ms: u64 },
+    /// So many per cent of the clients leave their node for another.
+    Move { percent: u32 },
+}
+
+/// A fault and when it begins, counted from the start of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub at_ms: u64,
+    pub fault: Fault,
+}
+
+/// One thing to be done at a time: faults taken apart into their beginnings and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Kill(usize),
+    /// SIGTERM, without waiting for the end.
+    Terminate(usize),
+    /// Waits for the end, if it was asked for, and starts the node.
+    Start(usize),
+    Pause(usize),
+    Resume(usize),
+    StopRedis,
+    StartRedis,
+    Set(usize, Service, Line),
+    Move(u32),
+}
+
+/// What goes wrong in one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The plan of a seed. Every kind of fault comes once before any comes again.
+    pub fn generate(settings: Settings) -> Plan {
+        let mut random = fastrand::Rng::with_seed(settings.seed);
+        let end_ms = settings.duration_ms.saturating_sub(CALM_END_MS);
+        let mut free_at = FreeAt { nodes: vec![0; settings.nodes], redis: 0 };
+        let mut bag = Vec::new();
+        let mut steps = Vec::new();
+        let mut at_ms = FIRST_FAULT_MS;
+        // Towards the end the long ones do not fit any more, and the short ones do.
+        let mut misfits = 0;
+        while misfits < Kind::ALL.len() {
+            if bag.is_empty() {
+                bag = Kind::ALL.to_vec();
+                random.shuffle(&mut bag);
+            }
+            let Some(kind) = bag.pop() else { break };
+            let fault = kind.fault(random.usize(0..settings.nodes), &mut random);
+            // The nearest time at which all that it touches is free.
+            let begin_ms = at_ms.max(free_at.of(fault));
+            if begin_ms + fault.lasts_ms(settings.nodes) > end_ms {
+                misfits += 1;
+                continue;
+            }
+            free_at.take(fault, begin_ms + fault.lasts_ms(settings.nodes));
+            steps.push(Step { at_ms: begin_ms, fault });
+            at_ms = begin_ms + random.u64(PAUSE_MS);
+        }
+        Plan { steps }
+    }
+
+    /// Everything to be done, in the order of time, each with the number of its step.
+    pub fn actions(&self, nodes: usize) -> Vec<(u64, Action, usize)> {
+        let mut actions: Vec<(u64, Action, usize)> = Vec::new();
+        for (number, step) in self.steps.iter().enumerate() {
+            let of_step = step.fault.actions(nodes).into_iter();
+            actions.extend(of_step.map(|(after_ms, action)| (step.at_ms + after_ms, action, number)));
+        }
+        // Stable: what one fault does at one time stays in its order.
+        actions.sort_by_key(|(at_ms, ..)| *at_ms);
+        actions
+    }
+}
+
+/// When each part is free for a fault.
+struct FreeAt {
+    nodes: Vec<u64>,
+    redis: u64,
+}
+
+impl FreeAt {
+    fn of(&self, fault: Fault) -> u64 {
+        match fault.touches() {
+            Touches::Nothing => 0,
+            Touches::Redis => self.redis,
+            Touches::Node(node) => self.nodes[node],
+            Touches::AllNodes => self.nodes.iter().copied().max().unwrap_or(0),
+        }
+    }
+
+    fn take(&mut self, fault: Fault, until_ms: u64) {
+        match fault.touches() {
+            Touches::Nothing => {}
+            Touches::Redis => self.redis = until_ms,
+            Touches::Node(node) => self.nodes[node] = until_ms,
+            Touches::AllNodes => self.nodes.fill(until_ms),
+        }
+    }
+}
+
+enum Touches {
+    Nothing,
+    Redis,
+    Node(usize),
+    AllNodes,
+}
+
+/// The kinds of faults that a plan draws from.
+#[derive(Clone, Copy)]
+enum Kind {
+    Kill,
+    RollingRestart,
+    RedisAway,
+    Pause,
+    SeverRedis,
+    StallRedis,
+    SeverDatabase,
+    StallDatabase,
+    Move,
+}
+
+impl Kind {
+    /// Killing, what the whole is about, is there twice.
+    const ALL: [Kind; 10] = [
+        Kind::Kill,
+        Kind::Kill,
+        Kind::RollingRestart,
+        Kind::RedisAway,
+        Kind::Pause,
+        Kind::SeverRedis,
+        Kind::StallRedis,
+        Kind::SeverDatabase,
+        Kind::StallDatabase,
+        Kind::Move,
+    ];
+
+    fn fault(self, node: usize, random: &mut fastrand::Rng) -> Fault {
+        let cut = |service, line, for_ms| Fault::Cut { node, service, line, for_ms };
+        match self {
+            Kind::Kill => Fault::Kill { node, down_ms: random.u64(0..=6_000) },
+            Kind::RollingRestart => Fault::RollingRestart,
+            Kind::RedisAway => Fault::RedisAway { down_ms: random.u64(100..=8_000) },
+            // Around the time after which other nodes take it for dead.
+            Kind::Pause => Fault::Pause { node, for_ms: random.u64(500..=9_000) },
+            Kind::SeverRedis => cut(Service::Redis, Line::Severed, random.u64(10..=8_000)),
+            Kind::StallRedis => cut(Service::Redis, Line::Stalled, random.u64(500..=10_000)),
+            Kind::SeverDatabase => cut(Service::Database, Line::Severed, random.u64(10..=6_000)),
+            Kind::StallDatabase => cut(Service::Database, Line::Stalled, random.u64(500..=8_000)),
+            Kind::Move => Fault::Move { percent: random.u32(20..=100) },
+        }
+    }
+}
+
+impl Fault {
+    fn touches(self) -> Touches {
+        match self {
+            Fault::Kill { node, .. } | Fault::Pause { node, .. } | Fault::Cut { node, .. } => Touches::Node(node),
+            Fault::RollingRestart => Touches::AllNodes,
+            Fault::RedisAway { .. } => Touches::Redis,
+            Fault::Move { .. } => Touches::Nothing,
+        }
+    }
+
+    /// For how long it keeps what it touches.
+    fn lasts_ms(self, nodes: usize) -> u64 {
+        match self {
+            Fault::Kill { down_ms, .. } => down_ms + START_MS,
+            Fault::RollingRestart => START_MS * nodes as u64,
+            Fault::RedisAway { down_ms } => down_ms,
+            Fault::Pause { for_ms, .. } | Fault::Cut { for_ms, .. } => for_ms,
+            Fault::Move { .. } => 0,
+        }
+    }
+
+    fn actions(self, nodes: usize) -> Vec<(u64, Action)> {
+        match self {
+            Fault::Kill { node, down_ms } => vec![(0, Action::Kill(node)), (down_ms, Action::Start(node))],
+            Fault::RollingRestart => {
+                let each = (0..nodes).zip((0..).step_by(START_MS as usize));
+                each.flat_map(|(node, at)| [(at, Action::Terminate(node)), (at, Action::Start(node))]).collect()
+            }
+            Fault::RedisAway { down_ms } => vec![(0, Action::StopRedis), (down_ms, Action::StartRedis)],
+            Fault::Pause { node, for_ms } => vec![(0, Action::Pause(node)), (for_ms, Action::Resume(node))],
+            Fault::Cut { node, service, line, for_ms } => {
+                vec![(0, Action::Set(node, service, line)), (for_ms, Action::Set(node, service, Line::Open))]
+            }
+            Fault::Move { percent } => vec![(0, Action::Move(percent))],
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Kill { node, down_ms } => write!(out, "kill -9 node {node}, start it after {down_ms} ms"),
+            Fault::RollingRestart => write!(out, "rolling restart by SIGTERM"),
+            Fault::RedisAway { down_ms } => write!(out, "stop Redis, start it empty after {down_ms} ms"),
+            Fault::Pause { node, for_ms } => write!(out, "pause node {node} for {for_ms} ms"),
+            Fault::Cut { node, service, line, for_ms } => {
+                let how = if *line == Line::Severed { "sever" } else { "stall" };
+                write!(out, "{how} node {node}'s line to {service:?} for {for_ms} ms")
+            }
+            Fault::Move { percent } => write!(out, "move {percent} % of the clients"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(seed: u64, nodes: usize, seconds: u64) -> Settings {
+        Settings { seed, nodes, duration_ms: seconds * 1_000 }
+    }
+
+    #[test]
+    fn a_seed_gives_one_plan_and_another_seed_another() {
+        let plan = |seed| Plan::generate(settings(seed, 3, 300));
+        assert_eq!(plan(7), plan(7));
+        assert_ne!(plan(7), plan(8));
+    }
+
+    #[test]
+    fn a_minute_holds_faults_of_most_kinds_and_a_second_none() {
+        for seed in 0..200 {
+            let count = Plan::generate(settings(seed, 2, 60)).steps.len();
+            assert!(count >= 6, "seed {seed}: only {count} faults");
+        }
+        assert!(Plan::generate(settings(1, 2, 1)).steps.is_empty());
+    }
+
+    #[test]
+    fn no_part_is_touched_by_two_faults_at_once_and_all_is_healed_before_the_end() {
+        for seed in 0..200 {
+            let settings = settings(seed, 3, 120);
+            let plan = Plan::generate(settings);
+            let mut held: Vec<(Vec<usize>, u64, u64)> = Vec::new();
+            const REDIS: usize = 99;
+            for step in &plan.steps {
+                let parts = match step.fault.touches() {
+                    Touches::Nothing => vec![],
+                    Touches::Redis => vec![REDIS],
+                    Touches::Node(node) => vec![node],
+                    Touches::AllNodes => (0..settings.nodes).collect(),
+                };
+                let end_ms = step.at_ms + step.fault.lasts_ms(settings.nodes);
+                assert!(end_ms <= settings.duration_ms, "seed {seed}: {step:?}");
+                for (others, from_ms, until_ms) in &held {
+                    let shared = others.iter().any(|part| parts.contains(part));
+                    let overlap = step.at_ms < *until_ms && *from_ms < end_ms;
+                    assert!(!(shared && overlap), "seed {seed}: {step:?} comes too early");
+                }
+                held.push((parts, step.at_ms, end_ms));
+            }
+        }
+    }
+
+    #[test]
+    fn every_part_ends_as_it_began() {
+        for seed in 0..200 {
+            let plan = Plan::generate(settings(seed, 2, 120));
+            let (mut up, mut running, mut redis, mut lines) = ([true; 2], [true; 2], true, [[Line::Open; 2]; 2]);
+            for (_, action, _) in plan.actions(2) {
+                match action {
+                    Action::Kill(node) | Action::Terminate(node) => assert!(std::mem::take(&mut up[node])),
+                    Action::Start(node) => assert!(!std::mem::replace(&mut up[node], true)),
+                    Action::Pause(node) => assert!(std::mem::take(&mut running[node])),
+                    Action::Resume(node) => running[node] = true,
+                    Action::StopRedis => assert!(std::mem::take(&mut redis)),
+                    Action::StartRedis => redis = true,
+                    Action::Set(node, service, line) => lines[node][service as usize] = line,
+                    Action::Move(percent) => assert!(percent > 0),
+                }
+            }
+            assert_eq!((up, running, redis, lines), ([true; 2], [true; 2], true, [[Line::Open; 2]; 2]), "seed {seed}");
+        }
+    }
+}
