@@ -36,7 +36,7 @@ async fn over_tls_only_with_the_right_authority() {
         folder.path().join(name).display().to_string()
     };
     let (cert, key) = (file("server.pem", certificate.pem()), file("server.key", key.serialize_pem()));
-    let tls_port = crate::support::postgres::free_port();
+    let tls_port = crate::support::ports::free_port();
     let redis = Redis::with(
         &[
             ["--tls-port", &tls_port.to_string(), "--tls-auth-clients", "no"],
