@@ -146,6 +146,8 @@ pub const PART_ASK_AGAIN: Duration = Duration::from_millis(500);
 pub const LISTENING_WAIT: Duration = Duration::from_millis(500);
 /// How long a room that begins waits to learn who is in it elsewhere.
 pub const PARTS_WAIT: Duration = Duration::from_millis(250);
+/// How long a room trusts what the log said last about how far it has come, when a client comes back.
+pub const LOG_ASKED_FRESH: Duration = Duration::from_millis(250);
 /// Words from elsewhere that a room keeps while it is being loaded.
 pub const EARLY_WORDS_MAX: usize = 4_096;
 /// Events of a direct conversation sent to a node that was found dead only so much later wait for the partner.
@@ -186,6 +188,10 @@ pub const STORE_CONNECTION_WAIT: Duration = Duration::from_secs(3);
 pub const STORE_LOCK_WAIT: Duration = Duration::from_secs(3);
 /// How long one statement, or the silence between two of a transaction, may last on PostgreSQL.
 pub const STORE_STATEMENT_MAX: Duration = Duration::from_secs(8);
+/// How long an answer of PostgreSQL may take to come; what it says itself about its statements comes first.
+pub const STORE_ANSWER_MAX: Duration = Duration::from_secs(9);
+/// The same for a commit, which clients wait for.
+pub const STORE_COMMIT_MAX: Duration = Duration::from_secs(4);
 /// A room's log is trimmed when its sequence passes a multiple of this.
 pub const TRIM_EVERY_EVENTS: i64 = 64;
 

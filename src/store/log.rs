@@ -3,6 +3,7 @@
 use super::{Append, Attempt, Before, Database, Message, Store, StoreError, StoredEvent, postgres, run, sqlite};
 use crate::{
     ids::{EventId, RoomId, Seq, UserId},
+    limits,
     store::batch::Batch,
 };
 
@@ -24,8 +25,9 @@ impl Store {
                 let work = async move {
                     let batch = Batch::new(&appends)?;
                     let mut connection = pools.log().await?;
-                    let outcome = postgres::append(&mut connection, &batch, attempt, options).await;
-                    postgres::settle(&mut connection, outcome)
+                    let append = postgres::append(&mut connection, &batch, attempt, options);
+                    let outcome = tokio::time::timeout(limits::STORE_COMMIT_MAX, append).await;
+                    postgres::settle(connection, outcome)
                 };
                 self.shared.threads.run(work).await
             }

@@ -106,8 +106,9 @@ macro_rules! on {
         match &$database {
             $crate::store::Database::Postgres(pools) => {
                 let mut connection = pools.$pool().await?;
-                let outcome = $crate::store::postgres::queries::$file::$query(&mut connection, $($argument),*).await;
-                $crate::store::postgres::settle(&mut connection, outcome)
+                let query = $crate::store::postgres::queries::$file::$query(&mut connection, $($argument),*);
+                let outcome = tokio::time::timeout($crate::limits::STORE_ANSWER_MAX, query).await;
+                $crate::store::postgres::settle(connection, outcome)
             }
             $crate::store::Database::Sqlite(pools) => {
                 let mut connection = pools.$pool().await?;

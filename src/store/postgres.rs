@@ -106,11 +106,19 @@ async fn connect(target: &Target) -> ConnectionResult<Connection> {
 }
 
 /// What became of a query, given the state that it left the connection in: whatever the words of the error, on a
-/// closed connection it means that the database went away.
-pub(super) fn settle<T>(connection: &mut Connection, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+/// closed connection it means that the database went away. A connection that did not answer in time is given up: nobody
+/// could tell what it says later from the answer to the next question.
+pub(super) fn settle<T>(
+    mut connection: deadpool::Object<Connection>,
+    outcome: Result<Result<T, StoreError>, tokio::time::error::Elapsed>,
+) -> Result<T, StoreError> {
     match outcome {
-        Err(StoreError::Fault(reason)) if connection.is_broken() => Err(StoreError::Unavailable(reason)),
-        other => other,
+        Ok(Err(StoreError::Fault(reason))) if connection.is_broken() => Err(StoreError::Unavailable(reason)),
+        Ok(other) => other,
+        Err(_elapsed) => {
+            drop(deadpool::Object::take(connection));
+            Err(StoreError::Unavailable("it does not answer in time".into()))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::{Newcomer, Room};
+use super::{Newcomer, Room, recalling::LogAsked};
 use crate::{
     actors::{
         fanout::{Audience, Broadcast, Opening},
@@ -17,7 +17,7 @@ use crate::{
         history::Logged,
         room::{FirstSocket, LastSocket, Replay},
     },
-    ids::{Seq, UserId},
+    ids::UserId,
     limits,
     store::StoredEvent,
 };
@@ -38,17 +38,17 @@ impl Room {
     /// Lets a socket in, at once or after what it missed was read.
     pub(super) fn enter(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
         let (Some(core), Some(newcomer)) = (&self.core, self.entering.get(&conn)) else { return };
-        let join = &newcomer.join;
+        let (join, log) = (&newcomer.join, newcomer.log);
+        if join.resume.is_some() && log == LogAsked::No && self.may_be_behind() {
+            return self.ask_log(conn, ctx);
+        }
         match core.replay(join.resume.map(|Resume { since, epoch }| (since, epoch.unwrap_or(core.epoch())))) {
             Replay::None if self.may_have_queue(join) => self.read_queue(conn, join.user.id.clone(), ctx),
             Replay::None => self.admit(conn, Again::Nothing, ctx),
             Replay::FromMemory(missed) => self.admit(conn, Again::Complete(missed), ctx),
             Replay::FromStore { after, up_to } => self.read_log(conn, after, up_to, ctx),
-            Replay::Ahead => {
-                let since = join.resume.map_or_else(Seq::default, |resume| resume.since);
-                self.look_ahead(conn, since, ctx);
-            }
-            Replay::Incomplete => self.admit(conn, Again::Incomplete, ctx),
+            Replay::Ahead if log == LogAsked::No => self.ask_log(conn, ctx),
+            Replay::Ahead | Replay::Incomplete => self.admit(conn, Again::Incomplete, ctx),
         }
     }
 
@@ -96,7 +96,7 @@ impl Room {
     /// The socket is in from here on.
     pub(super) fn admit(&mut self, conn: ConnKey, again: Again, ctx: &mut Context<Self>) {
         // a socket that left while its replay was read is no longer here
-        let Some(Newcomer { join, asked }) = self.entering.remove(&conn) else { return };
+        let Some(Newcomer { join, asked, log: _ }) = self.entering.remove(&conn) else { return };
         let Some(core) = &mut self.core else { return };
         let outcome = core.join(join.conn, &join.user);
         if outcome.first_socket == FirstSocket::Yes {

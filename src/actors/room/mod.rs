@@ -31,7 +31,7 @@ use crate::{
     ids::{Seq, UserId},
     limits,
 };
-use recalling::Recall;
+use recalling::{LogAsked, Recall};
 use starting::Stage;
 use together::Telling;
 
@@ -68,6 +68,8 @@ pub struct Room {
 struct Newcomer {
     join: Join,
     asked: Vec<Ask>,
+    /// Whether the log was asked how far it has come, since this socket came.
+    log: LogAsked,
 }
 
 /// Whether a timer is set.
@@ -236,7 +238,7 @@ impl Handler<Join> for Room {
     fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
         self.joins += 1;
         let conn = join.conn;
-        self.entering.insert(conn, Newcomer { join, asked: Vec::new() });
+        self.entering.insert(conn, Newcomer { join, asked: Vec::new(), log: LogAsked::No });
         self.knock(conn, ctx);
     }
 }

@@ -1,13 +1,13 @@
 //! What the log is asked for: what clients missed that memory no longer has, read once for all who ask meanwhile; and
 //! gaps in what was heard, which are closed from there. Nobody waits in a handler: answers come as messages.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use actix::prelude::*;
 
 use super::{Pending, Room, entering::Again};
 use crate::{
-    actors::{fanout::Broadcast, outbox::ConnKey},
+    actors::{bridge::Reach, fanout::Broadcast, outbox::ConnKey},
     core::history::Logged,
     ids::Seq,
     limits,
@@ -23,8 +23,19 @@ pub(super) struct Recall {
     waiting: Vec<(ConnKey, Seq)>,
     /// Who needs more than it brings, and asks again afterwards.
     later: Vec<ConnKey>,
-    /// Who has seen more than this room, and waits until it has come as far.
+    /// Who waits to hear how far the log has come.
+    asking: Vec<ConnKey>,
+    /// Who waits until the room has come as far as the log had.
     ahead: Vec<(ConnKey, Seq)>,
+    /// When the log was asked last.
+    asked_at: Option<Instant>,
+}
+
+/// Whether the log was asked how far it has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LogAsked {
+    No,
+    Yes,
 }
 
 impl Recall {
@@ -32,6 +43,7 @@ impl Recall {
     pub(super) fn forget(&mut self, conn: ConnKey) {
         self.waiting.retain(|(waiting, _)| *waiting != conn);
         self.later.retain(|waiting| *waiting != conn);
+        self.asking.retain(|waiting| *waiting != conn);
         self.ahead.retain(|(waiting, _)| *waiting != conn);
     }
 }
@@ -93,34 +105,57 @@ impl Room {
 
     // ---- what was said on another node ----
 
-    /// The client has seen what this room has not heard yet; the log knows whether that exists.
-    pub(super) fn look_ahead(&mut self, conn: ConnKey, since: Seq, ctx: &mut Context<Self>) {
-        let (store, id) = (self.node.store.clone(), self.identity.id);
+    /// Whether something may have been said on another node that did not come to tell it, because it died.
+    pub(super) fn may_be_behind(&self) -> bool {
+        let fresh = self.recall.asked_at.is_some_and(|at| at.elapsed() < limits::LOG_ASKED_FRESH);
+        self.node.bridge.reach == Reach::Cluster && !fresh
+    }
+
+    /// The log was read a moment ago.
+    pub(super) fn log_was_asked(&mut self) {
+        self.recall.asked_at = Some(Instant::now());
+    }
+
+    /// A client that comes back may have seen, or missed, what this room has not heard yet: the log knows. One question
+    /// serves all who come meanwhile.
+    pub(super) fn ask_log(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
+        self.recall.asking.push(conn);
+        if self.recall.asking.len() > 1 {
+            return;
+        }
+        let (store, id, began) = (self.node.store.clone(), self.identity.id, Instant::now());
         let head = async move { store.room_head(id).await };
-        ctx.spawn(head.into_actor(self).map(move |head, room, ctx| match head {
-            Ok(Some(head)) if head.seq >= since => {
-                if let Some(core) = &mut room.core {
-                    core.heard_of(head.seq);
+        ctx.spawn(head.into_actor(self).map(move |head, room, ctx| {
+            room.recall.asked_at = Some(began);
+            let up_to = match head {
+                Ok(Some(head)) => head.seq,
+                Ok(None) => Seq::default(),
+                Err(error) => {
+                    log::warn!("event=log_not_read room={id} why=\"{error}\"");
+                    Seq::default()
                 }
-                room.recall.ahead.push((conn, since));
-                room.close_gap(ctx);
-                room.let_in_caught_up(ctx);
+            };
+            if let Some(core) = &mut room.core {
+                core.heard_of(up_to);
             }
-            Ok(_) => room.admit(conn, Again::Incomplete, ctx),
-            Err(error) => {
-                log::warn!("event=log_not_read room={id} why=\"{error}\"");
-                room.admit(conn, Again::Incomplete, ctx);
+            for conn in std::mem::take(&mut room.recall.asking) {
+                if let Some(newcomer) = room.entering.get_mut(&conn) {
+                    newcomer.log = LogAsked::Yes;
+                    room.recall.ahead.push((conn, up_to));
+                }
             }
+            room.close_gap(ctx);
+            room.let_in_caught_up(ctx);
         }));
     }
 
-    /// Lets in whoever had seen more than the room, once it has come as far.
+    /// Lets in whoever waits for what the room has heard by now.
     fn let_in_caught_up(&mut self, ctx: &mut Context<Self>) {
         if self.recall.ahead.is_empty() {
             return;
         }
         let head = self.head();
-        let (ready, ahead) = std::mem::take(&mut self.recall.ahead).into_iter().partition(|(_, since)| *since <= head);
+        let (ready, ahead) = std::mem::take(&mut self.recall.ahead).into_iter().partition(|(_, up_to)| *up_to <= head);
         self.recall.ahead = ahead;
         for (conn, _) in ready {
             self.enter(conn, ctx);

@@ -114,6 +114,7 @@ impl Room {
         };
         let place = Place { node: self.node.id, life: fastrand::u64(..), others: told };
         self.core = Some(RoomCore::new(self.identity.clone(), place, (head.seq, head.epoch), bounds));
+        self.log_was_asked();
         self.stage = Stage::Gathering { others: others.unwrap_or(0) };
         for carried in std::mem::take(&mut self.early_words) {
             self.handle(carried, ctx);
