@@ -21,9 +21,9 @@ use crate::{
         bridge::{BridgeLink, Hush, LinkBoard, Reach, local::LocalBridge, redis::RedisBridge},
         cluster::{self, Cluster},
         journal::Journal,
-        messages::{Barrier, Drain, Everyone, Quiesce, StartDraining},
-        node::{Clock, Node},
-        presence::PresenceTracker,
+        messages::{Barrier, BeginLeaving, CountAll, Drain, Everyone, KeepPlaces, Quiesce, StartDraining},
+        node::{Clock, Node, StopSwitch},
+        presence::{self, PresenceTracker},
         registry::{Registry, Wire},
     },
     auth::tokens::Verifier,
@@ -82,6 +82,19 @@ pub fn run(config: Config) -> Result<(), RunError> {
 /// # Errors
 /// A wrong setting or a database that can't be prepared.
 pub async fn start(config: Config, secret: &Secret) -> Result<Arc<Node>, RunError> {
+    start_among(config, secret, bridge).await
+}
+
+/// The same with a line to other nodes of the caller's own, made for the new node's id: nodes of one process over one
+/// [`LocalBridge`], in tests and for whoever embeds several.
+///
+/// # Errors
+/// Like [`start`].
+pub async fn start_among(
+    config: Config,
+    secret: &Secret,
+    link: impl FnOnce(&Config, NodeId, &Arc<Metrics>) -> BridgeLink,
+) -> Result<Arc<Node>, RunError> {
     for warning in config.warnings() {
         log::warn!("event=config {warning}");
     }
@@ -109,21 +122,27 @@ pub async fn start(config: Config, secret: &Secret) -> Result<Arc<Node>, RunErro
         id,
         registry: Registry::default().start(),
         journal: Journal::new(store.clone(), metrics.clone()).start(),
-        presence: PresenceTracker::new(Clock, metrics.clone()).start(),
+        presence: PresenceTracker::new(id, Clock).start(),
         cluster: Cluster::default().start(),
-        bridge: bridge(&config, id, &metrics),
+        bridge: link(&config, id, &metrics),
         verifier: Arc::new(Verifier::new(&config.auth, secret)?),
         store,
         config: Arc::new(config),
         metrics,
         clock: Clock,
         rates,
+        started: Instant::now(),
+        leaving: AtomicBool::new(false),
         draining: AtomicBool::new(false),
+        stop: StopSwitch::default(),
         workers: AtomicU16::new(0),
     });
     // the registry's mailbox is empty: nobody else has its address yet
     if node.registry.try_send(Wire(node.clone())).is_err() {
         log::error!("event=registry_not_wired");
+    }
+    if node.presence.try_send(presence::Join(node.clone())).is_err() {
+        log::error!("event=presence_not_wired");
     }
     if node.cluster.try_send(cluster::Join(node.clone())).is_err() {
         log::error!("event=cluster_not_wired");
@@ -163,7 +182,10 @@ pub async fn serve(
     log::info!("event=listening url={scheme}://{address} node={}", node.config.node.name);
     let handle = running.handle();
     actix_rt::spawn(async move {
-        shutdown.await;
+        tokio::select! {
+            () = shutdown => {}
+            () = node.stop.wait() => log::info!("event=stop_called"),
+        }
         drain(&node, &handle).await;
     });
     running.await.map_err(RunError::Server)
@@ -186,17 +208,26 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Takes the node out: no new sockets, nothing more is read, what was read is stored and answered, every client is
-/// told when to come back, and only then the server stops.
+/// Takes the node out: load balancers and other nodes are told first; then no new sockets, nothing more is read, what
+/// was read is stored and answered, every client is told when to come back, and only then the server stops.
 async fn drain(node: &Node, server: &ServerHandle) {
     let began = Instant::now();
-    let patience = node.config.node.shutdown_timeout;
-    node.draining.store(true, Ordering::Relaxed);
+    let config = &node.config.node;
+    node.leaving.store(true, Ordering::Relaxed);
     log::info!("event=draining");
+    let counted = node.registry.send(CountAll).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default();
+    leave(node, config.spread_ms(counted.connections)).await;
+    tokio::time::sleep(config.shutdown_delay).await;
+    node.draining.store(true, Ordering::Relaxed);
+    tell(node.presence.send(KeepPlaces).timeout(limits::ASK_TIMEOUT).await);
+    // sockets came and went during the delay
+    let counted = node.registry.send(CountAll).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default();
+    let spread_ms = config.spread_ms(counted.connections);
+    leave(node, spread_ms).await;
+    let (told, patience) = (Instant::now(), config.shutdown_timeout);
     if let Ok(everyone) = node.registry.send(StartDraining).timeout(limits::ASK_TIMEOUT).await {
         settle(node, &everyone).await;
-        let spread_ms = node.config.node.reconnect_spread.as_millis() as u64;
-        while began.elapsed() < patience && sockets_left(&everyone, spread_ms).await > 0 {
+        while told.elapsed() < patience && sockets_left(&everyone, spread_ms).await > 0 {
             tokio::time::sleep(limits::DRAIN_POLL).await;
         }
     }
@@ -204,6 +235,12 @@ async fn drain(node: &Node, server: &ServerHandle) {
     // last: until here other nodes are told what happens
     tell(node.bridge.hush.send(Hush).timeout(limits::ASK_TIMEOUT).await);
     log::info!("event=stopped took_ms={}", began.elapsed().as_millis());
+}
+
+/// Tells the other nodes for how long this one's users are on their way to them.
+async fn leave(node: &Node, spread_ms: u64) {
+    let leaving_ms = spread_ms.saturating_add(limits::LEAVING_SLACK.as_millis() as u64);
+    tell(node.cluster.send(BeginLeaving { leaving_ms }).timeout(limits::ASK_TIMEOUT).await);
 }
 
 /// Lets everything that was read be stored and its answers reach the hubs.

@@ -210,6 +210,47 @@ pub const TOKEN_LEEWAY_SECONDS: u64 = 0;
 /// Refusals within a minute after which a user is blocked.
 pub const REFUSALS_BEFORE_BLOCK: u32 = 10;
 
+// ---- other nodes ----
+
+/// How often a node says that it lives, and counts the silence of the others.
+pub const BEAT_PERIOD: Duration = Duration::from_secs(1);
+/// Beats that a node may miss until it is gone.
+pub const PEER_SILENT_TICKS_MAX: u32 = 5;
+/// Longest that a leaving node's users keep their places after its last beat: the longest spread and a little.
+pub const PEER_LEAVING_TICKS_MAX: u32 = 610;
+/// What a leaving node adds to the time over which its clients come back.
+pub const LEAVING_SLACK: Duration = Duration::from_secs(2);
+/// Rooms that hear of a node that came or went, at once.
+pub const PEER_NEWS_ROOMS_AT_ONCE: usize = 100;
+/// Pause before the next ones; 10,000 rooms have heard of it within a second.
+pub const PEER_NEWS_PACE: Duration = Duration::from_millis(10);
+/// How long changes of who is online gather before other nodes are told.
+pub const ROSTER_GATHER: Duration = Duration::from_millis(50);
+/// Entries in one word about who is online.
+pub const ROSTER_ENTRIES_PER_WORD_MAX: usize = 1_000;
+/// Pieces of one node's whole roster.
+pub const ROSTER_PIECES_MAX: u32 = 4_096;
+/// Diffs kept behind a gap.
+pub const ROSTER_EARLY_DIFFS_MAX: usize = 256;
+/// How often nodes tell each other what users with sockets on several of them asked for.
+pub const SPENT_GATHER: Duration = Duration::from_millis(250);
+/// How long an administrator's question waits for other nodes.
+pub const GATHER_WAIT: Duration = Duration::from_secs(1);
+/// How long its answer counts.
+pub const GATHER_FRESH: Duration = Duration::from_secs(1);
+/// Questions of administrators that wait at once.
+pub const GATHERS_WAITING_MAX: usize = 64;
+/// Rooms that a node names to another one, and rooms listed in an answer.
+pub const ROOMS_TOLD_MAX: usize = 100_000;
+/// How often rooms are compared with the log while other nodes are heard.
+pub const AUDIT_PERIOD: Duration = Duration::from_secs(5);
+/// The same while they are not.
+pub const AUDIT_PERIOD_BLIND: Duration = Duration::from_secs(1);
+/// How often users with sockets here are read again while other nodes are not heard.
+pub const HEALING_PERIOD: Duration = Duration::from_secs(30);
+/// Seconds over which messages per second are counted.
+pub const MESSAGE_RATE_SECONDS: usize = 10;
+
 // ---- REST ----
 
 /// Most messages in a page of history.

@@ -96,6 +96,7 @@ pub struct Metrics {
     connected: Counter,
     disconnected: Family<CodeLabel, Counter>,
     users_online: Gauge,
+    peers: Gauge,
     rooms: Gauge,
     deliveries: Counter,
     delivered_bytes: Counter,
@@ -131,6 +132,7 @@ impl Default for Metrics {
             connected: Counter::default(),
             disconnected: Family::default(),
             users_online: Gauge::default(),
+            peers: Gauge::default(),
             rooms: Gauge::default(),
             deliveries: Counter::default(),
             delivered_bytes: Counter::default(),
@@ -174,6 +176,7 @@ impl Metrics {
         r.register("connections", "Sockets opened since the start", self.connected.clone());
         r.register("disconnects", "Sockets ended, by close code", self.disconnected.clone());
         r.register("users_online", "Users with an open socket", self.users_online.clone());
+        r.register("peers", "Other nodes that are heard", self.peers.clone());
         r.register("rooms", "Rooms in memory", self.rooms.clone());
         r.register("deliveries", "Events written to sockets", self.deliveries.clone());
         r.register("delivered_bytes", "Bytes of events written to sockets", self.delivered_bytes.clone());
@@ -233,6 +236,11 @@ impl Metrics {
         self.users_online.set(gauge_value(users));
     }
 
+    /// How many other nodes are heard.
+    pub fn peers(&self, peers: usize) {
+        self.peers.set(gauge_value(peers));
+    }
+
     /// A room came into memory.
     pub fn room_opened(&self) {
         self.rooms.inc();
@@ -257,6 +265,11 @@ impl Metrics {
     /// A client's command was well-formed and within the limits.
     pub fn accepted(&self) {
         self.requests_accepted.inc();
+    }
+
+    /// How many were accepted so far.
+    pub fn requests_accepted(&self) -> u64 {
+        self.requests_accepted.get()
     }
 
     /// A client's command was refused.
@@ -396,6 +409,7 @@ mod tests {
         metrics.connected();
         metrics.disconnected(Some(Disconnect::TooSlow));
         metrics.disconnected(None);
+        metrics.peers(2);
         metrics.room_opened();
         metrics.delivered(10, 1_000);
         metrics.ephemeral_dropped(3);
@@ -419,6 +433,7 @@ mod tests {
             ("convene_connections_total", 3.0),
             ("convene_disconnects_total{code=\"4510\"}", 1.0),
             ("convene_disconnects_total{code=\"1006\"}", 1.0),
+            ("convene_peers", 2.0),
             ("convene_rooms", 1.0),
             ("convene_deliveries_total", 10.0),
             ("convene_delivered_bytes_total", 1_000.0),

@@ -206,6 +206,7 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
         signal("webrtc_offer", alice(), SignalKind::Offer),
         signal("webrtc_answer", bob(), SignalKind::Answer),
         signal("webrtc_ice_candidate", alice(), SignalKind::IceCandidate),
+        ("broadcast", ephemeral(channel(), Ephemeral::Announced { data: data_of(&files["broadcast"]) })),
         ("dm_user_online_first", entered(conversation(), 7, vec![alice(), bob()])),
         ("dm_connected", entered(conversation(), 7, vec![alice()])),
         ("dm_user_online", ephemeral(conversation(), Ephemeral::UserJoined { user: alice() })),
@@ -215,7 +216,7 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
     ]
 }
 
-fn to_one() -> Vec<(&'static str, Told)> {
+fn to_one(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
     let reference = |text: &str| Some(RawJson::from_parsed(text));
     let error = |reference, refusal| Told::One(Reply::Error { reference, refusal, at: NOON });
     let expires_at = Timestamp::from_unix_seconds(1_761_570_000);
@@ -237,6 +238,7 @@ fn to_one() -> Vec<(&'static str, Told)> {
             error(reference("\"m-1\""), Refusal::limited("You sent 60 requests within a minute; wait 12 seconds", 12)),
         ),
         ("recovered", Told::One(Reply::Recovered { room: channel(), seq: Seq(44), complete: true })),
+        ("notification", Told::One(Reply::Notice { data: data_of(&files["notification"]), at: NOON })),
         ("server_restarting", Told::One(Reply::Restarting { reconnect_in_ms: 2_350, at: NOON })),
     ]
 }
@@ -244,7 +246,7 @@ fn to_one() -> Vec<(&'static str, Told)> {
 #[test]
 fn what_a_channel_client_is_told_is_as_recorded() {
     let files = transcripts("channel/server");
-    let told: BTreeMap<_, _> = in_rooms(&files).into_iter().chain(to_one()).collect();
+    let told: BTreeMap<_, _> = in_rooms(&files).into_iter().chain(to_one(&files)).collect();
     assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), told.keys().copied().collect::<Vec<_>>());
     for (name, told) in told {
         let mut out = b"kept".to_vec();

@@ -1,27 +1,173 @@
 //! This node among the others: it beats, hears the others' beats, says who has gone, and brings what nodes say to each
 //! other to the actor that it concerns. It decides nothing about rooms or users itself.
 
-use std::sync::Arc;
+mod survey;
+
+use std::{collections::VecDeque, sync::Arc};
 
 use actix::prelude::*;
 
+use self::survey::Surveys;
 use super::{
-    bridge::{Enlist, Heard, LinkIs, NodeWord},
+    auditor::Auditor,
+    bridge::{Enlist, Heard, LinkIs, NodeWord, Reach, To},
+    messages::{
+        BeginLeaving, CountAll, FromElsewhere, KnownNodes, NodesKnown, PeerNews, PeerStands, RosterHeard,
+        RosterVersion, Statistics, UsedElsewhere,
+    },
     node::Node,
 };
-use crate::limits;
+use crate::{
+    core::{
+        peers::{Beat, Hearing, Peers},
+        roster::RosterWord,
+    },
+    ids::NodeId,
+    limits,
+};
 
 /// The actor. One per node.
 #[derive(Default)]
 pub struct Cluster {
     /// Given by [`Join`] before anything else comes.
     node: Option<Arc<Node>>,
+    auditor: Option<Addr<Auditor>>,
+    peers: Peers,
+    /// What the next beat says: a beat never waits for anybody.
+    counted: Counted,
+    counting: Counting,
+    leaving_ms: Option<u64>,
+    /// Requests accepted so far, as of the last seconds, the newest last.
+    accepted: VecDeque<u64>,
+    surveys: Surveys,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    statistics: Statistics,
+    roster_version: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Counting {
+    #[default]
+    No,
+    Yes,
 }
 
 /// The node that takes part; the two need each other's address.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Join(pub Arc<Node>);
+
+impl Cluster {
+    /// Armed again each time instead of an interval: one that made up for a time in which the process was stopped would
+    /// take everybody for dead at once.
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_later(limits::BEAT_PERIOD, Self::tick);
+        let Some(node) = self.node.clone() else { return };
+        self.accepted.push_back(node.metrics.requests_accepted());
+        if self.accepted.len() > limits::MESSAGE_RATE_SECONDS + 1 {
+            self.accepted.pop_front();
+        }
+        if node.bridge.reach == Reach::Cluster {
+            for gone in self.peers.tick() {
+                log::warn!("event=peer_gone node={gone}");
+                self.surveys.without(gone);
+                self.tell_news(PeerNews::Gone(gone));
+            }
+            self.beat();
+            self.count(ctx);
+        }
+    }
+
+    fn messages_per_second(&self) -> f64 {
+        let (Some(first), Some(last)) = (self.accepted.front(), self.accepted.back()) else { return 0.0 };
+        let seconds = self.accepted.len().saturating_sub(1).max(1);
+        last.saturating_sub(*first) as f64 / seconds as f64
+    }
+
+    fn beat(&self) {
+        let Some(node) = &self.node else { return };
+        let Counted { statistics, roster_version } = self.counted;
+        let beat = Beat {
+            name: node.config.node.name.clone(),
+            uptime_seconds: node.started.elapsed().as_secs(),
+            connections: statistics.connections,
+            users: statistics.users,
+            rooms: statistics.rooms,
+            roster_version,
+            messages_per_second: self.messages_per_second(),
+            leaving_ms: self.leaving_ms,
+        };
+        node.bridge.say(To::Everyone, NodeWord::Beat(beat));
+    }
+
+    /// Counts for the next beat.
+    fn count(&mut self, ctx: &mut Context<Self>) {
+        let Some(node) = self.node.clone().filter(|_| self.counting == Counting::No) else { return };
+        self.counting = Counting::Yes;
+        let count = async move {
+            let statistics = node.registry.send(CountAll).timeout(limits::ASK_TIMEOUT).await.ok()?;
+            let roster_version = node.presence.send(RosterVersion).timeout(limits::ASK_TIMEOUT).await.ok()?;
+            Some(Counted { statistics, roster_version })
+        };
+        ctx.spawn(count.into_actor(self).map(|counted, cluster, _| {
+            cluster.counting = Counting::No;
+            cluster.counted = counted.unwrap_or(cluster.counted);
+        }));
+    }
+
+    fn tell_news(&self, news: PeerNews) {
+        let Some(node) = &self.node else { return };
+        node.metrics.peers(self.peers.count());
+        if node.presence.try_send(news).is_err() {
+            log::error!("event=peer_news_lost to=presence");
+        }
+        if node.registry.try_send(news).is_err() {
+            log::error!("event=peer_news_lost to=registry");
+        }
+    }
+
+    fn hear_beat(&mut self, from: NodeId, beat: Beat) {
+        let version = beat.roster_version;
+        let name = beat.name.clone();
+        match self.peers.hear(from, beat) {
+            Hearing::Known => {}
+            Hearing::New => {
+                log::info!("event=peer_up node={from} name={name}");
+                self.tell_news(PeerNews::Up(from));
+                // so that it knows of us as soon
+                self.beat();
+            }
+            Hearing::NoPlace => return log::warn!("event=peer_ignored node={from} why=too_many"),
+        }
+        let Some(node) = &self.node else { return };
+        if node.presence.try_send(PeerStands { node: from, version }).is_err() {
+            log::warn!("event=peer_stands_lost node={from}");
+        }
+    }
+
+    fn hear_roster(&mut self, from: NodeId, word: RosterWord, ctx: &mut Context<Self>) {
+        let Some(node) = self.node.clone() else { return };
+        match word {
+            RosterWord::Diff { .. } | RosterWord::Ask { .. } | RosterWord::Part { .. } => {
+                if node.presence.try_send(RosterHeard { from, word }).is_err() {
+                    log::warn!("event=roster_lost node={from}");
+                }
+            }
+            RosterWord::Used { users } => {
+                if node.registry.try_send(UsedElsewhere(users)).is_err() {
+                    log::warn!("event=limits_lost node={from}");
+                }
+            }
+            RosterWord::AskRooms { question } => self.tell_rooms(from, question, ctx),
+            RosterWord::Rooms { question, piece: _, pieces, rooms } => {
+                self.surveys.hear(from, question, pieces, rooms);
+            }
+        }
+    }
+}
 
 impl Actor for Cluster {
     type Context = Context<Self>;
@@ -40,23 +186,32 @@ impl Handler<Join> for Cluster {
         if node.bridge.enlist.try_send(enlist).is_err() {
             log::error!("event=not_enlisted node={}", node.id);
         }
+        if node.bridge.reach == Reach::Cluster {
+            self.auditor = Some(Auditor::new(node.clone()).start());
+        }
         self.node = Some(node);
+        self.tick(ctx);
     }
 }
 
 impl Handler<Heard> for Cluster {
     type Result = ();
 
-    fn handle(&mut self, heard: Heard, _: &mut Self::Context) {
+    fn handle(&mut self, heard: Heard, ctx: &mut Self::Context) {
         match heard.word {
-            NodeWord::Beat(_)
-            | NodeWord::Roster(_)
-            | NodeWord::Direct { .. }
+            NodeWord::Beat(beat) => self.hear_beat(heard.from, beat),
+            NodeWord::Roster(word) => self.hear_roster(heard.from, word, ctx),
+            NodeWord::Direct { .. }
             | NodeWord::Notice { .. }
             | NodeWord::Close { .. }
             | NodeWord::Revoke { .. }
             | NodeWord::Block { .. }
-            | NodeWord::Spent { .. } => {}
+            | NodeWord::Spent { .. } => {
+                let Some(node) = &self.node else { return };
+                if node.registry.try_send(FromElsewhere(heard)).is_err() {
+                    log::warn!("event=word_lost why=registry_full");
+                }
+            }
         }
     }
 }
@@ -64,5 +219,43 @@ impl Handler<Heard> for Cluster {
 impl Handler<LinkIs> for Cluster {
     type Result = ();
 
-    fn handle(&mut self, _: LinkIs, _: &mut Self::Context) {}
+    fn handle(&mut self, link: LinkIs, _: &mut Self::Context) {
+        let Some(node) = self.node.clone() else { return };
+        match link {
+            LinkIs::Down => self.peers.blind(),
+            LinkIs::Up => {
+                self.peers.sighted();
+                self.beat();
+            }
+        }
+        if node.registry.try_send(link).is_err() {
+            log::error!("event=link_not_told to=registry");
+        }
+        if let Some(auditor) = &self.auditor
+            && auditor.try_send(link).is_err()
+        {
+            log::error!("event=link_not_told to=auditor");
+        }
+    }
+}
+
+impl Handler<BeginLeaving> for Cluster {
+    type Result = ();
+
+    fn handle(&mut self, message: BeginLeaving, _: &mut Self::Context) {
+        self.leaving_ms = Some(message.leaving_ms);
+        self.beat();
+    }
+}
+
+impl Handler<KnownNodes> for Cluster {
+    type Result = NodesKnown;
+
+    fn handle(&mut self, _: KnownNodes, _: &mut Self::Context) -> NodesKnown {
+        NodesKnown {
+            messages_per_second: self.messages_per_second(),
+            uptime_seconds: self.node.as_ref().map_or(0, |node| node.started.elapsed().as_secs()),
+            peers: self.peers.iter().map(|(node, peer)| (node, peer.clone())).collect(),
+        }
+    }
 }

@@ -95,7 +95,10 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
             (event.room.id, &user.id).hash(&mut key);
             Class::Ephemeral(key.finish())
         }
-        Ephemeral::UserJoined { .. } | Ephemeral::UserLeft { .. } | Ephemeral::Signal { .. } => Class::Durable,
+        Ephemeral::UserJoined { .. }
+        | Ephemeral::UserLeft { .. }
+        | Ephemeral::Signal { .. }
+        | Ephemeral::Announced { .. } => Class::Durable,
     }
 }
 

@@ -3,14 +3,45 @@
 use std::sync::Arc;
 
 use super::{
-    messages::{CloseUser, CountAll, ExpelFrom, Revoke, Statistics, WhoIsOnline},
-    node::{Node, parse_connection_name},
+    bridge::{NodeWord, To},
+    fanout::{Audience, Broadcast},
+    messages::{
+        Announce, CloseUser, CountAll, CountOnline, ExpelFrom, KnownNodes, Notify, Revoke, SocketsOf, Statistics,
+        SurveyRooms, WhoIsOnline,
+    },
+    node::{Node, StopCall, parse_connection_name},
+    outbox::ConnKey,
 };
 use crate::{
+    core::{
+        command::RawJson,
+        event::{Ephemeral, Event, EventBody, RoomIdentity},
+        presence::Whereabouts,
+        roster::RoomInUse,
+    },
     disconnect::Disconnect,
-    ids::{RoomId, Timestamp, UserId},
+    ids::{NodeId, RoomId, Timestamp, UserId},
     limits::ASK_TIMEOUT,
 };
+
+/// A node as administrators see it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NodeReport {
+    /// Which.
+    pub id: NodeId,
+    /// Its name for people.
+    pub name: String,
+    /// Open sockets, rooms in memory, users with a socket.
+    pub statistics: Statistics,
+    /// Messages of clients that it took, lately, per second.
+    pub messages_per_second: f64,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// Whether it is being taken out.
+    pub draining: bool,
+    /// Seconds since it was last heard; 0 for the one that answers.
+    pub silent_seconds: u32,
+}
 
 /// A line to the actors.
 #[derive(Clone)]
@@ -45,13 +76,89 @@ impl Gateway {
         }
     }
 
-    /// Closes one connection by its name. Answers whether there was one.
-    pub async fn disconnect(&self, connection: String) -> bool {
-        let Some(name) = parse_connection_name(&connection).filter(|name| name.node == self.node.id) else {
-            return false;
+    /// Closes one connection by its name, on whichever node it is. Answers whether there was one.
+    pub async fn disconnect(&self, connection: &str) -> bool {
+        let Some(name) = parse_connection_name(connection) else { return false };
+        let (user, conn) = (name.user, name.conn);
+        if name.node == self.node.id {
+            let close = CloseUser { user, conn: Some(conn), why: Disconnect::Revoked };
+            return self.node.registry.send(close).timeout(ASK_TIMEOUT).await.is_ok_and(|closed| closed > 0);
+        }
+        let is_it = |socket: &Whereabouts| {
+            socket.node == name.node && ConnKey { worker: socket.worker, generation: socket.generation } == conn
         };
-        let close = CloseUser { user: name.user, conn: Some(name.conn), why: Disconnect::Revoked };
-        self.node.registry.send(close).timeout(ASK_TIMEOUT).await.is_ok_and(|closed| closed > 0)
+        let is_known = self.sockets_of(user.clone()).await.iter().any(is_it);
+        if is_known {
+            self.node.bridge.say(To::Node(name.node), NodeWord::Close { user, conn });
+        }
+        is_known
+    }
+
+    async fn sockets_of(&self, user: UserId) -> Vec<Whereabouts> {
+        self.node.presence.send(SocketsOf(user)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
+    }
+
+    /// Tells all sockets of a user something. Answers how many there are, as far as this node knows.
+    pub async fn notify(&self, user: UserId, data: RawJson) -> usize {
+        let sockets = self.sockets_of(user.clone()).await;
+        let elsewhere = sockets.iter().filter(|socket| socket.node != self.node.id).count();
+        let notify = Notify { user, data, at: self.node.clock.now() };
+        let here = self.node.registry.send(notify).timeout(ASK_TIMEOUT).await.unwrap_or_else(|error| {
+            log::error!("event=notice_lost why=\"{error}\"");
+            0
+        });
+        here + elsewhere
+    }
+
+    /// Tells everybody in a room something. Answers whether it was handed over.
+    pub async fn announce(&self, room: RoomIdentity, data: RawJson) -> bool {
+        let body = EventBody::Ephemeral(Ephemeral::Announced { data });
+        let event = Event { room: Arc::new(room), at: self.node.clock.now(), body };
+        let announce = Announce(Broadcast::new(event, Audience::Everyone));
+        self.node.registry.send(announce).timeout(ASK_TIMEOUT).await.is_ok()
+    }
+
+    /// All nodes, this one first.
+    pub async fn nodes(&self) -> Vec<NodeReport> {
+        let known = self.node.cluster.send(KnownNodes).timeout(ASK_TIMEOUT).await.unwrap_or_default();
+        let own = NodeReport {
+            id: self.node.id,
+            name: self.node.config.node.name.clone(),
+            statistics: self.statistics().await,
+            messages_per_second: known.messages_per_second,
+            uptime_seconds: known.uptime_seconds,
+            draining: self.node.is_leaving(),
+            silent_seconds: 0,
+        };
+        let peers = known.peers.into_iter().map(|(id, peer)| NodeReport {
+            id,
+            name: peer.beat.name,
+            statistics: Statistics {
+                connections: peer.beat.connections,
+                rooms: peer.beat.rooms,
+                users: peer.beat.users,
+            },
+            messages_per_second: peer.beat.messages_per_second,
+            uptime_seconds: peer.beat.uptime_seconds,
+            draining: peer.beat.leaving_ms.is_some(),
+            silent_seconds: peer.silent_ticks,
+        });
+        std::iter::once(own).chain(peers).collect()
+    }
+
+    /// How many users are online on all nodes.
+    pub async fn users_online(&self) -> usize {
+        self.node.presence.send(CountOnline).timeout(ASK_TIMEOUT).await.unwrap_or_default()
+    }
+
+    /// The rooms with users in them on all nodes that answer in time.
+    pub async fn rooms(&self) -> Arc<Vec<RoomInUse>> {
+        self.node.cluster.send(SurveyRooms).timeout(ASK_TIMEOUT).await.unwrap_or_default()
+    }
+
+    /// Does what SIGTERM does.
+    pub fn stop(&self) -> StopCall {
+        self.node.stop.pull()
     }
 
     /// What the node has.
@@ -59,8 +166,8 @@ impl Gateway {
         self.node.registry.send(CountAll).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
-    /// Whether the node takes no new sockets.
-    pub fn is_draining(&self) -> bool {
-        self.node.is_draining()
+    /// Whether the node is being taken out.
+    pub fn is_leaving(&self) -> bool {
+        self.node.is_leaving()
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix::{WeakAddr, prelude::*};
 
 use super::{
+    bridge::Heard,
     fanout::{Broadcast, Opening},
     hub::Hub,
     outbox::ConnKey,
@@ -15,13 +16,16 @@ use super::{
 };
 use crate::{
     core::{
-        command::{ClientRef, Command},
+        command::{ClientRef, Command, RawJson},
         event::{Reply, RoomIdentity},
+        peers::Peer,
+        presence::Whereabouts,
         profile::{Author, Profile},
+        roster::{RoomInUse, RosterWord, UsedUp},
     },
     disconnect::Disconnect,
     error::Refusal,
-    ids::{Epoch, RoomId, Seq, Timestamp, UserId},
+    ids::{Epoch, NodeId, RoomId, Seq, Timestamp, UserId},
     store::Append,
 };
 
@@ -168,6 +172,88 @@ pub struct ToUsers {
     pub broadcast: Arc<Broadcast>,
 }
 
+/// The user went on after refusals, and is shut out: on all nodes, and after a restart.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct BlockUser {
+    /// Who.
+    pub user: UserId,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// An administrator's word for all sockets of a user, wherever they are. Answers how many of them are here.
+#[derive(Message, Clone)]
+#[rtype(result = "usize")]
+pub struct Notify {
+    /// For whom.
+    pub user: UserId,
+    /// What, as it was written.
+    pub data: RawJson,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An administrator's word for a room, wherever its members are.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct Announce(pub Arc<Broadcast>);
+
+/// What another node said that concerns users with sockets here.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct FromElsewhere(pub Heard);
+
+/// Whether a user with a socket here has one on another node, too: then nodes tell each other what was asked for.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct SharedWithOthers {
+    /// Who.
+    pub user: UserId,
+    /// Whether.
+    pub shared: Shared,
+}
+
+/// See [`SharedWithOthers`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shared {
+    /// There are sockets elsewhere.
+    Yes,
+    /// There are none any more.
+    No,
+}
+
+/// Users came to another node: what this one knows of their limits is told there.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct CameElsewhere {
+    /// Which node.
+    pub node: NodeId,
+    /// Who.
+    pub users: Vec<UserId>,
+}
+
+/// What another node knows of the limits of users who came here.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct UsedElsewhere(pub Vec<UsedUp>);
+
+/// Which rooms are in memory.
+#[derive(Message)]
+#[rtype(result = "Vec<Placement>")]
+pub struct RoomsInMemory;
+
+/// A room in memory.
+#[derive(Clone)]
+pub struct Placement {
+    /// Which.
+    pub id: RoomId,
+    /// Where it is.
+    pub room: Addr<Room>,
+    /// Joins brought to it, in thousandths, per hour of its time in memory; a shorter time counts as an hour.
+    pub joins_per_hour_milli: u64,
+}
+
 /// Counts.
 #[derive(Message)]
 #[rtype(result = "Statistics")]
@@ -210,7 +296,37 @@ pub struct Kick(pub Disconnect);
 #[rtype(result = "()")]
 pub struct Overhear(pub Arc<Broadcast>);
 
+/// An administrator's word for the session's user.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct Notice(pub Arc<Reply>);
+
 // ---- to a room ----
+
+/// Another node came or went. The registry brings it to every room, a few at a time.
+#[derive(Message, Clone, Copy, PartialEq, Eq, Debug)]
+#[rtype(result = "()")]
+pub enum PeerNews {
+    /// It is there: it knows nothing yet of who is here.
+    Up(NodeId),
+    /// It is gone, and its members with it.
+    Gone(NodeId),
+}
+
+/// Where the room's sequence stands in the log: what lies before it and was not heard is to be read.
+#[derive(Message, Clone, Copy, PartialEq, Eq, Debug)]
+#[rtype(result = "()")]
+pub struct HeadIs {
+    /// The last event's place.
+    pub seq: Seq,
+    /// Of which life of the sequence.
+    pub epoch: Epoch,
+}
+
+/// How many users are in the room, as far as this node sees.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "usize")]
+pub struct CountUsers;
 
 /// A socket enters.
 #[derive(Message, Clone)]
@@ -402,3 +518,74 @@ pub struct SocketClosed {
 #[derive(Message)]
 #[rtype(result = "Vec<UserId>")]
 pub struct WhoIsOnline(pub Vec<UserId>);
+
+/// The user's sockets, wherever they are.
+#[derive(Message)]
+#[rtype(result = "Vec<Whereabouts>")]
+pub struct SocketsOf(pub UserId);
+
+/// How many users are online, wherever they are.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct CountOnline;
+
+/// What another node said about who is online there.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct RosterHeard {
+    /// Which.
+    pub from: NodeId,
+    /// What.
+    pub word: RosterWord,
+}
+
+/// A beat said where another node's roster stands.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct PeerStands {
+    /// Which.
+    pub node: NodeId,
+    /// At which version.
+    pub version: u64,
+}
+
+/// Which version of its roster has this node told?
+#[derive(Message)]
+#[rtype(result = "u64")]
+pub struct RosterVersion;
+
+/// The node drains: its users are expected back elsewhere and keep their places.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct KeepPlaces;
+
+// ---- to the cluster ----
+
+/// The node begins to leave.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct BeginLeaving {
+    /// For how long its users are expected back elsewhere.
+    pub leaving_ms: u64,
+}
+
+/// What is known of the nodes.
+#[derive(Message)]
+#[rtype(result = "NodesKnown")]
+pub struct KnownNodes;
+
+/// The answer to [`KnownNodes`].
+#[derive(Clone, Default, Debug, MessageResponse)]
+pub struct NodesKnown {
+    /// Messages of clients that this node took, lately, per second.
+    pub messages_per_second: f64,
+    /// Seconds since this node started.
+    pub uptime_seconds: u64,
+    /// The others.
+    pub peers: Vec<(NodeId, Peer)>,
+}
+
+/// Which rooms are in use, on all nodes that answer in time?
+#[derive(Message)]
+#[rtype(result = "Arc<Vec<RoomInUse>>")]
+pub struct SurveyRooms;

@@ -1,7 +1,8 @@
 //! Who carries commands and events: a Session per socket, a Room per room in use, a Hub per worker thread, one
-//! Registry, one Journal, one PresenceTracker, one Cluster and one Bridge per node. They talk by the typed messages of
+//! Registry, one Journal, one PresenceTracker, one Cluster, one Auditor and one Bridge per node. They talk by the typed messages of
 //! `messages.rs` and share nothing mutable but what ARCHITECTURE.md lists; none of them knows a concrete dialect.
 
+pub mod auditor;
 pub mod bridge;
 pub mod cluster;
 pub mod fanout;

@@ -1,12 +1,16 @@
 //! What every thread of a node shares and nothing changes: addresses, keys, the store, settings. Built once by `app`
 //! and passed in; there is no global.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU16, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU16, Ordering},
+    },
+    time::Instant,
 };
 
 use actix::Addr;
+use tokio::sync::Notify;
 
 use super::{
     bridge::BridgeLink, cluster::Cluster, journal::Journal, outbox::ConnKey, presence::PresenceTracker,
@@ -48,8 +52,13 @@ pub struct Node {
     pub bridge: BridgeLink,
     /// What users may send.
     pub rates: RateLimits,
+    /// When it started.
+    pub started: Instant,
+    /// Load balancers are told to look elsewhere.
+    pub(crate) leaving: AtomicBool,
     /// The node has begun to drain: no new sockets.
     pub(crate) draining: AtomicBool,
+    pub(crate) stop: StopSwitch,
     pub(crate) workers: AtomicU16,
 }
 
@@ -59,7 +68,12 @@ impl Node {
         self.workers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Whether the node takes no new sockets.
+    /// Whether the node is on its way out, although it may still take sockets: see `SHUTDOWN_DELAY_MS`.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Whether the node takes no new sockets, and its users are expected back elsewhere.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -69,6 +83,39 @@ impl Node {
         match dialect {
             DialectKind::Channel => &self.config.sockets.heartbeat,
         }
+    }
+}
+
+/// How an administrator's call reaches whoever takes the node out.
+#[derive(Debug, Default)]
+pub(crate) struct StopSwitch {
+    /// Somebody waits for the call.
+    wired: AtomicBool,
+    pulled: Notify,
+}
+
+/// Whether a call to stop reaches anybody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StopCall {
+    /// The node is being taken out.
+    Heard,
+    /// The node is a part of another program, which stops it.
+    NotOurs,
+}
+
+impl StopSwitch {
+    /// Ready when somebody calls for the stop; from now on calls are heard.
+    pub(crate) async fn wait(&self) {
+        self.wired.store(true, Ordering::Relaxed);
+        self.pulled.notified().await;
+    }
+
+    pub(super) fn pull(&self) -> StopCall {
+        if !self.wired.load(Ordering::Relaxed) {
+            return StopCall::NotOurs;
+        }
+        self.pulled.notify_one();
+        StopCall::Heard
     }
 }
 

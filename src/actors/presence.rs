@@ -1,41 +1,81 @@
-//! Who is online on this node: users with a socket, and those whose last socket went less than a grace ago. It answers
-//! questions and reports changes; it never decides who may do what.
+//! Who is online, on this node and on the others: users with a socket, and those whose last socket went less than a
+//! grace ago. It tells the other nodes what changes here, answers questions, reports changes, and sees to it that a user
+//! has no more sockets than allowed; it never decides who may do what.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use actix::prelude::*;
+use rustc_hash::FxHashSet;
 
 use super::{
-    messages::{SocketClosed, SocketOpened, WhoIsOnline},
-    node::Clock,
+    bridge::{NodeWord, Reach, To},
+    messages::{
+        CameElsewhere, CloseUser, CountOnline, KeepPlaces, PeerNews, PeerStands, RosterHeard, RosterVersion, Shared,
+        SharedWithOthers, SocketClosed, SocketOpened, SocketsOf, WhoIsOnline,
+    },
+    node::{Clock, Node},
     outbox::ConnKey,
 };
 use crate::{
-    core::presence::{PresenceChange, PresenceCore},
-    ids::UserId,
+    core::{
+        presence::{PresenceChange, PresenceCore, Status, Whereabouts},
+        roster::{OwnRoster, Roster, RosterChange, RosterNews, RosterWord, SocketEntry},
+    },
+    disconnect::Disconnect,
+    ids::{NodeId, UserId},
     limits,
-    metrics::Metrics,
 };
 
 /// The actor. One per node.
 pub struct PresenceTracker {
-    core: PresenceCore<ConnKey>,
+    /// Given by [`Join`] before anything else comes.
+    node: Option<Arc<Node>>,
+    here: NodeId,
+    core: PresenceCore<Whereabouts>,
+    own: OwnRoster,
+    others: Roster,
+    /// Users with sockets here and elsewhere.
+    shared: FxHashSet<UserId>,
     clock: Clock,
-    metrics: Arc<Metrics>,
-    timer: Timer,
+    graces: Timer,
+    gathering: Timer,
 }
 
-/// Whether a look at the graces is due.
+/// Whether a timer runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Timer {
     Off,
     Set,
 }
 
+/// The node that the tracker belongs to; the two need each other's address.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Join(pub Arc<Node>);
+
+fn whereabouts(node: NodeId, entry: &SocketEntry) -> Whereabouts {
+    Whereabouts { opened_at: entry.opened_at, node, worker: entry.worker, generation: entry.generation }
+}
+
 impl PresenceTracker {
     /// Nobody is online yet.
-    pub fn new(clock: Clock, metrics: Arc<Metrics>) -> PresenceTracker {
-        PresenceTracker { core: PresenceCore::new(clock.now()), clock, metrics, timer: Timer::Off }
+    pub fn new(here: NodeId, clock: Clock) -> PresenceTracker {
+        PresenceTracker {
+            node: None,
+            here,
+            core: PresenceCore::new(here, clock.now()),
+            own: OwnRoster::default(),
+            others: Roster::default(),
+            shared: FxHashSet::default(),
+            clock,
+            graces: Timer::Off,
+            gathering: Timer::Off,
+        }
+    }
+
+    /// The node, if there are others to be told.
+    fn among_others(&self) -> Option<&Arc<Node>> {
+        self.node.as_ref().filter(|node| node.bridge.reach == Reach::Cluster)
     }
 
     fn tell(&mut self, changes: impl IntoIterator<Item = PresenceChange>, ctx: &mut Context<Self>) {
@@ -45,19 +85,113 @@ impl PresenceTracker {
                 PresenceChange::Offline(user) => log::debug!("event=offline user={user}"),
             }
         }
-        self.metrics.users_online(self.core.users());
         // graces are all of one length, so a timer that is set is never too late
-        if self.timer == Timer::Set {
+        if self.graces == Timer::Set {
             return;
         }
         if let Some(at) = self.core.next_deadline() {
             let left_ms = at.unix_ms.saturating_sub(self.clock.now().unix_ms).max(1) as u64;
-            self.timer = Timer::Set;
+            self.graces = Timer::Set;
             ctx.run_later(std::time::Duration::from_millis(left_ms), |tracker, ctx| {
-                tracker.timer = Timer::Off;
+                tracker.graces = Timer::Off;
                 let changes = tracker.core.tick(tracker.clock.now());
                 tracker.tell(changes, ctx);
             });
+        }
+    }
+
+    // ---- towards the others ----
+
+    /// What changed here goes out together with what else changes within a moment.
+    fn gather(&mut self, ctx: &mut Context<Self>) {
+        if self.gathering == Timer::Off && self.own.is_dirty() {
+            self.gathering = Timer::Set;
+            ctx.run_later(limits::ROSTER_GATHER, |tracker, _| {
+                tracker.gathering = Timer::Off;
+                tracker.flush();
+            });
+        }
+    }
+
+    fn flush(&mut self) {
+        let words = self.own.flush();
+        let Some(node) = self.among_others() else { return };
+        for word in words {
+            node.bridge.say(To::Everyone, NodeWord::Roster(word));
+        }
+    }
+
+    fn answer(&mut self, asker: NodeId) {
+        self.flush();
+        let Some(node) = self.among_others() else { return };
+        for word in self.own.part() {
+            node.bridge.say(To::Node(asker), NodeWord::Roster(word));
+        }
+    }
+
+    // ---- from the others ----
+
+    fn settle(&mut self, about: NodeId, news: RosterNews, ctx: &mut Context<Self>) {
+        if let (Some(of), Some(node)) = (news.ask, self.among_others()) {
+            node.bridge.say(To::Node(of), NodeWord::Roster(RosterWord::Ask { of }));
+        }
+        let (now, mut came, mut touched) = (self.clock.now(), Vec::new(), BTreeSet::new());
+        let mut online = Vec::new();
+        for change in news.changes {
+            match change {
+                RosterChange::Opened(node, entry) => {
+                    if self.core.sockets_of(&entry.user).iter().all(|socket| socket.node != node) {
+                        came.push(entry.user.clone());
+                    }
+                    online.extend(self.core.connect(&entry.user, whereabouts(node, &entry), now));
+                    touched.insert(entry.user);
+                }
+                RosterChange::Closed(node, entry) => {
+                    self.core.disconnect(&entry.user, whereabouts(node, &entry), now);
+                    touched.insert(entry.user);
+                }
+                RosterChange::Status(node, user, status) => {
+                    self.core.set_status(&user, node, status);
+                }
+            }
+        }
+        if let Some(node) = self.among_others()
+            && !came.is_empty()
+            && node.registry.try_send(CameElsewhere { node: about, users: came }).is_err()
+        {
+            log::warn!("event=limits_not_told node={about} why=registry_full");
+        }
+        touched.iter().for_each(|user| self.review(user));
+        self.tell(online, ctx);
+    }
+
+    /// After a change of the user's sockets: the oldest go if they are too many, each node closing its own; and the
+    /// registry learns whether limits are shared with other nodes.
+    fn review(&mut self, user: &UserId) {
+        let Some(node) = self.node.clone() else { return };
+        let mut sockets = self.core.sockets_of(user).to_vec();
+        let most = node.config.sockets.per_user_max;
+        if most > 0 && sockets.len() > most {
+            sockets.sort_unstable();
+            let excess = sockets.len() - most;
+            for socket in sockets.iter().take(excess).filter(|socket| socket.node == self.here) {
+                let conn = ConnKey { worker: socket.worker, generation: socket.generation };
+                let close = CloseUser { user: user.clone(), conn: Some(conn), why: Disconnect::TooManyConnections };
+                if node.registry.try_send(close).is_err() {
+                    log::warn!("event=excess_not_closed user={user} conn={conn:?} why=registry_full");
+                }
+            }
+        }
+        let is_here = sockets.iter().any(|socket| socket.node == self.here);
+        let is_shared = is_here && sockets.iter().any(|socket| socket.node != self.here);
+        let changed = match is_shared {
+            true => self.shared.insert(user.clone()).then_some(Shared::Yes),
+            false => self.shared.remove(user).then_some(Shared::No),
+        };
+        if let Some(shared) = changed
+            && node.registry.try_send(SharedWithOthers { user: user.clone(), shared }).is_err()
+        {
+            log::warn!("event=limits_not_shared user={user} why=registry_full");
         }
     }
 }
@@ -70,11 +204,38 @@ impl Actor for PresenceTracker {
     }
 }
 
+impl Handler<Join> for PresenceTracker {
+    type Result = ();
+
+    fn handle(&mut self, Join(node): Join, ctx: &mut Self::Context) {
+        self.node = Some(node);
+        if self.among_others().is_some() {
+            ctx.run_interval(limits::BEAT_PERIOD, |tracker, _| tracker.others.tick());
+        }
+    }
+}
+
 impl Handler<SocketOpened> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, opened: SocketOpened, ctx: &mut Self::Context) {
-        let change = self.core.connect(&opened.user, opened.conn, self.clock.now());
+    fn handle(&mut self, SocketOpened { user, conn }: SocketOpened, ctx: &mut Self::Context) {
+        let now = self.clock.now();
+        // newer than all that are known, whatever other nodes' clocks say: the one just opened is never the oldest
+        let newest = self.core.sockets_of(&user).iter().map(|socket| socket.opened_at).max();
+        let opened_at = newest.map_or(now, |newest| newest.plus_ms(1).max(now));
+        let ConnKey { worker, generation } = conn;
+        let entry = SocketEntry { user, worker, generation, opened_at };
+        let first_here = self.core.sockets_of(&entry.user).iter().all(|socket| socket.node != self.here);
+        let change = self.core.connect(&entry.user, whereabouts(self.here, &entry), now);
+        if self.among_others().is_some() {
+            let status = self.core.status_at(&entry.user, self.here);
+            if first_here && status != Status::default() {
+                self.own.status(&entry.user, status);
+            }
+            self.own.opened(entry.clone());
+            self.gather(ctx);
+        }
+        self.review(&entry.user);
         self.tell(change, ctx);
     }
 }
@@ -82,9 +243,72 @@ impl Handler<SocketOpened> for PresenceTracker {
 impl Handler<SocketClosed> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, closed: SocketClosed, ctx: &mut Self::Context) {
-        self.core.disconnect(&closed.user, closed.conn, self.clock.now());
+    fn handle(&mut self, SocketClosed { user, conn }: SocketClosed, ctx: &mut Self::Context) {
+        let mine = |socket: &&Whereabouts| {
+            socket.node == self.here && (socket.worker, socket.generation) == (conn.worker, conn.generation)
+        };
+        let Some(socket) = self.core.sockets_of(&user).iter().find(mine).copied() else { return };
+        self.core.disconnect(&user, socket, self.clock.now());
+        if self.among_others().is_some() {
+            self.own.closed(conn.worker, conn.generation);
+            if self.core.sockets_of(&user).iter().all(|socket| socket.node != self.here) {
+                self.own.forget_status(&user);
+            }
+            self.gather(ctx);
+            self.review(&user);
+        }
         self.tell(None, ctx);
+    }
+}
+
+impl Handler<RosterHeard> for PresenceTracker {
+    type Result = ();
+
+    fn handle(&mut self, RosterHeard { from, word }: RosterHeard, ctx: &mut Self::Context) {
+        match word {
+            RosterWord::Ask { of } if of == self.here => self.answer(from),
+            word => {
+                let news = self.others.hear(from, word);
+                self.settle(from, news, ctx);
+            }
+        }
+    }
+}
+
+impl Handler<PeerStands> for PresenceTracker {
+    type Result = ();
+
+    fn handle(&mut self, PeerStands { node, version }: PeerStands, ctx: &mut Self::Context) {
+        let news = self.others.stands_at(node, version);
+        self.settle(node, news, ctx);
+    }
+}
+
+impl Handler<PeerNews> for PresenceTracker {
+    type Result = ();
+
+    fn handle(&mut self, news: PeerNews, ctx: &mut Self::Context) {
+        let (node, news) = match news {
+            PeerNews::Up(node) => (node, self.others.up(node)),
+            PeerNews::Gone(node) => (node, self.others.gone(node)),
+        };
+        self.settle(node, news, ctx);
+    }
+}
+
+impl Handler<RosterVersion> for PresenceTracker {
+    type Result = u64;
+
+    fn handle(&mut self, _: RosterVersion, _: &mut Self::Context) -> u64 {
+        self.own.version()
+    }
+}
+
+impl Handler<KeepPlaces> for PresenceTracker {
+    type Result = ();
+
+    fn handle(&mut self, _: KeepPlaces, _: &mut Self::Context) {
+        self.own.keep_places();
     }
 }
 
@@ -94,5 +318,21 @@ impl Handler<WhoIsOnline> for PresenceTracker {
     fn handle(&mut self, ask: WhoIsOnline, _: &mut Self::Context) -> Self::Result {
         let online: Vec<UserId> = self.core.online_among(&ask.0);
         MessageResult(online)
+    }
+}
+
+impl Handler<SocketsOf> for PresenceTracker {
+    type Result = MessageResult<SocketsOf>;
+
+    fn handle(&mut self, SocketsOf(user): SocketsOf, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.core.sockets_of(&user).to_vec())
+    }
+}
+
+impl Handler<CountOnline> for PresenceTracker {
+    type Result = usize;
+
+    fn handle(&mut self, _: CountOnline, _: &mut Self::Context) -> usize {
+        self.core.users()
     }
 }

@@ -1,16 +1,21 @@
 //! Finds, creates and retires rooms, and knows which sessions a user has. Nothing that happens per message passes
 //! here, and nothing here waits for anybody.
 
-use std::sync::Arc;
+mod across;
+mod healing;
+mod news;
+
+use std::{sync::Arc, time::Instant};
 
 use actix::{ArbiterHandle, WeakAddr, prelude::*};
 use rustc_hash::{FxHashMap, FxHasher};
 
+use self::{across::SharedLimits, healing::Healing, news::NewsRound};
 use super::{
     hub::Hub,
     messages::{
-        Admission, Admit, CloseUser, CountAll, Everyone, Expel, ExpelFrom, Introduce, JoinRoom, Kick, Overhear, Retire,
-        Revoke, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining, Statistics, ToUsers, WorkerUp,
+        Admission, Admit, CloseUser, CountAll, Everyone, Introduce, JoinRoom, Kick, Overhear, Placement, Retire,
+        RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining, Statistics, WorkerUp,
     },
     node::Node,
     outbox::ConnKey,
@@ -20,10 +25,11 @@ use super::{
     start_in,
 };
 use crate::{
-    core::profile::Profile,
+    actors::fanout::Broadcast,
+    core::{event::RoomScope, profile::Profile},
     disconnect::Disconnect,
     error::Refusal,
-    ids::{RoomId, Timestamp, UserId},
+    ids::{GroupId, RoomId, Timestamp, UserId},
     limits,
 };
 
@@ -37,6 +43,9 @@ pub struct Registry {
     workers: Vec<(u16, ArbiterHandle, Addr<Hub>)>,
     connections: usize,
     online: u64,
+    shared: SharedLimits,
+    healing: Healing,
+    news: NewsRound,
 }
 
 /// A room in use.
@@ -44,6 +53,7 @@ struct Placed {
     room: Addr<Room>,
     /// Joins brought to it.
     joins: u64,
+    since: Instant,
 }
 
 /// A user who has a socket, or had one a moment ago.
@@ -51,6 +61,7 @@ struct User {
     profile: Option<(Arc<Profile>, Timestamp)>,
     quota: Arc<UserQuota>,
     tokens_not_before: Timestamp,
+    blocked_until: Timestamp,
     /// Oldest first.
     sessions: Vec<Seat>,
 }
@@ -60,6 +71,8 @@ struct Seat {
     conn: ConnKey,
     session: WeakAddr<Session>,
     told_to_go: ToldToGo,
+    /// The channel that it is in, or on the way into.
+    channel: Option<(RoomId, GroupId)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,8 +97,28 @@ impl Registry {
             profile: None,
             quota: Arc::new(UserQuota::new(now)),
             tokens_not_before: Timestamp::default(),
+            blocked_until: Timestamp::default(),
             sessions: Vec::new(),
         })
+    }
+
+    /// Takes note of what the store says about the user's rights. What is new here was missed: sockets that opened
+    /// before it was known go.
+    fn learn(&mut self, id: &UserId, tokens_not_before: Timestamp, blocked_until: Timestamp) {
+        let now = self.now();
+        let user = self.user(id);
+        if tokens_not_before > user.tokens_not_before {
+            user.tokens_not_before = tokens_not_before;
+            user.profile = None;
+            user.close(id, Disconnect::Revoked);
+        }
+        if blocked_until > user.blocked_until {
+            user.blocked_until = blocked_until;
+            user.quota.block_until(blocked_until, now);
+            if blocked_until > now {
+                user.close(id, Disconnect::RateLimited);
+            }
+        }
     }
 
     /// A room's arbiter is chosen by the hash of its id, so that hot rooms spread over the cores.
@@ -105,6 +138,23 @@ impl Registry {
             let fresh = user.profile.as_ref().is_some_and(|(_, until)| *until > now);
             !user.sessions.is_empty() || !user.quota.is_idle(now) || (fresh && !crowded)
         });
+    }
+}
+
+impl User {
+    /// Closes all of the user's sockets.
+    fn close(&mut self, id: &UserId, why: Disconnect) -> usize {
+        let staying = self.sessions.iter_mut().filter(|seat| seat.told_to_go == ToldToGo::No);
+        staying.map(|seat| kick(id, seat, why)).count()
+    }
+
+    fn overhear(&self, broadcast: &Arc<Broadcast>) {
+        for seat in &self.sessions {
+            let heard = seat.session.upgrade().map(|session| session.try_send(Overhear(broadcast.clone())));
+            if let Some(Err(error)) = heard {
+                log::warn!("event=direct_not_heard conn={:?} why=\"{error}\"", seat.conn);
+            }
+        }
     }
 }
 
@@ -167,8 +217,8 @@ impl Handler<Introduce> for Registry {
 
     fn handle(&mut self, Introduce { profile, admit }: Introduce, ctx: &mut Self::Context) -> Admission {
         let until = self.now().plus_ms(limits::PROFILE_FRESH.as_millis() as i64);
+        self.learn(&profile.id, profile.tokens_not_before, profile.blocked_until);
         let user = self.user(&profile.id);
-        user.tokens_not_before = user.tokens_not_before.max(profile.tokens_not_before);
         user.profile = Some((Arc::new(profile), until));
         self.handle(admit, ctx)
     }
@@ -177,22 +227,16 @@ impl Handler<Introduce> for Registry {
 impl Handler<SessionUp> for Registry {
     type Result = ();
 
-    fn handle(&mut self, up: SessionUp, _: &mut Self::Context) {
+    fn handle(&mut self, up: SessionUp, ctx: &mut Self::Context) {
         let Some(node) = self.node.clone() else { return };
-        let most = node.config.sockets.per_user_max;
         self.connections += 1;
         let user = self.user(&up.user);
-        user.sessions.push(Seat { conn: up.conn, session: up.session, told_to_go: ToldToGo::No });
-        let first = user.sessions.len() == 1;
-        if most > 0 {
-            let staying = user.sessions.iter_mut().filter(|seat| seat.told_to_go == ToldToGo::No);
-            let staying: Vec<_> = staying.collect();
-            let excess = staying.len().saturating_sub(most);
-            for seat in staying.into_iter().take(excess) {
-                kick(&up.user, seat, Disconnect::TooManyConnections);
-            }
+        user.sessions.push(Seat { conn: up.conn, session: up.session, told_to_go: ToldToGo::No, channel: None });
+        if user.sessions.len() == 1 {
+            self.online += 1;
+            node.metrics.users_online(self.online as usize);
+            self.follow(up.user.clone(), ctx);
         }
-        self.online += u64::from(first);
         if node.presence.try_send(SocketOpened { user: up.user, conn: up.conn }).is_err() {
             log::warn!("event=presence_full");
         }
@@ -202,18 +246,19 @@ impl Handler<SessionUp> for Registry {
 impl Handler<SessionDown> for Registry {
     type Result = ();
 
-    fn handle(&mut self, down: SessionDown, _: &mut Self::Context) {
+    fn handle(&mut self, down: SessionDown, ctx: &mut Self::Context) {
+        let Some(node) = self.node.clone() else { return };
         if let Some(user) = self.users.get_mut(&down.user) {
             let before = user.sessions.len();
             user.sessions.retain(|seat| seat.conn != down.conn);
             self.connections = self.connections.saturating_sub(before - user.sessions.len());
             if before > 0 && user.sessions.is_empty() {
                 self.online = self.online.saturating_sub(1);
+                node.metrics.users_online(self.online as usize);
+                self.unfollow(down.user.clone(), ctx);
             }
         }
-        if let Some(node) = &self.node
-            && node.presence.try_send(SocketClosed { user: down.user, conn: down.conn }).is_err()
-        {
+        if node.presence.try_send(SocketClosed { user: down.user, conn: down.conn }).is_err() {
             log::warn!("event=presence_full");
         }
     }
@@ -224,13 +269,19 @@ impl Handler<JoinRoom> for Registry {
 
     fn handle(&mut self, ask: JoinRoom, _: &mut Self::Context) -> Self::Result {
         let id = ask.room.id;
+        if let RoomScope::Channel { group } = ask.room.scope
+            && let Some(user) = self.users.get_mut(&ask.join.user.id)
+            && let Some(seat) = user.sessions.iter_mut().find(|seat| seat.conn == ask.join.conn)
+        {
+            seat.channel = Some((id, group));
+        }
         if !self.rooms.contains_key(&id) {
             let (Some(arbiter), Some(node)) = (self.arbiter_of(id), self.node.clone()) else {
                 return Err(Refusal::unavailable());
             };
             let identity = ask.room;
             let room = start_in(arbiter, limits::ROOM_MAILBOX_MAX, move || Room::new(identity, node));
-            self.rooms.insert(id, Placed { room, joins: 0 });
+            self.rooms.insert(id, Placed { room, joins: 0, since: Instant::now() });
         }
         let Some(placed) = self.rooms.get_mut(&id) else { return Err(Refusal::internal()) };
         match placed.room.try_send(ask.join) {
@@ -271,50 +322,25 @@ impl Handler<CloseUser> for Registry {
     }
 }
 
-impl Handler<Revoke> for Registry {
-    type Result = ();
-
-    fn handle(&mut self, revoke: Revoke, ctx: &mut Self::Context) {
-        let user = self.user(&revoke.user);
-        user.tokens_not_before = user.tokens_not_before.max(revoke.before);
-        user.profile = None;
-        self.handle(CloseUser { user: revoke.user, conn: None, why: Disconnect::Revoked }, ctx);
-    }
-}
-
-impl Handler<ExpelFrom> for Registry {
-    type Result = ();
-
-    fn handle(&mut self, expel: ExpelFrom, _: &mut Self::Context) {
-        for placed in expel.rooms.iter().filter_map(|room| self.rooms.get(room)) {
-            if placed.room.try_send(Expel { user: expel.user.clone() }).is_err() {
-                log::error!("event=expel_lost user={} why=room_full", expel.user);
-            }
-        }
-    }
-}
-
-/// The one kind of message that comes through here: it concerns users, and only the registry knows their sockets.
-impl Handler<ToUsers> for Registry {
-    type Result = ();
-
-    fn handle(&mut self, message: ToUsers, _: &mut Self::Context) {
-        let [first, second] = &message.users;
-        let users = if first == second { vec![first] } else { vec![first, second] };
-        for seat in users.into_iter().filter_map(|id| self.users.get(id)).flat_map(|user| &user.sessions) {
-            let heard = seat.session.upgrade().map(|session| session.try_send(Overhear(message.broadcast.clone())));
-            if let Some(Err(error)) = heard {
-                log::warn!("event=direct_not_heard conn={:?} why=\"{error}\"", seat.conn);
-            }
-        }
-    }
-}
-
 impl Handler<CountAll> for Registry {
     type Result = Statistics;
 
     fn handle(&mut self, _: CountAll, _: &mut Self::Context) -> Statistics {
         Statistics { connections: self.connections as u64, rooms: self.rooms.len() as u64, users: self.online }
+    }
+}
+
+impl Handler<RoomsInMemory> for Registry {
+    type Result = MessageResult<RoomsInMemory>;
+
+    fn handle(&mut self, _: RoomsInMemory, _: &mut Self::Context) -> Self::Result {
+        const HOUR_SECONDS: u64 = 3_600;
+        let placement = |(id, placed): (&RoomId, &Placed)| {
+            let seconds = placed.since.elapsed().as_secs().max(HOUR_SECONDS);
+            let joins_per_hour_milli = placed.joins.saturating_mul(1_000 * HOUR_SECONDS) / seconds;
+            Placement { id: *id, room: placed.room.clone(), joins_per_hour_milli }
+        };
+        MessageResult(self.rooms.iter().map(placement).collect())
     }
 }
 

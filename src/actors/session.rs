@@ -8,7 +8,7 @@ use actix::prelude::*;
 
 use super::{
     fanout::reply_frame,
-    messages::{Ask, CloseUser, Join, JoinRoom, Kick, Leave, Overhear, Resume, SessionDown, SessionUp},
+    messages::{Ask, BlockUser, Join, JoinRoom, Kick, Leave, Notice, Overhear, Resume, SessionDown, SessionUp},
     outbox::{ConnKey, Farewell, Outbox, Owner},
     pump::Pump,
     quota::UserQuota,
@@ -214,11 +214,9 @@ impl Session {
 
     fn charge(&mut self, charge: Charge, reference: Option<&ClientRef>) -> Charged {
         let node = &self.worker.node;
-        match self.quota.charge(charge, &node.rates, node.clock.now()) {
-            Verdict::Allowed => {
-                node.metrics.accepted();
-                Charged::Yes
-            }
+        let now = node.clock.now();
+        match self.quota.charge(charge, &node.rates, now) {
+            Verdict::Allowed => Charged::Yes,
             Verdict::Dropped => Charged::No,
             Verdict::Refused { retry_after_seconds, window } => {
                 let sentence = match window {
@@ -232,8 +230,9 @@ impl Session {
                 log::info!("event=blocked user={} seconds={retry_after_seconds}", self.user.id);
                 let sentence = "Blocked for exceeding the rate limit; come back when the block is over";
                 self.refuse(reference.cloned(), Refusal::limited(sentence, retry_after_seconds));
-                let close = CloseUser { user: self.user.id.clone(), conn: None, why: Disconnect::RateLimited };
-                if self.worker.node.registry.try_send(close).is_err() {
+                let until = now.plus_ms(i64::from(retry_after_seconds) * 1000);
+                let block = BlockUser { user: self.user.id.clone(), until };
+                if self.worker.node.registry.try_send(block).is_err() {
                     log::warn!("event=block_not_told user={}", self.user.id);
                 }
                 self.outbox.close(Disconnect::RateLimited, Farewell::AfterQueued, self.worker.now());
@@ -371,6 +370,14 @@ impl Handler<Overhear> for Session {
         if let Some(frame) = broadcast.frame(self.outbox.dialect).filter(|_| elsewhere) {
             self.outbox.push(frame, self.worker.now());
         }
+    }
+}
+
+impl Handler<Notice> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Notice(reply): Notice, _: &mut Self::Context) {
+        self.reply(&reply);
     }
 }
 

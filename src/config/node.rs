@@ -44,8 +44,12 @@ fn level(variables: &Variables<'_>) -> Result<&'static str, ConfigError> {
 pub struct Node {
     /// `NODE_NAME`: tells nodes apart in health answers and logs.
     pub name: String,
-    /// `RECONNECT_SPREAD_MS`: over how long the clients of a stopping node are told to come back.
+    /// `RECONNECT_SPREAD_MS`: over how long, at most, the clients of a stopping node are told to come back.
     pub reconnect_spread: Duration,
+    /// `RECONNECTS_PER_SECOND`: how many of them come back a second, unless that would take longer.
+    pub reconnects_per_second: u32,
+    /// `SHUTDOWN_DELAY_MS`: how long a stopping node goes on as before, so that load balancers notice.
+    pub shutdown_delay: Duration,
     /// `SHUTDOWN_TIMEOUT_SECONDS`: how long a graceful stop may take.
     pub shutdown_timeout: Duration,
 }
@@ -57,13 +61,28 @@ impl Node {
         Ok(Node {
             name: name(variables)?,
             reconnect_spread: variables.milliseconds("RECONNECT_SPREAD_MS", 0..=600_000, 5_000)?,
+            reconnects_per_second: variables.number(
+                "RECONNECTS_PER_SECOND",
+                1..=1_000_000,
+                2_000,
+                "clients a second, such as 2000",
+            )?,
+            shutdown_delay: variables.milliseconds("SHUTDOWN_DELAY_MS", 0..=600_000, 0)?,
             shutdown_timeout: variables.seconds("SHUTDOWN_TIMEOUT_SECONDS", 1..=3_600, 20)?,
         })
+    }
+
+    /// Over how long so many clients come back, in milliseconds.
+    pub fn spread_ms(&self, clients: u64) -> u64 {
+        let at_that_rate_ms = clients.saturating_mul(1_000) / u64::from(self.reconnects_per_second.max(1));
+        at_that_rate_ms.min(self.reconnect_spread.as_millis() as u64)
     }
 
     pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
         lines.push(("NODE_NAME", self.name.clone()));
         lines.push(("RECONNECT_SPREAD_MS", self.reconnect_spread.as_millis().to_string()));
+        lines.push(("RECONNECTS_PER_SECOND", self.reconnects_per_second.to_string()));
+        lines.push(("SHUTDOWN_DELAY_MS", self.shutdown_delay.as_millis().to_string()));
         lines.push(("SHUTDOWN_TIMEOUT_SECONDS", self.shutdown_timeout.as_secs().to_string()));
     }
 }
@@ -99,6 +118,12 @@ mod tests {
         assert!(
             refusal(&[("LOG_LEVEL", "loud"), ("RUST_LOG", "info")]).starts_with("LOG_LEVEL: \"loud\" is not a level")
         );
+    }
+
+    #[test]
+    fn clients_come_back_at_a_rate_but_not_for_ever() {
+        let node = config(&[("RECONNECTS_PER_SECOND", "100"), ("RECONNECT_SPREAD_MS", "4000")]).unwrap().node;
+        assert_eq!([0, 1, 150, 1_000_000].map(|clients| node.spread_ms(clients)), [0, 10, 1_500, 4_000]);
     }
 
     #[test]

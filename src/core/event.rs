@@ -125,6 +125,11 @@ pub enum Ephemeral {
         /// As the sender wrote it.
         data: RawJson,
     },
+    /// An administrator's word for the room.
+    Announced {
+        /// As it was written.
+        data: RawJson,
+    },
 }
 
 /// What one socket is told, and nobody else.
@@ -172,6 +177,13 @@ pub enum Reply {
         seq: Seq,
         /// Whether it was all that was missed.
         complete: bool,
+    },
+    /// An administrator's word for the user.
+    Notice {
+        /// As it was written.
+        data: RawJson,
+        /// When.
+        at: Timestamp,
     },
     /// The node goes; come back after the delay.
     Restarting {

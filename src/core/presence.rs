@@ -1,5 +1,5 @@
-//! Who is online: a user with a socket anywhere on this node, and for a grace after the last one. A socket that
-//! comes back within the grace makes no noise.
+//! Who is online: a user with a socket anywhere, on this node or another, and for a grace after the last one. A socket
+//! that comes back within the grace makes no noise, wherever it comes back.
 //!
 //! A socket key names one life of one socket, so a late disconnect of an earlier one finds nothing to undo.
 //! Memory is bounded by the users that have a socket or are in their grace.
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::steady::Steady,
-    ids::{Timestamp, UserId},
+    ids::{NodeId, Timestamp, UserId},
     limits,
 };
 
@@ -26,8 +26,8 @@ pub enum PresenceChange {
     Offline(UserId),
 }
 
-/// What a user says about being there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+/// What a user says about being there. Of several, said on several nodes, the last of these counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// There.
@@ -39,18 +39,55 @@ pub enum Status {
     Busy,
 }
 
+/// A socket anywhere. The derived order is that of age, the same on every node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Whereabouts {
+    /// Since when.
+    pub opened_at: Timestamp,
+    /// On which node.
+    pub node: NodeId,
+    /// On which of its workers.
+    pub worker: u16,
+    /// Which of the worker's.
+    pub generation: u32,
+}
+
+/// What names a socket, and knows its node.
+pub trait SocketKey: Copy + Eq + Hash {
+    /// The node that the socket is on.
+    fn home(&self) -> NodeId;
+}
+
+impl SocketKey for Whereabouts {
+    fn home(&self) -> NodeId {
+        self.node
+    }
+}
+
 /// When a grace ends, and which of those that end in the same millisecond.
 type Deadline = (i64, u64);
 
 struct Presence<K> {
     sockets: Vec<K>,
-    status: Status,
+    /// What is said on each node, without the usual.
+    statuses: Vec<(NodeId, Status)>,
     /// set while there is no socket
     grace: Option<Deadline>,
 }
 
-/// The users of this node and their sockets.
+impl<K: SocketKey> Presence<K> {
+    fn is_at(&self, home: NodeId) -> bool {
+        self.sockets.iter().any(|socket| socket.home() == home)
+    }
+
+    fn status(&self) -> Status {
+        self.statuses.iter().map(|(_, status)| *status).max().unwrap_or_default()
+    }
+}
+
+/// The users and their sockets, wherever these are.
 pub struct PresenceCore<K> {
+    here: NodeId,
     users: HashMap<UserId, Presence<K>>,
     graces: BTreeMap<Deadline, UserId>,
     time: Steady,
@@ -58,10 +95,11 @@ pub struct PresenceCore<K> {
     sockets: usize,
 }
 
-impl<K: Copy + Eq + Hash> PresenceCore<K> {
-    /// Nobody is online.
-    pub fn new(now: Timestamp) -> PresenceCore<K> {
+impl<K: SocketKey> PresenceCore<K> {
+    /// Nobody is online. `here`: this node.
+    pub fn new(here: NodeId, now: Timestamp) -> PresenceCore<K> {
         PresenceCore {
+            here,
             users: HashMap::new(),
             graces: BTreeMap::new(),
             time: Steady::new(now),
@@ -78,6 +116,7 @@ impl<K: Copy + Eq + Hash> PresenceCore<K> {
                 let presence = entry.into_mut();
                 if let Some(deadline) = presence.grace.take() {
                     self.graces.remove(&deadline);
+                    presence.statuses.retain(|(home, _)| *home == socket.home());
                 }
                 if !presence.sockets.contains(&socket) {
                     presence.sockets.push(socket);
@@ -86,7 +125,7 @@ impl<K: Copy + Eq + Hash> PresenceCore<K> {
                 None
             }
             Entry::Vacant(entry) => {
-                entry.insert(Presence { sockets: vec![socket], status: Status::default(), grace: None });
+                entry.insert(Presence { sockets: vec![socket], statuses: Vec::new(), grace: None });
                 self.sockets += 1;
                 Some(PresenceChange::Online(user.clone()))
             }
@@ -100,6 +139,11 @@ impl<K: Copy + Eq + Hash> PresenceCore<K> {
         let Some(at) = presence.sockets.iter().position(|known| *known == socket) else { return };
         presence.sockets.swap_remove(at);
         self.sockets -= 1;
+        // what was said here lasts through the grace; other nodes say it again
+        let lasts = presence.sockets.is_empty() && socket.home() == self.here;
+        if !presence.is_at(socket.home()) && !lasts {
+            presence.statuses.retain(|(home, _)| *home != socket.home());
+        }
         if presence.sockets.is_empty() {
             presence.sockets = Vec::new();
             self.graces_begun += 1;
@@ -145,13 +189,25 @@ impl<K: Copy + Eq + Hash> PresenceCore<K> {
 
     /// What the user says; none if offline.
     pub fn status(&self, user: &UserId) -> Option<Status> {
-        self.users.get(user).map(|presence| presence.status)
+        self.users.get(user).map(Presence::status)
     }
 
-    /// Sets it; it lasts until the user is offline. Answers what it was before, none if offline.
-    pub fn set_status(&mut self, user: &UserId, status: Status) -> Option<Status> {
+    /// What the user says on that node.
+    pub fn status_at(&self, user: &UserId, home: NodeId) -> Status {
+        let said = self.users.get(user).and_then(|presence| presence.statuses.iter().find(|(at, _)| *at == home));
+        said.map_or_else(Status::default, |(_, status)| *status)
+    }
+
+    /// Sets what the user says on that node; it lasts until the user is offline there. Answers what the user said
+    /// before, none if offline.
+    pub fn set_status(&mut self, user: &UserId, home: NodeId, status: Status) -> Option<Status> {
         let presence = self.users.get_mut(user)?;
-        Some(std::mem::replace(&mut presence.status, status))
+        let before = presence.status();
+        presence.statuses.retain(|(at, _)| *at != home);
+        if status != Status::default() {
+            presence.statuses.push((home, status));
+        }
+        Some(before)
     }
 
     /// How many users are online.

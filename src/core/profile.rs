@@ -54,6 +54,8 @@ pub struct Profile {
     pub created_at: Timestamp,
     /// Tokens issued before this second are void (revocation).
     pub tokens_not_before: Timestamp,
+    /// Shut out until then for going on after refusals.
+    pub blocked_until: Timestamp,
 }
 
 /// The part of a profile that events carry.

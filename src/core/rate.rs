@@ -123,6 +123,34 @@ impl UserRate {
         self.refusals_left_ms = 0;
     }
 
+    /// Blocks the user until that moment, unless a longer block runs already.
+    pub fn block_until(&mut self, until: Timestamp, now: Timestamp) {
+        self.pass(now);
+        self.block_left_ms = self.block_left_ms.max(elapsed_ms(now, until));
+    }
+
+    /// Counts requests that another node has let through.
+    pub fn charge_elsewhere(&mut self, requests: u32, now: Timestamp) {
+        self.pass(now);
+        self.minute.count_many(requests);
+        self.hour.count_many(requests);
+    }
+
+    /// The slots of both windows, the present one first, for another node that the user comes to; none if nothing
+    /// is used up.
+    pub fn used(&mut self, now: Timestamp) -> Option<([u16; SLOTS], [u16; SLOTS])> {
+        self.pass(now);
+        (self.hour.used() > 0 || self.minute.used() > 0).then_some((self.minute.counts, self.hour.counts))
+    }
+
+    /// Takes over what another node knows of the user, where that is more. What both know is not counted twice: of
+    /// each window the fuller view counts.
+    pub fn adopt(&mut self, minute: &[u16], hour: &[u16], now: Timestamp) {
+        self.pass(now);
+        self.minute.adopt(minute);
+        self.hour.adopt(hour);
+    }
+
     /// Whether there is nothing to remember any more, so that the user can be forgotten.
     pub fn is_idle(&self, now: Timestamp) -> bool {
         let mut then = self.clone();
@@ -194,7 +222,7 @@ fn whole_seconds(ms: u32) -> u32 {
 }
 
 /// Eight eighths of the window and the one that is being filled.
-const SLOTS: usize = 9;
+pub const SLOTS: usize = 9;
 /// Steps in which a slot remembers the moment of its last request.
 const STEPS: u32 = 250;
 
@@ -242,8 +270,26 @@ impl<const WINDOW_MS: u32> SlidingWindow<WINDOW_MS> {
     }
 
     fn count(&mut self) {
+        self.count_many(1);
+    }
+
+    /// Another node's view: its slots are as old as ours but for one; each is taken to have ended late.
+    fn adopt(&mut self, counts: &[u16]) {
+        if counts.iter().map(|count| u32::from(*count)).sum::<u32>() <= self.used() {
+            return;
+        }
+        self.counts = [0; SLOTS];
+        for ((own, last), told) in self.counts.iter_mut().zip(&mut self.lasts).zip(counts) {
+            *own = *told;
+            *last = STEPS as u8;
+        }
+        let [last, ..] = &mut self.lasts;
+        *last = u8::try_from(self.phase_ms / Self::STEP_MS).unwrap_or(u8::MAX);
+    }
+
+    fn count_many(&mut self, requests: u32) {
         let [count, ..] = &mut self.counts;
-        *count = count.saturating_add(1);
+        *count = count.saturating_add(u16::try_from(requests).unwrap_or(u16::MAX));
         let [last, ..] = &mut self.lasts;
         *last = u8::try_from(self.phase_ms / Self::STEP_MS).unwrap_or(u8::MAX);
     }

@@ -2,11 +2,18 @@
 //! sockets and tells them by diffs; this keeps the others' parts and notices when a diff is missing. It never guesses:
 //! what it has missed it asks for.
 
+mod own;
+mod part;
+
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::own::OwnRoster;
+use self::part::Part;
 use crate::{
     core::presence::Status,
-    ids::{NodeId, Timestamp, UserId},
+    ids::{NodeId, RoomId, Timestamp, UserId},
 };
 
 /// A socket as other nodes know it.
@@ -26,7 +33,7 @@ pub struct SocketEntry {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
 pub enum RosterWord {
-    /// What changed, coalesced.
+    /// What changed, coalesced: first the closed ones, then the opened ones, then the statuses.
     Diff {
         /// The version after it; the one before is one less.
         version: u64,
@@ -55,4 +62,125 @@ pub enum RosterWord {
         /// Statuses that are not the usual one.
         statuses: Vec<(UserId, Status)>,
     },
+    /// What users who came to a node had asked for lately elsewhere, as far as the saying node knows.
+    Used {
+        /// Each user's windows.
+        users: Vec<UsedUp>,
+    },
+    /// Which rooms are in use on your node?
+    AskRooms {
+        /// The asking node's name for the question.
+        question: u64,
+    },
+    /// A piece of the answer to it.
+    Rooms {
+        /// Which question.
+        question: u64,
+        /// Which piece, from 0.
+        piece: u32,
+        /// How many there are.
+        pieces: u32,
+        /// Rooms in use, with the number of users in each as that node sees it.
+        rooms: Vec<RoomInUse>,
+    },
 }
+
+/// What a user has asked for in the running windows (`core/rate.rs`), the present slot first.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UsedUp {
+    /// Who.
+    pub user: UserId,
+    /// The minute's slots.
+    pub minute: Vec<u16>,
+    /// The hour's slots.
+    pub hour: Vec<u16>,
+}
+
+/// A room that is in use.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RoomInUse {
+    /// Which.
+    pub room: RoomId,
+    /// Users in it.
+    pub users: u64,
+    /// Users who came in, in thousandths, per hour of the room's time in memory.
+    pub joins_per_hour_milli: u64,
+}
+
+impl Eq for RoomInUse {}
+
+/// What a word changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RosterChange {
+    /// A socket opened elsewhere.
+    Opened(NodeId, SocketEntry),
+    /// A socket closed elsewhere.
+    Closed(NodeId, SocketEntry),
+    /// What a user says on another node changed.
+    Status(NodeId, UserId, Status),
+}
+
+/// What is to be done about a word.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RosterNews {
+    /// What changed, in order.
+    pub changes: Vec<RosterChange>,
+    /// Whom to ask for the whole part.
+    pub ask: Option<NodeId>,
+}
+
+/// The other nodes' sockets. Memory is bounded by the peers (`PEERS_MAX`) and by what each of them says it has.
+#[derive(Debug, Default)]
+pub struct Roster {
+    parts: BTreeMap<NodeId, Part>,
+}
+
+impl Roster {
+    /// A peer is there; nothing is known of its sockets.
+    pub fn up(&mut self, node: NodeId) -> RosterNews {
+        let part = self.parts.entry(node).or_default();
+        RosterNews { changes: Vec::new(), ask: part.want().then_some(node) }
+    }
+
+    /// A peer is gone, and its sockets with it.
+    pub fn gone(&mut self, node: NodeId) -> RosterNews {
+        let part = self.parts.remove(&node).unwrap_or_default();
+        RosterNews { changes: part.into_sockets().map(|entry| RosterChange::Closed(node, entry)).collect(), ask: None }
+    }
+
+    /// A beat said where the peer's roster stands.
+    pub fn stands_at(&mut self, node: NodeId, version: u64) -> RosterNews {
+        let asks = self.parts.get_mut(&node).is_some_and(|part| part.is_behind(version) && part.want());
+        RosterNews { changes: Vec::new(), ask: asks.then_some(node) }
+    }
+
+    /// A second went by: whoever was asked may be asked again.
+    pub fn tick(&mut self) {
+        self.parts.values_mut().for_each(Part::tick);
+    }
+
+    /// What another node said of its own sockets. Words of a node that is not known yet are left aside: its first beat
+    /// brings the whole.
+    pub fn hear(&mut self, node: NodeId, word: RosterWord) -> RosterNews {
+        let Some(part) = self.parts.get_mut(&node) else { return RosterNews::default() };
+        let mut changes = Vec::new();
+        match word {
+            RosterWord::Diff { version, opened, closed, statuses } => {
+                part.diff(version, part::Diff { opened, closed, statuses });
+            }
+            RosterWord::Part { version, piece, pieces, sockets, statuses } => {
+                part.piece(version, (piece, pieces), sockets, statuses);
+            }
+            RosterWord::Ask { .. }
+            | RosterWord::Used { .. }
+            | RosterWord::AskRooms { .. }
+            | RosterWord::Rooms { .. } => {}
+        }
+        part.settle(node, &mut changes);
+        let ask = (part.has_gap() && part.want()).then_some(node);
+        RosterNews { changes, ask }
+    }
+}
+
+#[cfg(test)]
+mod tests;

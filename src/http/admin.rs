@@ -1,21 +1,225 @@
-//! What administrators do to running connections.
+//! What administrators do to the running server, on whichever node they ask: statistics of all nodes, connections,
+//! words for rooms and users, and the way out.
 
 use actix_web::{HttpResponse, web};
+use serde::Serialize;
 
-use super::{ApiError, Site, extract::AuthUser, resource};
-use crate::{auth::policy::Action, error::ErrorCode};
+use super::{
+    ApiError, Site,
+    extract::{AuthUser, JsonObject, user_id},
+    resource,
+};
+use crate::{
+    actors::{gateway::NodeReport, node::StopCall},
+    auth::policy::Action,
+    error::{ErrorCode, Refusal},
+    ids::RoomId,
+    limits,
+};
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
-    let path = "/api/v1/ws/connections/{connection}";
-    config.service(resource(path, "DELETE").route(web::delete().to(disconnect)));
+    config
+        .service(resource("/api/v1/ws/connections/{connection}", "DELETE").route(web::delete().to(disconnect)))
+        .service(resource("/api/v1/ws/stats", "GET").route(web::get().to(stats)))
+        .service(resource("/api/v1/ws/stats/detailed", "GET").route(web::get().to(stats_detailed)))
+        .service(resource("/api/v1/ws/rooms", "GET").route(web::get().to(rooms)))
+        .service(resource("/api/v1/ws/rooms/{room}/broadcast", "POST").route(web::post().to(broadcast)))
+        .service(resource("/api/v1/ws/users/{user}/notify", "POST").route(web::post().to(notify)))
+        .service(resource("/api/v1/ws/shutdown", "POST").route(web::post().to(shutdown)));
 }
 
 async fn disconnect(site: web::Data<Site>, user: AuthUser, path: web::Path<String>) -> Result<HttpResponse, ApiError> {
     user.may(Action::Administer)?;
-    if !site.gateway.disconnect(path.clone()).await {
+    if !site.gateway.disconnect(&path).await {
         let sentence = "There is no such connection; it may have ended by itself";
         return Err(ApiError::new(ErrorCode::NotFound, sentence));
     }
-    log::info!("event=disconnected_by_admin by={}", user.id());
+    log::info!("event=disconnected_by_admin connection=\"{}\" by={}", path.escape_debug(), user.id());
     Ok(HttpResponse::NoContent().finish())
+}
+
+// ---- statistics ----
+
+/// Of all nodes together; `uptime_seconds` is the answering one's.
+#[derive(Serialize)]
+struct StatsJson {
+    total_connections: u64,
+    authenticated_connections: u64,
+    users_online: usize,
+    rooms_active: usize,
+    messages_per_second: f64,
+    uptime_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct DetailedStatsJson {
+    #[serde(flatten)]
+    totals: StatsJson,
+    nodes: Vec<NodeJson>,
+}
+
+#[derive(Serialize)]
+struct NodeJson {
+    id: String,
+    name: String,
+    connections: u64,
+    users: u64,
+    rooms: u64,
+    messages_per_second: f64,
+    uptime_seconds: u64,
+    draining: bool,
+    last_beat_seconds: u32,
+}
+
+impl From<NodeReport> for NodeJson {
+    fn from(node: NodeReport) -> NodeJson {
+        NodeJson {
+            id: node.id.to_string(),
+            name: node.name,
+            connections: node.statistics.connections,
+            users: node.statistics.users,
+            rooms: node.statistics.rooms,
+            messages_per_second: tenths(node.messages_per_second),
+            uptime_seconds: node.uptime_seconds,
+            draining: node.draining,
+            last_beat_seconds: node.silent_seconds,
+        }
+    }
+}
+
+fn tenths(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}
+
+async fn totals(site: &Site, nodes: &[NodeReport]) -> StatsJson {
+    let connections = nodes.iter().map(|node| node.statistics.connections).sum();
+    StatsJson {
+        total_connections: connections,
+        // there are no others: who somebody is was settled before the upgrade
+        authenticated_connections: connections,
+        users_online: site.gateway.users_online().await,
+        rooms_active: site.gateway.rooms().await.len(),
+        messages_per_second: tenths(nodes.iter().map(|node| node.messages_per_second).sum()),
+        uptime_seconds: nodes.first().map_or(0, |own| own.uptime_seconds),
+    }
+}
+
+async fn stats(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<StatsJson>, ApiError> {
+    user.may(Action::Administer)?;
+    let nodes = site.gateway.nodes().await;
+    Ok(web::Json(totals(&site, &nodes).await))
+}
+
+async fn stats_detailed(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<DetailedStatsJson>, ApiError> {
+    user.may(Action::Administer)?;
+    let nodes = site.gateway.nodes().await;
+    let totals = totals(&site, &nodes).await;
+    Ok(web::Json(DetailedStatsJson { totals, nodes: nodes.into_iter().map(NodeJson::from).collect() }))
+}
+
+// ---- rooms ----
+
+/// A room with users in it. `active_sheets_count` counts shared sheets, of which there are none yet.
+#[derive(Serialize)]
+struct RoomJson {
+    room_id: String,
+    name: String,
+    user_count: u64,
+    active_sheets_count: u64,
+    last_activity: Option<String>,
+    messages_sent: i64,
+    avg_users_per_hour: f64,
+}
+
+/// The fullest first.
+async fn rooms(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<RoomJson>>, ApiError> {
+    user.may(Action::Administer)?;
+    let mut in_use = site.gateway.rooms().await.to_vec();
+    in_use.sort_unstable_by_key(|room| (std::cmp::Reverse(room.users), room.room));
+    in_use.truncate(limits::LIST_MAX as usize);
+    let ids: Vec<RoomId> = in_use.iter().map(|room| room.room).collect();
+    let activity = site.store.room_activity(&ids).await?;
+    let listed = in_use.iter().filter_map(|room| {
+        let known = activity.iter().find(|known| known.room == room.room)?;
+        Some(RoomJson {
+            room_id: room.room.to_string(),
+            name: known.name.clone(),
+            user_count: room.users,
+            active_sheets_count: 0,
+            last_activity: known.last_at.map(|at| at.to_string()),
+            messages_sent: known.events,
+            avg_users_per_hour: tenths(room.joins_per_hour_milli as f64 / 1_000.0),
+        })
+    });
+    Ok(web::Json(listed.collect()))
+}
+
+#[derive(Serialize)]
+struct BroadcastJson {
+    room_id: String,
+    status: &'static str,
+}
+
+async fn broadcast(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    JsonObject(data): JsonObject,
+) -> Result<web::Json<BroadcastJson>, ApiError> {
+    user.may(Action::Administer)?;
+    let no_such_room = || ApiError::new(ErrorCode::RoomNotFound, "There is no such room; check its id");
+    let id: RoomId = path.parse().map_err(|_| no_such_room())?;
+    let room = site.store.room(id).await?.ok_or_else(no_such_room)?;
+    if !site.gateway.announce(room, data).await {
+        return Err(Refusal::unavailable().into());
+    }
+    log::info!("event=broadcast_by_admin room={id} by={}", user.id());
+    Ok(web::Json(BroadcastJson { room_id: id.to_string(), status: "sent" }))
+}
+
+// ---- users ----
+
+#[derive(Serialize)]
+struct NotifiedJson {
+    user_id: String,
+    sockets: usize,
+}
+
+async fn notify(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    JsonObject(data): JsonObject,
+) -> Result<web::Json<NotifiedJson>, ApiError> {
+    user.may(Action::Administer)?;
+    let to = user_id(&path)?;
+    if site.store.user(&to).await?.is_none() {
+        return Err(ApiError::no_such_user());
+    }
+    let sockets = site.gateway.notify(to.clone(), data).await;
+    log::info!("event=notified_by_admin user={to} sockets={sockets} by={}", user.id());
+    Ok(web::Json(NotifiedJson { user_id: to.to_string(), sockets }))
+}
+
+// ---- the way out ----
+
+#[derive(Serialize)]
+struct StoppingJson {
+    status: &'static str,
+    node: String,
+}
+
+async fn shutdown(site: web::Data<Site>, user: AuthUser) -> Result<HttpResponse, ApiError> {
+    user.may(Action::Administer)?;
+    match site.gateway.stop() {
+        StopCall::Heard => {
+            log::info!("event=stopped_by_admin by={}", user.id());
+            let node = site.config.node.name.clone();
+            Ok(HttpResponse::Accepted().json(StoppingJson { status: "stopping", node }))
+        }
+        StopCall::NotOurs => {
+            let sentence = "This node is a part of another program; stop that one";
+            Err(ApiError::new(ErrorCode::Conflict, sentence))
+        }
+    }
 }

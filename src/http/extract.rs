@@ -9,6 +9,7 @@ use actix_web::{
     web,
 };
 use futures_util::future::LocalBoxFuture;
+use serde_json::{Value, value::RawValue};
 
 use super::{ApiError, Site, fields::Fields};
 use crate::{
@@ -17,7 +18,10 @@ use crate::{
         tokens::{Claims, TokenFault},
     },
     config::TrustedProxies,
-    core::profile::{Profile, Role},
+    core::{
+        command::RawJson,
+        profile::{Profile, Role},
+    },
     error::ErrorCode,
     ids::{GroupId, RoomId, UserId},
     limits,
@@ -96,18 +100,67 @@ impl FromRequest for Body {
         let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
         let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {
-            let broken =
-                || ApiError::new(ErrorCode::InvalidMessage, "The body did not arrive as announced; send it again");
-            let payload = payload.await.map_err(|_| broken())?;
-            let bytes = payload.to_bytes_limited(limits::REST_BODY_BYTES_MAX).await.map_err(|_| {
-                let most = limits::REST_BODY_BYTES_MAX / 1024;
-                ApiError::new(ErrorCode::MessageTooLong, format!("The body is over {most} KiB; send a shorter one"))
-            })?;
-            let bytes = bytes.map_err(|_| broken())?;
+            let bytes = bounded(payload, limits::REST_BODY_BYTES_MAX).await?;
             let fields = if is_form { Fields::from_form(&bytes)? } else { Fields::from_json(&bytes)? };
             Ok(Body(fields))
         })
     }
+}
+
+/// A body that is passed on as it is: a JSON object, no bigger and no deeper than a client of a socket may expect.
+pub(super) struct JsonObject(pub(super) RawJson);
+
+impl FromRequest for JsonObject {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<JsonObject, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = web::Payload::from_request(request, payload);
+        Box::pin(async move {
+            let bytes = bounded(payload, limits::MESSAGE_BYTES_MAX).await?;
+            json_object(&bytes).map(JsonObject)
+        })
+    }
+}
+
+fn json_object(bytes: &[u8]) -> Result<RawJson, ApiError> {
+    let wrong = |why: serde_json::Error| {
+        ApiError::new(ErrorCode::InvalidJson, format!("The body is not JSON ({why}); send a JSON object"))
+    };
+    let value: Value = serde_json::from_slice(bytes).map_err(wrong)?;
+    if !value.is_object() {
+        return Err(ApiError::new(ErrorCode::InvalidMessage, "The body must be a JSON object; put the value into one"));
+    }
+    // one level is the message that carries it
+    let depth_max = limits::JSON_DEPTH_MAX - 1;
+    if depth(&value) > depth_max {
+        let sentence = format!("The body nests deeper than {depth_max} levels; make it flatter");
+        return Err(ApiError::new(ErrorCode::InvalidJson, sentence));
+    }
+    let text: &RawValue = serde_json::from_slice(bytes).map_err(wrong)?;
+    Ok(RawJson::from_parsed(text.get()))
+}
+
+/// How many brackets are open at once. The parser has bounded that.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+        Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or_default(),
+    }
+}
+
+async fn bounded(
+    payload: impl Future<Output = Result<web::Payload, actix_web::Error>>,
+    bytes_max: usize,
+) -> Result<web::Bytes, ApiError> {
+    let broken = || ApiError::new(ErrorCode::InvalidMessage, "The body did not arrive as announced; send it again");
+    let payload = payload.await.map_err(|_| broken())?;
+    let bytes = payload.to_bytes_limited(bytes_max).await.map_err(|_| {
+        let most = bytes_max / 1024;
+        ApiError::new(ErrorCode::MessageTooLong, format!("The body is over {most} KiB; send a shorter one"))
+    })?;
+    bytes.map_err(|_| broken())
 }
 
 fn site(request: &HttpRequest) -> Result<web::Data<Site>, ApiError> {

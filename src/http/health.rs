@@ -91,7 +91,7 @@ async fn alive() -> web::Json<StatusJson> {
 }
 
 async fn ready(site: web::Data<Site>) -> HttpResponse {
-    let reason = if site.gateway.is_draining() {
+    let reason = if site.gateway.is_leaving() {
         "the node is stopping"
     } else if !site.health.store_is_up() {
         "the database does not answer"

@@ -61,6 +61,19 @@ pub enum RefreshUse {
     Unknown,
 }
 
+/// What a user's open sockets stand on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Who.
+    pub user: UserId,
+    /// Tokens issued before are void.
+    pub tokens_not_before: Timestamp,
+    /// Shut out until then.
+    pub blocked_until: Timestamp,
+    /// The groups that the user is in.
+    pub groups: Vec<GroupId>,
+}
+
 /// What a member may do in a group.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum GroupRole {
@@ -175,6 +188,19 @@ pub struct RoomHead {
     pub seq: Seq,
     /// Which life of the sequence.
     pub epoch: Epoch,
+}
+
+/// A room as administrators see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoomActivity {
+    /// Which.
+    pub room: RoomId,
+    /// Its name; a direct conversation has none.
+    pub name: String,
+    /// Events so far.
+    pub events: i64,
+    /// When the last one happened, if there was one.
+    pub last_at: Option<Timestamp>,
 }
 
 /// One durable event to store. The store gives it its place.

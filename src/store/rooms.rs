@@ -1,6 +1,6 @@
 //! Rooms: who may enter, which conversation it is, and where its sequence stands.
 
-use super::{ChannelAccess, RoomHead, Store, StoreError, run};
+use super::{ChannelAccess, RoomActivity, RoomHead, Store, StoreError, run};
 use crate::{
     core::event::{RoomIdentity, RoomScope},
     ids::{RoomId, UserId},
@@ -30,5 +30,22 @@ impl Store {
     /// Where the room's sequence stands.
     pub async fn room_head(&self, id: RoomId) -> Result<Option<RoomHead>, StoreError> {
         run!(self, read, rooms::head(id))
+    }
+
+    /// Where the sequences of those of these rooms that exist stand, in no particular order: one query per thousand.
+    pub async fn room_heads(&self, ids: &[RoomId]) -> Result<Vec<(RoomId, RoomHead)>, StoreError> {
+        let ids = ids.to_vec();
+        run!(self, read, rooms::heads(&ids))
+    }
+
+    /// What happened in those of these rooms that exist, in no particular order.
+    pub async fn room_activity(&self, ids: &[RoomId]) -> Result<Vec<RoomActivity>, StoreError> {
+        let ids = ids.to_vec();
+        run!(self, read, rooms::activity(&ids))
+    }
+
+    /// What kind of room it is.
+    pub async fn room(&self, id: RoomId) -> Result<Option<RoomIdentity>, StoreError> {
+        run!(self, read, rooms::identity(id))
     }
 }

@@ -18,6 +18,7 @@ macro_rules! tables {
                 role -> Text,
                 tokens_not_before -> $Moment,
                 created_at -> $Moment,
+                blocked_until -> $Moment,
             }
         }
         diesel::table! {
@@ -112,7 +113,7 @@ macro_rules! tables {
         }
         diesel::joinable!(group_members -> groups (group_id));
         diesel::joinable!(group_members -> users (user_id));
-        diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members);
+        diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, room_events);
     };
 }
 

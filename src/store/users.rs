@@ -1,6 +1,6 @@
 //! Users and their refresh tokens.
 
-use super::{NewUser, RefreshRecord, RefreshUse, Store, StoreError, TokenUser, run};
+use super::{NewUser, RefreshRecord, RefreshUse, Standing, Store, StoreError, TokenUser, run};
 use crate::{
     core::profile::Profile,
     ids::{Timestamp, TokenId, UserId},
@@ -57,6 +57,18 @@ impl Store {
     pub async fn void_tokens(&self, id: &UserId, before: Timestamp) -> Result<bool, StoreError> {
         let id = id.clone();
         run!(self, write, tokens::void(&id, before))
+    }
+
+    /// Shuts the user out until that moment; never makes a block shorter. False if nothing changed.
+    pub async fn block_user(&self, id: &UserId, until: Timestamp) -> Result<bool, StoreError> {
+        let id = id.clone();
+        run!(self, write, users::block(&id, until))
+    }
+
+    /// What may have ended the rights of those of these users that exist, in no particular order.
+    pub async fn standings(&self, ids: &[UserId]) -> Result<Vec<Standing>, StoreError> {
+        let ids = ids.to_vec();
+        run!(self, read, users::standings(&ids))
     }
 
     /// Keeps a refresh token, and forgets the user's expired ones.

@@ -14,8 +14,7 @@ use crate::support::{DEADLINE, Server, eventually, guard};
 
 #[tokio::test]
 async fn every_socket_is_told_when_to_come_back() {
-    let mut server =
-        Server::builder().env("RECONNECT_SPREAD_MS", 4000).env("MAX_CONNECTIONS_PER_USER", 0).start().await;
+    let mut server = Server::builder().env("RECONNECTS_PER_SECOND", 4).env("MAX_CONNECTIONS_PER_USER", 0).start().await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     let channel = alice.channel_with(&[&bob]).await;
     let mut sockets = Vec::new();

@@ -9,5 +9,6 @@ mod offline;
 mod properties;
 mod rooms;
 mod schema;
+mod standing;
 mod tls;
 mod tokens;

@@ -177,6 +177,10 @@ enum BodyForm<'a> {
         #[serde(borrow)]
         data: &'a RawValue,
     },
+    Announced {
+        #[serde(borrow)]
+        data: &'a RawValue,
+    },
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -329,6 +333,7 @@ fn event_form(broadcast: &Broadcast) -> serde_json::Result<EventForm<'_>> {
             };
             BodyForm::Signal { from: from.clone(), signal, data: raw(data)? }
         }
+        EventBody::Ephemeral(Ephemeral::Announced { data }) => BodyForm::Announced { data: raw(data)? },
     };
     Ok(EventForm { room: room.id, scope, at: *at, to, body })
 }
@@ -450,6 +455,9 @@ fn broadcast(form: EventForm<'_>) -> Arc<Broadcast> {
             };
             let data = RawJson::from_parsed(data.get());
             EventBody::Ephemeral(Ephemeral::Signal { from, kind, data })
+        }
+        BodyForm::Announced { data } => {
+            EventBody::Ephemeral(Ephemeral::Announced { data: RawJson::from_parsed(data.get()) })
         }
     };
     let room = Arc::new(RoomIdentity { id: room, scope });

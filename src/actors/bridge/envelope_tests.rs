@@ -4,7 +4,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::{presence::Status, roster::SocketEntry};
+use crate::core::{
+    presence::Status,
+    roster::{RoomInUse, SocketEntry, UsedUp},
+};
 
 // ---- every word ----
 
@@ -61,6 +64,7 @@ fn body() -> impl Strategy<Value = EventBody> {
         author().prop_map(|user| Ephemeral::UserLeft { user }),
         typing.prop_map(|(user, typing)| Ephemeral::Typing { user, typing }),
         (author(), kind, json()).prop_map(|(from, kind, data)| Ephemeral::Signal { from, kind, data }),
+        json().prop_map(|data| Ephemeral::Announced { data }),
     ];
     prop_oneof![durable, ephemeral.prop_map(EventBody::Ephemeral)]
 }
@@ -100,6 +104,16 @@ fn roster() -> impl Strategy<Value = RosterWord> {
         (any::<(u64, u32, u32)>(), sockets(), statuses).prop_map(|((version, piece, pieces), sockets, statuses)| {
             RosterWord::Part { version, piece, pieces, sockets, statuses }
         }),
+        (user(), any::<[u16; 9]>()).prop_map(|(user, slots)| RosterWord::Used {
+            users: vec![UsedUp { user, minute: slots.to_vec(), hour: slots.to_vec() }],
+        }),
+        any::<u64>().prop_map(|question| RosterWord::AskRooms { question }),
+        (any::<(u64, u32, u32)>(), uuid(), any::<(u64, u64)>()).prop_map(
+            |((question, piece, pieces), room, (users, joins_per_hour_milli))| {
+                let rooms = vec![RoomInUse { room: RoomId(room), users, joins_per_hour_milli }];
+                RosterWord::Rooms { question, piece, pieces, rooms }
+            }
+        ),
     ]
 }
 
@@ -112,6 +126,7 @@ fn word() -> impl Strategy<Value = Word> {
         users,
         rooms,
         roster_version,
+        messages_per_second: (users % 10_000) as f64 / 8.0,
         leaving_ms,
     });
     let room = prop_oneof![
@@ -212,7 +227,8 @@ proptest! {
 
     #[test]
     fn fields_of_a_later_release_are_passed_over(word in word().prop_filter("raw JSON is not ours", |word| {
-        !matches!(word, Word::Node(NodeWord::Notice { .. })) && !shown(word).contains("Signal")
+        let raw = ["Signal", "Announced"].iter().any(|kind| shown(word).contains(kind));
+        !matches!(word, Word::Node(NodeWord::Notice { .. })) && !raw
     })) {
         let grown = with_more_fields(&sealed(std::slice::from_ref(&word)));
         prop_assert_eq!(read(&grown), [Ok(shown(&word))]);

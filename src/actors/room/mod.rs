@@ -2,7 +2,9 @@
 //! machine and carries out what that says. It never touches a socket, and it never says a durable event to anybody
 //! before the journal has stored it.
 
+mod administering;
 mod entering;
+mod news;
 mod recalling;
 mod speaking;
 mod starting;

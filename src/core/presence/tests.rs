@@ -3,6 +3,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::core::simulation::simulate;
 
+const HERE: NodeId = NodeId(0);
+
+/// Sockets of this node, and from a thousand on of the node with their thousands.
+impl SocketKey for u32 {
+    fn home(&self) -> NodeId {
+        NodeId(u64::from(*self / 1_000))
+    }
+}
+
 const GRACE_MS: i64 = limits::PRESENCE_GRACE.as_millis() as i64;
 
 fn at(unix_ms: i64) -> Timestamp {
@@ -19,7 +28,7 @@ fn online(name: &str) -> Option<PresenceChange> {
 
 #[test]
 fn the_first_socket_brings_a_user_online_and_the_grace_takes_them_off() {
-    let mut core = PresenceCore::new(at(0));
+    let mut core = PresenceCore::new(HERE, at(0));
     assert_eq!(core.connect(&user("ann"), 1, at(0)), online("ann"));
     assert_eq!(core.connect(&user("ann"), 2, at(0)), None);
     core.disconnect(&user("ann"), 1, at(10));
@@ -35,7 +44,7 @@ fn the_first_socket_brings_a_user_online_and_the_grace_takes_them_off() {
 
 #[test]
 fn coming_back_within_the_grace_makes_no_noise() {
-    let mut core = PresenceCore::new(at(0));
+    let mut core = PresenceCore::new(HERE, at(0));
     core.connect(&user("ann"), 1, at(0));
     core.disconnect(&user("ann"), 1, at(0));
     assert_eq!(core.connect(&user("ann"), 2, at(GRACE_MS - 1)), None);
@@ -46,7 +55,7 @@ fn coming_back_within_the_grace_makes_no_noise() {
 
 #[test]
 fn a_late_disconnect_of_an_older_socket_undoes_nothing() {
-    let mut core = PresenceCore::new(at(0));
+    let mut core = PresenceCore::new(HERE, at(0));
     core.connect(&user("ann"), 1, at(0));
     core.disconnect(&user("ann"), 1, at(0));
     core.connect(&user("ann"), 2, at(1));
@@ -58,7 +67,7 @@ fn a_late_disconnect_of_an_older_socket_undoes_nothing() {
 
 #[test]
 fn a_socket_told_of_twice_counts_once() {
-    let mut core = PresenceCore::new(at(0));
+    let mut core = PresenceCore::new(HERE, at(0));
     core.connect(&user("ann"), 1, at(0));
     assert_eq!(core.connect(&user("ann"), 1, at(0)), None);
     assert_eq!(core.sockets(), 1);
@@ -68,10 +77,10 @@ fn a_socket_told_of_twice_counts_once() {
 
 #[test]
 fn a_status_lasts_as_long_as_the_user_is_there() {
-    let mut core = PresenceCore::new(at(0));
-    assert_eq!(core.set_status(&user("ann"), Status::Busy), None);
+    let mut core = PresenceCore::new(HERE, at(0));
+    assert_eq!(core.set_status(&user("ann"), HERE, Status::Busy), None);
     core.connect(&user("ann"), 1, at(0));
-    assert_eq!(core.set_status(&user("ann"), Status::Busy), Some(Status::Online));
+    assert_eq!(core.set_status(&user("ann"), HERE, Status::Busy), Some(Status::Online));
     core.disconnect(&user("ann"), 1, at(0));
     core.connect(&user("ann"), 2, at(1));
     assert_eq!(core.status(&user("ann")), Some(Status::Busy));
@@ -82,8 +91,24 @@ fn a_status_lasts_as_long_as_the_user_is_there() {
 }
 
 #[test]
+fn what_is_said_on_several_nodes_is_one_status() {
+    let mut core = PresenceCore::new(HERE, at(0));
+    core.connect(&user("ann"), 1, at(0));
+    core.connect(&user("ann"), 1_001, at(0));
+    core.set_status(&user("ann"), HERE, Status::Away);
+    core.set_status(&user("ann"), NodeId(1), Status::Busy);
+    assert_eq!(core.status(&user("ann")), Some(Status::Busy));
+    core.disconnect(&user("ann"), 1_001, at(1));
+    assert_eq!(core.status(&user("ann")), Some(Status::Away), "the node's word went with its last socket");
+    core.disconnect(&user("ann"), 1, at(2));
+    core.connect(&user("ann"), 2_001, at(3));
+    assert_eq!(core.status(&user("ann")), Some(Status::Online), "somewhere else it has to be said again");
+    assert_eq!(core.status_at(&user("ann"), HERE), Status::Online);
+}
+
+#[test]
 fn those_online_are_picked_in_the_order_asked() {
-    let mut core = PresenceCore::new(at(0));
+    let mut core = PresenceCore::new(HERE, at(0));
     core.connect(&user("cid"), 1, at(0));
     core.connect(&user("ann"), 2, at(0));
     assert_eq!(core.online_among(&[user("ann"), user("bob"), user("cid")]), [user("ann"), user("cid")]);
@@ -91,7 +116,7 @@ fn those_online_are_picked_in_the_order_asked() {
 
 #[test]
 fn a_clock_that_steps_back_does_not_stretch_the_grace() {
-    let mut core = PresenceCore::new(at(0));
+    let mut core = PresenceCore::new(HERE, at(0));
     core.connect(&user("ann"), 1, at(3_600_000));
     core.disconnect(&user("ann"), 1, at(3_600_000));
     assert_eq!(core.tick(at(0)), []);
@@ -133,7 +158,7 @@ impl Model {
 #[test]
 fn it_does_what_the_model_does() {
     simulate(100, |rng| {
-        let (mut core, mut model, mut now) = (PresenceCore::new(at(0)), Model::default(), 0);
+        let (mut core, mut model, mut now) = (PresenceCore::new(HERE, at(0)), Model::default(), 0);
         for socket in 0..2_000u32 {
             let name = rng.u8(0..12);
             let id = user(&name.to_string());

@@ -222,3 +222,42 @@ proptest! {
         prop_assert_eq!(rate.blocked_for(at(now + 4_050_000)), None);
     }
 }
+
+#[test]
+fn what_was_spent_elsewhere_counts_here() {
+    let (now, mut rate) = (at(1_000), UserRate::new(at(1_000)));
+    rate.charge_elsewhere(LIMITS.requests_per_minute - 1, now);
+    assert_eq!(rate.charge(Charge::Request, &LIMITS, now), Verdict::Allowed);
+    assert!(matches!(rate.charge(Charge::Request, &LIMITS, now), Verdict::Refused { .. }));
+}
+
+#[test]
+fn a_view_taken_over_is_not_added_but_compared() {
+    let now = at(1_000);
+    let (mut here, mut there) = (UserRate::new(now), UserRate::new(now));
+    for _ in 0..LIMITS.requests_per_minute {
+        assert_eq!(there.charge(Charge::Request, &LIMITS, now), Verdict::Allowed);
+    }
+    here.charge_elsewhere(10, now);
+    let (minute, hour) = there.used(now).unwrap();
+    here.adopt(&minute, &hour, now);
+    here.adopt(&minute, &hour, now);
+    assert!(matches!(here.charge(Charge::Request, &LIMITS, now), Verdict::Refused { .. }));
+    assert_eq!(here.charge(Charge::Request, &LIMITS, now.plus_ms(67_500)), Verdict::Allowed, "it ages as it did there");
+    let (minute, hour) = UserRate::new(now).used(now).unwrap_or_default();
+    there.adopt(&minute, &hour, now);
+    assert!(
+        matches!(there.charge(Charge::Request, &LIMITS, now), Verdict::Refused { .. }),
+        "a poorer view changes nothing"
+    );
+}
+
+#[test]
+fn a_block_from_elsewhere_lasts_until_its_moment() {
+    let mut rate = UserRate::new(at(0));
+    rate.block_until(at(90_500), at(500));
+    assert_eq!(rate.blocked_for(at(500)), Some(90));
+    rate.block_until(at(10_000), at(500));
+    assert_eq!(rate.blocked_for(at(90_499)), Some(1), "a shorter one does not shorten it");
+    assert_eq!(rate.blocked_for(at(90_500)), None);
+}

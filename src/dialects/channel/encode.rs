@@ -25,6 +25,11 @@ pub fn event(event: &Event, out: &mut Vec<u8>) {
             Ephemeral::UserLeft { user } => came_or_went(object, room, user, ["user_left", "dm_user_offline"]),
             Ephemeral::Typing { user, typing: state } => typing(object, room, user, *state),
             Ephemeral::Signal { from, kind, data } => signal(object, from, *kind, data),
+            Ephemeral::Announced { data } => object
+                .text("type", "broadcast")
+                .plain("room_id", room.id)
+                .raw("data", data)
+                .plain("timestamp", event.at),
         },
     }
     .end();
@@ -50,6 +55,7 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) {
             .plain("room_id", room.id)
             .integer("seq", seq.0)
             .boolean("complete", *complete),
+        Reply::Notice { data, at } => object.text("type", "notification").raw("data", data).plain("timestamp", at),
         Reply::Restarting { reconnect_in_ms, at } => object
             .text("type", "server_restarting")
             .integer("reconnect_in_ms", i64::try_from(*reconnect_in_ms).unwrap_or(i64::MAX))

@@ -9,14 +9,15 @@ use uuid::Uuid;
 use super::{
     Connection,
     groups::group_role,
-    schema::{group_members, room_members, rooms},
-    strange,
+    schema::{group_members, room_events, room_members, rooms},
+    strange, user_id,
 };
 use crate::{
+    core::event::{RoomIdentity, RoomScope},
     ids::{Epoch, GroupId, RoomId, Seq, UserId},
     limits,
     store::{
-        Channel, ChannelAccess, ChannelMedium, GroupRole, RoomHead, StoreError,
+        Channel, ChannelAccess, ChannelMedium, GroupRole, RoomActivity, RoomHead, StoreError,
         values::{Id, JsonText, Moment, folded, now, storable},
     },
 };
@@ -222,4 +223,53 @@ pub async fn head(connection: &mut Connection, id: RoomId) -> Result<Option<Room
         .await
         .optional()?;
     Ok(head.map(|(seq, epoch)| RoomHead { seq: Seq(seq), epoch: Epoch(epoch) }))
+}
+
+pub async fn heads(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec<(RoomId, RoomHead)>, StoreError> {
+    let mut heads = Vec::with_capacity(ids.len());
+    for some in ids.chunks(limits::STORE_IDS_PER_QUERY) {
+        let rows = rooms::table
+            .filter(rooms::id.eq_any(some.iter().map(|id| Id(id.0))))
+            .select((rooms::id, rooms::seq, rooms::epoch))
+            .load::<(Id, i64, i64)>(connection)
+            .await?;
+        let head = |(Id(id), seq, epoch)| (RoomId(id), RoomHead { seq: Seq(seq), epoch: Epoch(epoch) });
+        heads.extend(rows.into_iter().map(head));
+    }
+    Ok(heads)
+}
+
+pub async fn activity(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec<RoomActivity>, StoreError> {
+    let last = room_events::room_id.eq(rooms::id).and(room_events::seq.eq(rooms::seq));
+    let mut activity = Vec::with_capacity(ids.len());
+    for some in ids.chunks(limits::STORE_IDS_PER_QUERY) {
+        let rows = rooms::table
+            .left_join(room_events::table.on(last))
+            .filter(rooms::id.eq_any(some.iter().map(|id| Id(id.0))))
+            .select((rooms::id, rooms::name, rooms::seq, room_events::created_at.nullable()))
+            .load::<(Id, String, i64, Option<Moment>)>(connection)
+            .await?;
+        activity.extend(rows.into_iter().map(|(Id(id), name, events, last_at)| RoomActivity {
+            room: RoomId(id),
+            name,
+            events,
+            last_at: last_at.map(|moment| moment.0),
+        }));
+    }
+    Ok(activity)
+}
+
+pub async fn identity(connection: &mut Connection, id: RoomId) -> Result<Option<RoomIdentity>, StoreError> {
+    let row = rooms::table.find(Id(id.0)).select((rooms::kind, rooms::key, rooms::group_id));
+    let Some((kind, key, group)) = row.first::<(String, String, Option<Id>)>(connection).await.optional()? else {
+        return Ok(None);
+    };
+    let scope = match (kind.as_str(), group, key.split_once('\n')) {
+        (CHANNEL, Some(Id(group)), _) => RoomScope::Channel { group: GroupId(group) },
+        (DIRECT, _, Some((first, second))) => {
+            RoomScope::Direct { users: [user_id(first.to_owned())?, user_id(second.to_owned())?] }
+        }
+        _ => return Err(strange("kind of room", &kind)),
+    };
+    Ok(Some(RoomIdentity { id, scope }))
 }

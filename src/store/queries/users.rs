@@ -5,14 +5,18 @@ use std::{borrow::Cow, collections::HashMap};
 use diesel::{IntoSql, prelude::*, sql_types};
 use diesel_async::RunQueryDsl;
 
-use super::{Connection, schema::users, strange, user_id};
+use super::{
+    Connection,
+    schema::{group_members, users},
+    strange, user_id,
+};
 use crate::{
     core::profile::{Profile, Role},
-    ids::{Timestamp, UserId},
+    ids::{GroupId, Timestamp, UserId},
     limits,
     store::{
-        NewUser, StoreError, TokenUser,
-        values::{Moment, folded, now, storable},
+        NewUser, Standing, StoreError, TokenUser,
+        values::{Id, Moment, folded, now, storable},
     },
 };
 
@@ -25,6 +29,7 @@ type Columns = (
     users::role,
     users::tokens_not_before,
     users::created_at,
+    users::blocked_until,
 );
 
 /// What a [`UserRow`] is selected by.
@@ -37,6 +42,7 @@ pub const COLUMNS: Columns = (
     users::role,
     users::tokens_not_before,
     users::created_at,
+    users::blocked_until,
 );
 
 /// A user as stored.
@@ -50,6 +56,7 @@ pub struct UserRow {
     role: String,
     tokens_not_before: Moment,
     created_at: Moment,
+    blocked_until: Moment,
 }
 
 impl TryFrom<UserRow> for Profile {
@@ -65,6 +72,7 @@ impl TryFrom<UserRow> for Profile {
             role: Role::from_name(&row.role).ok_or_else(|| strange("role", &row.role))?,
             created_at: row.created_at.0,
             tokens_not_before: row.tokens_not_before.0,
+            blocked_until: row.blocked_until.0,
         })
     }
 }
@@ -180,6 +188,45 @@ pub async fn by_ids(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<P
         }
     }
     Ok(profiles)
+}
+
+/// Never makes a block shorter.
+pub async fn block(connection: &mut Connection, id: &UserId, until: Timestamp) -> Result<bool, StoreError> {
+    let user = users::table.find(id.as_str()).filter(users::blocked_until.lt(Moment(until)));
+    let longer = diesel::update(user).set(users::blocked_until.eq(Moment(until))).execute(connection).await?;
+    Ok(longer > 0)
+}
+
+/// Two queries: the users, and all their memberships.
+pub async fn standings(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<Standing>, StoreError> {
+    let mut standings = Vec::with_capacity(ids.len());
+    for some in ids.chunks(limits::STORE_IDS_PER_QUERY) {
+        let ids: Vec<&str> = some.iter().map(UserId::as_str).collect();
+        let rows = group_members::table
+            .filter(group_members::user_id.eq_any(&ids))
+            .select((group_members::user_id, group_members::group_id))
+            .load::<(String, Id)>(connection)
+            .await?;
+        let mut groups: HashMap<String, Vec<GroupId>> = HashMap::new();
+        for (user, Id(group)) in rows {
+            groups.entry(user).or_default().push(GroupId(group));
+        }
+        let rows = users::table
+            .filter(users::id.eq_any(&ids))
+            .select((users::id, users::tokens_not_before, users::blocked_until))
+            .load::<(String, Moment, Moment)>(connection)
+            .await?;
+        for (id, tokens_not_before, blocked_until) in rows {
+            let groups = groups.remove(&id).unwrap_or_default();
+            standings.push(Standing {
+                user: user_id(id)?,
+                tokens_not_before: tokens_not_before.0,
+                blocked_until: blocked_until.0,
+                groups,
+            });
+        }
+    }
+    Ok(standings)
 }
 
 pub async fn by_name(connection: &mut Connection, username: &str) -> Result<Option<Profile>, StoreError> {

@@ -1,0 +1,181 @@
+//! Which rooms are in use on all nodes: asked when an administrator wants to know, and never told otherwise, since
+//! nothing else needs it. A node that does not answer in time is left out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
+
+use actix::prelude::*;
+use futures_util::{StreamExt, stream};
+use tokio::sync::oneshot;
+
+use super::Cluster;
+use crate::{
+    actors::{
+        bridge::{NodeWord, To},
+        messages::{CountUsers, Placement, RoomsInMemory, SurveyRooms},
+        node::Node,
+    },
+    core::roster::{RoomInUse, RosterWord},
+    ids::{NodeId, RoomId},
+    limits,
+};
+
+type Rooms = Arc<Vec<RoomInUse>>;
+
+/// Rooms asked at once.
+const ASKED_AT_ONCE: usize = 256;
+
+/// The questions that are open, and the last answer.
+#[derive(Default)]
+pub(super) struct Surveys {
+    asked: u64,
+    open: Option<Survey>,
+    answer: Option<(Instant, Rooms)>,
+}
+
+/// A question to all nodes.
+struct Survey {
+    question: u64,
+    /// Nodes that have not answered, each with the pieces that came.
+    missing: BTreeMap<NodeId, u32>,
+    rooms: BTreeMap<RoomId, RoomInUse>,
+    own: Own,
+    waiting: Vec<oneshot::Sender<Rooms>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Own {
+    Counting,
+    Counted,
+}
+
+impl Survey {
+    /// A room is in use on several nodes: each sees all of its users, the one that sees most knows best.
+    fn add(&mut self, rooms: Vec<RoomInUse>) {
+        for told in rooms {
+            let known = self.rooms.entry(told.room).or_insert(RoomInUse { users: 0, joins_per_hour_milli: 0, ..told });
+            known.users = known.users.max(told.users);
+            known.joins_per_hour_milli = known.joins_per_hour_milli.saturating_add(told.joins_per_hour_milli);
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.missing.is_empty() && self.own == Own::Counted
+    }
+}
+
+impl Surveys {
+    /// A piece of a node's answer.
+    pub fn hear(&mut self, from: NodeId, question: u64, pieces: u32, rooms: Vec<RoomInUse>) {
+        let Some(survey) = self.open.as_mut().filter(|survey| survey.question == question) else { return };
+        let Some(got) = survey.missing.get_mut(&from) else { return };
+        *got += 1;
+        if *got >= pieces {
+            survey.missing.remove(&from);
+        }
+        survey.add(rooms);
+        self.settle();
+    }
+
+    /// Nobody waits for a node that is gone.
+    pub fn without(&mut self, gone: NodeId) {
+        if let Some(survey) = &mut self.open {
+            survey.missing.remove(&gone);
+        }
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        if let Some(survey) = self.open.take_if(|survey| survey.is_done()) {
+            self.close(survey);
+        }
+    }
+
+    fn close(&mut self, survey: Survey) {
+        let rooms: Rooms = Arc::new(survey.rooms.into_values().collect());
+        for waiting in survey.waiting {
+            // whoever asked may have stopped waiting
+            let _ = waiting.send(rooms.clone());
+        }
+        self.answer = Some((Instant::now(), rooms));
+    }
+}
+
+/// The rooms in use on this node.
+async fn rooms_here(node: Arc<Node>) -> Vec<RoomInUse> {
+    let placed = node.registry.send(RoomsInMemory).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default();
+    let ask = |Placement { id, room, joins_per_hour_milli }: Placement| async move {
+        let users = room.send(CountUsers).timeout(limits::GATHER_WAIT).await.unwrap_or_default() as u64;
+        RoomInUse { room: id, users, joins_per_hour_milli }
+    };
+    let counted =
+        stream::iter(placed.into_iter().take(limits::ROOMS_TOLD_MAX)).map(ask).buffer_unordered(ASKED_AT_ONCE);
+    counted.filter(|room| std::future::ready(room.users > 0)).collect().await
+}
+
+impl Cluster {
+    /// Answers another node's question.
+    pub(super) fn tell_rooms(&self, asker: NodeId, question: u64, ctx: &mut Context<Self>) {
+        let Some(node) = self.node.clone() else { return };
+        let tell = async move {
+            let rooms = rooms_here(node.clone()).await;
+            let pieces = rooms.len().div_ceil(limits::ROSTER_ENTRIES_PER_WORD_MAX).max(1) as u32;
+            for piece in 0..pieces {
+                let from = piece as usize * limits::ROSTER_ENTRIES_PER_WORD_MAX;
+                let some = rooms.iter().skip(from).take(limits::ROSTER_ENTRIES_PER_WORD_MAX).copied().collect();
+                let word = RosterWord::Rooms { question, piece, pieces, rooms: some };
+                node.bridge.say(To::Node(asker), NodeWord::Roster(word));
+            }
+        };
+        ctx.spawn(tell.into_actor(self));
+    }
+
+    /// Begins a survey; it ends when everybody has answered, or after a moment.
+    fn begin_survey(&mut self, waiting: oneshot::Sender<Rooms>, ctx: &mut Context<Self>) {
+        let Some(node) = self.node.clone() else { return };
+        self.surveys.asked += 1;
+        let question = self.surveys.asked;
+        let missing: BTreeSet<NodeId> = self.peers.iter().map(|(node, _)| node).collect();
+        self.surveys.open = Some(Survey {
+            question,
+            missing: missing.into_iter().map(|node| (node, 0)).collect(),
+            rooms: BTreeMap::new(),
+            own: Own::Counting,
+            waiting: vec![waiting],
+        });
+        node.bridge.say(To::Everyone, NodeWord::Roster(RosterWord::AskRooms { question }));
+        ctx.spawn(rooms_here(node).into_actor(self).map(move |rooms, cluster, _| {
+            if let Some(survey) = cluster.surveys.open.as_mut().filter(|survey| survey.question == question) {
+                survey.add(rooms);
+                survey.own = Own::Counted;
+            }
+            cluster.surveys.settle();
+        }));
+        ctx.run_later(limits::GATHER_WAIT, move |cluster, _| {
+            if let Some(survey) = cluster.surveys.open.take_if(|survey| survey.question == question) {
+                log::warn!("event=survey_incomplete nodes_missing={}", survey.missing.len());
+                cluster.surveys.close(survey);
+            }
+        });
+    }
+}
+
+impl Handler<SurveyRooms> for Cluster {
+    type Result = ResponseFuture<Rooms>;
+
+    fn handle(&mut self, _: SurveyRooms, ctx: &mut Self::Context) -> Self::Result {
+        if let Some((_, rooms)) = self.surveys.answer.as_ref().filter(|(at, _)| at.elapsed() < limits::GATHER_FRESH) {
+            return Box::pin(std::future::ready(rooms.clone()));
+        }
+        let (done, answer) = oneshot::channel();
+        match &mut self.surveys.open {
+            Some(survey) if survey.waiting.len() < limits::GATHERS_WAITING_MAX => survey.waiting.push(done),
+            Some(_) => {}
+            None => self.begin_survey(done, ctx),
+        }
+        Box::pin(async move { answer.await.unwrap_or_default() })
+    }
+}

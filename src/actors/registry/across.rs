@@ -1,0 +1,298 @@
+//! Users across nodes: what concerns a user here is told where else the user has sockets, and what other nodes say of
+//! users is done here. What was heard is never told on.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use rustc_hash::FxHashSet;
+
+use super::Registry;
+use crate::{
+    actors::{
+        bridge::{Follow, Heard, NodeWord, Reach, RoomWord, To, Unfollow},
+        messages::{
+            Announce, BlockUser, CameElsewhere, CloseUser, Expel, ExpelFrom, FromElsewhere, Notice, Notify, Revoke,
+            Shared, SharedWithOthers, ToUsers, UsedElsewhere,
+        },
+        node::Node,
+    },
+    core::{command::RawJson, event::Reply, roster::RosterWord},
+    disconnect::Disconnect,
+    ids::{RoomId, Timestamp, UserId},
+    limits,
+};
+
+/// Users whose limits are shared with other nodes, because they have sockets there, too.
+#[derive(Default)]
+pub(super) struct SharedLimits {
+    users: FxHashSet<UserId>,
+    telling: Telling,
+}
+
+/// Whether the round that tells what was asked for is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Telling {
+    #[default]
+    No,
+    Yes,
+}
+
+/// Whether a block was known here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BlockIs {
+    News,
+    Known,
+}
+
+impl Registry {
+    fn among_others(&self) -> Option<Arc<Node>> {
+        self.node.clone().filter(|node| node.bridge.reach == Reach::Cluster)
+    }
+
+    /// The user's first socket here opened: words for the user are to be brought here. A full bridge is tried again.
+    pub(super) fn follow(&self, user: UserId, ctx: &mut Context<Self>) {
+        let Some(node) = self.among_others() else { return };
+        if self.users.get(&user).is_none_or(|known| known.sessions.is_empty()) {
+            return;
+        }
+        if node.bridge.follow.try_send(Follow { user: user.clone(), node: node.id }).is_err() {
+            ctx.run_later(limits::SPILL_RETRY, move |registry, ctx| registry.follow(user, ctx));
+        }
+    }
+
+    /// The user's last socket here closed.
+    pub(super) fn unfollow(&self, user: UserId, ctx: &mut Context<Self>) {
+        let Some(node) = self.among_others() else { return };
+        if self.users.get(&user).is_some_and(|known| !known.sessions.is_empty()) {
+            return;
+        }
+        if node.bridge.unfollow.try_send(Unfollow { user: user.clone(), node: node.id }).is_err() {
+            ctx.run_later(limits::SPILL_RETRY, move |registry, ctx| registry.unfollow(user, ctx));
+        }
+    }
+
+    fn tell_others(&self, to: To, word: NodeWord) {
+        if let Some(node) = &self.node {
+            node.bridge.say(to, word);
+        }
+    }
+
+    fn revoke(&mut self, id: &UserId, before: Timestamp) {
+        let user = self.user(id);
+        user.tokens_not_before = user.tokens_not_before.max(before);
+        user.profile = None;
+        user.close(id, Disconnect::Revoked);
+    }
+
+    fn block(&mut self, id: &UserId, until: Timestamp) -> BlockIs {
+        let now = self.now();
+        let user = self.user(id);
+        user.close(id, Disconnect::RateLimited);
+        // sockets that are still closing say it again, in whole seconds: that must not make the block longer
+        if until <= user.blocked_until.plus_ms(1_000) {
+            return BlockIs::Known;
+        }
+        user.blocked_until = until;
+        user.quota.block_until(until, now);
+        BlockIs::News
+    }
+
+    /// Answers how many sockets it went to.
+    fn notify(&self, user: &UserId, data: RawJson, at: Timestamp) -> usize {
+        let Some(user) = self.users.get(user) else { return 0 };
+        let notice = Notice(Arc::new(Reply::Notice { data, at }));
+        let told = user.sessions.iter().filter_map(|seat| seat.session.upgrade());
+        told.filter(|session| session.try_send(notice.clone()).is_ok()).count()
+    }
+
+    pub(super) fn expel(&self, room: RoomId, user: &UserId) {
+        if let Some(placed) = self.rooms.get(&room)
+            && placed.room.try_send(Expel { user: user.clone() }).is_err()
+        {
+            log::error!("event=expel_lost room={room} user={user} why=room_full");
+        }
+    }
+
+    // ---- limits shared with other nodes ----
+
+    fn tell_untold(&mut self, ctx: &mut Context<Self>) {
+        for id in &self.shared.users {
+            let requests = self.users.get(id).map_or(0, |user| user.quota.take_untold());
+            if requests > 0 {
+                self.tell_others(To::User(id.clone()), NodeWord::Spent { user: id.clone(), requests });
+            }
+        }
+        self.shared.telling = Telling::No;
+        self.keep_telling(ctx);
+    }
+
+    fn keep_telling(&mut self, ctx: &mut Context<Self>) {
+        if self.shared.telling == Telling::No && !self.shared.users.is_empty() {
+            self.shared.telling = Telling::Yes;
+            ctx.run_later(limits::SPENT_GATHER, Self::tell_untold);
+        }
+    }
+}
+
+impl Handler<FromElsewhere> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, FromElsewhere(Heard { from, word }): FromElsewhere, ctx: &mut Self::Context) {
+        match word {
+            NodeWord::Direct { user, broadcast } => {
+                if let Some(user) = self.users.get(&user) {
+                    user.overhear(&broadcast);
+                }
+            }
+            NodeWord::Notice { user, data, at } => {
+                self.notify(&user, data, at);
+            }
+            NodeWord::Close { user, conn } => {
+                log::info!("event=disconnected_from_elsewhere user={user} node={from}");
+                self.handle(CloseUser { user, conn: Some(conn), why: Disconnect::Revoked }, ctx);
+            }
+            NodeWord::Revoke { user, before } => self.revoke(&user, before),
+            NodeWord::Block { user, until } => {
+                self.block(&user, until);
+            }
+            NodeWord::Spent { user, requests } => {
+                let now = self.now();
+                if let Some(user) = self.users.get(&user) {
+                    user.quota.charge_elsewhere(requests, now);
+                }
+            }
+            // the cluster's own
+            NodeWord::Beat(_) | NodeWord::Roster(_) => {}
+        }
+    }
+}
+
+/// The one kind of message that comes through here: it concerns users, and only the registry knows their sockets.
+impl Handler<ToUsers> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, message: ToUsers, _: &mut Self::Context) {
+        let [first, second] = &message.users;
+        let users = if first == second { vec![first] } else { vec![first, second] };
+        for id in users {
+            if let Some(user) = self.users.get(id) {
+                user.overhear(&message.broadcast);
+            }
+            let word = NodeWord::Direct { user: id.clone(), broadcast: message.broadcast.clone() };
+            self.tell_others(To::User(id.clone()), word);
+        }
+    }
+}
+
+impl Handler<Revoke> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Revoke { user, before }: Revoke, _: &mut Self::Context) {
+        self.revoke(&user, before);
+        self.tell_others(To::Everyone, NodeWord::Revoke { user, before });
+    }
+}
+
+impl Handler<ExpelFrom> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, ExpelFrom { user, rooms }: ExpelFrom, _: &mut Self::Context) {
+        for room in rooms {
+            self.expel(room, &user);
+            if let Some(node) = &self.node {
+                node.bridge.carry(room, RoomWord::Expel { user: user.clone() });
+            }
+        }
+    }
+}
+
+/// Stored first of all here, so that it outlives the process; other nodes hear of it at once.
+impl Handler<BlockUser> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, BlockUser { user, until }: BlockUser, ctx: &mut Self::Context) {
+        if self.block(&user, until) == BlockIs::Known {
+            return;
+        }
+        self.tell_others(To::Everyone, NodeWord::Block { user: user.clone(), until });
+        let Some(node) = self.node.clone() else { return };
+        let stored = async move {
+            if let Err(error) = node.store.block_user(&user, until).await {
+                log::error!("event=block_not_stored user={user} why=\"{error}\"");
+            }
+        };
+        ctx.spawn(stored.into_actor(self));
+    }
+}
+
+impl Handler<Notify> for Registry {
+    type Result = usize;
+
+    fn handle(&mut self, Notify { user, data, at }: Notify, _: &mut Self::Context) -> usize {
+        let told = self.notify(&user, data.clone(), at);
+        self.tell_others(To::User(user.clone()), NodeWord::Notice { user, data, at });
+        told
+    }
+}
+
+impl Handler<Announce> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Announce(broadcast): Announce, _: &mut Self::Context) {
+        let room = broadcast.event.room.id;
+        if let Some(placed) = self.rooms.get(&room)
+            && placed.room.try_send(Announce(broadcast.clone())).is_err()
+        {
+            log::warn!("event=announcement_lost room={room} why=room_full");
+        }
+        if let Some(node) = &self.node {
+            node.bridge.carry(room, RoomWord::Event(broadcast));
+        }
+    }
+}
+
+impl Handler<SharedWithOthers> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, message: SharedWithOthers, ctx: &mut Self::Context) {
+        match message.shared {
+            Shared::Yes => {
+                if let Some(user) = self.users.get(&message.user) {
+                    // what was asked for before is told as a whole, to the node that the user came to
+                    user.quota.take_untold();
+                }
+                self.shared.users.insert(message.user);
+                self.keep_telling(ctx);
+            }
+            Shared::No => {
+                self.shared.users.remove(&message.user);
+            }
+        }
+    }
+}
+
+impl Handler<CameElsewhere> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, CameElsewhere { node, users }: CameElsewhere, _: &mut Self::Context) {
+        let now = self.now();
+        let used = users.iter().filter_map(|id| self.users.get(id)?.quota.used(id, now));
+        let used: Vec<_> = used.collect();
+        for some in used.chunks(limits::ROSTER_ENTRIES_PER_WORD_MAX) {
+            self.tell_others(To::Node(node), NodeWord::Roster(RosterWord::Used { users: some.to_vec() }));
+        }
+    }
+}
+
+impl Handler<UsedElsewhere> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, UsedElsewhere(users): UsedElsewhere, _: &mut Self::Context) {
+        let now = self.now();
+        for used in &users {
+            if let Some(user) = self.users.get(&used.user) {
+                user.quota.adopt(used, now);
+            }
+        }
+    }
+}

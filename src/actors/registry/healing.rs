@@ -1,0 +1,120 @@
+//! What was said while this node heard nobody is made up for from the database: users with sockets here are read
+//! again, and whoever was revoked, blocked or taken out of a group meanwhile is closed.
+
+use std::collections::VecDeque;
+
+use actix::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::{Registry, ToldToGo};
+use crate::{
+    actors::{bridge::LinkIs, outbox::ConnKey},
+    ids::{GroupId, RoomId, UserId},
+    limits,
+    store::Standing,
+};
+
+/// Where the healing stands.
+#[derive(Default)]
+pub(super) struct Healing {
+    /// None until the bridge said how the line is.
+    link: Option<LinkIs>,
+    state: State,
+    next: Option<SpawnHandle>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    #[default]
+    Idle,
+    Reading,
+    /// Once more after the present reading: the line came up in between.
+    Again,
+}
+
+/// A socket in a channel, as it was before the store was asked: one that comes later was checked later.
+type InChannel = (ConnKey, RoomId, GroupId);
+
+impl Registry {
+    fn heal(&mut self, ctx: &mut Context<Self>) {
+        match self.healing.state {
+            State::Idle => {}
+            State::Reading | State::Again => {
+                self.healing.state = State::Again;
+                return;
+            }
+        }
+        let here = self.users.iter().filter(|(_, user)| !user.sessions.is_empty());
+        let ids: Vec<UserId> = here.map(|(id, _)| id.clone()).collect();
+        let chunks = ids.chunks(limits::STORE_IDS_PER_QUERY).map(<[UserId]>::to_vec).collect();
+        self.healing.state = State::Reading;
+        self.heal_next(chunks, ctx);
+    }
+
+    fn heal_next(&mut self, mut chunks: VecDeque<Vec<UserId>>, ctx: &mut Context<Self>) {
+        let (Some(ids), Some(node)) = (chunks.pop_front(), self.node.clone()) else {
+            if std::mem::take(&mut self.healing.state) == State::Again {
+                self.heal(ctx);
+            }
+            return;
+        };
+        let channels: Vec<(UserId, Vec<InChannel>)> = ids.iter().map(|id| (id.clone(), self.channels_of(id))).collect();
+        let read = async move { node.store.standings(&ids).await };
+        ctx.spawn(read.into_actor(self).map(move |read, registry, ctx| match read {
+            Ok(standings) => {
+                let standings: FxHashMap<_, _> = standings.iter().map(|standing| (&standing.user, standing)).collect();
+                for (id, channels) in channels {
+                    if let Some(standing) = standings.get(&id) {
+                        registry.apply(standing, &channels);
+                    }
+                }
+                registry.heal_next(chunks, ctx);
+            }
+            Err(error) => {
+                log::warn!("event=healing_put_off why=\"{error}\"");
+                registry.healing.state = State::Idle;
+                ctx.run_later(limits::HEALING_PERIOD, Self::heal);
+            }
+        }));
+    }
+
+    fn heal_while_blind(&mut self, ctx: &mut Context<Self>) {
+        let next = ctx.run_later(limits::HEALING_PERIOD, |registry, ctx| {
+            if registry.healing.link == Some(LinkIs::Down) {
+                registry.heal(ctx);
+                registry.heal_while_blind(ctx);
+            }
+        });
+        if let Some(before) = self.healing.next.replace(next) {
+            ctx.cancel_future(before);
+        }
+    }
+
+    fn channels_of(&self, id: &UserId) -> Vec<InChannel> {
+        let seats = self.users.get(id).into_iter().flat_map(|user| &user.sessions);
+        let staying = seats.filter(|seat| seat.told_to_go == ToldToGo::No);
+        staying.filter_map(|seat| seat.channel.map(|(room, group)| (seat.conn, room, group))).collect()
+    }
+
+    fn apply(&mut self, standing: &Standing, channels: &[InChannel]) {
+        self.learn(&standing.user, standing.tokens_not_before, standing.blocked_until);
+        let lost = channels.iter().filter(|(_, _, group)| !standing.groups.contains(group));
+        for (conn, room, _) in lost {
+            log::info!("event=membership_missed user={} room={room} conn={conn:?}", standing.user);
+            self.expel(*room, &standing.user);
+        }
+    }
+}
+
+impl Handler<LinkIs> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, link: LinkIs, ctx: &mut Self::Context) {
+        let before = self.healing.link.replace(link);
+        match (before, link) {
+            (Some(LinkIs::Down), LinkIs::Up) => self.heal(ctx),
+            (Some(LinkIs::Up) | None, LinkIs::Down) => self.heal_while_blind(ctx),
+            (Some(LinkIs::Up) | None, LinkIs::Up) | (Some(LinkIs::Down), LinkIs::Down) => {}
+        }
+    }
+}

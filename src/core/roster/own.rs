@@ -1,0 +1,134 @@
+//! This node's own part of the roster, and what of it the others have not been told yet.
+
+use std::collections::BTreeMap;
+
+use super::{RosterWord, SocketEntry};
+use crate::{
+    core::presence::Status,
+    ids::{Timestamp, UserId},
+    limits::ROSTER_ENTRIES_PER_WORD_MAX,
+};
+
+/// A socket of this node.
+type Key = (u16, u32);
+
+/// Whether the node still tells what closes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Closes {
+    #[default]
+    Told,
+    /// It drains: its users are expected back elsewhere, and keep their places until it is gone.
+    Kept,
+}
+
+/// What this node tells of itself. Memory is bounded by its sockets.
+#[derive(Debug, Default)]
+pub struct OwnRoster {
+    version: u64,
+    sockets: BTreeMap<Key, (UserId, Timestamp)>,
+    statuses: BTreeMap<UserId, Status>,
+    opened: BTreeMap<Key, SocketEntry>,
+    closed: Vec<SocketEntry>,
+    said: BTreeMap<UserId, Status>,
+    closes: Closes,
+}
+
+impl OwnRoster {
+    /// The version of what was told.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether something waits to be told.
+    pub fn is_dirty(&self) -> bool {
+        !(self.opened.is_empty() && self.closed.is_empty() && self.said.is_empty())
+    }
+
+    /// A socket opened here.
+    pub fn opened(&mut self, entry: SocketEntry) {
+        let key = (entry.worker, entry.generation);
+        if self.sockets.insert(key, (entry.user.clone(), entry.opened_at)).is_none() {
+            self.opened.insert(key, entry);
+        }
+    }
+
+    /// A socket closed here. One that the others never heard of is nothing to tell.
+    pub fn closed(&mut self, worker: u16, generation: u32) {
+        if self.closes == Closes::Kept {
+            return;
+        }
+        let Some((user, opened_at)) = self.sockets.remove(&(worker, generation)) else { return };
+        if self.opened.remove(&(worker, generation)).is_none() {
+            self.closed.push(SocketEntry { user, worker, generation, opened_at });
+        }
+    }
+
+    /// What a user with a socket here says about being there.
+    pub fn status(&mut self, user: &UserId, status: Status) {
+        self.said.insert(user.clone(), status);
+    }
+
+    /// The user's last socket here closed: what was said went with it.
+    pub fn forget_status(&mut self, user: &UserId) {
+        self.statuses.remove(user);
+        self.said.remove(user);
+    }
+
+    /// From now on nothing that closes is told.
+    pub fn keep_places(&mut self) {
+        self.closes = Closes::Kept;
+    }
+
+    /// What the others have not been told yet, in as few words as may be.
+    pub fn flush(&mut self) -> Vec<RosterWord> {
+        // others let go of a status with the last socket that they know of; a newer one may come later in the same word
+        for entry in &self.closed {
+            if let Some(status) = self.statuses.get(&entry.user) {
+                self.said.entry(entry.user.clone()).or_insert(*status);
+            }
+        }
+        let mut words = Vec::new();
+        while self.is_dirty() {
+            self.version += 1;
+            let most = self.closed.len().min(ROSTER_ENTRIES_PER_WORD_MAX);
+            let closed: Vec<_> = self.closed.drain(..most).collect();
+            // an opened socket goes out after everything that closed before it
+            let left = if self.closed.is_empty() { ROSTER_ENTRIES_PER_WORD_MAX - closed.len() } else { 0 };
+            let opened: Vec<_> = std::iter::from_fn(|| self.opened.pop_first()).take(left).map(|(_, e)| e).collect();
+            let left = if self.opened.is_empty() { left - opened.len() } else { 0 };
+            let statuses: Vec<_> = std::iter::from_fn(|| self.said.pop_first()).take(left).collect();
+            for (user, status) in &statuses {
+                self.statuses.insert(user.clone(), *status);
+            }
+            words.push(RosterWord::Diff { version: self.version, opened, closed, statuses });
+        }
+        words
+    }
+
+    /// The whole part as it was told, in pieces. What waits has to be flushed and told first.
+    pub fn part(&self) -> Vec<RosterWord> {
+        let sockets: Vec<_> =
+            self.sockets.iter().map(|(key, (user, opened_at))| entry(*key, user, *opened_at)).collect();
+        let usual = |status: &Status| *status == Status::default();
+        let statuses = self.statuses.iter().filter(|(_, status)| !usual(status));
+        let statuses: Vec<_> = statuses.map(|(user, status)| (user.clone(), *status)).collect();
+        let count = |len: usize| len.div_ceil(ROSTER_ENTRIES_PER_WORD_MAX);
+        let pieces = count(sockets.len()).max(count(statuses.len())).max(1);
+        let at = |piece: usize, len: usize| {
+            let from = (piece * ROSTER_ENTRIES_PER_WORD_MAX).min(len);
+            from..(from + ROSTER_ENTRIES_PER_WORD_MAX).min(len)
+        };
+        let word = |piece: usize| RosterWord::Part {
+            version: self.version,
+            piece: u32::try_from(piece).unwrap_or(u32::MAX),
+            pieces: u32::try_from(pieces).unwrap_or(u32::MAX),
+            sockets: sockets.get(at(piece, sockets.len())).unwrap_or_default().to_vec(),
+            statuses: statuses.get(at(piece, statuses.len())).unwrap_or_default().to_vec(),
+        };
+        (0..pieces).map(word).collect()
+    }
+}
+
+fn entry((worker, generation): Key, user: &UserId, opened_at: Timestamp) -> SocketEntry {
+    SocketEntry { user: user.clone(), worker, generation, opened_at }
+}

@@ -1,0 +1,172 @@
+//! One other node's part of the roster: its diffs in the order of their versions, and the whole from its pieces.
+
+use std::collections::BTreeMap;
+
+use super::{RosterChange, SocketEntry};
+use crate::{
+    core::presence::Status,
+    ids::{NodeId, UserId},
+    limits::{ROSTER_EARLY_DIFFS_MAX, ROSTER_PIECES_MAX},
+};
+
+/// A diff without its version.
+#[derive(Clone, Debug)]
+pub(super) struct Diff {
+    pub opened: Vec<SocketEntry>,
+    pub closed: Vec<SocketEntry>,
+    pub statuses: Vec<(UserId, Status)>,
+}
+
+/// Sockets and statuses.
+type Piece = (Vec<SocketEntry>, Vec<(UserId, Status)>);
+
+/// Pieces of a whole that are still coming.
+#[derive(Debug)]
+struct Assembly {
+    version: u64,
+    pieces: u32,
+    got: BTreeMap<u32, Piece>,
+}
+
+/// Whether the node was asked for its whole a moment ago.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Asked {
+    #[default]
+    No,
+    Lately,
+}
+
+type Key = (u16, u32);
+
+/// What is known of one node.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    /// None until the whole came once.
+    version: Option<u64>,
+    sockets: BTreeMap<Key, SocketEntry>,
+    statuses: BTreeMap<UserId, Status>,
+    /// Diffs behind a gap.
+    early: BTreeMap<u64, Diff>,
+    assembly: Option<Assembly>,
+    asked: Asked,
+}
+
+fn key(entry: &SocketEntry) -> Key {
+    (entry.worker, entry.generation)
+}
+
+impl Part {
+    pub fn tick(&mut self) {
+        self.asked = Asked::No;
+    }
+
+    /// Whether the whole should be asked for now: at most once a tick.
+    pub fn want(&mut self) -> bool {
+        std::mem::replace(&mut self.asked, Asked::Lately) == Asked::No
+    }
+
+    /// Versions only grow, so an older one is a late word.
+    pub fn is_behind(&self, version: u64) -> bool {
+        self.version.is_none_or(|known| known < version)
+    }
+
+    pub fn has_gap(&self) -> bool {
+        self.version.is_none() || !self.early.is_empty()
+    }
+
+    pub fn into_sockets(self) -> impl Iterator<Item = SocketEntry> {
+        self.sockets.into_values()
+    }
+
+    /// Keeps a diff for [`Part::settle`]. Too many behind a gap: the oldest goes, and the whole will be asked for.
+    pub fn diff(&mut self, version: u64, diff: Diff) {
+        if !self.is_behind(version) {
+            return;
+        }
+        self.early.insert(version, diff);
+        if self.early.len() > ROSTER_EARLY_DIFFS_MAX {
+            self.early.pop_first();
+        }
+    }
+
+    /// Keeps a piece for [`Part::settle`].
+    pub fn piece(
+        &mut self,
+        version: u64,
+        (piece, pieces): (u32, u32),
+        sockets: Vec<SocketEntry>,
+        statuses: Vec<(UserId, Status)>,
+    ) {
+        if !self.is_behind(version) || piece >= pieces || pieces > ROSTER_PIECES_MAX {
+            return;
+        }
+        let newer = self.assembly.as_ref().is_none_or(|assembly| assembly.version < version);
+        if newer {
+            self.assembly = Some(Assembly { version, pieces, got: BTreeMap::new() });
+        }
+        if let Some(assembly) = self.assembly.as_mut().filter(|a| a.version == version && a.pieces == pieces) {
+            assembly.got.insert(piece, (sockets, statuses));
+        }
+    }
+
+    /// Applies all that has no gap before it.
+    pub fn settle(&mut self, node: NodeId, changes: &mut Vec<RosterChange>) {
+        let complete = |assembly: &mut Assembly| assembly.got.len() == assembly.pieces as usize;
+        if let Some(whole) = self.assembly.take_if(complete) {
+            self.replace(node, whole, changes);
+        }
+        while let Some(next) = self.version.map(|version| version + 1)
+            && let Some(diff) = self.early.remove(&next)
+        {
+            self.apply(node, diff, changes);
+            self.version = Some(next);
+        }
+        if let Some(version) = self.version {
+            self.early.retain(|early, _| *early > version);
+            self.assembly.take_if(|assembly| assembly.version <= version);
+        }
+    }
+
+    fn replace(&mut self, node: NodeId, whole: Assembly, changes: &mut Vec<RosterChange>) {
+        let mut sockets = BTreeMap::new();
+        let mut statuses = BTreeMap::new();
+        for (entries, said) in whole.got.into_values() {
+            sockets.extend(entries.into_iter().map(|entry| (key(&entry), entry)));
+            statuses.extend(said);
+        }
+        let closed: Vec<_> =
+            self.sockets.iter().filter(|(k, _)| !sockets.contains_key(*k)).map(|(_, e)| e.clone()).collect();
+        let opened: Vec<_> =
+            sockets.iter().filter(|(k, _)| !self.sockets.contains_key(*k)).map(|(_, e)| e.clone()).collect();
+        let usual = self.statuses.keys().filter(|user| !statuses.contains_key(*user));
+        let mut said: Vec<_> = usual.map(|user| (user.clone(), Status::default())).collect();
+        said.extend(statuses);
+        self.apply(node, Diff { opened, closed, statuses: said }, changes);
+        self.version = Some(whole.version);
+    }
+
+    fn apply(&mut self, node: NodeId, diff: Diff, changes: &mut Vec<RosterChange>) {
+        for entry in diff.closed {
+            if self.sockets.remove(&key(&entry)).is_some() {
+                let last = self.statuses.contains_key(&entry.user)
+                    && self.sockets.values().all(|other| other.user != entry.user);
+                if last {
+                    self.statuses.remove(&entry.user);
+                }
+                changes.push(RosterChange::Closed(node, entry));
+            }
+        }
+        for entry in diff.opened {
+            if self.sockets.insert(key(&entry), entry.clone()).is_none() {
+                changes.push(RosterChange::Opened(node, entry));
+            }
+        }
+        for (user, status) in diff.statuses {
+            match status == Status::default() {
+                true => self.statuses.remove(&user),
+                false => self.statuses.insert(user.clone(), status),
+            };
+            changes.push(RosterChange::Status(node, user, status));
+        }
+    }
+}

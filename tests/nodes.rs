@@ -1,0 +1,208 @@
+//! Several nodes in one process over the local bridge: what they know of each other, and what holds over all of them.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use convene::{
+    actors::{
+        bridge::{BridgeLink, LinkBoard, Reach, local::LocalBridge},
+        messages::{
+            Admission, Admit, BeginLeaving, BlockUser, Introduce, KeepPlaces, KnownNodes, Revoke, SocketClosed,
+            SocketOpened, SocketsOf, SurveyRooms, WhoIsOnline,
+        },
+        node::Node,
+        outbox::ConnKey,
+    },
+    app::start_among,
+    config::{Config, Secret},
+    core::{command::Charge, profile::Profile, rate::Verdict},
+    ids::{Timestamp, UserId},
+    store::{NewUser, Store},
+};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+struct Cluster {
+    bridge: Addr<LocalBridge>,
+    folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    fn new() -> Cluster {
+        Cluster { bridge: LocalBridge::default().start(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    async fn node(&self, name: &str) -> Arc<Node> {
+        let data = self.folder.path().display().to_string();
+        let config = Config::from(|variable| match variable {
+            "DATA_DIR" => Some(data.clone()),
+            "NODE_NAME" => Some(name.to_owned()),
+            "WEBSOCKET_REQUESTS_PER_MINUTE" => Some("10".to_owned()),
+            _ => None,
+        });
+        let secret = Secret::new("a secret of more than thirty-two bytes");
+        let link =
+            |_: &Config, id, _: &_| BridgeLink::new(&self.bridge, id, Reach::Cluster, Arc::new(LinkBoard::default()));
+        start_among(config.unwrap(), &secret, link).await.unwrap()
+    }
+}
+
+fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+fn conn(generation: u32) -> ConnKey {
+    ConnKey { worker: 0, generation }
+}
+
+async fn open(node: &Node, who: &str, generation: u32) {
+    node.presence.send(SocketOpened { user: user(who), conn: conn(generation) }).await.unwrap();
+}
+
+async fn close(node: &Node, who: &str, generation: u32) {
+    node.presence.send(SocketClosed { user: user(who), conn: conn(generation) }).await.unwrap();
+}
+
+async fn is_online(node: &Node, who: &str) -> bool {
+    !node.presence.send(WhoIsOnline(vec![user(who)])).await.unwrap().is_empty()
+}
+
+async fn peers(node: &Node) -> Vec<String> {
+    let known = node.cluster.send(KnownNodes).await.unwrap();
+    known.peers.into_iter().map(|(_, peer)| peer.beat.name).collect()
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let end = tokio::time::Instant::now() + DEADLINE;
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < end, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn registered(store: &Store, name: &str) -> Profile {
+    let new = NewUser { username: name.into(), email: None, display_name: name.into(), password_hash: "hash".into() };
+    store.create_user(new).await.unwrap()
+}
+
+fn admit(who: &Profile) -> Admit {
+    Admit { user: who.id.clone(), issued_at: Some(Timestamp { unix_ms: 5_000 }) }
+}
+
+async fn introduce(node: &Node, who: &Profile) -> Admission {
+    node.registry.send(Introduce { profile: who.clone(), admit: admit(who) }).await.unwrap()
+}
+
+#[actix::test]
+async fn nodes_see_each_other_and_each_others_users() {
+    let cluster = Cluster::new();
+    let one = cluster.node("one").await;
+    open(&one, "ann", 1).await;
+    let two = cluster.node("two").await;
+    until("two to know of one", || async { peers(&two).await == ["one"] }).await;
+    until("one to know of two", || async { peers(&one).await == ["two"] }).await;
+    until("who was there before", || is_online(&two, "ann")).await;
+    open(&two, "bob", 1).await;
+    until("who came since", || is_online(&one, "bob")).await;
+    let sockets = one.presence.send(SocketsOf(user("bob"))).await.unwrap();
+    assert_eq!(sockets.iter().map(|socket| socket.node).collect::<Vec<_>>(), [two.id]);
+    // a node that comes later hears the whole from everybody
+    let three = cluster.node("three").await;
+    until("both on the third", || async { is_online(&three, "ann").await && is_online(&three, "bob").await }).await;
+    close(&two, "bob", 1).await;
+    until("bob to be gone everywhere", || async { !is_online(&one, "bob").await && !is_online(&three, "bob").await })
+        .await;
+    assert!(is_online(&two, "ann").await);
+    assert_eq!(two.cluster.send(SurveyRooms).await.unwrap().len(), 0, "all have answered: nobody is in a room");
+}
+
+#[actix::test]
+async fn the_newest_sockets_stay_wherever_they_are() {
+    let cluster = Cluster::new();
+    let (one, two) = (cluster.node("one").await, cluster.node("two").await);
+    until("both to know of each other", || async { peers(&one).await.len() + peers(&two).await.len() == 2 }).await;
+    open(&one, "ann", 1).await;
+    until("ann on two", || is_online(&two, "ann")).await;
+    open(&two, "ann", 1).await;
+    let both = || async { one.presence.send(SocketsOf(user("ann"))).await.unwrap().len() == 2 };
+    until("both sockets on one", both).await;
+    let mut sockets = two.presence.send(SocketsOf(user("ann"))).await.unwrap();
+    let mut same = one.presence.send(SocketsOf(user("ann"))).await.unwrap();
+    sockets.sort();
+    same.sort();
+    assert_eq!(sockets, same, "the order is the same everywhere");
+    assert_eq!(sockets.iter().map(|socket| socket.node).collect::<Vec<_>>(), [one.id, two.id]);
+}
+
+#[actix::test]
+async fn a_node_that_leaves_keeps_its_users_places() {
+    let cluster = Cluster::new();
+    let (one, two) = (cluster.node("one").await, cluster.node("two").await);
+    until("one to know of two", || async { peers(&one).await == ["two"] }).await;
+    open(&two, "ann", 1).await;
+    until("ann on one", || is_online(&one, "ann")).await;
+    two.cluster.send(BeginLeaving { leaving_ms: 4_000 }).await.unwrap();
+    two.presence.send(KeepPlaces).await.unwrap();
+    close(&two, "ann", 1).await;
+    open(&two, "bob", 2).await;
+    until("a word that came after the close", || is_online(&one, "bob")).await;
+    let known = one.cluster.send(KnownNodes).await.unwrap();
+    assert_eq!(known.peers[0].1.beat.leaving_ms, Some(4_000));
+    let sockets = one.presence.send(SocketsOf(user("ann"))).await.unwrap();
+    assert_eq!(sockets.len(), 1, "ann is on the way to another node");
+}
+
+#[actix::test]
+async fn blocks_and_revocations_hold_everywhere() {
+    let cluster = Cluster::new();
+    let (one, two) = (cluster.node("one").await, cluster.node("two").await);
+    until("one to know of two", || async { peers(&one).await == ["two"] }).await;
+    let (ann, bob) = (registered(&one.store, "ann").await, registered(&one.store, "bob").await);
+    for node in [&one, &two] {
+        assert!(matches!(introduce(node, &ann).await, Admission::Welcome { .. }));
+        assert!(matches!(introduce(node, &bob).await, Admission::Welcome { .. }));
+    }
+    let until_then = one.clock.now().plus_ms(60_000);
+    one.registry.send(BlockUser { user: ann.id.clone(), until: until_then }).await.unwrap();
+    let blocked = || async { matches!(two.registry.send(admit(&ann)).await.unwrap(), Admission::Blocked { .. }) };
+    until("the block on two", blocked).await;
+    let stored = || async { one.store.user(&ann.id).await.unwrap().unwrap().blocked_until == until_then };
+    until("the block in the store", stored).await;
+    // a node that starts later reads it with the user
+    let three = cluster.node("three").await;
+    let ann = one.store.user(&ann.id).await.unwrap().unwrap();
+    assert!(matches!(introduce(&three, &ann).await, Admission::Blocked { .. }));
+
+    let before = Timestamp { unix_ms: 10_000 };
+    one.registry.send(Revoke { user: bob.id.clone(), before }).await.unwrap();
+    let revoked = || async {
+        // the profile is to be read again first
+        matches!(two.registry.send(admit(&bob)).await.unwrap(), Admission::Unknown)
+            && matches!(introduce(&two, &bob).await, Admission::Revoked)
+    };
+    until("the revocation on two", revoked).await;
+}
+
+#[actix::test]
+async fn what_was_asked_for_is_known_where_the_user_comes() {
+    let cluster = Cluster::new();
+    let (one, two) = (cluster.node("one").await, cluster.node("two").await);
+    until("both to know of each other", || async { peers(&one).await.len() + peers(&two).await.len() == 2 }).await;
+    let ann = registered(&one.store, "ann").await;
+    let (Admission::Welcome { quota: here, .. }, Admission::Welcome { quota: there, .. }) =
+        (introduce(&one, &ann).await, introduce(&two, &ann).await)
+    else {
+        panic!("both let ann in")
+    };
+    let request = |quota: &Arc<convene::actors::quota::UserQuota>, node: &Node| {
+        quota.charge(Charge::Request, &node.rates, node.clock.now())
+    };
+    one.presence.send(SocketOpened { user: ann.id.clone(), conn: conn(1) }).await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(request(&here, &one), Verdict::Allowed);
+    }
+    assert!(there.used(&ann.id, two.clock.now()).is_none());
+    two.presence.send(SocketOpened { user: ann.id.clone(), conn: conn(1) }).await.unwrap();
+    until("the other node's view", || async { there.used(&ann.id, two.clock.now()).is_some() }).await;
+    assert!(matches!(request(&there, &two), Verdict::Refused { .. }));
+}
