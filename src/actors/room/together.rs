@@ -15,7 +15,7 @@ use crate::{
         event::{Durable, Ephemeral, EventBody, RoomScope},
         room::News,
     },
-    ids::{NodeId, Seq, UserId},
+    ids::{Epoch, NodeId, Seq, UserId},
     limits,
 };
 
@@ -81,7 +81,6 @@ impl Room {
     }
 
     /// A node is gone, and its members with it.
-    #[allow(dead_code)]
     pub(super) fn peer_gone(&mut self, node: NodeId, ctx: &mut Context<Self>) {
         if let Some(core) = &mut self.core {
             let news = core.peer_gone(node);
@@ -174,16 +173,14 @@ impl Room {
     }
 
     /// The log is known to have come so far.
-    #[allow(dead_code)]
-    pub(super) fn head_is(&mut self, seq: Seq, ctx: &mut Context<Self>) {
-        if let Some(core) = &mut self.core {
+    pub(super) fn head_is(&mut self, seq: Seq, epoch: Epoch, ctx: &mut Context<Self>) {
+        if let Some(core) = self.core.as_mut().filter(|core| core.epoch() == epoch) {
             core.heard_of(seq);
             self.watch_gap(ctx);
         }
     }
 
     /// A node has come, or come back: it learns where this part stands.
-    #[allow(dead_code)]
     pub(super) fn peer_up(&self) {
         self.say_digest();
     }
