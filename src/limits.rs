@@ -233,7 +233,7 @@ pub const ROSTER_PIECES_MAX: u32 = 4_096;
 /// Diffs kept behind a gap.
 pub const ROSTER_EARLY_DIFFS_MAX: usize = 256;
 /// How often nodes tell each other what users with sockets on several of them asked for.
-pub const SPENT_GATHER: Duration = Duration::from_millis(250);
+pub const SPENT_GATHER: Duration = Duration::from_millis(50);
 /// How long an administrator's question waits for other nodes.
 pub const GATHER_WAIT: Duration = Duration::from_secs(1);
 /// How long its answer counts.

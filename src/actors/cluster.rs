@@ -1,13 +1,14 @@
 //! This node among the others: it beats, hears the others' beats, says who has gone, and brings what nodes say to each
 //! other to the actor that it concerns. It decides nothing about rooms or users itself.
 
+mod closing;
 mod survey;
 
 use std::{collections::VecDeque, sync::Arc};
 
 use actix::prelude::*;
 
-use self::survey::Surveys;
+use self::{closing::Closings, survey::Surveys};
 use super::{
     auditor::Auditor,
     bridge::{Enlist, Heard, LinkIs, NodeWord, Reach, To},
@@ -40,6 +41,7 @@ pub struct Cluster {
     /// Requests accepted so far, as of the last seconds, the newest last.
     accepted: VecDeque<u64>,
     surveys: Surveys,
+    closings: Closings,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -201,6 +203,7 @@ impl Handler<Heard> for Cluster {
         match heard.word {
             NodeWord::Beat(beat) => self.hear_beat(heard.from, beat),
             NodeWord::Roster(word) => self.hear_roster(heard.from, word, ctx),
+            NodeWord::Closed { question, sockets } => self.closings.hear(question, sockets),
             NodeWord::Direct { .. }
             | NodeWord::Notice { .. }
             | NodeWord::Close { .. }

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    bridge::{NodeWord, To},
     fanout::{Audience, Broadcast},
     messages::{
-        Announce, CloseUser, CountAll, CountOnline, ExpelFrom, KnownNodes, Notify, Revoke, SocketsOf, Statistics,
-        SurveyRooms, WhoIsOnline,
+        Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, ExpelFrom, KnownNodes, Notify, Revoke,
+        SocketsOf, Statistics, SurveyRooms, WhoIsOnline,
     },
     node::{Node, StopCall, parse_connection_name},
-    outbox::ConnKey,
 };
 use crate::{
     core::{
@@ -76,22 +74,20 @@ impl Gateway {
         }
     }
 
-    /// Closes one connection by its name, on whichever node it is. Answers whether there was one.
-    pub async fn disconnect(&self, connection: &str) -> bool {
-        let Some(name) = parse_connection_name(connection) else { return false };
+    /// Closes one connection by its name, on whichever node it is.
+    pub async fn disconnect(&self, connection: &str) -> Ended {
+        let Some(name) = parse_connection_name(connection) else { return Ended::NotThere };
         let (user, conn) = (name.user, name.conn);
         if name.node == self.node.id {
             let close = CloseUser { user, conn: Some(conn), why: Disconnect::Revoked };
-            return self.node.registry.send(close).timeout(ASK_TIMEOUT).await.is_ok_and(|closed| closed > 0);
+            return match self.node.registry.send(close).timeout(ASK_TIMEOUT).await {
+                Ok(0) => Ended::NotThere,
+                Ok(_) => Ended::Yes,
+                Err(_) => Ended::Unanswered,
+            };
         }
-        let is_it = |socket: &Whereabouts| {
-            socket.node == name.node && ConnKey { worker: socket.worker, generation: socket.generation } == conn
-        };
-        let is_known = self.sockets_of(user.clone()).await.iter().any(is_it);
-        if is_known {
-            self.node.bridge.say(To::Node(name.node), NodeWord::Close { user, conn });
-        }
-        is_known
+        let close = CloseElsewhere { on: name.node, user, conn };
+        self.node.cluster.send(close).timeout(ASK_TIMEOUT).await.unwrap_or(Ended::Unanswered)
     }
 
     async fn sockets_of(&self, user: UserId) -> Vec<Whereabouts> {

@@ -214,6 +214,29 @@ pub struct SharedWithOthers {
     pub shared: Shared,
 }
 
+/// End a connection on another node.
+#[derive(Message, Clone)]
+#[rtype(result = "Ended")]
+pub struct CloseElsewhere {
+    /// Which node.
+    pub on: NodeId,
+    /// Whose connection.
+    pub user: UserId,
+    /// Which of the node's.
+    pub conn: ConnKey,
+}
+
+/// What became of a connection that was to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, MessageResponse)]
+pub enum Ended {
+    /// It was told to go.
+    Yes,
+    /// There is none of that name.
+    NotThere,
+    /// The node that has it did not answer.
+    Unanswered,
+}
+
 /// See [`SharedWithOthers`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shared {

@@ -10,7 +10,7 @@ use super::{
     resource,
 };
 use crate::{
-    actors::{gateway::NodeReport, node::StopCall},
+    actors::{gateway::NodeReport, messages::Ended, node::StopCall},
     auth::policy::Action,
     error::{ErrorCode, Refusal},
     ids::RoomId,
@@ -30,9 +30,16 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 
 async fn disconnect(site: web::Data<Site>, user: AuthUser, path: web::Path<String>) -> Result<HttpResponse, ApiError> {
     user.may(Action::Administer)?;
-    if !site.gateway.disconnect(&path).await {
-        let sentence = "There is no such connection; it may have ended by itself";
-        return Err(ApiError::new(ErrorCode::NotFound, sentence));
+    let refused = match site.gateway.disconnect(&path).await {
+        Ended::Yes => None,
+        Ended::NotThere => Some((ErrorCode::NotFound, "There is no such connection; it may have ended by itself")),
+        Ended::Unanswered => Some((
+            ErrorCode::ServiceUnavailable,
+            "The node of this connection does not answer; try again in a few seconds",
+        )),
+    };
+    if let Some((code, sentence)) = refused {
+        return Err(ApiError::new(code, sentence));
     }
     log::info!("event=disconnected_by_admin connection=\"{}\" by={}", path.escape_debug(), user.id());
     Ok(HttpResponse::NoContent().finish())

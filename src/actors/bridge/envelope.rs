@@ -64,6 +64,8 @@ struct ItemForm<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     close: Option<CloseForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    closed: Option<ClosedForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     revoke: Option<RevokeForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     block: Option<BlockForm>,
@@ -98,6 +100,13 @@ struct CloseForm {
     user: UserId,
     worker: u16,
     generation: u32,
+    question: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ClosedForm {
+    question: u64,
+    sockets: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -283,8 +292,12 @@ fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
         Word::Node(NodeWord::Notice { user, data, at }) => {
             form.notice = Some(NoticeForm { user: user.clone(), data: raw(data)?, at: *at });
         }
-        Word::Node(NodeWord::Close { user, conn: ConnKey { worker, generation } }) => {
-            form.close = Some(CloseForm { user: user.clone(), worker: *worker, generation: *generation });
+        Word::Node(NodeWord::Close { user, conn: ConnKey { worker, generation }, question }) => {
+            let (worker, generation, question) = (*worker, *generation, *question);
+            form.close = Some(CloseForm { user: user.clone(), worker, generation, question });
+        }
+        Word::Node(NodeWord::Closed { question, sockets }) => {
+            form.closed = Some(ClosedForm { question: *question, sockets: *sockets });
         }
         Word::Node(NodeWord::Revoke { user, before }) => {
             form.revoke = Some(RevokeForm { user: user.clone(), before: *before });
@@ -415,8 +428,10 @@ fn word(form: ItemForm<'_>) -> Option<Word> {
         Some(NodeWord::Spent { user, requests })
     } else if let Some(NoticeForm { user, data, at }) = form.notice {
         Some(NodeWord::Notice { user, data: RawJson::from_parsed(data.get()), at })
-    } else if let Some(CloseForm { user, worker, generation }) = form.close {
-        Some(NodeWord::Close { user, conn: ConnKey { worker, generation } })
+    } else if let Some(CloseForm { user, worker, generation, question }) = form.close {
+        Some(NodeWord::Close { user, conn: ConnKey { worker, generation }, question })
+    } else if let Some(ClosedForm { question, sockets }) = form.closed {
+        Some(NodeWord::Closed { question, sockets })
     } else if let Some(RevokeForm { user, before }) = form.revoke {
         Some(NodeWord::Revoke { user, before })
     } else {

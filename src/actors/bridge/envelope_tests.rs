@@ -139,9 +139,10 @@ fn word() -> impl Strategy<Value = Word> {
         roster().prop_map(NodeWord::Roster),
         (user(), event()).prop_map(|(user, broadcast)| NodeWord::Direct { user, broadcast }),
         (user(), json(), at()).prop_map(|(user, data, at)| NodeWord::Notice { user, data, at }),
-        (user(), any::<(u16, u32)>()).prop_map(|(user, (worker, generation))| {
-            NodeWord::Close { user, conn: ConnKey { worker, generation } }
+        (user(), any::<(u16, u32, u64)>()).prop_map(|(user, (worker, generation, question))| {
+            NodeWord::Close { user, conn: ConnKey { worker, generation }, question }
         }),
+        any::<(u64, u32)>().prop_map(|(question, sockets)| NodeWord::Closed { question, sockets }),
         (user(), at()).prop_map(|(user, before)| NodeWord::Revoke { user, before }),
         (user(), at()).prop_map(|(user, until)| NodeWord::Block { user, until }),
         (user(), any::<u32>()).prop_map(|(user, requests)| NodeWord::Spent { user, requests }),

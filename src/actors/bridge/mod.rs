@@ -64,6 +64,15 @@ pub enum NodeWord {
         user: UserId,
         /// Which.
         conn: ConnKey,
+        /// For the answer.
+        question: u64,
+    },
+    /// The answer to [`NodeWord::Close`].
+    Closed {
+        /// The one that was asked.
+        question: u64,
+        /// How many sockets that ended: one or none.
+        sockets: u32,
     },
     /// The user's tokens issued before that moment are void.
     Revoke {

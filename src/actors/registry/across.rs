@@ -147,9 +147,11 @@ impl Handler<FromElsewhere> for Registry {
             NodeWord::Notice { user, data, at } => {
                 self.notify(&user, data, at);
             }
-            NodeWord::Close { user, conn } => {
+            NodeWord::Close { user, conn, question } => {
                 log::info!("event=disconnected_from_elsewhere user={user} node={from}");
-                self.handle(CloseUser { user, conn: Some(conn), why: Disconnect::Revoked }, ctx);
+                let closed = self.handle(CloseUser { user, conn: Some(conn), why: Disconnect::Revoked }, ctx);
+                let sockets = u32::try_from(closed).unwrap_or(u32::MAX);
+                self.tell_others(To::Node(from), NodeWord::Closed { question, sockets });
             }
             NodeWord::Revoke { user, before } => self.revoke(&user, before),
             NodeWord::Block { user, until } => {
@@ -162,7 +164,7 @@ impl Handler<FromElsewhere> for Registry {
                 }
             }
             // the cluster's own
-            NodeWord::Beat(_) | NodeWord::Roster(_) => {}
+            NodeWord::Beat(_) | NodeWord::Roster(_) | NodeWord::Closed { .. } => {}
         }
     }
 }
@@ -206,7 +208,8 @@ impl Handler<ExpelFrom> for Registry {
     }
 }
 
-/// Stored first of all here, so that it outlives the process; other nodes hear of it at once.
+/// It holds here at once. Other nodes hear of it when it is stored, so that what anybody has seen of it outlives this
+/// process; or, where it can't be stored, all the same.
 impl Handler<BlockUser> for Registry {
     type Result = ();
 
@@ -214,12 +217,12 @@ impl Handler<BlockUser> for Registry {
         if self.block(&user, until) == BlockIs::Known {
             return;
         }
-        self.tell_others(To::Everyone, NodeWord::Block { user: user.clone(), until });
         let Some(node) = self.node.clone() else { return };
         let stored = async move {
             if let Err(error) = node.store.block_user(&user, until).await {
                 log::error!("event=block_not_stored user={user} why=\"{error}\"");
             }
+            node.bridge.say(To::Everyone, NodeWord::Block { user, until });
         };
         ctx.spawn(stored.into_actor(self));
     }
