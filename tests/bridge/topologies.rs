@@ -2,7 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use convene::{actors::bridge::LinkIs, ids::RoomId};
+use convene::{
+    actors::bridge::{LinkIs, To},
+    ids::RoomId,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::{
@@ -118,7 +121,30 @@ async fn a_cluster_carries_over_sharded_channels() {
         let channels = shard.cli(&["PUBSUB", "SHARDCHANNELS", "convene:room:*"]).lines().count();
         assert!(channels > 20, "the rooms are spread over the shards: {channels} here");
     }
+    move_slot(&shards, "convene:nodes");
+    for node in [&here, &there] {
+        node.wait_link(&[LinkIs::Up, LinkIs::Down, LinkIs::Up]).await;
+    }
+    here.say(To::Everyone, 1).await;
+    there.wait_word("1:1").await;
     // a shard that goes takes its rooms' channels along: the link is not whole
     shards[0].stop();
-    there.wait_link(&[LinkIs::Up, LinkIs::Down]).await;
+    there.wait_link(&[LinkIs::Up, LinkIs::Down, LinkIs::Up, LinkIs::Down]).await;
+}
+
+/// Moves the channel's slot from the shard that has it to another, as an operator's resharding does.
+fn move_slot(shards: &[Redis], channel: &str) {
+    let slot = shards[0].cli(&["CLUSTER", "KEYSLOT", channel]);
+    let is_there = |shard: &&Redis| shard.cli(&["PUBSUB", "SHARDCHANNELS", channel]).contains(channel);
+    let from = shards.iter().find(is_there).expect("both nodes listen on one shard");
+    let to = shards.iter().find(|shard| shard.port() != from.port()).expect("there are three");
+    let id = |shard: &Redis| shard.cli(&["CLUSTER", "MYID"]).trim().to_owned();
+    let set = |at: &Redis, what: &str, of: &Redis| {
+        let answer = at.cli(&["CLUSTER", "SETSLOT", slot.trim(), what, &id(of)]);
+        assert_eq!(answer.trim(), "OK", "{what}");
+    };
+    set(to, "IMPORTING", from);
+    set(from, "MIGRATING", to);
+    set(to, "NODE", to);
+    set(from, "NODE", to);
 }

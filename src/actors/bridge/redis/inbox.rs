@@ -95,3 +95,58 @@ fn arrival(info: PushInfo) -> Option<What> {
         _not_ours => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+
+    fn inbox() -> (Inbox, UnboundedReceiver<Arrival>) {
+        let (sender, receiver) = unbounded_channel();
+        let (waiting, metrics) = (Arc::default(), Arc::new(Metrics::new()));
+        (Inbox { life: 1, sender, waiting, metrics }, receiver)
+    }
+
+    fn push(kind: PushKind, parts: &[usize]) -> PushInfo {
+        let data = parts.iter().map(|bytes| Value::BulkString(vec![b'x'; *bytes])).collect();
+        PushInfo { kind, data }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_dropped_and_counted_but_never_the_end() {
+        let (inbox, mut receiver) = inbox();
+        let half = limits::INBOX_BYTES_MAX / 2;
+        for _ in 0..4 {
+            inbox.push(push(PushKind::Message, &[10, half - 1_000]));
+        }
+        inbox.push(push(PushKind::Disconnection, &[]));
+        let mut arrived = Vec::new();
+        while let Ok(arrival) = receiver.try_recv() {
+            inbox.waiting.taken(&arrival.what);
+            arrived.push(arrival.what);
+        }
+        assert!(matches!(arrived[..], [What::Message { .. }, What::Message { .. }, What::Ended]));
+        assert!(inbox.metrics.render().contains("convene_bridge_lost_total{reason=\"inbox_full\"} 2\n"));
+        assert_eq!(inbox.waiting.0.load(Ordering::Relaxed), 0, "what was taken or dropped weighs nothing");
+        inbox.push(push(PushKind::SMessage, &[10, half]));
+        assert!(receiver.try_recv().is_ok(), "there is room again");
+    }
+
+    #[test]
+    fn confirmations_and_oddities_are_not_for_the_bridge() {
+        let (inbox, mut receiver) = inbox();
+        for (kind, parts) in [
+            (PushKind::Subscribe, &[3][..]),
+            (PushKind::SSubscribe, &[3]),
+            (PushKind::Invalidate, &[3]),
+            (PushKind::Other("news".into()), &[]),
+            (PushKind::Message, &[3]),
+            (PushKind::Message, &[]),
+        ] {
+            inbox.push(push(kind, parts));
+        }
+        assert!(receiver.try_recv().is_err());
+        assert_eq!(inbox.waiting.0.load(Ordering::Relaxed), 0);
+    }
+}

@@ -190,6 +190,10 @@ impl RedisBridge {
 
     /// Looks at the clock.
     pub(super) fn tick(&mut self, ctx: &mut Context<Self>) {
+        if !ctx.connected() {
+            // the node is gone, and its timers would keep the bridge
+            return ctx.stop();
+        }
         for room in std::mem::take(&mut self.untold) {
             if !self.link.is_open() || self.subscriptions.hears(&Topic::Room(room)) {
                 self.tell_listening(room, None);

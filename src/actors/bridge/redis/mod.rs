@@ -203,6 +203,11 @@ impl Actor for RedisBridge {
         self.subscriptions.reset();
         self.connect(ctx);
     }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        // nobody else is on it
+        Arbiter::current().stop();
+    }
 }
 
 impl StreamHandler<Arrival> for RedisBridge {
