@@ -11,6 +11,8 @@ use crate::core::{
 
 // ---- every word ----
 
+// Boxed, because a strategy holds all that it may choose from, and a test's stack is small.
+
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z]{1,8}", "\\PC{1,20}", Just("\"quotes\"\\ \u{2028} \u{1F600} </script>".to_owned())]
 }
@@ -27,31 +29,34 @@ fn at() -> impl Strategy<Value = Timestamp> {
     any::<i64>().prop_map(|unix_ms| Timestamp { unix_ms })
 }
 
-fn json() -> impl Strategy<Value = RawJson> {
+fn json() -> BoxedStrategy<RawJson> {
     prop_oneof![
         Just(r#"{"sdp":"v=0\r\n","n":1e400,"deep":[[[{}]]]}"#.to_owned()),
         Just("  null ".trim().to_owned()),
         text().prop_map(|text| serde_json::to_string(&text).unwrap()),
     ]
     .prop_map(|json| RawJson::from_parsed(&json))
+    .boxed()
 }
 
 fn uuid() -> impl Strategy<Value = uuid::Uuid> {
     any::<u128>().prop_map(uuid::Uuid::from_u128)
 }
 
-fn scope() -> impl Strategy<Value = RoomScope> {
+fn scope() -> BoxedStrategy<RoomScope> {
     prop_oneof![
         uuid().prop_map(|id| RoomScope::Channel { group: GroupId(id) }),
         (user(), user()).prop_map(|(a, b)| RoomScope::Direct { users: [a, b] }),
     ]
+    .boxed()
 }
 
-fn audience() -> impl Strategy<Value = Audience> {
+fn audience() -> BoxedStrategy<Audience> {
     prop_oneof![Just(Audience::Everyone), user().prop_map(Audience::Only), user().prop_map(Audience::EveryoneBut)]
+        .boxed()
 }
 
-fn body() -> impl Strategy<Value = EventBody> {
+fn body() -> BoxedStrategy<EventBody> {
     let durable = (any::<i64>(), uuid(), author(), text()).prop_map(|(seq, id, sender, content)| EventBody::Durable {
         seq: Seq(seq),
         id: EventId(id),
@@ -66,17 +71,19 @@ fn body() -> impl Strategy<Value = EventBody> {
         (author(), kind, json()).prop_map(|(from, kind, data)| Ephemeral::Signal { from, kind, data }),
         json().prop_map(|data| Ephemeral::Announced { data }),
     ];
-    prop_oneof![durable, ephemeral.prop_map(EventBody::Ephemeral)]
+    prop_oneof![durable, ephemeral.prop_map(EventBody::Ephemeral)].boxed()
 }
 
-fn event() -> impl Strategy<Value = Arc<Broadcast>> {
-    (uuid(), scope(), at(), body(), audience()).prop_map(|(room, scope, at, body, audience)| {
-        let room = Arc::new(RoomIdentity { id: RoomId(room), scope });
-        Broadcast::new(Event { room, at, body }, audience)
-    })
+fn event() -> BoxedStrategy<Arc<Broadcast>> {
+    (uuid(), scope(), at(), body(), audience())
+        .prop_map(|(room, scope, at, body, audience)| {
+            let room = Arc::new(RoomIdentity { id: RoomId(room), scope });
+            Broadcast::new(Event { room, at, body }, audience)
+        })
+        .boxed()
 }
 
-fn members() -> impl Strategy<Value = PartWord> {
+fn members() -> BoxedStrategy<PartWord> {
     let users = || prop::collection::vec(author(), 0..4);
     prop_oneof![
         any::<(u64, u64)>().prop_map(|(life, version)| PartWord::Digest { life, version }),
@@ -88,9 +95,10 @@ fn members() -> impl Strategy<Value = PartWord> {
         }),
         any::<u64>().prop_map(|life| PartWord::Gone { life }),
     ]
+    .boxed()
 }
 
-fn roster() -> impl Strategy<Value = RosterWord> {
+fn roster() -> BoxedStrategy<RosterWord> {
     let socket = (user(), any::<(u16, u32)>(), at())
         .prop_map(|(user, (worker, generation), opened_at)| SocketEntry { user, worker, generation, opened_at })
         .boxed();
@@ -115,9 +123,10 @@ fn roster() -> impl Strategy<Value = RosterWord> {
             }
         ),
     ]
+    .boxed()
 }
 
-fn word() -> impl Strategy<Value = Word> {
+fn word() -> BoxedStrategy<Word> {
     let beat = (text(), any::<(u64, u64, u64, u64, u64)>(), any::<Option<u64>>());
     let beat = beat.prop_map(|(name, (uptime_seconds, connections, users, rooms, roster_version), leaving_ms)| Beat {
         name,
@@ -147,7 +156,7 @@ fn word() -> impl Strategy<Value = Word> {
         (user(), at()).prop_map(|(user, until)| NodeWord::Block { user, until }),
         (user(), any::<u32>()).prop_map(|(user, requests)| NodeWord::Spent { user, requests }),
     ];
-    prop_oneof![room.prop_map(Word::Room), node.prop_map(Word::Node), any::<u64>().prop_map(Word::Probe)]
+    prop_oneof![room.prop_map(Word::Room), node.prop_map(Word::Node), any::<u64>().prop_map(Word::Probe)].boxed()
 }
 
 /// All that is in a word; what is encoded for sockets is made anew on each node.
