@@ -55,9 +55,10 @@ async fn rooms(here: &Node, there: &Node, elsewhere: &Node) {
 async fn words(here: &Node, there: &Node, elsewhere: &Node) {
     here.say(To::Everyone, 1).await;
     here.say(To::Node(there.link.node), 2).await;
+    there.wait_word("1:1").await;
     there.wait_word("1:2").await;
     elsewhere.wait_word("1:1").await;
-    assert_eq!(there.words(), ["1:1", "1:2"]);
+    assert_eq!(there.words().len(), 2, "each word comes once; of different topics in any order");
 
     let ann = user("ann: a user {with} an unusual id");
     here.follow(&ann).await;
