@@ -20,10 +20,24 @@ async fn any_connection_can_be_ended_from_any_node() {
     let path = format!("/api/v1/ws/connections/{}", bob.header("X-Connection-Id"));
     setting.alice.delete(&path).await.expect_error(403, "PERMISSION_DENIED");
     bob.expect_nothing_before_pong().await;
-    admin(&setting, 0).delete(&path).await.expect(204);
+    // Nodes learn of each other's sockets a moment after they were opened.
+    eventually("that the other node knows the connection", DEADLINE, || async {
+        let answer = admin(&setting, 0).delete(&path).await;
+        (answer.status == 204).then_some(()).or_else(|| {
+            answer.expect_error(404, "NOT_FOUND");
+            None
+        })
+    })
+    .await;
     bob.expect_close(4403).await;
     assert_eq!(alice.expect("user_left").await["user_id"], setting.bob.id.as_str());
-    for unknown in [path.as_str(), "/api/v1/ws/connections/ws_nobody_1761566400_7f3a", "/api/v1/ws/connections/x"] {
+    for node in [0, 1] {
+        eventually("that it is known to have ended", DEADLINE, || async {
+            (admin(&setting, node).delete(&path).await.status == 404).then_some(())
+        })
+        .await;
+    }
+    for unknown in ["/api/v1/ws/connections/ws_nobody_1761566400_7f3a", "/api/v1/ws/connections/x"] {
         for node in [0, 1] {
             admin(&setting, node).delete(unknown).await.expect_error(404, "NOT_FOUND");
         }

@@ -13,6 +13,7 @@ async fn a_node_without_its_database(line: Line) {
     said("before", &mut [&mut alice, &mut bob]).await;
     setting.cluster.nodes[0].database.set(line);
     alice.send_json(&json!({"type": "message", "content": "into the void", "ref": 1})).await;
+    // A few seconds: nobody waits for good, not even for a connection that was fine a moment ago and is silently dead.
     match alice.next_within(DEADLINE).await {
         Some(Frame::Json(error)) => assert_error(&error, "SERVICE_UNAVAILABLE"),
         other => panic!("a refusal, not {other:?}"),

@@ -41,7 +41,7 @@ pub enum Fault {
     RedisAway { down_ms: u64 },
     /// SIGSTOP and SIGCONT.
     Pause { node: usize, for_ms: u64 },
-    /// A node's line to a service is severed or stalled, and restored.
+    /// A node's line to a service is severed, stalled or deafened, and restored.
     Cut { node: usize, service: Service, line: Line, for_ms: u64 },
     /// So many per cent of the clients leave their node for another.
     Move { percent: u32 },
@@ -162,6 +162,7 @@ enum Kind {
     Pause,
     SeverRedis,
     StallRedis,
+    DeafenRedis,
     SeverDatabase,
     StallDatabase,
     Move,
@@ -169,7 +170,7 @@ enum Kind {
 
 impl Kind {
     /// Killing, what the whole is about, is there twice.
-    const ALL: [Kind; 10] = [
+    const ALL: [Kind; 11] = [
         Kind::Kill,
         Kind::Kill,
         Kind::RollingRestart,
@@ -177,6 +178,7 @@ impl Kind {
         Kind::Pause,
         Kind::SeverRedis,
         Kind::StallRedis,
+        Kind::DeafenRedis,
         Kind::SeverDatabase,
         Kind::StallDatabase,
         Kind::Move,
@@ -192,6 +194,7 @@ impl Kind {
             Kind::Pause => Fault::Pause { node, for_ms: random.u64(500..=9_000) },
             Kind::SeverRedis => cut(Service::Redis, Line::Severed, random.u64(10..=8_000)),
             Kind::StallRedis => cut(Service::Redis, Line::Stalled, random.u64(500..=10_000)),
+            Kind::DeafenRedis => cut(Service::Redis, Line::Deaf, random.u64(10..=10_000)),
             Kind::SeverDatabase => cut(Service::Database, Line::Severed, random.u64(10..=6_000)),
             Kind::StallDatabase => cut(Service::Database, Line::Stalled, random.u64(500..=8_000)),
             Kind::Move => Fault::Move { percent: random.u32(20..=100) },
@@ -245,7 +248,12 @@ impl fmt::Display for Fault {
             Fault::RedisAway { down_ms } => write!(out, "stop Redis, start it empty after {down_ms} ms"),
             Fault::Pause { node, for_ms } => write!(out, "pause node {node} for {for_ms} ms"),
             Fault::Cut { node, service, line, for_ms } => {
-                let how = if *line == Line::Severed { "sever" } else { "stall" };
+                let how = match line {
+                    Line::Open => "open",
+                    Line::Severed => "sever",
+                    Line::Stalled => "stall",
+                    Line::Deaf => "deafen",
+                };
                 write!(out, "{how} node {node}'s line to {service:?} for {for_ms} ms")
             }
             Fault::Move { percent } => write!(out, "move {percent} % of the clients"),
