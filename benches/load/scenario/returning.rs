@@ -173,21 +173,20 @@ impl<'a> Play<'a> {
     /// who stayed knows it.
     fn write(&mut self) -> Result<()> {
         let missed = self.options.missed;
-        let mut writers: Vec<(usize, u64)> =
+        let writers: Vec<(usize, u64)> =
             self.cast.all(Role::Writing).map(|writer| (writer, self.returns.seen(writer))).collect();
-        let goals: Vec<u64> = writers.iter().map(|(_, seq)| seq + missed).collect();
+        let mut written = vec![0; writers.len()];
         let text = format!(r#"{{"type":"message","content":"{:x<1$}"}}"#, "", self.options.text_bytes);
-        let mut waiting: Vec<Option<u64>> = vec![None; writers.len()];
         let deadline = Instant::now() + PROGRESS_TIMEOUT.max(Duration::from_millis(100) * missed as u32);
         loop {
-            for (room, (writer, seq)) in writers.iter_mut().enumerate() {
-                *seq = self.returns.seen(*writer);
-                if *seq < goals[room] && waiting[room] != Some(*seq) {
-                    waiting[room] = Some(*seq);
+            for ((writer, start), written) in writers.iter().zip(&mut written) {
+                if *written < missed && self.returns.seen(*writer) == start + *written {
                     self.swarm.send(*writer, text.as_bytes())?;
+                    *written += 1;
                 }
             }
-            let behind = |member: &usize| self.returns.seen(*member) < goals[self.cast.layout().room_of(*member)];
+            let goal = |member| writers[self.cast.layout().room_of(member)].1 + missed;
+            let behind = |member: &usize| self.returns.seen(*member) < goal(*member);
             let late = self.cast.all(Role::Writing).filter(behind).count();
             let late = late + self.cast.all(Role::Staying).filter(behind).count();
             if late == 0 {
