@@ -54,8 +54,14 @@ struct Connection {
     deaf: bool,
 }
 
+/// Where a client goes in.
+pub struct Door {
+    pub address: SocketAddr,
+    /// Query included.
+    pub path: String,
+}
+
 pub struct Swarm {
-    address: SocketAddr,
     poll: Poll,
     /// Epoll's own timeout counts whole milliseconds, which is too coarse for ten thousand messages a second.
     timer: OwnedFd,
@@ -69,12 +75,11 @@ pub struct Swarm {
 }
 
 impl Swarm {
-    pub fn new(address: SocketAddr) -> Result<Swarm> {
+    pub fn new() -> Result<Swarm> {
         let poll = Poll::new()?;
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         poll.registry().register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
         Ok(Swarm {
-            address,
             poll,
             timer,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -86,14 +91,14 @@ impl Swarm {
         })
     }
 
-    /// Opens one connection per path, `at_once` under way at a time, until each is in its room.
-    pub fn join_all<R: Receiver>(&mut self, paths: &[String], at_once: usize, receiver: &mut R) -> Result<()> {
+    /// Opens one connection per door, `at_once` under way at a time, until each is in its room.
+    pub fn join_all<R: Receiver>(&mut self, doors: &[Door], at_once: usize, receiver: &mut R) -> Result<()> {
         let already = self.joined;
         let mut started = 0;
         let mut progress = (already, Instant::now());
-        while self.joined - already < paths.len() {
-            while started < paths.len() && started < self.joined - already + at_once {
-                self.open(&paths[started])?;
+        while self.joined - already < doors.len() {
+            while started < doors.len() && started < self.joined - already + at_once {
+                self.open(&doors[started])?;
                 started += 1;
             }
             self.turn(Instant::now() + Duration::from_millis(100), receiver)?;
@@ -101,33 +106,42 @@ impl Swarm {
             if self.joined > progress.0 {
                 progress = (self.joined, Instant::now());
             } else if progress.1.elapsed() > HANDSHAKE_TIMEOUT {
-                return Err(format!(
-                    "{} of {} sockets are still not in their rooms",
-                    paths.len() - self.joined,
-                    paths.len()
-                )
-                .into());
+                let missing = doors.len() - (self.joined - already);
+                return Err(format!("{missing} of {} sockets are still not in their rooms", doors.len()).into());
             }
         }
         Ok(())
     }
 
-    fn open(&mut self, path: &str) -> Result<usize> {
-        self.adopt(TcpStream::connect(self.address)?, path)
+    fn open(&mut self, door: &Door) -> Result<()> {
+        let connection = self.connect(self.connections.len(), TcpStream::connect(door.address)?, door)?;
+        self.connections.push(connection);
+        Ok(())
+    }
+
+    /// A connection that the server has ended begins anew, at whatever door.
+    pub fn reopen(&mut self, index: usize, door: &Door) -> Result<()> {
+        let opened = self.connect(index, TcpStream::connect(door.address)?, door)?;
+        let ended = std::mem::replace(&mut self.connections[index], opened);
+        self.joined -= usize::from(ended.joined);
+        self.closed -= usize::from(ended.is_closed());
+        Ok(())
     }
 
     /// Opens one connection with a kernel receive buffer of about `bytes`, and waits until it is in its room.
     pub fn join_with_receive_buffer<R: Receiver>(
         &mut self,
-        path: &str,
+        door: &Door,
         bytes: usize,
         receiver: &mut R,
     ) -> Result<usize> {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(self.address), socket2::Type::STREAM, None)?;
+        let socket = socket2::Socket::new(socket2::Domain::for_address(door.address), socket2::Type::STREAM, None)?;
         socket.set_recv_buffer_size(bytes)?;
-        socket.connect(&self.address.into())?;
+        socket.connect(&door.address.into())?;
         socket.set_nonblocking(true)?;
-        let index = self.adopt(TcpStream::from_std(socket.into()), path)?;
+        let index = self.connections.len();
+        let connection = self.connect(index, TcpStream::from_std(socket.into()), door)?;
+        self.connections.push(connection);
         let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
         while !self.connections[index].joined {
             if Instant::now() > deadline {
@@ -138,24 +152,22 @@ impl Swarm {
         Ok(index)
     }
 
-    fn adopt(&mut self, mut socket: TcpStream, path: &str) -> Result<usize> {
-        let index = self.connections.len();
+    fn connect(&self, index: usize, mut socket: TcpStream, door: &Door) -> Result<Connection> {
         // Edge-triggered: the write edge fires once when the connection stands, and again only after a full buffer.
         self.poll.registry().register(&mut socket, Token(index), Interest::READABLE | Interest::WRITABLE)?;
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            self.address
+            door.path, door.address
         );
-        self.connections.push(Connection {
+        Ok(Connection {
             socket,
             phase: Phase::Handshake,
             partial: Vec::new(),
             unsent: request.into_bytes(),
             joined: false,
             deaf: false,
-        });
-        Ok(index)
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -219,9 +231,19 @@ impl Swarm {
         Ok(())
     }
 
+    /// Connections that the server has ended and that were not opened again.
+    pub fn closed(&self) -> usize {
+        self.closed
+    }
+
     /// Fails if the server has ended any connection.
     pub fn require_all_open(&self) -> Result<()> {
-        if self.closed == 0 {
+        self.require_closed(0)
+    }
+
+    /// Fails unless the server has ended just so many connections.
+    pub fn require_closed(&self, expected: usize) -> Result<()> {
+        if self.closed == expected {
             return Ok(());
         }
         let code = self.connections.iter().find_map(|connection| match connection.phase {
@@ -229,7 +251,8 @@ impl Swarm {
             Phase::Handshake | Phase::Open => None,
         });
         let code = code.flatten().map_or_else(|| "without a close frame".to_owned(), |code| format!("with {code}"));
-        Err(format!("the server closed {} connections, the first one {code}", self.closed).into())
+        Err(format!("the server closed {} connections, the first one {code}", self.closed - expected.min(self.closed))
+            .into())
     }
 }
 

@@ -22,7 +22,12 @@ pub struct Fanout {
     tags: TagReader,
     flights: Vec<Flight>,
     receivers: u32,
+    /// The node of each connection; empty if there is but one.
+    nodes: Vec<u8>,
+    /// To receivers on the publisher's node.
     pub latency: Histogram,
+    /// To receivers on another node.
+    pub across: Histogram,
     /// Since the window began.
     pub deliveries: u64,
     pub delivered_bytes: u64,
@@ -47,7 +52,9 @@ impl Fanout {
             tags: contender.tags(),
             flights: vec![Flight { since: Instant::now(), missing: 0 }; publishers],
             receivers: receivers as u32,
+            nodes: Vec::new(),
             latency: Histogram::default(),
+            across: Histogram::default(),
             deliveries: 0,
             delivered_bytes: 0,
             completed: Vec::new(),
@@ -57,6 +64,11 @@ impl Fanout {
             departed_at: None,
             refusal: None,
         }
+    }
+
+    /// Tells latencies within a node from those across; `nodes` has the node of each connection.
+    pub fn over_nodes(self, nodes: Vec<u8>) -> Self {
+        Fanout { nodes, ..self }
     }
 
     /// To be called right before `publisher` sends what was due at `since`.
@@ -71,6 +83,7 @@ impl Fanout {
     /// A measured window begins: what is counted per window starts at nought.
     pub fn begin_window(&mut self) {
         self.latency.clear();
+        self.across.clear();
         self.deliveries = 0;
         self.delivered_bytes = 0;
     }
@@ -92,7 +105,7 @@ impl Fanout {
 }
 
 impl Receiver for Fanout {
-    fn text(&mut self, _connection: usize, payload: &[u8], now: Instant) {
+    fn text(&mut self, connection: usize, payload: &[u8], now: Instant) {
         let publisher = match self.tags.read(payload) {
             Sighting::Number(publisher) => publisher as usize,
             Sighting::Refusal => return self.refusal = Some(String::from_utf8_lossy(payload).into_owned()),
@@ -114,6 +127,11 @@ impl Receiver for Fanout {
         }
         self.deliveries += 1;
         self.delivered_bytes += payload.len() as u64;
-        self.latency.record(now.saturating_duration_since(flight.since));
+        let latency = now.saturating_duration_since(flight.since);
+        if self.nodes.get(connection) == self.nodes.get(publisher) {
+            self.latency.record(latency);
+        } else {
+            self.across.record(latency);
+        }
     }
 }

@@ -33,7 +33,7 @@ impl Histogram {
         self.max_ns = 0;
     }
 
-    /// The latency in milliseconds that `share` (0.5, 0.99) of the samples stay within.
+    /// The latency in milliseconds that `share` (0.5, 0.99) of the samples stay within; NaN if there are none.
     pub fn quantile_ms(&self, share: f64) -> f64 {
         let rank = (self.total as f64 * share).ceil() as u64;
         let mut seen = 0;
@@ -43,7 +43,7 @@ impl Histogram {
                 return lower_bound_ns(index) as f64 / 1e6;
             }
         }
-        0.0
+        f64::NAN
     }
 
     pub fn max_ms(&self) -> f64 {

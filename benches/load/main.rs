@@ -12,9 +12,11 @@
 //! | `scenario/` | one file per question asked; each ends in a table |
 //! | `contender.rs` | who is compared, and how each is started and spoken to |
 //! | `world.rs` | users, group and channels on Convene, made over REST |
-//! | `server.rs`, `process.rs`, `postgres.rs` | child processes: start, pin, read their usage, stop |
+//! | `server.rs`, `process.rs`, `postgres.rs`, `redis.rs` | child processes: start, pin, read their usage, stop |
+//! | `cluster.rs` | nodes on one PostgreSQL and one Redis |
 //! | `client.rs`, `frame.rs`, `tag.rs` | thousands of WebSockets on one epoll, counting frames without parsing JSON |
 //! | `fanout.rs` | who was sent what, and how long it took |
+//! | `returns.rs` | clients that come back, and whether each is sent exactly what it missed |
 //! | `histogram.rs`, `report.rs` | percentiles, medians, tables |
 //!
 //! It must never measure what it did not also count: a lost delivery fails the run.
@@ -22,6 +24,7 @@
 #[path = "../baselines/actix_web_actors.rs"]
 mod actix_web_actors;
 mod client;
+mod cluster;
 mod contender;
 mod fanout;
 mod frame;
@@ -29,7 +32,9 @@ mod histogram;
 mod options;
 mod postgres;
 mod process;
+mod redis;
 mod report;
+mod returns;
 mod scenario;
 mod server;
 mod tag;
@@ -73,6 +78,8 @@ fn run(scenario: Scenario) -> Result<()> {
         Scenario::Idle(options) => scenario::idle::run(&options),
         Scenario::Joins(options) => scenario::joins::run(&options),
         Scenario::Stored(options) => scenario::stored::run(&options),
+        Scenario::Spread(options) => scenario::spread::run(&options),
+        Scenario::Returning(options) => scenario::returning::run(&options),
         Scenario::Order(options) => scenario::order::run(&options),
         Scenario::Stall(options) => scenario::stall::run(&options),
         Scenario::Instructions(options) => scenario::instructions::run(&options),

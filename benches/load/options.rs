@@ -25,9 +25,13 @@ pub enum Scenario {
     /// Resident bytes per idle authenticated connection in a room.
     Idle(Idle),
     /// Connects per second and CPU per join, token checked.
-    Joins(Idle),
+    Joins(Joins),
     /// Stored and acknowledged messages per second on SQLite and PostgreSQL.
     Stored(Stored),
+    /// One room whose members are on one node, and on two: what an event costs that crosses over.
+    Spread(Spread),
+    /// A node dies and its clients come back to another one at once, each with messages to catch up on.
+    Returning(Returning),
     /// Counts and order over several workers: fails on any lost, doubled or reordered delivery.
     Order(Order),
     /// What one reader that never reads costs the others.
@@ -150,6 +154,15 @@ pub struct Idle {
 }
 
 #[derive(Args)]
+pub struct Joins {
+    #[command(flatten)]
+    pub idle: Idle,
+    /// Convene has a row on each (the baselines have no database).
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Sqlite, Database::Postgres])]
+    pub databases: Vec<Database>,
+}
+
+#[derive(Args)]
 pub struct Stored {
     #[command(flatten)]
     pub common: Common,
@@ -170,6 +183,71 @@ pub struct Stored {
 pub enum Database {
     Sqlite,
     Postgres,
+}
+
+#[derive(Args)]
+pub struct Spread {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 1)]
+    pub rooms: usize,
+    /// In each room.
+    #[arg(long, default_value_t = 1_000)]
+    pub members: usize,
+    /// Messages a second at the steady pace, into all rooms together.
+    #[arg(long, default_value_t = 50.0)]
+    pub rate: f64,
+    /// Messages in flight when saturated, over all rooms, each from another member.
+    #[arg(long, default_value_t = 32)]
+    pub in_flight: usize,
+    /// The core or cores of the second node; without it, those of the first.
+    #[arg(long)]
+    pub second_cores: Option<String>,
+    #[arg(long, default_value_t = 128)]
+    pub text_bytes: usize,
+}
+
+#[derive(Args)]
+pub struct Returning {
+    #[command(flatten)]
+    pub common: Common,
+    /// Clients on the node that dies.
+    #[arg(long, default_value_t = 10_000)]
+    pub clients: usize,
+    #[arg(long, default_value_t = 100)]
+    pub rooms: usize,
+    /// Clients that stay where the writers are (one writer per room is there always).
+    #[arg(long, default_value_t = 0)]
+    pub staying: usize,
+    /// Messages that each client has missed.
+    #[arg(long, default_value_t = 50)]
+    pub missed: u64,
+    /// Handshakes under way at once.
+    #[arg(long, default_value_t = 256)]
+    pub at_once: usize,
+    /// Between the last of these messages and the first client's return; above 5 the dead node has been noticed.
+    #[arg(long, default_value_t = 0.0)]
+    pub pause_seconds: f64,
+    /// What the node that they return to knows of their rooms.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [RoomState::InUse, RoomState::Unknown])]
+    pub room_states: Vec<RoomState>,
+    #[arg(long, default_value_t = 128)]
+    pub text_bytes: usize,
+}
+
+impl Returning {
+    pub fn pause(&self) -> Duration {
+        Duration::from_secs_f64(self.pause_seconds)
+    }
+}
+
+/// What a node knows of a room before the first client returns.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoomState {
+    /// Its writer is there.
+    InUse,
+    /// Its writer is on a third node.
+    Unknown,
 }
 
 #[derive(Args)]

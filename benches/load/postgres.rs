@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::process;
+use crate::process::{self, CpuTime};
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// PostgreSQL refuses to run as root; Debian's package makes this user.
@@ -42,6 +42,17 @@ impl Postgres {
         format!("postgres://convene@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Of all its processes, so far.
+    pub fn cpu_time(&self) -> Result<CpuTime> {
+        process::cpu_time_of_family(self.postmaster()?)
+    }
+
+    /// The first line of its lock file; our child is `runuser`.
+    fn postmaster(&self) -> Result<u32> {
+        let lock = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid"))?;
+        Ok(lock.lines().next().unwrap_or_default().trim().parse()?)
+    }
+
     fn wait_ready(&mut self, programs: &Path) -> Result<()> {
         let deadline = Instant::now() + START_TIMEOUT;
         let port = self.port.to_string();
@@ -62,12 +73,10 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // SIGINT to the postmaster, whose process id is the first line of its lock file, is a fast shutdown; the
-        // child is `runuser`, which ends with it.
-        let lock = self.folder.path().join("data/postmaster.pid");
-        let pid = std::fs::read_to_string(lock).unwrap_or_default();
-        let pid = pid.lines().next().unwrap_or_default();
-        let _ = Command::new("kill").args(["-INT", pid]).status();
+        // SIGINT to the postmaster is a fast shutdown; `runuser` ends with it.
+        if let Ok(pid) = self.postmaster() {
+            let _ = Command::new("kill").args(["-INT", &pid.to_string()]).status();
+        }
         let _ = self.child.wait();
     }
 }

@@ -12,7 +12,7 @@ const TICK_MS: u64 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// CPU time of a process so far, all of its threads, the ended ones included.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct CpuTime {
     pub user: Duration,
     pub system: Duration,
@@ -23,6 +23,10 @@ impl CpuTime {
         self.user + self.system
     }
 
+    pub fn plus(self, other: CpuTime) -> CpuTime {
+        CpuTime { user: self.user + other.user, system: self.system + other.system }
+    }
+
     pub fn since(self, before: CpuTime) -> CpuTime {
         CpuTime { user: self.user.saturating_sub(before.user), system: self.system.saturating_sub(before.system) }
     }
@@ -30,6 +34,22 @@ impl CpuTime {
 
 /// Reads `utime` and `stime` of `/proc/<pid>/stat` (proc(5)).
 pub fn cpu_time(pid: u32) -> Result<CpuTime> {
+    cpu_times(pid).map(|(own, _)| own)
+}
+
+/// CPU time of a process and of the processes it has started, the ended ones included.
+pub fn cpu_time_of_family(pid: u32) -> Result<CpuTime> {
+    let (own, ended) = cpu_times(pid)?;
+    let mut total = own.plus(ended);
+    for child in fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?.split_whitespace() {
+        // A child that ends meanwhile is counted with the ended ones next time.
+        total = total.plus(cpu_time(child.parse()?).unwrap_or_default());
+    }
+    Ok(total)
+}
+
+/// The process' own CPU time, and that of its children that have ended.
+fn cpu_times(pid: u32) -> Result<(CpuTime, CpuTime)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The command name, in parentheses, may contain spaces; the fields after it don't.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -37,7 +57,7 @@ pub fn cpu_time(pid: u32) -> Result<CpuTime> {
         let field = fields.get(index).ok_or("/proc/<pid>/stat is shorter than proc(5) says")?;
         Ok(Duration::from_millis(field.parse::<u64>()? * TICK_MS))
     };
-    Ok(CpuTime { user: ticks(11)?, system: ticks(12)? })
+    Ok((CpuTime { user: ticks(11)?, system: ticks(12)? }, CpuTime { user: ticks(13)?, system: ticks(14)? }))
 }
 
 /// Resident bytes, exact (`VmRSS` of `/proc/<pid>/status` lags by up to 64 pages a thread).

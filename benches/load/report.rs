@@ -39,6 +39,11 @@ impl Table {
         self.values.entry(name.to_owned()).or_default().push(values);
     }
 
+    /// The median of a row's repetitions so far; NaN without any.
+    pub fn median(&self, name: &str, column: usize) -> f64 {
+        median(&self.sorted(name, column))
+    }
+
     pub fn print(&self) {
         println!("\n### {}\n", self.title);
         let reps = self.values.values().map(Vec::len).max().unwrap_or_default();

@@ -1,8 +1,8 @@
 //! A server under test as a child process: started on its core, waited for, asked to stop.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use crate::process::{self, CpuTime};
 const READY: &str = "listening on http://";
 /// Long enough for a server under valgrind.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+const METRICS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How to start a server.
 pub struct ServerCommand {
@@ -86,6 +87,24 @@ impl Server {
 
     pub fn resident_bytes(&self) -> Result<u64> {
         process::resident_bytes(self.pid())
+    }
+
+    /// SIGKILL: a crash.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// A counter of `/metrics`, by its whole name.
+    pub fn counter(&self, name: &str) -> Result<u64> {
+        let mut socket = TcpStream::connect(self.address)?;
+        socket.set_read_timeout(Some(METRICS_TIMEOUT))?;
+        write!(socket, "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        let value = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.ok_or_else(|| format!("/metrics has no {name}"))?.trim().parse()?)
     }
 
     /// SIGTERM, then the clients go, and the exit status must be a good one. In this order a draining server need not

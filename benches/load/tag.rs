@@ -65,6 +65,12 @@ fn number_at(payload: &[u8], offset: usize) -> u64 {
     digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }
 
+/// The number behind the last occurrence of `before`.
+pub fn last_number(payload: &[u8], before: &str) -> Option<u64> {
+    let found = payload.windows(before.len()).rposition(|window| window == before.as_bytes())?;
+    Some(number_at(payload, found + before.len()))
+}
+
 pub fn find(payload: &[u8], needle: &[u8]) -> Option<usize> {
     payload.windows(needle.len()).position(|window| window == needle)
 }

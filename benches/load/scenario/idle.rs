@@ -7,7 +7,7 @@ use crate::client::Swarm;
 use crate::contender::Contender;
 use crate::options::Idle;
 use crate::report::{Column, Table};
-use crate::scenario::{JOINING_AT_ONCE, paths, prepare, start};
+use crate::scenario::{JOINING_AT_ONCE, doors, prepare, start};
 use crate::world::Layout;
 
 /// Joins are announced, corks run out, freed pages go back: then it is idle.
@@ -36,8 +36,8 @@ pub fn run(options: &Idle) -> Result<()> {
         for &contender in &chosen {
             let server = start(contender, common, &world)?;
             let alone = server.resident_bytes()?;
-            let mut swarm = Swarm::new(server.address)?;
-            swarm.join_all(&paths(contender, &world, layout)?, JOINING_AT_ONCE, &mut ())?;
+            let mut swarm = Swarm::new()?;
+            swarm.join_all(&doors(contender, &world, layout, server.address)?, JOINING_AT_ONCE, &mut ())?;
             swarm.listen_until(Instant::now() + SETTLING, &mut ())?;
             let (cpu_before, began) = (server.cpu_time()?, Instant::now());
             swarm.listen_until(began + common.window(), &mut ())?;

@@ -13,7 +13,7 @@ use crate::contender::Contender;
 use crate::fanout::Fanout;
 use crate::options::Instructions;
 use crate::process;
-use crate::scenario::{COMPLETION_TIMEOUT, SETTLING, complete, paths};
+use crate::scenario::{COMPLETION_TIMEOUT, SETTLING, complete, doors};
 use crate::server::{Server, ServerCommand};
 use crate::world::{Layout, World};
 
@@ -34,8 +34,8 @@ pub fn run(options: &Instructions) -> Result<()> {
     }
     let world = if contender.is_convene() { World::make(&options.binary, layout, None)? } else { World::empty()? };
     let server = Server::start(&under_callgrind(contender.command(&options.binary, 1, &world)?, &profile))?;
-    let mut swarm = Swarm::new(server.address)?;
-    swarm.join_all(&paths(contender, &world, layout)?, JOINING_AT_ONCE, &mut ())?;
+    let mut swarm = Swarm::new()?;
+    swarm.join_all(&doors(contender, &world, layout, server.address)?, JOINING_AT_ONCE, &mut ())?;
     swarm.listen_until(Instant::now() + SETTLING, &mut ())?;
 
     let mut fanout = Fanout::new(contender, options.members, options.members);

@@ -4,16 +4,19 @@ pub mod idle;
 pub mod instructions;
 pub mod joins;
 pub mod order;
+pub mod returning;
 pub mod rooms;
 pub mod sparse;
+pub mod spread;
 pub mod stall;
 pub mod stored;
 pub mod window;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::client::Swarm;
+use crate::client::{Door, Swarm};
 use crate::contender::Contender;
 use crate::fanout::Fanout;
 use crate::options::Common;
@@ -54,8 +57,10 @@ pub fn prepare(common: &Common, chosen: &[Contender], layout: Layout) -> Result<
     }
 }
 
-pub fn paths(contender: Contender, world: &World, layout: Layout) -> Result<Vec<String>> {
-    (0..layout.people()).map(|member| contender.path(world, member, layout.room_of(member))).collect()
+/// Everybody's way into the one server at `address`.
+pub fn doors(contender: Contender, world: &World, layout: Layout, address: SocketAddr) -> Result<Vec<Door>> {
+    let door = |member| Ok(Door { address, path: contender.path(world, member, layout.room_of(member))? });
+    (0..layout.people()).map(door).collect()
 }
 
 /// Starts the contender on the cores of a server under test.
@@ -68,8 +73,8 @@ pub fn start(contender: Contender, common: &Common, world: &World) -> Result<Ser
 /// Starts the contender and brings every member of the layout into its room; member `n` is connection `n`.
 pub fn stage(contender: Contender, common: &Common, world: &World, layout: Layout) -> Result<Stage> {
     let server = start(contender, common, world)?;
-    let mut swarm = Swarm::new(server.address)?;
-    swarm.join_all(&paths(contender, world, layout)?, JOINING_AT_ONCE, &mut ())?;
+    let mut swarm = Swarm::new()?;
+    swarm.join_all(&doors(contender, world, layout, server.address)?, JOINING_AT_ONCE, &mut ())?;
     swarm.listen_until(Instant::now() + SETTLING, &mut ())?;
     Ok(Stage { server, swarm })
 }

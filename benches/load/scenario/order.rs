@@ -10,8 +10,10 @@ use serde_json::Value;
 
 use crate::Result;
 use crate::client::{Receiver, Swarm};
+use crate::contender::Contender;
 use crate::options::Order;
 use crate::process;
+use crate::scenario::doors;
 use crate::server::Server;
 use crate::tag::{Sighting, TagReader};
 use crate::world::{Layout, World};
@@ -28,11 +30,10 @@ pub fn run(options: &Order) -> Result<()> {
     process::require_descriptors(layout.people() + 256)?;
     let world = World::make(&options.binary, layout, None)?;
     let server = Server::start(&world.command(&options.binary, options.workers))?;
-    let mut swarm = Swarm::new(server.address)?;
+    let mut swarm = Swarm::new()?;
     let mut check = Check::new(options);
-    let paths: Vec<String> =
-        (0..layout.people()).map(|member| world.path(member, layout.room_of(member))).collect::<Result<_>>()?;
-    swarm.join_all(&paths, JOINING_AT_ONCE, &mut check)?;
+    let doors = doors(Contender::ConveneMessage, &world, layout, server.address)?;
+    swarm.join_all(&doors, JOINING_AT_ONCE, &mut check)?;
 
     let began = Instant::now();
     drive(&mut swarm, &mut check, options)?;

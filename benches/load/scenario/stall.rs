@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::client::Swarm;
+use crate::client::{Door, Swarm};
 use crate::contender::Contender;
 use crate::fanout::Fanout;
 use crate::options::Stall;
@@ -64,8 +64,8 @@ fn with_and_without(options: &Stall, contender: Contender, world: &World, stage:
 
     let Stage { server, swarm } = stage;
     let before = server.resident_bytes()?;
-    let path = contender.path(world, options.members, 0)?;
-    let deaf = swarm.join_with_receive_buffer(&path, RECEIVE_BUFFER_BYTES, &mut ())?;
+    let door = Door { address: server.address, path: contender.path(world, options.members, 0)? };
+    let deaf = swarm.join_with_receive_buffer(&door, RECEIVE_BUFFER_BYTES, &mut ())?;
     swarm.make_deaf(deaf);
     let mut stalled = Stalled::new(deaf);
     let mut highest = before;

@@ -33,7 +33,7 @@ pub fn run(options: &Window) -> Result<()> {
             for &contender in &chosen {
                 let mut stage = stage(contender, common, &world, layout)?;
                 let mut fanout = Fanout::new(contender, options.members, options.members);
-                let mut load = ClosedLoop::new(contender, options.text_bytes, in_flight);
+                let mut load = ClosedLoop::new(contender, options.text_bytes, (0..in_flight).collect());
                 let measured = measure(&mut stage, &mut fanout, &mut load, common)?;
                 table.add(contender.name(), measured.values());
                 stage.end()?;
@@ -48,14 +48,17 @@ pub fn run(options: &Window) -> Result<()> {
 pub struct ClosedLoop {
     contender: Contender,
     text_bytes: usize,
-    /// Publications so far of each publisher.
+    publishers: Vec<usize>,
+    /// Publications so far of each member.
     rounds: Vec<u64>,
     started: bool,
 }
 
 impl ClosedLoop {
-    pub fn new(contender: Contender, text_bytes: usize, in_flight: usize) -> Self {
-        ClosedLoop { contender, text_bytes, rounds: vec![0; in_flight], started: false }
+    /// One message of each of `publishers` is in flight.
+    pub fn new(contender: Contender, text_bytes: usize, publishers: Vec<usize>) -> Self {
+        let people = publishers.iter().max().map_or(0, |last| last + 1);
+        ClosedLoop { contender, text_bytes, publishers, rounds: vec![0; people], started: false }
     }
 
     fn publish(&mut self, publisher: usize, swarm: &mut Swarm, fanout: &mut Fanout) -> Result<()> {
@@ -71,8 +74,8 @@ impl Load for ClosedLoop {
     fn run(&mut self, swarm: &mut Swarm, fanout: &mut Fanout, until: Instant) -> Result<()> {
         if !self.started {
             self.started = true;
-            for publisher in 0..self.rounds.len() {
-                self.publish(publisher, swarm, fanout)?;
+            for turn in 0..self.publishers.len() {
+                self.publish(self.publishers[turn], swarm, fanout)?;
             }
         }
         let mut progress = Instant::now();
