@@ -147,7 +147,7 @@ pub const LISTENING_WAIT: Duration = Duration::from_millis(500);
 /// How long a room that begins waits to learn who is in it elsewhere.
 pub const PARTS_WAIT: Duration = Duration::from_millis(250);
 /// How long a room trusts what the log said last about how far it has come, when a client comes back.
-pub const LOG_ASKED_FRESH: Duration = Duration::from_millis(250);
+pub const LOG_ASKED_FRESH: Duration = Duration::from_millis(20);
 /// Words from elsewhere that a room keeps while it is being loaded.
 pub const EARLY_WORDS_MAX: usize = 4_096;
 /// Events of a direct conversation sent to a node that was found dead only so much later wait for the partner.

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use actix::{WeakAddr, prelude::*};
 
+mod across;
+
+pub use across::*;
+
 use super::{
-    bridge::Heard,
     fanout::{Broadcast, Opening},
     hub::Hub,
     outbox::ConnKey,
@@ -18,10 +21,7 @@ use crate::{
     core::{
         command::{ClientRef, Command, RawJson},
         event::{Reply, RoomIdentity},
-        peers::Peer,
-        presence::Whereabouts,
         profile::{Author, Profile},
-        roster::{RoomInUse, RosterWord, UsedUp},
     },
     disconnect::Disconnect,
     error::Refusal,
@@ -198,68 +198,6 @@ pub struct Notify {
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Announce(pub Arc<Broadcast>);
-
-/// What another node said that concerns users with sockets here.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
-pub struct FromElsewhere(pub Heard);
-
-/// Whether a user with a socket here has one on another node, too: then nodes tell each other what was asked for.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
-pub struct SharedWithOthers {
-    /// Who.
-    pub user: UserId,
-    /// Whether.
-    pub shared: Shared,
-}
-
-/// End a connection on another node.
-#[derive(Message, Clone)]
-#[rtype(result = "Ended")]
-pub struct CloseElsewhere {
-    /// Which node.
-    pub on: NodeId,
-    /// Whose connection.
-    pub user: UserId,
-    /// Which of the node's.
-    pub conn: ConnKey,
-}
-
-/// What became of a connection that was to end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, MessageResponse)]
-pub enum Ended {
-    /// It was told to go.
-    Yes,
-    /// There is none of that name.
-    NotThere,
-    /// The node that has it did not answer.
-    Unanswered,
-}
-
-/// See [`SharedWithOthers`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Shared {
-    /// There are sockets elsewhere.
-    Yes,
-    /// There are none any more.
-    No,
-}
-
-/// Users came to another node: what this one knows of their limits is told there.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
-pub struct CameElsewhere {
-    /// Which node.
-    pub node: NodeId,
-    /// Who.
-    pub users: Vec<UserId>,
-}
-
-/// What another node knows of the limits of users who came here.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
-pub struct UsedElsewhere(pub Vec<UsedUp>);
 
 /// Which rooms are in memory.
 #[derive(Message)]
@@ -514,101 +452,3 @@ pub struct Drain {
     /// Reconnects are spread over this time.
     pub spread_ms: u64,
 }
-
-// ---- to the presence tracker ----
-
-/// A user's socket opened.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct SocketOpened {
-    /// Whose.
-    pub user: UserId,
-    /// Which.
-    pub conn: ConnKey,
-}
-
-/// A user's socket closed.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct SocketClosed {
-    /// Whose.
-    pub user: UserId,
-    /// Which.
-    pub conn: ConnKey,
-}
-
-/// Which of these users are online?
-#[derive(Message)]
-#[rtype(result = "Vec<UserId>")]
-pub struct WhoIsOnline(pub Vec<UserId>);
-
-/// The user's sockets, wherever they are.
-#[derive(Message)]
-#[rtype(result = "Vec<Whereabouts>")]
-pub struct SocketsOf(pub UserId);
-
-/// How many users are online, wherever they are.
-#[derive(Message)]
-#[rtype(result = "usize")]
-pub struct CountOnline;
-
-/// What another node said about who is online there.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct RosterHeard {
-    /// Which.
-    pub from: NodeId,
-    /// What.
-    pub word: RosterWord,
-}
-
-/// A beat said where another node's roster stands.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct PeerStands {
-    /// Which.
-    pub node: NodeId,
-    /// At which version.
-    pub version: u64,
-}
-
-/// Which version of its roster has this node told?
-#[derive(Message)]
-#[rtype(result = "u64")]
-pub struct RosterVersion;
-
-/// The node drains: its users are expected back elsewhere and keep their places.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct KeepPlaces;
-
-// ---- to the cluster ----
-
-/// The node begins to leave.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct BeginLeaving {
-    /// For how long its users are expected back elsewhere.
-    pub leaving_ms: u64,
-}
-
-/// What is known of the nodes.
-#[derive(Message)]
-#[rtype(result = "NodesKnown")]
-pub struct KnownNodes;
-
-/// The answer to [`KnownNodes`].
-#[derive(Clone, Default, Debug, MessageResponse)]
-pub struct NodesKnown {
-    /// Messages of clients that this node took, lately, per second.
-    pub messages_per_second: f64,
-    /// Seconds since this node started.
-    pub uptime_seconds: u64,
-    /// The others.
-    pub peers: Vec<(NodeId, Peer)>,
-}
-
-/// Which rooms are in use, on all nodes that answer in time?
-#[derive(Message)]
-#[rtype(result = "Arc<Vec<RoomInUse>>")]
-pub struct SurveyRooms;

@@ -92,6 +92,7 @@ struct Shared {
 struct Door {
     users: Gather<UserId, Option<Profile>>,
     channels: Gather<(RoomId, UserId), Option<ChannelAccess>>,
+    heads: Gather<RoomId, Option<RoomHead>>,
 }
 
 #[derive(Clone)]
@@ -173,7 +174,7 @@ impl Store {
 
 impl Door {
     fn new(threads: &Threads, database: &Database) -> Door {
-        let (of_users, of_channels) = (database.clone(), database.clone());
+        let (of_users, of_channels, of_rooms) = (database.clone(), database.clone(), database.clone());
         Door {
             users: Gather::start(threads, move |ids| {
                 let database = of_users.clone();
@@ -182,6 +183,10 @@ impl Door {
             channels: Gather::start(threads, move |asked| {
                 let database = of_channels.clone();
                 async move { on!(database, read, rooms::channel_accesses(&asked)) }
+            }),
+            heads: Gather::start(threads, move |ids| {
+                let database = of_rooms.clone();
+                async move { on!(database, read, rooms::each_head(&ids)) }
             }),
         }
     }

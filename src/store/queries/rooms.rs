@@ -225,6 +225,15 @@ pub async fn head(connection: &mut Connection, id: RoomId) -> Result<Option<Room
     Ok(head.map(|(seq, epoch)| RoomHead { seq: Seq(seq), epoch: Epoch(epoch) }))
 }
 
+/// Each of them, in their order. One alone takes the statement that is prepared already.
+pub async fn each_head(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec<Option<RoomHead>>, StoreError> {
+    if let [id] = ids {
+        return Ok(vec![head(connection, *id).await?]);
+    }
+    let found: HashMap<RoomId, RoomHead> = heads(connection, ids).await?.into_iter().collect();
+    Ok(ids.iter().map(|id| found.get(id).copied()).collect())
+}
+
 pub async fn heads(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec<(RoomId, RoomHead)>, StoreError> {
     let mut heads = Vec::with_capacity(ids.len());
     for some in ids.chunks(limits::STORE_IDS_PER_QUERY) {
