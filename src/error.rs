@@ -150,6 +150,17 @@ impl Refusal {
             retry_after_seconds: Some(2),
         }
     }
+
+    /// The database was asked to store it and has not answered: it may have.
+    pub fn unanswered() -> Refusal {
+        Refusal {
+            code: ErrorCode::ServiceUnavailable,
+            sentence:
+                "The database did not answer in time, so this may or may not be stored; look before you repeat it"
+                    .into(),
+            retry_after_seconds: Some(2),
+        }
+    }
 }
 
 #[cfg(test)]

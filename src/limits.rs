@@ -49,6 +49,8 @@ pub const READS_PER_TURN_MAX: usize = 8;
 /// Commands that may wait behind a pending one; then the socket is not read.
 pub const SESSION_WAITING_MAX: usize = 64;
 
+/// Frames for a socket that wait for its room's first word.
+pub const EARLY_FRAMES_MAX: usize = 1_024;
 /// Bytes of small frames that are copied together for one write.
 pub const WRITE_CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// A frame of this size is written as it is: copying it would cost more than a second write.

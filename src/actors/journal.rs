@@ -149,7 +149,7 @@ async fn store_group(
             StoreError::Unavailable(why) => {
                 if oldest.elapsed() >= limits::STORE_PATIENCE {
                     log::warn!("event=appends_refused count={} why=\"{why}\"", appends.len());
-                    return appends.iter().map(|_| Err(Refusal::unavailable())).collect();
+                    return appends.iter().map(|_| Err(Refusal::unanswered())).collect();
                 }
                 attempt = Attempt::Again;
                 tokio::time::sleep(limits::STORE_RETRY.min(Duration::from_secs(1))).await;
@@ -183,7 +183,7 @@ async fn store_one_by_one(store: &Store, metrics: &Metrics, appends: &[Append]) 
 
 fn refusal(error: &StoreError) -> Refusal {
     match error {
-        StoreError::Unavailable(_) => Refusal::unavailable(),
+        StoreError::Unavailable(_) => Refusal::unanswered(),
         StoreError::Missing => Refusal::new(ErrorCode::RoomNotFound, "This room does not exist any more"),
         StoreError::Taken(_) | StoreError::Fault(_) => {
             log::error!("event=append_failed why=\"{error}\"");

@@ -14,7 +14,7 @@ use crate::{
     dialects::DialectKind,
     disconnect::Disconnect,
     ids::{Timestamp, UserId},
-    limits::{CLOSE_GRACE_SECONDS, STALL_SECONDS_MAX},
+    limits::{CLOSE_GRACE_SECONDS, EARLY_FRAMES_MAX, STALL_SECONDS_MAX},
     transport::{frame, socket::Socket},
 };
 
@@ -56,6 +56,8 @@ pub struct Outbox {
     /// Wakes the session's task.
     waker: RefCell<Waker>,
     backlog: RefCell<Option<Box<Backlog>>>,
+    /// What was said before the room has opened, whose first word comes first; None from then on.
+    early: RefCell<Option<Vec<Frame>>>,
     state: Cell<State>,
     /// The worker's second at which the socket is cut unless it moves; 0 for never.
     cut_at: Cell<u32>,
@@ -81,6 +83,7 @@ impl Outbox {
             socket: RefCell::new(socket),
             waker: RefCell::new(Waker::noop().clone()),
             backlog: RefCell::default(),
+            early: RefCell::new(Some(Vec::new())),
             state: Cell::new(State::Open),
             cut_at: Cell::new(0),
             heard: Cell::new(now),
@@ -159,21 +162,39 @@ impl Outbox {
 
     /// The direct path: queues one frame; `flush` at the end of the turn writes it with its neighbours.
     pub fn push(&self, frame: Frame, now: u32) {
-        if self.state.get() == State::Open {
-            self.queue(&[frame], 0, now);
+        if self.state.get() != State::Open {
+            return;
+        }
+        // taken out meanwhile: what is called here may come back for it
+        match self.early.take() {
+            None => self.queue(&[frame], 0, now),
+            Some(early) if early.len() >= EARLY_FRAMES_MAX => self.close(Disconnect::TooSlow, Farewell::AtOnce, now),
+            Some(mut early) => {
+                early.push(frame);
+                self.early.replace(Some(early));
+            }
         }
     }
 
-    /// Queues what a room opens with, which its room has bounded.
+    /// Queues what a room opens with, which its room has bounded, and behind it what was said to this socket before.
     pub fn push_opening(&self, frames: &[Frame], now: u32) {
         if self.state.get() == State::Open {
             self.fill(now, |backlog| backlog.push_opening(frames));
+            self.release(now);
         }
     }
 
-    /// Queues a control frame.
+    fn release(&self, now: u32) {
+        if let Some(early) = self.early.take().filter(|early| !early.is_empty()) {
+            self.queue(&early, 0, now);
+        }
+    }
+
+    /// Queues a control frame, which waits for nothing.
     pub fn push_control(&self, bytes: Bytes, now: u32) {
-        self.push(Frame::durable(bytes), now);
+        if self.state.get() == State::Open {
+            self.queue(&[Frame::durable(bytes)], 0, now);
+        }
     }
 
     /// Queues frames of which the first `sent` bytes are on the wire already.
@@ -242,7 +263,14 @@ impl Outbox {
         if self.state.get() != State::Open {
             return;
         }
-        self.state.set(State::Closing);
+        match farewell {
+            Farewell::AfterQueued => self.release(now),
+            Farewell::AtOnce => {}
+        }
+        // what was released may have been too much
+        if self.state.replace(State::Closing) != State::Open {
+            return;
+        }
         self.reason.set(Some(reason));
         self.cut_at.set(now + CLOSE_GRACE_SECONDS);
         let last = frame::close(reason.code(), reason.reason());
