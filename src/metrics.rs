@@ -205,14 +205,14 @@ impl Metrics {
     }
 
     fn register_bridge(&mut self) {
-        let r = self.registry.sub_registry_with_prefix("bridge");
-        r.register("up", "1 while other nodes are heard", self.bridge_up.clone());
-        r.register("published", "Words handed to Redis", self.bridge_published.clone());
-        r.register("received", "Words brought from other nodes", self.bridge_received.clone());
-        r.register("lost", "Words between nodes that were not brought", self.bridge_lost.clone());
-        r.register("reconnects", "Times that the link to Redis was found broken", self.bridge_reconnects.clone());
-        r.register("probe_seconds", "How long the last probe took", self.bridge_probe_seconds.clone());
-        r.register("subscriptions", "Channels that Redis has confirmed", self.bridge_subscriptions.clone());
+        let r = &mut self.registry;
+        r.register("bridge_up", "1 while other nodes are heard", self.bridge_up.clone());
+        r.register("bridge_published", "Words handed to Redis", self.bridge_published.clone());
+        r.register("bridge_received", "Words brought from other nodes", self.bridge_received.clone());
+        r.register("bridge_lost", "Words between nodes that were not brought", self.bridge_lost.clone());
+        r.register("bridge_reconnects", "Times that the link to Redis was found broken", self.bridge_reconnects.clone());
+        r.register("bridge_probe_seconds", "How long the last probe took", self.bridge_probe_seconds.clone());
+        r.register("bridge_subscriptions", "Channels that Redis has confirmed", self.bridge_subscriptions.clone());
     }
 
     /// A socket was opened.
