@@ -210,7 +210,11 @@ impl Metrics {
         r.register("bridge_published", "Words handed to Redis", self.bridge_published.clone());
         r.register("bridge_received", "Words brought from other nodes", self.bridge_received.clone());
         r.register("bridge_lost", "Words between nodes that were not brought", self.bridge_lost.clone());
-        r.register("bridge_reconnects", "Times that the link to Redis was found broken", self.bridge_reconnects.clone());
+        r.register(
+            "bridge_reconnects",
+            "Times that the link to Redis was found broken",
+            self.bridge_reconnects.clone(),
+        );
         r.register("bridge_probe_seconds", "How long the last probe took", self.bridge_probe_seconds.clone());
         r.register("bridge_subscriptions", "Channels that Redis has confirmed", self.bridge_subscriptions.clone());
     }

@@ -3,7 +3,7 @@
 # with one plain line, "N passed, N failed".
 #
 #   tests/run.sh          everything
-#   tests/run.sh --fast   without the browser and the instruction count
+#   tests/run.sh --fast   without the browser, the instruction count and the check of deploy/
 #
 # Nothing is tried twice, and what a test needs and does not find is a failure, never a skip.
 set -euo pipefail
@@ -132,6 +132,7 @@ if [ "$fast" = no ]; then
   check "the server for the browser" cargo build --bin convene
   counted "the page in a real browser" count_node browser_tests
   check "instructions per delivery" bash benches/callgrind.sh
+  check "what operators get" bash deploy/check.sh --install
 fi
 
 say "done"

@@ -37,6 +37,23 @@ on_both! {
 }
 
 #[tokio::test]
+async fn nothing_comes_before_the_first_frame_however_eager_the_client() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    // each time in a channel that nobody is in, so that the room is read first
+    for _ in 0..10 {
+        let channel = alice.create_channel(&alice.create_group("eager").await, "eager").await;
+        let mut socket = alice.connect(&channel).await;
+        socket.send_json(&json!({"type": "ping", "ref": 1})).await;
+        socket.send_json(&json!({"type": "nonsense", "ref": 2})).await;
+        socket.expect("online_users").await;
+        let mut answers = [socket.next_json().await, socket.next_json().await].map(|answer| answer["ref"].clone());
+        answers.sort_by_key(|reference| reference.as_i64());
+        assert_eq!(answers, [1, 2]);
+    }
+}
+
+#[tokio::test]
 async fn joining_is_told_once_per_user_and_not_per_socket() {
     let server = Server::start().await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
