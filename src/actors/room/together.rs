@@ -180,8 +180,8 @@ impl Room {
         }
     }
 
-    /// A node has come, or come back: it learns where this part stands.
+    /// A node has come, or come back after it was taken for gone: it learns where this part stands, and tells its own.
     pub(super) fn peer_up(&self) {
-        self.say_digest();
+        self.say_hello();
     }
 }
