@@ -8,7 +8,7 @@ use std::{hash::Hash, ops::RangeInclusive, sync::Arc};
 
 use crate::{
     core::{
-        elsewhere::{Answer, Consequence, Elsewhere, Others, OwnPart, PartWord},
+        elsewhere::{Consequence, Elsewhere, Others, OwnPart, PartWord},
         event::RoomIdentity,
         history::{History, HistoryBounds, Logged},
         profile::Author,
@@ -54,19 +54,6 @@ pub struct Place {
     pub life: u64,
     /// Whether there may be other nodes.
     pub others: Others,
-}
-
-/// What a word from another node has changed for the members here.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct News {
-    /// Users who were nowhere in the room before.
-    pub came: Vec<Author>,
-    /// Users who are nowhere in it any more.
-    pub went: Vec<Author>,
-    /// Ask that node for its part.
-    pub ask: Option<NodeId>,
-    /// Answer with this.
-    pub answer: Answer,
 }
 
 /// One room. `K` names one life of one socket; `E` is an event of the log.
@@ -180,23 +167,23 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
     // ---- members elsewhere ----
 
     /// Takes what the room on another node says about its members.
-    pub fn hear(&mut self, from: NodeId, word: PartWord, now: Timestamp) -> News {
+    pub fn hear(&mut self, from: NodeId, word: PartWord, now: Timestamp) -> Consequence {
         let consequence = self.elsewhere.hear(from, word, now);
-        self.news(consequence)
+        self.for_members(consequence)
     }
 
     /// Another node is gone, and its members with it.
-    pub fn peer_gone(&mut self, node: NodeId) -> News {
+    pub fn peer_gone(&mut self, node: NodeId) -> Consequence {
         let consequence = self.elsewhere.peer_gone(node);
-        self.news(consequence)
+        self.for_members(consequence)
     }
 
-    /// Who of the others' news is news for the members here: whoever is here as well was never away.
-    fn news(&mut self, Consequence { mut came, mut went, ask, answer }: Consequence) -> News {
-        came.retain(|author| !self.members.is_present(&author.id));
-        went.retain(|author| !self.members.is_present(&author.id));
-        self.only_elsewhere = self.only_elsewhere + came.len() - went.len();
-        News { came, went, ask, answer }
+    /// What of it concerns the members here: whoever is here as well neither came nor went.
+    fn for_members(&mut self, mut consequence: Consequence) -> Consequence {
+        consequence.came.retain(|author| !self.members.is_present(&author.id));
+        consequence.went.retain(|author| !self.members.is_present(&author.id));
+        self.only_elsewhere = self.only_elsewhere + consequence.came.len() - consequence.went.len();
+        consequence
     }
 
     /// Whether the others have to learn something of the members here.

@@ -11,9 +11,8 @@ use crate::{
         fanout::Broadcast,
     },
     core::{
-        elsewhere::{Answer, PartWord},
+        elsewhere::{Answer, Consequence, PartWord},
         event::{Durable, Ephemeral, EventBody, RoomScope},
-        room::News,
     },
     ids::{Epoch, NodeId, Seq, UserId},
     limits,
@@ -90,7 +89,8 @@ impl Room {
         }
     }
 
-    fn take_news(&mut self, News { came, went, ask, answer }: News, ctx: &mut Context<Self>) {
+    fn take_news(&mut self, news: Consequence, ctx: &mut Context<Self>) {
+        let Consequence { came, went, ask, answer } = news;
         for user in came {
             self.came_elsewhere(&user.id, ctx);
             self.announce_here(Ephemeral::UserJoined { user }, ctx);

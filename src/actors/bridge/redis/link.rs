@@ -98,14 +98,16 @@ impl RedisBridge {
         let Link::Open(open) = &self.link else { return };
         let Some((direction, topics)) = self.subscriptions.next() else { return };
         let names: Vec<String> = topics.iter().map(|topic| self.names.of(topic)).collect();
+        // only rooms want to know
+        let rooms: Vec<String> = match direction {
+            Direction::Subscribe => topics.iter().filter(|t| t.is_room()).map(|topic| self.names.of(topic)).collect(),
+            Direction::Unsubscribe => Vec::new(),
+        };
         let (life, subscriber) = (self.life, open.wires.subscriber.clone());
         let changing = async move {
-            subscriber.clone().change(direction, names.clone()).await?;
-            match direction {
-                // asked after it, so that of two rooms that come at once one at least hears of the other
-                Direction::Subscribe => subscriber.others(names).await,
-                Direction::Unsubscribe => Ok(Vec::new()),
-            }
+            subscriber.clone().change(direction, names).await?;
+            // asked after it, so that of two rooms that come at once one at least hears of the other
+            if rooms.is_empty() { Ok(Vec::new()) } else { subscriber.others(rooms).await }
         };
         ctx.spawn(changing.into_actor(self).map(move |changed, bridge, ctx| match changed {
             _late if bridge.life != life => {}

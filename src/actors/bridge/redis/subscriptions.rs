@@ -1,7 +1,7 @@
 //! Which channels are wanted, which Redis has confirmed, and what to ask of it next. What is wanted may change while an
 //! answer is under way: only the last word counts, and one command at a time keeps the answers in order.
 
-use std::{collections::VecDeque, iter};
+use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
@@ -128,12 +128,14 @@ impl Subscriptions {
         Some((direction, topics))
     }
 
-    /// The answer is here, with how many others listen where that is known. Returns the wanted channels that are heard
-    /// from now on.
+    /// The answer is here, with how many others listen on each of the rooms, in their order, where that is known. Returns
+    /// the wanted channels that are heard from now on.
     pub(super) fn confirmed(&mut self, others: Vec<Option<usize>>) -> Vec<(Topic, Option<usize>)> {
         let Some(UnderWay { direction, topics, .. }) = self.under_way.take() else { return Vec::new() };
         let mut heard = Vec::new();
-        for (topic, others) in topics.into_iter().zip(others.into_iter().chain(iter::repeat(None))) {
+        let mut others = others.into_iter();
+        for topic in topics {
+            let others = if topic.is_room() { others.next().flatten() } else { None };
             let Some(standing) = self.topics.get_mut(&topic) else { continue };
             match (direction, standing.wanted) {
                 (Direction::Subscribe, true) => {

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::*;
-use crate::ids::NodeId;
+use crate::ids::RoomId;
 
 fn topic(number: u64) -> Topic {
-    Topic::Node(NodeId(number))
+    Topic::Room(RoomId(Uuid::from_u128(number.into())))
 }
 
 #[test]

@@ -17,6 +17,16 @@ pub(super) enum Topic {
     User(UserId),
 }
 
+impl Topic {
+    /// Whether it is a room's.
+    pub(super) fn is_room(&self) -> bool {
+        match self {
+            Topic::Room(_) => true,
+            Topic::Nodes | Topic::Node(_) | Topic::User(_) => false,
+        }
+    }
+}
+
 /// The names under one prefix.
 pub(super) struct Names {
     prefix: String,
