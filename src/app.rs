@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
     net::TcpListener,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU16, Ordering},
     },
     time::Instant,
@@ -129,6 +129,7 @@ pub async fn start_among(
         store,
         config: Arc::new(config),
         metrics,
+        assistant: OnceLock::new(),
         clock: Clock,
         rates,
         started: Instant::now(),

@@ -36,6 +36,10 @@ pub enum ErrorCode {
     Conflict,
     /// In already.
     AlreadyMember,
+    /// As many people are in as may be.
+    SpaceFull,
+    /// The assistant can't answer now.
+    AiUnavailable,
     /// No such thing.
     NotFound,
     /// The database or a queue does not take more for the moment.
@@ -56,7 +60,7 @@ pub struct ErrorRow {
 
 impl ErrorCode {
     /// All codes, for tables and tests.
-    pub const ALL: [ErrorCode; 17] = [
+    pub const ALL: [ErrorCode; 19] = [
         ErrorCode::AuthenticationFailed,
         ErrorCode::PermissionDenied,
         ErrorCode::RateLimitExceeded,
@@ -71,6 +75,8 @@ impl ErrorCode {
         ErrorCode::VersionConflict,
         ErrorCode::Conflict,
         ErrorCode::AlreadyMember,
+        ErrorCode::SpaceFull,
+        ErrorCode::AiUnavailable,
         ErrorCode::NotFound,
         ErrorCode::ServiceUnavailable,
         ErrorCode::InternalError,
@@ -94,6 +100,8 @@ impl ErrorCode {
             C::VersionConflict => ("VERSION_CONFLICT", 409, Level::Debug),
             C::Conflict => ("CONFLICT", 409, Level::Debug),
             C::AlreadyMember => ("ALREADY_MEMBER", 409, Level::Debug),
+            C::SpaceFull => ("SPACE_FULL", 409, Level::Debug),
+            C::AiUnavailable => ("AI_UNAVAILABLE", 503, Level::Warn),
             C::NotFound => ("NOT_FOUND", 404, Level::Debug),
             C::ServiceUnavailable => ("SERVICE_UNAVAILABLE", 503, Level::Warn),
             C::InternalError => ("INTERNAL_ERROR", 500, Level::Error),

@@ -63,6 +63,74 @@ impl fmt::Display for UserId {
     }
 }
 
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $bad:ident, $most:expr, $sentence:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(Arc<str>);
+
+        #[doc = concat!("Why a string is no [`", stringify!($name), "`].")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+        #[error($sentence)]
+        pub struct $bad;
+
+        impl $name {
+            /// Checks length and characters.
+            pub fn new(text: impl Into<Arc<str>>) -> Result<$name, $bad> {
+                let text = text.into();
+                let length = text.chars().count();
+                if length == 0 || length > $most || text.chars().any(char::is_control) {
+                    return Err($bad);
+                }
+                Ok($name(text))
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $bad;
+
+            fn try_from(text: String) -> Result<$name, $bad> {
+                $name::new(text)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = $bad;
+
+            fn from_str(text: &str) -> Result<$name, $bad> {
+                $name::new(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// The name of an open room: a free string of 1–128 characters (docs/protocol.md, Rooms on demand). Cheap to clone.
+    RoomName,
+    BadRoomName,
+    limits::ROOM_NAME_CHARS_MAX,
+    "a room's name is 1 to 128 characters without control characters"
+);
+text_id!(
+    /// A shared sheet's id: a free string of 1–128 characters, the same sheet wherever it is said. Cheap to clone.
+    SheetId,
+    BadSheetId,
+    limits::SHEET_ID_CHARS_MAX,
+    "a sheet's id is 1 to 128 characters without control characters"
+);
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -108,6 +176,15 @@ uuid_id!(
 uuid_id!(
     /// A refresh token's own name (`jti`).
     TokenId
+);
+
+uuid_id!(
+    /// A stored notification.
+    NotificationId
+);
+uuid_id!(
+    /// An uploaded file.
+    FileId
 );
 
 /// One life of a node: random at every start, so that a node that comes back is another one. Shown as 16 hex digits.

@@ -13,6 +13,32 @@ pub const CHAT_CHARS_MAX: usize = 10_000;
 pub const USER_ID_CHARS_MAX: usize = 128;
 /// Characters of a room's, channel's or group's name.
 pub const ROOM_NAME_CHARS_MAX: usize = 128;
+/// Characters of a sheet's id.
+pub const SHEET_ID_CHARS_MAX: usize = 128;
+/// Columns of a sheet, as in the usual spreadsheets: `A` to `XFD`.
+pub const SHEET_COLUMNS_MAX: u32 = 16_384;
+/// Rows of a sheet, as in the usual spreadsheets.
+pub const SHEET_ROWS_MAX: u32 = 1_048_576;
+/// Characters of a cell's text, as in the usual spreadsheets.
+pub const CELL_TEXT_CHARS_MAX: usize = 32_767;
+/// Characters of a cell's formula, as in the usual spreadsheets.
+pub const FORMULA_CHARS_MAX: usize = 8_192;
+/// Cells in one bulk update.
+pub const CELLS_PER_UPDATE_MAX: usize = 1_000;
+/// Characters of the cell that a cursor is at, which may be any name that a client uses.
+pub const CURSOR_CELL_CHARS_MAX: usize = 64;
+/// Rooms that one socket may be in.
+pub const ROOMS_PER_SOCKET_MAX: usize = 100;
+/// Characters of a request's name at the assistant, of an upload's id, and of other names that clients choose.
+pub const CLIENT_NAME_CHARS_MAX: usize = 128;
+/// Characters of a question to the assistant.
+pub const QUESTION_CHARS_MAX: usize = 8_000;
+/// Characters of a file's name.
+pub const FILE_NAME_CHARS_MAX: usize = 255;
+/// Names in one list of a notification filter.
+pub const FILTER_NAMES_MAX: usize = 100;
+/// Characters of one of them.
+pub const FILTER_NAME_CHARS_MAX: usize = 64;
 /// Characters of a group's description.
 pub const DESCRIPTION_CHARS_MAX: usize = 2_000;
 /// Characters of a user name.

@@ -41,11 +41,11 @@ fn user(id: &str) -> UserId {
 }
 
 fn alice() -> Author {
-    Author { id: user(ALICE), username: "alice".into() }
+    Author::new(user(ALICE), "alice")
 }
 
 fn bob() -> Author {
-    Author { id: user(BOB), username: "bob".into() }
+    Author::new(user(BOB), "bob")
 }
 
 fn channel() -> Arc<RoomIdentity> {

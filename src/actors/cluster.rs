@@ -206,6 +206,9 @@ impl Handler<Heard> for Cluster {
             NodeWord::Closed { question, sockets } => self.closings.hear(question, sockets),
             NodeWord::Direct { .. }
             | NodeWord::Notice { .. }
+            | NodeWord::Personal { .. }
+            | NodeWord::Upload { .. }
+            | NodeWord::Status { .. }
             | NodeWord::Close { .. }
             | NodeWord::Revoke { .. }
             | NodeWord::Block { .. }

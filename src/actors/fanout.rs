@@ -14,6 +14,7 @@ use crate::{
         backlog::{Class, Frame},
         event::{Ephemeral, Event, EventBody, Reply},
         history::Logged,
+        upload::UploadPhase,
     },
     dialects::DialectKind,
     ids::{Seq, UserId},
@@ -90,16 +91,35 @@ impl Logged for Broadcast {
 /// a later one.
 fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
     match ephemeral {
-        Ephemeral::Typing { user, .. } => {
-            let mut key = FxHasher::default();
-            (event.room.id, &user.id).hash(&mut key);
-            Class::Ephemeral(key.finish())
-        }
+        Ephemeral::Typing { user, .. } => keyed((event.room.id, Kind::Typing, &user.id)),
+        // by whoever is named first, since the frame that replaces another must tell no less of that cursor
+        Ephemeral::CursorsMoved(moved) => keyed((event.room.id, Kind::Cursors, &moved.first.user.id)),
+        Ephemeral::Attended(_) => keyed((event.room.id, Kind::Attendance)),
         Ephemeral::UserJoined { .. }
         | Ephemeral::UserLeft { .. }
         | Ephemeral::Signal { .. }
+        | Ephemeral::StatusChanged { .. }
         | Ephemeral::Announced { .. } => Class::Durable,
+        Ephemeral::Upload { user, upload } => match upload.phase {
+            UploadPhase::Started { .. } | UploadPhase::Complete { .. } => Class::Durable,
+            UploadPhase::Progress { .. } => keyed((event.room.id, Kind::Upload, &user.id, &upload.file)),
+        },
     }
+}
+
+/// What of a room only the newest counts of.
+#[derive(Hash)]
+enum Kind {
+    Typing,
+    Cursors,
+    Attendance,
+    Upload,
+}
+
+fn keyed(key: impl Hash) -> Class {
+    let mut hasher = FxHasher::default();
+    key.hash(&mut hasher);
+    Class::Ephemeral(hasher.finish())
 }
 
 /// The frame of what one socket is told.

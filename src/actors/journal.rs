@@ -12,7 +12,7 @@ use actix::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::{
-    messages::{Barrier, Entry, Outcome, Settled},
+    messages::{Barrier, Entry, NotStored, Outcome, Settled},
     room::Room,
 };
 use crate::{
@@ -87,7 +87,7 @@ impl Journal {
     }
 
     /// Tells every room what became of its entries, in one message a room.
-    fn settle(&mut self, group: Vec<Queued>, results: Vec<Result<Seq, Refusal>>, ctx: &mut Context<Self>) {
+    fn settle(&mut self, group: Vec<Queued>, results: Vec<Result<Seq, NotStored>>, ctx: &mut Context<Self>) {
         self.settled += group.len() as u64;
         let mut rooms: FxHashMap<RoomId, (Addr<Room>, Vec<Outcome>)> = FxHashMap::default();
         for (Queued { entry, .. }, result) in group.into_iter().zip(results) {
@@ -134,7 +134,7 @@ async fn store_group(
     metrics: &Metrics,
     appends: &[Append],
     oldest: Instant,
-) -> Vec<Result<Seq, Refusal>> {
+) -> Vec<Result<Seq, NotStored>> {
     let mut attempt = Attempt::First;
     loop {
         let began = Instant::now();
@@ -149,12 +149,12 @@ async fn store_group(
             StoreError::Unavailable(why) => {
                 if oldest.elapsed() >= limits::STORE_PATIENCE {
                     log::warn!("event=appends_refused count={} why=\"{why}\"", appends.len());
-                    return appends.iter().map(|_| Err(Refusal::unanswered())).collect();
+                    return appends.iter().map(|_| Err(NotStored::Refused(Refusal::unanswered()))).collect();
                 }
                 attempt = Attempt::Again;
                 tokio::time::sleep(limits::STORE_RETRY.min(Duration::from_secs(1))).await;
             }
-            error if appends.len() == 1 => return vec![Err(refusal(&error))],
+            error if appends.len() == 1 => return vec![Err(NotStored::Refused(refusal(&error)))],
             error => {
                 log::warn!("event=group_split count={} why=\"{error}\"", appends.len());
                 return store_one_by_one(store, metrics, appends).await;
@@ -164,7 +164,7 @@ async fn store_group(
 }
 
 /// One entry of a group can't be stored: each is tried alone, so that only that one is refused.
-async fn store_one_by_one(store: &Store, metrics: &Metrics, appends: &[Append]) -> Vec<Result<Seq, Refusal>> {
+async fn store_one_by_one(store: &Store, metrics: &Metrics, appends: &[Append]) -> Vec<Result<Seq, NotStored>> {
     let mut results = Vec::with_capacity(appends.len());
     for append in appends {
         let began = Instant::now();
@@ -174,8 +174,8 @@ async fn store_one_by_one(store: &Store, metrics: &Metrics, appends: &[Append]) 
                 metrics.committed(1, began.elapsed());
                 Ok(seq)
             }
-            Ok(None) => Err(Refusal::internal()),
-            Err(error) => Err(refusal(&error)),
+            Ok(None) => Err(NotStored::Refused(Refusal::internal())),
+            Err(error) => Err(NotStored::Refused(refusal(&error))),
         });
     }
     results
@@ -208,7 +208,7 @@ impl Handler<Entry> for Journal {
         if self.queue.len() >= limits::JOURNAL_QUEUE_MAX {
             self.settled += 1;
             let room = entry.room.clone();
-            let outcomes = vec![Outcome { entry, result: Err(Refusal::unavailable()) }];
+            let outcomes = vec![Outcome { entry, result: Err(NotStored::Refused(Refusal::unavailable())) }];
             return self.tell(room, Settled { outcomes }, ctx);
         }
         self.queue.push_back(Queued { entry, since: Instant::now() });

@@ -9,6 +9,8 @@ mod across;
 
 pub use across::*;
 
+pub use crate::core::command::Resume;
+
 use super::{
     fanout::{Broadcast, Opening},
     hub::Hub,
@@ -19,9 +21,14 @@ use super::{
 };
 use crate::{
     core::{
+        assistant::Question,
         command::{ClientRef, Command, RawJson},
         event::{Reply, RoomIdentity},
+        personal::Personal,
+        presence::Status,
         profile::{Author, Profile},
+        sheet::CellConflict,
+        upload::Upload,
     },
     disconnect::Disconnect,
     error::Refusal,
@@ -194,6 +201,52 @@ pub struct Notify {
     pub at: Timestamp,
 }
 
+/// News for a user on every socket, wherever it is. Answers how many of them are here.
+#[derive(Message, Clone)]
+#[rtype(result = "usize")]
+pub struct ToUser {
+    /// For whom.
+    pub user: UserId,
+    /// What.
+    pub what: Arc<Personal>,
+    /// A socket here that knows it already.
+    pub but: Option<ConnKey>,
+}
+
+/// News of an upload, for the user's other sockets and for the rooms that the user is in, wherever these are.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct TellUpload {
+    /// Who uploads.
+    pub user: Author,
+    /// How far it is.
+    pub upload: Upload,
+    /// The socket that says so, if one does.
+    pub but: Option<ConnKey>,
+}
+
+/// What a user says about being there, for the rooms that the user is in, wherever these are.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct StatusIs {
+    /// Who.
+    pub user: Author,
+    /// What.
+    pub status: Status,
+}
+
+/// A socket left one of its rooms, and stays open.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct LeftRoom {
+    /// Whose.
+    pub user: UserId,
+    /// Which socket.
+    pub conn: ConnKey,
+    /// Which room.
+    pub room: RoomId,
+}
+
 /// An administrator's word for a room, wherever its members are.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
@@ -262,6 +315,45 @@ pub struct Overhear(pub Arc<Broadcast>);
 #[rtype(result = "()")]
 pub struct Notice(pub Arc<Reply>);
 
+/// News for the session's user.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct News(pub Arc<Personal>);
+
+// ---- to the assistant ----
+
+/// A user asks. Its answer comes as [`ToUser`].
+#[derive(Message, Clone)]
+#[rtype(result = "Result<(), Refusal>")]
+pub struct AskAssistant {
+    /// Who.
+    pub user: Author,
+    /// On which socket.
+    pub conn: ConnKey,
+    /// What.
+    pub question: Question,
+}
+
+/// The user wants no answer any more.
+#[derive(Message, Clone)]
+#[rtype(result = "bool")]
+pub struct CancelAsk {
+    /// Who.
+    pub user: UserId,
+    /// The client's name for the question.
+    pub request: Arc<str>,
+}
+
+/// The socket on which questions were asked has ended.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct AskerGone {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub conn: ConnKey,
+}
+
 // ---- to a room ----
 
 /// Another node came or went. The registry brings it to every room, a few at a time.
@@ -303,15 +395,12 @@ pub struct Join {
     pub hub: Addr<Hub>,
     /// From where it resumes, if it does.
     pub resume: Option<Resume>,
-}
-
-/// What a returning client has seen last.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Resume {
-    /// The last event it saw.
-    pub since: Seq,
-    /// Of which life of the sequence; absent in old clients, which mean the present one.
-    pub epoch: Option<Epoch>,
+    /// The request's name, where it was asked for by one.
+    pub reference: Option<ClientRef>,
+    /// What the user says about being there.
+    pub status: Status,
+    /// How many users may be in; absent: any number.
+    pub capacity: Option<u32>,
 }
 
 /// A socket leaves.
@@ -349,7 +438,16 @@ pub struct Outcome {
     /// What was handed in.
     pub entry: Entry,
     /// Its place, or why it has none.
-    pub result: Result<Seq, Refusal>,
+    pub result: Result<Seq, NotStored>,
+}
+
+/// Why something was not stored.
+#[derive(Clone, Debug)]
+pub enum NotStored {
+    /// It can't be, or not now.
+    Refused(Refusal),
+    /// Somebody else had changed these cells before.
+    Conflicts(Vec<CellConflict>),
 }
 
 /// The user may no longer be here.

@@ -3,27 +3,37 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU16, Ordering},
     },
     time::Instant,
 };
 
-use actix::Addr;
+use actix::{Addr, Recipient};
 use tokio::sync::Notify;
 
 use super::{
-    bridge::BridgeLink, cluster::Cluster, journal::Journal, outbox::ConnKey, presence::PresenceTracker,
+    bridge::BridgeLink,
+    cluster::Cluster,
+    journal::Journal,
+    messages::{AskAssistant, AskerGone, CancelAsk, StatusOf},
+    outbox::ConnKey,
+    presence::PresenceTracker,
     registry::Registry,
 };
 use crate::{
-    auth::tokens::Verifier,
+    auth::{
+        policy::{Action, Subject, may},
+        tokens::Verifier,
+    },
     config::{Config, Heartbeat},
-    core::rate::RateLimits,
+    core::{presence::Status, profile::Role, rate::RateLimits},
     dialects::DialectKind,
-    ids::{NodeId, Timestamp, UserId},
+    error::{ErrorCode, Refusal},
+    ids::{NodeId, RoomName, Timestamp, UserId},
+    limits,
     metrics::Metrics,
-    store::Store,
+    store::{OpenRoom, Store, StoreError},
 };
 
 /// One node.
@@ -46,6 +56,8 @@ pub struct Node {
     pub verifier: Arc<Verifier>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// The line to the assistant, once it works.
+    pub assistant: OnceLock<AssistantLine>,
     /// The wall clock.
     pub clock: Clock,
     /// The line to other nodes.
@@ -78,12 +90,55 @@ impl Node {
         self.draining.load(Ordering::Relaxed)
     }
 
+    /// What the user says about being there.
+    pub async fn status_of(&self, user: UserId) -> Status {
+        self.presence.send(StatusOf(user)).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default()
+    }
+
+    /// Finds an open room by its name, or makes it, for a user who wants in.
+    ///
+    /// # Errors
+    /// The refusal, where there is no such room, or no way in.
+    pub async fn open_room(&self, name: &RoomName, user: &UserId) -> Result<OpenRoom, Refusal> {
+        let found = match self.store.open_room(name, user).await {
+            Ok(Some(room)) => Ok(room),
+            Ok(None) if self.config.rooms.auto_create => self.store.create_open_room(name, user).await,
+            Ok(None) => {
+                let sentence =
+                    "There is no such room, and rooms are not made by joining them here; ask for one to be made";
+                return Err(Refusal::new(ErrorCode::RoomNotFound, sentence));
+            }
+            Err(error) => Err(error),
+        };
+        let room = found.map_err(|error| match error {
+            StoreError::Unavailable(_) => Refusal::unavailable(),
+            StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
+                log::error!("event=open_room_failed why=\"{error}\"");
+                Refusal::internal()
+            }
+        })?;
+        let subject = Subject { user, role: Role::User, rooms: None };
+        may(subject, Action::EnterOpen { visibility: room.visibility, membership: room.membership })?;
+        Ok(room)
+    }
+
     /// The heartbeat of a dialect's sockets.
     pub fn heartbeat(&self, dialect: DialectKind) -> &Heartbeat {
         match dialect {
-            DialectKind::Channel => &self.config.sockets.heartbeat,
+            DialectKind::Channel | DialectKind::Workspace => &self.config.sockets.heartbeat,
         }
     }
+}
+
+/// How sessions reach the assistant, which no actor here knows.
+#[derive(Clone)]
+pub struct AssistantLine {
+    /// For questions.
+    pub ask: Recipient<AskAssistant>,
+    /// For answers that are wanted no more.
+    pub cancel: Recipient<CancelAsk>,
+    /// For the end of a socket on which something was asked.
+    pub gone: Recipient<AskerGone>,
 }
 
 /// How an administrator's call reaches whoever takes the node out.

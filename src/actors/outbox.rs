@@ -83,7 +83,10 @@ impl Outbox {
             socket: RefCell::new(socket),
             waker: RefCell::new(Waker::noop().clone()),
             backlog: RefCell::default(),
-            early: RefCell::new(Some(Vec::new())),
+            early: RefCell::new(match owner.bound {
+                Bound::ToRoom => Some(Vec::new()),
+                Bound::ToNone => None,
+            }),
             state: Cell::new(State::Open),
             cut_at: Cell::new(0),
             heard: Cell::new(now),
@@ -355,6 +358,17 @@ pub struct Owner {
     pub user: UserId,
     /// What the socket speaks.
     pub dialect: DialectKind,
+    /// Whether a room opens the conversation.
+    pub bound: Bound,
     /// When the token expires.
     pub expires_at: Timestamp,
+}
+
+/// Whether a socket is bound to a room by its address, whose first word is to be the socket's first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// It is.
+    ToRoom,
+    /// It enters rooms as it likes, and is told things before.
+    ToNone,
 }

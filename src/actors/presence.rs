@@ -10,8 +10,8 @@ use rustc_hash::FxHashSet;
 use super::{
     bridge::{NodeWord, Reach, To},
     messages::{
-        CameElsewhere, CloseUser, CountOnline, KeepPlaces, PeerNews, PeerStands, RosterHeard, RosterVersion, Shared,
-        SharedWithOthers, SocketClosed, SocketOpened, SocketsOf, WhoIsOnline,
+        CameElsewhere, CloseUser, CountOnline, KeepPlaces, PeerNews, PeerStands, RosterHeard, RosterVersion, SetStatus,
+        Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsOf, StatusOf, WhoIsOnline,
     },
     node::{Clock, Node},
     outbox::ConnKey,
@@ -326,6 +326,26 @@ impl Handler<SocketsOf> for PresenceTracker {
 
     fn handle(&mut self, SocketsOf(user): SocketsOf, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.core.sockets_of(&user).to_vec())
+    }
+}
+
+impl Handler<StatusOf> for PresenceTracker {
+    type Result = MessageResult<StatusOf>;
+
+    fn handle(&mut self, StatusOf(user): StatusOf, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.core.status(&user).unwrap_or_default())
+    }
+}
+
+impl Handler<SetStatus> for PresenceTracker {
+    type Result = ();
+
+    fn handle(&mut self, SetStatus { user, status }: SetStatus, ctx: &mut Self::Context) {
+        self.core.set_status(&user, self.here, status);
+        if self.among_others().is_some() {
+            self.own.status(&user, status);
+            self.gather(ctx);
+        }
     }
 }
 

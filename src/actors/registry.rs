@@ -4,6 +4,7 @@
 mod across;
 mod healing;
 mod news;
+mod personal;
 
 use std::{sync::Arc, time::Instant};
 
@@ -71,8 +72,8 @@ struct Seat {
     conn: ConnKey,
     session: WeakAddr<Session>,
     told_to_go: ToldToGo,
-    /// The channel that it is in, or on the way into.
-    channel: Option<(RoomId, GroupId)>,
+    /// The rooms that it is in, or on the way into; of a channel with the group whose members may enter.
+    rooms: Vec<(RoomId, Option<GroupId>)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -231,7 +232,7 @@ impl Handler<SessionUp> for Registry {
         let Some(node) = self.node.clone() else { return };
         self.connections += 1;
         let user = self.user(&up.user);
-        user.sessions.push(Seat { conn: up.conn, session: up.session, told_to_go: ToldToGo::No, channel: None });
+        user.sessions.push(Seat { conn: up.conn, session: up.session, told_to_go: ToldToGo::No, rooms: Vec::new() });
         if user.sessions.len() == 1 {
             self.online += 1;
             node.metrics.users_online(self.online as usize);
@@ -269,11 +270,15 @@ impl Handler<JoinRoom> for Registry {
 
     fn handle(&mut self, ask: JoinRoom, _: &mut Self::Context) -> Self::Result {
         let id = ask.room.id;
-        if let RoomScope::Channel { group } = ask.room.scope
-            && let Some(user) = self.users.get_mut(&ask.join.user.id)
+        let group = match &ask.room.scope {
+            RoomScope::Channel { group } => Some(*group),
+            RoomScope::Direct { .. } | RoomScope::Open { .. } => None,
+        };
+        if let Some(user) = self.users.get_mut(&ask.join.user.id)
             && let Some(seat) = user.sessions.iter_mut().find(|seat| seat.conn == ask.join.conn)
         {
-            seat.channel = Some((id, group));
+            seat.rooms.retain(|(room, _)| *room != id);
+            seat.rooms.push((id, group));
         }
         if !self.rooms.contains_key(&id) {
             let (Some(arbiter), Some(node)) = (self.arbiter_of(id), self.node.clone()) else {

@@ -5,10 +5,13 @@ use serde::Deserialize;
 
 use super::tokens::Claims;
 use crate::{
-    core::{event::RoomIdentity, profile::Role},
+    core::{
+        event::{RoomIdentity, RoomScope},
+        profile::Role,
+    },
     error::{ErrorCode, Refusal},
-    ids::{RoomId, UserId},
-    store::GroupRole,
+    ids::{RoomId, RoomName, UserId},
+    store::{GroupRole, RoomRole, Visibility},
 };
 
 /// Who asks.
@@ -38,6 +41,23 @@ pub enum Action<'a> {
         room: RoomId,
         /// Its two sides.
         sides: &'a [UserId; 2],
+    },
+    /// Speak of an open room by its name.
+    NameRoom {
+        /// Which.
+        name: &'a RoomName,
+    },
+    /// Enter an open room.
+    EnterOpen {
+        /// Whether everybody may.
+        visibility: Visibility,
+        /// What the user is in it.
+        membership: Option<RoomRole>,
+    },
+    /// Change an open room, or who its members are.
+    ManageRoom {
+        /// What the user is in it.
+        membership: Option<RoomRole>,
     },
     /// Make a group.
     CreateGroup,
@@ -85,6 +105,12 @@ pub enum Denied {
     /// For owners alone.
     #[error("Only the group's owner may do this; ask the owner")]
     NotTheOwner,
+    /// A private room.
+    #[error("This room is private, and only its members may enter; ask its owner to add you")]
+    NotInvited,
+    /// Somebody else's room.
+    #[error("Only the room's owner and administrators may do this; ask one of them")]
+    NotYourRoom,
     /// Somebody else's conversation.
     #[error("Only the two users of a conversation may enter it")]
     NotYourConversation,
@@ -113,6 +139,18 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
         Action::EnterDirect { room, sides } => {
             open(sides.contains(subject.user), Denied::NotYourConversation)?;
             within_rooms(subject, room)
+        }
+        Action::NameRoom { name } => match subject.rooms {
+            None => Ok(()),
+            Some(rooms) => open(rooms.iter().any(|pattern| pattern.matches(name.as_str())), Denied::Confined),
+        },
+        Action::EnterOpen { visibility, membership } => match visibility {
+            Visibility::Open => Ok(()),
+            Visibility::Private => open(membership.is_some(), Denied::NotInvited),
+        },
+        Action::ManageRoom { membership } => {
+            unconfined(subject)?;
+            open(subject.role == Role::Admin || membership == Some(RoomRole::Owner), Denied::NotYourRoom)
         }
         Action::ViewGroup { membership } => {
             open(membership.is_some() || subject.role == Role::Admin, Denied::NotAMember)
@@ -182,7 +220,13 @@ fn within(rooms: &[RoomPattern], room: RoomId) -> Result<(), Denied> {
 pub fn may_name_room(claims: &Claims, room: &RoomIdentity) -> Result<(), Refusal> {
     match claims.rooms.as_deref() {
         None => Ok(()),
-        Some(rooms) => within(rooms, room.id).map_err(Refusal::from),
+        Some(rooms) => match &room.scope {
+            RoomScope::Channel { .. } | RoomScope::Direct { .. } => within(rooms, room.id),
+            RoomScope::Open { name } => {
+                open(rooms.iter().any(|pattern| pattern.matches(name.as_str())), Denied::Confined)
+            }
+        }
+        .map_err(Refusal::from),
     }
 }
 

@@ -7,6 +7,7 @@ mod listen;
 mod node;
 mod origins;
 mod proxies;
+mod rooms;
 mod secret;
 mod sockets;
 mod storage;
@@ -23,6 +24,7 @@ pub use self::{
     node::{Logging, Node},
     origins::Origins,
     proxies::TrustedProxies,
+    rooms::Rooms,
     secret::Secret,
     sockets::{Heartbeat, Rates, Sockets},
     storage::{DatabaseUrl, Storage},
@@ -43,6 +45,8 @@ pub struct Config {
     pub auth: Auth,
     /// What a socket may do and how long it may be silent.
     pub sockets: Sockets,
+    /// What open rooms are like.
+    pub rooms: Rooms,
     /// How much a user may ask.
     pub rates: Rates,
     /// What is logged.
@@ -73,6 +77,7 @@ impl Config {
             cluster: Cluster::read(&variables)?,
             auth,
             sockets: Sockets::read(&variables)?,
+            rooms: Rooms::read(&variables)?,
             rates: Rates::read(&variables)?,
             logging: Logging::read(&variables)?,
             node: Node::read(&variables)?,
@@ -88,6 +93,7 @@ impl Config {
         self.cluster.describe(&mut lines);
         self.auth.describe(&mut lines);
         self.sockets.describe(&mut lines);
+        self.rooms.describe(&mut lines);
         self.rates.describe(&mut lines);
         self.logging.describe(&mut lines);
         self.node.describe(&mut lines);

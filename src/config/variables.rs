@@ -81,6 +81,16 @@ impl<'a> Variables<'a> {
         self.number(name, range, default, &format!("milliseconds, such as {default}")).map(Duration::from_millis)
     }
 
+    /// Yes or no.
+    pub(super) fn boolean(&self, name: &'static str, default: bool) -> Result<bool, ConfigError> {
+        let Some(text) = self.text(name) else { return Ok(default) };
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _other => Err(ConfigError::value(name, &text, "is neither true nor false; set it to one of them")),
+        }
+    }
+
     /// The parts of a comma list, without empty ones.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();

@@ -3,10 +3,20 @@
 
 use std::sync::Arc;
 
-use crate::ids::UserId;
+use serde::{Deserialize, Serialize};
 
-/// A JSON value exactly as the client wrote it, known to be well-formed. Relayed, never looked into.
-#[derive(Clone, PartialEq, Eq, Debug)]
+use crate::{
+    core::{
+        assistant::Question, cursor::Cursor, notification::NotificationFilter, presence::Status, sheet::Cell,
+        upload::UploadPhase,
+    },
+    ids::{Epoch, FileId, RoomName, Seq, SheetId, UserId},
+};
+
+/// A JSON value exactly as the client wrote it, known to be well-formed. Relayed, never looked into. In the log and
+/// between nodes it travels as a string.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct RawJson(Arc<str>);
 
 impl RawJson {
@@ -33,7 +43,16 @@ pub struct Request {
     pub command: Command,
 }
 
-/// What a client may ask. Commands without a room mean the one that the socket is bound to.
+/// What a returning client has seen last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resume {
+    /// The last event it saw.
+    pub since: Seq,
+    /// Of which life of the sequence; absent in old clients, which mean the present one.
+    pub epoch: Option<Epoch>,
+}
+
+/// What a client may ask. Commands without a room mean the one that the socket is bound to, or that it joined last.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
     /// Are you there?
@@ -49,6 +68,8 @@ pub enum Command {
         addressed: Addressed,
         /// The text, within limits.
         content: Arc<str>,
+        /// Uploaded files that go with it.
+        attachments: Vec<FileId>,
     },
     /// The user began or stopped typing.
     SetTyping {
@@ -56,6 +77,8 @@ pub enum Command {
         addressed: Addressed,
         /// Which of the two.
         typing: Typing,
+        /// In which cell, by the client's own name.
+        cell: Option<Arc<str>>,
     },
     /// A WebRTC signal for one user in the room.
     Signal {
@@ -65,6 +88,60 @@ pub enum Command {
         target: Option<UserId>,
         /// Relayed unchanged.
         data: RawJson,
+    },
+    /// Enter an open room, made at the first need.
+    Join {
+        /// Which.
+        room: RoomName,
+        /// From where the client resumes, if it does.
+        resume: Option<Resume>,
+    },
+    /// Leave it.
+    Leave {
+        /// Which.
+        room: RoomName,
+    },
+    /// The user points somewhere.
+    MoveCursor {
+        /// In which room; absent: the one joined last.
+        room: Option<RoomName>,
+        /// Where.
+        cursor: Cursor,
+    },
+    /// What the user says about being there.
+    SetStatus {
+        /// What.
+        status: Status,
+    },
+    /// Change cells of a sheet: all of them, or none.
+    UpdateCells {
+        /// Which sheet.
+        sheet: SheetId,
+        /// Which room it belongs to; absent: the one that it was first written in, or else the one joined last.
+        room: Option<RoomName>,
+        /// Each cell once, with the version that the client saw last.
+        cells: Vec<Cell>,
+    },
+    /// Ask the assistant.
+    Ask(Question),
+    /// An answer is wanted no more.
+    CancelAsk {
+        /// The client's name for the question.
+        request: Arc<str>,
+    },
+    /// Which notifications this socket wants from now on.
+    FilterNotifications(NotificationFilter),
+    /// A notification was read.
+    ReadNotification {
+        /// Its id, as the client wrote it.
+        id: Arc<str>,
+    },
+    /// How far an upload is.
+    TellUpload {
+        /// The client's own name for the file.
+        file: Arc<str>,
+        /// How far it is.
+        phase: UploadPhase,
     },
 }
 
@@ -84,8 +161,21 @@ impl Command {
     pub const fn charge(&self) -> Charge {
         match self {
             Command::Ping => Charge::Free,
-            Command::AuthRefresh { .. } | Command::SendMessage { .. } => Charge::Request,
-            Command::SetTyping { .. } => Charge::Ephemeral,
+            Command::AuthRefresh { .. }
+            | Command::SendMessage { .. }
+            | Command::Join { .. }
+            | Command::Leave { .. }
+            | Command::SetStatus { .. }
+            | Command::UpdateCells { .. }
+            | Command::Ask(_)
+            | Command::CancelAsk { .. }
+            | Command::FilterNotifications(_)
+            | Command::ReadNotification { .. } => Charge::Request,
+            Command::SetTyping { .. } | Command::MoveCursor { .. } => Charge::Ephemeral,
+            Command::TellUpload { phase, .. } => match phase {
+                UploadPhase::Started { .. } | UploadPhase::Complete { .. } => Charge::Request,
+                UploadPhase::Progress { .. } => Charge::Ephemeral,
+            },
             Command::Signal { kind, .. } => match kind {
                 SignalKind::Offer | SignalKind::Answer => Charge::Request,
                 SignalKind::IceCandidate => Charge::Ephemeral,
@@ -95,12 +185,17 @@ impl Command {
 }
 
 /// To whom a client says something. A private word sent into a channel by mistake must not be told there.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Addressed {
     /// All who are in the channel.
     Channel,
     /// The other side of a direct conversation.
     Partner,
+    /// All who are in an open room.
+    Room {
+        /// Which; absent: the one joined last.
+        room: Option<RoomName>,
+    },
 }
 
 /// Whether somebody types.

@@ -8,10 +8,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     core::{
         command::{Addressed, ClientRef, RawJson, SignalKind, Typing},
+        cursor::{Cursor, Pointed},
+        personal::Personal,
+        presence::Status,
         profile::Author,
+        sheet::{Cell, CellConflict},
+        upload::Upload,
     },
     error::Refusal,
-    ids::{Epoch, EventId, GroupId, RoomId, Seq, Timestamp, UserId},
+    ids::{Epoch, EventId, FileId, GroupId, RoomId, RoomName, Seq, SheetId, Timestamp, UserId},
 };
 
 /// What kind of room it is, with what that kind is made of.
@@ -27,21 +32,38 @@ pub enum RoomScope {
         /// Both sides; the same user twice for notes to oneself.
         users: [UserId; 2],
     },
+    /// A room that anybody makes by its name (docs/protocol.md, Rooms on demand).
+    Open {
+        /// What clients call it.
+        name: RoomName,
+    },
 }
 
 impl RoomScope {
     /// Whether what is addressed so belongs into this kind of room.
-    pub const fn takes(&self, addressed: Addressed) -> bool {
+    pub const fn takes(&self, addressed: &Addressed) -> bool {
         match (self, addressed) {
-            (RoomScope::Channel { .. }, Addressed::Channel) | (RoomScope::Direct { .. }, Addressed::Partner) => true,
-            (RoomScope::Channel { .. }, Addressed::Partner) | (RoomScope::Direct { .. }, Addressed::Channel) => false,
+            (RoomScope::Channel { .. }, Addressed::Channel)
+            | (RoomScope::Direct { .. }, Addressed::Partner)
+            | (RoomScope::Open { .. }, Addressed::Room { .. }) => true,
+            (RoomScope::Channel { .. }, Addressed::Partner | Addressed::Room { .. })
+            | (RoomScope::Direct { .. }, Addressed::Channel | Addressed::Room { .. })
+            | (RoomScope::Open { .. }, Addressed::Channel | Addressed::Partner) => false,
+        }
+    }
+
+    /// What clients call an open room.
+    pub const fn name(&self) -> Option<&RoomName> {
+        match self {
+            RoomScope::Channel { .. } | RoomScope::Direct { .. } => None,
+            RoomScope::Open { name } => Some(name),
         }
     }
 
     /// In a direct conversation the other side.
     pub fn partner_of(&self, user: &UserId) -> Option<&UserId> {
         match self {
-            RoomScope::Channel { .. } => None,
+            RoomScope::Channel { .. } | RoomScope::Open { .. } => None,
             RoomScope::Direct { users: [first, second] } => Some(if first == user { second } else { first }),
         }
     }
@@ -93,7 +115,32 @@ pub enum Durable {
         sender: Author,
         /// The text.
         content: Arc<str>,
+        /// Uploaded files that go with it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attachments: Vec<Attachment>,
     },
+    /// Cells of a shared sheet changed, all at once.
+    CellsUpdated {
+        /// Which sheet.
+        sheet: SheetId,
+        /// Who changed them.
+        author: Author,
+        /// Each as it is now.
+        cells: Vec<Cell>,
+    },
+}
+
+/// An uploaded file that goes with a message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Which.
+    pub file: FileId,
+    /// Its name.
+    pub filename: Arc<str>,
+    /// How large it is.
+    pub size_bytes: u64,
+    /// What it is.
+    pub mime_type: Arc<str>,
 }
 
 /// An event that is not stored.
@@ -115,6 +162,26 @@ pub enum Ephemeral {
         user: Author,
         /// Which of the two.
         typing: Typing,
+        /// In which cell, by the client's own name.
+        cell: Option<Arc<str>>,
+    },
+    /// Cursors moved.
+    CursorsMoved(Arc<CursorsMoved>),
+    /// A user says something else about being there.
+    StatusChanged {
+        /// Who.
+        user: Author,
+        /// What.
+        status: Status,
+    },
+    /// Who is in the room, after somebody came or went.
+    Attended(Arc<Attendance>),
+    /// A member uploads a file.
+    Upload {
+        /// Who.
+        user: Author,
+        /// How far it is.
+        upload: Upload,
     },
     /// A WebRTC signal.
     Signal {
@@ -130,6 +197,39 @@ pub enum Ephemeral {
         /// As it was written.
         data: RawJson,
     },
+}
+
+/// Who moved the cursor since the last such word, each at the newest place.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CursorsMoved {
+    /// Who has waited longest to be named first: clients that know of one cursor a frame see all in turn.
+    pub first: Pointed,
+    /// Everybody who moved, if that is anybody else.
+    pub moved: Vec<Pointed>,
+}
+
+/// Who is in an open room, and what goes on there.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Attendance {
+    /// Each user once; cut at `ONLINE_USERS_LISTED_MAX`.
+    pub users: Vec<Attendee>,
+    /// How many there are.
+    pub total: usize,
+    /// Sheets changed lately, the latest first.
+    pub active_sheets: Vec<SheetId>,
+}
+
+/// A user in an open room.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Attendee {
+    /// Who.
+    pub user: Author,
+    /// What the user says about being there.
+    pub status: Status,
+    /// Where the user pointed last.
+    pub cursor: Option<Cursor>,
+    /// When the user did something there last.
+    pub last_seen: Timestamp,
 }
 
 /// What one socket is told, and nobody else.
@@ -158,6 +258,24 @@ pub enum Reply {
         /// When the new token ends.
         expires_at: Timestamp,
     },
+    /// It is done; nothing durable was made of it.
+    Done {
+        /// The request's.
+        reference: ClientRef,
+    },
+    /// Somebody else had changed these cells before; nothing was changed.
+    VersionConflict {
+        /// The request's.
+        reference: Option<ClientRef>,
+        /// Which sheet.
+        sheet: SheetId,
+        /// Each of them as it is.
+        conflicts: Vec<CellConflict>,
+        /// When.
+        at: Timestamp,
+    },
+    /// News for the user on every socket.
+    Personal(Arc<Personal>),
     /// A refusal.
     Error {
         /// The request's.
@@ -197,6 +315,8 @@ pub enum Reply {
 /// What a newcomer learns first.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entered {
+    /// The request's, where one was made.
+    pub reference: Option<ClientRef>,
     /// Which room.
     pub room: Arc<RoomIdentity>,
     /// The newcomer.
@@ -211,4 +331,6 @@ pub struct Entered {
     pub seq: Seq,
     /// Its epoch.
     pub epoch: Epoch,
+    /// What goes on there, in an open room.
+    pub attendance: Option<Arc<Attendance>>,
 }

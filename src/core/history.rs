@@ -4,7 +4,10 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
-    core::event::{Durable, Event, EventBody},
+    core::{
+        event::{Durable, Event, EventBody},
+        sheet::Cell,
+    },
     ids::Seq,
 };
 
@@ -28,6 +31,12 @@ impl Logged for Event {
     fn size_bytes(&self) -> usize {
         let text = match &self.body {
             EventBody::Durable { what: Durable::MessageSent { content, .. }, .. } => content.len(),
+            EventBody::Durable { what: Durable::CellsUpdated { cells, .. }, .. } => {
+                let of = |cell: &Cell| {
+                    size_of::<Cell>() + cell.value.as_str().len() + cell.formula.as_deref().map_or(0, str::len)
+                };
+                cells.iter().map(of).sum()
+            }
             EventBody::Ephemeral(_) => 0,
         };
         size_of::<Event>() + text

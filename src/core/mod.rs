@@ -1,19 +1,25 @@
 //! What must be right, as plain state machines: input and `now` go in, effects come out. No actix, no I/O, no clock,
 //! no JSON, no log here, so that everything runs under seeded, replayable simulation.
 
+pub mod assistant;
 pub mod backlog;
 pub mod command;
 pub mod cork;
+pub mod cursor;
 pub mod elsewhere;
 pub mod event;
 pub mod history;
+pub mod notification;
 pub mod peers;
+pub mod personal;
 pub mod presence;
 pub mod profile;
 pub mod rate;
 pub mod room;
 pub mod roster;
+pub mod sheet;
 pub mod steady;
+pub mod upload;
 
 #[cfg(test)]
 mod simulation;

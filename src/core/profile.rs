@@ -65,11 +65,21 @@ pub struct Author {
     pub id: UserId,
     /// Under which name at that moment.
     pub username: Arc<str>,
+    /// The address, where members of an open room are told of each other; nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Arc<str>>,
+}
+
+impl Author {
+    /// Without an address.
+    pub fn new(id: UserId, username: impl Into<Arc<str>>) -> Author {
+        Author { id, username: username.into(), email: None }
+    }
 }
 
 impl Profile {
     /// The part that events carry.
     pub fn author(&self) -> Author {
-        Author { id: self.id.clone(), username: self.username.clone() }
+        Author::new(self.id.clone(), self.username.clone())
     }
 }

@@ -12,6 +12,8 @@ pub enum Endpoint {
     Channel(RoomId),
     /// `/ws/dm/{other_user_id}`.
     Direct(UserId),
+    /// `/api/v1/ws`.
+    Workspace,
 }
 
 /// Why an address is no endpoint.
@@ -33,13 +35,17 @@ impl Endpoint {
             let user = decoded(id).and_then(|id| UserId::new(id).ok());
             return user.map(Endpoint::Direct).ok_or(NoEndpoint::NoSuchRoom);
         }
-        Err(NoEndpoint::Unknown)
+        match path {
+            "/api/v1/ws" | "/api/v1/ws/" => Ok(Endpoint::Workspace),
+            _ => Err(NoEndpoint::Unknown),
+        }
     }
 
     /// What is spoken there.
     pub const fn dialect(&self) -> DialectKind {
         match self {
             Endpoint::Channel(_) | Endpoint::Direct(_) => DialectKind::Channel,
+            Endpoint::Workspace => DialectKind::Workspace,
         }
     }
 }

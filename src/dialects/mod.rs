@@ -12,22 +12,26 @@ use crate::{
 pub mod channel;
 pub mod endpoints;
 mod json;
+pub mod workspace;
 
 /// Which dialect a socket speaks. Its number is the place of its encoding in a shared broadcast.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DialectKind {
     /// Channels and direct messages: `/ws/channel/{channel_id}`, `/ws/dm/{other_user_id}`.
     Channel = 0,
+    /// Many rooms, cursors, sheets, the assistant: `/api/v1/ws`.
+    Workspace = 1,
 }
 
 impl DialectKind {
     /// How many there are.
-    pub const COUNT: usize = 1;
+    pub const COUNT: usize = 2;
 
     /// The dialect itself.
     pub fn dialect(self) -> &'static dyn Dialect {
         match self {
             DialectKind::Channel => &channel::Channel,
+            DialectKind::Workspace => &workspace::Workspace,
         }
     }
 }

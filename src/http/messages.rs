@@ -87,7 +87,7 @@ async fn of_conversation(
     };
     match &room.scope {
         RoomScope::Direct { users } => user.may(Action::EnterDirect { room: room.id, sides: users })?,
-        RoomScope::Channel { .. } => return Err(ApiError::no_such_user()),
+        RoomScope::Channel { .. } | RoomScope::Open { .. } => return Err(ApiError::no_such_user()),
     }
     page(&site, room.id, &room.scope, request.query_string()).await
 }

@@ -101,7 +101,8 @@ impl Entry {
         let payload = serde_json::to_string(what)
             .map_err(|error| StoreError::Fault(format!("an event can't be written as JSON: {error}")))?;
         let message = match what {
-            Durable::MessageSent { sender, content } => Some(MessageText {
+            Durable::CellsUpdated { .. } => None,
+            Durable::MessageSent { sender, content, .. } => Some(MessageText {
                 sender_id: sender.id.to_string(),
                 sender_username: sender.username.to_string(),
                 content: content.to_string(),
@@ -123,13 +124,15 @@ impl Entry {
 const fn kind(what: &Durable) -> &'static str {
     match what {
         Durable::MessageSent { .. } => "message_sent",
+        Durable::CellsUpdated { .. } => "cells_updated",
     }
 }
 
 /// The event without what cannot be stored; `None` if it is fine as it is, as nearly all are.
 fn made_storable(what: &Durable) -> Option<Durable> {
     match what {
-        Durable::MessageSent { sender, content } => {
+        Durable::CellsUpdated { .. } => None,
+        Durable::MessageSent { sender, content, attachments } => {
             let mut sender = sender.clone();
             let (name, text) = (storable(&sender.username), storable(content));
             if matches!((&name, &text), (std::borrow::Cow::Borrowed(_), std::borrow::Cow::Borrowed(_))) {
@@ -137,7 +140,7 @@ fn made_storable(what: &Durable) -> Option<Durable> {
             }
             let content = text.into();
             sender.username = name.into();
-            Some(Durable::MessageSent { sender, content })
+            Some(Durable::MessageSent { sender, content, attachments: attachments.clone() })
         }
     }
 }

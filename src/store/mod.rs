@@ -29,7 +29,7 @@ use self::gather::Gather;
 pub use self::{error::StoreError, records::*};
 use crate::{
     core::profile::Profile,
-    ids::{RoomId, UserId},
+    ids::{RoomId, RoomName, UserId},
     limits,
 };
 
@@ -93,6 +93,7 @@ struct Door {
     users: Gather<UserId, Option<Profile>>,
     channels: Gather<(RoomId, UserId), Option<ChannelAccess>>,
     heads: Gather<RoomId, Option<RoomHead>>,
+    opens: Gather<(RoomName, UserId), Option<OpenRoom>>,
 }
 
 #[derive(Clone)]
@@ -175,6 +176,7 @@ impl Store {
 impl Door {
     fn new(threads: &Threads, database: &Database) -> Door {
         let (of_users, of_channels, of_rooms) = (database.clone(), database.clone(), database.clone());
+        let of_opens = database.clone();
         Door {
             users: Gather::start(threads, move |ids| {
                 let database = of_users.clone();
@@ -187,6 +189,10 @@ impl Door {
             heads: Gather::start(threads, move |ids| {
                 let database = of_rooms.clone();
                 async move { on!(database, read, rooms::each_head(&ids)) }
+            }),
+            opens: Gather::start(threads, move |asked| {
+                let database = of_opens.clone();
+                async move { on!(database, read, open_rooms::accesses(&asked)) }
             }),
         }
     }

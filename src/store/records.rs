@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     core::{
-        event::Durable,
+        event::{Durable, RoomIdentity},
         profile::{Author, Profile},
     },
     ids::{Epoch, EventId, GroupId, RoomId, Seq, Timestamp, TokenId, UserId},
@@ -177,6 +177,58 @@ pub struct Channel {
     pub name: String,
     /// What is carried.
     pub medium: ChannelMedium,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Who may enter an open room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Visibility {
+    /// Everybody.
+    Open,
+    /// Its members.
+    Private,
+}
+
+impl Visibility {
+    /// As on the wire and in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Visibility::Open => "open",
+            Visibility::Private => "private",
+        }
+    }
+
+    /// The visibility of that name.
+    pub fn from_name(name: &str) -> Option<Visibility> {
+        [Visibility::Open, Visibility::Private].into_iter().find(|visibility| visibility.name() == name)
+    }
+}
+
+/// What somebody is in an open room.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum RoomRole {
+    /// May enter it when it is private.
+    Member,
+    /// Made it, and may change it.
+    Owner,
+}
+
+/// An open room, and what the asking user is in it.
+#[derive(Clone, Debug)]
+pub struct OpenRoom {
+    /// Which.
+    pub identity: RoomIdentity,
+    /// What people see.
+    pub title: String,
+    /// Who may enter.
+    pub visibility: Visibility,
+    /// How many users may be in; absent: any number.
+    pub capacity: Option<u32>,
+    /// Who made it.
+    pub owner: Option<UserId>,
+    /// What the asking user is in it.
+    pub membership: Option<RoomRole>,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -1,9 +1,9 @@
 //! Rooms: who may enter, which conversation it is, and where its sequence stands.
 
-use super::{ChannelAccess, RoomActivity, RoomHead, Store, StoreError, run};
+use super::{ChannelAccess, OpenRoom, RoomActivity, RoomHead, Store, StoreError, run};
 use crate::{
     core::event::{RoomIdentity, RoomScope},
-    ids::{RoomId, UserId},
+    ids::{RoomId, RoomName, SheetId, UserId},
 };
 
 impl Store {
@@ -25,6 +25,22 @@ impl Store {
         let [first, second] = users;
         let id = run!(self, write, rooms::create_direct(&first, &second))?;
         Ok(RoomIdentity { id, scope })
+    }
+
+    /// An open room by its name, and what the user is in it.
+    pub async fn open_room(&self, name: &RoomName, user: &UserId) -> Result<Option<OpenRoom>, StoreError> {
+        self.shared.door.opens.get((name.clone(), user.clone())).await
+    }
+
+    /// Makes an open room, or finds the one that somebody else has just made.
+    pub async fn create_open_room(&self, name: &RoomName, owner: &UserId) -> Result<OpenRoom, StoreError> {
+        let (name, owner) = (name.clone(), owner.clone());
+        run!(self, write, open_rooms::create(&name, &owner))
+    }
+
+    /// The room that a sheet was first written in.
+    pub async fn sheet_room(&self, _: &SheetId) -> Result<Option<RoomName>, StoreError> {
+        Ok(None)
     }
 
     /// Where the room's sequence stands.

@@ -63,9 +63,10 @@ pub async fn admit(worker: &Worker, asking: Asking<'_>) -> Result<Admitted, Refu
     let claims = identified.claims;
     let (profile, quota) = welcome(worker, &claims).await?;
     let room = authorise(&worker.node.store, &claims, &profile, &endpoint).await?;
-    let binding = Binding { room: Arc::new(room), resume };
+    let binding = room.map(|room| Binding { room: Arc::new(room), resume });
     let dialect = endpoint.dialect();
-    let visitor = Visitor { profile, quota, dialect, expires_at: claims.expires_at, binding };
+    let confined = claims.rooms.map(Into::into);
+    let visitor = Visitor { profile, quota, dialect, expires_at: claims.expires_at, confined, binding };
     Ok(Admitted { visitor, place: identified.place })
 }
 
@@ -131,13 +132,13 @@ async fn profile_of(store: &Store, claims: &Claims) -> Result<Profile, Refusal> 
     store.provision_user(&claims.token_user()).await.map_err(store_refusal)
 }
 
-/// Finds the room and checks the right to it.
+/// Finds the room that the address names, if it names one, and checks the right to it.
 async fn authorise(
     store: &Store,
     claims: &Claims,
     profile: &Profile,
     endpoint: &Endpoint,
-) -> Result<RoomIdentity, Refusal> {
+) -> Result<Option<RoomIdentity>, Refusal> {
     let role = if claims.role == Some(Role::Admin) { Role::Admin } else { profile.role };
     let subject = Subject { user: &profile.id, role, rooms: claims.rooms.as_deref() };
     match endpoint {
@@ -145,7 +146,7 @@ async fn authorise(
             let found = store.channel_access(*room, &profile.id).await.map_err(store_refusal)?;
             let (channel, membership) = found.ok_or_else(no_such_room)?;
             may(subject, Action::EnterChannel { room: *room, membership })?;
-            Ok(RoomIdentity { id: channel.id, scope: RoomScope::Channel { group: channel.group } })
+            Ok(Some(RoomIdentity { id: channel.id, scope: RoomScope::Channel { group: channel.group } }))
         }
         Endpoint::Direct(partner) => {
             let room = store.direct_room(&profile.id, partner).await.map_err(|error| match error {
@@ -157,8 +158,9 @@ async fn authorise(
             if let RoomScope::Direct { users } = &room.scope {
                 may(subject, Action::EnterDirect { room: room.id, sides: users })?;
             }
-            Ok(room)
+            Ok(Some(room))
         }
+        Endpoint::Workspace => Ok(None),
     }
 }
 

@@ -56,7 +56,7 @@ fn refuse(worker: &Rc<Worker>, refusal: &Refusal) -> HttpResponse {
 pub fn mount(node: &Arc<Node>) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let node = node.clone();
     move |app| {
-        for path in ["/ws/channel/{tail:.*}", "/ws/dm/{tail:.*}"] {
+        for path in ["/ws/channel/{tail:.*}", "/ws/dm/{tail:.*}", "/api/v1/ws"] {
             let node = node.clone();
             app.route(path, web::get().to(move |request, payload| serve(request, payload, node.clone())));
         }

@@ -115,8 +115,8 @@ pub fn user(id: &str) -> UserId {
 }
 
 pub fn event(room: RoomId, seq: i64) -> RoomWord {
-    let sender = Author { id: user("alice"), username: "alice".into() };
-    let what = Durable::MessageSent { sender, content: "hello".into() };
+    let sender = Author::new(user("alice"), "alice");
+    let what = Durable::MessageSent { sender, content: "hello".into(), attachments: Vec::new() };
     let scope = RoomScope::Channel { group: GroupId::generate() };
     let body = EventBody::Durable { seq: Seq(seq), id: EventId::generate(), what };
     let room = Arc::new(RoomIdentity { id: room, scope });

@@ -275,7 +275,7 @@ pub fn message(room: RoomId, sender: &Profile, text: &str) -> Append {
         room,
         id: EventId::generate(),
         at: Timestamp { unix_ms: 1_790_000_000_123 },
-        what: Durable::MessageSent { sender: sender.author(), content: text.into() }.into(),
+        what: Durable::MessageSent { sender: sender.author(), content: text.into(), attachments: Vec::new() }.into(),
         queue_for: Vec::new(),
     }
 }
@@ -289,5 +289,6 @@ pub fn message_for(room: RoomId, sender: &Profile, text: &str, absent: &[&UserId
 pub fn text(what: &Durable) -> &str {
     match what {
         Durable::MessageSent { content, .. } => content,
+        Durable::CellsUpdated { .. } => panic!("cells instead of a message"),
     }
 }

@@ -16,13 +16,17 @@ use crate::{
     },
     core::{
         command::{RawJson, SignalKind, Typing},
+        cursor::Pointed,
         elsewhere::PartWord,
-        event::{Durable, Ephemeral, Event, EventBody, RoomIdentity, RoomScope},
+        event::{Attendee, Durable, Ephemeral, Event, EventBody, RoomIdentity, RoomScope},
         peers::Beat,
+        personal::Personal,
+        presence::Status,
         profile::Author,
         roster::RosterWord,
+        upload::Upload,
     },
-    ids::{EventId, GroupId, NodeId, RoomId, Seq, Timestamp, UserId},
+    ids::{EventId, GroupId, NodeId, RoomId, RoomName, Seq, Timestamp, UserId},
     limits,
 };
 
@@ -54,6 +58,16 @@ struct ItemForm<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expel: Option<UserForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    cursors: Option<Vec<Pointed>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attending: Option<Vec<Attendee>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    personal: Option<PersonalForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    upload: Option<UploadForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<StatusForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     beat: Option<Beat>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     roster: Option<RosterWord>,
@@ -78,6 +92,24 @@ struct ItemForm<'a> {
 #[derive(Serialize, Deserialize)]
 struct UserForm {
     user: UserId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PersonalForm {
+    user: UserId,
+    what: Arc<Personal>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UploadForm {
+    user: Author,
+    upload: Upload,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StatusForm {
+    user: Author,
+    status: Status,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -159,6 +191,7 @@ impl AudienceForm {
 enum ScopeForm {
     Channel { group: GroupId },
     Direct { users: [UserId; 2] },
+    Open { name: RoomName },
 }
 
 // Tagged from outside: raw JSON can't be read inside an enum that is tagged from inside.
@@ -179,6 +212,16 @@ enum BodyForm<'a> {
     Typing {
         user: Author,
         typing: TypingForm,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cell: Option<Arc<str>>,
+    },
+    StatusChanged {
+        user: Author,
+        status: Status,
+    },
+    Upload {
+        user: Author,
+        upload: Upload,
     },
     Signal {
         from: Author,
@@ -292,6 +335,17 @@ fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
         Word::Node(NodeWord::Notice { user, data, at }) => {
             form.notice = Some(NoticeForm { user: user.clone(), data: raw(data)?, at: *at });
         }
+        Word::Room(RoomWord::Cursors(cursors)) => form.cursors = Some(cursors.clone()),
+        Word::Room(RoomWord::Attending(attending)) => form.attending = Some(attending.clone()),
+        Word::Node(NodeWord::Personal { user, what }) => {
+            form.personal = Some(PersonalForm { user: user.clone(), what: what.clone() });
+        }
+        Word::Node(NodeWord::Upload { user, upload }) => {
+            form.upload = Some(UploadForm { user: user.clone(), upload: upload.clone() });
+        }
+        Word::Node(NodeWord::Status { user, status }) => {
+            form.status = Some(StatusForm { user: user.clone(), status: *status });
+        }
         Word::Node(NodeWord::Close { user, conn: ConnKey { worker, generation }, question }) => {
             let (worker, generation, question) = (*worker, *generation, *question);
             form.close = Some(CloseForm { user: user.clone(), worker, generation, question });
@@ -326,17 +380,27 @@ fn event_form(broadcast: &Broadcast) -> serde_json::Result<EventForm<'_>> {
     let scope = match &room.scope {
         RoomScope::Channel { group } => ScopeForm::Channel { group: *group },
         RoomScope::Direct { users } => ScopeForm::Direct { users: users.clone() },
+        RoomScope::Open { name } => ScopeForm::Open { name: name.clone() },
     };
     let body = match body {
         EventBody::Durable { seq, id, what } => BodyForm::Durable { seq: *seq, id: *id, what: what.clone() },
         EventBody::Ephemeral(Ephemeral::UserJoined { user }) => BodyForm::UserJoined { user: user.clone() },
         EventBody::Ephemeral(Ephemeral::UserLeft { user }) => BodyForm::UserLeft { user: user.clone() },
-        EventBody::Ephemeral(Ephemeral::Typing { user, typing }) => {
+        EventBody::Ephemeral(Ephemeral::Typing { user, typing, cell }) => {
             let typing = match typing {
                 Typing::Started => TypingForm::Started,
                 Typing::Stopped => TypingForm::Stopped,
             };
-            BodyForm::Typing { user: user.clone(), typing }
+            BodyForm::Typing { user: user.clone(), typing, cell: cell.clone() }
+        }
+        EventBody::Ephemeral(Ephemeral::StatusChanged { user, status }) => {
+            BodyForm::StatusChanged { user: user.clone(), status: *status }
+        }
+        EventBody::Ephemeral(Ephemeral::Upload { user, upload }) => {
+            BodyForm::Upload { user: user.clone(), upload: upload.clone() }
+        }
+        EventBody::Ephemeral(Ephemeral::CursorsMoved(_) | Ephemeral::Attended(_)) => {
+            return Err(serde::ser::Error::custom("every node says this for itself"));
         }
         EventBody::Ephemeral(Ephemeral::Signal { from, kind, data }) => {
             let signal = match kind {
@@ -412,6 +476,10 @@ fn word(form: ItemForm<'_>) -> Option<Word> {
         Some(RoomWord::Event(broadcast(event)))
     } else if let Some(part) = form.members {
         Some(RoomWord::Members(part))
+    } else if let Some(cursors) = form.cursors {
+        Some(RoomWord::Cursors(cursors))
+    } else if let Some(attending) = form.attending {
+        Some(RoomWord::Attending(attending))
     } else {
         form.expel.map(|UserForm { user }| RoomWord::Expel { user })
     };
@@ -428,6 +496,12 @@ fn word(form: ItemForm<'_>) -> Option<Word> {
         Some(NodeWord::Spent { user, requests })
     } else if let Some(NoticeForm { user, data, at }) = form.notice {
         Some(NodeWord::Notice { user, data: RawJson::from_parsed(data.get()), at })
+    } else if let Some(PersonalForm { user, what }) = form.personal {
+        Some(NodeWord::Personal { user, what })
+    } else if let Some(UploadForm { user, upload }) = form.upload {
+        Some(NodeWord::Upload { user, upload })
+    } else if let Some(StatusForm { user, status }) = form.status {
+        Some(NodeWord::Status { user, status })
     } else if let Some(CloseForm { user, worker, generation, question }) = form.close {
         Some(NodeWord::Close { user, conn: ConnKey { worker, generation }, question })
     } else if let Some(ClosedForm { question, sockets }) = form.closed {
@@ -450,17 +524,20 @@ fn broadcast(form: EventForm<'_>) -> Arc<Broadcast> {
     let scope = match scope {
         ScopeForm::Channel { group } => RoomScope::Channel { group },
         ScopeForm::Direct { users } => RoomScope::Direct { users },
+        ScopeForm::Open { name } => RoomScope::Open { name },
     };
     let body = match body {
         BodyForm::Durable { seq, id, what } => EventBody::Durable { seq, id, what },
         BodyForm::UserJoined { user } => EventBody::Ephemeral(Ephemeral::UserJoined { user }),
         BodyForm::UserLeft { user } => EventBody::Ephemeral(Ephemeral::UserLeft { user }),
-        BodyForm::Typing { user, typing } => {
+        BodyForm::StatusChanged { user, status } => EventBody::Ephemeral(Ephemeral::StatusChanged { user, status }),
+        BodyForm::Upload { user, upload } => EventBody::Ephemeral(Ephemeral::Upload { user, upload }),
+        BodyForm::Typing { user, typing, cell } => {
             let typing = match typing {
                 TypingForm::Started => Typing::Started,
                 TypingForm::Stopped => Typing::Stopped,
             };
-            EventBody::Ephemeral(Ephemeral::Typing { user, typing })
+            EventBody::Ephemeral(Ephemeral::Typing { user, typing, cell })
         }
         BodyForm::Signal { from, signal, data } => {
             let kind = match signal {

@@ -22,7 +22,7 @@ fn user() -> impl Strategy<Value = UserId> {
 }
 
 fn author() -> impl Strategy<Value = Author> {
-    (user(), text()).prop_map(|(id, username)| Author { id, username: username.into() })
+    (user(), text()).prop_map(|(id, username)| Author::new(id, username))
 }
 
 fn at() -> impl Strategy<Value = Timestamp> {
@@ -60,14 +60,14 @@ fn body() -> BoxedStrategy<EventBody> {
     let durable = (any::<i64>(), uuid(), author(), text()).prop_map(|(seq, id, sender, content)| EventBody::Durable {
         seq: Seq(seq),
         id: EventId(id),
-        what: Durable::MessageSent { sender, content: content.into() },
+        what: Durable::MessageSent { sender, content: content.into(), attachments: Vec::new() },
     });
     let typing = (author(), prop_oneof![Just(Typing::Started), Just(Typing::Stopped)]);
     let kind = prop_oneof![Just(SignalKind::Offer), Just(SignalKind::Answer), Just(SignalKind::IceCandidate)];
     let ephemeral = prop_oneof![
         author().prop_map(|user| Ephemeral::UserJoined { user }),
         author().prop_map(|user| Ephemeral::UserLeft { user }),
-        typing.prop_map(|(user, typing)| Ephemeral::Typing { user, typing }),
+        typing.prop_map(|(user, typing)| Ephemeral::Typing { user, typing, cell: None }),
         (author(), kind, json()).prop_map(|(from, kind, data)| Ephemeral::Signal { from, kind, data }),
         json().prop_map(|data| Ephemeral::Announced { data }),
     ];
@@ -316,7 +316,7 @@ fn what_is_too_large_is_neither_sent_nor_looked_into() {
 #[test]
 fn the_form_is_as_written_down() {
     let id = "00000000-0000-0000-0000-00000000000";
-    let author = Author { id: UserId::new("a").unwrap(), username: "ann".into() };
+    let author = Author::new(UserId::new("a").unwrap(), "ann");
     let uuid = |n: u128| uuid::Uuid::from_u128(n);
     let scope = RoomScope::Channel { group: GroupId(uuid(2)) };
     let event = |body| Event {
@@ -324,7 +324,7 @@ fn the_form_is_as_written_down() {
         at: Timestamp { unix_ms: 5 },
         body,
     };
-    let what = Durable::MessageSent { sender: author.clone(), content: "hi".into() };
+    let what = Durable::MessageSent { sender: author.clone(), content: "hi".into(), attachments: Vec::new() };
     let message = event(EventBody::Durable { seq: Seq(9), id: EventId(uuid(3)), what });
     let data = RawJson::from_parsed("{}");
     let signal = event(EventBody::Ephemeral(Ephemeral::Signal { from: author, kind: SignalKind::IceCandidate, data }));

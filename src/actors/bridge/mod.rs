@@ -15,7 +15,10 @@ use actix::prelude::*;
 
 use super::{fanout::Broadcast, outbox::ConnKey};
 use crate::{
-    core::{command::RawJson, elsewhere::PartWord, peers::Beat, roster::RosterWord},
+    core::{
+        command::RawJson, cursor::Pointed, elsewhere::PartWord, event::Attendee, peers::Beat, personal::Personal,
+        presence::Status, profile::Author, roster::RosterWord, upload::Upload,
+    },
     ids::{NodeId, RoomId, Timestamp, UserId},
 };
 
@@ -33,6 +36,10 @@ pub enum RoomWord {
         /// Who.
         user: UserId,
     },
+    /// Members on the node that says it moved their cursors.
+    Cursors(Vec<Pointed>),
+    /// What there is to know of members on the node that says it, beside that they are there.
+    Attending(Vec<Attendee>),
 }
 
 /// What nodes say to each other outside rooms.
@@ -57,6 +64,27 @@ pub enum NodeWord {
         data: RawJson,
         /// When.
         at: Timestamp,
+    },
+    /// News for a user on every socket.
+    Personal {
+        /// For whom.
+        user: UserId,
+        /// What.
+        what: Arc<Personal>,
+    },
+    /// News of an upload, for a user's sockets and rooms.
+    Upload {
+        /// Who uploads.
+        user: Author,
+        /// How far it is.
+        upload: Upload,
+    },
+    /// What a user says about being there, for the user's rooms.
+    Status {
+        /// Who.
+        user: Author,
+        /// What.
+        status: Status,
     },
     /// One connection of the node has to end.
     Close {

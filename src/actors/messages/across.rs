@@ -9,7 +9,7 @@ use crate::{
     actors::{bridge::Heard, outbox::ConnKey},
     core::{
         peers::Peer,
-        presence::Whereabouts,
+        presence::{Status, Whereabouts},
         roster::{RoomInUse, RosterWord, UsedUp},
     },
     ids::{NodeId, UserId},
@@ -110,6 +110,21 @@ pub struct WhoIsOnline(pub Vec<UserId>);
 #[derive(Message)]
 #[rtype(result = "Vec<Whereabouts>")]
 pub struct SocketsOf(pub UserId);
+
+/// What the user says about being there.
+#[derive(Message)]
+#[rtype(result = "Status")]
+pub struct StatusOf(pub UserId);
+
+/// The user says something else about being there.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SetStatus {
+    /// Who.
+    pub user: UserId,
+    /// What.
+    pub status: Status,
+}
 
 /// How many users are online, wherever they are.
 #[derive(Message)]

@@ -71,7 +71,7 @@ impl Registry {
         }
     }
 
-    fn tell_others(&self, to: To, word: NodeWord) {
+    pub(super) fn tell_others(&self, to: To, word: NodeWord) {
         if let Some(node) = &self.node {
             node.bridge.say(to, word);
         }
@@ -147,6 +147,11 @@ impl Handler<FromElsewhere> for Registry {
             NodeWord::Notice { user, data, at } => {
                 self.notify(&user, data, at);
             }
+            NodeWord::Personal { user, what } => {
+                self.tell_user(&user, &what, None);
+            }
+            NodeWord::Upload { user, upload } => self.tell_upload(&user, &upload, None),
+            NodeWord::Status { user, status } => self.tell_status(&user, status),
             NodeWord::Close { user, conn, question } => {
                 log::info!("event=disconnected_from_elsewhere user={user} node={from}");
                 let closed = self.handle(CloseUser { user, conn: Some(conn), why: Disconnect::Revoked }, ctx);

@@ -93,7 +93,8 @@ impl Registry {
     fn channels_of(&self, id: &UserId) -> Vec<InChannel> {
         let seats = self.users.get(id).into_iter().flat_map(|user| &user.sessions);
         let staying = seats.filter(|seat| seat.told_to_go == ToldToGo::No);
-        staying.filter_map(|seat| seat.channel.map(|(room, group)| (seat.conn, room, group))).collect()
+        let rooms = staying.flat_map(|seat| seat.rooms.iter().map(|(room, group)| (seat.conn, *room, *group)));
+        rooms.filter_map(|(conn, room, group)| Some((conn, room, group?))).collect()
     }
 
     fn apply(&mut self, standing: &Standing, channels: &[InChannel]) {

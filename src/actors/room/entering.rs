@@ -56,7 +56,7 @@ impl Room {
     fn may_have_queue(&self, join: &Join) -> bool {
         let direct = match self.identity.scope {
             RoomScope::Direct { .. } => true,
-            RoomScope::Channel { .. } => false,
+            RoomScope::Channel { .. } | RoomScope::Open { .. } => false,
         };
         direct && !self.core.as_ref().is_some_and(|core| core.is_present(&join.user.id))
     }
@@ -143,6 +143,8 @@ impl Room {
         let online =
             core.map_or_else(Vec::new, |c| c.online().take(limits::ONLINE_USERS_LISTED_MAX).cloned().collect());
         Entered {
+            reference: join.reference.clone(),
+            attendance: None,
             room: self.identity.clone(),
             user: join.user.id.clone(),
             connection: join.connection.clone(),
@@ -199,6 +201,6 @@ enum Spent {
 fn from_another(broadcast: &Broadcast, user: &UserId) -> bool {
     match &broadcast.event.body {
         EventBody::Durable { what: Durable::MessageSent { sender, .. }, .. } => sender.id != *user,
-        EventBody::Ephemeral(_) => false,
+        EventBody::Durable { what: Durable::CellsUpdated { .. }, .. } | EventBody::Ephemeral(_) => false,
     }
 }

@@ -3,6 +3,7 @@
 //! before the journal has stored it.
 
 mod administering;
+mod attending;
 mod entering;
 mod news;
 mod recalling;
@@ -291,6 +292,7 @@ impl Handler<Carried> for Room {
             },
             RoomWord::Members(word) => self.hear(carried.from, word, ctx),
             RoomWord::Expel { user } => self.expel(&user, ctx),
+            RoomWord::Cursors(_) | RoomWord::Attending(_) => {}
         }
     }
 }

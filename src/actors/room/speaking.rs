@@ -10,7 +10,7 @@ use crate::{
     actors::{
         bridge::RoomWord,
         fanout::{Audience, Broadcast},
-        messages::{Ask, Entry, Origin, Outcome, ToUsers},
+        messages::{Ask, Entry, NotStored, Origin, Outcome, ToUsers},
         outbox::ConnKey,
     },
     core::{
@@ -42,28 +42,42 @@ impl Room {
         }
         match command {
             Command::SendMessage { addressed, .. } | Command::SetTyping { addressed, .. }
-                if !self.identity.scope.takes(addressed) =>
+                if !self.identity.scope.takes(&addressed) =>
             {
                 let sentence = "This type belongs to the other kind of room: `message` and `typing` are for channels, `dm_message` and `dm_typing` for direct conversations";
                 self.refuse(conn, reference, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
             }
             Command::SendMessage { content, .. } => {
-                let what = Durable::MessageSent { sender: user, content };
+                let what = Durable::MessageSent { sender: user, content, attachments: Vec::new() };
                 self.store(what, Origin { conn, reference }, ctx);
             }
-            Command::SetTyping { typing, .. } => {
+            Command::SetTyping { typing, cell, .. } => {
                 let audience = match &self.identity.scope {
                     RoomScope::Channel { .. } => Audience::Everyone,
-                    RoomScope::Direct { .. } => Audience::EveryoneBut(user.id.clone()),
+                    RoomScope::Direct { .. } | RoomScope::Open { .. } => Audience::EveryoneBut(user.id.clone()),
                 };
-                self.announce(Ephemeral::Typing { user, typing }, audience, ctx);
+                self.announce(Ephemeral::Typing { user, typing, cell }, audience, ctx);
             }
+            Command::UpdateCells { sheet, cells, .. } => {
+                let what = Durable::CellsUpdated { sheet, author: user, cells };
+                self.store(what, Origin { conn, reference }, ctx);
+            }
+            Command::MoveCursor { .. } => {}
             Command::Signal { kind, target, data } => {
                 let signal = Ephemeral::Signal { from: user.clone(), kind, data };
                 self.signal(conn, &user, reference, target, signal, ctx);
             }
             // answered by the session itself, which knows the socket
-            Command::Ping | Command::AuthRefresh { .. } => {}
+            Command::Ping
+            | Command::AuthRefresh { .. }
+            | Command::Join { .. }
+            | Command::Leave { .. }
+            | Command::SetStatus { .. }
+            | Command::Ask(_)
+            | Command::CancelAsk { .. }
+            | Command::FilterNotifications(_)
+            | Command::ReadNotification { .. }
+            | Command::TellUpload { .. } => {}
         }
     }
 
@@ -92,6 +106,7 @@ impl Room {
     fn store(&mut self, what: Durable, origin: Origin, ctx: &mut Context<Self>) {
         let queue_for = match &what {
             Durable::MessageSent { sender, .. } => self.absent_partner(&sender.id).into_iter().collect(),
+            Durable::CellsUpdated { .. } => Vec::new(),
         };
         let append = Append {
             room: self.identity.id,
@@ -124,15 +139,16 @@ impl Room {
         let append = entry.append;
         let seq = match result {
             Ok(seq) => seq,
-            Err(refusal) => {
+            Err(why) => {
                 if let Some(Origin { conn, reference }) = entry.origin {
-                    self.refuse(conn, reference, refusal, ctx);
+                    self.not_stored(conn, reference, &append.what, why, ctx);
                 }
                 return;
             }
         };
-        let Durable::MessageSent { sender, .. } = &*append.what;
-        let sender = sender.id.clone();
+        let by = match &*append.what {
+            Durable::MessageSent { sender: author, .. } | Durable::CellsUpdated { author, .. } => author.id.clone(),
+        };
         let what = Arc::unwrap_or_clone(append.what);
         let body = EventBody::Durable { seq, id: append.id, what };
         let event = Event { room: self.identity.clone(), at: append.at, body };
@@ -140,9 +156,30 @@ impl Room {
         self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast.clone()));
         self.tell_both(&broadcast);
         self.publish(broadcast, ctx);
-        self.settle_queue(&sender, seq, append.id, &append.queue_for, ctx);
+        self.settle_queue(&by, seq, append.id, &append.queue_for, ctx);
         if let Some(Origin { conn, reference: Some(reference) }) = entry.origin {
             self.tell(conn, Reply::Ack { reference, id: append.id, seq }, ctx);
+        }
+    }
+
+    fn not_stored(
+        &mut self,
+        conn: ConnKey,
+        reference: Option<ClientRef>,
+        what: &Durable,
+        why: NotStored,
+        ctx: &mut Context<Self>,
+    ) {
+        match (why, what) {
+            (NotStored::Refused(refusal), _) => self.refuse(conn, reference, refusal, ctx),
+            (NotStored::Conflicts(conflicts), Durable::CellsUpdated { sheet, .. }) => {
+                self.node.metrics.refused(ErrorCode::VersionConflict);
+                let (sheet, at) = (sheet.clone(), self.node.clock.now());
+                self.tell(conn, Reply::VersionConflict { reference, sheet, conflicts, at }, ctx);
+            }
+            (NotStored::Conflicts(_), Durable::MessageSent { .. }) => {
+                self.refuse(conn, reference, Refusal::internal(), ctx);
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::core::simulation::simulate;
 
 fn author(name: &str) -> Author {
-    Author { id: UserId::new(name).unwrap(), username: name.into() }
+    Author::new(UserId::new(name).unwrap(), name)
 }
 
 fn names(users: &[Author]) -> Vec<&str> {

@@ -49,7 +49,7 @@ impl World {
     fn new() -> World {
         let client = |n: usize| {
             let name = (n / 2).to_string();
-            let user = Author { id: UserId::new(name.as_str()).unwrap(), username: name.into() };
+            let user = Author::new(UserId::new(name.as_str()).unwrap(), name);
             Client { user, socket: None, last: None, seen: 0 }
         };
         World {

@@ -44,7 +44,7 @@ fn commit(room: &mut RoomCore<u32, Entry>, seq: i64) -> Vec<i64> {
 const NOTHING: [i64; 0] = [];
 
 fn user(name: &str) -> Author {
-    Author { id: UserId::new(name).unwrap(), username: name.into() }
+    Author::new(UserId::new(name).unwrap(), name)
 }
 
 fn memory(events: impl IntoIterator<Item = i64>) -> Replay<Entry> {

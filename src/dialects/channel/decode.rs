@@ -174,7 +174,7 @@ fn send_message(addressed: Addressed, content: Option<Scalar<'_>>) -> Result<Com
         let sentence = format!("`content` has {count} characters; at most {most} are allowed, so send it in parts");
         return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
     }
-    Ok(Command::SendMessage { addressed, content: content.into() })
+    Ok(Command::SendMessage { addressed, content: content.into(), attachments: Vec::new() })
 }
 
 fn set_typing(addressed: Addressed, is_typing: Option<Scalar<'_>>) -> Result<Command, Refusal> {
@@ -183,7 +183,7 @@ fn set_typing(addressed: Addressed, is_typing: Option<Scalar<'_>>) -> Result<Com
         Some(Scalar::Boolean(false)) => Typing::Stopped,
         other => return Err(expected("is_typing", other.as_ref(), "true or false")),
     };
-    Ok(Command::SetTyping { addressed, typing })
+    Ok(Command::SetTyping { addressed, typing, cell: None })
 }
 
 fn signal(kind: SignalKind, target: Option<Scalar<'_>>, data: Option<&RawValue>) -> Result<Command, Refusal> {

@@ -7,36 +7,74 @@ use crate::{
         event::{Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
         profile::Author,
     },
-    dialects::json::Object,
+    dialects::{Encoded, json::Object},
     error::Refusal,
     ids::{EventId, Seq, Timestamp},
 };
 
-/// Appends what everybody in the room is told.
-pub fn event(event: &Event, out: &mut Vec<u8>) {
-    let object = Object::begin(out);
+/// Which of the two kinds of room that this dialect knows; most names differ between them.
+#[derive(Clone, Copy)]
+enum Place {
+    Channel,
+    Direct,
+}
+
+impl Place {
+    /// None for a room that no socket of this dialect is in.
+    const fn of(scope: &RoomScope) -> Option<Place> {
+        match scope {
+            RoomScope::Channel { .. } => Some(Place::Channel),
+            RoomScope::Direct { .. } => Some(Place::Direct),
+            RoomScope::Open { .. } => None,
+        }
+    }
+
+    /// The word for it, of the two that there are.
+    const fn word(self, in_channel: &'static str, in_direct: &'static str) -> &'static str {
+        match self {
+            Place::Channel => in_channel,
+            Place::Direct => in_direct,
+        }
+    }
+}
+
+/// Appends what everybody in the room is told. An object writes nothing before its first field, so what has no form
+/// leaves nothing behind.
+pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
     let room = &event.room;
+    let Some(place) = Place::of(&room.scope) else { return Encoded::Nothing };
+    let object = Object::begin(out);
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
-            Durable::MessageSent { sender, content } => message(object, event, (*seq, *id), sender, content),
+            Durable::MessageSent { sender, content, .. } => message(object, event, place, (*seq, *id), sender, content),
+            Durable::CellsUpdated { .. } => return Encoded::Nothing,
         },
         EventBody::Ephemeral(what) => match what {
-            Ephemeral::UserJoined { user } => came_or_went(object, room, user, ["user_joined", "dm_user_online"]),
-            Ephemeral::UserLeft { user } => came_or_went(object, room, user, ["user_left", "dm_user_offline"]),
-            Ephemeral::Typing { user, typing: state } => typing(object, room, user, *state),
+            Ephemeral::UserJoined { user } => {
+                with_room(with_user(object.text("type", place.word("user_joined", "dm_user_online")), user), room)
+            }
+            Ephemeral::UserLeft { user } => {
+                with_room(with_user(object.text("type", place.word("user_left", "dm_user_offline")), user), room)
+            }
+            Ephemeral::Typing { user, typing: state, .. } => typing(object, room, place, user, *state),
             Ephemeral::Signal { from, kind, data } => signal(object, from, *kind, data),
             Ephemeral::Announced { data } => object
                 .text("type", "broadcast")
                 .plain("room_id", room.id)
                 .raw("data", data)
                 .plain("timestamp", event.at),
+            Ephemeral::CursorsMoved(_)
+            | Ephemeral::StatusChanged { .. }
+            | Ephemeral::Attended(_)
+            | Ephemeral::Upload { .. } => return Encoded::Nothing,
         },
     }
     .end();
+    Encoded::Text
 }
 
 /// Appends what one socket is told.
-pub fn reply(reply: &Reply, out: &mut Vec<u8>) {
+pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
     let object = Object::begin(out);
     match reply {
         Reply::Pong { reference, at } => {
@@ -45,11 +83,15 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) {
         Reply::Ack { reference, id, seq } => {
             object.text("type", "ack").raw("ref", reference).plain("id", id).integer("seq", seq.0)
         }
+        Reply::Done { reference } => object.text("type", "ack").raw("ref", reference),
         Reply::AuthRefreshed { reference, expires_at } => {
             object.text("type", "ack").maybe(reference.as_ref(), with_reference).plain("expires_at", expires_at)
         }
         Reply::Error { reference, refusal, at } => error(object, reference.as_ref(), refusal, *at),
-        Reply::Entered(entered) => first_word(object, entered),
+        Reply::Entered(entered) => match Place::of(&entered.room.scope) {
+            Some(place) => first_word(object, place, entered),
+            None => return Encoded::Nothing,
+        },
         Reply::Recovered { room, seq, complete } => object
             .text("type", "recovered")
             .plain("room_id", room.id)
@@ -60,23 +102,22 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) {
             .text("type", "server_restarting")
             .integer("reconnect_in_ms", i64::try_from(*reconnect_in_ms).unwrap_or(i64::MAX))
             .plain("timestamp", at),
+        Reply::VersionConflict { .. } | Reply::Personal(_) => return Encoded::Nothing,
     }
     .end();
+    Encoded::Text
 }
 
 fn message<'a>(
     object: Object<'a>,
     event: &Event,
+    place: Place,
     (seq, id): (Seq, EventId),
     sender: &Author,
     content: &str,
 ) -> Object<'a> {
-    let name = match event.room.scope {
-        RoomScope::Channel { .. } => "message",
-        RoomScope::Direct { .. } => "dm_message",
-    };
     let object = object
-        .text("type", name)
+        .text("type", place.word("message", "dm_message"))
         .plain("id", id)
         .text("content", content)
         .text("sender_id", sender.id.as_str())
@@ -87,21 +128,8 @@ fn message<'a>(
     with_room(object, &event.room).plain("created_at", event.at).integer("seq", seq.0)
 }
 
-/// The names are those of a channel and of a direct conversation.
-fn came_or_went<'a>(object: Object<'a>, room: &RoomIdentity, user: &Author, names: [&'static str; 2]) -> Object<'a> {
-    let [in_channel, in_direct] = names;
-    let name = match room.scope {
-        RoomScope::Channel { .. } => in_channel,
-        RoomScope::Direct { .. } => in_direct,
-    };
-    with_room(with_user(object.text("type", name), user), room)
-}
-
-fn typing<'a>(object: Object<'a>, room: &RoomIdentity, user: &Author, state: Typing) -> Object<'a> {
-    let name = match room.scope {
-        RoomScope::Channel { .. } => "typing",
-        RoomScope::Direct { .. } => "dm_typing",
-    };
+fn typing<'a>(object: Object<'a>, room: &RoomIdentity, place: Place, user: &Author, state: Typing) -> Object<'a> {
+    let name = place.word("typing", "dm_typing");
     let is_typing = match state {
         Typing::Started => true,
         Typing::Stopped => false,
@@ -133,14 +161,14 @@ fn error<'a>(object: Object<'a>, reference: Option<&RawJson>, refusal: &Refusal,
 }
 
 /// What a newcomer learns first. In a direct conversation that is whether the partner is there.
-fn first_word<'a>(object: Object<'a>, entered: &Entered) -> Object<'a> {
+fn first_word<'a>(object: Object<'a>, place: Place, entered: &Entered) -> Object<'a> {
     let room = &entered.room;
-    let object = match &room.scope {
-        RoomScope::Channel { .. } => object
+    let object = match place {
+        Place::Channel => object
             .text("type", "online_users")
             .texts("users", entered.online.iter().map(|user| user.id.as_str()))
             .integer("total_users", i64::try_from(entered.online_total).unwrap_or(i64::MAX)),
-        RoomScope::Direct { .. } => {
+        Place::Direct => {
             let partner = room.scope.partner_of(&entered.user);
             match entered.online.iter().find(|user| Some(&user.id) == partner) {
                 Some(partner) => with_user(object.text("type", "dm_user_online"), partner),
@@ -165,7 +193,7 @@ fn with_user<'a>(object: Object<'a>, user: &Author) -> Object<'a> {
 fn with_room<'a>(object: Object<'a>, room: &RoomIdentity) -> Object<'a> {
     match room.scope {
         RoomScope::Channel { .. } => object.plain("channel_id", room.id),
-        RoomScope::Direct { .. } => object.plain("conversation_id", room.id),
+        RoomScope::Direct { .. } | RoomScope::Open { .. } => object.plain("conversation_id", room.id),
     }
 }
 

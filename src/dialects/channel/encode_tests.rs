@@ -11,7 +11,7 @@ use crate::{
 
 fn user(text: &str) -> Author {
     let id: String = text.chars().filter(|c| !c.is_control()).chain(['u']).take(128).collect();
-    Author { id: UserId::new(id).unwrap(), username: text.into() }
+    Author::new(UserId::new(id).unwrap(), text)
 }
 
 fn parsed(out: &[u8]) -> Value {
@@ -34,11 +34,11 @@ proptest! {
             EventBody::Durable {
                 seq: Seq(seq),
                 id: EventId::generate(),
-                what: Durable::MessageSent { sender: sender.clone(), content },
+                what: Durable::MessageSent { sender: sender.clone(), content, attachments: Vec::new() },
             },
             EventBody::Ephemeral(Ephemeral::UserJoined { user: sender.clone() }),
             EventBody::Ephemeral(Ephemeral::UserLeft { user: sender.clone() }),
-            EventBody::Ephemeral(Ephemeral::Typing { user: sender.clone(), typing: Typing::Stopped }),
+            EventBody::Ephemeral(Ephemeral::Typing { user: sender.clone(), typing: Typing::Stopped, cell: None }),
         ];
         for body in bodies {
             let mut out = Vec::new();
@@ -59,6 +59,8 @@ proptest! {
     fn replies_are_json_whatever_the_text(text: String, names in prop::collection::vec(any::<String>(), 0..5), number: i64, ms: u64, seconds: u32) {
         let room = Arc::new(RoomIdentity { id: RoomId::generate(), scope: RoomScope::Channel { group: GroupId::generate() } });
         let entered = Entered {
+            reference: None,
+            attendance: None,
             room,
             user: user("me").id,
             connection: text.as_str().into(),

@@ -19,12 +19,10 @@ impl Dialect for Channel {
     }
 
     fn encode_event(&self, event: &Event, out: &mut Vec<u8>) -> Encoded {
-        encode::event(event, out);
-        Encoded::Text
+        encode::event(event, out)
     }
 
     fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Encoded {
-        encode::reply(reply, out);
-        Encoded::Text
+        encode::reply(reply, out)
     }
 }

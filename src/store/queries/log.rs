@@ -77,7 +77,7 @@ impl TryFrom<MessageRow> for Message {
         Ok(Message {
             id: EventId(row.id.0),
             seq: Seq(row.seq),
-            sender: Author { id: user_id(row.sender_id)?, username: row.sender_username.into() },
+            sender: Author::new(user_id(row.sender_id)?, row.sender_username),
             content: row.content,
             at: row.created_at.0,
         })

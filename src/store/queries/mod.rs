@@ -5,6 +5,7 @@
 pub mod groups;
 pub mod log;
 pub mod offline;
+pub mod open_rooms;
 pub mod rooms;
 pub mod tokens;
 pub mod users;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     core::event::{RoomIdentity, RoomScope},
-    ids::{Epoch, GroupId, RoomId, Seq, UserId},
+    ids::{Epoch, GroupId, RoomId, RoomName, Seq, UserId},
     limits,
     store::{
         Channel, ChannelAccess, ChannelMedium, GroupRole, RoomActivity, RoomHead, StoreError,
@@ -26,6 +26,8 @@ use crate::{
 const CHANNEL: &str = "channel";
 /// `rooms.kind` of a conversation of two.
 const DIRECT: &str = "direct";
+/// `rooms.kind` of a room that is known by its name.
+pub const OPEN: &str = "open";
 /// `rooms.visibility` of what only its members may enter.
 const PRIVATE: &str = "private";
 /// `room_members.role` of the two sides of a conversation.
@@ -277,6 +279,9 @@ pub async fn identity(connection: &mut Connection, id: RoomId) -> Result<Option<
         (CHANNEL, Some(Id(group)), _) => RoomScope::Channel { group: GroupId(group) },
         (DIRECT, _, Some((first, second))) => {
             RoomScope::Direct { users: [user_id(first.to_owned())?, user_id(second.to_owned())?] }
+        }
+        (OPEN, _, _) => {
+            RoomScope::Open { name: RoomName::new(key).map_err(|_| strange("room", "one without a name"))? }
         }
         _ => return Err(strange("kind of room", &kind)),
     };

@@ -4,7 +4,7 @@ use super::*;
 use crate::core::simulation::simulate;
 
 fn author(name: &str) -> Author {
-    Author { id: UserId::new(name).unwrap(), username: name.into() }
+    Author::new(UserId::new(name).unwrap(), name)
 }
 
 const CAME: JoinOutcome = JoinOutcome { first_socket: FirstSocket::Yes, already: Already::No };

@@ -2,28 +2,32 @@
 //! and expiry are checked here; what the room says reaches the outbox without passing through here. A session never
 //! spells a field name and never waits: what is pending keeps later commands in order behind it.
 
+mod asking;
+mod notifying;
+mod rooms;
+mod uploading;
+
 use std::{collections::VecDeque, ops::ControlFlow, rc::Rc, sync::Arc};
 
 use actix::prelude::*;
 
+pub use self::rooms::Binding;
+use self::rooms::Rooms;
 use super::{
     fanout::reply_frame,
-    messages::{Ask, BlockUser, Join, JoinRoom, Kick, Leave, Notice, Overhear, Resume, SessionDown, SessionUp},
-    outbox::{ConnKey, Farewell, Outbox, Owner},
+    messages::{AskerGone, BlockUser, Kick, News, Notice, Overhear, SessionDown, SessionUp},
+    outbox::{Bound, ConnKey, Farewell, Outbox, Owner},
     pump::Pump,
     quota::UserQuota,
-    room::Room,
     worker::Worker,
 };
 use crate::{
-    auth::{
-        policy::{Action, Denied, Subject, may},
-        tokens::Claims,
-    },
+    auth::policy::RoomPattern,
     core::{
-        command::{Charge, ClientRef, Command, Request},
-        event::{Reply, RoomIdentity, RoomScope},
-        profile::{Author, Profile, Role},
+        command::{Addressed, Charge, ClientRef, Command, Request},
+        event::{Reply, RoomScope},
+        notification::NotificationFilter,
+        profile::{Author, Profile},
         rate::{Verdict, Window},
     },
     dialects::{ClientMessage, DialectKind, Rejection},
@@ -31,7 +35,6 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::Timestamp,
     limits,
-    store::GroupRole,
     transport::{
         frame::{self, Inbound},
         socket::Socket,
@@ -45,27 +48,24 @@ pub struct Session {
     user: Author,
     quota: Arc<UserQuota>,
     connection: Arc<str>,
-    binding: Option<Box<Binding>>,
-    room: Option<Addr<Room>>,
+    rooms: Rooms,
+    /// The rooms to which the token is confined; without it, all.
+    confined: Option<Arc<[RoomPattern]>>,
+    /// Which notifications the socket wants; None: all.
+    filter: Option<Box<NotificationFilter>>,
     /// Requests behind one that is pending; None when none is.
     waiting: Option<VecDeque<Request>>,
-    joining: Joining,
+    /// What is pending.
+    holds: u32,
+    asked: AskedAssistant,
 }
 
-/// Whether the registry was asked for the room and has not answered.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Joining {
-    No,
-    Yes,
-}
-
-/// The room that a socket is bound to by its address, until it is in.
-#[derive(Clone)]
-pub struct Binding {
-    /// Which room.
-    pub room: Arc<RoomIdentity>,
-    /// From where the client resumes, if it does.
-    pub resume: Option<Resume>,
+/// Whether a question was put to the assistant on this socket, which must hear when the socket ends.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum AskedAssistant {
+    #[default]
+    Never,
+    Once,
 }
 
 /// Who comes, by which dialect, to which room: all that the upgrade found out.
@@ -78,8 +78,10 @@ pub struct Visitor {
     pub dialect: DialectKind,
     /// When the token expires.
     pub expires_at: Timestamp,
-    /// Where to.
-    pub binding: Binding,
+    /// The rooms to which the token is confined; without it, all.
+    pub confined: Option<Arc<[RoomPattern]>>,
+    /// Where to; a socket of a dialect with many rooms says so later.
+    pub binding: Option<Binding>,
 }
 
 /// A connection's key and name, made before the answer to the upgrade, which names it.
@@ -93,8 +95,9 @@ pub struct Ticket {
 impl Session {
     /// Starts a session on this thread. `early`: what the client sent right behind its handshake.
     pub fn open(worker: Rc<Worker>, socket: Socket, visitor: Visitor, ticket: Ticket, early: &[u8]) {
-        let owner =
-            Owner { user: visitor.profile.id.clone(), dialect: visitor.dialect, expires_at: visitor.expires_at };
+        let bound = if visitor.binding.is_some() { Bound::ToRoom } else { Bound::ToNone };
+        let (user, dialect) = (visitor.profile.id.clone(), visitor.dialect);
+        let owner = Owner { user, dialect, bound, expires_at: visitor.expires_at };
         let outbox = worker.admit(ticket.key, socket, owner);
         let pump = Pump::new(early);
         Session::create(move |ctx| {
@@ -106,10 +109,12 @@ impl Session {
                 user: visitor.profile.author(),
                 quota: visitor.quota,
                 connection: ticket.name,
-                binding: Some(Box::new(visitor.binding)),
-                room: None,
+                rooms: Rooms::new(visitor.binding, visitor.profile.email.as_deref().map(Into::into)),
+                confined: visitor.confined,
+                filter: None,
                 waiting: None,
-                joining: Joining::No,
+                holds: 0,
+                asked: AskedAssistant::Never,
             }
         });
     }
@@ -158,13 +163,39 @@ impl Session {
         self.waiting.as_ref().is_some_and(|waiting| waiting.len() >= limits::SESSION_WAITING_MAX)
     }
 
+    /// Does what takes time; what the client says meanwhile waits, in order.
+    fn hold<T: 'static>(
+        &mut self,
+        work: impl Future<Output = T> + 'static,
+        ctx: &mut Context<Self>,
+        then: impl FnOnce(T, &mut Session, &mut Context<Self>) + 'static,
+    ) {
+        self.waiting.get_or_insert_default();
+        self.holds += 1;
+        ctx.spawn(work.into_actor(self).map(move |done, session, ctx| {
+            session.holds -= 1;
+            then(done, session, ctx);
+            session.resume_waiting(ctx);
+            // the pump had its turn before this future: it must write what was said here, and may read again
+            session.outbox.wake();
+            if session.outbox.is_dead() {
+                ctx.stop();
+            }
+        }));
+    }
+
     fn resume_waiting(&mut self, ctx: &mut Context<Self>) {
-        for request in self.waiting.take().unwrap_or_default() {
-            self.request(request, ctx);
+        while self.holds == 0
+            && let Some(waiting) = &mut self.waiting
+        {
+            match waiting.pop_front() {
+                Some(request) => self.request(request, ctx),
+                None => self.waiting = None,
+            }
         }
     }
 
-    fn request(&mut self, request: Request, _: &mut Context<Self>) {
+    fn request(&mut self, request: Request, ctx: &mut Context<Self>) {
         let Request { reference, command } = request;
         if self.charge(command.charge(), reference.as_ref()) == Charged::No {
             return;
@@ -173,20 +204,27 @@ impl Session {
         match command {
             Command::Ping => self.reply(&Reply::Pong { reference, at: self.worker.node.clock.now() }),
             Command::AuthRefresh { token } => self.refresh(reference, &token),
-            command @ (Command::SendMessage { .. } | Command::SetTyping { .. } | Command::Signal { .. }) => {
-                self.ask_room(reference, command);
+            Command::SendMessage { ref addressed, .. } | Command::SetTyping { ref addressed, .. } => {
+                let room = match addressed {
+                    Addressed::Channel | Addressed::Partner => None,
+                    Addressed::Room { room } => room.clone(),
+                };
+                self.ask_room(room.as_ref(), reference, command);
             }
-        }
-    }
-
-    fn ask_room(&mut self, reference: Option<ClientRef>, command: Command) {
-        let Some(room) = &self.room else {
-            let sentence = "This socket is not in the room; join it first";
-            return self.refuse(reference, Refusal::new(ErrorCode::NotInRoom, sentence));
-        };
-        let ask = Ask { conn: self.outbox.key, user: self.user.clone(), reference, command };
-        if let Err(SendError::Full(ask) | SendError::Closed(ask)) = room.try_send(ask) {
-            self.refuse(ask.reference, Refusal::unavailable());
+            Command::MoveCursor { ref room, .. } => {
+                let room = room.clone();
+                self.ask_room(room.as_ref(), reference, command);
+            }
+            Command::Signal { .. } => self.ask_room(None, reference, command),
+            Command::Join { room, resume } => self.join_open(reference, room, resume, ctx),
+            Command::Leave { room } => self.leave_open(reference, &room),
+            Command::SetStatus { status } => self.set_status(reference, status),
+            Command::UpdateCells { sheet, room, cells } => self.update_cells(reference, sheet, room, cells, ctx),
+            Command::Ask(question) => self.ask_assistant(reference, question, ctx),
+            Command::CancelAsk { request } => self.cancel_ask(reference, request, ctx),
+            Command::FilterNotifications(filter) => self.filter_notifications(reference, filter, ctx),
+            Command::ReadNotification { id } => self.read_notification(reference, &id, ctx),
+            Command::TellUpload { file, phase } => self.tell_upload(reference, file, phase),
         }
     }
 
@@ -201,11 +239,11 @@ impl Session {
             }
             Err(fault) => return self.refuse(reference, fault.into()),
         };
-        if let Some(binding) = &self.binding
-            && let Err(denied) = may_stay(&self.user, &claims, &binding.room)
-        {
+        let confined: Option<Arc<[RoomPattern]>> = claims.rooms.map(Into::into);
+        if let Err(denied) = self.may_stay(confined.as_deref()) {
             return self.refuse(reference, denied.into());
         }
+        self.confined = confined;
         self.outbox.expires_at.set(claims.expires_at);
         self.reply(&Reply::AuthRefreshed { reference, expires_at: claims.expires_at });
     }
@@ -255,55 +293,10 @@ impl Session {
         self.reply(&Reply::Error { reference, refusal, at: node.clock.now() });
     }
 
-    // ---- the room ----
-
-    /// Asks for the room; what the client says meanwhile waits, in order.
-    fn join(&mut self, ctx: &mut Context<Self>) {
-        let Some(binding) = &self.binding else { return };
-        self.waiting = Some(VecDeque::new());
-        self.joining = Joining::Yes;
-        let join = Join {
-            conn: self.outbox.key,
-            connection: self.connection.clone(),
-            user: self.user.clone(),
-            hub: self.worker.hub.clone(),
-            resume: binding.resume,
-        };
-        let ask = self.worker.node.registry.send(JoinRoom { room: binding.room.clone(), join });
-        // no time-out: the registry waits for nobody, and a join that was given up would leave a member behind
-        ctx.spawn(ask.into_actor(self).map(|answer, session, ctx| {
-            session.joining = Joining::No;
-            match answer {
-                Ok(Ok(room)) => session.room = Some(room),
-                Ok(Err(refusal)) => session.turn_away(refusal),
-                Err(error) => {
-                    log::warn!("event=join_failed conn={:?} why=\"{error}\"", session.outbox.key);
-                    session.turn_away(Refusal::unavailable());
-                }
-            }
-            session.resume_waiting(ctx);
-            // the pump had its turn before this future: it must write what was said here, and may read again
-            session.outbox.wake();
-            if session.outbox.is_dead() {
-                ctx.stop();
-            }
-        }));
-    }
-
     fn turn_away(&self, refusal: Refusal) {
         self.refuse(None, refusal);
         self.outbox.close(Disconnect::TryAgainLater, Farewell::AfterQueued, self.worker.now());
     }
-}
-
-/// Whether a fresh token still opens the room. Membership was checked at the entrance, and its end closes the socket.
-fn may_stay(user: &Author, claims: &Claims, room: &RoomIdentity) -> Result<(), Denied> {
-    let subject = Subject { user: &user.id, role: Role::User, rooms: claims.rooms.as_deref() };
-    let action = match &room.scope {
-        RoomScope::Channel { .. } => Action::EnterChannel { room: room.id, membership: Some(GroupRole::Member) },
-        RoomScope::Direct { users } => Action::EnterDirect { room: room.id, sides: users },
-    };
-    may(subject, action)
 }
 
 /// Whether a message was paid for.
@@ -322,24 +315,23 @@ impl Actor for Session {
             return self.turn_away(Refusal::unavailable());
         }
         log::debug!("event=session_open connection={}", self.connection);
-        self.join(ctx);
+        self.join_bound(ctx);
     }
 
     /// A leave must not be lost: what a full mailbox refuses is tried again before the session ends.
     fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
         self.outbox.die();
-        if self.joining == Joining::Yes {
+        if self.rooms.is_joining() {
             return Running::Continue; // the answer ends it: only then there is a room to leave
         }
         let conn = self.outbox.key;
-        if let Some(room) = &self.room
-            && !matches!(room.try_send(Leave { conn }), Err(SendError::Full(_)))
-        {
-            self.room = None;
+        self.rooms.leave_all(conn);
+        if std::mem::take(&mut self.asked) == AskedAssistant::Once {
+            self.tell_assistant(AskerGone { user: self.user.id.clone(), conn });
         }
         let down = SessionDown { user: self.user.id.clone(), conn };
         let told = !matches!(self.worker.node.registry.try_send(down), Err(SendError::Full(_)));
-        if self.room.is_none() && told {
+        if self.rooms.is_empty() && told {
             return Running::Stop;
         }
         ctx.run_later(limits::SPILL_RETRY, |_, ctx| ctx.stop());
@@ -363,8 +355,8 @@ impl Handler<Overhear> for Session {
     type Result = ();
 
     fn handle(&mut self, Overhear(broadcast): Overhear, _: &mut Self::Context) {
-        let elsewhere = self.binding.as_ref().is_none_or(|binding| match binding.room.scope {
-            RoomScope::Channel { .. } => true,
+        let elsewhere = self.rooms.bound().is_none_or(|room| match room.scope {
+            RoomScope::Channel { .. } | RoomScope::Open { .. } => true,
             RoomScope::Direct { .. } => false,
         });
         if let Some(frame) = broadcast.frame(self.outbox.dialect).filter(|_| elsewhere) {
@@ -378,6 +370,14 @@ impl Handler<Notice> for Session {
 
     fn handle(&mut self, Notice(reply): Notice, _: &mut Self::Context) {
         self.reply(&reply);
+    }
+}
+
+impl Handler<News> for Session {
+    type Result = ();
+
+    fn handle(&mut self, News(news): News, _: &mut Self::Context) {
+        self.hear_news(news);
     }
 }
 

@@ -1,0 +1,103 @@
+//! What concerns one user, wherever the user's sockets are: news for all of them, and what the user does that the rooms
+//! of all of them have to hear.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::Registry;
+use crate::{
+    actors::{
+        bridge::{NodeWord, To},
+        messages::{LeftRoom, News, SetStatus, StatusIs, TellUpload, ToUser},
+        outbox::ConnKey,
+    },
+    core::{personal::Personal, presence::Status, profile::Author, upload::Upload},
+    ids::{RoomId, UserId},
+};
+
+impl Registry {
+    /// Answers how many sockets it went to.
+    pub(super) fn tell_user(&self, user: &UserId, what: &Arc<Personal>, but: Option<ConnKey>) -> usize {
+        let Some(user) = self.users.get(user) else { return 0 };
+        let others = user.sessions.iter().filter(|seat| Some(seat.conn) != but);
+        let told = others.filter_map(|seat| seat.session.upgrade());
+        told.filter(|session| session.try_send(News(what.clone())).is_ok()).count()
+    }
+
+    /// The rooms on this node that the user's sockets here are in.
+    fn rooms_of(&self, user: &UserId) -> Vec<RoomId> {
+        let seats = self.users.get(user).into_iter().flat_map(|user| &user.sessions);
+        let mut rooms: Vec<RoomId> = seats.flat_map(|seat| seat.rooms.iter().map(|(room, _)| *room)).collect();
+        rooms.sort_unstable();
+        rooms.dedup();
+        rooms
+    }
+
+    pub(super) fn tell_upload(&self, user: &Author, upload: &Upload, but: Option<ConnKey>) {
+        self.tell_user(&user.id, &Arc::new(Personal::Upload(upload.clone())), but);
+        for id in self.rooms_of(&user.id) {
+            let word = TellUpload { user: user.clone(), upload: upload.clone(), but: None };
+            if let Some(placed) = self.rooms.get(&id)
+                && placed.room.try_send(word).is_err()
+            {
+                log::warn!("event=upload_not_told room={id} why=room_full");
+            }
+        }
+    }
+
+    pub(super) fn tell_status(&self, user: &Author, status: Status) {
+        for id in self.rooms_of(&user.id) {
+            if let Some(placed) = self.rooms.get(&id)
+                && placed.room.try_send(StatusIs { user: user.clone(), status }).is_err()
+            {
+                log::warn!("event=status_not_told room={id} why=room_full");
+            }
+        }
+    }
+}
+
+impl Handler<ToUser> for Registry {
+    type Result = usize;
+
+    fn handle(&mut self, ToUser { user, what, but }: ToUser, _: &mut Self::Context) -> usize {
+        let told = self.tell_user(&user, &what, but);
+        self.tell_others(To::User(user.clone()), NodeWord::Personal { user, what });
+        told
+    }
+}
+
+impl Handler<TellUpload> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, TellUpload { user, upload, but }: TellUpload, _: &mut Self::Context) {
+        self.tell_upload(&user, &upload, but);
+        self.tell_others(To::User(user.id.clone()), NodeWord::Upload { user, upload });
+    }
+}
+
+impl Handler<StatusIs> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, StatusIs { user, status }: StatusIs, _: &mut Self::Context) {
+        self.tell_status(&user, status);
+        if let Some(node) = &self.node
+            && node.presence.try_send(SetStatus { user: user.id.clone(), status }).is_err()
+        {
+            log::warn!("event=status_not_kept user={} why=presence_full", user.id);
+        }
+        self.tell_others(To::User(user.id.clone()), NodeWord::Status { user, status });
+    }
+}
+
+impl Handler<LeftRoom> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, LeftRoom { user, conn, room }: LeftRoom, _: &mut Self::Context) {
+        if let Some(user) = self.users.get_mut(&user)
+            && let Some(seat) = user.sessions.iter_mut().find(|seat| seat.conn == conn)
+        {
+            seat.rooms.retain(|(id, _)| *id != room);
+        }
+    }
+}

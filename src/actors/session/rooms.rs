@@ -1,0 +1,306 @@
+//! The rooms that a session is in: the one that its address names, or those that it joins by name. What is said in a
+//! room is said to the room itself; the registry is asked only on the way in.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::Session;
+use crate::{
+    actors::{
+        messages::{Ask, Join, JoinRoom, Leave, LeftRoom, Resume, StatusIs},
+        outbox::ConnKey,
+        room::Room,
+    },
+    auth::policy::{Action, Denied, RoomPattern, Subject, may},
+    core::{
+        command::{ClientRef, Command},
+        event::{Reply, RoomIdentity, RoomScope},
+        presence::Status,
+        profile::{Author, Role},
+        sheet::Cell,
+    },
+    error::{ErrorCode, Refusal},
+    ids::{RoomName, SheetId},
+    limits,
+    store::{GroupRole, StoreError},
+};
+
+/// The room that a socket is bound to by its address.
+#[derive(Clone)]
+pub struct Binding {
+    /// Which room.
+    pub room: Arc<RoomIdentity>,
+    /// From where the client resumes, if it does.
+    pub resume: Option<Resume>,
+}
+
+/// The rooms of one session.
+pub(super) struct Rooms {
+    bound: Option<Box<Binding>>,
+    /// In the order of joining.
+    joined: Vec<Joined>,
+    joining: Joining,
+    /// For members of open rooms to see.
+    email: Option<Arc<str>>,
+    /// The rooms of the sheets that were written last, as the store says.
+    homes: Vec<(SheetId, RoomName)>,
+}
+
+/// Whether the registry was asked for a room and has not answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joining {
+    No,
+    Yes,
+}
+
+struct Joined {
+    identity: Arc<RoomIdentity>,
+    room: Addr<Room>,
+}
+
+/// How many sheets a session remembers the rooms of.
+const HOMES_MAX: usize = 8;
+
+impl Rooms {
+    pub fn new(binding: Option<Binding>, email: Option<Arc<str>>) -> Rooms {
+        let bound = binding.map(Box::new);
+        Rooms { bound, joined: Vec::new(), joining: Joining::No, email, homes: Vec::new() }
+    }
+
+    /// The room that the address names.
+    pub fn bound(&self) -> Option<&RoomIdentity> {
+        self.bound.as_ref().map(|binding| &*binding.room)
+    }
+
+    pub fn is_joining(&self) -> bool {
+        self.joining == Joining::Yes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.joined.is_empty()
+    }
+
+    /// Leaves all of them; those whose mailbox is full stay in the list.
+    pub fn leave_all(&mut self, conn: ConnKey) {
+        self.joined.retain(|joined| matches!(joined.room.try_send(Leave { conn }), Err(SendError::Full(_))));
+    }
+
+    /// The one of that name, or the one joined last.
+    fn find(&self, name: Option<&RoomName>) -> Option<&Joined> {
+        match name {
+            None => self.joined.last(),
+            Some(name) => self.joined.iter().find(|joined| joined.identity.scope.name() == Some(name)),
+        }
+    }
+
+    fn home_of(&self, sheet: &SheetId) -> Option<RoomName> {
+        self.homes.iter().find(|(known, _)| known == sheet).map(|(_, room)| room.clone())
+    }
+
+    fn remember_home(&mut self, sheet: SheetId, room: RoomName) {
+        if self.homes.len() >= HOMES_MAX {
+            self.homes.remove(0);
+        }
+        self.homes.push((sheet, room));
+    }
+}
+
+impl Session {
+    // ---- in a room ----
+
+    /// Passes a command on to a room that this socket is in.
+    pub(super) fn ask_room(&self, name: Option<&RoomName>, reference: Option<ClientRef>, command: Command) {
+        let Some(Joined { room, .. }) = self.rooms.find(name) else {
+            return self.refuse(reference, not_in_room());
+        };
+        let ask = Ask { conn: self.outbox.key, user: self.user.clone(), reference, command };
+        if let Err(SendError::Full(ask) | SendError::Closed(ask)) = room.try_send(ask) {
+            self.refuse(ask.reference, Refusal::unavailable());
+        }
+    }
+
+    /// A sheet's cells change in the room that it belongs to.
+    pub(super) fn update_cells(
+        &mut self,
+        reference: Option<ClientRef>,
+        sheet: SheetId,
+        room: Option<RoomName>,
+        cells: Vec<Cell>,
+        ctx: &mut Context<Self>,
+    ) {
+        if let Some(room) = room.or_else(|| self.rooms.home_of(&sheet)) {
+            let command = Command::UpdateCells { sheet, room: None, cells };
+            return self.ask_room(Some(&room), reference, command);
+        }
+        let (store, asked) = (self.worker.node.store.clone(), sheet.clone());
+        let home = async move { store.sheet_room(&asked).await };
+        self.hold(home, ctx, move |home, session, _| {
+            let home = match home {
+                Ok(home) => home,
+                Err(error) => return session.refuse(reference, store_refusal(&error)),
+            };
+            if let Some(room) = &home {
+                session.rooms.remember_home(sheet.clone(), room.clone());
+            }
+            let command = Command::UpdateCells { sheet, room: None, cells };
+            session.ask_room(home.as_ref(), reference, command);
+        });
+    }
+
+    /// What the user says about being there, for everybody who sees the user anywhere.
+    pub(super) fn set_status(&self, reference: Option<ClientRef>, status: Status) {
+        if self.worker.node.registry.try_send(StatusIs { user: self.user.clone(), status }).is_err() {
+            return self.refuse(reference, Refusal::unavailable());
+        }
+        self.done(reference);
+    }
+
+    /// Whether a fresh token still opens the rooms that the socket is in. Membership was checked at the entrance, and
+    /// its end ends the stay.
+    pub(super) fn may_stay(&self, confined: Option<&[RoomPattern]>) -> Result<(), Denied> {
+        let subject = Subject { user: &self.user.id, role: Role::User, rooms: confined };
+        let bound = self.rooms.bound();
+        let joined = self.rooms.joined.iter().map(|joined| &*joined.identity);
+        let mut all = bound.into_iter().chain(joined);
+        all.try_for_each(|room| {
+            let action = match &room.scope {
+                RoomScope::Channel { .. } => {
+                    Action::EnterChannel { room: room.id, membership: Some(GroupRole::Member) }
+                }
+                RoomScope::Direct { users } => Action::EnterDirect { room: room.id, sides: users },
+                RoomScope::Open { name } => Action::NameRoom { name },
+            };
+            may(subject, action)
+        })
+    }
+
+    // ---- in and out ----
+
+    /// Enters the room that the address names.
+    pub(super) fn join_bound(&mut self, ctx: &mut Context<Self>) {
+        let Some(binding) = self.rooms.bound.clone() else { return };
+        let join = self.join_of(binding.resume, None, Status::default(), None);
+        self.enter(binding.room, join, ctx);
+    }
+
+    /// Enters a room by its name, which is made at the first need.
+    pub(super) fn join_open(
+        &mut self,
+        reference: Option<ClientRef>,
+        name: RoomName,
+        resume: Option<Resume>,
+        ctx: &mut Context<Self>,
+    ) {
+        let subject = Subject { user: &self.user.id, role: Role::User, rooms: self.confined.as_deref() };
+        if let Err(denied) = may(subject, Action::NameRoom { name: &name }) {
+            return self.refuse(reference, denied.into());
+        }
+        if self.rooms.find(Some(&name)).is_none() && self.rooms.joined.len() >= limits::ROOMS_PER_SOCKET_MAX {
+            let sentence = format!(
+                "This socket is in {} rooms, and may be in no more; leave one first",
+                limits::ROOMS_PER_SOCKET_MAX
+            );
+            return self.refuse(reference, Refusal::new(ErrorCode::Conflict, sentence));
+        }
+        let (node, user) = (self.worker.node.clone(), self.user.id.clone());
+        let found = async move {
+            let access = node.open_room(&name, &user).await?;
+            Ok((access, node.status_of(user).await))
+        };
+        self.hold(found, ctx, move |found: Result<_, Refusal>, session, ctx| {
+            let (access, status) = match found {
+                Ok(found) => found,
+                Err(refusal) => return session.refuse(reference, refusal),
+            };
+            if session.outbox.is_open() {
+                let join = session.join_of(resume, reference, status, access.capacity);
+                session.enter(Arc::new(access.identity), join, ctx);
+            }
+        });
+    }
+
+    fn join_of(
+        &self,
+        resume: Option<Resume>,
+        reference: Option<ClientRef>,
+        status: Status,
+        capacity: Option<u32>,
+    ) -> Join {
+        Join {
+            conn: self.outbox.key,
+            connection: self.connection.clone(),
+            user: Author { email: self.rooms.email.clone(), ..self.user.clone() },
+            hub: self.worker.hub.clone(),
+            resume,
+            reference,
+            status,
+            capacity,
+        }
+    }
+
+    /// Asks for the room; what the client says meanwhile waits, in order.
+    fn enter(&mut self, identity: Arc<RoomIdentity>, join: Join, ctx: &mut Context<Self>) {
+        self.rooms.joining = Joining::Yes;
+        let reference = join.reference.clone();
+        // no time-out: the registry waits for nobody, and a join that was given up would leave a member behind
+        let ask = self.worker.node.registry.send(JoinRoom { room: identity.clone(), join });
+        self.hold(ask, ctx, move |answer, session, _| {
+            session.rooms.joining = Joining::No;
+            let refusal = match answer {
+                Ok(Ok(room)) => {
+                    session.rooms.joined.retain(|joined| joined.identity.id != identity.id);
+                    return session.rooms.joined.push(Joined { identity, room });
+                }
+                Ok(Err(refusal)) => refusal,
+                Err(error) => {
+                    log::warn!("event=join_failed conn={:?} why=\"{error}\"", session.outbox.key);
+                    Refusal::unavailable()
+                }
+            };
+            match session.rooms.bound {
+                Some(_) => session.turn_away(refusal),
+                None => session.refuse(reference, refusal),
+            }
+        });
+    }
+
+    /// Leaves a room and stays connected.
+    pub(super) fn leave_open(&mut self, reference: Option<ClientRef>, name: &RoomName) {
+        let conn = self.outbox.key;
+        let Some(Joined { identity, room }) = self.rooms.find(Some(name)) else {
+            return self.refuse(reference, not_in_room());
+        };
+        let left = LeftRoom { user: self.user.id.clone(), conn, room: identity.id };
+        if matches!(room.try_send(Leave { conn }), Err(SendError::Full(_)))
+            || self.worker.node.registry.try_send(left).is_err()
+        {
+            return self.refuse(reference, Refusal::unavailable());
+        }
+        let id = identity.id;
+        self.rooms.joined.retain(|joined| joined.identity.id != id);
+        self.done(reference);
+    }
+
+    /// It is done, and whoever wants to know is told so.
+    pub(super) fn done(&self, reference: Option<ClientRef>) {
+        if let Some(reference) = reference {
+            self.reply(&Reply::Done { reference });
+        }
+    }
+}
+
+fn not_in_room() -> Refusal {
+    Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first")
+}
+
+/// What a read that failed is to the client.
+pub(super) fn store_refusal(error: &StoreError) -> Refusal {
+    match error {
+        StoreError::Unavailable(_) => Refusal::unavailable(),
+        StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
+            log::error!("event=read_failed why=\"{error}\"");
+            Refusal::internal()
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What a user is told on every socket that the user has, on any node, whichever rooms these are in. The serde form is
+//! the one between nodes, so fields may be added but not renamed.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    core::{assistant::AnswerNews, notification::Notification, upload::Upload},
+    ids::NotificationId,
+};
+
+/// News for one user.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Personal {
+    /// Something to know.
+    Notified(Arc<Notification>),
+    /// It was read, here or on another socket.
+    NotificationRead {
+        /// Which.
+        id: NotificationId,
+    },
+    /// The assistant is at work.
+    Answer(AnswerNews),
+    /// A file is on its way.
+    Upload(Upload),
+}
