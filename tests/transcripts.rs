@@ -73,8 +73,9 @@ fn what_a_channel_client_sends_is_understood() {
     let signal = |file: &str, kind, target: Option<&str>| {
         (None, Command::Signal { kind, target: target.map(user), data: data_of(&files[file]) })
     };
-    let send = |addressed, content: &str| Command::SendMessage { addressed, content: content.into() };
-    let typing = |addressed, typing| (None, Command::SetTyping { addressed, typing });
+    let send =
+        |addressed, content: &str| Command::SendMessage { addressed, content: content.into(), attachments: Vec::new() };
+    let typing = |addressed, typing| (None, Command::SetTyping { addressed, typing, cell: None });
     let expected = BTreeMap::from([
         ("message", (None, send(Addressed::Channel, "Hello everyone!"))),
         ("message_with_ref", (Some("\"m-1\""), send(Addressed::Channel, "Hello everyone!"))),
@@ -129,7 +130,7 @@ fn limits_hold_to_the_character() {
     let most = "é".repeat(limits::CHAT_CHARS_MAX);
     assert_eq!(
         send(&most).unwrap().command,
-        Command::SendMessage { addressed: Addressed::Channel, content: most.as_str().into() }
+        Command::SendMessage { addressed: Addressed::Channel, content: most.as_str().into(), attachments: Vec::new() }
     );
     let Rejection { reference, refusal } = send(&(most + "é")).unwrap_err();
     assert_eq!((reference, refusal.code), (Some(RawJson::from_parsed("1")), ErrorCode::MessageTooLong));
@@ -175,13 +176,15 @@ fn ephemeral(room: Arc<RoomIdentity>, what: Ephemeral) -> Told {
 }
 
 fn sent(room: Arc<RoomIdentity>, seq: i64, content: &str) -> Told {
-    let what = Durable::MessageSent { sender: alice(), content: content.into() };
+    let what = Durable::MessageSent { sender: alice(), content: content.into(), attachments: Vec::new() };
     let body = EventBody::Durable { seq: Seq(seq), id: MESSAGE.parse().unwrap(), what };
     Told::Everybody(Event { room, at: NOON, body })
 }
 
 fn entered(room: Arc<RoomIdentity>, seq: i64, online: Vec<Author>) -> Told {
     Told::One(Reply::Entered(Box::new(Entered {
+        reference: None,
+        attendance: None,
         room,
         user: user(ALICE),
         connection: "ws_alice_1761566400_7f3a".into(),
@@ -196,7 +199,7 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
     let signal = |file: &'static str, from, kind| {
         (file, ephemeral(channel(), Ephemeral::Signal { from, kind, data: data_of(&files[file]) }))
     };
-    let typing = || Ephemeral::Typing { user: alice(), typing: Typing::Started };
+    let typing = || Ephemeral::Typing { user: alice(), typing: Typing::Started, cell: None };
     vec![
         ("online_users", entered(channel(), 41, vec![alice(), bob()])),
         ("user_joined", ephemeral(channel(), Ephemeral::UserJoined { user: alice() })),
@@ -270,7 +273,7 @@ fn the_recipient_of_a_direct_message_is_the_other_side() {
     let (users, own) = ([user(ALICE), user(BOB)], [user(ALICE), user(ALICE)]);
     for (users, sender, recipient) in [(users.clone(), bob(), ALICE), (users, alice(), BOB), (own, alice(), ALICE)] {
         let room = Arc::new(RoomIdentity { id: CONVERSATION.parse().unwrap(), scope: RoomScope::Direct { users } });
-        let what = Durable::MessageSent { sender, content: "x".into() };
+        let what = Durable::MessageSent { sender, content: "x".into(), attachments: Vec::new() };
         let body = EventBody::Durable { seq: Seq(1), id: EventId::generate(), what };
         let mut out = Vec::new();
         let _ = channel_dialect().encode_event(&Event { room, at: NOON, body }, &mut out);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{assistant::AnswerNews, notification::Notification, upload::Upload},
-    ids::NotificationId,
+    ids::{NotificationId, UserId},
 };
 
 /// News for one user.
@@ -15,9 +15,16 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 pub enum Personal {
     /// Something to know.
-    Notified(Arc<Notification>),
+    Notified {
+        /// Who is to know.
+        user: UserId,
+        /// What.
+        notification: Arc<Notification>,
+    },
     /// It was read, here or on another socket.
     NotificationRead {
+        /// By whom.
+        user: UserId,
         /// Which.
         id: NotificationId,
     },

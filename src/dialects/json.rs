@@ -74,6 +74,46 @@ impl<'a> Object<'a> {
         self
     }
 
+    /// A value that is its own JSON as it is shown, such as a number.
+    pub fn bare(mut self, name: &'static str, value: impl fmt::Display) -> Object<'a> {
+        self.name(name);
+        let _ = write!(self.out, "{value}"); // a Vec takes everything
+        self
+    }
+
+    /// Null.
+    pub fn null(mut self, name: &'static str) -> Object<'a> {
+        self.name(name);
+        self.out.extend_from_slice(b"null");
+        self
+    }
+
+    /// An object of its own.
+    pub fn object(mut self, name: &'static str, fill: impl FnOnce(Object<'_>) -> Object<'_>) -> Object<'a> {
+        self.name(name);
+        fill(Object::begin(self.out)).end();
+        self
+    }
+
+    /// Objects of their own.
+    pub fn objects<T>(
+        mut self,
+        name: &'static str,
+        items: &[T],
+        fill: impl for<'o> Fn(Object<'o>, &T) -> Object<'o>,
+    ) -> Object<'a> {
+        self.name(name);
+        self.out.push(b'[');
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            fill(Object::begin(self.out), item).end();
+        }
+        self.out.push(b']');
+        self
+    }
+
     /// What `add` adds to it, if there is something.
     pub fn maybe<T>(self, value: Option<T>, add: impl FnOnce(Object<'a>, T) -> Object<'a>) -> Object<'a> {
         match value {

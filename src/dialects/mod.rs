@@ -12,6 +12,7 @@ use crate::{
 pub mod channel;
 pub mod endpoints;
 mod json;
+mod message;
 pub mod workspace;
 
 /// Which dialect a socket speaks. Its number is the place of its encoding in a shared broadcast.

@@ -27,8 +27,8 @@ impl Session {
     /// News for the user, if this socket wants them.
     pub(super) fn hear_news(&mut self, news: Arc<Personal>) {
         let wanted = match (&*news, &self.filter) {
-            (Personal::Notified(notification), Some(filter)) => filter.takes(notification),
-            (Personal::Notified(_), None)
+            (Personal::Notified { notification, .. }, Some(filter)) => filter.takes(notification),
+            (Personal::Notified { .. }, None)
             | (Personal::NotificationRead { .. } | Personal::Answer(_) | Personal::Upload(_), _) => true,
         };
         if wanted {

@@ -2,6 +2,10 @@
 //! flat JSON objects told apart by `type` (docs/protocol.md, The workspace dialect). Its field names and wire forms must
 //! never leave this folder.
 
+mod announced;
+mod decode;
+mod encode;
+
 use super::{ClientMessage, Dialect, Encoded, Rejection};
 use crate::core::{
     command::Request,
@@ -12,17 +16,15 @@ use crate::core::{
 pub struct Workspace;
 
 impl Dialect for Workspace {
-    fn decode(&self, _: ClientMessage<'_>) -> Result<Request, Rejection> {
-        let refusal =
-            crate::error::Refusal::new(crate::error::ErrorCode::UnknownMessageType, "There is nothing here yet");
-        Err(Rejection { reference: None, refusal })
+    fn decode(&self, message: ClientMessage<'_>) -> Result<Request, Rejection> {
+        decode::decode(message)
     }
 
-    fn encode_event(&self, _: &Event, _: &mut Vec<u8>) -> Encoded {
-        Encoded::Nothing
+    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) -> Encoded {
+        encode::event(event, out)
     }
 
-    fn encode_reply(&self, _: &Reply, _: &mut Vec<u8>) -> Encoded {
-        Encoded::Nothing
+    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Encoded {
+        encode::reply(reply, out)
     }
 }

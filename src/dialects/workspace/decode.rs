@@ -1,0 +1,197 @@
+//! From the dialect's JSON to requests.
+
+use std::sync::Arc;
+
+use crate::{
+    core::{
+        assistant::Question,
+        command::{Addressed, Command, Request, Resume, Typing},
+        cursor::{Coordinate, Cursor},
+        notification::{NotificationFilter, Priority},
+        presence::Status,
+        sheet::{Cell, CellRef},
+        upload::UploadPhase,
+    },
+    dialects::{
+        ClientMessage, Rejection,
+        message::{Message, invalid, unknown_type},
+    },
+    error::{ErrorCode, Refusal},
+    ids::{Epoch, RoomName, Seq, SheetId},
+    limits,
+};
+
+const A_ROOM: &str = "the name of a room, a string";
+const A_SHEET: &str = "the id of a sheet, a string";
+const A_CELL: &str = "a cell such as B2, a string";
+
+/// Reads one message.
+pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
+    let unread = |refusal| Rejection { reference: None, refusal };
+    let message = Message::read(message).map_err(unread)?;
+    let reference = message.reference().map_err(unread)?;
+    match command(&message) {
+        Ok(command) => Ok(Request { reference, command }),
+        Err(refusal) => Err(Rejection { reference, refusal }),
+    }
+}
+
+fn command(message: &Message<'_>) -> Result<Command, Refusal> {
+    let kind = message.text("type", "a string that names the kind of message")?;
+    match &*kind {
+        "ping" => Ok(Command::Ping),
+        "auth_refresh" => {
+            let token = message.text("token", "a fresh access token, a string")?;
+            Ok(Command::AuthRefresh { token: token.into_owned() })
+        }
+        "join_room" => Ok(Command::Join { room: message.parsed("room_id", A_ROOM)?, resume: resume(message)? }),
+        "leave_room" => Ok(Command::Leave { room: message.parsed("room_id", A_ROOM)? }),
+        "cursor_move" => Ok(Command::MoveCursor { room: room(message)?, cursor: cursor(message)? }),
+        "typing_start" => typing(message, Typing::Started),
+        "typing_stop" => typing(message, Typing::Stopped),
+        "status_update" => Ok(Command::SetStatus { status: status(message)? }),
+        "cell_update" => update_cell(message),
+        "cells_update" => update_cells(message),
+        "ai_request" => Ok(Command::Ask(question(message)?)),
+        "ai_cancel" => Ok(Command::CancelAsk { request: message.name("request_id", limits::CLIENT_NAME_CHARS_MAX)? }),
+        "subscribe_notifications" => Ok(Command::FilterNotifications(filter(message)?)),
+        "notification_read" => {
+            Ok(Command::ReadNotification { id: message.name("notification_id", limits::CLIENT_NAME_CHARS_MAX)? })
+        }
+        "file_upload_start" => upload(message, upload_started(message)?),
+        "file_upload_progress" => upload(message, upload_progress(message)?),
+        unknown => Err(unknown_type(unknown, "The workspace dialect")),
+    }
+}
+
+// ---- rooms ----
+
+/// `room`, or `room_id`, as the two are named in different messages.
+fn room(message: &Message<'_>) -> Result<Option<RoomName>, Refusal> {
+    match message.optional_parsed("room", A_ROOM)? {
+        Some(room) => Ok(Some(room)),
+        None => message.optional_parsed("room_id", A_ROOM),
+    }
+}
+
+/// `since`, and `epoch`, opaque to clients: one that is not ours is another epoch, not a mistake.
+fn resume(message: &Message<'_>) -> Result<Option<Resume>, Refusal> {
+    let Some(since) = message.optional_count("since")? else { return Ok(None) };
+    let epoch = message.raw("epoch")?.map(|epoch| {
+        let digits = epoch.as_str().trim_matches('"');
+        digits.parse().map_or(Epoch::NONE, Epoch)
+    });
+    Ok(Some(Resume { since: Seq(since), epoch }))
+}
+
+fn cursor(message: &Message<'_>) -> Result<Cursor, Refusal> {
+    let coordinate = |name| {
+        let number = message.number(name)?;
+        Coordinate::new(number).ok_or_else(|| invalid(format!("`{name}` must be a finite number")))
+    };
+    let cell = message.optional_name("cell", limits::CURSOR_CELL_CHARS_MAX)?;
+    Ok(Cursor { x: coordinate("x")?, y: coordinate("y")?, cell })
+}
+
+fn typing(message: &Message<'_>, typing: Typing) -> Result<Command, Refusal> {
+    let cell = message.optional_name("cell_id", limits::CURSOR_CELL_CHARS_MAX)?;
+    Ok(Command::SetTyping { addressed: Addressed::Room { room: room(message)? }, typing, cell })
+}
+
+fn status(message: &Message<'_>) -> Result<Status, Refusal> {
+    const ONE_OF: &str = "\"online\", \"away\" or \"busy\"";
+    match &*message.text("status", ONE_OF)? {
+        "online" => Ok(Status::Online),
+        "away" => Ok(Status::Away),
+        "busy" => Ok(Status::Busy),
+        _other => Err(invalid(format!("`status` must be {ONE_OF}"))),
+    }
+}
+
+// ---- sheets ----
+
+fn update_cell(message: &Message<'_>) -> Result<Command, Refusal> {
+    let sheet: SheetId = message.parsed("sheet_id", A_SHEET)?;
+    Ok(Command::UpdateCells { sheet, room: room(message)?, cells: vec![cell(message)?] })
+}
+
+fn update_cells(message: &Message<'_>) -> Result<Command, Refusal> {
+    let sheet: SheetId = message.parsed("sheet_id", A_SHEET)?;
+    let cells = message.objects("cells", limits::CELLS_PER_UPDATE_MAX)?;
+    let cells: Vec<Cell> = cells.iter().map(cell).collect::<Result<_, _>>()?;
+    let mut places: Vec<CellRef> = cells.iter().map(|cell| cell.at).collect();
+    places.sort_unstable();
+    match places.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[CellRef]>::first) {
+        Some(twice) => Err(invalid(format!("`cells` has {twice} twice; send each cell once"))),
+        None => Ok(Command::UpdateCells { sheet, room: room(message)?, cells }),
+    }
+}
+
+fn cell(message: &Message<'_>) -> Result<Cell, Refusal> {
+    let at = message.parsed("cell_id", A_CELL)?;
+    let value = message.scalar("value")?;
+    let most = limits::CELL_TEXT_CHARS_MAX;
+    // two quotes around it; escapes make the text shorter than it is written, never longer
+    if value.as_str().len() > most + 2 && value.as_str().chars().count() > most + 2 {
+        let sentence = format!("`value` has more than {most} characters; at most {most} are allowed");
+        return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
+    }
+    let formula = message.optional_prose("formula", limits::FORMULA_CHARS_MAX)?;
+    Ok(Cell { at, value, formula, version: message.optional_count("version")?.unwrap_or(0) })
+}
+
+// ---- the assistant ----
+
+fn question(message: &Message<'_>) -> Result<Question, Refusal> {
+    let request = message.name("request_id", limits::CLIENT_NAME_CHARS_MAX)?;
+    let query = message.optional_prose("query", limits::QUESTION_CHARS_MAX)?;
+    let query = query.filter(|query| !query.trim().is_empty());
+    let query = query.ok_or_else(|| invalid("`query` is missing or empty: it must be a question, a string"))?;
+    let sheet = message.optional_parsed("sheet_id", A_SHEET)?;
+    let table_range = match message.optional_object("context")? {
+        None => None,
+        Some(context) => context.optional_name("table_range", limits::CURSOR_CELL_CHARS_MAX)?,
+    };
+    Ok(Question { request, query, sheet, table_range })
+}
+
+// ---- notifications ----
+
+fn filter(message: &Message<'_>) -> Result<NotificationFilter, Refusal> {
+    let names = |name| message.optional_names(name, limits::FILTER_NAMES_MAX, limits::FILTER_NAME_CHARS_MAX);
+    let priorities = names("priorities")?.map(|names| {
+        let priority = |name: &Arc<str>| {
+            Priority::from_name(name)
+                .ok_or_else(|| invalid("`priorities` may name \"low\", \"normal\", \"high\" and \"critical\""))
+        };
+        names.iter().map(priority).collect::<Result<_, _>>()
+    });
+    Ok(NotificationFilter {
+        categories: names("categories")?,
+        modules: names("modules")?,
+        priorities: priorities.transpose()?,
+    })
+}
+
+// ---- uploads ----
+
+fn upload(message: &Message<'_>, phase: UploadPhase) -> Result<Command, Refusal> {
+    Ok(Command::TellUpload { file: message.name("file_id", limits::CLIENT_NAME_CHARS_MAX)?, phase })
+}
+
+fn upload_started(message: &Message<'_>) -> Result<UploadPhase, Refusal> {
+    Ok(UploadPhase::Started {
+        filename: message.name("filename", limits::FILE_NAME_CHARS_MAX)?,
+        size_bytes: message.count("file_size")?.unsigned_abs(),
+        mime_type: message.optional_name("mime_type", limits::FILE_NAME_CHARS_MAX)?,
+    })
+}
+
+fn upload_progress(message: &Message<'_>) -> Result<UploadPhase, Refusal> {
+    let uploaded_bytes = message.count("bytes_uploaded")?.unsigned_abs();
+    let total_bytes = message.count("total_bytes")?.unsigned_abs();
+    if uploaded_bytes > total_bytes {
+        return Err(invalid("`bytes_uploaded` must not be more than `total_bytes`"));
+    }
+    Ok(UploadPhase::Progress { uploaded_bytes, total_bytes })
+}
