@@ -156,6 +156,21 @@ pub const GAP_EVENTS_MAX: usize = 4_096;
 /// Messages queued per user for the next connect.
 pub const OFFLINE_QUEUE_MAX: usize = 100;
 
+// ---- open rooms ----
+
+/// How often an observer is told of cursors, at most.
+pub const CURSOR_PERIOD: Duration = Duration::from_millis(33);
+/// In rooms of so many users everybody is told at once who came or went.
+pub const ATTENDANCE_AT_ONCE_USERS_MAX: usize = 50;
+/// How often larger rooms are told, at most.
+pub const ATTENDANCE_PERIOD: Duration = Duration::from_millis(100);
+/// How long a sheet counts as active after a change.
+pub const SHEET_ACTIVE: Duration = Duration::from_secs(15 * 60);
+/// Active sheets that are listed.
+pub const ACTIVE_SHEETS_MAX: usize = 100;
+/// Members in one word to other nodes about what there is to know of them.
+pub const ATTENDING_PER_WORD_MAX: usize = 500;
+
 // ---- rooms on several nodes ----
 
 /// Other nodes that are kept track of.

@@ -17,13 +17,13 @@ use rustc_hash::FxHashMap;
 use tokio::time::{Sleep, sleep_until};
 
 use super::{
-    fanout::{Batch, Broadcast, reply_frame},
+    fanout::{Batch, Broadcast, Opening, reply_frame},
     messages::{Drain, FromRoom, Quiesce, WorkerUp},
     outbox::{ConnKey, Farewell, Outbox},
     worker::Worker,
 };
 use crate::{
-    core::{cork::Cork, event::Reply},
+    core::{cork::Cork, event::Reply, room::Already},
     disconnect::Disconnect,
     ids::RoomId,
     limits,
@@ -132,7 +132,12 @@ impl Handler<FromRoom> for Hub {
     fn handle(&mut self, message: FromRoom, _: &mut Self::Context) {
         match message {
             FromRoom::Deliver { room, broadcast } => self.deliver(room, broadcast),
-            FromRoom::Subscribe { room, conn, opening } => self.subscribe(room, conn, opening),
+            FromRoom::Subscribe { room, conn, opening, already: Already::No } => self.subscribe(room, conn, &opening),
+            FromRoom::Subscribe { room, conn, opening, already: Already::Yes } => {
+                // what was said before comes first
+                self.write(room, Extent::Whole);
+                self.open(conn, &opening);
+            }
             FromRoom::Unsubscribe { room, conn } => self.unsubscribe(room, conn),
             FromRoom::Tell { conn, reply } => {
                 if let Some(outbox) = self.worker.outbox(conn) {
@@ -168,12 +173,17 @@ impl Hub {
         room.pending.push(broadcast);
     }
 
-    fn subscribe(&mut self, id: RoomId, conn: ConnKey, opening: Vec<super::fanout::Opening>) {
-        let Some(outbox) = self.worker.outbox(conn) else { return };
-        let now = self.worker.now();
+    /// Writes a room's first words to one connection.
+    fn open(&mut self, conn: ConnKey, opening: &[Opening]) -> Option<Rc<Outbox>> {
+        let outbox = self.worker.outbox(conn)?;
         let frames: Vec<_> = opening.iter().filter_map(|o| o.frame(outbox.dialect)).collect();
-        outbox.push_opening(&frames, now);
+        outbox.push_opening(&frames, self.worker.now());
         self.touched.push(outbox.clone());
+        Some(outbox)
+    }
+
+    fn subscribe(&mut self, id: RoomId, conn: ConnKey, opening: &[Opening]) {
+        let Some(outbox) = self.open(conn, opening) else { return };
         let room = self.rooms.entry(id).or_default();
         if room.pending.is_empty() && room.flight.is_none() {
             room.members.push(outbox);

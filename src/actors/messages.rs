@@ -27,6 +27,7 @@ use crate::{
         personal::Personal,
         presence::Status,
         profile::{Author, Profile},
+        room::Already,
         sheet::CellConflict,
         upload::Upload,
     },
@@ -233,6 +234,18 @@ pub struct StatusIs {
     pub user: Author,
     /// What.
     pub status: Status,
+}
+
+/// A room did not let a socket in, or has sent it out: the registry and the session learn it.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct ShutOut {
+    /// Whose.
+    pub user: UserId,
+    /// Which socket.
+    pub conn: ConnKey,
+    /// Which room.
+    pub room: RoomId,
 }
 
 /// A socket left one of its rooms, and stays open.
@@ -500,6 +513,8 @@ pub enum FromRoom {
         conn: ConnKey,
         /// First words, snapshot and replay.
         opening: Vec<Opening>,
+        /// Whether it was in before, and wants its first words once more.
+        already: Already,
     },
     /// A connection leaves.
     Unsubscribe {

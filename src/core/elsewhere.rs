@@ -291,6 +291,12 @@ impl Elsewhere {
         self.users.contains_key(user)
     }
 
+    /// Whether the user is there on a node whose id is less than this one's: of several nodes with the same to say, the
+    /// first one says it.
+    pub fn is_on_an_earlier_node(&self, user: &UserId) -> bool {
+        self.parts.iter().any(|(node, part)| *node < self.here && part.users.contains(user))
+    }
+
     /// The users on other nodes, each once, in no order.
     pub fn users(&self) -> impl Iterator<Item = &Author> {
         self.users.values().map(|somewhere| &somewhere.author)

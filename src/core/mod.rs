@@ -2,6 +2,7 @@
 //! no JSON, no log here, so that everything runs under seeded, replayable simulation.
 
 pub mod assistant;
+pub mod attendance;
 pub mod backlog;
 pub mod command;
 pub mod cork;
@@ -12,6 +13,7 @@ pub mod history;
 pub mod notification;
 pub mod peers;
 pub mod personal;
+pub mod pointing;
 pub mod presence;
 pub mod profile;
 pub mod rate;

@@ -154,6 +154,16 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.members.online().chain(others)
     }
 
+    /// The users of this node, each once.
+    pub fn online_here(&self) -> impl Iterator<Item = &Author> {
+        self.members.online()
+    }
+
+    /// Whether it is this node, of those where the user is, that says what the user does everywhere.
+    pub fn speaks_for(&self, user: &UserId) -> bool {
+        self.members.is_present(user) && !self.elsewhere.is_on_an_earlier_node(user)
+    }
+
     /// How many users are in the room, on all nodes.
     pub fn users(&self) -> usize {
         self.members.users() + self.only_elsewhere

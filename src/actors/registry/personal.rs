@@ -9,7 +9,7 @@ use super::Registry;
 use crate::{
     actors::{
         bridge::{NodeWord, To},
-        messages::{LeftRoom, News, SetStatus, StatusIs, TellUpload, ToUser},
+        messages::{LeftRoom, News, SetStatus, ShutOut, StatusIs, TellUpload, ToUser},
         outbox::ConnKey,
     },
     core::{personal::Personal, presence::Status, profile::Author, upload::Upload},
@@ -98,6 +98,20 @@ impl Handler<LeftRoom> for Registry {
             && let Some(seat) = user.sessions.iter_mut().find(|seat| seat.conn == conn)
         {
             seat.rooms.retain(|(id, _)| *id != room);
+        }
+    }
+}
+
+impl Handler<ShutOut> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, out: ShutOut, ctx: &mut Self::Context) {
+        let left = LeftRoom { user: out.user.clone(), conn: out.conn, room: out.room };
+        self.handle(left, ctx);
+        let seats = self.users.get(&out.user).into_iter().flat_map(|user| &user.sessions);
+        let session = seats.filter(|seat| seat.conn == out.conn).find_map(|seat| seat.session.upgrade());
+        if let Some(Err(error)) = session.map(|session| session.try_send(out)) {
+            log::warn!("event=shut_out_not_told why=\"{error}\"");
         }
     }
 }

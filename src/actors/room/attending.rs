@@ -1,21 +1,225 @@
-//! What there is to know of the members of an open room beside that they are there: status, cursor, uploads.
+//! What goes on in an open room beside its events: who is there with which status and cursor, and which sheets are in
+//! use. Members are told of cursors once a period; nodes tell each other.
+
+use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::Room;
+use super::{Pending, Room};
 use crate::{
     actors::{
+        bridge::{Reach, RoomWord},
         fanout::Audience,
-        messages::{StatusIs, TellUpload},
+        messages::{Join, StatusIs, TellUpload},
     },
-    core::event::Ephemeral,
+    core::{
+        attendance::AttendanceBook,
+        cursor::Pointed,
+        event::{Attendance, Attendee, CursorsMoved, Ephemeral},
+        pointing::{MovedOn, Pointing},
+        profile::Author,
+    },
+    error::{ErrorCode, Refusal},
+    ids::{SheetId, Timestamp, UserId},
+    limits,
 };
+
+/// An open room's.
+#[derive(Default)]
+pub(super) struct Goings {
+    book: AttendanceBook,
+    pointing: Pointing,
+    /// Members were told of cursors less than a period ago.
+    pointed: Pending,
+    /// Members were told of who is there less than a period ago, and a change waits.
+    attendance: Attending,
+}
+
+/// Whether members are told again of who is there.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Attending {
+    /// With the next change, at once.
+    #[default]
+    Quiet,
+    /// They were told a moment ago.
+    Told,
+    /// And something has changed since.
+    Changed,
+}
+
+impl Room {
+    /// Why a newcomer can't come in, in a room that is full.
+    pub(super) fn has_no_place_for(&self, join: &Join) -> Option<Refusal> {
+        let (most, core) = (join.capacity?, self.core.as_ref()?);
+        let full = core.users() >= most as usize && !core.is_present(&join.user.id);
+        let sentence = "The room is full; try again when somebody has left it";
+        full.then(|| Refusal::new(ErrorCode::SpaceFull, sentence))
+    }
+
+    // ---- who is there ----
+
+    /// A newcomer brings a status.
+    pub(super) fn attend(&mut self, join: &Join) {
+        let now = self.node.clock.now();
+        if let Some(goings) = &mut self.open {
+            goings.book.said(&join.user.id, join.status, now);
+            goings.book.seen(&join.user.id, now);
+        }
+    }
+
+    /// A member did something.
+    pub(super) fn seen(&mut self, user: &UserId) {
+        if let Some(goings) = &mut self.open {
+            goings.book.seen(user, self.node.clock.now());
+        }
+    }
+
+    /// A member is gone from all nodes.
+    pub(super) fn forget(&mut self, user: &UserId) {
+        if let Some(goings) = &mut self.open {
+            goings.book.forget(user);
+            goings.pointing.forget(user);
+        }
+    }
+
+    pub(super) fn sheet_changed(&mut self, sheet: &SheetId, at: Timestamp) {
+        if let Some(goings) = &mut self.open {
+            goings.book.sheet_changed(sheet, at);
+        }
+    }
+
+    /// Who is there, for a newcomer of an open room.
+    pub(super) fn attendance(&self) -> Option<Arc<Attendance>> {
+        let (goings, core) = (self.open.as_ref()?, self.core.as_ref()?);
+        Some(Arc::new(goings.book.attendance(core.online(), core.users(), self.node.clock.now())))
+    }
+
+    /// Tells the members here who is there, now that somebody came or went: in a crowd only now and then.
+    pub(super) fn attendance_changed(&mut self, ctx: &mut Context<Self>) {
+        let crowd = self.core.as_ref().is_some_and(|core| core.users() > limits::ATTENDANCE_AT_ONCE_USERS_MAX);
+        let Some(goings) = &mut self.open else { return };
+        match goings.attendance {
+            Attending::Quiet => {}
+            Attending::Told | Attending::Changed => {
+                goings.attendance = Attending::Changed;
+                return;
+            }
+        }
+        if crowd {
+            goings.attendance = Attending::Told;
+            ctx.run_later(limits::ATTENDANCE_PERIOD, |room, ctx| {
+                let Some(goings) = &mut room.open else { return };
+                if std::mem::take(&mut goings.attendance) == Attending::Changed {
+                    room.attendance_changed(ctx);
+                }
+            });
+        }
+        if !self.arms.is_empty()
+            && let Some(attendance) = self.attendance()
+        {
+            self.announce_here(Ephemeral::Attended(attendance), ctx);
+        }
+    }
+
+    // ---- from and to other nodes ----
+
+    /// Something that a member on another node did.
+    pub(super) fn note(&mut self, what: &Ephemeral) {
+        let now = self.node.clock.now();
+        let Some(goings) = &mut self.open else { return };
+        match what {
+            Ephemeral::StatusChanged { user, status } => goings.book.said(&user.id, *status, now),
+            Ephemeral::Typing { user, .. } | Ephemeral::Upload { user, .. } => goings.book.seen(&user.id, now),
+            Ephemeral::UserJoined { .. }
+            | Ephemeral::UserLeft { .. }
+            | Ephemeral::Signal { .. }
+            | Ephemeral::Announced { .. }
+            | Ephemeral::CursorsMoved(_)
+            | Ephemeral::Attended(_) => {}
+        }
+    }
+
+    /// What another node knows of its members.
+    pub(super) fn learn(&mut self, attending: &[Attendee]) {
+        if let Some(goings) = &mut self.open {
+            attending.iter().for_each(|attendee| goings.book.learn(attendee));
+        }
+    }
+
+    /// Tells other nodes what there is to know of the members here.
+    pub(super) fn say_attending(&self) {
+        let (Some(goings), Some(core)) = (&self.open, &self.core) else { return };
+        let here: Vec<&Author> = core.online_here().take(limits::ONLINE_USERS_LISTED_MAX).collect();
+        for some in here.chunks(limits::ATTENDING_PER_WORD_MAX) {
+            let word = RoomWord::Attending(goings.book.of(some.iter().copied(), self.node.clock.now()));
+            self.node.bridge.carry(self.identity.id, word);
+        }
+    }
+
+    // ---- cursors ----
+
+    /// A member here moved the cursor.
+    pub(super) fn point(&mut self, pointed: Pointed, ctx: &mut Context<Self>) {
+        let now = self.node.clock.now();
+        let Some(goings) = &mut self.open else { return };
+        goings.book.pointed(&pointed, now);
+        goings.pointing.point(pointed, MovedOn::ThisNode);
+        self.tell_cursors(ctx);
+    }
+
+    /// Members on another node moved theirs.
+    pub(super) fn point_elsewhere(&mut self, cursors: Vec<Pointed>, ctx: &mut Context<Self>) {
+        let now = self.node.clock.now();
+        let (Some(goings), Some(core)) = (&mut self.open, &self.core) else { return };
+        for pointed in cursors {
+            // whoever left meanwhile points nowhere any more
+            if core.is_present(&pointed.user.id) {
+                goings.book.pointed(&pointed, now);
+                goings.pointing.point(pointed, MovedOn::Another);
+            }
+        }
+        self.tell_cursors(ctx);
+    }
+
+    /// Tells of cursors, at once after a quiet while, and then once a period.
+    fn tell_cursors(&mut self, ctx: &mut Context<Self>) {
+        let Some(goings) = self.open.as_mut().filter(|goings| goings.pointed == Pending::No) else { return };
+        let untold = goings.pointing.take_untold();
+        let Some(frames) = goings.pointing.take_frames() else { return };
+        goings.pointed = Pending::Yes;
+        if !untold.is_empty() && self.node.bridge.reach == Reach::Cluster {
+            self.node.bridge.carry(self.identity.id, RoomWord::Cursors(untold));
+        }
+        let named = frames.others.first.user.id.clone();
+        self.tell_cursors_to(frames.others, Audience::EveryoneBut(named.clone()), ctx);
+        if let Some(first) = frames.first {
+            self.tell_cursors_to(first, Audience::Only(named), ctx);
+        }
+        ctx.run_later(limits::CURSOR_PERIOD, |room, ctx| {
+            if let Some(goings) = &mut room.open {
+                goings.pointed = Pending::No;
+            }
+            room.tell_cursors(ctx);
+        });
+    }
+
+    fn tell_cursors_to(&mut self, moved: CursorsMoved, audience: Audience, ctx: &mut Context<Self>) {
+        let broadcast = self.ephemeral(Ephemeral::CursorsMoved(Arc::new(moved)), audience);
+        self.deliver(&broadcast, ctx);
+    }
+}
 
 impl Handler<StatusIs> for Room {
     type Result = ();
 
     fn handle(&mut self, StatusIs { user, status }: StatusIs, ctx: &mut Self::Context) {
-        self.announce(Ephemeral::StatusChanged { user, status }, Audience::Everyone, ctx);
+        let now = self.node.clock.now();
+        let Some(goings) = &mut self.open else { return };
+        goings.book.said(&user.id, status, now);
+        // the user may be in the room on several nodes, each of which is told
+        if self.core.as_ref().is_some_and(|core| core.speaks_for(&user.id)) {
+            self.announce(Ephemeral::StatusChanged { user, status }, Audience::Everyone, ctx);
+        }
     }
 }
 
@@ -23,7 +227,9 @@ impl Handler<TellUpload> for Room {
     type Result = ();
 
     fn handle(&mut self, TellUpload { user, upload, .. }: TellUpload, ctx: &mut Self::Context) {
-        let audience = Audience::EveryoneBut(user.id.clone());
-        self.announce(Ephemeral::Upload { user, upload }, audience, ctx);
+        if self.core.as_ref().is_some_and(|core| core.speaks_for(&user.id)) {
+            let audience = Audience::EveryoneBut(user.id.clone());
+            self.announce(Ephemeral::Upload { user, upload }, audience, ctx);
+        }
     }
 }

@@ -9,13 +9,13 @@ use super::{Newcomer, Room, recalling::LogAsked};
 use crate::{
     actors::{
         fanout::{Audience, Broadcast, Opening},
-        messages::{FromRoom, Join, Resume},
+        messages::{FromRoom, Join, Resume, ShutOut},
         outbox::ConnKey,
     },
     core::{
         event::{Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomScope},
         history::Logged,
-        room::{FirstSocket, LastSocket, Replay},
+        room::{Already, FirstSocket, LastSocket, Replay},
     },
     ids::UserId,
     limits,
@@ -97,11 +97,19 @@ impl Room {
     pub(super) fn admit(&mut self, conn: ConnKey, again: Again, ctx: &mut Context<Self>) {
         // a socket that left while its replay was read is no longer here
         let Some(Newcomer { join, asked, log: _ }) = self.entering.remove(&conn) else { return };
+        if let Some(refusal) = self.has_no_place_for(&join) {
+            self.arm(join.conn, &join.hub);
+            self.refuse(join.conn, join.reference, refusal, ctx);
+            self.arms.retain(|arm| !arm.is_spare());
+            return self.shut_out(join.user.id, join.conn);
+        }
         let Some(core) = &mut self.core else { return };
         let outcome = core.join(join.conn, &join.user);
+        self.attend(&join);
         if outcome.first_socket == FirstSocket::Yes {
             // before the newcomer subscribes, so it goes to the others
             self.announce_here(Ephemeral::UserJoined { user: join.user.clone() }, ctx);
+            self.attendance_changed(ctx);
         }
         self.tell_members(ctx);
         let mut opening = vec![Opening::Reply(Box::new(Reply::Entered(Box::new(self.snapshot(&join)))))];
@@ -125,9 +133,10 @@ impl Room {
                 Spent::No
             }
         };
-        let subscribe = FromRoom::Subscribe { room: self.identity.id, conn: join.conn, opening };
+        let subscribe =
+            FromRoom::Subscribe { room: self.identity.id, conn: join.conn, opening, already: outcome.already };
         let arm = self.arm(join.conn, &join.hub);
-        arm.members += 1;
+        arm.members += usize::from(outcome.already == Already::No);
         let backed = arm.send(subscribe);
         self.after(backed, ctx);
         if queue_spent == Spent::Yes && matches!(self.identity.scope, RoomScope::Direct { .. }) {
@@ -138,13 +147,21 @@ impl Room {
         }
     }
 
+    /// The session learns that its socket is not in, or not any more.
+    pub(super) fn shut_out(&self, user: UserId, conn: ConnKey) {
+        let room = self.identity.id;
+        if self.node.registry.try_send(ShutOut { user, conn, room }).is_err() {
+            log::warn!("event=shut_out_not_told room={room} conn={conn:?} why=registry_full");
+        }
+    }
+
     fn snapshot(&self, join: &Join) -> Entered {
         let core = self.core.as_ref();
         let online =
             core.map_or_else(Vec::new, |c| c.online().take(limits::ONLINE_USERS_LISTED_MAX).cloned().collect());
         Entered {
             reference: join.reference.clone(),
-            attendance: None,
+            attendance: self.attendance(),
             room: self.identity.clone(),
             user: join.user.id.clone(),
             connection: join.connection.clone(),
@@ -175,7 +192,9 @@ impl Room {
             return; // the user is expected back on another node
         }
         if left.last_socket == LastSocket::Yes {
+            self.forget(&left.user.id);
             self.announce_here(Ephemeral::UserLeft { user: left.user }, ctx);
+            self.attendance_changed(ctx);
         }
         self.tell_members(ctx);
     }

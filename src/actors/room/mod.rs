@@ -27,13 +27,15 @@ use super::{
 };
 use crate::{
     core::{
-        event::{Ephemeral, Event, EventBody, Reply, RoomIdentity},
+        event::{Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
         room::RoomCore,
     },
     disconnect::Disconnect,
+    error::{ErrorCode, Refusal},
     ids::{Seq, UserId},
     limits,
 };
+use attending::Goings;
 use recalling::{LogAsked, Recall};
 use starting::Stage;
 use together::Telling;
@@ -62,6 +64,8 @@ pub struct Room {
     queued: Option<(UserId, Seq)>,
     recall: Recall,
     telling: Telling,
+    /// In an open room, what goes on there.
+    open: Option<Box<Goings>>,
     retry: Pending,
     gap: Pending,
     retiring: Pending,
@@ -86,9 +90,14 @@ enum Pending {
 impl Room {
     /// A room that is loaded when it starts.
     pub fn new(identity: Arc<RoomIdentity>, node: Arc<Node>) -> Room {
+        let open = match identity.scope {
+            RoomScope::Open { .. } => Some(Box::default()),
+            RoomScope::Channel { .. } | RoomScope::Direct { .. } => None,
+        };
         Room {
             identity,
             node,
+            open,
             stage: Stage::Deaf,
             core: None,
             arms: Vec::new(),
@@ -159,10 +168,17 @@ impl Room {
         self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast));
     }
 
-    /// Closes the sockets that the user has here.
+    /// Closes the sockets that the user has here; those that may be in many rooms leave this one and stay open.
     fn expel(&mut self, user: &UserId, ctx: &mut Context<Self>) {
         let Some(core) = &self.core else { return };
         for conn in core.sockets_of(user).to_vec() {
+            if let Some(name) = self.identity.scope.name() {
+                let sentence = format!("You are no longer a member of the room {name}, and have left it");
+                self.refuse(conn, None, Refusal::new(ErrorCode::PermissionDenied, sentence), ctx);
+                self.depart(conn, ctx);
+                self.shut_out(user.clone(), conn);
+                continue;
+            }
             let message = FromRoom::Expel { room: self.identity.id, conn, why: Disconnect::Revoked };
             self.send(conn, message, ctx);
         }
@@ -288,11 +304,18 @@ impl Handler<Carried> for Room {
         match carried.word {
             RoomWord::Event(broadcast) => match &broadcast.event.body {
                 EventBody::Durable { .. } => self.publish(broadcast, ctx),
-                EventBody::Ephemeral(_) => self.deliver(&broadcast, ctx),
+                EventBody::Ephemeral(what) => {
+                    self.note(what);
+                    self.deliver(&broadcast, ctx);
+                }
             },
             RoomWord::Members(word) => self.hear(carried.from, word, ctx),
-            RoomWord::Expel { user } => self.expel(&user, ctx),
-            RoomWord::Cursors(_) | RoomWord::Attending(_) => {}
+            RoomWord::Expel { user } => {
+                self.expel(&user, ctx);
+                self.rest(ctx);
+            }
+            RoomWord::Cursors(cursors) => self.point_elsewhere(cursors, ctx),
+            RoomWord::Attending(attending) => self.learn(&attending),
         }
     }
 }
@@ -310,6 +333,7 @@ impl Handler<Expel> for Room {
 
     fn handle(&mut self, expel: Expel, ctx: &mut Self::Context) {
         self.expel(&expel.user, ctx);
+        self.rest(ctx);
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     },
     core::{
         command::{ClientRef, Command},
+        cursor::Pointed,
         event::{Durable, Ephemeral, Event, EventBody, Reply, RoomScope},
         profile::Author,
     },
@@ -40,6 +41,7 @@ impl Room {
             let refusal = Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first");
             return self.refuse(conn, reference, refusal, ctx);
         }
+        self.seen(&user.id);
         match command {
             Command::SendMessage { addressed, .. } | Command::SetTyping { addressed, .. }
                 if !self.identity.scope.takes(&addressed) =>
@@ -62,7 +64,7 @@ impl Room {
                 let what = Durable::CellsUpdated { sheet, author: user, cells };
                 self.store(what, Origin { conn, reference }, ctx);
             }
-            Command::MoveCursor { .. } => {}
+            Command::MoveCursor { cursor, .. } => self.point(Pointed { user, cursor }, ctx),
             Command::Signal { kind, target, data } => {
                 let signal = Ephemeral::Signal { from: user.clone(), kind, data };
                 self.signal(conn, &user, reference, target, signal, ctx);
@@ -146,6 +148,9 @@ impl Room {
                 return;
             }
         };
+        if let Durable::CellsUpdated { sheet, .. } = &*append.what {
+            self.sheet_changed(sheet, append.at);
+        }
         let by = match &*append.what {
             Durable::MessageSent { sender: author, .. } | Durable::CellsUpdated { author, .. } => author.id.clone(),
         };
@@ -233,7 +238,13 @@ impl Room {
         }));
     }
 
-    fn refuse(&mut self, conn: ConnKey, reference: Option<ClientRef>, refusal: Refusal, ctx: &mut Context<Self>) {
+    pub(super) fn refuse(
+        &mut self,
+        conn: ConnKey,
+        reference: Option<ClientRef>,
+        refusal: Refusal,
+        ctx: &mut Context<Self>,
+    ) {
         self.node.metrics.refused(refusal.code);
         let at = self.node.clock.now();
         self.tell(conn, Reply::Error { reference, refusal, at }, ctx);

@@ -94,9 +94,12 @@ impl Room {
         for user in came {
             self.came_elsewhere(&user.id, ctx);
             self.announce_here(Ephemeral::UserJoined { user }, ctx);
+            self.attendance_changed(ctx);
         }
         for user in went {
+            self.forget(&user.id);
             self.announce_here(Ephemeral::UserLeft { user }, ctx);
+            self.attendance_changed(ctx);
         }
         if let Some(of) = ask {
             self.say(PartWord::Ask { of });
@@ -143,6 +146,8 @@ impl Room {
         let Some(core) = &mut self.core else { return };
         let mut words = core.take_diffs();
         words.extend(core.whole());
+        // first, so that whoever waits to know who is here knows the rest, too
+        self.say_attending();
         for word in words {
             self.say(word);
         }

@@ -8,7 +8,7 @@ use actix::prelude::*;
 use super::Session;
 use crate::{
     actors::{
-        messages::{Ask, Join, JoinRoom, Leave, LeftRoom, Resume, StatusIs},
+        messages::{Ask, Join, JoinRoom, Leave, LeftRoom, Resume, ShutOut, StatusIs},
         outbox::ConnKey,
         room::Room,
     },
@@ -287,6 +287,14 @@ impl Session {
         if let Some(reference) = reference {
             self.reply(&Reply::Done { reference });
         }
+    }
+}
+
+impl Handler<ShutOut> for Session {
+    type Result = ();
+
+    fn handle(&mut self, out: ShutOut, _: &mut Self::Context) {
+        self.rooms.joined.retain(|joined| joined.identity.id != out.room);
     }
 }
 

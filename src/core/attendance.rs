@@ -1,0 +1,149 @@
+//! What there is to know of those who are in an open room, beside that they are there: status, cursor, when they did
+//! something last; and which sheets are in use. Every node knows it of all members: its own tell it, the others' is
+//! carried.
+
+use std::collections::HashMap;
+
+use crate::{
+    core::{
+        cursor::{Cursor, Pointed},
+        event::{Attendance, Attendee},
+        presence::Status,
+        profile::Author,
+    },
+    ids::{SheetId, Timestamp, UserId},
+    limits,
+};
+
+#[derive(Clone, Debug)]
+struct Known {
+    status: Status,
+    cursor: Option<Cursor>,
+    last_seen: Timestamp,
+}
+
+/// One room's.
+#[derive(Debug, Default)]
+pub struct AttendanceBook {
+    users: HashMap<UserId, Known>,
+    /// The latest first.
+    sheets: Vec<(SheetId, Timestamp)>,
+}
+
+impl AttendanceBook {
+    fn known(&mut self, user: &UserId, now: Timestamp) -> Option<&mut Known> {
+        if !self.users.contains_key(user) {
+            if self.users.len() >= limits::ONLINE_USERS_LISTED_MAX {
+                return None; // more are not listed anyway
+            }
+            self.users.insert(user.clone(), Known { status: Status::default(), cursor: None, last_seen: now });
+        }
+        self.users.get_mut(user)
+    }
+
+    /// The user did something.
+    pub fn seen(&mut self, user: &UserId, now: Timestamp) {
+        if let Some(known) = self.known(user, now) {
+            known.last_seen = known.last_seen.max(now);
+        }
+    }
+
+    /// The user's cursor moved.
+    pub fn pointed(&mut self, pointed: &Pointed, now: Timestamp) {
+        if let Some(known) = self.known(&pointed.user.id, now) {
+            known.cursor = Some(pointed.cursor.clone());
+            known.last_seen = known.last_seen.max(now);
+        }
+    }
+
+    /// The user says something about being there.
+    pub fn said(&mut self, user: &UserId, status: Status, now: Timestamp) {
+        if let Some(known) = self.known(user, now) {
+            known.status = status;
+        }
+    }
+
+    /// What another node knows of a user there.
+    pub fn learn(&mut self, attendee: &Attendee) {
+        if let Some(known) = self.known(&attendee.user.id, attendee.last_seen) {
+            known.status = attendee.status;
+            known.cursor = attendee.cursor.clone().or(known.cursor.take());
+            known.last_seen = known.last_seen.max(attendee.last_seen);
+        }
+    }
+
+    /// The user is in the room on no node any more.
+    pub fn forget(&mut self, user: &UserId) {
+        self.users.remove(user);
+    }
+
+    /// A sheet changed.
+    pub fn sheet_changed(&mut self, sheet: &SheetId, at: Timestamp) {
+        // nearly always it is the one that changed last
+        if let Some(first) = self.sheets.first_mut().filter(|(first, _)| first == sheet) {
+            first.1 = first.1.max(at);
+            return;
+        }
+        self.sheets.retain(|(known, _)| known != sheet);
+        self.sheets.insert(0, (sheet.clone(), at));
+        self.sheets.truncate(limits::ACTIVE_SHEETS_MAX);
+    }
+
+    /// Sheets that changed lately, the latest first.
+    pub fn active_sheets(&self, now: Timestamp) -> impl Iterator<Item = &SheetId> {
+        let since = now.plus_ms(-(limits::SHEET_ACTIVE.as_millis() as i64));
+        self.sheets.iter().filter(move |(_, at)| *at >= since).map(|(sheet, _)| sheet)
+    }
+
+    /// What is known of these users.
+    pub fn of<'a>(&self, users: impl Iterator<Item = &'a Author>, now: Timestamp) -> Vec<Attendee> {
+        let attendee = |user: &Author| match self.users.get(&user.id) {
+            Some(Known { status, cursor, last_seen }) => {
+                Attendee { user: user.clone(), status: *status, cursor: cursor.clone(), last_seen: *last_seen }
+            }
+            None => Attendee { user: user.clone(), status: Status::default(), cursor: None, last_seen: now },
+        };
+        users.map(attendee).collect()
+    }
+
+    /// Everything, with these users in the room.
+    pub fn attendance<'a>(&self, users: impl Iterator<Item = &'a Author>, total: usize, now: Timestamp) -> Attendance {
+        let users = self.of(users.take(limits::ONLINE_USERS_LISTED_MAX), now);
+        Attendance { users, total, active_sheets: self.active_sheets(now).cloned().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(seconds)
+    }
+
+    #[test]
+    fn sheets_are_active_for_a_while_the_latest_first() {
+        let mut book = AttendanceBook::default();
+        let sheet = |name: &str| SheetId::new(name).unwrap();
+        book.sheet_changed(&sheet("a"), moment(0));
+        book.sheet_changed(&sheet("b"), moment(10));
+        book.sheet_changed(&sheet("a"), moment(20));
+        let active =
+            |book: &AttendanceBook, at| book.active_sheets(moment(at)).map(SheetId::to_string).collect::<Vec<_>>();
+        assert_eq!(active(&book, 30), ["a", "b"]);
+        assert_eq!(active(&book, 10 + 15 * 60), ["a", "b"]);
+        assert_eq!(active(&book, 11 + 15 * 60), ["a"]);
+        assert_eq!(active(&book, 21 + 15 * 60), [String::new(); 0]);
+    }
+
+    #[test]
+    fn whoever_is_gone_comes_back_as_new() {
+        let mut book = AttendanceBook::default();
+        let ann = Author::new(UserId::new("ann").unwrap(), "ann");
+        let status = |book: &AttendanceBook| book.attendance([ann.clone()].iter(), 1, moment(9)).users[0].status;
+        book.said(&ann.id, Status::Busy, moment(1));
+        assert_eq!(status(&book), Status::Busy);
+        book.forget(&ann.id);
+        assert_eq!(status(&book), Status::Online);
+    }
+}

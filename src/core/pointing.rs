@@ -1,0 +1,211 @@
+//! Cursors on their way to a room's members. Between two frames only a user's newest place counts, so that an observer
+//! gets one frame a period whatever the number of those who move. Clients that know of one cursor a frame are not left
+//! out: everybody who moved is named first once, in turn, with the newest place, even if nobody moves any more.
+//!
+//! Bounded by the users of the room. It knows no time: its owner asks for a frame once a period while one is owed.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::{
+    core::{cursor::Pointed, event::CursorsMoved},
+    ids::UserId,
+};
+
+/// Where a cursor was moved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MovedOn {
+    /// On this node: the others have to hear of it.
+    ThisNode,
+    /// On another one, which has told all.
+    Another,
+}
+
+/// What goes out.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CursorFrames {
+    /// For everybody but the user who is named first in it.
+    pub others: CursorsMoved,
+    /// For that user, if anybody else has moved.
+    pub first: Option<CursorsMoved>,
+}
+
+/// The cursors that are to be told.
+#[derive(Debug, Default)]
+pub struct Pointing {
+    newest: HashMap<UserId, Newest>,
+    /// Who moved since the last frame.
+    moved: Vec<UserId>,
+    /// Who has not been named first with the newest place, the longest waiting in front.
+    owed: VecDeque<UserId>,
+    /// Who moved on this node since the others were told.
+    untold: Vec<UserId>,
+}
+
+/// A user's newest place, and in which of the lists the user is.
+#[derive(Debug)]
+struct Newest {
+    pointed: Pointed,
+    is_moved: bool,
+    is_owed: bool,
+    is_untold: bool,
+}
+
+impl Pointing {
+    /// A user's cursor moved.
+    pub fn point(&mut self, pointed: Pointed, on: MovedOn) {
+        let user = pointed.user.id.clone();
+        let unlisted = || Newest { pointed: pointed.clone(), is_moved: false, is_owed: false, is_untold: false };
+        let newest = self.newest.entry(user.clone()).or_insert_with(unlisted);
+        newest.pointed = pointed;
+        if !std::mem::replace(&mut newest.is_moved, true) {
+            self.moved.push(user.clone());
+        }
+        if !std::mem::replace(&mut newest.is_owed, true) {
+            self.owed.push_back(user.clone());
+        }
+        if on == MovedOn::ThisNode && !std::mem::replace(&mut newest.is_untold, true) {
+            self.untold.push(user);
+        }
+    }
+
+    /// The user is gone, and the cursor with it.
+    pub fn forget(&mut self, user: &UserId) {
+        if self.newest.remove(user).is_some() {
+            self.moved.retain(|moved| moved != user);
+            self.owed.retain(|owed| owed != user);
+            self.untold.retain(|untold| untold != user);
+        }
+    }
+
+    /// What other nodes have to hear.
+    pub fn take_untold(&mut self) -> Vec<Pointed> {
+        let users = std::mem::take(&mut self.untold);
+        let told = |user: &UserId| {
+            let newest = self.newest.get_mut(user)?;
+            newest.is_untold = false;
+            Some(newest.pointed.clone())
+        };
+        users.iter().filter_map(told).collect()
+    }
+
+    /// The next frame, if one is owed.
+    pub fn take_frames(&mut self) -> Option<CursorFrames> {
+        let named = self.owed.pop_front()?;
+        let moved = std::mem::take(&mut self.moved);
+        for user in &moved {
+            self.newest.get_mut(user)?.is_moved = false;
+        }
+        let newest = self.newest.get_mut(&named)?;
+        newest.is_owed = false;
+        let first = newest.pointed.clone();
+        let newest = |user: &UserId| self.newest.get(user).map(|newest| newest.pointed.clone());
+        let of = |users: &[UserId]| users.iter().filter_map(newest).collect::<Vec<_>>();
+        let for_others = if moved.as_slice() == std::slice::from_ref(&named) { Vec::new() } else { of(&moved) };
+        let but_named: Vec<UserId> = moved.into_iter().filter(|user| *user != named).collect();
+        // whoever comes next is named to this one already, and waits for the others all the same
+        let next = self.owed.front().or(but_named.first());
+        let for_first = next.and_then(newest).map(|first| {
+            let alone = but_named.is_empty() || but_named.as_slice() == std::slice::from_ref(&first.user.id);
+            CursorsMoved { first, moved: if alone { Vec::new() } else { of(&but_named) } }
+        });
+        if self.owed.is_empty() {
+            // told to all: nothing is kept while nobody moves
+            self.newest.retain(|_, newest| newest.is_untold);
+        }
+        Some(CursorFrames { others: CursorsMoved { first, moved: for_others }, first: for_first })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::{
+        cursor::{Coordinate, Cursor},
+        profile::Author,
+    };
+
+    fn at(user: usize, x: f64) -> Pointed {
+        let id = UserId::new(format!("u{user}")).unwrap();
+        let zero = Coordinate::default();
+        Pointed {
+            user: Author::new(id, "name"),
+            cursor: Cursor { x: Coordinate::new(x).unwrap(), y: zero, cell: None },
+        }
+    }
+
+    #[test]
+    fn one_who_moves_alone_is_told_as_ever() {
+        let mut pointing = Pointing::default();
+        pointing.point(at(1, 1.0), MovedOn::ThisNode);
+        pointing.point(at(1, 2.0), MovedOn::ThisNode);
+        let alone = CursorsMoved { first: at(1, 2.0), moved: Vec::new() };
+        assert_eq!(pointing.take_untold(), [at(1, 2.0)]);
+        assert_eq!(pointing.take_frames(), Some(CursorFrames { others: alone, first: None }));
+        assert_eq!(pointing.take_frames(), None);
+    }
+
+    #[test]
+    fn two_who_move_hear_of_each_other() {
+        let mut pointing = Pointing::default();
+        pointing.point(at(1, 1.0), MovedOn::ThisNode);
+        pointing.point(at(2, 5.0), MovedOn::Another);
+        let CursorFrames { others, first } = pointing.take_frames().unwrap();
+        assert_eq!(others, CursorsMoved { first: at(1, 1.0), moved: vec![at(1, 1.0), at(2, 5.0)] });
+        assert_eq!(first, Some(CursorsMoved { first: at(2, 5.0), moved: Vec::new() }));
+        assert_eq!(pointing.take_untold(), [at(1, 1.0)]);
+        // the second is owed to those who look at the first one named only
+        assert_eq!(pointing.take_frames().unwrap().others, CursorsMoved { first: at(2, 5.0), moved: Vec::new() });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+
+        /// Two kinds of client watch: one reads whoever is named first, one reads the lists. Both end with the newest
+        /// place of everybody else.
+        #[test]
+        fn every_client_ends_with_the_newest_place_of_everybody(steps in prop::collection::vec((0..6_usize, 0..2_usize), 1..60)) {
+            let mut pointing = Pointing::default();
+            let mut truth = BTreeMap::new();
+            let observer = |user: usize| UserId::new(format!("u{user}")).unwrap();
+            let mut seen_first: Vec<BTreeMap<UserId, Coordinate>> = vec![BTreeMap::new(); 6];
+            let mut seen_list = seen_first.clone();
+            let tell = |frames: CursorFrames, seen_first: &mut Vec<BTreeMap<UserId, Coordinate>>, seen_list: &mut Vec<BTreeMap<UserId, Coordinate>>| {
+                let named = frames.others.first.user.id.clone();
+                for user in 0..6 {
+                    let frame = if observer(user) == named { frames.first.as_ref() } else { Some(&frames.others) };
+                    let Some(frame) = frame else { continue };
+                    assert_ne!(frame.first.user.id, observer(user), "nobody is told of his own cursor first");
+                    seen_first[user].insert(frame.first.user.id.clone(), frame.first.cursor.x);
+                    seen_list[user].insert(frame.first.user.id.clone(), frame.first.cursor.x);
+                    for pointed in &frame.moved {
+                        seen_list[user].insert(pointed.user.id.clone(), pointed.cursor.x);
+                    }
+                }
+            };
+            for (step, (user, tick)) in steps.iter().enumerate() {
+                pointing.point(at(*user, step as f64), MovedOn::ThisNode);
+                truth.insert(observer(*user), Coordinate::new(step as f64).unwrap());
+                if *tick == 0 && let Some(frames) = pointing.take_frames() {
+                    tell(frames, &mut seen_first, &mut seen_list);
+                }
+            }
+            let mut frames_after = 0;
+            while let Some(frames) = pointing.take_frames() {
+                frames_after += 1;
+                prop_assert!(frames_after <= 6);
+                tell(frames, &mut seen_first, &mut seen_list);
+            }
+            for user in 0..6 {
+                let mut others = truth.clone();
+                others.remove(&observer(user));
+                seen_list[user].remove(&observer(user));
+                prop_assert_eq!(&seen_first[user], &others, "by the first one named");
+                prop_assert_eq!(&seen_list[user], &others, "by the lists");
+            }
+        }
+    }
+}
