@@ -268,7 +268,7 @@ fn expected(name: &str, value: Option<&RawValue>, what: &str) -> Refusal {
     let Some(value) = value else { return invalid(format!("`{name}` is missing: it must be {what}")) };
     let kind = match serde_json::from_str::<Scalar<'_>>(value.get()) {
         Ok(scalar) => scalar.kind(),
-        Err(_) => "something else",
+        Err(_) => "out of range",
     };
     invalid(format!("`{name}` is {kind}: it must be {what}"))
 }

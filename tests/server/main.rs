@@ -28,5 +28,6 @@ mod signalling;
 mod slow_consumer;
 mod tls;
 mod transports;
+mod workspace;
 
 use support::load;

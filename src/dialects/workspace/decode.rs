@@ -195,3 +195,7 @@ fn upload_progress(message: &Message<'_>) -> Result<UploadPhase, Refusal> {
     }
     Ok(UploadPhase::Progress { uploaded_bytes, total_bytes })
 }
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;
