@@ -138,7 +138,12 @@ impl Handler<FromRoom> for Hub {
                 self.write(room, Extent::Whole);
                 self.open(conn, &opening);
             }
-            FromRoom::Unsubscribe { room, conn } => self.unsubscribe(room, conn),
+            FromRoom::Unsubscribe { room, conn, farewell } => {
+                self.unsubscribe(room, conn);
+                if let (Some(farewell), Some(outbox)) = (farewell, self.worker.outbox(conn)) {
+                    self.tell(outbox, &farewell);
+                }
+            }
             FromRoom::Tell { conn, reply } => {
                 if let Some(outbox) = self.worker.outbox(conn) {
                     self.tell(outbox, &reply);

@@ -417,11 +417,13 @@ pub struct Join {
 }
 
 /// A socket leaves.
-#[derive(Message, Clone, Copy)]
+#[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Leave {
     /// Which socket.
     pub conn: ConnKey,
+    /// The name of its request, which is answered when nothing more of the room will come.
+    pub reference: Option<ClientRef>,
 }
 
 /// A member asks something of the room.
@@ -522,6 +524,8 @@ pub enum FromRoom {
         room: RoomId,
         /// Which connection.
         conn: ConnKey,
+        /// The last that it is told.
+        farewell: Option<Box<Reply>>,
     },
     /// An event for the room's members.
     Deliver {

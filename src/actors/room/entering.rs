@@ -181,9 +181,9 @@ impl Room {
     }
 
     /// The socket is out.
-    pub(super) fn depart(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
+    pub(super) fn depart(&mut self, conn: ConnKey, farewell: Option<Reply>, ctx: &mut Context<Self>) {
         let Some(left) = self.core.as_mut().and_then(|core| core.leave(conn)) else { return };
-        self.send(conn, FromRoom::Unsubscribe { room: self.identity.id, conn }, ctx);
+        self.send(conn, FromRoom::Unsubscribe { room: self.identity.id, conn, farewell: farewell.map(Box::new) }, ctx);
         if let Some(arm) = self.arms.iter_mut().find(|arm| arm.worker == conn.worker) {
             arm.members = arm.members.saturating_sub(1);
         }

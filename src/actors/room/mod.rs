@@ -175,7 +175,7 @@ impl Room {
             if let Some(name) = self.identity.scope.name() {
                 let sentence = format!("You are no longer a member of the room {name}, and have left it");
                 self.refuse(conn, None, Refusal::new(ErrorCode::PermissionDenied, sentence), ctx);
-                self.depart(conn, ctx);
+                self.depart(conn, None, ctx);
                 self.shut_out(user.clone(), conn);
                 continue;
             }
@@ -268,8 +268,15 @@ impl Handler<Leave> for Room {
     fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) {
         self.early.retain(|conn| *conn != leave.conn);
         self.recall.forget(leave.conn);
-        self.entering.remove(&leave.conn);
-        self.depart(leave.conn, ctx);
+        let farewell = leave.reference.map(|reference| Reply::Done { reference });
+        match (self.entering.remove(&leave.conn), farewell) {
+            (Some(newcomer), Some(farewell)) => {
+                self.arm(leave.conn, &newcomer.join.hub);
+                self.tell(leave.conn, farewell, ctx);
+                self.arms.retain(|arm| !arm.is_spare());
+            }
+            (_, farewell) => self.depart(leave.conn, farewell, ctx),
+        }
         self.rest(ctx);
     }
 }

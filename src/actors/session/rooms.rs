@@ -83,7 +83,8 @@ impl Rooms {
 
     /// Leaves all of them; those whose mailbox is full stay in the list.
     pub fn leave_all(&mut self, conn: ConnKey) {
-        self.joined.retain(|joined| matches!(joined.room.try_send(Leave { conn }), Err(SendError::Full(_))));
+        self.joined
+            .retain(|joined| matches!(joined.room.try_send(Leave { conn, reference: None }), Err(SendError::Full(_))));
     }
 
     /// The one of that name, or the one joined last.
@@ -272,14 +273,13 @@ impl Session {
             return self.refuse(reference, not_in_room());
         };
         let left = LeftRoom { user: self.user.id.clone(), conn, room: identity.id };
-        if matches!(room.try_send(Leave { conn }), Err(SendError::Full(_)))
+        if matches!(room.try_send(Leave { conn, reference: reference.clone() }), Err(SendError::Full(_)))
             || self.worker.node.registry.try_send(left).is_err()
         {
             return self.refuse(reference, Refusal::unavailable());
         }
         let id = identity.id;
         self.rooms.joined.retain(|joined| joined.identity.id != id);
-        self.done(reference);
     }
 
     /// It is done, and whoever wants to know is told so.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Instant};
 use serde_json::{Value, json};
 
 use super::{join, joined, open, server};
-use crate::support::Socket;
+use crate::support::{Socket, User, token};
 
 fn cursor_at(x: i64) -> Value {
     json!({"type": "cursor_move", "room": "board", "x": x, "y": 300, "cell": "B2"})
@@ -72,7 +72,8 @@ async fn a_crowd_that_moves_is_told_in_few_frames_and_ends_at_the_newest_places(
     let server = server().await;
     let mut sockets = Vec::new();
     for person in 0..PEOPLE {
-        let user = server.user(&format!("person{person}")).await;
+        let (id, name) = (format!("person-{person}"), format!("person{person}"));
+        let user = User::with_token(server.origin(), &id, &name, &token::for_user(&id, &name, 600));
         sockets.push((joined(&user, "board").await, user.id));
     }
     let begun = Instant::now();
