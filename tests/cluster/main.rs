@@ -18,5 +18,6 @@ mod redis_away;
 mod revocation;
 mod setting;
 mod talking;
+mod workspace;
 
 use support::load;

@@ -1,0 +1,102 @@
+//! An open room over two nodes is one room: who is there, with which status and cursor, what is typed and uploaded.
+
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, DEADLINE, Socket, User};
+
+const ROOM: &str = "workspace_123";
+
+/// A socket in the room. On a node whose first member this is, those elsewhere may be told a moment later.
+async fn joined(user: &User) -> Socket {
+    let mut socket = user.open("/api/v1/ws").await;
+    socket.send_json(&json!({"type": "join_room", "room_id": ROOM})).await;
+    socket.expect("room_state").await;
+    socket
+}
+
+/// Reads until a frame of that type comes for which it holds.
+async fn until(socket: &mut Socket, kind: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    let found = async {
+        loop {
+            let frame = socket.next_json().await;
+            if frame["type"] == kind && holds(&frame) {
+                return frame;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, found).await.unwrap_or_else(|_| panic!("no such {kind} came"))
+}
+
+fn user_of<'a>(state: &'a Value, user: &User) -> &'a Value {
+    let users = state["users"].as_array().expect("a list of users");
+    users.iter().find(|listed| listed["user_id"] == user.id.as_str()).unwrap_or(&Value::Null)
+}
+
+#[tokio::test]
+async fn members_on_two_nodes_see_each_other() {
+    let cluster = Cluster::start(2).await;
+    let [alice, bob] = cluster.users(["alice", "bob"]).await;
+    let bob = cluster.at(1, &bob);
+    let mut first = joined(&alice).await;
+    first.send_json(&json!({"type": "cursor_move", "room": ROOM, "x": 1, "y": 2, "cell": "A1"})).await;
+    first.send_json(&json!({"type": "status_update", "status": "busy", "ref": 1})).await;
+    until(&mut first, "ack", |_| true).await;
+
+    let mut second = bob.open("/api/v1/ws").await;
+    second.send_json(&json!({"type": "join_room", "room_id": ROOM})).await;
+    let state = until(&mut second, "room_state", |state| state["total_users"] == 2).await;
+    assert_eq!(user_of(&state, &alice)["status"], "busy");
+    assert_eq!(user_of(&state, &alice)["cursor"], json!({"x": 1, "y": 2, "cell": "A1"}));
+    assert_eq!(user_of(&state, &alice)["email"], "alice@example.org");
+    let told = until(&mut first, "room_state", |state| state["total_users"] == 2).await;
+    assert_eq!(user_of(&told, &bob)["username"], "bob");
+
+    second.send_json(&json!({"type": "cursor_move", "room": ROOM, "x": 7, "y": 8})).await;
+    let moved = until(&mut first, "cursor_moved", |_| true).await;
+    assert_eq!((&moved["user_id"], &moved["cursor"]), (&json!(bob.id), &json!({"x": 7, "y": 8})));
+    second.send_json(&json!({"type": "typing_start", "cell_id": "C3", "room": ROOM})).await;
+    assert_eq!(until(&mut first, "user_typing_start", |_| true).await["cell_id"], "C3");
+    second.send_json(&json!({"type": "leave_room", "room_id": ROOM})).await;
+    let left = until(&mut first, "room_state", |state| state["total_users"] == 1).await;
+    assert_eq!(user_of(&left, &bob), &Value::Null);
+}
+
+#[tokio::test]
+async fn what_a_user_of_two_nodes_does_is_told_once() {
+    let cluster = Cluster::start(2).await;
+    let [alice, bob] = cluster.users(["alice", "bob"]).await;
+    let (mut here, mut there) = (joined(&alice).await, joined(&cluster.at(1, &alice)).await);
+    let mut near = joined(&bob).await;
+    let mut far = joined(&cluster.at(1, &bob)).await;
+    // everybody knows of everybody before it begins
+    for socket in [&mut here, &mut there, &mut near, &mut far] {
+        socket.send_json(&json!({"type": "join_room", "room_id": ROOM})).await;
+        until(socket, "room_state", |state| state["total_users"] == 2 && state["connection_id"].is_string()).await;
+    }
+    here.send_json(&json!({"type": "status_update", "status": "away"})).await;
+    let upload = json!({"type": "file_upload_start", "file_id": "f", "filename": "a.csv", "file_size": 3});
+    here.send_json(&upload).await;
+    for socket in [&mut near, &mut far] {
+        until(socket, "user_status_changed", |frame| frame["status"] == "away").await;
+        until(socket, "file_upload_start", |frame| frame["file_id"] == "f").await;
+    }
+    until(&mut there, "file_upload_start", |frame| frame["file_id"] == "f").await;
+    // whatever was told twice would come before this
+    there.send_json(&json!({"type": "typing_start", "cell_id": "Z9", "room": ROOM})).await;
+    for socket in [&mut near, &mut far] {
+        let frame = socket.next_json().await;
+        assert_eq!((&frame["type"], &frame["cell_id"]), (&json!("user_typing_start"), &json!("Z9")), "{frame}");
+    }
+}
+
+#[tokio::test]
+async fn members_of_a_node_that_died_are_gone() {
+    let mut cluster = Cluster::start(2).await;
+    let [alice, bob] = cluster.users(["alice", "bob"]).await;
+    let mut watcher = joined(&alice).await;
+    let _other = joined(&cluster.at(1, &bob)).await;
+    until(&mut watcher, "room_state", |state| state["total_users"] == 2).await;
+    cluster.nodes[1].server.kill();
+    let state = until(&mut watcher, "room_state", |state| state["total_users"] == 1).await;
+    assert_eq!(user_of(&state, &bob), &Value::Null);
+}
