@@ -25,6 +25,9 @@ pub const CELL_TEXT_CHARS_MAX: usize = 32_767;
 pub const FORMULA_CHARS_MAX: usize = 8_192;
 /// Cells in one bulk update.
 pub const CELLS_PER_UPDATE_MAX: usize = 1_000;
+/// The largest version that a client may say it saw: milliseconds and microseconds since 1970 stay far below, and all
+/// that follow it are still exact numbers in JavaScript.
+pub const CELL_VERSION_SENT_MAX: i64 = 1 << 52;
 /// Characters of the cell that a cursor is at, which may be any name that a client uses.
 pub const CURSOR_CELL_CHARS_MAX: usize = 64;
 /// Rooms that one socket may be in.
@@ -147,6 +150,8 @@ pub const ONLINE_USERS_LISTED_MAX: usize = 10_000;
 /// Bytes of missed events that one client is sent again: all that can be kept, at the longest text of four-byte
 /// characters. It only bounds an operator's larger `MAX_CACHE_SIZE`.
 pub const REPLAY_BYTES_MAX: usize = RECOVERY_EVENTS_MAX * (4 * CHAT_CHARS_MAX + 1024);
+/// Sheets named in a room as changed lately.
+pub const ACTIVE_SHEETS_LISTED_MAX: i64 = 100;
 /// How long an empty room stays in memory.
 pub const ROOM_IDLE: Duration = Duration::from_secs(30);
 /// How long a gap in the sequence may stay open before it is read from the database.
@@ -304,6 +309,16 @@ pub const PAGE_MESSAGES_DEFAULT: i64 = 50;
 pub const USER_SEARCH_MAX: i64 = 20;
 /// Groups, channels or members in one answer.
 pub const LIST_MAX: i64 = 1_000;
+/// Cells in a page of a sheet when not asked otherwise.
+pub const PAGE_CELLS_DEFAULT: usize = 1_000;
+/// Most cells in a page of a sheet.
+pub const PAGE_CELLS_MAX: usize = 10_000;
+/// Bytes of values and formulas after which a page of a sheet ends.
+pub const PAGE_CELLS_BYTES_FULL: usize = 4 * 1024 * 1024;
+/// Cells read from the database at once, for pages and for streams.
+pub const CELLS_AT_ONCE: usize = 1_000;
+/// Fields of a dense answer (rows, CSV), empty ones included.
+pub const SHEET_FIELDS_MAX: u64 = 2_000_000;
 /// Password hashes computed at once; each takes 19 MiB and a core.
 pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
 /// Passwords that wait for their turn; more are told to come back.

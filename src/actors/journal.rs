@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{
     error::{ErrorCode, Refusal},
-    ids::{RoomId, Seq},
+    ids::RoomId,
     limits,
     metrics::Metrics,
-    store::{Append, Attempt, Store, StoreError},
+    store::{Append, Appended, Attempt, NotAppended, Store, StoreError},
 };
 
 /// The actor. One per node.
@@ -87,7 +87,7 @@ impl Journal {
     }
 
     /// Tells every room what became of its entries, in one message a room.
-    fn settle(&mut self, group: Vec<Queued>, results: Vec<Result<Seq, NotStored>>, ctx: &mut Context<Self>) {
+    fn settle(&mut self, group: Vec<Queued>, results: Vec<Result<Appended, NotStored>>, ctx: &mut Context<Self>) {
         self.settled += group.len() as u64;
         let mut rooms: FxHashMap<RoomId, (Addr<Room>, Vec<Outcome>)> = FxHashMap::default();
         for (Queued { entry, .. }, result) in group.into_iter().zip(results) {
@@ -134,14 +134,14 @@ async fn store_group(
     metrics: &Metrics,
     appends: &[Append],
     oldest: Instant,
-) -> Vec<Result<Seq, NotStored>> {
+) -> Vec<Result<Appended, NotStored>> {
     let mut attempt = Attempt::First;
     loop {
         let began = Instant::now();
         let error = match store.append(appends, attempt).await {
-            Ok(seqs) => {
-                metrics.committed(appends.len(), began.elapsed());
-                return seqs.into_iter().map(Ok).collect();
+            Ok(results) => {
+                metrics.committed(results.iter().filter(|result| result.is_ok()).count(), began.elapsed());
+                return results.into_iter().map(|result| result.map_err(NotStored::from)).collect();
             }
             Err(error) => error,
         };
@@ -164,21 +164,35 @@ async fn store_group(
 }
 
 /// One entry of a group can't be stored: each is tried alone, so that only that one is refused.
-async fn store_one_by_one(store: &Store, metrics: &Metrics, appends: &[Append]) -> Vec<Result<Seq, NotStored>> {
+async fn store_one_by_one(store: &Store, metrics: &Metrics, appends: &[Append]) -> Vec<Result<Appended, NotStored>> {
     let mut results = Vec::with_capacity(appends.len());
     for append in appends {
         let began = Instant::now();
         let stored = store.append(std::slice::from_ref(append), Attempt::Again).await;
-        results.push(match stored.map(|seqs| seqs.first().copied()) {
-            Ok(Some(seq)) => {
+        results.push(match stored.map(|results| results.into_iter().next()) {
+            Ok(Some(Ok(appended))) => {
                 metrics.committed(1, began.elapsed());
-                Ok(seq)
+                Ok(appended)
             }
+            Ok(Some(Err(why))) => Err(why.into()),
             Ok(None) => Err(NotStored::Refused(Refusal::internal())),
             Err(error) => Err(NotStored::Refused(refusal(&error))),
         });
     }
     results
+}
+
+impl From<NotAppended> for NotStored {
+    fn from(why: NotAppended) -> NotStored {
+        match why {
+            NotAppended::Conflicts(conflicts) => NotStored::Conflicts(conflicts),
+            NotAppended::SheetElsewhere => {
+                let sentence = "`room`: the sheet that `sheet_id` names belongs to another room; leave `room` out, join the sheet's own room, or choose another `sheet_id`";
+                NotStored::Refused(Refusal::new(ErrorCode::InvalidMessage, sentence))
+            }
+            NotAppended::BadUpdate(bad) => NotStored::Refused(Refusal::new(ErrorCode::InvalidMessage, bad.to_string())),
+        }
+    }
 }
 
 fn refusal(error: &StoreError) -> Refusal {

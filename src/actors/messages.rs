@@ -34,7 +34,7 @@ use crate::{
     disconnect::Disconnect,
     error::Refusal,
     ids::{Epoch, NodeId, RoomId, Seq, Timestamp, UserId},
-    store::Append,
+    store::{Append, Appended},
 };
 
 // ---- to the registry ----
@@ -452,8 +452,8 @@ pub struct Settled {
 pub struct Outcome {
     /// What was handed in.
     pub entry: Entry,
-    /// Its place, or why it has none.
-    pub result: Result<Seq, NotStored>,
+    /// Its place and the event as it is stored, or why it is not.
+    pub result: Result<Appended, NotStored>,
 }
 
 /// Why something was not stored.

@@ -1,11 +1,22 @@
 //! Shared sheets: cells, where they are, and what they hold. A cell's place is written as in every spreadsheet (`B2`);
 //! its value is any JSON scalar, kept as the client wrote it. Nothing here evaluates a formula.
 
+mod range;
+mod versions;
+
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{core::command::RawJson, ids::UserId, limits};
+pub use self::{
+    range::{BadCellRange, CellRange},
+    versions::{BadUpdate, Versions, check},
+};
+use crate::{
+    core::command::RawJson,
+    ids::{Timestamp, UserId},
+    limits,
+};
 
 /// A cell's place. Counted from 0; shown as `A1`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -92,6 +103,17 @@ pub struct CellConflict {
     pub current: Cell,
     /// Who changed it last.
     pub user: UserId,
+}
+
+/// A cell as it is, with who changed it last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredCell {
+    /// The cell.
+    pub cell: Cell,
+    /// Who changed it last.
+    pub user: UserId,
+    /// When.
+    pub at: Timestamp,
 }
 
 #[cfg(test)]

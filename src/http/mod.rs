@@ -34,6 +34,7 @@ mod health;
 mod messages;
 pub mod page;
 mod security;
+mod sheets;
 mod users;
 
 pub use self::security::app;
@@ -96,6 +97,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     auth::configure(config);
     groups::configure(config);
     messages::configure(config);
+    sheets::configure(config);
     users::configure(config);
     admin::configure(config);
     health::configure(config);

@@ -1,14 +1,18 @@
-//! What an append writes, worked out before any database is asked: the same for both. Pure.
+//! What an append writes, worked out before any database is asked: the same for both. Pure. What becomes of updates of
+//! cells, for which the database must be asked first, is in `updates`.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use uuid::Uuid;
 
 use super::{
-    Append, StoreError,
+    Append, Appended, NotAppended, StoreError,
     values::{Id, Moment, storable},
 };
-use crate::{core::event::Durable, ids::Seq};
+use crate::{
+    core::{command::RawJson, event::Durable, sheet::Cell},
+    ids::Seq,
+};
 
 /// Events to append, with their JSON ready.
 pub(super) struct Batch {
@@ -24,10 +28,25 @@ pub(super) struct Entry {
     pub room: usize,
     pub id: Id,
     pub at: Moment,
+    /// The event as it is stored; cells have their new versions once the update is taken.
+    pub what: Arc<Durable>,
     pub kind: &'static str,
+    /// The event's JSON; that of an update of cells comes when it is taken.
     pub payload: String,
     pub message: Option<MessageText>,
     pub queue_for: Vec<String>,
+    /// Why it is not stored, once that is known.
+    pub refused: Option<NotAppended>,
+}
+
+/// What an earlier attempt has stored of a batch, by the ids of its events.
+pub(super) type Earlier = HashMap<Uuid, Kept>;
+
+/// An event that an earlier attempt has stored.
+pub(super) struct Kept {
+    pub seq: i64,
+    /// The event itself, if the log still has it.
+    pub what: Option<Durable>,
 }
 
 /// What of an event goes into the history of messages.
@@ -66,58 +85,70 @@ impl Batch {
         self.entries.iter().map(|entry| entry.id).collect()
     }
 
-    /// Gives every event its place after its room's head, except those that are `stored` already.
-    pub fn place(&self, heads: &[i64], stored: &HashMap<Uuid, i64>) -> Places {
+    /// Gives every event its place after its room's head, except those that are stored already and those refused.
+    pub fn place(&self, heads: &[i64], earlier: &Earlier) -> Places {
         let mut heads = heads.to_vec();
         let mut seqs = Vec::with_capacity(self.entries.len());
         let mut fresh = Vec::with_capacity(self.entries.len());
         for (index, entry) in self.entries.iter().enumerate() {
-            match (stored.get(&entry.id.0), heads.get_mut(entry.room)) {
-                (Some(seq), _) => seqs.push(*seq),
-                (None, Some(head)) => {
+            match (earlier.get(&entry.id.0), &entry.refused, heads.get_mut(entry.room)) {
+                (Some(kept), _, _) => seqs.push(kept.seq),
+                (None, Some(_), _) => seqs.push(0),
+                (None, None, Some(head)) => {
                     *head += 1;
                     seqs.push(*head);
                     fresh.push(index);
                 }
                 // Heads come one per room.
-                (None, None) => unreachable!("a batch entry without a room"),
+                (None, None, None) => unreachable!("a batch entry without a room"),
             }
         }
         Places { seqs, fresh, heads }
     }
-}
 
-impl Places {
     /// The answer to the caller.
-    pub fn into_seqs(self) -> Vec<Seq> {
-        self.seqs.into_iter().map(Seq).collect()
+    pub fn into_outcomes(self, places: Places, mut earlier: Earlier) -> Vec<Result<Appended, NotAppended>> {
+        let outcome = |(entry, seq): (Entry, i64)| match (entry.refused, earlier.remove(&entry.id.0)) {
+            (Some(why), _) => Err(why),
+            (None, Some(Kept { what: Some(what), .. })) => Ok(Appended { seq: Seq(seq), what: Arc::new(what) }),
+            (None, Some(Kept { what: None, .. }) | None) => Ok(Appended { seq: Seq(seq), what: entry.what }),
+        };
+        self.entries.into_iter().zip(places.seqs).map(outcome).collect()
     }
 }
 
 impl Entry {
     fn new(room: usize, append: &Append) -> Result<Entry, StoreError> {
-        let what = made_storable(&append.what);
-        let what = what.as_ref().unwrap_or(&append.what);
-        let payload = serde_json::to_string(what)
-            .map_err(|error| StoreError::Fault(format!("an event can't be written as JSON: {error}")))?;
-        let message = match what {
-            Durable::CellsUpdated { .. } => None,
-            Durable::MessageSent { sender, content, .. } => Some(MessageText {
-                sender_id: sender.id.to_string(),
-                sender_username: sender.username.to_string(),
-                content: content.to_string(),
-            }),
+        let what = made_storable(&append.what).map_or_else(|| append.what.clone(), Arc::new);
+        let (payload, message) = match &*what {
+            Durable::CellsUpdated { .. } => (String::new(), None),
+            Durable::MessageSent { sender, content, .. } => {
+                let message = MessageText {
+                    sender_id: sender.id.to_string(),
+                    sender_username: sender.username.to_string(),
+                    content: content.to_string(),
+                };
+                (payload(&what)?, Some(message))
+            }
         };
         Ok(Entry {
             room,
             id: Id(append.id.0),
             at: Moment(append.at),
-            kind: kind(what),
+            kind: kind(&what),
+            what,
             payload,
             message,
             queue_for: append.queue_for.iter().map(|user| user.to_string()).collect(),
+            refused: None,
         })
     }
+}
+
+/// The event as the log keeps it.
+pub(super) fn payload(what: &Durable) -> Result<String, StoreError> {
+    serde_json::to_string(what)
+        .map_err(|error| StoreError::Fault(format!("an event can't be written as JSON: {error}")))
 }
 
 /// The `kind` column: the tag of the event's JSON.
@@ -131,11 +162,26 @@ const fn kind(what: &Durable) -> &'static str {
 /// The event without what cannot be stored; `None` if it is fine as it is, as nearly all are.
 fn made_storable(what: &Durable) -> Option<Durable> {
     match what {
-        Durable::CellsUpdated { .. } => None,
+        Durable::CellsUpdated { sheet, author, cells } => {
+            let is_fine = |text: &str| matches!(storable(text), Cow::Borrowed(_));
+            let mut texts =
+                cells.iter().flat_map(|cell| [Some(cell.value.as_str()), cell.formula.as_deref()]).flatten();
+            if is_fine(&author.username) && texts.all(is_fine) {
+                return None;
+            }
+            let mut author = author.clone();
+            author.username = storable(&author.username).into();
+            let cells = cells.iter().map(|cell| Cell {
+                value: RawJson::from_parsed(&storable(cell.value.as_str())),
+                formula: cell.formula.as_deref().map(|formula| storable(formula).into()),
+                ..cell.clone()
+            });
+            Some(Durable::CellsUpdated { sheet: sheet.clone(), author, cells: cells.collect() })
+        }
         Durable::MessageSent { sender, content, attachments } => {
             let mut sender = sender.clone();
             let (name, text) = (storable(&sender.username), storable(content));
-            if matches!((&name, &text), (std::borrow::Cow::Borrowed(_), std::borrow::Cow::Borrowed(_))) {
+            if matches!((&name, &text), (Cow::Borrowed(_), Cow::Borrowed(_))) {
                 return None;
             }
             let content = text.into();

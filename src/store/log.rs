@@ -1,6 +1,9 @@
 //! The log of durable events: appending to it, reading from it, and what waits in it for absent users.
 
-use super::{Append, Attempt, Before, Database, Message, Store, StoreError, StoredEvent, postgres, run, sqlite};
+use super::{
+    Append, Appended, Attempt, Before, Database, Message, NotAppended, Store, StoreError, StoredEvent, postgres, run,
+    sqlite,
+};
 use crate::{
     ids::{EventId, RoomId, Seq, UserId},
     limits,
@@ -8,12 +11,20 @@ use crate::{
 };
 
 impl Store {
-    /// Stores events and answers their places, in the order of the input, in one transaction: all of them or none.
+    /// Stores events and answers what became of each, in the order of the input, in one transaction: all of them or
+    /// none, but for updates of cells that can't be taken, which take no place and harm no others.
+    ///
+    /// An update of cells is decided under its room's lock, after those before it in the batch; its sheet is made at the
+    /// first write. A repeated attempt answers the versions that the first one gave, as long as the log keeps the event.
     ///
     /// Rooms are locked in ascending order of their ids, so that two nodes don't deadlock. U+0000 in a text is stored
     /// as U+FFFD. [`StoreError::Missing`] if one of the rooms does not exist. After [`StoreError::Unavailable`] the
     /// outcome is unknown: repeat with [`Attempt::Again`].
-    pub async fn append(&self, appends: &[Append], attempt: Attempt) -> Result<Vec<Seq>, StoreError> {
+    pub async fn append(
+        &self,
+        appends: &[Append],
+        attempt: Attempt,
+    ) -> Result<Vec<Result<Appended, NotAppended>>, StoreError> {
         if appends.is_empty() {
             return Ok(Vec::new());
         }
@@ -25,7 +36,7 @@ impl Store {
                 let work = async move {
                     let batch = Batch::new(&appends)?;
                     let mut connection = pools.log().await?;
-                    let append = postgres::append(&mut connection, &batch, attempt, options);
+                    let append = postgres::append(&mut connection, batch, attempt, options);
                     let outcome = tokio::time::timeout(limits::STORE_COMMIT_MAX, append).await;
                     postgres::settle(connection, outcome)
                 };

@@ -16,7 +16,9 @@ mod postgres;
 mod records;
 mod rooms;
 mod schema;
+mod sheets;
 mod sqlite;
+mod updates;
 mod users;
 mod values;
 
@@ -29,7 +31,7 @@ use self::gather::Gather;
 pub use self::{error::StoreError, records::*};
 use crate::{
     core::profile::Profile,
-    ids::{RoomId, RoomName, UserId},
+    ids::{RoomId, RoomName, SheetId, UserId},
     limits,
 };
 
@@ -94,6 +96,7 @@ struct Door {
     channels: Gather<(RoomId, UserId), Option<ChannelAccess>>,
     heads: Gather<RoomId, Option<RoomHead>>,
     opens: Gather<(RoomName, UserId), Option<OpenRoom>>,
+    sheets: Gather<SheetId, Option<RoomName>>,
 }
 
 #[derive(Clone)]
@@ -176,7 +179,7 @@ impl Store {
 impl Door {
     fn new(threads: &Threads, database: &Database) -> Door {
         let (of_users, of_channels, of_rooms) = (database.clone(), database.clone(), database.clone());
-        let of_opens = database.clone();
+        let (of_opens, of_sheets) = (database.clone(), database.clone());
         Door {
             users: Gather::start(threads, move |ids| {
                 let database = of_users.clone();
@@ -193,6 +196,10 @@ impl Door {
             opens: Gather::start(threads, move |asked| {
                 let database = of_opens.clone();
                 async move { on!(database, read, open_rooms::accesses(&asked)) }
+            }),
+            sheets: Gather::start(threads, move |ids| {
+                let database = of_sheets.clone();
+                async move { on!(database, read, sheets::rooms(&ids)) }
             }),
         }
     }

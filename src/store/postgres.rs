@@ -1,6 +1,8 @@
 //! PostgreSQL: its connections, its encodings, its migrations, and the queries compiled for it.
 
 mod append;
+mod cells;
+mod statement;
 mod tls;
 
 use std::str::FromStr;

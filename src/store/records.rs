@@ -8,6 +8,7 @@ use crate::{
     core::{
         event::{Durable, RoomIdentity},
         profile::{Author, Profile},
+        sheet::{BadUpdate, CellConflict},
     },
     ids::{Epoch, EventId, GroupId, RoomId, Seq, Timestamp, TokenId, UserId},
 };
@@ -268,6 +269,29 @@ pub struct Append {
     pub what: Arc<Durable>,
     /// Users without a socket, for whom it waits in the offline queue.
     pub queue_for: Vec<UserId>,
+}
+
+/// An event that was appended.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Appended {
+    /// Its place.
+    pub seq: Seq,
+    /// The event as it was stored: cells have their new versions.
+    pub what: Arc<Durable>,
+}
+
+/// Why an event was not appended although the rest of its batch was.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotAppended {
+    /// Somebody else had changed these cells before.
+    #[error("somebody else had changed {} of the cells before", .0.len())]
+    Conflicts(Vec<CellConflict>),
+    /// The sheet was first written in another room.
+    #[error("the sheet belongs to another room")]
+    SheetElsewhere,
+    /// No such update can be.
+    #[error(transparent)]
+    BadUpdate(#[from] BadUpdate),
 }
 
 /// An event from a room's log.

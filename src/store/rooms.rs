@@ -3,7 +3,7 @@
 use super::{ChannelAccess, OpenRoom, RoomActivity, RoomHead, Store, StoreError, run};
 use crate::{
     core::event::{RoomIdentity, RoomScope},
-    ids::{RoomId, RoomName, SheetId, UserId},
+    ids::{RoomId, RoomName, UserId},
 };
 
 impl Store {
@@ -36,11 +36,6 @@ impl Store {
     pub async fn create_open_room(&self, name: &RoomName, owner: &UserId) -> Result<OpenRoom, StoreError> {
         let (name, owner) = (name.clone(), owner.clone());
         run!(self, write, open_rooms::create(&name, &owner))
-    }
-
-    /// The room that a sheet was first written in.
-    pub async fn sheet_room(&self, _: &SheetId) -> Result<Option<RoomName>, StoreError> {
-        Ok(None)
     }
 
     /// Where the room's sequence stands.

@@ -111,9 +111,31 @@ macro_rules! tables {
                 created_at -> $Moment,
             }
         }
+        diesel::table! {
+            use diesel::sql_types::*;
+            sheets (id) {
+                id -> Text,
+                room_id -> $Id,
+                updated_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            sheet_cells (sheet_id, row_index, column_index) {
+                sheet_id -> Text,
+                row_index -> Integer,
+                column_index -> Integer,
+                value -> Text,
+                formula -> Nullable<Text>,
+                version -> BigInt,
+                user_id -> Text,
+                updated_at -> $Moment,
+            }
+        }
+        diesel::joinable!(sheets -> rooms (room_id));
         diesel::joinable!(group_members -> groups (group_id));
         diesel::joinable!(group_members -> users (user_id));
-        diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, room_events);
+        diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, room_events, sheets);
     };
 }
 

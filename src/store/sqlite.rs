@@ -1,6 +1,7 @@
 //! SQLite: one file, one connection that writes, a few that read, and the queries compiled for it.
 
 mod append;
+mod cells;
 
 use std::path::{Path, PathBuf};
 

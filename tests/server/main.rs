@@ -23,6 +23,7 @@ mod operations;
 mod plan;
 mod recovery;
 mod redis_away;
+mod sheets;
 mod shutdown;
 mod signalling;
 mod slow_consumer;

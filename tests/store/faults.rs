@@ -10,7 +10,7 @@ use convene::{
     store::{Attempt, Before, Store, StoreError, StoreOptions},
 };
 
-use crate::fixture::{Database, Server, channel, connect, message, on_both, user};
+use crate::fixture::{Database, Server, append, channel, connect, message, on_both, user};
 
 fn assert_unavailable<T: std::fmt::Debug>(outcome: Result<T, StoreError>) {
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
@@ -33,9 +33,9 @@ on_both! {
         for turn in 0..200_u32 {
             let batch: Vec<_> = (0..20).map(|_| message(room, &ada, "x")).collect();
             // From "not even begun" to "nearly done".
-            let _ = tokio::time::timeout(Duration::from_micros(u64::from(turn) * 20), store.append(&batch, Attempt::First)).await;
+            let _ = tokio::time::timeout(Duration::from_micros(u64::from(turn) * 20), append(&store, &batch, Attempt::First)).await;
         }
-        store.append(&[message(room, &ada, "last")], Attempt::First).await.unwrap();
+        append(&store, &[message(room, &ada, "last")], Attempt::First).await.unwrap();
         let head = store.room_head(room).await.unwrap().unwrap().seq;
         let messages = store.messages(room, Before::Newest, i64::MAX).await.unwrap();
         assert_eq!(messages.len(), usize::try_from(head.0).unwrap());
@@ -51,7 +51,7 @@ on_both! {
             let (store, ada) = (store.clone(), ada.clone());
             let thread = std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-                runtime.block_on(async { store.append(&[message(room, &ada, "x")], Attempt::First).await.unwrap() });
+                runtime.block_on(async { append(&store, &[message(room, &ada, "x")], Attempt::First).await.unwrap() });
             });
             tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap();
         }
@@ -94,7 +94,7 @@ async fn a_killed_postgres_is_noticed_and_its_return_heals_all() {
                 let mut acknowledged = 0;
                 loop {
                     let batch = [message(room, &ada, "x"), message(room, &ada, "y")];
-                    match store.append(&batch, Attempt::First).await {
+                    match append(&store, &batch, Attempt::First).await {
                         Ok(_) => acknowledged += 1,
                         Err(error) => return (acknowledged, batch, error),
                     }
@@ -106,9 +106,9 @@ async fn a_killed_postgres_is_noticed_and_its_return_heals_all() {
         let (acknowledged, batch, error) = writer.await.unwrap();
         assert_unavailable::<()>(Err(error));
         assert_unavailable(store.ping().await);
-        assert_unavailable(store.append(&batch, Attempt::Again).await);
+        assert_unavailable(append(&store, &batch, Attempt::Again).await);
         server.resume().await;
-        let seqs = store.append(&batch, Attempt::Again).await.unwrap();
+        let seqs = append(&store, &batch, Attempt::Again).await.unwrap();
         store.ping().await.unwrap();
         stored += 2 * (acknowledged + 1);
         // Nothing acknowledged is lost, and what was of unknown outcome is there once.
@@ -139,7 +139,7 @@ async fn an_administrators_shutdown_is_unavailable() {
         holder.batch_execute("BEGIN; LOCK TABLE rooms IN ACCESS EXCLUSIVE MODE").await.unwrap();
         let task = {
             let (store, batch) = (store.clone(), [message(room, &ada, "x")]);
-            tokio::spawn(async move { store.append(&batch, Attempt::First).await })
+            tokio::spawn(async move { append(&store, &batch, Attempt::First).await })
         };
         let waiting = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
         until_rows(&watcher, waiting).await;
@@ -147,17 +147,17 @@ async fn an_administrators_shutdown_is_unavailable() {
         holder.batch_execute("ROLLBACK").await.unwrap();
     }
     // Idle connections are taken away, too: the next query does not meet a dead one.
-    store.append(&[message(room, &ada, "x")], Attempt::First).await.unwrap();
+    append(&store, &[message(room, &ada, "x")], Attempt::First).await.unwrap();
     let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'convene'";
     server.execute("postgres", others).await;
     let none = "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'convene')";
     until_rows(&watcher, none).await;
-    let mut outcome = store.append(&[message(room, &ada, "x")], Attempt::First).await;
+    let mut outcome = append(&store, &[message(room, &ada, "x")], Attempt::First).await;
     // Gone for the server; the news may still be on its way to us, and then the answer must be the right one.
     for _ in 0..3 {
         if outcome.is_err() {
             assert_unavailable(outcome);
-            outcome = store.append(&[message(room, &ada, "x")], Attempt::First).await;
+            outcome = append(&store, &[message(room, &ada, "x")], Attempt::First).await;
         }
     }
     outcome.unwrap();
@@ -174,7 +174,7 @@ async fn a_lock_held_for_too_long_is_unavailable() {
     let tasks: Vec<_> = (0..4)
         .map(|_| {
             let (store, batch) = (store.clone(), [message(room, &ada, "x")]);
-            tokio::spawn(async move { store.append(&batch, Attempt::First).await })
+            tokio::spawn(async move { append(&store, &batch, Attempt::First).await })
         })
         .collect();
     for task in tasks {
@@ -185,7 +185,7 @@ async fn a_lock_held_for_too_long_is_unavailable() {
     // Reads of other tables went on meanwhile and go on.
     store.user(&ada.id).await.unwrap();
     holder.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(store.append(&[message(room, &ada, "x")], Attempt::First).await.unwrap(), [Seq(1)]);
+    assert_eq!(append(&store, &[message(room, &ada, "x")], Attempt::First).await.unwrap(), [Seq(1)]);
 }
 
 #[tokio::test]
@@ -198,12 +198,12 @@ async fn a_locked_file_is_unavailable() {
     let mut other = SqliteConnection::establish(&database.file().to_string_lossy()).unwrap();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     let begun = Instant::now();
-    assert_unavailable(store.append(&[message(room, &ada, "x")], Attempt::First).await);
+    assert_unavailable(append(&store, &[message(room, &ada, "x")], Attempt::First).await);
     assert!(begun.elapsed() < convene::limits::STORE_LOCK_WAIT * 2);
     // Readers don't wait for writers.
     assert_eq!(store.room_head(room).await.unwrap().unwrap().seq, Seq(0));
     other.batch_execute("ROLLBACK").unwrap();
-    assert_eq!(store.append(&[message(room, &ada, "x")], Attempt::First).await.unwrap(), [Seq(1)]);
+    assert_eq!(append(&store, &[message(room, &ada, "x")], Attempt::First).await.unwrap(), [Seq(1)]);
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn a_commit_is_on_the_disk() {
     let store = database.store().await;
     let ada = user(&store, "ada").await;
     let (_, room) = channel(&store, &ada).await;
-    store.append(&[message(room, &ada, "x")], Attempt::First).await.unwrap();
+    append(&store, &[message(room, &ada, "x")], Attempt::First).await.unwrap();
     // A copy of the files, while they are in use, is what a crash would leave.
     let copy = tempfile::tempdir().unwrap();
     for suffix in ["", "-wal"] {

@@ -14,8 +14,8 @@ use std::{
 
 use convene::{
     core::{event::Durable, profile::Profile},
-    ids::{EventId, GroupId, RoomId, Timestamp, UserId},
-    store::{Append, ChannelMedium, NewUser, Store, StoreOptions},
+    ids::{EventId, GroupId, RoomId, Seq, Timestamp, UserId},
+    store::{Append, Attempt, ChannelMedium, NewUser, Store, StoreError, StoreOptions},
 };
 use tempfile::TempDir;
 
@@ -283,6 +283,12 @@ pub fn message(room: RoomId, sender: &Profile, text: &str) -> Append {
 /// The same, waiting for somebody.
 pub fn message_for(room: RoomId, sender: &Profile, text: &str, absent: &[&UserId]) -> Append {
     Append { queue_for: absent.iter().map(|id| (*id).clone()).collect(), ..message(room, sender, text) }
+}
+
+/// Appends what must be taken, and answers the places.
+pub async fn append(store: &Store, batch: &[Append], attempt: Attempt) -> Result<Vec<Seq>, StoreError> {
+    let outcomes = store.append(batch, attempt).await?;
+    Ok(outcomes.into_iter().map(|outcome| outcome.unwrap().seq).collect())
 }
 
 /// The text of a stored event.

@@ -6,7 +6,7 @@ use convene::{
     store::{Append, Attempt, Before, Store, StoreError, StoreOptions},
 };
 
-use crate::fixture::{Database, channel, message, on_both, text, user};
+use crate::fixture::{Database, append, channel, message, on_both, text, user};
 
 /// A user and three of the user's channels.
 async fn rooms(store: &Store) -> (Profile, [RoomId; 3]) {
@@ -41,9 +41,9 @@ on_both! {
         // Rooms in descending order: the order of locking must not show.
         let batch: Vec<Append> =
             [c, a, b, a, c, a].iter().enumerate().map(|(n, room)| message(*room, &ada, &format!("m{n}"))).collect();
-        assert_eq!(store.append(&batch, Attempt::First).await.unwrap(), seqs([1, 1, 1, 2, 2, 3]));
-        assert_eq!(store.append(&batch[..0], Attempt::First).await.unwrap(), []);
-        assert_eq!(store.append(&[message(a, &ada, "m6")], Attempt::First).await.unwrap(), seqs([4]));
+        assert_eq!(append(&store, &batch, Attempt::First).await.unwrap(), seqs([1, 1, 1, 2, 2, 3]));
+        assert_eq!(append(&store, &batch[..0], Attempt::First).await.unwrap(), []);
+        assert_eq!(append(&store, &[message(a, &ada, "m6")], Attempt::First).await.unwrap(), seqs([4]));
         let events = store.events_after(a, Seq(1), 2).await.unwrap();
         assert_eq!(events.iter().map(|event| (event.seq.0, text(&event.what))).collect::<Vec<_>>(), [(2, "m3"), (3, "m5")]);
         assert_eq!((events[0].id, events[0].at), (batch[3].id, batch[3].at));
@@ -59,30 +59,30 @@ on_both! {
         let (ada, [a, b, _]) = rooms(&store).await;
         let batch = [message(a, &ada, "x"), message(RoomId::generate(), &ada, "y"), message(b, &ada, "z")];
         for attempt in [Attempt::First, Attempt::Again] {
-            assert_eq!(store.append(&batch, attempt).await, Err(StoreError::Missing));
+            assert_eq!(append(&store, &batch, attempt).await, Err(StoreError::Missing));
         }
         // An id that is stored already, without having said so: a fault, and nothing of the batch remains.
         let stored = message(a, &ada, "first");
-        store.append(std::slice::from_ref(&stored), Attempt::First).await.unwrap();
-        let twice = store.append(&[message(b, &ada, "new"), stored], Attempt::First).await;
+        append(&store, std::slice::from_ref(&stored), Attempt::First).await.unwrap();
+        let twice = append(&store, &[message(b, &ada, "new"), stored], Attempt::First).await;
         assert!(matches!(twice, Err(StoreError::Fault(_))), "{twice:?}");
         assert_eq!(store.room_head(a).await.unwrap().unwrap().seq, Seq(1));
         assert_eq!(store.room_head(b).await.unwrap().unwrap().seq, Seq(0));
         for room in [a, b] {
             assert_consistent(&store, room).await;
         }
-        assert_eq!(store.append(&[message(b, &ada, "on")], Attempt::First).await.unwrap(), seqs([1]));
+        assert_eq!(append(&store, &[message(b, &ada, "on")], Attempt::First).await.unwrap(), seqs([1]));
     }
 
     async fn a_second_attempt_stores_only_what_is_missing(database: Database) {
         let store = database.store().await;
         let (ada, [a, b, _]) = rooms(&store).await;
         let batch = [message(a, &ada, "1"), message(b, &ada, "2"), message(a, &ada, "3")];
-        let first = store.append(&batch, Attempt::First).await.unwrap();
-        assert_eq!(store.append(&batch, Attempt::Again).await.unwrap(), first);
+        let first = append(&store, &batch, Attempt::First).await.unwrap();
+        assert_eq!(append(&store, &batch, Attempt::Again).await.unwrap(), first);
         // Together with what came meanwhile, before and between.
         let mixed = [message(a, &ada, "4"), batch[0].clone(), batch[1].clone(), message(b, &ada, "5"), batch[2].clone()];
-        assert_eq!(store.append(&mixed, Attempt::Again).await.unwrap(), seqs([3, 1, 1, 2, 2]));
+        assert_eq!(append(&store, &mixed, Attempt::Again).await.unwrap(), seqs([3, 1, 1, 2, 2]));
         for room in [a, b] {
             assert_consistent(&store, room).await;
         }
@@ -98,7 +98,7 @@ on_both! {
                 for turn in 0..10_usize {
                     let room_of = |n: usize| rooms[(n * (task + 1) + turn) % 3];
                     let batch: Vec<_> = (0..7).map(|n| message(room_of(n), &ada, &format!("{task} {turn} {n}"))).collect();
-                    let seqs = store.append(&batch, Attempt::First).await.unwrap();
+                    let seqs = append(&store, &batch, Attempt::First).await.unwrap();
                     places.extend(batch.iter().zip(seqs).map(|(append, seq)| (append.room, seq, append.id)));
                 }
                 places
@@ -122,11 +122,11 @@ on_both! {
         let options = StoreOptions { recovery_events_max: 100, ..StoreOptions::default() };
         let store = database.store_with(options).await;
         let (ada, [a, b, _]) = rooms(&store).await;
-        store.append(&[message(b, &ada, "other")], Attempt::First).await.unwrap();
+        append(&store, &[message(b, &ada, "other")], Attempt::First).await.unwrap();
         assert_eq!(store.oldest_kept(a).await.unwrap(), None);
         for turn in 0..50 {
             let batch: Vec<_> = (0..10).map(|n| message(a, &ada, &format!("{turn} {n}"))).collect();
-            store.append(&batch, Attempt::First).await.unwrap();
+            append(&store, &batch, Attempt::First).await.unwrap();
             let oldest = store.oldest_kept(a).await.unwrap().unwrap().0;
             let head = (turn + 1) * 10;
             let kept = head - oldest + 1;
@@ -140,9 +140,9 @@ on_both! {
         let store = database.store().await;
         let (ada, [a, b, _]) = rooms(&store).await;
         let batch: Vec<_> = (1..=25).map(|n| message(a, &ada, &format!("m{n}"))).collect();
-        store.append(&batch, Attempt::First).await.unwrap();
+        append(&store, &batch, Attempt::First).await.unwrap();
         let elsewhere = message(b, &ada, "elsewhere");
-        store.append(std::slice::from_ref(&elsewhere), Attempt::First).await.unwrap();
+        append(&store, std::slice::from_ref(&elsewhere), Attempt::First).await.unwrap();
         let mut before = Before::Newest;
         let mut seen = Vec::new();
         loop {
@@ -171,7 +171,7 @@ on_both! {
         let texts =
             ["", "👩‍👩‍👧‍👦 \u{202e}rtl", "\"quotes\" \\ 'and' {arrays,NULL}", "\u{1}\u{7f}\r\n\t", "\u{10ffff}\u{fffe}", &long];
         let batch: Vec<_> = texts.iter().map(|text| message(a, &ada, text)).collect();
-        store.append(&batch, Attempt::First).await.unwrap();
+        append(&store, &batch, Attempt::First).await.unwrap();
         let events = store.events_after(a, Seq(0), 100).await.unwrap();
         assert_eq!(events.iter().map(|event| text(&event.what)).collect::<Vec<_>>(), texts);
         assert_consistent(&store, a).await;
@@ -181,7 +181,7 @@ on_both! {
         let store = database.store().await;
         let (ada, [a, ..]) = rooms(&store).await;
         let batch = [message(a, &ada, "before"), message(a, &ada, "nul\0\0!"), message(a, &ada, "after")];
-        store.append(&batch, Attempt::First).await.unwrap();
+        append(&store, &batch, Attempt::First).await.unwrap();
         let events = store.events_after(a, Seq(1), 1).await.unwrap();
         assert_eq!(text(&events[0].what), "nul\u{fffd}\u{fffd}!");
         assert_consistent(&store, a).await;
@@ -193,12 +193,12 @@ on_both! {
         let batch: Vec<_> = (0..convene::limits::COMMIT_APPENDS_MAX)
             .map(|n| message(rooms[n % 3], &ada, &"x".repeat(n * 10)))
             .collect();
-        store.append(&batch, Attempt::First).await.unwrap();
+        append(&store, &batch, Attempt::First).await.unwrap();
         let mut stored = 0;
         for room in rooms {
             stored += store.messages(room, Before::Newest, i64::MAX).await.unwrap().len();
         }
         assert_eq!(stored, batch.len());
-        assert_eq!(store.append(&batch, Attempt::Again).await.unwrap().len(), batch.len());
+        assert_eq!(append(&store, &batch, Attempt::Again).await.unwrap().len(), batch.len());
     }
 }

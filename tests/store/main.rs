@@ -9,6 +9,7 @@ mod offline;
 mod properties;
 mod rooms;
 mod schema;
+mod sheets;
 mod standing;
 mod tls;
 mod tokens;

@@ -6,7 +6,7 @@ use convene::{
     store::{Attempt, Store, StoreError, StoreOptions},
 };
 
-use crate::fixture::{Database, channel, message, message_for, on_both, text, user};
+use crate::fixture::{Database, append, channel, message, message_for, on_both, text, user};
 
 async fn pair(store: &Store) -> (Profile, Profile, RoomId) {
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
@@ -28,7 +28,7 @@ on_both! {
             message(room, &ada, "two"),
             message_for(room, &ada, "three", &[&bob.id, &ada.id]),
         ];
-        store.append(&batch, Attempt::First).await.unwrap();
+        append(&store, &batch, Attempt::First).await.unwrap();
         assert_eq!(waiting(&store, &bob.id, room).await, [(1, "one".into()), (3, "three".into())]);
         assert_eq!(waiting(&store, &ada.id, room).await, [(3, "three".into())]);
         let event = &store.queued(&bob.id, room).await.unwrap()[0];
@@ -46,15 +46,15 @@ on_both! {
         let (ada, bob, room) = pair(&store).await;
         let (_, other) = channel(&store, &ada).await;
         // The bound is the user's, over all rooms.
-        store.append(&[message_for(other, &ada, "elsewhere", &[&bob.id])], Attempt::First).await.unwrap();
+        append(&store, &[message_for(other, &ada, "elsewhere", &[&bob.id])], Attempt::First).await.unwrap();
         let batch: Vec<_> = (1..=9).map(|n| message_for(room, &ada, &format!("m{n}"), &[&bob.id])).collect();
-        store.append(&batch, Attempt::First).await.unwrap();
+        append(&store, &batch, Attempt::First).await.unwrap();
         assert_eq!(waiting(&store, &bob.id, other).await.len(), 1);
-        store.append(&[message_for(room, &ada, "m10", &[&bob.id])], Attempt::First).await.unwrap();
+        append(&store, &[message_for(room, &ada, "m10", &[&bob.id])], Attempt::First).await.unwrap();
         assert_eq!(waiting(&store, &bob.id, other).await.len(), 0);
         assert_eq!(waiting(&store, &bob.id, room).await.len(), 10);
         let batch: Vec<_> = (11..=25).map(|n| message_for(room, &ada, &format!("m{n}"), &[&bob.id])).collect();
-        store.append(&batch, Attempt::First).await.unwrap();
+        append(&store, &batch, Attempt::First).await.unwrap();
         let seqs: Vec<_> = waiting(&store, &bob.id, room).await.iter().map(|(seq, _)| *seq).collect();
         assert_eq!(seqs, (16..=25).collect::<Vec<_>>());
     }
@@ -63,9 +63,9 @@ on_both! {
         let options = StoreOptions { recovery_events_max: 10, ..StoreOptions::default() };
         let store = database.store_with(options).await;
         let (ada, bob, room) = pair(&store).await;
-        store.append(&[message_for(room, &ada, "early", &[&bob.id])], Attempt::First).await.unwrap();
+        append(&store, &[message_for(room, &ada, "early", &[&bob.id])], Attempt::First).await.unwrap();
         let batch: Vec<_> = (0..200).map(|n| message(room, &ada, &format!("m{n}"))).collect();
-        store.append(&batch, Attempt::First).await.unwrap();
+        append(&store, &batch, Attempt::First).await.unwrap();
         assert!(store.oldest_kept(room).await.unwrap().unwrap() > Seq(1));
         assert_eq!(waiting(&store, &bob.id, room).await, [(1, "early".into())]);
     }
@@ -74,8 +74,8 @@ on_both! {
         let store = database.store().await;
         let (ada, bob, room) = pair(&store).await;
         let batch = [message_for(room, &ada, "once", &[&bob.id, &bob.id])];
-        store.append(&batch, Attempt::First).await.unwrap();
-        store.append(&batch, Attempt::Again).await.unwrap();
+        append(&store, &batch, Attempt::First).await.unwrap();
+        append(&store, &batch, Attempt::Again).await.unwrap();
         assert_eq!(waiting(&store, &bob.id, room).await, [(1, "once".into())]);
     }
 
@@ -84,7 +84,7 @@ on_both! {
         let store = database.store_with(options).await;
         let (ada, bob, room) = pair(&store).await;
         let batch: Vec<_> = (1..=5).map(|n| message(room, &ada, &format!("m{n}"))).collect();
-        store.append(&batch, Attempt::First).await.unwrap();
+        append(&store, &batch, Attempt::First).await.unwrap();
         for (append, seq) in batch.iter().zip(1..) {
             store.enqueue(&bob.id, room, Seq(seq), append.id).await.unwrap();
             store.enqueue(&bob.id, room, Seq(seq), append.id).await.unwrap();
@@ -101,7 +101,7 @@ on_both! {
         let store = database.store().await;
         let (ada, _, room) = pair(&store).await;
         let nobody = UserId::new("nobody").unwrap();
-        let seqs = store.append(&[message_for(room, &ada, "x", &[&nobody])], Attempt::First).await.unwrap();
+        let seqs = append(&store, &[message_for(room, &ada, "x", &[&nobody])], Attempt::First).await.unwrap();
         assert_eq!(seqs, [Seq(1)]);
     }
 
@@ -116,7 +116,7 @@ on_both! {
                 for _ in 0..30 {
                     let users = if node == 0 { [&ada.id, &bob.id] } else { [&bob.id, &ada.id] };
                     let batch: Vec<_> = (0..5).map(|_| message_for(rooms[node], &ada, "x", &users)).collect();
-                    store.append(&batch, Attempt::First).await.unwrap();
+                    append(&store, &batch, Attempt::First).await.unwrap();
                 }
             })
         }).collect();

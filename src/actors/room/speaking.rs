@@ -21,7 +21,7 @@ use crate::{
     },
     error::{ErrorCode, Refusal},
     ids::{EventId, Seq, UserId},
-    store::Append,
+    store::{Append, Appended},
 };
 
 impl Room {
@@ -138,32 +138,33 @@ impl Room {
     /// The journal's word about one entry.
     pub(super) fn settle(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         let Outcome { entry, result } = outcome;
-        let append = entry.append;
-        let seq = match result {
-            Ok(seq) => seq,
+        let Append { id, at, what: asked, queue_for, .. } = entry.append;
+        let Appended { seq, what } = match result {
+            Ok(appended) => appended,
             Err(why) => {
                 if let Some(Origin { conn, reference }) = entry.origin {
-                    self.not_stored(conn, reference, &append.what, why, ctx);
+                    self.not_stored(conn, reference, &asked, why, ctx);
                 }
                 return;
             }
         };
-        if let Durable::CellsUpdated { sheet, .. } = &*append.what {
-            self.sheet_changed(sheet, append.at);
+// mostly the same as what is stored, which then needs no copy
+        drop(asked);
+        let what = Arc::unwrap_or_clone(what);
+        if let Durable::CellsUpdated { sheet, .. } = &what {
+            self.sheet_changed(sheet, at);
         }
-        let by = match &*append.what {
+        let by = match &what {
             Durable::MessageSent { sender: author, .. } | Durable::CellsUpdated { author, .. } => author.id.clone(),
         };
-        let what = Arc::unwrap_or_clone(append.what);
-        let body = EventBody::Durable { seq, id: append.id, what };
-        let event = Event { room: self.identity.clone(), at: append.at, body };
+        let event = Event { room: self.identity.clone(), at, body: EventBody::Durable { seq, id, what } };
         let broadcast = Broadcast::new(event, Audience::Everyone);
         self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast.clone()));
         self.tell_both(&broadcast);
         self.publish(broadcast, ctx);
-        self.settle_queue(&by, seq, append.id, &append.queue_for, ctx);
+        self.settle_queue(&by, seq, id, &queue_for, ctx);
         if let Some(Origin { conn, reference: Some(reference) }) = entry.origin {
-            self.tell(conn, Reply::Ack { reference, id: append.id, seq }, ctx);
+            self.tell(conn, Reply::Ack { reference, id, seq }, ctx);
         }
     }
 

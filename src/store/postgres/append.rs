@@ -1,55 +1,58 @@
 //! Appending on PostgreSQL: a handful of round trips per batch, whatever its size. Rows travel as arrays, so that the
 //! SQL never changes and its plan is kept.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use diesel::{
-    pg::Pg,
     prelude::*,
-    query_builder::{AstPass, QueryFragment, QueryId},
     sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as UuidType},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use uuid::Uuid;
 
 use super::{
-    Connection,
+    Connection, cells,
     schema::{messages, room_events, rooms},
+    statement::constant_statement,
 };
 use crate::{
-    ids::Seq,
     limits,
     store::{
-        Attempt, StoreError, StoreOptions,
-        batch::{Batch, Entry, Places},
-        values::{Id, Moment},
+        Appended, Attempt, NotAppended, StoreError, StoreOptions,
+        batch::{Batch, Earlier, Entry, Kept, Places},
+        values::{Id, Moment, Payload},
     },
 };
 
 /// Stores the batch in one transaction.
 pub async fn append(
     connection: &mut Connection,
-    batch: &Batch,
+    batch: Batch,
     attempt: Attempt,
     options: StoreOptions,
-) -> Result<Vec<Seq>, StoreError> {
-    connection
-        .transaction(async |connection| {
-            let before = lock(connection, &batch.rooms).await?;
-            // Only now, under the locks: an earlier attempt may have been at work until a moment ago.
-            let stored = match attempt {
-                Attempt::First => HashMap::new(),
-                Attempt::Again => stored(connection, batch).await?,
-            };
-            let places = batch.place(&before, &stored);
-            if !places.fresh.is_empty() {
-                InsertEvents::new(batch, &places).execute(connection).await?;
-                queue(connection, batch, &places, options.offline_queue_max).await?;
-                trim(connection, batch, &before, &places, options.recovery_events_max).await?;
-            }
-            Ok(places.into_seqs())
-        })
-        .await
+) -> Result<Vec<Result<Appended, NotAppended>>, StoreError> {
+    connection.transaction(async |connection| write(connection, batch, attempt, options).await).await
+}
+
+async fn write(
+    connection: &mut Connection,
+    mut batch: Batch,
+    attempt: Attempt,
+    options: StoreOptions,
+) -> Result<Vec<Result<Appended, NotAppended>>, StoreError> {
+    let before = lock(connection, &batch.rooms).await?;
+    // Only now, under the locks: an earlier attempt may have been at work until a moment ago.
+    let earlier = match attempt {
+        Attempt::First => Earlier::new(),
+        Attempt::Again => stored(connection, &batch).await?,
+    };
+    cells::write(connection, &mut batch, &earlier).await?;
+    let places = batch.place(&before, &earlier);
+    if !places.fresh.is_empty() {
+        InsertEvents::new(&batch, &places).execute(connection).await?;
+        queue(connection, &batch, &places, options.offline_queue_max).await?;
+        trim(connection, &batch, &before, &places, options.recovery_events_max).await?;
+    }
+    Ok(batch.into_outcomes(places, earlier))
 }
 
 /// Locks the rooms in ascending order and answers their sequences. The weaker lock lets others refer to the rows.
@@ -64,8 +67,8 @@ async fn lock(connection: &mut Connection, ids: &[Id]) -> Result<Vec<i64>, Store
     if heads.len() == ids.len() { Ok(heads) } else { Err(StoreError::Missing) }
 }
 
-/// The places of those events of the batch that are stored already.
-async fn stored(connection: &mut Connection, batch: &Batch) -> Result<HashMap<Uuid, i64>, StoreError> {
+/// Those events of the batch that are stored already.
+async fn stored(connection: &mut Connection, batch: &Batch) -> Result<Earlier, StoreError> {
     let ids = batch.ids();
     let sent = messages::table
         .filter(messages::id.eq_any(&ids))
@@ -75,10 +78,12 @@ async fn stored(connection: &mut Connection, batch: &Batch) -> Result<HashMap<Uu
     let logged = room_events::table
         .filter(room_events::room_id.eq_any(&batch.rooms))
         .filter(room_events::event_id.eq_any(&ids))
-        .select((room_events::event_id, room_events::seq))
-        .load::<(Id, i64)>(connection)
+        .select((room_events::event_id, room_events::seq, room_events::payload))
+        .load::<(Id, i64, Payload)>(connection)
         .await?;
-    Ok(sent.into_iter().chain(logged).map(|(Id(id), seq)| (id, seq)).collect())
+    let mut stored: Earlier = sent.into_iter().map(|(Id(id), seq)| (id, Kept { seq, what: None })).collect();
+    stored.extend(logged.into_iter().map(|(Id(id), seq, payload)| (id, Kept { seq, what: Some(payload.0) })));
+    Ok(stored)
 }
 
 async fn queue(
@@ -120,26 +125,6 @@ async fn trim(
         due.execute(connection).await?;
     }
     Ok(())
-}
-
-/// Declares a statement whose text is always the same, so that it is prepared once per connection.
-macro_rules! constant_statement {
-    ($statement:ty, $id:ty, $($sql:literal $($field:ident: $type:ty)?),+ $(,)?) => {
-        impl QueryFragment<Pg> for $statement {
-            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-                $(
-                    out.push_sql($sql);
-                    $(out.push_bind_param::<$type, _>(&self.$field)?;)?
-                )+
-                Ok(())
-            }
-        }
-
-        impl QueryId for $statement {
-            type QueryId = $id;
-            const HAS_STATIC_QUERY_ID: bool = true;
-        }
-    };
 }
 
 /// Moves the rooms' sequences on and writes the events and messages, all at once.

@@ -7,6 +7,7 @@ pub mod log;
 pub mod offline;
 pub mod open_rooms;
 pub mod rooms;
+pub mod sheets;
 pub mod tokens;
 pub mod users;
 

@@ -1,22 +1,20 @@
 //! Appending on SQLite: the whole batch in one turn on the writer's thread, by single-row statements that are prepared
 //! once. Nothing here waits, so the cost is that of the rows and of one sync of the disk.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use diesel::{SqliteConnection, prelude::*};
-use uuid::Uuid;
 
 use super::{
-    Connection,
+    Connection, cells,
     schema::{messages, offline_queue, room_events, rooms},
 };
 use crate::{
-    ids::Seq,
     limits,
     store::{
-        Attempt, StoreError, StoreOptions,
-        batch::{Batch, Entry, Places},
-        values::{Id, JsonText},
+        Appended, Attempt, NotAppended, StoreError, StoreOptions,
+        batch::{Batch, Earlier, Entry, Kept, Places},
+        values::{Id, JsonText, Payload},
     },
 };
 
@@ -26,7 +24,7 @@ pub async fn append(
     batch: Batch,
     attempt: Attempt,
     options: StoreOptions,
-) -> Result<Vec<Seq>, StoreError> {
+) -> Result<Vec<Result<Appended, NotAppended>>, StoreError> {
     // The outer result is the connection's: the store's own errors pass through it untouched.
     let write = move |connection: &mut SqliteConnection| {
         Ok(connection.immediate_transaction(|connection| write(connection, batch, attempt, options)))
@@ -36,22 +34,20 @@ pub async fn append(
 
 fn write(
     connection: &mut SqliteConnection,
-    batch: Batch,
+    mut batch: Batch,
     attempt: Attempt,
     options: StoreOptions,
-) -> Result<Vec<Seq>, StoreError> {
+) -> Result<Vec<Result<Appended, NotAppended>>, StoreError> {
     let before = heads(connection, &batch.rooms)?;
-    let stored = match attempt {
-        Attempt::First => HashMap::new(),
+    let earlier = match attempt {
+        Attempt::First => Earlier::new(),
         Attempt::Again => stored(connection, &batch)?,
     };
-    let places = batch.place(&before, &stored);
-    let mut entries: Vec<Option<Entry>> = batch.entries.into_iter().map(Some).collect();
+    cells::write(connection, &mut batch, &earlier)?;
+    let places = batch.place(&before, &earlier);
     let mut absent = BTreeSet::new();
     for index in &places.fresh {
-        let (Some(entry), Some(seq)) = (entries.get_mut(*index).and_then(Option::take), places.seqs.get(*index)) else {
-            continue;
-        };
+        let (Some(entry), Some(seq)) = (batch.entries.get_mut(*index), places.seqs.get(*index)) else { continue };
         let Some(room) = batch.rooms.get(entry.room) else { continue };
         insert(connection, *room, *seq, &mut absent, entry)?;
     }
@@ -59,7 +55,7 @@ fn write(
     for user in absent {
         trim_queue(connection, &user, options.offline_queue_max)?;
     }
-    Ok(places.into_seqs())
+    Ok(batch.into_outcomes(places, earlier))
 }
 
 fn heads(connection: &mut SqliteConnection, ids: &[Id]) -> Result<Vec<i64>, StoreError> {
@@ -67,22 +63,25 @@ fn heads(connection: &mut SqliteConnection, ids: &[Id]) -> Result<Vec<i64>, Stor
     ids.iter().map(|id| Ok(rooms::table.find(id).select(rooms::seq).get_result::<i64>(connection)?)).collect()
 }
 
-/// The places of those events of the batch that are stored already.
-fn stored(connection: &mut SqliteConnection, batch: &Batch) -> Result<HashMap<Uuid, i64>, StoreError> {
-    let mut stored = HashMap::new();
+/// Those events of the batch that are stored already.
+fn stored(connection: &mut SqliteConnection, batch: &Batch) -> Result<Earlier, StoreError> {
+    let mut stored = Earlier::new();
     for entry in &batch.entries {
-        let sent = messages::table.find(entry.id).select(messages::seq).get_result::<i64>(connection).optional()?;
-        let seq = match (sent, batch.rooms.get(entry.room)) {
-            (None, Some(room)) => room_events::table
-                .filter(room_events::room_id.eq(room))
-                .filter(room_events::event_id.eq(entry.id))
-                .select(room_events::seq)
-                .get_result::<i64>(connection)
-                .optional()?,
-            (sent, _) => sent,
-        };
-        if let Some(seq) = seq {
-            stored.insert(entry.id.0, seq);
+        if let Some(seq) =
+            messages::table.find(entry.id).select(messages::seq).get_result::<i64>(connection).optional()?
+        {
+            stored.insert(entry.id.0, Kept { seq, what: None });
+            continue;
+        }
+        let Some(room) = batch.rooms.get(entry.room) else { continue };
+        let logged = room_events::table
+            .filter(room_events::room_id.eq(room))
+            .filter(room_events::event_id.eq(entry.id))
+            .select((room_events::seq, room_events::payload))
+            .get_result::<(i64, Payload)>(connection)
+            .optional()?;
+        if let Some((seq, payload)) = logged {
+            stored.insert(entry.id.0, Kept { seq, what: Some(payload.0) });
         }
     }
     Ok(stored)
@@ -93,7 +92,7 @@ fn insert(
     room: Id,
     seq: i64,
     absent: &mut BTreeSet<String>,
-    entry: Entry,
+    entry: &mut Entry,
 ) -> Result<(), StoreError> {
     if let Some(message) = &entry.message {
         diesel::insert_into(messages::table)
@@ -108,7 +107,7 @@ fn insert(
             ))
             .execute(connection)?;
     }
-    let payload = JsonText(entry.payload);
+    let payload = JsonText(std::mem::take(&mut entry.payload));
     diesel::insert_into(room_events::table)
         .values((
             room_events::room_id.eq(room),
@@ -119,7 +118,7 @@ fn insert(
             room_events::created_at.eq(entry.at),
         ))
         .execute(connection)?;
-    for user in entry.queue_for {
+    for user in std::mem::take(&mut entry.queue_for) {
         diesel::insert_into(offline_queue::table)
             .values((
                 offline_queue::user_id.eq(&user),

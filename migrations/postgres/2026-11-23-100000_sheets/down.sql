@@ -1,0 +1,2 @@
+DROP TABLE sheet_cells;
+DROP TABLE sheets;

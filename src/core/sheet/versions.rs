@@ -1,0 +1,200 @@
+//! Who was first: the versions of cells, by which an update is taken or sent back (docs/protocol.md, Sheets). Several
+//! updates are decided one after another, each with the eyes of somebody who came after those before it.
+
+use std::collections::HashMap;
+
+use super::{Cell, CellRef};
+use crate::{ids::SheetId, limits};
+
+/// Why an update can't be taken, whatever is stored.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BadUpdate {
+    /// Nothing is changed by it.
+    #[error("`cells` is empty; send at least one cell")]
+    Empty,
+    /// Which of both would count?
+    #[error("`cells` has {0} twice; send each cell once")]
+    Twice(CellRef),
+    /// No version that this server has told anybody.
+    #[error("`version` can't be {0}; send the version that you saw last, or 0")]
+    Version(i64),
+}
+
+/// The versions of the cells that some updates touch; 0 for a cell that was never written.
+#[derive(Default, Debug)]
+pub struct Versions {
+    known: HashMap<SheetId, HashMap<CellRef, i64>>,
+}
+
+/// Whether an update can be taken at all, before any stored version is known.
+pub fn check(cells: &[Cell]) -> Result<(), BadUpdate> {
+    if cells.is_empty() {
+        return Err(BadUpdate::Empty);
+    }
+    if let Some(cell) = cells.iter().find(|cell| !(0..=limits::CELL_VERSION_SENT_MAX).contains(&cell.version)) {
+        return Err(BadUpdate::Version(cell.version));
+    }
+    let mut places: Vec<CellRef> = cells.iter().map(|cell| cell.at).collect();
+    places.sort_unstable();
+    match places.windows(2).find_map(|pair| match pair {
+        [one, other] if one == other => Some(*one),
+        _ => None,
+    }) {
+        Some(place) => Err(BadUpdate::Twice(place)),
+        None => Ok(()),
+    }
+}
+
+impl Versions {
+    /// What is stored of a cell.
+    pub fn know(&mut self, sheet: &SheetId, at: CellRef, version: i64) {
+        match self.known.get_mut(sheet) {
+            Some(cells) => {
+                cells.insert(at, version);
+            }
+            None => {
+                self.known.insert(sheet.clone(), HashMap::from([(at, version)]));
+            }
+        }
+    }
+
+    /// Takes the whole update and gives its cells their new versions; or takes nothing of it and answers which cells
+    /// somebody else had changed before. The update has passed [`check`].
+    pub fn take(&mut self, sheet: &SheetId, cells: &mut [Cell]) -> Result<(), Vec<CellRef>> {
+        let known = match self.known.get_mut(sheet) {
+            Some(known) => known,
+            None => self.known.entry(sheet.clone()).or_default(),
+        };
+        let stored = |at: CellRef| known.get(&at).copied().unwrap_or_default();
+        let stale = cells.iter().filter(|cell| cell.version != 0 && cell.version < stored(cell.at));
+        let conflicts: Vec<CellRef> = stale.map(|cell| cell.at).collect();
+        if !conflicts.is_empty() {
+            return Err(conflicts);
+        }
+        for cell in cells {
+            let stored = known.entry(cell.at).or_default();
+            // far from the end: what is sent is bounded, and above the bound it grows by one an update
+            *stored = cell.version.max(*stored).saturating_add(1);
+            cell.version = *stored;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::core::{command::RawJson, simulation::simulate};
+
+    fn sheet(name: &str) -> SheetId {
+        SheetId::new(name).unwrap()
+    }
+
+    fn cell(at: &str, version: i64) -> Cell {
+        Cell { at: at.parse().unwrap(), value: RawJson::from_parsed("1"), formula: None, version }
+    }
+
+    fn take(versions: &mut Versions, cells: &[(&str, i64)]) -> Result<Vec<i64>, Vec<String>> {
+        let mut cells: Vec<Cell> = cells.iter().map(|(at, version)| cell(at, *version)).collect();
+        match versions.take(&sheet("s"), &mut cells) {
+            Ok(()) => Ok(cells.iter().map(|cell| cell.version).collect()),
+            Err(conflicts) => Err(conflicts.iter().map(CellRef::to_string).collect()),
+        }
+    }
+
+    #[test]
+    fn the_new_version_follows_both_the_stored_and_the_sent_one() {
+        let mut versions = Versions::default();
+        assert_eq!(take(&mut versions, &[("A1", 0)]), Ok(vec![1]));
+        assert_eq!(take(&mut versions, &[("A1", 1)]), Ok(vec![2]));
+        assert_eq!(take(&mut versions, &[("A1", 1_642_161_000_000)]), Ok(vec![1_642_161_000_001]));
+        assert_eq!(take(&mut versions, &[("A1", 0)]), Ok(vec![1_642_161_000_002]));
+        assert_eq!(take(&mut versions, &[("A1", 1_642_161_000_001)]), Err(vec!["A1".to_owned()]));
+        let most = limits::CELL_VERSION_SENT_MAX;
+        assert_eq!(take(&mut versions, &[("A1", most)]), Ok(vec![most + 1]));
+        assert_eq!(take(&mut versions, &[("A1", 0)]), Ok(vec![most + 2]));
+    }
+
+    #[test]
+    fn an_update_is_taken_whole_or_not_at_all() {
+        let mut versions = Versions::default();
+        versions.know(&sheet("s"), "B1".parse().unwrap(), 7);
+        versions.know(&sheet("s"), "D1".parse().unwrap(), 9);
+        let update = [("A1", 0), ("B1", 6), ("C1", 3), ("D1", 1)];
+        assert_eq!(take(&mut versions, &update), Err(vec!["B1".to_owned(), "D1".to_owned()]));
+        assert_eq!(take(&mut versions, &[("A1", 0), ("B1", 7), ("C1", 3), ("D1", 0)]), Ok(vec![1, 8, 4, 10]));
+    }
+
+    #[test]
+    fn sheets_do_not_know_each_other() {
+        let mut versions = Versions::default();
+        versions.know(&sheet("other"), "A1".parse().unwrap(), 7);
+        assert_eq!(take(&mut versions, &[("A1", 3)]), Ok(vec![4]));
+    }
+
+    #[test]
+    fn what_no_honest_client_sends_is_told_by_name() {
+        assert_eq!(check(&[]), Err(BadUpdate::Empty));
+        assert_eq!(check(&[cell("A1", 0), cell("B1", 0), cell("A1", 1)]), Err(BadUpdate::Twice("A1".parse().unwrap())));
+        for version in [-1, i64::MIN, i64::MAX, limits::CELL_VERSION_SENT_MAX + 1] {
+            assert_eq!(check(&[cell("A1", 0), cell("B1", version)]), Err(BadUpdate::Version(version)));
+        }
+        assert_eq!(check(&[cell("A1", 0), cell("B1", limits::CELL_VERSION_SENT_MAX)]), Ok(()));
+    }
+
+    /// What anybody would write down on paper: each cell with its version.
+    type Paper = BTreeMap<(String, CellRef), i64>;
+
+    #[test]
+    fn versions_go_as_on_paper() {
+        simulate(200, |rng| {
+            let mut paper = Paper::new();
+            let mut versions = Versions::default();
+            for _ in 0..200 {
+                if rng.u8(0..10) == 0 {
+                    // a new batch: what was decided so far is stored and read back
+                    versions = Versions::default();
+                    paper.iter().for_each(|((name, at), version)| versions.know(&sheet(name), *at, *version));
+                }
+                let name = ["one", "two"][rng.usize(0..2)];
+                let mut places: Vec<CellRef> = (0..6).map(|n| CellRef { row: n / 3, column: n % 3 }).collect();
+                rng.shuffle(&mut places);
+                places.truncate(rng.usize(1..=6));
+                let seen = |rng: &mut fastrand::Rng, at| match rng.u8(0..4) {
+                    0 => 0,
+                    1 => rng.i64(1..40),
+                    _ => paper.get(&(name.to_owned(), at)).copied().unwrap_or_default(),
+                };
+                let mut cells: Vec<Cell> =
+                    places.iter().map(|at| Cell { at: *at, version: seen(rng, *at), ..cell("A1", 0) }).collect();
+                decide_on_paper(&mut paper, &mut versions, name, &mut cells);
+            }
+        });
+    }
+
+    fn decide_on_paper(paper: &mut Paper, versions: &mut Versions, name: &str, cells: &mut [Cell]) {
+        let sent: Vec<Cell> = cells.to_vec();
+        let on_paper = |paper: &Paper, at| paper.get(&(name.to_owned(), at)).copied().unwrap_or(0);
+        let stale: Vec<CellRef> = sent
+            .iter()
+            .filter(|cell| cell.version > 0 && on_paper(paper, cell.at) > cell.version)
+            .map(|cell| cell.at)
+            .collect();
+        match versions.take(&sheet(name), cells) {
+            Err(conflicts) => {
+                assert_eq!(conflicts, stale);
+                assert_eq!(cells, sent);
+            }
+            Ok(()) => {
+                assert_eq!(stale, []);
+                for (cell, sent) in cells.iter().zip(&sent) {
+                    let before = on_paper(paper, cell.at);
+                    assert_eq!(cell.version, if before > sent.version { before + 1 } else { sent.version + 1 });
+                    paper.insert((name.to_owned(), cell.at), cell.version);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Shared sheets over REST: pages of cells with their versions, and the same as dense rows or CSV. Only reading: cells
+//! are changed over sockets, where everybody hears of it.
+
+mod dense;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{ACCEPT, CONTENT_DISPOSITION},
+    web::{self, Bytes},
+};
+use futures_util::stream::{self, Stream};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use self::dense::{Dense, Layout};
+use super::{ApiError, Site, extract::AuthUser, fields::query_number, resource};
+use crate::{
+    auth::{policy::Action, tokens::query_value},
+    core::{
+        command::RawJson,
+        sheet::{CellRange, CellRef, StoredCell},
+    },
+    error::ErrorCode,
+    ids::{Epoch, RoomName, Seq, SheetId},
+    limits,
+    store::{RoomHead, Store, StoreError},
+};
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config.service(resource("/api/v1/sheets/{sheet_id}/cells", "GET").route(web::get().to(cells)));
+}
+
+/// A page of a sheet's cells.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct CellsPage {
+    /// Which sheet.
+    #[schema(value_type = String)]
+    sheet_id: SheetId,
+    /// The room that it belongs to.
+    #[schema(value_type = String)]
+    room_id: RoomName,
+    /// The room's life and place before the page was read: a socket that joins with them misses nothing.
+    #[schema(value_type = i64)]
+    epoch: Epoch,
+    /// See `epoch`.
+    #[schema(value_type = i64)]
+    seq: Seq,
+    /// What was asked for, with both corners.
+    #[schema(example = "A1:Z100")]
+    range: String,
+    /// Row by row, those that were ever written.
+    cells: Vec<CellJson>,
+    /// Where the next page begins: send it as `after`. Null at the end.
+    next: Option<String>,
+}
+
+/// A cell as it is.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct CellJson {
+    /// Where.
+    #[schema(example = "B2")]
+    cell_id: String,
+    /// Any JSON scalar, as it was sent; null for a cell that was cleared.
+    #[schema(value_type = Object, nullable)]
+    value: Box<RawValue>,
+    /// As it was sent.
+    formula: Option<String>,
+    /// Send it with an update, to learn whether somebody else was first.
+    version: i64,
+    /// Who changed it last.
+    user_id: String,
+    /// When.
+    updated_at: String,
+}
+
+/// How the answer is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    /// Cells with their versions, in pages.
+    Cells,
+    /// Values in rows.
+    Rows,
+    /// The same for spreadsheets and scripts.
+    Csv,
+}
+
+struct Asked {
+    format: Format,
+    range: CellRange,
+    after: Option<CellRef>,
+    limit: usize,
+}
+
+/// A sheet that the user may read.
+struct Sheet {
+    id: SheetId,
+    room: RoomName,
+    head: RoomHead,
+}
+
+/// The cells of a sheet.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sheets/{sheet_id}/cells",
+    tag = "sheets",
+    summary = "Read a shared sheet",
+    description = "Pages of cells with their versions, or the values in rows, as JSON or CSV. Whoever may enter the sheet's room may read it.",
+    params(
+        ("sheet_id" = String, Path, description = "The sheet"),
+        ("range" = Option<String>, Query, description = "Two cells (`A1:Z100`), one (`B2`), columns (`A:C`) or rows (`1:10`); the whole sheet if absent"),
+        ("format" = Option<String>, Query, description = "`cells` (pages, the default), `rows` (JSON rows) or `csv`; `Accept: text/csv` asks for the last one, too"),
+        ("limit" = Option<u32>, Query, description = "Most cells in a page: 1 to 10000, 1000 if absent"),
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "A page of cells; with `format` the rows or the CSV", body = CellsPage),
+        (status = 400, description = "`INVALID_MESSAGE`: the sentence names the parameter"),
+        (status = 401, description = "`AUTHENTICATION_FAILED`"),
+        (status = 403, description = "`PERMISSION_DENIED`: the sheet's room is private, or the token is confined to others"),
+        (status = 404, description = "`NOT_FOUND`: nobody has written this sheet yet"),
+    ),
+)]
+pub(super) async fn cells(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let sheet = admitted(&site, &user, &path).await?;
+    let asked = Asked::from_request(&request)?;
+    let layout = match asked.format {
+        Format::Cells => return page(&site.store, sheet, &asked).await,
+        Format::Rows => Layout::Json,
+        Format::Csv => Layout::Csv,
+    };
+    let used = site.store.used_extent(&sheet.id, asked.range).await?;
+    let area = used.map(|last| CellRange::between(asked.range.first(), last));
+    if area.is_some_and(|area| area.cells() > limits::SHEET_FIELDS_MAX) {
+        let problem = format!(
+            "has more than {} fields down to its last value; ask for a smaller one, or for format=cells",
+            limits::SHEET_FIELDS_MAX
+        );
+        return Err(ApiError::field("range", problem));
+    }
+    Ok(match layout {
+        Layout::Csv => csv(&site.store, sheet, area),
+        Layout::Json => rows(&site.store, sheet, area),
+    })
+}
+
+/// The sheet, for whoever may enter its room. Where the room stands is read before any cell: what is changed after it
+/// comes by the socket, and a change that is in both has the same version.
+async fn admitted(site: &Site, user: &AuthUser, id: &str) -> Result<Sheet, ApiError> {
+    let id = SheetId::new(id).map_err(|_| no_such_sheet())?;
+    let room = site.store.sheet_room(&id).await?.ok_or_else(no_such_sheet)?;
+    user.may(Action::NameRoom { name: &room })?;
+    let open = site.store.open_room(&room, user.id()).await?.ok_or_else(no_such_sheet)?;
+    user.may(Action::EnterOpen { visibility: open.visibility, membership: open.membership })?;
+    let head = site.store.room_head(open.identity.id).await?.ok_or_else(no_such_sheet)?;
+    Ok(Sheet { id, room, head })
+}
+
+fn no_such_sheet() -> ApiError {
+    ApiError::new(
+        ErrorCode::NotFound,
+        "There is no such sheet yet; check its id, or write its first cell over a socket",
+    )
+}
+
+impl Asked {
+    fn from_request(request: &HttpRequest) -> Result<Asked, ApiError> {
+        let query = request.query_string();
+        let accepted = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        let format = match query_value(query, "format").as_deref() {
+            None if prefers_csv(accepted) => Format::Csv,
+            None | Some("cells") => Format::Cells,
+            Some("rows") => Format::Rows,
+            Some("csv") => Format::Csv,
+            Some(_) => return Err(ApiError::field("format", "must be cells, rows or csv")),
+        };
+        let range = match query_value(query, "range") {
+            None => CellRange::WHOLE,
+            Some(text) => text.parse().map_err(|bad| ApiError::field("range", bad))?,
+        };
+        let after = query_value(query, "after");
+        let limit = query_value(query, "limit");
+        if format != Format::Cells {
+            for (name, given) in [("after", after.is_some()), ("limit", limit.is_some())] {
+                if given {
+                    return Err(ApiError::field(
+                        name,
+                        "is for pages of format=cells; rows and CSV come whole, so ask for a smaller range",
+                    ));
+                }
+            }
+        }
+        let after = after.map(|text| text.parse().map_err(|bad| ApiError::field("after", bad))).transpose()?;
+        let limit = match limit {
+            None => limits::PAGE_CELLS_DEFAULT,
+            Some(text) => query_number(&text, "limit", 1..=usize::MAX)?.min(limits::PAGE_CELLS_MAX),
+        };
+        Ok(Asked { format, range, after, limit })
+    }
+}
+
+/// Whether CSV is named and JSON is not: a browser that takes anything gets JSON.
+fn prefers_csv(accepted: &str) -> bool {
+    let mut types = accepted.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
+    types.clone().any(|kind| kind.eq_ignore_ascii_case("text/csv"))
+        && !types.any(|kind| kind.eq_ignore_ascii_case("application/json"))
+}
+
+async fn page(store: &Store, sheet: Sheet, asked: &Asked) -> Result<HttpResponse, ApiError> {
+    let (mut cells, mut bytes, mut after, mut ended) = (Vec::new(), 0, asked.after, false);
+    while !ended && cells.len() < asked.limit && bytes < limits::PAGE_CELLS_BYTES_FULL {
+        let at_once = (asked.limit - cells.len()).min(limits::CELLS_AT_ONCE);
+        let read = store.cells(&sheet.id, asked.range, after, at_once).await?;
+        ended = read.len() < at_once;
+        after = read.last().map_or(after, |kept| Some(kept.cell.at));
+        for kept in read {
+            bytes += kept.cell.value.as_str().len() + kept.cell.formula.as_deref().map_or(0, str::len);
+            cells.push(CellJson::from(kept));
+        }
+    }
+    let next = after.filter(|_| !ended).map(|at| at.to_string());
+    let Sheet { id, room, head } = sheet;
+    let (epoch, seq, range) = (head.epoch, head.seq, asked.range.to_string());
+    Ok(HttpResponse::Ok().json(CellsPage { sheet_id: id, room_id: room, epoch, seq, range, cells, next }))
+}
+
+impl From<StoredCell> for CellJson {
+    fn from(StoredCell { cell, user, at }: StoredCell) -> CellJson {
+        CellJson {
+            cell_id: cell.at.to_string(),
+            value: raw(&cell.value),
+            formula: cell.formula.as_deref().map(str::to_owned),
+            version: cell.version,
+            user_id: user.to_string(),
+            updated_at: at.to_string(),
+        }
+    }
+}
+
+/// The value as it was sent. It was JSON when it came, and it is kept as it is.
+fn raw(value: &RawJson) -> Box<RawValue> {
+    RawValue::from_string(value.as_str().to_owned()).unwrap_or_else(|why| {
+        log::error!("event=strange_cell_value why=\"{why}\"");
+        RawValue::NULL.to_owned()
+    })
+}
+
+/// CSV as in RFC 4180. Values come as they are, also those that a spreadsheet would take for a formula: whoever opens
+/// the file decides whom to trust (docs/protocol.md, Sheets).
+fn csv(store: &Store, sheet: Sheet, area: Option<CellRange>) -> HttpResponse {
+    let name = utf8_percent_encode(sheet.id.as_str(), NON_ALPHANUMERIC);
+    HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8; header=absent")
+        .insert_header((CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{name}.csv")))
+        .streaming(streamed(store.clone(), sheet.id, area, Layout::Csv, Bytes::new(), Bytes::new()))
+}
+
+/// What stands before the rows of a JSON answer.
+#[derive(Serialize)]
+struct RowsHead<'a> {
+    sheet_id: &'a SheetId,
+    room_id: &'a RoomName,
+    epoch: Epoch,
+    seq: Seq,
+    /// From the range's first cell to its last used row and column; null if all is empty.
+    range: Option<String>,
+}
+
+fn rows(store: &Store, sheet: Sheet, area: Option<CellRange>) -> HttpResponse {
+    let Sheet { id, room, head } = sheet;
+    let range = area.map(|area| area.to_string());
+    let head = RowsHead { sheet_id: &id, room_id: &room, epoch: head.epoch, seq: head.seq, range };
+    let Ok(head) = serde_json::to_string(&head) else {
+        // texts and numbers alone
+        unreachable!("the head of rows is plain JSON")
+    };
+    let opening = format!("{},\"rows\":[", head.trim_end_matches('}'));
+    let body = streamed(store.clone(), id, area, Layout::Json, opening.into(), Bytes::from_static(b"]}"));
+    HttpResponse::Ok().content_type("application/json").streaming(body)
+}
+
+/// What is left to be streamed.
+enum Left {
+    Opening { opening: Bytes, closing: Bytes },
+    Cells { dense: Dense, after: Option<CellRef>, closing: Bytes },
+    Nothing,
+}
+
+/// The area's rows, read from the database as fast as the client takes them. A database that goes away in between breaks
+/// the answer off, which the client sees by its missing end.
+fn streamed(
+    store: Store,
+    sheet: SheetId,
+    area: Option<CellRange>,
+    layout: Layout,
+    opening: Bytes,
+    closing: Bytes,
+) -> impl Stream<Item = Result<Bytes, StoreError>> {
+    stream::unfold(Left::Opening { opening, closing }, move |left| {
+        let (store, sheet) = (store.clone(), sheet.clone());
+        async move {
+            let (mut dense, after, closing) = match left {
+                Left::Nothing => return None,
+                Left::Opening { opening, closing } => {
+                    let left = match area {
+                        Some(area) => Left::Cells { dense: Dense::new(area, layout), after: None, closing },
+                        None => return Some((Ok([opening, closing].concat().into()), Left::Nothing)),
+                    };
+                    return Some((Ok(opening), left));
+                }
+                Left::Cells { dense, after, closing } => (dense, after, closing),
+            };
+            let read = match store.cells(&sheet, dense.area(), after, limits::CELLS_AT_ONCE).await {
+                Ok(read) => read,
+                Err(error) => {
+                    log::warn!("event=sheet_broken_off why=\"{error}\"");
+                    return Some((Err(error), Left::Nothing));
+                }
+            };
+            for kept in &read {
+                dense.cell(kept.cell.at, kept.cell.value.as_str());
+            }
+            match read.last() {
+                Some(last) if read.len() == limits::CELLS_AT_ONCE => {
+                    let (written, after) = (dense.take(), Some(last.cell.at));
+                    Some((Ok(written), Left::Cells { dense, after, closing }))
+                }
+                _ => Some((Ok([dense.finish(), closing].concat().into()), Left::Nothing)),
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_is_for_who_asks_for_it() {
+        assert!(prefers_csv("text/csv"));
+        assert!(prefers_csv("Text/CSV; header=absent, */*;q=0.1"));
+        for accepted in ["", "*/*", "text/*", "application/json", "application/json, text/csv;q=0.5", "text/csvx"] {
+            assert!(!prefers_csv(accepted), "{accepted}");
+        }
+    }
+}

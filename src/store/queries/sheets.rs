@@ -1,0 +1,126 @@
+//! Reading shared sheets. Writing them is part of `append`, one for each database.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::{dsl::max, prelude::*};
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Connection,
+    rooms::OPEN,
+    schema::{rooms, sheet_cells, sheets},
+    strange, user_id,
+};
+use crate::{
+    core::{
+        command::RawJson,
+        sheet::{Cell, CellRange, CellRef, StoredCell},
+    },
+    ids::{RoomId, RoomName, SheetId, Timestamp},
+    limits,
+    store::{
+        StoreError,
+        updates::indices,
+        values::{Id, Moment},
+    },
+};
+
+/// Each sheet's room, in their order.
+pub async fn rooms(connection: &mut Connection, ids: &[SheetId]) -> Result<Vec<Option<RoomName>>, StoreError> {
+    let distinct: HashSet<&str> = ids.iter().map(SheetId::as_str).collect();
+    let rows = sheets::table
+        .inner_join(rooms::table)
+        .filter(sheets::id.eq_any(distinct))
+        .filter(rooms::kind.eq(OPEN))
+        .select((sheets::id, rooms::key))
+        .load::<(String, String)>(connection)
+        .await?;
+    let found: HashMap<String, String> = rows.into_iter().collect();
+    let name = |key: &String| RoomName::new(key.as_str()).map_err(|_| strange("room", "one without a name"));
+    ids.iter().map(|id| found.get(id.as_str()).map(name).transpose()).collect()
+}
+
+pub async fn active(connection: &mut Connection, room: RoomId, since: Timestamp) -> Result<Vec<SheetId>, StoreError> {
+    let ids = sheets::table
+        .filter(sheets::room_id.eq(Id(room.0)))
+        .filter(sheets::updated_at.ge(Moment(since)))
+        .order((sheets::updated_at.desc(), sheets::id))
+        .limit(limits::ACTIVE_SHEETS_LISTED_MAX)
+        .select(sheets::id)
+        .load::<String>(connection)
+        .await?;
+    ids.into_iter().map(|id| SheetId::new(id).map_err(|_| strange("sheet", "one without a name"))).collect()
+}
+
+#[derive(Queryable)]
+struct Row {
+    row_index: i32,
+    column_index: i32,
+    value: String,
+    formula: Option<String>,
+    version: i64,
+    user_id: String,
+    updated_at: Moment,
+}
+
+impl TryFrom<Row> for StoredCell {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<StoredCell, StoreError> {
+        let index = |index: i32| u32::try_from(index).map_err(|_| strange("cell", "one outside of any sheet"));
+        let at = CellRef { row: index(row.row_index)?, column: index(row.column_index)? };
+        let (value, formula) = (RawJson::from_parsed(&row.value), row.formula.map(Into::into));
+        let cell = Cell { at, value, formula, version: row.version };
+        Ok(StoredCell { cell, user: user_id(row.user_id)?, at: row.updated_at.0 })
+    }
+}
+
+pub async fn cells(
+    connection: &mut Connection,
+    sheet: &SheetId,
+    range: CellRange,
+    after: Option<CellRef>,
+    limit: usize,
+) -> Result<Vec<StoredCell>, StoreError> {
+    let ((first_row, first_column), (last_row, last_column)) = (indices(range.first()), indices(range.last()));
+    let (after_row, after_column) = after.map_or((-1, -1), indices);
+    let rows = sheet_cells::table
+        .filter(sheet_cells::sheet_id.eq(sheet.as_str()))
+        // from where the page begins, so that the key leads there
+        .filter(sheet_cells::row_index.between(first_row.max(after_row), last_row))
+        .filter(sheet_cells::column_index.between(first_column, last_column))
+        .filter(sheet_cells::row_index.gt(after_row).or(sheet_cells::column_index.gt(after_column)))
+        .order((sheet_cells::row_index, sheet_cells::column_index))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select((
+            sheet_cells::row_index,
+            sheet_cells::column_index,
+            sheet_cells::value,
+            sheet_cells::formula,
+            sheet_cells::version,
+            sheet_cells::user_id,
+            sheet_cells::updated_at,
+        ))
+        .load::<Row>(connection)
+        .await?;
+    rows.into_iter().map(StoredCell::try_from).collect()
+}
+
+pub async fn used_extent(
+    connection: &mut Connection,
+    sheet: &SheetId,
+    range: CellRange,
+) -> Result<Option<CellRef>, StoreError> {
+    let ((first_row, first_column), (last_row, last_column)) = (indices(range.first()), indices(range.last()));
+    let (row, column) = sheet_cells::table
+        .filter(sheet_cells::sheet_id.eq(sheet.as_str()))
+        .filter(sheet_cells::row_index.between(first_row, last_row))
+        .filter(sheet_cells::column_index.between(first_column, last_column))
+        .filter(sheet_cells::value.ne("null"))
+        .select((max(sheet_cells::row_index), max(sheet_cells::column_index)))
+        .get_result::<(Option<i32>, Option<i32>)>(connection)
+        .await?;
+    let (Some(row), Some(column)) = (row, column) else { return Ok(None) };
+    let index = |index: i32| u32::try_from(index).map_err(|_| strange("cell", "one outside of any sheet"));
+    Ok(Some(CellRef { row: index(row)?, column: index(column)? }))
+}
