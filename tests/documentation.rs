@@ -93,13 +93,15 @@ fn examples(reference: &str) -> Vec<Value> {
 #[test]
 fn every_message_is_shown_and_every_example_is_a_message() {
     let mut recorded = BTreeSet::new();
-    for folder in ["tests/transcripts/channel/client", "tests/transcripts/channel/server"] {
+    let folders = ["channel/client", "channel/server", "workspace/client", "workspace/server"];
+    for folder in folders.map(|folder| format!("tests/transcripts/{folder}")) {
         for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
             let text = fs::read_to_string(file.unwrap().path()).unwrap();
             recorded.insert(serde_json::from_str::<Value>(&text).unwrap().to_string());
         }
     }
-    let shown: BTreeSet<_> = examples(&read("docs/protocol.md")).iter().map(Value::to_string).collect();
+    let shown = ["docs/protocol.md", "docs/workspace.md"].map(|reference| examples(&read(reference)));
+    let shown: BTreeSet<_> = shown.iter().flatten().map(Value::to_string).collect();
     let not_shown: Vec<_> = recorded.difference(&shown).collect();
     let not_recorded: Vec<_> = shown.difference(&recorded).collect();
     assert!(

@@ -88,7 +88,7 @@ on_both! {
         let mut second = join(&bob, "r").await;
         second.send_json(&json!({"type": "cell_update", "sheet_id": "s", "cell_id": "A1", "value": 3, "version": 1, "ref": 7})).await;
         let conflict = second.expect_error("VERSION_CONFLICT").await;
-        assert_eq!(conflict["current"], json!({"value": 2, "version": 2, "user_id": alice.id}));
+        assert_eq!(conflict["current"], json!({"value": 2, "formula": null, "version": 2, "user_id": alice.id}));
         assert_eq!(conflict["ref"], 7);
         // The sheet stays where it is.
         let mut elsewhere = join(&bob, "elsewhere").await;

@@ -9,18 +9,18 @@ use super::{Pending, Room};
 use crate::{
     actors::{
         bridge::{Reach, RoomWord},
-        fanout::Audience,
+        fanout::{Audience, Broadcast},
         messages::{Join, StatusIs, TellUpload},
     },
     core::{
         attendance::AttendanceBook,
         cursor::Pointed,
-        event::{Attendance, Attendee, CursorsMoved, Ephemeral},
+        event::{Attendance, Attendee, CursorsMoved, Durable, Ephemeral, EventBody},
         pointing::{MovedOn, Pointing},
         profile::Author,
     },
     error::{ErrorCode, Refusal},
-    ids::{SheetId, Timestamp, UserId},
+    ids::{SheetId, UserId},
     limits,
 };
 
@@ -82,9 +82,19 @@ impl Room {
         }
     }
 
-    pub(super) fn sheet_changed(&mut self, sheet: &SheetId, at: Timestamp) {
+    /// Something was stored, here or on another node.
+    pub(super) fn happened(&mut self, broadcast: &Broadcast) {
+        let Some(goings) = &mut self.open else { return };
+        if let EventBody::Durable { what: Durable::CellsUpdated { sheet, .. }, .. } = &broadcast.event.body {
+            goings.book.sheet_changed(sheet, broadcast.event.at);
+        }
+    }
+
+    /// What was in use when the room was read, the latest first.
+    pub(super) fn sheets_were_changed(&mut self, sheets: &[SheetId]) {
+        let now = self.node.clock.now();
         if let Some(goings) = &mut self.open {
-            goings.book.sheet_changed(sheet, at);
+            sheets.iter().rev().for_each(|sheet| goings.book.sheet_changed(sheet, now));
         }
     }
 

@@ -169,6 +169,7 @@ impl Room {
         let Some(core) = &mut self.core else { return };
         let ready = core.commit(broadcast);
         for broadcast in &ready {
+            self.happened(broadcast);
             self.deliver(broadcast, ctx);
         }
         self.watch_gap(ctx);
@@ -221,6 +222,7 @@ impl Room {
             ready.append(&mut core.skip_to(last));
         }
         for broadcast in &ready {
+            self.happened(broadcast);
             self.deliver(broadcast, ctx);
         }
     }

@@ -148,12 +148,9 @@ impl Room {
                 return;
             }
         };
-// mostly the same as what is stored, which then needs no copy
+        // mostly the same as what is stored, which then needs no copy
         drop(asked);
         let what = Arc::unwrap_or_clone(what);
-        if let Durable::CellsUpdated { sheet, .. } = &what {
-            self.sheet_changed(sheet, at);
-        }
         let by = match &what {
             Durable::MessageSent { sender: author, .. } | Durable::CellsUpdated { author, .. } => author.id.clone(),
         };

@@ -81,10 +81,17 @@ impl Room {
     fn load(&mut self, others: Option<usize>, ctx: &mut Context<Self>) {
         self.stage = Stage::Loading;
         let (node, id) = (self.node.clone(), self.identity.id);
-        let head = async move {
+        let has_sheets = self.open.is_some();
+        let read = async move {
             let began = std::time::Instant::now();
             loop {
-                match node.store.room_head(id).await {
+                let read = async {
+                    let head = node.store.room_head(id).await?;
+                    let since = node.clock.now().plus_ms(-(limits::SHEET_ACTIVE.as_millis() as i64));
+                    let sheets = if has_sheets { node.store.active_sheets(id, since).await? } else { Vec::new() };
+                    Ok(head.map(|head| (head, sheets)))
+                };
+                match read.await {
                     Err(StoreError::Unavailable(_)) if began.elapsed() < limits::STORE_PATIENCE => {
                         tokio::time::sleep(limits::STORE_RETRY).await;
                     }
@@ -92,8 +99,11 @@ impl Room {
                 }
             }
         };
-        ctx.spawn(head.into_actor(self).map(move |head, room, ctx| match head {
-            Ok(Some(head)) => room.gather(head, others, ctx),
+        ctx.spawn(read.into_actor(self).map(move |read, room, ctx| match read {
+            Ok(Some((head, sheets))) => {
+                room.sheets_were_changed(&sheets);
+                room.gather(head, others, ctx);
+            }
             Ok(None) => room.give_up(Disconnect::Revoked, ctx),
             Err(error) => {
                 log::warn!("event=room_not_loaded room={} why=\"{error}\"", room.identity.id);
