@@ -4,9 +4,17 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::{
-    presence::Status,
-    roster::{RoomInUse, SocketEntry, UsedUp},
+use crate::{
+    core::{
+        assistant::{AnswerFault, AnswerNews, AnswerPhase},
+        cursor::{Coordinate, Cursor},
+        notification::{Notification, Priority},
+        presence::Status,
+        roster::{RoomInUse, SocketEntry, UsedUp},
+        sheet::{Cell, CellRef},
+        upload::UploadPhase,
+    },
+    ids::{NotificationId, SheetId},
 };
 
 // ---- every word ----
@@ -47,6 +55,7 @@ fn scope() -> BoxedStrategy<RoomScope> {
     prop_oneof![
         uuid().prop_map(|id| RoomScope::Channel { group: GroupId(id) }),
         (user(), user()).prop_map(|(a, b)| RoomScope::Direct { users: [a, b] }),
+        user().prop_map(|name| RoomScope::Open { name: RoomName::new(name.as_str()).unwrap() }),
     ]
     .boxed()
 }
@@ -62,16 +71,27 @@ fn body() -> BoxedStrategy<EventBody> {
         id: EventId(id),
         what: Durable::MessageSent { sender, content: content.into(), attachments: Vec::new() },
     });
+    let cells = (author(), json(), any::<i64>(), 0..9_u32).prop_map(|(author, value, version, column)| {
+        let cell = Cell { at: CellRef { row: 3, column }, value, formula: Some("=A1".into()), version };
+        let what = Durable::CellsUpdated { sheet: SheetId::new("s").unwrap(), author, cells: vec![cell] };
+        EventBody::Durable { seq: Seq(version), id: EventId::generate(), what }
+    });
     let typing = (author(), prop_oneof![Just(Typing::Started), Just(Typing::Stopped)]);
     let kind = prop_oneof![Just(SignalKind::Offer), Just(SignalKind::Answer), Just(SignalKind::IceCandidate)];
     let ephemeral = prop_oneof![
         author().prop_map(|user| Ephemeral::UserJoined { user }),
         author().prop_map(|user| Ephemeral::UserLeft { user }),
-        typing.prop_map(|(user, typing)| Ephemeral::Typing { user, typing, cell: None }),
+        typing.prop_map(|(user, typing)| Ephemeral::Typing {
+            user,
+            typing,
+            cell: (typing == Typing::Started).then(|| "A1".into()),
+        }),
+        (author(), status()).prop_map(|(user, status)| Ephemeral::StatusChanged { user, status }),
+        (author(), upload()).prop_map(|(user, upload)| Ephemeral::Upload { user, upload }),
         (author(), kind, json()).prop_map(|(from, kind, data)| Ephemeral::Signal { from, kind, data }),
         json().prop_map(|data| Ephemeral::Announced { data }),
     ];
-    prop_oneof![durable, ephemeral.prop_map(EventBody::Ephemeral)].boxed()
+    prop_oneof![durable, cells, ephemeral.prop_map(EventBody::Ephemeral)].boxed()
 }
 
 fn event() -> BoxedStrategy<Arc<Broadcast>> {
@@ -79,6 +99,81 @@ fn event() -> BoxedStrategy<Arc<Broadcast>> {
         .prop_map(|(room, scope, at, body, audience)| {
             let room = Arc::new(RoomIdentity { id: RoomId(room), scope });
             Broadcast::new(Event { room, at, body }, audience)
+        })
+        .boxed()
+}
+
+fn status() -> BoxedStrategy<Status> {
+    prop_oneof![Just(Status::Online), Just(Status::Away), Just(Status::Busy)].boxed()
+}
+
+fn cursor() -> BoxedStrategy<Cursor> {
+    (any::<i32>(), any::<i32>(), prop::option::of(text()))
+        .prop_map(|(x, y, cell)| Cursor {
+            x: Coordinate::new(f64::from(x)).unwrap(),
+            y: Coordinate::new(f64::from(y) / 8.0).unwrap(), // to the bit
+            cell: cell.map(Into::into),
+        })
+        .boxed()
+}
+
+fn upload() -> BoxedStrategy<Upload> {
+    let phase = prop_oneof![
+        (text(), any::<u64>(), prop::option::of(text())).prop_map(|(filename, size_bytes, mime_type)| {
+            UploadPhase::Started { filename: filename.into(), size_bytes, mime_type: mime_type.map(Into::into) }
+        }),
+        any::<(u64, u64)>()
+            .prop_map(|(uploaded_bytes, total_bytes)| UploadPhase::Progress { uploaded_bytes, total_bytes }),
+        (text(), text())
+            .prop_map(|(filename, url)| UploadPhase::Complete { filename: filename.into(), url: url.into() }),
+    ];
+    (text(), user(), phase).prop_map(|(file, user, phase)| Upload { file: file.into(), user, phase }).boxed()
+}
+
+fn personal() -> BoxedStrategy<Personal> {
+    let phase = prop_oneof![
+        text().prop_map(|query| AnswerPhase::Started { query: query.into(), sheet: None }),
+        (0..=100_u8, text(), prop::option::of(text())).prop_map(|(percent, status, delta)| AnswerPhase::Progress {
+            percent,
+            status: status.into(),
+            delta: delta.map(Into::into),
+        }),
+        (text(), prop::option::of(json()), any::<u64>()).prop_map(|(result, findings, processing_time_ms)| {
+            AnswerPhase::Complete { result: result.into(), findings, processing_time_ms }
+        }),
+        text().prop_map(|why| AnswerPhase::Failed { fault: AnswerFault::Cancelled, sentence: why.into() }),
+    ];
+    let notified = (user(), text(), prop::option::of(json()), at()).prop_map(|(user, title, data, created_at)| {
+        let notification = Notification {
+            id: NotificationId::generate(),
+            title: title.as_str().into(),
+            message: title.into(),
+            category: "workspace".into(),
+            priority: Priority::Critical,
+            module: None,
+            data,
+            created_at,
+        };
+        Personal::Notified { user, notification: Arc::new(notification) }
+    });
+    prop_oneof![
+        notified,
+        (user(), uuid()).prop_map(|(user, id)| Personal::NotificationRead { user, id: NotificationId(id) }),
+        (text(), user(), phase).prop_map(|(request, user, phase)| Personal::Answer(AnswerNews {
+            request: request.into(),
+            user,
+            phase
+        })),
+        upload().prop_map(Personal::Upload),
+    ]
+    .boxed()
+}
+
+fn attendee() -> BoxedStrategy<Attendee> {
+    (author(), status(), prop::option::of(cursor()), at())
+        .prop_map(|(user, status, cursor, last_seen)| {
+            let email = (status == Status::Busy).then(|| "a@example.org".into());
+            Attendee { user: Author { email, ..user }, status, cursor, last_seen }
         })
         .boxed()
 }
@@ -103,8 +198,7 @@ fn roster() -> BoxedStrategy<RosterWord> {
         .prop_map(|(user, (worker, generation), opened_at)| SocketEntry { user, worker, generation, opened_at })
         .boxed();
     let sockets = move || prop::collection::vec(socket.clone(), 0..4).boxed();
-    let status = prop_oneof![Just(Status::Online), Just(Status::Away), Just(Status::Busy)];
-    let statuses = prop::collection::vec((user(), status), 0..4).boxed();
+    let statuses = prop::collection::vec((user(), status()), 0..4).boxed();
     prop_oneof![
         (any::<u64>(), sockets(), sockets(), statuses.clone())
             .prop_map(|(version, opened, closed, statuses)| RosterWord::Diff { version, opened, closed, statuses }),
@@ -142,6 +236,10 @@ fn word() -> BoxedStrategy<Word> {
         event().prop_map(RoomWord::Event),
         members().prop_map(RoomWord::Members),
         user().prop_map(|user| RoomWord::Expel { user }),
+        prop::collection::vec((author(), cursor()), 1..4).prop_map(|pointed| {
+            RoomWord::Cursors(pointed.into_iter().map(|(user, cursor)| Pointed { user, cursor }).collect())
+        }),
+        prop::collection::vec(attendee(), 1..4).prop_map(RoomWord::Attending),
     ];
     let node = prop_oneof![
         beat.prop_map(NodeWord::Beat),
@@ -155,6 +253,9 @@ fn word() -> BoxedStrategy<Word> {
         (user(), at()).prop_map(|(user, before)| NodeWord::Revoke { user, before }),
         (user(), at()).prop_map(|(user, until)| NodeWord::Block { user, until }),
         (user(), any::<u32>()).prop_map(|(user, requests)| NodeWord::Spent { user, requests }),
+        (user(), personal()).prop_map(|(user, what)| NodeWord::Personal { user, what: Arc::new(what) }),
+        (author(), upload()).prop_map(|(user, upload)| NodeWord::Upload { user, upload }),
+        (author(), status()).prop_map(|(user, status)| NodeWord::Status { user, status }),
     ];
     prop_oneof![room.prop_map(Word::Room), node.prop_map(Word::Node), any::<u64>().prop_map(Word::Probe)].boxed()
 }
