@@ -150,8 +150,6 @@ pub const ONLINE_USERS_LISTED_MAX: usize = 10_000;
 /// Bytes of missed events that one client is sent again: all that can be kept, at the longest text of four-byte
 /// characters. It only bounds an operator's larger `MAX_CACHE_SIZE`.
 pub const REPLAY_BYTES_MAX: usize = RECOVERY_EVENTS_MAX * (4 * CHAT_CHARS_MAX + 1024);
-/// Sheets named in a room as changed lately.
-pub const ACTIVE_SHEETS_LISTED_MAX: i64 = 100;
 /// How long an empty room stays in memory.
 pub const ROOM_IDLE: Duration = Duration::from_secs(30);
 /// How long a gap in the sequence may stay open before it is read from the database.
