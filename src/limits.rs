@@ -203,6 +203,8 @@ pub const DEAD_PEER_DOUBT: Duration = Duration::from_secs(10);
 
 /// Appends in one commit.
 pub const COMMIT_APPENDS_MAX: usize = 1_024;
+/// Cells in one commit: what a slow disk takes well within `STORE_COMMIT_MAX`.
+pub const COMMIT_CELLS_MAX: usize = 10_000;
 /// Appends that may wait for a commit; more are refused.
 pub const JOURNAL_QUEUE_MAX: usize = 16 * 1024;
 /// How long a durable command waits for a database that is away.

@@ -1,6 +1,6 @@
 //! Shared sheets: who was first, all or nothing, once and not twice, and reading them by pages.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use convene::{
     core::{
@@ -10,6 +10,7 @@ use convene::{
         sheet::{BadUpdate, Cell, CellConflict, CellRange, CellRef, StoredCell},
     },
     ids::{EventId, RoomId, RoomName, Seq, SheetId, Timestamp},
+    limits,
     store::{Append, Appended, Attempt, NotAppended, Store, StoreOptions},
 };
 
@@ -314,5 +315,25 @@ on_both! {
         }
         assert!(store.events_after(room, Seq(0), usize::MAX).await.unwrap().len() < 200);
         assert_eq!(shown(&store, "s").await, ["A1=299/300"]);
+    }
+
+    async fn the_largest_commit_is_over_in_time(database: Database) {
+        let store = database.store().await;
+        let (ada, room, _) = world(&store).await;
+        let per_update = limits::CELLS_PER_UPDATE_MAX;
+        let updates = limits::COMMIT_CELLS_MAX / per_update;
+        for turn in 0..2 {
+            let batch: Vec<Append> = (0..updates)
+                .map(|n| {
+                    let places = (0..per_update).map(|k| CellRef { row: (n * 10 + k / 100) as u32, column: (k % 100) as u32 });
+                    let cells: Vec<Cell> = places.map(|at| Cell { at, ..cell("A1", "\"some text\"", turn) }).collect();
+                    update(room, &ada, "s", &cells)
+                })
+                .collect();
+            let began = Instant::now();
+            assert!(store.append(&batch, Attempt::First).await.unwrap().iter().all(Result::is_ok));
+            assert!(began.elapsed() < limits::STORE_COMMIT_MAX, "{:?}", began.elapsed());
+        }
+        assert_eq!(store.cells(&sheet("s"), CellRange::WHOLE, None, usize::MAX).await.unwrap().len(), updates * per_update);
     }
 }
