@@ -150,8 +150,6 @@ pub const ONLINE_USERS_LISTED_MAX: usize = 10_000;
 /// Bytes of missed events that one client is sent again: all that can be kept, at the longest text of four-byte
 /// characters. It only bounds an operator's larger `MAX_CACHE_SIZE`.
 pub const REPLAY_BYTES_MAX: usize = RECOVERY_EVENTS_MAX * (4 * CHAT_CHARS_MAX + 1024);
-/// Sheets named in a room as changed lately.
-pub const ACTIVE_SHEETS_LISTED_MAX: i64 = 100;
 /// How long an empty room stays in memory.
 pub const ROOM_IDLE: Duration = Duration::from_secs(30);
 /// How long a gap in the sequence may stay open before it is read from the database.
@@ -205,6 +203,8 @@ pub const DEAD_PEER_DOUBT: Duration = Duration::from_secs(10);
 
 /// Appends in one commit.
 pub const COMMIT_APPENDS_MAX: usize = 1_024;
+/// Cells in one commit: what a slow disk takes well within `STORE_COMMIT_MAX`.
+pub const COMMIT_CELLS_MAX: usize = 10_000;
 /// Appends that may wait for a commit; more are refused.
 pub const JOURNAL_QUEUE_MAX: usize = 16 * 1024;
 /// How long a durable command waits for a database that is away.

@@ -72,6 +72,11 @@ fn the_limits_are_the_servers() {
         ("kept for recovery", vec![limits::RECOVERY_EVENTS_MAX]),
         ("online_users", vec![limits::ONLINE_USERS_LISTED_MAX]),
         ("a page of history", page.to_vec()),
+        ("a sheet", vec![limits::SHEET_ROWS_MAX as usize, limits::SHEET_COLUMNS_MAX as usize]),
+        ("cells in one update", vec![limits::CELLS_PER_UPDATE_MAX]),
+        ("a cell's text", vec![limits::CELL_TEXT_CHARS_MAX, limits::FORMULA_CHARS_MAX]),
+        ("cells in a page", vec![limits::PAGE_CELLS_DEFAULT, limits::PAGE_CELLS_MAX]),
+        ("fields in a sheet", vec![limits::SHEET_FIELDS_MAX as usize]),
     ] {
         assert_eq!(numbers(what), ours, "{what}: {}", limit_of(what));
     }

@@ -49,6 +49,8 @@ struct Connection {
     /// The start of a frame whose end has not arrived.
     partial: Vec<u8>,
     unsent: Vec<u8>,
+    /// What it says when the connection stands.
+    greeting: Option<String>,
     /// Has had its first text frame: servers under test send one when the socket is in its room.
     joined: bool,
     deaf: bool,
@@ -59,6 +61,8 @@ pub struct Door {
     pub address: SocketAddr,
     /// Query included.
     pub path: String,
+    /// What to say first, where a socket is let in by a message.
+    pub greeting: Option<String>,
 }
 
 pub struct Swarm {
@@ -165,6 +169,7 @@ impl Swarm {
             phase: Phase::Handshake,
             partial: Vec::new(),
             unsent: request.into_bytes(),
+            greeting: door.greeting.clone(),
             joined: false,
             deaf: false,
         })
@@ -321,6 +326,10 @@ impl Connection {
             }
             self.phase = Phase::Open;
             used = end + 4;
+            if let Some(greeting) = self.greeting.take() {
+                frame::append(frame::TEXT, greeting.as_bytes(), &mut self.unsent);
+                self.flush()?;
+            }
         }
         let now = Instant::now();
         while let Some(frame) = frame::first(&bytes[used..])? {

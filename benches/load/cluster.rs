@@ -53,7 +53,7 @@ impl Cluster {
 
     /// The way of `member` into `room` on `node`.
     pub fn door(&self, node: &Server, member: usize, room: usize) -> Result<Door> {
-        Ok(Door { address: node.address, path: self.world.path(member, room)? })
+        Ok(Door { address: node.address, path: self.world.path(member, room)?, greeting: None })
     }
 
     /// What `nodes`, Redis and PostgreSQL have used so far.

@@ -17,6 +17,8 @@ pub enum Contender {
     ConveneTypingUncorked,
     /// Convene's durable path: stored and numbered, then sent to all members.
     ConveneMessage,
+    /// The workspace dialect: cells of a room's one sheet, stored, then told to all members.
+    ConveneCells,
     /// benches/baselines/actix_web_actors.rs
     ActixWebActors,
     /// benches/baselines/ws/server.mjs
@@ -35,6 +37,7 @@ impl Contender {
             Contender::ConveneTyping => "Convene, typing",
             Contender::ConveneTypingUncorked => "Convene, typing, CORK_MS=0",
             Contender::ConveneMessage => "Convene, stored message",
+            Contender::ConveneCells => "Convene, stored cells",
             Contender::ActixWebActors => "actix-web-actors",
             Contender::NpmWs => "npm ws",
         }
@@ -42,7 +45,10 @@ impl Contender {
 
     pub fn is_convene(self) -> bool {
         match self {
-            Contender::ConveneTyping | Contender::ConveneTypingUncorked | Contender::ConveneMessage => true,
+            Contender::ConveneTyping
+            | Contender::ConveneTypingUncorked
+            | Contender::ConveneMessage
+            | Contender::ConveneCells => true,
             Contender::ActixWebActors | Contender::NpmWs => false,
         }
     }
@@ -56,6 +62,7 @@ impl Contender {
             Contender::ConveneMessage | Contender::ActixWebActors | Contender::NpmWs => {
                 TagReader::new("\"type\":\"message\"", "\"content\":\"")
             }
+            Contender::ConveneCells => TagReader::new("\"type\":\"cell_updated\"", "\"value\":\""),
         }
     }
 
@@ -67,6 +74,11 @@ impl Contender {
                 return format!(r#"{{"type":"typing","is_typing":{}}}"#, round.is_multiple_of(2)).into_bytes();
             }
             Contender::ConveneMessage => text_bytes,
+            Contender::ConveneCells => {
+                let text = format!("{publisher:06} {:x<1$}", "", text_bytes.saturating_sub(7));
+                return format!(r#"{{"type":"cell_update","sheet_id":"sheet","cell_id":"A1","value":"{text}"}}"#)
+                    .into();
+            }
             Contender::ActixWebActors | Contender::NpmWs => text_bytes.saturating_sub(BASELINE_ENVELOPE_BYTES),
         };
         let text = format!("{publisher:06} {:x<1$}", "", text_bytes.saturating_sub(7));
@@ -76,7 +88,9 @@ impl Contender {
     /// How to start this server; `binary` and `workers` are Convene's.
     pub fn command(self, binary: &Path, workers: usize, world: &World) -> Result<ServerCommand> {
         match self {
-            Contender::ConveneTyping | Contender::ConveneMessage => Ok(world.command(binary, workers)),
+            Contender::ConveneTyping | Contender::ConveneMessage | Contender::ConveneCells => {
+                Ok(world.command(binary, workers))
+            }
             Contender::ConveneTypingUncorked => {
                 let mut command = world.command(binary, workers);
                 command.environment.push(("CORK_MS".to_owned(), "0".to_owned()));
@@ -91,12 +105,18 @@ impl Contender {
         }
     }
 
-    /// The path, query included, by which `member` enters `room`.
-    pub fn path(self, world: &World, member: usize, room: usize) -> Result<String> {
-        if self.is_convene() {
-            return world.path(member, room);
+    /// The path, query included, by which `member` enters `room`, and what is to be said there first.
+    pub fn way_in(self, world: &World, member: usize, room: usize) -> Result<(String, Option<String>)> {
+        match self {
+            Contender::ConveneTyping | Contender::ConveneTypingUncorked | Contender::ConveneMessage => {
+                Ok((world.path(member, room)?, None))
+            }
+            Contender::ConveneCells => {
+                let join = format!(r#"{{"type":"join_room","room_id":"room-{room}"}}"#);
+                Ok((world.workspace_path(member)?, Some(join)))
+            }
+            Contender::ActixWebActors | Contender::NpmWs => Ok((format!("/ws/channel/{room}?user={member}"), None)),
         }
-        Ok(format!("/ws/channel/{room}?user={member}"))
     }
 }
 

@@ -78,6 +78,7 @@ fn run(scenario: Scenario) -> Result<()> {
         Scenario::Idle(options) => scenario::idle::run(&options),
         Scenario::Joins(options) => scenario::joins::run(&options),
         Scenario::Stored(options) => scenario::stored::run(&options),
+        Scenario::Cells(options) => scenario::cells::run(&options),
         Scenario::Spread(options) => scenario::spread::run(&options),
         Scenario::Returning(options) => scenario::returning::run(&options),
         Scenario::Order(options) => scenario::order::run(&options),

@@ -28,6 +28,8 @@ pub enum Scenario {
     Joins(Joins),
     /// Stored and acknowledged messages per second on SQLite and PostgreSQL.
     Stored(Stored),
+    /// Stored and acknowledged updates of cells per second, and a large sheet: read whole, and changed.
+    Cells(Cells),
     /// One room whose members are on one node, and on two: what an event costs that crosses over.
     Spread(Spread),
     /// A node dies and its clients come back to another one at once, each with messages to catch up on.
@@ -176,6 +178,31 @@ pub struct Stored {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Sqlite, Database::Postgres])]
     pub databases: Vec<Database>,
     #[arg(long, default_value_t = 128)]
+    pub text_bytes: usize,
+}
+
+#[derive(Args)]
+pub struct Cells {
+    #[command(flatten)]
+    pub common: Common,
+    /// One in a room of its own each.
+    #[arg(long, default_value_t = 20)]
+    pub sheets: usize,
+    #[arg(long, default_value_t = 100)]
+    pub clients: usize,
+    /// Unacknowledged updates that a client may have.
+    #[arg(long, default_value_t = 1)]
+    pub depth: usize,
+    /// Cells in one update.
+    #[arg(long, default_value_t = 1)]
+    pub cells: usize,
+    /// Cells of the large sheet.
+    #[arg(long, default_value_t = 100_000)]
+    pub large: usize,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Sqlite, Database::Postgres])]
+    pub databases: Vec<Database>,
+    /// Bytes of text in a cell.
+    #[arg(long, default_value_t = 16)]
     pub text_bytes: usize,
 }
 

@@ -97,6 +97,22 @@ impl World {
         let channel = self.channels.get(room).ok_or("the world has no such room")?;
         Ok(format!("/ws/channel/{channel}?token={}", token(member)?))
     }
+
+    /// Where rooms are made by joining them.
+    pub fn workspace_path(&self, member: usize) -> Result<String> {
+        Ok(format!("/api/v1/ws?token={}", token(member)?))
+    }
+
+    /// A small REST client's answer, as text, to `member` asking the server at `address`.
+    pub fn get_text(&self, address: SocketAddr, path: &str, member: usize) -> Result<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let request = reqwest::Client::new().get(format!("http://{address}{path}")).bearer_auth(token(member)?);
+            let response = request.send().await?;
+            let (status, body) = (response.status(), response.text().await?);
+            if status.is_success() { Ok(body) } else { Err(format!("{path}: {status} {body}").into()) }
+        })
+    }
 }
 
 pub fn user_id(member: usize) -> String {

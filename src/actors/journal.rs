@@ -16,6 +16,7 @@ use super::{
     room::Room,
 };
 use crate::{
+    core::event::Durable,
     error::{ErrorCode, Refusal},
     ids::RoomId,
     limits,
@@ -69,7 +70,7 @@ impl Journal {
             return;
         }
         self.committing = Committing::Yes;
-        let count = self.queue.len().min(limits::COMMIT_APPENDS_MAX);
+        let count = self.next_group();
         let group: Vec<Queued> = self.queue.drain(..count).collect();
         self.metrics.journal_queue(self.queue.len());
         let (store, metrics) = (self.store.clone(), self.metrics.clone());
@@ -84,6 +85,19 @@ impl Journal {
             journal.committing = Committing::No;
             journal.commit(ctx);
         }));
+    }
+
+    /// How many of the queue go into the next commit: bounded in what they write, so that it is over in time.
+    fn next_group(&self) -> usize {
+        let mut cells = 0;
+        let fits = |queued: &&Queued| {
+            cells += match &*queued.entry.append.what {
+                Durable::MessageSent { .. } => 0,
+                Durable::CellsUpdated { cells, .. } => cells.len(),
+            };
+            cells <= limits::COMMIT_CELLS_MAX
+        };
+        self.queue.iter().take(limits::COMMIT_APPENDS_MAX).take_while(fits).count().max(1)
     }
 
     /// Tells every room what became of its entries, in one message a room.

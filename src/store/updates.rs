@@ -33,8 +33,20 @@ pub(super) type Homes = HashMap<SheetId, Id>;
 pub(super) struct Decided {
     /// For each cell that changes where it does so last.
     last: BTreeMap<Place, Change>,
-    /// For each update that is sent back, cells changed by others, with what they are if that came about in this batch.
-    conflicts: Vec<(usize, Vec<(Place, Option<CellConflict>)>)>,
+    sent_back: Vec<SentBack>,
+}
+
+/// An update that came too late.
+struct SentBack {
+    entry: usize,
+    contested: Vec<Contested>,
+}
+
+/// A cell that somebody else had changed before.
+struct Contested {
+    place: Place,
+    /// What it is, if that came about in this batch.
+    current: Option<CellConflict>,
 }
 
 /// A cell to be written.
@@ -116,13 +128,13 @@ impl Batch {
                     entry.what = what.into();
                 }
                 Err(stale) => {
-                    let places = stale.into_iter().map(|at| (sheet.clone(), at));
-                    let conflicts = places.map(|place| {
+                    let contested = stale.into_iter().map(|at| {
+                        let place = (sheet.clone(), at);
                         let current = decided.last.get(&place).and_then(|last| self.as_changed(*last));
-                        (place, current)
+                        Contested { place, current }
                     });
-                    let conflicts = conflicts.collect();
-                    decided.conflicts.push((index, conflicts));
+                    let contested = contested.collect();
+                    decided.sent_back.push(SentBack { entry: index, contested });
                 }
             }
         }
@@ -137,15 +149,15 @@ impl Batch {
 
     /// Says of every update that is sent back what its contested cells are.
     pub fn explain(&mut self, decided: &mut Decided, stored: &HashMap<Place, StoredCell>) {
-        for (index, conflicts) in decided.conflicts.drain(..) {
-            let current = |(place, current): (Place, Option<CellConflict>)| {
+        for SentBack { entry, contested } in decided.sent_back.drain(..) {
+            let known = |Contested { place, current }: Contested| {
                 current.or_else(|| {
                     let StoredCell { cell, user, .. } = stored.get(&place)?.clone();
                     Some(CellConflict { current: cell, user })
                 })
             };
-            let conflicts = conflicts.into_iter().filter_map(current).collect();
-            if let Some(entry) = self.entries.get_mut(index) {
+            let conflicts = contested.into_iter().filter_map(known).collect();
+            if let Some(entry) = self.entries.get_mut(entry) {
                 entry.refused = Some(NotAppended::Conflicts(conflicts));
             }
         }
@@ -174,8 +186,8 @@ impl Batch {
 impl Decided {
     /// The contested cells of which only the database knows what they are.
     pub fn contested(&self) -> HashSet<&Place> {
-        let unknown = self.conflicts.iter().flat_map(|(_, conflicts)| conflicts).filter(|(_, known)| known.is_none());
-        unknown.map(|(place, _)| place).collect()
+        let contested = self.sent_back.iter().flat_map(|sent_back| &sent_back.contested);
+        contested.filter(|cell| cell.current.is_none()).map(|cell| &cell.place).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! One file per question. What they share: setting a stage (a server, its rooms, everybody in), and measuring a window.
 
+pub mod cells;
 pub mod idle;
 pub mod instructions;
 pub mod joins;
@@ -59,7 +60,10 @@ pub fn prepare(common: &Common, chosen: &[Contender], layout: Layout) -> Result<
 
 /// Everybody's way into the one server at `address`.
 pub fn doors(contender: Contender, world: &World, layout: Layout, address: SocketAddr) -> Result<Vec<Door>> {
-    let door = |member| Ok(Door { address, path: contender.path(world, member, layout.room_of(member))? });
+    let door = |member| {
+        let (path, greeting) = contender.way_in(world, member, layout.room_of(member))?;
+        Ok(Door { address, path, greeting })
+    };
     (0..layout.people()).map(door).collect()
 }
 

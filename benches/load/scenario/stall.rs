@@ -64,7 +64,8 @@ fn with_and_without(options: &Stall, contender: Contender, world: &World, stage:
 
     let Stage { server, swarm } = stage;
     let before = server.resident_bytes()?;
-    let door = Door { address: server.address, path: contender.path(world, options.members, 0)? };
+    let (path, greeting) = contender.way_in(world, options.members, 0)?;
+    let door = Door { address: server.address, path, greeting };
     let deaf = swarm.join_with_receive_buffer(&door, RECEIVE_BUFFER_BYTES, &mut ())?;
     swarm.make_deaf(deaf);
     let mut stalled = Stalled::new(deaf);

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::client::{Receiver, Swarm};
 use crate::contender::Contender;
 use crate::histogram::Histogram;
-use crate::options::{Database, Stored};
+use crate::options::{Common, Database, Stored};
 use crate::postgres::Postgres;
 use crate::process;
 use crate::report::{Column, Table};
@@ -30,18 +30,7 @@ pub fn run(options: &Stored) -> Result<()> {
         options.rooms,
         options.depth
     );
-    let columns = vec![
-        Column::new("acknowledged/s", 0),
-        Column::new("p50 ms", 1),
-        Column::new("p99 ms", 1),
-        Column::new("max ms", 1),
-        Column::new("server CPU µs per message", 1),
-        Column::new("half: sent/s", 0),
-        Column::new("half: p50 ms", 1),
-        Column::new("half: p99 ms", 1),
-        Column::new("half: max ms", 1),
-    ];
-    let mut table = Table::new(title, columns);
+    let mut table = Table::new(title, columns());
     for _ in 0..common.reps {
         for &database in &options.databases {
             let values = measure(options, layout, database)?;
@@ -62,29 +51,29 @@ fn measure(options: &Stored, layout: Layout, database: Database) -> Result<Vec<f
     };
     let world = World::make(&common.binary, layout, postgres.as_ref().map(Postgres::url))?;
     let mut stage = stage(Contender::ConveneMessage, common, &world, layout)?;
-    let mut senders = Senders::new(options.text_bytes, layout.people());
-    let Stage { server, swarm } = &mut stage;
-
-    senders.saturate(swarm, options.depth, Instant::now() + common.warmup())?;
-    senders.begin_window();
-    let (cpu_before, began) = (server.cpu_time()?, Instant::now());
-    senders.saturate(swarm, options.depth, began + common.window())?;
-    let seconds = began.elapsed().as_secs_f64();
-    let cpu = server.cpu_time()?.since(cpu_before).total();
-    let per_second = senders.acknowledged as f64 / seconds;
-    let mut values = vec![per_second];
-    values.extend(senders.latencies());
-    values.push(cpu.as_secs_f64() * 1e6 / senders.acknowledged as f64);
-
-    senders.complete(swarm)?;
-    senders.begin_window();
-    let began = Instant::now();
-    senders.pace(swarm, per_second / 2.0, common.window())?;
-    values.push(senders.acknowledged as f64 / began.elapsed().as_secs_f64());
-    values.extend(senders.latencies());
-    senders.complete(swarm)?;
+    let text_bytes = options.text_bytes;
+    let message = move |_sender, reference| {
+        format!(r#"{{"type":"message","ref":{reference},"content":"{:x<1$}"}}"#, "", text_bytes)
+    };
+    let mut senders = Senders::new(layout.people(), message);
+    let values = senders.measure(&mut stage, common, options.depth)?;
     stage.end()?;
     Ok(values)
+}
+
+/// The figures that [`Senders::measure`] comes to.
+pub fn columns() -> Vec<Column> {
+    vec![
+        Column::new("acknowledged/s", 0),
+        Column::new("p50 ms", 1),
+        Column::new("p99 ms", 1),
+        Column::new("max ms", 1),
+        Column::new("server CPU µs per message", 1),
+        Column::new("half: sent/s", 0),
+        Column::new("half: p50 ms", 1),
+        Column::new("half: p99 ms", 1),
+        Column::new("half: max ms", 1),
+    ]
 }
 
 #[derive(Clone, Copy)]
@@ -95,15 +84,16 @@ struct Pending {
 }
 
 /// The senders' side: who waits for which acknowledgement.
-struct Senders {
-    text_bytes: usize,
+pub struct Senders {
+    /// What a sender says under that reference.
+    compose: Box<dyn Fn(usize, usize) -> String>,
     people: usize,
     acks: Acks,
     next_reference: usize,
     started: bool,
 }
 
-struct Acks {
+pub struct Acks {
     tags: TagReader,
     pending: Vec<Pending>,
     open: usize,
@@ -123,7 +113,7 @@ impl std::ops::Deref for Senders {
 }
 
 impl Senders {
-    fn new(text_bytes: usize, people: usize) -> Self {
+    pub fn new(people: usize, compose: impl Fn(usize, usize) -> String + 'static) -> Self {
         let acks = Acks {
             tags: TagReader::new("\"type\":\"ack\"", "\"ref\":"),
             pending: vec![Pending { since: Instant::now(), sender: 0, open: false }; REFERENCES],
@@ -133,19 +123,43 @@ impl Senders {
             latency: Histogram::default(),
             refusal: None,
         };
-        Senders { text_bytes, people, acks, next_reference: 0, started: false }
+        Senders { compose: Box::new(compose), people, acks, next_reference: 0, started: false }
     }
 
-    fn begin_window(&mut self) {
+    /// Saturates the server, then gives it half of what it took.
+    pub fn measure(&mut self, stage: &mut Stage, common: &Common, depth: usize) -> Result<Vec<f64>> {
+        let Stage { server, swarm } = stage;
+        self.saturate(swarm, depth, Instant::now() + common.warmup())?;
+        self.begin_window();
+        let (cpu_before, began) = (server.cpu_time()?, Instant::now());
+        self.saturate(swarm, depth, began + common.window())?;
+        let seconds = began.elapsed().as_secs_f64();
+        let cpu = server.cpu_time()?.since(cpu_before).total();
+        let per_second = self.acknowledged as f64 / seconds;
+        let mut values = vec![per_second];
+        values.extend(self.latencies());
+        values.push(cpu.as_secs_f64() * 1e6 / self.acknowledged as f64);
+
+        self.complete(swarm)?;
+        self.begin_window();
+        let began = Instant::now();
+        self.pace(swarm, per_second / 2.0, common.window())?;
+        values.push(self.acknowledged as f64 / began.elapsed().as_secs_f64());
+        values.extend(self.latencies());
+        self.complete(swarm)?;
+        Ok(values)
+    }
+
+    pub fn begin_window(&mut self) {
         self.acks.acknowledged = 0;
         self.acks.latency.clear();
     }
 
-    fn latencies(&self) -> [f64; 3] {
+    pub fn latencies(&self) -> [f64; 3] {
         [self.latency.quantile_ms(0.5), self.latency.quantile_ms(0.99), self.latency.max_ms()]
     }
 
-    fn send(&mut self, swarm: &mut Swarm, sender: usize, since: Instant) -> Result<()> {
+    pub fn send(&mut self, swarm: &mut Swarm, sender: usize, since: Instant) -> Result<()> {
         let reference = self.next_reference;
         let pending = &mut self.acks.pending[reference];
         if pending.open {
@@ -154,7 +168,7 @@ impl Senders {
         *pending = Pending { since, sender, open: true };
         self.acks.open += 1;
         self.next_reference = (reference + 1) % REFERENCES;
-        let text = format!(r#"{{"type":"message","ref":{reference},"content":"{:x<1$}"}}"#, "", self.text_bytes);
+        let text = (self.compose)(sender, reference);
         swarm.send(sender, text.as_bytes())
     }
 
@@ -202,7 +216,7 @@ impl Senders {
     }
 
     /// Waits for the acknowledgements that are still to come.
-    fn complete(&mut self, swarm: &mut Swarm) -> Result<()> {
+    pub fn complete(&mut self, swarm: &mut Swarm) -> Result<()> {
         let deadline = Instant::now() + PROGRESS_TIMEOUT;
         while self.open > 0 {
             if Instant::now() > deadline {

@@ -95,13 +95,12 @@ impl Dense {
             },
             other => other.to_owned(),
         };
-        let plain = !text.contains(['"', ',', '\r', '\n']) && !(alone && text.is_empty());
-        if plain {
-            self.written.push_str(&text);
-        } else {
+        if text.contains(['"', ',', '\r', '\n']) || (alone && text.is_empty()) {
             self.written.push('"');
             self.written.push_str(&text.replace('"', "\"\""));
             self.written.push('"');
+        } else {
+            self.written.push_str(&text);
         }
     }
 }

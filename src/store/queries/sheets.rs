@@ -45,7 +45,7 @@ pub async fn active(connection: &mut Connection, room: RoomId, since: Timestamp)
         .filter(sheets::room_id.eq(Id(room.0)))
         .filter(sheets::updated_at.ge(Moment(since)))
         .order((sheets::updated_at.desc(), sheets::id))
-        .limit(limits::ACTIVE_SHEETS_LISTED_MAX)
+        .limit(i64::try_from(limits::ACTIVE_SHEETS_MAX).unwrap_or(i64::MAX))
         .select(sheets::id)
         .load::<String>(connection)
         .await?;
