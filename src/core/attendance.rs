@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(active(&book, 30), ["a", "b"]);
         assert_eq!(active(&book, 10 + 15 * 60), ["a", "b"]);
         assert_eq!(active(&book, 11 + 15 * 60), ["a"]);
-        assert_eq!(active(&book, 21 + 15 * 60), [String::new(); 0]);
+        assert!(active(&book, 21 + 15 * 60).is_empty());
     }
 
     #[test]

@@ -12,8 +12,8 @@ impl Store {
         self.shared.door.sheets.get(sheet.clone()).await
     }
 
-    /// The sheets of a room that were changed since then, the latest first, bounded.
-    pub async fn active_sheets(&self, room: RoomId, since: Timestamp) -> Result<Vec<SheetId>, StoreError> {
+    /// The sheets of a room that were changed since then, and when last, the latest first, bounded.
+    pub async fn active_sheets(&self, room: RoomId, since: Timestamp) -> Result<Vec<(SheetId, Timestamp)>, StoreError> {
         run!(self, read, sheets::active(room, since))
     }
 

@@ -210,10 +210,14 @@ on_both! {
             let append = Append { at: TIME.plus_ms(seconds * 1000), ..update(room, &ada, name, &[cell("A1", "1", 0)]) };
             put(&store, append).await.unwrap();
         }
-        let active = |since: i64| store.active_sheets(room, TIME.plus_ms(since * 1000));
-        assert_eq!(active(0).await.unwrap(), ["a", "d", "b"].map(sheet));
-        assert_eq!(active(30).await.unwrap(), ["a", "d"].map(sheet));
-        assert_eq!(active(41).await.unwrap(), []);
+        let active = async |since: i64| {
+            let active = store.active_sheets(room, TIME.plus_ms(since * 1000)).await.unwrap();
+            active.into_iter().map(|(sheet, at)| (sheet.to_string(), (at.unix_ms - TIME.unix_ms) / 1000)).collect::<Vec<_>>()
+        };
+        let last = |sheet: &str, second: i64| (sheet.to_owned(), second);
+        assert_eq!(active(0).await, [last("a", 40), last("d", 30), last("b", 10)]);
+        assert_eq!(active(30).await, [last("a", 40), last("d", 30)]);
+        assert_eq!(active(41).await, []);
     }
 
     async fn what_no_database_can_keep_is_made_storable(database: Database) {

@@ -20,7 +20,7 @@ use crate::{
         profile::Author,
     },
     error::{ErrorCode, Refusal},
-    ids::{SheetId, UserId},
+    ids::{SheetId, Timestamp, UserId},
     limits,
 };
 
@@ -91,10 +91,9 @@ impl Room {
     }
 
     /// What was in use when the room was read, the latest first.
-    pub(super) fn sheets_were_changed(&mut self, sheets: &[SheetId]) {
-        let now = self.node.clock.now();
+    pub(super) fn sheets_were_changed(&mut self, sheets: &[(SheetId, Timestamp)]) {
         if let Some(goings) = &mut self.open {
-            sheets.iter().rev().for_each(|sheet| goings.book.sheet_changed(sheet, now));
+            sheets.iter().rev().for_each(|(sheet, at)| goings.book.sheet_changed(sheet, *at));
         }
     }
 

@@ -40,16 +40,24 @@ pub async fn rooms(connection: &mut Connection, ids: &[SheetId]) -> Result<Vec<O
     ids.iter().map(|id| found.get(id.as_str()).map(name).transpose()).collect()
 }
 
-pub async fn active(connection: &mut Connection, room: RoomId, since: Timestamp) -> Result<Vec<SheetId>, StoreError> {
+pub async fn active(
+    connection: &mut Connection,
+    room: RoomId,
+    since: Timestamp,
+) -> Result<Vec<(SheetId, Timestamp)>, StoreError> {
     let ids = sheets::table
         .filter(sheets::room_id.eq(Id(room.0)))
         .filter(sheets::updated_at.ge(Moment(since)))
         .order((sheets::updated_at.desc(), sheets::id))
         .limit(i64::try_from(limits::ACTIVE_SHEETS_MAX).unwrap_or(i64::MAX))
-        .select(sheets::id)
-        .load::<String>(connection)
+        .select((sheets::id, sheets::updated_at))
+        .load::<(String, Moment)>(connection)
         .await?;
-    ids.into_iter().map(|id| SheetId::new(id).map_err(|_| strange("sheet", "one without a name"))).collect()
+    let named = |(id, at): (String, Moment)| match SheetId::new(id) {
+        Ok(id) => Ok((id, at.0)),
+        Err(_) => Err(strange("sheet", "one without a name")),
+    };
+    ids.into_iter().map(named).collect()
 }
 
 #[derive(Queryable)]
