@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{
     fanout::{Audience, Broadcast},
     messages::{
-        Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, ExpelFrom, KnownNodes, Notify, Revoke,
-        SocketsOf, Statistics, SurveyRooms, WhoIsOnline,
+        Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KnownNodes, Notify, Revoke,
+        SocketsOf, Statistics, SurveyRooms, ToUser, WhoIsOnline,
     },
     node::{Node, StopCall, parse_connection_name},
 };
@@ -14,6 +14,7 @@ use crate::{
     core::{
         command::RawJson,
         event::{Ephemeral, Event, EventBody, RoomIdentity},
+        personal::Personal,
         presence::Whereabouts,
         roster::RoomInUse,
     },
@@ -104,6 +105,23 @@ impl Gateway {
             0
         });
         here + elsewhere
+    }
+
+    /// Tells all sockets of a user the news. Answers how many there are, as far as this node knows.
+    pub async fn tell(&self, what: Personal, user: UserId) -> usize {
+        let sockets = self.sockets_of(user.clone()).await;
+        let elsewhere = sockets.iter().filter(|socket| socket.node != self.node.id).count();
+        let tell = ToUser { user, what: Arc::new(what), but: None };
+        let here = self.node.registry.send(tell).timeout(ASK_TIMEOUT).await.unwrap_or_else(|error| {
+            log::error!("event=news_lost why=\"{error}\"");
+            0
+        });
+        here + elsewhere
+    }
+
+    /// The users who are online on all nodes, so many at most.
+    pub async fn everyone_online(&self, most: usize) -> Vec<UserId> {
+        self.node.presence.send(EveryoneOnline(most)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
     /// Tells everybody in a room something. Answers whether it was handed over.

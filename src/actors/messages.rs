@@ -333,6 +333,11 @@ pub struct Notice(pub Arc<Reply>);
 #[rtype(result = "()")]
 pub struct News(pub Arc<Personal>);
 
+/// Words of other nodes may have been lost on their way to the session's user.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct NewsMissed;
+
 // ---- to the assistant ----
 
 /// A user asks. Its answer comes as [`ToUser`].

@@ -32,6 +32,7 @@ mod fields;
 mod groups;
 mod health;
 mod messages;
+mod notifications;
 pub mod page;
 mod security;
 mod sheets;
@@ -98,6 +99,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     groups::configure(config);
     messages::configure(config);
     sheets::configure(config);
+    notifications::configure(config);
     users::configure(config);
     admin::configure(config);
     health::configure(config);

@@ -19,6 +19,7 @@ mod groups;
 mod heartbeat;
 mod history;
 mod limits;
+mod notifications;
 mod operations;
 mod plan;
 mod recovery;

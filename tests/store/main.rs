@@ -5,6 +5,7 @@ mod faults;
 mod fixture;
 mod groups;
 mod log;
+mod notifications;
 mod offline;
 mod properties;
 mod rooms;

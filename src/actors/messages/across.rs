@@ -126,6 +126,11 @@ pub struct SetStatus {
     pub status: Status,
 }
 
+/// Users who are online, wherever they are, so many at most.
+#[derive(Message)]
+#[rtype(result = "Vec<UserId>")]
+pub struct EveryoneOnline(pub usize);
+
 /// How many users are online, wherever they are.
 #[derive(Message)]
 #[rtype(result = "usize")]

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Registry, ToldToGo};
 use crate::{
-    actors::{bridge::LinkIs, outbox::ConnKey},
+    actors::{bridge::LinkIs, messages::NewsMissed, outbox::ConnKey},
     ids::{GroupId, RoomId, UserId},
     limits,
     store::Standing,
@@ -44,6 +44,7 @@ impl Registry {
                 return;
             }
         }
+        self.tell_missed();
         let here = self.users.iter().filter(|(_, user)| !user.sessions.is_empty());
         let ids: Vec<UserId> = here.map(|(id, _)| id.clone()).collect();
         let chunks = ids.chunks(limits::STORE_IDS_PER_QUERY).map(<[UserId]>::to_vec).collect();
@@ -76,6 +77,15 @@ impl Registry {
                 ctx.run_later(limits::HEALING_PERIOD, Self::heal);
             }
         }));
+    }
+
+    /// Notifications that were told meanwhile wait in the store.
+    fn tell_missed(&self) {
+        for session in self.users.values().flat_map(|user| &user.sessions).filter_map(|seat| seat.session.upgrade()) {
+            if session.try_send(NewsMissed).is_err() {
+                log::debug!("event=missed_not_told");
+            }
+        }
     }
 
     fn heal_while_blind(&mut self, ctx: &mut Context<Self>) {

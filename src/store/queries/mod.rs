@@ -4,6 +4,8 @@
 
 pub mod groups;
 pub mod log;
+pub mod notification_queue;
+pub mod notifications;
 pub mod offline;
 pub mod open_rooms;
 pub mod rooms;
