@@ -336,6 +336,8 @@ pub const MESSAGE_RATE_SECONDS: usize = 10;
 pub const PAGE_MESSAGES_MAX: i64 = 100;
 /// Messages in a page of history when not asked otherwise.
 pub const PAGE_MESSAGES_DEFAULT: i64 = 50;
+/// Blocked users in a page.
+pub const PAGE_BLOCKS_MAX: i64 = 100;
 /// Users that a search answers.
 pub const USER_SEARCH_MAX: i64 = 20;
 /// Groups, channels or members in one answer.

@@ -2,13 +2,14 @@
 //! other to the actor that it concerns. It decides nothing about rooms or users itself.
 
 mod closing;
+mod reckoning;
 mod survey;
 
 use std::{collections::VecDeque, sync::Arc};
 
 use actix::prelude::*;
 
-use self::{closing::Closings, survey::Surveys};
+use self::{closing::Closings, reckoning::Reckonings, survey::Surveys};
 use super::{
     auditor::Auditor,
     bridge::{Enlist, Heard, LinkIs, NodeWord, Reach, To},
@@ -42,6 +43,7 @@ pub struct Cluster {
     accepted: VecDeque<u64>,
     surveys: Surveys,
     closings: Closings,
+    reckonings: Reckonings,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -76,6 +78,7 @@ impl Cluster {
             for gone in self.peers.tick() {
                 log::warn!("event=peer_gone node={gone}");
                 self.surveys.without(gone);
+                self.reckonings.without(gone);
                 self.tell_news(PeerNews::Gone(gone));
             }
             self.beat();
@@ -163,6 +166,8 @@ impl Cluster {
                     log::warn!("event=limits_lost node={from}");
                 }
             }
+            RosterWord::AskLimits { question, user } => self.tell_limits(from, question, user, ctx),
+            RosterWord::Limits { question, reckoning } => self.reckonings.hear(from, question, reckoning),
             RosterWord::AskRooms { question } => self.tell_rooms(from, question, ctx),
             RosterWord::Rooms { question, piece: _, pieces, rooms } => {
                 self.surveys.hear(from, question, pieces, rooms);
@@ -212,6 +217,7 @@ impl Handler<Heard> for Cluster {
             | NodeWord::Close { .. }
             | NodeWord::Revoke { .. }
             | NodeWord::Block { .. }
+            | NodeWord::Lift { .. }
             | NodeWord::Spent { .. } => {
                 let Some(node) = &self.node else { return };
                 if node.registry.try_send(FromElsewhere(heard)).is_err() {

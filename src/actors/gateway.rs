@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{
     fanout::{Audience, Broadcast},
     messages::{
-        Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KnownNodes, Notify, Revoke,
-        SocketsOf, Statistics, SurveyRooms, ToUser, WhoIsOnline,
+        Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KnownNodes,
+        LiftBlock, LimitsOf, Notify, Revoke, SocketsOf, Statistics, SurveyRooms, ToUser, WhoIsOnline,
     },
     node::{Node, StopCall, parse_connection_name},
 };
@@ -16,6 +16,7 @@ use crate::{
         event::{Ephemeral, Event, EventBody, RoomIdentity},
         personal::Personal,
         presence::Whereabouts,
+        rate::{RateLimits, Reckoning},
         roster::RoomInUse,
     },
     disconnect::Disconnect,
@@ -117,6 +118,24 @@ impl Gateway {
             0
         });
         here + elsewhere
+    }
+
+    /// Ends a user's block on all nodes.
+    pub async fn lift_block(&self, user: UserId, at: Timestamp) {
+        let lifted = self.node.registry.send(LiftBlock { user, at }).timeout(ASK_TIMEOUT).await;
+        if let Err(error) = lifted {
+            log::error!("event=lift_lost why=\"{error}\"");
+        }
+    }
+
+    /// How a user stands, by all nodes that answer in time.
+    pub async fn limits_of(&self, user: UserId) -> Reckoning {
+        self.node.cluster.send(LimitsOf(user)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
+    }
+
+    /// The limits that users have.
+    pub fn rates(&self) -> RateLimits {
+        self.node.rates
     }
 
     /// The users who are online on all nodes, so many at most.

@@ -27,6 +27,7 @@ use crate::{
         personal::Personal,
         presence::Status,
         profile::{Author, Profile},
+        rate::Reckoning,
         room::Already,
         sheet::CellConflict,
         upload::Upload,
@@ -189,6 +190,21 @@ pub struct BlockUser {
     /// Until when.
     pub until: Timestamp,
 }
+
+/// A block is over before its time, on all nodes.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct LiftBlock {
+    /// Whose.
+    pub user: UserId,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// How a user stands, as far as this node knows.
+#[derive(Message, Clone)]
+#[rtype(result = "Reckoning")]
+pub struct LimitsHere(pub UserId);
 
 /// An administrator's word for all sockets of a user, wherever they are. Answers how many of them are here.
 #[derive(Message, Clone)]

@@ -10,8 +10,9 @@ use rustc_hash::FxHashSet;
 use super::{
     bridge::{NodeWord, Reach, To},
     messages::{
-        CameElsewhere, CloseUser, CountOnline, EveryoneOnline, KeepPlaces, PeerNews, PeerStands, RosterHeard, RosterVersion, SetStatus,
-        Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsOf, StatusOf, WhoIsOnline,
+        CameElsewhere, CloseUser, CountOnline, EveryoneOnline, KeepPlaces, PeerNews, PeerStands, RosterHeard,
+        RosterVersion, SetStatus, Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsOf, StatusOf,
+        WhoIsOnline,
     },
     node::{Clock, Node},
     outbox::ConnKey,

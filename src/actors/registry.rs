@@ -15,8 +15,8 @@ use self::{across::SharedLimits, healing::Healing, news::NewsRound};
 use super::{
     hub::Hub,
     messages::{
-        Admission, Admit, CloseUser, CountAll, Everyone, Introduce, JoinRoom, Kick, Overhear, Placement, Retire,
-        RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining, Statistics, WorkerUp,
+        Admission, Admit, CloseUser, CountAll, Everyone, Introduce, JoinRoom, Kick, LimitsHere, Overhear, Placement,
+        Retire, RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining, Statistics, WorkerUp,
     },
     node::Node,
     outbox::ConnKey,
@@ -62,6 +62,7 @@ struct User {
     profile: Option<(Arc<Profile>, Timestamp)>,
     quota: Arc<UserQuota>,
     tokens_not_before: Timestamp,
+    /// Until when the user is shut out; in the past, since when no more.
     blocked_until: Timestamp,
     /// Oldest first.
     sessions: Vec<Seat>,
@@ -104,10 +105,20 @@ impl Registry {
     }
 
     /// Takes note of what the store says about the user's rights. What is new here was missed: sockets that opened
-    /// before it was known go.
+    /// before it was known go. Whether a block that the store does not have any more was lifted, or has not got there
+    /// yet, is told by when it ended there: after it began here.
     fn learn(&mut self, id: &UserId, tokens_not_before: Timestamp, blocked_until: Timestamp) {
-        let now = self.now();
+        let (now, block_ms) = (self.now(), self.node.as_ref().map_or(0, |node| node.rates.block_ms));
         let user = self.user(id);
+        if user.blocked_until > now
+            && blocked_until < user.blocked_until
+            && blocked_until >= user.blocked_until.plus_ms(-block_ms)
+        {
+            user.blocked_until = blocked_until;
+            if blocked_until <= now {
+                user.quota.lift();
+            }
+        }
         if tokens_not_before > user.tokens_not_before {
             user.tokens_not_before = tokens_not_before;
             user.profile = None;
@@ -199,12 +210,13 @@ impl Handler<Admit> for Registry {
         }
         let now = node.clock.now();
         let user = self.user(&ask.user);
-        if let Some(retry_after_seconds) = user.quota.blocked_for(now) {
-            return Admission::Blocked { retry_after_seconds };
-        }
+        // read now and then also for those who are blocked: the word that a block was lifted may have been lost
         let Some((profile, _)) = user.profile.as_ref().filter(|(_, until)| *until > now) else {
             return Admission::Unknown;
         };
+        if let Some(retry_after_seconds) = user.quota.blocked_for(now) {
+            return Admission::Blocked { retry_after_seconds };
+        }
         let revoked = user.tokens_not_before > Timestamp::default();
         if revoked && ask.issued_at.is_none_or(|issued| issued < user.tokens_not_before) {
             return Admission::Revoked;
@@ -324,6 +336,15 @@ impl Handler<CloseUser> for Registry {
         let staying = user.sessions.iter_mut().filter(|seat| seat.told_to_go == ToldToGo::No);
         let chosen = staying.filter(|seat| close.conn.is_none_or(|only| only == seat.conn));
         chosen.map(|seat| kick(&close.user, seat, close.why)).count()
+    }
+}
+
+impl Handler<LimitsHere> for Registry {
+    type Result = MessageResult<LimitsHere>;
+
+    fn handle(&mut self, LimitsHere(user): LimitsHere, _: &mut Self::Context) -> Self::Result {
+        let now = self.now();
+        MessageResult(self.users.get(&user).map(|user| user.quota.reckoning(now)).unwrap_or_default())
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::own::OwnRoster;
 use self::part::Part;
 use crate::{
-    core::presence::Status,
+    core::{presence::Status, rate::Reckoning},
     ids::{NodeId, RoomId, Timestamp, UserId},
 };
 
@@ -66,6 +66,20 @@ pub enum RosterWord {
     Used {
         /// Each user's windows.
         users: Vec<UsedUp>,
+    },
+    /// How does this user stand by your node?
+    AskLimits {
+        /// The asking node's name for the question.
+        question: u64,
+        /// Who.
+        user: UserId,
+    },
+    /// The answer to it.
+    Limits {
+        /// Which question.
+        question: u64,
+        /// How.
+        reckoning: Reckoning,
     },
     /// Which rooms are in use on your node?
     AskRooms {
@@ -173,6 +187,8 @@ impl Roster {
             }
             RosterWord::Ask { .. }
             | RosterWord::Used { .. }
+            | RosterWord::AskLimits { .. }
+            | RosterWord::Limits { .. }
             | RosterWord::AskRooms { .. }
             | RosterWord::Rooms { .. } => {}
         }

@@ -26,6 +26,7 @@ use crate::{
 
 mod admin;
 mod auth;
+mod blocks;
 mod errors;
 mod extract;
 mod fields;
@@ -102,6 +103,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     notifications::configure(config);
     users::configure(config);
     admin::configure(config);
+    blocks::configure(config);
     health::configure(config);
 }
 

@@ -139,11 +139,14 @@ fn wanted(query: &str) -> Result<NotificationQuery, ApiError> {
     let category = present("category").map(|name| {
         let most = limits::FILTER_NAME_CHARS_MAX;
         let short = name.chars().count() <= most && !name.contains('\0');
-        if short { Ok(name.into_owned()) } else { Err(ApiError::field("category", format!("must have 1 to {most} characters"))) }
+        if short {
+            Ok(name.into_owned())
+        } else {
+            Err(ApiError::field("category", format!("must have 1 to {most} characters")))
+        }
     });
-    let before = present("before").map(|text| {
-        text.parse().map_err(|_| ApiError::field("before", "must be the id of a notification"))
-    });
+    let before = present("before")
+        .map(|text| text.parse().map_err(|_| ApiError::field("before", "must be the id of a notification")));
     Ok(NotificationQuery {
         status: status.transpose()?.or(unread),
         category: category.transpose()?,

@@ -1,8 +1,6 @@
 //! Notifications: what a user is to know, whether it was read, and which of it no socket of the user has heard yet.
 
-use super::{
-    NewNotification, NotificationQuery, ReadMark, Store, StoreError, StoredNotification, UnreadCount, run,
-};
+use super::{NewNotification, NotificationQuery, ReadMark, Store, StoreError, StoredNotification, UnreadCount, run};
 use crate::{
     core::notification::NotificationFilter,
     ids::{NotificationId, Timestamp, UserId},

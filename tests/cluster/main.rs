@@ -9,6 +9,7 @@ mod administration;
 mod database_cut;
 mod direct;
 mod draining;
+mod lifting;
 mod limits;
 mod lines;
 mod node_death;

@@ -86,7 +86,7 @@ on_both! {
         for (title, priority) in [("1", "low"), ("2", "high"), ("3", "normal"), ("4", "critical")] {
             assert_eq!(number(&send(&ops, &alice, title, priority).await, "sockets"), 0);
         }
-        server.kill().await;
+        server.kill();
         server.restart().await;
         let mut socket = alice.join(&channel).await;
         for title in ["2", "4", "1", "3"] {
@@ -147,7 +147,9 @@ async fn a_workspace_socket_hears_what_its_filter_takes() {
     for socket in [&mut all, &mut picky] {
         assert_eq!(next(socket).await, "for both");
     }
-    for bad in [json!({"priorities": ["urgent"]}), json!({"categories": "tasks"}), json!({"modules": vec!["m"; 10_000]})] {
+    for bad in
+        [json!({"priorities": ["urgent"]}), json!({"categories": "tasks"}), json!({"modules": vec!["m"; 10_000]})]
+    {
         let mut bad = bad;
         bad["type"] = json!("subscribe_notifications");
         all.send_json(&bad).await;
@@ -195,7 +197,8 @@ async fn its_user_lists_counts_reads_and_dismisses() {
         ids.push(id_of(&send(&ops, &alice, title, priority).await["notification"]));
     }
     let counts = alice.get("/api/v1/notifications/unread").await.expect(200);
-    let expected = json!({"unread_count": 4, "by_priority": {"low": 1, "normal": 1, "high": 2}, "by_category": {"tasks": 4}});
+    let expected =
+        json!({"unread_count": 4, "by_priority": {"low": 1, "normal": 1, "high": 2}, "by_category": {"tasks": 4}});
     assert_eq!(counts, expected);
     let mut socket = workspace(&alice).await;
     let read = format!("/api/v1/notifications/{}/read", ids[1]);
@@ -251,7 +254,10 @@ async fn an_administrator_sends_changes_and_takes_back() {
     let updated = ops.post(&of("updated"), body.clone()).await.expect(200);
     assert_eq!(updated["notification"]["expires_at"], "2099-12-31T23:00:00.000Z");
     let event = socket.expect("notification_event").await;
-    assert_eq!((&event["event_type"], &event["notification"]["title"]), (&json!("notification_updated"), &json!("Final")));
+    assert_eq!(
+        (&event["event_type"], &event["notification"]["title"]),
+        (&json!("notification_updated"), &json!("Final"))
+    );
     let deleted = ops.post(&of("deleted"), json!({"notification_id": id})).await.expect(200);
     assert_eq!((number(&deleted, "sockets"), &deleted["notification"]["status"]), (1, &json!("dismissed")));
     assert_eq!(socket.expect("notification_event").await["event_type"], "notification_deleted");

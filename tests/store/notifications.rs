@@ -10,9 +10,7 @@ use convene::{
     },
     ids::{NotificationId, Timestamp, UserId},
     limits,
-    store::{
-        NewNotification, NotificationQuery, NotificationStatus, ReadMark, Store, StoreError, StoredNotification,
-    },
+    store::{NewNotification, NotificationQuery, NotificationStatus, ReadMark, Store, StoreError, StoredNotification},
 };
 
 use crate::fixture::{Database, on_both, user};

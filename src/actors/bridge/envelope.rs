@@ -84,6 +84,8 @@ struct ItemForm<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     block: Option<BlockForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    lift: Option<LiftForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     spent: Option<SpentForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     probe: Option<u64>,
@@ -151,6 +153,12 @@ struct RevokeForm {
 struct BlockForm {
     user: UserId,
     until: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LiftForm {
+    user: UserId,
+    at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -359,6 +367,7 @@ fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
         Word::Node(NodeWord::Block { user, until }) => {
             form.block = Some(BlockForm { user: user.clone(), until: *until });
         }
+        Word::Node(NodeWord::Lift { user, at }) => form.lift = Some(LiftForm { user: user.clone(), at: *at }),
         Word::Node(NodeWord::Spent { user, requests }) => {
             form.spent = Some(SpentForm { user: user.clone(), requests: *requests });
         }
@@ -508,6 +517,8 @@ fn word(form: ItemForm<'_>) -> Option<Word> {
         Some(NodeWord::Closed { question, sockets })
     } else if let Some(RevokeForm { user, before }) = form.revoke {
         Some(NodeWord::Revoke { user, before })
+    } else if let Some(LiftForm { user, at }) = form.lift {
+        Some(NodeWord::Lift { user, at })
     } else {
         form.block.map(|BlockForm { user, until }| NodeWord::Block { user, until })
     };

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::{
     presence::Status,
+    rate::Reckoning,
     roster::{RoomInUse, SocketEntry, UsedUp},
 };
 
@@ -116,6 +117,11 @@ fn roster() -> BoxedStrategy<RosterWord> {
             users: vec![UsedUp { user, minute: slots.to_vec(), hour: slots.to_vec() }],
         }),
         any::<u64>().prop_map(|question| RosterWord::AskRooms { question }),
+        (any::<u64>(), user()).prop_map(|(question, user)| RosterWord::AskLimits { question, user }),
+        any::<(u64, u32, u32, u32, u32)>().prop_map(|(question, minute, hour, refusals, block_left_ms)| {
+            let reckoning = Reckoning { minute, hour, refusals, block_left_ms };
+            RosterWord::Limits { question, reckoning }
+        }),
         (any::<(u64, u32, u32)>(), uuid(), any::<(u64, u64)>()).prop_map(
             |((question, piece, pieces), room, (users, joins_per_hour_milli))| {
                 let rooms = vec![RoomInUse { room: RoomId(room), users, joins_per_hour_milli }];
@@ -154,6 +160,7 @@ fn word() -> BoxedStrategy<Word> {
         any::<(u64, u32)>().prop_map(|(question, sockets)| NodeWord::Closed { question, sockets }),
         (user(), at()).prop_map(|(user, before)| NodeWord::Revoke { user, before }),
         (user(), at()).prop_map(|(user, until)| NodeWord::Block { user, until }),
+        (user(), at()).prop_map(|(user, at)| NodeWord::Lift { user, at }),
         (user(), any::<u32>()).prop_map(|(user, requests)| NodeWord::Spent { user, requests }),
     ];
     prop_oneof![room.prop_map(Word::Room), node.prop_map(Word::Node), any::<u64>().prop_map(Word::Probe)].boxed()

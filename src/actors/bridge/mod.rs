@@ -116,6 +116,13 @@ pub enum NodeWord {
         /// Until when.
         until: Timestamp,
     },
+    /// The user's block is over before its time.
+    Lift {
+        /// Whose.
+        user: UserId,
+        /// Since when.
+        at: Timestamp,
+    },
     /// What a user's sockets on the saying node have asked for lately.
     Spent {
         /// Who.

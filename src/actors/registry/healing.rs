@@ -1,12 +1,13 @@
 //! What was said while this node heard nobody is made up for from the database: users with sockets here are read
-//! again, and whoever was revoked, blocked or taken out of a group meanwhile is closed.
+//! again, and whoever was revoked, blocked or taken out of a group meanwhile is closed; who was blocked is read again,
+//! too, and let in if the block was lifted.
 
 use std::collections::VecDeque;
 
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::{Registry, ToldToGo};
+use super::{Registry, ToldToGo, User};
 use crate::{
     actors::{bridge::LinkIs, messages::NewsMissed, outbox::ConnKey},
     ids::{GroupId, RoomId, UserId},
@@ -45,7 +46,9 @@ impl Registry {
             }
         }
         self.tell_missed();
-        let here = self.users.iter().filter(|(_, user)| !user.sessions.is_empty());
+        let now = self.now();
+        let concerned = |user: &User| !user.sessions.is_empty() || user.blocked_until > now;
+        let here = self.users.iter().filter(|(_, user)| concerned(user));
         let ids: Vec<UserId> = here.map(|(id, _)| id.clone()).collect();
         let chunks = ids.chunks(limits::STORE_IDS_PER_QUERY).map(<[UserId]>::to_vec).collect();
         self.healing.state = State::Reading;

@@ -221,10 +221,7 @@ pub async fn update(
     row.map(StoredNotification::try_from).transpose()
 }
 
-pub async fn by_id(
-    connection: &mut Connection,
-    id: NotificationId,
-) -> Result<Option<StoredNotification>, StoreError> {
+pub async fn by_id(connection: &mut Connection, id: NotificationId) -> Result<Option<StoredNotification>, StoreError> {
     let found = notifications::table.find(Id(id.0)).filter(notifications::is_active);
     let row = found.select(COLUMNS).get_result::<NotificationRow>(connection).await.optional()?;
     row.map(StoredNotification::try_from).transpose()
