@@ -176,6 +176,17 @@ pub const ACTIVE_SHEETS_MAX: usize = 100;
 /// Members in one word to other nodes about what there is to know of them.
 pub const ATTENDING_PER_WORD_MAX: usize = 500;
 
+/// Users in a private room's list of members.
+pub const ROOM_MEMBERS_MAX: i64 = 1_000;
+/// The largest bound on the users in an open room.
+pub const ROOM_CAPACITY_MAX: u32 = 1_000_000;
+/// Hours over which a room's users per hour are counted.
+pub const USAGE_HOURS: i64 = 24;
+/// Different users that are counted per room and hour.
+pub const USAGE_USERS_MAX: usize = 100_000;
+/// Rooms out of use whose users per hour are remembered.
+pub const USAGES_REMEMBERED_MAX: usize = 10_000;
+
 // ---- rooms on several nodes ----
 
 /// Other nodes that are kept track of.

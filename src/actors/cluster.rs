@@ -70,10 +70,7 @@ impl Cluster {
     fn tick(&mut self, ctx: &mut Context<Self>) {
         ctx.run_later(limits::BEAT_PERIOD, Self::tick);
         let Some(node) = self.node.clone() else { return };
-        self.accepted.push_back(node.metrics.requests_accepted());
-        if self.accepted.len() > limits::MESSAGE_RATE_SECONDS + 1 {
-            self.accepted.pop_front();
-        }
+        self.sample(node.metrics.requests_accepted());
         if node.bridge.reach == Reach::Cluster {
             for gone in self.peers.tick() {
                 log::warn!("event=peer_gone node={gone}");
@@ -83,6 +80,14 @@ impl Cluster {
             }
             self.beat();
             self.count(ctx);
+        }
+    }
+
+    /// Called once a second.
+    fn sample(&mut self, accepted: u64) {
+        self.accepted.push_back(accepted);
+        if self.accepted.len() > limits::MESSAGE_RATE_SECONDS + 1 {
+            self.accepted.pop_front();
         }
     }
 
@@ -269,5 +274,30 @@ impl Handler<KnownNodes> for Cluster {
             uptime_seconds: self.node.as_ref().map_or(0, |node| node.started.elapsed().as_secs()),
             peers: self.peers.iter().map(|(node, peer)| (node, peer.clone())).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_per_second_slide_over_the_last_ten_seconds() {
+        let mut cluster = Cluster::default();
+        assert_eq!(cluster.messages_per_second(), 0.0);
+        cluster.sample(100);
+        assert_eq!(cluster.messages_per_second(), 0.0, "what was before the first second is nobody's rate");
+        // five a second for half a minute, then two seconds of forty, then silence
+        for second in 1..=30 {
+            cluster.sample(100 + 5 * second);
+            assert_eq!(cluster.messages_per_second(), 5.0);
+        }
+        cluster.sample(290);
+        cluster.sample(330);
+        assert_eq!(cluster.messages_per_second(), (8.0 * 5.0 + 2.0 * 40.0) / 10.0);
+        (0..8).for_each(|_| cluster.sample(330));
+        assert_eq!(cluster.messages_per_second(), 8.0, "the two busy seconds are still within the window");
+        (0..2).for_each(|_| cluster.sample(330));
+        assert_eq!(cluster.messages_per_second(), 0.0);
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{
     fanout::{Audience, Broadcast},
     messages::{
-        Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KnownNodes,
-        LiftBlock, LimitsOf, Notify, Revoke, SocketsOf, Statistics, SurveyRooms, ToUser, WhoIsOnline,
+        Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KeepOnly,
+        KnownNodes, LiftBlock, LimitsOf, Notify, Revoke, SocketsOf, Statistics, SurveyRooms, ToUser, WhoIsOnline,
     },
     node::{Node, StopCall, parse_connection_name},
 };
@@ -73,6 +73,14 @@ impl Gateway {
         let expelled = self.node.registry.send(ExpelFrom { user, rooms }).timeout(ASK_TIMEOUT).await;
         if let Err(error) = expelled {
             log::error!("event=expel_lost why=\"{error}\"");
+        }
+    }
+
+    /// Sends everybody else out of a room.
+    pub async fn keep_only(&self, room: RoomId, users: Vec<UserId>) {
+        let kept = self.node.registry.send(KeepOnly { room, users }).timeout(ASK_TIMEOUT).await;
+        if let Err(error) = kept {
+            log::error!("event=expel_lost room={room} why=\"{error}\"");
         }
     }
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use actix::{WeakAddr, prelude::*};
 
 mod across;
+mod administration;
 
 pub use across::*;
+pub use administration::*;
 
 pub use crate::core::command::Resume;
 
@@ -27,10 +29,10 @@ use crate::{
         personal::Personal,
         presence::Status,
         profile::{Author, Profile},
-        rate::Reckoning,
         room::Already,
         sheet::CellConflict,
         upload::Upload,
+        usage::Usage,
     },
     disconnect::Disconnect,
     error::Refusal,
@@ -137,6 +139,8 @@ pub struct Retire {
     pub room: RoomId,
     /// How many joins it has seen; if the registry brought more, one is on the way and the room stays.
     pub joins: u64,
+    /// Whom it has seen, for the next time that it is in use.
+    pub usage: Usage,
 }
 
 /// Close sockets of a user.
@@ -190,21 +194,6 @@ pub struct BlockUser {
     /// Until when.
     pub until: Timestamp,
 }
-
-/// A block is over before its time, on all nodes.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
-pub struct LiftBlock {
-    /// Whose.
-    pub user: UserId,
-    /// Since when.
-    pub at: Timestamp,
-}
-
-/// How a user stands, as far as this node knows.
-#[derive(Message, Clone)]
-#[rtype(result = "Reckoning")]
-pub struct LimitsHere(pub UserId);
 
 /// An administrator's word for all sockets of a user, wherever they are. Answers how many of them are here.
 #[derive(Message, Clone)]
@@ -280,22 +269,6 @@ pub struct LeftRoom {
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Announce(pub Arc<Broadcast>);
-
-/// Which rooms are in memory.
-#[derive(Message)]
-#[rtype(result = "Vec<Placement>")]
-pub struct RoomsInMemory;
-
-/// A room in memory.
-#[derive(Clone)]
-pub struct Placement {
-    /// Which.
-    pub id: RoomId,
-    /// Where it is.
-    pub room: Addr<Room>,
-    /// Joins brought to it, in thousandths, per hour of its time in memory; a shorter time counts as an hour.
-    pub joins_per_hour_milli: u64,
-}
 
 /// Counts.
 #[derive(Message)]
@@ -409,11 +382,6 @@ pub struct HeadIs {
     /// Of which life of the sequence.
     pub epoch: Epoch,
 }
-
-/// How many users are in the room, as far as this node sees.
-#[derive(Message, Clone, Copy)]
-#[rtype(result = "usize")]
-pub struct CountUsers;
 
 /// A socket enters.
 #[derive(Message, Clone)]

@@ -117,8 +117,9 @@ pub struct RoomInUse {
     pub room: RoomId,
     /// Users in it.
     pub users: u64,
-    /// Users who came in, in thousandths, per hour of the room's time in memory.
-    pub joins_per_hour_milli: u64,
+    /// Different users in an hour, in thousandths: the mean over the hours of a day in which there were any.
+    #[serde(default)]
+    pub users_per_hour_milli: u64,
 }
 
 impl Eq for RoomInUse {}

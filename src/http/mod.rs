@@ -35,6 +35,7 @@ mod health;
 mod messages;
 mod notifications;
 pub mod page;
+mod rooms;
 mod security;
 mod sheets;
 mod users;
@@ -99,6 +100,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     auth::configure(config);
     groups::configure(config);
     messages::configure(config);
+    rooms::configure(config);
     sheets::configure(config);
     notifications::configure(config);
     users::configure(config);

@@ -12,7 +12,7 @@ use crate::{
         profile::{Author, Profile},
         sheet::{BadUpdate, CellConflict},
     },
-    ids::{Epoch, EventId, GroupId, NotificationId, RoomId, Seq, Timestamp, TokenId, UserId},
+    ids::{Epoch, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, Timestamp, TokenId, UserId},
 };
 
 /// What a new user brings.
@@ -236,6 +236,38 @@ pub struct OpenRoom {
     pub created_at: Timestamp,
 }
 
+impl RoomRole {
+    /// As on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RoomRole::Member => "member",
+            RoomRole::Owner => "owner",
+        }
+    }
+}
+
+/// An open room that is made ahead of its first visitor.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewRoom {
+    /// What people see; absent: its name.
+    pub title: Option<String>,
+    /// Who may enter.
+    pub visibility: Visibility,
+    /// How many users may be in; absent: any number.
+    pub capacity: Option<u32>,
+}
+
+/// What is to change about an open room; what is absent stays.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RoomChange {
+    /// What people see.
+    pub title: Option<String>,
+    /// Who may enter.
+    pub visibility: Option<Visibility>,
+    /// How many users may be in; the inner one absent: any number.
+    pub capacity: Option<Option<u32>>,
+}
+
 /// Where a room's sequence stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RoomHead {
@@ -256,6 +288,10 @@ pub struct RoomActivity {
     pub events: i64,
     /// When the last one happened, if there was one.
     pub last_at: Option<Timestamp>,
+    /// What clients call it, if it is an open room.
+    pub open: Option<RoomName>,
+    /// Sheets that were changed lately.
+    pub active_sheets: i64,
 }
 
 /// One durable event to store. The store gives it its place.

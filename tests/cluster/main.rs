@@ -14,6 +14,7 @@ mod limits;
 mod lines;
 mod node_death;
 mod noise;
+mod notifications;
 mod recovery;
 mod redis_away;
 mod revocation;

@@ -25,6 +25,7 @@ mod operations;
 mod plan;
 mod recovery;
 mod redis_away;
+mod rooms_admin;
 mod sheets;
 mod shutdown;
 mod signalling;

@@ -1,6 +1,7 @@
 //! The store on both databases: one body per promise, run on a SQLite file and on a real PostgreSQL.
 
 mod accounts;
+mod administration;
 mod faults;
 mod fixture;
 mod groups;

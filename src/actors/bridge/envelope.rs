@@ -58,6 +58,8 @@ struct ItemForm<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expel: Option<UserForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    keep_only: Option<UsersForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     cursors: Option<Vec<Pointed>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attending: Option<Vec<Attendee>>,
@@ -94,6 +96,11 @@ struct ItemForm<'a> {
 #[derive(Serialize, Deserialize)]
 struct UserForm {
     user: UserId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UsersForm {
+    users: Vec<UserId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -335,6 +342,7 @@ fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
         Word::Room(RoomWord::Event(broadcast)) => form.event = Some(event_form(broadcast)?),
         Word::Room(RoomWord::Members(part)) => form.members = Some(part.clone()),
         Word::Room(RoomWord::Expel { user }) => form.expel = Some(UserForm { user: user.clone() }),
+        Word::Room(RoomWord::KeepOnly { users }) => form.keep_only = Some(UsersForm { users: users.clone() }),
         Word::Node(NodeWord::Beat(beat)) => form.beat = Some(beat.clone()),
         Word::Node(NodeWord::Roster(roster)) => form.roster = Some(roster.clone()),
         Word::Node(NodeWord::Direct { user, broadcast }) => {
@@ -489,6 +497,8 @@ fn word(form: ItemForm<'_>) -> Option<Word> {
         Some(RoomWord::Cursors(cursors))
     } else if let Some(attending) = form.attending {
         Some(RoomWord::Attending(attending))
+    } else if let Some(UsersForm { users }) = form.keep_only {
+        Some(RoomWord::KeepOnly { users })
     } else {
         form.expel.map(|UserForm { user }| RoomWord::Expel { user })
     };

@@ -123,8 +123,8 @@ fn roster() -> BoxedStrategy<RosterWord> {
             RosterWord::Limits { question, reckoning }
         }),
         (any::<(u64, u32, u32)>(), uuid(), any::<(u64, u64)>()).prop_map(
-            |((question, piece, pieces), room, (users, joins_per_hour_milli))| {
-                let rooms = vec![RoomInUse { room: RoomId(room), users, joins_per_hour_milli }];
+            |((question, piece, pieces), room, (users, users_per_hour_milli))| {
+                let rooms = vec![RoomInUse { room: RoomId(room), users, users_per_hour_milli }];
                 RosterWord::Rooms { question, piece, pieces, rooms }
             }
         ),
@@ -148,6 +148,7 @@ fn word() -> BoxedStrategy<Word> {
         event().prop_map(RoomWord::Event),
         members().prop_map(RoomWord::Members),
         user().prop_map(|user| RoomWord::Expel { user }),
+        prop::collection::vec(user(), 0..4).prop_map(|users| RoomWord::KeepOnly { users }),
     ];
     let node = prop_oneof![
         beat.prop_map(NodeWord::Beat),

@@ -36,6 +36,11 @@ pub enum RoomWord {
         /// Who.
         user: UserId,
     },
+    /// Only these users may still be here.
+    KeepOnly {
+        /// Who.
+        users: Vec<UserId>,
+    },
     /// Members on the node that says it moved their cursors.
     Cursors(Vec<Pointed>),
     /// What there is to know of members on the node that says it, beside that they are there.

@@ -11,8 +11,8 @@ use crate::{
     actors::{
         bridge::{Follow, Heard, NodeWord, Reach, RoomWord, To, Unfollow},
         messages::{
-            Announce, BlockUser, CameElsewhere, CloseUser, Expel, ExpelFrom, FromElsewhere, LiftBlock, Notice, Notify,
-            Revoke, Shared, SharedWithOthers, ToUsers, UsedElsewhere,
+            Announce, BlockUser, CameElsewhere, CloseUser, Expel, ExpelFrom, FromElsewhere, KeepOnly, LiftBlock,
+            Notice, Notify, Revoke, Shared, SharedWithOthers, ToUsers, UsedElsewhere,
         },
         node::Node,
     },
@@ -217,6 +217,22 @@ impl Handler<ExpelFrom> for Registry {
             if let Some(node) = &self.node {
                 node.bridge.carry(room, RoomWord::Expel { user: user.clone() });
             }
+        }
+    }
+}
+
+impl Handler<KeepOnly> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, keep: KeepOnly, _: &mut Self::Context) {
+        let room = keep.room;
+        if let Some(node) = &self.node {
+            node.bridge.carry(room, RoomWord::KeepOnly { users: keep.users.clone() });
+        }
+        if let Some(placed) = self.rooms.get(&room)
+            && placed.room.try_send(keep).is_err()
+        {
+            log::error!("event=expel_lost room={room} why=room_full");
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod notification_queue;
 pub mod notifications;
 pub mod offline;
 pub mod open_rooms;
+pub mod room_members;
 pub mod rooms;
 pub mod sheets;
 pub mod tokens;
