@@ -25,6 +25,7 @@ use crate::{
         node::{Clock, Node, StopSwitch},
         presence::{self, PresenceTracker},
         registry::{Registry, Wire},
+        sweeper::Sweeper,
     },
     auth::tokens::Verifier,
     config::{Config, ConfigError, Secret},
@@ -148,6 +149,7 @@ pub async fn start_among(
     if node.cluster.try_send(cluster::Join(node.clone())).is_err() {
         log::error!("event=cluster_not_wired");
     }
+    Sweeper::new(node.store.clone()).start();
     Ok(node)
 }
 

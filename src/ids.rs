@@ -280,6 +280,15 @@ impl Timestamp {
     }
 }
 
+impl FromStr for Timestamp {
+    type Err = chrono::ParseError;
+
+    /// From RFC 3339.
+    fn from_str(text: &str) -> Result<Timestamp, chrono::ParseError> {
+        DateTime::parse_from_rfc3339(text).map(|moment| Timestamp { unix_ms: moment.timestamp_millis() })
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = DateTime::from_timestamp_millis(self.unix_ms).unwrap_or_default();
@@ -293,7 +302,9 @@ mod tests {
 
     #[test]
     fn a_timestamp_shows_milliseconds_and_z() {
-        assert_eq!(Timestamp { unix_ms: 1_705_314_600_007 }.to_string(), "2024-01-15T10:30:00.007Z");
+        let moment = Timestamp { unix_ms: 1_705_314_600_007 };
+        assert_eq!(moment.to_string(), "2024-01-15T10:30:00.007Z");
+        assert_eq!("2024-01-15T11:30:00.007+01:00".parse(), Ok(moment));
     }
 
     #[test]

@@ -174,6 +174,17 @@ pub const ACTIVE_SHEETS_MAX: usize = 100;
 /// Members in one word to other nodes about what there is to know of them.
 pub const ATTENDING_PER_WORD_MAX: usize = 500;
 
+/// Users in a private room's list of members.
+pub const ROOM_MEMBERS_MAX: i64 = 1_000;
+/// The largest bound on the users in an open room.
+pub const ROOM_CAPACITY_MAX: u32 = 1_000_000;
+/// Hours over which a room's users per hour are counted.
+pub const USAGE_HOURS: i64 = 24;
+/// Different users that are counted per room and hour.
+pub const USAGE_USERS_MAX: usize = 100_000;
+/// Rooms out of use whose users per hour are remembered.
+pub const USAGES_REMEMBERED_MAX: usize = 10_000;
+
 // ---- rooms on several nodes ----
 
 /// Other nodes that are kept track of.
@@ -243,6 +254,37 @@ pub const STORE_COMMIT_MAX: Duration = Duration::from_secs(4);
 /// A room's log is trimmed when its sequence passes a multiple of this.
 pub const TRIM_EVERY_EVENTS: i64 = 64;
 
+// ---- notifications ----
+
+/// Notifications kept per user; beyond, the oldest read ones go first.
+pub const NOTIFICATIONS_PER_USER_MAX: usize = 1_000;
+/// Characters of a notification's title.
+pub const NOTIFICATION_TITLE_CHARS_MAX: usize = 255;
+/// Characters of a notification's message.
+pub const NOTIFICATION_MESSAGE_CHARS_MAX: usize = 2_000;
+/// Bytes of what else its sender gives.
+pub const NOTIFICATION_DATA_BYTES_MAX: usize = 4 * 1024;
+/// Users who get one notification at once.
+pub const NOTIFIED_USERS_MAX: usize = 10_000;
+/// Users whose notifications are stored in one transaction, so that other writers have their turn.
+pub const NOTIFIED_PER_COMMIT: usize = 200;
+/// Notifications in a page.
+pub const PAGE_NOTIFICATIONS_MAX: i64 = 100;
+/// Notifications in a page when not asked otherwise.
+pub const PAGE_NOTIFICATIONS_DEFAULT: i64 = 50;
+/// Waiting notifications that a socket takes in hand at once: at their largest, half of what a slow reader may owe.
+pub const NOTIFICATIONS_IN_HAND_MAX: usize = 16;
+/// How long a socket that has taken the last ones in hand waits before the next, while it owes bytes.
+pub const NOTIFICATIONS_PACE: Duration = Duration::from_millis(100);
+/// How long a notification that a socket has in hand is told by nobody else: if its node dies, the next socket tells it.
+pub const NOTIFICATION_LEASE: Duration = Duration::from_secs(30);
+/// Notifications that a socket remembers having told, so that a repeated word is told once.
+pub const NOTIFICATIONS_REMEMBERED_MAX: usize = 32;
+/// How often expired notifications are swept out.
+pub const NOTIFICATIONS_SWEEP: Duration = Duration::from_secs(10 * 60);
+/// How many of them at once.
+pub const NOTIFICATIONS_SWEPT_MAX: i64 = 1_000;
+
 // ---- users and connections ----
 
 /// How long an actor waits for another's answer.
@@ -305,6 +347,8 @@ pub const MESSAGE_RATE_SECONDS: usize = 10;
 pub const PAGE_MESSAGES_MAX: i64 = 100;
 /// Messages in a page of history when not asked otherwise.
 pub const PAGE_MESSAGES_DEFAULT: i64 = 50;
+/// Blocked users in a page.
+pub const PAGE_BLOCKS_MAX: i64 = 100;
 /// Users that a search answers.
 pub const USER_SEARCH_MAX: i64 = 20;
 /// Groups, channels or members in one answer.

@@ -2,13 +2,14 @@
 //! other to the actor that it concerns. It decides nothing about rooms or users itself.
 
 mod closing;
+mod reckoning;
 mod survey;
 
 use std::{collections::VecDeque, sync::Arc};
 
 use actix::prelude::*;
 
-use self::{closing::Closings, survey::Surveys};
+use self::{closing::Closings, reckoning::Reckonings, survey::Surveys};
 use super::{
     auditor::Auditor,
     bridge::{Enlist, Heard, LinkIs, NodeWord, Reach, To},
@@ -42,6 +43,7 @@ pub struct Cluster {
     accepted: VecDeque<u64>,
     surveys: Surveys,
     closings: Closings,
+    reckonings: Reckonings,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -68,18 +70,24 @@ impl Cluster {
     fn tick(&mut self, ctx: &mut Context<Self>) {
         ctx.run_later(limits::BEAT_PERIOD, Self::tick);
         let Some(node) = self.node.clone() else { return };
-        self.accepted.push_back(node.metrics.requests_accepted());
-        if self.accepted.len() > limits::MESSAGE_RATE_SECONDS + 1 {
-            self.accepted.pop_front();
-        }
+        self.sample(node.metrics.requests_accepted());
         if node.bridge.reach == Reach::Cluster {
             for gone in self.peers.tick() {
                 log::warn!("event=peer_gone node={gone}");
                 self.surveys.without(gone);
+                self.reckonings.without(gone);
                 self.tell_news(PeerNews::Gone(gone));
             }
             self.beat();
             self.count(ctx);
+        }
+    }
+
+    /// Called once a second.
+    fn sample(&mut self, accepted: u64) {
+        self.accepted.push_back(accepted);
+        if self.accepted.len() > limits::MESSAGE_RATE_SECONDS + 1 {
+            self.accepted.pop_front();
         }
     }
 
@@ -163,6 +171,8 @@ impl Cluster {
                     log::warn!("event=limits_lost node={from}");
                 }
             }
+            RosterWord::AskLimits { question, user } => self.tell_limits(from, question, user, ctx),
+            RosterWord::Limits { question, reckoning } => self.reckonings.hear(from, question, reckoning),
             RosterWord::AskRooms { question } => self.tell_rooms(from, question, ctx),
             RosterWord::Rooms { question, piece: _, pieces, rooms } => {
                 self.surveys.hear(from, question, pieces, rooms);
@@ -212,6 +222,7 @@ impl Handler<Heard> for Cluster {
             | NodeWord::Close { .. }
             | NodeWord::Revoke { .. }
             | NodeWord::Block { .. }
+            | NodeWord::Lift { .. }
             | NodeWord::Spent { .. } => {
                 let Some(node) = &self.node else { return };
                 if node.registry.try_send(FromElsewhere(heard)).is_err() {
@@ -263,5 +274,30 @@ impl Handler<KnownNodes> for Cluster {
             uptime_seconds: self.node.as_ref().map_or(0, |node| node.started.elapsed().as_secs()),
             peers: self.peers.iter().map(|(node, peer)| (node, peer.clone())).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_per_second_slide_over_the_last_ten_seconds() {
+        let mut cluster = Cluster::default();
+        assert_eq!(cluster.messages_per_second(), 0.0);
+        cluster.sample(100);
+        assert_eq!(cluster.messages_per_second(), 0.0, "what was before the first second is nobody's rate");
+        // five a second for half a minute, then two seconds of forty, then silence
+        for second in 1..=30 {
+            cluster.sample(100 + 5 * second);
+            assert_eq!(cluster.messages_per_second(), 5.0);
+        }
+        cluster.sample(290);
+        cluster.sample(330);
+        assert_eq!(cluster.messages_per_second(), (8.0 * 5.0 + 2.0 * 40.0) / 10.0);
+        (0..8).for_each(|_| cluster.sample(330));
+        assert_eq!(cluster.messages_per_second(), 8.0, "the two busy seconds are still within the window");
+        (0..2).for_each(|_| cluster.sample(330));
+        assert_eq!(cluster.messages_per_second(), 0.0);
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{
     fanout::{Audience, Broadcast},
     messages::{
-        Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, ExpelFrom, KnownNodes, Notify, Revoke,
-        SocketsOf, Statistics, SurveyRooms, WhoIsOnline,
+        Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KeepOnly,
+        KnownNodes, LiftBlock, LimitsOf, Notify, Revoke, SocketsOf, Statistics, SurveyRooms, ToUser, WhoIsOnline,
     },
     node::{Node, StopCall, parse_connection_name},
 };
@@ -14,7 +14,9 @@ use crate::{
     core::{
         command::RawJson,
         event::{Ephemeral, Event, EventBody, RoomIdentity},
+        personal::Personal,
         presence::Whereabouts,
+        rate::{RateLimits, Reckoning},
         roster::RoomInUse,
     },
     disconnect::Disconnect,
@@ -74,6 +76,14 @@ impl Gateway {
         }
     }
 
+    /// Sends everybody else out of a room.
+    pub async fn keep_only(&self, room: RoomId, users: Vec<UserId>) {
+        let kept = self.node.registry.send(KeepOnly { room, users }).timeout(ASK_TIMEOUT).await;
+        if let Err(error) = kept {
+            log::error!("event=expel_lost room={room} why=\"{error}\"");
+        }
+    }
+
     /// Closes one connection by its name, on whichever node it is.
     pub async fn disconnect(&self, connection: &str) -> Ended {
         let Some(name) = parse_connection_name(connection) else { return Ended::NotThere };
@@ -104,6 +114,41 @@ impl Gateway {
             0
         });
         here + elsewhere
+    }
+
+    /// Tells all sockets of a user the news. Answers how many there are, as far as this node knows.
+    pub async fn tell(&self, what: Personal, user: UserId) -> usize {
+        let sockets = self.sockets_of(user.clone()).await;
+        let elsewhere = sockets.iter().filter(|socket| socket.node != self.node.id).count();
+        let tell = ToUser { user, what: Arc::new(what), but: None };
+        let here = self.node.registry.send(tell).timeout(ASK_TIMEOUT).await.unwrap_or_else(|error| {
+            log::error!("event=news_lost why=\"{error}\"");
+            0
+        });
+        here + elsewhere
+    }
+
+    /// Ends a user's block on all nodes.
+    pub async fn lift_block(&self, user: UserId, at: Timestamp) {
+        let lifted = self.node.registry.send(LiftBlock { user, at }).timeout(ASK_TIMEOUT).await;
+        if let Err(error) = lifted {
+            log::error!("event=lift_lost why=\"{error}\"");
+        }
+    }
+
+    /// How a user stands, by all nodes that answer in time.
+    pub async fn limits_of(&self, user: UserId) -> Reckoning {
+        self.node.cluster.send(LimitsOf(user)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
+    }
+
+    /// The limits that users have.
+    pub fn rates(&self) -> RateLimits {
+        self.node.rates
+    }
+
+    /// The users who are online on all nodes, so many at most.
+    pub async fn everyone_online(&self, most: usize) -> Vec<UserId> {
+        self.node.presence.send(EveryoneOnline(most)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
     /// Tells everybody in a room something. Answers whether it was handed over.

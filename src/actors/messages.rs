@@ -6,8 +6,10 @@ use std::sync::Arc;
 use actix::{WeakAddr, prelude::*};
 
 mod across;
+mod administration;
 
 pub use across::*;
+pub use administration::*;
 
 pub use crate::core::command::Resume;
 
@@ -30,6 +32,7 @@ use crate::{
         room::Already,
         sheet::CellConflict,
         upload::Upload,
+        usage::Usage,
     },
     disconnect::Disconnect,
     error::Refusal,
@@ -136,6 +139,8 @@ pub struct Retire {
     pub room: RoomId,
     /// How many joins it has seen; if the registry brought more, one is on the way and the room stays.
     pub joins: u64,
+    /// Whom it has seen, for the next time that it is in use.
+    pub usage: Usage,
 }
 
 /// Close sockets of a user.
@@ -265,22 +270,6 @@ pub struct LeftRoom {
 #[rtype(result = "()")]
 pub struct Announce(pub Arc<Broadcast>);
 
-/// Which rooms are in memory.
-#[derive(Message)]
-#[rtype(result = "Vec<Placement>")]
-pub struct RoomsInMemory;
-
-/// A room in memory.
-#[derive(Clone)]
-pub struct Placement {
-    /// Which.
-    pub id: RoomId,
-    /// Where it is.
-    pub room: Addr<Room>,
-    /// Joins brought to it, in thousandths, per hour of its time in memory; a shorter time counts as an hour.
-    pub joins_per_hour_milli: u64,
-}
-
 /// Counts.
 #[derive(Message)]
 #[rtype(result = "Statistics")]
@@ -332,6 +321,11 @@ pub struct Notice(pub Arc<Reply>);
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct News(pub Arc<Personal>);
+
+/// Words of other nodes may have been lost on their way to the session's user.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct NewsMissed;
 
 // ---- to the assistant ----
 
@@ -388,11 +382,6 @@ pub struct HeadIs {
     /// Of which life of the sequence.
     pub epoch: Epoch,
 }
-
-/// How many users are in the room, as far as this node sees.
-#[derive(Message, Clone, Copy)]
-#[rtype(result = "usize")]
-pub struct CountUsers;
 
 /// A socket enters.
 #[derive(Message, Clone)]

@@ -10,8 +10,9 @@ use rustc_hash::FxHashSet;
 use super::{
     bridge::{NodeWord, Reach, To},
     messages::{
-        CameElsewhere, CloseUser, CountOnline, KeepPlaces, PeerNews, PeerStands, RosterHeard, RosterVersion, SetStatus,
-        Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsOf, StatusOf, WhoIsOnline,
+        CameElsewhere, CloseUser, CountOnline, EveryoneOnline, KeepPlaces, PeerNews, PeerStands, RosterHeard,
+        RosterVersion, SetStatus, Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsOf, StatusOf,
+        WhoIsOnline,
     },
     node::{Clock, Node},
     outbox::ConnKey,
@@ -346,6 +347,14 @@ impl Handler<SetStatus> for PresenceTracker {
             self.own.status(&user, status);
             self.gather(ctx);
         }
+    }
+}
+
+impl Handler<EveryoneOnline> for PresenceTracker {
+    type Result = MessageResult<EveryoneOnline>;
+
+    fn handle(&mut self, EveryoneOnline(most): EveryoneOnline, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.core.everyone().take(most).cloned().collect())
     }
 }
 

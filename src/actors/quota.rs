@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::{
     core::{
         command::Charge,
-        rate::{RateLimits, UserRate, Verdict},
+        rate::{RateLimits, Reckoning, UserRate, Verdict},
         roster::UsedUp,
     },
     ids::{Timestamp, UserId},
@@ -64,6 +64,16 @@ impl UserQuota {
     /// Blocks the user until that moment.
     pub fn block_until(&self, until: Timestamp, now: Timestamp) {
         self.purse().rate.block_until(until, now);
+    }
+
+    /// Ends a block.
+    pub fn lift(&self) {
+        self.purse().rate.lift();
+    }
+
+    /// Where the user stands.
+    pub fn reckoning(&self, now: Timestamp) -> Reckoning {
+        self.purse().rate.reckoning(now)
     }
 
     /// Seconds that a block still lasts.

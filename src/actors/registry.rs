@@ -6,7 +6,7 @@ mod healing;
 mod news;
 mod personal;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use actix::{ArbiterHandle, WeakAddr, prelude::*};
 use rustc_hash::{FxHashMap, FxHasher};
@@ -15,8 +15,8 @@ use self::{across::SharedLimits, healing::Healing, news::NewsRound};
 use super::{
     hub::Hub,
     messages::{
-        Admission, Admit, CloseUser, CountAll, Everyone, Introduce, JoinRoom, Kick, Overhear, Placement, Retire,
-        RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining, Statistics, WorkerUp,
+        Admission, Admit, CloseUser, CountAll, Everyone, Introduce, JoinRoom, Kick, LimitsHere, Overhear, Placement,
+        Retire, RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining, Statistics, WorkerUp,
     },
     node::Node,
     outbox::ConnKey,
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     actors::fanout::Broadcast,
-    core::{event::RoomScope, profile::Profile},
+    core::{event::RoomScope, profile::Profile, usage::Usage},
     disconnect::Disconnect,
     error::Refusal,
     ids::{GroupId, RoomId, Timestamp, UserId},
@@ -40,6 +40,8 @@ pub struct Registry {
     /// Given by [`Wire`] before anything else comes.
     node: Option<Arc<Node>>,
     rooms: FxHashMap<RoomId, Placed>,
+    /// Whom rooms saw that are not in use for the moment.
+    rested: FxHashMap<RoomId, Usage>,
     users: FxHashMap<UserId, User>,
     workers: Vec<(u16, ArbiterHandle, Addr<Hub>)>,
     connections: usize,
@@ -54,7 +56,6 @@ struct Placed {
     room: Addr<Room>,
     /// Joins brought to it.
     joins: u64,
-    since: Instant,
 }
 
 /// A user who has a socket, or had one a moment ago.
@@ -62,6 +63,7 @@ struct User {
     profile: Option<(Arc<Profile>, Timestamp)>,
     quota: Arc<UserQuota>,
     tokens_not_before: Timestamp,
+    /// Until when the user is shut out; in the past, since when no more.
     blocked_until: Timestamp,
     /// Oldest first.
     sessions: Vec<Seat>,
@@ -104,10 +106,20 @@ impl Registry {
     }
 
     /// Takes note of what the store says about the user's rights. What is new here was missed: sockets that opened
-    /// before it was known go.
+    /// before it was known go. Whether a block that the store does not have any more was lifted, or has not got there
+    /// yet, is told by when it ended there: after it began here.
     fn learn(&mut self, id: &UserId, tokens_not_before: Timestamp, blocked_until: Timestamp) {
-        let now = self.now();
+        let (now, block_ms) = (self.now(), self.node.as_ref().map_or(0, |node| node.rates.block_ms));
         let user = self.user(id);
+        if user.blocked_until > now
+            && blocked_until < user.blocked_until
+            && blocked_until >= user.blocked_until.plus_ms(-block_ms)
+        {
+            user.blocked_until = blocked_until;
+            if blocked_until <= now {
+                user.quota.lift();
+            }
+        }
         if tokens_not_before > user.tokens_not_before {
             user.tokens_not_before = tokens_not_before;
             user.profile = None;
@@ -131,9 +143,10 @@ impl Registry {
         self.workers.get(at).map(|(_, arbiter, _)| arbiter)
     }
 
-    /// Forgets users who have no socket and nothing to remember.
+    /// Forgets users who have no socket and nothing to remember, and rooms that nobody was in for a day.
     fn forget_idle(&mut self) {
         let now = self.now();
+        self.rested.retain(|_, usage| !usage.is_over(now));
         let crowded = self.users.len() > limits::USERS_REMEMBERED_MAX;
         self.users.retain(|_, user| {
             let fresh = user.profile.as_ref().is_some_and(|(_, until)| *until > now);
@@ -199,12 +212,13 @@ impl Handler<Admit> for Registry {
         }
         let now = node.clock.now();
         let user = self.user(&ask.user);
-        if let Some(retry_after_seconds) = user.quota.blocked_for(now) {
-            return Admission::Blocked { retry_after_seconds };
-        }
+        // read now and then also for those who are blocked: the word that a block was lifted may have been lost
         let Some((profile, _)) = user.profile.as_ref().filter(|(_, until)| *until > now) else {
             return Admission::Unknown;
         };
+        if let Some(retry_after_seconds) = user.quota.blocked_for(now) {
+            return Admission::Blocked { retry_after_seconds };
+        }
         let revoked = user.tokens_not_before > Timestamp::default();
         if revoked && ask.issued_at.is_none_or(|issued| issued < user.tokens_not_before) {
             return Admission::Revoked;
@@ -281,12 +295,13 @@ impl Handler<JoinRoom> for Registry {
             seat.rooms.push((id, group));
         }
         if !self.rooms.contains_key(&id) {
+            let usage = self.rested.remove(&id);
             let (Some(arbiter), Some(node)) = (self.arbiter_of(id), self.node.clone()) else {
                 return Err(Refusal::unavailable());
             };
             let identity = ask.room;
-            let room = start_in(arbiter, limits::ROOM_MAILBOX_MAX, move || Room::new(identity, node));
-            self.rooms.insert(id, Placed { room, joins: 0, since: Instant::now() });
+            let room = start_in(arbiter, limits::ROOM_MAILBOX_MAX, move || Room::new(identity, node, usage));
+            self.rooms.insert(id, Placed { room, joins: 0 });
         }
         let Some(placed) = self.rooms.get_mut(&id) else { return Err(Refusal::internal()) };
         match placed.room.try_send(ask.join) {
@@ -311,6 +326,9 @@ impl Handler<Retire> for Registry {
         let may = self.rooms.get(&ask.room).is_some_and(|placed| placed.joins == ask.joins);
         if may {
             self.rooms.remove(&ask.room);
+            if self.rested.len() < limits::USAGES_REMEMBERED_MAX {
+                self.rested.insert(ask.room, ask.usage);
+            }
         }
         may
     }
@@ -327,6 +345,15 @@ impl Handler<CloseUser> for Registry {
     }
 }
 
+impl Handler<LimitsHere> for Registry {
+    type Result = MessageResult<LimitsHere>;
+
+    fn handle(&mut self, LimitsHere(user): LimitsHere, _: &mut Self::Context) -> Self::Result {
+        let now = self.now();
+        MessageResult(self.users.get(&user).map(|user| user.quota.reckoning(now)).unwrap_or_default())
+    }
+}
+
 impl Handler<CountAll> for Registry {
     type Result = Statistics;
 
@@ -339,12 +366,7 @@ impl Handler<RoomsInMemory> for Registry {
     type Result = MessageResult<RoomsInMemory>;
 
     fn handle(&mut self, _: RoomsInMemory, _: &mut Self::Context) -> Self::Result {
-        const HOUR_SECONDS: u64 = 3_600;
-        let placement = |(id, placed): (&RoomId, &Placed)| {
-            let seconds = placed.since.elapsed().as_secs().max(HOUR_SECONDS);
-            let joins_per_hour_milli = placed.joins.saturating_mul(1_000 * HOUR_SECONDS) / seconds;
-            Placement { id: *id, room: placed.room.clone(), joins_per_hour_milli }
-        };
+        let placement = |(id, placed): (&RoomId, &Placed)| Placement { id: *id, room: placed.room.clone() };
         MessageResult(self.rooms.iter().map(placement).collect())
     }
 }

@@ -22,6 +22,7 @@ pub mod roster;
 pub mod sheet;
 pub mod steady;
 pub mod upload;
+pub mod usage;
 
 #[cfg(test)]
 mod simulation;

@@ -28,6 +28,25 @@ pub enum Personal {
         /// Which.
         id: NotificationId,
     },
+    /// It says something else now.
+    NotificationUpdated {
+        /// Who is to know.
+        user: UserId,
+        /// What it says.
+        notification: Arc<Notification>,
+    },
+    /// It was put away, by its user or by whoever sent it.
+    NotificationDeleted {
+        /// Whose it was.
+        user: UserId,
+        /// Which.
+        id: NotificationId,
+    },
+    /// All that there were so far are read.
+    AllNotificationsRead {
+        /// By whom.
+        user: UserId,
+    },
     /// The assistant is at work.
     Answer(AnswerNews),
     /// A file is on its way.

@@ -210,6 +210,11 @@ impl<K: SocketKey> PresenceCore<K> {
         Some(before)
     }
 
+    /// The users who are online.
+    pub fn everyone(&self) -> impl Iterator<Item = &UserId> {
+        self.users.keys()
+    }
+
     /// How many users are online.
     pub fn users(&self) -> usize {
         self.users.len()

@@ -10,6 +10,8 @@
 //! 59.97 s ever take more, and whoever sends evenly is left alone up to 8/9 of the limit. A slot counts to 65,535:
 //! limits above that per eighth of a window are not enforced exactly.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{core::command::Charge, ids::Timestamp, limits};
 
 const MINUTE_MS: u32 = 60_000;
@@ -64,6 +66,31 @@ pub enum Verdict {
     },
 }
 
+/// Where a user stands. Nodes tell it each other, so fields may be added but not renamed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Reckoning {
+    /// Requests of the last minute.
+    pub minute: u32,
+    /// Requests of the last hour.
+    pub hour: u32,
+    /// Refusals that count towards a block.
+    pub refusals: u32,
+    /// Milliseconds left of a block.
+    pub block_left_ms: u32,
+}
+
+impl Reckoning {
+    /// Two nodes' views of one user: what both have heard of is in both, so the fuller one counts.
+    pub fn max(self, other: Reckoning) -> Reckoning {
+        Reckoning {
+            minute: self.minute.max(other.minute),
+            hour: self.hour.max(other.hour),
+            refusals: self.refusals.max(other.refusals),
+            block_left_ms: self.block_left_ms.max(other.block_left_ms),
+        }
+    }
+}
+
 /// What one user has used up. 88 bytes, no heap.
 #[derive(Clone, Debug)]
 pub struct UserRate {
@@ -116,7 +143,18 @@ impl UserRate {
         (left > 0).then(|| whole_seconds(left))
     }
 
-    /// Ends a block. What was used up stays so.
+    /// What is used up, refused and left of a block, for administrators.
+    pub fn reckoning(&mut self, now: Timestamp) -> Reckoning {
+        self.pass(now);
+        Reckoning {
+            minute: self.minute.used(),
+            hour: self.hour.used(),
+            refusals: if self.refusals_left_ms > 0 { u32::from(self.refusals) } else { 0 },
+            block_left_ms: self.block_left_ms,
+        }
+    }
+
+    /// Ends a block, and forgets the refusals that led to it. What was used up stays so.
     pub fn lift(&mut self) {
         self.block_left_ms = 0;
         self.refusals = 0;

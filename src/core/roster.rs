@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::own::OwnRoster;
 use self::part::Part;
 use crate::{
-    core::presence::Status,
+    core::{presence::Status, rate::Reckoning},
     ids::{NodeId, RoomId, Timestamp, UserId},
 };
 
@@ -67,6 +67,20 @@ pub enum RosterWord {
         /// Each user's windows.
         users: Vec<UsedUp>,
     },
+    /// How does this user stand by your node?
+    AskLimits {
+        /// The asking node's name for the question.
+        question: u64,
+        /// Who.
+        user: UserId,
+    },
+    /// The answer to it.
+    Limits {
+        /// Which question.
+        question: u64,
+        /// How.
+        reckoning: Reckoning,
+    },
     /// Which rooms are in use on your node?
     AskRooms {
         /// The asking node's name for the question.
@@ -103,8 +117,9 @@ pub struct RoomInUse {
     pub room: RoomId,
     /// Users in it.
     pub users: u64,
-    /// Users who came in, in thousandths, per hour of the room's time in memory.
-    pub joins_per_hour_milli: u64,
+    /// Different users in an hour, in thousandths: the mean over the hours of a day in which there were any.
+    #[serde(default)]
+    pub users_per_hour_milli: u64,
 }
 
 impl Eq for RoomInUse {}
@@ -173,6 +188,8 @@ impl Roster {
             }
             RosterWord::Ask { .. }
             | RosterWord::Used { .. }
+            | RosterWord::AskLimits { .. }
+            | RosterWord::Limits { .. }
             | RosterWord::AskRooms { .. }
             | RosterWord::Rooms { .. } => {}
         }

@@ -12,8 +12,9 @@ use super::{
 use crate::{
     actors::{gateway::NodeReport, messages::Ended, node::StopCall},
     auth::policy::Action,
+    core::event::RoomIdentity,
     error::{ErrorCode, Refusal},
-    ids::RoomId,
+    ids::{RoomId, RoomName},
     limits,
 };
 
@@ -126,13 +127,13 @@ async fn stats_detailed(site: web::Data<Site>, user: AuthUser) -> Result<web::Js
 
 // ---- rooms ----
 
-/// A room with users in it. `active_sheets_count` counts shared sheets, of which there are none yet.
+/// A room with users in it. `room_id` is an open room's name. `active_sheets_count` counts sheets changed lately.
 #[derive(Serialize)]
 struct RoomJson {
     room_id: String,
     name: String,
     user_count: u64,
-    active_sheets_count: u64,
+    active_sheets_count: i64,
     last_activity: Option<String>,
     messages_sent: i64,
     avg_users_per_hour: f64,
@@ -149,13 +150,13 @@ async fn rooms(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<Ro
     let listed = in_use.iter().filter_map(|room| {
         let known = activity.iter().find(|known| known.room == room.room)?;
         Some(RoomJson {
-            room_id: room.room.to_string(),
+            room_id: known.open.as_ref().map_or_else(|| room.room.to_string(), ToString::to_string),
             name: known.name.clone(),
             user_count: room.users,
-            active_sheets_count: 0,
+            active_sheets_count: known.active_sheets,
             last_activity: known.last_at.map(|at| at.to_string()),
             messages_sent: known.events,
-            avg_users_per_hour: tenths(room.joins_per_hour_milli as f64 / 1_000.0),
+            avg_users_per_hour: tenths(room.users_per_hour_milli as f64 / 1_000.0),
         })
     });
     Ok(web::Json(listed.collect()))
@@ -174,14 +175,26 @@ async fn broadcast(
     JsonObject(data): JsonObject,
 ) -> Result<web::Json<BroadcastJson>, ApiError> {
     user.may(Action::Administer)?;
-    let no_such_room = || ApiError::new(ErrorCode::RoomNotFound, "There is no such room; check its id");
-    let id: RoomId = path.parse().map_err(|_| no_such_room())?;
-    let room = site.store.room(id).await?.ok_or_else(no_such_room)?;
+    let room = addressed(&site, &user, &path).await?;
+    let (id, room_id) = (room.id, room.scope.name().map_or_else(|| room.id.to_string(), ToString::to_string));
     if !site.gateway.announce(room, data).await {
         return Err(Refusal::unavailable().into());
     }
     log::info!("event=broadcast_by_admin room={id} by={}", user.id());
-    Ok(web::Json(BroadcastJson { room_id: id.to_string(), status: "sent" }))
+    Ok(web::Json(BroadcastJson { room_id, status: "sent" }))
+}
+
+/// The room of that id, or the open one of that name.
+async fn addressed(site: &Site, user: &AuthUser, path: &str) -> Result<RoomIdentity, ApiError> {
+    if let Ok(id) = path.parse()
+        && let Some(room) = site.store.room(id).await?
+    {
+        return Ok(room);
+    }
+    let no_such_room = || ApiError::new(ErrorCode::RoomNotFound, "There is no such room; check its id or its name");
+    let name = RoomName::new(path).map_err(|_| no_such_room())?;
+    let room = site.store.open_room(&name, user.id()).await?.ok_or_else(no_such_room)?;
+    Ok(room.identity)
 }
 
 // ---- users ----

@@ -142,7 +142,7 @@ fn json_object(bytes: &[u8]) -> Result<RawJson, ApiError> {
 }
 
 /// How many brackets are open at once. The parser has bounded that.
-fn depth(value: &Value) -> usize {
+pub(super) fn depth(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
         Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or_default(),

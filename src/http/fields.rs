@@ -4,8 +4,8 @@ use std::{ops::RangeInclusive, str::FromStr};
 
 use serde_json::{Map, Value};
 
-use super::ApiError;
-use crate::{error::ErrorCode, limits};
+use super::{ApiError, extract::depth};
+use crate::{core::command::RawJson, error::ErrorCode, ids::Timestamp, limits};
 
 /// The fields of a body.
 #[derive(Debug)]
@@ -66,6 +66,46 @@ impl Fields {
     /// A password or token, exactly as sent.
     pub(super) fn secret(&self, name: &str, chars: RangeInclusive<usize>) -> Result<String, ApiError> {
         self.optional_text(name, chars, Spaces::Kept)?.ok_or_else(|| missing(name))
+    }
+
+    /// A whole number within a range, which may be absent or null.
+    pub(super) fn optional_number(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
+        let number = match self.0.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(value) => value.as_u64().filter(|number| range.contains(number)),
+        };
+        let (least, most) = range.into_inner();
+        let wrong = || ApiError::field(name, format!("must be a whole number from {least} to {most}"));
+        number.map(Some).ok_or_else(wrong)
+    }
+
+    /// A moment, which may be absent or null.
+    pub(super) fn optional_moment(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
+        let Some(text) = self.optional_text(name, 0..=64, Spaces::Trimmed)? else { return Ok(None) };
+        let wrong = || ApiError::field(name, "must be a moment such as 2025-10-27T12:00:00Z (RFC 3339)");
+        text.parse().map(Some).map_err(|_| wrong())
+    }
+
+    /// An object that is passed on, which may be absent or null.
+    pub(super) fn optional_object(&self, name: &str, bytes_max: usize) -> Result<Option<RawJson>, ApiError> {
+        let value = match self.0.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(value @ Value::Object(_)) => value,
+            Some(Value::String(_) | Value::Bool(_) | Value::Number(_) | Value::Array(_)) => {
+                return Err(ApiError::field(name, "must be a JSON object"));
+            }
+        };
+        let (text, depth_max) = (value.to_string(), limits::JSON_DEPTH_MAX - 2);
+        if text.len() > bytes_max || depth(value) > depth_max {
+            let problem = format!("must have at most {bytes_max} bytes and {depth_max} levels");
+            return Err(ApiError::field(name, problem));
+        }
+        Ok(Some(RawJson::from_parsed(&text)))
+    }
+
+    /// Whether the field is there, be it null.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     fn optional_text(

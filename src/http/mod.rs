@@ -26,13 +26,16 @@ use crate::{
 
 mod admin;
 mod auth;
+mod blocks;
 mod errors;
 mod extract;
 mod fields;
 mod groups;
 mod health;
 mod messages;
+mod notifications;
 pub mod page;
+mod rooms;
 mod security;
 mod sheets;
 mod users;
@@ -97,9 +100,12 @@ pub fn configure(config: &mut web::ServiceConfig) {
     auth::configure(config);
     groups::configure(config);
     messages::configure(config);
+    rooms::configure(config);
     sheets::configure(config);
+    notifications::configure(config);
     users::configure(config);
     admin::configure(config);
+    blocks::configure(config);
     health::configure(config);
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod gather;
 mod groups;
 mod log;
+mod notifications;
 mod postgres;
 mod records;
 mod rooms;
@@ -31,7 +32,7 @@ use self::gather::Gather;
 pub use self::{error::StoreError, records::*};
 use crate::{
     core::profile::Profile,
-    ids::{RoomId, RoomName, SheetId, UserId},
+    ids::{NotificationId, RoomId, RoomName, SheetId, UserId},
     limits,
 };
 
@@ -90,13 +91,15 @@ struct Shared {
     threads: Threads,
 }
 
-/// What everybody who comes is asked at the door.
+/// What everybody who comes is asked at the door, and what else comes in crowds.
 struct Door {
     users: Gather<UserId, Option<Profile>>,
     channels: Gather<(RoomId, UserId), Option<ChannelAccess>>,
     heads: Gather<RoomId, Option<RoomHead>>,
     opens: Gather<(RoomName, UserId), Option<OpenRoom>>,
     sheets: Gather<SheetId, Option<RoomName>>,
+    waiting: Gather<UserId, bool>,
+    told: Gather<NotificationId, ()>,
 }
 
 #[derive(Clone)]
@@ -180,6 +183,7 @@ impl Door {
     fn new(threads: &Threads, database: &Database) -> Door {
         let (of_users, of_channels, of_rooms) = (database.clone(), database.clone(), database.clone());
         let (of_opens, of_sheets) = (database.clone(), database.clone());
+        let (of_waiting, of_told) = (database.clone(), database.clone());
         Door {
             users: Gather::start(threads, move |ids| {
                 let database = of_users.clone();
@@ -200,6 +204,14 @@ impl Door {
             sheets: Gather::start(threads, move |ids| {
                 let database = of_sheets.clone();
                 async move { on!(database, read, sheets::rooms(&ids)) }
+            }),
+            waiting: Gather::start(threads, move |users| {
+                let database = of_waiting.clone();
+                async move { on!(database, read, notification_queue::waiting(&users)) }
+            }),
+            told: Gather::start(threads, move |ids| {
+                let database = of_told.clone();
+                async move { on!(database, write, notification_queue::told(&ids)) }
             }),
         }
     }

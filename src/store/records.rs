@@ -6,11 +6,13 @@ use uuid::Uuid;
 
 use crate::{
     core::{
+        command::RawJson,
         event::{Durable, RoomIdentity},
+        notification::{Notification, Priority},
         profile::{Author, Profile},
         sheet::{BadUpdate, CellConflict},
     },
-    ids::{Epoch, EventId, GroupId, RoomId, Seq, Timestamp, TokenId, UserId},
+    ids::{Epoch, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, Timestamp, TokenId, UserId},
 };
 
 /// What a new user brings.
@@ -234,6 +236,38 @@ pub struct OpenRoom {
     pub created_at: Timestamp,
 }
 
+impl RoomRole {
+    /// As on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RoomRole::Member => "member",
+            RoomRole::Owner => "owner",
+        }
+    }
+}
+
+/// An open room that is made ahead of its first visitor.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewRoom {
+    /// What people see; absent: its name.
+    pub title: Option<String>,
+    /// Who may enter.
+    pub visibility: Visibility,
+    /// How many users may be in; absent: any number.
+    pub capacity: Option<u32>,
+}
+
+/// What is to change about an open room; what is absent stays.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RoomChange {
+    /// What people see.
+    pub title: Option<String>,
+    /// Who may enter.
+    pub visibility: Option<Visibility>,
+    /// How many users may be in; the inner one absent: any number.
+    pub capacity: Option<Option<u32>>,
+}
+
 /// Where a room's sequence stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RoomHead {
@@ -254,6 +288,10 @@ pub struct RoomActivity {
     pub events: i64,
     /// When the last one happened, if there was one.
     pub last_at: Option<Timestamp>,
+    /// What clients call it, if it is an open room.
+    pub open: Option<RoomName>,
+    /// Sheets that were changed lately.
+    pub active_sheets: i64,
 }
 
 /// One durable event to store. The store gives it its place.
@@ -345,3 +383,113 @@ pub enum Attempt {
 
 /// A channel, and a user's role in its group: none means no entry.
 pub type ChannelAccess = (Channel, Option<GroupRole>);
+
+/// A notification to store, once per user.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewNotification {
+    /// In a few words.
+    pub title: Arc<str>,
+    /// In a sentence.
+    pub message: Arc<str>,
+    /// What it is about.
+    pub category: Arc<str>,
+    /// How much it matters.
+    pub priority: Priority,
+    /// Which part of the client's product it comes from.
+    pub module: Option<Arc<str>>,
+    /// Whatever else its sender gave, a JSON object.
+    pub data: Option<RawJson>,
+    /// When it is worth nothing any more.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What became of a notification.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotificationStatus {
+    /// Nothing yet.
+    Unread,
+    /// Its user has read it.
+    Read,
+    /// It was put away, and is in no list any more but that of such ones.
+    Dismissed,
+}
+
+impl NotificationStatus {
+    const ALL: [NotificationStatus; 3] =
+        [NotificationStatus::Unread, NotificationStatus::Read, NotificationStatus::Dismissed];
+
+    /// As on the wire and in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            NotificationStatus::Unread => "unread",
+            NotificationStatus::Read => "read",
+            NotificationStatus::Dismissed => "dismissed",
+        }
+    }
+
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Option<NotificationStatus> {
+        NotificationStatus::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
+/// A notification as its user sees it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StoredNotification {
+    /// Whose.
+    pub user: UserId,
+    /// Which kind of row: `updates`, or what other parts of the product write.
+    pub kind: String,
+    /// What it says.
+    pub notification: Arc<Notification>,
+    /// What became of it.
+    pub status: NotificationStatus,
+    /// When that changed last.
+    pub updated_at: Timestamp,
+    /// When it is worth nothing any more.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Which of a user's notifications; an absent field means any.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NotificationQuery {
+    /// Those of that status; absent: all but the dismissed ones.
+    pub status: Option<NotificationStatus>,
+    /// Those of that category.
+    pub category: Option<String>,
+    /// Those of that priority.
+    pub priority: Option<Priority>,
+    /// Those older than this one.
+    pub before: Option<NotificationId>,
+}
+
+/// How many unread notifications there are of one category and priority.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnreadCount {
+    /// The category.
+    pub category: String,
+    /// The priority.
+    pub priority: Priority,
+    /// How many.
+    pub count: i64,
+}
+
+/// Whether a notification that was marked as read was unread before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReadMark {
+    /// It was unread.
+    New,
+    /// It had been read.
+    Already,
+}
+
+/// A user who is shut out for going on after refusals.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BlockedUser {
+    /// Who.
+    pub id: UserId,
+    /// The user's name.
+    pub username: String,
+    /// Until when.
+    pub until: Timestamp,
+}

@@ -1,8 +1,11 @@
 //! Rooms: who may enter, which conversation it is, and where its sequence stands.
 
-use super::{ChannelAccess, OpenRoom, RoomActivity, RoomHead, Store, StoreError, run};
+use super::{ChannelAccess, NewRoom, OpenRoom, RoomActivity, RoomChange, RoomHead, RoomRole, Store, StoreError, run};
 use crate::{
-    core::event::{RoomIdentity, RoomScope},
+    core::{
+        event::{RoomIdentity, RoomScope},
+        profile::Profile,
+    },
     ids::{RoomId, RoomName, UserId},
 };
 
@@ -47,6 +50,35 @@ impl Store {
     pub async fn room_heads(&self, ids: &[RoomId]) -> Result<Vec<(RoomId, RoomHead)>, StoreError> {
         let ids = ids.to_vec();
         run!(self, read, rooms::heads(&ids))
+    }
+
+    /// Makes an open room ahead of its first visitor. [`StoreError::Taken`] if there is one of that name.
+    pub async fn make_room(&self, name: &RoomName, owner: &UserId, new: &NewRoom) -> Result<OpenRoom, StoreError> {
+        let (name, owner, new) = (name.clone(), owner.clone(), new.clone());
+        run!(self, write, room_members::create(&name, &owner, &new))
+    }
+
+    /// Changes an open room.
+    pub async fn change_room(&self, room: RoomId, change: &RoomChange) -> Result<(), StoreError> {
+        let change = change.clone();
+        run!(self, write, room_members::change(room, &change))
+    }
+
+    /// The owner and the members of an open room, the owner first, then by name.
+    pub async fn room_members(&self, room: RoomId) -> Result<Vec<(Profile, RoomRole)>, StoreError> {
+        run!(self, read, room_members::members(room))
+    }
+
+    /// Makes the user a member. False if the user is one; [`StoreError::Taken`] if the list is full.
+    pub async fn add_room_member(&self, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
+        let user = user.clone();
+        run!(self, write, room_members::add(room, &user))
+    }
+
+    /// Takes the user out of the list. False if the user was not in it.
+    pub async fn remove_room_member(&self, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
+        let user = user.clone();
+        run!(self, write, room_members::remove(room, &user))
     }
 
     /// What happened in those of these rooms that exist, in no particular order.

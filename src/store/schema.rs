@@ -132,10 +132,38 @@ macro_rules! tables {
                 updated_at -> $Moment,
             }
         }
+        diesel::table! {
+            use diesel::sql_types::*;
+            notifications (id) {
+                id -> $Id,
+                user_id -> Text,
+                #[sql_name = "type"]
+                kind -> Text,
+                title -> Text,
+                message -> Text,
+                data -> Json,
+                status -> Text,
+                is_active -> Bool,
+                created_at -> $Moment,
+                updated_at -> $Moment,
+                expires_at -> Nullable<$Moment>,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            notification_queue (notification_id) {
+                notification_id -> $Id,
+                user_id -> Text,
+                rank -> Integer,
+                leased_until -> $Moment,
+            }
+        }
         diesel::joinable!(sheets -> rooms (room_id));
         diesel::joinable!(group_members -> groups (group_id));
         diesel::joinable!(group_members -> users (user_id));
         diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, room_events, sheets);
+        diesel::joinable!(notification_queue -> notifications (notification_id));
+        diesel::allow_tables_to_appear_in_same_query!(notifications, notification_queue);
     };
 }
 

@@ -1,6 +1,6 @@
 //! Users and their refresh tokens.
 
-use super::{NewUser, RefreshRecord, RefreshUse, Standing, Store, StoreError, TokenUser, run};
+use super::{BlockedUser, NewUser, RefreshRecord, RefreshUse, Standing, Store, StoreError, TokenUser, run};
 use crate::{
     core::profile::Profile,
     ids::{Timestamp, TokenId, UserId},
@@ -62,7 +62,18 @@ impl Store {
     /// Shuts the user out until that moment; never makes a block shorter. False if nothing changed.
     pub async fn block_user(&self, id: &UserId, until: Timestamp) -> Result<bool, StoreError> {
         let id = id.clone();
-        run!(self, write, users::block(&id, until))
+        run!(self, write, blocks::block(&id, until))
+    }
+
+    /// Ends a block. False if there was none to end.
+    pub async fn lift_block(&self, id: &UserId, at: Timestamp) -> Result<bool, StoreError> {
+        let id = id.clone();
+        run!(self, write, blocks::lift(&id, at))
+    }
+
+    /// Users who are shut out at this moment, by their ids, those after the given one.
+    pub async fn blocked_users(&self, after: Option<UserId>, limit: i64) -> Result<Vec<BlockedUser>, StoreError> {
+        run!(self, read, blocks::blocked(after, limit))
     }
 
     /// What may have ended the rights of those of these users that exist, in no particular order.

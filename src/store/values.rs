@@ -89,8 +89,8 @@ impl ToSql<sql_types::BigInt, Sqlite> for Moment {
     }
 }
 
-/// JSON text, written as it is.
-#[derive(Clone, PartialEq, Eq, Debug, AsExpression)]
+/// JSON text, written and read as it is.
+#[derive(Clone, PartialEq, Eq, Debug, AsExpression, FromSqlRow)]
 #[diesel(sql_type = sql_types::Json)]
 pub struct JsonText(pub String);
 
@@ -104,6 +104,18 @@ impl ToSql<sql_types::Json, Sqlite> for JsonText {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         out.set_value(self.0.as_str());
         Ok(IsNull::No)
+    }
+}
+
+impl FromSql<sql_types::Json, Pg> for JsonText {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<JsonText> {
+        <String as FromSql<sql_types::Text, Pg>>::from_sql(value).map(JsonText)
+    }
+}
+
+impl FromSql<sql_types::Json, Sqlite> for JsonText {
+    fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<JsonText> {
+        <String as FromSql<sql_types::Text, Sqlite>>::from_sql(value).map(JsonText)
     }
 }
 
@@ -130,6 +142,25 @@ pub fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
+/// The same of JSON text, in which the character is written as an escape.
+pub fn storable_json(json: &str) -> Cow<'_, str> {
+    if !json.contains("\\u0000") {
+        return Cow::Borrowed(json);
+    }
+    let mut kept = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        // what follows a backslash belongs to it: `\\u0000` is a backslash and some text
+        let (before, escape) = rest.split_at(at);
+        let length = if escape.starts_with("\\u0000") { 6 } else { 2.min(escape.len()) };
+        kept.push_str(before);
+        kept.push_str(if length == 6 { "\\ufffd" } else { escape.get(..length).unwrap_or_default() });
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    kept.push_str(rest);
+    Cow::Owned(kept)
+}
+
 /// The form under which names are unique and found, whatever their case.
 pub fn folded(text: &str) -> String {
     storable(text).to_lowercase()
@@ -149,6 +180,12 @@ mod tests {
     fn what_postgres_has_no_place_for_is_replaced() {
         assert_eq!(storable("a\0b"), "a\u{fffd}b");
         assert!(matches!(storable("plain"), Cow::Borrowed("plain")));
+    }
+
+    #[test]
+    fn json_loses_the_escape_and_nothing_else() {
+        assert_eq!(storable_json(r#"{"a\u0000":"\\u0000 \\\u0000\n"}"#), r#"{"a\ufffd":"\\u0000 \\\ufffd\n"}"#);
+        assert!(matches!(storable_json(r#"{"a":"\u00e9"}"#), Cow::Borrowed(_)));
     }
 
     #[test]

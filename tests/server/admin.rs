@@ -74,7 +74,7 @@ async fn statistics_count_sockets_users_rooms_and_messages() {
     assert_shape(room, &[("room_id", Uuid), ("name", Text), ("last_activity", Time), ("active_sheets_count", Count)]);
     assert_eq!((text(room, "room_id"), text(room, "name")), (channel, "general".to_owned()));
     assert_eq!((number(room, "user_count"), number(room, "messages_sent")), (2, 1));
-    assert_eq!(room["avg_users_per_hour"], 3.0, "{room}");
+    assert_eq!(room["avg_users_per_hour"], 2.0, "{room}");
 }
 
 #[tokio::test]

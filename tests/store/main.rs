@@ -1,10 +1,12 @@
 //! The store on both databases: one body per promise, run on a SQLite file and on a real PostgreSQL.
 
 mod accounts;
+mod administration;
 mod faults;
 mod fixture;
 mod groups;
 mod log;
+mod notifications;
 mod offline;
 mod properties;
 mod rooms;

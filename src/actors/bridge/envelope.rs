@@ -58,6 +58,8 @@ struct ItemForm<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expel: Option<UserForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    keep_only: Option<UsersForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     cursors: Option<Vec<Pointed>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attending: Option<Vec<Attendee>>,
@@ -84,6 +86,8 @@ struct ItemForm<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     block: Option<BlockForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    lift: Option<LiftForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     spent: Option<SpentForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     probe: Option<u64>,
@@ -92,6 +96,11 @@ struct ItemForm<'a> {
 #[derive(Serialize, Deserialize)]
 struct UserForm {
     user: UserId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UsersForm {
+    users: Vec<UserId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,6 +160,12 @@ struct RevokeForm {
 struct BlockForm {
     user: UserId,
     until: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LiftForm {
+    user: UserId,
+    at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -327,6 +342,7 @@ fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
         Word::Room(RoomWord::Event(broadcast)) => form.event = Some(event_form(broadcast)?),
         Word::Room(RoomWord::Members(part)) => form.members = Some(part.clone()),
         Word::Room(RoomWord::Expel { user }) => form.expel = Some(UserForm { user: user.clone() }),
+        Word::Room(RoomWord::KeepOnly { users }) => form.keep_only = Some(UsersForm { users: users.clone() }),
         Word::Node(NodeWord::Beat(beat)) => form.beat = Some(beat.clone()),
         Word::Node(NodeWord::Roster(roster)) => form.roster = Some(roster.clone()),
         Word::Node(NodeWord::Direct { user, broadcast }) => {
@@ -359,6 +375,7 @@ fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
         Word::Node(NodeWord::Block { user, until }) => {
             form.block = Some(BlockForm { user: user.clone(), until: *until });
         }
+        Word::Node(NodeWord::Lift { user, at }) => form.lift = Some(LiftForm { user: user.clone(), at: *at }),
         Word::Node(NodeWord::Spent { user, requests }) => {
             form.spent = Some(SpentForm { user: user.clone(), requests: *requests });
         }
@@ -480,6 +497,8 @@ fn word(form: ItemForm<'_>) -> Option<Word> {
         Some(RoomWord::Cursors(cursors))
     } else if let Some(attending) = form.attending {
         Some(RoomWord::Attending(attending))
+    } else if let Some(UsersForm { users }) = form.keep_only {
+        Some(RoomWord::KeepOnly { users })
     } else {
         form.expel.map(|UserForm { user }| RoomWord::Expel { user })
     };
@@ -508,6 +527,8 @@ fn word(form: ItemForm<'_>) -> Option<Word> {
         Some(NodeWord::Closed { question, sockets })
     } else if let Some(RevokeForm { user, before }) = form.revoke {
         Some(NodeWord::Revoke { user, before })
+    } else if let Some(LiftForm { user, at }) = form.lift {
+        Some(NodeWord::Lift { user, at })
     } else {
         form.block.map(|BlockForm { user, until }| NodeWord::Block { user, until })
     };

@@ -10,6 +10,7 @@ use crate::{
         cursor::{Coordinate, Cursor},
         notification::{Notification, Priority},
         presence::Status,
+        rate::Reckoning,
         roster::{RoomInUse, SocketEntry, UsedUp},
         sheet::{Cell, CellRef},
         upload::UploadPhase,
@@ -210,9 +211,14 @@ fn roster() -> BoxedStrategy<RosterWord> {
             users: vec![UsedUp { user, minute: slots.to_vec(), hour: slots.to_vec() }],
         }),
         any::<u64>().prop_map(|question| RosterWord::AskRooms { question }),
+        (any::<u64>(), user()).prop_map(|(question, user)| RosterWord::AskLimits { question, user }),
+        any::<(u64, u32, u32, u32, u32)>().prop_map(|(question, minute, hour, refusals, block_left_ms)| {
+            let reckoning = Reckoning { minute, hour, refusals, block_left_ms };
+            RosterWord::Limits { question, reckoning }
+        }),
         (any::<(u64, u32, u32)>(), uuid(), any::<(u64, u64)>()).prop_map(
-            |((question, piece, pieces), room, (users, joins_per_hour_milli))| {
-                let rooms = vec![RoomInUse { room: RoomId(room), users, joins_per_hour_milli }];
+            |((question, piece, pieces), room, (users, users_per_hour_milli))| {
+                let rooms = vec![RoomInUse { room: RoomId(room), users, users_per_hour_milli }];
                 RosterWord::Rooms { question, piece, pieces, rooms }
             }
         ),
@@ -240,6 +246,7 @@ fn word() -> BoxedStrategy<Word> {
             RoomWord::Cursors(pointed.into_iter().map(|(user, cursor)| Pointed { user, cursor }).collect())
         }),
         prop::collection::vec(attendee(), 1..4).prop_map(RoomWord::Attending),
+        prop::collection::vec(user(), 0..4).prop_map(|users| RoomWord::KeepOnly { users }),
     ];
     let node = prop_oneof![
         beat.prop_map(NodeWord::Beat),
@@ -252,6 +259,7 @@ fn word() -> BoxedStrategy<Word> {
         any::<(u64, u32)>().prop_map(|(question, sockets)| NodeWord::Closed { question, sockets }),
         (user(), at()).prop_map(|(user, before)| NodeWord::Revoke { user, before }),
         (user(), at()).prop_map(|(user, until)| NodeWord::Block { user, until }),
+        (user(), at()).prop_map(|(user, at)| NodeWord::Lift { user, at }),
         (user(), any::<u32>()).prop_map(|(user, requests)| NodeWord::Spent { user, requests }),
         (user(), personal()).prop_map(|(user, what)| NodeWord::Personal { user, what: Arc::new(what) }),
         (author(), upload()).prop_map(|(user, upload)| NodeWord::Upload { user, upload }),

@@ -36,6 +36,11 @@ pub enum RoomWord {
         /// Who.
         user: UserId,
     },
+    /// Only these users may still be here.
+    KeepOnly {
+        /// Who.
+        users: Vec<UserId>,
+    },
     /// Members on the node that says it moved their cursors.
     Cursors(Vec<Pointed>),
     /// What there is to know of members on the node that says it, beside that they are there.
@@ -115,6 +120,13 @@ pub enum NodeWord {
         user: UserId,
         /// Until when.
         until: Timestamp,
+    },
+    /// The user's block is over before its time.
+    Lift {
+        /// Whose.
+        user: UserId,
+        /// Since when.
+        at: Timestamp,
     },
     /// What a user's sockets on the saying node have asked for lately.
     Spent {

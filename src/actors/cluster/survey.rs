@@ -56,9 +56,9 @@ impl Survey {
     /// A room is in use on several nodes: each sees all of its users, the one that sees most knows best.
     fn add(&mut self, rooms: Vec<RoomInUse>) {
         for told in rooms {
-            let known = self.rooms.entry(told.room).or_insert(RoomInUse { users: 0, joins_per_hour_milli: 0, ..told });
+            let known = self.rooms.entry(told.room).or_insert(told);
             known.users = known.users.max(told.users);
-            known.joins_per_hour_milli = known.joins_per_hour_milli.saturating_add(told.joins_per_hour_milli);
+            known.users_per_hour_milli = known.users_per_hour_milli.max(told.users_per_hour_milli);
         }
     }
 
@@ -107,9 +107,9 @@ impl Surveys {
 /// The rooms in use on this node.
 async fn rooms_here(node: Arc<Node>) -> Vec<RoomInUse> {
     let placed = node.registry.send(RoomsInMemory).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default();
-    let ask = |Placement { id, room, joins_per_hour_milli }: Placement| async move {
-        let users = room.send(CountUsers).timeout(limits::GATHER_WAIT).await.unwrap_or_default() as u64;
-        RoomInUse { room: id, users, joins_per_hour_milli }
+    let ask = |Placement { id, room }: Placement| async move {
+        let used = room.send(CountUsers).timeout(limits::GATHER_WAIT).await.unwrap_or_default();
+        RoomInUse { room: id, users: used.users, users_per_hour_milli: used.users_per_hour_milli }
     };
     let counted =
         stream::iter(placed.into_iter().take(limits::ROOMS_TOLD_MAX)).map(ask).buffer_unordered(ASKED_AT_ONCE);

@@ -10,6 +10,7 @@ use crate::{
     core::{
         peers::Peer,
         presence::{Status, Whereabouts},
+        rate::Reckoning,
         roster::{RoomInUse, RosterWord, UsedUp},
     },
     ids::{NodeId, UserId},
@@ -126,6 +127,11 @@ pub struct SetStatus {
     pub status: Status,
 }
 
+/// Users who are online, wherever they are, so many at most.
+#[derive(Message)]
+#[rtype(result = "Vec<UserId>")]
+pub struct EveryoneOnline(pub usize);
+
 /// How many users are online, wherever they are.
 #[derive(Message)]
 #[rtype(result = "usize")]
@@ -186,6 +192,11 @@ pub struct NodesKnown {
     /// The others.
     pub peers: Vec<(NodeId, Peer)>,
 }
+
+/// How a user stands, by all nodes that answer in time.
+#[derive(Message, Clone)]
+#[rtype(result = "Reckoning")]
+pub struct LimitsOf(pub UserId);
 
 /// Which rooms are in use, on all nodes that answer in time?
 #[derive(Message)]

@@ -11,8 +11,8 @@ use crate::{
     actors::{
         bridge::{Follow, Heard, NodeWord, Reach, RoomWord, To, Unfollow},
         messages::{
-            Announce, BlockUser, CameElsewhere, CloseUser, Expel, ExpelFrom, FromElsewhere, Notice, Notify, Revoke,
-            Shared, SharedWithOthers, ToUsers, UsedElsewhere,
+            Announce, BlockUser, CameElsewhere, CloseUser, Expel, ExpelFrom, FromElsewhere, KeepOnly, LiftBlock,
+            Notice, Notify, Revoke, Shared, SharedWithOthers, ToUsers, UsedElsewhere,
         },
         node::Node,
     },
@@ -97,6 +97,13 @@ impl Registry {
         BlockIs::News
     }
 
+    fn lift(&mut self, id: &UserId, at: Timestamp) {
+        if let Some(user) = self.users.get_mut(id) {
+            user.blocked_until = at;
+            user.quota.lift();
+        }
+    }
+
     /// Answers how many sockets it went to.
     fn notify(&self, user: &UserId, data: RawJson, at: Timestamp) -> usize {
         let Some(user) = self.users.get(user) else { return 0 };
@@ -162,6 +169,7 @@ impl Handler<FromElsewhere> for Registry {
             NodeWord::Block { user, until } => {
                 self.block(&user, until);
             }
+            NodeWord::Lift { user, at } => self.lift(&user, at),
             NodeWord::Spent { user, requests } => {
                 let now = self.now();
                 if let Some(user) = self.users.get(&user) {
@@ -213,6 +221,22 @@ impl Handler<ExpelFrom> for Registry {
     }
 }
 
+impl Handler<KeepOnly> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, keep: KeepOnly, _: &mut Self::Context) {
+        let room = keep.room;
+        if let Some(node) = &self.node {
+            node.bridge.carry(room, RoomWord::KeepOnly { users: keep.users.clone() });
+        }
+        if let Some(placed) = self.rooms.get(&room)
+            && placed.room.try_send(keep).is_err()
+        {
+            log::error!("event=expel_lost room={room} why=room_full");
+        }
+    }
+}
+
 /// It holds here at once. Other nodes hear of it when it is stored, so that what anybody has seen of it outlives this
 /// process; or, where it can't be stored, all the same.
 impl Handler<BlockUser> for Registry {
@@ -230,6 +254,15 @@ impl Handler<BlockUser> for Registry {
             node.bridge.say(To::Everyone, NodeWord::Block { user, until });
         };
         ctx.spawn(stored.into_actor(self));
+    }
+}
+
+impl Handler<LiftBlock> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, LiftBlock { user, at }: LiftBlock, _: &mut Self::Context) {
+        self.lift(&user, at);
+        self.tell_others(To::Everyone, NodeWord::Lift { user, at });
     }
 }
 

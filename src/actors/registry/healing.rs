@@ -1,14 +1,15 @@
 //! What was said while this node heard nobody is made up for from the database: users with sockets here are read
-//! again, and whoever was revoked, blocked or taken out of a group meanwhile is closed.
+//! again, and whoever was revoked, blocked or taken out of a group meanwhile is closed; who was blocked is read again,
+//! too, and let in if the block was lifted.
 
 use std::collections::VecDeque;
 
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::{Registry, ToldToGo};
+use super::{Registry, ToldToGo, User};
 use crate::{
-    actors::{bridge::LinkIs, outbox::ConnKey},
+    actors::{bridge::LinkIs, messages::NewsMissed, outbox::ConnKey},
     ids::{GroupId, RoomId, UserId},
     limits,
     store::Standing,
@@ -44,7 +45,10 @@ impl Registry {
                 return;
             }
         }
-        let here = self.users.iter().filter(|(_, user)| !user.sessions.is_empty());
+        self.tell_missed();
+        let now = self.now();
+        let concerned = |user: &User| !user.sessions.is_empty() || user.blocked_until > now;
+        let here = self.users.iter().filter(|(_, user)| concerned(user));
         let ids: Vec<UserId> = here.map(|(id, _)| id.clone()).collect();
         let chunks = ids.chunks(limits::STORE_IDS_PER_QUERY).map(<[UserId]>::to_vec).collect();
         self.healing.state = State::Reading;
@@ -76,6 +80,15 @@ impl Registry {
                 ctx.run_later(limits::HEALING_PERIOD, Self::heal);
             }
         }));
+    }
+
+    /// Notifications that were told meanwhile wait in the store.
+    fn tell_missed(&self) {
+        for session in self.users.values().flat_map(|user| &user.sessions).filter_map(|seat| seat.session.upgrade()) {
+            if session.try_send(NewsMissed).is_err() {
+                log::debug!("event=missed_not_told");
+            }
+        }
     }
 
     fn heal_while_blind(&mut self, ctx: &mut Context<Self>) {

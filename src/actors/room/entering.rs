@@ -103,6 +103,8 @@ impl Room {
             self.arms.retain(|arm| !arm.is_spare());
             return self.shut_out(join.user.id, join.conn);
         }
+        self.pass_hours();
+        self.usage.see(&join.user.id);
         let Some(core) = &mut self.core else { return };
         let outcome = core.join(join.conn, &join.user);
         self.attend(&join);
@@ -182,6 +184,7 @@ impl Room {
 
     /// The socket is out.
     pub(super) fn depart(&mut self, conn: ConnKey, farewell: Option<Reply>, ctx: &mut Context<Self>) {
+        self.pass_hours();
         let Some(left) = self.core.as_mut().and_then(|core| core.leave(conn)) else { return };
         self.send(conn, FromRoom::Unsubscribe { room: self.identity.id, conn, farewell: farewell.map(Box::new) }, ctx);
         if let Some(arm) = self.arms.iter_mut().find(|arm| arm.worker == conn.worker) {

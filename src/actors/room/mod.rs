@@ -29,6 +29,7 @@ use crate::{
     core::{
         event::{Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
         room::RoomCore,
+        usage::Usage,
     },
     disconnect::Disconnect,
     error::{ErrorCode, Refusal},
@@ -66,6 +67,7 @@ pub struct Room {
     telling: Telling,
     /// In an open room, what goes on there.
     open: Option<Box<Goings>>,
+    usage: Usage,
     retry: Pending,
     gap: Pending,
     retiring: Pending,
@@ -89,7 +91,8 @@ enum Pending {
 
 impl Room {
     /// A room that is loaded when it starts.
-    pub fn new(identity: Arc<RoomIdentity>, node: Arc<Node>) -> Room {
+    pub fn new(identity: Arc<RoomIdentity>, node: Arc<Node>, usage: Option<Usage>) -> Room {
+        let usage = usage.unwrap_or_else(|| Usage::new(node.clock.now()));
         let open = match identity.scope {
             RoomScope::Open { .. } => Some(Box::default()),
             RoomScope::Channel { .. } | RoomScope::Direct { .. } => None,
@@ -98,6 +101,7 @@ impl Room {
             identity,
             node,
             open,
+            usage,
             stage: Stage::Deaf,
             core: None,
             arms: Vec::new(),
@@ -219,7 +223,9 @@ impl Room {
 
     fn ask_to_retire(&mut self, ctx: &mut Context<Self>) {
         self.retiring = Pending::Yes;
-        let ask = self.node.registry.send(Retire { room: self.identity.id, joins: self.joins });
+        self.pass_hours();
+        let retire = Retire { room: self.identity.id, joins: self.joins, usage: self.usage.clone() };
+        let ask = self.node.registry.send(retire);
         ctx.spawn(ask.timeout(limits::ASK_TIMEOUT).into_actor(self).map(|answer, room, ctx| {
             room.retiring = Pending::No;
             match answer {
@@ -321,6 +327,7 @@ impl Handler<Carried> for Room {
                 self.expel(&user, ctx);
                 self.rest(ctx);
             }
+            RoomWord::KeepOnly { users } => self.keep_only(&users, ctx),
             RoomWord::Cursors(cursors) => self.point_elsewhere(cursors, ctx),
             RoomWord::Attending(attending) => self.learn(&attending),
         }

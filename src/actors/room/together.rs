@@ -73,6 +73,7 @@ impl Room {
     /// What the room on another node says about its members.
     pub(super) fn hear(&mut self, from: NodeId, word: PartWord, ctx: &mut Context<Self>) {
         let now = self.node.clock.now();
+        self.pass_hours();
         if let Some(core) = &mut self.core {
             let news = core.hear(from, word, now);
             self.take_news(news, ctx);
@@ -81,6 +82,7 @@ impl Room {
 
     /// A node is gone, and its members with it.
     pub(super) fn peer_gone(&mut self, node: NodeId, ctx: &mut Context<Self>) {
+        self.pass_hours();
         if let Some(core) = &mut self.core {
             let news = core.peer_gone(node);
             let in_doubt: Vec<UserId> = news.went.iter().map(|author| author.id.clone()).collect();
@@ -92,6 +94,7 @@ impl Room {
     fn take_news(&mut self, news: Consequence, ctx: &mut Context<Self>) {
         let Consequence { came, went, ask, answer } = news;
         for user in came {
+            self.usage.see(&user.id);
             self.came_elsewhere(&user.id, ctx);
             self.announce_here(Ephemeral::UserJoined { user }, ctx);
             self.attendance_changed(ctx);

@@ -12,7 +12,7 @@ use std::{collections::VecDeque, ops::ControlFlow, rc::Rc, sync::Arc};
 use actix::prelude::*;
 
 pub use self::rooms::Binding;
-use self::rooms::Rooms;
+use self::{notifying::Notices, rooms::Rooms};
 use super::{
     fanout::reply_frame,
     messages::{AskerGone, BlockUser, Kick, News, Notice, Overhear, SessionDown, SessionUp},
@@ -26,7 +26,6 @@ use crate::{
     core::{
         command::{Addressed, Charge, ClientRef, Command, Request},
         event::{Reply, RoomScope},
-        notification::NotificationFilter,
         profile::{Author, Profile},
         rate::{Verdict, Window},
     },
@@ -51,8 +50,7 @@ pub struct Session {
     rooms: Rooms,
     /// The rooms to which the token is confined; without it, all.
     confined: Option<Arc<[RoomPattern]>>,
-    /// Which notifications the socket wants; None: all.
-    filter: Option<Box<NotificationFilter>>,
+    notices: Notices,
     /// Requests behind one that is pending; None when none is.
     waiting: Option<VecDeque<Request>>,
     /// What is pending.
@@ -111,7 +109,7 @@ impl Session {
                 connection: ticket.name,
                 rooms: Rooms::new(visitor.binding, visitor.profile.email.as_deref().map(Into::into)),
                 confined: visitor.confined,
-                filter: None,
+                notices: Notices::default(),
                 waiting: None,
                 holds: 0,
                 asked: AskedAssistant::Never,
@@ -316,6 +314,10 @@ impl Actor for Session {
         }
         log::debug!("event=session_open connection={}", self.connection);
         self.join_bound(ctx);
+        if self.rooms.bound().is_some() {
+            // what is said before the room's first word waits behind it
+            self.look_for_waiting(ctx);
+        }
     }
 
     /// A leave must not be lost: what a full mailbox refuses is tried again before the session ends.
@@ -376,8 +378,8 @@ impl Handler<Notice> for Session {
 impl Handler<News> for Session {
     type Result = ();
 
-    fn handle(&mut self, News(news): News, _: &mut Self::Context) {
-        self.hear_news(news);
+    fn handle(&mut self, News(news): News, ctx: &mut Self::Context) {
+        self.hear_news(news, ctx);
     }
 }
 

@@ -1,38 +1,247 @@
-//! What a session has to do with notifications: which of them its socket wants, and which were read.
+//! What a session has to do with notifications: which of them its socket wants, which were read, and which wait for the
+//! user until some socket has heard them. What waits is taken in hand with a lease, told, and then forgotten: so of many
+//! sockets one tells it, and if that one's node dies, the next one does.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use actix::prelude::*;
 
-use super::Session;
-use crate::core::{command::ClientRef, event::Reply, notification::NotificationFilter, personal::Personal};
+use super::{Session, rooms::store_refusal};
+use crate::{
+    actors::{
+        fanout::reply_frame,
+        messages::{NewsMissed, ToUser},
+    },
+    core::{
+        command::ClientRef,
+        event::Reply,
+        notification::{Notification, NotificationFilter},
+        personal::Personal,
+    },
+    error::{ErrorCode, Refusal},
+    ids::NotificationId,
+    limits,
+    store::{ReadMark, StoredNotification},
+};
+
+/// What of notifications concerns one socket.
+#[derive(Default)]
+pub(super) struct Notices {
+    /// Which of them the socket wants; None: all.
+    filter: Option<Box<NotificationFilter>>,
+    /// The last ones told, so that a repeated word is told once.
+    told: VecDeque<NotificationId>,
+    looking: Looking,
+}
+
+/// Whether the store is being asked for what waits.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Looking {
+    #[default]
+    No,
+    Yes,
+    /// Once more after that: something changed in between.
+    Again,
+}
+
+/// Whether a socket was told something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Yes,
+    /// Its dialect has no form for it, it is closing, or it does not want it.
+    No,
+}
+
+impl Notices {
+    fn takes(&self, notification: &Notification) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.takes(notification))
+    }
+
+    fn remember(&mut self, id: NotificationId) {
+        if self.told.len() >= limits::NOTIFICATIONS_REMEMBERED_MAX {
+            self.told.pop_front();
+        }
+        self.told.push_back(id);
+    }
+}
 
 impl Session {
-    /// From now on the socket hears what the filter takes.
+    // ---- asked by the client ----
+
+    /// From now on the socket hears what the filter takes, and at once what waits of it.
     pub(super) fn filter_notifications(
         &mut self,
         reference: Option<ClientRef>,
         filter: NotificationFilter,
-        _: &mut Context<Self>,
+        ctx: &mut Context<Self>,
     ) {
-        self.filter = Some(Box::new(filter));
+        self.notices.filter = Some(Box::new(filter));
         self.done(reference);
+        self.look_for_waiting(ctx);
     }
 
     /// Keeps that a notification was read, and tells the user's other sockets.
-    pub(super) fn read_notification(&mut self, reference: Option<ClientRef>, _: &str, _: &mut Context<Self>) {
-        self.done(reference);
+    pub(super) fn read_notification(&mut self, reference: Option<ClientRef>, id: &str, ctx: &mut Context<Self>) {
+        let Ok(id) = id.parse::<NotificationId>() else {
+            return self.refuse(reference, no_such_notification());
+        };
+        let (store, user) = (self.worker.node.store.clone(), self.user.id.clone());
+        let marked = async move { store.read_notification(&user, id).await };
+        self.hold(marked, ctx, move |marked, session, _| match marked {
+            Ok(Some(mark)) => {
+                if mark == ReadMark::New {
+                    session.tell_other_sockets(Personal::NotificationRead { user: session.user.id.clone(), id });
+                }
+                session.done(reference);
+            }
+            Ok(None) => session.refuse(reference, no_such_notification()),
+            Err(error) => session.refuse(reference, store_refusal(&error)),
+        });
     }
 
-    /// News for the user, if this socket wants them.
-    pub(super) fn hear_news(&mut self, news: Arc<Personal>) {
-        let wanted = match (&*news, &self.filter) {
-            (Personal::Notified { notification, .. }, Some(filter)) => filter.takes(notification),
-            (Personal::Notified { .. }, None)
-            | (Personal::NotificationRead { .. } | Personal::Answer(_) | Personal::Upload(_), _) => true,
-        };
-        if wanted {
-            self.reply(&Reply::Personal(news));
+    fn tell_other_sockets(&self, what: Personal) {
+        let tell = ToUser { user: self.user.id.clone(), what: Arc::new(what), but: Some(self.outbox.key) };
+        if self.worker.node.registry.try_send(tell).is_err() {
+            log::warn!("event=news_lost user={} why=registry_full", self.user.id);
         }
     }
+
+    // ---- told to the client ----
+
+    /// News for the user, if this socket wants them.
+    pub(super) fn hear_news(&mut self, news: Arc<Personal>, ctx: &mut Context<Self>) {
+        match &*news {
+            Personal::Notified { notification, .. } => {
+                let notification = notification.clone();
+                if self.notices.takes(&notification) && self.tell_once(&notification, news) == Told::Yes {
+                    self.forget_waiting(notification.id, ctx);
+                }
+            }
+            Personal::NotificationUpdated { notification, .. } if !self.notices.takes(notification) => {}
+            Personal::NotificationUpdated { .. }
+            | Personal::NotificationRead { .. }
+            | Personal::NotificationDeleted { .. }
+            | Personal::AllNotificationsRead { .. }
+            | Personal::Answer(_)
+            | Personal::Upload(_) => self.reply(&Reply::Personal(news)),
+        }
+    }
+
+    fn tell_once(&mut self, notification: &Notification, news: Arc<Personal>) -> Told {
+        if self.notices.told.contains(&notification.id) {
+            return Told::Yes;
+        }
+        let Some(frame) = reply_frame(self.outbox.dialect, &Reply::Personal(news)) else { return Told::No };
+        self.outbox.push(frame, self.worker.now());
+        if !self.outbox.is_open() {
+            return Told::No;
+        }
+        self.notices.remember(notification.id);
+        Told::Yes
+    }
+
+    /// It has been heard, so it waits no more. Should that get lost, the next socket hears it once more.
+    fn forget_waiting(&self, id: NotificationId, ctx: &mut Context<Self>) {
+        let store = self.worker.node.store.clone();
+        let forgotten = async move {
+            if let Err(error) = store.notification_told(id).await {
+                log::warn!("event=notification_still_waits id={id} why=\"{error}\"");
+            }
+        };
+        ctx.spawn(forgotten.into_actor(self));
+    }
+
+    // ---- what waits ----
+
+    /// Asks whether anything waits for the user, and tells it.
+    pub(super) fn look_for_waiting(&mut self, ctx: &mut Context<Self>) {
+        if self.notices.looking != Looking::No {
+            self.notices.looking = Looking::Again;
+            return;
+        }
+        self.notices.looking = Looking::Yes;
+        let (store, user) = (self.worker.node.store.clone(), self.user.id.clone());
+        let asked = async move { store.notifications_wait(&user).await };
+        ctx.spawn(asked.into_actor(self).map(|waits, session, ctx| match waits {
+            Ok(true) => session.take_in_hand(ctx),
+            Ok(false) => session.stop_looking(ctx),
+            Err(error) => {
+                log::warn!("event=notifications_not_read user={} why=\"{error}\"", session.user.id);
+                session.stop_looking(ctx);
+            }
+        }));
+    }
+
+    fn stop_looking(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::take(&mut self.notices.looking) == Looking::Again && self.outbox.is_open() {
+            self.look_for_waiting(ctx);
+        }
+    }
+
+    fn take_in_hand(&mut self, ctx: &mut Context<Self>) {
+        if !self.outbox.is_open() {
+            return self.stop_looking(ctx);
+        }
+        let (node, user) = (self.worker.node.clone(), self.user.id.clone());
+        let filter = self.notices.filter.clone();
+        let until = node.clock.now().plus_ms(limits::NOTIFICATION_LEASE.as_millis() as i64);
+        let leased = async move { node.store.lease_notifications(&user, filter.as_deref(), until).await };
+        ctx.spawn(leased.into_actor(self).map(|leased, session, ctx| match leased {
+            Ok(leased) if leased.is_empty() => session.stop_looking(ctx),
+            Ok(leased) => session.tell_leased(leased, ctx),
+            Err(error) => {
+                log::warn!("event=notifications_not_read user={} why=\"{error}\"", session.user.id);
+                session.stop_looking(ctx);
+            }
+        }));
+    }
+
+    fn tell_leased(&mut self, leased: Vec<StoredNotification>, ctx: &mut Context<Self>) {
+        let mut untold = Vec::new();
+        for StoredNotification { user, notification, .. } in leased {
+            let news = Arc::new(Personal::Notified { user, notification: notification.clone() });
+            match self.tell_once(&notification, news) {
+                Told::Yes => self.forget_waiting(notification.id, ctx),
+                Told::No => untold.push(notification.id),
+            }
+        }
+        // the pump had its turn before this future: it must write what was said here
+        self.outbox.wake();
+        if untold.is_empty() {
+            return self.take_more(ctx);
+        }
+        let store = self.worker.node.store.clone();
+        let returned = async move { store.return_notifications(&untold).await };
+        ctx.spawn(returned.into_actor(self).map(|returned, session, _| {
+            session.notices.looking = Looking::No;
+            if let Err(error) = returned {
+                log::warn!("event=notifications_not_returned user={} why=\"{error}\"", session.user.id);
+            }
+        }));
+    }
+
+    /// The next ones, when the socket has taken these.
+    fn take_more(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_later(limits::NOTIFICATIONS_PACE, |session, ctx| {
+            if session.outbox.is_open() && session.outbox.owed_bytes() > 0 {
+                return session.take_more(ctx);
+            }
+            session.take_in_hand(ctx);
+        });
+    }
+}
+
+/// Words may have been lost: what was among them waits in the store.
+impl Handler<NewsMissed> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: NewsMissed, ctx: &mut Self::Context) {
+        if self.rooms.bound().is_some() || self.notices.filter.is_some() {
+            self.look_for_waiting(ctx);
+        }
+    }
+}
+
+fn no_such_notification() -> Refusal {
+    Refusal::new(ErrorCode::NotFound, "You have no notification of that id; take one from a list of yours")
 }

@@ -261,3 +261,30 @@ fn a_block_from_elsewhere_lasts_until_its_moment() {
     assert_eq!(rate.blocked_for(at(90_499)), Some(1), "a shorter one does not shorten it");
     assert_eq!(rate.blocked_for(at(90_500)), None);
 }
+
+#[test]
+fn a_reckoning_says_what_is_used_and_a_lifted_block_counts_anew() {
+    let limits = RateLimits {
+        requests_per_minute: 3,
+        requests_per_hour: 0,
+        ephemeral_per_second: 0,
+        edits_per_second: 0,
+        block_ms: 900_000,
+    };
+    let now = Timestamp::from_unix_seconds(1_700_000_000);
+    let mut rate = UserRate::new(now);
+    assert_eq!(rate.reckoning(now), Reckoning::default());
+    for _ in 0..5 {
+        rate.charge(Charge::Request, &limits, now);
+    }
+    assert_eq!(rate.reckoning(now), Reckoning { minute: 3, hour: 0, refusals: 2, block_left_ms: 0 });
+    for _ in 0..9 {
+        rate.charge(Charge::Request, &limits, now);
+    }
+    let blocked = rate.reckoning(now.plus_ms(1_000));
+    assert_eq!(blocked, Reckoning { minute: 3, hour: 0, refusals: 0, block_left_ms: 899_000 });
+    rate.lift();
+    assert!(matches!(rate.charge(Charge::Request, &limits, now.plus_ms(2_000)), Verdict::Refused { .. }));
+    assert_eq!(rate.reckoning(now.plus_ms(2_000)).refusals, 1);
+    assert_eq!(rate.reckoning(now.plus_ms(70_000)), Reckoning::default());
+}

@@ -5,6 +5,8 @@ use crate::{
     core::{
         command::{RawJson, SignalKind, Typing},
         event::{Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
+        notification::Notification,
+        personal::Personal,
         profile::Author,
     },
     dialects::{Encoded, json::Object},
@@ -102,10 +104,40 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
             .text("type", "server_restarting")
             .integer("reconnect_in_ms", i64::try_from(*reconnect_in_ms).unwrap_or(i64::MAX))
             .plain("timestamp", at),
-        Reply::VersionConflict { .. } | Reply::Personal(_) => return Encoded::Nothing,
+        Reply::Personal(news) => match &**news {
+            Personal::Notified { notification, .. } => notified(object, notification),
+            // old clients would take these for something new
+            Personal::NotificationUpdated { .. }
+            | Personal::NotificationRead { .. }
+            | Personal::NotificationDeleted { .. }
+            | Personal::AllNotificationsRead { .. }
+            | Personal::Answer(_)
+            | Personal::Upload(_) => return Encoded::Nothing,
+        },
+        Reply::VersionConflict { .. } => return Encoded::Nothing,
     }
     .end();
     Encoded::Text
+}
+
+/// In the form of an administrator's word, with the notification as what was written.
+fn notified<'a>(object: Object<'a>, notification: &Notification) -> Object<'a> {
+    object
+        .text("type", "notification")
+        .object("data", |object| notification_data(object, notification))
+        .plain("timestamp", notification.created_at)
+}
+
+fn notification_data<'a>(object: Object<'a>, notification: &Notification) -> Object<'a> {
+    object
+        .plain("id", notification.id)
+        .text("title", &notification.title)
+        .text("message", &notification.message)
+        .text("category", &notification.category)
+        .text("priority", notification.priority.name())
+        .maybe(notification.module.as_deref(), |object, module| object.text("module_name", module))
+        .maybe(notification.data.as_ref(), |object, data| object.raw("data", data))
+        .plain("created_at", notification.created_at)
 }
 
 fn message<'a>(

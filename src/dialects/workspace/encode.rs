@@ -19,7 +19,7 @@ use crate::{
     },
     dialects::{Encoded, json::Object, workspace::announced},
     error::{ErrorCode, Refusal},
-    ids::{EventId, RoomName, Seq, SheetId, Timestamp, UserId},
+    ids::{EventId, NotificationId, RoomName, Seq, SheetId, Timestamp, UserId},
 };
 
 /// Appends what everybody in the room is told. An object writes nothing before its first field, so what has no form
@@ -238,22 +238,34 @@ fn current<'a>(object: Object<'a>, conflict: &CellConflict) -> Object<'a> {
 
 fn personal<'a>(object: Object<'a>, news: &Personal) -> Object<'a> {
     match news {
-        Personal::Notified { user, notification } => notified(object, user, notification),
-        Personal::NotificationRead { user, id } => object
+        Personal::Notified { user, notification } => notified(object, "notification_created", user, notification),
+        Personal::NotificationUpdated { user, notification } => {
+            notified(object, "notification_updated", user, notification)
+        }
+        Personal::NotificationRead { user, id } => notification_gone(object, "notification_read", user, *id),
+        Personal::NotificationDeleted { user, id } => notification_gone(object, "notification_deleted", user, *id),
+        Personal::AllNotificationsRead { user } => object
             .text("type", "notification_event")
-            .text("event_type", "notification_read")
-            .object("notification", |object| object.plain("id", id))
-            .plain("notification_id", id)
+            .text("event_type", "all_notifications_read")
             .text("user_id", user.as_str()),
         Personal::Answer(answer) => self::answer(object, answer),
         Personal::Upload(upload) => self::upload(object, upload),
     }
 }
 
-fn notified<'a>(object: Object<'a>, user: &UserId, notification: &Notification) -> Object<'a> {
+fn notification_gone<'a>(object: Object<'a>, event: &str, user: &UserId, id: NotificationId) -> Object<'a> {
     object
         .text("type", "notification_event")
-        .text("event_type", "notification_created")
+        .text("event_type", event)
+        .object("notification", |object| object.plain("id", id))
+        .plain("notification_id", id)
+        .text("user_id", user.as_str())
+}
+
+fn notified<'a>(object: Object<'a>, event: &str, user: &UserId, notification: &Notification) -> Object<'a> {
+    object
+        .text("type", "notification_event")
+        .text("event_type", event)
         .object("notification", |object| {
             let object = object
                 .plain("id", notification.id)

@@ -2,10 +2,14 @@
 //! gives the connection, the tables and `write_transaction!`. What a unique key names is read by `get_result`: `first`
 //! binds its limit, and SQLite plans a statement with such a limit anew at every call.
 
+pub mod blocks;
 pub mod groups;
 pub mod log;
+pub mod notification_queue;
+pub mod notifications;
 pub mod offline;
 pub mod open_rooms;
+pub mod room_members;
 pub mod rooms;
 pub mod sheets;
 pub mod tokens;

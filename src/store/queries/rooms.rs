@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use diesel::prelude::*;
+use diesel::{dsl::count_star, prelude::*};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::{
     Connection,
     groups::group_role,
-    schema::{group_members, room_events, room_members, rooms},
+    schema::{group_members, room_events, room_members, rooms, sheets},
     strange, user_id,
 };
 use crate::{
@@ -257,14 +257,27 @@ pub async fn activity(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec
         let rows = rooms::table
             .left_join(room_events::table.on(last))
             .filter(rooms::id.eq_any(some.iter().map(|id| Id(id.0))))
-            .select((rooms::id, rooms::name, rooms::seq, room_events::created_at.nullable()))
-            .load::<(Id, String, i64, Option<Moment>)>(connection)
+            .select((rooms::id, rooms::kind, rooms::key, rooms::name, rooms::seq, room_events::created_at.nullable()))
+            .load::<(Id, String, String, String, i64, Option<Moment>)>(connection)
             .await?;
-        activity.extend(rows.into_iter().map(|(Id(id), name, events, last_at)| RoomActivity {
+        let since = now().plus_ms(-(limits::SHEET_ACTIVE.as_millis() as i64));
+        let sheets: HashMap<Uuid, i64> = sheets::table
+            .filter(sheets::room_id.eq_any(some.iter().map(|id| Id(id.0))))
+            .filter(sheets::updated_at.ge(Moment(since)))
+            .group_by(sheets::room_id)
+            .select((sheets::room_id, count_star()))
+            .load::<(Id, i64)>(connection)
+            .await?
+            .into_iter()
+            .map(|(Id(room), count)| (room, count))
+            .collect();
+        activity.extend(rows.into_iter().map(|(Id(id), kind, key, name, events, last_at)| RoomActivity {
             room: RoomId(id),
             name,
             events,
             last_at: last_at.map(|moment| moment.0),
+            open: (kind == OPEN).then(|| RoomName::new(key).ok()).flatten(),
+            active_sheets: sheets.get(&id).copied().unwrap_or_default(),
         }));
     }
     Ok(activity)

@@ -190,13 +190,6 @@ pub async fn by_ids(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<P
     Ok(profiles)
 }
 
-/// Never makes a block shorter.
-pub async fn block(connection: &mut Connection, id: &UserId, until: Timestamp) -> Result<bool, StoreError> {
-    let user = users::table.find(id.as_str()).filter(users::blocked_until.lt(Moment(until)));
-    let longer = diesel::update(user).set(users::blocked_until.eq(Moment(until))).execute(connection).await?;
-    Ok(longer > 0)
-}
-
 /// Two queries: the users, and all their memberships.
 pub async fn standings(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<Standing>, StoreError> {
     let mut standings = Vec::with_capacity(ids.len());

@@ -184,7 +184,11 @@ fn lost(unread: Unread) -> Lost {
 fn belongs(room: RoomId, word: &RoomWord) -> bool {
     match word {
         RoomWord::Event(broadcast) => broadcast.event.room.id == room,
-        RoomWord::Members(_) | RoomWord::Expel { .. } | RoomWord::Cursors(_) | RoomWord::Attending(_) => true,
+        RoomWord::Members(_)
+        | RoomWord::Expel { .. }
+        | RoomWord::KeepOnly { .. }
+        | RoomWord::Cursors(_)
+        | RoomWord::Attending(_) => true,
     }
 }
 

@@ -1,0 +1,2 @@
+DROP TABLE notification_queue;
+DROP TABLE notifications;

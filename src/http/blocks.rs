@@ -1,0 +1,170 @@
+//! `/api/v1/ws/blocks` and what belongs to it: who is shut out for going on after refusals, how a user stands with the
+//! limits, and the way back in.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::{
+    ApiError, Site,
+    extract::{AuthUser, user_id},
+    fields::query_number,
+    resource, to_the_end,
+};
+use crate::{
+    auth::{policy::Action, tokens::query_value},
+    ids::{Timestamp, UserId},
+    limits,
+};
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/api/v1/ws/blocks", "GET").route(web::get().to(blocks)))
+        .service(resource("/api/v1/ws/users/{user}/limits", "GET").route(web::get().to(standing)))
+        .service(resource("/api/v1/ws/users/{user}/block", "DELETE").route(web::delete().to(lift)));
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct BlockPageJson {
+    blocks: Vec<BlockJson>,
+    has_more: bool,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct BlockJson {
+    user_id: String,
+    username: String,
+    blocked_until: String,
+    /// Seconds left.
+    retry_after: i64,
+}
+
+/// Who is blocked.
+#[utoipa::path(
+    get,
+    path = "/api/v1/ws/blocks",
+    tag = "administration",
+    params(
+        ("after" = Option<String>, Query, description = "the id of the last user of the page before"),
+        ("limit" = Option<i64>, Query, description = "up to 100"),
+    ),
+    responses(
+        (status = 200, description = "Those who are blocked at this moment, by their ids", body = BlockPageJson),
+        (status = 400, description = "A parameter is wrong; the sentence names it"),
+        (status = 403, description = "For administrators only"),
+    )
+)]
+pub(super) async fn blocks(
+    site: web::Data<Site>,
+    user: AuthUser,
+    request: HttpRequest,
+) -> Result<web::Json<BlockPageJson>, ApiError> {
+    user.may(Action::Administer)?;
+    let query = request.query_string();
+    let limit = match query_value(query, "limit") {
+        None => limits::PAGE_BLOCKS_MAX,
+        Some(text) => query_number(&text, "limit", 1..=i64::MAX)?.min(limits::PAGE_BLOCKS_MAX),
+    };
+    let after = query_value(query, "after").filter(|text| !text.is_empty());
+    let wrong = |_| ApiError::field("after", "must be the id of a user");
+    let after = after.map(|text| UserId::new(&*text).map_err(wrong)).transpose()?;
+    let mut blocked = site.store.blocked_users(after, limit + 1).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = blocked.len() > limit;
+    blocked.truncate(limit);
+    let now = site.clock.now();
+    let blocks = blocked.into_iter().map(|blocked| BlockJson {
+        user_id: blocked.id.to_string(),
+        username: blocked.username,
+        blocked_until: blocked.until.to_string(),
+        retry_after: seconds_until(blocked.until, now),
+    });
+    Ok(web::Json(BlockPageJson { blocks: blocks.collect(), has_more }))
+}
+
+/// Rounded up, so that the promise is kept.
+fn seconds_until(until: Timestamp, now: Timestamp) -> i64 {
+    until.unix_ms.saturating_sub(now.unix_ms).max(0).saturating_add(999) / 1_000
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct StandingJson {
+    user_id: String,
+    requests_last_minute: u32,
+    requests_last_hour: u32,
+    /// 0: no limit.
+    requests_per_minute: u32,
+    requests_per_hour: u32,
+    /// Refusals that count towards a block, which the next one after `refusals_before_block` brings.
+    refusals: u32,
+    refusals_before_block: u32,
+    blocked_until: Option<String>,
+    /// Seconds left of a block.
+    retry_after: Option<i64>,
+}
+
+/// How a user stands with the rate limits, on all nodes.
+#[utoipa::path(
+    get,
+    path = "/api/v1/ws/users/{user_id}/limits",
+    tag = "administration",
+    params(("user_id" = String, Path, description = "Who")),
+    responses(
+        (status = 200, description = "What was used, and what there is", body = StandingJson),
+        (status = 403, description = "For administrators only"),
+        (status = 404, description = "No such user"),
+    )
+)]
+pub(super) async fn standing(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+) -> Result<web::Json<StandingJson>, ApiError> {
+    user.may(Action::Administer)?;
+    let profile = site.store.user(&user_id(&path)?).await?.ok_or_else(ApiError::no_such_user)?;
+    let reckoning = site.gateway.limits_of(profile.id.clone()).await;
+    let (now, rates) = (site.clock.now(), site.gateway.rates());
+    // a block is known to the store and to nodes that have met the user
+    let until = now.plus_ms(i64::from(reckoning.block_left_ms)).max(profile.blocked_until);
+    let blocked = Some(until).filter(|until| *until > now);
+    Ok(web::Json(StandingJson {
+        user_id: profile.id.to_string(),
+        requests_last_minute: reckoning.minute,
+        requests_last_hour: reckoning.hour,
+        requests_per_minute: rates.requests_per_minute,
+        requests_per_hour: rates.requests_per_hour,
+        refusals: reckoning.refusals,
+        refusals_before_block: limits::REFUSALS_BEFORE_BLOCK,
+        blocked_until: blocked.map(|until| until.to_string()),
+        retry_after: blocked.map(|until| seconds_until(until, now)),
+    }))
+}
+
+/// Ends a user's block.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/ws/users/{user_id}/block",
+    tag = "administration",
+    params(("user_id" = String, Path, description = "Whose")),
+    responses(
+        (status = 204, description = "The user is not blocked on any node, and refusals count anew"),
+        (status = 403, description = "For administrators only"),
+        (status = 404, description = "No such user"),
+    )
+)]
+pub(super) async fn lift(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    user.may(Action::Administer)?;
+    let profile = site.store.user(&user_id(&path)?).await?.ok_or_else(ApiError::no_such_user)?;
+    to_the_end(async move {
+        let at = site.clock.now();
+        site.store.lift_block(&profile.id, at).await?;
+        log::info!("event=block_lifted user={} by={}", profile.id, user.id());
+        // a block that could not be stored is lifted, too
+        site.gateway.lift_block(profile.id, at).await;
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
+}

@@ -1,0 +1,444 @@
+//! `/api/v1/notifications`: a user's own, and `/api/v1/ws/broadcast/notification`, by which administrators send them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{
+    ApiError, Site,
+    extract::{AuthUser, Body, user_id},
+    fields::{Fields, query_number},
+    resource, to_the_end,
+};
+use crate::{
+    auth::{policy::Action, tokens::query_value},
+    core::{notification::Priority, personal::Personal},
+    error::ErrorCode,
+    ids::{NotificationId, UserId},
+    limits,
+    store::{NewNotification, NotificationQuery, NotificationStatus, ReadMark, StoreError, StoredNotification},
+};
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/api/v1/ws/broadcast/notification", "POST").route(web::post().to(send)))
+        .service(resource("/api/v1/notifications", "GET").route(web::get().to(list)))
+        .service(resource("/api/v1/notifications/unread", "GET").route(web::get().to(unread)))
+        .service(resource("/api/v1/notifications/read-all", "POST").route(web::post().to(read_all)))
+        .service(resource("/api/v1/notifications/{notification}", "DELETE").route(web::delete().to(dismiss)))
+        .service(resource("/api/v1/notifications/{notification}/read", "POST").route(web::post().to(read)));
+}
+
+/// A notification as its user sees it. `updated_at` is when its status, or what it says, changed last.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct NotificationJson {
+    id: String,
+    user_id: String,
+    r#type: String,
+    title: String,
+    message: String,
+    category: String,
+    priority: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    module_name: Option<String>,
+    /// What else its sender gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    data: Option<Box<RawValue>>,
+    status: &'static str,
+    created_at: String,
+    updated_at: String,
+    expires_at: Option<String>,
+}
+
+impl From<StoredNotification> for NotificationJson {
+    fn from(stored: StoredNotification) -> NotificationJson {
+        let notification = stored.notification;
+        let data = notification.data.as_ref().and_then(|data| RawValue::from_string(data.as_str().to_owned()).ok());
+        NotificationJson {
+            id: notification.id.to_string(),
+            user_id: stored.user.to_string(),
+            r#type: stored.kind,
+            title: notification.title.to_string(),
+            message: notification.message.to_string(),
+            category: notification.category.to_string(),
+            priority: notification.priority.name(),
+            module_name: notification.module.as_deref().map(str::to_owned),
+            data,
+            status: stored.status.name(),
+            created_at: notification.created_at.to_string(),
+            updated_at: stored.updated_at.to_string(),
+            expires_at: stored.expires_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+// ---- a user's own ----
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct NotificationPageJson {
+    notifications: Vec<NotificationJson>,
+    has_more: bool,
+    unread_count: i64,
+}
+
+/// A page of your own notifications, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/notifications",
+    tag = "notifications",
+    params(
+        ("status" = Option<String>, Query, description = "`unread`, `read` or `dismissed`; without it, the first two"),
+        ("unread" = Option<bool>, Query, description = "`true` for `status=unread`"),
+        ("category" = Option<String>, Query, description = "those of that category"),
+        ("priority" = Option<String>, Query, description = "`low`, `normal`, `high` or `critical`"),
+        ("before" = Option<String>, Query, description = "the id of a notification: older ones"),
+        ("limit" = Option<i64>, Query, description = "up to 100; 50 without it"),
+    ),
+    responses(
+        (status = 200, description = "The page", body = NotificationPageJson),
+        (status = 400, description = "A parameter is wrong; the sentence names it"),
+    )
+)]
+pub(super) async fn list(
+    site: web::Data<Site>,
+    user: AuthUser,
+    request: HttpRequest,
+) -> Result<web::Json<NotificationPageJson>, ApiError> {
+    let query = request.query_string();
+    let limit = match query_value(query, "limit") {
+        None => limits::PAGE_NOTIFICATIONS_DEFAULT,
+        Some(text) => query_number(&text, "limit", 1..=i64::MAX)?.min(limits::PAGE_NOTIFICATIONS_MAX),
+    };
+    let wanted = wanted(query)?;
+    let mut found = site.store.notifications(user.id(), &wanted, limit + 1).await?;
+    let counts = site.store.unread_notifications(user.id()).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    Ok(web::Json(NotificationPageJson {
+        notifications: found.into_iter().map(NotificationJson::from).collect(),
+        has_more,
+        unread_count: counts.iter().map(|count| count.count).sum(),
+    }))
+}
+
+fn wanted(query: &str) -> Result<NotificationQuery, ApiError> {
+    let present = |name| query_value(query, name).filter(|text| !text.is_empty());
+    let status = present("status").map(|name| {
+        let wrong = || ApiError::field("status", "must be unread, read or dismissed");
+        NotificationStatus::from_name(&name).ok_or_else(wrong)
+    });
+    let unread = match present("unread").as_deref() {
+        None | Some("false") => None,
+        Some("true") => Some(NotificationStatus::Unread),
+        Some(_) => return Err(ApiError::field("unread", "must be true or false")),
+    };
+    let category = present("category").map(|name| {
+        let most = limits::FILTER_NAME_CHARS_MAX;
+        let short = name.chars().count() <= most && !name.contains('\0');
+        if short {
+            Ok(name.into_owned())
+        } else {
+            Err(ApiError::field("category", format!("must have 1 to {most} characters")))
+        }
+    });
+    let before = present("before")
+        .map(|text| text.parse().map_err(|_| ApiError::field("before", "must be the id of a notification")));
+    Ok(NotificationQuery {
+        status: status.transpose()?.or(unread),
+        category: category.transpose()?,
+        priority: present("priority").map(|name| priority(&name)).transpose()?,
+        before: before.transpose()?,
+    })
+}
+
+fn priority(name: &str) -> Result<Priority, ApiError> {
+    Priority::from_name(name).ok_or_else(|| ApiError::field("priority", "must be low, normal, high or critical"))
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct UnreadJson {
+    unread_count: i64,
+    by_priority: BTreeMap<&'static str, i64>,
+    by_category: BTreeMap<String, i64>,
+}
+
+/// How many of your own notifications are unread.
+#[utoipa::path(
+    get,
+    path = "/api/v1/notifications/unread",
+    tag = "notifications",
+    responses(
+        (status = 200, description = "The counts", body = UnreadJson),
+    )
+)]
+pub(super) async fn unread(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<UnreadJson>, ApiError> {
+    let counts = site.store.unread_notifications(user.id()).await?;
+    let mut answer = UnreadJson { unread_count: 0, by_priority: BTreeMap::new(), by_category: BTreeMap::new() };
+    for of in counts {
+        answer.unread_count += of.count;
+        *answer.by_priority.entry(of.priority.name()).or_default() += of.count;
+        *answer.by_category.entry(of.category).or_default() += of.count;
+    }
+    Ok(web::Json(answer))
+}
+
+/// Marks one of your own notifications as read.
+#[utoipa::path(
+    post,
+    path = "/api/v1/notifications/{notification_id}/read",
+    tag = "notifications",
+    params(("notification_id" = String, Path, description = "Which")),
+    responses(
+        (status = 204, description = "It is read, or was already"),
+        (status = 404, description = "You have no such notification"),
+    )
+)]
+pub(super) async fn read(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = notification_id(&path)?;
+    to_the_end(async move {
+        let mark = site.store.read_notification(user.id(), id).await?.ok_or_else(no_such_notification)?;
+        if mark == ReadMark::New {
+            let owner = user.id().clone();
+            site.gateway.tell(Personal::NotificationRead { user: owner.clone(), id }, owner).await;
+        }
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct ReadAllJson {
+    /// How many were unread.
+    read: usize,
+}
+
+/// Marks all of your own notifications as read.
+#[utoipa::path(
+    post,
+    path = "/api/v1/notifications/read-all",
+    tag = "notifications",
+    responses(
+        (status = 200, description = "How many were unread", body = ReadAllJson),
+    )
+)]
+pub(super) async fn read_all(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<ReadAllJson>, ApiError> {
+    to_the_end(async move {
+        let read = site.store.read_all_notifications(user.id()).await?;
+        if read > 0 {
+            let owner = user.id().clone();
+            site.gateway.tell(Personal::AllNotificationsRead { user: owner.clone() }, owner).await;
+        }
+        Ok(web::Json(ReadAllJson { read }))
+    })
+    .await
+}
+
+/// Puts one of your own notifications away.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/notifications/{notification_id}",
+    tag = "notifications",
+    params(("notification_id" = String, Path, description = "Which")),
+    responses(
+        (status = 204, description = "It is in no list any more but that of dismissed ones"),
+        (status = 404, description = "You have no such notification"),
+    )
+)]
+pub(super) async fn dismiss(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = notification_id(&path)?;
+    to_the_end(async move {
+        if !site.store.dismiss_notification(user.id(), id).await? {
+            return Err(no_such_notification());
+        }
+        let owner = user.id().clone();
+        site.gateway.tell(Personal::NotificationDeleted { user: owner.clone(), id }, owner).await;
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
+}
+
+fn notification_id(text: &str) -> Result<NotificationId, ApiError> {
+    text.parse().map_err(|_| no_such_notification())
+}
+
+fn no_such_notification() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "There is no such notification; take one from a list of them")
+}
+
+// ---- sent by administrators ----
+
+/// What happened to a notification.
+#[derive(Clone, Copy)]
+enum Happening {
+    Created,
+    Updated,
+    Deleted,
+}
+
+impl Happening {
+    fn from_query(query: &str) -> Result<Happening, ApiError> {
+        match query_value(query, "event_type").as_deref() {
+            None | Some("" | "notification_created") => Ok(Happening::Created),
+            Some("notification_updated") => Ok(Happening::Updated),
+            Some("notification_deleted") => Ok(Happening::Deleted),
+            Some(_) => {
+                let problem = "must be notification_created, notification_updated or notification_deleted";
+                Err(ApiError::field("event_type", problem))
+            }
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Happening::Created => "notification_created",
+            Happening::Updated => "notification_updated",
+            Happening::Deleted => "notification_deleted",
+        }
+    }
+}
+
+/// What an administrator sends. With `notification_created`, `user_id` says who is to know; without it, everybody who is
+/// online. The other two name one by `notification_id`.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
+pub(super) struct NotificationBody {
+    user_id: Option<String>,
+    notification_id: Option<String>,
+    title: String,
+    message: String,
+    category: String,
+    priority: Option<String>,
+    module_name: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    data: Option<()>,
+    expires_at: Option<String>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct SentJson {
+    event_type: &'static str,
+    /// The stored one; with several users, the one of the first.
+    notification: Option<NotificationJson>,
+    /// How many users it was for.
+    users: usize,
+    /// How many sockets they have, as far as the answering node knows.
+    sockets: usize,
+}
+
+/// Sends a notification to a user, or to everybody who is online.
+#[utoipa::path(
+    post,
+    path = "/api/v1/ws/broadcast/notification",
+    tag = "administration",
+    params(("event_type" = Option<String>, Query,
+        description = "`notification_created` (as without it), `notification_updated` or `notification_deleted`")),
+    request_body = NotificationBody,
+    responses(
+        (status = 200, description = "It is stored, and told to the sockets there are", body = SentJson),
+        (status = 400, description = "A field is missing or wrong; the sentence names it"),
+        (status = 403, description = "Not an administrator"),
+        (status = 404, description = "No such user or notification"),
+    )
+)]
+pub(super) async fn send(
+    site: web::Data<Site>,
+    user: AuthUser,
+    request: HttpRequest,
+    Body(fields): Body,
+) -> Result<web::Json<SentJson>, ApiError> {
+    user.may(Action::Administer)?;
+    let happening = Happening::from_query(request.query_string())?;
+    let by = user.id().clone();
+    to_the_end(async move {
+        let sent = match happening {
+            Happening::Created => create(&site, &fields).await?,
+            Happening::Updated => update(&site, &fields).await?,
+            Happening::Deleted => delete(&site, &fields).await?,
+        };
+        log::info!("event={} users={} sockets={} by={by}", happening.name(), sent.users, sent.sockets);
+        Ok(web::Json(sent))
+    })
+    .await
+}
+
+async fn create(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
+    let new = new_notification(fields)?;
+    let users = match fields.optional_line("user_id", 1..=limits::USER_ID_CHARS_MAX)? {
+        Some(id) => vec![known_user(site, &id).await?],
+        None => site.gateway.everyone_online(limits::NOTIFIED_USERS_MAX).await,
+    };
+    let stored = match site.store.create_notifications(&users, &new).await {
+        Err(StoreError::Missing) => return Err(ApiError::no_such_user()),
+        other => other?,
+    };
+    let (users, mut sockets) = (stored.len(), 0);
+    for one in &stored {
+        let news = Personal::Notified { user: one.user.clone(), notification: Arc::clone(&one.notification) };
+        sockets += site.gateway.tell(news, one.user.clone()).await;
+    }
+    let notification = stored.into_iter().next().map(NotificationJson::from);
+    Ok(SentJson { event_type: Happening::Created.name(), notification, users, sockets })
+}
+
+async fn update(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
+    let id = named(site, fields).await?.notification.id;
+    let new = new_notification(fields)?;
+    let stored = site.store.update_notification(id, &new).await?.ok_or_else(no_such_notification)?;
+    let news = Personal::NotificationUpdated { user: stored.user.clone(), notification: stored.notification.clone() };
+    let sockets = site.gateway.tell(news, stored.user.clone()).await;
+    Ok(SentJson { event_type: Happening::Updated.name(), notification: Some(stored.into()), users: 1, sockets })
+}
+
+async fn delete(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
+    let mut stored = named(site, fields).await?;
+    let (user, id) = (stored.user.clone(), stored.notification.id);
+    if !site.store.dismiss_notification(&user, id).await? {
+        return Err(no_such_notification());
+    }
+    stored.status = NotificationStatus::Dismissed;
+    let sockets = site.gateway.tell(Personal::NotificationDeleted { user: user.clone(), id }, user).await;
+    Ok(SentJson { event_type: Happening::Deleted.name(), notification: Some(stored.into()), users: 1, sockets })
+}
+
+/// The one that `notification_id` names; a `user_id` beside it has to be its user's.
+async fn named(site: &Site, fields: &Fields) -> Result<StoredNotification, ApiError> {
+    let id = notification_id(&fields.line("notification_id", 1..=limits::CLIENT_NAME_CHARS_MAX)?)?;
+    let of = fields.optional_line("user_id", 1..=limits::USER_ID_CHARS_MAX)?;
+    let stored = site.store.notification(id).await?;
+    let theirs = stored.filter(|stored| of.is_none_or(|of| of == stored.user.as_str()));
+    theirs.ok_or_else(no_such_notification)
+}
+
+async fn known_user(site: &Site, id: &str) -> Result<UserId, ApiError> {
+    let id = user_id(id)?;
+    site.store.user(&id).await?.map(|profile| profile.id).ok_or_else(ApiError::no_such_user)
+}
+
+fn new_notification(fields: &Fields) -> Result<NewNotification, ApiError> {
+    let name = 1..=limits::FILTER_NAME_CHARS_MAX;
+    let message = fields.optional_lines("message", limits::NOTIFICATION_MESSAGE_CHARS_MAX)?;
+    Ok(NewNotification {
+        title: fields.line("title", 1..=limits::NOTIFICATION_TITLE_CHARS_MAX)?.into(),
+        message: message.ok_or_else(|| ApiError::field("message", "is missing; send it as a text"))?.into(),
+        category: fields.line("category", name.clone())?.into(),
+        priority: match fields.optional_line("priority", 1..=16)? {
+            None => Priority::default(),
+            Some(name) => priority(&name)?,
+        },
+        module: fields.optional_line("module_name", name)?.map(Into::into),
+        data: fields.optional_object("data", limits::NOTIFICATION_DATA_BYTES_MAX)?,
+        expires_at: fields.optional_moment("expires_at")?,
+    })
+}

@@ -1,0 +1,363 @@
+//! `/api/v1/rooms`: open rooms as their owners see them. A room is named by its `room_id`, the free string that clients
+//! join it by, percent-encoded where it is part of a path.
+
+use std::collections::HashSet;
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use super::{
+    ApiError, Site,
+    extract::{AuthUser, Body, user_id},
+    fields::Fields,
+    resource, to_the_end,
+};
+use crate::{
+    auth::policy::Action,
+    core::profile::{Profile, Role},
+    error::ErrorCode,
+    ids::{RoomName, UserId},
+    limits,
+    store::{NewRoom, OpenRoom, RoomChange, RoomRole, StoreError, Visibility},
+};
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/api/v1/rooms", "POST").route(web::post().to(create)))
+        .service(
+            resource("/api/v1/rooms/{room}", "GET, PATCH").route(web::get().to(one)).route(web::patch().to(change)),
+        )
+        .service(
+            resource("/api/v1/rooms/{room}/members", "GET, POST")
+                .route(web::get().to(members))
+                .route(web::post().to(add_member)),
+        )
+        .service(resource("/api/v1/rooms/{room}/members/{user}", "DELETE").route(web::delete().to(remove_member)));
+}
+
+/// A room. `role` is what you are in it.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct OpenRoomJson {
+    room_id: String,
+    name: String,
+    visibility: &'static str,
+    /// How many users may be in; null: any number.
+    capacity: Option<u32>,
+    owner_id: Option<String>,
+    role: Option<&'static str>,
+    created_at: String,
+}
+
+impl From<OpenRoom> for OpenRoomJson {
+    fn from(room: OpenRoom) -> OpenRoomJson {
+        OpenRoomJson {
+            room_id: room.identity.scope.name().map(ToString::to_string).unwrap_or_default(),
+            name: room.title,
+            visibility: room.visibility.name(),
+            capacity: room.capacity,
+            owner_id: room.owner.map(|owner| owner.to_string()),
+            role: room.membership.map(RoomRole::name),
+            created_at: room.created_at.to_string(),
+        }
+    }
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct RoomMemberJson {
+    user_id: String,
+    username: String,
+    display_name: String,
+    role: &'static str,
+    online: bool,
+}
+
+/// What a new room is made of.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
+pub(super) struct NewRoomBody {
+    room_id: String,
+    /// `open` or `private`; open without it.
+    visibility: Option<String>,
+    name: Option<String>,
+    capacity: Option<u32>,
+}
+
+/// What is to change; what is absent stays.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
+pub(super) struct RoomChangeBody {
+    visibility: Option<String>,
+    name: Option<String>,
+    /// Null: any number.
+    capacity: Option<u32>,
+}
+
+/// Who is to be a member.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
+pub(super) struct RoomMemberBody {
+    user_id: String,
+}
+
+/// Makes a room ahead of its first visitor. You become its owner.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms",
+    tag = "rooms",
+    request_body = NewRoomBody,
+    responses(
+        (status = 201, description = "It is there", body = OpenRoomJson),
+        (status = 400, description = "A field is missing or wrong; the sentence names it"),
+        (status = 403, description = "The token is confined to other rooms"),
+        (status = 409, description = "There is a room of that name"),
+    )
+)]
+pub(super) async fn create(
+    site: web::Data<Site>,
+    user: AuthUser,
+    Body(fields): Body,
+) -> Result<HttpResponse, ApiError> {
+    let name = fields.line("room_id", 1..=limits::ROOM_NAME_CHARS_MAX)?;
+    let name = RoomName::new(name).map_err(|bad| ApiError::field("room_id", bad))?;
+    user.may(Action::NameRoom { name: &name })?;
+    let new = NewRoom {
+        title: title(&fields)?,
+        visibility: visibility(&fields)?.unwrap_or(Visibility::Open),
+        capacity: capacity(&fields)?,
+    };
+    let room = match site.store.make_room(&name, user.id(), &new).await {
+        Err(StoreError::Taken(_)) => {
+            return Err(ApiError::new(
+                ErrorCode::Conflict,
+                "There is a room of this room_id already; choose another one",
+            ));
+        }
+        other => other?,
+    };
+    log::info!("event=room_made room={} by={}", room.identity.id, user.id());
+    Ok(HttpResponse::Created().json(OpenRoomJson::from(room)))
+}
+
+/// A room that you may enter.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rooms/{room_id}",
+    tag = "rooms",
+    params(("room_id" = String, Path, description = "Its name, percent-encoded")),
+    responses(
+        (status = 200, description = "The room", body = OpenRoomJson),
+        (status = 403, description = "It is private, and you are not a member"),
+        (status = 404, description = "No such room"),
+    )
+)]
+pub(super) async fn one(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+) -> Result<web::Json<OpenRoomJson>, ApiError> {
+    Ok(web::Json(visible(&site, &user, &path).await?.into()))
+}
+
+/// Changes a room. Making it private sends those out who are not members.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/rooms/{room_id}",
+    tag = "rooms",
+    params(("room_id" = String, Path, description = "Its name, percent-encoded")),
+    request_body = RoomChangeBody,
+    responses(
+        (status = 200, description = "The room as it is now", body = OpenRoomJson),
+        (status = 400, description = "A field is wrong; the sentence names it"),
+        (status = 403, description = "Neither its owner nor an administrator"),
+        (status = 404, description = "No such room"),
+    )
+)]
+pub(super) async fn change(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    Body(fields): Body,
+) -> Result<web::Json<OpenRoomJson>, ApiError> {
+    let room = managed(&site, &user, &path).await?;
+    let change = RoomChange {
+        title: title(&fields)?,
+        visibility: visibility(&fields)?,
+        capacity: if fields.has("capacity") { Some(capacity(&fields)?) } else { None },
+    };
+    to_the_end(async move {
+        site.store.change_room(room.identity.id, &change).await?;
+        log::info!("event=room_changed room={} by={}", room.identity.id, user.id());
+        if change.visibility == Some(Visibility::Private) {
+            let members = site.store.room_members(room.identity.id).await?;
+            let staying = members.into_iter().map(|(member, _)| member.id).collect();
+            site.gateway.keep_only(room.identity.id, staying).await;
+        }
+        let OpenRoom { title, visibility, capacity, .. } = room;
+        let changed = OpenRoom {
+            title: change.title.unwrap_or(title),
+            visibility: change.visibility.unwrap_or(visibility),
+            capacity: change.capacity.unwrap_or(capacity),
+            ..room
+        };
+        Ok(web::Json(changed.into()))
+    })
+    .await
+}
+
+/// The members of a room that you may enter, its owner first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rooms/{room_id}/members",
+    tag = "rooms",
+    params(("room_id" = String, Path, description = "Its name, percent-encoded")),
+    responses(
+        (status = 200, description = "The members", body = Vec<RoomMemberJson>),
+        (status = 403, description = "It is private, and you are not a member"),
+        (status = 404, description = "No such room"),
+    )
+)]
+pub(super) async fn members(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+) -> Result<web::Json<Vec<RoomMemberJson>>, ApiError> {
+    let room = visible(&site, &user, &path).await?;
+    let members = site.store.room_members(room.identity.id).await?;
+    let ids = members.iter().map(|(profile, _)| profile.id.clone()).collect();
+    let online: HashSet<UserId> = site.gateway.online(ids).await.into_iter().collect();
+    let member = |(profile, role): (Profile, RoomRole)| member_json(&online, profile, role);
+    Ok(web::Json(members.into_iter().map(member).collect()))
+}
+
+fn member_json(online: &HashSet<UserId>, profile: Profile, role: RoomRole) -> RoomMemberJson {
+    RoomMemberJson {
+        online: online.contains(&profile.id),
+        user_id: profile.id.to_string(),
+        username: profile.username.to_string(),
+        display_name: profile.display_name,
+        role: role.name(),
+    }
+}
+
+/// Makes somebody a member.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rooms/{room_id}/members",
+    tag = "rooms",
+    params(("room_id" = String, Path, description = "Its name, percent-encoded")),
+    request_body = RoomMemberBody,
+    responses(
+        (status = 201, description = "The member", body = RoomMemberJson),
+        (status = 403, description = "Neither its owner nor an administrator"),
+        (status = 404, description = "No such room or user"),
+        (status = 409, description = "A member already"),
+    )
+)]
+pub(super) async fn add_member(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    Body(fields): Body,
+) -> Result<HttpResponse, ApiError> {
+    let room = managed(&site, &user, &path).await?;
+    let member = user_id(&fields.line("user_id", 1..=limits::USER_ID_CHARS_MAX)?)?;
+    let profile = site.store.user(&member).await?.ok_or_else(ApiError::no_such_user)?;
+    let already = || ApiError::new(ErrorCode::AlreadyMember, "This user is a member already");
+    if room.owner.as_ref() == Some(&member) {
+        return Err(already());
+    }
+    match site.store.add_room_member(room.identity.id, &member).await {
+        Ok(true) => {}
+        Ok(false) => return Err(already()),
+        Err(StoreError::Taken(_)) => {
+            let sentence = format!("A room has at most {} members; take somebody out first", limits::ROOM_MEMBERS_MAX);
+            return Err(ApiError::new(ErrorCode::Conflict, sentence));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    log::info!("event=room_member_added room={} user={member} by={}", room.identity.id, user.id());
+    let online = site.gateway.online(vec![member]).await.into_iter().collect();
+    Ok(HttpResponse::Created().json(member_json(&online, profile, RoomRole::Member)))
+}
+
+/// Takes a member out, or leaves. From a private room the user's sockets go at once.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/rooms/{room_id}/members/{user_id}",
+    tag = "rooms",
+    params(
+        ("room_id" = String, Path, description = "Its name, percent-encoded"),
+        ("user_id" = String, Path, description = "Who"),
+    ),
+    responses(
+        (status = 204, description = "No member any more"),
+        (status = 403, description = "Neither its owner nor an administrator"),
+        (status = 404, description = "No such room or member"),
+        (status = 409, description = "The owner stays"),
+    )
+)]
+pub(super) async fn remove_member(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, ApiError> {
+    let (name, member) = path.into_inner();
+    let member = user_id(&member)?;
+    let room =
+        if member == *user.id() { visible(&site, &user, &name).await? } else { managed(&site, &user, &name).await? };
+    if room.owner.as_ref() == Some(&member) {
+        return Err(ApiError::new(ErrorCode::Conflict, "The owner of a room can't be taken out of it"));
+    }
+    to_the_end(async move {
+        if !site.store.remove_room_member(room.identity.id, &member).await? {
+            return Err(ApiError::new(ErrorCode::NotFound, "This user is not a member of the room; check the id"));
+        }
+        log::info!("event=room_member_removed room={} user={member} by={}", room.identity.id, user.id());
+        if room.visibility == Visibility::Private {
+            site.gateway.leave_group(vec![room.identity.id], member).await;
+        }
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
+}
+
+/// The room, if there is one and the user may enter it; administrators see all.
+async fn visible(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
+    let room = named(site, user, name).await?;
+    if user.role != Role::Admin {
+        user.may(Action::EnterOpen { visibility: room.visibility, membership: room.membership })?;
+    }
+    Ok(room)
+}
+
+/// The room, if there is one and the user may change it.
+async fn managed(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
+    let room = named(site, user, name).await?;
+    user.may(Action::ManageRoom { membership: room.membership })?;
+    Ok(room)
+}
+
+async fn named(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
+    let name = RoomName::new(name).map_err(|_| no_such_room())?;
+    user.may(Action::NameRoom { name: &name })?;
+    site.store.open_room(&name, user.id()).await?.ok_or_else(no_such_room)
+}
+
+fn no_such_room() -> ApiError {
+    ApiError::new(ErrorCode::RoomNotFound, "There is no such room; check its room_id")
+}
+
+fn title(fields: &Fields) -> Result<Option<String>, ApiError> {
+    fields.optional_line("name", 1..=limits::ROOM_NAME_CHARS_MAX)
+}
+
+fn visibility(fields: &Fields) -> Result<Option<Visibility>, ApiError> {
+    let Some(name) = fields.optional_line("visibility", 1..=16)? else { return Ok(None) };
+    let wrong = || ApiError::field("visibility", "must be open or private");
+    Visibility::from_name(&name).map(Some).ok_or_else(wrong)
+}
+
+fn capacity(fields: &Fields) -> Result<Option<u32>, ApiError> {
+    let most = fields.optional_number("capacity", 1..=u64::from(limits::ROOM_CAPACITY_MAX))?;
+    Ok(most.and_then(|most| u32::try_from(most).ok()))
+}

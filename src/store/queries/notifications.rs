@@ -1,0 +1,353 @@
+//! Notifications. What the table has no column for is in `data`, which both databases look into with `->>`.
+
+use std::{collections::HashMap, sync::Arc};
+
+use diesel::{dsl::sql, expression::SqlLiteral, prelude::*, sql_types};
+use diesel_async::RunQueryDsl;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{
+    Connection,
+    notification_queue::enqueue,
+    schema::{notification_queue, notifications},
+    strange, user_id,
+};
+use crate::{
+    core::{
+        command::RawJson,
+        notification::{Notification, Priority},
+    },
+    ids::{NotificationId, UserId},
+    limits,
+    store::{
+        NewNotification, NotificationQuery, NotificationStatus, ReadMark, StoreError, StoredNotification, UnreadCount,
+        values::{Id, JsonText, Moment, now, storable, storable_json},
+    },
+};
+
+/// `notifications.type` of what is written here.
+const UPDATES: &str = "updates";
+
+type Columns = (
+    notifications::id,
+    notifications::user_id,
+    notifications::kind,
+    notifications::title,
+    notifications::message,
+    notifications::data,
+    notifications::status,
+    notifications::created_at,
+    notifications::updated_at,
+    notifications::expires_at,
+);
+
+/// What a [`NotificationRow`] is selected by.
+pub const COLUMNS: Columns = (
+    notifications::id,
+    notifications::user_id,
+    notifications::kind,
+    notifications::title,
+    notifications::message,
+    notifications::data,
+    notifications::status,
+    notifications::created_at,
+    notifications::updated_at,
+    notifications::expires_at,
+);
+
+/// A notification as stored.
+#[derive(Queryable)]
+pub struct NotificationRow {
+    id: Id,
+    user_id: String,
+    kind: String,
+    title: String,
+    message: String,
+    data: JsonText,
+    status: String,
+    created_at: Moment,
+    updated_at: Moment,
+    expires_at: Option<Moment>,
+}
+
+/// What is in `data`. Rows of other parts of the product have other fields there.
+#[derive(Serialize, Deserialize)]
+struct Details<'a> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    #[serde(default)]
+    priority: Priority,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    module_name: Option<String>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    data: Option<&'a RawValue>,
+}
+
+impl TryFrom<NotificationRow> for StoredNotification {
+    type Error = StoreError;
+
+    fn try_from(row: NotificationRow) -> Result<StoredNotification, StoreError> {
+        let JsonText(json) = &row.data;
+        let details: Details<'_> = serde_json::from_str(json).map_err(|_| strange("notification", json))?;
+        let notification = Notification {
+            id: NotificationId(row.id.0),
+            title: row.title.into(),
+            message: row.message.into(),
+            category: details.category.unwrap_or_else(|| row.kind.clone()).into(),
+            priority: details.priority,
+            module: details.module_name.map(Into::into),
+            data: details.data.map(|data| RawJson::from_parsed(data.get())),
+            created_at: row.created_at.0,
+        };
+        Ok(StoredNotification {
+            user: user_id(row.user_id)?,
+            kind: row.kind,
+            notification: Arc::new(notification),
+            status: NotificationStatus::from_name(&row.status).ok_or_else(|| strange("status", &row.status))?,
+            updated_at: row.updated_at.0,
+            expires_at: row.expires_at.map(|moment| moment.0),
+        })
+    }
+}
+
+fn details(new: &NewNotification) -> Result<JsonText, StoreError> {
+    let fault = |error: serde_json::Error| StoreError::Fault(error.to_string());
+    let data = new.data.as_ref().map(|data| storable_json(data.as_str()));
+    let data = data.as_deref().map(serde_json::from_str).transpose().map_err(fault)?;
+    let details = Details {
+        category: Some(storable(&new.category).into_owned()),
+        priority: new.priority,
+        module_name: new.module.as_deref().map(|module| storable(module).into_owned()),
+        data,
+    };
+    serde_json::to_string(&details).map(JsonText).map_err(fault)
+}
+
+/// The category in `data`.
+pub fn category() -> SqlLiteral<sql_types::Nullable<sql_types::Text>> {
+    sql("(data ->> 'category')")
+}
+
+/// The module in `data`.
+pub fn module_name() -> SqlLiteral<sql_types::Nullable<sql_types::Text>> {
+    sql("(data ->> 'module_name')")
+}
+
+/// The priority in `data`.
+pub fn priority() -> SqlLiteral<sql_types::Nullable<sql_types::Text>> {
+    sql("(data ->> 'priority')")
+}
+
+/// What has not expired at that moment.
+macro_rules! alive {
+    ($at:expr) => {
+        notifications::expires_at.is_null().or(notifications::expires_at.gt(Moment($at)))
+    };
+}
+pub(super) use alive;
+
+pub async fn create(
+    connection: &mut Connection,
+    users: &[UserId],
+    new: &NewNotification,
+) -> Result<Vec<StoredNotification>, StoreError> {
+    let (data, created_at) = (details(new)?, now());
+    write_transaction!(connection, async |connection| {
+        let mut stored = Vec::with_capacity(users.len());
+        for user in users {
+            let row = diesel::insert_into(notifications::table)
+                .values((
+                    notifications::id.eq(Id(NotificationId::generate().0)),
+                    notifications::user_id.eq(user.as_str()),
+                    notifications::kind.eq(UPDATES),
+                    notifications::title.eq(storable(&new.title).as_ref()),
+                    notifications::message.eq(storable(&new.message).as_ref()),
+                    notifications::data.eq(data.clone()),
+                    notifications::status.eq(NotificationStatus::Unread.name()),
+                    notifications::created_at.eq(Moment(created_at)),
+                    notifications::updated_at.eq(Moment(created_at)),
+                    notifications::expires_at.eq(new.expires_at.map(Moment)),
+                ))
+                .returning(COLUMNS)
+                .get_result::<NotificationRow>(connection)
+                .await?;
+            let one = StoredNotification::try_from(row)?;
+            enqueue(connection, user, &one.notification).await?;
+            trim(connection, user).await?;
+            stored.push(one);
+        }
+        Ok(stored)
+    })
+    .await
+}
+
+/// Drops the user's oldest beyond the bound, those that were read before those that were not.
+async fn trim(connection: &mut Connection, user: &UserId) -> Result<(), StoreError> {
+    let of_user = notifications::table.filter(notifications::user_id.eq(user.as_str()));
+    let kept = of_user.count().get_result::<i64>(connection).await?;
+    let excess = kept - limits::NOTIFICATIONS_PER_USER_MAX as i64;
+    if excess <= 0 {
+        return Ok(());
+    }
+    let oldest = of_user
+        .order((notifications::status.eq(NotificationStatus::Unread.name()), notifications::id))
+        .limit(excess)
+        .select(notifications::id)
+        .load::<Id>(connection)
+        .await?;
+    diesel::delete(notifications::table.filter(notifications::id.eq_any(oldest))).execute(connection).await?;
+    Ok(())
+}
+
+pub async fn update(
+    connection: &mut Connection,
+    id: NotificationId,
+    new: &NewNotification,
+) -> Result<Option<StoredNotification>, StoreError> {
+    let there = notifications::table.find(Id(id.0)).filter(notifications::is_active);
+    let row = diesel::update(there)
+        .set((
+            notifications::title.eq(storable(&new.title).as_ref()),
+            notifications::message.eq(storable(&new.message).as_ref()),
+            notifications::data.eq(details(new)?),
+            notifications::updated_at.eq(Moment(now())),
+            notifications::expires_at.eq(new.expires_at.map(Moment)),
+        ))
+        .returning(COLUMNS)
+        .get_result::<NotificationRow>(connection)
+        .await
+        .optional()?;
+    row.map(StoredNotification::try_from).transpose()
+}
+
+pub async fn by_id(connection: &mut Connection, id: NotificationId) -> Result<Option<StoredNotification>, StoreError> {
+    let found = notifications::table.find(Id(id.0)).filter(notifications::is_active);
+    let row = found.select(COLUMNS).get_result::<NotificationRow>(connection).await.optional()?;
+    row.map(StoredNotification::try_from).transpose()
+}
+
+pub async fn page(
+    connection: &mut Connection,
+    user: &UserId,
+    query: NotificationQuery,
+    limit: i64,
+) -> Result<Vec<StoredNotification>, StoreError> {
+    let of_user = notifications::table.filter(notifications::user_id.eq(user.as_str())).filter(alive!(now()));
+    let mut wanted = of_user.order(notifications::id.desc()).limit(limit).select(COLUMNS).into_boxed();
+    wanted = match query.status {
+        None => wanted.filter(notifications::is_active),
+        Some(status) => wanted.filter(notifications::status.eq(status.name())),
+    };
+    if let Some(before) = query.before {
+        wanted = wanted.filter(notifications::id.lt(Id(before.0)));
+    }
+    if let Some(text) = query.category {
+        wanted = wanted.filter(category().eq(text));
+    }
+    if let Some(level) = query.priority {
+        wanted = wanted.filter(priority().eq(level.name()));
+    }
+    let rows = wanted.load::<NotificationRow>(connection).await?;
+    rows.into_iter().map(StoredNotification::try_from).collect()
+}
+
+pub async fn unread(connection: &mut Connection, user: &UserId) -> Result<Vec<UnreadCount>, StoreError> {
+    let rows = notifications::table
+        .filter(notifications::user_id.eq(user.as_str()))
+        .filter(notifications::status.eq(NotificationStatus::Unread.name()))
+        .filter(alive!(now()))
+        .select((notifications::kind, category(), priority()))
+        .load::<(String, Option<String>, Option<String>)>(connection)
+        .await?;
+    let mut counts: HashMap<(String, Priority), i64> = HashMap::new();
+    for (kind, category, priority) in rows {
+        let priority = priority.as_deref().and_then(Priority::from_name).unwrap_or_default();
+        *counts.entry((category.unwrap_or(kind), priority)).or_default() += 1;
+    }
+    let count = |((category, priority), count)| UnreadCount { category, priority, count };
+    Ok(counts.into_iter().map(count).collect())
+}
+
+pub async fn mark_read(
+    connection: &mut Connection,
+    user: &UserId,
+    id: NotificationId,
+) -> Result<Option<ReadMark>, StoreError> {
+    write_transaction!(connection, async |connection| {
+        let there = notifications::table
+            .find(Id(id.0))
+            .filter(notifications::user_id.eq(user.as_str()))
+            .filter(notifications::is_active);
+        let unread = there.filter(notifications::status.eq(NotificationStatus::Unread.name()));
+        let changed = diesel::update(unread)
+            .set((
+                notifications::status.eq(NotificationStatus::Read.name()),
+                notifications::updated_at.eq(Moment(now())),
+            ))
+            .execute(connection)
+            .await?;
+        if changed > 0 {
+            diesel::delete(notification_queue::table.find(Id(id.0))).execute(connection).await?;
+            return Ok(Some(ReadMark::New));
+        }
+        let known = there.select(notifications::id).get_result::<Id>(connection).await.optional()?;
+        Ok(known.map(|_| ReadMark::Already))
+    })
+    .await
+}
+
+pub async fn mark_all_read(connection: &mut Connection, user: &UserId) -> Result<usize, StoreError> {
+    write_transaction!(connection, async |connection| {
+        let unread = notifications::table
+            .filter(notifications::user_id.eq(user.as_str()))
+            .filter(notifications::status.eq(NotificationStatus::Unread.name()));
+        let read = diesel::update(unread)
+            .set((
+                notifications::status.eq(NotificationStatus::Read.name()),
+                notifications::updated_at.eq(Moment(now())),
+            ))
+            .returning(notifications::id)
+            .get_results::<Id>(connection)
+            .await?;
+        let heard = notification_queue::table.filter(notification_queue::notification_id.eq_any(&read));
+        diesel::delete(heard).execute(connection).await?;
+        Ok(read.len())
+    })
+    .await
+}
+
+pub async fn dismiss(connection: &mut Connection, user: &UserId, id: NotificationId) -> Result<bool, StoreError> {
+    write_transaction!(connection, async |connection| {
+        let there = notifications::table
+            .find(Id(id.0))
+            .filter(notifications::user_id.eq(user.as_str()))
+            .filter(notifications::is_active);
+        let changed = diesel::update(there)
+            .set((
+                notifications::status.eq(NotificationStatus::Dismissed.name()),
+                notifications::is_active.eq(false),
+                notifications::updated_at.eq(Moment(now())),
+            ))
+            .execute(connection)
+            .await?;
+        diesel::delete(notification_queue::table.find(Id(id.0)).filter(notification_queue::user_id.eq(user.as_str())))
+            .execute(connection)
+            .await?;
+        Ok(changed > 0)
+    })
+    .await
+}
+
+pub async fn sweep(connection: &mut Connection) -> Result<usize, StoreError> {
+    let expired = notifications::table
+        .filter(notifications::expires_at.le(Moment(now())))
+        .limit(limits::NOTIFICATIONS_SWEPT_MAX)
+        .select(notifications::id)
+        .load::<Id>(connection)
+        .await?;
+    if expired.is_empty() {
+        return Ok(0);
+    }
+    Ok(diesel::delete(notifications::table.filter(notifications::id.eq_any(expired))).execute(connection).await?)
+}
