@@ -6,7 +6,7 @@ use super::{
     fanout::{Audience, Broadcast},
     messages::{
         Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, ExpelFrom, KnownNodes, Notify, Revoke,
-        SocketsOf, Statistics, SurveyRooms, WhoIsOnline,
+        SocketsOf, Statistics, SurveyRooms, TellUpload, WhoIsOnline,
     },
     node::{Node, StopCall, parse_connection_name},
 };
@@ -15,7 +15,9 @@ use crate::{
         command::RawJson,
         event::{Ephemeral, Event, EventBody, RoomIdentity},
         presence::Whereabouts,
+        profile::Author,
         roster::RoomInUse,
+        upload::Upload,
     },
     disconnect::Disconnect,
     ids::{NodeId, RoomId, Timestamp, UserId},
@@ -114,6 +116,13 @@ impl Gateway {
         self.node.registry.send(announce).timeout(ASK_TIMEOUT).await.is_ok()
     }
 
+    /// Tells the user's sockets, and the rooms that the user is in, how far an upload is. What is lost is not said again.
+    pub fn tell_upload(&self, user: Author, upload: Upload) {
+        if self.node.registry.try_send(TellUpload { user, upload, but: None }).is_err() {
+            log::warn!("event=upload_not_told why=registry_full");
+        }
+    }
+
     /// All nodes, this one first.
     pub async fn nodes(&self) -> Vec<NodeReport> {
         let known = self.node.cluster.send(KnownNodes).timeout(ASK_TIMEOUT).await.unwrap_or_default();
@@ -165,5 +174,10 @@ impl Gateway {
     /// Whether the node is being taken out.
     pub fn is_leaving(&self) -> bool {
         self.node.is_leaving()
+    }
+
+    /// Whether the node takes nothing more.
+    pub fn is_draining(&self) -> bool {
+        self.node.is_draining()
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     core::{
-        event::{Durable, RoomIdentity},
+        event::{Attachment, Durable, RoomIdentity},
         profile::{Author, Profile},
         sheet::{BadUpdate, CellConflict},
     },
@@ -318,6 +318,8 @@ pub struct Message {
     pub sender: Author,
     /// The text.
     pub content: String,
+    /// Uploaded files that go with it.
+    pub attachments: Vec<Attachment>,
     /// When.
     pub at: Timestamp,
 }

@@ -2,6 +2,7 @@
 //! gives the connection, the tables and `write_transaction!`. What a unique key names is read by `get_result`: `first`
 //! binds its limit, and SQLite plans a statement with such a limit anew at every call.
 
+pub mod files;
 pub mod groups;
 pub mod log;
 pub mod offline;
