@@ -11,6 +11,7 @@ use super::{
     node::{Node, StopCall, parse_connection_name},
 };
 use crate::{
+    auth::policy::{Denied, Subject},
     core::{
         command::RawJson,
         event::{Ephemeral, Event, EventBody, RoomIdentity},
@@ -22,6 +23,7 @@ use crate::{
     disconnect::Disconnect,
     ids::{NodeId, RoomId, Timestamp, UserId},
     limits::ASK_TIMEOUT,
+    store::{FileRecord, StoreError},
 };
 
 /// A node as administrators see it.
@@ -174,6 +176,14 @@ impl Gateway {
     /// Whether the node is being taken out.
     pub fn is_leaving(&self) -> bool {
         self.node.is_leaving()
+    }
+
+    /// Whether somebody may fetch a file.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn may_fetch(&self, subject: Subject<'_>, file: &FileRecord) -> Result<Result<(), Denied>, StoreError> {
+        self.node.may_fetch(subject, file).await
     }
 
     /// Whether the node takes nothing more.

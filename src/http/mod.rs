@@ -21,6 +21,7 @@ use crate::{
     config::{Config, Secret},
     limits,
     metrics::Metrics,
+    services::files::{BadBucket, Files},
     store::Store,
 };
 
@@ -29,6 +30,7 @@ mod auth;
 mod errors;
 mod extract;
 mod fields;
+mod files;
 mod groups;
 mod health;
 mod messages;
@@ -44,6 +46,7 @@ use self::{errors::ApiError, health::HealthBoard};
 pub struct Site {
     store: Store,
     gateway: Gateway,
+    files: Files,
     config: Arc<Config>,
     verifier: Arc<Verifier>,
     signer: Signer,
@@ -64,16 +67,21 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Site {
-    /// For a node, whose tokens are signed with `secret`. Starts the health probe on the calling thread.
-    pub fn new(node: &Arc<Node>, secret: &Secret) -> Site {
+    /// For a node, whose tokens are signed with `secret`. Starts on the calling thread the health probe and what removes
+    /// uploads that were given up.
+    ///
+    /// # Errors
+    /// A bucket that can't be used as it is set.
+    pub fn new(node: &Arc<Node>, secret: &Secret) -> Result<Site, BadBucket> {
         let config = node.config.clone();
         let limiter = |attempts, window| AddressLimiter::new(attempts, window, limits::LOGIN_ADDRESSES_MAX);
         let limiters = Limiters {
             logins: limiter(config.auth.login_attempts_per_minute, MINUTE),
             registrations: limiter(config.auth.registrations_per_hour, HOUR),
         };
-        Site {
+        Ok(Site {
             store: node.store.clone(),
+            files: Files::start(node)?,
             gateway: Gateway::new(node.clone()),
             verifier: node.verifier.clone(),
             signer: Signer::new(&config.auth, secret),
@@ -83,7 +91,7 @@ impl Site {
             passwords: Passwords::default(),
             limiters: Mutex::new(limiters),
             config,
-        }
+        })
     }
 
     fn limiters(&self) -> MutexGuard<'_, Limiters> {
@@ -100,6 +108,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     sheets::configure(config);
     users::configure(config);
     admin::configure(config);
+    files::configure(config);
     health::configure(config);
 }
 
