@@ -2,6 +2,7 @@
 
 mod accounts;
 mod faults;
+mod files;
 mod fixture;
 mod groups;
 mod log;
