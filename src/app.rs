@@ -34,6 +34,7 @@ use crate::{
     ids::NodeId,
     limits,
     metrics::Metrics,
+    services::files::BadBucket,
     store::{Store, StoreError, StoreOptions},
     transport::server,
 };
@@ -47,6 +48,9 @@ pub enum RunError {
     /// The database can't be prepared.
     #[error("The database can't be prepared: {0}; check DATABASE_URL and that the database runs")]
     Store(#[from] StoreError),
+    /// Files can't be kept where they should be.
+    #[error("{0}")]
+    Files(#[from] BadBucket),
     /// The address can't be listened on.
     #[error("{address} can't be listened on: {error}; set WS_HOST and WS_PORT to a free address")]
     Listen {
@@ -72,7 +76,7 @@ pub fn run(config: Config) -> Result<(), RunError> {
             RunError::Listen { address, error }
         })?;
         let node = start(config, &secret).await?;
-        let site = web::Data::new(Site::new(&node, &secret));
+        let site = web::Data::new(Site::new(&node, &secret)?);
         serve(node, site, listener, stop_signal().map_err(RunError::Server)?).await
     })
 }

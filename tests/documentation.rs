@@ -77,6 +77,10 @@ fn the_limits_are_the_servers() {
         ("a cell's text", vec![limits::CELL_TEXT_CHARS_MAX, limits::FORMULA_CHARS_MAX]),
         ("cells in a page", vec![limits::PAGE_CELLS_DEFAULT, limits::PAGE_CELLS_MAX]),
         ("fields in a sheet", vec![limits::SHEET_FIELDS_MAX as usize]),
+        ("files that go with a message", vec![limits::ATTACHMENTS_MAX]),
+        ("a file's name", vec![limits::FILE_NAME_CHARS_MAX]),
+        ("files in a page", limits::PAGE_FILES.map(|most| most as usize).to_vec()),
+        ("requests that bring one file", vec![limits::FILE_PARTS_MAX]),
     ] {
         assert_eq!(numbers(what), ours, "{what}: {}", limit_of(what));
     }

@@ -3,7 +3,7 @@
 # with one plain line, "N passed, N failed".
 #
 #   tests/run.sh          everything
-#   tests/run.sh --fast   without the browser, the instruction count and the check of deploy/
+#   tests/run.sh --fast   without the browser, other makers' clients, the instruction count and the check of deploy/
 #
 # Nothing is tried twice, and what a test needs and does not find is a failure, never a skip.
 set -euo pipefail
@@ -34,6 +34,7 @@ needed() {
   command -v chromium >/dev/null || echo chromium
   command -v node >/dev/null || echo nodejs
   command -v npm >/dev/null || echo npm
+  python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
   command -v valgrind >/dev/null || echo valgrind
 }
 
@@ -116,6 +117,12 @@ browser_tests() {
   cd tests/browser && npm ci --no-audit --no-fund && node --test
 }
 
+# tus-js-client and tuspy, and an S3 server to keep files in.
+client_tests() {
+  cd tests/clients && npm ci --no-audit --no-fund &&
+    python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && node --test
+}
+
 install_packages
 
 check "formatting" cargo fmt --all -- --check
@@ -131,6 +138,7 @@ fi
 if [ "$fast" = no ]; then
   check "the server for the browser" cargo build --bin convene
   counted "the page in a real browser" count_node browser_tests
+  counted "uploads by real clients" count_node client_tests
   check "instructions per delivery" bash benches/callgrind.sh
   check "what operators get" bash deploy/check.sh --install
 fi

@@ -32,7 +32,7 @@ const EXCUSED: [(&str, &str); 1] = [
 ];
 
 /// The rooms, as in ARCHITECTURE.md.
-const ROOMS: [Room; 7] = [
+const ROOMS: [Room; 8] = [
     Room {
         folder: "core",
         may_use: &["core"],
@@ -75,6 +75,11 @@ const ROOMS: [Room; 7] = [
         folder: "transport",
         may_use: &["core", "actors", "dialects", "auth", "metrics", "config", "store", "transport"],
         banned: &["diesel", "diesel_async"],
+    },
+    Room {
+        folder: "services",
+        may_use: &["core", "store", "config", "auth", "metrics", "actors", "services"],
+        banned: &["actix_web", "actix_http", "diesel", "diesel_async"],
     },
     Room {
         folder: "http",

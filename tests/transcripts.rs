@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use convene::{
     core::{
         command::{Addressed, Command, RawJson, Request, SignalKind, Typing},
-        event::{Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
+        event::{Attachment, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
         profile::Author,
     },
     dialects::{ClientMessage, Dialect, DialectKind, Encoded, Rejection},
@@ -21,6 +21,7 @@ const BOB: &str = "01932c07-209c-7000-8000-000000000b0b";
 const CHANNEL: &str = "01932c0a-77f1-7d3e-9c55-1b2a3c4d5e6f";
 const CONVERSATION: &str = "01932c0b-0101-7aaa-8bbb-0c0d0e0f1011";
 const MESSAGE: &str = "01932c0c-5a5a-7abc-8def-112233445566";
+const FILE: &str = "01932c0e-1c2d-7e3f-8a4b-5c6d7e8f9a0b";
 const NOON: Timestamp = Timestamp { unix_ms: 1_761_566_400_250 };
 
 fn channel_dialect() -> &'static dyn Dialect {
@@ -79,6 +80,17 @@ fn what_a_channel_client_sends_is_understood() {
     let expected = BTreeMap::from([
         ("message", (None, send(Addressed::Channel, "Hello everyone!"))),
         ("message_with_ref", (Some("\"m-1\""), send(Addressed::Channel, "Hello everyone!"))),
+        (
+            "message_with_attachments",
+            (
+                None,
+                Command::SendMessage {
+                    addressed: Addressed::Channel,
+                    content: "The figures of October".into(),
+                    attachments: vec![FILE.parse().unwrap()],
+                },
+            ),
+        ),
         ("typing", typing(Addressed::Channel, Typing::Started)),
         ("typing_stopped", typing(Addressed::Channel, Typing::Stopped)),
         ("webrtc_offer", signal("webrtc_offer", SignalKind::Offer, Some(BOB))),
@@ -181,6 +193,18 @@ fn sent(room: Arc<RoomIdentity>, seq: i64, content: &str) -> Told {
     Told::Everybody(Event { room, at: NOON, body })
 }
 
+fn sent_with_file(room: Arc<RoomIdentity>, seq: i64, content: &str) -> Told {
+    let october = Attachment {
+        file: FILE.parse().unwrap(),
+        filename: "october.csv".into(),
+        size_bytes: 20_480,
+        mime_type: "text/csv".into(),
+    };
+    let what = Durable::MessageSent { sender: alice(), content: content.into(), attachments: vec![october] };
+    let body = EventBody::Durable { seq: Seq(seq), id: MESSAGE.parse().unwrap(), what };
+    Told::Everybody(Event { room, at: NOON, body })
+}
+
 fn entered(room: Arc<RoomIdentity>, seq: i64, online: Vec<Author>) -> Told {
     Told::One(Reply::Entered(Box::new(Entered {
         reference: None,
@@ -205,6 +229,7 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
         ("user_joined", ephemeral(channel(), Ephemeral::UserJoined { user: alice() })),
         ("user_left", ephemeral(channel(), Ephemeral::UserLeft { user: alice() })),
         ("message", sent(channel(), 42, "Hello everyone!")),
+        ("message_with_attachments", sent_with_file(channel(), 43, "The figures of October")),
         ("typing", ephemeral(channel(), typing())),
         signal("webrtc_offer", alice(), SignalKind::Offer),
         signal("webrtc_answer", bob(), SignalKind::Answer),

@@ -6,22 +6,27 @@ use super::{
     fanout::{Audience, Broadcast},
     messages::{
         Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KeepOnly,
-        KnownNodes, LiftBlock, LimitsOf, Notify, Revoke, SocketsOf, Statistics, SurveyRooms, ToUser, WhoIsOnline,
+        KnownNodes, LiftBlock, LimitsOf, Notify, Revoke, SocketsOf, Statistics, SurveyRooms, TellUpload, ToUser,
+        WhoIsOnline,
     },
     node::{Node, StopCall, parse_connection_name},
 };
 use crate::{
+    auth::policy::{Denied, Subject},
     core::{
         command::RawJson,
         event::{Ephemeral, Event, EventBody, RoomIdentity},
         personal::Personal,
         presence::Whereabouts,
+        profile::Author,
         rate::{RateLimits, Reckoning},
         roster::RoomInUse,
+        upload::Upload,
     },
     disconnect::Disconnect,
     ids::{NodeId, RoomId, Timestamp, UserId},
     limits::ASK_TIMEOUT,
+    store::{FileRecord, StoreError},
 };
 
 /// A node as administrators see it.
@@ -159,6 +164,13 @@ impl Gateway {
         self.node.registry.send(announce).timeout(ASK_TIMEOUT).await.is_ok()
     }
 
+    /// Tells the user's sockets, and the rooms that the user is in, how far an upload is. What is lost is not said again.
+    pub fn tell_upload(&self, user: Author, upload: Upload) {
+        if self.node.registry.try_send(TellUpload { user, upload, but: None }).is_err() {
+            log::warn!("event=upload_not_told why=registry_full");
+        }
+    }
+
     /// All nodes, this one first.
     pub async fn nodes(&self) -> Vec<NodeReport> {
         let known = self.node.cluster.send(KnownNodes).timeout(ASK_TIMEOUT).await.unwrap_or_default();
@@ -210,5 +222,18 @@ impl Gateway {
     /// Whether the node is being taken out.
     pub fn is_leaving(&self) -> bool {
         self.node.is_leaving()
+    }
+
+    /// Whether somebody may fetch a file.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn may_fetch(&self, subject: Subject<'_>, file: &FileRecord) -> Result<Result<(), Denied>, StoreError> {
+        self.node.may_fetch(subject, file).await
+    }
+
+    /// Whether the node takes nothing more.
+    pub fn is_draining(&self) -> bool {
+        self.node.is_draining()
     }
 }

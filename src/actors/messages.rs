@@ -25,7 +25,7 @@ use crate::{
     core::{
         assistant::Question,
         command::{ClientRef, Command, RawJson},
-        event::{Reply, RoomIdentity},
+        event::{Attachment, Reply, RoomIdentity},
         personal::Personal,
         presence::Status,
         profile::{Author, Profile},
@@ -427,6 +427,8 @@ pub struct Ask {
     pub reference: Option<ClientRef>,
     /// What.
     pub command: Command,
+    /// The files of a message, found and allowed; their ids are in the command.
+    pub attachments: Vec<Attachment>,
 }
 
 /// The journal's word about appends of this room, in the order of their places.

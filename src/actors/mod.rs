@@ -17,6 +17,7 @@ pub mod quota;
 pub mod registry;
 pub mod room;
 pub mod session;
+pub mod sharing;
 pub mod sweeper;
 pub mod worker;
 

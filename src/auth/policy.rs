@@ -87,6 +87,11 @@ pub enum Action<'a> {
         /// What the user is in it.
         membership: Option<GroupRole>,
     },
+    /// See how an upload stands, go on with it, or delete a file.
+    ChangeFile {
+        /// Who uploads it, or did.
+        owner: &'a UserId,
+    },
     /// Find other users.
     SearchUsers,
     /// End connections, revoke users' tokens.
@@ -114,6 +119,12 @@ pub enum Denied {
     /// Somebody else's conversation.
     #[error("Only the two users of a conversation may enter it")]
     NotYourConversation,
+    /// Somebody else's file.
+    #[error("Only the file's owner and administrators may do this; ask one of them")]
+    NotYourFile,
+    /// Somebody else's file, in no room of the user's.
+    #[error("Only the file's owner and the members of rooms that it was shared in may fetch it; ask to have it shared")]
+    NotShared,
     /// For administrators.
     #[error("Only an administrator may do this; ask one, or use an administrator's token")]
     NotAnAdministrator,
@@ -154,6 +165,13 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
         }
         Action::ViewGroup { membership } => {
             open(membership.is_some() || subject.role == Role::Admin, Denied::NotAMember)
+        }
+        Action::ChangeFile { owner } => {
+            if owner == subject.user {
+                return Ok(());
+            }
+            open(subject.role == Role::Admin, Denied::NotYourFile)?;
+            unconfined(subject)
         }
         Action::SearchUsers => Ok(()),
         Action::CreateGroup => unconfined(subject),

@@ -3,6 +3,7 @@
 
 mod auth;
 mod cluster;
+mod files;
 mod listen;
 mod node;
 mod origins;
@@ -20,6 +21,7 @@ use self::variables::Variables;
 pub use self::{
     auth::{Anonymous, Auth, PublicKey, PublicKeyAlgorithm, SecretSource},
     cluster::{Cluster, Place, Redis, RedisTls, Topology},
+    files::{Bucket, BucketAddressing, BucketKeys, FilePlace, FileTypes, Files},
     listen::Listen,
     node::{Logging, Node},
     origins::Origins,
@@ -47,6 +49,8 @@ pub struct Config {
     pub sockets: Sockets,
     /// What open rooms are like.
     pub rooms: Rooms,
+    /// Where uploads are kept, and how much of them.
+    pub files: Files,
     /// How much a user may ask.
     pub rates: Rates,
     /// What is logged.
@@ -73,6 +77,7 @@ impl Config {
         let listen = Listen::read(&variables)?;
         let auth = Auth::read(&variables, &storage.data_dir, listen.reach())?;
         Ok(Config {
+            files: Files::read(&variables, &storage.data_dir)?,
             storage,
             cluster: Cluster::read(&variables)?,
             auth,
@@ -94,6 +99,7 @@ impl Config {
         self.auth.describe(&mut lines);
         self.sockets.describe(&mut lines);
         self.rooms.describe(&mut lines);
+        self.files.describe(&mut lines);
         self.rates.describe(&mut lines);
         self.logging.describe(&mut lines);
         self.node.describe(&mut lines);

@@ -198,6 +198,16 @@ pub enum Addressed {
     },
 }
 
+impl Addressed {
+    /// The open room that is named.
+    pub const fn room(&self) -> Option<&RoomName> {
+        match self {
+            Addressed::Channel | Addressed::Partner => None,
+            Addressed::Room { room } => room.as_ref(),
+        }
+    }
+}
+
 /// Whether somebody types.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Typing {

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::UserId;
+use crate::ids::{FileId, UserId};
+
+/// From where a stored file is fetched, relative to the server's address.
+pub fn content_url(file: FileId) -> String {
+    format!("/api/v1/files/{file}/content")
+}
 
 /// News of an upload.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -64,7 +64,8 @@ impl ApiError {
         ApiError::new(ErrorCode::UserNotFound, "There is no such user; check the id or the name")
     }
 
-    fn answer(&self, mut response: HttpResponseBuilder) -> HttpResponse {
+    /// The answer under a status of the caller's choice.
+    pub(super) fn answer(&self, mut response: HttpResponseBuilder) -> HttpResponse {
         if let Some(seconds) = self.0.retry_after_seconds {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }

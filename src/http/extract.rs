@@ -38,8 +38,12 @@ pub(super) struct AuthUser {
 impl AuthUser {
     /// Decides whether this user may.
     pub(super) fn may(&self, action: Action<'_>) -> Result<(), ApiError> {
-        let subject = Subject { user: &self.profile.id, role: self.role, rooms: self.claims.rooms.as_deref() };
-        Ok(may(subject, action)?)
+        Ok(may(self.subject(), action)?)
+    }
+
+    /// Who asks, for the policy.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject { user: &self.profile.id, role: self.role, rooms: self.claims.rooms.as_deref() }
     }
 
     pub(super) fn id(&self) -> &UserId {

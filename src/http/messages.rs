@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     auth::{policy::Action, tokens::query_value},
-    core::event::RoomScope,
+    core::{
+        event::{Attachment, RoomScope},
+        upload::content_url,
+    },
     error::ErrorCode,
     ids::{Epoch, RoomId, Seq, UserId},
     limits,
@@ -43,6 +46,29 @@ struct MessageJson {
     place: PlaceJson,
     created_at: String,
     seq: Seq,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<AttachmentJson>,
+}
+
+#[derive(Serialize)]
+struct AttachmentJson {
+    id: String,
+    filename: String,
+    size: u64,
+    mime_type: String,
+    url: String,
+}
+
+impl From<Attachment> for AttachmentJson {
+    fn from(attachment: Attachment) -> AttachmentJson {
+        AttachmentJson {
+            id: attachment.file.to_string(),
+            filename: attachment.filename.to_string(),
+            size: attachment.size_bytes,
+            mime_type: attachment.mime_type.to_string(),
+            url: content_url(attachment.file),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -136,5 +162,6 @@ fn message_json(message: Message, room: RoomId, scope: &RoomScope) -> MessageJso
         sender_username: message.sender.username.to_string(),
         created_at: message.at.to_string(),
         seq: message.seq,
+        attachments: message.attachments.into_iter().map(AttachmentJson::from).collect(),
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     config::{Config, Secret},
     limits,
     metrics::Metrics,
+    services::files::{BadBucket, Files},
     store::Store,
 };
 
@@ -30,6 +31,7 @@ mod blocks;
 mod errors;
 mod extract;
 mod fields;
+mod files;
 mod groups;
 mod health;
 mod messages;
@@ -47,6 +49,7 @@ use self::{errors::ApiError, health::HealthBoard};
 pub struct Site {
     store: Store,
     gateway: Gateway,
+    files: Files,
     config: Arc<Config>,
     verifier: Arc<Verifier>,
     signer: Signer,
@@ -67,16 +70,21 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Site {
-    /// For a node, whose tokens are signed with `secret`. Starts the health probe on the calling thread.
-    pub fn new(node: &Arc<Node>, secret: &Secret) -> Site {
+    /// For a node, whose tokens are signed with `secret`. Starts on the calling thread the health probe and what removes
+    /// uploads that were given up.
+    ///
+    /// # Errors
+    /// A bucket that can't be used as it is set.
+    pub fn new(node: &Arc<Node>, secret: &Secret) -> Result<Site, BadBucket> {
         let config = node.config.clone();
         let limiter = |attempts, window| AddressLimiter::new(attempts, window, limits::LOGIN_ADDRESSES_MAX);
         let limiters = Limiters {
             logins: limiter(config.auth.login_attempts_per_minute, MINUTE),
             registrations: limiter(config.auth.registrations_per_hour, HOUR),
         };
-        Site {
+        Ok(Site {
             store: node.store.clone(),
+            files: Files::start(node)?,
             gateway: Gateway::new(node.clone()),
             verifier: node.verifier.clone(),
             signer: Signer::new(&config.auth, secret),
@@ -86,7 +94,7 @@ impl Site {
             passwords: Passwords::default(),
             limiters: Mutex::new(limiters),
             config,
-        }
+        })
     }
 
     fn limiters(&self) -> MutexGuard<'_, Limiters> {
@@ -106,6 +114,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     users::configure(config);
     admin::configure(config);
     blocks::configure(config);
+    files::configure(config);
     health::configure(config);
 }
 

@@ -12,7 +12,8 @@ use actix_web::{
     http::{
         Method,
         header::{
-            AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+            ACCEPT_RANGES, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
+            CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, LOCATION, RANGE, REFERRER_POLICY, RETRY_AFTER,
             STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
         },
     },
@@ -26,6 +27,29 @@ use crate::config::{Listen, Origins};
 
 /// How long a browser may remember the answer to a preflight.
 const PREFLIGHT_SECONDS: usize = 600;
+/// What an upload's request may carry (tus 1.0).
+const UPLOAD_HEADERS_TAKEN: [&str; 8] = [
+    "tus-resumable",
+    "upload-length",
+    "upload-metadata",
+    "upload-offset",
+    "upload-checksum",
+    "x-http-method-override",
+    "x-request-id",
+    "x-requested-with",
+];
+/// What a page may read of the answer.
+const UPLOAD_HEADERS_SHOWN: [&str; 9] = [
+    "tus-resumable",
+    "tus-version",
+    "tus-extension",
+    "tus-max-size",
+    "tus-checksum-algorithm",
+    "upload-offset",
+    "upload-length",
+    "upload-metadata",
+    "upload-expires",
+];
 /// A year, in seconds.
 const TLS_ONLY: &str = "max-age=31536000";
 
@@ -65,9 +89,11 @@ fn headers(listen: &Listen) -> DefaultHeaders {
 /// Tokens travel in a header of their own and never as cookies, so that no page can use another's.
 fn cors(origins: &Origins) -> Cors {
     let cors = Cors::default()
-        .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allowed_headers([AUTHORIZATION, CONTENT_TYPE])
-        .expose_headers([RETRY_AFTER])
+        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allowed_headers([AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, IF_RANGE, RANGE])
+        .allowed_headers(UPLOAD_HEADERS_TAKEN)
+        .expose_headers([RETRY_AFTER, LOCATION, ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, LAST_MODIFIED])
+        .expose_headers(UPLOAD_HEADERS_SHOWN)
         .max_age(PREFLIGHT_SECONDS);
     match origins {
         Origins::SameHost => cors,

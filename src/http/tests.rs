@@ -47,7 +47,7 @@ async fn rest<'a>(
     };
     let secret = Secret::new(SECRET);
     let node = start(Config::from(find).unwrap(), &secret).await.unwrap();
-    let site = web::Data::new(Site::new(&node, &secret));
+    let site = web::Data::new(Site::new(&node, &secret).unwrap());
     let service = app(site, |_| {}).new_service(()).await.map_err(|()| "the App broke").unwrap();
     Rest { service, node, _folder: folder }
 }

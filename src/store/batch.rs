@@ -10,7 +10,11 @@ use super::{
     values::{Id, Moment, storable},
 };
 use crate::{
-    core::{command::RawJson, event::Durable, sheet::Cell},
+    core::{
+        command::RawJson,
+        event::{Attachment, Durable},
+        sheet::Cell,
+    },
     ids::Seq,
 };
 
@@ -54,6 +58,10 @@ pub(super) struct MessageText {
     pub sender_id: String,
     pub sender_username: String,
     pub content: String,
+    /// The files that go with it, as JSON.
+    pub attachments: Option<String>,
+    /// The same files, for those who may enter the room.
+    pub files: Vec<Id>,
 }
 
 /// Where the events of a batch go, now that the rooms' sequences are known.
@@ -122,11 +130,13 @@ impl Entry {
         let what = made_storable(&append.what).map_or_else(|| append.what.clone(), Arc::new);
         let (payload, message) = match &*what {
             Durable::CellsUpdated { .. } => (String::new(), None),
-            Durable::MessageSent { sender, content, .. } => {
+            Durable::MessageSent { sender, content, attachments } => {
                 let message = MessageText {
                     sender_id: sender.id.to_string(),
                     sender_username: sender.username.to_string(),
                     content: content.to_string(),
+                    attachments: attached(attachments)?,
+                    files: attachments.iter().map(|attachment| Id(attachment.file.0)).collect(),
                 };
                 (payload(&what)?, Some(message))
             }
@@ -149,6 +159,14 @@ impl Entry {
 pub(super) fn payload(what: &Durable) -> Result<String, StoreError> {
     serde_json::to_string(what)
         .map_err(|error| StoreError::Fault(format!("an event can't be written as JSON: {error}")))
+}
+
+fn attached(attachments: &[Attachment]) -> Result<Option<String>, StoreError> {
+    if attachments.is_empty() {
+        return Ok(None);
+    }
+    let text = serde_json::to_string(attachments);
+    text.map(Some).map_err(|error| StoreError::Fault(format!("attachments can't be written as JSON: {error}")))
 }
 
 /// The `kind` column: the tag of the event's JSON.

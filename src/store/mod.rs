@@ -9,6 +9,7 @@
 
 mod batch;
 mod error;
+mod files;
 mod gather;
 mod groups;
 mod log;
@@ -29,7 +30,7 @@ use diesel::migration::MigrationVersion;
 use tokio::runtime::Runtime;
 
 use self::gather::Gather;
-pub use self::{error::StoreError, records::*};
+pub use self::{error::StoreError, files::*, records::*};
 use crate::{
     core::profile::Profile,
     ids::{NotificationId, RoomId, RoomName, SheetId, UserId},

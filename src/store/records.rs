@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     core::{
         command::RawJson,
-        event::{Durable, RoomIdentity},
+        event::{Attachment, Durable, RoomIdentity},
         notification::{Notification, Priority},
         profile::{Author, Profile},
         sheet::{BadUpdate, CellConflict},
@@ -356,6 +356,8 @@ pub struct Message {
     pub sender: Author,
     /// The text.
     pub content: String,
+    /// Uploaded files that go with it.
+    pub attachments: Vec<Attachment>,
     /// When.
     pub at: Timestamp,
 }

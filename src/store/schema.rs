@@ -86,6 +86,7 @@ macro_rules! tables {
                 sender_username -> Text,
                 content -> Text,
                 created_at -> $Moment,
+                attachments -> Nullable<Json>,
             }
         }
         diesel::table! {
@@ -151,11 +152,43 @@ macro_rules! tables {
         }
         diesel::table! {
             use diesel::sql_types::*;
+            files (id) {
+                id -> $Id,
+                owner_id -> Text,
+                name -> Text,
+                mime_type -> Text,
+                size_bytes -> BigInt,
+                received_bytes -> BigInt,
+                lease -> Nullable<$Id>,
+                leased_at -> $Moment,
+                created_at -> $Moment,
+                completed_at -> Nullable<$Moment>,
+                expires_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
             notification_queue (notification_id) {
                 notification_id -> $Id,
                 user_id -> Text,
                 rank -> Integer,
                 leased_until -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            file_parts (file_id, start_byte) {
+                file_id -> $Id,
+                start_byte -> BigInt,
+                length_bytes -> BigInt,
+                name -> Text,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            file_rooms (file_id, room_id) {
+                file_id -> $Id,
+                room_id -> $Id,
             }
         }
         diesel::joinable!(sheets -> rooms (room_id));

@@ -18,7 +18,10 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use crate::{core::event::Durable, ids::Timestamp};
+use crate::{
+    core::event::{Attachment, Durable},
+    ids::Timestamp,
+};
 
 /// A UUID: `UUID` in PostgreSQL, 16 bytes in SQLite.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, AsExpression, FromSqlRow)]
@@ -133,6 +136,23 @@ impl FromSql<sql_types::Json, Sqlite> for Payload {
     fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Payload> {
         let text = <String as FromSql<sql_types::Text, Sqlite>>::from_sql(value)?;
         Ok(Payload(serde_json::from_str(&text)?))
+    }
+}
+
+/// The files that go with a message, as they were when it was sent.
+#[derive(Clone, PartialEq, Debug, FromSqlRow)]
+pub struct Attached(pub Vec<Attachment>);
+
+impl FromSql<sql_types::Json, Pg> for Attached {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Attached> {
+        Ok(Attached(serde_json::from_slice(value.as_bytes())?))
+    }
+}
+
+impl FromSql<sql_types::Json, Sqlite> for Attached {
+    fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Attached> {
+        let text = <String as FromSql<sql_types::Text, Sqlite>>::from_sql(value)?;
+        Ok(Attached(serde_json::from_str(&text)?))
     }
 }
 

@@ -18,11 +18,13 @@ export class Server {
   #log = "";
   #killing = false;
 
-  static async start() {
+  /** `settings`: further variables of the server. */
+  static async start(settings = {}) {
     await access(BINARY).catch(() => {
       throw new Error(`There is no server at ${BINARY}. Build it with: cargo build, or name another one in CONVENE_BIN.`);
     });
     const server = new Server();
+    server.settings = settings;
     server.data = await mkdtemp(join(tmpdir(), "convene-browser-"));
     await server.#run(0);
     return server;
@@ -33,7 +35,7 @@ export class Server {
     const { PATH, HOME } = process.env;
     const child = spawn(BINARY, [], {
       cwd: this.data,
-      env: { PATH, HOME, DATA_DIR: this.data, WS_HOST: "127.0.0.1", WS_PORT: String(port), RUST_LOG: "info" },
+      env: { PATH, HOME, DATA_DIR: this.data, WS_HOST: "127.0.0.1", WS_PORT: String(port), RUST_LOG: "info", ...this.settings },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process = child;

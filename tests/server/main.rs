@@ -15,6 +15,7 @@ mod config;
 mod crash;
 mod database_away;
 mod direct;
+mod files;
 mod frames;
 mod groups;
 mod heartbeat;

@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod faults;
+mod files;
 mod fixture;
 mod groups;
 mod log;

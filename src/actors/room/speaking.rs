@@ -36,7 +36,7 @@ impl Room {
             // answered after the first word about the room
             return newcomer.asked.push(ask);
         }
-        let Ask { conn, user, reference, command } = ask;
+        let Ask { conn, user, reference, command, attachments } = ask;
         if self.core.as_ref().is_none_or(|core| core.user_of(conn).is_none()) {
             let refusal = Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first");
             return self.refuse(conn, reference, refusal, ctx);
@@ -50,7 +50,7 @@ impl Room {
                 self.refuse(conn, reference, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
             }
             Command::SendMessage { content, .. } => {
-                let what = Durable::MessageSent { sender: user, content, attachments: Vec::new() };
+                let what = Durable::MessageSent { sender: user, content, attachments };
                 self.store(what, Origin { conn, reference }, ctx);
             }
             Command::SetTyping { typing, cell, .. } => {

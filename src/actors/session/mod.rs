@@ -3,6 +3,7 @@
 //! spells a field name and never waits: what is pending keeps later commands in order behind it.
 
 mod asking;
+mod attaching;
 mod notifying;
 mod rooms;
 mod uploading;
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     auth::policy::RoomPattern,
     core::{
-        command::{Addressed, Charge, ClientRef, Command, Request},
+        command::{Charge, ClientRef, Command, Request},
         event::{Reply, RoomScope},
         profile::{Author, Profile},
         rate::{Verdict, Window},
@@ -202,11 +203,12 @@ impl Session {
         match command {
             Command::Ping => self.reply(&Reply::Pong { reference, at: self.worker.node.clock.now() }),
             Command::AuthRefresh { token } => self.refresh(reference, &token),
-            Command::SendMessage { ref addressed, .. } | Command::SetTyping { ref addressed, .. } => {
-                let room = match addressed {
-                    Addressed::Channel | Addressed::Partner => None,
-                    Addressed::Room { room } => room.clone(),
-                };
+            Command::SendMessage { ref addressed, ref attachments, .. } => {
+                let (room, files) = (addressed.room().cloned(), attachments.clone());
+                self.say(room, reference, command, files, ctx);
+            }
+            Command::SetTyping { ref addressed, .. } => {
+                let room = addressed.room().cloned();
                 self.ask_room(room.as_ref(), reference, command);
             }
             Command::MoveCursor { ref room, .. } => {

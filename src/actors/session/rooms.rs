@@ -15,7 +15,7 @@ use crate::{
     auth::policy::{Action, Denied, RoomPattern, Subject, may},
     core::{
         command::{ClientRef, Command},
-        event::{Reply, RoomIdentity, RoomScope},
+        event::{Attachment, Reply, RoomIdentity, RoomScope},
         presence::Status,
         profile::{Author, Role},
         sheet::Cell,
@@ -112,10 +112,21 @@ impl Session {
 
     /// Passes a command on to a room that this socket is in.
     pub(super) fn ask_room(&self, name: Option<&RoomName>, reference: Option<ClientRef>, command: Command) {
+        self.ask_room_with(name, reference, command, Vec::new());
+    }
+
+    /// The same with the files of a message.
+    pub(super) fn ask_room_with(
+        &self,
+        name: Option<&RoomName>,
+        reference: Option<ClientRef>,
+        command: Command,
+        attachments: Vec<Attachment>,
+    ) {
         let Some(Joined { room, .. }) = self.rooms.find(name) else {
             return self.refuse(reference, not_in_room());
         };
-        let ask = Ask { conn: self.outbox.key, user: self.user.clone(), reference, command };
+        let ask = Ask { conn: self.outbox.key, user: self.user.clone(), reference, command, attachments };
         if let Err(SendError::Full(ask) | SendError::Closed(ask)) = room.try_send(ask) {
             self.refuse(ask.reference, Refusal::unavailable());
         }

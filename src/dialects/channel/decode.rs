@@ -16,7 +16,7 @@ use crate::{
         json::{Scalar, nests_deeper_than},
     },
     error::{ErrorCode, Refusal},
-    ids::UserId,
+    ids::{FileId, UserId},
     limits,
 };
 
@@ -71,6 +71,7 @@ struct Fields<'a> {
     kind: Option<Scalar<'a>>,
     reference: Option<&'a RawValue>,
     content: Option<Scalar<'a>>,
+    attachments: Option<&'a RawValue>,
     is_typing: Option<Scalar<'a>>,
     target_user_id: Option<Scalar<'a>>,
     token: Option<Scalar<'a>>,
@@ -85,6 +86,7 @@ enum Name {
     Type,
     Ref,
     Content,
+    Attachments,
     IsTyping,
     TargetUserId,
     Token,
@@ -115,6 +117,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 Name::Type => fields.kind.replace(object.next_value()?).map(|_| "type"),
                 Name::Ref => fields.reference.replace(object.next_value()?).map(|_| "ref"),
                 Name::Content => fields.content.replace(object.next_value()?).map(|_| "content"),
+                Name::Attachments => fields.attachments.replace(object.next_value()?).map(|_| "attachments"),
                 Name::IsTyping => fields.is_typing.replace(object.next_value()?).map(|_| "is_typing"),
                 Name::TargetUserId => fields.target_user_id.replace(object.next_value()?).map(|_| "target_user_id"),
                 Name::Token => fields.token.replace(object.next_value()?).map(|_| "token"),
@@ -145,8 +148,8 @@ impl Fields<'_> {
         }
         let kind = required_text("type", self.kind, "a string that names the kind of message")?;
         match &*kind {
-            "message" => send_message(Addressed::Channel, self.content),
-            "dm_message" => send_message(Addressed::Partner, self.content),
+            "message" => send_message(Addressed::Channel, self.content, self.attachments),
+            "dm_message" => send_message(Addressed::Partner, self.content, self.attachments),
             "typing" => set_typing(Addressed::Channel, self.is_typing),
             "dm_typing" => set_typing(Addressed::Partner, self.is_typing),
             "webrtc_offer" => signal(SignalKind::Offer, self.target_user_id, self.data),
@@ -159,9 +162,17 @@ impl Fields<'_> {
     }
 }
 
-fn send_message(addressed: Addressed, content: Option<Scalar<'_>>) -> Result<Command, Refusal> {
-    let content = required_text("content", content, "the text of the message, a string")?;
-    if content.trim().is_empty() {
+fn send_message(
+    addressed: Addressed,
+    content: Option<Scalar<'_>>,
+    attachments: Option<&RawValue>,
+) -> Result<Command, Refusal> {
+    let attachments = file_ids(attachments)?;
+    let content = match content {
+        None | Some(Scalar::Null) if !attachments.is_empty() => Cow::Borrowed(""),
+        other => required_text("content", other, "the text of the message, a string")?,
+    };
+    if content.trim().is_empty() && attachments.is_empty() {
         return Err(invalid("`content` must not be empty"));
     }
     if content.contains('\0') {
@@ -174,7 +185,21 @@ fn send_message(addressed: Addressed, content: Option<Scalar<'_>>) -> Result<Com
         let sentence = format!("`content` has {count} characters; at most {most} are allowed, so send it in parts");
         return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
     }
-    Ok(Command::SendMessage { addressed, content: content.into(), attachments: Vec::new() })
+    Ok(Command::SendMessage { addressed, content: content.into(), attachments })
+}
+
+/// The files that go with a message, each once.
+fn file_ids(attachments: Option<&RawValue>) -> Result<Vec<FileId>, Refusal> {
+    let most = limits::ATTACHMENTS_MAX;
+    let wrong = || invalid(format!("`attachments` must be a list of at most {most} ids of uploaded files, each once"));
+    let Some(raw) = attachments.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(Vec::new()) };
+    let names: Vec<Cow<'_, str>> = serde_json::from_str(raw).map_err(|_| wrong())?;
+    if names.len() > most {
+        return Err(wrong());
+    }
+    let files: Vec<FileId> = names.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(|_| wrong())?;
+    let doubled = (1..files.len()).any(|end| files.iter().take(end).any(|file| files.get(end) == Some(file)));
+    if doubled { Err(wrong()) } else { Ok(files) }
 }
 
 fn set_typing(addressed: Addressed, is_typing: Option<Scalar<'_>>) -> Result<Command, Refusal> {

@@ -4,10 +4,11 @@
 use crate::{
     core::{
         command::{RawJson, SignalKind, Typing},
-        event::{Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
+        event::{Attachment, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
         notification::Notification,
         personal::Personal,
         profile::Author,
+        upload::content_url,
     },
     dialects::{Encoded, json::Object},
     error::Refusal,
@@ -48,7 +49,10 @@ pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
     let object = Object::begin(out);
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
-            Durable::MessageSent { sender, content, .. } => message(object, event, place, (*seq, *id), sender, content),
+            Durable::MessageSent { sender, content, attachments } => {
+                let object = message(object, event, place, (*seq, *id), sender, content);
+                with_attachments(object, attachments)
+            }
             Durable::CellsUpdated { .. } => return Encoded::Nothing,
         },
         EventBody::Ephemeral(what) => match what {
@@ -158,6 +162,21 @@ fn message<'a>(
         object.text("recipient_id", recipient.as_str())
     });
     with_room(object, &event.room).plain("created_at", event.at).integer("seq", seq.0)
+}
+
+/// Nothing where there are none: clients that know nothing of files see what they always saw.
+fn with_attachments<'a>(object: Object<'a>, attachments: &[Attachment]) -> Object<'a> {
+    let some = (!attachments.is_empty()).then_some(attachments);
+    object.maybe(some, |object, attachments| object.objects("attachments", attachments, attachment))
+}
+
+fn attachment<'a>(object: Object<'a>, attachment: &Attachment) -> Object<'a> {
+    object
+        .plain("id", attachment.file)
+        .text("filename", &attachment.filename)
+        .bare("size", attachment.size_bytes)
+        .text("mime_type", &attachment.mime_type)
+        .text("url", &content_url(attachment.file))
 }
 
 fn typing<'a>(object: Object<'a>, room: &RoomIdentity, place: Place, user: &Author, state: Typing) -> Object<'a> {

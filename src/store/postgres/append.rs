@@ -11,7 +11,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::{
     Connection, cells,
-    schema::{messages, room_events, rooms},
+    schema::{file_rooms, messages, room_events, rooms},
     statement::constant_statement,
 };
 use crate::{
@@ -49,6 +49,7 @@ async fn write(
     let places = batch.place(&before, &earlier);
     if !places.fresh.is_empty() {
         InsertEvents::new(&batch, &places).execute(connection).await?;
+        share(connection, &batch, &places).await?;
         queue(connection, &batch, &places, options.offline_queue_max).await?;
         trim(connection, &batch, &before, &places, options.recovery_events_max).await?;
     }
@@ -84,6 +85,19 @@ async fn stored(connection: &mut Connection, batch: &Batch) -> Result<Earlier, S
     let mut stored: Earlier = sent.into_iter().map(|(Id(id), seq)| (id, Kept { seq, what: None })).collect();
     stored.extend(logged.into_iter().map(|(Id(id), seq, payload)| (id, Kept { seq, what: Some(payload.0) })));
     Ok(stored)
+}
+
+/// Lets those who may enter the rooms have the files that were brought there.
+async fn share(connection: &mut Connection, batch: &Batch, places: &Places) -> Result<(), StoreError> {
+    let shared: Vec<_> = fresh(batch, places)
+        .filter_map(|(entry, room, _)| entry.message.as_ref().map(|message| (room, &message.files)))
+        .flat_map(|(room, files)| files.iter().map(move |file| (*file, room)))
+        .map(|(file, room)| (file_rooms::file_id.eq(file), file_rooms::room_id.eq(room)))
+        .collect();
+    if !shared.is_empty() {
+        diesel::insert_into(file_rooms::table).values(shared).on_conflict_do_nothing().execute(connection).await?;
+    }
+    Ok(())
 }
 
 async fn queue(
@@ -139,6 +153,7 @@ struct InsertEvents<'a> {
     sender_ids: Vec<Option<&'a str>>,
     sender_usernames: Vec<Option<&'a str>>,
     contents: Vec<Option<&'a str>>,
+    attachments: Vec<Option<&'a str>>,
     heads_of: Vec<Id>,
     heads: Vec<i64>,
 }
@@ -155,12 +170,14 @@ constant_statement!(
     ", " sender_ids: Array<Nullable<Text>>,
     ", " sender_usernames: Array<Nullable<Text>>,
     ", " contents: Array<Nullable<Text>>,
-    ") AS event (room_id, seq, id, created_at, kind, payload, sender_id, sender_username, content)), \
+    ", " attachments: Array<Nullable<Text>>,
+    ") AS event (room_id, seq, id, created_at, kind, payload, sender_id, sender_username, content, attachments)), \
      moved AS (UPDATE rooms SET seq = head.seq FROM unnest(" heads_of: Array<UuidType>,
     ", " heads: Array<BigInt>,
     ") AS head (id, seq) WHERE rooms.id = head.id), \
-     sent AS (INSERT INTO messages (id, room_id, seq, sender_id, sender_username, content, created_at) \
-     SELECT id, room_id, seq, sender_id, sender_username, content, created_at FROM event WHERE content IS NOT NULL) \
+     sent AS (INSERT INTO messages \
+     (id, room_id, seq, sender_id, sender_username, content, created_at, attachments) \
+     SELECT id, room_id, seq, sender_id, sender_username, content, created_at, attachments::json FROM event WHERE content IS NOT NULL) \
      INSERT INTO room_events (room_id, seq, event_id, kind, payload, created_at) \
      SELECT room_id, seq, id, kind, payload::json, created_at FROM event",
 );
@@ -188,6 +205,7 @@ impl<'a> InsertEvents<'a> {
             rows.sender_ids.push(message.map(|message| message.sender_id.as_str()));
             rows.sender_usernames.push(message.map(|message| message.sender_username.as_str()));
             rows.contents.push(message.map(|message| message.content.as_str()));
+            rows.attachments.push(message.and_then(|message| message.attachments.as_deref()));
         }
         rows
     }

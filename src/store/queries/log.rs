@@ -13,7 +13,7 @@ use crate::{
     ids::{EventId, RoomId, Seq},
     store::{
         Before, Message, StoreError, StoredEvent,
-        values::{Id, Moment, Payload},
+        values::{Attached, Id, Moment, Payload},
     },
 };
 
@@ -68,6 +68,7 @@ struct MessageRow {
     sender_username: String,
     content: String,
     created_at: Moment,
+    attachments: Option<Attached>,
 }
 
 impl TryFrom<MessageRow> for Message {
@@ -79,6 +80,7 @@ impl TryFrom<MessageRow> for Message {
             seq: Seq(row.seq),
             sender: Author::new(user_id(row.sender_id)?, row.sender_username),
             content: row.content,
+            attachments: row.attachments.map(|Attached(files)| files).unwrap_or_default(),
             at: row.created_at.0,
         })
     }
@@ -114,6 +116,7 @@ pub async fn messages(
             messages::sender_username,
             messages::content,
             messages::created_at,
+            messages::attachments,
         ))
         .load::<MessageRow>(connection)
         .await?;

@@ -7,7 +7,7 @@ use diesel::{SqliteConnection, prelude::*};
 
 use super::{
     Connection, cells,
-    schema::{messages, offline_queue, room_events, rooms},
+    schema::{file_rooms, messages, offline_queue, room_events, rooms},
 };
 use crate::{
     limits,
@@ -104,8 +104,15 @@ fn insert(
                 messages::sender_username.eq(&message.sender_username),
                 messages::content.eq(&message.content),
                 messages::created_at.eq(entry.at),
+                messages::attachments.eq(message.attachments.as_ref().map(|text| JsonText(text.clone()))),
             ))
             .execute(connection)?;
+        for file in &message.files {
+            diesel::insert_into(file_rooms::table)
+                .values((file_rooms::file_id.eq(file), file_rooms::room_id.eq(room)))
+                .on_conflict_do_nothing()
+                .execute(connection)?;
+        }
     }
     let payload = JsonText(std::mem::take(&mut entry.payload));
     diesel::insert_into(room_events::table)

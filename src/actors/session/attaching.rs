@@ -1,0 +1,38 @@
+//! Files that go with a message: looked up before the room hears of it.
+
+use actix::prelude::*;
+
+use super::Session;
+use crate::{
+    auth::policy::Subject,
+    core::{
+        command::{ClientRef, Command},
+        profile::Role,
+    },
+    ids::{FileId, RoomName},
+};
+
+impl Session {
+    /// Says a message in a room, with the files that it names.
+    pub(super) fn say(
+        &mut self,
+        room: Option<RoomName>,
+        reference: Option<ClientRef>,
+        command: Command,
+        files: Vec<FileId>,
+        ctx: &mut Context<Self>,
+    ) {
+        if files.is_empty() {
+            return self.ask_room(room.as_ref(), reference, command);
+        }
+        let (node, user, confined) = (self.worker.node.clone(), self.user.id.clone(), self.confined.clone());
+        let found = async move {
+            let subject = Subject { user: &user, role: Role::User, rooms: confined.as_deref() };
+            node.attachments(subject, &files).await
+        };
+        self.hold(found, ctx, move |found, session, _| match found {
+            Ok(attachments) => session.ask_room_with(room.as_ref(), reference, command, attachments),
+            Err(refusal) => session.refuse(reference, refusal),
+        });
+    }
+}

@@ -1,0 +1,76 @@
+//! Who may have which file: its owner, administrators, and whoever may enter a room that it was shared in. Sessions ask it
+//! for attachments, REST for downloads.
+
+use super::node::Node;
+use crate::{
+    auth::policy::{Action, Denied, Subject, may},
+    core::event::{Attachment, RoomIdentity, RoomScope},
+    error::{ErrorCode, Refusal},
+    ids::FileId,
+    limits,
+    store::{FileRecord, StoreError},
+};
+
+impl Node {
+    /// Whether somebody may fetch a file.
+    ///
+    /// # Errors
+    /// The refusal, and what keeps the database from answering.
+    pub async fn may_fetch(&self, subject: Subject<'_>, file: &FileRecord) -> Result<Result<(), Denied>, StoreError> {
+        if may(subject, Action::ChangeFile { owner: &file.owner }).is_ok() {
+            return Ok(Ok(()));
+        }
+        for room in self.store.file_rooms(file.id, limits::FILE_ROOMS_LOOKED_AT_MAX).await? {
+            if self.may_enter(subject, &room).await?.is_ok() {
+                return Ok(Ok(()));
+            }
+        }
+        Ok(Err(Denied::NotShared))
+    }
+
+    async fn may_enter(&self, subject: Subject<'_>, room: &RoomIdentity) -> Result<Result<(), Denied>, StoreError> {
+        Ok(match &room.scope {
+            RoomScope::Channel { .. } => match self.store.channel_access(room.id, subject.user).await? {
+                Some((_, membership)) => may(subject, Action::EnterChannel { room: room.id, membership }),
+                None => Err(Denied::NotAMember),
+            },
+            RoomScope::Direct { users } => may(subject, Action::EnterDirect { room: room.id, sides: users }),
+            RoomScope::Open { name } => match self.store.open_room(name, subject.user).await? {
+                Some(open) => may(subject, Action::NameRoom { name }).and_then(|()| {
+                    may(subject, Action::EnterOpen { visibility: open.visibility, membership: open.membership })
+                }),
+                None => Err(Denied::NotInvited),
+            },
+        })
+    }
+
+    /// The files that somebody wants to go with a message, in the order of their ids in it.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a file that is not there, is not complete, or may not be had.
+    pub async fn attachments(&self, subject: Subject<'_>, ids: &[FileId]) -> Result<Vec<Attachment>, Refusal> {
+        let unread = |error: StoreError| match error {
+            StoreError::Unavailable(_) => Refusal::unavailable(),
+            StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
+                log::error!("event=attachments_unread why=\"{error}\"");
+                Refusal::internal()
+            }
+        };
+        let found = self.store.files(ids.to_vec()).await.map_err(unread)?;
+        let mut attachments = Vec::with_capacity(ids.len());
+        for id in ids {
+            let file = found.iter().find(|file| file.id == *id && file.is_complete());
+            let file = match file {
+                Some(file) if self.may_fetch(subject, file).await.map_err(unread)?.is_ok() => file,
+                Some(_) | None => {
+                    let sentence = format!(
+                        "`attachments`: there is no complete file {id} of yours or shared with you; upload it first"
+                    );
+                    return Err(Refusal::new(ErrorCode::NotFound, sentence));
+                }
+            };
+            attachments.push(file.attachment());
+        }
+        Ok(attachments)
+    }
+}

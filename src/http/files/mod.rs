@@ -1,0 +1,130 @@
+//! `/api/v1/files`: uploads that go on where they broke off (tus 1.0), downloads with ranges, and lists of one's own.
+
+mod answers;
+mod serving;
+mod tus;
+
+use actix_web::{HttpRequest, web};
+use serde::Serialize;
+
+use self::answers::Refused;
+use super::{ApiError, Site, extract::AuthUser, fields::query_number, resource};
+use crate::{auth::tokens::query_value, core::upload::content_url, ids::FileId, limits, store::FileRecord};
+
+/// When it is worth trying again after too many uploads at once.
+const TOO_MANY_RETRY_SECONDS: u32 = 30;
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            resource("/api/v1/files", "OPTIONS, POST, GET")
+                .route(web::method(actix_web::http::Method::OPTIONS).to(tus::options))
+                .route(web::post().to(tus::create))
+                .route(web::get().to(mine)),
+        )
+        .service(
+            resource("/api/v1/files/{file}", "OPTIONS, HEAD, GET, PATCH, DELETE")
+                .route(web::method(actix_web::http::Method::OPTIONS).to(tus::options))
+                .route(web::head().to(tus::head))
+                .route(web::get().to(one))
+                .route(web::patch().to(tus::patch))
+                .route(web::delete().to(tus::delete))
+                .route(web::post().to(tus::overridden)),
+        )
+        .service(
+            // `content`, or the file's name, for people and programs that look at the end of an address
+            resource("/api/v1/files/{file}/{name}", "GET, HEAD")
+                .route(web::get().to(serving::content))
+                .route(web::head().to(serving::content)),
+        );
+}
+
+/// A file.
+#[derive(Serialize, utoipa::ToSchema)]
+struct FileJson {
+    id: String,
+    filename: String,
+    size: u64,
+    mime_type: String,
+    uploaded_bytes: u64,
+    complete: bool,
+    created_at: String,
+    /// When an unfinished upload is given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    /// From where it is fetched, once it is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+impl From<FileRecord> for FileJson {
+    fn from(file: FileRecord) -> FileJson {
+        FileJson {
+            id: file.id.to_string(),
+            complete: file.is_complete(),
+            expires_at: (!file.is_complete()).then(|| file.expires_at.to_string()),
+            url: file.is_complete().then(|| content_url(file.id)),
+            filename: file.name,
+            size: file.size_bytes,
+            mime_type: file.mime_type,
+            uploaded_bytes: file.received_bytes,
+            created_at: file.created_at.to_string(),
+        }
+    }
+}
+
+/// A page of files.
+#[derive(Serialize, utoipa::ToSchema)]
+struct FilesJson {
+    files: Vec<FileJson>,
+    has_more: bool,
+}
+
+/// One's own files, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/files", tag = "files", summary = "Your files, newest first",
+    params(
+        ("before" = Option<String>, Query, description = "The id of a file: those made before it"),
+        ("limit" = Option<u32>, Query, description = "How many, 50 unless said otherwise, at most 100"),
+    ),
+    responses((status = 200, body = FilesJson))
+)]
+async fn mine(site: web::Data<Site>, user: AuthUser, request: HttpRequest) -> Result<web::Json<FilesJson>, Refused> {
+    let query = request.query_string();
+    let [default, most] = limits::PAGE_FILES;
+    let limit = match query_value(query, "limit") {
+        None => default,
+        Some(text) => query_number(&text, "limit", 1..=i64::MAX)?.min(most),
+    };
+    let before = match query_value(query, "before") {
+        None => None,
+        Some(text) => Some(text.parse().map_err(|_| ApiError::field("before", "must be the id of a file"))?),
+    };
+    let mut found = site.store.files_of(user.id(), before, limit + 1).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    Ok(web::Json(FilesJson { files: found.into_iter().map(FileJson::from).collect(), has_more }))
+}
+
+/// What there is to know of a file.
+#[utoipa::path(
+    get, path = "/api/v1/files/{file_id}", tag = "files", summary = "What there is to know of a file",
+    params(("file_id" = String, Path)),
+    responses((status = 200, body = FileJson), (status = 403, description = "Not shared with you"), (status = 404, description = "No such file"))
+)]
+async fn one(site: web::Data<Site>, user: AuthUser, path: web::Path<String>) -> Result<web::Json<FileJson>, Refused> {
+    Ok(web::Json(fetchable(&site, &user, &path).await?.into()))
+}
+
+/// A file that the user may have.
+async fn fetchable(site: &Site, user: &AuthUser, id: &str) -> Result<FileRecord, Refused> {
+    let file = site.store.file(file_id(id)?).await?.ok_or_else(Refused::no_such_file)?;
+    site.gateway.may_fetch(user.subject(), &file).await??;
+    Ok(file)
+}
+
+/// What is no id names nothing.
+fn file_id(text: &str) -> Result<FileId, Refused> {
+    text.parse().map_err(|_| Refused::no_such_file())
+}

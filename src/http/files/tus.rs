@@ -1,0 +1,326 @@
+//! Resumable uploads, tus 1.0 (https://tus.io/protocols/resumable-upload): core, creation with upload, termination,
+//! checksum and expiration.
+
+use std::{collections::HashMap, str::FromStr, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder, Responder,
+    http::{
+        StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HttpDate, LOCATION},
+    },
+    web,
+};
+
+use super::{Refused, file_id};
+use crate::{
+    auth::policy::Action,
+    core::profile::Author,
+    error::ErrorCode,
+    http::{ApiError, Site, extract::AuthUser},
+    ids::{FileId, RoomId, RoomName, Timestamp},
+    services::files::{
+        Announced, Chunk, Sha1Digest, UploadFault,
+        metadata::{base64, parse},
+    },
+    store::FileRecord,
+};
+
+/// The version of the protocol, the only one there is.
+pub const VERSION: &str = "1.0.0";
+/// Said by both sides, always.
+pub const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
+/// The versions that the server speaks.
+pub const SUPPORTED: HeaderName = HeaderName::from_static("tus-version");
+const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+const LENGTH: HeaderName = HeaderName::from_static("upload-length");
+const METADATA: HeaderName = HeaderName::from_static("upload-metadata");
+const EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
+const CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
+const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+/// The body of a PATCH.
+const BYTES: &str = "application/offset+octet-stream";
+
+/// What the server can do. Needs no token.
+#[utoipa::path(
+    options, path = "/api/v1/files", tag = "files", summary = "What the upload server can do (tus 1.0)",
+    responses((status = 204, description = "Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm"))
+)]
+pub async fn options(site: web::Data<Site>) -> HttpResponse {
+    answer(StatusCode::NO_CONTENT)
+        .insert_header((SUPPORTED, VERSION))
+        .insert_header(("Tus-Extension", "creation,creation-with-upload,termination,checksum,expiration"))
+        .insert_header(("Tus-Max-Size", site.files.file_bytes_max().to_string()))
+        .insert_header(("Tus-Checksum-Algorithm", "sha1"))
+        .finish()
+}
+
+/// Begins an upload, and takes the first bytes if they come along.
+#[utoipa::path(
+    post, path = "/api/v1/files", tag = "files", summary = "Begin an upload (tus 1.0, creation)",
+    params(
+        ("Tus-Resumable" = String, Header, description = "1.0.0"),
+        ("Upload-Length" = u64, Header, description = "Bytes of the whole file"),
+        ("Upload-Metadata" = Option<String>, Header, description = "filename, filetype, room_id, each in base64"),
+        ("Upload-Checksum" = Option<String>, Header, description = "sha1 and the digest of the body in base64"),
+    ),
+    responses(
+        (status = 201, description = "Location of the upload"),
+        (status = 400, description = "A header is missing or wrong"),
+        (status = 412, description = "Another version of tus"),
+        (status = 413, description = "Larger than Tus-Max-Size, or more than the user may have"),
+        (status = 415, description = "A type of file that is not taken"),
+        (status = 429, description = "Too many unfinished uploads"),
+    )
+)]
+pub async fn create(
+    site: web::Data<Site>,
+    user: AuthUser,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    check_version(&request)?;
+    if text(&request, &HeaderName::from_static("upload-defer-length"))?.is_some() {
+        let sentence = "Upload-Defer-Length is not taken here; say the Upload-Length at once";
+        return Err(Refused::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidMessage, sentence));
+    }
+    let size_bytes = number(&request, &LENGTH)?.ok_or_else(|| wrong_number(&LENGTH))?;
+    let has_body = is_bytes(&request);
+    let chunk = if has_body { Some(chunk_at(&request, 0)?) } else { None };
+    let mut metadata = parse(text(&request, &METADATA)?.unwrap_or_default())
+        .map_err(|bad| Refused::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidMessage, bad.to_string()))?;
+    let mut take = |names: &[&str]| names.iter().find_map(|name| metadata.remove(*name));
+    let (name, mime_type) = (take(&["filename", "name"]), take(&["filetype", "type", "mime_type"]));
+    let room = room(&site, &user, &metadata).await?;
+    let author = user.profile.author();
+    let file = site.files.begin(&author, Announced { name, mime_type, size_bytes, room }).await?;
+    let location = format!("/api/v1/files/{}", file.id);
+    let mut created = answer(StatusCode::CREATED);
+    created.insert_header((LOCATION, location));
+    let file = match chunk {
+        // the upload is there whatever becomes of its first bytes: the offset says
+        Some(chunk) => match receive(&site, file.id, chunk, body, author).await {
+            Ok(file) => file,
+            Err(UploadFault::ChecksumMismatch) => return Err(UploadFault::ChecksumMismatch.into()),
+            Err(UploadFault::TooMuch) => return Err(UploadFault::TooMuch.into()),
+            Err(fault) => {
+                log::debug!("event=first_bytes_incomplete file={} why=\"{fault}\"", file.id);
+                site.store.file(file.id).await?.unwrap_or(file)
+            }
+        },
+        None => file,
+    };
+    if has_body {
+        created.insert_header((OFFSET, file.received_bytes.to_string()));
+    }
+    Ok(with_expiry(&mut created, &file).finish())
+}
+
+/// How far an upload is.
+#[utoipa::path(
+    head, path = "/api/v1/files/{file_id}", tag = "files", summary = "How far an upload is (tus 1.0)",
+    params(("file_id" = String, Path), ("Tus-Resumable" = String, Header, description = "1.0.0")),
+    responses((status = 200, description = "Upload-Offset and Upload-Length"), (status = 404, description = "No such upload"))
+)]
+pub async fn head(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refused> {
+    check_version(&request)?;
+    let file = owned(&site, &user, &path).await?;
+    let mut found = answer(StatusCode::OK);
+    found
+        .insert_header((OFFSET, file.received_bytes.to_string()))
+        .insert_header((LENGTH, file.size_bytes.to_string()))
+        .insert_header(("Upload-Metadata", shown_metadata(&file)))
+        .insert_header(("Cache-Control", "no-store"));
+    Ok(with_expiry(&mut found, &file).finish())
+}
+
+/// Takes more bytes of an upload.
+#[utoipa::path(
+    patch, path = "/api/v1/files/{file_id}", tag = "files", summary = "Go on with an upload (tus 1.0)",
+    params(
+        ("file_id" = String, Path),
+        ("Tus-Resumable" = String, Header, description = "1.0.0"),
+        ("Upload-Offset" = u64, Header, description = "Where the body begins"),
+        ("Upload-Checksum" = Option<String>, Header, description = "sha1 and the digest of the body in base64"),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
+    responses(
+        (status = 204, description = "Upload-Offset as it is now"),
+        (status = 409, description = "The upload stands elsewhere"),
+        (status = 413, description = "More bytes than were announced"),
+        (status = 415, description = "Another Content-Type"),
+        (status = 423, description = "Another request is writing"),
+        (status = 460, description = "The bytes do not match the checksum"),
+    )
+)]
+pub async fn patch(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    check_version(&request)?;
+    if !is_bytes(&request) {
+        let sentence = format!("The body must have the Content-Type {BYTES}");
+        return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::InvalidMessage, sentence));
+    }
+    let offset = number(&request, &OFFSET)?.ok_or_else(|| wrong_number(&OFFSET))?;
+    let chunk = chunk_at(&request, offset)?;
+    let file = owned(&site, &user, &path).await?;
+    let file = receive(&site, file.id, chunk, body, user.profile.author()).await?;
+    let mut taken = answer(StatusCode::NO_CONTENT);
+    taken.insert_header((OFFSET, file.received_bytes.to_string()));
+    Ok(with_expiry(&mut taken, &file).finish())
+}
+
+/// Deletes a file, finished or not.
+#[utoipa::path(
+    delete, path = "/api/v1/files/{file_id}", tag = "files", summary = "Delete a file, finished or not (tus 1.0, termination)",
+    params(("file_id" = String, Path), ("Tus-Resumable" = String, Header, description = "1.0.0")),
+    responses((status = 204, description = "It is gone"), (status = 404, description = "No such file"))
+)]
+pub async fn delete(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refused> {
+    check_version(&request)?;
+    let file = owned(&site, &user, &path).await?;
+    log::info!("event=file_deleted file={} by={}", file.id, user.id());
+    site.files.remove(file.id).await?;
+    Ok(answer(StatusCode::NO_CONTENT).finish())
+}
+
+/// For clients that can't send other methods than POST (tus 1.0, X-HTTP-Method-Override).
+pub async fn overridden(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refused> {
+    match text(&request, &METHOD_OVERRIDE)? {
+        Some("PATCH") => patch(site, user, path, request, body).await,
+        Some("DELETE") => delete(site, user, path, request).await,
+        Some("HEAD") => head(site, user, path, request).await,
+        Some(_) | None => Ok(crate::http::errors::method_not_allowed("HEAD, PATCH, DELETE").respond_to(&request)),
+    }
+}
+
+/// The body on its way to storage, in a task of its own: when the connection breaks, the request's own is dropped.
+async fn receive(
+    site: &web::Data<Site>,
+    file: FileId,
+    chunk: Chunk,
+    body: web::Payload,
+    by: Author,
+) -> Result<FileRecord, UploadFault> {
+    let files = site.files.clone();
+    let task = actix_web::rt::spawn(async move { files.write(file, chunk, body, &by).await });
+    task.await.unwrap_or_else(|lost| {
+        log::error!("event=upload_lost file={file} why=\"{lost}\"");
+        Err(UploadFault::Broken)
+    })
+}
+
+/// An upload that the user may go on with.
+async fn owned(site: &Site, user: &AuthUser, id: &str) -> Result<FileRecord, Refused> {
+    let file = site.store.file(file_id(id)?).await?.ok_or_else(Refused::no_such_file)?;
+    user.may(Action::ChangeFile { owner: &file.owner })?;
+    Ok(file)
+}
+
+/// The open room that the metadata names, if it does: one that the uploader may enter.
+async fn room(site: &Site, user: &AuthUser, metadata: &HashMap<String, String>) -> Result<Option<RoomId>, Refused> {
+    let Some(name) = metadata.get("room_id").or_else(|| metadata.get("room")).filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    let name = RoomName::new(name.as_str()).map_err(|bad| ApiError::field("room_id", bad))?;
+    user.may(Action::NameRoom { name: &name })?;
+    let Some(room) = site.store.open_room(&name, user.id()).await? else {
+        let sentence = "room_id: there is no such room; join it first, or leave it out";
+        return Err(ApiError::new(ErrorCode::RoomNotFound, sentence).into());
+    };
+    user.may(Action::EnterOpen { visibility: room.visibility, membership: room.membership })?;
+    Ok(Some(room.identity.id))
+}
+
+// ---- headers ----
+
+fn answer(status: StatusCode) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response.insert_header((RESUMABLE, VERSION));
+    response
+}
+
+fn with_expiry<'a>(response: &'a mut HttpResponseBuilder, file: &FileRecord) -> &'a mut HttpResponseBuilder {
+    if !file.is_complete() {
+        response.insert_header((EXPIRES, http_date(file.expires_at).to_string()));
+    }
+    response
+}
+
+/// A moment as HTTP writes it (RFC 9110 section 5.6.7), to the second.
+pub fn http_date(at: Timestamp) -> HttpDate {
+    let since = Duration::from_secs(u64::try_from(at.unix_seconds()).unwrap_or_default());
+    HttpDate::from(std::time::UNIX_EPOCH + since)
+}
+
+fn check_version(request: &HttpRequest) -> Result<(), Refused> {
+    if text(request, &RESUMABLE)? == Some(VERSION) {
+        return Ok(());
+    }
+    let sentence = format!("The request must have the header Tus-Resumable: {VERSION}");
+    Err(Refused::new(StatusCode::PRECONDITION_FAILED, ErrorCode::InvalidMessage, sentence))
+}
+
+fn text<'a>(request: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a str>, Refused> {
+    let Some(value) = request.headers().get(name) else { return Ok(None) };
+    let wrong = |_| Refused::from(ApiError::field(name.as_str(), "must be plain text"));
+    value.to_str().map(str::trim).map(Some).map_err(wrong)
+}
+
+/// Digits only: neither a sign nor anything that does not fit.
+fn number(request: &HttpRequest, name: &HeaderName) -> Result<Option<u64>, Refused> {
+    let Some(text) = text(request, name)? else { return Ok(None) };
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    u64::from_str(text).ok().filter(|_| digits).map(Some).ok_or_else(|| wrong_number(name))
+}
+
+fn wrong_number(name: &HeaderName) -> Refused {
+    ApiError::field(name.as_str(), "must be a whole number of bytes, from 0 on").into()
+}
+
+fn is_bytes(request: &HttpRequest) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(BYTES))
+}
+
+fn chunk_at(request: &HttpRequest, offset: u64) -> Result<Chunk, Refused> {
+    Ok(Chunk { offset, length: number(request, &CONTENT_LENGTH)?, checksum: checksum(request)? })
+}
+
+fn checksum(request: &HttpRequest) -> Result<Option<Sha1Digest>, Refused> {
+    let Some(value) = text(request, &CHECKSUM)? else { return Ok(None) };
+    let digest = match value.split_once(' ') {
+        Some((name, digest)) if name.eq_ignore_ascii_case("sha1") => {
+            base64(digest.trim()).and_then(|bytes| bytes.try_into().ok())
+        }
+        Some(_) | None => None,
+    };
+    let wrong = || ApiError::field("upload-checksum", "must be sha1, a space and the digest in base64").into();
+    digest.map(Some).ok_or_else(wrong)
+}
+
+/// The file's name and type as they are kept, so that they are not always those that were sent.
+fn shown_metadata(file: &FileRecord) -> String {
+    use crate::services::files::metadata::to_base64;
+    format!("filename {},filetype {}", to_base64(file.name.as_bytes()), to_base64(file.mime_type.as_bytes()))
+}

@@ -1,0 +1,68 @@
+//! Giving files out: any range of them, as a stream that never holds more than a piece.
+
+use std::ops::Range;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Files, StorageFault, storage::ByteStream};
+use crate::{
+    ids::FileId,
+    store::{FilePart, StoreError},
+};
+
+impl Files {
+    /// The bytes of a range of a complete file.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn read(&self, id: FileId, range: Range<u64>) -> Result<ByteStream, StoreError> {
+        let wanted = overlapping(self.store.file_parts(id).await?, &range);
+        let storage = self.storage.clone();
+        let pieces = stream::iter(wanted).then(move |(name, range)| {
+            let storage = storage.clone();
+            async move { storage.read(id, &name, range).await }
+        });
+        Ok(counted(pieces.try_flatten().boxed(), range.end - range.start))
+    }
+}
+
+/// Which range of which part.
+fn overlapping(parts: Vec<FilePart>, range: &Range<u64>) -> Vec<(String, Range<u64>)> {
+    let within = |part: FilePart| {
+        let start = range.start.max(part.start);
+        let end = range.end.min(part.start + part.length);
+        (start < end).then(|| (part.name, start - part.start..end - part.start))
+    };
+    parts.into_iter().filter_map(within).collect()
+}
+
+/// Ends in a fault if there is less than was promised, so that nobody takes it for all.
+fn counted(bytes: ByteStream, promised: u64) -> ByteStream {
+    let counted = stream::try_unfold((bytes, promised), |(mut bytes, left)| async move {
+        match bytes.try_next().await? {
+            Some(piece) => {
+                let left = left.saturating_sub(piece.len() as u64);
+                Ok(Some((piece, (bytes, left))))
+            }
+            None if left > 0 => Err(StorageFault(format!("{left} bytes of a stored file are missing"))),
+            None => Ok(None),
+        }
+    });
+    counted.inspect_err(|error| log::error!("event=file_unreadable why=\"{error}\"")).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_put_together_from_the_parts_that_it_touches() {
+        let part = |start, length, name: &str| FilePart { start, length, name: name.into() };
+        let parts = || vec![part(0, 10, "a"), part(10, 5, "b"), part(15, 10, "c")];
+        let names = |range| overlapping(parts(), &range);
+        assert_eq!(names(0..25), [("a".into(), 0..10), ("b".into(), 0..5), ("c".into(), 0..10)]);
+        assert_eq!(names(9..16), [("a".into(), 9..10), ("b".into(), 0..5), ("c".into(), 0..1)]);
+        assert_eq!(names(12..13), [("b".into(), 2..3)]);
+        assert_eq!(names(5..5), []);
+    }
+}

@@ -1,0 +1,136 @@
+//! Parts as objects of a bucket, `<prefix>/<file id>/<part>`, so that any node can go on with an upload that another one
+//! began. A short part is put at once, a longer one by a multipart upload. An object is there as a whole or not at all.
+
+use std::ops::Range;
+
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::{
+    GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMultipart,
+    aws::{AmazonS3, AmazonS3Builder},
+    path::Path,
+};
+use std::sync::Arc;
+
+use super::{ByteStream, StorageFault};
+use crate::{
+    config::{Bucket, BucketAddressing},
+    ids::FileId,
+    limits,
+};
+
+/// The settings of a bucket contradict each other.
+#[derive(Debug, thiserror::Error)]
+#[error("The bucket can't be used: {0}; check the settings that begin with FILES_S3_")]
+pub struct BadBucket(String);
+
+/// A bucket.
+pub struct BucketStorage {
+    store: Arc<AmazonS3>,
+    prefix: Path,
+}
+
+/// A part that is being written.
+pub struct BucketSink {
+    store: Arc<AmazonS3>,
+    path: Path,
+    /// What is not enough for a request yet.
+    gathered: Vec<u8>,
+    upload: Option<WriteMultipart>,
+}
+
+impl BucketStorage {
+    pub fn new(bucket: &Bucket) -> Result<BucketStorage, BadBucket> {
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(&bucket.name)
+            .with_region(&bucket.region)
+            .with_virtual_hosted_style_request(bucket.addressing == BucketAddressing::Host);
+        if let Some(endpoint) = &bucket.endpoint {
+            builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+        }
+        if let Some(keys) = &bucket.keys {
+            builder = builder.with_access_key_id(&keys.id).with_secret_access_key(keys.secret.expose());
+        }
+        let store = builder.build().map_err(|error| BadBucket(error.to_string()))?;
+        Ok(BucketStorage { store: Arc::new(store), prefix: Path::from(bucket.prefix.as_str()) })
+    }
+
+    fn folder_of(&self, file: FileId) -> Path {
+        self.prefix.clone().join(file.to_string())
+    }
+
+    pub fn create(&self, file: FileId, name: &str) -> BucketSink {
+        let path = self.folder_of(file).join(name);
+        BucketSink { store: self.store.clone(), path, gathered: Vec::new(), upload: None }
+    }
+
+    pub async fn read(&self, file: FileId, name: &str, range: Range<u64>) -> Result<ByteStream, StorageFault> {
+        let path = self.folder_of(file).join(name);
+        let options = GetOptions::new().with_range(Some(GetRange::Bounded(range)));
+        let found = self.store.get_opts(&path, options).await?;
+        Ok(found.into_stream().map_err(StorageFault::from).boxed())
+    }
+
+    pub async fn keep_only(&self, file: FileId, names: Vec<String>) -> Result<(), StorageFault> {
+        let folder = self.folder_of(file);
+        let found: Vec<Path> = self.store.list(Some(&folder)).map_ok(|object| object.location).try_collect().await?;
+        for path in found {
+            if !names.iter().any(|name| path.filename() == Some(name.as_str())) {
+                if_there(self.store.delete(&path).await)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn remove(&self, file: FileId, name: &str) -> Result<(), StorageFault> {
+        if_there(self.store.delete(&self.folder_of(file).join(name)).await)
+    }
+}
+
+fn if_there(removed: object_store::Result<()>) -> Result<(), StorageFault> {
+    match removed {
+        Err(object_store::Error::NotFound { .. }) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+impl BucketSink {
+    pub async fn write(&mut self, batch: &mut Vec<u8>) -> Result<(), StorageFault> {
+        self.gathered.append(batch);
+        if self.gathered.len() < limits::UPLOAD_S3_PART_BYTES {
+            return Ok(());
+        }
+        let mut upload = match self.upload.take() {
+            Some(upload) => upload,
+            None => {
+                let begun = self.store.put_multipart(&self.path).await?;
+                WriteMultipart::new_with_chunk_size(begun, limits::UPLOAD_S3_PART_BYTES)
+            }
+        };
+        let waited = upload.wait_for_capacity(limits::UPLOAD_S3_PARTS_AT_ONCE).await;
+        upload.put(std::mem::take(&mut self.gathered).into());
+        self.upload = Some(upload);
+        Ok(waited?)
+    }
+
+    pub async fn finish(mut self) -> Result<(), StorageFault> {
+        let rest = std::mem::take(&mut self.gathered);
+        match self.upload.take() {
+            None => {
+                self.store.put(&self.path, rest.into()).await?;
+            }
+            Some(mut upload) => {
+                upload.put(rest.into());
+                upload.finish().await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn abandon(mut self) {
+        if let Some(upload) = self.upload.take()
+            && let Err(error) = upload.abort().await
+        {
+            log::warn!("event=upload_not_aborted why=\"{error}\"");
+        }
+    }
+}

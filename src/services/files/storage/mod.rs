@@ -1,0 +1,152 @@
+//! Where the bytes of files are: a folder or a bucket. A file is a number of parts, each written once, from its start,
+//! by one writer; which parts count is in the database. So a writer that was given up, or a node that died, can leave
+//! something behind, but never damage anything.
+
+mod bucket;
+mod folder;
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+pub use self::bucket::BadBucket;
+use self::{
+    bucket::{BucketSink, BucketStorage},
+    folder::{FolderSink, FolderStorage},
+};
+use crate::{config::FilePlace, ids::FileId};
+
+/// Storage did not do what it should; the text is for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StorageFault(pub String);
+
+impl From<std::io::Error> for StorageFault {
+    fn from(error: std::io::Error) -> StorageFault {
+        StorageFault(error.to_string())
+    }
+}
+
+impl From<object_store::Error> for StorageFault {
+    fn from(error: object_store::Error) -> StorageFault {
+        StorageFault(error.to_string())
+    }
+}
+
+/// The bytes of a file, or of a range of it.
+pub type ByteStream = BoxStream<'static, Result<Bytes, StorageFault>>;
+
+/// One of the two. Cheap to clone.
+#[derive(Clone)]
+pub enum Storage {
+    /// A folder of the file system.
+    Folder(Arc<FolderStorage>),
+    /// A bucket of an S3-compatible server.
+    Bucket(Arc<BucketStorage>),
+}
+
+/// A part that is being written.
+pub enum Sink {
+    /// In a folder.
+    Folder(FolderSink),
+    /// In a bucket.
+    Bucket(BucketSink),
+}
+
+impl Storage {
+    /// As configured. Reaches for nothing yet.
+    ///
+    /// # Errors
+    /// Settings of a bucket that contradict each other.
+    pub fn new(place: &FilePlace) -> Result<Storage, BadBucket> {
+        Ok(match place {
+            FilePlace::Folder(folder) => Storage::Folder(Arc::new(FolderStorage::new(folder.clone()))),
+            FilePlace::Bucket(bucket) => Storage::Bucket(Arc::new(BucketStorage::new(bucket)?)),
+        })
+    }
+
+    /// Begins a part. `name` must be new within the file.
+    pub async fn create(&self, file: FileId, name: &str) -> Result<Sink, StorageFault> {
+        match self {
+            Storage::Folder(folder) => folder.create(file, name).await.map(Sink::Folder),
+            Storage::Bucket(bucket) => Ok(Sink::Bucket(bucket.create(file, name))),
+        }
+    }
+
+    /// A range of a part.
+    pub async fn read(&self, file: FileId, name: &str, range: Range<u64>) -> Result<ByteStream, StorageFault> {
+        match self {
+            Storage::Folder(folder) => folder.read(file, name, range).await,
+            Storage::Bucket(bucket) => bucket.read(file, name, range).await,
+        }
+    }
+
+    /// Removes the parts of a file that are not among these. With none of them nothing of the file is left.
+    pub async fn keep_only(&self, file: FileId, names: Vec<String>) -> Result<(), StorageFault> {
+        match self {
+            Storage::Folder(folder) => folder.keep_only(file, names).await,
+            Storage::Bucket(bucket) => bucket.keep_only(file, names).await,
+        }
+    }
+
+    /// Removes one part, if it is there.
+    pub async fn remove(&self, file: FileId, name: &str) -> Result<(), StorageFault> {
+        match self {
+            Storage::Folder(folder) => folder.remove(file, name).await,
+            Storage::Bucket(bucket) => bucket.remove(file, name).await,
+        }
+    }
+}
+
+impl Sink {
+    /// Takes a batch, and leaves an empty buffer in its place. Not more than one batch is on its way at a time for a
+    /// folder, and a few for a bucket.
+    pub async fn write(&mut self, batch: &mut Vec<u8>) -> Result<(), StorageFault> {
+        match self {
+            Sink::Folder(sink) => sink.write(batch).await,
+            Sink::Bucket(sink) => sink.write(batch).await,
+        }
+    }
+
+    /// Makes all that was written stay, if it can be done before the part's end. Answers whether it was.
+    pub async fn sync(&mut self) -> Result<Synced, StorageFault> {
+        match self {
+            Sink::Folder(sink) => sink.sync().await.map(|()| Synced::Yes),
+            Sink::Bucket(_) => Ok(Synced::OnlyAtTheEnd),
+        }
+    }
+
+    /// Ends the part: it stays.
+    pub async fn finish(self) -> Result<(), StorageFault> {
+        match self {
+            Sink::Folder(mut sink) => sink.sync().await,
+            Sink::Bucket(sink) => sink.finish().await,
+        }
+    }
+
+    /// Gives the part up. What is left is removed with [`Storage::remove`].
+    pub async fn abandon(self) {
+        match self {
+            Sink::Folder(_) => {}
+            Sink::Bucket(sink) => sink.abandon().await,
+        }
+    }
+
+    /// How long a part may become; none: as long as the file.
+    pub const fn bytes_max(&self) -> Option<u64> {
+        match self {
+            Sink::Folder(_) => None,
+            Sink::Bucket(_) => Some(crate::limits::UPLOAD_S3_OBJECT_BYTES),
+        }
+    }
+}
+
+/// Whether what was written stays although the part goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Synced {
+    /// It does.
+    Yes,
+    /// Only once the part has ended.
+    OnlyAtTheEnd,
+}

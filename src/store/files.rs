@@ -1,0 +1,209 @@
+//! Uploaded files: whose they are, how much of them has arrived, of which stored parts they consist, and which rooms'
+//! members may fetch them. The bytes themselves are not the store's.
+
+use uuid::Uuid;
+
+use super::{Store, StoreError, run};
+use crate::{
+    core::event::{Attachment, RoomIdentity},
+    ids::{FileId, RoomId, Timestamp, UserId},
+};
+
+/// A file, complete or on its way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileRecord {
+    /// Which.
+    pub id: FileId,
+    /// Who uploads it.
+    pub owner: UserId,
+    /// Its name, for people.
+    pub name: String,
+    /// What it is.
+    pub mime_type: String,
+    /// How large it is, or will be.
+    pub size_bytes: u64,
+    /// How much of it has arrived and is on the disk.
+    pub received_bytes: u64,
+    /// When the upload began.
+    pub created_at: Timestamp,
+    /// When all of it was there.
+    pub completed_at: Option<Timestamp>,
+    /// When it is given up, as long as it is not complete.
+    pub expires_at: Timestamp,
+}
+
+impl FileRecord {
+    /// Whether all of it is there.
+    pub const fn is_complete(&self) -> bool {
+        self.completed_at.is_some()
+    }
+
+    /// What goes with a message that brings it.
+    pub fn attachment(&self) -> Attachment {
+        Attachment {
+            file: self.id,
+            filename: self.name.as_str().into(),
+            size_bytes: self.size_bytes,
+            mime_type: self.mime_type.as_str().into(),
+        }
+    }
+}
+
+/// An upload that is to begin.
+#[derive(Clone, Debug)]
+pub struct NewFile {
+    /// Its id, made by the caller.
+    pub id: FileId,
+    /// Whose.
+    pub owner: UserId,
+    /// Its name.
+    pub name: String,
+    /// What it says it is.
+    pub mime_type: String,
+    /// How large it will be.
+    pub size_bytes: u64,
+    /// The room whose members may fetch it, if it was uploaded for one.
+    pub room: Option<RoomId>,
+    /// When it is given up if it does not go on.
+    pub expires_at: Timestamp,
+}
+
+/// What one user may have.
+#[derive(Clone, Copy, Debug)]
+pub struct FileQuota {
+    /// Of all the user's files, begun ones in full; none: no limit.
+    pub bytes_max: Option<u64>,
+    /// Unfinished uploads.
+    pub unfinished_max: i64,
+}
+
+/// What became of an upload that was to begin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Begun {
+    /// It began.
+    Yes(FileRecord),
+    /// The user's files would be too large together.
+    TooMuch {
+        /// How large they are now.
+        used_bytes: u64,
+    },
+    /// The user has too many unfinished uploads.
+    TooMany,
+}
+
+/// The right to write one file, of one request at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lease(pub Uuid);
+
+/// What became of the wish to write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Claim {
+    /// It is the caller's turn.
+    Yes(FileRecord),
+    /// Somebody else writes.
+    Held,
+    /// There is no such upload, or it has expired.
+    Gone,
+}
+
+/// A stored piece of a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FilePart {
+    /// Where in the file it begins.
+    pub start: u64,
+    /// How long it is.
+    pub length: u64,
+    /// Under which name it is stored, within the file.
+    pub name: String,
+}
+
+/// Something of a file was stored.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// Of which.
+    pub id: FileId,
+    /// By whom.
+    pub lease: Lease,
+    /// The pieces, new ones and such as have grown.
+    pub parts: Vec<FilePart>,
+    /// How much had arrived before.
+    pub from: u64,
+    /// How much has arrived now.
+    pub to: u64,
+    /// When it is given up if it does not go on.
+    pub expires_at: Timestamp,
+    /// Whether the writer goes on.
+    pub then: AfterAdvance,
+}
+
+/// Whether a writer goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AfterAdvance {
+    /// It keeps the lease.
+    GoOn,
+    /// The lease is free for the next.
+    Release,
+}
+
+impl Store {
+    /// Begins an upload, if the user's quota has room for it.
+    pub async fn begin_file(&self, file: NewFile, quota: FileQuota) -> Result<Begun, StoreError> {
+        run!(self, write, files::begin(&file, quota))
+    }
+
+    /// A file, if it is there and has not expired.
+    pub async fn file(&self, id: FileId) -> Result<Option<FileRecord>, StoreError> {
+        run!(self, read, files::one(id))
+    }
+
+    /// Those of these files that are there, in no particular order.
+    pub async fn files(&self, ids: Vec<FileId>) -> Result<Vec<FileRecord>, StoreError> {
+        run!(self, read, files::several(&ids))
+    }
+
+    /// A page of a user's files, newest first, those before `before`.
+    pub async fn files_of(
+        &self,
+        owner: &UserId,
+        before: Option<FileId>,
+        limit: i64,
+    ) -> Result<Vec<FileRecord>, StoreError> {
+        let owner = owner.clone();
+        run!(self, read, files::of_user(&owner, before, limit))
+    }
+
+    /// What a file consists of, in its order.
+    pub async fn file_parts(&self, id: FileId) -> Result<Vec<FilePart>, StoreError> {
+        run!(self, read, files::parts(id))
+    }
+
+    /// The rooms whose members may fetch the file, at most `limit` of them, the newest first.
+    pub async fn file_rooms(&self, id: FileId, limit: i64) -> Result<Vec<RoomIdentity>, StoreError> {
+        run!(self, read, files::rooms_of(id, limit))
+    }
+
+    /// Gives the right to write to whoever holds `lease`, unless somebody else stored something since `idle_since`.
+    pub async fn claim_file(&self, id: FileId, lease: Lease, idle_since: Timestamp) -> Result<Claim, StoreError> {
+        run!(self, write, files::claim(id, lease, idle_since))
+    }
+
+    /// Keeps that something was stored. False: the lease was lost meanwhile, and nothing is kept.
+    pub async fn advance_file(&self, advance: Advance) -> Result<bool, StoreError> {
+        run!(self, write, files::advance(&advance))
+    }
+
+    /// From now on nobody finds the file, and nobody writes it. What is left is [`Store::forget_file`]'s.
+    pub async fn doom_file(&self, id: FileId) -> Result<(), StoreError> {
+        run!(self, write, files::doom(id))
+    }
+
+    /// Files to be removed: doomed ones, and unfinished uploads that were given up.
+    pub async fn expired_files(&self, limit: i64) -> Result<Vec<FileId>, StoreError> {
+        run!(self, read, files::expired(limit))
+    }
+
+    /// Forgets a doomed or expired file whose bytes are gone.
+    pub async fn forget_file(&self, id: FileId) -> Result<(), StoreError> {
+        run!(self, write, files::forget(id))
+    }
+}
