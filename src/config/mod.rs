@@ -1,6 +1,7 @@
 //! What the operator decides: one documented struct per concern, read once at the start, checked, then passed on. The
 //! only place that reads the environment and files; nothing behind it ever asks for a variable by name.
 
+mod ai;
 mod auth;
 mod cluster;
 mod listen;
@@ -18,6 +19,7 @@ use std::{collections::HashMap, env, io, path::Path};
 
 use self::variables::Variables;
 pub use self::{
+    ai::{Ai, AiProvider},
     auth::{Anonymous, Auth, PublicKey, PublicKeyAlgorithm, SecretSource},
     cluster::{Cluster, Place, Redis, RedisTls, Topology},
     listen::Listen,
@@ -49,6 +51,8 @@ pub struct Config {
     pub rooms: Rooms,
     /// How much a user may ask.
     pub rates: Rates,
+    /// The assistant.
+    pub ai: Ai,
     /// What is logged.
     pub logging: Logging,
     /// This node and how it goes.
@@ -79,6 +83,7 @@ impl Config {
             sockets: Sockets::read(&variables)?,
             rooms: Rooms::read(&variables)?,
             rates: Rates::read(&variables)?,
+            ai: Ai::read(&variables)?,
             logging: Logging::read(&variables)?,
             node: Node::read(&variables)?,
             listen,
@@ -95,6 +100,7 @@ impl Config {
         self.sockets.describe(&mut lines);
         self.rooms.describe(&mut lines);
         self.rates.describe(&mut lines);
+        self.ai.describe(&mut lines);
         self.logging.describe(&mut lines);
         self.node.describe(&mut lines);
         lines
@@ -104,6 +110,7 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         self.auth.warn(&mut warnings);
+        self.ai.warn(&mut warnings);
         self.cluster.warn(self.storage.database.as_str(), &mut warnings);
         warnings
     }
