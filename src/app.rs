@@ -9,7 +9,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU16, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix::prelude::*;
@@ -21,7 +21,9 @@ use crate::{
         bridge::{BridgeLink, Hush, LinkBoard, Reach, local::LocalBridge, redis::RedisBridge},
         cluster::{self, Cluster},
         journal::Journal,
-        messages::{Barrier, BeginLeaving, CountAll, Drain, Everyone, KeepPlaces, Quiesce, StartDraining},
+        messages::{
+            Barrier, BeginLeaving, CountAll, Drain, Everyone, FinishAnswers, KeepPlaces, Quiesce, StartDraining,
+        },
         node::{Clock, Node, StopSwitch},
         presence::{self, PresenceTracker},
         registry::{Registry, Wire},
@@ -34,7 +36,7 @@ use crate::{
     ids::NodeId,
     limits,
     metrics::Metrics,
-    services::files::BadBucket,
+    services::{self, files::BadBucket},
     store::{Store, StoreError, StoreOptions},
     transport::server,
 };
@@ -59,6 +61,9 @@ pub enum RunError {
         /// What the system said.
         error: io::Error,
     },
+    /// The assistant's provider can't be spoken to.
+    #[error("TLS can't be set up for the assistant: {0}; check the system's certificates")]
+    Assistant(#[from] reqwest::Error),
     /// The server broke.
     #[error("The server broke: {0}")]
     Server(io::Error),
@@ -154,6 +159,7 @@ pub async fn start_among(
         log::error!("event=cluster_not_wired");
     }
     Sweeper::new(node.store.clone()).start();
+    services::ai::start(&node)?;
     Ok(node)
 }
 
@@ -226,12 +232,13 @@ async fn drain(node: &Node, server: &ServerHandle) {
     leave(node, config.spread_ms(counted.connections)).await;
     tokio::time::sleep(config.shutdown_delay).await;
     node.draining.store(true, Ordering::Relaxed);
+    let (told, patience) = (Instant::now(), config.shutdown_timeout);
+    finish_answers(node, patience / 2).await;
     tell(node.presence.send(KeepPlaces).timeout(limits::ASK_TIMEOUT).await);
     // sockets came and went during the delay
     let counted = node.registry.send(CountAll).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default();
     let spread_ms = config.spread_ms(counted.connections);
     leave(node, spread_ms).await;
-    let (told, patience) = (Instant::now(), config.shutdown_timeout);
     if let Ok(everyone) = node.registry.send(StartDraining).timeout(limits::ASK_TIMEOUT).await {
         settle(node, &everyone).await;
         while told.elapsed() < patience && sockets_left(&everyone, spread_ms).await > 0 {
@@ -248,6 +255,14 @@ async fn drain(node: &Node, server: &ServerHandle) {
 async fn leave(node: &Node, spread_ms: u64) {
     let leaving_ms = spread_ms.saturating_add(limits::LEAVING_SLACK.as_millis() as u64);
     tell(node.cluster.send(BeginLeaving { leaving_ms }).timeout(limits::ASK_TIMEOUT).await);
+}
+
+/// Lets the assistant's answers end while whoever asked is still here; what takes too long is told to have failed.
+async fn finish_answers(node: &Node, within: Duration) {
+    if let Some(assistant) = node.assistant.get() {
+        let patience = within.saturating_add(limits::ASK_TIMEOUT);
+        tell(assistant.finish.send(FinishAnswers { within }).timeout(patience).await);
+    }
 }
 
 /// Lets everything that was read be stored and its answers reach the hubs.

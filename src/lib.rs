@@ -1,8 +1,8 @@
 //! Convene: a realtime collaboration server.
 //!
 //! The map: `transport` owns sockets, `dialects` translate bytes into `core` commands and events, `actors` carry them,
-//! `store` keeps them, `auth` says who and whether, `http` is REST and pages, `config` reads the environment, `app`
-//! puts it together. ARCHITECTURE.md tells the whole story.
+//! `store` keeps them, `auth` says who and whether, `http` is REST and pages, `services` work beside them (the assistant,
+//! files), `config` reads the environment, `app` puts it together. ARCHITECTURE.md tells the whole story.
 
 // Panics are for tests: what cannot fail says why on the spot, with `#[expect]` or by another way of writing it.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]

@@ -1,6 +1,8 @@
 //! What is counted, under the names that dashboards know. Whoever counts calls a method that says what happened; no
 //! label is a text from outside, so that their number is bounded.
 
+mod ai;
+
 use std::{fmt::Write as _, sync::atomic::AtomicU64, time::Duration};
 
 use prometheus_client::{
@@ -14,6 +16,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use self::ai::{AiMetrics, AiOutcome, AiTokens};
 use crate::{disconnect::Disconnect, error::ErrorCode};
 
 /// What became of a command, or of a request to open a socket.
@@ -91,6 +94,8 @@ const NO_CLOSE_FRAME: u16 = 1006;
 
 /// All counters of a node.
 pub struct Metrics {
+    /// The assistant's.
+    pub ai: AiMetrics,
     registry: Registry,
     connections: Gauge,
     connected: Counter,
@@ -127,6 +132,7 @@ impl Default for Metrics {
         let requests = Family::<OutcomeLabel, Counter>::default();
         let requests_accepted = requests.get_or_create_owned(&OutcomeLabel { outcome: Outcome::Accepted });
         let mut metrics = Metrics {
+            ai: AiMetrics::default(),
             registry: Registry::default(),
             connections: Gauge::default(),
             connected: Counter::default(),
@@ -159,6 +165,7 @@ impl Default for Metrics {
         };
         metrics.register();
         metrics.register_bridge();
+        metrics.ai.register(&mut metrics.registry);
         metrics
     }
 }

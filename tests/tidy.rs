@@ -78,8 +78,9 @@ const ROOMS: [Room; 8] = [
     },
     Room {
         folder: "services",
-        may_use: &["core", "store", "config", "auth", "metrics", "actors", "services"],
-        banned: &["actix_web", "actix_http", "diesel", "diesel_async"],
+        // the actors' messages and addresses, as `http` has them through its gateway
+        may_use: &["core", "actors", "store", "auth", "metrics", "config", "services"],
+        banned: &["actix_web", "actix_http", "actix_web_actors", "diesel", "diesel_async"],
     },
     Room {
         folder: "http",

@@ -14,8 +14,8 @@ use super::{
     auditor::Auditor,
     bridge::{Enlist, Heard, LinkIs, NodeWord, Reach, To},
     messages::{
-        BeginLeaving, CountAll, FromElsewhere, KnownNodes, NodesKnown, PeerNews, PeerStands, RosterHeard,
-        RosterVersion, Statistics, UsedElsewhere,
+        AssistantHeard, BeginLeaving, CountAll, FromElsewhere, KnownNodes, NodesKnown, PeerNews, PeerStands,
+        RosterHeard, RosterVersion, Statistics, UsedElsewhere,
     },
     node::Node,
 };
@@ -139,6 +139,14 @@ impl Cluster {
         }
     }
 
+    fn tell_assistant(&self, heard: AssistantHeard) {
+        if let Some(assistant) = self.node.as_ref().and_then(|node| node.assistant.get())
+            && assistant.heard.try_send(heard).is_err()
+        {
+            log::warn!("event=word_lost why=assistant_full");
+        }
+    }
+
     fn hear_beat(&mut self, from: NodeId, beat: Beat) {
         let version = beat.roster_version;
         let name = beat.name.clone();
@@ -213,6 +221,10 @@ impl Handler<Heard> for Cluster {
         match heard.word {
             NodeWord::Beat(beat) => self.hear_beat(heard.from, beat),
             NodeWord::Roster(word) => self.hear_roster(heard.from, word, ctx),
+            NodeWord::CancelAsk { user, request, question } => {
+                self.tell_assistant(AssistantHeard::Cancel { from: heard.from, user, request, question });
+            }
+            NodeWord::AskCancelled { question } => self.tell_assistant(AssistantHeard::Cancelled { question }),
             NodeWord::Closed { question, sockets } => self.closings.hear(question, sockets),
             NodeWord::Direct { .. }
             | NodeWord::Notice { .. }

@@ -1,7 +1,7 @@
 //! What the actors say to each other. Every message is typed; whoever sends one uses `try_send` or asks with a
 //! time-out, and says what happens when it is refused.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix::{WeakAddr, prelude::*};
 
@@ -22,6 +22,7 @@ use super::{
     session::Session,
 };
 use crate::{
+    auth::policy::RoomPattern,
     core::{
         assistant::Question,
         command::{ClientRef, Command, RawJson},
@@ -337,6 +338,8 @@ pub struct AskAssistant {
     pub user: Author,
     /// On which socket.
     pub conn: ConnKey,
+    /// The rooms to which the socket's token is confined; without it, all.
+    pub confined: Option<Arc<[RoomPattern]>>,
     /// What.
     pub question: Question,
 }
@@ -359,6 +362,14 @@ pub struct AskerGone {
     pub user: UserId,
     /// Which.
     pub conn: ConnKey,
+}
+
+/// No more questions are taken; answered when the last one has ended, by itself or because its time is over.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct FinishAnswers {
+    /// How long that may take.
+    pub within: Duration,
 }
 
 // ---- to a room ----

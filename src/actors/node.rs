@@ -16,7 +16,7 @@ use super::{
     bridge::BridgeLink,
     cluster::Cluster,
     journal::Journal,
-    messages::{AskAssistant, AskerGone, CancelAsk, StatusOf},
+    messages::{AskAssistant, AskerGone, AssistantHeard, CancelAsk, FinishAnswers, StatusOf},
     outbox::ConnKey,
     presence::PresenceTracker,
     registry::Registry,
@@ -139,6 +139,10 @@ pub struct AssistantLine {
     pub cancel: Recipient<CancelAsk>,
     /// For the end of a socket on which something was asked.
     pub gone: Recipient<AskerGone>,
+    /// For what other nodes say.
+    pub heard: Recipient<AssistantHeard>,
+    /// For the end of the node.
+    pub finish: Recipient<FinishAnswers>,
 }
 
 /// How an administrator's call reaches whoever takes the node out.

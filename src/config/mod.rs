@@ -1,6 +1,7 @@
 //! What the operator decides: one documented struct per concern, read once at the start, checked, then passed on. The
 //! only place that reads the environment and files; nothing behind it ever asks for a variable by name.
 
+mod ai;
 mod auth;
 mod cluster;
 mod files;
@@ -19,6 +20,7 @@ use std::{collections::HashMap, env, io, path::Path};
 
 use self::variables::Variables;
 pub use self::{
+    ai::{Ai, AiProvider},
     auth::{Anonymous, Auth, PublicKey, PublicKeyAlgorithm, SecretSource},
     cluster::{Cluster, Place, Redis, RedisTls, Topology},
     files::{Bucket, BucketAddressing, BucketKeys, FilePlace, FileTypes, Files},
@@ -53,6 +55,8 @@ pub struct Config {
     pub files: Files,
     /// How much a user may ask.
     pub rates: Rates,
+    /// The assistant.
+    pub ai: Ai,
     /// What is logged.
     pub logging: Logging,
     /// This node and how it goes.
@@ -84,6 +88,7 @@ impl Config {
             sockets: Sockets::read(&variables)?,
             rooms: Rooms::read(&variables)?,
             rates: Rates::read(&variables)?,
+            ai: Ai::read(&variables)?,
             logging: Logging::read(&variables)?,
             node: Node::read(&variables)?,
             listen,
@@ -101,6 +106,7 @@ impl Config {
         self.rooms.describe(&mut lines);
         self.files.describe(&mut lines);
         self.rates.describe(&mut lines);
+        self.ai.describe(&mut lines);
         self.logging.describe(&mut lines);
         self.node.describe(&mut lines);
         lines
@@ -110,6 +116,7 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         self.auth.warn(&mut warnings);
+        self.ai.warn(&mut warnings);
         self.cluster.warn(self.storage.database.as_str(), &mut warnings);
         warnings
     }

@@ -1,4 +1,7 @@
-//! What is asked of the assistant, and what it says.
+//! What is asked of the assistant, and what it says; whose question is next, and how much each user may use.
+
+pub mod budget;
+pub mod queue;
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! What must be right, as plain state machines: input and `now` go in, effects come out. No actix, no I/O, no clock,
 //! no JSON, no log here, so that everything runs under seeded, replayable simulation.
 
+pub mod analysis;
 pub mod assistant;
 pub mod attendance;
 pub mod backlog;

@@ -6,6 +6,7 @@
 mod support;
 
 mod administration;
+mod assistant;
 mod database_cut;
 mod direct;
 mod draining;

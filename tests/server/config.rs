@@ -50,6 +50,15 @@ fn bad_settings() -> Vec<Vec<(&'static str, &'static str)>> {
         ("CORK_MS", "x"),
         ("RECONNECT_SPREAD_MS", "x"),
         ("SHUTDOWN_TIMEOUT_SECONDS", "x"),
+        ("AI_BASE_URL", "ftp://localhost/v1"),
+        ("AI_CONCURRENCY_MAX", "0"),
+        ("AI_CONCURRENCY_PER_USER", "x"),
+        ("AI_QUEUE_MAX", "-1"),
+        ("AI_REQUESTS_PER_HOUR", "many"),
+        ("AI_CHARACTERS_PER_DAY", "x"),
+        ("AI_TABLE_CHARACTERS_MAX", "x"),
+        ("AI_TIMEOUT_SECONDS", "0"),
+        ("AI_IDLE_TIMEOUT_SECONDS", "soon"),
         ("LOG_LEVEL", "shouting"),
         ("ALLOW_ANONYMOUS", "maybe"),
         ("TRUSTED_PROXIES", "next door"),
@@ -61,6 +70,7 @@ fn bad_settings() -> Vec<Vec<(&'static str, &'static str)>> {
     cases.push(vec![("TLS_CERT_FILE", "/no/such/cert.pem"), ("TLS_KEY_FILE", "/no/such/key.pem")]);
     cases.push(vec![("TLS_KEY_FILE", ""), ("TLS_CERT_FILE", "/no/such/cert.pem")]);
     cases.push(vec![("ALLOW_ANONYMOUS", "true"), ("WS_HOST", "0.0.0.0")]);
+    cases.push(vec![("AI_MODEL", ""), ("AI_BASE_URL", "https://localhost/v1")]);
     cases.push(vec![("DB_PORT", "x"), ("DB_HOST", "localhost")]);
     cases.push(vec![("REDIS_PORT", "x"), ("REDIS_HOST", "localhost")]);
     cases.push(vec![("REDIS_DB", "x"), ("REDIS_HOST", "localhost")]);

@@ -7,6 +7,7 @@
 mod support;
 
 mod admin;
+mod assistant;
 mod auth;
 mod bad_input;
 mod blocks;

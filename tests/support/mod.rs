@@ -13,6 +13,7 @@ pub mod guard;
 pub mod load;
 pub mod ports;
 pub mod postgres;
+pub mod provider;
 pub mod proxy;
 pub mod random;
 pub mod raw;

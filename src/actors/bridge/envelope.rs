@@ -78,6 +78,10 @@ struct ItemForm<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     notice: Option<NoticeForm<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    cancel_ask: Option<CancelAskForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ask_cancelled: Option<AskCancelledForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     close: Option<CloseForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     closed: Option<ClosedForm>,
@@ -134,6 +138,18 @@ struct NoticeForm<'a> {
     #[serde(borrow)]
     data: &'a RawValue,
     at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CancelAskForm {
+    user: UserId,
+    request: Arc<str>,
+    question: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AskCancelledForm {
+    question: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -362,6 +378,13 @@ fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
         Word::Node(NodeWord::Status { user, status }) => {
             form.status = Some(StatusForm { user: user.clone(), status: *status });
         }
+        Word::Node(NodeWord::CancelAsk { user, request, question }) => {
+            let (user, request) = (user.clone(), request.clone());
+            form.cancel_ask = Some(CancelAskForm { user, request, question: *question });
+        }
+        Word::Node(NodeWord::AskCancelled { question }) => {
+            form.ask_cancelled = Some(AskCancelledForm { question: *question });
+        }
         Word::Node(NodeWord::Close { user, conn: ConnKey { worker, generation }, question }) => {
             let (worker, generation, question) = (*worker, *generation, *question);
             form.close = Some(CloseForm { user: user.clone(), worker, generation, question });
@@ -511,6 +534,10 @@ fn word(form: ItemForm<'_>) -> Option<Word> {
         Some(NodeWord::Roster(roster))
     } else if let Some(beat) = form.beat {
         Some(NodeWord::Beat(beat))
+    } else if let Some(CancelAskForm { user, request, question }) = form.cancel_ask {
+        Some(NodeWord::CancelAsk { user, request, question })
+    } else if let Some(AskCancelledForm { question }) = form.ask_cancelled {
+        Some(NodeWord::AskCancelled { question })
     } else if let Some(SpentForm { user, requests }) = form.spent {
         Some(NodeWord::Spent { user, requests })
     } else if let Some(NoticeForm { user, data, at }) = form.notice {

@@ -256,6 +256,9 @@ fn word() -> BoxedStrategy<Word> {
         (user(), any::<(u16, u32, u64)>()).prop_map(|(user, (worker, generation, question))| {
             NodeWord::Close { user, conn: ConnKey { worker, generation }, question }
         }),
+        (user(), any::<u64>())
+            .prop_map(|(user, question)| { NodeWord::CancelAsk { user, request: "req_1".into(), question } }),
+        any::<u64>().prop_map(|question| NodeWord::AskCancelled { question }),
         any::<(u64, u32)>().prop_map(|(question, sockets)| NodeWord::Closed { question, sockets }),
         (user(), at()).prop_map(|(user, before)| NodeWord::Revoke { user, before }),
         (user(), at()).prop_map(|(user, until)| NodeWord::Block { user, until }),

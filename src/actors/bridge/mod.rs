@@ -91,6 +91,20 @@ pub enum NodeWord {
         /// What.
         status: Status,
     },
+    /// A user wants no answer of the assistant any more.
+    CancelAsk {
+        /// Who.
+        user: UserId,
+        /// The client's name for the question.
+        request: Arc<str>,
+        /// For the answer.
+        question: u64,
+    },
+    /// The answer to [`NodeWord::CancelAsk`] of the node that had it; the others say nothing.
+    AskCancelled {
+        /// The one that was asked.
+        question: u64,
+    },
     /// One connection of the node has to end.
     Close {
         /// Whose.

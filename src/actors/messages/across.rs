@@ -202,3 +202,27 @@ pub struct LimitsOf(pub UserId);
 #[derive(Message)]
 #[rtype(result = "Arc<Vec<RoomInUse>>")]
 pub struct SurveyRooms;
+
+// ---- to the assistant, from other nodes ----
+
+/// What another node said about a question to the assistant.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub enum AssistantHeard {
+    /// A user wants no answer any more.
+    Cancel {
+        /// Which node says it.
+        from: NodeId,
+        /// Who.
+        user: UserId,
+        /// The client's name for the question.
+        request: Arc<str>,
+        /// For the answer.
+        question: u64,
+    },
+    /// A question of this node's user was cancelled there.
+    Cancelled {
+        /// The one that was asked.
+        question: u64,
+    },
+}

@@ -176,8 +176,12 @@ impl Handler<FromElsewhere> for Registry {
                     user.quota.charge_elsewhere(requests, now);
                 }
             }
-            // the cluster's own
-            NodeWord::Beat(_) | NodeWord::Roster(_) | NodeWord::Closed { .. } => {}
+            // the cluster's own, and the assistant's
+            NodeWord::CancelAsk { .. }
+            | NodeWord::AskCancelled { .. }
+            | NodeWord::Beat(_)
+            | NodeWord::Roster(_)
+            | NodeWord::Closed { .. } => {}
         }
     }
 }

@@ -19,7 +19,8 @@ impl Session {
             return self.refuse(reference, away());
         };
         self.asked = AskedAssistant::Once;
-        let ask = AskAssistant { user: self.user.clone(), conn: self.outbox.key, question };
+        let (user, confined) = (self.user.clone(), self.confined.clone());
+        let ask = AskAssistant { user, conn: self.outbox.key, confined, question };
         let asked = assistant.ask.send(ask).timeout(limits::ASK_TIMEOUT);
         self.hold(asked, ctx, move |answer, session, _| match answer {
             Ok(Ok(())) => session.done(reference),

@@ -1,0 +1,136 @@
+//! What a question asks for: the words that name a figure, the columns that it names, and what nobody should expect of
+//! arithmetic. It only decides what is said first.
+
+use super::table::Table;
+
+/// A figure that may be asked for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Topic {
+    Sum,
+    Mean,
+    Median,
+    Max,
+    Min,
+    Count,
+    Distinct,
+    Deviation,
+    Trend,
+    Outliers,
+    Correlation,
+    Duplicates,
+    Gaps,
+    Blanks,
+}
+
+impl Topic {
+    /// As the findings name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Topic::Sum => "sum",
+            Topic::Mean => "mean",
+            Topic::Median => "median",
+            Topic::Max => "max",
+            Topic::Min => "min",
+            Topic::Count => "count",
+            Topic::Distinct => "distinct",
+            Topic::Deviation => "standard_deviation",
+            Topic::Trend => "trend",
+            Topic::Outliers => "outliers",
+            Topic::Correlation => "correlation",
+            Topic::Duplicates => "duplicates",
+            Topic::Gaps => "gaps",
+            Topic::Blanks => "blanks",
+        }
+    }
+
+    fn of(word: &str) -> Option<Topic> {
+        Some(match word {
+            "sum" | "sums" | "total" | "totals" | "altogether" => Topic::Sum,
+            "average" | "averages" | "mean" | "means" | "avg" => Topic::Mean,
+            "median" | "medians" => Topic::Median,
+            "max" | "maximum" | "highest" | "largest" | "biggest" | "greatest" | "top" | "best" | "latest" => {
+                Topic::Max
+            }
+            "min" | "minimum" | "lowest" | "smallest" | "least" | "worst" | "earliest" => Topic::Min,
+            "count" | "many" | "rows" => Topic::Count,
+            "distinct" | "unique" | "different" | "categories" | "frequent" | "common" => Topic::Distinct,
+            "deviation" | "variance" | "spread" | "stdev" | "stddev" | "variability" => Topic::Deviation,
+            "trend" | "trends" | "growth" | "growing" | "rising" | "falling" | "increase" | "increasing"
+            | "decrease" | "decreasing" | "decline" | "change" | "changed" => Topic::Trend,
+            "outlier" | "outliers" | "anomaly" | "anomalies" | "unusual" | "odd" | "suspicious" => Topic::Outliers,
+            "correlation" | "correlations" | "correlated" | "correlate" | "relationship" | "related" => {
+                Topic::Correlation
+            }
+            "duplicate" | "duplicates" | "duplicated" | "repeated" | "twice" => Topic::Duplicates,
+            "gap" | "gaps" => Topic::Gaps,
+            "blank" | "blanks" | "empty" | "missing" | "incomplete" => Topic::Blanks,
+            _ => return None,
+        })
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Asked {
+    /// In the order of the question, each once.
+    pub topics: Vec<Topic>,
+    /// Places of the columns that it names.
+    pub columns: Vec<usize>,
+    /// What can't be done.
+    pub impossible: Vec<&'static str>,
+}
+
+/// What words of a question ask for that arithmetic over cells does not give.
+fn beyond(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "forecast" | "forecasts" | "predict" | "prediction" | "predictions" | "project" | "future" => "forecast",
+        "why" | "cause" | "causes" | "reason" | "reasons" | "explain" => "say why something is so",
+        "chart" | "charts" | "plot" | "graph" | "draw" | "diagram" | "visualize" | "visualise" => "draw charts",
+        "formula" | "formulas" | "formulae" => "write or evaluate formulas",
+        "group" | "grouped" | "pivot" | "filter" | "filtered" | "where" => "group or filter rows",
+        "translate" | "rewrite" | "write" | "draft" | "email" => "write texts",
+        _ => return None,
+    })
+}
+
+/// Reads a question.
+pub(super) fn read(query: &str, table: &Table) -> Asked {
+    let query = query.to_lowercase();
+    let words: Vec<&str> = words_of(&query).collect();
+    let mut asked = Asked::default();
+    for (place, column) in table.columns.iter().enumerate() {
+        let letters = column.letters().to_lowercase();
+        let by_letter = words.windows(2).any(|pair| matches!(pair, ["column" | "col", letter] if *letter == letters));
+        let by_name = column.name.as_deref().is_some_and(|name| names(&words, &name.to_lowercase()));
+        if by_letter || by_name {
+            asked.columns.push(place);
+        }
+    }
+    for word in words {
+        if let Some(topic) = Topic::of(word)
+            && !asked.topics.contains(&topic)
+        {
+            asked.topics.push(topic);
+        }
+        if let Some(what) = beyond(word)
+            && !asked.impossible.contains(&what)
+        {
+            asked.impossible.push(what);
+        }
+    }
+    asked
+}
+
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+/// Whether the words say that name, one after the other.
+fn names(words: &[&str], name: &str) -> bool {
+    let name: Vec<&str> = words_of(name).collect();
+    let same = |word: &str, part: &str| {
+        word == part || word.strip_suffix('s') == Some(part) || part.strip_suffix('s') == Some(word)
+    };
+    !name.is_empty()
+        && words.windows(name.len()).any(|window| window.iter().zip(&name).all(|(word, part)| same(word, part)))
+}

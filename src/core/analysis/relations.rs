@@ -1,0 +1,155 @@
+//! What is found across columns: trends over rows or days, columns that go together, rows that repeat. One column at a
+//! time, so that the work can be stopped.
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    Step, Value,
+    column::Series,
+    figures::Pairs,
+    report::{Correlation, DuplicateRow, Findings, Per, Trend},
+    table::{Table, letters},
+};
+use crate::limits;
+
+/// From here on two columns are said to go together.
+const STRONG_R: f64 = 0.7;
+/// Of fewer rows anything may look strong.
+const CORRELATED_ROWS_MIN: u64 = 8;
+
+/// How far the work is.
+pub(super) struct Relations {
+    /// Columns of numbers, by their place among the series.
+    numbers: Vec<usize>,
+    /// The column whose days trends go by.
+    days: Option<usize>,
+    next: usize,
+}
+
+impl Relations {
+    pub fn new(series: &[Series]) -> Relations {
+        let places = |wanted: fn(&Series) -> bool| series.iter().enumerate().filter(move |(_, it)| wanted(it));
+        Relations {
+            numbers: places(|it| matches!(it, Series::Numbers(_))).map(|(at, _)| at).collect(),
+            days: places(|it| matches!(it, Series::Days(_))).map(|(at, _)| at).next(),
+            next: 0,
+        }
+    }
+
+    /// Looks at the next column of numbers; after the last one at the rows.
+    pub fn step(&mut self, table: &Table, series: &[Series], findings: &mut Findings) -> Step {
+        let Some(place) = self.numbers.get(self.next).copied() else {
+            findings.correlations.sort_by(|one, other| other.r.abs().total_cmp(&one.r.abs()));
+            findings.correlations.truncate(limits::FINDING_EXAMPLES_MAX);
+            repeated_rows(table, findings);
+            return Step::Done;
+        };
+        self.trend(place, series, findings);
+        self.correlate(place, series, findings, table);
+        self.next += 1;
+        let percent = (self.next * 99 / self.numbers.len().max(1)).min(99) as u8;
+        Step::More { percent, status: "Looking for trends and for columns that go together" }
+    }
+
+    fn trend(&self, place: usize, series: &[Series], findings: &mut Findings) {
+        let Some(Series::Numbers(points)) = series.get(place) else { return };
+        let by_day = self.days.and_then(|days| match series.get(days) {
+            Some(Series::Days(days_by_row)) => Some((days, joined(days_by_row, points))),
+            Some(Series::Numbers(_) | Series::None) | None => None,
+        });
+        // days that are seldom there say little
+        let by_day = by_day.filter(|(_, pairs)| pairs.count() * 2 >= points.len() as u64);
+        let (per, of, pairs) = match by_day {
+            Some((days, pairs)) => (Per::Day, findings.columns.get(days).map(|column| column.column.clone()), pairs),
+            None => {
+                let mut pairs = Pairs::default();
+                points.iter().for_each(|(row, value)| pairs.add(f64::from(*row), *value));
+                (Per::Row, None, pairs)
+            }
+        };
+        let trend = pairs.line().map(|line| Trend {
+            per,
+            of,
+            slope: line.slope,
+            r_squared: line.r_squared,
+            count: pairs.count(),
+        });
+        if let Some(facts) = findings.columns.get_mut(place).and_then(|column| column.number.as_mut()) {
+            facts.trend = trend;
+        }
+    }
+
+    /// With the columns of numbers before it.
+    fn correlate(&self, place: usize, series: &[Series], findings: &mut Findings, table: &Table) {
+        let Some(Series::Numbers(points)) = series.get(place) else { return };
+        if self.next >= limits::CORRELATED_COLUMNS_MAX {
+            return;
+        }
+        let column = |place: usize| table.columns.get(place).map_or_else(String::new, |column| letters(column.index));
+        for earlier in self.numbers.iter().take(self.next) {
+            let Some(Series::Numbers(others)) = series.get(*earlier) else { continue };
+            let pairs = joined(others, points);
+            let strong = pairs.correlation().filter(|r| r.abs() >= STRONG_R && pairs.count() >= CORRELATED_ROWS_MIN);
+            if let Some(r) = strong {
+                let columns = [column(*earlier), column(place)];
+                findings.correlations.push(Correlation { columns, r, count: pairs.count() });
+            }
+        }
+    }
+}
+
+/// The rows in which both have a value.
+fn joined(first: &[(u32, f64)], second: &[(u32, f64)]) -> Pairs {
+    let mut pairs = Pairs::default();
+    let mut others = second.iter().peekable();
+    for (row, x) in first {
+        while others.next_if(|(other, _)| other < row).is_some() {}
+        if let Some((_, y)) = others.next_if(|(other, _)| other == row) {
+            pairs.add(*x, *y);
+        }
+    }
+    pairs
+}
+
+/// Of one column alone, repeated values are no repeated rows.
+fn repeated_rows(table: &Table, findings: &mut Findings) {
+    if table.columns.len() < 2 {
+        return;
+    }
+    let mut rows: FxHashMap<u32, Vec<(u32, &Value)>> = FxHashMap::default();
+    for column in &table.columns {
+        for (row, value) in &column.cells {
+            rows.entry(*row).or_default().push((column.index, value));
+        }
+    }
+    let mut first_with: FxHashMap<Vec<(u32, Same<'_>)>, u32> = FxHashMap::default();
+    for row in &table.rows {
+        let Some(cells) = rows.remove(row) else { continue };
+        let key = cells.into_iter().map(|(column, value)| (column, Same::of(value))).collect();
+        let same_as = *first_with.entry(key).or_insert(*row);
+        if same_as != *row {
+            findings.duplicate_rows.count += 1;
+            if findings.duplicate_rows.examples.len() < limits::FINDING_EXAMPLES_MAX {
+                findings.duplicate_rows.examples.push(DuplicateRow { row: row + 1, same_as: same_as + 1 });
+            }
+        }
+    }
+}
+
+/// A value that can be compared.
+#[derive(PartialEq, Eq, Hash)]
+enum Same<'a> {
+    Number(u64),
+    Boolean(bool),
+    Text(&'a str),
+}
+
+impl Same<'_> {
+    fn of(value: &Value) -> Same<'_> {
+        match value {
+            Value::Number(value) => Same::Number((value + 0.0).to_bits()),
+            Value::Boolean(value) => Same::Boolean(*value),
+            Value::Text(text) => Same::Text(text.trim()),
+        }
+    }
+}

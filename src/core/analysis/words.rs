@@ -1,0 +1,419 @@
+//! The findings in words: what was asked for first, then what the table is, then what stands out, then what can't be done.
+//! Sentences carry their figures.
+
+use std::fmt::Write;
+
+use super::{
+    question::{Asked, Topic},
+    report::{ColumnKind, ColumnReport, Findings, NumberFacts, OutlierRule, Per, Slashes, Trend},
+    table::Table,
+};
+use crate::limits;
+
+/// Columns that an answer names where the question names none.
+const COLUMNS_NAMED_MAX: usize = 3;
+/// From here on a line is said to tell something.
+const TELLING_R_SQUARED: f64 = 0.5;
+/// From here on a share of blanks is said to stand out.
+const BLANKS_TOLD_PERCENT: usize = 5;
+
+/// What the analyst can do, for who asks without a sheet.
+pub fn capabilities() -> String {
+    "I compute over the cells of a sheet, and this question names none. Send its `sheet_id`, and the cells in \
+     `context.table_range` (such as A1:F200) if only some of them matter. I tell counts, sums, averages, medians, extremes, \
+     the spread, outliers, trends, correlations, duplicates, blanks, and gaps between dates; I neither forecast nor explain \
+     why, and I know nothing but what the cells hold."
+        .to_owned()
+}
+
+/// What there is to say about a range in which everything is empty.
+pub fn nothing_there(range: &str) -> String {
+    format!(
+        "There is nothing to compute: {range} holds no cells. Check the range, or fill in some cells and ask again."
+    )
+}
+
+/// All of it.
+pub(super) fn compose(table: &Table, asked: &Asked, findings: &Findings) -> String {
+    let mut lines = Vec::new();
+    for topic in &asked.topics {
+        lines.extend(answer(*topic, asked, findings));
+    }
+    let named = asked.topics.is_empty().then_some(&asked.columns).into_iter().flatten();
+    let reports = named.filter_map(|place| findings.columns.get(*place));
+    lines.extend(reports.take(COLUMNS_NAMED_MAX).map(about));
+    lines.push(overview(table, findings));
+    lines.extend(standing_out(asked, findings));
+    if !asked.impossible.is_empty() {
+        let what = listed(asked.impossible.iter().map(|what| (*what).to_owned()), "or");
+        lines.push(format!("I can't {what}: I compute figures over the cells, and nothing else."));
+    } else if asked.topics.is_empty() && asked.columns.is_empty() {
+        lines.push(
+            "The question names no figure that I know; ask for a sum, average, trend, outlier or the like, and name a column."
+                .to_owned(),
+        );
+    }
+    lines.join("\n")
+}
+
+// ---- what was asked for ----
+
+fn answer(topic: Topic, asked: &Asked, findings: &Findings) -> Vec<String> {
+    match topic {
+        Topic::Count => return vec![format!("{} in use.", counted(findings.table.rows, "row"))],
+        Topic::Correlation => return vec![correlations(findings)],
+        Topic::Duplicates => return vec![duplicates(findings)],
+        Topic::Sum
+        | Topic::Mean
+        | Topic::Median
+        | Topic::Max
+        | Topic::Min
+        | Topic::Distinct
+        | Topic::Deviation
+        | Topic::Trend
+        | Topic::Outliers
+        | Topic::Gaps
+        | Topic::Blanks => {}
+    }
+    let all = || findings.columns.iter().collect::<Vec<_>>();
+    let chosen = if asked.columns.is_empty() {
+        all()
+    } else {
+        asked.columns.iter().filter_map(|place| findings.columns.get(*place)).collect()
+    };
+    let mut said: Vec<String> = chosen.iter().filter_map(|column| figure(topic, column)).collect();
+    if said.is_empty() {
+        return vec![match topic {
+            Topic::Blanks => "No cell is missing in the rows in use.".to_owned(),
+            Topic::Gaps => "There are no dates with a regular step in which gaps would show.".to_owned(),
+            Topic::Sum
+            | Topic::Mean
+            | Topic::Median
+            | Topic::Max
+            | Topic::Min
+            | Topic::Count
+            | Topic::Distinct
+            | Topic::Deviation
+            | Topic::Trend
+            | Topic::Outliers
+            | Topic::Correlation
+            | Topic::Duplicates => {
+                format!("There are no numbers here of which to tell the {}.", topic.name().replace('_', " "))
+            }
+        }];
+    }
+    let left = said.len().saturating_sub(COLUMNS_NAMED_MAX);
+    if asked.columns.is_empty() && left > 0 {
+        said.truncate(COLUMNS_NAMED_MAX);
+        said.push(format!("{} more in the findings; name one to have it here.", counted(left, "column")));
+    }
+    said
+}
+
+/// One figure of one column; none where it has no such figure.
+fn figure(topic: Topic, column: &ColumnReport) -> Option<String> {
+    let label = label(column);
+    let number = column.number.as_ref();
+    let value = |value: Option<f64>| Some(amount(value?, number?));
+    let sentence = match topic {
+        Topic::Sum => format!("The sum of {label} is {}{}.", value(number?.sum)?, reservations(column)),
+        Topic::Mean => format!("The average of {label} is {}{}.", value(number?.mean)?, reservations(column)),
+        Topic::Median => format!("The median of {label} is {}.", value(number?.median)?),
+        Topic::Deviation => format!(
+            "{label} has a standard deviation of {} around its mean of {}.",
+            value(number?.standard_deviation)?,
+            value(number?.mean)?
+        ),
+        Topic::Max => match (&column.number, &column.date) {
+            (Some(facts), _) => {
+                format!("The highest {label} is {} in {}.", amount(facts.max.value, facts), facts.max.cell)
+            }
+            (None, Some(facts)) => format!("The latest {label} is {}.", facts.latest),
+            (None, None) => return None,
+        },
+        Topic::Min => match (&column.number, &column.date) {
+            (Some(facts), _) => {
+                format!("The lowest {label} is {} in {}.", amount(facts.min.value, facts), facts.min.cell)
+            }
+            (None, Some(facts)) => format!("The earliest {label} is {}.", facts.earliest),
+            (None, None) => return None,
+        },
+        Topic::Trend => match &number?.trend {
+            Some(trend) => trend_of(&label, trend, number?),
+            None => format!("{label} has too few numbers for a trend."),
+        },
+        Topic::Outliers => outliers_of(&label, number?),
+        Topic::Distinct => {
+            let top = column.text.as_ref().and_then(|text| text.top.first());
+            let top =
+                top.map(|top| format!("; the most frequent is \u{201c}{}\u{201d} ({} times)", top.value, top.count));
+            format!("{label} has {}{}.", counted(column.distinct, "different value"), top.unwrap_or_default())
+        }
+        Topic::Gaps => gaps_of(&label, column)?,
+        Topic::Blanks => {
+            (column.blanks > 0).then(|| format!("{label} is empty in {}.", counted(column.blanks, "row")))?
+        }
+        Topic::Count | Topic::Correlation | Topic::Duplicates => return None,
+    };
+    Some(sentence)
+}
+
+fn gaps_of(label: &str, column: &ColumnReport) -> Option<String> {
+    let date = column.date.as_ref()?;
+    let step = date.usual_step_days?;
+    Some(match date.gaps.first() {
+        None => format!("{label} has no gaps: at most {} days lie between its dates.", show(step * 1.5)),
+        Some(gap) => format!(
+            "{label} has {}; the longest is {} days, from {} to {}, where {} is usual.",
+            counted(date.gap_count, "gap"),
+            show(gap.days),
+            gap.from,
+            gap.to,
+            show(step)
+        ),
+    })
+}
+
+fn trend_of(label: &str, trend: &Trend, facts: &NumberFacts) -> String {
+    let strength = format!("a straight line explains {} of its variance", percent(trend.r_squared));
+    if trend.r_squared < TELLING_R_SQUARED {
+        return format!("{label} has no clear trend: {strength}.");
+    }
+    let direction = if trend.slope > 0.0 { "rises" } else { "falls" };
+    let per = match trend.per {
+        Per::Row => "row",
+        Per::Day => "day",
+    };
+    let over = trend.of.as_ref().map_or(String::new(), |of| format!(" (by column {of})"));
+    format!("{label} {direction} by about {} per {per}{over}; {strength}.", amount(trend.slope.abs(), facts))
+}
+
+fn outliers_of(label: &str, facts: &NumberFacts) -> String {
+    let Some(outliers) = &facts.outliers else { return format!("{label} has too few numbers to call one an outlier.") };
+    let span = format!("{} to {}", amount(outliers.low, facts), amount(outliers.high, facts));
+    let rule = match outliers.rule {
+        OutlierRule::Tukey => "one and a half times the middle half's width beyond it",
+        OutlierRule::ThreeDeviations => "three standard deviations from the mean",
+    };
+    if outliers.count == 0 {
+        return format!("{label} has no outliers: all of it lies within {span} ({rule}).");
+    }
+    let cells = outliers.cells.iter().map(|cell| format!("{} in {}", amount(cell.value, facts), cell.cell));
+    let examples = listed(cells, "and");
+    let more = outliers.count - outliers.cells.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let counted = counted(outliers.count, "outlier");
+    format!("{label} has {counted} outside of {span} ({rule}): {examples}{more}.")
+}
+
+fn correlations(findings: &Findings) -> String {
+    if findings.correlations.is_empty() {
+        return "No two columns of numbers go together strongly (|r| of 0.7 or more over at least 8 rows).".to_owned();
+    }
+    let pairs = findings.correlations.iter().map(|pair| {
+        let [one, other] = &pair.columns;
+        format!("{} and {} (r = {:.2})", label_of(one, findings), label_of(other, findings), pair.r)
+    });
+    format!("These go together, which does not say that one causes the other: {}.", listed(pairs, "and"))
+}
+
+fn duplicates(findings: &Findings) -> String {
+    let repeated = &findings.duplicate_rows;
+    match repeated.examples.first() {
+        None => "No row repeats another one.".to_owned(),
+        Some(first) => {
+            let verb = if repeated.count == 1 { "repeats" } else { "repeat" };
+            let rows = counted(repeated.count, "row");
+            format!(
+                "{rows} {verb} an earlier one entirely, such as row {}, which is the same as row {}.",
+                first.row, first.same_as
+            )
+        }
+    }
+}
+
+// ---- what the table is ----
+
+fn overview(table: &Table, findings: &Findings) -> String {
+    let facts = &findings.table;
+    let range = facts.range.as_deref().unwrap_or("The range");
+    let mut text = format!("{range}: {} by {}", counted(facts.rows, "row"), counted(facts.columns, "column"));
+    match facts.header_row {
+        Some(row) => {
+            let named = table.columns.iter().filter(|column| column.name.is_some()).count();
+            let _written = write!(text, ", named by row {row}{}", if named < facts.columns { " in part" } else { "" });
+        }
+        None => text.push_str(", without a row of names"),
+    }
+    text.push('.');
+    if facts.cut_off {
+        let _written = write!(text, " There are more cells than I look at; these are the first {}.", facts.cells);
+    }
+    text
+}
+
+/// A column in one sentence.
+fn about(column: &ColumnReport) -> String {
+    let label = label(column);
+    let blanks = if column.blanks > 0 { format!(", {} empty", column.blanks) } else { String::new() };
+    let figures = match (&column.number, &column.date, &column.boolean) {
+        (Some(facts), _, _) => {
+            let figure =
+                |value: Option<f64>| value.map_or_else(|| "too large to tell".to_owned(), |it| amount(it, facts));
+            format!(
+                "sum {}, average {}, median {}, from {} to {}",
+                figure(facts.sum),
+                figure(facts.mean),
+                figure(facts.median),
+                amount(facts.min.value, facts),
+                amount(facts.max.value, facts)
+            )
+        }
+        (None, Some(facts), _) => format!("from {} to {}", facts.earliest, facts.latest),
+        (None, None, Some(facts)) => format!("{} yes, {} no", facts.yes, facts.no),
+        (None, None, None) => counted(column.distinct, "different value"),
+    };
+    let kind = match column.kind {
+        ColumnKind::Number => "numbers",
+        ColumnKind::Date => "dates",
+        ColumnKind::Boolean => "yes or no",
+        ColumnKind::Text => "texts",
+        ColumnKind::Mixed => "values of different kinds",
+        ColumnKind::Empty => "no values",
+    };
+    format!("{label}: {} {kind}{blanks}; {figures}.", column.count)
+}
+
+// ---- what stands out ----
+
+fn standing_out(asked: &Asked, findings: &Findings) -> Vec<String> {
+    let mut lines = Vec::new();
+    let is_new = |topic: Topic| !asked.topics.contains(&topic);
+    // what the question names is told already
+    if asked.topics.is_empty() && asked.columns.is_empty() {
+        let numbers = findings.columns.iter().filter(|column| column.number.is_some());
+        lines.extend(numbers.take(COLUMNS_NAMED_MAX).map(about));
+    }
+    for column in &findings.columns {
+        let label = label(column);
+        if let Some(facts) = &column.number {
+            let telling = facts.trend.as_ref().filter(|trend| trend.r_squared >= TELLING_R_SQUARED);
+            if let Some(trend) = telling.filter(|trend| is_new(Topic::Trend) && trend.count >= 5) {
+                lines.push(trend_of(&label, trend, facts));
+            }
+            let far = facts.outliers.as_ref().is_some_and(|outliers| outliers.count > 0);
+            if far && is_new(Topic::Outliers) {
+                lines.push(outliers_of(&label, facts));
+            }
+        }
+        if column.date.as_ref().is_some_and(|date| date.gap_count > 0) && is_new(Topic::Gaps) {
+            lines.extend(gaps_of(&label, column));
+        }
+        let is_holey = column.blanks * 100 >= findings.table.rows.max(1) * BLANKS_TOLD_PERCENT && column.blanks > 0;
+        if is_holey && is_new(Topic::Blanks) {
+            lines.push(format!("{label} is empty in {}.", counted(column.blanks, "row")));
+        }
+        if column.unreadable > 0 {
+            let cells = counted(column.unreadable, "cell");
+            lines.push(format!("{label} has {cells} of another kind, which are in none of its figures."));
+        }
+        if column.date.as_ref().is_some_and(|date| date.slashes == Some(Slashes::MonthFirstAssumed)) {
+            lines.push(format!("{label} may be read with the day or the month first; I took the month."));
+        }
+    }
+    if !findings.correlations.is_empty() && is_new(Topic::Correlation) {
+        lines.push(correlations(findings));
+    }
+    if findings.duplicate_rows.count > 0 && is_new(Topic::Duplicates) {
+        lines.push(duplicates(findings));
+    }
+    let left = lines.len().saturating_sub(limits::FINDINGS_TOLD_MAX);
+    if left > 0 {
+        lines.truncate(limits::FINDINGS_TOLD_MAX);
+        lines.push(format!("{} more in the findings.", counted(left, "remark")));
+    }
+    lines
+}
+
+// ---- words and numbers ----
+
+fn label(column: &ColumnReport) -> String {
+    match &column.name {
+        Some(name) => {
+            let name: String = name.chars().take(limits::FINDING_TEXT_CHARS_MAX).collect();
+            format!("\u{201c}{name}\u{201d} ({})", column.column)
+        }
+        None => format!("column {}", column.column),
+    }
+}
+
+fn label_of(letters: &str, findings: &Findings) -> String {
+    let column = findings.columns.iter().find(|column| column.column == letters);
+    column.map_or_else(|| format!("column {letters}"), label)
+}
+
+/// What a sum should be read with.
+fn reservations(column: &ColumnReport) -> String {
+    let mut text = String::new();
+    if column.unreadable > 0 {
+        let _written = write!(text, ", without {} that hold no number", counted(column.unreadable, "cell"));
+    }
+    if column.number.as_ref().is_some_and(|facts| facts.mixed_units) {
+        text.push_str(", although its numbers have different units");
+    }
+    text
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", show(count as f64))
+}
+
+fn listed(items: impl Iterator<Item = String>, joint: &str) -> String {
+    let mut items: Vec<String> = items.collect();
+    match (items.pop(), items.is_empty()) {
+        (Some(last), true) => last,
+        (Some(last), false) => format!("{} {joint} {last}", items.join(", ")),
+        (None, _) => String::new(),
+    }
+}
+
+/// A number of a column, with the column's unit.
+fn amount(value: f64, facts: &NumberFacts) -> String {
+    match facts.unit {
+        Some('%') => format!("{} %", show(value)),
+        Some(sign) if value < 0.0 => format!("-{sign}{}", show(-value)),
+        Some(sign) => format!("{sign}{}", show(value)),
+        None => show(value),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+/// A number for people: four decimals at most, thousands parted; very large and very small ones by their exponent.
+pub(super) fn show(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-4..1e15).contains(&size) {
+        return format!("{value:.4e}");
+    }
+    let decimals = if size >= 1_000.0 { 2 } else { 4 };
+    let text = format!("{value:.decimals$}");
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let mut out = String::with_capacity(text.len() + 6);
+    out.push_str(sign);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    let fraction = fraction.trim_end_matches('0');
+    if !fraction.is_empty() {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    if out == "-0" { "0".to_owned() } else { out }
+}

@@ -1,0 +1,88 @@
+//! The provider that is always there: the analysis of `core::analysis`, on the blocking pool, in steps between which it can
+//! be stopped.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use futures_util::future::LocalBoxFuture;
+use tokio::sync::mpsc;
+
+use super::provider::{Answer, Cells, Fault, Provider, Task, Teller};
+use crate::core::{
+    analysis::{Analysis, Findings, Report, Step, capabilities, nothing_there},
+    command::RawJson,
+};
+
+/// The built-in analyst.
+#[derive(Debug, Default)]
+pub struct Analyst;
+
+impl Provider for Analyst {
+    fn answer<'a>(&'a self, task: Task, teller: &'a Teller) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
+        Box::pin(async move {
+            let Some(table) = task.table else { return Ok(Answer { result: capabilities(), findings: None }) };
+            if table.data.is_empty() {
+                return Ok(Answer { result: nothing_there(&table.range), findings: None });
+            }
+            let report = analyse(table, task.query, |percent, status| teller.progress(percent, status)).await?;
+            let findings = as_json(&report.findings)?;
+            Ok(Answer { result: report.result, findings: Some(findings) })
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        "analyst"
+    }
+}
+
+/// Sets its flag when whoever waits for the work is gone.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Analyses beside everything else; stops soon after the future is dropped.
+pub(super) async fn analyse(table: Cells, query: Arc<str>, progress: impl Fn(u8, &str)) -> Result<Report, Fault> {
+    let wanted = Wanted(Arc::default());
+    let is_unwanted = wanted.0.clone();
+    let (tell, mut told) = mpsc::channel(1);
+    let work = tokio::task::spawn_blocking(move || {
+        let mut analysis = Analysis::new(table.data, table.extent, &query);
+        while !is_unwanted.load(Ordering::Relaxed) {
+            match analysis.step() {
+                // nobody needs every step
+                Step::More { percent, status } => drop(tell.try_send((percent, status))),
+                Step::Done => return Some(analysis.finish()),
+            }
+        }
+        None
+    });
+    while let Some((percent, status)) = told.recv().await {
+        progress(percent, status);
+    }
+    match work.await {
+        Ok(Some(report)) => Ok(report),
+        Ok(None) => Err(Fault::unavailable("The analysis was stopped; ask again")),
+        Err(error) => {
+            log::error!("event=ai_analysis_failed why=\"{error}\"");
+            Err(Fault::unavailable("The analysis failed, which is a fault of the server; ask about another range"))
+        }
+    }
+}
+
+pub(super) fn as_json(findings: &Findings) -> Result<RawJson, Fault> {
+    match serde_json::to_string(findings) {
+        Ok(text) => Ok(RawJson::from_parsed(&text)),
+        Err(error) => {
+            log::error!("event=ai_findings_unwritable why=\"{error}\"");
+            Err(Fault::unavailable(
+                "The findings can't be written, which is a fault of the server; ask about another range",
+            ))
+        }
+    }
+}
