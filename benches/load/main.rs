@@ -79,6 +79,7 @@ fn run(scenario: Scenario) -> Result<()> {
         Scenario::Joins(options) => scenario::joins::run(&options),
         Scenario::Stored(options) => scenario::stored::run(&options),
         Scenario::Cells(options) => scenario::cells::run(&options),
+        Scenario::Cursors(options) => scenario::cursors::run(&options),
         Scenario::Spread(options) => scenario::spread::run(&options),
         Scenario::Returning(options) => scenario::returning::run(&options),
         Scenario::Order(options) => scenario::order::run(&options),

@@ -30,6 +30,8 @@ pub enum Scenario {
     Stored(Stored),
     /// Stored and acknowledged updates of cells per second, and a large sheet: read whole, and changed.
     Cells(Cells),
+    /// One room in which everybody moves the cursor, beside one broadcast of the same bytes.
+    Cursors(Cursors),
     /// One room whose members are on one node, and on two: what an event costs that crosses over.
     Spread(Spread),
     /// A node dies and its clients come back to another one at once, each with messages to catch up on.
@@ -204,6 +206,17 @@ pub struct Cells {
     /// Bytes of text in a cell.
     #[arg(long, default_value_t = 16)]
     pub text_bytes: usize,
+}
+
+#[derive(Args)]
+pub struct Cursors {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 100)]
+    pub people: usize,
+    /// Moves a second of each.
+    #[arg(long, default_value_t = 30.0)]
+    pub rate: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -103,6 +103,11 @@ impl World {
         Ok(format!("/api/v1/ws?token={}", token(member)?))
     }
 
+    /// For what only administrators may.
+    pub fn admin_token(&self) -> Result<String> {
+        signed("admin", json!({"role": "admin"}))
+    }
+
     /// A small REST client's answer, as text, to `member` asking the server at `address`.
     pub fn get_text(&self, address: SocketAddr, path: &str, member: usize) -> Result<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -120,14 +125,15 @@ pub fn user_id(member: usize) -> String {
 }
 
 fn token(member: usize) -> Result<String> {
-    let expires_at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + TOKEN_TTL_SECONDS;
     let user = user_id(member);
-    let claims = json!({
-        "sub": user,
-        "username": user,
-        "email": format!("{user}@bench.invalid"),
-        "exp": expires_at,
-    });
+    let email = format!("{user}@bench.invalid");
+    signed(&user, json!({"email": email}))
+}
+
+fn signed(user: &str, mut claims: Value) -> Result<String> {
+    claims["sub"] = user.into();
+    claims["username"] = user.into();
+    claims["exp"] = (SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + TOKEN_TTL_SECONDS).into();
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     Ok(jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?)
 }

@@ -252,6 +252,8 @@ pub struct ShutOut {
     pub conn: ConnKey,
     /// Which room.
     pub room: RoomId,
+    /// What it is told.
+    pub reply: Option<Box<Reply>>,
 }
 
 /// A socket left one of its rooms, and stays open.

@@ -1,6 +1,7 @@
 //! One file per question. What they share: setting a stage (a server, its rooms, everybody in), and measuring a window.
 
 pub mod cells;
+pub mod cursors;
 pub mod idle;
 pub mod instructions;
 pub mod joins;

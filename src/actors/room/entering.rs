@@ -101,7 +101,7 @@ impl Room {
             self.arm(join.conn, &join.hub);
             self.refuse(join.conn, join.reference, refusal, ctx);
             self.arms.retain(|arm| !arm.is_spare());
-            return self.shut_out(join.user.id, join.conn);
+            return self.shut_out(join.user.id, join.conn, None);
         }
         self.pass_hours();
         self.usage.see(&join.user.id);
@@ -149,10 +149,10 @@ impl Room {
         }
     }
 
-    /// The session learns that its socket is not in, or not any more.
-    pub(super) fn shut_out(&self, user: UserId, conn: ConnKey) {
+    /// The session learns that its socket is not in, or not any more. There may be no hub here to tell it anything.
+    pub(super) fn shut_out(&self, user: UserId, conn: ConnKey, reply: Option<Box<Reply>>) {
         let room = self.identity.id;
-        if self.node.registry.try_send(ShutOut { user, conn, room }).is_err() {
+        if self.node.registry.try_send(ShutOut { user, conn, room, reply }).is_err() {
             log::warn!("event=shut_out_not_told room={room} conn={conn:?} why=registry_full");
         }
     }

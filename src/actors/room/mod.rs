@@ -180,7 +180,7 @@ impl Room {
                 let sentence = format!("You are no longer a member of the room {name}, and have left it");
                 self.refuse(conn, None, Refusal::new(ErrorCode::PermissionDenied, sentence), ctx);
                 self.depart(conn, None, ctx);
-                self.shut_out(user.clone(), conn);
+                self.shut_out(user.clone(), conn, None);
                 continue;
             }
             let message = FromRoom::Expel { room: self.identity.id, conn, why: Disconnect::Revoked };

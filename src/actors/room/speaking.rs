@@ -39,7 +39,9 @@ impl Room {
         let Ask { conn, user, reference, command, attachments } = ask;
         if self.core.as_ref().is_none_or(|core| core.user_of(conn).is_none()) {
             let refusal = Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first");
-            return self.refuse(conn, reference, refusal, ctx);
+            self.node.metrics.refused(refusal.code);
+            let reply = Reply::Error { reference, refusal, at: self.node.clock.now() };
+            return self.shut_out(user.id, conn, Some(Box::new(reply)));
         }
         self.seen(&user.id);
         match command {

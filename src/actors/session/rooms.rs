@@ -305,7 +305,15 @@ impl Handler<ShutOut> for Session {
     type Result = ();
 
     fn handle(&mut self, out: ShutOut, _: &mut Self::Context) {
-        self.rooms.joined.retain(|joined| joined.identity.id != out.room);
+        let conn = self.outbox.key;
+        // it may have joined again meanwhile: then it leaves again, so that both sides know the same
+        self.rooms.joined.retain(|Joined { identity, room }| {
+            let leave = Leave { conn, reference: None };
+            identity.id != out.room || matches!(room.try_send(leave), Err(SendError::Full(_)))
+        });
+        if let Some(reply) = out.reply {
+            self.reply(&reply);
+        }
     }
 }
 

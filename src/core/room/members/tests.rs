@@ -53,7 +53,7 @@ fn a_member_socket_is_small() {
     type Key = (u16, u32, u32);
     assert_eq!(size_of::<(Key, Arc<Author>)>(), 24);
     assert_eq!(size_of::<(ById, Sockets<Key>)>(), 24);
-    assert_eq!(size_of::<Author>(), 32);
+    assert_eq!(size_of::<Author>(), 48);
 }
 
 #[test]
