@@ -147,9 +147,9 @@ pub fn any_object() -> Value {
     json!({"type": "object"})
 }
 
-/// A text, a number, true, false or null.
-pub fn scalar() -> Value {
-    json!({"type": ["string", "number", "boolean", "null"]})
+/// A text of at most so many characters, a number, true, false or null.
+pub fn scalar(chars_max: usize) -> Value {
+    json!({"type": ["string", "number", "boolean", "null"], "maxLength": chars_max})
 }
 
 /// A list.

@@ -1,6 +1,6 @@
 //! Fields of request bodies and queries, read one by one, so that every refusal names the field and says what is right.
 
-use std::{ops::RangeInclusive, str::FromStr};
+use std::{num::IntErrorKind, ops::RangeInclusive, str::FromStr};
 
 use serde_json::{Map, Value};
 
@@ -163,6 +163,15 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// How many are wanted, from 1 on. More than `most`, be it more than an integer holds, is `most`.
+pub(super) fn query_limit(text: &str, most: i64) -> Result<i64, ApiError> {
+    match text.parse::<i64>() {
+        Ok(number) if number >= 1 => Ok(number.min(most)),
+        Err(why) if *why.kind() == IntErrorKind::PosOverflow => Ok(most),
+        Ok(_) | Err(_) => Err(ApiError::field("limit", "must be a number from 1 on")),
+    }
+}
+
 /// A number in a query.
 pub(super) fn query_number<T>(text: &str, name: &str, range: RangeInclusive<T>) -> Result<T, ApiError>
 where
@@ -211,6 +220,16 @@ mod tests {
     #[test]
     fn length_is_counted_in_characters() {
         assert!(fields(r#"{"a": "éééé"}"#).line("a", 1..=4).is_ok());
+    }
+
+    #[test]
+    fn no_limit_is_too_large_to_be_the_most() {
+        for (text, limit) in [("1", Some(1)), ("7", Some(7)), ("8", Some(7)), ("99999999999999999999", Some(7))] {
+            assert_eq!(query_limit(text, 7).ok(), limit, "{text}");
+        }
+        for text in ["0", "-1", "-99999999999999999999", "", "x", "1.5"] {
+            assert_eq!(sentence(query_limit(text, 7)), "limit: must be a number from 1 on", "{text}");
+        }
     }
 
     #[test]

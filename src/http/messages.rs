@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{
     ApiError, Site,
     extract::{AuthUser, channel_id, user_id},
-    fields::query_number,
+    fields::query_limit,
     openapi::{bodies, schemas},
     resource,
 };
@@ -149,7 +149,7 @@ pub(super) async fn of_conversation(
 async fn page(site: &Site, room: RoomId, scope: &RoomScope, query: &str) -> Result<web::Json<PageJson>, ApiError> {
     let limit = match query_value(query, "limit") {
         None => limits::PAGE_MESSAGES_DEFAULT,
-        Some(text) => query_number(&text, "limit", 1..=i64::MAX)?.min(limits::PAGE_MESSAGES_MAX),
+        Some(text) => query_limit(&text, limits::PAGE_MESSAGES_MAX)?,
     };
     let before = match query_value(query, "before") {
         None => Before::Newest,

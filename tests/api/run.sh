@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-examples=12
+examples=8
 seed=20251027
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -76,12 +76,13 @@ attack() {
   shift 2
   echo "== as $who, seed $seed, at most $examples examples a route"
   API_TOKEN=$token "$venv/bin/st" --config-file tests/api/schemathesis.toml run "$base/api/openapi.json" \
-    --seed "$seed" --max-examples "$examples" --workers 2 --warnings off --generation-database none "$@" || failed=1
+    --seed "$seed" --max-examples "$examples" --workers 1 --warnings off --generation-database none "$@" || failed=1
 }
 attack "an administrator" "$admin" --exclude-path /api/v1/ws/shutdown --exclude-path /api/auth/revoke
 attack "somebody else" "$user"
 
-if grep -E ' level=(error|warn) ' "$folder/log"; then
+# A refresh token that comes twice is warned of, and it is sent twice on purpose.
+if grep -E ' level=(error|warn) ' "$folder/log" | grep -v ' event=refresh_reused '; then
   echo "the server's log has errors or warnings (above)"
   failed=1
 fi

@@ -88,10 +88,7 @@ fn formula() -> Value {
 }
 
 fn value() -> Value {
-    said(
-        "Any JSON scalar; null for an empty cell",
-        such_as("Hello World", json!({"type": scalar()["type"], "maxLength": limits::CELL_TEXT_CHARS_MAX})),
-    )
+    said("Any JSON scalar; null for an empty cell", such_as("Hello World", scalar(limits::CELL_TEXT_CHARS_MAX)))
 }
 
 // ---- rooms ----
