@@ -61,7 +61,8 @@ struct MessageJson {
     attachments: Vec<AttachmentJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attachment)]
 struct AttachmentJson {
     id: String,
     filename: String,

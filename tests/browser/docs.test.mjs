@@ -40,13 +40,13 @@ test("every route and every message of the documents is there, and can be found"
 });
 
 test("a route is opened by its address and tried, with a token and without", async () => {
-  const { page } = await open("/api/docs#me");
-  const route = page.locator("#me");
+  const { page } = await open("/api/docs#accounts-me");
+  const route = page.locator("#accounts-me");
   await route.getByRole("button", { name: "Send GET" }).click();
   await route.getByText("401 Unauthorized").waitFor();
 
-  await page.goto(`${server.url}/api/docs#register`);
-  const register = page.locator("#register");
+  await page.goto(`${server.url}/api/docs#accounts-register`);
+  const register = page.locator("#accounts-register");
   await register.getByLabel(/^Body/).fill(JSON.stringify({ username: "ada", email: "ada@example.org", password: PASSWORD }));
   await register.getByRole("button", { name: "Send POST" }).click();
   await register.getByText("201 Created").waitFor();
@@ -55,7 +55,7 @@ test("a route is opened by its address and tried, with a token and without", asy
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ username: "ada", password: PASSWORD }),
   });
   await page.getByLabel("Access token").fill((await login.json()).access_token);
-  await page.evaluate(() => { location.hash = "me"; });
+  await page.evaluate(() => { location.hash = "accounts-me"; });
   await route.getByRole("button", { name: "Send GET" }).click();
   await route.getByText("200 OK").waitFor();
   await route.locator("output", { hasText: '"username": "ada"' }).waitFor();

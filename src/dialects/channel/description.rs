@@ -2,8 +2,9 @@
 
 use crate::{
     dialects::description::{
-        Description, Field, always, anything, boolean, common, connection_id, count, epoch, error, from_client,
-        from_server, list, said, seq, sometimes, such_as, text, timestamp, user_id, username, uuid,
+        Description, Field, always, any_text, anything, boolean, common, connection_id, count, epoch, error,
+        from_client, from_server, list, object, said, seq, sometimes, such_as, text, timestamp, user_id, username,
+        uuid,
     },
     limits,
 };
@@ -44,6 +45,24 @@ fn content() -> Field {
     always("content", said("Not only spaces, and without NUL characters", such_as("Hello everyone!", content)))
 }
 
+/// The ids of files, as a client gives them.
+fn attached() -> Field {
+    let ids = list(uuid(), Some(limits::ATTACHMENTS_MAX));
+    sometimes("attachments", said("The ids of one's own files that are complete", ids))
+}
+
+/// Files, as everybody is told of them.
+fn attachments() -> Field {
+    let file = object(vec![
+        always("id", uuid()),
+        always("filename", such_as("october.csv", any_text())),
+        always("size", said("Bytes", such_as(20_480, count()))),
+        always("mime_type", such_as("text/csv", any_text())),
+        always("url", such_as("/api/v1/files/…/content", any_text())),
+    ]);
+    sometimes("attachments", list(file, None))
+}
+
 fn from_clients() -> Vec<Description> {
     let typing = || vec![always("is_typing", boolean())];
     let signal = || {
@@ -53,8 +72,8 @@ fn from_clients() -> Vec<Description> {
         ]
     };
     vec![
-        from_client("message", "Say something in the channel", vec![content()]),
-        from_client("dm_message", "Say something to the partner; the same as `message`", vec![content()]),
+        from_client("message", "Say something in the channel", vec![content(), attached()]),
+        from_client("dm_message", "Say something to the partner; the same as `message`", vec![content(), attached()]),
         from_client("typing", "Tell that one types, or stopped", typing()),
         from_client("dm_typing", "The same to the partner", typing()),
         from_client("webrtc_offer", "Offer a call", signal()),
@@ -86,7 +105,7 @@ fn stored_message(name: &'static str, summary: &'static str, place: Vec<Field>) 
         always("sender_username", username()),
     ];
     fields.extend(place);
-    fields.extend([always("created_at", timestamp()), always("seq", seq())]);
+    fields.extend([always("created_at", timestamp()), always("seq", seq()), attachments()]);
     from_server(name, summary, fields)
 }
 

@@ -312,6 +312,14 @@ fn upload_progress(percentage: fn(&'static str, Value) -> Field) -> Vec<Field> {
     ]
 }
 
+const NOTIFICATION_EVENTS: [&str; 5] = [
+    "notification_created",
+    "notification_updated",
+    "notification_read",
+    "notification_deleted",
+    "all_notifications_read",
+];
+
 fn news_from_server() -> Vec<Description> {
     let full = vec![
         always("id", uuid()),
@@ -323,11 +331,11 @@ fn news_from_server() -> Vec<Description> {
         sometimes("data", any_object()),
         sometimes("created_at", timestamp()),
     ];
-    let meaning = "The notification; only its id where it was read";
+    let meaning = "The notification; only its id where it was read or deleted";
     let notification = vec![
-        always("event_type", one_of(&["notification_created", "notification_read"])),
-        always("notification", said(meaning, object(full))),
-        sometimes("notification_id", said("Which one was read", uuid())),
+        always("event_type", one_of(&NOTIFICATION_EVENTS)),
+        sometimes("notification", said(meaning, object(full))),
+        sometimes("notification_id", said("Which one was read or deleted", uuid())),
         always("user_id", said("Whose it is", user_id())),
     ];
     let told = || {
@@ -340,7 +348,11 @@ fn news_from_server() -> Vec<Description> {
     let complete =
         vec![file_id(), always("filename", filename()), always("url", such_as("/api/v1/files/…", any_text()))];
     vec![
-        from_server("notification_event", "A notification was made, or read on another socket", notification),
+        from_server(
+            "notification_event",
+            "A notification was made or changed, or read or deleted elsewhere",
+            notification,
+        ),
         from_server("file_upload_start", "An upload begins", with(upload_started(), told())),
         from_server("file_upload_progress", "How far an upload is", with(upload_progress(always), told())),
         from_server("file_upload_complete", "A file is stored", with(complete, told())),

@@ -119,7 +119,7 @@ pub async fn create(
 /// How far an upload is.
 #[utoipa::path(
     head, path = "/api/v1/files/{file_id}", tag = "files", summary = "How far an upload is (tus 1.0)",
-    params(("file_id" = String, Path), ("Tus-Resumable" = String, Header, description = "1.0.0")),
+    params(("file_id" = String, Path, description = "The upload's id"), ("Tus-Resumable" = String, Header, description = "1.0.0")),
     responses((status = 200, description = "Upload-Offset and Upload-Length"), (status = 404, description = "No such upload"))
 )]
 pub async fn head(
@@ -143,7 +143,7 @@ pub async fn head(
 #[utoipa::path(
     patch, path = "/api/v1/files/{file_id}", tag = "files", summary = "Go on with an upload (tus 1.0)",
     params(
-        ("file_id" = String, Path),
+        ("file_id" = String, Path, description = "The upload's id"),
         ("Tus-Resumable" = String, Header, description = "1.0.0"),
         ("Upload-Offset" = u64, Header, description = "Where the body begins"),
         ("Upload-Checksum" = Option<String>, Header, description = "sha1 and the digest of the body in base64"),
@@ -182,7 +182,7 @@ pub async fn patch(
 /// Deletes a file, finished or not.
 #[utoipa::path(
     delete, path = "/api/v1/files/{file_id}", tag = "files", summary = "Delete a file, finished or not (tus 1.0, termination)",
-    params(("file_id" = String, Path), ("Tus-Resumable" = String, Header, description = "1.0.0")),
+    params(("file_id" = String, Path, description = "The upload's id"), ("Tus-Resumable" = String, Header, description = "1.0.0")),
     responses((status = 204, description = "It is gone"), (status = 404, description = "No such file"))
 )]
 pub async fn delete(

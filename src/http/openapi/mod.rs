@@ -13,7 +13,9 @@ use utoipa::{
     },
 };
 
-use super::{admin, auth, errors, groups, health, messages, resource, sheets, users};
+use super::{
+    admin, auth, blocks, errors, files, groups, health, messages, notifications, resource, rooms, sheets, users,
+};
 
 pub(super) mod bodies;
 pub(super) mod schemas;
@@ -45,7 +47,12 @@ struct SocketsDocument(&'static str);
         messages::of_channel, messages::of_conversation,
         admin::stats, admin::stats_detailed, admin::rooms, admin::broadcast, admin::notify, admin::disconnect,
         admin::shutdown,
+        rooms::create, rooms::one, rooms::change, rooms::members, rooms::add_member, rooms::remove_member,
         sheets::cells,
+        notifications::list, notifications::unread, notifications::read, notifications::read_all, notifications::dismiss,
+        files::mine, files::one, files::serving::content,
+        files::tus::options, files::tus::create, files::tus::head, files::tus::patch, files::tus::delete,
+        notifications::send, blocks::blocks, blocks::standing, blocks::lift,
         health::alive, health::ready, health::health, health::metrics,
         openapi, asyncapi,
     ),
@@ -58,6 +65,9 @@ struct SocketsDocument(&'static str);
         (name = "users", description = "Finding somebody"),
         (name = "groups", description = "Groups, their members, their channels"),
         (name = "messages", description = "History, newest first"),
+        (name = "rooms", description = "Open rooms, which have names of their own"),
+        (name = "notifications", description = "One's own"),
+        (name = "files", description = "Uploads by the tus 1.0 protocol, downloads"),
         (name = "sheets", description = "Shared sheets; they are written over sockets"),
         (name = "administration", description = "For tokens with the role `admin`, on any node and about all nodes"),
         (name = "health", description = "For load balancers, dashboards and people"),
@@ -101,6 +111,7 @@ impl Modify for Whole {
         let token = ApiKeyValue::with_description("token", "For whoever can't set headers; the header is better");
         components.add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Query(token)));
         for operation in document.paths.paths.values_mut().flat_map(operations) {
+            name_by_tag(operation);
             settle_parameters(operation);
             add_errors(operation);
         }
@@ -110,6 +121,14 @@ impl Modify for Whole {
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let PathItem { get, put, post, delete, options, head, patch, .. } = path;
     [get, put, post, delete, options, head, patch].into_iter().flatten()
+}
+
+/// Handlers have short names, which several tags may share.
+fn name_by_tag(operation: &mut Operation) {
+    let tag = operation.tags.iter().flatten().next();
+    if let (Some(tag), Some(name)) = (tag, &operation.operation_id) {
+        operation.operation_id = Some(format!("{tag}-{name}"));
+    }
 }
 
 /// What utoipa reads from a handler's arguments gives way to what stands at the route before it; what is in a path is

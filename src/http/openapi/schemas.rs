@@ -12,7 +12,7 @@ use utoipa::openapi::{
 use crate::{
     error::ErrorCode,
     limits,
-    store::{ChannelMedium, GroupRole},
+    store::{ChannelMedium, GroupRole, Visibility},
 };
 
 /// Line breaks and tabs around a name do not count.
@@ -135,7 +135,7 @@ pub fn channel_id() -> Object {
 
 /// In a path.
 pub fn room_id() -> Object {
-    explained(uuid(), "The room's id")
+    explained(chars(text(), 1..=limits::ROOM_NAME_CHARS_MAX).build(), "The room's id, or an open room's name")
 }
 
 /// In a path.
@@ -207,6 +207,26 @@ pub fn refresh_token() -> Object {
 /// The name of a group, a channel or a room.
 pub fn room_name() -> Object {
     a_name(chars(text(), 1..=limits::ROOM_NAME_CHARS_MAX)).examples([json!("general")]).build()
+}
+
+/// The same, where it may be absent.
+pub fn optional_room_name() -> Object {
+    a_name(chars(optional_text(), 1..=limits::ROOM_NAME_CHARS_MAX)).examples([json!("General")]).build()
+}
+
+/// Who may enter a room.
+pub fn visibility() -> Object {
+    let names = [Visibility::Open, Visibility::Private].map(|one| Some(one.name())).into_iter().chain([None]);
+    optional_text().enum_values(Some(names)).build()
+}
+
+/// How many may be in a room.
+pub fn capacity() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+        .minimum(Some(1.0))
+        .maximum(Some(f64::from(limits::ROOM_CAPACITY_MAX)))
+        .build()
 }
 
 /// A longer text.

@@ -18,7 +18,7 @@ thread_local! {
 
 /// Notes a route. Called by `http::resource`, through which all routes of REST are made.
 pub fn registered(path: &str, methods: &str) {
-    let methods = methods.split(", ").filter(|method| *method != "HEAD");
+    let methods = methods.split(", ");
     REGISTERED.with_borrow_mut(|routes| routes.extend(methods.map(|method| (path.to_owned(), method.to_owned()))));
 }
 
@@ -46,7 +46,9 @@ fn every_route_is_in_the_document_and_nothing_else_is() {
     let document = parsed();
     let described: BTreeSet<_> = operations(&document).into_iter().map(|(path, method, _)| (path, method)).collect();
     assert!(routes.len() > 20, "the routes were not recorded: {routes:?}");
-    let missing: Vec<_> = routes.difference(&described).collect();
+    // these say less than the methods that they go with, and are described where they say more
+    let is_plain = |method: &str| !["HEAD", "OPTIONS"].contains(&method);
+    let missing: Vec<_> = routes.difference(&described).filter(|(_, method)| is_plain(method)).collect();
     let invented: Vec<_> = described.difference(&routes).collect();
     assert!(missing.is_empty() && invented.is_empty(), "not described: {missing:?}; no such route: {invented:?}");
 }
