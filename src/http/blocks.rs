@@ -44,7 +44,7 @@ pub(super) struct BlockJson {
     path = "/api/v1/ws/blocks",
     tag = "administration",
     params(
-        ("after" = Option<String>, Query, description = "the id of the last user of the page before"),
+        ("after" = Option<String>, Query, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]{0,128}$", description = "the id of the last user of the page before"),
         ("limit" = Option<i64>, Query, minimum = 1, description = "up to 100"),
     ),
     responses(

@@ -72,7 +72,7 @@ impl Fields {
     pub(super) fn optional_number(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
         let number = match self.0.get(name) {
             None | Some(Value::Null) => return Ok(None),
-            Some(value) => value.as_u64().filter(|number| range.contains(number)),
+            Some(value) => whole(value).filter(|number| range.contains(number)),
         };
         let (least, most) = range.into_inner();
         let wrong = || ApiError::field(name, format!("must be a whole number from {least} to {most}"));
@@ -131,6 +131,13 @@ impl Fields {
         }
         Ok(Some(text.to_owned()))
     }
+}
+
+/// A whole number, also when it is written as `4.0`: to JSON the two are the same.
+fn whole(value: &Value) -> Option<u64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
+    let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number);
+    value.as_u64().or_else(|| value.as_f64().filter(is_whole).map(|number| number as u64))
 }
 
 fn missing(name: &str) -> ApiError {
@@ -220,6 +227,13 @@ mod tests {
     #[test]
     fn length_is_counted_in_characters() {
         assert!(fields(r#"{"a": "éééé"}"#).line("a", 1..=4).is_ok());
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let some = fields(r#"{"a": 4, "b": 4.0, "c": 4.5, "d": -1, "e": 1e300, "f": "4"}"#);
+        let read = |name: &str| some.optional_number(name, 1..=9).ok().flatten();
+        assert_eq!(["a", "b", "c", "d", "e", "f"].map(read), [Some(4), Some(4), None, None, None, None]);
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub(super) struct NotificationPageJson {
         ("unread" = Option<bool>, Query, description = "`true` for `status=unread`"),
         ("category" = Option<String>, Query, max_length = 64, description = "those of that category"),
         ("priority" = Option<String>, Query, pattern = "^(low|normal|high|critical)?$", description = "`low`, `normal`, `high` or `critical`"),
-        ("before" = Option<String>, Query, format = Uuid, description = "the id of a notification: older ones"),
+        ("before" = Option<String>, Query, pattern = "^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$", description = "the id of a notification: older ones"),
         ("limit" = Option<i64>, Query, minimum = 1, description = "up to 100; 50 without it"),
     ),
     responses(

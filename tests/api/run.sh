@@ -42,7 +42,7 @@ export DATA_DIR="$folder/data" WS_HOST=127.0.0.1 WS_PORT=0 JWT_SECRET_KEY=a-secr
 export LOGIN_ATTEMPTS_PER_MINUTE=0 REGISTRATIONS_PER_HOUR=0 WEBSOCKET_REQUESTS_PER_MINUTE=0 WEBSOCKET_REQUESTS_PER_HOUR=0
 # What actix says of requests that are no HTTP is not ours, and they are sent on purpose.
 export RUST_LOG=warn,actix_http=off ACCESS_TOKEN_MINUTES=600 DATABASE_URL="sqlite://$folder/convene.db"
-export HYPOTHESIS_STORAGE_DIRECTORY="$folder/hypothesis"
+export HYPOTHESIS_STORAGE_DIRECTORY="$folder/hypothesis" SCHEMATHESIS_HOOKS=hooks PYTHONPATH=tests/api PYTHONDONTWRITEBYTECODE=1
 mkdir -p "$DATA_DIR"
 "$convene" serve >"$folder/out" 2>"$folder/log" &
 server=$!

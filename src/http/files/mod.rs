@@ -84,7 +84,7 @@ struct FilesJson {
 #[utoipa::path(
     get, path = "/api/v1/files", tag = "files", summary = "Your files, newest first",
     params(
-        ("before" = Option<String>, Query, format = Uuid, description = "The id of a file: those made before it"),
+        ("before" = Option<String>, Query, pattern = "^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$", description = "The id of a file: those made before it"),
         ("limit" = Option<u32>, Query, minimum = 1, description = "How many, 50 unless said otherwise, at most 100"),
     ),
     responses(

@@ -148,9 +148,13 @@ fn settle_parameters(operation: &mut Operation) {
         if matches!(parameter.parameter_in, ParameterIn::Path) {
             parameter.required = Required::True;
         }
-        if let (None, Some(RefOr::T(Schema::Object(schema)))) = (&parameter.description, &mut parameter.schema) {
-            parameter.description = schema.description.take();
+        let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else { continue };
+        // a format would bound it by what an integer holds; what is above the most is taken for the most
+        if parameter.name == "limit" {
+            schema.format = None;
         }
+        let said = schema.description.take();
+        parameter.description = parameter.description.take().or(said);
     }
 }
 
