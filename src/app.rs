@@ -32,6 +32,7 @@ use crate::{
     auth::tokens::Verifier,
     config::{Config, ConfigError, Secret},
     core::rate::RateLimits,
+    dialects,
     http::{self, Site},
     ids::NodeId,
     limits,
@@ -189,7 +190,12 @@ pub async fn serve(
     let address = listener.local_addr().map_err(RunError::Server)?;
     let tls = node.config.listen.tls.as_ref().map(|files| files.server_config()).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let app = move || http::app(site.clone(), http::page::configure);
+    let app = move || {
+        http::app(site.clone(), |config| {
+            http::page::configure(config);
+            http::openapi::configure_asyncapi(config, dialects::asyncapi::text());
+        })
+    };
     let running = server::serve(&node, listener, tls, app).map_err(RunError::Server)?;
     announce(&format!("convene is listening on {scheme}://{address}"));
     log::info!("event=listening url={scheme}://{address} node={}", node.config.node.name);

@@ -18,6 +18,7 @@ use convene::{
     auth::tokens::Signer,
     config::Config,
     core::profile::Role,
+    dialects, http,
     ids::UserId,
     store::{Store, TokenUser},
 };
@@ -46,6 +47,10 @@ enum Command {
     CheckConfig,
     /// Ask the server at WS_HOST and WS_PORT whether it is alive: for a container's health check, which has no curl
     Health,
+    /// Print the OpenAPI document of the REST routes
+    Openapi,
+    /// Print the AsyncAPI document of the WebSocket messages
+    Asyncapi,
     /// Print an access token for a user, signed with this server's secret
     Token(TokenArguments),
 }
@@ -99,6 +104,8 @@ fn main() -> ExitCode {
         Command::Migrate => finish(migrate(&config)),
         Command::CheckConfig => check_config(&config),
         Command::Health => finish(health(&config)),
+        Command::Openapi => print_document(http::openapi::document()),
+        Command::Asyncapi => print_document(dialects::asyncapi::text()),
         Command::Token(arguments) => finish(token(&config, arguments)),
     }
 }
@@ -137,6 +144,12 @@ fn migrate(config: &Config) -> Result<(), String> {
     }
     println!("{} is up to date", config.storage.database);
     Ok(())
+}
+
+fn print_document(text: &str) -> ExitCode {
+    // whoever closed our standard output has read enough
+    let _ = writeln!(io::stdout().lock(), "{text}");
+    ExitCode::SUCCESS
 }
 
 fn check_config(config: &Config) -> ExitCode {

@@ -119,6 +119,18 @@ fn every_message_is_shown_and_every_example_is_a_message() {
     );
 }
 
+/// The reference names the documents that the server makes of itself, and they name each other.
+#[test]
+fn the_reference_leads_to_the_documents() {
+    let reference = read("docs/protocol.md");
+    for path in ["/api/openapi.json", "/api/asyncapi.json", "/api/docs"] {
+        assert!(reference.contains(path), "{path}");
+        assert!(read("README.md").contains(path), "{path}");
+    }
+    assert!(convene::http::openapi::document().contains("/api/asyncapi.json"));
+    assert!(convene::dialects::asyncapi::text().contains("/api/openapi.json"));
+}
+
 #[test]
 fn links_within_the_reference_lead_somewhere() {
     let reference = read("docs/protocol.md");

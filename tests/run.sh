@@ -3,7 +3,8 @@
 # with one plain line, "N passed, N failed".
 #
 #   tests/run.sh          everything
-#   tests/run.sh --fast   without the browser, other makers' clients, the instruction count and the check of deploy/
+#   tests/run.sh --fast   without the browser, the fuzzed routes, other makers' clients, the instruction count and the check of
+#                         deploy/
 #
 # Nothing is tried twice, and what a test needs and does not find is a failure, never a skip.
 set -euo pipefail
@@ -136,7 +137,8 @@ else
 fi
 
 if [ "$fast" = no ]; then
-  check "the server for the browser" cargo build --bin convene
+  check "the server for the browser and the routes" cargo build --bin convene
+  check "the routes against their description" tests/api/run.sh
   counted "the page in a real browser" count_node browser_tests
   counted "uploads by real clients" count_node client_tests
   check "instructions per delivery" bash benches/callgrind.sh

@@ -9,7 +9,9 @@ use crate::{
     error::Refusal,
 };
 
+pub mod asyncapi;
 pub mod channel;
+pub mod description;
 pub mod endpoints;
 mod json;
 mod message;

@@ -3,10 +3,12 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     ApiError, Site,
     extract::{AuthUser, JsonObject, user_id},
+    openapi::bodies,
     resource,
 };
 use crate::{
@@ -20,16 +22,27 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/v1/ws/connections/{connection}", "DELETE").route(web::delete().to(disconnect)))
+        .service(resource("/api/v1/ws/connections/{connection_id}", "DELETE").route(web::delete().to(disconnect)))
         .service(resource("/api/v1/ws/stats", "GET").route(web::get().to(stats)))
         .service(resource("/api/v1/ws/stats/detailed", "GET").route(web::get().to(stats_detailed)))
         .service(resource("/api/v1/ws/rooms", "GET").route(web::get().to(rooms)))
-        .service(resource("/api/v1/ws/rooms/{room}/broadcast", "POST").route(web::post().to(broadcast)))
-        .service(resource("/api/v1/ws/users/{user}/notify", "POST").route(web::post().to(notify)))
+        .service(resource("/api/v1/ws/rooms/{room_id}/broadcast", "POST").route(web::post().to(broadcast)))
+        .service(resource("/api/v1/ws/users/{user_id}/notify", "POST").route(web::post().to(notify)))
         .service(resource("/api/v1/ws/shutdown", "POST").route(web::post().to(shutdown)));
 }
 
-async fn disconnect(site: web::Data<Site>, user: AuthUser, path: web::Path<String>) -> Result<HttpResponse, ApiError> {
+#[utoipa::path(delete, path = "/api/v1/ws/connections/{connection_id}", tag = "administration", summary = "Close a connection, with 4403",
+    params(bodies::ConnectionPath),
+    responses(
+        (status = 204, description = "Closed"),
+        (status = 403, description = "For administrators only"),
+        (status = 404, description = "There is no such connection"),
+    ))]
+pub(super) async fn disconnect(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
     user.may(Action::Administer)?;
     let refused = match site.gateway.disconnect(&path).await {
         Ended::Yes => None,
@@ -49,8 +62,9 @@ async fn disconnect(site: web::Data<Site>, user: AuthUser, path: web::Path<Strin
 // ---- statistics ----
 
 /// Of all nodes together; `uptime_seconds` is the answering one's.
-#[derive(Serialize)]
-struct StatsJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stats)]
+pub(super) struct StatsJson {
     total_connections: u64,
     authenticated_connections: u64,
     users_online: usize,
@@ -59,15 +73,17 @@ struct StatsJson {
     uptime_seconds: u64,
 }
 
-#[derive(Serialize)]
-struct DetailedStatsJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = DetailedStats)]
+pub(super) struct DetailedStatsJson {
     #[serde(flatten)]
     totals: StatsJson,
     nodes: Vec<NodeJson>,
 }
 
-#[derive(Serialize)]
-struct NodeJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Node)]
+pub(super) struct NodeJson {
     id: String,
     name: String,
     connections: u64,
@@ -112,13 +128,26 @@ async fn totals(site: &Site, nodes: &[NodeReport]) -> StatsJson {
     }
 }
 
-async fn stats(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<StatsJson>, ApiError> {
+#[utoipa::path(get, path = "/api/v1/ws/stats", tag = "administration", summary = "Statistics of all nodes together",
+    responses(
+        (status = 200, description = "Now", body = StatsJson),
+        (status = 403, description = "For administrators only"),
+    ))]
+pub(super) async fn stats(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<StatsJson>, ApiError> {
     user.may(Action::Administer)?;
     let nodes = site.gateway.nodes().await;
     Ok(web::Json(totals(&site, &nodes).await))
 }
 
-async fn stats_detailed(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<DetailedStatsJson>, ApiError> {
+#[utoipa::path(get, path = "/api/v1/ws/stats/detailed", tag = "administration", summary = "Statistics per node",
+    responses(
+        (status = 200, description = "Now", body = DetailedStatsJson),
+        (status = 403, description = "For administrators only"),
+    ))]
+pub(super) async fn stats_detailed(
+    site: web::Data<Site>,
+    user: AuthUser,
+) -> Result<web::Json<DetailedStatsJson>, ApiError> {
     user.may(Action::Administer)?;
     let nodes = site.gateway.nodes().await;
     let totals = totals(&site, &nodes).await;
@@ -128,19 +157,26 @@ async fn stats_detailed(site: web::Data<Site>, user: AuthUser) -> Result<web::Js
 // ---- rooms ----
 
 /// A room with users in it. `room_id` is an open room's name. `active_sheets_count` counts sheets changed lately.
-#[derive(Serialize)]
-struct RoomJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActiveRoom)]
+pub(super) struct RoomJson {
     room_id: String,
     name: String,
     user_count: u64,
     active_sheets_count: i64,
+    /// Null where nothing was ever said.
     last_activity: Option<String>,
     messages_sent: i64,
     avg_users_per_hour: f64,
 }
 
 /// The fullest first.
-async fn rooms(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<RoomJson>>, ApiError> {
+#[utoipa::path(get, path = "/api/v1/ws/rooms", tag = "administration", summary = "The rooms in use",
+    responses(
+        (status = 200, description = "Up to 1,000 rooms, the fullest first", body = Vec<RoomJson>),
+        (status = 403, description = "For administrators only"),
+    ))]
+pub(super) async fn rooms(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<RoomJson>>, ApiError> {
     user.may(Action::Administer)?;
     let mut in_use = site.gateway.rooms().await.to_vec();
     in_use.sort_unstable_by_key(|room| (std::cmp::Reverse(room.users), room.room));
@@ -162,13 +198,22 @@ async fn rooms(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<Ro
     Ok(web::Json(listed.collect()))
 }
 
-#[derive(Serialize)]
-struct BroadcastJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Broadcast)]
+pub(super) struct BroadcastJson {
     room_id: String,
     status: &'static str,
 }
 
-async fn broadcast(
+#[utoipa::path(post, path = "/api/v1/ws/rooms/{room_id}/broadcast", tag = "administration", summary = "Tell everybody in a room something",
+    params(bodies::RoomPath),
+    request_body = bodies::Anything,
+    responses(
+        (status = 200, description = "Sent", body = BroadcastJson),
+        (status = 403, description = "For administrators only"),
+        (status = 404, description = "There is no such room"),
+    ))]
+pub(super) async fn broadcast(
     site: web::Data<Site>,
     user: AuthUser,
     path: web::Path<String>,
@@ -199,13 +244,22 @@ async fn addressed(site: &Site, user: &AuthUser, path: &str) -> Result<RoomIdent
 
 // ---- users ----
 
-#[derive(Serialize)]
-struct NotifiedJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Notified)]
+pub(super) struct NotifiedJson {
     user_id: String,
     sockets: usize,
 }
 
-async fn notify(
+#[utoipa::path(post, path = "/api/v1/ws/users/{user_id}/notify", tag = "administration", summary = "Tell all sockets of a user something",
+    params(bodies::UserPath),
+    request_body = bodies::Anything,
+    responses(
+        (status = 200, description = "Sent to so many sockets", body = NotifiedJson),
+        (status = 403, description = "For administrators only"),
+        (status = 404, description = "There is no such user"),
+    ))]
+pub(super) async fn notify(
     site: web::Data<Site>,
     user: AuthUser,
     path: web::Path<String>,
@@ -223,13 +277,20 @@ async fn notify(
 
 // ---- the way out ----
 
-#[derive(Serialize)]
-struct StoppingJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stopping)]
+pub(super) struct StoppingJson {
     status: &'static str,
     node: String,
 }
 
-async fn shutdown(site: web::Data<Site>, user: AuthUser) -> Result<HttpResponse, ApiError> {
+#[utoipa::path(post, path = "/api/v1/ws/shutdown", tag = "administration", summary = "Stop the node that answers",
+    responses(
+        (status = 202, description = "It tells its clients and stops", body = StoppingJson),
+        (status = 403, description = "For administrators only"),
+        (status = 409, description = "The node is a part of another program"),
+    ))]
+pub(super) async fn shutdown(site: web::Data<Site>, user: AuthUser) -> Result<HttpResponse, ApiError> {
     user.may(Action::Administer)?;
     match site.gateway.stop() {
         StopCall::Heard => {

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
     ApiError, Site,
     extract::{AuthUser, Body, ClientAddress, user_id},
     fields::{email, username},
+    openapi::{bodies, schemas},
     resource,
 };
 use crate::{
@@ -36,14 +38,20 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 }
 
 /// A user, as the user sees oneself.
-#[derive(Serialize)]
-struct UserJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+pub(super) struct UserJson {
+    #[schema(schema_with = schemas::user_id)]
     id: String,
+    /// For clients that need integers; it never changes.
     number: i64,
     username: String,
+    /// Null for users of another issuer that names none.
     email: Option<String>,
     display_name: String,
+    #[schema(schema_with = schemas::role)]
     role: &'static str,
+    #[schema(schema_with = schemas::timestamp)]
     created_at: String,
 }
 
@@ -62,17 +70,31 @@ impl UserJson {
 }
 
 /// What signing in and refreshing answer.
-#[derive(Serialize)]
-struct SessionJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(super) struct SessionJson {
     access_token: String,
+    /// Works once; refreshing answers the next one.
     refresh_token: String,
+    #[schema(schema_with = schemas::bearer_word)]
     token_type: &'static str,
     /// Seconds.
     expires_in: u64,
     user: UserJson,
 }
 
-async fn register(site: web::Data<Site>, address: ClientAddress, Body(fields): Body) -> Result<HttpResponse, ApiError> {
+#[utoipa::path(post, path = "/api/auth/register", tag = "accounts", summary = "Register", security(()),
+    request_body = bodies::Registration,
+    responses(
+        (status = 201, description = "The new user", body = UserJson),
+        (status = 409, description = "The user name or the address is taken"),
+        (status = 429, description = "Too many registrations from this address"),
+    ))]
+pub(super) async fn register(
+    site: web::Data<Site>,
+    address: ClientAddress,
+    Body(fields): Body,
+) -> Result<HttpResponse, ApiError> {
     let username = username(&fields)?;
     let email = email(&fields)?;
     let password = fields.secret("password", limits::PASSWORD_CHARS)?;
@@ -91,7 +113,14 @@ async fn register(site: web::Data<Site>, address: ClientAddress, Body(fields): B
     Ok(HttpResponse::Created().json(UserJson::new(&profile, profile.role)))
 }
 
-async fn login(
+#[utoipa::path(post, path = "/api/auth/login", tag = "accounts", summary = "Sign in", security(()),
+    request_body(content((bodies::SignIn = "application/json"), (bodies::SignIn = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 200, description = "Tokens", body = SessionJson),
+        (status = 401, description = "The name or the password is wrong"),
+        (status = 429, description = "Too many attempts to sign in from this address"),
+    ))]
+pub(super) async fn login(
     site: web::Data<Site>,
     address: ClientAddress,
     Body(fields): Body,
@@ -127,7 +156,13 @@ fn wrong_login() -> ApiError {
     ApiError::new(ErrorCode::AuthenticationFailed, "The user name or the password is wrong; check both and try again")
 }
 
-async fn refresh(site: web::Data<Site>, Body(fields): Body) -> Result<web::Json<SessionJson>, ApiError> {
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", summary = "Get fresh tokens for a refresh token, which works once", security(()),
+    request_body = bodies::RefreshToken,
+    responses(
+        (status = 200, description = "Tokens", body = SessionJson),
+        (status = 401, description = "The token does not hold, or was used before: then its sign-in has ended"),
+    ))]
+pub(super) async fn refresh(site: web::Data<Site>, Body(fields): Body) -> Result<web::Json<SessionJson>, ApiError> {
     let claims = refresh_claims(&site, &fields.secret("refresh_token", 1..=limits::TOKEN_BYTES_MAX)?)?;
     let profile = site.store.user(&claims.user).await?.ok_or(TokenFault::Revoked)?;
     if claims.issued_at < profile.tokens_not_before {
@@ -147,7 +182,13 @@ async fn refresh(site: web::Data<Site>, Body(fields): Body) -> Result<web::Json<
     }
 }
 
-async fn logout(site: web::Data<Site>, Body(fields): Body) -> Result<HttpResponse, ApiError> {
+#[utoipa::path(post, path = "/api/auth/logout", tag = "accounts", summary = "Sign out: end the sign-in that a refresh token belongs to", security(()),
+    request_body = bodies::RefreshToken,
+    responses(
+        (status = 204, description = "Ended"),
+        (status = 401, description = "The token does not hold"),
+    ))]
+pub(super) async fn logout(site: web::Data<Site>, Body(fields): Body) -> Result<HttpResponse, ApiError> {
     match site.verifier.verify_refresh(&fields.secret("refresh_token", 1..=limits::TOKEN_BYTES_MAX)?) {
         Ok(claims) => site.store.end_refresh_family(claims.id).await?,
         // It has ended by itself.
@@ -157,11 +198,26 @@ async fn logout(site: web::Data<Site>, Body(fields): Body) -> Result<HttpRespons
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn me(user: AuthUser) -> web::Json<UserJson> {
+#[utoipa::path(get, path = "/api/auth/me", tag = "accounts", summary = "Who I am",
+    responses(
+        (status = 200, description = "The user", body = UserJson),
+    ))]
+pub(super) async fn me(user: AuthUser) -> web::Json<UserJson> {
     web::Json(UserJson::new(&user.profile, user.role))
 }
 
-async fn revoke(site: web::Data<Site>, user: AuthUser, Body(fields): Body) -> Result<HttpResponse, ApiError> {
+#[utoipa::path(post, path = "/api/auth/revoke", tag = "accounts", summary = "Void all tokens that a user has, and close the sockets (administrators)",
+    request_body = bodies::Revocation,
+    responses(
+        (status = 204, description = "Done"),
+        (status = 403, description = "For administrators only"),
+        (status = 404, description = "There is no such user"),
+    ))]
+pub(super) async fn revoke(
+    site: web::Data<Site>,
+    user: AuthUser,
+    Body(fields): Body,
+) -> Result<HttpResponse, ApiError> {
     user.may(Action::Administer)?;
     let revoked = user_id(&fields.line("user_id", 1..=limits::USER_ID_CHARS_MAX)?)?;
     let now = site.clock.now();

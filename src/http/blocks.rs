@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     ApiError, Site,
     extract::{AuthUser, user_id},
-    fields::query_number,
+    fields::query_limit,
     resource, to_the_end,
 };
 use crate::{
@@ -19,8 +19,8 @@ use crate::{
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/api/v1/ws/blocks", "GET").route(web::get().to(blocks)))
-        .service(resource("/api/v1/ws/users/{user}/limits", "GET").route(web::get().to(standing)))
-        .service(resource("/api/v1/ws/users/{user}/block", "DELETE").route(web::delete().to(lift)));
+        .service(resource("/api/v1/ws/users/{user_id}/limits", "GET").route(web::get().to(standing)))
+        .service(resource("/api/v1/ws/users/{user_id}/block", "DELETE").route(web::delete().to(lift)));
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -44,8 +44,8 @@ pub(super) struct BlockJson {
     path = "/api/v1/ws/blocks",
     tag = "administration",
     params(
-        ("after" = Option<String>, Query, description = "the id of the last user of the page before"),
-        ("limit" = Option<i64>, Query, description = "up to 100"),
+        ("after" = Option<String>, Query, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]{0,128}$", description = "the id of the last user of the page before"),
+        ("limit" = Option<i64>, Query, minimum = 1, description = "up to 100"),
     ),
     responses(
         (status = 200, description = "Those who are blocked at this moment, by their ids", body = BlockPageJson),
@@ -62,7 +62,7 @@ pub(super) async fn blocks(
     let query = request.query_string();
     let limit = match query_value(query, "limit") {
         None => limits::PAGE_BLOCKS_MAX,
-        Some(text) => query_number(&text, "limit", 1..=i64::MAX)?.min(limits::PAGE_BLOCKS_MAX),
+        Some(text) => query_limit(&text, limits::PAGE_BLOCKS_MAX)?,
     };
     let after = query_value(query, "after").filter(|text| !text.is_empty());
     let wrong = |_| ApiError::field("after", "must be the id of a user");

@@ -10,7 +10,9 @@ use actix_web::{
     },
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::schemas;
 use crate::{
     actors::node::Clock,
     auth::{
@@ -27,13 +29,23 @@ use crate::{
 #[derive(Debug)]
 pub struct ApiError(Refusal);
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
+/// What every refusal answers.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct ErrorBody<'a> {
+    #[schema(schema_with = schemas::error_word)]
     r#type: &'static str,
+    /// One sentence for people, which says what to do.
+    #[schema(example = "name: is missing; send it as a text")]
     error: &'a str,
+    /// For programs; it does not change.
+    #[schema(schema_with = schemas::error_code)]
     code: &'static str,
+    /// Seconds until it is worth trying again.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     retry_after: Option<u32>,
+    #[schema(schema_with = schemas::timestamp)]
     timestamp: String,
 }
 

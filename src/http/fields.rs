@@ -1,6 +1,6 @@
 //! Fields of request bodies and queries, read one by one, so that every refusal names the field and says what is right.
 
-use std::{ops::RangeInclusive, str::FromStr};
+use std::{num::IntErrorKind, ops::RangeInclusive, str::FromStr};
 
 use serde_json::{Map, Value};
 
@@ -72,7 +72,7 @@ impl Fields {
     pub(super) fn optional_number(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
         let number = match self.0.get(name) {
             None | Some(Value::Null) => return Ok(None),
-            Some(value) => value.as_u64().filter(|number| range.contains(number)),
+            Some(value) => whole(value).filter(|number| range.contains(number)),
         };
         let (least, most) = range.into_inner();
         let wrong = || ApiError::field(name, format!("must be a whole number from {least} to {most}"));
@@ -133,6 +133,13 @@ impl Fields {
     }
 }
 
+/// A whole number, also when it is written as `4.0`: to JSON the two are the same.
+fn whole(value: &Value) -> Option<u64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
+    let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number);
+    value.as_u64().or_else(|| value.as_f64().filter(is_whole).map(|number| number as u64))
+}
+
 fn missing(name: &str) -> ApiError {
     ApiError::field(name, "is missing; send it as a text")
 }
@@ -161,6 +168,15 @@ pub(super) fn email(fields: &Fields) -> Result<String, ApiError> {
 /// Zero-width characters and those that turn the direction of writing.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// How many are wanted, from 1 on. More than `most`, be it more than an integer holds, is `most`.
+pub(super) fn query_limit(text: &str, most: i64) -> Result<i64, ApiError> {
+    match text.parse::<i64>() {
+        Ok(number) if number >= 1 => Ok(number.min(most)),
+        Err(why) if *why.kind() == IntErrorKind::PosOverflow => Ok(most),
+        Ok(_) | Err(_) => Err(ApiError::field("limit", "must be a number from 1 on")),
+    }
 }
 
 /// A number in a query.
@@ -211,6 +227,23 @@ mod tests {
     #[test]
     fn length_is_counted_in_characters() {
         assert!(fields(r#"{"a": "éééé"}"#).line("a", 1..=4).is_ok());
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let some = fields(r#"{"a": 4, "b": 4.0, "c": 4.5, "d": -1, "e": 1e300, "f": "4"}"#);
+        let read = |name: &str| some.optional_number(name, 1..=9).ok().flatten();
+        assert_eq!(["a", "b", "c", "d", "e", "f"].map(read), [Some(4), Some(4), None, None, None, None]);
+    }
+
+    #[test]
+    fn no_limit_is_too_large_to_be_the_most() {
+        for (text, limit) in [("1", Some(1)), ("7", Some(7)), ("8", Some(7)), ("99999999999999999999", Some(7))] {
+            assert_eq!(query_limit(text, 7).ok(), limit, "{text}");
+        }
+        for text in ["0", "-1", "-99999999999999999999", "", "x", "1.5"] {
+            assert_eq!(sentence(query_limit(text, 7)), "limit: must be a number from 1 on", "{text}");
+        }
     }
 
     #[test]

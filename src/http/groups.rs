@@ -4,11 +4,13 @@ use std::collections::HashSet;
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     ApiError, Site,
     extract::{AuthUser, Body, group_id, user_id},
     fields::Fields,
+    openapi::{bodies, schemas},
     resource, to_the_end,
 };
 use crate::{
@@ -22,27 +24,32 @@ use crate::{
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/api/groups", "GET, POST").route(web::post().to(create)).route(web::get().to(mine)))
-        .service(resource("/api/groups/{group}", "GET").route(web::get().to(one)))
+        .service(resource("/api/groups/{group_id}", "GET").route(web::get().to(one)))
         .service(
-            resource("/api/groups/{group}/members", "GET, POST")
+            resource("/api/groups/{group_id}/members", "GET, POST")
                 .route(web::get().to(members))
                 .route(web::post().to(add_member)),
         )
-        .service(resource("/api/groups/{group}/members/{user}", "DELETE").route(web::delete().to(remove_member)))
+        .service(resource("/api/groups/{group_id}/members/{user_id}", "DELETE").route(web::delete().to(remove_member)))
         .service(
-            resource("/api/groups/{group}/channels", "GET, POST")
+            resource("/api/groups/{group_id}/channels", "GET, POST")
                 .route(web::get().to(channels))
                 .route(web::post().to(create_channel)),
         );
 }
 
-#[derive(Serialize)]
-struct GroupJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Group)]
+pub(super) struct GroupJson {
+    #[schema(schema_with = schemas::uuid)]
     id: String,
     name: String,
     description: Option<String>,
+    #[schema(schema_with = schemas::user_id)]
     owner_id: String,
+    /// Yours; null for an administrator who is not in the group.
     role: Option<&'static str>,
+    #[schema(schema_with = schemas::timestamp)]
     created_at: String,
 }
 
@@ -59,12 +66,16 @@ impl From<Group> for GroupJson {
     }
 }
 
-#[derive(Serialize)]
-struct MemberJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Member)]
+pub(super) struct MemberJson {
+    #[schema(schema_with = schemas::user_id)]
     user_id: String,
     username: String,
     display_name: String,
+    #[schema(schema_with = schemas::group_role)]
     role: &'static str,
+    #[schema(schema_with = schemas::timestamp)]
     joined_at: String,
     online: bool,
 }
@@ -82,12 +93,17 @@ impl MemberJson {
     }
 }
 
-#[derive(Serialize)]
-struct ChannelJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Channel)]
+pub(super) struct ChannelJson {
+    #[schema(schema_with = schemas::uuid)]
     id: String,
+    #[schema(schema_with = schemas::uuid)]
     group_id: String,
     name: String,
+    #[schema(schema_with = schemas::medium)]
     r#type: &'static str,
+    #[schema(schema_with = schemas::timestamp)]
     created_at: String,
 }
 
@@ -103,7 +119,17 @@ impl From<Channel> for ChannelJson {
     }
 }
 
-async fn create(site: web::Data<Site>, user: AuthUser, Body(fields): Body) -> Result<HttpResponse, ApiError> {
+#[utoipa::path(post, path = "/api/groups", tag = "groups", summary = "Make a group, whose owner you are",
+    request_body = bodies::NewGroup,
+    responses(
+        (status = 201, description = "The group", body = GroupJson),
+        (status = 403, description = "The token is confined to rooms"),
+    ))]
+pub(super) async fn create(
+    site: web::Data<Site>,
+    user: AuthUser,
+    Body(fields): Body,
+) -> Result<HttpResponse, ApiError> {
     user.may(Action::CreateGroup)?;
     let name = fields.line("name", 1..=limits::ROOM_NAME_CHARS_MAX)?;
     let description = fields.optional_lines("description", limits::DESCRIPTION_CHARS_MAX)?;
@@ -112,17 +138,39 @@ async fn create(site: web::Data<Site>, user: AuthUser, Body(fields): Body) -> Re
     Ok(HttpResponse::Created().json(GroupJson::from(group)))
 }
 
-async fn mine(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<GroupJson>>, ApiError> {
+#[utoipa::path(get, path = "/api/groups", tag = "groups", summary = "The groups that you are in",
+    responses(
+        (status = 200, description = "Up to 1,000 groups", body = Vec<GroupJson>),
+    ))]
+pub(super) async fn mine(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<GroupJson>>, ApiError> {
     let groups = site.store.groups_of(user.id()).await?;
     Ok(web::Json(groups.into_iter().map(GroupJson::from).collect()))
 }
 
-async fn one(site: web::Data<Site>, user: AuthUser, path: web::Path<String>) -> Result<web::Json<GroupJson>, ApiError> {
+#[utoipa::path(get, path = "/api/groups/{group_id}", tag = "groups", summary = "A group",
+    params(bodies::GroupPath),
+    responses(
+        (status = 200, description = "The group", body = GroupJson),
+        (status = 403, description = "You are not in the group, or may not do this there"),
+        (status = 404, description = "There is no such group"),
+    ))]
+pub(super) async fn one(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+) -> Result<web::Json<GroupJson>, ApiError> {
     let group = visible_group(&site, &user, &path).await?;
     Ok(web::Json(group.into()))
 }
 
-async fn members(
+#[utoipa::path(get, path = "/api/groups/{group_id}/members", tag = "groups", summary = "The members of a group",
+    params(bodies::GroupPath),
+    responses(
+        (status = 200, description = "Up to 1,000 members", body = Vec<MemberJson>),
+        (status = 403, description = "You are not in the group, or may not do this there"),
+        (status = 404, description = "There is no such group"),
+    ))]
+pub(super) async fn members(
     site: web::Data<Site>,
     user: AuthUser,
     path: web::Path<String>,
@@ -134,7 +182,16 @@ async fn members(
     Ok(web::Json(members.into_iter().map(|member| MemberJson::new(member, &online)).collect()))
 }
 
-async fn add_member(
+#[utoipa::path(post, path = "/api/groups/{group_id}/members", tag = "groups", summary = "Bring somebody into a group",
+    params(bodies::GroupPath),
+    request_body = bodies::NewMember,
+    responses(
+        (status = 201, description = "The member", body = MemberJson),
+        (status = 403, description = "You are not in the group, or may not do this there"),
+        (status = 404, description = "There is no such group, or no such user"),
+        (status = 409, description = "In already"),
+    ))]
+pub(super) async fn add_member(
     site: web::Data<Site>,
     user: AuthUser,
     path: web::Path<String>,
@@ -179,7 +236,15 @@ async fn named_user(site: &Site, fields: &Fields) -> Result<UserId, ApiError> {
     profile.map(|profile| profile.id).ok_or_else(ApiError::no_such_user)
 }
 
-async fn remove_member(
+#[utoipa::path(delete, path = "/api/groups/{group_id}/members/{user_id}", tag = "groups", summary = "Take somebody out of a group, or leave it",
+    params(bodies::MemberPath),
+    responses(
+        (status = 204, description = "Out; the sockets in the channels of the group are closed"),
+        (status = 403, description = "You are not in the group, or may not do this there"),
+        (status = 404, description = "There is no such group, or the user is not in it"),
+        (status = 409, description = "The only owner cannot leave"),
+    ))]
+pub(super) async fn remove_member(
     site: web::Data<Site>,
     user: AuthUser,
     path: web::Path<(String, String)>,
@@ -214,7 +279,16 @@ async fn keep_an_owner(site: &Site, group: GroupId, leaving: &UserId) -> Result<
     Err(ApiError::new(ErrorCode::Conflict, sentence))
 }
 
-async fn create_channel(
+#[utoipa::path(post, path = "/api/groups/{group_id}/channels", tag = "groups", summary = "Make a channel",
+    params(bodies::GroupPath),
+    request_body = bodies::NewChannel,
+    responses(
+        (status = 201, description = "The channel", body = ChannelJson),
+        (status = 403, description = "You are not in the group, or may not do this there"),
+        (status = 404, description = "There is no such group"),
+        (status = 409, description = "The name is taken in this group"),
+    ))]
+pub(super) async fn create_channel(
     site: web::Data<Site>,
     user: AuthUser,
     path: web::Path<String>,
@@ -234,7 +308,14 @@ async fn create_channel(
     Ok(HttpResponse::Created().json(ChannelJson::from(channel)))
 }
 
-async fn channels(
+#[utoipa::path(get, path = "/api/groups/{group_id}/channels", tag = "groups", summary = "The channels of a group",
+    params(bodies::GroupPath),
+    responses(
+        (status = 200, description = "Up to 1,000 channels", body = Vec<ChannelJson>),
+        (status = 403, description = "You are not in the group, or may not do this there"),
+        (status = 404, description = "There is no such group"),
+    ))]
+pub(super) async fn channels(
     site: web::Data<Site>,
     user: AuthUser,
     path: web::Path<String>,

@@ -12,6 +12,7 @@ use std::{
 use actix_web::{HttpResponse, rt, web};
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use utoipa::ToSchema;
 
 use super::{Site, resource};
 use crate::{
@@ -69,15 +70,17 @@ async fn probe(board: std::sync::Weak<HealthBoard>, store: Store, metrics: Arc<M
     }
 }
 
-#[derive(Serialize)]
-struct StatusJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Status)]
+pub(super) struct StatusJson {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-struct HealthJson<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(super) struct HealthJson<'a> {
     status: &'static str,
     node: &'a str,
     connections: u64,
@@ -86,11 +89,20 @@ struct HealthJson<'a> {
     uptime_seconds: u64,
 }
 
-async fn alive() -> web::Json<StatusJson> {
+#[utoipa::path(get, path = "/healthz", tag = "health", summary = "Whether the process works", security(()),
+    responses(
+        (status = 200, description = "It does", body = StatusJson),
+    ))]
+pub(super) async fn alive() -> web::Json<StatusJson> {
     web::Json(status("ok"))
 }
 
-async fn ready(site: web::Data<Site>) -> HttpResponse {
+#[utoipa::path(get, path = "/readyz", tag = "health", summary = "Whether the node should be sent clients", security(()),
+    responses(
+        (status = 200, description = "It should", body = StatusJson),
+        (status = 503, description = "It should not, with the reason", body = StatusJson),
+    ))]
+pub(super) async fn ready(site: web::Data<Site>) -> HttpResponse {
     let reason = if site.gateway.is_leaving() {
         "the node is stopping"
     } else if !site.health.store_is_up() {
@@ -103,7 +115,11 @@ async fn ready(site: web::Data<Site>) -> HttpResponse {
     HttpResponse::ServiceUnavailable().json(StatusJson { status: "unavailable", reason: Some(reason) })
 }
 
-async fn health(site: web::Data<Site>) -> HttpResponse {
+#[utoipa::path(get, path = "/api/v1/ws/health", tag = "health", summary = "What the node knows of itself, true within 5 s of a change", security(()),
+    responses(
+        (status = 200, description = "Whether it lacks something or not", body = HealthJson),
+    ))]
+pub(super) async fn health(site: web::Data<Site>) -> HttpResponse {
     let store_up = site.health.store_is_up();
     let (redis, link_up) = match site.health.link.state() {
         LinkState::Disabled => ("disabled", true),
@@ -121,7 +137,11 @@ async fn health(site: web::Data<Site>) -> HttpResponse {
     })
 }
 
-async fn metrics(site: web::Data<Site>) -> HttpResponse {
+#[utoipa::path(get, path = "/metrics", tag = "health", summary = "Metrics for Prometheus", security(()),
+    responses(
+        (status = 200, description = "OpenMetrics text", content_type = CONTENT_TYPE, body = String),
+    ))]
+pub(super) async fn metrics(site: web::Data<Site>) -> HttpResponse {
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(site.metrics.render())
 }
 

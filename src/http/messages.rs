@@ -2,11 +2,13 @@
 
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     ApiError, Site,
     extract::{AuthUser, channel_id, user_id},
-    fields::query_number,
+    fields::query_limit,
+    openapi::{bodies, schemas},
     resource,
 };
 use crate::{
@@ -23,34 +25,44 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/channels/{channel}/messages", "GET").route(web::get().to(of_channel)))
-        .service(resource("/api/dm/{user}/messages", "GET").route(web::get().to(of_conversation)));
+        .service(resource("/api/channels/{channel_id}/messages", "GET").route(web::get().to(of_channel)))
+        .service(resource("/api/dm/{user_id}/messages", "GET").route(web::get().to(of_conversation)));
 }
 
-#[derive(Serialize)]
-struct PageJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Page)]
+pub(super) struct PageJson {
     messages: Vec<MessageJson>,
     has_more: bool,
+    /// Changes when the sequence starts anew.
+    #[schema(value_type = i64)]
     epoch: Epoch,
     /// Where the room stood when the page was read: a socket opened with `since` of it misses nothing.
+    #[schema(value_type = i64)]
     seq: Seq,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Message)]
 struct MessageJson {
+    #[schema(schema_with = schemas::uuid)]
     id: String,
     content: String,
+    #[schema(schema_with = schemas::user_id)]
     sender_id: String,
     sender_username: String,
     #[serde(flatten)]
     place: PlaceJson,
+    #[schema(schema_with = schemas::timestamp)]
     created_at: String,
+    #[schema(value_type = i64)]
     seq: Seq,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<AttachmentJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attachment)]
 struct AttachmentJson {
     id: String,
     filename: String,
@@ -71,7 +83,8 @@ impl From<Attachment> for AttachmentJson {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Place)]
 #[serde(untagged)]
 enum PlaceJson {
     Channel { channel_id: String },
@@ -87,7 +100,15 @@ impl PlaceJson {
     }
 }
 
-async fn of_channel(
+#[utoipa::path(get, path = "/api/channels/{channel_id}/messages", tag = "messages", summary = "Messages of a channel",
+    params(bodies::ChannelPath, bodies::PageQuery),
+    responses(
+        (status = 200, description = "A page, newest first", body = PageJson),
+        (status = 400, description = "before or limit is wrong"),
+        (status = 403, description = "You are not in the group of the channel"),
+        (status = 404, description = "There is no such channel, or no such message in it"),
+    ))]
+pub(super) async fn of_channel(
     site: web::Data<Site>,
     user: AuthUser,
     path: web::Path<String>,
@@ -100,7 +121,15 @@ async fn of_channel(
     page(&site, room, &RoomScope::Channel { group: channel.group }, request.query_string()).await
 }
 
-async fn of_conversation(
+#[utoipa::path(get, path = "/api/dm/{user_id}/messages", tag = "messages", summary = "Messages of your conversation with a user",
+    params(bodies::UserPath, bodies::PageQuery),
+    responses(
+        (status = 200, description = "A page, newest first", body = PageJson),
+        (status = 400, description = "before or limit is wrong"),
+        (status = 403, description = "The token is confined to other rooms"),
+        (status = 404, description = "There is no such user, or no such message in the conversation"),
+    ))]
+pub(super) async fn of_conversation(
     site: web::Data<Site>,
     user: AuthUser,
     path: web::Path<String>,
@@ -121,7 +150,7 @@ async fn of_conversation(
 async fn page(site: &Site, room: RoomId, scope: &RoomScope, query: &str) -> Result<web::Json<PageJson>, ApiError> {
     let limit = match query_value(query, "limit") {
         None => limits::PAGE_MESSAGES_DEFAULT,
-        Some(text) => query_number(&text, "limit", 1..=i64::MAX)?.min(limits::PAGE_MESSAGES_MAX),
+        Some(text) => query_limit(&text, limits::PAGE_MESSAGES_MAX)?,
     };
     let before = match query_value(query, "before") {
         None => Before::Newest,

@@ -36,6 +36,7 @@ mod groups;
 mod health;
 mod messages;
 mod notifications;
+pub mod openapi;
 pub mod page;
 mod rooms;
 mod security;
@@ -116,10 +117,13 @@ pub fn configure(config: &mut web::ServiceConfig) {
     blocks::configure(config);
     files::configure(config);
     health::configure(config);
+    openapi::configure(config);
 }
 
 /// A resource that answers other methods with 405 and the ones it has.
 fn resource(path: &str, methods: &'static str) -> Resource {
+    #[cfg(test)]
+    openapi::tests::registered(path, methods);
     web::resource(path).default_service(web::to(move || async move { errors::method_not_allowed(methods) }))
 }
 

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{
     ApiError, Site,
     extract::{AuthUser, Body, user_id},
-    fields::{Fields, query_number},
+    fields::{Fields, query_limit},
     resource, to_the_end,
 };
 use crate::{
@@ -27,8 +27,8 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/api/v1/notifications", "GET").route(web::get().to(list)))
         .service(resource("/api/v1/notifications/unread", "GET").route(web::get().to(unread)))
         .service(resource("/api/v1/notifications/read-all", "POST").route(web::post().to(read_all)))
-        .service(resource("/api/v1/notifications/{notification}", "DELETE").route(web::delete().to(dismiss)))
-        .service(resource("/api/v1/notifications/{notification}/read", "POST").route(web::post().to(read)));
+        .service(resource("/api/v1/notifications/{notification_id}", "DELETE").route(web::delete().to(dismiss)))
+        .service(resource("/api/v1/notifications/{notification_id}/read", "POST").route(web::post().to(read)));
 }
 
 /// A notification as its user sees it. `updated_at` is when its status, or what it says, changed last.
@@ -90,12 +90,12 @@ pub(super) struct NotificationPageJson {
     path = "/api/v1/notifications",
     tag = "notifications",
     params(
-        ("status" = Option<String>, Query, description = "`unread`, `read` or `dismissed`; without it, the first two"),
+        ("status" = Option<String>, Query, pattern = "^(unread|read|dismissed)?$", description = "`unread`, `read` or `dismissed`; without it, the first two"),
         ("unread" = Option<bool>, Query, description = "`true` for `status=unread`"),
-        ("category" = Option<String>, Query, description = "those of that category"),
-        ("priority" = Option<String>, Query, description = "`low`, `normal`, `high` or `critical`"),
-        ("before" = Option<String>, Query, description = "the id of a notification: older ones"),
-        ("limit" = Option<i64>, Query, description = "up to 100; 50 without it"),
+        ("category" = Option<String>, Query, max_length = 64, description = "those of that category"),
+        ("priority" = Option<String>, Query, pattern = "^(low|normal|high|critical)?$", description = "`low`, `normal`, `high` or `critical`"),
+        ("before" = Option<String>, Query, pattern = "^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$", description = "the id of a notification: older ones"),
+        ("limit" = Option<i64>, Query, minimum = 1, description = "up to 100; 50 without it"),
     ),
     responses(
         (status = 200, description = "The page", body = NotificationPageJson),
@@ -110,7 +110,7 @@ pub(super) async fn list(
     let query = request.query_string();
     let limit = match query_value(query, "limit") {
         None => limits::PAGE_NOTIFICATIONS_DEFAULT,
-        Some(text) => query_number(&text, "limit", 1..=i64::MAX)?.min(limits::PAGE_NOTIFICATIONS_MAX),
+        Some(text) => query_limit(&text, limits::PAGE_NOTIFICATIONS_MAX)?,
     };
     let wanted = wanted(query)?;
     let mut found = site.store.notifications(user.id(), &wanted, limit + 1).await?;
@@ -342,7 +342,7 @@ pub(super) struct SentJson {
     post,
     path = "/api/v1/ws/broadcast/notification",
     tag = "administration",
-    params(("event_type" = Option<String>, Query,
+    params(("event_type" = Option<String>, Query, pattern = "^(notification_created|notification_updated|notification_deleted)?$",
         description = "`notification_created` (as without it), `notification_updated` or `notification_deleted`")),
     request_body = NotificationBody,
     responses(

@@ -1,6 +1,6 @@
 //! The page at `/`: a small chat client in plain HTML, CSS and JavaScript, embedded in the binary, so that a server
 //! which has just been started can be used at once. It speaks the public REST and the `channel` dialect and nothing
-//! else: this room must never give the page a way that another client does not have, and never load from elsewhere.
+//! else. Beside it, the page at `/api/docs`, which shows the API documents. This room must never give the page a way that another client does not have, and never load from elsewhere.
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETag, EntityTag, Header as _, IfNoneMatch, REFERRER_POLICY,
@@ -35,8 +35,9 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: [Asset; 15] = [
+static ASSETS: [Asset; 20] = [
     Asset { path: "/", content_type: HTML, body: include_str!("page/index.html") },
+    Asset { path: "/api/docs", content_type: HTML, body: include_str!("page/docs.html") },
     asset!(CSS, "style.css"),
     asset!(SVG, "favicon.svg"),
     asset!(SCRIPT, "api.js"),
@@ -45,15 +46,19 @@ static ASSETS: [Asset; 15] = [
     asset!(SCRIPT, "connection.js"),
     asset!(SCRIPT, "dialogs.js"),
     asset!(SCRIPT, "directory.js"),
+    asset!(CSS, "docs.css"),
+    asset!(SCRIPT, "docs.js"),
     asset!(SCRIPT, "dom.js"),
     asset!(SCRIPT, "messages.js"),
     asset!(SCRIPT, "people.js"),
     asset!(SCRIPT, "room.js"),
+    asset!(SCRIPT, "schema.js"),
     asset!(SCRIPT, "sidebar.js"),
     asset!(SCRIPT, "timeline.js"),
+    asset!(SCRIPT, "trial.js"),
 ];
 
-/// Serves `/` and `/assets/…` to GET and HEAD.
+/// Serves `/`, `/api/docs` and `/assets/…` to GET and HEAD.
 pub fn configure(config: &mut web::ServiceConfig) {
     for asset in &ASSETS {
         let tag = EntityTag::new_strong(fingerprint(asset.body.as_bytes()));
@@ -102,8 +107,8 @@ mod tests {
     use actix_web::http::{StatusCode, header};
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
 
-    /// The page is embedded in every binary and sent to every new user.
-    const PAGE_BYTES_MAX: usize = 88 * 1024;
+    /// The pages are embedded in every binary, and one is sent to every new user.
+    const PAGE_BYTES_MAX: usize = 116 * 1024;
 
     #[actix_web::test]
     async fn every_asset_is_served_with_its_type_and_the_policy() {
@@ -173,6 +178,6 @@ mod tests {
             }
         }
         let bytes: usize = ASSETS.iter().map(|asset| asset.body.len()).sum();
-        assert!(bytes <= PAGE_BYTES_MAX, "the page has grown to {bytes} bytes");
+        assert!(bytes <= PAGE_BYTES_MAX, "the pages have grown to {bytes} bytes");
     }
 }

@@ -10,6 +10,7 @@ use super::{
     ApiError, Site,
     extract::{AuthUser, Body, user_id},
     fields::Fields,
+    openapi::schemas,
     resource, to_the_end,
 };
 use crate::{
@@ -25,14 +26,16 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource("/api/v1/rooms", "POST").route(web::post().to(create)))
         .service(
-            resource("/api/v1/rooms/{room}", "GET, PATCH").route(web::get().to(one)).route(web::patch().to(change)),
+            resource("/api/v1/rooms/{room_id}", "GET, PATCH").route(web::get().to(one)).route(web::patch().to(change)),
         )
         .service(
-            resource("/api/v1/rooms/{room}/members", "GET, POST")
+            resource("/api/v1/rooms/{room_id}/members", "GET, POST")
                 .route(web::get().to(members))
                 .route(web::post().to(add_member)),
         )
-        .service(resource("/api/v1/rooms/{room}/members/{user}", "DELETE").route(web::delete().to(remove_member)));
+        .service(
+            resource("/api/v1/rooms/{room_id}/members/{user_id}", "DELETE").route(web::delete().to(remove_member)),
+        );
 }
 
 /// A room. `role` is what you are in it.
@@ -75,10 +78,14 @@ pub(super) struct RoomMemberJson {
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
 pub(super) struct NewRoomBody {
+    #[schema(schema_with = schemas::room_name)]
     room_id: String,
     /// `open` or `private`; open without it.
+    #[schema(schema_with = schemas::visibility, required = false)]
     visibility: Option<String>,
+    #[schema(schema_with = schemas::optional_room_name, required = false)]
     name: Option<String>,
+    #[schema(schema_with = schemas::capacity, required = false)]
     capacity: Option<u32>,
 }
 
@@ -86,9 +93,12 @@ pub(super) struct NewRoomBody {
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
 pub(super) struct RoomChangeBody {
+    #[schema(schema_with = schemas::visibility, required = false)]
     visibility: Option<String>,
+    #[schema(schema_with = schemas::optional_room_name, required = false)]
     name: Option<String>,
     /// Null: any number.
+    #[schema(schema_with = schemas::capacity, required = false)]
     capacity: Option<u32>,
 }
 
@@ -96,6 +106,7 @@ pub(super) struct RoomChangeBody {
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
 pub(super) struct RoomMemberBody {
+    #[schema(schema_with = schemas::user_id_in_body)]
     user_id: String,
 }
 

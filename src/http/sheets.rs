@@ -14,7 +14,13 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use self::dense::{Dense, Layout};
-use super::{ApiError, Site, extract::AuthUser, fields::query_number, resource};
+use super::{
+    ApiError, Site,
+    extract::AuthUser,
+    fields::query_number,
+    openapi::{bodies, schemas},
+    resource,
+};
 use crate::{
     auth::{policy::Action, tokens::query_value},
     core::{
@@ -62,7 +68,7 @@ pub(super) struct CellJson {
     #[schema(example = "B2")]
     cell_id: String,
     /// Any JSON scalar, as it was sent; null for a cell that was cleared.
-    #[schema(value_type = Object, nullable)]
+    #[schema(schema_with = schemas::scalar)]
     value: Box<RawValue>,
     /// As it was sent.
     formula: Option<String>,
@@ -108,13 +114,15 @@ struct Sheet {
     description = "Pages of cells with their versions, or the values in rows, as JSON or CSV. Whoever may enter the sheet's room may read it.",
     params(
         ("sheet_id" = String, Path, description = "The sheet"),
-        ("range" = Option<String>, Query, description = "Two cells (`A1:Z100`), one (`B2`), columns (`A:C`) or rows (`1:10`); the whole sheet if absent"),
-        ("format" = Option<String>, Query, description = "`cells` (pages, the default), `rows` (JSON rows) or `csv`; `Accept: text/csv` asks for the last one, too"),
-        ("limit" = Option<u32>, Query, description = "Most cells in a page: 1 to 10000, 1000 if absent"),
-        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("range" = Option<String>, Query, pattern = "^([A-Za-z]{1,2}[1-9][0-9]{0,5}|[A-Za-z]{1,2}:[A-Za-z]{1,2}|[1-9][0-9]{0,5}:[1-9][0-9]{0,5}|[A-Za-z]{1,2}[1-9][0-9]{0,5}:[A-Za-z]{1,2}[1-9][0-9]{0,5})$", description = "Two cells (`A1:Z100`), one (`B2`), columns (`A:C`) or rows (`1:10`); the whole sheet if absent"),
+        ("format" = Option<String>, Query, pattern = "^(cells|rows|csv)$", description = "`cells` (pages, the default), `rows` (JSON rows) or `csv`; `Accept: text/csv` asks for the last one, too"),
+        ("limit" = Option<u32>, Query, minimum = 1, description = "Most cells in a page: 1 to 10000, 1000 if absent"),
+        ("after" = Option<String>, Query, pattern = "^[A-Za-z]{1,2}[1-9][0-9]{0,5}$", description = "`next` of the page before"),
     ),
     responses(
-        (status = 200, description = "A page of cells; with `format` the rows or the CSV", body = CellsPage),
+        (status = 200, description = "A page of cells; with `format` the rows or the CSV", content(
+            (bodies::SheetAnswer = "application/json"), (String = "text/csv"),
+        )),
         (status = 400, description = "`INVALID_MESSAGE`: the sentence names the parameter"),
         (status = 401, description = "`AUTHENTICATION_FAILED`"),
         (status = 403, description = "`PERMISSION_DENIED`: the sheet's room is private, or the token is confined to others"),

@@ -4,8 +4,14 @@ use std::collections::HashSet;
 
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{ApiError, Site, extract::AuthUser, resource};
+use super::{
+    ApiError, Site,
+    extract::AuthUser,
+    openapi::{bodies, schemas},
+    resource,
+};
 use crate::{
     auth::{policy::Action, tokens::query_value},
     ids::UserId,
@@ -17,8 +23,10 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 }
 
 /// A user as others see one: no address.
-#[derive(Serialize)]
-struct FoundUserJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = FoundUser)]
+pub(super) struct FoundUserJson {
+    #[schema(schema_with = schemas::user_id)]
     id: String,
     username: String,
     display_name: String,
@@ -26,7 +34,14 @@ struct FoundUserJson {
 }
 
 /// Without a query, the first users by name.
-async fn search(
+#[utoipa::path(get, path = "/api/users", tag = "users", summary = "Find users by the beginning of a name",
+    params(bodies::SearchQuery),
+    responses(
+        (status = 200, description = "Up to 20 users, by name", body = Vec<FoundUserJson>),
+        (status = 400, description = "The query is too long"),
+        (status = 403, description = "The token is confined to rooms"),
+    ))]
+pub(super) async fn search(
     site: web::Data<Site>,
     user: AuthUser,
     request: HttpRequest,

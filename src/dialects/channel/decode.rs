@@ -23,6 +23,19 @@ use crate::{
 /// Characters of an unknown `type` that the refusal repeats.
 const ECHOED_TYPE_CHARS: usize = 64;
 
+/// Every `type` that is understood.
+pub const TYPES: [&str; 9] = [
+    "message",
+    "dm_message",
+    "typing",
+    "dm_typing",
+    "webrtc_offer",
+    "webrtc_answer",
+    "webrtc_ice_candidate",
+    "ping",
+    "auth_refresh",
+];
+
 /// Reads one message.
 pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     let text = match message {
@@ -147,6 +160,10 @@ impl Fields<'_> {
             return Err(invalid(format!("`{name}` came twice; send it once")));
         }
         let kind = required_text("type", self.kind, "a string that names the kind of message")?;
+        // what is not in the list, from which the AsyncAPI document is checked, is not understood
+        if !TYPES.contains(&&*kind) {
+            return Err(unknown_type(&kind));
+        }
         match &*kind {
             "message" => send_message(Addressed::Channel, self.content, self.attachments),
             "dm_message" => send_message(Addressed::Partner, self.content, self.attachments),

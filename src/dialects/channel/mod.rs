@@ -2,8 +2,10 @@
 //! `type` (docs/protocol.md, The channel dialect). Its field names and wire forms must never leave this folder.
 
 mod decode;
+pub mod description;
 mod encode;
 
+pub use self::decode::TYPES;
 use super::{ClientMessage, Dialect, Encoded, Rejection};
 use crate::core::{
     command::Request,

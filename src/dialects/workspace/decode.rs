@@ -25,6 +25,26 @@ const A_ROOM: &str = "the name of a room, a string";
 const A_SHEET: &str = "the id of a sheet, a string";
 const A_CELL: &str = "a cell such as B2, a string";
 
+/// Every `type` that is understood.
+pub const TYPES: [&str; 16] = [
+    "ping",
+    "auth_refresh",
+    "join_room",
+    "leave_room",
+    "cursor_move",
+    "typing_start",
+    "typing_stop",
+    "status_update",
+    "cell_update",
+    "cells_update",
+    "ai_request",
+    "ai_cancel",
+    "subscribe_notifications",
+    "notification_read",
+    "file_upload_start",
+    "file_upload_progress",
+];
+
 /// Reads one message.
 pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     let unread = |refusal| Rejection { reference: None, refusal };
@@ -38,6 +58,10 @@ pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
 
 fn command(message: &Message<'_>) -> Result<Command, Refusal> {
     let kind = message.text("type", "a string that names the kind of message")?;
+    // what is not in the list, from which the AsyncAPI document is checked, is not understood
+    if !TYPES.contains(&&*kind) {
+        return Err(unknown_type(&kind, "The workspace dialect"));
+    }
     match &*kind {
         "ping" => Ok(Command::Ping),
         "auth_refresh" => {

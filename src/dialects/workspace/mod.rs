@@ -4,8 +4,10 @@
 
 mod announced;
 mod decode;
+pub mod description;
 mod encode;
 
+pub use self::decode::TYPES;
 use super::{ClientMessage, Dialect, Encoded, Rejection};
 use crate::core::{
     command::Request,

@@ -1,14 +1,14 @@
 //! `/api/v1/files`: uploads that go on where they broke off (tus 1.0), downloads with ranges, and lists of one's own.
 
 mod answers;
-mod serving;
-mod tus;
+pub(super) mod serving;
+pub(super) mod tus;
 
 use actix_web::{HttpRequest, web};
 use serde::Serialize;
 
 use self::answers::Refused;
-use super::{ApiError, Site, extract::AuthUser, fields::query_number, resource};
+use super::{ApiError, Site, extract::AuthUser, fields::query_limit, resource};
 use crate::{auth::tokens::query_value, core::upload::content_url, ids::FileId, limits, store::FileRecord};
 
 /// When it is worth trying again after too many uploads at once.
@@ -23,7 +23,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
                 .route(web::get().to(mine)),
         )
         .service(
-            resource("/api/v1/files/{file}", "OPTIONS, HEAD, GET, PATCH, DELETE")
+            resource("/api/v1/files/{file_id}", "OPTIONS, HEAD, GET, PATCH, DELETE")
                 .route(web::method(actix_web::http::Method::OPTIONS).to(tus::options))
                 .route(web::head().to(tus::head))
                 .route(web::get().to(one))
@@ -33,7 +33,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         )
         .service(
             // `content`, or the file's name, for people and programs that look at the end of an address
-            resource("/api/v1/files/{file}/{name}", "GET, HEAD")
+            resource("/api/v1/files/{file_id}/{name}", "GET, HEAD")
                 .route(web::get().to(serving::content))
                 .route(web::head().to(serving::content)),
         );
@@ -84,17 +84,20 @@ struct FilesJson {
 #[utoipa::path(
     get, path = "/api/v1/files", tag = "files", summary = "Your files, newest first",
     params(
-        ("before" = Option<String>, Query, description = "The id of a file: those made before it"),
-        ("limit" = Option<u32>, Query, description = "How many, 50 unless said otherwise, at most 100"),
+        ("before" = Option<String>, Query, pattern = "^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$", description = "The id of a file: those made before it"),
+        ("limit" = Option<u32>, Query, minimum = 1, description = "How many, 50 unless said otherwise, at most 100"),
     ),
-    responses((status = 200, body = FilesJson))
+    responses(
+        (status = 200, description = "A page of them", body = FilesJson),
+        (status = 400, description = "A parameter is wrong; the sentence names it"),
+    )
 )]
 async fn mine(site: web::Data<Site>, user: AuthUser, request: HttpRequest) -> Result<web::Json<FilesJson>, Refused> {
     let query = request.query_string();
     let [default, most] = limits::PAGE_FILES;
     let limit = match query_value(query, "limit") {
         None => default,
-        Some(text) => query_number(&text, "limit", 1..=i64::MAX)?.min(most),
+        Some(text) => query_limit(&text, most)?,
     };
     let before = match query_value(query, "before") {
         None => None,
@@ -110,8 +113,8 @@ async fn mine(site: web::Data<Site>, user: AuthUser, request: HttpRequest) -> Re
 /// What there is to know of a file.
 #[utoipa::path(
     get, path = "/api/v1/files/{file_id}", tag = "files", summary = "What there is to know of a file",
-    params(("file_id" = String, Path)),
-    responses((status = 200, body = FileJson), (status = 403, description = "Not shared with you"), (status = 404, description = "No such file"))
+    params(("file_id" = String, Path, description = "The file's id")),
+    responses((status = 200, description = "The file", body = FileJson), (status = 403, description = "Not shared with you"), (status = 404, description = "No such file"))
 )]
 async fn one(site: web::Data<Site>, user: AuthUser, path: web::Path<String>) -> Result<web::Json<FileJson>, Refused> {
     Ok(web::Json(fetchable(&site, &user, &path).await?.into()))

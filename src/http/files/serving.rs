@@ -60,11 +60,11 @@ enum Shown {
 
 /// The bytes of a file, or a range of them.
 #[utoipa::path(
-    get, path = "/api/v1/files/{file_id}/content", tag = "files", summary = "Fetch a file, or a range of it",
+    get, path = "/api/v1/files/{file_id}/{name}", tag = "files", summary = "Fetch a file, or a range of it",
     params(
-        ("file_id" = String, Path),
+        ("file_id" = String, Path, description = "The file's id"),
+        ("name" = String, Path, example = "content", description = "`content`, or the file's name for whoever looks at the end of an address"),
         ("Range" = Option<String>, Header, description = "One range of bytes; several are answered by the whole file"),
-        ("token" = Option<String>, Query, description = "The access token, where no header can be sent"),
     ),
     responses(
         (status = 200, description = "All of it"),

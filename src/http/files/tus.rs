@@ -43,7 +43,7 @@ const BYTES: &str = "application/offset+octet-stream";
 
 /// What the server can do. Needs no token.
 #[utoipa::path(
-    options, path = "/api/v1/files", tag = "files", summary = "What the upload server can do (tus 1.0)",
+    options, path = "/api/v1/files", tag = "files", summary = "What the upload server can do (tus 1.0)", security(()),
     responses((status = 204, description = "Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm"))
 )]
 pub async fn options(site: web::Data<Site>) -> HttpResponse {
@@ -59,7 +59,7 @@ pub async fn options(site: web::Data<Site>) -> HttpResponse {
 #[utoipa::path(
     post, path = "/api/v1/files", tag = "files", summary = "Begin an upload (tus 1.0, creation)",
     params(
-        ("Tus-Resumable" = String, Header, description = "1.0.0"),
+        ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0"),
         ("Upload-Length" = u64, Header, description = "Bytes of the whole file"),
         ("Upload-Metadata" = Option<String>, Header, description = "filename, filetype, room_id, each in base64"),
         ("Upload-Checksum" = Option<String>, Header, description = "sha1 and the digest of the body in base64"),
@@ -119,8 +119,12 @@ pub async fn create(
 /// How far an upload is.
 #[utoipa::path(
     head, path = "/api/v1/files/{file_id}", tag = "files", summary = "How far an upload is (tus 1.0)",
-    params(("file_id" = String, Path), ("Tus-Resumable" = String, Header, description = "1.0.0")),
-    responses((status = 200, description = "Upload-Offset and Upload-Length"), (status = 404, description = "No such upload"))
+    params(("file_id" = String, Path, description = "The upload's id"), ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0")),
+    responses(
+        (status = 200, description = "Upload-Offset and Upload-Length"),
+        (status = 404, description = "No such upload"),
+        (status = 412, description = "Another version of tus, or none named"),
+    )
 )]
 pub async fn head(
     site: web::Data<Site>,
@@ -143,15 +147,17 @@ pub async fn head(
 #[utoipa::path(
     patch, path = "/api/v1/files/{file_id}", tag = "files", summary = "Go on with an upload (tus 1.0)",
     params(
-        ("file_id" = String, Path),
-        ("Tus-Resumable" = String, Header, description = "1.0.0"),
+        ("file_id" = String, Path, description = "The upload's id"),
+        ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0"),
         ("Upload-Offset" = u64, Header, description = "Where the body begins"),
         ("Upload-Checksum" = Option<String>, Header, description = "sha1 and the digest of the body in base64"),
     ),
-    request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
+    request_body(content = String, content_type = "application/offset+octet-stream"),
     responses(
         (status = 204, description = "Upload-Offset as it is now"),
+        (status = 404, description = "No such upload"),
         (status = 409, description = "The upload stands elsewhere"),
+        (status = 412, description = "Another version of tus, or none named"),
         (status = 413, description = "More bytes than were announced"),
         (status = 415, description = "Another Content-Type"),
         (status = 423, description = "Another request is writing"),
@@ -182,8 +188,12 @@ pub async fn patch(
 /// Deletes a file, finished or not.
 #[utoipa::path(
     delete, path = "/api/v1/files/{file_id}", tag = "files", summary = "Delete a file, finished or not (tus 1.0, termination)",
-    params(("file_id" = String, Path), ("Tus-Resumable" = String, Header, description = "1.0.0")),
-    responses((status = 204, description = "It is gone"), (status = 404, description = "No such file"))
+    params(("file_id" = String, Path, description = "The upload's id"), ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 404, description = "No such file"),
+        (status = 412, description = "Another version of tus, or none named"),
+    )
 )]
 pub async fn delete(
     site: web::Data<Site>,

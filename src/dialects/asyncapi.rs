@@ -1,0 +1,204 @@
+//! What is spoken over WebSockets as one AsyncAPI 3.0 document, put together from the dialects' own descriptions, the
+//! table of close codes and the endpoints. Tests hold it to what the dialects read and write.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    channel::description::{self as channel, Place},
+    description::{Description, Sender},
+    workspace::description as workspace,
+};
+use crate::disconnect::Disconnect;
+
+static TEXT: LazyLock<String> = LazyLock::new(|| format!("{:#}", document()));
+
+/// The document, as JSON.
+pub fn text() -> &'static str {
+    &TEXT
+}
+
+/// An endpoint.
+struct Channel {
+    name: &'static str,
+    /// The dialect's name, which is also its folder's.
+    dialect: &'static str,
+    title: &'static str,
+    address: &'static str,
+    description: &'static str,
+    parameters: Value,
+    query: Value,
+    messages: Vec<Description>,
+}
+
+fn channels() -> [Channel; 3] {
+    let of_place = |place: Place| {
+        let all = channel::messages().into_iter();
+        all.filter(|(_, places)| places.contains(&place)).map(|(message, _)| message).collect()
+    };
+    [
+        Channel {
+            name: "channel",
+            dialect: "channel",
+            title: "A channel",
+            address: "/ws/channel/{channel_id}",
+            description: "Chat, typing, presence and calls in a channel of a group, for the group's members",
+            parameters: json!({"channel_id": {"description": "The channel's id"}}),
+            query: resuming(),
+            messages: of_place(Place::Channel),
+        },
+        Channel {
+            name: "direct",
+            dialect: "channel",
+            title: "A direct conversation",
+            address: "/ws/dm/{other_user_id}",
+            description: "The same with one other user",
+            parameters: json!({"other_user_id": {"description": "The partner's id, percent-encoded"}}),
+            query: resuming(),
+            messages: of_place(Place::Direct),
+        },
+        Channel {
+            name: "workspace",
+            dialect: "workspace",
+            title: "A workspace",
+            address: "/api/v1/ws",
+            description: "Many rooms on one socket: cursors, shared sheets, the assistant, notifications, uploads. An \
+                administrator's words with a `type` of their own arrive as they are",
+            parameters: json!({}),
+            query: json!({"type": "object", "properties": {"token": token()}}),
+            messages: workspace::messages(),
+        },
+    ]
+}
+
+fn token() -> Value {
+    json!({"type": "string", "description": "An access token, for whoever can set neither header nor subprotocol"})
+}
+
+fn resuming() -> Value {
+    let since = "The highest `seq` that was seen: what was missed since then comes first";
+    let epoch = "The `epoch` that it belongs to";
+    json!({"type": "object", "properties": {
+        "token": token(),
+        "since": {"type": "integer", "minimum": 0, "description": since},
+        "epoch": {"type": "integer", "description": epoch},
+    }})
+}
+
+fn document() -> Value {
+    let (mut described, mut operations, mut messages) = (Map::new(), Map::new(), Map::new());
+    for channel in channels() {
+        let mut own = Map::new();
+        let mut sent = [(Sender::Client, Vec::new()), (Sender::Server, Vec::new())];
+        for message in &channel.messages {
+            let key = key(channel.dialect, message);
+            own.insert(key.clone(), json!({"$ref": format!("#/components/messages/{key}")}));
+            for (_, references) in sent.iter_mut().filter(|(sender, _)| *sender == message.sender) {
+                references.push(json!({"$ref": format!("#/channels/{}/messages/{key}", channel.name)}));
+            }
+            messages.entry(key).or_insert_with(|| described_message(message));
+        }
+        for (sender, references) in sent {
+            // the document is the server's: what a client sends it receives
+            let (name, action) = match sender {
+                Sender::Client => ("Received", "receive"),
+                Sender::Server => ("Sent", "send"),
+            };
+            let reference = json!({"$ref": format!("#/channels/{}", channel.name)});
+            let operation = json!({"action": action, "channel": reference, "messages": references});
+            operations.insert(format!("{}{name}", channel.name), operation);
+        }
+        described.insert(channel.name.to_owned(), described_channel(&channel, own));
+    }
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Convene",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": ABOUT,
+        },
+        "defaultContentType": "application/json",
+        "servers": {"here": server()},
+        "channels": described,
+        "operations": operations,
+        "components": {"messages": messages, "securitySchemes": security_schemes()},
+        "x-close-codes": close_codes(),
+    })
+}
+
+const ABOUT: &str = "What is spoken over WebSockets: JSON objects in text frames, told apart by `type`. Fields and messages \
+    that you do not know are to be ignored. The routes of REST stand in /api/openapi.json.";
+
+/// The same `type` means one thing per dialect and direction.
+fn key(dialect: &str, message: &Description) -> String {
+    let sender = match message.sender {
+        Sender::Client => "client",
+        Sender::Server => "server",
+    };
+    format!("{dialect}.{sender}.{}", message.name)
+}
+
+fn described_message(message: &Description) -> Value {
+    json!({"name": message.name, "summary": message.summary, "payload": message.payload})
+}
+
+fn described_channel(channel: &Channel, messages: Map<String, Value>) -> Value {
+    let subprotocol = "`bearer, <token>`, for browsers, which can set no other header; the server answers `bearer`";
+    let headers = json!({"type": "object", "properties": {
+        "Authorization": {"type": "string", "description": "`Bearer <token>`"},
+        "Sec-WebSocket-Protocol": {"type": "string", "description": subprotocol},
+    }});
+    let binding = json!({"method": "GET", "query": channel.query, "headers": headers, "bindingVersion": "0.1.0"});
+    json!({
+        "address": channel.address,
+        "title": channel.title,
+        "description": channel.description,
+        "servers": [{"$ref": "#/servers/here"}],
+        "parameters": channel.parameters,
+        "messages": messages,
+        "bindings": {"ws": binding},
+    })
+}
+
+fn server() -> Value {
+    let security = ["bearer", "token", "subprotocol"].map(|name| format!("#/components/securitySchemes/{name}"));
+    json!({
+        "host": "{host}",
+        "protocol": "ws",
+        "description": "This server; `wss` where it has a certificate",
+        "variables": {"host": {"default": "localhost:8000", "description": "Where this document was fetched from"}},
+        "security": security.map(|scheme| json!({"$ref": scheme})),
+    })
+}
+
+fn security_schemes() -> Value {
+    json!({
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "token": {"type": "httpApiKey", "name": "token", "in": "query"},
+        "subprotocol": {"type": "httpApiKey", "name": "Sec-WebSocket-Protocol", "in": "header",
+            "description": "`bearer, <token>`"},
+    })
+}
+
+fn close_codes() -> Map<String, Value> {
+    let described = Disconnect::ALL
+        .iter()
+        .map(|why| (why.code().to_string(), json!({"reason": why.reason(), "description": what_to_do(*why)})));
+    described.collect()
+}
+
+const fn what_to_do(why: Disconnect) -> &'static str {
+    match why {
+        Disconnect::Normal => "The client closed; nothing is wrong.",
+        Disconnect::ProtocolError | Disconnect::UnsupportedData | Disconnect::InvalidText => "Fix the client.",
+        Disconnect::TooBig => "Send less.",
+        Disconnect::Restarting => "Reconnect after the delay in the last frame, and resume.",
+        Disconnect::TryAgainLater => "Reconnect after a few seconds.",
+        Disconnect::TokenExpired => "Get a fresh token, then reconnect.",
+        Disconnect::Revoked => "Do not reconnect by yourself.",
+        Disconnect::TooManyConnections => "The user opened more sockets than allowed, and this was the oldest.",
+        Disconnect::RateLimited => "Reconnecting is refused until the block is over.",
+        Disconnect::HeartbeatMissed | Disconnect::TooSlow => "Reconnect and resume.",
+    }
+}

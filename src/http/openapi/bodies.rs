@@ -1,0 +1,218 @@
+//! The forms of requests in the API document. Routes read a body field by field, so that every refusal names the field
+//! (`http::fields`); these types say what they read, and are never made.
+#![expect(dead_code, reason = "they are described, not made")]
+
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
+
+use super::schemas::{
+    any_object, before, channel_id, connection_id, description, display_name, email, granted_role, group_id,
+    known_username, login_name, nothing, old_password, page_limit, password, refresh_token, room_id, room_name,
+    rows_of_scalars, search_text, user_id_in_body, user_id_in_path, username, wanted_medium,
+};
+use crate::http::sheets::CellsPage;
+
+/// A new account.
+#[derive(ToSchema)]
+pub struct Registration {
+    #[schema(schema_with = username)]
+    username: String,
+    #[schema(schema_with = email)]
+    email: String,
+    #[schema(schema_with = password)]
+    password: String,
+    /// What others see; the user name if absent.
+    #[schema(schema_with = display_name, required = false)]
+    display_name: Option<String>,
+}
+
+/// A user name or an address, and the password.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum SignIn {
+    /// By name.
+    ByName {
+        #[schema(schema_with = login_name)]
+        username: String,
+        #[schema(schema_with = old_password)]
+        password: String,
+    },
+    /// By address; a user name would come first.
+    ByAddress {
+        #[schema(schema_with = nothing, required = false)]
+        username: Option<String>,
+        #[schema(schema_with = login_name)]
+        email: String,
+        #[schema(schema_with = old_password)]
+        password: String,
+    },
+}
+
+/// The token that goes with a sign-in.
+#[derive(ToSchema)]
+pub struct RefreshToken {
+    #[schema(schema_with = refresh_token)]
+    refresh_token: String,
+}
+
+/// Whose tokens end.
+#[derive(ToSchema)]
+pub struct Revocation {
+    #[schema(schema_with = user_id_in_body)]
+    user_id: String,
+}
+
+/// A new group.
+#[derive(ToSchema)]
+pub struct NewGroup {
+    #[schema(schema_with = room_name)]
+    name: String,
+    #[schema(schema_with = description, required = false)]
+    description: Option<String>,
+}
+
+/// A new channel.
+#[derive(ToSchema)]
+pub struct NewChannel {
+    #[schema(schema_with = room_name)]
+    name: String,
+    #[schema(schema_with = wanted_medium, required = false)]
+    r#type: Option<String>,
+}
+
+/// Who comes in, by id or by name.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum NewMember {
+    /// By id.
+    ById {
+        #[schema(schema_with = user_id_in_body)]
+        user_id: String,
+        #[schema(schema_with = granted_role, required = false)]
+        role: Option<String>,
+    },
+    /// By name; an id would come first.
+    ByName {
+        #[schema(schema_with = nothing, required = false)]
+        user_id: Option<String>,
+        #[schema(schema_with = known_username)]
+        username: String,
+        #[schema(schema_with = granted_role, required = false)]
+        role: Option<String>,
+    },
+}
+
+/// Any JSON object; it is passed on as it is.
+pub struct Anything;
+
+impl PartialSchema for Anything {
+    fn schema() -> RefOr<Schema> {
+        any_object().into()
+    }
+}
+
+impl ToSchema for Anything {}
+
+/// What a sheet's cells are answered as.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum SheetAnswer {
+    /// With `format=cells`.
+    Cells(CellsPage),
+    /// With `format=rows`.
+    Rows(SheetRows),
+}
+
+/// The values of a sheet.
+#[derive(ToSchema)]
+pub struct SheetRows {
+    sheet_id: String,
+    room_id: String,
+    epoch: i64,
+    seq: i64,
+    /// From the range's first cell to its last used row and column; null if all is empty.
+    range: Option<String>,
+    /// Row by row; null for an empty cell.
+    #[schema(schema_with = rows_of_scalars)]
+    rows: Vec<Vec<String>>,
+}
+
+/// A group.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct GroupPath {
+    /// The group's id.
+    #[param(schema_with = group_id)]
+    group_id: String,
+}
+
+/// A member of a group.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct MemberPath {
+    /// The group's id.
+    #[param(schema_with = group_id)]
+    group_id: String,
+    /// The member's id.
+    #[param(schema_with = user_id_in_path)]
+    user_id: String,
+}
+
+/// A channel.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ChannelPath {
+    /// The channel's id.
+    #[param(schema_with = channel_id)]
+    channel_id: String,
+}
+
+/// A user.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct UserPath {
+    /// The user's id.
+    #[param(schema_with = user_id_in_path)]
+    user_id: String,
+}
+
+/// A room of any kind.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct RoomPath {
+    /// The room's id.
+    #[param(schema_with = room_id)]
+    room_id: String,
+}
+
+/// A connection.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ConnectionPath {
+    /// The connection's name, as in `X-Connection-Id`.
+    #[param(schema_with = connection_id)]
+    connection_id: String,
+}
+
+/// Which page of history.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// The id or the `seq` of a message: only older ones are sent.
+    #[param(schema_with = before, required = false)]
+    before: Option<String>,
+    /// How many.
+    #[param(schema_with = page_limit, required = false)]
+    limit: Option<i64>,
+}
+
+/// Who is looked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SearchQuery {
+    /// How the user name or the display name begins; without it, the first users by name.
+    #[param(schema_with = search_text, required = false)]
+    query: Option<String>,
+}

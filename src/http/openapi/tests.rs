@@ -1,0 +1,128 @@
+//! The document against the routes: neither may have what the other lacks.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use actix_web::App;
+use serde_json::Value;
+
+use super::{configure_asyncapi, document};
+use crate::http;
+
+thread_local! {
+    /// Every route that was registered on this thread: its path and its methods.
+    static REGISTERED: RefCell<BTreeSet<(String, String)>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Notes a route. Called by `http::resource`, through which all routes of REST are made.
+pub fn registered(path: &str, methods: &str) {
+    let methods = methods.split(", ");
+    REGISTERED.with_borrow_mut(|routes| routes.extend(methods.map(|method| (path.to_owned(), method.to_owned()))));
+}
+
+fn parsed() -> Value {
+    serde_json::from_str(document()).unwrap()
+}
+
+/// Every operation with its path and method.
+fn operations(document: &Value) -> Vec<(String, String, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    let of = |(path, item): (&String, &'_ Value)| -> Vec<(String, String)> {
+        item.as_object().unwrap().keys().map(|method| (path.clone(), method.clone())).collect()
+    };
+    let names: Vec<_> = paths.iter().flat_map(of).collect();
+    names
+        .into_iter()
+        .map(|(path, method)| (path.clone(), method.to_uppercase(), &document["paths"][&path][&method]))
+        .collect()
+}
+
+#[test]
+fn every_route_is_in_the_document_and_nothing_else_is() {
+    let _app = App::new().configure(http::configure).configure(|config| configure_asyncapi(config, "{}"));
+    let routes = REGISTERED.take();
+    let document = parsed();
+    let described: BTreeSet<_> = operations(&document).into_iter().map(|(path, method, _)| (path, method)).collect();
+    assert!(routes.len() > 20, "the routes were not recorded: {routes:?}");
+    // these say less than the methods that they go with, and are described where they say more
+    let is_plain = |method: &str| !["HEAD", "OPTIONS"].contains(&method);
+    let missing: Vec<_> = routes.difference(&described).filter(|(_, method)| is_plain(method)).collect();
+    let invented: Vec<_> = described.difference(&routes).collect();
+    assert!(missing.is_empty() && invented.is_empty(), "not described: {missing:?}; no such route: {invented:?}");
+}
+
+/// A route made without `resource` would be seen by nobody.
+#[test]
+fn every_route_is_made_by_resource() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
+    for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+        let excused = ["mod.rs", "page.rs"].iter().any(|name| file.ends_with(name));
+        if file.extension().is_some_and(|end| end == "rs") && !excused {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for way in ["web::resource(", "web::scope(", ".route(\""] {
+                assert!(!text.contains(way), "{} makes a route by {way}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_operation_says_what_it_is_for_and_what_it_answers() {
+    let document = parsed();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+    let tags: BTreeSet<_> =
+        document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    let mut ids = BTreeMap::new();
+    for (path, method, operation) in operations(&document) {
+        let name = format!("{method} {path}");
+        assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{name} has no summary");
+        assert!(tags.contains(operation["tags"][0].as_str().unwrap()), "{name} has no tag of the document's");
+        let double = ids.insert(operation["operationId"].as_str().unwrap(), name.clone());
+        assert_eq!(double, None, "{name} has the same operationId");
+        let named: BTreeSet<_> = path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let described: Vec<_> =
+            parameters.filter(|one| one["in"] == "path").map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!(described.len(), named.len(), "{name} describes {described:?}");
+        assert!(described.iter().all(|one| named.contains(one)), "{name} describes {described:?}");
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            let error = status.starts_with(['4', '5']);
+            assert!(!error || answer["content"]["application/json"].is_object(), "{name}: {status} has no body");
+            assert!(
+                answer["description"].as_str().is_some_and(|text| !text.is_empty()),
+                "{name}: {status} says nothing"
+            );
+        }
+        let secured = operation.get("security").is_none();
+        assert_eq!(secured, operation["responses"].get("401").is_some() && !is_public(&path), "{name}");
+    }
+}
+
+/// Where a token is asked for in the body, or not at all.
+fn is_public(path: &str) -> bool {
+    ["/api/auth/login", "/api/auth/refresh", "/api/auth/logout"].contains(&path)
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| match (name.as_str(), value) {
+                ("$ref", Value::String(target)) => drop(found.insert(target.clone())),
+                _ => references(value, found),
+            }),
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let document = parsed();
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    assert!(found.contains("#/components/schemas/Error"));
+    for target in found {
+        let pointer = target.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{target} leads nowhere");
+    }
+}

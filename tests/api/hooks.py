@@ -1,0 +1,8 @@
+"""What schemathesis does not know by itself: bodies of bytes, as uploads are sent."""
+
+import schemathesis
+
+
+@schemathesis.serializer("application/offset+octet-stream")
+def offset_octet_stream(ctx, value):
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
