@@ -3,11 +3,13 @@
 //! A reader skips words that it does not know, and whole envelopes of a higher version. Whatever comes in, it must
 //! neither panic nor take more memory than a small multiple of the bytes that came.
 
+mod form;
+
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use self::form::*;
 use super::{NodeWord, RoomWord};
 use crate::{
     actors::{
@@ -16,270 +18,14 @@ use crate::{
     },
     core::{
         command::{RawJson, SignalKind, Typing},
-        cursor::Pointed,
-        elsewhere::PartWord,
-        event::{Attendee, Durable, Ephemeral, Event, EventBody, RoomIdentity, RoomScope},
-        peers::Beat,
-        personal::Personal,
-        presence::Status,
-        profile::Author,
-        roster::RosterWord,
-        upload::Upload,
+        event::{Ephemeral, Event, EventBody, RoomIdentity, RoomScope},
     },
-    ids::{EventId, GroupId, NodeId, RoomId, RoomName, Seq, Timestamp, UserId},
+    ids::NodeId,
     limits,
 };
 
 /// Readers of version n understand all envelopes up to n. It grows only when old readers would misunderstand.
 const VERSION: u32 = 1;
-
-// ---- the form ----
-
-#[derive(Deserialize)]
-struct EnvelopeForm<'a> {
-    v: u32,
-    node: NodeId,
-    #[serde(borrow)]
-    items: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct VersionForm {
-    v: u32,
-}
-
-/// One word: exactly one of the fields.
-#[derive(Default, Serialize, Deserialize)]
-struct ItemForm<'a> {
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    event: Option<EventForm<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    members: Option<PartWord>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expel: Option<UserForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    keep_only: Option<UsersForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cursors: Option<Vec<Pointed>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    attending: Option<Vec<Attendee>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    personal: Option<PersonalForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    upload: Option<UploadForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    status: Option<StatusForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    beat: Option<Beat>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    roster: Option<RosterWord>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    direct: Option<DirectForm<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    notice: Option<NoticeForm<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cancel_ask: Option<CancelAskForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    ask_cancelled: Option<AskCancelledForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    close: Option<CloseForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    closed: Option<ClosedForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    revoke: Option<RevokeForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    block: Option<BlockForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lift: Option<LiftForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    spent: Option<SpentForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    probe: Option<u64>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct UserForm {
-    user: UserId,
-}
-
-#[derive(Serialize, Deserialize)]
-struct UsersForm {
-    users: Vec<UserId>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PersonalForm {
-    user: UserId,
-    what: Arc<Personal>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct UploadForm {
-    user: Author,
-    upload: Upload,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StatusForm {
-    user: Author,
-    status: Status,
-}
-
-#[derive(Serialize, Deserialize)]
-struct DirectForm<'a> {
-    user: UserId,
-    #[serde(borrow)]
-    event: EventForm<'a>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct NoticeForm<'a> {
-    user: UserId,
-    #[serde(borrow)]
-    data: &'a RawValue,
-    at: Timestamp,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CancelAskForm {
-    user: UserId,
-    request: Arc<str>,
-    question: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct AskCancelledForm {
-    question: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CloseForm {
-    user: UserId,
-    worker: u16,
-    generation: u32,
-    question: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ClosedForm {
-    question: u64,
-    sockets: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RevokeForm {
-    user: UserId,
-    before: Timestamp,
-}
-
-#[derive(Serialize, Deserialize)]
-struct BlockForm {
-    user: UserId,
-    until: Timestamp,
-}
-
-#[derive(Serialize, Deserialize)]
-struct LiftForm {
-    user: UserId,
-    at: Timestamp,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SpentForm {
-    user: UserId,
-    requests: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct EventForm<'a> {
-    room: RoomId,
-    scope: ScopeForm,
-    at: Timestamp,
-    /// An audience of a newer release makes the word unreadable, rather than heard by everyone.
-    #[serde(default, skip_serializing_if = "AudienceForm::is_everyone")]
-    to: AudienceForm,
-    #[serde(borrow)]
-    body: BodyForm<'a>,
-}
-
-#[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum AudienceForm {
-    #[default]
-    Everyone,
-    Only(UserId),
-    EveryoneBut(UserId),
-}
-
-impl AudienceForm {
-    fn is_everyone(&self) -> bool {
-        matches!(self, AudienceForm::Everyone)
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ScopeForm {
-    Channel { group: GroupId },
-    Direct { users: [UserId; 2] },
-    Open { name: RoomName },
-}
-
-// Tagged from outside: raw JSON can't be read inside an enum that is tagged from inside.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum BodyForm<'a> {
-    Durable {
-        seq: Seq,
-        id: EventId,
-        what: Durable,
-    },
-    UserJoined {
-        user: Author,
-    },
-    UserLeft {
-        user: Author,
-    },
-    Typing {
-        user: Author,
-        typing: TypingForm,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        cell: Option<Arc<str>>,
-    },
-    StatusChanged {
-        user: Author,
-        status: Status,
-    },
-    Upload {
-        user: Author,
-        upload: Upload,
-    },
-    Signal {
-        from: Author,
-        signal: SignalForm,
-        #[serde(borrow)]
-        data: &'a RawValue,
-    },
-    Announced {
-        #[serde(borrow)]
-        data: &'a RawValue,
-    },
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum TypingForm {
-    Started,
-    Stopped,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SignalForm {
-    Offer,
-    Answer,
-    IceCandidate,
-}
 
 // ---- writing ----
 

@@ -7,15 +7,20 @@ use super::*;
 use crate::{
     core::{
         assistant::{AnswerFault, AnswerNews, AnswerPhase},
-        cursor::{Coordinate, Cursor},
+        cursor::{Coordinate, Cursor, Pointed},
+        elsewhere::PartWord,
+        event::{Attendee, Durable},
         notification::{Notification, Priority},
+        peers::Beat,
+        personal::Personal,
         presence::Status,
+        profile::Author,
         rate::Reckoning,
-        roster::{RoomInUse, SocketEntry, UsedUp},
+        roster::{RoomInUse, RosterWord, SocketEntry, UsedUp},
         sheet::{Cell, CellRef},
-        upload::UploadPhase,
+        upload::{Upload, UploadPhase},
     },
-    ids::{NotificationId, SheetId},
+    ids::{EventId, GroupId, NotificationId, RoomId, RoomName, Seq, SheetId, Timestamp, UserId},
 };
 
 // ---- every word ----
