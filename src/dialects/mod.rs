@@ -13,6 +13,7 @@ pub mod asyncapi;
 pub mod channel;
 pub mod description;
 pub mod endpoints;
+mod flat;
 mod json;
 mod message;
 pub mod workspace;

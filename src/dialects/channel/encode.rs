@@ -10,9 +10,12 @@ use crate::{
         profile::Author,
         upload::content_url,
     },
-    dialects::{Encoded, json::Object},
-    error::Refusal,
-    ids::{EventId, Seq, Timestamp},
+    dialects::{
+        Encoded,
+        flat::{self, with_user},
+        json::Object,
+    },
+    ids::{EventId, Seq},
 };
 
 /// Which of the two kinds of room that this dialect knows; most names differ between them.
@@ -83,17 +86,11 @@ pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
 pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
     let object = Object::begin(out);
     match reply {
-        Reply::Pong { reference, at } => {
-            object.text("type", "pong").maybe(reference.as_ref(), with_reference).plain("timestamp", at)
-        }
-        Reply::Ack { reference, id, seq } => {
-            object.text("type", "ack").raw("ref", reference).plain("id", id).integer("seq", seq.0)
-        }
-        Reply::Done { reference } => object.text("type", "ack").raw("ref", reference),
-        Reply::AuthRefreshed { reference, expires_at } => {
-            object.text("type", "ack").maybe(reference.as_ref(), with_reference).plain("expires_at", expires_at)
-        }
-        Reply::Error { reference, refusal, at } => error(object, reference.as_ref(), refusal, *at),
+        Reply::Pong { reference, at } => flat::pong(object, reference.as_ref(), *at),
+        Reply::Ack { reference, id, seq } => flat::ack(object, reference, Some((*id, *seq))),
+        Reply::Done { reference } => flat::ack(object, reference, None),
+        Reply::AuthRefreshed { reference, expires_at } => flat::auth_refreshed(object, reference.as_ref(), *expires_at),
+        Reply::Error { reference, refusal, at } => flat::error(object, reference.as_ref(), refusal, *at),
         Reply::Entered(entered) => match Place::of(&entered.room.scope) {
             Some(place) => first_word(object, place, entered),
             None => return Encoded::Nothing,
@@ -104,10 +101,7 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
             .integer("seq", seq.0)
             .boolean("complete", *complete),
         Reply::Notice { data, at } => object.text("type", "notification").raw("data", data).plain("timestamp", at),
-        Reply::Restarting { reconnect_in_ms, at } => object
-            .text("type", "server_restarting")
-            .integer("reconnect_in_ms", i64::try_from(*reconnect_in_ms).unwrap_or(i64::MAX))
-            .plain("timestamp", at),
+        Reply::Restarting { reconnect_in_ms, at } => flat::restarting(object, *reconnect_in_ms, *at),
         Reply::Personal(news) => match &**news {
             Personal::Notified { notification, .. } => notified(object, notification),
             // old clients would take these for something new
@@ -201,16 +195,6 @@ fn signal<'a>(object: Object<'a>, from: &Author, kind: SignalKind, data: &RawJso
         .raw("data", data)
 }
 
-fn error<'a>(object: Object<'a>, reference: Option<&RawJson>, refusal: &Refusal, at: Timestamp) -> Object<'a> {
-    object
-        .text("type", "error")
-        .maybe(reference, with_reference)
-        .text("error", &refusal.sentence)
-        .text("code", refusal.code.name())
-        .maybe(refusal.retry_after_seconds, |object, seconds| object.integer("retry_after", i64::from(seconds)))
-        .plain("timestamp", at)
-}
-
 /// What a newcomer learns first. In a direct conversation that is whether the partner is there.
 fn first_word<'a>(object: Object<'a>, place: Place, entered: &Entered) -> Object<'a> {
     let room = &entered.room;
@@ -231,14 +215,6 @@ fn first_word<'a>(object: Object<'a>, place: Place, entered: &Entered) -> Object
         .integer("seq", entered.seq.0)
         .integer("epoch", entered.epoch.0)
         .text("connection_id", &entered.connection)
-}
-
-fn with_reference<'a>(object: Object<'a>, reference: &RawJson) -> Object<'a> {
-    object.raw("ref", reference)
-}
-
-fn with_user<'a>(object: Object<'a>, user: &Author) -> Object<'a> {
-    object.text("user_id", user.id.as_str()).text("username", &user.username)
 }
 
 fn with_room<'a>(object: Object<'a>, room: &RoomIdentity) -> Object<'a> {

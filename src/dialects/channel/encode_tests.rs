@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    error::ErrorCode,
-    ids::{Epoch, GroupId, RoomId, UserId},
+    error::{ErrorCode, Refusal},
+    ids::{Epoch, GroupId, RoomId, Timestamp, UserId},
 };
 
 fn user(text: &str) -> Author {

@@ -17,8 +17,13 @@ use crate::{
         sheet::{Cell, CellConflict},
         upload::{Upload, UploadPhase},
     },
-    dialects::{Encoded, json::Object, workspace::announced},
-    error::{ErrorCode, Refusal},
+    dialects::{
+        Encoded,
+        flat::{self, with_reference, with_user},
+        json::Object,
+        workspace::announced,
+    },
+    error::ErrorCode,
     ids::{EventId, NotificationId, RoomName, Seq, SheetId, Timestamp, UserId},
 };
 
@@ -74,20 +79,14 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
     }
     let object = Object::begin(out);
     match reply {
-        Reply::Pong { reference, at } => {
-            object.text("type", "pong").maybe(reference.as_ref(), with_reference).plain("timestamp", at)
-        }
-        Reply::Ack { reference, id, seq } => {
-            object.text("type", "ack").raw("ref", reference).plain("id", id).integer("seq", seq.0)
-        }
-        Reply::Done { reference } => object.text("type", "ack").raw("ref", reference),
-        Reply::AuthRefreshed { reference, expires_at } => {
-            object.text("type", "ack").maybe(reference.as_ref(), with_reference).plain("expires_at", expires_at)
-        }
+        Reply::Pong { reference, at } => flat::pong(object, reference.as_ref(), *at),
+        Reply::Ack { reference, id, seq } => flat::ack(object, reference, Some((*id, *seq))),
+        Reply::Done { reference } => flat::ack(object, reference, None),
+        Reply::AuthRefreshed { reference, expires_at } => flat::auth_refreshed(object, reference.as_ref(), *expires_at),
         Reply::VersionConflict { reference, sheet, conflicts, at } => {
             version_conflict(object, reference.as_ref(), sheet, conflicts, *at)
         }
-        Reply::Error { reference, refusal, at } => error(object, reference.as_ref(), refusal, *at),
+        Reply::Error { reference, refusal, at } => flat::error(object, reference.as_ref(), refusal, *at),
         Reply::Entered(entered) => match (entered.room.scope.name(), &entered.attendance) {
             (Some(room), Some(attendance)) => first_word(object, entered, room, attendance),
             (None, _) | (_, None) => return Encoded::Nothing,
@@ -96,10 +95,7 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
             with_room(object.text("type", "recovered"), room).integer("seq", seq.0).boolean("complete", *complete)
         }
         Reply::Personal(news) => personal(object, news),
-        Reply::Restarting { reconnect_in_ms, at } => object
-            .text("type", "server_restarting")
-            .integer("reconnect_in_ms", i64::try_from(*reconnect_in_ms).unwrap_or(i64::MAX))
-            .plain("timestamp", at),
+        Reply::Restarting { reconnect_in_ms, at } => flat::restarting(object, *reconnect_in_ms, *at),
         Reply::Notice { .. } => return Encoded::Nothing,
     }
     .end();
@@ -349,24 +345,6 @@ fn percentage(part: u64, whole: u64) -> f64 {
 }
 
 // ---- common parts ----
-
-fn error<'a>(object: Object<'a>, reference: Option<&RawJson>, refusal: &Refusal, at: Timestamp) -> Object<'a> {
-    object
-        .text("type", "error")
-        .maybe(reference, with_reference)
-        .text("error", &refusal.sentence)
-        .text("code", refusal.code.name())
-        .maybe(refusal.retry_after_seconds, |object, seconds| object.integer("retry_after", i64::from(seconds)))
-        .plain("timestamp", at)
-}
-
-fn with_reference<'a>(object: Object<'a>, reference: &RawJson) -> Object<'a> {
-    object.raw("ref", reference)
-}
-
-fn with_user<'a>(object: Object<'a>, user: &Author) -> Object<'a> {
-    object.text("user_id", user.id.as_str()).text("username", &user.username)
-}
 
 fn with_room<'a>(object: Object<'a>, room: &RoomIdentity) -> Object<'a> {
     match room.scope.name() {
