@@ -3,12 +3,11 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 
 use crate::support::proxy::Proxy;
 use crate::support::raw::RawSocket;
 use crate::support::tus::{BYTES, TUS, Uploader, base64, id_of, pattern};
-use crate::support::{DEADLINE, Database, Line, Postgres, Server, Socket, User, eventually};
+use crate::support::{Database, Line, Postgres, Server, Socket, User};
 
 /// A socket of the user's that hears everything from now on.
 async fn listener(user: &User) -> Socket {
@@ -189,17 +188,4 @@ fn behind_a_line(url: String) -> (String, Proxy) {
     let (port, after) = rest.split_once('/').expect("a database");
     let line = Proxy::to(port.parse().expect("a number"));
     (format!("{before}:{}/{after}", line.port()), line)
-}
-
-#[tokio::test]
-async fn a_silent_upload_yields_although_it_is_asked_for() {
-    let server = Server::start().await;
-    let alice = server.user("alice").await;
-    let uploader = Uploader { server: &server, user: &alice };
-    let location = uploader.create(100, "x.bin").await;
-    let mut hanging = uploader.hang(&location, 100, b"hello").await;
-    eventually("a checkpoint", DEADLINE, || async { (uploader.offset(&location).await == 5).then_some(()) }).await;
-    assert_eq!(uploader.patch(&location, 5, &pattern(95)).await.status, 204);
-    let _ = hanging.write_all(b"x").await;
-    assert_eq!(uploader.content(&location).await[..5], *b"hello");
 }
