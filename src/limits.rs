@@ -386,8 +386,10 @@ pub const UPLOAD_METADATA_BYTES_MAX: usize = 16 * 1024;
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Bytes of all files of one user, when not set otherwise.
 pub const FILES_PER_USER_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
+/// Files of one user, when not set otherwise.
+pub const FILES_PER_USER_MAX: u32 = 10_000;
 /// Unfinished uploads of one user, when not set otherwise.
-pub const UPLOADS_PER_USER_MAX: u32 = 10;
+pub const UPLOADS_PER_USER_MAX: u32 = 100;
 /// Hours until an upload that does not go on is given up, when not set otherwise.
 pub const UPLOAD_EXPIRY_HOURS: u64 = 24;
 /// Stored pieces of one file: one for each request that brought some of it.
@@ -398,8 +400,20 @@ pub const UPLOAD_BATCH_BYTES: usize = 1024 * 1024;
 pub const UPLOAD_S3_PART_BYTES: usize = 8 * 1024 * 1024;
 /// Such requests of one upload that run at once.
 pub const UPLOAD_S3_PARTS_AT_ONCE: usize = 2;
-/// Bytes of an upload that become one object on S3: what a node that dies may lose of an upload.
+/// Bytes of an upload that become one object on S3.
 pub const UPLOAD_S3_OBJECT_BYTES: u64 = 64 * 1024 * 1024;
+/// How old such an object becomes before it counts: with a checkpoint, what a node that dies may lose of an upload.
+pub const UPLOAD_S3_OBJECT_AGE: Duration = Duration::from_secs(2);
+/// How long S3 may take to take a connection.
+pub const S3_CONNECT_MAX: Duration = Duration::from_secs(5);
+/// How long S3 may take to answer, or bring nothing of an answer that has begun.
+pub const S3_ANSWER_MAX: Duration = Duration::from_secs(15);
+/// How often a request to S3 that failed is made again.
+pub const S3_RETRIES_MAX: usize = 5;
+/// How long after the first try it may be made again.
+pub const S3_RETRIES_WITHIN: Duration = Duration::from_secs(15);
+/// Bytes of a download that one request to S3 brings.
+pub const DOWNLOAD_S3_BYTES: u64 = 8 * 1024 * 1024;
 /// How often what has arrived of an upload is made to stay.
 pub const UPLOAD_CHECKPOINT: Duration = Duration::from_secs(1);
 /// How long an upload's connection may bring nothing until another one may take its place.
@@ -408,6 +422,12 @@ pub const UPLOAD_IDLE_YIELD: Duration = Duration::from_secs(3);
 pub const UPLOAD_TURN_WAIT: Duration = Duration::from_secs(5);
 /// How often it looks.
 pub const UPLOAD_TURN_POLL: Duration = Duration::from_millis(100);
+/// How long who asks where an upload stands waits for the end of a request that still writes it.
+pub const UPLOAD_HEAD_WAIT: Duration = Duration::from_millis(1_500);
+/// How often it looks.
+pub const UPLOAD_HEAD_POLL: Duration = Duration::from_millis(50);
+/// How long is tried to learn whether a commit took effect that broke off.
+pub const UPLOAD_DOUBT_MAX: Duration = Duration::from_secs(3);
 /// How long an upload's connection may bring nothing at all.
 pub const UPLOAD_SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Others are told of an upload's progress no more often.
@@ -438,6 +458,9 @@ pub const SWEEP_PERIOD: Duration = Duration::from_millis(250);
 
 /// Connections that may wait to be accepted.
 pub const LISTEN_BACKLOG: i32 = 4_096;
+/// How long the body of a request that was answered before its end is still read, so that the answer arrives: who closes a
+/// connection with bytes unread resets it.
+pub const UNREAD_BODY_LINGER: Duration = Duration::from_secs(5);
 /// Seconds that running REST requests have at the end.
 pub const REST_SHUTDOWN_SECONDS: u64 = 5;
 /// How often a drain looks whether the sockets are gone.

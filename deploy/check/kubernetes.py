@@ -8,6 +8,8 @@ from common import DEPLOY, ROOT, finish, read_yaml
 NOT_APPLIED = {"kustomization.yaml", "prometheus-adapter.yaml", "secret.example.yaml"}
 # max_connections (100), less what PostgreSQL keeps for superusers.
 POSTGRES_CONNECTIONS = 97
+# Or uploads end at 1 MiB, and nothing of one that breaks off counts.
+UPLOADS_PASS = {"proxy-body-size": "0", "proxy-request-buffering": "off"}
 
 
 def main() -> None:
@@ -48,7 +50,10 @@ def main() -> None:
     sources = {source[kind]["name"] for source in container["envFrom"] for kind in source}
     secret = read_yaml("kubernetes/secret.example.yaml")
     same("sources of settings", sources, {configuration["metadata"]["name"], secret["metadata"]["name"]})
-    for rule in read_yaml("kubernetes/ingress.yaml")["spec"]["rules"]:
+    ingress = read_yaml("kubernetes/ingress.yaml")
+    for wish, value in UPLOADS_PASS.items():
+        same(f"{wish} of the ingress", ingress["metadata"]["annotations"].get(f"nginx.ingress.kubernetes.io/{wish}"), value)
+    for rule in ingress["spec"]["rules"]:
         for path in rule["http"]["paths"]:
             backend = path["backend"]["service"]
             same(f"the service of {path['path']}", backend["name"], service["metadata"]["name"])

@@ -1,4 +1,5 @@
-"""Every environment variable that deploy/ sets is one that the server reads, and a drain is never cut short."""
+"""Every environment variable that deploy/ sets is one that the server reads, a drain is never cut short, and nodes that are
+several keep files in one place."""
 
 import re
 
@@ -77,12 +78,37 @@ def short_graces() -> list[str]:
     return faults
 
 
+def private_files() -> list[str]:
+    """Forms with several nodes, each of which would keep files of its own."""
+    composition = read_yaml("compose.yaml")
+    nodes = {name: node for name, node in composition["services"].items() if name.startswith("node-")}
+    places = {name: shared_place(node, composition["volumes"]) for name, node in nodes.items()}
+    faults = [f"compose.yaml, {name}: files are in no place that the nodes share" for name in places if not places[name]]
+    if len(set(places.values())) > 1:
+        faults.append(f"compose.yaml: the nodes keep files in different places: {places}")
+    if not read_yaml("kubernetes/configmap.yaml")["data"].get("FILES_S3_BUCKET"):
+        faults.append("kubernetes/configmap.yaml: without FILES_S3_BUCKET every pod keeps files of its own")
+    if "FILES_DIR" not in assigned(read("cluster/run.sh")):
+        faults.append("cluster/run.sh: no FILES_DIR that the nodes share")
+    return faults
+
+
+def shared_place(node: dict, volumes: dict) -> str | None:
+    """The bucket or the named volume in which a node of the composition keeps files, if it has one."""
+    settings = node["environment"]
+    if bucket := settings.get("FILES_S3_BUCKET"):
+        return f"bucket {bucket}"
+    mounted = dict(reversed(volume.split(":")[:2]) for volume in node.get("volumes", []))
+    volume = mounted.get(settings.get("FILES_DIR"))
+    return f"volume {volume}" if volume in volumes else None
+
+
 def main() -> None:
     known = known_variables()
     faults = []
     for where, names in used_variables().items():
         faults += [f"{where}: the server reads no variable {name}" for name in sorted(names - known)]
-    finish(faults + short_graces())
+    finish(faults + short_graces() + private_files())
 
 
 main()

@@ -145,7 +145,7 @@ redis_url="redis://127.0.0.1:$redis_port"
 settings=(
   DATABASE_URL="$database_url" REDIS_URL="$redis_url" REDIS_PREFIX=convene
   JWT_SECRET_KEY="$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')"
-  WS_HOST=127.0.0.1 TRUSTED_PROXIES=127.0.0.1 DATA_DIR="$folder/data"
+  WS_HOST=127.0.0.1 TRUSTED_PROXIES=127.0.0.1 DATA_DIR="$folder/data" FILES_DIR="$folder/files"
   # Everybody comes from one address here.
   LOGIN_ATTEMPTS_PER_MINUTE="${LOGIN_ATTEMPTS_PER_MINUTE:-0}" REGISTRATIONS_PER_HOUR="${REGISTRATIONS_PER_HOUR:-0}"
 )

@@ -18,6 +18,8 @@ pub struct Files {
     pub file_bytes_max: u64,
     /// `FILES_PER_USER_BYTES_MAX`: of all files of one user; none: no limit (0 in the variable).
     pub per_user_bytes_max: Option<u64>,
+    /// `FILES_PER_USER_MAX`: how many files of one user; none: no limit (0 in the variable).
+    pub per_user_files_max: Option<u32>,
     /// `UPLOADS_PER_USER_MAX`: unfinished ones of one user.
     pub uploads_per_user_max: u32,
     /// `UPLOAD_EXPIRY_HOURS`: until one that does not go on is given up.
@@ -119,6 +121,7 @@ impl fmt::Display for FileTypes {
 
 /// More is a typing error.
 const BYTES_MAX: u64 = 1 << 50;
+const FILES_MAX: u32 = 100_000_000;
 
 impl Files {
     pub(super) fn read(variables: &Variables<'_>, data_dir: &Path) -> Result<Files, ConfigError> {
@@ -126,11 +129,14 @@ impl Files {
         let per_user = bytes("FILES_PER_USER_BYTES_MAX", limits::FILES_PER_USER_BYTES_MAX)?;
         let hours = "hours, such as 24";
         let expiry = variables.number("UPLOAD_EXPIRY_HOURS", 1..=8_760, limits::UPLOAD_EXPIRY_HOURS, hours)?;
-        let at_once = "uploads, such as 10";
+        let at_once = "uploads, such as 100";
+        let files = limits::FILES_PER_USER_MAX;
+        let files = variables.number("FILES_PER_USER_MAX", 0..=FILES_MAX, files, "files, such as 10000")?;
         Ok(Files {
             place: place(variables, data_dir)?,
             file_bytes_max: bytes("FILE_BYTES_MAX", limits::FILE_BYTES_MAX)?,
             per_user_bytes_max: (per_user > 0).then_some(per_user),
+            per_user_files_max: (files > 0).then_some(files),
             uploads_per_user_max: variables.number(
                 "UPLOADS_PER_USER_MAX",
                 1..=10_000,
@@ -149,6 +155,7 @@ impl Files {
         }
         lines.push(("FILE_BYTES_MAX", self.file_bytes_max.to_string()));
         lines.push(("FILES_PER_USER_BYTES_MAX", self.per_user_bytes_max.unwrap_or(0).to_string()));
+        lines.push(("FILES_PER_USER_MAX", self.per_user_files_max.unwrap_or(0).to_string()));
         lines.push(("UPLOADS_PER_USER_MAX", self.uploads_per_user_max.to_string()));
         lines.push(("UPLOAD_EXPIRY_HOURS", (self.upload_expiry.as_secs() / 60 / 60).to_string()));
         lines.push(("FILE_TYPES_ALLOWED", self.types.to_string()));

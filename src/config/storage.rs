@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::{ConfigError, variables::Variables};
 use crate::limits;
 
@@ -103,17 +105,12 @@ fn database(variables: &Variables<'_>, data_dir: &std::path::Path) -> Result<Dat
     Ok(DatabaseUrl(format!("postgres://{user}{password}@{host}:{port}/{name}")))
 }
 
-/// Percent-encodes what could end a part of a URL (RFC 3986 section 2.1).
+/// All but what stands for itself in every part of a URL (RFC 3986 section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Percent-encodes what could end a part of a URL.
 fn encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct FileRecord {
     pub completed_at: Option<Timestamp>,
     /// When it is given up, as long as it is not complete.
     pub expires_at: Timestamp,
+    /// When whoever writes it stored something last; none: nobody writes.
+    pub written_at: Option<Timestamp>,
 }
 
 impl FileRecord {
@@ -60,6 +62,8 @@ pub struct NewFile {
     pub name: String,
     /// What it says it is.
     pub mime_type: String,
+    /// What the client said of it, as it said it.
+    pub metadata: Option<String>,
     /// How large it will be.
     pub size_bytes: u64,
     /// The room whose members may fetch it, if it was uploaded for one.
@@ -73,6 +77,8 @@ pub struct NewFile {
 pub struct FileQuota {
     /// Of all the user's files, begun ones in full; none: no limit.
     pub bytes_max: Option<u64>,
+    /// How many files; none: no limit.
+    pub files_max: Option<u32>,
     /// Unfinished uploads.
     pub unfinished_max: i64,
 }
@@ -87,6 +93,8 @@ pub enum Begun {
         /// How large they are now.
         used_bytes: u64,
     },
+    /// The user has too many files.
+    TooManyFiles,
     /// The user has too many unfinished uploads.
     TooMany,
 }
@@ -134,6 +142,26 @@ pub struct Advance {
     pub expires_at: Timestamp,
     /// Whether the writer goes on.
     pub then: AfterAdvance,
+}
+
+impl Advance {
+    /// Whether the pieces are all that came, without a hole.
+    pub fn is_whole(&self) -> bool {
+        let Some(first) = self.parts.first() else { return self.from == self.to };
+        let follow = |end: u64, part: &FilePart| (part.start == end).then_some(part.start + part.length);
+        first.start <= self.from && self.parts.iter().try_fold(first.start, follow) == Some(self.to)
+    }
+}
+
+/// What became of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Advanced {
+    /// The lease was lost meanwhile, and nothing is kept.
+    Lost,
+    /// It is kept.
+    Kept,
+    /// It is kept, and was the last of the file: now all of it is there.
+    Complete,
 }
 
 /// Whether a writer goes on.
@@ -187,8 +215,16 @@ impl Store {
         run!(self, write, files::claim(id, lease, idle_since))
     }
 
-    /// Keeps that something was stored. False: the lease was lost meanwhile, and nothing is kept.
-    pub async fn advance_file(&self, advance: Advance) -> Result<bool, StoreError> {
+    /// What the client said of a file when it began to upload it, as it said it.
+    pub async fn file_metadata(&self, id: FileId) -> Result<Option<String>, StoreError> {
+        run!(self, read, files::metadata(id))
+    }
+
+    /// Keeps that something was stored, in pieces without a hole.
+    pub async fn advance_file(&self, advance: Advance) -> Result<Advanced, StoreError> {
+        if !advance.is_whole() {
+            return Err(StoreError::Fault(format!("the pieces of file {} leave a hole", advance.id)));
+        }
         run!(self, write, files::advance(&advance))
     }
 

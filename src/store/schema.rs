@@ -157,6 +157,7 @@ macro_rules! tables {
                 owner_id -> Text,
                 name -> Text,
                 mime_type -> Text,
+                metadata -> Nullable<Text>,
                 size_bytes -> BigInt,
                 received_bytes -> BigInt,
                 lease -> Nullable<$Id>,

@@ -70,6 +70,7 @@ where
             let worker = Worker::here(&node);
             HttpService::build()
                 .tcp_nodelay(true)
+                .client_disconnect_timeout(limits::UNREAD_BODY_LINGER)
                 .upgrade(fn_service(move |(request, framed)| upgrade(request, framed, worker.clone())))
                 .finish(app())
                 .tcp()
@@ -78,6 +79,7 @@ where
             let worker = Worker::here(&node);
             HttpService::build()
                 .tcp_nodelay(true)
+                .client_disconnect_timeout(limits::UNREAD_BODY_LINGER)
                 .upgrade(fn_service(move |(request, framed)| upgrade(request, framed, worker.clone())))
                 .finish(app())
                 .rustls_0_23(tls.clone())

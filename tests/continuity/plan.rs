@@ -253,6 +253,7 @@ impl fmt::Display for Fault {
                     Line::Severed => "sever",
                     Line::Stalled => "stall",
                     Line::Deaf => "deafen",
+                    Line::Uncommitted => "keep commits from",
                 };
                 write!(out, "{how} node {node}'s line to {service:?} for {for_ms} ms")
             }

@@ -2,98 +2,14 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 use crate::on_both;
-use crate::support::rest::{Answer, send};
+use crate::support::rest::send;
+use crate::support::tus::{BYTES, TUS, Uploader, base64, id_of, pattern};
 use crate::support::{DEADLINE, Server, User, eventually, token};
-
-const TUS: (&str, &str) = ("Tus-Resumable", "1.0.0");
-const BYTES: (&str, &str) = ("Content-Type", "application/offset+octet-stream");
-
-/// Bytes that are different everywhere, so that a misplaced one shows.
-fn pattern(count: usize) -> Vec<u8> {
-    (0..count).map(|at| (at.wrapping_mul(2_654_435_761) >> 11) as u8).collect()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    let text = token::base64_url(bytes).replace('-', "+").replace('_', "/");
-    let padding = "=".repeat((4 - text.len() % 4) % 4);
-    text + &padding
-}
-
-/// A user's requests with headers.
-struct Uploader<'a> {
-    server: &'a Server,
-    user: &'a User,
-}
-
-impl Uploader<'_> {
-    fn request(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> reqwest::RequestBuilder {
-        let request = reqwest::Client::new().request(method, self.server.url(path)).bearer_auth(&self.user.token);
-        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
-    }
-
-    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        send(self.request(method, path, headers).body(body.to_vec()), None).await
-    }
-
-    async fn create(&self, size: usize, name: &str) -> String {
-        let metadata = format!("filename {}", base64(name.as_bytes()));
-        let headers = [TUS, ("Upload-Length", &size.to_string()), ("Upload-Metadata", &metadata)];
-        let answer = self.send(Method::POST, "/api/v1/files", &headers, b"").await;
-        assert_eq!(answer.status, 201, "{}", answer.text);
-        answer.header("location").to_owned()
-    }
-
-    async fn patch(&self, location: &str, offset: usize, bytes: &[u8]) -> Answer {
-        self.send(Method::PATCH, location, &[TUS, BYTES, ("Upload-Offset", &offset.to_string())], bytes).await
-    }
-
-    async fn offset(&self, location: &str) -> usize {
-        let answer = self.send(Method::HEAD, location, &[TUS], b"").await;
-        assert_eq!(answer.status, 200);
-        answer.header("upload-offset").parse().expect("an offset")
-    }
-
-    async fn upload(&self, name: &str, bytes: &[u8]) -> String {
-        let location = self.create(bytes.len(), name).await;
-        let answer = self.patch(&location, 0, bytes).await;
-        assert_eq!(answer.status, 204, "{}", answer.text);
-        location
-    }
-
-    async fn fetch(&self, location: &str, headers: &[(&str, &str)]) -> Response {
-        let request = self.request(Method::GET, &format!("{location}/content"), headers);
-        request.send().await.expect("the server should answer")
-    }
-
-    async fn content(&self, location: &str) -> Vec<u8> {
-        let response = self.fetch(location, &[]).await;
-        assert_eq!(response.status(), 200);
-        response.bytes().await.expect("the file").to_vec()
-    }
-
-    /// A PATCH whose connection stays open: what it promises is more than it brings.
-    async fn hang(&self, location: &str, promised: usize, bytes: &[u8]) -> TcpStream {
-        let head = format!(
-            "PATCH {location} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nTus-Resumable: 1.0.0\r\n\
-             Content-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nContent-Length: {promised}\r\n\r\n",
-            self.user.token
-        );
-        let mut stream = TcpStream::connect(self.server.authority()).await.expect("the server listens");
-        stream.write_all(head.as_bytes()).await.expect("a head");
-        stream.write_all(bytes).await.expect("a part of the body");
-        stream
-    }
-}
-
-fn id_of(location: &str) -> &str {
-    location.rsplit('/').next().expect("an id at the end")
-}
 
 on_both! {
     async fn a_file_comes_in_pieces_and_goes_out_in_ranges(database) {

@@ -17,6 +17,7 @@ mod crash;
 mod database_away;
 mod direct;
 mod files;
+mod files_bucket;
 mod frames;
 mod groups;
 mod heartbeat;
@@ -34,6 +35,7 @@ mod signalling;
 mod slow_consumer;
 mod tls;
 mod transports;
+mod uploads;
 mod workspace;
 
 use support::load;

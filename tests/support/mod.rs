@@ -8,6 +8,7 @@
 // Every test binary compiles the whole harness and uses its own part of it.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+pub mod bucket;
 pub mod cluster;
 pub mod guard;
 pub mod load;
@@ -24,6 +25,7 @@ pub mod shape;
 pub mod socket;
 mod template;
 pub mod token;
+pub mod tus;
 
 use std::future::Future;
 use std::time::Duration;

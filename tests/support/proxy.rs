@@ -12,6 +12,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 const CHUNK_BYTES: usize = 64 * 1024;
+/// CommandComplete of a commit, as PostgreSQL sends it.
+const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
 
 /// What the line does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub enum Line {
     Stalled,
     /// From Redis everything passes but what is published, which is lost: a subscription that is dead without a sign.
     Deaf,
+    /// From PostgreSQL everything passes but the word that a commit took effect, in whose place the connection breaks.
+    Uncommitted,
 }
 
 /// A line from a port of its own to a port of the loopback.
@@ -100,12 +104,14 @@ async fn connection(mut client: TcpStream, target_port: u16, mut line: watch::Re
     let was_severed = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        let both =
-            async { tokio::join!(pump(from_client, to_server, line.clone()), pump(from_server, to_client, line)) };
+        let both = async {
+            let (there, back) = (pump(from_client, to_server, line.clone()), pump(from_server, to_client, line));
+            tokio::try_join!(there, back)
+        };
         tokio::select! {
             biased;
             () = severed(&mut cut) => true,
-            _ = both => false,
+            ended = both => ended.is_err(),
         }
     };
     if was_severed {
@@ -120,31 +126,38 @@ fn reset(connection: &TcpStream) {
     let _ = SockRef::from(connection).set_linger(Some(Duration::ZERO));
 }
 
-async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut line: watch::Receiver<Line>) {
+struct Reset;
+
+/// Ends with an error when the connection is to be reset.
+async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut line: watch::Receiver<Line>) -> Result<(), Reset> {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         let count = from.read(&mut chunk).await.unwrap_or(0);
         if !opened(&mut line).await {
-            return;
+            return Ok(());
         }
         let published = || chunk[..count].windows(9).any(|window| window == b"message\r\n");
         if *line.borrow() == Line::Deaf && published() {
             continue;
         }
+        if *line.borrow() == Line::Uncommitted && chunk[..count].windows(COMMITTED.len()).any(|part| part == COMMITTED)
+        {
+            return Err(Reset);
+        }
         if count == 0 {
             // Its receiver reads what is left and then the end, as without us.
             let _ = to.shutdown().await;
-            return;
+            return Ok(());
         }
         if to.write_all(&chunk[..count]).await.is_err() {
-            return;
+            return Ok(());
         }
     }
 }
 
 /// Waits until bytes may pass; false when the proxy has gone.
 async fn opened(line: &mut watch::Receiver<Line>) -> bool {
-    line.wait_for(|line| matches!(line, Line::Open | Line::Deaf)).await.is_ok()
+    line.wait_for(|line| matches!(line, Line::Open | Line::Deaf | Line::Uncommitted)).await.is_ok()
 }
 
 /// Waits until the line is severed or the proxy has gone.

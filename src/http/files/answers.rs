@@ -10,7 +10,7 @@ use crate::{
     auth::policy::Denied,
     error::{ErrorCode, Refusal},
     http::ApiError,
-    services::files::UploadFault,
+    services::files::{DownloadFault, UploadFault},
     store::StoreError,
 };
 
@@ -61,9 +61,10 @@ impl From<UploadFault> for Refused {
                 log::error!("event=storage_fault why=\"{why}\"");
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServiceUnavailable)
             }
-            UploadFault::TooLarge { .. } | UploadFault::OverQuota { .. } | UploadFault::TooMuch => {
-                (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::MessageTooLong)
-            }
+            UploadFault::TooLarge { .. }
+            | UploadFault::OverQuota { .. }
+            | UploadFault::TooManyFiles { .. }
+            | UploadFault::TooMuch => (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::MessageTooLong),
             UploadFault::TooManyParts => (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::Conflict),
             UploadFault::TypeNotTaken(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::InvalidMessage),
             UploadFault::TooMany { .. } => {
@@ -80,6 +81,19 @@ impl From<UploadFault> for Refused {
             UploadFault::Leaving => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServiceUnavailable),
         };
         Refused::new(status, code, sentence)
+    }
+}
+
+impl From<DownloadFault> for Refused {
+    fn from(fault: DownloadFault) -> Refused {
+        let sentence = fault.to_string();
+        match fault {
+            DownloadFault::Store(error) => error.into(),
+            // logged where it happened
+            DownloadFault::Storage(_) => {
+                Refused::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServiceUnavailable, sentence)
+            }
+        }
     }
 }
 

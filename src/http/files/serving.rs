@@ -7,7 +7,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     body::SizedStream,
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{
             ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
             ETAG, HeaderMap, HeaderName, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
@@ -15,13 +15,15 @@ use actix_web::{
     },
     web,
 };
+use bytes::Bytes;
+use futures_util::stream;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{Refused, fetchable, tus::http_date};
 use crate::{
     error::ErrorCode,
     http::{Site, extract::AuthUser},
-    services::files::names::OCTET_STREAM,
+    services::files::{StorageFault, names::OCTET_STREAM},
     store::FileRecord,
 };
 
@@ -116,8 +118,11 @@ pub async fn content(
         }
     };
     response.insert_header((CONTENT_TYPE, mime_type)).insert_header((CONTENT_DISPOSITION, disposition(&file, shown)));
-    let bytes = site.files.read(file.id, range.clone()).await?;
-    Ok(response.body(SizedStream::new(range.end - range.start, bytes)))
+    let length = range.end - range.start;
+    if request.method() == Method::HEAD {
+        return Ok(response.body(SizedStream::new(length, stream::empty::<Result<Bytes, StorageFault>>())));
+    }
+    Ok(response.body(SizedStream::new(length, site.files.read(file.id, range).await?)))
 }
 
 fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -87,22 +87,27 @@ pub async fn create(
     let size_bytes = number(&request, &LENGTH)?.ok_or_else(|| wrong_number(&LENGTH))?;
     let has_body = is_bytes(&request);
     let chunk = if has_body { Some(chunk_at(&request, 0)?) } else { None };
-    let mut metadata = parse(text(&request, &METADATA)?.unwrap_or_default())
-        .map_err(|bad| Refused::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidMessage, bad.to_string()))?;
+    let said = text(&request, &METADATA)?.unwrap_or_default();
+    let mut metadata =
+        parse(said).map_err(|bad| Refused::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidMessage, bad.to_string()))?;
     let mut take = |names: &[&str]| names.iter().find_map(|name| metadata.remove(*name));
     let (name, mime_type) = (take(&["filename", "name"]), take(&["filetype", "type", "mime_type"]));
     let room = room(&site, &user, &metadata).await?;
     let author = user.profile.author();
-    let file = site.files.begin(&author, Announced { name, mime_type, size_bytes, room }).await?;
+    let said = (!said.is_empty()).then(|| said.to_owned());
+    let file = site.files.begin(&author, Announced { name, mime_type, metadata: said, size_bytes, room }).await?;
     let location = format!("/api/v1/files/{}", file.id);
     let mut created = answer(StatusCode::CREATED);
     created.insert_header((LOCATION, location));
     let file = match chunk {
-        // the upload is there whatever becomes of its first bytes: the offset says
+        // the upload is there even if its first bytes broke off: the offset says
         Some(chunk) => match receive(&site, file.id, chunk, body, author).await {
             Ok(file) => file,
-            Err(UploadFault::ChecksumMismatch) => return Err(UploadFault::ChecksumMismatch.into()),
-            Err(UploadFault::TooMuch) => return Err(UploadFault::TooMuch.into()),
+            // who is refused is told of no upload, and could neither go on with it nor delete it
+            Err(fault @ (UploadFault::ChecksumMismatch | UploadFault::TooMuch)) => {
+                site.files.remove(file.id).await?;
+                return Err(fault.into());
+            }
             Err(fault) => {
                 log::debug!("event=first_bytes_incomplete file={} why=\"{fault}\"", file.id);
                 site.store.file(file.id).await?.unwrap_or(file)
@@ -133,12 +138,14 @@ pub async fn head(
     request: HttpRequest,
 ) -> Result<HttpResponse, Refused> {
     check_version(&request)?;
-    let file = owned(&site, &user, &path).await?;
+    let file = site.files.standing(owned(&site, &user, &path).await?).await?;
     let mut found = answer(StatusCode::OK);
+    if let Some(said) = site.store.file_metadata(file.id).await? {
+        found.insert_header((METADATA, said));
+    }
     found
         .insert_header((OFFSET, file.received_bytes.to_string()))
         .insert_header((LENGTH, file.size_bytes.to_string()))
-        .insert_header(("Upload-Metadata", shown_metadata(&file)))
         .insert_header(("Cache-Control", "no-store"));
     Ok(with_expiry(&mut found, &file).finish())
 }
@@ -327,10 +334,4 @@ fn checksum(request: &HttpRequest) -> Result<Option<Sha1Digest>, Refused> {
     };
     let wrong = || ApiError::field("upload-checksum", "must be sha1, a space and the digest in base64").into();
     digest.map(Some).ok_or_else(wrong)
-}
-
-/// The file's name and type as they are kept, so that they are not always those that were sent.
-fn shown_metadata(file: &FileRecord) -> String {
-    use crate::services::files::metadata::to_base64;
-    format!("filename {},filetype {}", to_base64(file.name.as_bytes()), to_base64(file.mime_type.as_bytes()))
 }

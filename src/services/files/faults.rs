@@ -1,4 +1,4 @@
-//! What can go wrong with an upload, each in one sentence that says what to do.
+//! What can go wrong with an upload or a download, each in one sentence that says what to do.
 
 use super::storage::StorageFault;
 use crate::{limits, store::StoreError};
@@ -22,6 +22,12 @@ pub enum UploadFault {
         used_bytes: u64,
         /// The limit.
         bytes_max: u64,
+    },
+    /// Too many files.
+    #[error("You have {most} files, and may have no more; delete some first")]
+    TooManyFiles {
+        /// The limit.
+        most: u32,
     },
     /// Too many at once.
     #[error("You have {most} unfinished uploads, and may have no more; finish or delete one first")]
@@ -61,6 +67,17 @@ pub enum UploadFault {
     Leaving,
     /// Storage failed.
     #[error("The server can't store files for the moment; ask for the offset with HEAD in a moment and go on")]
+    Storage(#[from] StorageFault),
+    /// The database failed.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+/// Why a file can't be given out.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadFault {
+    /// Storage failed.
+    #[error("The server can't fetch files for the moment; try again in a moment")]
     Storage(#[from] StorageFault),
     /// The database failed.
     #[error("{0}")]

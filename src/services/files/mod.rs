@@ -2,6 +2,7 @@
 //! up. The rules are here, and the bytes' way to storage; it must never know HTTP, and never decide who may.
 
 mod faults;
+mod ledger;
 pub mod metadata;
 pub mod names;
 mod reading;
@@ -12,7 +13,7 @@ mod writing;
 use std::sync::Arc;
 
 pub use self::{
-    faults::UploadFault,
+    faults::{DownloadFault, UploadFault},
     storage::{BadBucket, ByteStream, StorageFault},
     writing::{Chunk, Sha1Digest},
 };
@@ -48,6 +49,8 @@ pub struct Announced {
     pub name: Option<String>,
     /// Its media type, as given.
     pub mime_type: Option<String>,
+    /// All that was said of it, in the uploader's own form.
+    pub metadata: Option<String>,
     /// How large it will be.
     pub size_bytes: u64,
     /// The room whose members may fetch it.
@@ -100,6 +103,7 @@ impl Files {
         }
         let quota = FileQuota {
             bytes_max: self.settings().per_user_bytes_max,
+            files_max: self.settings().per_user_files_max,
             unfinished_max: i64::from(self.settings().uploads_per_user_max),
         };
         let file = NewFile {
@@ -107,6 +111,7 @@ impl Files {
             owner: owner.id.clone(),
             name,
             mime_type,
+            metadata: announced.metadata,
             size_bytes: announced.size_bytes,
             room: announced.room,
             expires_at: self.expiry(),
@@ -116,6 +121,9 @@ impl Files {
             Begun::TooMuch { used_bytes } => {
                 let bytes_max = quota.bytes_max.unwrap_or_default();
                 return Err(UploadFault::OverQuota { used_bytes, bytes_max });
+            }
+            Begun::TooManyFiles => {
+                return Err(UploadFault::TooManyFiles { most: quota.files_max.unwrap_or_default() });
             }
             Begun::TooMany => return Err(UploadFault::TooMany { most: self.settings().uploads_per_user_max }),
         };

@@ -4,25 +4,25 @@ use std::ops::Range;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Files, StorageFault, storage::ByteStream};
-use crate::{
-    ids::FileId,
-    store::{FilePart, StoreError},
-};
+use super::{DownloadFault, Files, StorageFault, storage::ByteStream};
+use crate::{ids::FileId, store::FilePart};
 
 impl Files {
-    /// The bytes of a range of a complete file.
+    /// The bytes of a range of a complete file. The first of them are there already.
     ///
     /// # Errors
-    /// When the database is away.
-    pub async fn read(&self, id: FileId, range: Range<u64>) -> Result<ByteStream, StoreError> {
+    /// When the database or storage is away.
+    pub async fn read(&self, id: FileId, range: Range<u64>) -> Result<ByteStream, DownloadFault> {
         let wanted = overlapping(self.store.file_parts(id).await?, &range);
         let storage = self.storage.clone();
         let pieces = stream::iter(wanted).then(move |(name, range)| {
             let storage = storage.clone();
             async move { storage.read(id, &name, range).await }
         });
-        Ok(counted(pieces.try_flatten().boxed(), range.end - range.start))
+        let mut bytes = counted(pieces.try_flatten().boxed(), range.end - range.start);
+        // what is away is told by the answer's status, which goes before the bytes
+        let first = bytes.try_next().await?;
+        Ok(stream::iter(first.map(Ok)).chain(bytes).boxed())
     }
 }
 

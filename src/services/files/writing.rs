@@ -9,14 +9,15 @@ use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
 use super::{
-    Files, UploadFault, complete,
+    Files, StorageFault, UploadFault, complete,
+    ledger::{Ledger, Step},
     storage::{Sink, Synced},
 };
 use crate::{
     core::{profile::Author, upload::UploadPhase},
-    ids::FileId,
+    ids::{FileId, Timestamp},
     limits,
-    store::{Advance, AfterAdvance, Claim, FilePart, FileRecord, Lease},
+    store::{Advance, Advanced, AfterAdvance, Claim, FileRecord, Lease, StoreError},
 };
 
 /// A SHA-1 digest.
@@ -43,6 +44,15 @@ enum Ending {
     Wrong(UploadFault),
 }
 
+/// How a body comes, seen at a checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pace {
+    /// Something came since the one before.
+    Running,
+    /// Nothing did.
+    Quiet,
+}
+
 impl Files {
     /// Writes a request's bytes, until they end or the connection does, and answers how the file stands then.
     ///
@@ -62,19 +72,48 @@ impl Files {
             return Err(fault);
         }
         let ending = run.pour(body, by).await;
-        let file = run.end(ending).await?;
-        if file.is_complete() {
-            self.finish(&file, by).await;
+        let ended = run.end(ending).await;
+        // whatever ended the request: the last byte is there
+        if run.completed {
+            run.tell_progress(by, run.file.size_bytes);
+            self.finish(&run.file, by).await;
+        } else if let Ok(file) = &ended {
+            run.tell_progress(by, file.received_bytes);
         }
-        Ok(file)
+        ended
+    }
+
+    /// How an upload stands, once a request whose connection broke has kept what it brought.
+    ///
+    /// # Errors
+    /// When the database is away, or the upload is gone.
+    pub async fn standing(&self, file: FileRecord) -> Result<FileRecord, UploadFault> {
+        let (seen, began) = (file.received_bytes, Instant::now());
+        let mut standing = file;
+        while self.is_written(&standing)
+            && standing.received_bytes == seen
+            && began.elapsed() < limits::UPLOAD_HEAD_WAIT
+        {
+            tokio::time::sleep(limits::UPLOAD_HEAD_POLL).await;
+            standing = self.store.file(standing.id).await?.ok_or(UploadFault::Gone)?;
+        }
+        Ok(standing)
+    }
+
+    /// Before this a writer has fallen silent.
+    fn silent_since(&self) -> Timestamp {
+        self.clock.now().plus_ms(-(limits::UPLOAD_IDLE_YIELD.as_millis() as i64))
+    }
+
+    fn is_written(&self, file: &FileRecord) -> bool {
+        file.written_at.is_some_and(|at| at >= self.silent_since())
     }
 
     /// Waits for the request before to be done, or to have fallen silent.
     async fn take_turn(&self, id: FileId) -> Result<(FileRecord, Lease), UploadFault> {
         let (lease, began) = (Lease(Uuid::new_v4()), Instant::now());
-        let yield_ms = limits::UPLOAD_IDLE_YIELD.as_millis() as i64;
         loop {
-            match self.store.claim_file(id, lease, self.clock.now().plus_ms(-yield_ms)).await? {
+            match self.store.claim_file(id, lease, self.silent_since()).await? {
                 Claim::Yes(file) => return Ok((file, lease)),
                 Claim::Gone => return Err(UploadFault::Gone),
                 Claim::Held if began.elapsed() > limits::UPLOAD_TURN_WAIT => return Err(UploadFault::Busy),
@@ -83,8 +122,10 @@ impl Files {
         }
     }
 
-    /// All of it is there: what earlier writers left behind goes, and everybody whom it concerns hears of it.
+    /// All of it is there: everybody whom it concerns hears of it, and what earlier writers left behind goes.
     async fn finish(&self, file: &FileRecord, by: &Author) {
+        log::info!("event=upload_complete file={} user={} bytes={}", file.id, file.owner, file.size_bytes);
+        self.tell(by, file, complete(file));
         match self.store.file_parts(file.id).await {
             Ok(parts) => {
                 let names = parts.into_iter().map(|part| part.name).collect();
@@ -94,8 +135,6 @@ impl Files {
             }
             Err(error) => log::warn!("event=upload_leftovers file={} why=\"{error}\"", file.id),
         }
-        log::info!("event=upload_complete file={} user={} bytes={}", file.id, file.owner, file.size_bytes);
-        self.tell(by, file, complete(file));
     }
 }
 
@@ -103,25 +142,24 @@ struct Run<'a> {
     files: &'a Files,
     file: FileRecord,
     lease: Lease,
-    /// The part that grows, and where it begins.
+    /// The part that grows.
     open: Option<Open>,
-    /// Parts that stay, and that the database does not know of.
-    unrecorded: Vec<FilePart>,
     parts: usize,
     batch: Vec<u8>,
-    /// How far the bytes that came reach.
-    arrived: u64,
-    /// How far those that stay reach.
-    settled: u64,
+    ledger: Ledger,
     hasher: Option<Sha1>,
     checksum: Option<Sha1Digest>,
-    told: Instant,
+    /// When others were told of the progress, and how far it was.
+    told: (Instant, u64),
+    /// Whether this run brought the last byte.
+    completed: bool,
 }
 
 struct Open {
     sink: Sink,
     start: u64,
     name: String,
+    begun: Instant,
 }
 
 impl<'a> Run<'a> {
@@ -129,14 +167,13 @@ impl<'a> Run<'a> {
         Run {
             files,
             open: None,
-            unrecorded: Vec::new(),
             parts: 0,
             batch: Vec::with_capacity(limits::UPLOAD_BATCH_BYTES),
-            arrived: file.received_bytes,
-            settled: file.received_bytes,
+            ledger: Ledger::at(file.received_bytes),
             hasher: chunk.checksum.map(|_| Sha1::new()),
             checksum: chunk.checksum,
-            told: Instant::now(),
+            told: (Instant::now(), file.received_bytes),
+            completed: false,
             file,
             lease,
         }
@@ -154,12 +191,12 @@ impl<'a> Run<'a> {
     }
 
     const fn room_left(&self) -> u64 {
-        self.file.size_bytes.saturating_sub(self.arrived)
+        self.file.size_bytes.saturating_sub(self.ledger.arrived())
     }
 
     /// Takes the body until it ends.
     async fn pour<E>(&mut self, mut body: impl Stream<Item = Result<Bytes, E>> + Unpin, by: &Author) -> Ending {
-        let (mut heard, mut checked, mut kept_at) = (Instant::now(), Instant::now(), self.arrived);
+        let (mut heard, mut checked, mut seen) = (Instant::now(), Instant::now(), self.ledger.arrived());
         loop {
             let patience = limits::UPLOAD_CHECKPOINT.saturating_sub(checked.elapsed());
             match tokio::time::timeout(patience, body.next()).await {
@@ -173,7 +210,9 @@ impl<'a> Run<'a> {
                     if let Err(fault) = self.take(&bytes).await {
                         return Ending::Early(fault);
                     }
-                    self.tell_progress(by);
+                    if self.told.0.elapsed() >= limits::UPLOAD_PROGRESS_PERIOD && self.room_left() > 0 {
+                        self.tell_progress(by, self.ledger.arrived());
+                    }
                 }
                 Err(_elapsed) if heard.elapsed() > limits::UPLOAD_SILENCE_MAX => {
                     return Ending::Early(UploadFault::Silent);
@@ -184,13 +223,11 @@ impl<'a> Run<'a> {
                 if self.files.gateway.is_draining() {
                     return Ending::Early(UploadFault::Leaving);
                 }
-                // who brings nothing does not keep the lease
-                if self.arrived > kept_at
-                    && let Err(fault) = self.checkpoint().await
-                {
+                let pace = if self.ledger.arrived() > seen { Pace::Running } else { Pace::Quiet };
+                if let Err(fault) = self.checkpoint(pace).await {
                     return Ending::Early(fault);
                 }
-                (checked, kept_at) = (Instant::now(), self.arrived);
+                (checked, seen) = (Instant::now(), self.ledger.arrived());
             }
         }
     }
@@ -203,7 +240,7 @@ impl<'a> Run<'a> {
             let room = limits::UPLOAD_BATCH_BYTES.saturating_sub(self.batch.len()).min(bytes.len());
             let (now, later) = bytes.split_at(room);
             self.batch.extend_from_slice(now);
-            self.arrived += now.len() as u64;
+            self.ledger.come(now.len() as u64);
             bytes = later;
             if self.batch.len() >= limits::UPLOAD_BATCH_BYTES {
                 self.flush().await?;
@@ -219,135 +256,221 @@ impl<'a> Run<'a> {
         }
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => {
-                let start = self.arrived - self.batch.len() as u64;
-                let name = format!("{start:016x}-{}", self.lease.0.simple());
-                let sink = self.files.storage.create(self.file.id, &name).await?;
-                self.parts += 1;
-                Open { sink, start, name }
-            }
+            None => self.begin_part().await?,
         };
-        let written = open.sink.write(&mut self.batch).await;
-        let full = open.sink.bytes_max().is_some_and(|most| self.arrived - open.start >= most);
+        if let Err(fault) = open.sink.write(&mut self.batch).await {
+            return Err(self.lose(open, fault).await);
+        }
+        let full = open.sink.bytes_max().is_some_and(|most| self.ledger.arrived() - open.start >= most);
         self.open = Some(open);
-        written?;
         if full { self.seal().await } else { Ok(()) }
+    }
+
+    /// A new part, which begins with the batch.
+    async fn begin_part(&mut self) -> Result<Open, UploadFault> {
+        let start = self.ledger.arrived() - self.batch.len() as u64;
+        let name = format!("{start:016x}-{}", self.lease.0.simple());
+        match self.files.storage.create(self.file.id, &name).await {
+            Ok(sink) => {
+                self.parts += 1;
+                Ok(Open { sink, start, name, begun: Instant::now() })
+            }
+            Err(fault) => {
+                self.batch.clear();
+                self.ledger.lose();
+                Err(fault.into())
+            }
+        }
     }
 
     /// Ends the part that grows: it stays.
     async fn seal(&mut self) -> Result<(), UploadFault> {
-        let Some(Open { sink, start, name }) = self.open.take() else { return Ok(()) };
-        let finished = sink.finish().await;
-        // even what can't be finished has to be removed by its name
-        self.unrecorded.push(FilePart { start, length: self.arrived - start, name });
-        if finished.is_ok() {
-            self.settled = self.arrived;
-        } else {
-            self.discard().await;
+        let Some(Open { sink, start, name, .. }) = self.open.take() else { return Ok(()) };
+        match sink.finish().await {
+            Ok(()) => {
+                self.ledger.keep(start, &name);
+                Ok(())
+            }
+            Err(fault) => {
+                self.forget(&name).await;
+                Err(fault.into())
+            }
         }
-        Ok(finished?)
+    }
+
+    /// Storage failed: the part that grows ends where it was kept last, or is gone.
+    async fn lose(&mut self, open: Open, fault: StorageFault) -> UploadFault {
+        open.sink.abandon().await;
+        self.forget(&open.name).await;
+        fault.into()
+    }
+
+    /// What came and does not stay is as if it had not come. What there is of it goes, if nothing of that part counts.
+    async fn forget(&mut self, name: &str) {
+        self.batch.clear();
+        self.ledger.lose();
+        if !self.ledger.holds(name) {
+            self.remove(name).await;
+        }
+    }
+
+    async fn remove(&self, name: &str) {
+        if let Err(error) = self.files.storage.remove(self.file.id, name).await {
+            log::warn!("event=part_left file={} part={name} why=\"{error}\"", self.file.id);
+        }
     }
 
     /// Makes what has arrived stay as far as it can be done now, and says so to the database.
-    async fn checkpoint(&mut self) -> Result<(), UploadFault> {
+    async fn checkpoint(&mut self, pace: Pace) -> Result<(), UploadFault> {
         self.flush().await?;
-        if let Some(open) = &mut self.open
-            && open.sink.sync().await? == Synced::Yes
-        {
-            self.settled = self.arrived;
+        if let Some(mut open) = self.open.take() {
+            match open.sink.sync().await {
+                Ok(Synced::Yes) => self.ledger.keep(open.start, &open.name),
+                Ok(Synced::OnlyAtTheEnd) => {}
+                Err(fault) => return Err(self.lose(open, fault).await),
+            }
+            let kept = self.ledger.arrived() == self.ledger.settled();
+            let old = open.begun.elapsed() >= age_max(self.parts, pace);
+            self.open = Some(open);
+            // under a checksum nothing counts before the end
+            if !kept && old && self.checksum.is_none() {
+                self.seal().await?;
+            }
         }
-        self.advance(AfterAdvance::GoOn).await
-    }
-
-    /// Tells the database what stays; under a checksum only that the writer lives.
-    async fn advance(&mut self, then: AfterAdvance) -> Result<(), UploadFault> {
-        let counts = self.checksum.is_none();
-        let (from, to) = (self.file.received_bytes, if counts { self.settled } else { self.file.received_bytes });
-        let mut parts = if counts { self.unrecorded.clone() } else { Vec::new() };
-        if let Some(open) = self.open.as_ref().filter(|open| counts && open.start < to) {
-            parts.push(FilePart { start: open.start, length: to - open.start, name: open.name.clone() });
-        }
-        let expires_at = self.files.expiry();
-        let advance = Advance { id: self.file.id, lease: self.lease, parts, from, to, expires_at, then };
-        if !self.files.store.advance_file(advance).await? {
-            return Err(UploadFault::Busy);
-        }
-        self.file.received_bytes = to;
-        if counts {
-            self.unrecorded.clear();
+        // who brings nothing does not keep the lease
+        if pace == Pace::Running || (self.checksum.is_none() && self.ledger.has_news()) {
+            self.advance(AfterAdvance::GoOn).await?;
         }
         Ok(())
     }
 
-    /// Settles everything, or gives up what may not count, and lets the next one write.
-    async fn end(mut self, ending: Ending) -> Result<FileRecord, UploadFault> {
-        let fault = match ending {
-            Ending::Whole => None,
-            Ending::Early(fault) => Some(fault),
-            Ending::Wrong(fault) => {
-                self.discard().await;
-                self.release().await;
-                return Err(fault);
+    /// Tells the database what stays; under a checksum only that the writer lives.
+    async fn advance(&mut self, then: AfterAdvance) -> Result<(), UploadFault> {
+        let step = if self.checksum.is_none() { self.ledger.step() } else { self.ledger.sign_of_life() };
+        let (parts, from, to) = (step.parts.clone(), step.from, step.to);
+        let expires_at = self.files.expiry();
+        let advance = Advance { id: self.file.id, lease: self.lease, parts, from, to, expires_at, then };
+        match self.files.store.advance_file(advance).await {
+            Ok(Advanced::Lost) => return Err(UploadFault::Busy),
+            Ok(Advanced::Kept) => {}
+            Ok(Advanced::Complete) => self.completed = true,
+            Err(error) => self.clear_up(&step, error).await?,
+        }
+        self.ledger.taken(&step);
+        Ok(())
+    }
+
+    /// A commit broke off. What it names may count, now or later; if it counts already, all is well.
+    async fn clear_up(&mut self, step: &Step, error: StoreError) -> Result<(), UploadFault> {
+        self.ledger.unclear(step);
+        if step.parts.is_empty() {
+            return Err(error.into());
+        }
+        let began = Instant::now();
+        while began.elapsed() < limits::UPLOAD_DOUBT_MAX {
+            match self.files.store.file_parts(self.file.id).await {
+                // the names are this run's own
+                Ok(known) if step.parts.iter().all(|part| known.contains(part)) => {
+                    log::info!("event=commit_found file={} why=\"{error}\"", self.file.id);
+                    self.completed |= step.to == self.file.size_bytes;
+                    return Ok(());
+                }
+                Ok(_) => break,
+                Err(_) => tokio::time::sleep(limits::UPLOAD_TURN_POLL).await,
             }
+        }
+        Err(error.into())
+    }
+
+    /// Settles everything, or gives up what may not count, and lets the next one write.
+    async fn end(&mut self, ending: Ending) -> Result<FileRecord, UploadFault> {
+        let early = match ending {
+            Ending::Wrong(fault) => return Err(self.give_up(fault).await),
+            Ending::Early(fault) if self.checksum.is_some() => return Err(self.give_up(fault).await),
+            Ending::Early(fault) => Some(fault),
+            Ending::Whole if self.is_what_was_promised() => None,
+            Ending::Whole => return Err(self.give_up(UploadFault::ChecksumMismatch).await),
         };
-        let digest = self.hasher.take().map(|hasher| Sha1Digest::from(hasher.finalize()));
-        if self.checksum.is_some() && (fault.is_some() || digest != self.checksum) {
-            self.discard().await;
-            self.release().await;
-            return Err(fault.unwrap_or(UploadFault::ChecksumMismatch));
-        }
-        self.checksum = None; // it holds: from here on the bytes count
-        if let Err(wrong) = self.settle().await {
-            self.discard().await;
-            self.release().await;
-            return Err(fault.unwrap_or(wrong));
-        }
-        match fault {
+        let settled = match self.settle().await {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.give_up(fault).await),
+        };
+        match early {
+            // what came first is what is told
             Some(fault) => Err(fault),
-            None => self.files.store.file(self.file.id).await?.ok_or(UploadFault::Gone),
+            None => {
+                settled?;
+                self.files.store.file(self.file.id).await?.ok_or(UploadFault::Gone)
+            }
         }
+    }
+
+    fn is_what_was_promised(&mut self) -> bool {
+        let digest = self.hasher.take().map(|hasher| Sha1Digest::from(hasher.finalize()));
+        digest == self.checksum
     }
 
     async fn settle(&mut self) -> Result<(), UploadFault> {
-        self.flush().await?;
-        self.seal().await?;
-        self.advance(AfterAdvance::Release).await
+        let closed = self.close().await;
+        if self.checksum.is_some() {
+            closed?;
+            self.checksum = None; // it holds: from here on the bytes count
+            return self.advance(AfterAdvance::Release).await;
+        }
+        // what could not be stored does not undo what was
+        self.advance(AfterAdvance::Release).await?;
+        closed
     }
 
-    /// Gives up what the database does not know of.
-    async fn discard(&mut self) {
+    async fn close(&mut self) -> Result<(), UploadFault> {
+        self.flush().await?;
+        self.seal().await
+    }
+
+    /// Gives up what does not count and lets the next one write.
+    async fn give_up(&mut self, fault: UploadFault) -> UploadFault {
         self.batch.clear();
-        let mut left: Vec<(u64, String)> = self.unrecorded.drain(..).map(|part| (part.start, part.name)).collect();
+        let mut left = self.ledger.give_up();
         if let Some(open) = self.open.take() {
             open.sink.abandon().await;
-            left.push((open.start, open.name));
-        }
-        // a part that has grown since a checkpoint counts as far as it did then
-        left.retain(|(start, _)| *start >= self.file.received_bytes);
-        for (_, name) in left {
-            if let Err(error) = self.files.storage.remove(self.file.id, &name).await {
-                log::warn!("event=part_left file={} part={name} why=\"{error}\"", self.file.id);
+            // a part that has grown since a checkpoint counts as far as it did then
+            if !self.ledger.holds(&open.name) && !left.contains(&open.name) {
+                left.push(open.name);
             }
         }
+        for name in left {
+            self.remove(&name).await;
+        }
+        self.release().await;
+        fault
     }
 
     /// Lets the next one write. Without the database the lease ends by itself.
     async fn release(&mut self) {
-        (self.settled, self.arrived) = (self.file.received_bytes, self.file.received_bytes);
-        self.unrecorded.clear();
         if let Err(error) = self.advance(AfterAdvance::Release).await {
             log::debug!("event=lease_not_released file={} why=\"{error}\"", self.file.id);
         }
     }
 
-    fn tell_progress(&mut self, by: &Author) {
-        let done = self.arrived == self.file.size_bytes;
-        if done || self.told.elapsed() < limits::UPLOAD_PROGRESS_PERIOD {
+    /// Tells others how far it is, unless they know.
+    fn tell_progress(&mut self, by: &Author, uploaded_bytes: u64) {
+        if self.told.1 == uploaded_bytes {
             return;
         }
-        self.told = Instant::now();
-        let phase = UploadPhase::Progress { uploaded_bytes: self.arrived, total_bytes: self.file.size_bytes };
+        self.told = (Instant::now(), uploaded_bytes);
+        let phase = UploadPhase::Progress { uploaded_bytes, total_bytes: self.file.size_bytes };
         self.files.tell(by, &self.file, phase);
+    }
+}
+
+/// How old a part becomes that stays only once it has ended. The more parts there are, the rarer they become, so that a
+/// file that takes days has room for all of them.
+fn age_max(parts: usize, pace: Pace) -> Duration {
+    let doubled = (parts * 10 / limits::FILE_PARTS_MAX).min(10);
+    let age = limits::UPLOAD_S3_OBJECT_AGE * (1 << doubled);
+    match pace {
+        Pace::Running => age,
+        Pace::Quiet => age / 2,
     }
 }
 
@@ -356,4 +479,18 @@ const _: () = assert!(at_least_twice(limits::UPLOAD_CHECKPOINT, limits::UPLOAD_I
 
 const fn at_least_twice(period: Duration, span: Duration) -> bool {
     span.as_millis() >= 2 * period.as_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_bucket_end_soon_as_long_as_there_are_few() {
+        let most = limits::FILE_PARTS_MAX;
+        assert_eq!(age_max(0, Pace::Running), limits::UPLOAD_S3_OBJECT_AGE);
+        assert!(age_max(0, Pace::Quiet) <= limits::UPLOAD_CHECKPOINT);
+        assert!(age_max(most - 1, Pace::Running) > 100 * limits::UPLOAD_S3_OBJECT_AGE);
+        assert!(age_max(most * 5, Pace::Quiet) < Duration::from_secs(60 * 60));
+    }
 }

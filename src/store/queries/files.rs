@@ -1,6 +1,6 @@
 //! Uploaded files, their parts and their rooms.
 
-use diesel::{prelude::*, upsert::excluded};
+use diesel::{dsl::sql, prelude::*, sql_types::BigInt, upsert::excluded};
 use diesel_async::RunQueryDsl;
 
 use super::{
@@ -12,7 +12,7 @@ use crate::{
     core::event::RoomIdentity,
     ids::{FileId, RoomId, Timestamp, UserId},
     store::{
-        Advance, AfterAdvance, Begun, Claim, FilePart, FileQuota, FileRecord, Lease, NewFile, StoreError,
+        Advance, Advanced, AfterAdvance, Begun, Claim, FilePart, FileQuota, FileRecord, Lease, NewFile, StoreError,
         values::{Id, Moment, now, storable},
     },
 };
@@ -36,6 +36,8 @@ type Columns = (
     files::created_at,
     files::completed_at,
     files::expires_at,
+    files::lease,
+    files::leased_at,
 );
 
 const COLUMNS: Columns = (
@@ -48,6 +50,8 @@ const COLUMNS: Columns = (
     files::created_at,
     files::completed_at,
     files::expires_at,
+    files::lease,
+    files::leased_at,
 );
 
 #[derive(Queryable)]
@@ -61,6 +65,8 @@ struct Row {
     created_at: Moment,
     completed_at: Option<Moment>,
     expires_at: Moment,
+    lease: Option<Id>,
+    leased_at: Moment,
 }
 
 impl TryFrom<Row> for FileRecord {
@@ -77,6 +83,7 @@ impl TryFrom<Row> for FileRecord {
             created_at: row.created_at.0,
             completed_at: row.completed_at.map(|Moment(at)| at),
             expires_at: row.expires_at.0,
+            written_at: row.lease.map(|_| row.leased_at.0),
         })
     }
 }
@@ -93,9 +100,15 @@ pub async fn begin(connection: &mut Connection, file: &NewFile, quota: FileQuota
         if unfinished.count().get_result::<i64>(connection).await? >= quota.unfinished_max {
             return Ok(Begun::TooMany);
         }
+        if let Some(files_max) = quota.files_max
+            && owned().count().get_result::<i64>(connection).await? >= i64::from(files_max)
+        {
+            return Ok(Begun::TooManyFiles);
+        }
         if let Some(bytes_max) = quota.bytes_max {
-            let sizes = owned().select(files::size_bytes).load::<i64>(connection).await?;
-            let used_bytes = sizes.into_iter().map(unsigned).fold(0, u64::saturating_add);
+            // a sum of large numbers has another type on each database
+            let sum = sql::<BigInt>("CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT)");
+            let used_bytes = unsigned(owned().select(sum).get_result(connection).await?);
             if used_bytes.saturating_add(file.size_bytes) > bytes_max {
                 return Ok(Begun::TooMuch { used_bytes });
             }
@@ -114,6 +127,7 @@ async fn insert(connection: &mut Connection, file: &NewFile) -> Result<FileRecor
             files::owner_id.eq(file.owner.as_str()),
             files::name.eq(storable(&file.name).as_ref()),
             files::mime_type.eq(storable(&file.mime_type).as_ref()),
+            files::metadata.eq(file.metadata.as_deref()),
             files::size_bytes.eq(signed(file.size_bytes)),
             files::received_bytes.eq(0),
             files::leased_at.eq(created_at),
@@ -167,6 +181,11 @@ pub async fn of_user(
     rows.into_iter().map(FileRecord::try_from).collect()
 }
 
+pub async fn metadata(connection: &mut Connection, id: FileId) -> Result<Option<String>, StoreError> {
+    let found = files::table.find(Id(id.0)).select(files::metadata).first::<Option<String>>(connection).await;
+    Ok(found.optional()?.flatten())
+}
+
 pub async fn parts(connection: &mut Connection, id: FileId) -> Result<Vec<FilePart>, StoreError> {
     let rows = file_parts::table
         .filter(file_parts::file_id.eq(Id(id.0)))
@@ -214,7 +233,7 @@ pub async fn claim(
     }
 }
 
-pub async fn advance(connection: &mut Connection, advance: &Advance) -> Result<bool, StoreError> {
+pub async fn advance(connection: &mut Connection, advance: &Advance) -> Result<Advanced, StoreError> {
     let id = Id(advance.id.0);
     let to = signed(advance.to);
     let lease = match advance.then {
@@ -237,7 +256,7 @@ pub async fn advance(connection: &mut Connection, advance: &Advance) -> Result<b
             .execute(connection)
             .await?;
         if moved == 0 {
-            return Ok(false);
+            return Ok(Advanced::Lost);
         }
         for part in &advance.parts {
             diesel::insert_into(file_parts::table)
@@ -254,8 +273,10 @@ pub async fn advance(connection: &mut Connection, advance: &Advance) -> Result<b
                 .await?;
         }
         let complete = files::table.find(id).filter(files::size_bytes.eq(to)).filter(files::completed_at.is_null());
-        diesel::update(complete).set(files::completed_at.eq(Some(at))).execute(connection).await?;
-        Ok(true)
+        match diesel::update(complete).set(files::completed_at.eq(Some(at))).execute(connection).await? {
+            0 => Ok(Advanced::Kept),
+            _ => Ok(Advanced::Complete),
+        }
     })
     .await
 }

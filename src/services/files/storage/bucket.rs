@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMultipart,
+    ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig, WriteMultipart,
     aws::{AmazonS3, AmazonS3Builder},
     path::Path,
 };
@@ -40,7 +40,19 @@ pub struct BucketSink {
 
 impl BucketStorage {
     pub fn new(bucket: &Bucket) -> Result<BucketStorage, BadBucket> {
+        // how long a request may take in all depends on the line; a line that brings nothing is dead
+        let client = ClientOptions::new()
+            .with_timeout_disabled()
+            .with_connect_timeout(limits::S3_CONNECT_MAX)
+            .with_read_timeout(limits::S3_ANSWER_MAX);
+        let retries = RetryConfig {
+            max_retries: limits::S3_RETRIES_MAX,
+            retry_timeout: limits::S3_RETRIES_WITHIN,
+            ..RetryConfig::default()
+        };
         let mut builder = AmazonS3Builder::new()
+            .with_client_options(client)
+            .with_retry(retries)
             .with_bucket_name(&bucket.name)
             .with_region(&bucket.region)
             .with_virtual_hosted_style_request(bucket.addressing == BucketAddressing::Host);
@@ -63,11 +75,19 @@ impl BucketStorage {
         BucketSink { store: self.store.clone(), path, gathered: Vec::new(), upload: None }
     }
 
-    pub async fn read(&self, file: FileId, name: &str, range: Range<u64>) -> Result<ByteStream, StorageFault> {
-        let path = self.folder_of(file).join(name);
-        let options = GetOptions::new().with_range(Some(GetRange::Bounded(range)));
-        let found = self.store.get_opts(&path, options).await?;
-        Ok(found.into_stream().map_err(StorageFault::from).boxed())
+    /// In requests of a bounded length each: whoever reads slowly keeps none of them open for long.
+    pub fn read(&self, file: FileId, name: &str, range: Range<u64>) -> ByteStream {
+        let begin = (self.store.clone(), self.folder_of(file).join(name), range);
+        let pieces = stream::try_unfold(begin, |(store, path, range)| async move {
+            if range.is_empty() {
+                return Ok::<_, StorageFault>(None);
+            }
+            let end = range.end.min(range.start + limits::DOWNLOAD_S3_BYTES);
+            let options = GetOptions::new().with_range(Some(GetRange::Bounded(range.start..end)));
+            let found = store.get_opts(&path, options).await?.into_stream().map_err(StorageFault::from);
+            Ok(Some((found, (store, path, end..range.end))))
+        });
+        pieces.try_flatten().boxed()
     }
 
     pub async fn keep_only(&self, file: FileId, names: Vec<String>) -> Result<(), StorageFault> {

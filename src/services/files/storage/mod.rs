@@ -78,7 +78,7 @@ impl Storage {
     pub async fn read(&self, file: FileId, name: &str, range: Range<u64>) -> Result<ByteStream, StorageFault> {
         match self {
             Storage::Folder(folder) => folder.read(file, name, range).await,
-            Storage::Bucket(bucket) => bucket.read(file, name, range).await,
+            Storage::Bucket(bucket) => Ok(bucket.read(file, name, range)),
         }
     }
 
