@@ -11,8 +11,8 @@ use super::{
     bridge::{NodeWord, Reach, To},
     messages::{
         CameElsewhere, CloseUser, CountOnline, EveryoneOnline, KeepPlaces, PeerNews, PeerStands, RosterHeard,
-        RosterVersion, SetStatus, Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsOf, StatusOf,
-        WhoIsOnline,
+        RosterVersion, SetStatus, Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsElsewhere, SocketsOf,
+        StatusOf, WhoIsOnline,
     },
     node::{Clock, Node},
     outbox::ConnKey,
@@ -327,6 +327,14 @@ impl Handler<SocketsOf> for PresenceTracker {
 
     fn handle(&mut self, SocketsOf(user): SocketsOf, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.core.sockets_of(&user).to_vec())
+    }
+}
+
+impl Handler<SocketsElsewhere> for PresenceTracker {
+    type Result = MessageResult<SocketsElsewhere>;
+
+    fn handle(&mut self, _: SocketsElsewhere, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.others.sockets().map(|(node, sockets)| (node, sockets as u64)).collect())
     }
 }
 

@@ -5,12 +5,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
+    actors::messages::Shared,
     core::{
         command::Charge,
-        rate::{RateLimits, Reckoning, UserRate, Verdict},
+        rate::{AskedFor, RateLimits, Reckoning, UserRate, Verdict},
         roster::UsedUp,
     },
     ids::{Timestamp, UserId},
+    limits,
 };
 
 /// The buckets of one user.
@@ -20,46 +22,108 @@ pub struct UserQuota(Mutex<Purse>);
 #[derive(Debug)]
 struct Purse {
     rate: UserRate,
-    /// Requests let through since other nodes were last told.
-    untold: u32,
+    /// What was asked for here since other nodes were last told.
+    untold: AskedFor,
+    /// Whether the user is known to be on other nodes, too.
+    shared: Shared,
+    /// When the user came to this node, and the requests let through since.
+    came_at: Timestamp,
+    since_coming: u32,
+    /// Requests heard of from nodes on which the user is not known to be yet.
+    heard_early: u32,
 }
 
 impl UserQuota {
     /// Full buckets.
     pub fn new(now: Timestamp) -> UserQuota {
-        UserQuota(Mutex::new(Purse { rate: UserRate::new(now), untold: 0 }))
+        UserQuota(Mutex::new(Purse {
+            rate: UserRate::new(now),
+            untold: AskedFor::default(),
+            shared: Shared::No,
+            came_at: now,
+            since_coming: 0,
+            heard_early: 0,
+        }))
     }
 
     /// Counts one message.
     pub fn charge(&self, charge: Charge, limits: &RateLimits, now: Timestamp) -> Verdict {
         let mut purse = self.purse();
         let verdict = purse.rate.charge(charge, limits, now);
-        if charge == Charge::Request && verdict == Verdict::Allowed {
-            purse.untold = purse.untold.saturating_add(1);
+        if charge != Charge::Request {
+            return verdict;
+        }
+        match verdict {
+            Verdict::Allowed => {
+                purse.untold.requests = purse.untold.requests.saturating_add(1);
+                purse.since_coming = purse.since_coming.saturating_add(1);
+            }
+            Verdict::Refused { .. } => purse.untold.refusals = purse.untold.refusals.saturating_add(1),
+            Verdict::Dropped | Verdict::Blocked { .. } => {}
         }
         verdict
     }
 
-    /// Requests let through here since this was last asked.
-    pub fn take_untold(&self) -> u32 {
-        std::mem::take(&mut self.purse().untold)
+    // ---- shared with other nodes ----
+
+    /// The user's first socket on this node is about to open: what was asked for here before was told, or is forgotten.
+    pub fn come(&self, now: Timestamp) {
+        let mut purse = self.purse();
+        (purse.came_at, purse.since_coming, purse.untold) = (now, 0, AskedFor::default());
     }
 
-    /// Counts requests that another node has let through.
-    pub fn charge_elsewhere(&self, requests: u32, now: Timestamp) {
-        self.purse().rate.charge_elsewhere(requests, now);
+    /// Whether the user is on other nodes, too.
+    pub fn share(&self, shared: Shared) {
+        self.purse().shared = shared;
     }
 
-    /// What is used up, for a node that the user came to; none if nothing is.
-    pub fn used(&self, user: &UserId, now: Timestamp) -> Option<UsedUp> {
-        let (minute, hour) = self.purse().rate.used(now)?;
-        Some(UsedUp { user: user.clone(), minute: minute.to_vec(), hour: hour.to_vec() })
+    /// What was asked for here since other nodes were last told.
+    pub fn take_untold(&self) -> Option<AskedFor> {
+        self.purse().take_untold()
     }
 
-    /// Takes over what another node knows, where that is more.
+    /// The same, if it should not wait: so much is used up that another node could let more through than is left.
+    pub fn take_pressing(&self, limits: &RateLimits) -> Option<AskedFor> {
+        let mut purse = self.purse();
+        let is_pressing = purse.shared == Shared::Yes && purse.rate.is_half_used(limits);
+        if is_pressing { purse.take_untold() } else { None }
+    }
+
+    /// Counts what was asked for on another node.
+    pub fn charge_elsewhere(&self, asked_for: AskedFor, now: Timestamp) {
+        let mut purse = self.purse();
+        if purse.shared == Shared::No {
+            purse.heard_early = purse.heard_early.saturating_add(asked_for.requests);
+        }
+        purse.rate.charge_elsewhere(asked_for, now);
+    }
+
+    /// What is used up, for a node that the user came to; none if nothing is. It has heard of everything then.
+    pub fn tell_all(&self, user: &UserId, now: Timestamp) -> Option<UsedUp> {
+        let mut purse = self.purse();
+        let heard = match purse.shared {
+            Shared::No => {
+                purse.untold = AskedFor::default();
+                std::mem::take(&mut purse.heard_early)
+            }
+            // from which node what was heard is not known: better a few requests too many than one refused too early
+            Shared::Yes => u32::MAX,
+        };
+        let account = purse.rate.account(now)?;
+        Some(UsedUp { user: user.clone(), account, heard })
+    }
+
+    /// Takes over what another node knows, where that is more. If the user has just come here, it does not know all that
+    /// was asked for here since.
     pub fn adopt(&self, used: &UsedUp, now: Timestamp) {
-        self.purse().rate.adopt(&used.minute, &used.hour, now);
+        let mut purse = self.purse();
+        let since_ms = now.unix_ms.saturating_sub(purse.came_at.unix_ms);
+        let just_came = (0..=limits::COMING_KNOWN_WITHIN.as_millis() as i64).contains(&since_ms);
+        let unknown = if just_came { purse.since_coming.saturating_sub(used.heard) } else { 0 };
+        purse.rate.adopt(&used.account, unknown, now);
     }
+
+    // ---- blocks ----
 
     /// Blocks the user until that moment.
     pub fn block_until(&self, until: Timestamp, now: Timestamp) {
@@ -68,7 +132,9 @@ impl UserQuota {
 
     /// Ends a block.
     pub fn lift(&self) {
-        self.purse().rate.lift();
+        let mut purse = self.purse();
+        purse.untold.refusals = 0;
+        purse.rate.lift();
     }
 
     /// Where the user stands.
@@ -89,5 +155,12 @@ impl UserQuota {
     /// The core is plain data: a panic elsewhere can't leave it half changed.
     fn purse(&self) -> MutexGuard<'_, Purse> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Purse {
+    fn take_untold(&mut self) -> Option<AskedFor> {
+        let untold = std::mem::take(&mut self.untold);
+        (untold != AskedFor::default()).then_some(untold)
     }
 }

@@ -223,6 +223,9 @@ impl Handler<Admit> for Registry {
         if revoked && ask.issued_at.is_none_or(|issued| issued < user.tokens_not_before) {
             return Admission::Revoked;
         }
+        if user.sessions.is_empty() {
+            user.quota.come(now);
+        }
         Admission::Welcome { profile: profile.clone(), quota: user.quota.clone() }
     }
 }

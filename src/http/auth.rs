@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     ApiError, Site,
-    extract::{AuthUser, Body, ClientAddress, user_id},
+    extract::{Administrator, AuthUser, Body, ClientAddress, user_id},
     fields::{email, username},
     openapi::{bodies, schemas},
     resource,
@@ -17,7 +17,6 @@ use super::{
 use crate::{
     auth::{
         passwords::Match,
-        policy::Action,
         tokens::{RefreshClaims, TokenFault},
     },
     core::profile::{Profile, Role},
@@ -215,10 +214,8 @@ pub(super) async fn me(user: AuthUser) -> web::Json<UserJson> {
     ))]
 pub(super) async fn revoke(
     site: web::Data<Site>,
-    user: AuthUser,
-    Body(fields): Body,
+    Administrator { user, body: Body(fields) }: Administrator<Body>,
 ) -> Result<HttpResponse, ApiError> {
-    user.may(Action::Administer)?;
     let revoked = user_id(&fields.line("user_id", 1..=limits::USER_ID_CHARS_MAX)?)?;
     let now = site.clock.now();
     log::info!("event=tokens_revoked user={revoked} by={}", user.id());

@@ -124,9 +124,8 @@ impl Registry {
 
     fn tell_untold(&mut self, ctx: &mut Context<Self>) {
         for id in &self.shared.users {
-            let requests = self.users.get(id).map_or(0, |user| user.quota.take_untold());
-            if requests > 0 {
-                self.tell_others(To::User(id.clone()), NodeWord::Spent { user: id.clone(), requests });
+            if let Some(asked_for) = self.users.get(id).and_then(|user| user.quota.take_untold()) {
+                self.tell_others(To::User(id.clone()), NodeWord::Spent { user: id.clone(), asked_for });
             }
         }
         self.shared.telling = Telling::No;
@@ -170,10 +169,10 @@ impl Handler<FromElsewhere> for Registry {
                 self.block(&user, until);
             }
             NodeWord::Lift { user, at } => self.lift(&user, at),
-            NodeWord::Spent { user, requests } => {
+            NodeWord::Spent { user, asked_for } => {
                 let now = self.now();
                 if let Some(user) = self.users.get(&user) {
-                    user.quota.charge_elsewhere(requests, now);
+                    user.quota.charge_elsewhere(asked_for, now);
                 }
             }
             // the cluster's own, and the assistant's
@@ -300,12 +299,11 @@ impl Handler<SharedWithOthers> for Registry {
     type Result = ();
 
     fn handle(&mut self, message: SharedWithOthers, ctx: &mut Self::Context) {
+        if let Some(user) = self.users.get(&message.user) {
+            user.quota.share(message.shared);
+        }
         match message.shared {
             Shared::Yes => {
-                if let Some(user) = self.users.get(&message.user) {
-                    // what was asked for before is told as a whole, to the node that the user came to
-                    user.quota.take_untold();
-                }
                 self.shared.users.insert(message.user);
                 self.keep_telling(ctx);
             }
@@ -321,7 +319,7 @@ impl Handler<CameElsewhere> for Registry {
 
     fn handle(&mut self, CameElsewhere { node, users }: CameElsewhere, _: &mut Self::Context) {
         let now = self.now();
-        let used = users.iter().filter_map(|id| self.users.get(id)?.quota.used(id, now));
+        let used = users.iter().filter_map(|id| self.users.get(id)?.quota.tell_all(id, now));
         let used: Vec<_> = used.collect();
         for some in used.chunks(limits::ROSTER_ENTRIES_PER_WORD_MAX) {
             self.tell_others(To::Node(node), NodeWord::Roster(RosterWord::Used { users: some.to_vec() }));

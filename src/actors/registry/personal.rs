@@ -8,8 +8,8 @@ use actix::prelude::*;
 use super::Registry;
 use crate::{
     actors::{
-        bridge::{NodeWord, To},
-        messages::{LeftRoom, News, SetStatus, ShutOut, StatusIs, TellUpload, ToUser},
+        bridge::{Followed, NodeWord, To},
+        messages::{LeftRoom, News, NewsMissed, SetStatus, ShutOut, StatusIs, TellUpload, ToUser},
         outbox::ConnKey,
     },
     core::{personal::Personal, presence::Status, profile::Author, upload::Upload},
@@ -64,6 +64,20 @@ impl Handler<ToUser> for Registry {
         let told = self.tell_user(&user, &what, but);
         self.tell_others(To::User(user.clone()), NodeWord::Personal { user, what });
         told
+    }
+}
+
+/// What was said to the user while the first socket here opened waits in the store.
+impl Handler<Followed> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Followed { user }: Followed, _: &mut Self::Context) {
+        let seats = self.users.get(&user).into_iter().flat_map(|user| &user.sessions);
+        for session in seats.filter_map(|seat| seat.session.upgrade()) {
+            if session.try_send(NewsMissed).is_err() {
+                log::debug!("event=missed_not_told");
+            }
+        }
     }
 }
 

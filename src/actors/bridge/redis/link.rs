@@ -14,8 +14,8 @@ use super::{
     wire::{self, Wires},
 };
 use crate::{
-    actors::bridge::{LinkIs, LinkState, Listening, envelope::Word},
-    ids::RoomId,
+    actors::bridge::{Followed, LinkIs, LinkState, Listening, envelope::Word},
+    ids::{RoomId, UserId},
     limits,
     metrics::Lost,
 };
@@ -118,8 +118,10 @@ impl RedisBridge {
 
     fn subscribed(&mut self, others: Vec<Option<usize>>, ctx: &mut Context<Self>) {
         for (topic, others) in self.subscriptions.confirmed(others) {
-            if let Topic::Room(room) = topic {
-                self.tell_listening(room, others);
+            match topic {
+                Topic::Room(room) => self.tell_listening(room, others),
+                Topic::User(user) => self.tell_followed(user),
+                Topic::Nodes | Topic::Node(_) => {}
             }
         }
         self.metrics.subscriptions(self.subscriptions.held());
@@ -152,6 +154,15 @@ impl RedisBridge {
         room.told = !matches!(room.listening.try_send(Listening { others }), Err(SendError::Full(_)));
         if !room.told {
             self.untold.insert(id);
+        }
+    }
+
+    fn tell_followed(&self, user: UserId) {
+        let is_up = matches!(&self.link, Link::Open(open) if open.up);
+        if let Some(enlisted) = self.enlisted.as_ref().filter(|_| is_up)
+            && enlisted.followed.try_send(Followed { user }).is_err()
+        {
+            log::warn!("event=followed_not_told why=registry_full");
         }
     }
 
