@@ -29,6 +29,18 @@ impl<T: fmt::Display> fmt::Display for Logged<T> {
     }
 }
 
+/// A whole line of the log: what would begin another one is escaped.
+pub fn one_line(line: &fmt::Arguments<'_>) -> String {
+    line.to_string().chars().fold(String::new(), |mut written, c| {
+        if c.is_control() {
+            written.extend(c.escape_default())
+        } else {
+            written.push(c)
+        }
+        written
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +58,10 @@ mod tests {
         ] {
             assert_eq!(logged(value).to_string(), line);
         }
+    }
+
+    #[test]
+    fn a_line_stays_one() {
+        assert_eq!(one_line(&format_args!("event=a why=\"é\n{}\"", "ts=1\r")), "event=a why=\"é\\nts=1\\r\"");
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     },
     ids::NodeId,
     limits,
+    logged::logged,
 };
 
 /// The actor. One per node.
@@ -154,7 +155,7 @@ impl Cluster {
         match self.peers.hear(from, beat) {
             Hearing::Known => {}
             Hearing::New => {
-                log::info!("event=peer_up node={from} name={name}");
+                log::info!("event=peer_up node={from} name={name}", name = logged(&name));
                 self.tell_news(PeerNews::Up(from));
                 // so that it knows of us as soon
                 self.beat();

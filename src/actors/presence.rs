@@ -25,6 +25,7 @@ use crate::{
     disconnect::Disconnect,
     ids::{NodeId, UserId},
     limits,
+    logged::logged,
 };
 
 /// The actor. One per node.
@@ -82,8 +83,8 @@ impl PresenceTracker {
     fn tell(&mut self, changes: impl IntoIterator<Item = PresenceChange>, ctx: &mut Context<Self>) {
         for change in changes {
             match change {
-                PresenceChange::Online(user) => log::debug!("event=online user={user}"),
-                PresenceChange::Offline(user) => log::debug!("event=offline user={user}"),
+                PresenceChange::Online(user) => log::debug!("event=online user={user}", user = logged(&user)),
+                PresenceChange::Offline(user) => log::debug!("event=offline user={user}", user = logged(&user)),
             }
         }
         // graces are all of one length, so a timer that is set is never too late
@@ -179,7 +180,10 @@ impl PresenceTracker {
                 let conn = ConnKey { worker: socket.worker, generation: socket.generation };
                 let close = CloseUser { user: user.clone(), conn: Some(conn), why: Disconnect::TooManyConnections };
                 if node.registry.try_send(close).is_err() {
-                    log::warn!("event=excess_not_closed user={user} conn={conn:?} why=registry_full");
+                    log::warn!(
+                        "event=excess_not_closed user={user} conn={conn:?} why=registry_full",
+                        user = logged(&user)
+                    );
                 }
             }
         }
@@ -192,7 +196,7 @@ impl PresenceTracker {
         if let Some(shared) = changed
             && node.registry.try_send(SharedWithOthers { user: user.clone(), shared }).is_err()
         {
-            log::warn!("event=limits_not_shared user={user} why=registry_full");
+            log::warn!("event=limits_not_shared user={user} why=registry_full", user = logged(&user));
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::{
     error::Refusal,
     ids::{GroupId, RoomId, Timestamp, UserId},
     limits,
+    logged::logged,
 };
 
 /// The actor. One per node.
@@ -387,9 +388,11 @@ impl Handler<StartDraining> for Registry {
 
 fn kick(user: &UserId, seat: &mut Seat, why: Disconnect) {
     let conn = seat.conn;
-    log::info!("event=kick user={user} conn={conn:?} code={}", why.code());
+    log::info!("event=kick user={user} conn={conn:?} code={}", why.code(), user = logged(&user));
     match seat.session.upgrade().map(|session| session.try_send(Kick(why))) {
-        Some(Err(error)) => log::warn!("event=kick_lost user={user} conn={conn:?} why=\"{error}\""),
+        Some(Err(error)) => {
+            log::warn!("event=kick_lost user={user} conn={conn:?} why=\"{error}\"", user = logged(&user))
+        }
         Some(Ok(())) | None => seat.told_to_go = ToldToGo::Yes,
     }
 }

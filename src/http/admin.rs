@@ -18,6 +18,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::{RoomId, RoomName},
     limits,
+    logged::logged,
 };
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -55,7 +56,7 @@ pub(super) async fn disconnect(
     if let Some((code, sentence)) = refused {
         return Err(ApiError::new(code, sentence));
     }
-    log::info!("event=disconnected_by_admin connection=\"{}\" by={}", path.escape_debug(), user.id());
+    log::info!("event=disconnected_by_admin connection={} by={}", logged(path.as_str()), logged(user.id()));
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -223,7 +224,7 @@ pub(super) async fn broadcast(
     if !site.gateway.announce(room, data).await {
         return Err(Refusal::unavailable().into());
     }
-    log::info!("event=broadcast_by_admin room={id} by={}", user.id());
+    log::info!("event=broadcast_by_admin room={id} by={}", logged(user.id()));
     Ok(web::Json(BroadcastJson { room_id, status: "sent" }))
 }
 
@@ -267,7 +268,7 @@ pub(super) async fn notify(
         return Err(ApiError::no_such_user());
     }
     let sockets = site.gateway.notify(to.clone(), data).await;
-    log::info!("event=notified_by_admin user={to} sockets={sockets} by={}", user.id());
+    log::info!("event=notified_by_admin user={to} sockets={sockets} by={}", logged(user.id()), to = logged(&to));
     Ok(web::Json(NotifiedJson { user_id: to.to_string(), sockets }))
 }
 
@@ -290,7 +291,7 @@ pub(super) async fn shutdown(site: web::Data<Site>, user: AuthUser) -> Result<Ht
     user.may(Action::Administer)?;
     match site.gateway.stop() {
         StopCall::Heard => {
-            log::info!("event=stopped_by_admin by={}", user.id());
+            log::info!("event=stopped_by_admin by={}", logged(user.id()));
             let node = site.config.node.name.clone();
             Ok(HttpResponse::Accepted().json(StoppingJson { status: "stopping", node }))
         }

@@ -18,6 +18,7 @@ use crate::{
     error::ErrorCode,
     ids::{NotificationId, UserId},
     limits,
+    logged::logged,
     store::{NewNotification, NotificationQuery, NotificationStatus, ReadMark, StoreError, StoredNotification},
 };
 
@@ -368,7 +369,11 @@ pub(super) async fn send(
             Happening::Deleted => delete(&site, &fields).await?,
         };
         let SentJson { users, sockets, failed, .. } = &sent;
-        log::info!("event={} users={users} sockets={sockets} failed={failed} by={by}", happening.name());
+        log::info!(
+            "event={} users={users} sockets={sockets} failed={failed} by={by}",
+            happening.name(),
+            by = logged(&by)
+        );
         Ok(web::Json(sent))
     })
     .await
@@ -389,7 +394,11 @@ async fn create(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
             Err(StoreError::Missing) if users.len() == 1 => return Err(ApiError::no_such_user()),
             Err(error) if sent.users == 0 => return Err(error.into()),
             Err(error) => {
-                log::error!("event=notification_not_stored users={} why=\"{error}\"", users.len() - sent.users);
+                log::error!(
+                    "event=notification_not_stored users={} why={error}",
+                    users.len() - sent.users,
+                    error = logged(&error)
+                );
                 sent.failed = users.len() - sent.users;
                 return Ok(sent);
             }

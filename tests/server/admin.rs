@@ -120,6 +120,9 @@ async fn a_connection_is_ended_by_what_its_header_says_whatever_its_user_is_call
         assert_eq!(ops.delete(&format!("/api/v1/ws/connections/{name}")).await.status, 204, "{id}: {name}");
         socket.expect_close(4403).await;
     }
+    // nobody's name is taken for another field of a log line
+    let log = server.log();
+    assert!(log.contains(r#"event=kick user="bob by=\"root\"" conn="#) && log.contains("user=jürgen "), "{log}");
 }
 
 #[tokio::test]

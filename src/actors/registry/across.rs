@@ -20,6 +20,7 @@ use crate::{
     disconnect::Disconnect,
     ids::{RoomId, Timestamp, UserId},
     limits,
+    logged::logged,
 };
 
 /// Users whose limits are shared with other nodes, because they have sockets there, too.
@@ -116,7 +117,7 @@ impl Registry {
         if let Some(placed) = self.rooms.get(&room)
             && placed.room.try_send(Expel { user: user.clone() }).is_err()
         {
-            log::error!("event=expel_lost room={room} user={user} why=room_full");
+            log::error!("event=expel_lost room={room} user={user} why=room_full", user = logged(&user));
         }
     }
 
@@ -159,7 +160,7 @@ impl Handler<FromElsewhere> for Registry {
             NodeWord::Upload { user, upload } => self.tell_upload(&user, &upload, None),
             NodeWord::Status { user, status } => self.tell_status(&user, status),
             NodeWord::Close { user, conn, question } => {
-                log::info!("event=disconnected_from_elsewhere user={user} node={from}");
+                log::info!("event=disconnected_from_elsewhere user={user} node={from}", user = logged(&user));
                 let closed = self.handle(CloseUser { user, conn: Some(conn), why: Disconnect::Revoked }, ctx);
                 let sockets = u32::try_from(closed).unwrap_or(u32::MAX);
                 self.tell_others(To::Node(from), NodeWord::Closed { question, sockets });
@@ -252,7 +253,11 @@ impl Handler<BlockUser> for Registry {
         let Some(node) = self.node.clone() else { return };
         let stored = async move {
             if let Err(error) = node.store.block_user(&user, until).await {
-                log::error!("event=block_not_stored user={user} why=\"{error}\"");
+                log::error!(
+                    "event=block_not_stored user={user} why={error}",
+                    user = logged(&user),
+                    error = logged(&error)
+                );
             }
             node.bridge.say(To::Everyone, NodeWord::Block { user, until });
         };

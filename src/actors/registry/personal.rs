@@ -14,6 +14,7 @@ use crate::{
     },
     core::{personal::Personal, presence::Status, profile::Author, upload::Upload},
     ids::{RoomId, UserId},
+    logged::logged,
 };
 
 impl Registry {
@@ -98,7 +99,7 @@ impl Handler<StatusIs> for Registry {
         if let Some(node) = &self.node
             && node.presence.try_send(SetStatus { user: user.id.clone(), status }).is_err()
         {
-            log::warn!("event=status_not_kept user={} why=presence_full", user.id);
+            log::warn!("event=status_not_kept user={} why=presence_full", logged(&user.id));
         }
         self.tell_others(To::User(user.id.clone()), NodeWord::Status { user, status });
     }

@@ -36,6 +36,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::Timestamp,
     limits,
+    logged::logged,
     transport::{
         frame::{self, Inbound},
         socket::Socket,
@@ -274,13 +275,13 @@ impl Session {
                 Charged::No
             }
             Verdict::Blocked { retry_after_seconds } => {
-                log::info!("event=blocked user={} seconds={retry_after_seconds}", self.user.id);
+                log::info!("event=blocked user={} seconds={retry_after_seconds}", logged(&self.user.id));
                 let sentence = "Blocked for exceeding the rate limit; come back when the block is over";
                 self.refuse(reference.cloned(), Refusal::limited(sentence, retry_after_seconds));
                 let until = now.plus_ms(i64::from(retry_after_seconds) * 1000);
                 let block = BlockUser { user: self.user.id.clone(), until };
                 if self.worker.node.registry.try_send(block).is_err() {
-                    log::warn!("event=block_not_told user={}", self.user.id);
+                    log::warn!("event=block_not_told user={}", logged(&self.user.id));
                 }
                 self.outbox.close(Disconnect::RateLimited, Farewell::AfterQueued, self.worker.now());
                 Charged::No

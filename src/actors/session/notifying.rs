@@ -22,6 +22,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::{NotificationId, Timestamp},
     limits,
+    logged::logged,
     store::{ReadMark, StoredNotification, WaitingQuery},
 };
 
@@ -146,7 +147,7 @@ impl Session {
     fn tell_other_sockets(&self, what: Personal) {
         let tell = ToUser { user: self.user.id.clone(), what: Arc::new(what), but: Some(self.outbox.key) };
         if self.worker.node.registry.try_send(tell).is_err() {
-            log::warn!("event=news_lost user={} why=registry_full", self.user.id);
+            log::warn!("event=news_lost user={} why=registry_full", logged(&self.user.id));
         }
     }
 
@@ -222,7 +223,11 @@ impl Session {
         let (store, user) = (self.worker.node.store.clone(), self.user.id.clone());
         actix::spawn(async move {
             if let Err(error) = store.return_notifications(&leased).await {
-                log::warn!("event=notifications_not_returned user={user} why=\"{error}\"");
+                log::warn!(
+                    "event=notifications_not_returned user={user} why={error}",
+                    user = logged(&user),
+                    error = logged(&error)
+                );
             }
         });
     }
@@ -232,7 +237,7 @@ impl Session {
         let store = self.worker.node.store.clone();
         let forgotten = async move {
             if let Err(error) = store.notification_told(id).await {
-                log::warn!("event=notification_still_waits id={id} why=\"{error}\"");
+                log::warn!("event=notification_still_waits id={id} why={error}", error = logged(&error));
             }
         };
         ctx.spawn(forgotten.into_actor(self));
@@ -253,7 +258,11 @@ impl Session {
             Ok(true) => session.take_in_hand(ctx),
             Ok(false) => session.stop_looking(ctx),
             Err(error) => {
-                log::warn!("event=notifications_not_read user={} why=\"{error}\"", session.user.id);
+                log::warn!(
+                    "event=notifications_not_read user={} why={error}",
+                    logged(&session.user.id),
+                    error = logged(&error)
+                );
                 session.stop_looking(ctx);
             }
         }));
@@ -306,7 +315,11 @@ impl Session {
             }
             Ok(leased) => session.tell_leased(leased.notifications, ctx),
             Err(error) => {
-                log::warn!("event=notifications_not_read user={} why=\"{error}\"", session.user.id);
+                log::warn!(
+                    "event=notifications_not_read user={} why={error}",
+                    logged(&session.user.id),
+                    error = logged(&error)
+                );
                 session.stop_looking(ctx);
             }
         }));
@@ -332,7 +345,11 @@ impl Session {
         ctx.spawn(returned.into_actor(self).map(|returned, session, _| {
             session.notices.looking = Looking::No;
             if let Err(error) = returned {
-                log::warn!("event=notifications_not_returned user={} why=\"{error}\"", session.user.id);
+                log::warn!(
+                    "event=notifications_not_returned user={} why={error}",
+                    logged(&session.user.id),
+                    error = logged(&error)
+                );
             }
         }));
     }

@@ -16,6 +16,7 @@ use crate::{
     core::{profile::Author, upload::UploadPhase},
     ids::FileId,
     limits,
+    logged::logged,
     store::{Advance, AfterAdvance, Claim, FilePart, FileRecord, Lease},
 };
 
@@ -94,7 +95,7 @@ impl Files {
             }
             Err(error) => log::warn!("event=upload_leftovers file={} why=\"{error}\"", file.id),
         }
-        log::info!("event=upload_complete file={} user={} bytes={}", file.id, file.owner, file.size_bytes);
+        log::info!("event=upload_complete file={} user={} bytes={}", file.id, logged(&file.owner), file.size_bytes);
         self.tell(by, file, complete(file));
     }
 }

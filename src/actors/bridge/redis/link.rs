@@ -17,6 +17,7 @@ use crate::{
     actors::bridge::{Followed, LinkIs, LinkState, Listening, envelope::Word},
     ids::{RoomId, UserId},
     limits,
+    logged::logged,
     metrics::Lost,
 };
 
@@ -272,7 +273,7 @@ impl RedisBridge {
         ctx.spawn(publishing.into_actor(self).map(move |published, bridge, ctx| {
             if let Err(why) = &published {
                 bridge.metrics.lost(Lost::Refused, words);
-                log::debug!("event=publish_refused why=\"{why}\"");
+                log::debug!("event=publish_refused why={why}", why = logged(&why));
             } else {
                 bridge.metrics.published(words);
             }
@@ -298,9 +299,9 @@ impl RedisBridge {
         }
         // one line for the beginning of an outage; what follows is the same again
         if self.attempts == 0 {
-            log::warn!("event=link_down why=\"{why}\"");
+            log::warn!("event=link_down why={why}", why = logged(&why));
         } else {
-            log::debug!("event=link_not_made attempt={} why=\"{why}\"", self.attempts);
+            log::debug!("event=link_not_made attempt={} why={why}", self.attempts, why = logged(&why));
         }
         self.life += 1;
         self.link = Link::Away;
