@@ -70,6 +70,7 @@ impl UserQuota {
     pub fn come(&self, now: Timestamp) {
         let mut purse = self.purse();
         (purse.came_at, purse.since_coming, purse.untold) = (now, 0, AskedFor::default());
+        purse.heard_early = 0;
     }
 
     /// Whether the user is on other nodes, too.
@@ -110,7 +111,7 @@ impl UserQuota {
             Shared::Yes => u32::MAX,
         };
         let account = purse.rate.account(now)?;
-        Some(UsedUp { user: user.clone(), account, heard })
+        Some(UsedUp { user: user.clone(), account, own: purse.since_coming, heard })
     }
 
     /// Takes over what another node knows, where that is more. If the user has just come here, it does not know all that
@@ -121,6 +122,10 @@ impl UserQuota {
         let just_came = (0..=limits::COMING_KNOWN_WITHIN.as_millis() as i64).contains(&since_ms);
         let unknown = if just_came { purse.since_coming.saturating_sub(used.heard) } else { 0 };
         purse.rate.adopt(&used.account, unknown, now);
+        if purse.shared == Shared::No {
+            // the user came to both nodes at once, and this one has yet to tell the other what it knows
+            purse.heard_early = purse.heard_early.max(used.own);
+        }
     }
 
     // ---- blocks ----
@@ -162,5 +167,70 @@ impl Purse {
     fn take_untold(&mut self) -> Option<AskedFor> {
         let untold = std::mem::take(&mut self.untold);
         (untold != AskedFor::default()).then_some(untold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: RateLimits = RateLimits {
+        requests_per_minute: 60,
+        requests_per_hour: 1_000,
+        ephemeral_per_second: 60,
+        edits_per_second: 120,
+        block_ms: 0,
+    };
+
+    fn ask(quota: &UserQuota, now: Timestamp, times: usize) {
+        (0..times).for_each(|_| assert_eq!(quota.charge(Charge::Request, &LIMITS, now), Verdict::Allowed));
+    }
+
+    fn minute(quota: &UserQuota, now: Timestamp) -> u32 {
+        quota.reckoning(now).minute
+    }
+
+    /// Whichever word comes first, each request counts once on both nodes.
+    #[test]
+    fn nodes_that_a_user_comes_to_at_once_count_everything_once() {
+        let (now, user) = (Timestamp::from_unix_seconds(1_700_000_000), UserId::new("ann").unwrap());
+        let both = || {
+            let (one, two) = (UserQuota::new(now), UserQuota::new(now));
+            ask(&one, now, 10);
+            ask(&two, now, 7);
+            (one, two)
+        };
+        // both tell before either has heard
+        let (one, two) = both();
+        let (of_one, of_two) = (one.tell_all(&user, now).unwrap(), two.tell_all(&user, now).unwrap());
+        two.adopt(&of_one, now);
+        one.adopt(&of_two, now);
+        assert_eq!((minute(&one, now), minute(&two, now)), (17, 17));
+        // one tells when it has adopted the other's view
+        let (one, two) = both();
+        one.adopt(&two.tell_all(&user, now).unwrap(), now);
+        two.adopt(&one.tell_all(&user, now).unwrap(), now);
+        assert_eq!((minute(&one, now), minute(&two, now)), (17, 17));
+        // two knows earlier that it shares, and some of its words are on their way
+        let (one, two) = both();
+        two.share(Shared::Yes);
+        one.charge_elsewhere(two.take_untold().unwrap(), now);
+        ask(&two, now, 3);
+        let late = two.take_untold().unwrap();
+        two.adopt(&one.tell_all(&user, now).unwrap(), now);
+        one.share(Shared::Yes);
+        one.charge_elsewhere(late, now);
+        assert_eq!((minute(&one, now), minute(&two, now)), (20, 20));
+    }
+
+    #[test]
+    fn what_presses_is_told_from_half_of_the_limit_on() {
+        let (now, quota) = (Timestamp::from_unix_seconds(1_700_000_000), UserQuota::new(Timestamp::default()));
+        ask(&quota, now, 30);
+        assert_eq!(quota.take_pressing(&LIMITS), None, "nobody else has to know");
+        quota.share(Shared::Yes);
+        assert_eq!(quota.take_pressing(&LIMITS), Some(AskedFor { requests: 30, refusals: 0 }));
+        assert_eq!(quota.take_pressing(&LIMITS), None);
+        assert_eq!(quota.take_untold(), None);
     }
 }

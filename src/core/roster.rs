@@ -110,6 +110,9 @@ pub struct UsedUp {
     /// How much.
     #[serde(flatten)]
     pub account: Account,
+    /// Requests in it that were let through on the saying node since the user came there.
+    #[serde(default)]
+    pub own: u32,
     /// Requests in it of which the saying node has heard since the user came to the hearing one.
     #[serde(default)]
     pub heard: u32,

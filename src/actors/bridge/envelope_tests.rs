@@ -212,12 +212,12 @@ fn roster() -> BoxedStrategy<RosterWord> {
         (any::<(u64, u32, u32)>(), sockets(), statuses).prop_map(|((version, piece, pieces), sockets, statuses)| {
             RosterWord::Part { version, piece, pieces, sockets, statuses }
         }),
-        (user(), any::<[u16; 9]>(), any::<[(u32, u16); 3]>(), any::<[u32; 3]>()).prop_map(
-            |(user, slots, ages, [refusals, refusals_left_ms, heard])| {
+        (user(), any::<[u16; 9]>(), any::<[(u32, u16); 3]>(), any::<[u32; 4]>()).prop_map(
+            |(user, slots, ages, [refusals, refusals_left_ms, own, heard])| {
                 let [minute, hour] = [slots.to_vec(), slots.to_vec()];
                 let [minute_ages, hour_ages] = [ages.to_vec(), Vec::new()];
                 let account = Account { minute, hour, minute_ages, hour_ages, refusals, refusals_left_ms };
-                RosterWord::Used { users: vec![UsedUp { user, account, heard }] }
+                RosterWord::Used { users: vec![UsedUp { user, account, own, heard }] }
             }
         ),
         any::<u64>().prop_map(|question| RosterWord::AskRooms { question }),
