@@ -36,6 +36,7 @@ use crate::{
     http::{self, Site},
     ids::NodeId,
     limits,
+    logged::logged,
     metrics::Metrics,
     services::{self, files::BadBucket},
     store::{Store, StoreError, StoreOptions},
@@ -107,7 +108,7 @@ pub async fn start_among(
     link: impl FnOnce(&Config, NodeId, &Arc<Metrics>) -> BridgeLink,
 ) -> Result<Arc<Node>, RunError> {
     for warning in config.warnings() {
-        log::warn!("event=config {warning}");
+        log::warn!("event=config why={}", logged(warning));
     }
     let url = config.storage.database.as_str();
     let applied = Store::migrate(url).await?;

@@ -18,6 +18,7 @@ pub mod error;
 pub mod http;
 pub mod ids;
 pub mod limits;
+pub mod logged;
 pub mod metrics;
 pub mod services;
 pub mod store;

@@ -324,10 +324,10 @@ pub const ROSTER_PIECES_MAX: u32 = 4_096;
 pub const ROSTER_EARLY_DIFFS_MAX: usize = 256;
 /// How often nodes tell each other what users with sockets on several of them asked for.
 pub const SPENT_GATHER: Duration = Duration::from_millis(50);
+/// For so long after a user came to a node, other nodes may not have heard of what was asked for there.
+pub const COMING_KNOWN_WITHIN: Duration = Duration::from_secs(1);
 /// How long an administrator's question waits for other nodes.
 pub const GATHER_WAIT: Duration = Duration::from_secs(1);
-/// How long its answer counts.
-pub const GATHER_FRESH: Duration = Duration::from_secs(1);
 /// Questions of administrators that wait at once.
 pub const GATHERS_WAITING_MAX: usize = 64;
 /// Rooms that a node names to another one, and rooms listed in an answer.

@@ -20,6 +20,7 @@ use convene::{
     core::profile::Role,
     dialects, http,
     ids::UserId,
+    logged::one_line,
     store::{Store, TokenUser},
 };
 
@@ -128,7 +129,7 @@ fn start_log(filter: &str) {
         .parse_filters(filter)
         .format(|out, record| {
             let level = record.level().as_str().to_ascii_lowercase();
-            writeln!(out, "ts={} level={level} target={} {}", Clock.now(), record.target(), record.args())
+            writeln!(out, "ts={} level={level} target={} {}", Clock.now(), record.target(), one_line(record.args()))
         })
         .init();
 }

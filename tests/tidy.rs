@@ -15,7 +15,7 @@ const EXCEPTION: &str = "// tidy: ";
 const TEST_ONLY: &str = "#[cfg(test)]";
 
 /// What every room may use: the shared vocabulary.
-const VOCABULARY: [&str; 4] = ["ids", "error", "disconnect", "limits"];
+const VOCABULARY: [&str; 5] = ["ids", "error", "disconnect", "limits", "logged"];
 
 /// A room of the house: its folder under `src/`, the modules of this crate (or single submodules, `a::b`) that it may
 /// use beside the vocabulary, and what must not be named in it at all.

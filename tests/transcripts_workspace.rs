@@ -314,7 +314,7 @@ fn told_to_one() -> Vec<(&'static str, Told)> {
     let (first, second) =
         (conflict(cell("A1", "\"Hello World\"", None, 4)), conflict(cell("A2", "7", Some("=3+4"), 9)));
     let owner = "Only the room's owner and administrators may do this; ask one of them";
-    let limited = "Rate limit exceeded: too many requests per minute; wait before the next one";
+    let limited = "Rate limit exceeded: too many requests per minute";
     let expires_at = Timestamp::from_unix_seconds(1_761_570_000);
     vec![
         ("pong", Told::One(Reply::Pong { reference: None, at: NOON })),

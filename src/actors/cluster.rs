@@ -26,6 +26,7 @@ use crate::{
     },
     ids::NodeId,
     limits,
+    logged::logged,
 };
 
 /// The actor. One per node.
@@ -78,6 +79,7 @@ impl Cluster {
                 self.reckonings.without(gone);
                 self.tell_news(PeerNews::Gone(gone));
             }
+            self.settle_survey(ctx);
             self.beat();
             self.count(ctx);
         }
@@ -153,7 +155,7 @@ impl Cluster {
         match self.peers.hear(from, beat) {
             Hearing::Known => {}
             Hearing::New => {
-                log::info!("event=peer_up node={from} name={name}");
+                log::info!("event=peer_up node={from} name={name}", name = logged(&name));
                 self.tell_news(PeerNews::Up(from));
                 // so that it knows of us as soon
                 self.beat();
@@ -184,6 +186,7 @@ impl Cluster {
             RosterWord::AskRooms { question } => self.tell_rooms(from, question, ctx),
             RosterWord::Rooms { question, piece: _, pieces, rooms } => {
                 self.surveys.hear(from, question, pieces, rooms);
+                self.settle_survey(ctx);
             }
         }
     }
@@ -202,7 +205,12 @@ impl Handler<Join> for Cluster {
 
     fn handle(&mut self, message: Join, ctx: &mut Self::Context) {
         let node = message.0;
-        let enlist = Enlist { node: node.id, heard: ctx.address().recipient(), link: ctx.address().recipient() };
+        let enlist = Enlist {
+            node: node.id,
+            heard: ctx.address().recipient(),
+            link: ctx.address().recipient(),
+            followed: node.registry.clone().recipient(),
+        };
         if node.bridge.enlist.try_send(enlist).is_err() {
             log::error!("event=not_enlisted node={}", node.id);
         }

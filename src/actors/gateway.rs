@@ -6,8 +6,8 @@ use super::{
     fanout::{Audience, Broadcast},
     messages::{
         Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KeepOnly,
-        KnownNodes, LiftBlock, LimitsOf, Notify, Revoke, SocketsOf, Statistics, SurveyRooms, TellUpload, ToUser,
-        WhoIsOnline,
+        KnownNodes, LiftBlock, LimitsOf, Notify, Revoke, SocketsElsewhere, SocketsOf, Statistics, SurveyRooms,
+        TellUpload, ToUser, WhoIsOnline,
     },
     node::{Node, StopCall, parse_connection_name},
 };
@@ -171,8 +171,10 @@ impl Gateway {
         }
     }
 
-    /// All nodes, this one first.
+    /// All nodes, this one first. Sockets elsewhere are counted from what is told of each of them at once; a beat, which
+    /// comes once a second, counts them only for a node of which no more is known.
     pub async fn nodes(&self) -> Vec<NodeReport> {
+        let sockets = self.node.presence.send(SocketsElsewhere).timeout(ASK_TIMEOUT).await.unwrap_or_default();
         let known = self.node.cluster.send(KnownNodes).timeout(ASK_TIMEOUT).await.unwrap_or_default();
         let own = NodeReport {
             id: self.node.id,
@@ -187,7 +189,11 @@ impl Gateway {
             id,
             name: peer.beat.name,
             statistics: Statistics {
-                connections: peer.beat.connections,
+                // one that leaves keeps its users' places, and has fewer sockets than these
+                connections: match peer.beat.leaving_ms {
+                    None => sockets.get(&id).copied().unwrap_or(peer.beat.connections),
+                    Some(_) => peer.beat.connections,
+                },
                 rooms: peer.beat.rooms,
                 users: peer.beat.users,
             },
@@ -204,9 +210,9 @@ impl Gateway {
         self.node.presence.send(CountOnline).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
-    /// The rooms with users in them on all nodes that answer in time.
-    pub async fn rooms(&self) -> Arc<Vec<RoomInUse>> {
-        self.node.cluster.send(SurveyRooms).timeout(ASK_TIMEOUT).await.unwrap_or_default()
+    /// The rooms with users in them on all nodes that answer in time. None if too many ask at once.
+    pub async fn rooms(&self) -> Option<Arc<Vec<RoomInUse>>> {
+        self.node.cluster.send(SurveyRooms).timeout(ASK_TIMEOUT).await.ok().flatten()
     }
 
     /// Does what SIGTERM does.

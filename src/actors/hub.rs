@@ -27,6 +27,7 @@ use crate::{
     disconnect::Disconnect,
     ids::RoomId,
     limits,
+    logged::logged,
 };
 
 /// The actor. One per worker.
@@ -363,7 +364,7 @@ impl Hub {
                 log::info!(
                     "event=socket_cut conn={:?} user={} was={was:?} owed_bytes={}",
                     outbox.key,
-                    outbox.user,
+                    logged(&outbox.user),
                     outbox.owed_bytes()
                 );
                 continue;

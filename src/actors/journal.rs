@@ -20,6 +20,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::RoomId,
     limits,
+    logged::logged,
     metrics::Metrics,
     store::{Append, Appended, Attempt, NotAppended, Store, StoreError},
 };
@@ -162,7 +163,7 @@ async fn store_group(
         match error {
             StoreError::Unavailable(why) => {
                 if oldest.elapsed() >= limits::STORE_PATIENCE {
-                    log::warn!("event=appends_refused count={} why=\"{why}\"", appends.len());
+                    log::warn!("event=appends_refused count={} why={why}", appends.len(), why = logged(&why));
                     return appends.iter().map(|_| Err(NotStored::Refused(Refusal::unanswered()))).collect();
                 }
                 attempt = Attempt::Again;
@@ -170,7 +171,7 @@ async fn store_group(
             }
             error if appends.len() == 1 => return vec![Err(NotStored::Refused(refusal(&error)))],
             error => {
-                log::warn!("event=group_split count={} why=\"{error}\"", appends.len());
+                log::warn!("event=group_split count={} why={error}", appends.len(), error = logged(&error));
                 return store_one_by_one(store, metrics, appends).await;
             }
         }
@@ -214,7 +215,7 @@ fn refusal(error: &StoreError) -> Refusal {
         StoreError::Unavailable(_) => Refusal::unanswered(),
         StoreError::Missing => Refusal::new(ErrorCode::RoomNotFound, "This room does not exist any more"),
         StoreError::Taken(_) | StoreError::Fault(_) => {
-            log::error!("event=append_failed why=\"{error}\"");
+            log::error!("event=append_failed why={error}", error = logged(&error));
             Refusal::internal()
         }
     }

@@ -1,6 +1,7 @@
 //! What every thread of a node shares and nothing changes: addresses, keys, the store, settings. Built once by `app`
 //! and passed in; there is no global.
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use std::{
     sync::{
         Arc, OnceLock,
@@ -201,16 +202,23 @@ pub struct ConnectionName {
     pub conn: ConnKey,
 }
 
+/// What is percent-encoded of a user id in a connection's name, beside what is not ASCII: what headers, paths and log
+/// lines do not hold as it is.
+const NOT_IN_NAMES: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b'<').add(b'>').add(b'?').add(b'\\');
+
 /// A connection's name towards clients and administrators: `ws_<user_id>_<unix seconds>_<suffix>`, where the suffix
 /// says which connection of which worker of which node it is.
 pub fn connection_name(user: &UserId, at: Timestamp, node: NodeId, conn: ConnKey) -> Arc<str> {
+    let user = utf8_percent_encode(user.as_str(), NOT_IN_NAMES);
     format!("ws_{user}_{}_{node}-{:x}-{:x}", at.unix_seconds(), conn.worker, conn.generation).into()
 }
 
-/// Reads a name made by [`connection_name`].
+/// Reads a name made by [`connection_name`], also if it was decoded on its way, as in a path.
 pub fn parse_connection_name(name: &str) -> Option<ConnectionName> {
     let (head, suffix) = name.strip_prefix("ws_")?.rsplit_once('_')?;
     let (user, _) = head.rsplit_once('_')?;
+    let user = percent_decode_str(user).decode_utf8().ok()?;
     let mut parts = suffix.splitn(3, '-');
     let node = parts.next()?.parse().ok()?;
     let worker = u16::from_str_radix(parts.next()?, 16).ok()?;
@@ -230,5 +238,11 @@ mod tests {
         assert_eq!(&*name, "ws_a_user_7_1642161000_00000000000000ab-3-fff0");
         assert_eq!(parse_connection_name(&name), Some(ConnectionName { user, node, conn }));
         assert_eq!(parse_connection_name("ws_user_123_1642161000"), None);
+        let user = UserId::new("jürgen \"o\"/7").unwrap();
+        let name = connection_name(&user, Timestamp::from_unix_seconds(1_642_161_000), node, conn);
+        assert_eq!(&*name, "ws_j%C3%BCrgen%20%22o%22%2F7_1642161000_00000000000000ab-3-fff0");
+        for name in [&*name, &percent_decode_str(&name).decode_utf8().unwrap()] {
+            assert_eq!(parse_connection_name(name), Some(ConnectionName { user: user.clone(), node, conn }));
+        }
     }
 }

@@ -71,7 +71,13 @@ pub struct Outbox {
     reason: Cell<Option<Disconnect>>,
     /// Ephemeral frames dropped since the sweep last asked.
     dropped: Cell<u32>,
+    /// Bytes written that had to wait.
+    written_bytes: Cell<u64>,
 }
+
+/// A place in what an outbox has yet to write, behind all that was said before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark(u64);
 
 impl Outbox {
     /// An open outbox. `now`: the worker's second.
@@ -95,6 +101,7 @@ impl Outbox {
             hung_up: Cell::new(false),
             reason: Cell::new(None),
             dropped: Cell::new(0),
+            written_bytes: Cell::new(0),
         }
     }
 
@@ -241,6 +248,7 @@ impl Outbox {
             match written {
                 Ok(n) => {
                     backlog.written(n);
+                    self.written_bytes.set(self.written_bytes.get() + n as u64);
                     if self.state.get() == State::Open {
                         self.cut_at.set(now + STALL_SECONDS_MAX);
                     }
@@ -334,6 +342,17 @@ impl Outbox {
     /// Bytes that wait for the socket.
     pub fn owed_bytes(&self) -> usize {
         self.backlog.borrow().as_ref().map_or(0, |b| b.len_bytes())
+    }
+
+    /// Where what was said last ends; none as long as it waits for the room's first word.
+    pub fn mark(&self) -> Option<Mark> {
+        let is_early = self.early.borrow().as_ref().is_some_and(|early| !early.is_empty());
+        (!is_early).then(|| Mark(self.written_bytes.get() + self.owed_bytes() as u64))
+    }
+
+    /// Whether all up to there was written. Frames that were dropped meanwhile make it late, never early.
+    pub fn has_written(&self, mark: Mark) -> bool {
+        self.is_open() && (self.backlog.borrow().is_none() || self.written_bytes.get() >= mark.0)
     }
 
     /// Nothing more can be sent; the session's task is woken to end.

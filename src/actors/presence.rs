@@ -11,8 +11,8 @@ use super::{
     bridge::{NodeWord, Reach, To},
     messages::{
         CameElsewhere, CloseUser, CountOnline, EveryoneOnline, KeepPlaces, PeerNews, PeerStands, RosterHeard,
-        RosterVersion, SetStatus, Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsOf, StatusOf,
-        WhoIsOnline,
+        RosterVersion, SetStatus, Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsElsewhere, SocketsOf,
+        StatusOf, WhoIsOnline,
     },
     node::{Clock, Node},
     outbox::ConnKey,
@@ -25,6 +25,7 @@ use crate::{
     disconnect::Disconnect,
     ids::{NodeId, UserId},
     limits,
+    logged::logged,
 };
 
 /// The actor. One per node.
@@ -82,8 +83,8 @@ impl PresenceTracker {
     fn tell(&mut self, changes: impl IntoIterator<Item = PresenceChange>, ctx: &mut Context<Self>) {
         for change in changes {
             match change {
-                PresenceChange::Online(user) => log::debug!("event=online user={user}"),
-                PresenceChange::Offline(user) => log::debug!("event=offline user={user}"),
+                PresenceChange::Online(user) => log::debug!("event=online user={user}", user = logged(&user)),
+                PresenceChange::Offline(user) => log::debug!("event=offline user={user}", user = logged(&user)),
             }
         }
         // graces are all of one length, so a timer that is set is never too late
@@ -179,7 +180,10 @@ impl PresenceTracker {
                 let conn = ConnKey { worker: socket.worker, generation: socket.generation };
                 let close = CloseUser { user: user.clone(), conn: Some(conn), why: Disconnect::TooManyConnections };
                 if node.registry.try_send(close).is_err() {
-                    log::warn!("event=excess_not_closed user={user} conn={conn:?} why=registry_full");
+                    log::warn!(
+                        "event=excess_not_closed user={user} conn={conn:?} why=registry_full",
+                        user = logged(&user)
+                    );
                 }
             }
         }
@@ -192,7 +196,7 @@ impl PresenceTracker {
         if let Some(shared) = changed
             && node.registry.try_send(SharedWithOthers { user: user.clone(), shared }).is_err()
         {
-            log::warn!("event=limits_not_shared user={user} why=registry_full");
+            log::warn!("event=limits_not_shared user={user} why=registry_full", user = logged(&user));
         }
     }
 }
@@ -327,6 +331,14 @@ impl Handler<SocketsOf> for PresenceTracker {
 
     fn handle(&mut self, SocketsOf(user): SocketsOf, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.core.sockets_of(&user).to_vec())
+    }
+}
+
+impl Handler<SocketsElsewhere> for PresenceTracker {
+    type Result = MessageResult<SocketsElsewhere>;
+
+    fn handle(&mut self, _: SocketsElsewhere, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.others.sockets().map(|(node, sockets)| (node, sockets as u64)).collect())
     }
 }
 

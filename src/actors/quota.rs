@@ -5,12 +5,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
+    actors::messages::Shared,
     core::{
         command::Charge,
-        rate::{RateLimits, Reckoning, UserRate, Verdict},
+        rate::{AskedFor, RateLimits, Reckoning, UserRate, Verdict},
         roster::UsedUp,
     },
     ids::{Timestamp, UserId},
+    limits,
 };
 
 /// The buckets of one user.
@@ -20,46 +22,113 @@ pub struct UserQuota(Mutex<Purse>);
 #[derive(Debug)]
 struct Purse {
     rate: UserRate,
-    /// Requests let through since other nodes were last told.
-    untold: u32,
+    /// What was asked for here since other nodes were last told.
+    untold: AskedFor,
+    /// Whether the user is known to be on other nodes, too.
+    shared: Shared,
+    /// When the user came to this node, and the requests let through since.
+    came_at: Timestamp,
+    since_coming: u32,
+    /// Requests heard of from nodes on which the user is not known to be yet.
+    heard_early: u32,
 }
 
 impl UserQuota {
     /// Full buckets.
     pub fn new(now: Timestamp) -> UserQuota {
-        UserQuota(Mutex::new(Purse { rate: UserRate::new(now), untold: 0 }))
+        UserQuota(Mutex::new(Purse {
+            rate: UserRate::new(now),
+            untold: AskedFor::default(),
+            shared: Shared::No,
+            came_at: now,
+            since_coming: 0,
+            heard_early: 0,
+        }))
     }
 
     /// Counts one message.
     pub fn charge(&self, charge: Charge, limits: &RateLimits, now: Timestamp) -> Verdict {
         let mut purse = self.purse();
         let verdict = purse.rate.charge(charge, limits, now);
-        if charge == Charge::Request && verdict == Verdict::Allowed {
-            purse.untold = purse.untold.saturating_add(1);
+        if charge != Charge::Request {
+            return verdict;
+        }
+        match verdict {
+            Verdict::Allowed => {
+                purse.untold.requests = purse.untold.requests.saturating_add(1);
+                purse.since_coming = purse.since_coming.saturating_add(1);
+            }
+            Verdict::Refused { .. } => purse.untold.refusals = purse.untold.refusals.saturating_add(1),
+            Verdict::Dropped | Verdict::Blocked { .. } => {}
         }
         verdict
     }
 
-    /// Requests let through here since this was last asked.
-    pub fn take_untold(&self) -> u32 {
-        std::mem::take(&mut self.purse().untold)
+    // ---- shared with other nodes ----
+
+    /// The user's first socket on this node is about to open: what was asked for here before was told, or is forgotten.
+    pub fn come(&self, now: Timestamp) {
+        let mut purse = self.purse();
+        (purse.came_at, purse.since_coming, purse.untold) = (now, 0, AskedFor::default());
+        purse.heard_early = 0;
     }
 
-    /// Counts requests that another node has let through.
-    pub fn charge_elsewhere(&self, requests: u32, now: Timestamp) {
-        self.purse().rate.charge_elsewhere(requests, now);
+    /// Whether the user is on other nodes, too.
+    pub fn share(&self, shared: Shared) {
+        self.purse().shared = shared;
     }
 
-    /// What is used up, for a node that the user came to; none if nothing is.
-    pub fn used(&self, user: &UserId, now: Timestamp) -> Option<UsedUp> {
-        let (minute, hour) = self.purse().rate.used(now)?;
-        Some(UsedUp { user: user.clone(), minute: minute.to_vec(), hour: hour.to_vec() })
+    /// What was asked for here since other nodes were last told.
+    pub fn take_untold(&self) -> Option<AskedFor> {
+        self.purse().take_untold()
     }
 
-    /// Takes over what another node knows, where that is more.
+    /// The same, if it should not wait: so much is used up that another node could let more through than is left.
+    pub fn take_pressing(&self, limits: &RateLimits) -> Option<AskedFor> {
+        let mut purse = self.purse();
+        let is_pressing = purse.shared == Shared::Yes && purse.rate.is_half_used(limits);
+        if is_pressing { purse.take_untold() } else { None }
+    }
+
+    /// Counts what was asked for on another node.
+    pub fn charge_elsewhere(&self, asked_for: AskedFor, now: Timestamp) {
+        let mut purse = self.purse();
+        if purse.shared == Shared::No {
+            purse.heard_early = purse.heard_early.saturating_add(asked_for.requests);
+        }
+        purse.rate.charge_elsewhere(asked_for, now);
+    }
+
+    /// What is used up, for a node that the user came to; none if nothing is. It has heard of everything then.
+    pub fn tell_all(&self, user: &UserId, now: Timestamp) -> Option<UsedUp> {
+        let mut purse = self.purse();
+        let heard = match purse.shared {
+            Shared::No => {
+                purse.untold = AskedFor::default();
+                std::mem::take(&mut purse.heard_early)
+            }
+            // from which node what was heard is not known: better a few requests too many than one refused too early
+            Shared::Yes => u32::MAX,
+        };
+        let account = purse.rate.account(now)?;
+        Some(UsedUp { user: user.clone(), account, own: purse.since_coming, heard })
+    }
+
+    /// Takes over what another node knows, where that is more. If the user has just come here, it does not know all that
+    /// was asked for here since.
     pub fn adopt(&self, used: &UsedUp, now: Timestamp) {
-        self.purse().rate.adopt(&used.minute, &used.hour, now);
+        let mut purse = self.purse();
+        let since_ms = now.unix_ms.saturating_sub(purse.came_at.unix_ms);
+        let just_came = (0..=limits::COMING_KNOWN_WITHIN.as_millis() as i64).contains(&since_ms);
+        let unknown = if just_came { purse.since_coming.saturating_sub(used.heard) } else { 0 };
+        purse.rate.adopt(&used.account, unknown, now);
+        if purse.shared == Shared::No {
+            // the user came to both nodes at once, and this one has yet to tell the other what it knows
+            purse.heard_early = purse.heard_early.max(used.own);
+        }
     }
+
+    // ---- blocks ----
 
     /// Blocks the user until that moment.
     pub fn block_until(&self, until: Timestamp, now: Timestamp) {
@@ -68,7 +137,9 @@ impl UserQuota {
 
     /// Ends a block.
     pub fn lift(&self) {
-        self.purse().rate.lift();
+        let mut purse = self.purse();
+        purse.untold.refusals = 0;
+        purse.rate.lift();
     }
 
     /// Where the user stands.
@@ -89,5 +160,77 @@ impl UserQuota {
     /// The core is plain data: a panic elsewhere can't leave it half changed.
     fn purse(&self) -> MutexGuard<'_, Purse> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Purse {
+    fn take_untold(&mut self) -> Option<AskedFor> {
+        let untold = std::mem::take(&mut self.untold);
+        (untold != AskedFor::default()).then_some(untold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: RateLimits = RateLimits {
+        requests_per_minute: 60,
+        requests_per_hour: 1_000,
+        ephemeral_per_second: 60,
+        edits_per_second: 120,
+        block_ms: 0,
+    };
+
+    fn ask(quota: &UserQuota, now: Timestamp, times: usize) {
+        (0..times).for_each(|_| assert_eq!(quota.charge(Charge::Request, &LIMITS, now), Verdict::Allowed));
+    }
+
+    fn minute(quota: &UserQuota, now: Timestamp) -> u32 {
+        quota.reckoning(now).minute
+    }
+
+    /// Whichever word comes first, each request counts once on both nodes.
+    #[test]
+    fn nodes_that_a_user_comes_to_at_once_count_everything_once() {
+        let (now, user) = (Timestamp::from_unix_seconds(1_700_000_000), UserId::new("ann").unwrap());
+        let both = || {
+            let (one, two) = (UserQuota::new(now), UserQuota::new(now));
+            ask(&one, now, 10);
+            ask(&two, now, 7);
+            (one, two)
+        };
+        // both tell before either has heard
+        let (one, two) = both();
+        let (of_one, of_two) = (one.tell_all(&user, now).unwrap(), two.tell_all(&user, now).unwrap());
+        two.adopt(&of_one, now);
+        one.adopt(&of_two, now);
+        assert_eq!((minute(&one, now), minute(&two, now)), (17, 17));
+        // one tells when it has adopted the other's view
+        let (one, two) = both();
+        one.adopt(&two.tell_all(&user, now).unwrap(), now);
+        two.adopt(&one.tell_all(&user, now).unwrap(), now);
+        assert_eq!((minute(&one, now), minute(&two, now)), (17, 17));
+        // two knows earlier that it shares, and some of its words are on their way
+        let (one, two) = both();
+        two.share(Shared::Yes);
+        one.charge_elsewhere(two.take_untold().unwrap(), now);
+        ask(&two, now, 3);
+        let late = two.take_untold().unwrap();
+        two.adopt(&one.tell_all(&user, now).unwrap(), now);
+        one.share(Shared::Yes);
+        one.charge_elsewhere(late, now);
+        assert_eq!((minute(&one, now), minute(&two, now)), (20, 20));
+    }
+
+    #[test]
+    fn what_presses_is_told_from_half_of_the_limit_on() {
+        let (now, quota) = (Timestamp::from_unix_seconds(1_700_000_000), UserQuota::new(Timestamp::default()));
+        ask(&quota, now, 30);
+        assert_eq!(quota.take_pressing(&LIMITS), None, "nobody else has to know");
+        quota.share(Shared::Yes);
+        assert_eq!(quota.take_pressing(&LIMITS), Some(AskedFor { requests: 30, refusals: 0 }));
+        assert_eq!(quota.take_pressing(&LIMITS), None);
+        assert_eq!(quota.take_untold(), None);
     }
 }

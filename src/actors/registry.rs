@@ -32,6 +32,7 @@ use crate::{
     error::Refusal,
     ids::{GroupId, RoomId, Timestamp, UserId},
     limits,
+    logged::logged,
 };
 
 /// The actor. One per node.
@@ -223,6 +224,9 @@ impl Handler<Admit> for Registry {
         if revoked && ask.issued_at.is_none_or(|issued| issued < user.tokens_not_before) {
             return Admission::Revoked;
         }
+        if user.sessions.is_empty() {
+            user.quota.come(now);
+        }
         Admission::Welcome { profile: profile.clone(), quota: user.quota.clone() }
     }
 }
@@ -384,9 +388,11 @@ impl Handler<StartDraining> for Registry {
 
 fn kick(user: &UserId, seat: &mut Seat, why: Disconnect) {
     let conn = seat.conn;
-    log::info!("event=kick user={user} conn={conn:?} code={}", why.code());
+    log::info!("event=kick user={user} conn={conn:?} code={}", why.code(), user = logged(&user));
     match seat.session.upgrade().map(|session| session.try_send(Kick(why))) {
-        Some(Err(error)) => log::warn!("event=kick_lost user={user} conn={conn:?} why=\"{error}\""),
+        Some(Err(error)) => {
+            log::warn!("event=kick_lost user={user} conn={conn:?} why=\"{error}\"", user = logged(&user))
+        }
         Some(Ok(())) | None => seat.told_to_go = ToldToGo::Yes,
     }
 }

@@ -80,9 +80,12 @@ const DATABASE_MAX: u16 = 16_383;
 impl Cluster {
     pub(super) fn read(variables: &Variables<'_>) -> Result<Cluster, ConfigError> {
         let prefix = prefix(variables)?;
+        // read whether they are used or not, so that a bad value is never passed over
+        let port = variables.number("REDIS_PORT", 1..=u16::MAX, PORT_DEFAULT, "Redis' port, such as 6379")?;
+        let database = variables.number("REDIS_DB", 0..=DATABASE_MAX, 0, "the number of a database, such as 0")?;
         let redis = match (variables.text(URL), variables.text("REDIS_HOST")) {
             (Some(url), _) => Some(Redis::parse(&url, prefix)?),
-            (None, Some(host)) => Some(Redis::from_parts(variables, host, prefix)?),
+            (None, Some(host)) => Some(Redis::from_parts(variables, Place { host, port }, database, prefix)?),
             (None, None) => None,
         };
         Ok(Cluster { redis })
@@ -118,21 +121,18 @@ fn prefix(variables: &Variables<'_>) -> Result<String, ConfigError> {
 }
 
 impl Redis {
-    fn from_parts(variables: &Variables<'_>, host: String, prefix: String) -> Result<Redis, ConfigError> {
-        let port = variables.number("REDIS_PORT", 1..=u16::MAX, PORT_DEFAULT, "Redis' port, such as 6379")?;
+    fn from_parts(
+        variables: &Variables<'_>,
+        place: Place,
+        database: u16,
+        prefix: String,
+    ) -> Result<Redis, ConfigError> {
         let password = variables.text("REDIS_PASSWORD").map(Secret::new);
         let username = variables.text("REDIS_USERNAME");
         if username.is_some() && password.is_none() {
             return Err(ConfigError::new("REDIS_USERNAME", "has no password; set REDIS_PASSWORD, or unset it"));
         }
-        Ok(Redis {
-            topology: Topology::Standalone(Place { host, port }),
-            tls: RedisTls::Off,
-            username,
-            password,
-            database: variables.number("REDIS_DB", 0..=DATABASE_MAX, 0, "the number of a database, such as 0")?,
-            prefix,
-        })
+        Ok(Redis { topology: Topology::Standalone(place), tls: RedisTls::Off, username, password, database, prefix })
     }
 
     /// The problem never quotes the URL, which may hold a password.

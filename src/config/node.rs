@@ -14,7 +14,12 @@ pub struct Logging {
 impl Logging {
     pub(super) fn read(variables: &Variables<'_>) -> Result<Logging, ConfigError> {
         let by_level = level(variables)?;
-        Ok(Logging { filter: variables.text("RUST_LOG").unwrap_or_else(|| by_level.into()) })
+        let Some(filter) = variables.text("RUST_LOG") else { return Ok(Logging { filter: by_level.into() }) };
+        env_filter::Builder::new().try_parse(&filter).map_err(|why| {
+            let problem = format!("is no filter of logs ({why}); set it to something like info or convene=debug,info");
+            ConfigError::value("RUST_LOG", &filter, problem)
+        })?;
+        Ok(Logging { filter })
     }
 
     pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
@@ -115,6 +120,8 @@ mod tests {
         assert_eq!(filter(&[]), "info");
         assert_eq!(filter(&[("LOG_LEVEL", "WARNING")]), "warn");
         assert_eq!(filter(&[("LOG_LEVEL", "WARNING"), ("RUST_LOG", "convene=debug")]), "convene=debug");
+        let sentence = refusal(&[("RUST_LOG", "convene=shouting")]);
+        assert!(sentence.starts_with("RUST_LOG: \"convene=shouting\" is no filter"), "{sentence}");
         assert!(
             refusal(&[("LOG_LEVEL", "loud"), ("RUST_LOG", "info")]).starts_with("LOG_LEVEL: \"loud\" is not a level")
         );

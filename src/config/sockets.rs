@@ -36,6 +36,8 @@ impl Sockets {
         let count = |name, default| {
             variables.number(name, 0..=CONNECTIONS_MAX, default, "a number of sockets, or 0 for no limit")
         };
+        // read whether it is used or not, so that a bad value is never passed over
+        variables.seconds("WEBSOCKET_TIMEOUT", HEARTBEAT_SECONDS, 60)?;
         let timeout = match variables.text("WEBSOCKET_PING_TIMEOUT") {
             Some(_) => "WEBSOCKET_PING_TIMEOUT",
             None => "WEBSOCKET_TIMEOUT",

@@ -89,6 +89,8 @@ impl Storage {
 }
 
 fn database(variables: &Variables<'_>, data_dir: &std::path::Path) -> Result<DatabaseUrl, ConfigError> {
+    // read whether it is used or not, so that a bad value is never passed over
+    let port = variables.number("DB_PORT", 1..=u16::MAX, 5432, "PostgreSQL's port, such as 5432")?;
     if let Some(url) = variables.text("DATABASE_URL") {
         return DatabaseUrl::parse(&url);
     }
@@ -96,7 +98,6 @@ fn database(variables: &Variables<'_>, data_dir: &std::path::Path) -> Result<Dat
     if host.is_none() && name.is_none() {
         return Ok(DatabaseUrl(format!("sqlite://{}", data_dir.join("convene.db").display())));
     }
-    let port = variables.number("DB_PORT", 1..=u16::MAX, 5432, "PostgreSQL's port, such as 5432")?;
     let user = encoded(&variables.text("DB_USER").unwrap_or_else(|| "postgres".into()));
     let password = variables.text("DB_PASSWORD").map(|text| format!(":{}", encoded(&text))).unwrap_or_default();
     let host = host.unwrap_or_else(|| "127.0.0.1".into());

@@ -63,6 +63,11 @@ impl AttendanceBook {
         }
     }
 
+    /// The last sign of life of anybody in the room.
+    pub fn last_sign(&self) -> Option<Timestamp> {
+        self.users.values().map(|known| known.last_seen).max()
+    }
+
     /// What another node knows of a user there.
     pub fn learn(&mut self, attendee: &Attendee) {
         if let Some(known) = self.known(&attendee.user.id, attendee.last_seen) {
@@ -143,7 +148,10 @@ mod tests {
         let status = |book: &AttendanceBook| book.attendance([ann.clone()].iter(), 1, moment(9)).users[0].status;
         book.said(&ann.id, Status::Busy, moment(1));
         assert_eq!(status(&book), Status::Busy);
+        book.seen(&ann.id, moment(7));
+        assert_eq!(book.last_sign(), Some(moment(7)));
         book.forget(&ann.id);
+        assert_eq!(book.last_sign(), None);
         assert_eq!(status(&book), Status::Online);
     }
 }

@@ -4,14 +4,18 @@
 //! second's worth. Everything is kept relative to the last charge, so a clock that steps back loses time but can
 //! neither panic nor lock anybody out.
 //!
-//! The approximation: a window is kept as nine slots, each with its count and the moment of its last request. A
-//! slot is forgotten as a whole, a window after its last request. So a request counts for at least the window less
-//! 1/2,000 of it (30 ms of the minute) and at most for 9/8 of it: a fresh minute takes exactly its limit, no sliding
-//! 59.97 s ever take more, and whoever sends evenly is left alone up to 8/9 of the limit. A slot counts to 65,535:
-//! limits above that per eighth of a window are not enforced exactly.
+//! The approximation: a window is kept as 61 slots, each with its count and the moment of its last request. A slot is
+//! forgotten as a whole, a window after its last request. So a request counts for at least the window less 1/15,000 of
+//! it (4 ms of the minute) and at most for 61/60 of it: a fresh minute takes exactly its limit, no sliding 59.996 s ever
+//! take more, and whoever sends evenly is left alone up to the limit where that is one request a slot, as with 60 a
+//! minute, and up to 60/61 of it where it is more. A slot counts to 65,535: limits above that per sixtieth of a window
+//! are not enforced exactly.
+
+mod window;
 
 use serde::{Deserialize, Serialize};
 
+use self::window::{Aged, SlidingWindow};
 use crate::{core::command::Charge, ids::Timestamp, limits};
 
 const MINUTE_MS: u32 = 60_000;
@@ -91,7 +95,37 @@ impl Reckoning {
     }
 }
 
-/// What one user has used up. 88 bytes, no heap.
+/// What was asked for lately on one node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AskedFor {
+    /// Requests let through.
+    pub requests: u32,
+    /// Requests refused.
+    pub refusals: u32,
+}
+
+/// What a user has used up, as one node tells it to another that the user came to; fields may be added but not renamed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Account {
+    /// The minute in nine slots, the present one first: all that earlier releases know.
+    pub minute: Vec<u16>,
+    /// The hour in nine slots.
+    pub hour: Vec<u16>,
+    /// The minute as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub minute_ages: Vec<Aged>,
+    /// The hour as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hour_ages: Vec<Aged>,
+    /// Refusals that count towards a block.
+    #[serde(default)]
+    pub refusals: u32,
+    /// For how long they count.
+    #[serde(default)]
+    pub refusals_left_ms: u32,
+}
+
+/// What one user has used up. 400 bytes, no heap.
 #[derive(Clone, Debug)]
 pub struct UserRate {
     /// The last charge; everything else is relative to it.
@@ -167,26 +201,55 @@ impl UserRate {
         self.block_left_ms = self.block_left_ms.max(elapsed_ms(now, until));
     }
 
-    /// Counts requests that another node has let through.
-    pub fn charge_elsewhere(&mut self, requests: u32, now: Timestamp) {
+    /// Counts what was asked for on another node. Who goes on after too many refusals is blocked by the node that
+    /// refuses the next one.
+    pub fn charge_elsewhere(&mut self, asked_for: AskedFor, now: Timestamp) {
         self.pass(now);
-        self.minute.count_many(requests);
-        self.hour.count_many(requests);
+        if asked_for.requests > 0 {
+            self.minute.count(asked_for.requests);
+            self.hour.count(asked_for.requests);
+        }
+        if asked_for.refusals > 0 {
+            self.count_refusals(asked_for.refusals);
+        }
     }
 
-    /// The slots of both windows, the present one first, for another node that the user comes to; none if nothing
-    /// is used up.
-    pub fn used(&mut self, now: Timestamp) -> Option<([u16; SLOTS], [u16; SLOTS])> {
-        self.pass(now);
-        (self.hour.used() > 0 || self.minute.used() > 0).then_some((self.minute.counts, self.hour.counts))
+    /// Whether so much is used up that other nodes should hear of each request as it comes.
+    pub fn is_half_used(&self, limits: &RateLimits) -> bool {
+        let half = |used: u32, limit: u32| limit > 0 && used >= limit.div_ceil(2);
+        half(self.minute.used(), limits.requests_per_minute) || half(self.hour.used(), limits.requests_per_hour)
+    }
+
+    /// For another node that the user comes to; none if nothing is used up.
+    pub fn account(&mut self, now: Timestamp) -> Option<Account> {
+        let Reckoning { minute, hour, refusals, block_left_ms: _ } = self.reckoning(now);
+        (minute > 0 || hour > 0 || refusals > 0).then(|| Account {
+            minute: self.minute.coarse(),
+            hour: self.hour.coarse(),
+            minute_ages: self.minute.ages(),
+            hour_ages: self.hour.ages(),
+            refusals,
+            refusals_left_ms: self.refusals_left_ms,
+        })
     }
 
     /// Takes over what another node knows of the user, where that is more. What both know is not counted twice: of
-    /// each window the fuller view counts.
-    pub fn adopt(&mut self, minute: &[u16], hour: &[u16], now: Timestamp) {
+    /// each window the fuller view counts. `unknown`: requests that were let through here and that the other node has
+    /// not heard of.
+    pub fn adopt(&mut self, account: &Account, unknown: u32, now: Timestamp) {
         self.pass(now);
-        self.minute.adopt(minute);
-        self.hour.adopt(hour);
+        match &account.minute_ages[..] {
+            [] => self.minute.adopt(&SlidingWindow::<MINUTE_MS>::from_coarse(&account.minute), unknown),
+            ages => self.minute.adopt(ages, unknown),
+        }
+        match &account.hour_ages[..] {
+            [] => self.hour.adopt(&SlidingWindow::<HOUR_MS>::from_coarse(&account.hour), unknown),
+            ages => self.hour.adopt(ages, unknown),
+        }
+        if account.refusals > u32::from(self.refusals) || self.refusals_left_ms == 0 {
+            self.refusals = u16::try_from(account.refusals).unwrap_or(u16::MAX);
+            self.refusals_left_ms = account.refusals_left_ms.min(REFUSALS_WINDOW_MS);
+        }
     }
 
     /// Whether there is nothing to remember any more, so that the user can be forgotten.
@@ -208,26 +271,30 @@ impl UserRate {
             return self.refuse(wait_ms, window, limits);
         }
         if limits.requests_per_minute > 0 {
-            self.minute.count();
+            self.minute.count(1);
         }
         if limits.requests_per_hour > 0 {
-            self.hour.count();
+            self.hour.count(1);
         }
         Verdict::Allowed
     }
 
     fn refuse(&mut self, wait_ms: u32, window: Window, limits: &RateLimits) -> Verdict {
-        if self.refusals_left_ms == 0 {
-            self.refusals = 0;
-            self.refusals_left_ms = REFUSALS_WINDOW_MS;
-        }
-        self.refusals = self.refusals.saturating_add(1);
+        self.count_refusals(1);
         if u32::from(self.refusals) > limits::REFUSALS_BEFORE_BLOCK && limits.block_ms > 0 {
             self.lift();
             self.block_left_ms = u32::try_from(limits.block_ms).unwrap_or(u32::MAX);
             return Verdict::Blocked { retry_after_seconds: whole_seconds(self.block_left_ms) };
         }
         Verdict::Refused { retry_after_seconds: whole_seconds(wait_ms), window }
+    }
+
+    fn count_refusals(&mut self, refusals: u32) {
+        if self.refusals_left_ms == 0 {
+            self.refusals = 0;
+            self.refusals_left_ms = REFUSALS_WINDOW_MS;
+        }
+        self.refusals = self.refusals.saturating_add(u16::try_from(refusals).unwrap_or(u16::MAX));
     }
 
     /// Lets the time since the last charge pass.
@@ -257,95 +324,6 @@ fn elapsed_ms(from: Timestamp, to: Timestamp) -> u32 {
 /// Rounded up, so that the promise is kept; at least 1.
 fn whole_seconds(ms: u32) -> u32 {
     ms.div_ceil(1000).max(1)
-}
-
-/// Eight eighths of the window and the one that is being filled.
-pub const SLOTS: usize = 9;
-/// Steps in which a slot remembers the moment of its last request.
-const STEPS: u32 = 250;
-
-/// Requests of the last `WINDOW_MS` milliseconds. Slot 0 is the present one.
-#[derive(Clone, Debug, Default)]
-struct SlidingWindow<const WINDOW_MS: u32> {
-    counts: [u16; SLOTS],
-    /// when in its slot each slot's last request came, in steps
-    lasts: [u8; SLOTS],
-    /// how far the present slot has come
-    phase_ms: u32,
-}
-
-impl<const WINDOW_MS: u32> SlidingWindow<WINDOW_MS> {
-    const SLOT_MS: u32 = WINDOW_MS / (SLOTS as u32 - 1);
-    const STEP_MS: u32 = Self::SLOT_MS / STEPS;
-
-    fn pass(&mut self, elapsed_ms: u32) {
-        let passed_ms = self.phase_ms.saturating_add(elapsed_ms);
-        self.phase_ms = passed_ms % Self::SLOT_MS;
-        let slots = (passed_ms / Self::SLOT_MS) as usize;
-        if slots >= SLOTS {
-            self.counts = [0; SLOTS];
-            return;
-        }
-        self.counts.rotate_right(slots);
-        self.lasts.rotate_right(slots);
-        self.counts.iter_mut().take(slots).for_each(|count| *count = 0);
-        let [.., oldest_last] = self.lasts;
-        if self.left_ms(SLOTS - 1, oldest_last) == 0
-            && let [.., oldest] = &mut self.counts
-        {
-            *oldest = 0;
-        }
-    }
-
-    /// Milliseconds until a slot is forgotten, a window after its last request.
-    fn left_ms(&self, slot: usize, last: u8) -> u32 {
-        let age_ms = (self.phase_ms + slot as u32 * Self::SLOT_MS).saturating_sub(u32::from(last) * Self::STEP_MS);
-        WINDOW_MS.saturating_sub(age_ms)
-    }
-
-    fn used(&self) -> u32 {
-        self.counts.iter().map(|count| u32::from(*count)).sum()
-    }
-
-    fn count(&mut self) {
-        self.count_many(1);
-    }
-
-    /// Another node's view: its slots are as old as ours but for one; each is taken to have ended late.
-    fn adopt(&mut self, counts: &[u16]) {
-        if counts.iter().map(|count| u32::from(*count)).sum::<u32>() <= self.used() {
-            return;
-        }
-        self.counts = [0; SLOTS];
-        for ((own, last), told) in self.counts.iter_mut().zip(&mut self.lasts).zip(counts) {
-            *own = *told;
-            *last = STEPS as u8;
-        }
-        let [last, ..] = &mut self.lasts;
-        *last = u8::try_from(self.phase_ms / Self::STEP_MS).unwrap_or(u8::MAX);
-    }
-
-    fn count_many(&mut self, requests: u32) {
-        let [count, ..] = &mut self.counts;
-        *count = count.saturating_add(u16::try_from(requests).unwrap_or(u16::MAX));
-        let [last, ..] = &mut self.lasts;
-        *last = u8::try_from(self.phase_ms / Self::STEP_MS).unwrap_or(u8::MAX);
-    }
-
-    /// Milliseconds until one more request fits; 0 if it does now, or if there is no limit.
-    fn wait_ms(&self, limit: u32) -> u32 {
-        let mut used = self.used();
-        if limit == 0 || used < limit {
-            return 0;
-        }
-        for (slot, (count, last)) in self.counts.iter().zip(self.lasts).enumerate().rev() {
-            used -= u32::from(*count);
-            if used < limit {
-                return self.left_ms(slot, last).max(1);
-            }
-        }
-        WINDOW_MS
-    }
 }
 
 enum Taken {

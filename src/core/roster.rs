@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 pub use self::own::OwnRoster;
 use self::part::Part;
 use crate::{
-    core::{presence::Status, rate::Reckoning},
+    core::{
+        presence::Status,
+        rate::{Account, Reckoning},
+    },
     ids::{NodeId, RoomId, Timestamp, UserId},
 };
 
@@ -99,15 +102,20 @@ pub enum RosterWord {
     },
 }
 
-/// What a user has asked for in the running windows (`core/rate.rs`), the present slot first.
+/// What a user has asked for in the running windows (`core/rate.rs`).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct UsedUp {
     /// Who.
     pub user: UserId,
-    /// The minute's slots.
-    pub minute: Vec<u16>,
-    /// The hour's slots.
-    pub hour: Vec<u16>,
+    /// How much.
+    #[serde(flatten)]
+    pub account: Account,
+    /// Requests in it that were let through on the saying node since the user came there.
+    #[serde(default)]
+    pub own: u32,
+    /// Requests in it of which the saying node has heard since the user came to the hearing one.
+    #[serde(default)]
+    pub heard: u32,
 }
 
 /// A room that is in use.
@@ -120,6 +128,9 @@ pub struct RoomInUse {
     /// Different users in an hour, in thousandths: the mean over the hours of a day in which there were any.
     #[serde(default)]
     pub users_per_hour_milli: u64,
+    /// The last sign of life of anybody in it, where that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sign: Option<Timestamp>,
 }
 
 impl Eq for RoomInUse {}
@@ -161,6 +172,11 @@ impl Roster {
     pub fn gone(&mut self, node: NodeId) -> RosterNews {
         let part = self.parts.remove(&node).unwrap_or_default();
         RosterNews { changes: part.into_sockets().map(|entry| RosterChange::Closed(node, entry)).collect(), ask: None }
+    }
+
+    /// How many sockets each of the others has whose whole part is known.
+    pub fn sockets(&self) -> impl Iterator<Item = (NodeId, usize)> {
+        self.parts.iter().filter_map(|(node, part)| Some((*node, part.sockets()?)))
     }
 
     /// A beat said where the peer's roster stands.

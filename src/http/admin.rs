@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     ApiError, Site,
-    extract::{AuthUser, JsonObject, user_id},
+    extract::{Administrator, AuthUser, JsonObject, user_id},
     openapi::bodies,
     resource,
 };
@@ -18,6 +18,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::{RoomId, RoomName},
     limits,
+    logged::logged,
 };
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -55,7 +56,7 @@ pub(super) async fn disconnect(
     if let Some((code, sentence)) = refused {
         return Err(ApiError::new(code, sentence));
     }
-    log::info!("event=disconnected_by_admin connection=\"{}\" by={}", path.escape_debug(), user.id());
+    log::info!("event=disconnected_by_admin connection={} by={}", logged(path.as_str()), logged(user.id()));
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -115,17 +116,17 @@ fn tenths(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 
-async fn totals(site: &Site, nodes: &[NodeReport]) -> StatsJson {
+async fn totals(site: &Site, nodes: &[NodeReport]) -> Result<StatsJson, ApiError> {
     let connections = nodes.iter().map(|node| node.statistics.connections).sum();
-    StatsJson {
+    Ok(StatsJson {
         total_connections: connections,
         // there are no others: who somebody is was settled before the upgrade
         authenticated_connections: connections,
         users_online: site.gateway.users_online().await,
-        rooms_active: site.gateway.rooms().await.len(),
+        rooms_active: site.gateway.rooms().await.ok_or_else(Refusal::unavailable)?.len(),
         messages_per_second: tenths(nodes.iter().map(|node| node.messages_per_second).sum()),
         uptime_seconds: nodes.first().map_or(0, |own| own.uptime_seconds),
-    }
+    })
 }
 
 #[utoipa::path(get, path = "/api/v1/ws/stats", tag = "administration", summary = "Statistics of all nodes together",
@@ -136,7 +137,7 @@ async fn totals(site: &Site, nodes: &[NodeReport]) -> StatsJson {
 pub(super) async fn stats(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<StatsJson>, ApiError> {
     user.may(Action::Administer)?;
     let nodes = site.gateway.nodes().await;
-    Ok(web::Json(totals(&site, &nodes).await))
+    Ok(web::Json(totals(&site, &nodes).await?))
 }
 
 #[utoipa::path(get, path = "/api/v1/ws/stats/detailed", tag = "administration", summary = "Statistics per node",
@@ -150,7 +151,7 @@ pub(super) async fn stats_detailed(
 ) -> Result<web::Json<DetailedStatsJson>, ApiError> {
     user.may(Action::Administer)?;
     let nodes = site.gateway.nodes().await;
-    let totals = totals(&site, &nodes).await;
+    let totals = totals(&site, &nodes).await?;
     Ok(web::Json(DetailedStatsJson { totals, nodes: nodes.into_iter().map(NodeJson::from).collect() }))
 }
 
@@ -164,8 +165,8 @@ pub(super) struct RoomJson {
     name: String,
     user_count: u64,
     active_sheets_count: i64,
-    /// Null where nothing was ever said.
-    last_activity: Option<String>,
+    /// The last event, the last sign of life of anybody in an open room, or the room's making: whichever came last.
+    last_activity: String,
     messages_sent: i64,
     avg_users_per_hour: f64,
 }
@@ -178,7 +179,7 @@ pub(super) struct RoomJson {
     ))]
 pub(super) async fn rooms(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<RoomJson>>, ApiError> {
     user.may(Action::Administer)?;
-    let mut in_use = site.gateway.rooms().await.to_vec();
+    let mut in_use = site.gateway.rooms().await.ok_or_else(Refusal::unavailable)?.to_vec();
     in_use.sort_unstable_by_key(|room| (std::cmp::Reverse(room.users), room.room));
     in_use.truncate(limits::LIST_MAX as usize);
     let ids: Vec<RoomId> = in_use.iter().map(|room| room.room).collect();
@@ -190,7 +191,7 @@ pub(super) async fn rooms(site: web::Data<Site>, user: AuthUser) -> Result<web::
             name: known.name.clone(),
             user_count: room.users,
             active_sheets_count: known.active_sheets,
-            last_activity: known.last_at.map(|at| at.to_string()),
+            last_activity: known.created_at.max(known.last_at.max(room.last_sign).unwrap_or_default()).to_string(),
             messages_sent: known.events,
             avg_users_per_hour: tenths(room.users_per_hour_milli as f64 / 1_000.0),
         })
@@ -215,17 +216,15 @@ pub(super) struct BroadcastJson {
     ))]
 pub(super) async fn broadcast(
     site: web::Data<Site>,
-    user: AuthUser,
     path: web::Path<String>,
-    JsonObject(data): JsonObject,
+    Administrator { user, body: JsonObject(data) }: Administrator<JsonObject>,
 ) -> Result<web::Json<BroadcastJson>, ApiError> {
-    user.may(Action::Administer)?;
     let room = addressed(&site, &user, &path).await?;
     let (id, room_id) = (room.id, room.scope.name().map_or_else(|| room.id.to_string(), ToString::to_string));
     if !site.gateway.announce(room, data).await {
         return Err(Refusal::unavailable().into());
     }
-    log::info!("event=broadcast_by_admin room={id} by={}", user.id());
+    log::info!("event=broadcast_by_admin room={id} by={}", logged(user.id()));
     Ok(web::Json(BroadcastJson { room_id, status: "sent" }))
 }
 
@@ -261,17 +260,15 @@ pub(super) struct NotifiedJson {
     ))]
 pub(super) async fn notify(
     site: web::Data<Site>,
-    user: AuthUser,
     path: web::Path<String>,
-    JsonObject(data): JsonObject,
+    Administrator { user, body: JsonObject(data) }: Administrator<JsonObject>,
 ) -> Result<web::Json<NotifiedJson>, ApiError> {
-    user.may(Action::Administer)?;
     let to = user_id(&path)?;
     if site.store.user(&to).await?.is_none() {
         return Err(ApiError::no_such_user());
     }
     let sockets = site.gateway.notify(to.clone(), data).await;
-    log::info!("event=notified_by_admin user={to} sockets={sockets} by={}", user.id());
+    log::info!("event=notified_by_admin user={to} sockets={sockets} by={}", logged(user.id()), to = logged(&to));
     Ok(web::Json(NotifiedJson { user_id: to.to_string(), sockets }))
 }
 
@@ -294,7 +291,7 @@ pub(super) async fn shutdown(site: web::Data<Site>, user: AuthUser) -> Result<Ht
     user.may(Action::Administer)?;
     match site.gateway.stop() {
         StopCall::Heard => {
-            log::info!("event=stopped_by_admin by={}", user.id());
+            log::info!("event=stopped_by_admin by={}", logged(user.id()));
             let node = site.config.node.name.clone();
             Ok(HttpResponse::Accepted().json(StoppingJson { status: "stopping", node }))
         }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     ApiError, Site,
-    extract::{AuthUser, Body, ClientAddress, user_id},
+    extract::{Administrator, AuthUser, Body, ClientAddress, user_id},
     fields::{email, username},
     openapi::{bodies, schemas},
     resource,
@@ -17,13 +17,13 @@ use super::{
 use crate::{
     auth::{
         passwords::Match,
-        policy::Action,
         tokens::{RefreshClaims, TokenFault},
     },
     core::profile::{Profile, Role},
     error::ErrorCode,
     ids::{Timestamp, TokenId},
     limits,
+    logged::logged,
     store::{NewUser, RefreshRecord, RefreshUse, TokenUser},
 };
 
@@ -109,7 +109,7 @@ pub(super) async fn register(
         username,
     };
     let profile = site.store.create_user(user).await?;
-    log::info!("event=user_registered user={} address={}", profile.id, address.0);
+    log::info!("event=user_registered user={} address={}", logged(&profile.id), address.0);
     Ok(HttpResponse::Created().json(UserJson::new(&profile, profile.role)))
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn login(
         log::info!("event=login_failed address={}", address.0);
         return Err(wrong_login());
     };
-    log::info!("event=login user={} address={}", profile.id, address.0);
+    log::info!("event=login user={} address={}", logged(&profile.id), address.0);
     let now = site.clock.now();
     let record = fresh_record(&site, &profile, now, Uuid::now_v7());
     let answer = session(&site, &profile, &record, now)?;
@@ -174,7 +174,7 @@ pub(super) async fn refresh(site: web::Data<Site>, Body(fields): Body) -> Result
     match site.store.use_refresh(claims.id, &successor).await? {
         RefreshUse::Rotated => Ok(web::Json(answer)),
         RefreshUse::Reused => {
-            log::warn!("event=refresh_reused user={} family={}", claims.user, claims.family);
+            log::warn!("event=refresh_reused user={} family={}", logged(&claims.user), claims.family);
             let sentence = "The refresh token was used before, so that its sign-in has ended; sign in again";
             Err(ApiError::new(ErrorCode::AuthenticationFailed, sentence))
         }
@@ -215,13 +215,11 @@ pub(super) async fn me(user: AuthUser) -> web::Json<UserJson> {
     ))]
 pub(super) async fn revoke(
     site: web::Data<Site>,
-    user: AuthUser,
-    Body(fields): Body,
+    Administrator { user, body: Body(fields) }: Administrator<Body>,
 ) -> Result<HttpResponse, ApiError> {
-    user.may(Action::Administer)?;
     let revoked = user_id(&fields.line("user_id", 1..=limits::USER_ID_CHARS_MAX)?)?;
     let now = site.clock.now();
-    log::info!("event=tokens_revoked user={revoked} by={}", user.id());
+    log::info!("event=tokens_revoked user={revoked} by={}", logged(user.id()), revoked = logged(&revoked));
     super::to_the_end(async move {
         if !site.store.void_tokens(&revoked, now).await? {
             return Err(ApiError::no_such_user());

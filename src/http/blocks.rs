@@ -14,6 +14,7 @@ use crate::{
     auth::{policy::Action, tokens::query_value},
     ids::{Timestamp, UserId},
     limits,
+    logged::logged,
 };
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -161,7 +162,7 @@ pub(super) async fn lift(
     to_the_end(async move {
         let at = site.clock.now();
         site.store.lift_block(&profile.id, at).await?;
-        log::info!("event=block_lifted user={} by={}", profile.id, user.id());
+        log::info!("event=block_lifted user={} by={}", logged(&profile.id), logged(user.id()));
         // a block that could not be stored is lifted, too
         site.gateway.lift_block(profile.id, at).await;
         Ok(HttpResponse::NoContent().finish())

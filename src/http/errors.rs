@@ -22,6 +22,7 @@ use crate::{
         tokens::{SigningFault, TokenFault},
     },
     error::{ErrorCode, Refusal},
+    logged::logged,
     store::StoreError,
 };
 
@@ -145,7 +146,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         match error {
             StoreError::Unavailable(why) => {
-                log::warn!("event=store_unavailable why=\"{why}\"");
+                log::warn!("event=store_unavailable why={why}", why = logged(&why));
                 ApiError(Refusal::unavailable())
             }
             StoreError::Taken(what) => {
@@ -155,7 +156,7 @@ impl From<StoreError> for ApiError {
                 ApiError::new(ErrorCode::NotFound, "What this refers to does not exist; check the ids")
             }
             StoreError::Fault(why) => {
-                log::error!("event=store_fault why=\"{why}\"");
+                log::error!("event=store_fault why={why}", why = logged(&why));
                 ApiError(Refusal::internal())
             }
         }
@@ -171,7 +172,7 @@ impl From<PasswordFault> for ApiError {
                 retry_after_seconds: Some(2),
             }),
             PasswordFault::Fault(why) => {
-                log::error!("event=password_fault why=\"{why}\"");
+                log::error!("event=password_fault why={why}", why = logged(&why));
                 ApiError(Refusal::internal())
             }
         }
@@ -180,7 +181,7 @@ impl From<PasswordFault> for ApiError {
 
 impl From<SigningFault> for ApiError {
     fn from(fault: SigningFault) -> ApiError {
-        log::error!("event=signing_fault why=\"{fault}\"");
+        log::error!("event=signing_fault why={fault}", fault = logged(&fault));
         ApiError(Refusal::internal())
     }
 }

@@ -70,6 +70,29 @@ impl FromRequest for AuthUser {
     }
 }
 
+/// An administrator, and the body, which nobody else's request is read for: who may not do it is told so, whatever the
+/// body is like.
+pub(super) struct Administrator<B> {
+    pub(super) user: AuthUser,
+    pub(super) body: B,
+}
+
+impl<B: FromRequest<Error = ApiError> + 'static> FromRequest for Administrator<B> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Administrator<B>, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let user = AuthUser::from_request(request, payload);
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let user = user.await?;
+            user.may(Action::Administer)?;
+            let body = B::from_request(&request, &mut payload).await?;
+            Ok(Administrator { user, body })
+        })
+    }
+}
+
 /// The address that limits count: the peer's, or what a trusted proxy says of it.
 pub(super) struct ClientAddress(pub(super) IpAddr);
 

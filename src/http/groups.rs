@@ -18,6 +18,7 @@ use crate::{
     error::ErrorCode,
     ids::{GroupId, UserId},
     limits,
+    logged::logged,
     store::{Channel, ChannelMedium, Group, GroupMember, GroupRole, StoreError},
 };
 
@@ -134,7 +135,7 @@ pub(super) async fn create(
     let name = fields.line("name", 1..=limits::ROOM_NAME_CHARS_MAX)?;
     let description = fields.optional_lines("description", limits::DESCRIPTION_CHARS_MAX)?;
     let group = site.store.create_group(user.id(), &name, description.as_deref()).await?;
-    log::info!("event=group_created group={} user={}", group.id, user.id());
+    log::info!("event=group_created group={} user={}", group.id, logged(user.id()));
     Ok(HttpResponse::Created().json(GroupJson::from(group)))
 }
 
@@ -211,7 +212,13 @@ pub(super) async fn add_member(
         Err(StoreError::Missing) => return Err(ApiError::no_such_user()),
         Err(other) => return Err(other.into()),
     };
-    log::info!("event=member_added group={} user={newcomer} role={} by={}", group.id, granted.name(), user.id());
+    log::info!(
+        "event=member_added group={} user={newcomer} role={} by={}",
+        group.id,
+        granted.name(),
+        logged(user.id()),
+        newcomer = logged(&newcomer)
+    );
     let online = site.gateway.online(vec![newcomer]).await.into_iter().collect();
     Ok(HttpResponse::Created().json(MemberJson::new(member, &online)))
 }
@@ -259,7 +266,12 @@ pub(super) async fn remove_member(
     if held == GroupRole::Owner {
         keep_an_owner(&site, group.id, &member).await?;
     }
-    log::info!("event=member_removed group={} user={member} by={}", group.id, user.id());
+    log::info!(
+        "event=member_removed group={} user={member} by={}",
+        group.id,
+        logged(user.id()),
+        member = logged(&member)
+    );
     to_the_end(async move {
         site.store.remove_group_member(group.id, &member).await?;
         let channels = site.store.channels_of(group.id).await?;
@@ -304,7 +316,7 @@ pub(super) async fn create_channel(
         }
     };
     let channel = site.store.create_channel(group.id, &name, medium, user.id()).await?;
-    log::info!("event=channel_created channel={} group={} user={}", channel.id, group.id, user.id());
+    log::info!("event=channel_created channel={} group={} user={}", channel.id, group.id, logged(user.id()));
     Ok(HttpResponse::Created().json(ChannelJson::from(channel)))
 }
 

@@ -8,16 +8,17 @@ use serde_json::value::RawValue;
 
 use super::{
     ApiError, Site,
-    extract::{AuthUser, Body, user_id},
+    extract::{Administrator, AuthUser, Body, user_id},
     fields::{Fields, query_limit},
     resource, to_the_end,
 };
 use crate::{
-    auth::{policy::Action, tokens::query_value},
+    auth::tokens::query_value,
     core::{notification::Priority, personal::Personal},
     error::ErrorCode,
     ids::{NotificationId, UserId},
     limits,
+    logged::logged,
     store::{NewNotification, NotificationQuery, NotificationStatus, ReadMark, StoreError, StoredNotification},
 };
 
@@ -335,6 +336,8 @@ pub(super) struct SentJson {
     users: usize,
     /// How many sockets they have, as far as the answering node knows.
     sockets: usize,
+    /// For how many more users it was, for whom it could not be stored.
+    failed: usize,
 }
 
 /// Sends a notification to a user, or to everybody who is online.
@@ -354,11 +357,9 @@ pub(super) struct SentJson {
 )]
 pub(super) async fn send(
     site: web::Data<Site>,
-    user: AuthUser,
     request: HttpRequest,
-    Body(fields): Body,
+    Administrator { user, body: Body(fields) }: Administrator<Body>,
 ) -> Result<web::Json<SentJson>, ApiError> {
-    user.may(Action::Administer)?;
     let happening = Happening::from_query(request.query_string())?;
     let by = user.id().clone();
     to_the_end(async move {
@@ -367,7 +368,12 @@ pub(super) async fn send(
             Happening::Updated => update(&site, &fields).await?,
             Happening::Deleted => delete(&site, &fields).await?,
         };
-        log::info!("event={} users={} sockets={} by={by}", happening.name(), sent.users, sent.sockets);
+        let SentJson { users, sockets, failed, .. } = &sent;
+        log::info!(
+            "event={} users={users} sockets={sockets} failed={failed} by={by}",
+            happening.name(),
+            by = logged(&by)
+        );
         Ok(web::Json(sent))
     })
     .await
@@ -379,17 +385,32 @@ async fn create(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
         Some(id) => vec![known_user(site, &id).await?],
         None => site.gateway.everyone_online(limits::NOTIFIED_USERS_MAX).await,
     };
-    let stored = match site.store.create_notifications(&users, &new).await {
-        Err(StoreError::Missing) => return Err(ApiError::no_such_user()),
-        other => other?,
-    };
-    let (users, mut sockets) = (stored.len(), 0);
-    for one in &stored {
-        let news = Personal::Notified { user: one.user.clone(), notification: Arc::clone(&one.notification) };
-        sockets += site.gateway.tell(news, one.user.clone()).await;
+    let event_type = Happening::Created.name();
+    let mut sent = SentJson { event_type, notification: None, users: 0, sockets: 0, failed: 0 };
+    // what is stored is told at once, whatever becomes of the rest
+    for some in users.chunks(limits::NOTIFIED_PER_COMMIT) {
+        let stored = match site.store.create_notifications(some, &new).await {
+            Ok(stored) => stored,
+            Err(StoreError::Missing) if users.len() == 1 => return Err(ApiError::no_such_user()),
+            Err(error) if sent.users == 0 => return Err(error.into()),
+            Err(error) => {
+                log::error!(
+                    "event=notification_not_stored users={} why={error}",
+                    users.len() - sent.users,
+                    error = logged(&error)
+                );
+                sent.failed = users.len() - sent.users;
+                return Ok(sent);
+            }
+        };
+        for one in stored {
+            let news = Personal::Notified { user: one.user.clone(), notification: Arc::clone(&one.notification) };
+            sent.sockets += site.gateway.tell(news, one.user.clone()).await;
+            sent.users += 1;
+            sent.notification = sent.notification.take().or_else(|| Some(one.into()));
+        }
     }
-    let notification = stored.into_iter().next().map(NotificationJson::from);
-    Ok(SentJson { event_type: Happening::Created.name(), notification, users, sockets })
+    Ok(sent)
 }
 
 async fn update(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
@@ -398,7 +419,13 @@ async fn update(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
     let stored = site.store.update_notification(id, &new).await?.ok_or_else(no_such_notification)?;
     let news = Personal::NotificationUpdated { user: stored.user.clone(), notification: stored.notification.clone() };
     let sockets = site.gateway.tell(news, stored.user.clone()).await;
-    Ok(SentJson { event_type: Happening::Updated.name(), notification: Some(stored.into()), users: 1, sockets })
+    Ok(SentJson {
+        event_type: Happening::Updated.name(),
+        notification: Some(stored.into()),
+        users: 1,
+        sockets,
+        failed: 0,
+    })
 }
 
 async fn delete(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
@@ -409,7 +436,13 @@ async fn delete(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
     }
     stored.status = NotificationStatus::Dismissed;
     let sockets = site.gateway.tell(Personal::NotificationDeleted { user: user.clone(), id }, user).await;
-    Ok(SentJson { event_type: Happening::Deleted.name(), notification: Some(stored.into()), users: 1, sockets })
+    Ok(SentJson {
+        event_type: Happening::Deleted.name(),
+        notification: Some(stored.into()),
+        users: 1,
+        sockets,
+        failed: 0,
+    })
 }
 
 /// The one that `notification_id` names; a `user_id` beside it has to be its user's.

@@ -19,6 +19,7 @@ use crate::{
     error::ErrorCode,
     ids::{RoomName, UserId},
     limits,
+    logged::logged,
     store::{NewRoom, OpenRoom, RoomChange, RoomRole, StoreError, Visibility},
 };
 
@@ -145,7 +146,7 @@ pub(super) async fn create(
         }
         other => other?,
     };
-    log::info!("event=room_made room={} by={}", room.identity.id, user.id());
+    log::info!("event=room_made room={} by={}", room.identity.id, logged(user.id()));
     Ok(HttpResponse::Created().json(OpenRoomJson::from(room)))
 }
 
@@ -197,7 +198,7 @@ pub(super) async fn change(
     };
     to_the_end(async move {
         site.store.change_room(room.identity.id, &change).await?;
-        log::info!("event=room_changed room={} by={}", room.identity.id, user.id());
+        log::info!("event=room_changed room={} by={}", room.identity.id, logged(user.id()));
         if change.visibility == Some(Visibility::Private) {
             let members = site.store.room_members(room.identity.id).await?;
             let staying = members.into_iter().map(|(member, _)| member.id).collect();
@@ -286,7 +287,12 @@ pub(super) async fn add_member(
         }
         Err(error) => return Err(error.into()),
     }
-    log::info!("event=room_member_added room={} user={member} by={}", room.identity.id, user.id());
+    log::info!(
+        "event=room_member_added room={} user={member} by={}",
+        room.identity.id,
+        logged(user.id()),
+        member = logged(&member)
+    );
     let online = site.gateway.online(vec![member]).await.into_iter().collect();
     Ok(HttpResponse::Created().json(member_json(&online, profile, RoomRole::Member)))
 }
@@ -323,7 +329,12 @@ pub(super) async fn remove_member(
         if !site.store.remove_room_member(room.identity.id, &member).await? {
             return Err(ApiError::new(ErrorCode::NotFound, "This user is not a member of the room; check the id"));
         }
-        log::info!("event=room_member_removed room={} user={member} by={}", room.identity.id, user.id());
+        log::info!(
+            "event=room_member_removed room={} user={member} by={}",
+            room.identity.id,
+            logged(user.id()),
+            member = logged(&member)
+        );
         if room.visibility == Visibility::Private {
             site.gateway.leave_group(vec![room.identity.id], member).await;
         }

@@ -1,8 +1,10 @@
 //! Notifications: what a user is to know, whether it was read, and which of it no socket of the user has heard yet.
 
-use super::{NewNotification, NotificationQuery, ReadMark, Store, StoreError, StoredNotification, UnreadCount, run};
+use super::{
+    Leased, NewNotification, NotificationQuery, ReadMark, Store, StoreError, StoredNotification, UnreadCount,
+    WaitingQuery, run,
+};
 use crate::{
-    core::notification::NotificationFilter,
     ids::{NotificationId, Timestamp, UserId},
     limits,
 };
@@ -22,7 +24,8 @@ impl Store {
         let mut stored = Vec::with_capacity(users.len());
         for some in users.chunks(limits::NOTIFIED_PER_COMMIT) {
             let (some, new) = (some.to_vec(), new.clone());
-            stored.extend(run!(self, write, notifications::create(&some, &new))?);
+            let queue_max = self.shared.options.offline_queue_max;
+            stored.extend(run!(self, write, notifications::create(&some, &new, queue_max))?);
         }
         Ok(stored)
     }
@@ -94,11 +97,11 @@ impl Store {
     pub async fn lease_notifications(
         &self,
         user: &UserId,
-        filter: Option<&NotificationFilter>,
+        wanted: &WaitingQuery,
         until: Timestamp,
-    ) -> Result<Vec<StoredNotification>, StoreError> {
-        let (user, filter) = (user.clone(), filter.cloned().unwrap_or_default());
-        run!(self, write, notification_queue::lease(&user, filter, until))
+    ) -> Result<Leased, StoreError> {
+        let (user, wanted) = (user.clone(), wanted.clone());
+        run!(self, write, notification_queue::lease(&user, wanted, until))
     }
 
     /// A socket of its user has heard it.

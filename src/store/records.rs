@@ -8,7 +8,7 @@ use crate::{
     core::{
         command::RawJson,
         event::{Attachment, Durable, RoomIdentity},
-        notification::{Notification, Priority},
+        notification::{Notification, NotificationFilter, Priority},
         profile::{Author, Profile},
         sheet::{BadUpdate, CellConflict},
     },
@@ -288,6 +288,8 @@ pub struct RoomActivity {
     pub events: i64,
     /// When the last one happened, if there was one.
     pub last_at: Option<Timestamp>,
+    /// When the room was made.
+    pub created_at: Timestamp,
     /// What clients call it, if it is an open room.
     pub open: Option<RoomName>,
     /// Sheets that were changed lately.
@@ -463,6 +465,24 @@ pub struct NotificationQuery {
     pub priority: Option<Priority>,
     /// Those older than this one.
     pub before: Option<NotificationId>,
+}
+
+/// Which of a user's waiting notifications a socket wants.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct WaitingQuery {
+    /// Those that it takes.
+    pub filter: NotificationFilter,
+    /// Those made since then.
+    pub since: Option<Timestamp>,
+}
+
+/// What was taken in hand of what waits.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Leased {
+    /// These were.
+    pub notifications: Vec<StoredNotification>,
+    /// Others are in somebody else's hand, the first of them until then; as far as was looked.
+    pub held_until: Option<Timestamp>,
 }
 
 /// How many unread notifications there are of one category and priority.

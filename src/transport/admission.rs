@@ -24,6 +24,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::{Epoch, Seq},
     limits,
+    logged::logged,
     store::{Store, StoreError},
 };
 
@@ -172,7 +173,7 @@ fn store_refusal(error: StoreError) -> Refusal {
     match error {
         StoreError::Unavailable(_) => Refusal::unavailable(),
         StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
-            log::error!("event=admission_failed why=\"{error}\"");
+            log::error!("event=admission_failed why={error}", error = logged(&error));
             Refusal::internal()
         }
     }

@@ -65,7 +65,6 @@ fn handshake(
     ticket: &Ticket,
 ) -> Result<actix_http::ResponseBuilder, ws::HandshakeError> {
     let mut accepted = ws::handshake(request.head())?;
-    // a user id may hold what a header may not; then the header is left out
     if let Ok(name) = header::HeaderValue::from_str(&ticket.name) {
         accepted.insert_header((header::HeaderName::from_static("x-connection-id"), name));
     }

@@ -12,8 +12,8 @@ use actix::prelude::*;
 use convene::{
     actors::{
         bridge::{
-            Attach, BridgeLink, Carried, Detach, Enlist, Follow, Heard, LinkBoard, LinkIs, Listening, NodeWord, Reach,
-            RoomWord, Say, To, Unfollow, local::LocalBridge, redis::RedisBridge,
+            Attach, BridgeLink, Carried, Detach, Enlist, Follow, Followed, Heard, LinkBoard, LinkIs, Listening,
+            NodeWord, Reach, RoomWord, Say, To, Unfollow, local::LocalBridge, redis::RedisBridge,
         },
         fanout::{Audience, Broadcast},
     },
@@ -21,6 +21,7 @@ use convene::{
     core::{
         event::{Durable, Event, EventBody, RoomIdentity, RoomScope},
         profile::Author,
+        rate::AskedFor,
     },
     ids::{EventId, GroupId, NodeId, RoomId, Seq, Timestamp, UserId},
     metrics::Metrics,
@@ -41,6 +42,7 @@ struct Ear {
     /// What nodes said, as `<from>:<number>`.
     words: Mutex<Vec<String>>,
     links: Mutex<Vec<LinkIs>>,
+    followed: Mutex<Vec<UserId>>,
 }
 
 /// A room in use on a node.
@@ -91,7 +93,7 @@ impl Handler<Heard> for Listener<Ear> {
     type Result = ();
 
     fn handle(&mut self, heard: Heard, _: &mut Self::Context) {
-        if let NodeWord::Spent { requests, .. } = heard.word {
+        if let NodeWord::Spent { asked_for: AskedFor { requests, .. }, .. } = heard.word {
             self.0.words.lock().unwrap().push(format!("{}:{requests}", heard.from.0));
         }
     }
@@ -105,9 +107,17 @@ impl Handler<LinkIs> for Listener<Ear> {
     }
 }
 
+impl Handler<Followed> for Listener<Ear> {
+    type Result = ();
+
+    fn handle(&mut self, Followed { user }: Followed, _: &mut Self::Context) {
+        self.0.followed.lock().unwrap().push(user);
+    }
+}
+
 /// A word that is told apart by its number.
 pub fn spent(requests: u32) -> NodeWord {
-    NodeWord::Spent { user: user("anybody"), requests }
+    NodeWord::Spent { user: user("anybody"), asked_for: AskedFor { requests, refusals: 0 } }
 }
 
 pub fn user(id: &str) -> UserId {
@@ -149,7 +159,12 @@ impl Node {
     async fn enlisted(link: BridgeLink, metrics: Arc<Metrics>) -> Node {
         let ear = Arc::<Ear>::default();
         let listener = Listener(ear.clone()).start();
-        let enlist = Enlist { node: link.node, heard: listener.clone().recipient(), link: listener.recipient() };
+        let enlist = Enlist {
+            node: link.node,
+            heard: listener.clone().recipient(),
+            link: listener.clone().recipient(),
+            followed: listener.recipient(),
+        };
         link.enlist.send(enlist).await.unwrap();
         Node { link, metrics, ear }
     }
@@ -176,6 +191,12 @@ impl Node {
 
     pub async fn follow(&self, user: &UserId) {
         self.link.follow.send(Follow { user: user.clone(), node: self.link.node }).await.unwrap();
+    }
+
+    /// Waits until it was told that words for the user are heard.
+    pub async fn wait_followed(&self, user: &UserId) {
+        let what = format!("words for {user}");
+        eventually(&what, DEADLINE, || async { self.ear.followed.lock().unwrap().contains(user).then_some(()) }).await;
     }
 
     pub async fn unfollow(&self, user: &UserId) {

@@ -51,6 +51,18 @@ async fn a_restart_of_redis_is_told_and_heals() {
 }
 
 #[actix::test]
+async fn a_node_is_told_from_when_on_a_user_is_followed() {
+    let redis = Redis::private();
+    let (here, there) = (Node::redis_up(&redis.url(), 1).await, Node::redis_up(&redis.url(), 2).await);
+    let alice = user("alice");
+    here.follow(&alice).await;
+    here.wait_followed(&alice).await;
+    // what is said from then on is heard
+    there.say(To::User(alice), 7).await;
+    here.wait_word("2:7").await;
+}
+
+#[actix::test]
 async fn a_node_begins_without_redis_and_finds_it() {
     let mut redis = Redis::away();
     let node = Node::redis(&redis.url(), 1).await;

@@ -105,6 +105,53 @@ async fn requests_on_all_nodes_count_together() {
 }
 
 #[tokio::test]
+async fn the_limit_is_nearly_exact_though_nodes_are_asked_in_turn() {
+    let cluster = Cluster::builder().env("WEBSOCKET_REQUESTS_PER_MINUTE", 60).start(2).await;
+    let setting = Setting::of(cluster).await;
+    let mut here = setting.alice.join(&setting.channel).await;
+    let mut there = setting.cluster.at(1, &setting.alice).join(&setting.channel).await;
+    let mut passed = 0;
+    let mut refused_in_turn = 0;
+    while refused_in_turn < 2 {
+        let socket = if passed % 2 == 0 { &mut here } else { &mut there };
+        match is_refused(socket).await {
+            true => refused_in_turn += 1,
+            false => (passed, refused_in_turn) = (passed + 1, 0),
+        }
+        assert!(passed <= 62, "two beyond the limit may be on their way between the nodes");
+    }
+    assert!(passed >= 60, "nothing is counted twice: {passed}");
+}
+
+#[tokio::test]
+async fn refusals_on_all_nodes_lead_to_one_block() {
+    let cluster = Cluster::builder().env("WEBSOCKET_REQUESTS_PER_MINUTE", 4).start(2).await;
+    let setting = Setting::of(cluster).await;
+    let mut here = setting.alice.join(&setting.channel).await;
+    let mut there = setting.cluster.at(1, &setting.alice).join(&setting.channel).await;
+    let ops = crate::support::User::with_token(
+        setting.cluster.server(0).origin(),
+        "root-of-all",
+        "root",
+        &crate::support::token::for_admin("root-of-all", "root"),
+    );
+    let path = format!("/api/v1/ws/users/{}/limits", setting.alice.id);
+    let mut refused = 0;
+    while refused < 10 {
+        let socket = if refused % 2 == 0 { &mut here } else { &mut there };
+        refused += u64::from(is_refused(socket).await);
+        // the fuller of the nodes' views: each has to know of all refusals
+        eventually("the refusals of both nodes", Duration::from_secs(5), || async {
+            (ops.get(&path).await.expect(200)["refusals"] == refused).then_some(())
+        })
+        .await;
+    }
+    there.say("and on").await;
+    closed_with(&mut there, 4429).await;
+    closed_with(&mut here, 4429).await;
+}
+
+#[tokio::test]
 async fn a_block_outlives_all_nodes() {
     let cluster = Cluster::builder().env("WEBSOCKET_REQUESTS_PER_MINUTE", 1).start(2).await;
     let mut setting = Setting::of(cluster).await;

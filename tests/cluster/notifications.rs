@@ -90,6 +90,36 @@ async fn what_was_said_while_a_node_was_deaf_is_told_when_it_hears_again() {
 }
 
 #[tokio::test]
+async fn a_workspace_socket_without_a_filter_hears_what_its_node_missed_and_nothing_older() {
+    let setting = Setting::new().await;
+    send(&setting, 0, &setting.bob, "old").await;
+    let mut bob = setting.bob.open("/api/v1/ws").await;
+    bob.expect_nothing_before_pong().await;
+    setting.cluster.nodes[1].redis.set(Line::Severed);
+    setting.redis_status(1, "down").await;
+    send(&setting, 0, &setting.bob, "unheard").await;
+    bob.expect_nothing_before_pong().await;
+    setting.cluster.heal_lines();
+    let heard = async |bob: &mut Socket| {
+        let event = bob.read_until("notification_event").await.pop().expect("the one that was waited for");
+        text(&event["notification"], "title")
+    };
+    let first = tokio::time::timeout(DEADLINE * 2, async {
+        loop {
+            if let Some(crate::support::socket::Frame::Json(frame)) = bob.next_within(Duration::from_secs(5)).await
+                && frame["type"] == "notification_event"
+            {
+                break text(&frame["notification"], "title");
+            }
+        }
+    });
+    assert_eq!(first.await.expect("it comes when the node hears again"), "unheard");
+    bob.expect_nothing_before_pong().await;
+    bob.send_json(&json!({"type": "subscribe_notifications"})).await;
+    assert_eq!(heard(&mut bob).await, "old");
+}
+
+#[tokio::test]
 async fn a_room_made_private_on_one_node_sends_out_those_on_another() {
     let setting = Setting::new().await;
     let (mut alice, mut bob) = (setting.alice.open("/api/v1/ws").await, setting.bob.open("/api/v1/ws").await);

@@ -31,11 +31,21 @@ async fn nobody_but_an_administrator_gets_in() {
         (Method::GET, "/api/v1/ws/rooms".to_owned()),
         (Method::POST, format!("/api/v1/ws/rooms/{}/broadcast", uuid::Uuid::now_v7())),
         (Method::POST, format!("/api/v1/ws/users/{}/notify", alice.id)),
+        (Method::POST, "/api/v1/ws/broadcast/notification".to_owned()),
         (Method::POST, "/api/v1/ws/shutdown".to_owned()),
+        (Method::POST, "/api/auth/revoke".to_owned()),
+        (Method::DELETE, "/api/v1/ws/connections/x".to_owned()),
+        (Method::GET, "/api/v1/ws/blocks".to_owned()),
+        (Method::GET, format!("/api/v1/ws/users/{}/limits", alice.id)),
+        (Method::DELETE, format!("/api/v1/ws/users/{}/block", alice.id)),
     ];
     for (method, path) in paths {
-        let body = (method == Method::POST).then(|| json!({}));
-        alice.request(method, &path, body).await.expect_error(403, "PERMISSION_DENIED");
+        // whatever comes with it
+        for body in ["", "{", "[]", "{}"] {
+            let request = reqwest::Client::new().request(method.clone(), server.url(&path)).bearer_auth(&alice.token);
+            let request = request.header("content-type", "application/json").body(body);
+            crate::support::rest::send(request, None).await.expect_error(403, "PERMISSION_DENIED");
+        }
     }
     get(&server.url("/readyz")).await.expect(200);
 }
@@ -75,6 +85,44 @@ async fn statistics_count_sockets_users_rooms_and_messages() {
     assert_eq!((text(room, "room_id"), text(room, "name")), (channel, "general".to_owned()));
     assert_eq!((number(room, "user_count"), number(room, "messages_sent")), (2, 1));
     assert_eq!(room["avg_users_per_hour"], 2.0, "{room}");
+}
+
+#[tokio::test]
+async fn statistics_are_of_this_moment() {
+    let server = Server::start().await;
+    let (alice, ops) = (server.user("alice").await, admin(&server));
+    let mut socket = alice.open("/api/v1/ws").await;
+    let in_use = async || {
+        let (stats, rooms) = tokio::join!(ops.get("/api/v1/ws/stats"), ops.get("/api/v1/ws/rooms"));
+        let rooms = rooms.expect(200).as_array().expect("rooms").len() as u64;
+        (number(&stats.expect(200), "rooms_active"), rooms)
+    };
+    assert_eq!(in_use().await, (0, 0));
+    for _ in 0..3 {
+        socket.send_json(&json!({"type": "join_room", "room_id": "den"})).await;
+        socket.read_until("room_state").await;
+        assert_eq!(in_use().await, (1, 1), "just joined");
+        socket.send_json(&json!({"type": "leave_room", "room_id": "den", "ref": 2})).await;
+        socket.read_until("ack").await;
+        assert_eq!(in_use().await, (0, 0), "just left");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_ended_by_what_its_header_says_whatever_its_user_is_called() {
+    let server = Server::start().await;
+    let ops = admin(&server);
+    for id in ["jürgen", "bob by=\"root\"", "auth0|7", "a_b"] {
+        let user = User::with_token(server.origin(), id, "someone", &token::for_user(id, id, 3600));
+        let mut socket = user.open("/api/v1/ws").await;
+        let name = socket.header("X-Connection-Id").to_owned();
+        assert!(name.starts_with("ws_") && name.bytes().all(|byte| byte.is_ascii_graphic()), "{id}: {name}");
+        assert_eq!(ops.delete(&format!("/api/v1/ws/connections/{name}")).await.status, 204, "{id}: {name}");
+        socket.expect_close(4403).await;
+    }
+    // nobody's name is taken for another field of a log line
+    let log = server.log();
+    assert!(log.contains(r#"event=kick user="bob by=\"root\"" conn="#) && log.contains("user=jürgen "), "{log}");
 }
 
 #[tokio::test]

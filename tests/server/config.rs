@@ -60,6 +60,10 @@ fn bad_settings() -> Vec<Vec<(&'static str, &'static str)>> {
         ("AI_TIMEOUT_SECONDS", "0"),
         ("AI_IDLE_TIMEOUT_SECONDS", "soon"),
         ("LOG_LEVEL", "shouting"),
+        ("RUST_LOG", "convene=shouting"),
+        ("DB_PORT", "x"),
+        ("REDIS_PORT", "x"),
+        ("REDIS_DB", "x"),
         ("ALLOW_ANONYMOUS", "maybe"),
         ("TRUSTED_PROXIES", "next door"),
         ("ALLOWED_ORIGINS", "not an origin"),
@@ -74,6 +78,9 @@ fn bad_settings() -> Vec<Vec<(&'static str, &'static str)>> {
     cases.push(vec![("DB_PORT", "x"), ("DB_HOST", "localhost")]);
     cases.push(vec![("REDIS_PORT", "x"), ("REDIS_HOST", "localhost")]);
     cases.push(vec![("REDIS_DB", "x"), ("REDIS_HOST", "localhost")]);
+    cases.push(vec![("DB_PORT", "x"), ("DATABASE_URL", "postgres://localhost/convene")]);
+    cases.push(vec![("REDIS_PORT", "x"), ("REDIS_URL", "redis://localhost")]);
+    cases.push(vec![("WEBSOCKET_TIMEOUT", "x"), ("WEBSOCKET_PING_TIMEOUT", "60")]);
     cases
 }
 

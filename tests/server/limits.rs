@@ -16,6 +16,8 @@ async fn refused(socket: &mut Socket, reference: u64) -> Option<u64> {
     let answer = socket.next_json().await;
     if answer["type"] == "error" {
         assert_eq!((&answer["code"], &answer["ref"]), (&json!("RATE_LIMIT_EXCEEDED"), &json!(reference)), "{answer}");
+        let window = if number(&answer, "retry_after") > 60 { "hour" } else { "minute" };
+        assert_eq!(answer["error"], format!("Rate limit exceeded: too many requests per {window}"));
         return Some(number(&answer, "retry_after"));
     }
     socket.next_json().await;

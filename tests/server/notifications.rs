@@ -4,10 +4,12 @@
 use serde_json::{Value, json};
 
 use crate::on_both;
+use crate::support::raw::RawSocket;
 use crate::support::rest::id_of;
 use crate::support::shape::Kind::{Text, Time, Uuid};
 use crate::support::shape::{assert_shape, number, text};
-use crate::support::{DEADLINE, Server, Socket, User, eventually, token};
+use crate::support::socket::Frame;
+use crate::support::{DEADLINE, Postgres, Server, Socket, User, eventually, token};
 
 const SEND: &str = "/api/v1/ws/broadcast/notification?event_type=notification_created";
 
@@ -319,4 +321,65 @@ async fn what_is_wrong_is_refused_by_its_name() {
     ops.post(SEND, body("user_id", json!("nobody"))).await.expect_error(404, "USER_NOT_FOUND");
     ops.post(SEND, body("user_id", json!("x".repeat(200)))).await.expect_error(400, "INVALID_MESSAGE");
     assert_eq!(titles(&alice, "").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_dead_node_had_in_hand_is_told_when_its_lease_ends() {
+    let postgres = Postgres::shared();
+    let url = postgres.create_database().await;
+    let server = Server::builder().env("DATABASE_URL", &url).start().await;
+    let (alice, ops) = (server.user("alice").await, admin(&server));
+    let channel = alice.channel_with(&[]).await;
+    send(&ops, &alice, "left behind", "normal").await;
+    let lease = "UPDATE notification_queue SET leased_until = now() + interval '2 seconds' RETURNING user_id";
+    assert_eq!(postgres.query_text(&url, lease).await.as_ref(), Some(&alice.id));
+    let mut socket = alice.join(&channel).await;
+    socket.expect_nothing_before_pong().await;
+    hear(&mut socket, "left behind").await;
+    socket.expect_nothing_before_pong().await;
+}
+
+#[tokio::test]
+async fn what_a_stalled_socket_never_took_is_told_to_the_next() {
+    let server = Server::start().await;
+    let (alice, bob, ops) = (server.user("alice").await, server.user("bob").await, admin(&server));
+    let channel = alice.channel_with(&[&bob]).await;
+    let mut sender = alice.join(&channel).await;
+    let mut stalled = RawSocket::with_receive_buffer(server.authority(), 4096).await;
+    let path = format!("/ws/channel/{channel}?token={}", bob.token);
+    assert_eq!(stalled.handshake(server.authority(), &path, &[]).await.status, 101);
+    sender.expect("user_joined").await;
+    // more than the system's buffers hold, less than a socket may owe
+    let content = "x".repeat(9_000);
+    for _ in 0..40 {
+        sender.say(&content).await;
+        sender.expect_message(&content).await;
+    }
+    assert_eq!(number(&send(&ops, &bob, "in the backlog", "normal").await, "sockets"), 1);
+    match sender.next_within(DEADLINE * 2).await {
+        Some(Frame::Json(left)) if left["type"] == "user_left" => assert_eq!(left["user_id"], bob.id.as_str()),
+        other => panic!("it is cut, and leaves: {other:?}"),
+    }
+    let mut back = bob.join(&channel).await;
+    hear(&mut back, "in the backlog").await;
+    let mut other = bob.join(&channel).await;
+    other.expect_nothing_before_pong().await;
+    back.expect_nothing_before_pong().await;
+}
+
+on_both! {
+    async fn of_what_waits_the_latest_are_told(database) {
+        let server = Server::builder().database(database).env("MAX_QUEUE_SIZE", 5).start().await;
+        let (alice, ops) = (server.user("alice").await, admin(&server));
+        let channel = alice.channel_with(&[]).await;
+        for title in ["1", "2", "3", "4", "5", "6", "7"] {
+            send(&ops, &alice, title, "normal").await;
+        }
+        let mut socket = alice.join(&channel).await;
+        for title in ["3", "4", "5", "6", "7"] {
+            hear(&mut socket, title).await;
+        }
+        socket.expect_nothing_before_pong().await;
+        assert_eq!(titles(&alice, "").await, ["7", "6", "5", "4", "3", "2", "1"], "all are kept");
+    }
 }

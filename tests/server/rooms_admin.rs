@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::on_both;
 use crate::support::shape::Kind::{Count, Time};
 use crate::support::shape::{assert_shape, number, text};
-use crate::support::{Server, Socket, User, token};
+use crate::support::{DEADLINE, Server, Socket, User, eventually, token};
 
 /// A name that needs encoding in a path, and its encoding.
 const NAME: &str = "team/ünder 100%?";
@@ -158,6 +158,13 @@ async fn administrators_see_and_address_open_rooms_by_their_names() {
     let rooms = ops.get("/api/v1/ws/rooms").await.expect(200);
     let [room] = rooms.as_array().expect("rooms").as_slice() else { panic!("one room: {rooms}") };
     assert_eq!((text(room, "room_id"), number(room, "user_count")), (NAME.to_owned(), 1));
+    assert_shape(room, &[("last_activity", Time)]);
+    inside.send_json(&json!({"type": "cursor_move", "room": NAME, "x": 1, "y": 2})).await;
+    eventually("a later sign of life", DEADLINE, || async {
+        let rooms = ops.get("/api/v1/ws/rooms").await.expect(200);
+        (text(&rooms[0], "last_activity") > text(room, "last_activity")).then_some(())
+    })
+    .await;
     assert_eq!(room["avg_users_per_hour"], 1.0, "{room}");
     let data = json!({"type": "system_announcement", "title": "Maintenance Notice"});
     let answer = ops.post(&format!("/api/v1/ws/rooms/{ENCODED}/broadcast"), data).await.expect(200);

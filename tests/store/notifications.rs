@@ -10,7 +10,10 @@ use convene::{
     },
     ids::{NotificationId, Timestamp, UserId},
     limits,
-    store::{NewNotification, NotificationQuery, NotificationStatus, ReadMark, Store, StoreError, StoredNotification},
+    store::{
+        NewNotification, NotificationQuery, NotificationStatus, ReadMark, Store, StoreError, StoredNotification,
+        WaitingQuery,
+    },
 };
 
 use crate::fixture::{Database, on_both, user};
@@ -48,8 +51,12 @@ fn now() -> Timestamp {
     Timestamp { unix_ms: since.as_millis() as i64 }
 }
 
+async fn lease_of(store: &Store, user: &Profile, wanted: WaitingQuery) -> Vec<StoredNotification> {
+    store.lease_notifications(&user.id, &wanted, now().plus_ms(60_000)).await.unwrap().notifications
+}
+
 async fn lease(store: &Store, user: &Profile) -> Vec<StoredNotification> {
-    store.lease_notifications(&user.id, None, now().plus_ms(60_000)).await.unwrap()
+    lease_of(store, user, WaitingQuery::default()).await
 }
 
 on_both! {
@@ -133,13 +140,16 @@ on_both! {
         assert!(!store.notifications_wait(&bob.id).await.unwrap());
         let system = |names: &[&str]| Some(names.iter().map(|name| (*name).into()).collect::<Vec<_>>());
         let picky = NotificationFilter { categories: system(&["other"]), ..NotificationFilter::default() };
-        assert_eq!(store.lease_notifications(&ada.id, Some(&picky), now().plus_ms(60_000)).await.unwrap(), []);
+        assert_eq!(lease_of(&store, &ada, WaitingQuery { filter: picky, since: None }).await, []);
+        let since = Some(now().plus_ms(60_000));
+        assert_eq!(lease_of(&store, &ada, WaitingQuery { since, ..WaitingQuery::default() }).await, []);
         let calm = NotificationFilter {
             categories: system(&["other", "system"]),
             modules: system(&["tables"]),
             priorities: Some(vec![Priority::Low]),
         };
-        let low = store.lease_notifications(&ada.id, Some(&calm), now().plus_ms(60_000)).await.unwrap();
+        let since = Some(now().plus_ms(-60_000));
+        let low = lease_of(&store, &ada, WaitingQuery { filter: calm, since }).await;
         assert_eq!(titles(&low), ["1"]);
         let rest = lease(&store, &ada).await;
         assert_eq!(titles(&rest), ["2", "4", "3"], "urgent ones first, then the oldest");
@@ -161,10 +171,14 @@ on_both! {
         let store = database.store().await;
         let ada = user(&store, "ada").await;
         told(&store, &ada, &new("of a node that died")).await;
-        let until = now().plus_ms(-1);
-        assert_eq!(store.lease_notifications(&ada.id, None, until).await.unwrap().len(), 1);
-        assert_eq!(lease(&store, &ada).await.len(), 1);
-        assert_eq!(lease(&store, &ada).await.len(), 0);
+        let wanted = WaitingQuery::default();
+        let until = async |until| store.lease_notifications(&ada.id, &wanted, until).await.unwrap();
+        assert_eq!(until(now().plus_ms(-1)).await.notifications.len(), 1);
+        let end = now().plus_ms(60_000);
+        let taken = until(end).await;
+        assert_eq!((taken.notifications.len(), taken.held_until), (1, None));
+        let held = until(end.plus_ms(60_000)).await;
+        assert_eq!((held.notifications.len(), held.held_until), (0, Some(end)), "it says when to come again");
     }
 
     async fn of_many_hands_each_gets_its_own(database: Database) {

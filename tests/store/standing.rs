@@ -65,6 +65,7 @@ on_both! {
         let seen: Vec<_> = activity.iter().map(|room| (room.room, room.events, room.last_at)).collect();
         assert_eq!(seen, [(quiet, 0, None), (busy, 3, Some(at(1_790_000_000_123)))]);
         assert_eq!(activity[0].name, "a channel");
+        assert!(activity.iter().all(|room| room.created_at >= ada.created_at), "{activity:?}");
     }
 
     async fn a_room_is_found_by_its_id_alone(database: Database) {

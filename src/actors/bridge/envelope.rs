@@ -19,6 +19,7 @@ use crate::{
     core::{
         command::{RawJson, SignalKind, Typing},
         event::{Ephemeral, Event, EventBody, RoomIdentity, RoomScope},
+        rate::AskedFor,
     },
     ids::NodeId,
     limits,
@@ -145,8 +146,8 @@ fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
             form.block = Some(BlockForm { user: user.clone(), until: *until });
         }
         Word::Node(NodeWord::Lift { user, at }) => form.lift = Some(LiftForm { user: user.clone(), at: *at }),
-        Word::Node(NodeWord::Spent { user, requests }) => {
-            form.spent = Some(SpentForm { user: user.clone(), requests: *requests });
+        Word::Node(NodeWord::Spent { user, asked_for: AskedFor { requests, refusals } }) => {
+            form.spent = Some(SpentForm { user: user.clone(), requests: *requests, refusals: *refusals });
         }
     }
     Ok(form)
@@ -284,8 +285,8 @@ fn word(form: ItemForm<'_>) -> Option<Word> {
         Some(NodeWord::CancelAsk { user, request, question })
     } else if let Some(AskCancelledForm { question }) = form.ask_cancelled {
         Some(NodeWord::AskCancelled { question })
-    } else if let Some(SpentForm { user, requests }) = form.spent {
-        Some(NodeWord::Spent { user, requests })
+    } else if let Some(SpentForm { user, requests, refusals }) = form.spent {
+        Some(NodeWord::Spent { user, asked_for: AskedFor { requests, refusals } })
     } else if let Some(NoticeForm { user, data, at }) = form.notice {
         Some(NodeWord::Notice { user, data: RawJson::from_parsed(data.get()), at })
     } else if let Some(PersonalForm { user, what }) = form.personal {

@@ -15,7 +15,7 @@ use crate::{
         personal::Personal,
         presence::Status,
         profile::Author,
-        rate::Reckoning,
+        rate::{Account, AskedFor, Reckoning},
         roster::{RoomInUse, RosterWord, SocketEntry, UsedUp},
         sheet::{Cell, CellRef},
         upload::{Upload, UploadPhase},
@@ -212,18 +212,23 @@ fn roster() -> BoxedStrategy<RosterWord> {
         (any::<(u64, u32, u32)>(), sockets(), statuses).prop_map(|((version, piece, pieces), sockets, statuses)| {
             RosterWord::Part { version, piece, pieces, sockets, statuses }
         }),
-        (user(), any::<[u16; 9]>()).prop_map(|(user, slots)| RosterWord::Used {
-            users: vec![UsedUp { user, minute: slots.to_vec(), hour: slots.to_vec() }],
-        }),
+        (user(), any::<[u16; 9]>(), any::<[(u32, u16); 3]>(), any::<[u32; 4]>()).prop_map(
+            |(user, slots, ages, [refusals, refusals_left_ms, own, heard])| {
+                let [minute, hour] = [slots.to_vec(), slots.to_vec()];
+                let [minute_ages, hour_ages] = [ages.to_vec(), Vec::new()];
+                let account = Account { minute, hour, minute_ages, hour_ages, refusals, refusals_left_ms };
+                RosterWord::Used { users: vec![UsedUp { user, account, own, heard }] }
+            }
+        ),
         any::<u64>().prop_map(|question| RosterWord::AskRooms { question }),
         (any::<u64>(), user()).prop_map(|(question, user)| RosterWord::AskLimits { question, user }),
         any::<(u64, u32, u32, u32, u32)>().prop_map(|(question, minute, hour, refusals, block_left_ms)| {
             let reckoning = Reckoning { minute, hour, refusals, block_left_ms };
             RosterWord::Limits { question, reckoning }
         }),
-        (any::<(u64, u32, u32)>(), uuid(), any::<(u64, u64)>()).prop_map(
-            |((question, piece, pieces), room, (users, users_per_hour_milli))| {
-                let rooms = vec![RoomInUse { room: RoomId(room), users, users_per_hour_milli }];
+        (any::<(u64, u32, u32)>(), uuid(), any::<(u64, u64)>(), proptest::option::of(at())).prop_map(
+            |((question, piece, pieces), room, (users, users_per_hour_milli), last_sign)| {
+                let rooms = vec![RoomInUse { room: RoomId(room), users, users_per_hour_milli, last_sign }];
                 RosterWord::Rooms { question, piece, pieces, rooms }
             }
         ),
@@ -268,7 +273,10 @@ fn word() -> BoxedStrategy<Word> {
         (user(), at()).prop_map(|(user, before)| NodeWord::Revoke { user, before }),
         (user(), at()).prop_map(|(user, until)| NodeWord::Block { user, until }),
         (user(), at()).prop_map(|(user, at)| NodeWord::Lift { user, at }),
-        (user(), any::<u32>()).prop_map(|(user, requests)| NodeWord::Spent { user, requests }),
+        (user(), any::<[u32; 2]>()).prop_map(|(user, [requests, refusals])| NodeWord::Spent {
+            user,
+            asked_for: AskedFor { requests, refusals },
+        }),
         (user(), personal()).prop_map(|(user, what)| NodeWord::Personal { user, what: Arc::new(what) }),
         (author(), upload()).prop_map(|(user, upload)| NodeWord::Upload { user, upload }),
         (author(), status()).prop_map(|(user, status)| NodeWord::Status { user, status }),

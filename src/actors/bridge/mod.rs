@@ -17,7 +17,7 @@ use super::{fanout::Broadcast, outbox::ConnKey};
 use crate::{
     core::{
         command::RawJson, cursor::Pointed, elsewhere::PartWord, event::Attendee, peers::Beat, personal::Personal,
-        presence::Status, profile::Author, roster::RosterWord, upload::Upload,
+        presence::Status, profile::Author, rate::AskedFor, roster::RosterWord, upload::Upload,
     },
     ids::{NodeId, RoomId, Timestamp, UserId},
 };
@@ -146,8 +146,8 @@ pub enum NodeWord {
     Spent {
         /// Who.
         user: UserId,
-        /// How many requests since the last such word.
-        requests: u32,
+        /// How much since the last such word.
+        asked_for: AskedFor,
     },
 }
 
@@ -215,6 +215,8 @@ pub struct Enlist {
     pub heard: Recipient<Heard>,
     /// Whom to tell how the link is.
     pub link: Recipient<LinkIs>,
+    /// Whom to tell that words for a user are heard from now on.
+    pub followed: Recipient<Followed>,
 }
 
 /// A room is in use here: bring it what the others say.
@@ -249,6 +251,15 @@ pub struct Follow {
     pub user: UserId,
     /// Which node's.
     pub node: NodeId,
+}
+
+/// Words for a user are heard from now on; those said since [`Follow`] may have been missed. Not told of users who were
+/// followed before the link came up: they are a part of what that means.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Followed {
+    /// Whose.
+    pub user: UserId,
 }
 
 /// A user's last socket on the node closed.

@@ -1,10 +1,10 @@
 //! Which rooms are in use on all nodes: asked when an administrator wants to know, and never told otherwise, since
-//! nothing else needs it. A node that does not answer in time is left out.
+//! nothing else needs it. A node that does not answer in time is left out. Nodes are asked one question at a time: who
+//! comes while it is open waits for the next, since its answers may be older than what was just done.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Instant,
 };
 
 use actix::prelude::*;
@@ -15,7 +15,7 @@ use super::Cluster;
 use crate::{
     actors::{
         bridge::{NodeWord, To},
-        messages::{CountUsers, Placement, RoomsInMemory, SurveyRooms},
+        messages::{CountUsers, Placement, RoomUse, RoomsInMemory, SurveyRooms},
         node::Node,
     },
     core::roster::{RoomInUse, RosterWord},
@@ -25,15 +25,18 @@ use crate::{
 
 type Rooms = Arc<Vec<RoomInUse>>;
 
+/// Who waits for an answer.
+type Waiting = oneshot::Sender<Rooms>;
+
 /// Rooms asked at once.
 const ASKED_AT_ONCE: usize = 256;
 
-/// The questions that are open, and the last answer.
+/// The question that is open, and who waits for the next.
 #[derive(Default)]
 pub(super) struct Surveys {
     asked: u64,
     open: Option<Survey>,
-    answer: Option<(Instant, Rooms)>,
+    next: Vec<Waiting>,
 }
 
 /// A question to all nodes.
@@ -43,7 +46,7 @@ struct Survey {
     missing: BTreeMap<NodeId, u32>,
     rooms: BTreeMap<RoomId, RoomInUse>,
     own: Own,
-    waiting: Vec<oneshot::Sender<Rooms>>,
+    waiting: Vec<Waiting>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,7 @@ impl Survey {
             let known = self.rooms.entry(told.room).or_insert(told);
             known.users = known.users.max(told.users);
             known.users_per_hour_milli = known.users_per_hour_milli.max(told.users_per_hour_milli);
+            known.last_sign = known.last_sign.max(told.last_sign);
         }
     }
 
@@ -68,7 +72,7 @@ impl Survey {
 }
 
 impl Surveys {
-    /// A piece of a node's answer.
+    /// A piece of a node's answer; [`Cluster::settle_survey`] is to follow.
     pub fn hear(&mut self, from: NodeId, question: u64, pieces: u32, rooms: Vec<RoomInUse>) {
         let Some(survey) = self.open.as_mut().filter(|survey| survey.question == question) else { return };
         let Some(got) = survey.missing.get_mut(&from) else { return };
@@ -77,30 +81,13 @@ impl Surveys {
             survey.missing.remove(&from);
         }
         survey.add(rooms);
-        self.settle();
     }
 
-    /// Nobody waits for a node that is gone.
+    /// Nobody waits for a node that is gone; [`Cluster::settle_survey`] is to follow.
     pub fn without(&mut self, gone: NodeId) {
         if let Some(survey) = &mut self.open {
             survey.missing.remove(&gone);
         }
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        if let Some(survey) = self.open.take_if(|survey| survey.is_done()) {
-            self.close(survey);
-        }
-    }
-
-    fn close(&mut self, survey: Survey) {
-        let rooms: Rooms = Arc::new(survey.rooms.into_values().collect());
-        for waiting in survey.waiting {
-            // whoever asked may have stopped waiting
-            let _ = waiting.send(rooms.clone());
-        }
-        self.answer = Some((Instant::now(), rooms));
     }
 }
 
@@ -109,7 +96,8 @@ async fn rooms_here(node: Arc<Node>) -> Vec<RoomInUse> {
     let placed = node.registry.send(RoomsInMemory).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default();
     let ask = |Placement { id, room }: Placement| async move {
         let used = room.send(CountUsers).timeout(limits::GATHER_WAIT).await.unwrap_or_default();
-        RoomInUse { room: id, users: used.users, users_per_hour_milli: used.users_per_hour_milli }
+        let RoomUse { users, users_per_hour_milli, last_sign } = used;
+        RoomInUse { room: id, users, users_per_hour_milli, last_sign }
     };
     let counted =
         stream::iter(placed.into_iter().take(limits::ROOMS_TOLD_MAX)).map(ask).buffer_unordered(ASKED_AT_ONCE);
@@ -133,8 +121,27 @@ impl Cluster {
         ctx.spawn(tell.into_actor(self));
     }
 
+    /// Ends the survey if everybody has answered.
+    pub(super) fn settle_survey(&mut self, ctx: &mut Context<Self>) {
+        if let Some(survey) = self.surveys.open.take_if(|survey| survey.is_done()) {
+            self.close_survey(survey, ctx);
+        }
+    }
+
+    fn close_survey(&mut self, survey: Survey, ctx: &mut Context<Self>) {
+        let rooms: Rooms = Arc::new(survey.rooms.into_values().collect());
+        for waiting in survey.waiting {
+            // whoever asked may have stopped waiting
+            let _ = waiting.send(rooms.clone());
+        }
+        let next = std::mem::take(&mut self.surveys.next);
+        if !next.is_empty() {
+            self.begin_survey(next, ctx);
+        }
+    }
+
     /// Begins a survey; it ends when everybody has answered, or after a moment.
-    fn begin_survey(&mut self, waiting: oneshot::Sender<Rooms>, ctx: &mut Context<Self>) {
+    fn begin_survey(&mut self, waiting: Vec<Waiting>, ctx: &mut Context<Self>) {
         let Some(node) = self.node.clone() else { return };
         self.surveys.asked += 1;
         let question = self.surveys.asked;
@@ -144,38 +151,35 @@ impl Cluster {
             missing: missing.into_iter().map(|node| (node, 0)).collect(),
             rooms: BTreeMap::new(),
             own: Own::Counting,
-            waiting: vec![waiting],
+            waiting,
         });
         node.bridge.say(To::Everyone, NodeWord::Roster(RosterWord::AskRooms { question }));
-        ctx.spawn(rooms_here(node).into_actor(self).map(move |rooms, cluster, _| {
+        ctx.spawn(rooms_here(node).into_actor(self).map(move |rooms, cluster, ctx| {
             if let Some(survey) = cluster.surveys.open.as_mut().filter(|survey| survey.question == question) {
                 survey.add(rooms);
                 survey.own = Own::Counted;
             }
-            cluster.surveys.settle();
+            cluster.settle_survey(ctx);
         }));
-        ctx.run_later(limits::GATHER_WAIT, move |cluster, _| {
+        ctx.run_later(limits::GATHER_WAIT, move |cluster, ctx| {
             if let Some(survey) = cluster.surveys.open.take_if(|survey| survey.question == question) {
                 log::warn!("event=survey_incomplete nodes_missing={}", survey.missing.len());
-                cluster.surveys.close(survey);
+                cluster.close_survey(survey, ctx);
             }
         });
     }
 }
 
 impl Handler<SurveyRooms> for Cluster {
-    type Result = ResponseFuture<Rooms>;
+    type Result = ResponseFuture<Option<Rooms>>;
 
     fn handle(&mut self, _: SurveyRooms, ctx: &mut Self::Context) -> Self::Result {
-        if let Some((_, rooms)) = self.surveys.answer.as_ref().filter(|(at, _)| at.elapsed() < limits::GATHER_FRESH) {
-            return Box::pin(std::future::ready(rooms.clone()));
-        }
         let (done, answer) = oneshot::channel();
-        match &mut self.surveys.open {
-            Some(survey) if survey.waiting.len() < limits::GATHERS_WAITING_MAX => survey.waiting.push(done),
-            Some(_) => {}
-            None => self.begin_survey(done, ctx),
+        if self.surveys.open.is_none() {
+            self.begin_survey(vec![done], ctx);
+        } else if self.surveys.next.len() < limits::GATHERS_WAITING_MAX {
+            self.surveys.next.push(done);
         }
-        Box::pin(async move { answer.await.unwrap_or_default() })
+        Box::pin(async move { answer.await.ok() })
     }
 }

@@ -1,7 +1,7 @@
 //! What nodes and the actors that know them say to each other: the registry's share of it, the presence tracker's and the
 //! cluster's.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use actix::prelude::*;
 
@@ -137,6 +137,11 @@ pub struct EveryoneOnline(pub usize);
 #[rtype(result = "usize")]
 pub struct CountOnline;
 
+/// How many sockets other nodes have, by what they told of them one by one.
+#[derive(Message)]
+#[rtype(result = "BTreeMap<NodeId, u64>")]
+pub struct SocketsElsewhere;
+
 /// What another node said about who is online there.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -198,9 +203,9 @@ pub struct NodesKnown {
 #[rtype(result = "Reckoning")]
 pub struct LimitsOf(pub UserId);
 
-/// Which rooms are in use, on all nodes that answer in time?
+/// Which rooms are in use, on all nodes that answer in time? None if too many ask.
 #[derive(Message)]
-#[rtype(result = "Arc<Vec<RoomInUse>>")]
+#[rtype(result = "Option<Arc<Vec<RoomInUse>>>")]
 pub struct SurveyRooms;
 
 // ---- to the assistant, from other nodes ----

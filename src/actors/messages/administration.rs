@@ -53,6 +53,8 @@ pub struct RoomUse {
     pub users: u64,
     /// Different users in an hour, in thousandths.
     pub users_per_hour_milli: u64,
+    /// The last sign of life of anybody in it, where that is kept.
+    pub last_sign: Option<Timestamp>,
 }
 
 /// Only these users may still be here.

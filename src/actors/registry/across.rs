@@ -20,6 +20,7 @@ use crate::{
     disconnect::Disconnect,
     ids::{RoomId, Timestamp, UserId},
     limits,
+    logged::logged,
 };
 
 /// Users whose limits are shared with other nodes, because they have sockets there, too.
@@ -116,7 +117,7 @@ impl Registry {
         if let Some(placed) = self.rooms.get(&room)
             && placed.room.try_send(Expel { user: user.clone() }).is_err()
         {
-            log::error!("event=expel_lost room={room} user={user} why=room_full");
+            log::error!("event=expel_lost room={room} user={user} why=room_full", user = logged(&user));
         }
     }
 
@@ -124,9 +125,8 @@ impl Registry {
 
     fn tell_untold(&mut self, ctx: &mut Context<Self>) {
         for id in &self.shared.users {
-            let requests = self.users.get(id).map_or(0, |user| user.quota.take_untold());
-            if requests > 0 {
-                self.tell_others(To::User(id.clone()), NodeWord::Spent { user: id.clone(), requests });
+            if let Some(asked_for) = self.users.get(id).and_then(|user| user.quota.take_untold()) {
+                self.tell_others(To::User(id.clone()), NodeWord::Spent { user: id.clone(), asked_for });
             }
         }
         self.shared.telling = Telling::No;
@@ -160,7 +160,7 @@ impl Handler<FromElsewhere> for Registry {
             NodeWord::Upload { user, upload } => self.tell_upload(&user, &upload, None),
             NodeWord::Status { user, status } => self.tell_status(&user, status),
             NodeWord::Close { user, conn, question } => {
-                log::info!("event=disconnected_from_elsewhere user={user} node={from}");
+                log::info!("event=disconnected_from_elsewhere user={user} node={from}", user = logged(&user));
                 let closed = self.handle(CloseUser { user, conn: Some(conn), why: Disconnect::Revoked }, ctx);
                 let sockets = u32::try_from(closed).unwrap_or(u32::MAX);
                 self.tell_others(To::Node(from), NodeWord::Closed { question, sockets });
@@ -170,10 +170,10 @@ impl Handler<FromElsewhere> for Registry {
                 self.block(&user, until);
             }
             NodeWord::Lift { user, at } => self.lift(&user, at),
-            NodeWord::Spent { user, requests } => {
+            NodeWord::Spent { user, asked_for } => {
                 let now = self.now();
                 if let Some(user) = self.users.get(&user) {
-                    user.quota.charge_elsewhere(requests, now);
+                    user.quota.charge_elsewhere(asked_for, now);
                 }
             }
             // the cluster's own, and the assistant's
@@ -253,7 +253,11 @@ impl Handler<BlockUser> for Registry {
         let Some(node) = self.node.clone() else { return };
         let stored = async move {
             if let Err(error) = node.store.block_user(&user, until).await {
-                log::error!("event=block_not_stored user={user} why=\"{error}\"");
+                log::error!(
+                    "event=block_not_stored user={user} why={error}",
+                    user = logged(&user),
+                    error = logged(&error)
+                );
             }
             node.bridge.say(To::Everyone, NodeWord::Block { user, until });
         };
@@ -300,12 +304,11 @@ impl Handler<SharedWithOthers> for Registry {
     type Result = ();
 
     fn handle(&mut self, message: SharedWithOthers, ctx: &mut Self::Context) {
+        if let Some(user) = self.users.get(&message.user) {
+            user.quota.share(message.shared);
+        }
         match message.shared {
             Shared::Yes => {
-                if let Some(user) = self.users.get(&message.user) {
-                    // what was asked for before is told as a whole, to the node that the user came to
-                    user.quota.take_untold();
-                }
                 self.shared.users.insert(message.user);
                 self.keep_telling(ctx);
             }
@@ -321,7 +324,7 @@ impl Handler<CameElsewhere> for Registry {
 
     fn handle(&mut self, CameElsewhere { node, users }: CameElsewhere, _: &mut Self::Context) {
         let now = self.now();
-        let used = users.iter().filter_map(|id| self.users.get(id)?.quota.used(id, now));
+        let used = users.iter().filter_map(|id| self.users.get(id)?.quota.tell_all(id, now));
         let used: Vec<_> = used.collect();
         for some in used.chunks(limits::ROSTER_ENTRIES_PER_WORD_MAX) {
             self.tell_others(To::Node(node), NodeWord::Roster(RosterWord::Used { users: some.to_vec() }));

@@ -12,6 +12,7 @@ use crate::{
     actors::{bridge::LinkIs, messages::NewsMissed, outbox::ConnKey},
     ids::{GroupId, RoomId, UserId},
     limits,
+    logged::logged,
     store::Standing,
 };
 
@@ -114,7 +115,7 @@ impl Registry {
         self.learn(&standing.user, standing.tokens_not_before, standing.blocked_until);
         let lost = channels.iter().filter(|(_, _, group)| !standing.groups.contains(group));
         for (conn, room, _) in lost {
-            log::info!("event=membership_missed user={} room={room} conn={conn:?}", standing.user);
+            log::info!("event=membership_missed user={} room={room} conn={conn:?}", logged(&standing.user));
             self.expel(*room, &standing.user);
         }
     }

@@ -8,12 +8,13 @@ use actix::prelude::*;
 use super::Registry;
 use crate::{
     actors::{
-        bridge::{NodeWord, To},
-        messages::{LeftRoom, News, SetStatus, ShutOut, StatusIs, TellUpload, ToUser},
+        bridge::{Followed, NodeWord, To},
+        messages::{LeftRoom, News, NewsMissed, SetStatus, ShutOut, StatusIs, TellUpload, ToUser},
         outbox::ConnKey,
     },
     core::{personal::Personal, presence::Status, profile::Author, upload::Upload},
     ids::{RoomId, UserId},
+    logged::logged,
 };
 
 impl Registry {
@@ -67,6 +68,20 @@ impl Handler<ToUser> for Registry {
     }
 }
 
+/// What was said to the user while the first socket here opened waits in the store.
+impl Handler<Followed> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Followed { user }: Followed, _: &mut Self::Context) {
+        let seats = self.users.get(&user).into_iter().flat_map(|user| &user.sessions);
+        for session in seats.filter_map(|seat| seat.session.upgrade()) {
+            if session.try_send(NewsMissed).is_err() {
+                log::debug!("event=missed_not_told");
+            }
+        }
+    }
+}
+
 impl Handler<TellUpload> for Registry {
     type Result = ();
 
@@ -84,7 +99,7 @@ impl Handler<StatusIs> for Registry {
         if let Some(node) = &self.node
             && node.presence.try_send(SetStatus { user: user.id.clone(), status }).is_err()
         {
-            log::warn!("event=status_not_kept user={} why=presence_full", user.id);
+            log::warn!("event=status_not_kept user={} why=presence_full", logged(&user.id));
         }
         self.tell_others(To::User(user.id.clone()), NodeWord::Status { user, status });
     }

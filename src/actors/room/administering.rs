@@ -50,6 +50,7 @@ impl Handler<CountUsers> for Room {
         RoomUse {
             users: self.core.as_ref().map_or(0, |core| core.users()) as u64,
             users_per_hour_milli: self.usage.users_per_hour_milli(),
+            last_sign: self.last_sign(),
         }
     }
 }

@@ -74,6 +74,11 @@ impl Room {
         }
     }
 
+    /// The last sign of life of anybody who is there, where that is kept.
+    pub(super) fn last_sign(&self) -> Option<Timestamp> {
+        self.open.as_ref().and_then(|goings| goings.book.last_sign())
+    }
+
     /// A member is gone from all nodes.
     pub(super) fn forget(&mut self, user: &UserId) {
         if let Some(goings) = &mut self.open {

@@ -19,6 +19,7 @@ use crate::{
     },
     ids::UserId,
     limits,
+    logged::logged,
     store::StoredEvent,
 };
 
@@ -68,7 +69,11 @@ impl Room {
         let queued = async move { store.queued(&owner, room).await };
         ctx.spawn(queued.into_actor(self).map(move |queued, room, ctx| {
             let stored = queued.unwrap_or_else(|error| {
-                log::warn!("event=queue_not_read room={} user={user} why=\"{error}\"", room.identity.id);
+                log::warn!(
+                    "event=queue_not_read room={} user={user} why=\"{error}\"",
+                    room.identity.id,
+                    user = logged(&user)
+                );
                 Vec::new()
             });
             let told = room.queue_told.get(&user).copied().unwrap_or_default();

@@ -10,6 +10,7 @@ use crate::{
     core::{assistant::Question, command::ClientRef},
     error::{ErrorCode, Refusal},
     limits,
+    logged::logged,
 };
 
 impl Session {
@@ -50,7 +51,7 @@ impl Session {
         if let Some(assistant) = self.worker.node.assistant.get()
             && assistant.gone.try_send(gone).is_err()
         {
-            log::warn!("event=asker_not_told user={} why=assistant_full", self.user.id);
+            log::warn!("event=asker_not_told user={} why=assistant_full", logged(&self.user.id));
         }
     }
 }

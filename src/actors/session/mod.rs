@@ -15,6 +15,7 @@ use actix::prelude::*;
 pub use self::rooms::Binding;
 use self::{notifying::Notices, rooms::Rooms};
 use super::{
+    bridge::{NodeWord, To},
     fanout::reply_frame,
     messages::{AskerGone, BlockUser, Kick, News, Notice, Overhear, SessionDown, SessionUp},
     outbox::{Bound, ConnKey, Farewell, Outbox, Owner},
@@ -35,6 +36,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::Timestamp,
     limits,
+    logged::logged,
     transport::{
         frame::{self, Inbound},
         socket::Socket,
@@ -99,6 +101,7 @@ impl Session {
         let owner = Owner { user, dialect, bound, expires_at: visitor.expires_at };
         let outbox = worker.admit(ticket.key, socket, owner);
         let pump = Pump::new(early);
+        let notices = Notices::new(worker.node.clock.now());
         Session::create(move |ctx| {
             ctx.set_mailbox_capacity(limits::SESSION_MAILBOX_MAX);
             ctx.spawn(pump);
@@ -110,7 +113,7 @@ impl Session {
                 connection: ticket.name,
                 rooms: Rooms::new(visitor.binding, visitor.profile.email.as_deref().map(Into::into)),
                 confined: visitor.confined,
-                notices: Notices::default(),
+                notices,
                 waiting: None,
                 holds: 0,
                 asked: AskedAssistant::Never,
@@ -253,25 +256,32 @@ impl Session {
     fn charge(&mut self, charge: Charge, reference: Option<&ClientRef>) -> Charged {
         let node = &self.worker.node;
         let now = node.clock.now();
-        match self.quota.charge(charge, &node.rates, now) {
+        let verdict = self.quota.charge(charge, &node.rates, now);
+        if charge == Charge::Request
+            && let Some(asked_for) = self.quota.take_pressing(&node.rates)
+        {
+            let user = self.user.id.clone();
+            node.bridge.say(To::User(user.clone()), NodeWord::Spent { user, asked_for });
+        }
+        match verdict {
             Verdict::Allowed => Charged::Yes,
             Verdict::Dropped => Charged::No,
             Verdict::Refused { retry_after_seconds, window } => {
                 let sentence = match window {
-                    Window::Minute => "Rate limit exceeded: too many requests per minute; wait before the next one",
-                    Window::Hour => "Rate limit exceeded: too many requests per hour; wait before the next one",
+                    Window::Minute => "Rate limit exceeded: too many requests per minute",
+                    Window::Hour => "Rate limit exceeded: too many requests per hour",
                 };
                 self.refuse(reference.cloned(), Refusal::limited(sentence, retry_after_seconds));
                 Charged::No
             }
             Verdict::Blocked { retry_after_seconds } => {
-                log::info!("event=blocked user={} seconds={retry_after_seconds}", self.user.id);
+                log::info!("event=blocked user={} seconds={retry_after_seconds}", logged(&self.user.id));
                 let sentence = "Blocked for exceeding the rate limit; come back when the block is over";
                 self.refuse(reference.cloned(), Refusal::limited(sentence, retry_after_seconds));
                 let until = now.plus_ms(i64::from(retry_after_seconds) * 1000);
                 let block = BlockUser { user: self.user.id.clone(), until };
                 if self.worker.node.registry.try_send(block).is_err() {
-                    log::warn!("event=block_not_told user={}", self.user.id);
+                    log::warn!("event=block_not_told user={}", logged(&self.user.id));
                 }
                 self.outbox.close(Disconnect::RateLimited, Farewell::AfterQueued, self.worker.now());
                 Charged::No
@@ -348,6 +358,7 @@ impl Actor for Session {
             self.connection,
             self.outbox.reason().map_or(1006, Disconnect::code)
         );
+        self.give_back_unwritten();
         self.outbox.bury();
         self.worker.dismiss(self.outbox.key);
     }

@@ -23,6 +23,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::{RoomName, SheetId},
     limits,
+    logged::logged,
     store::{GroupRole, StoreError},
 };
 
@@ -266,7 +267,7 @@ impl Session {
                 }
                 Ok(Err(refusal)) => refusal,
                 Err(error) => {
-                    log::warn!("event=join_failed conn={:?} why=\"{error}\"", session.outbox.key);
+                    log::warn!("event=join_failed conn={:?} why={error}", session.outbox.key, error = logged(&error));
                     Refusal::unavailable()
                 }
             };
@@ -326,7 +327,7 @@ pub(super) fn store_refusal(error: &StoreError) -> Refusal {
     match error {
         StoreError::Unavailable(_) => Refusal::unavailable(),
         StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
-            log::error!("event=read_failed why=\"{error}\"");
+            log::error!("event=read_failed why={error}", error = logged(&error));
             Refusal::internal()
         }
     }

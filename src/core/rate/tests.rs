@@ -11,8 +11,8 @@ const LIMITS: RateLimits = RateLimits {
 };
 const NO_BLOCK: RateLimits = RateLimits { block_ms: 0, ..LIMITS };
 /// What a request may count less and more than its window, as the module promises.
-const EARLY_MS: i64 = 30;
-const LATE_MS: i64 = 7_500;
+const EARLY_MS: i64 = 4;
+const LATE_MS: i64 = 1_000;
 
 fn at(ms: i64) -> Timestamp {
     Timestamp { unix_ms: 1_763_700_000_123 + ms }
@@ -24,7 +24,7 @@ fn requests(rate: &mut UserRate, limits: &RateLimits, ms: i64, count: usize) -> 
 
 #[test]
 fn it_is_small() {
-    assert!(size_of::<UserRate>() < 100, "{}", size_of::<UserRate>());
+    assert!(size_of::<UserRate>() <= 408, "{}", size_of::<UserRate>());
 }
 
 #[test]
@@ -56,11 +56,19 @@ fn the_hour_has_a_limit_of_its_own() {
 }
 
 #[test]
-fn even_senders_are_left_alone_near_the_limit() {
+fn even_senders_are_left_alone_up_to_the_limit() {
+    for spacing_ms in [1_000, 1_020, 1_125] {
+        let mut rate = UserRate::new(at(0));
+        let limits = RateLimits { requests_per_hour: 0, ..LIMITS };
+        for n in 0..500 {
+            let verdict = rate.charge(Charge::Request, &limits, at(n * spacing_ms + 137));
+            assert_eq!(verdict, Verdict::Allowed, "request {n}, every {spacing_ms} ms");
+        }
+    }
     let mut rate = UserRate::new(at(0));
-    let limits = RateLimits { requests_per_hour: 0, ..LIMITS };
-    for n in 0..500 {
-        assert_eq!(rate.charge(Charge::Request, &limits, at(n * 1_125)), Verdict::Allowed, "request {n}");
+    let limits = RateLimits { requests_per_minute: 0, ..LIMITS };
+    for n in 0..3_000 {
+        assert_eq!(rate.charge(Charge::Request, &limits, at(n * 3_661)), Verdict::Allowed, "request {n} of hours");
     }
 }
 
@@ -226,9 +234,39 @@ proptest! {
 #[test]
 fn what_was_spent_elsewhere_counts_here() {
     let (now, mut rate) = (at(1_000), UserRate::new(at(1_000)));
-    rate.charge_elsewhere(LIMITS.requests_per_minute - 1, now);
+    rate.charge_elsewhere(AskedFor { requests: LIMITS.requests_per_minute - 1, refusals: 0 }, now);
     assert_eq!(rate.charge(Charge::Request, &LIMITS, now), Verdict::Allowed);
     assert!(matches!(rate.charge(Charge::Request, &LIMITS, now), Verdict::Refused { .. }));
+}
+
+#[test]
+fn refusals_elsewhere_count_here() {
+    let (now, mut rate) = (at(1_000), UserRate::new(at(1_000)));
+    requests(&mut rate, &LIMITS, 1_000, 60);
+    for n in 0..5 {
+        rate.charge_elsewhere(AskedFor { requests: 0, refusals: 1 }, now);
+        let verdict = rate.charge(Charge::Request, &LIMITS, now);
+        assert!(matches!(verdict, Verdict::Refused { .. }), "refusal {} is only a refusal", 2 * n + 2);
+    }
+    assert_eq!(rate.reckoning(now).refusals, 10);
+    assert_eq!(requests(&mut rate, &LIMITS, 1_500, 1), [Verdict::Blocked { retry_after_seconds: 900 }]);
+
+    let (mut here, mut there) = (UserRate::new(now), UserRate::new(now));
+    requests(&mut there, &LIMITS, 1_000, 67);
+    here.adopt(&there.account(at(31_000)).unwrap(), 0, at(31_000));
+    assert_eq!(here.reckoning(at(31_000)).refusals, 7, "a node that the user comes to knows of them");
+    assert_eq!(here.reckoning(at(61_001)).refusals, 0, "for as long as they count");
+}
+
+#[test]
+fn others_are_told_at_once_from_half_of_a_limit_on() {
+    let mut rate = UserRate::new(at(0));
+    requests(&mut rate, &LIMITS, 0, 29);
+    assert!(!rate.is_half_used(&LIMITS));
+    requests(&mut rate, &LIMITS, 0, 1);
+    assert!(rate.is_half_used(&LIMITS));
+    assert!(!rate.is_half_used(&RateLimits { requests_per_minute: 0, ..LIMITS }));
+    assert!(rate.is_half_used(&RateLimits { requests_per_minute: 0, requests_per_hour: 59, ..LIMITS }));
 }
 
 #[test]
@@ -238,18 +276,61 @@ fn a_view_taken_over_is_not_added_but_compared() {
     for _ in 0..LIMITS.requests_per_minute {
         assert_eq!(there.charge(Charge::Request, &LIMITS, now), Verdict::Allowed);
     }
-    here.charge_elsewhere(10, now);
-    let (minute, hour) = there.used(now).unwrap();
-    here.adopt(&minute, &hour, now);
-    here.adopt(&minute, &hour, now);
+    here.charge_elsewhere(AskedFor { requests: 10, refusals: 0 }, now);
+    let account = there.account(now).unwrap();
+    here.adopt(&account, 0, now);
+    here.adopt(&account, 0, now);
     assert!(matches!(here.charge(Charge::Request, &LIMITS, now), Verdict::Refused { .. }));
-    assert_eq!(here.charge(Charge::Request, &LIMITS, now.plus_ms(67_500)), Verdict::Allowed, "it ages as it did there");
-    let (minute, hour) = UserRate::new(now).used(now).unwrap_or_default();
-    there.adopt(&minute, &hour, now);
+    assert_eq!(here.charge(Charge::Request, &LIMITS, now.plus_ms(60_000)), Verdict::Allowed, "it ages as it did there");
+    assert_eq!(UserRate::new(now).account(now), None);
+    there.adopt(&Account::default(), 0, now);
     assert!(
         matches!(there.charge(Charge::Request, &LIMITS, now), Verdict::Refused { .. }),
         "a poorer view changes nothing"
     );
+}
+
+#[test]
+fn what_the_other_node_has_not_heard_is_added_to_its_view() {
+    let now = at(1_000);
+    let (mut here, mut there) = (UserRate::new(now), UserRate::new(now));
+    requests(&mut there, &LIMITS, 1_000, 40);
+    requests(&mut here, &LIMITS, 1_000, 15);
+    let account = there.account(now).unwrap();
+    here.adopt(&account, 15, now);
+    assert_eq!((here.reckoning(now).minute, here.reckoning(now).hour), (55, 55));
+    here.adopt(&account, 0, now);
+    assert_eq!(here.reckoning(now).minute, 55, "a poorer view changes nothing");
+}
+
+#[test]
+fn a_view_keeps_its_ages_between_nodes_of_all_releases() {
+    let mut there = UserRate::new(at(0));
+    for second in 0..50 {
+        requests(&mut there, &LIMITS, second * 1_000 + 300, 1);
+    }
+    let (now, account) = (at(50_000), there.account(at(50_000)).unwrap());
+    for (told, late_ms) in [
+        (account.clone(), 1_000),
+        (Account { minute_ages: Vec::new(), hour_ages: Vec::new(), ..account.clone() }, 15_000),
+    ] {
+        // of another phase
+        let mut here = UserRate::new(at(-420));
+        here.adopt(&told, 0, now);
+        assert_eq!(here.reckoning(now).minute, 50);
+        for later_ms in (0..61_000).step_by(500) {
+            let then = now.plus_ms(later_ms);
+            let (here, there) = (here.clone().reckoning(then).minute, there.clone().reckoning(then).minute);
+            let lately =
+                |ms| (0..50_i64).filter(|second| second * 1_000 + 300 + 60_000 + ms > 50_000 + later_ms).count();
+            assert!(there as usize <= lately(1_000), "after {later_ms} ms");
+            assert!(here as usize <= lately(late_ms) && here as usize >= lately(-10), "after {later_ms} ms: {here}");
+        }
+    }
+    // an earlier release adds all up
+    assert_eq!((account.minute.len(), account.minute.iter().sum::<u16>()), (9, 50));
+    let spread: Vec<u16> = account.minute[..8].to_vec();
+    assert!(spread.iter().all(|count| (0..=8).contains(count)), "{spread:?}");
 }
 
 #[test]

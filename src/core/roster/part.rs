@@ -74,6 +74,11 @@ impl Part {
         self.version.is_none() || !self.early.is_empty()
     }
 
+    /// How many there are; none as long as the whole did not come.
+    pub fn sockets(&self) -> Option<usize> {
+        self.version.map(|_| self.sockets.len())
+    }
+
     pub fn into_sockets(self) -> impl Iterator<Item = SocketEntry> {
         self.sockets.into_values()
     }

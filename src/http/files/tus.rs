@@ -19,6 +19,7 @@ use crate::{
     error::ErrorCode,
     http::{ApiError, Site, extract::AuthUser},
     ids::{FileId, RoomId, RoomName, Timestamp},
+    logged::logged,
     services::files::{
         Announced, Chunk, Sha1Digest, UploadFault,
         metadata::{base64, parse},
@@ -210,7 +211,7 @@ pub async fn delete(
 ) -> Result<HttpResponse, Refused> {
     check_version(&request)?;
     let file = owned(&site, &user, &path).await?;
-    log::info!("event=file_deleted file={} by={}", file.id, user.id());
+    log::info!("event=file_deleted file={} by={}", file.id, logged(user.id()));
     site.files.remove(file.id).await?;
     Ok(answer(StatusCode::NO_CONTENT).finish())
 }

@@ -21,6 +21,7 @@ use crate::{
     config::AiProvider,
     core::analysis::Report,
     limits,
+    logged::logged,
     metrics::{AiTokens, Metrics},
 };
 
@@ -98,11 +99,11 @@ impl Chat {
             let (why, after, fault) = match trouble {
                 Trouble::Passing { why, after, fault } if reading.told_bytes == 0 => (why, after, fault),
                 Trouble::Passing { why, fault, .. } | Trouble::Final { why, fault } => {
-                    log::warn!("event=ai_provider_failed attempt={attempt} why=\"{why}\"");
+                    log::warn!("event=ai_provider_failed attempt={attempt} why={why}", why = logged(&why));
                     return Err(fault);
                 }
             };
-            log::warn!("event=ai_provider_trouble attempt={attempt} why=\"{why}\"");
+            log::warn!("event=ai_provider_trouble attempt={attempt} why={why}", why = logged(&why));
             let pause = after.unwrap_or_else(|| pause_before(attempt));
             if attempt >= limits::PROVIDER_ATTEMPTS_MAX || pause > limits::PROVIDER_RETRY_AFTER_MAX {
                 return Err(fault);
@@ -134,7 +135,7 @@ impl Chat {
             serde_json::to_string(&request).map_err(|error| error.to_string())
         });
         written.await.unwrap_or_else(|error| Err(error.to_string())).map_err(|why| {
-            log::error!("event=ai_request_unwritable why=\"{why}\"");
+            log::error!("event=ai_request_unwritable why={why}", why = logged(&why));
             Fault::unavailable("The request can't be written, which is a fault of the server; ask about another range")
         })
     }

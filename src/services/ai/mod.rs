@@ -38,6 +38,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::UserId,
     limits,
+    logged::logged,
     metrics::AiOutcome,
 };
 
@@ -239,7 +240,8 @@ impl Assistant {
         let (provider, characters) = (self.provider.name(), asked.teller.spent_characters());
         let (user, outcome, took_ms) = (&name.0, outcome.name(), took.as_millis());
         log::info!(
-            "event=ai_ended user={user} provider={provider} outcome={outcome} took_ms={took_ms} characters={characters}"
+            "event=ai_ended user={user} provider={provider} outcome={outcome} took_ms={took_ms} characters={characters}",
+            user = logged(&user)
         );
         let told = asked.teller.end(end);
         let is_last = self.asks.is_empty();

@@ -21,6 +21,7 @@ use crate::{
     },
     ids::UserId,
     limits,
+    logged::logged,
 };
 
 /// Who answers. Dropping the future stops the work, and whatever it has open ends at once.
@@ -123,14 +124,14 @@ impl Teller {
             .try_send(self.news(AnswerPhase::Progress { percent: self.percent.get(), status: status.into(), delta }))
             .is_err()
         {
-            log::warn!("event=ai_progress_lost user={} why=registry_full", self.user);
+            log::warn!("event=ai_progress_lost user={} why=registry_full", logged(&self.user));
         }
     }
 
     /// Begins the news.
     pub fn start(&self, started: AnswerPhase) {
         if self.users.try_send(self.news(started)).is_err() {
-            log::warn!("event=ai_start_lost user={} why=registry_full", self.user);
+            log::warn!("event=ai_start_lost user={} why=registry_full", logged(&self.user));
         }
     }
 
@@ -140,7 +141,7 @@ impl Teller {
         let user = self.user.clone();
         async move {
             if told.await.is_err() {
-                log::warn!("event=ai_end_lost user={user} why=registry_full");
+                log::warn!("event=ai_end_lost user={user} why=registry_full", user = logged(&user));
             }
         }
     }

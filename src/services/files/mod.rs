@@ -29,6 +29,7 @@ use crate::{
         upload::{Upload, UploadPhase, content_url},
     },
     ids::{FileId, RoomId, Timestamp},
+    logged::logged,
     store::{Begun, FileQuota, FileRecord, NewFile, Store},
 };
 
@@ -127,7 +128,7 @@ impl Files {
             }
             Begun::TooMany => return Err(UploadFault::TooMany { most: self.settings().uploads_per_user_max }),
         };
-        log::info!("event=upload_begun file={} user={} bytes={}", file.id, file.owner, file.size_bytes);
+        log::info!("event=upload_begun file={} user={} bytes={}", file.id, logged(&file.owner), file.size_bytes);
         self.tell(owner, &file, started(&file));
         if file.is_complete() {
             self.tell(owner, &file, complete(&file));

@@ -17,6 +17,7 @@ use crate::{
     core::{profile::Author, upload::UploadPhase},
     ids::{FileId, Timestamp},
     limits,
+    logged::logged,
     store::{Advance, Advanced, AfterAdvance, Claim, FileRecord, Lease, StoreError},
 };
 
@@ -124,7 +125,7 @@ impl Files {
 
     /// All of it is there: everybody whom it concerns hears of it, and what earlier writers left behind goes.
     async fn finish(&self, file: &FileRecord, by: &Author) {
-        log::info!("event=upload_complete file={} user={} bytes={}", file.id, file.owner, file.size_bytes);
+        log::info!("event=upload_complete file={} user={} bytes={}", file.id, logged(&file.owner), file.size_bytes);
         self.tell(by, file, complete(file));
         match self.store.file_parts(file.id).await {
             Ok(parts) => {

@@ -11,11 +11,11 @@ use super::{
     schema::{notification_queue, notifications},
 };
 use crate::{
-    core::notification::{Notification, NotificationFilter, Priority},
+    core::notification::{Notification, Priority},
     ids::{NotificationId, Timestamp, UserId},
     limits,
     store::{
-        StoreError, StoredNotification,
+        Leased, StoreError, StoredNotification, WaitingQuery,
         values::{Id, Moment, now},
     },
 };
@@ -31,10 +31,12 @@ const fn rank(priority: Priority) -> i32 {
     }
 }
 
+/// Of what waits for the user, the oldest beyond `queue_max` is not told any more; it stays in the user's list.
 pub async fn enqueue(
     connection: &mut Connection,
     user: &UserId,
     notification: &Notification,
+    queue_max: usize,
 ) -> Result<(), StoreError> {
     diesel::insert_into(notification_queue::table)
         .values((
@@ -45,6 +47,19 @@ pub async fn enqueue(
         ))
         .execute(connection)
         .await?;
+    let of_user = notification_queue::table.filter(notification_queue::user_id.eq(user.as_str()));
+    let excess = of_user.count().get_result::<i64>(connection).await? - queue_max as i64;
+    if excess > 0 {
+        let oldest = of_user
+            .order(notification_queue::notification_id)
+            .limit(excess)
+            .select(notification_queue::notification_id)
+            .load::<Id>(connection)
+            .await?;
+        diesel::delete(notification_queue::table.filter(notification_queue::notification_id.eq_any(oldest)))
+            .execute(connection)
+            .await?;
+    }
     Ok(())
 }
 
@@ -63,38 +78,43 @@ pub async fn waiting(connection: &mut Connection, users: &[UserId]) -> Result<Ve
 pub async fn lease(
     connection: &mut Connection,
     user: &UserId,
-    filter: NotificationFilter,
+    wanted: WaitingQuery,
     until: Timestamp,
-) -> Result<Vec<StoredNotification>, StoreError> {
+) -> Result<Leased, StoreError> {
     let at = now();
     write_transaction!(connection, async |connection| {
-        let mut free = notification_queue::table
+        let mut waiting = notification_queue::table
             .inner_join(notifications::table)
             .filter(notification_queue::user_id.eq(user.as_str()))
-            .filter(notification_queue::leased_until.le(Moment(at)))
             .filter(alive!(at))
-            .order((notification_queue::rank, notification_queue::notification_id))
+            // what is in nobody's hand goes first
+            .order((
+                notification_queue::leased_until.gt(Moment(at)),
+                notification_queue::rank,
+                notification_queue::notification_id,
+            ))
             .limit(limits::NOTIFICATIONS_IN_HAND_MAX as i64)
-            .select(COLUMNS)
+            .select((notification_queue::leased_until, COLUMNS))
             .into_boxed();
-        if let Some(names) = &filter.categories {
-            free = free.filter(category().eq_any(names.iter().map(|name| name.to_string())));
+        if let Some(since) = wanted.since {
+            waiting = waiting.filter(notifications::created_at.ge(Moment(since)));
         }
-        if let Some(names) = &filter.modules {
-            let wanted = module_name().eq_any(names.iter().map(|name| name.to_string()));
-            free = free.filter(module_name().is_null().or(wanted));
+        if let Some(names) = &wanted.filter.categories {
+            waiting = waiting.filter(category().eq_any(names.iter().map(|name| name.to_string())));
         }
-        if let Some(levels) = &filter.priorities {
-            free = free.filter(priority().eq_any(levels.iter().map(|level| level.name())));
+        if let Some(names) = &wanted.filter.modules {
+            let modules = module_name().eq_any(names.iter().map(|name| name.to_string()));
+            waiting = waiting.filter(module_name().is_null().or(modules));
         }
-        let found: Vec<StoredNotification> = free
-            .load::<NotificationRow>(connection)
-            .await?
-            .into_iter()
-            .map(StoredNotification::try_from)
-            .collect::<Result<_, _>>()?;
+        if let Some(levels) = &wanted.filter.priorities {
+            waiting = waiting.filter(priority().eq_any(levels.iter().map(|level| level.name())));
+        }
+        let found = waiting.load::<(Moment, NotificationRow)>(connection).await?;
+        let (free, held): (Vec<_>, Vec<_>) = found.into_iter().partition(|(Moment(held), _)| *held <= at);
+        let free: Vec<StoredNotification> =
+            free.into_iter().map(|(_, row)| StoredNotification::try_from(row)).collect::<Result<_, _>>()?;
         // another node may have taken some in the meantime
-        let ids = found.iter().map(|one| Id(one.notification.id.0));
+        let ids = free.iter().map(|one| Id(one.notification.id.0));
         let still_free = notification_queue::table
             .filter(notification_queue::notification_id.eq_any(ids))
             .filter(notification_queue::leased_until.le(Moment(at)));
@@ -103,7 +123,10 @@ pub async fn lease(
             .returning(notification_queue::notification_id)
             .get_results::<Id>(connection)
             .await?;
-        Ok(found.into_iter().filter(|one| taken.contains(&Id(one.notification.id.0))).collect())
+        Ok(Leased {
+            notifications: free.into_iter().filter(|one| taken.contains(&Id(one.notification.id.0))).collect(),
+            held_until: held.iter().map(|(Moment(held), _)| *held).min(),
+        })
     })
     .await
 }

@@ -151,6 +151,7 @@ pub async fn create(
     connection: &mut Connection,
     users: &[UserId],
     new: &NewNotification,
+    queue_max: usize,
 ) -> Result<Vec<StoredNotification>, StoreError> {
     let (data, created_at) = (details(new)?, now());
     write_transaction!(connection, async |connection| {
@@ -173,7 +174,7 @@ pub async fn create(
                 .get_result::<NotificationRow>(connection)
                 .await?;
             let one = StoredNotification::try_from(row)?;
-            enqueue(connection, user, &one.notification).await?;
+            enqueue(connection, user, &one.notification, queue_max).await?;
             trim(connection, user).await?;
             stored.push(one);
         }

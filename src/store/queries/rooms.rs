@@ -257,8 +257,11 @@ pub async fn activity(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec
         let rows = rooms::table
             .left_join(room_events::table.on(last))
             .filter(rooms::id.eq_any(some.iter().map(|id| Id(id.0))))
-            .select((rooms::id, rooms::kind, rooms::key, rooms::name, rooms::seq, room_events::created_at.nullable()))
-            .load::<(Id, String, String, String, i64, Option<Moment>)>(connection)
+            .select((
+                (rooms::id, rooms::kind, rooms::key, rooms::name),
+                (rooms::seq, rooms::created_at, room_events::created_at.nullable()),
+            ))
+            .load::<((Id, String, String, String), (i64, Moment, Option<Moment>))>(connection)
             .await?;
         let since = now().plus_ms(-(limits::SHEET_ACTIVE.as_millis() as i64));
         let sheets: HashMap<Uuid, i64> = sheets::table
@@ -271,13 +274,16 @@ pub async fn activity(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec
             .into_iter()
             .map(|(Id(room), count)| (room, count))
             .collect();
-        activity.extend(rows.into_iter().map(|(Id(id), kind, key, name, events, last_at)| RoomActivity {
-            room: RoomId(id),
-            name,
-            events,
-            last_at: last_at.map(|moment| moment.0),
-            open: (kind == OPEN).then(|| RoomName::new(key).ok()).flatten(),
-            active_sheets: sheets.get(&id).copied().unwrap_or_default(),
+        activity.extend(rows.into_iter().map(|((Id(id), kind, key, name), (events, created_at, last_at))| {
+            RoomActivity {
+                room: RoomId(id),
+                name,
+                events,
+                last_at: last_at.map(|moment| moment.0),
+                created_at: created_at.0,
+                open: (kind == OPEN).then(|| RoomName::new(key).ok()).flatten(),
+                active_sheets: sheets.get(&id).copied().unwrap_or_default(),
+            }
         }));
     }
     Ok(activity)

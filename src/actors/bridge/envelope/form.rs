@@ -173,6 +173,8 @@ pub(super) struct LiftForm {
 pub(super) struct SpentForm {
     pub(super) user: UserId,
     pub(super) requests: u32,
+    #[serde(default)]
+    pub(super) refusals: u32,
 }
 
 #[derive(Serialize, Deserialize)]

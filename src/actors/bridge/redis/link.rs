@@ -14,9 +14,10 @@ use super::{
     wire::{self, Wires},
 };
 use crate::{
-    actors::bridge::{LinkIs, LinkState, Listening, envelope::Word},
-    ids::RoomId,
+    actors::bridge::{Followed, LinkIs, LinkState, Listening, envelope::Word},
+    ids::{RoomId, UserId},
     limits,
+    logged::logged,
     metrics::Lost,
 };
 
@@ -118,8 +119,10 @@ impl RedisBridge {
 
     fn subscribed(&mut self, others: Vec<Option<usize>>, ctx: &mut Context<Self>) {
         for (topic, others) in self.subscriptions.confirmed(others) {
-            if let Topic::Room(room) = topic {
-                self.tell_listening(room, others);
+            match topic {
+                Topic::Room(room) => self.tell_listening(room, others),
+                Topic::User(user) => self.tell_followed(user),
+                Topic::Nodes | Topic::Node(_) => {}
             }
         }
         self.metrics.subscriptions(self.subscriptions.held());
@@ -152,6 +155,15 @@ impl RedisBridge {
         room.told = !matches!(room.listening.try_send(Listening { others }), Err(SendError::Full(_)));
         if !room.told {
             self.untold.insert(id);
+        }
+    }
+
+    fn tell_followed(&self, user: UserId) {
+        let is_up = matches!(&self.link, Link::Open(open) if open.up);
+        if let Some(enlisted) = self.enlisted.as_ref().filter(|_| is_up)
+            && enlisted.followed.try_send(Followed { user }).is_err()
+        {
+            log::warn!("event=followed_not_told why=registry_full");
         }
     }
 
@@ -261,7 +273,7 @@ impl RedisBridge {
         ctx.spawn(publishing.into_actor(self).map(move |published, bridge, ctx| {
             if let Err(why) = &published {
                 bridge.metrics.lost(Lost::Refused, words);
-                log::debug!("event=publish_refused why=\"{why}\"");
+                log::debug!("event=publish_refused why={why}", why = logged(&why));
             } else {
                 bridge.metrics.published(words);
             }
@@ -287,9 +299,9 @@ impl RedisBridge {
         }
         // one line for the beginning of an outage; what follows is the same again
         if self.attempts == 0 {
-            log::warn!("event=link_down why=\"{why}\"");
+            log::warn!("event=link_down why={why}", why = logged(&why));
         } else {
-            log::debug!("event=link_not_made attempt={} why=\"{why}\"", self.attempts);
+            log::debug!("event=link_not_made attempt={} why={why}", self.attempts, why = logged(&why));
         }
         self.life += 1;
         self.link = Link::Away;
