@@ -21,13 +21,20 @@ pub const SHEET_COLUMNS_MAX: u32 = 16_384;
 pub const SHEET_ROWS_MAX: u32 = 1_048_576;
 /// Characters of a cell's text, as in the usual spreadsheets.
 pub const CELL_TEXT_CHARS_MAX: usize = 32_767;
+/// Characters of a number as it is written: every finite double fits, however it is written out.
+pub const NUMBER_CHARS_MAX: usize = 400;
+/// The largest whole number up to which JavaScript counts exactly.
+pub const COUNT_MAX: i64 = (1 << 53) - 1;
 /// Characters of a cell's formula, as in the usual spreadsheets.
 pub const FORMULA_CHARS_MAX: usize = 8_192;
 /// Cells in one bulk update.
 pub const CELLS_PER_UPDATE_MAX: usize = 1_000;
-/// The largest version that a client may say it saw: milliseconds and microseconds since 1970 stay far below, and all
-/// that follow it are still exact numbers in JavaScript.
+/// The largest version that a client may say it saw where nobody was told of one so large: milliseconds and microseconds
+/// since 1970 stay far below, and all that follow it are still exact numbers in JavaScript.
 pub const CELL_VERSION_SENT_MAX: i64 = 1 << 52;
+/// Bytes of values and formulas after which the cells of a conflict are told by their versions alone. The first is told
+/// in full whatever it holds.
+pub const CONFLICT_BYTES_FULL: usize = 64 * 1024;
 /// Characters of the cell that a cursor is at, which may be any name that a client uses.
 pub const CURSOR_CELL_CHARS_MAX: usize = 64;
 /// Rooms that one socket may be in.
@@ -147,9 +154,9 @@ pub const RECOVERY_EVENTS_MAX: usize = 1_000;
 pub const RECOVERY_BYTES_IN_MEMORY_MAX: usize = 256 * 1024;
 /// Users named in `online_users`; `total_users` counts all.
 pub const ONLINE_USERS_LISTED_MAX: usize = 10_000;
-/// Bytes of missed events that one client is sent again: all that can be kept, at the longest text of four-byte
-/// characters. It only bounds an operator's larger `MAX_CACHE_SIZE`.
-pub const REPLAY_BYTES_MAX: usize = RECOVERY_EVENTS_MAX * (4 * CHAT_CHARS_MAX + 1024);
+/// Bytes of missed events that one client is sent again: all that can be kept, each as large as a message may be. What
+/// an event has beside its message makes the largest ones larger.
+pub const REPLAY_BYTES_MAX: usize = RECOVERY_EVENTS_MAX * MESSAGE_BYTES_MAX;
 /// How long an empty room stays in memory.
 pub const ROOM_IDLE: Duration = Duration::from_secs(30);
 /// How long a gap in the sequence may stay open before it is read from the database.
@@ -216,8 +223,13 @@ pub const DEAD_PEER_DOUBT: Duration = Duration::from_secs(10);
 pub const COMMIT_APPENDS_MAX: usize = 1_024;
 /// Cells in one commit: what a slow disk takes well within `STORE_COMMIT_MAX`.
 pub const COMMIT_CELLS_MAX: usize = 10_000;
+/// Bytes of the events in one commit, which reach the members of their room at once: half of what a reader may owe. One
+/// event goes whatever its size.
+pub const COMMIT_BYTES_MAX: usize = 256 * 1024;
 /// Appends that may wait for a commit; more are refused.
 pub const JOURNAL_QUEUE_MAX: usize = 16 * 1024;
+/// Bytes of their events.
+pub const JOURNAL_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long a durable command waits for a database that is away.
 pub const STORE_PATIENCE: Duration = Duration::from_secs(4);
 /// Pause between attempts on a database that is away.
@@ -363,6 +375,8 @@ pub const PAGE_CELLS_BYTES_FULL: usize = 4 * 1024 * 1024;
 pub const CELLS_AT_ONCE: usize = 1_000;
 /// Fields of a dense answer (rows, CSV), empty ones included.
 pub const SHEET_FIELDS_MAX: u64 = 2_000_000;
+/// Fields written without a pause, most of which may be empty: a stream shares its thread with sockets.
+pub const FIELDS_AT_ONCE: usize = 16 * 1024;
 /// Password hashes computed at once; each takes 19 MiB and a core.
 pub const PASSWORD_HASHES_AT_ONCE: usize = 4;
 /// Passwords that wait for their turn; more are told to come back.

@@ -307,12 +307,13 @@ fn told_to_the_user() -> Vec<(&'static str, Told)> {
 fn told_to_one() -> Vec<(&'static str, Told)> {
     let error =
         |reference: Option<&str>, refusal| Told::One(Reply::Error { reference: reference.map(raw), refusal, at: NOON });
-    let conflict = |cell| CellConflict { current: cell, user: bob().id };
+    let conflict = |cell| CellConflict::Shown { current: cell, user: bob().id };
     let conflicts = |reference: Option<&str>, conflicts| {
         Told::One(Reply::VersionConflict { reference: reference.map(raw), sheet: sheet(), conflicts, at: NOON })
     };
     let (first, second) =
         (conflict(cell("A1", "\"Hello World\"", None, 4)), conflict(cell("A2", "7", Some("=3+4"), 9)));
+    let third = CellConflict::Named { at: "A3".parse().unwrap(), version: 2 };
     let owner = "Only the room's owner and administrators may do this; ask one of them";
     let limited = "Rate limit exceeded: too many requests per minute";
     let expires_at = Timestamp::from_unix_seconds(1_761_570_000);
@@ -326,7 +327,7 @@ fn told_to_one() -> Vec<(&'static str, Told)> {
         ("ack_done", Told::One(Reply::Done { reference: raw("\"l-1\"") })),
         ("ack_of_auth_refresh", Told::One(Reply::AuthRefreshed { reference: Some(raw("\"refresh-1\"")), expires_at })),
         ("version_conflict", conflicts(Some("\"c-1\""), vec![first.clone()])),
-        ("version_conflict_of_several", conflicts(None, vec![first, second])),
+        ("version_conflict_of_several", conflicts(None, vec![first, second, third])),
         ("error", error(None, Refusal::new(ErrorCode::PermissionDenied, owner))),
         ("error_with_ref", error(Some("\"m-1\""), Refusal::limited(limited, 12))),
         ("recovered", Told::One(Reply::Recovered { room: room(), seq: Seq(44), complete: true })),

@@ -30,6 +30,8 @@ pub struct Journal {
     store: Store,
     metrics: Arc<Metrics>,
     queue: VecDeque<Queued>,
+    /// Of the events in the queue.
+    queued_bytes: usize,
     committing: Committing,
     /// Outcomes that a room's full mailbox did not take.
     untold: VecDeque<(Addr<Room>, Settled)>,
@@ -41,6 +43,7 @@ pub struct Journal {
 
 struct Queued {
     entry: Entry,
+    bytes: usize,
     since: Instant,
 }
 
@@ -57,6 +60,7 @@ impl Journal {
             store,
             metrics,
             queue: VecDeque::new(),
+            queued_bytes: 0,
             committing: Committing::No,
             untold: VecDeque::new(),
             barriers: Vec::new(),
@@ -73,6 +77,7 @@ impl Journal {
         self.committing = Committing::Yes;
         let count = self.next_group();
         let group: Vec<Queued> = self.queue.drain(..count).collect();
+        self.queued_bytes -= group.iter().map(|queued| queued.bytes).sum::<usize>();
         self.metrics.journal_queue(self.queue.len());
         let (store, metrics) = (self.store.clone(), self.metrics.clone());
         let stored = async move {
@@ -88,15 +93,17 @@ impl Journal {
         }));
     }
 
-    /// How many of the queue go into the next commit: bounded in what they write, so that it is over in time.
+    /// How many of the queue go into the next commit: bounded in what they write, so that it is over in time, and in what
+    /// is told of them at once.
     fn next_group(&self) -> usize {
-        let mut cells = 0;
+        let (mut cells, mut bytes) = (0, 0);
         let fits = |queued: &&Queued| {
             cells += match &*queued.entry.append.what {
                 Durable::MessageSent { .. } => 0,
                 Durable::CellsUpdated { cells, .. } => cells.len(),
             };
-            cells <= limits::COMMIT_CELLS_MAX
+            bytes += queued.bytes;
+            cells <= limits::COMMIT_CELLS_MAX && bytes <= limits::COMMIT_BYTES_MAX
         };
         self.queue.iter().take(limits::COMMIT_APPENDS_MAX).take_while(fits).count().max(1)
     }
@@ -201,10 +208,7 @@ impl From<NotAppended> for NotStored {
     fn from(why: NotAppended) -> NotStored {
         match why {
             NotAppended::Conflicts(conflicts) => NotStored::Conflicts(conflicts),
-            NotAppended::SheetElsewhere => {
-                let sentence = "`room`: the sheet that `sheet_id` names belongs to another room; leave `room` out, join the sheet's own room, or choose another `sheet_id`";
-                NotStored::Refused(Refusal::new(ErrorCode::InvalidMessage, sentence))
-            }
+            NotAppended::SheetElsewhere => NotStored::SheetElsewhere,
             NotAppended::BadUpdate(bad) => NotStored::Refused(Refusal::new(ErrorCode::InvalidMessage, bad.to_string())),
         }
     }
@@ -234,13 +238,17 @@ impl Handler<Entry> for Journal {
 
     fn handle(&mut self, entry: Entry, ctx: &mut Self::Context) {
         self.accepted += 1;
-        if self.queue.len() >= limits::JOURNAL_QUEUE_MAX {
+        let bytes = entry.append.what.size_bytes();
+        let full = self.queue.len() >= limits::JOURNAL_QUEUE_MAX
+            || (self.queued_bytes + bytes > limits::JOURNAL_QUEUE_BYTES_MAX && !self.queue.is_empty());
+        if full {
             self.settled += 1;
             let room = entry.room.clone();
             let outcomes = vec![Outcome { entry, result: Err(NotStored::Refused(Refusal::unavailable())) }];
             return self.tell(room, Settled { outcomes }, ctx);
         }
-        self.queue.push_back(Queued { entry, since: Instant::now() });
+        self.queued_bytes += bytes;
+        self.queue.push_back(Queued { entry, bytes, since: Instant::now() });
         if self.committing == Committing::No && self.queue.len() == 1 {
             // begun at the end of this turn, so that what is in the mailbox already comes along
             ctx.spawn(actix::fut::ready(()).map(|(), journal: &mut Journal, ctx| journal.commit(ctx)));

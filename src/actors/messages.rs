@@ -7,9 +7,11 @@ use actix::{WeakAddr, prelude::*};
 
 mod across;
 mod administration;
+mod storing;
 
 pub use across::*;
 pub use administration::*;
+pub use storing::*;
 
 pub use crate::core::command::Resume;
 
@@ -31,14 +33,12 @@ use crate::{
         presence::Status,
         profile::{Author, Profile},
         room::Already,
-        sheet::CellConflict,
         upload::Upload,
         usage::Usage,
     },
     disconnect::Disconnect,
     error::Refusal,
     ids::{Epoch, NodeId, RoomId, Seq, Timestamp, UserId},
-    store::{Append, Appended},
 };
 
 // ---- to the registry ----
@@ -444,31 +444,6 @@ pub struct Ask {
     pub attachments: Vec<Attachment>,
 }
 
-/// The journal's word about appends of this room, in the order of their places.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Settled {
-    /// One by one.
-    pub outcomes: Vec<Outcome>,
-}
-
-/// What became of one append.
-pub struct Outcome {
-    /// What was handed in.
-    pub entry: Entry,
-    /// Its place and the event as it is stored, or why it is not.
-    pub result: Result<Appended, NotStored>,
-}
-
-/// Why something was not stored.
-#[derive(Clone, Debug)]
-pub enum NotStored {
-    /// It can't be, or not now.
-    Refused(Refusal),
-    /// Somebody else had changed these cells before.
-    Conflicts(Vec<CellConflict>),
-}
-
 /// The user may no longer be here.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
@@ -481,29 +456,6 @@ pub struct Expel {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Barrier;
-
-// ---- to the journal ----
-
-/// An append and where its outcome goes.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Entry {
-    /// What to store.
-    pub append: Append,
-    /// The room that wants to know.
-    pub room: Addr<Room>,
-    /// The socket that asked.
-    pub origin: Option<Origin>,
-}
-
-/// Who asked for a change.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// Which socket.
-    pub conn: ConnKey,
-    /// Its name for the request.
-    pub reference: Option<ClientRef>,
-}
 
 // ---- to a hub ----
 

@@ -22,6 +22,7 @@ pub mod sweeper;
 pub mod worker;
 
 mod arm;
+mod patience;
 mod pump;
 
 use actix::{ArbiterHandle, dev::channel, prelude::*};

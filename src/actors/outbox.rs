@@ -154,7 +154,7 @@ impl Outbox {
         if self.state.get() != State::Open {
             return;
         }
-        if self.backlog.borrow().is_some() {
+        if self.owes_before(frames, now) {
             return self.queue(frames, 0, now);
         }
         // bound first: in the head of a match the borrows would last through its arms
@@ -162,12 +162,38 @@ impl Outbox {
         match written {
             Ok(n) if n == wire.len() => {}
             Ok(n) => {
-                self.queue(frames, n, now);
+                self.queue_beside(frames, n, now);
                 self.flush(now); // until it refuses: only a refusal arms the waker
             }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.queue(frames, 0, now),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.queue_beside(frames, 0, now),
             Err(_) => self.die(),
         }
+    }
+
+    /// The same for a socket that hears only some of a batch.
+    pub fn deliver_some(&self, frames: &[Frame], now: u32) {
+        if self.state.get() != State::Open {
+            return;
+        }
+        if self.owes_before(frames, now) {
+            self.queue(frames, 0, now);
+        } else {
+            self.queue_beside(frames, 0, now);
+        }
+        self.flush(now);
+    }
+
+    /// Whether something waits, behind which these frames have to be queued. Before they are too much for the socket it is
+    /// offered what waits: that may be of this very turn, and is no proof of a slow reader.
+    fn owes_before(&self, frames: &[Frame], now: u32) -> bool {
+        let fits = match &*self.backlog.borrow() {
+            None => return false,
+            Some(backlog) => backlog.has_room_for(frames),
+        };
+        if !fits {
+            self.flush(now);
+        }
+        self.backlog.borrow().is_some()
     }
 
     /// The direct path: queues one frame; `flush` at the end of the turn writes it with its neighbours.
@@ -189,7 +215,7 @@ impl Outbox {
     /// Queues what a room opens with, which its room has bounded, and behind it what was said to this socket before.
     pub fn push_opening(&self, frames: &[Frame], now: u32) {
         if self.state.get() == State::Open {
-            self.fill(now, |backlog| backlog.push_opening(frames));
+            self.queue_beside(frames, 0, now);
             self.release(now);
         }
     }
@@ -210,6 +236,11 @@ impl Outbox {
     /// Queues frames of which the first `sent` bytes are on the wire already.
     pub fn queue(&self, frames: &[Frame], sent: usize, now: u32) {
         self.fill(now, |backlog| backlog.push_all(frames, sent));
+    }
+
+    /// The same for a batch that its sender has bounded, and that comes to a reader who owed nothing.
+    fn queue_beside(&self, frames: &[Frame], sent: usize, now: u32) {
+        self.fill(now, |backlog| backlog.push_beside(frames, sent));
     }
 
     fn fill(&self, now: u32, push: impl FnOnce(&mut Backlog) -> Result<usize, Overflow>) {

@@ -215,15 +215,25 @@ impl Backlog {
         }
     }
 
-    /// Queues the frames with which a room opens, beside the bound: a replay is as large as what was missed, and a
-    /// client that could not take it whole would never be current. Its sender bounds it.
+    /// Queues frames beside the bound, which grows by as many bytes as wait of them. So a room opens: a replay is as large
+    /// as what was missed, and a client that could not take it whole would never be current. So comes a batch for a
+    /// reader that owes nothing, whose fault its size is not. Their sender bounds them.
     ///
     /// # Errors
     /// Never [`Overflow`] by these frames themselves.
-    pub fn push_opening(&mut self, frames: &[Frame]) -> Result<usize, Overflow> {
-        let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
-        self.durable_max = self.durable_max.saturating_add(bytes);
-        self.push_all(frames, 0)
+    pub fn push_beside(&mut self, frames: &[Frame], sent: usize) -> Result<usize, Overflow> {
+        let (bound, before) = (self.durable_max, self.durable);
+        self.durable_max = usize::MAX;
+        let pushed = self.push_all(frames, sent);
+        self.durable_max = bound.saturating_add(self.durable - before);
+        pushed
+    }
+
+    /// Whether the durable ones among these frames fit behind what waits.
+    pub fn has_room_for(&self, frames: &[Frame]) -> bool {
+        let durable = frames.iter().filter(|frame| frame.class == Class::Durable);
+        let bytes: usize = durable.map(|frame| frame.bytes.len()).sum();
+        self.durable.saturating_add(bytes) <= self.durable_max
     }
 
     /// Makes the close frame the last thing that will be sent, after all that is queued. Nothing more is taken.

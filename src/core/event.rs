@@ -130,6 +130,19 @@ pub enum Durable {
     },
 }
 
+impl Durable {
+    /// Bytes that keeping it costs, near enough; those of its frame are about as many.
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Durable::MessageSent { content, attachments, .. } => {
+                let of = |file: &Attachment| size_of::<Attachment>() + file.filename.len() + file.mime_type.len();
+                content.len() + attachments.iter().map(of).sum::<usize>()
+            }
+            Durable::CellsUpdated { cells, .. } => cells.iter().map(|cell| size_of::<Cell>() + cell.text_bytes()).sum(),
+        }
+    }
+}
+
 /// An uploaded file that goes with a message.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Attachment {

@@ -4,10 +4,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
-    core::{
-        event::{Attachment, Durable, Event, EventBody},
-        sheet::Cell,
-    },
+    core::event::{Event, EventBody},
     ids::Seq,
 };
 
@@ -30,16 +27,7 @@ impl Logged for Event {
 
     fn size_bytes(&self) -> usize {
         let text = match &self.body {
-            EventBody::Durable { what: Durable::MessageSent { content, attachments, .. }, .. } => {
-                let of = |file: &Attachment| size_of::<Attachment>() + file.filename.len() + file.mime_type.len();
-                content.len() + attachments.iter().map(of).sum::<usize>()
-            }
-            EventBody::Durable { what: Durable::CellsUpdated { cells, .. }, .. } => {
-                let of = |cell: &Cell| {
-                    size_of::<Cell>() + cell.value.as_str().len() + cell.formula.as_deref().map_or(0, str::len)
-                };
-                cells.iter().map(of).sum()
-            }
+            EventBody::Durable { what, .. } => what.size_bytes(),
             EventBody::Ephemeral(_) => 0,
         };
         size_of::<Event>() + text

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     range::{BadCellRange, CellRange},
-    versions::{BadUpdate, Versions, check},
+    versions::{BadUpdate, NotTaken, Versions, beyond_clocks, check},
 };
 use crate::{
     core::command::RawJson,
@@ -98,11 +98,38 @@ pub struct Cell {
 
 /// A cell that somebody else had changed before.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CellConflict {
-    /// As it is.
-    pub current: Cell,
-    /// Who changed it last.
-    pub user: UserId,
+pub enum CellConflict {
+    /// In full.
+    Shown {
+        /// As it is.
+        current: Cell,
+        /// Who changed it last.
+        user: UserId,
+    },
+    /// One of so many that what it holds would be too much to tell.
+    Named {
+        /// Where.
+        at: CellRef,
+        /// What it is at.
+        version: i64,
+    },
+}
+
+impl CellConflict {
+    /// Where.
+    pub fn at(&self) -> CellRef {
+        match self {
+            CellConflict::Shown { current, .. } => current.at,
+            CellConflict::Named { at, .. } => *at,
+        }
+    }
+}
+
+impl Cell {
+    /// Bytes of its texts.
+    pub fn text_bytes(&self) -> usize {
+        self.value.as_str().len() + self.formula.as_deref().map_or(0, str::len)
+    }
 }
 
 /// A cell as it is, with who changed it last.

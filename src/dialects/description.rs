@@ -102,6 +102,18 @@ pub fn or_null(mut schema: Value) -> Value {
     schema
 }
 
+/// The same schema of an object, where the first of these fields is there, or the other with a text.
+pub fn with_either([value, text]: [&str; 2], mut schema: Value) -> Value {
+    let choices = json!([
+        {"required": [value]},
+        {"required": [text], "properties": {text: {"type": "string"}}},
+    ]);
+    if let Some(fields) = schema.as_object_mut() {
+        fields.insert("anyOf".to_owned(), choices);
+    }
+    schema
+}
+
 /// Always this word.
 pub fn word(word: &str) -> Value {
     json!({"type": "string", "const": word})
@@ -125,6 +137,11 @@ pub fn any_text() -> Value {
 /// A whole number, not negative.
 pub fn count() -> Value {
     json!({"type": "integer", "minimum": 0})
+}
+
+/// The same, up to that.
+pub fn count_to(most: i64) -> Value {
+    json!({"type": "integer", "minimum": 0, "maximum": most})
 }
 
 /// A number.

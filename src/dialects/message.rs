@@ -20,6 +20,7 @@ use crate::{
     limits,
 };
 
+const A_SCALAR: &str = "a string, a number, true, false or null";
 /// Characters of an unknown `type` that a refusal repeats.
 const ECHOED_TYPE_CHARS: usize = 64;
 
@@ -59,12 +60,17 @@ impl<'a> Message<'a> {
 
     /// The field as it came; null counts as absent.
     fn get(&self, name: &str) -> Result<Option<&'a RawValue>, Refusal> {
+        Ok(self.get_or_null(name)?.filter(|value| value.get() != "null"))
+    }
+
+    /// The field as it came, also null.
+    fn get_or_null(&self, name: &str) -> Result<Option<&'a RawValue>, Refusal> {
         let mut found = self.fields.iter().filter(|(field, _)| field == name);
         let first = found.next().map(|(_, value)| *value);
         if found.next().is_some() {
             return Err(invalid(format!("`{name}` came twice; send it once")));
         }
-        Ok(first.filter(|value| value.get() != "null"))
+        Ok(first)
     }
 
     /// The client's name for the request, a string or a number.
@@ -84,15 +90,23 @@ impl<'a> Message<'a> {
         Ok(self.get(name)?.map(|value| RawJson::from_parsed(value.get())))
     }
 
-    /// A value that is no array and no object, as the client wrote it; `null` where it is absent.
-    pub fn scalar(&self, name: &str) -> Result<RawJson, Refusal> {
-        match self.get(name)? {
-            None => Ok(RawJson::from_parsed("null")),
-            Some(value) if value.get().starts_with(['[', '{']) => {
-                Err(expected(name, Some(value), "a string, a number, true, false or null"))
-            }
-            Some(value) => Ok(RawJson::from_parsed(value.get())),
+    /// A value that is no array and no object, as the client wrote it, also `null`; none where it is absent. One that
+    /// common parsers can't read is refused: who gets it is not who wrote it.
+    pub fn optional_scalar(&self, name: &str, chars_max: usize) -> Result<Option<RawJson>, Refusal> {
+        let Some(value) = self.get_or_null(name)? else { return Ok(None) };
+        match value.get().as_bytes().first() {
+            Some(b'[' | b'{') => return Err(expected(name, Some(value), A_SCALAR)),
+            Some(b'"') => within(name, &decoded(name, value)?, chars_max)?,
+            Some(b'-' | b'0'..=b'9') => readable(name, value)?,
+            // true, false and null: the parser has let nothing else through
+            Some(_) | None => {}
         }
+        Ok(Some(RawJson::from_parsed(value.get())))
+    }
+
+    /// The same, required.
+    pub fn scalar(&self, name: &str, chars_max: usize) -> Result<RawJson, Refusal> {
+        self.optional_scalar(name, chars_max)?.ok_or_else(|| expected(name, None, A_SCALAR))
     }
 
     /// A string.
@@ -134,12 +148,7 @@ impl<'a> Message<'a> {
         if text.contains('\0') {
             return Err(invalid(format!("`{name}` must not have NUL characters (\\u0000); leave them out")));
         }
-        // characters are counted only when there are enough bytes for too many
-        if text.len() > most && text.chars().count() > most {
-            let count = text.chars().count();
-            let sentence = format!("`{name}` has {count} characters; at most {most} are allowed");
-            return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
-        }
+        within(name, &text, most)?;
         Ok(Some(text.into()))
     }
 
@@ -167,10 +176,9 @@ impl<'a> Message<'a> {
 
     /// A whole number from 0 on that every client can count with, if it is there.
     pub fn optional_count(&self, name: &str) -> Result<Option<i64>, Refusal> {
-        const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
         let Some(value) = self.get(name)? else { return Ok(None) };
         let number = serde_json::from_str::<f64>(value.get()).ok();
-        match number.filter(|number| number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number)) {
+        match number.filter(|number| number.fract() == 0.0 && (0.0..=limits::COUNT_MAX as f64).contains(number)) {
             Some(number) => Ok(Some(number as i64)),
             None => Err(expected(name, Some(value), "a whole number from 0 to 9007199254740991")),
         }
@@ -262,6 +270,42 @@ pub fn unknown_type(unknown: &str, where_to_look: &str) -> Refusal {
         "There is no message of type \"{shown}\" here; see \"{where_to_look}\" in the protocol reference for those there are"
     );
     Refusal::new(ErrorCode::UnknownMessageType, sentence)
+}
+
+/// A string's characters.
+fn decoded<'a>(name: &str, text: &'a RawValue) -> Result<Cow<'a, str>, Refusal> {
+    match serde_json::from_str(text.get()) {
+        Ok(Scalar::Text(text)) => Ok(text),
+        Ok(_) | Err(_) => Err(invalid(format!(
+            "`{name}` has half of a surrogate pair, such as \\ud83d without what follows it; send whole characters"
+        ))),
+    }
+}
+
+fn within(name: &str, text: &str, chars_max: usize) -> Result<(), Refusal> {
+    // characters are counted only when there are enough bytes for too many
+    if text.len() <= chars_max {
+        return Ok(());
+    }
+    match text.chars().count() {
+        count if count > chars_max => {
+            let sentence = format!("`{name}` has {count} characters; at most {chars_max} are allowed");
+            Err(Refusal::new(ErrorCode::MessageTooLong, sentence))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A number that fits into what nearly all parsers make of numbers, and is not so long that some refuse it.
+fn readable(name: &str, number: &RawValue) -> Result<(), Refusal> {
+    let most = limits::NUMBER_CHARS_MAX;
+    let finite = serde_json::from_str::<f64>(number.get()).is_ok_and(f64::is_finite);
+    if finite && number.get().len() <= most {
+        return Ok(());
+    }
+    let sentence =
+        format!("`{name}` must be a finite double of at most {most} characters; send a number beyond that as a string");
+    Err(invalid(sentence))
 }
 
 fn expected(name: &str, value: Option<&RawValue>, what: &str) -> Refusal {

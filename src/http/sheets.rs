@@ -3,6 +3,8 @@
 
 mod dense;
 
+use std::collections::VecDeque;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{ACCEPT, CONTENT_DISPOSITION},
@@ -13,7 +15,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use self::dense::{Dense, Layout};
+use self::dense::{Dense, Layout, Progress};
 use super::{
     ApiError, Site,
     extract::AuthUser,
@@ -112,13 +114,7 @@ struct Sheet {
     tag = "sheets",
     summary = "Read a shared sheet",
     description = "Pages of cells with their versions, or the values in rows, as JSON or CSV. Whoever may enter the sheet's room may read it.",
-    params(
-        ("sheet_id" = String, Path, description = "The sheet"),
-        ("range" = Option<String>, Query, pattern = "^([A-Za-z]{1,2}[1-9][0-9]{0,5}|[A-Za-z]{1,2}:[A-Za-z]{1,2}|[1-9][0-9]{0,5}:[1-9][0-9]{0,5}|[A-Za-z]{1,2}[1-9][0-9]{0,5}:[A-Za-z]{1,2}[1-9][0-9]{0,5})$", description = "Two cells (`A1:Z100`), one (`B2`), columns (`A:C`) or rows (`1:10`); the whole sheet if absent"),
-        ("format" = Option<String>, Query, pattern = "^(cells|rows|csv)$", description = "`cells` (pages, the default), `rows` (JSON rows) or `csv`; `Accept: text/csv` asks for the last one, too"),
-        ("limit" = Option<u32>, Query, minimum = 1, description = "Most cells in a page: 1 to 10000, 1000 if absent"),
-        ("after" = Option<String>, Query, pattern = "^[A-Za-z]{1,2}[1-9][0-9]{0,5}$", description = "`next` of the page before"),
-    ),
+    params(("sheet_id" = String, Path, description = "The sheet"), bodies::CellsQuery),
     responses(
         (status = 200, description = "A page of cells; with `format` the rows or the CSV", content(
             (bodies::SheetAnswer = "application/json"), (String = "text/csv"),
@@ -220,18 +216,21 @@ fn prefers_csv(accepted: &str) -> bool {
 }
 
 async fn page(store: &Store, sheet: Sheet, asked: &Asked) -> Result<HttpResponse, ApiError> {
-    let (mut cells, mut bytes, mut after, mut ended) = (Vec::new(), 0, asked.after, false);
-    while !ended && cells.len() < asked.limit && bytes < limits::PAGE_CELLS_BYTES_FULL {
+    let (mut cells, mut bytes, mut last, mut more) = (Vec::new(), 0, asked.after, true);
+    while more && cells.len() < asked.limit && bytes < limits::PAGE_CELLS_BYTES_FULL {
         let at_once = (asked.limit - cells.len()).min(limits::CELLS_AT_ONCE);
-        let read = store.cells(&sheet.id, asked.range, after, at_once).await?;
-        ended = read.len() < at_once;
-        after = read.last().map_or(after, |kept| Some(kept.cell.at));
-        for kept in read {
-            bytes += kept.cell.value.as_str().len() + kept.cell.formula.as_deref().map_or(0, str::len);
+        let mut read = store.cells(&sheet.id, asked.range, last, at_once).await?.into_iter();
+        more = read.len() == at_once;
+        while bytes < limits::PAGE_CELLS_BYTES_FULL
+            && let Some(kept) = read.next()
+        {
+            bytes += kept.cell.text_bytes();
+            last = Some(kept.cell.at);
             cells.push(CellJson::from(kept));
         }
+        more |= read.len() > 0;
     }
-    let next = after.filter(|_| !ended).map(|at| at.to_string());
+    let next = last.filter(|_| more).map(|at| at.to_string());
     let Sheet { id, room, head } = sheet;
     let (epoch, seq, range) = (head.epoch, head.seq, asked.range.to_string());
     Ok(HttpResponse::Ok().json(CellsPage { sheet_id: id, room_id: room, epoch, seq, range, cells, next }))
@@ -262,10 +261,11 @@ fn raw(value: &RawJson) -> Box<RawValue> {
 /// the file decides whom to trust (docs/protocol.md, Sheets).
 fn csv(store: &Store, sheet: Sheet, area: Option<CellRange>) -> HttpResponse {
     let name = utf8_percent_encode(sheet.id.as_str(), NON_ALPHANUMERIC);
+    let rows = area.map(|area| Rows::new(area, Layout::Csv));
     HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8; header=absent")
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{name}.csv")))
-        .streaming(streamed(store.clone(), sheet.id, area, Layout::Csv, Bytes::new(), Bytes::new()))
+        .streaming(streamed(store.clone(), sheet.id, rows, Bytes::new(), Bytes::new()))
 }
 
 /// What stands before the rows of a JSON answer.
@@ -288,15 +288,67 @@ fn rows(store: &Store, sheet: Sheet, area: Option<CellRange>) -> HttpResponse {
         unreachable!("the head of rows is plain JSON")
     };
     let opening = format!("{},\"rows\":[", head.trim_end_matches('}'));
-    let body = streamed(store.clone(), id, area, Layout::Json, opening.into(), Bytes::from_static(b"]}"));
+    let rows = area.map(|area| Rows::new(area, Layout::Json));
+    let body = streamed(store.clone(), id, rows, opening.into(), Bytes::from_static(b"]}"));
     HttpResponse::Ok().content_type("application/json").streaming(body)
 }
 
 /// What is left to be streamed.
 enum Left {
-    Opening { opening: Bytes, closing: Bytes },
-    Cells { dense: Dense, after: Option<CellRef>, closing: Bytes },
+    Opening { opening: Bytes, rows: Option<Rows> },
+    Rows(Rows),
+    Closing,
     Nothing,
+}
+
+/// Rows that are being written.
+struct Rows {
+    dense: Dense,
+    /// Read, and not written yet.
+    read: VecDeque<StoredCell>,
+    unread: Unread,
+}
+
+/// What is not read yet.
+#[derive(Clone, Copy)]
+enum Unread {
+    /// What comes after that cell.
+    After(Option<CellRef>),
+    /// Nothing.
+    None,
+}
+
+impl Rows {
+    fn new(area: CellRange, layout: Layout) -> Rows {
+        Rows { dense: Dense::new(area, layout), read: VecDeque::new(), unread: Unread::After(None) }
+    }
+
+    /// Reads the next cells, if those that were read are written.
+    async fn read(&mut self, store: &Store, sheet: &SheetId) -> Result<(), StoreError> {
+        let Unread::After(after) = self.unread else { return Ok(()) };
+        if self.read.is_empty() {
+            self.read = store.cells(sheet, self.dense.area(), after, limits::CELLS_AT_ONCE).await?.into();
+            self.unread = match self.read.back() {
+                Some(last) if self.read.len() == limits::CELLS_AT_ONCE => Unread::After(Some(last.cell.at)),
+                Some(_) | None => Unread::None,
+            };
+        }
+        Ok(())
+    }
+
+    /// Writes what was read, or as much of it as goes at once.
+    fn write(&mut self) -> Progress {
+        while let Some(kept) = self.read.front() {
+            if self.dense.cell(kept.cell.at, kept.cell.value.as_str()) == Progress::Full {
+                return Progress::Full;
+            }
+            self.read.pop_front();
+        }
+        match self.unread {
+            Unread::After(_) => Progress::Full,
+            Unread::None => self.dense.rest(),
+        }
+    }
 }
 
 /// The area's rows, read from the database as fast as the client takes them. A database that goes away in between breaks
@@ -304,41 +356,30 @@ enum Left {
 fn streamed(
     store: Store,
     sheet: SheetId,
-    area: Option<CellRange>,
-    layout: Layout,
+    rows: Option<Rows>,
     opening: Bytes,
     closing: Bytes,
 ) -> impl Stream<Item = Result<Bytes, StoreError>> {
-    stream::unfold(Left::Opening { opening, closing }, move |left| {
-        let (store, sheet) = (store.clone(), sheet.clone());
+    stream::unfold(Left::Opening { opening, rows }, move |left| {
+        let (store, sheet, closing) = (store.clone(), sheet.clone(), closing.clone());
         async move {
-            let (mut dense, after, closing) = match left {
+            let mut rows = match left {
+                Left::Opening { opening, rows } => return Some((Ok(opening), rows.map_or(Left::Closing, Left::Rows))),
+                Left::Rows(rows) => rows,
+                Left::Closing => return Some((Ok(closing), Left::Nothing)),
                 Left::Nothing => return None,
-                Left::Opening { opening, closing } => {
-                    let left = match area {
-                        Some(area) => Left::Cells { dense: Dense::new(area, layout), after: None, closing },
-                        None => return Some((Ok([opening, closing].concat().into()), Left::Nothing)),
-                    };
-                    return Some((Ok(opening), left));
-                }
-                Left::Cells { dense, after, closing } => (dense, after, closing),
             };
-            let read = match store.cells(&sheet, dense.area(), after, limits::CELLS_AT_ONCE).await {
-                Ok(read) => read,
-                Err(error) => {
-                    log::warn!("event=sheet_broken_off why=\"{error}\"");
-                    return Some((Err(error), Left::Nothing));
-                }
-            };
-            for kept in &read {
-                dense.cell(kept.cell.at, kept.cell.value.as_str());
+            if let Err(error) = rows.read(&store, &sheet).await {
+                log::warn!("event=sheet_broken_off why=\"{error}\"");
+                return Some((Err(error), Left::Nothing));
             }
-            match read.last() {
-                Some(last) if read.len() == limits::CELLS_AT_ONCE => {
-                    let (written, after) = (dense.take(), Some(last.cell.at));
-                    Some((Ok(written), Left::Cells { dense, after, closing }))
-                }
-                _ => Some((Ok([dense.finish(), closing].concat().into()), Left::Nothing)),
+            let progress = rows.write();
+            let written = rows.dense.take();
+            // a fast client takes this at once: the thread's other tasks have their turn before the next
+            tokio::task::yield_now().await;
+            match progress {
+                Progress::Full => Some((Ok(written), Left::Rows(rows))),
+                Progress::Done => Some((Ok(written), Left::Closing)),
             }
         }
     })

@@ -1,7 +1,7 @@
 //! Which of a batch's updates of cells are taken: the same for both databases, which are asked in between what they
 //! know. Pure. All of it happens under the locks of the rooms, so that nobody changes these sheets meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     NotAppended, StoreError,
@@ -11,19 +11,25 @@ use super::{
 use crate::{
     core::{
         event::Durable,
-        sheet::{Cell, CellConflict, CellRef, StoredCell, Versions, check},
+        sheet::{BadUpdate, Cell, CellConflict, CellRef, NotTaken, StoredCell, Versions, beyond_clocks, check},
     },
     ids::{SheetId, UserId},
+    limits,
 };
 
 /// A cell of a sheet.
 pub(super) type Place = (SheetId, CellRef);
 
 /// A sheet as the first write of a batch would make it.
+#[derive(Clone, Copy)]
 pub(super) struct NewSheet {
     pub room: Id,
     pub at: Moment,
 }
+
+/// The sheets that a batch writes, ascending, so that two nodes which make them at once don't deadlock: each as it would
+/// be made, if one of the updates may make it.
+pub(super) type Wanted = BTreeMap<SheetId, Option<NewSheet>>;
 
 /// Which sheet belongs to which room.
 pub(super) type Homes = HashMap<SheetId, Id>;
@@ -45,8 +51,28 @@ struct SentBack {
 /// A cell that somebody else had changed before.
 struct Contested {
     place: Place,
-    /// What it is, if that came about in this batch.
-    current: Option<CellConflict>,
+    version: i64,
+    /// Where it was changed last, if that was in this batch.
+    here: Option<Change>,
+}
+
+/// How much of one update's contested cells is told, or read.
+#[derive(Default)]
+pub(super) struct Allowance {
+    bytes: usize,
+}
+
+impl Allowance {
+    /// Whether there is room for another cell. There is for the first, whatever it holds.
+    pub fn is_left(&self) -> bool {
+        self.bytes < limits::CONFLICT_BYTES_FULL
+    }
+
+    /// Takes the cell's part of it.
+    pub fn spend(&mut self, cell: &Cell) {
+        // one byte at least, so that empty cells come to an end, too
+        self.bytes += cell.text_bytes().max(1);
+    }
 }
 
 /// A cell to be written.
@@ -76,16 +102,18 @@ pub(super) fn indices(at: CellRef) -> (i32, i32) {
 }
 
 impl Batch {
-    /// The sheets that the batch writes, ascending, so that two nodes which make them at once don't deadlock. What can't
-    /// be taken whatever is stored is refused here. Empty for a batch without updates of cells, as most are.
-    pub fn sheets(&mut self, earlier: &Earlier) -> BTreeMap<SheetId, NewSheet> {
-        let mut sheets = BTreeMap::new();
+    /// The sheets that the batch writes. What can't be taken whatever is stored is refused here. Empty for a batch
+    /// without updates of cells, as most are.
+    pub fn sheets(&mut self, earlier: &Earlier) -> Wanted {
+        let mut sheets = Wanted::new();
         let Batch { rooms, entries } = self;
         for entry in entries {
             let Some((sheet, cells)) = open_update(entry, earlier) else { continue };
             match (check(cells), rooms.get(entry.room)) {
                 (Ok(()), Some(room)) => {
-                    sheets.entry(sheet.clone()).or_insert(NewSheet { room: *room, at: entry.at });
+                    let new = NewSheet { room: *room, at: entry.at };
+                    let wanted = sheets.entry(sheet.clone()).or_default();
+                    *wanted = wanted.or(beyond_clocks(cells).is_none().then_some(new));
                 }
                 (Ok(()), None) => {}
                 (Err(bad), _) => entry.refused = Some(bad.into()),
@@ -100,10 +128,15 @@ impl Batch {
         let Batch { rooms, entries } = self;
         for entry in entries {
             let Some((sheet, cells)) = open_update(entry, earlier) else { continue };
-            if homes.get(sheet) == rooms.get(entry.room) {
-                touched.extend(cells.iter().map(|cell| (sheet.clone(), cell.at)));
-            } else {
-                entry.refused = Some(NotAppended::SheetElsewhere);
+            match homes.get(sheet) {
+                Some(home) if rooms.get(entry.room) == Some(home) => {
+                    touched.extend(cells.iter().map(|cell| (sheet.clone(), cell.at)));
+                }
+                Some(_) => entry.refused = Some(NotAppended::SheetElsewhere),
+                // not made, since no cell of it can be where this update says that it was seen
+                None => {
+                    entry.refused = Some(BadUpdate::Version(beyond_clocks(cells).unwrap_or_default()).into());
+                }
             }
         }
         touched
@@ -127,36 +160,41 @@ impl Batch {
                     entry.payload = payload(&what)?;
                     entry.what = what.into();
                 }
-                Err(stale) => {
-                    let contested = stale.into_iter().map(|at| {
+                Err(NotTaken::Late(late)) => {
+                    let contested = late.into_iter().map(|(at, version)| {
                         let place = (sheet.clone(), at);
-                        let current = decided.last.get(&place).and_then(|last| self.as_changed(*last));
-                        Contested { place, current }
+                        let here = decided.last.get(&place).copied();
+                        Contested { place, version, here }
                     });
                     let contested = contested.collect();
                     decided.sent_back.push(SentBack { entry: index, contested });
+                }
+                Err(NotTaken::Bad(bad)) => {
+                    if let Some(entry) = self.entries.get_mut(index) {
+                        entry.refused = Some(bad.into());
+                    }
                 }
             }
         }
         Ok(decided)
     }
 
-    /// A cell as it is changed there.
-    fn as_changed(&self, change: Change) -> Option<CellConflict> {
-        let (user, cell) = changed(self.entries.get(change.entry)?, change.cell)?;
-        Some(CellConflict { current: cell.clone(), user: user.clone() })
-    }
-
-    /// Says of every update that is sent back what its contested cells are.
+    /// Says of every update that is sent back what its contested cells are: the first ones in full, as far as there is
+    /// room, and the others by their versions.
     pub fn explain(&mut self, decided: &mut Decided, stored: &HashMap<Place, StoredCell>) {
         for SentBack { entry, contested } in decided.sent_back.drain(..) {
-            let known = |Contested { place, current }: Contested| {
-                current.or_else(|| {
-                    let StoredCell { cell, user, .. } = stored.get(&place)?.clone();
-                    Some(CellConflict { current: cell, user })
-                })
-            };
-            let conflicts = contested.into_iter().filter_map(known).collect();
+            let mut allowance = Allowance::default();
+            let explained = contested.into_iter().map(|Contested { place, version, here }| {
+                let shown = match here {
+                    _ if !allowance.is_left() => None,
+                    Some(change) => self.entries.get(change.entry).and_then(|entry| changed(entry, change.cell)),
+                    None => stored.get(&place).map(|kept| (&kept.user, &kept.cell)),
+                };
+                let Some((user, current)) = shown else { return CellConflict::Named { at: place.1, version } };
+                allowance.spend(current);
+                CellConflict::Shown { current: current.clone(), user: user.clone() }
+            });
+            let conflicts = explained.collect();
             if let Some(entry) = self.entries.get_mut(entry) {
                 entry.refused = Some(NotAppended::Conflicts(conflicts));
             }
@@ -184,10 +222,11 @@ impl Batch {
 }
 
 impl Decided {
-    /// The contested cells of which only the database knows what they are.
-    pub fn contested(&self) -> HashSet<&Place> {
-        let contested = self.sent_back.iter().flat_map(|sent_back| &sent_back.contested);
-        contested.filter(|cell| cell.current.is_none()).map(|cell| &cell.place).collect()
+    /// Of every update that is sent back the contested cells of which only the database knows what they are.
+    pub fn unknown(&self) -> impl Iterator<Item = impl Iterator<Item = &Place>> {
+        self.sent_back
+            .iter()
+            .map(|sent_back| sent_back.contested.iter().filter(|cell| cell.here.is_none()).map(|cell| &cell.place))
     }
 }
 

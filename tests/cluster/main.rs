@@ -20,6 +20,7 @@ mod recovery;
 mod redis_away;
 mod revocation;
 mod setting;
+mod sheets;
 mod talking;
 mod workspace;
 

@@ -1,6 +1,8 @@
 //! The database goes away and comes back: durable commands are refused with a reason, everything else goes on, and all
 //! of it heals by itself.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -8,6 +10,7 @@ use serde_json::json;
 use crate::load::{Acknowledged, Talker, assert_kept};
 use crate::support::rest::get;
 use crate::support::{DEADLINE, Postgres, Server, Socket, User, eventually};
+use crate::workspace::joined;
 
 /// How long a message may wait for the database before it is refused ("a few seconds").
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -133,6 +136,131 @@ async fn connections_cut_in_the_middle_of_commits_are_not_noticed() {
     }
     // A commit of unknown outcome that was tried again must not be stored twice.
     assert_kept(&alice, &channel, &acknowledged).await;
+}
+
+/// A server on a PostgreSQL of its own, on which nobody is counted.
+async fn uncounted(url: &str) -> Server {
+    Server::builder()
+        .env("DATABASE_URL", url)
+        .env("WEBSOCKET_REQUESTS_PER_MINUTE", 0)
+        .env("WEBSOCKET_REQUESTS_PER_HOUR", 0)
+        .start()
+        .await
+}
+
+/// Writes the first cell of one new sheet after another without naming a room, until told to stop; nothing is refused.
+async fn begin_sheets(user: User, written: Arc<AtomicU64>, stopping: Arc<AtomicBool>) {
+    let mut socket = joined(&user, "room").await;
+    while !stopping.load(Ordering::Relaxed) {
+        let sheet = format!("{} {}", user.username, written.load(Ordering::Relaxed));
+        let update = json!({"type": "cell_update", "sheet_id": sheet, "cell_id": "A1", "value": 1, "ref": sheet});
+        socket.send_json(&update).await;
+        loop {
+            let frame = match socket.next_within(DEADLINE * 2).await {
+                Some(crate::support::socket::Frame::Json(frame)) => frame,
+                other => panic!("an answer about {sheet}, not {other:?}"),
+            };
+            assert_ne!(frame["type"], "error", "what was cut off is tried again, not refused: {frame}");
+            if frame["ref"] == sheet.as_str() {
+                break;
+            }
+        }
+        written.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn the_rooms_of_new_sheets_are_found_although_connections_are_cut() {
+    const CUTS: u64 = 10;
+    let cluster = Postgres::private();
+    let url = cluster.create_database().await;
+    let server = uncounted(&url).await;
+    let stopping = Arc::<AtomicBool>::default();
+    let mut editors = Vec::new();
+    for name in ["alice", "bob", "carol"] {
+        let written = Arc::<AtomicU64>::default();
+        let editing = begin_sheets(server.user(name).await, written.clone(), stopping.clone());
+        editors.push((tokio::spawn(editing), written));
+    }
+    for cut in 1..=CUTS + 1 {
+        eventually("cells after a cut", DEADLINE * 2, || {
+            let going =
+                editors.iter().all(|(task, written)| task.is_finished() || written.load(Ordering::Relaxed) >= cut * 15);
+            async move { going.then_some(()) }
+        })
+        .await;
+        if cut <= CUTS {
+            cluster.cut_connections(&url).await;
+        }
+    }
+    stopping.store(true, Ordering::Relaxed);
+    for (task, _) in editors {
+        task.await.expect("nothing was refused");
+    }
+}
+
+/// Reads until the updates of so many places were told, in order; answers how many acknowledgements came as well.
+async fn told(socket: &mut Socket, seqs: std::ops::RangeInclusive<u64>) -> u64 {
+    let (mut seq, mut acks) = (*seqs.start(), 0);
+    while seqs.contains(&seq) {
+        let frame = match socket.next_within(DEADLINE * 2).await {
+            Some(crate::support::socket::Frame::Json(frame)) => frame,
+            other => panic!("an update after {seq}, not {other:?}"),
+        };
+        match frame["type"].as_str() {
+            Some("cells_updated") => {
+                assert_eq!((&frame["seq"], frame["cells"].as_array().map(Vec::len)), (&json!(seq), Some(1_000)));
+                seq += 1;
+            }
+            Some("ack") => acks += 1,
+            _ => panic!("{frame}"),
+        }
+    }
+    acks
+}
+
+#[tokio::test]
+async fn what_waited_for_the_database_cuts_no_reader_when_it_comes_at_once() {
+    const BEFORE: u64 = 2;
+    const UPDATES: u64 = 20;
+    let cluster = Postgres::private();
+    let url = cluster.create_database().await;
+    let server = uncounted(&url).await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let mut sender = joined(&alice, "room").await;
+    let mut reader = joined(&bob, "room").await;
+    sender.expect("room_state").await;
+    let first = json!({"type": "cell_update", "sheet_id": "s", "cell_id": "A1", "value": 1});
+    // the second one finds out where the sheet belongs, so that none after it has to ask the database
+    for _ in 1..=BEFORE {
+        sender.send_json(&first).await;
+        for socket in [&mut sender, &mut reader] {
+            socket.expect("cell_updated").await;
+        }
+    }
+    let reading = tokio::spawn(async move {
+        told(&mut reader, BEFORE + 1..=BEFORE + UPDATES).await;
+        reader
+    });
+    let text = "x".repeat(32);
+    let cells: Vec<_> = (1..=1_000).map(|row| json!({"cell_id": format!("B{row}"), "value": text})).collect();
+    let update = json!({"type": "cells_update", "sheet_id": "s", "cells": cells, "ref": 1}).to_string();
+    assert!((55 * 1024..64 * 1024).contains(&update.len()), "nearly the largest: {}", update.len());
+    cluster.freeze();
+    for _ in 0..UPDATES {
+        sender.send_text(&update).await;
+    }
+    // All of it waits for the commit that hangs.
+    sender.expect_nothing_before_pong().await;
+    cluster.thaw();
+    let acks = told(&mut sender, BEFORE + 1..=BEFORE + UPDATES).await;
+    for _ in acks..UPDATES {
+        sender.expect("ack").await;
+    }
+    let mut reader = reading.await.expect("everything arrives");
+    for socket in [&mut sender, &mut reader] {
+        socket.expect_nothing_before_pong().await;
+    }
 }
 
 #[tokio::test]

@@ -155,6 +155,28 @@ async fn a_stream_is_longer_than_a_page() {
 }
 
 #[tokio::test]
+async fn a_page_of_large_cells_ends_early() {
+    const BYTES_FULL: usize = 4 * 1024 * 1024;
+    let server = Server::builder().env("WEBSOCKET_REQUESTS_PER_MINUTE", 0).start().await;
+    let alice = server.user("alice").await;
+    let mut socket = join(&alice, "r").await;
+    let text = "é".repeat(32_000);
+    let written = text.len() + 2;
+    for row in 1..=75 {
+        write(&mut socket, "s", &[(&format!("A{row}"), json!(text))]).await;
+    }
+    let expected: Vec<String> = (1..=75).map(|row| format!("A{row}")).collect();
+    let (fits, rest) = expected.split_at(BYTES_FULL.div_ceil(written));
+    let first = alice.get(&path("s", "")).await.expect(200);
+    assert_eq!(
+        (places(&first), first["next"].as_str()),
+        (fits.iter().map(String::as_str).collect(), fits.last().map(String::as_str))
+    );
+    let second = alice.get(&path("s", &format!("after={}", fits[fits.len() - 1]))).await.expect(200);
+    assert_eq!((places(&second), &second["next"]), (rest.iter().map(String::as_str).collect(), &Value::Null));
+}
+
+#[tokio::test]
 async fn a_sheet_opens_to_whom_its_room_opens() {
     let server = Server::start().await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);

@@ -108,7 +108,7 @@ on_both! {
         let second = put(&store, update(room, &bob, "s", &[cell("A1", "true", 1)])).await;
         assert_eq!((second.as_ref().unwrap().seq, versions(&second)), (Seq(2), vec![2]));
         let stale = [cell("C1", "1", 0), cell("A1", "3", 1), cell("B2", "4", 5)];
-        let current = CellConflict { current: cell("A1", "true", 2), user: bob.id.clone() };
+        let current = CellConflict::Shown { current: cell("A1", "true", 2), user: bob.id.clone() };
         assert_eq!(put(&store, update(room, &ada, "s", &stale)).await, Err(NotAppended::Conflicts(vec![current])));
         assert_eq!(store.room_head(room).await.unwrap().unwrap().seq, Seq(2));
         assert_eq!(shown(&store, "s").await, ["A1=true/2", "B2=2.50/1"]);
@@ -143,7 +143,7 @@ on_both! {
         let seqs: Vec<_> = outcomes.iter().map(|outcome| outcome.as_ref().ok().map(|appended| appended.seq.0)).collect();
         let (n, s) = (None, Some);
         assert_eq!(seqs, [s(2), s(3), n, n, s(4), s(5), n, n, n, n, s(6), s(1)]);
-        let by_ada = |current| CellConflict { current, user: ada.id.clone() };
+        let by_ada = |current| CellConflict::Shown { current, user: ada.id.clone() };
         assert_eq!(outcomes[2], Err(NotAppended::Conflicts(vec![by_ada(cell("A1", "1", 8))])));
         assert_eq!(outcomes[3], Err(NotAppended::SheetElsewhere));
         let both = vec![by_ada(cell("B1", "5", 3)), by_ada(cell("A1", "4", 9))];
@@ -158,6 +158,61 @@ on_both! {
         // Nothing but refusals is fine, too.
         let refused = store.append(&[batch[2].clone(), batch[7].clone()], Attempt::First).await.unwrap();
         assert!(refused.iter().all(Result::is_err));
+    }
+
+    async fn a_version_that_nobody_was_told_makes_nothing(database: Database) {
+        let store = database.store().await;
+        let (ada, room, _) = world(&store).await;
+        let most = limits::CELL_VERSION_SENT_MAX;
+        let bad = Err(NotAppended::BadUpdate(BadUpdate::Version(most + 1)));
+        assert_eq!(put(&store, update(room, &ada, "s", &[cell("A1", "1", most + 1)])).await, bad);
+        assert_eq!(store.sheet_room(&sheet("s")).await.unwrap(), None, "what is refused makes no sheet");
+        let batch = [
+            update(room, &ada, "s", &[cell("A1", "1", most + 1)]),
+            update(room, &ada, "s", &[cell("A1", "2", most)]),
+            update(room, &ada, "s", &[cell("A1", "3", most + 1)]),
+            update(room, &ada, "s", &[cell("B1", "4", most + 1)]),
+        ];
+        let outcomes = store.append(&batch, Attempt::First).await.unwrap();
+        assert_eq!((&outcomes[0], &outcomes[3]), (&bad, &bad));
+        assert_eq!((versions(&outcomes[1]), versions(&outcomes[2])), (vec![most + 1], vec![most + 2]));
+        // Whoever saw where the cell is goes on from there.
+        assert_eq!(versions(&put(&store, update(room, &ada, "s", &[cell("A1", "5", most + 2)])).await), [most + 3]);
+        assert_log_makes_sheet(&store, room, "s").await;
+    }
+
+    async fn of_many_conflicts_the_first_are_told_in_full(database: Database) {
+        let store = database.store().await;
+        let (ada, room, _) = world(&store).await;
+        let places: Vec<String> = (1..=40).map(|row| format!("A{row}")).collect();
+        let filled = |length: usize, version| {
+            let value = format!("\"{}\"", "x".repeat(length - 2));
+            places.iter().map(|at| cell(at, &value, version)).collect::<Vec<_>>()
+        };
+        let shown = |outcome: &Result<Appended, NotAppended>| {
+            let Err(NotAppended::Conflicts(conflicts)) = outcome else { panic!("{outcome:?}") };
+            assert_eq!(conflicts.iter().map(CellConflict::at).collect::<Vec<_>>(), places.iter().map(|a| at(a)).collect::<Vec<_>>());
+            let in_full: Vec<bool> = conflicts.iter().map(|conflict| matches!(conflict, CellConflict::Shown { .. })).collect();
+            assert!(in_full.is_sorted_by(|before, after| before >= after), "the first ones: {in_full:?}");
+            let versions = conflicts.iter().map(|conflict| match conflict {
+                CellConflict::Shown { current, .. } => current.version,
+                CellConflict::Named { version, .. } => *version,
+            });
+            assert_eq!(versions.collect::<Vec<_>>(), vec![10; places.len()]);
+            in_full.iter().filter(|full| **full).count()
+        };
+        let many = limits::CONFLICT_BYTES_FULL / 8;
+        for (length, expected) in [(many, 8), (limits::CONFLICT_BYTES_FULL + 1, 1), (10, places.len())] {
+            // As they are stored, and as the same batch makes them.
+            let name = format!("{length}");
+            put(&store, update(room, &ada, &name, &filled(length, 9))).await.unwrap();
+            let late = || update(room, &ada, &name, &filled(10, 3));
+            let twice = store.append(&[late(), late()], Attempt::First).await.unwrap();
+            assert_eq!((shown(&twice[0]), shown(&twice[1])), (expected, expected));
+            let name = format!("{length} at once");
+            let both = [update(room, &ada, &name, &filled(length, 9)), update(room, &ada, &name, &filled(10, 3))];
+            assert_eq!(shown(&store.append(&both, Attempt::First).await.unwrap()[1]), expected);
+        }
     }
 
     async fn a_second_attempt_answers_what_the_first_one_gave(database: Database) {

@@ -153,6 +153,15 @@ impl Postgres {
         client.query_opt(query, &[]).await.expect("the query should run").map(|row| row.get(0))
     }
 
+    /// Runs a statement that locks rows, and holds these until the answer is dropped.
+    pub async fn hold(&self, database_url: &str, locking: &str) -> Held {
+        let (client, connection) =
+            tokio_postgres::connect(database_url, tokio_postgres::NoTls).await.expect("the database should answer");
+        tokio::spawn(connection);
+        client.batch_execute(&format!("BEGIN; {locking}")).await.expect("the rows should be free");
+        Held { _transaction: client }
+    }
+
     async fn connect(&self, database: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
         let (client, connection) = tokio_postgres::connect(&self.url(database), tokio_postgres::NoTls).await?;
         tokio::spawn(connection);
@@ -185,6 +194,11 @@ impl Drop for Postgres {
         }
         self.stop_at_once();
     }
+}
+
+/// Locks that a test holds: the transaction ends with its connection.
+pub struct Held {
+    _transaction: tokio_postgres::Client,
 }
 
 /// Who runs PostgreSQL, which refuses to run as root, and where its programs are.

@@ -9,8 +9,9 @@ use super::Registry;
 use crate::{
     actors::{
         bridge::{Followed, NodeWord, To},
-        messages::{LeftRoom, News, NewsMissed, SetStatus, ShutOut, StatusIs, TellUpload, ToUser},
+        messages::{LeftRoom, Misdirected, News, NewsMissed, SetStatus, ShutOut, StatusIs, TellUpload, ToUser},
         outbox::ConnKey,
+        session::Session,
     },
     core::{personal::Personal, presence::Status, profile::Author, upload::Upload},
     ids::{RoomId, UserId},
@@ -123,10 +124,27 @@ impl Handler<ShutOut> for Registry {
     fn handle(&mut self, out: ShutOut, ctx: &mut Self::Context) {
         let left = LeftRoom { user: out.user.clone(), conn: out.conn, room: out.room };
         self.handle(left, ctx);
-        let seats = self.users.get(&out.user).into_iter().flat_map(|user| &user.sessions);
-        let session = seats.filter(|seat| seat.conn == out.conn).find_map(|seat| seat.session.upgrade());
+        let session = self.session_of(&out.user, out.conn);
         if let Some(Err(error)) = session.map(|session| session.try_send(out)) {
             log::warn!("event=shut_out_not_told why=\"{error}\"");
         }
+    }
+}
+
+impl Handler<Misdirected> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, misdirected: Misdirected, _: &mut Self::Context) {
+        let session = self.session_of(&misdirected.user, misdirected.conn);
+        if let Some(Err(error)) = session.map(|session| session.try_send(misdirected)) {
+            log::warn!("event=misdirected_not_told why=\"{error}\"");
+        }
+    }
+}
+
+impl Registry {
+    fn session_of(&self, user: &UserId, conn: ConnKey) -> Option<Addr<Session>> {
+        let mut seats = self.users.get(user).into_iter().flat_map(|user| &user.sessions);
+        seats.find(|seat| seat.conn == conn).and_then(|seat| seat.session.upgrade())
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     actors::{
         bridge::RoomWord,
         fanout::{Audience, Broadcast},
-        messages::{Ask, Entry, NotStored, Origin, Outcome, ToUsers},
+        messages::{Aim, Ask, Entry, Misdirected, NotStored, Origin, Outcome, ToUsers},
         outbox::ConnKey,
     },
     core::{
@@ -53,7 +53,7 @@ impl Room {
             }
             Command::SendMessage { content, .. } => {
                 let what = Durable::MessageSent { sender: user, content, attachments };
-                self.store(what, Origin { conn, reference }, ctx);
+                self.store(what, Origin { conn, reference, aim: Aim::Named }, ctx);
             }
             Command::SetTyping { typing, cell, .. } => {
                 let audience = match &self.identity.scope {
@@ -62,9 +62,10 @@ impl Room {
                 };
                 self.announce(Ephemeral::Typing { user, typing, cell }, audience, ctx);
             }
-            Command::UpdateCells { sheet, cells, .. } => {
+            Command::UpdateCells { sheet, room, cells } => {
                 let what = Durable::CellsUpdated { sheet, author: user, cells };
-                self.store(what, Origin { conn, reference }, ctx);
+                let aim = if room.is_some() { Aim::Named } else { Aim::Guessed };
+                self.store(what, Origin { conn, reference, aim }, ctx);
             }
             Command::MoveCursor { cursor, .. } => self.point(Pointed { user, cursor }, ctx),
             Command::Signal { kind, target, data } => {
@@ -123,7 +124,7 @@ impl Room {
         match self.node.journal.try_send(entry) {
             Ok(()) => self.in_flight += 1,
             Err(SendError::Full(entry) | SendError::Closed(entry)) => {
-                if let Some(Origin { conn, reference }) = entry.origin {
+                if let Some(Origin { conn, reference, .. }) = entry.origin {
                     self.refuse(conn, reference, Refusal::unavailable(), ctx);
                 }
             }
@@ -144,8 +145,8 @@ impl Room {
         let Appended { seq, what } = match result {
             Ok(appended) => appended,
             Err(why) => {
-                if let Some(Origin { conn, reference }) = entry.origin {
-                    self.not_stored(conn, reference, &asked, why, ctx);
+                if let Some(origin) = entry.origin {
+                    self.not_stored(origin, &asked, why, ctx);
                 }
                 return;
             }
@@ -162,19 +163,13 @@ impl Room {
         self.tell_both(&broadcast);
         self.publish(broadcast, ctx);
         self.settle_queue(&by, seq, id, &queue_for, ctx);
-        if let Some(Origin { conn, reference: Some(reference) }) = entry.origin {
+        if let Some(Origin { conn, reference: Some(reference), .. }) = entry.origin {
             self.tell(conn, Reply::Ack { reference, id, seq }, ctx);
         }
     }
 
-    fn not_stored(
-        &mut self,
-        conn: ConnKey,
-        reference: Option<ClientRef>,
-        what: &Durable,
-        why: NotStored,
-        ctx: &mut Context<Self>,
-    ) {
+    fn not_stored(&mut self, origin: Origin, what: &Durable, why: NotStored, ctx: &mut Context<Self>) {
+        let Origin { conn, reference, aim } = origin;
         match (why, what) {
             (NotStored::Refused(refusal), _) => self.refuse(conn, reference, refusal, ctx),
             (NotStored::Conflicts(conflicts), Durable::CellsUpdated { sheet, .. }) => {
@@ -182,7 +177,20 @@ impl Room {
                 let (sheet, at) = (sheet.clone(), self.node.clock.now());
                 self.tell(conn, Reply::VersionConflict { reference, sheet, conflicts, at }, ctx);
             }
-            (NotStored::Conflicts(_), Durable::MessageSent { .. }) => {
+            (NotStored::SheetElsewhere, Durable::CellsUpdated { sheet, author, cells }) => match aim {
+                Aim::Named => {
+                    let sentence = "`room`: the sheet that `sheet_id` names belongs to another room; leave `room` out, join the sheet's own room, or choose another `sheet_id`";
+                    self.refuse(conn, reference, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
+                }
+                Aim::Guessed => {
+                    let (user, sheet, cells) = (author.id.clone(), sheet.clone(), cells.clone());
+                    let misdirected = Misdirected { user, conn, reference, sheet, cells };
+                    if let Err(error) = self.node.registry.try_send(misdirected) {
+                        self.refuse(conn, error.into_inner().reference, Refusal::unavailable(), ctx);
+                    }
+                }
+            },
+            (NotStored::Conflicts(_) | NotStored::SheetElsewhere, Durable::MessageSent { .. }) => {
                 self.refuse(conn, reference, Refusal::internal(), ctx);
             }
         }

@@ -10,6 +10,7 @@ use crate::{
         bridge::{Attach, Carried, Detach, Reach, RoomWord},
         messages::FromRoom,
         outbox::ConnKey,
+        patience::patiently,
     },
     core::{
         elsewhere::Others,
@@ -18,7 +19,7 @@ use crate::{
     },
     disconnect::Disconnect,
     limits,
-    store::{RoomHead, StoreError},
+    store::RoomHead,
 };
 
 /// How far a room has come.
@@ -83,21 +84,13 @@ impl Room {
         let (node, id) = (self.node.clone(), self.identity.id);
         let has_sheets = self.open.is_some();
         let read = async move {
-            let began = std::time::Instant::now();
-            loop {
-                let read = async {
-                    let head = node.store.room_head(id).await?;
-                    let since = node.clock.now().plus_ms(-(limits::SHEET_ACTIVE.as_millis() as i64));
-                    let sheets = if has_sheets { node.store.active_sheets(id, since).await? } else { Vec::new() };
-                    Ok(head.map(|head| (head, sheets)))
-                };
-                match read.await {
-                    Err(StoreError::Unavailable(_)) if began.elapsed() < limits::STORE_PATIENCE => {
-                        tokio::time::sleep(limits::STORE_RETRY).await;
-                    }
-                    done => return done,
-                }
-            }
+            patiently(async || {
+                let head = node.store.room_head(id).await?;
+                let since = node.clock.now().plus_ms(-(limits::SHEET_ACTIVE.as_millis() as i64));
+                let sheets = if has_sheets { node.store.active_sheets(id, since).await? } else { Vec::new() };
+                Ok(head.map(|head| (head, sheets)))
+            })
+            .await
         };
         ctx.spawn(read.into_actor(self).map(move |read, room, ctx| match read {
             Ok(Some((head, sheets))) => {

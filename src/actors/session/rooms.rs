@@ -8,8 +8,9 @@ use actix::prelude::*;
 use super::Session;
 use crate::{
     actors::{
-        messages::{Ask, Join, JoinRoom, Leave, LeftRoom, Resume, ShutOut, StatusIs},
+        messages::{Ask, Join, JoinRoom, Leave, LeftRoom, Misdirected, Resume, ShutOut, StatusIs},
         outbox::ConnKey,
+        patience::patiently,
         room::Room,
     },
     auth::policy::{Action, Denied, RoomPattern, Subject, may},
@@ -44,8 +45,24 @@ pub(super) struct Rooms {
     joining: Joining,
     /// For members of open rooms to see.
     email: Option<Arc<str>>,
-    /// The rooms of the sheets that were written last, as the store says.
-    homes: Vec<(SheetId, RoomName)>,
+    /// Of the sheets that were written last.
+    homes: Vec<Home>,
+}
+
+/// The room of a sheet.
+struct Home {
+    sheet: SheetId,
+    room: RoomName,
+    basis: Basis,
+}
+
+/// Why it is taken for the sheet's room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Basis {
+    /// The store says so, for good.
+    Stored,
+    /// What seems to be the sheet's first write was sent there, and what follows it goes the same way.
+    Sent,
 }
 
 /// Whether the registry was asked for a room and has not answered.
@@ -96,15 +113,25 @@ impl Rooms {
         }
     }
 
-    fn home_of(&self, sheet: &SheetId) -> Option<RoomName> {
-        self.homes.iter().find(|(known, _)| known == sheet).map(|(_, room)| room.clone())
+    fn home_of(&self, sheet: &SheetId, basis: Basis) -> Option<RoomName> {
+        let mut homes = self.homes.iter();
+        homes.find(|home| home.sheet == *sheet && home.basis == basis).map(|home| home.room.clone())
     }
 
-    fn remember_home(&mut self, sheet: SheetId, room: RoomName) {
+    fn remember_home(&mut self, sheet: &SheetId, room: &RoomName, basis: Basis) {
+        self.homes.retain(|home| home.sheet != *sheet);
         if self.homes.len() >= HOMES_MAX {
             self.homes.remove(0);
         }
-        self.homes.push((sheet, room));
+        self.homes.push(Home { sheet: sheet.clone(), room: room.clone(), basis });
+    }
+
+    /// Where to send what may be the first write of a sheet that is not stored yet.
+    fn guess_home(&mut self, sheet: &SheetId) -> Option<RoomName> {
+        let sent = self.home_of(sheet, Basis::Sent).filter(|room| self.find(Some(room)).is_some());
+        let room = sent.or_else(|| self.find(None)?.identity.scope.name().cloned())?;
+        self.remember_home(sheet, &room, Basis::Sent);
+        Some(room)
     }
 }
 
@@ -142,22 +169,41 @@ impl Session {
         cells: Vec<Cell>,
         ctx: &mut Context<Self>,
     ) {
-        if let Some(room) = room.or_else(|| self.rooms.home_of(&sheet)) {
-            let command = Command::UpdateCells { sheet, room: None, cells };
-            return self.ask_room(Some(&room), reference, command);
-        }
-        let (store, asked) = (self.worker.node.store.clone(), sheet.clone());
-        let home = async move { store.sheet_room(&asked).await };
-        self.hold(home, ctx, move |home, session, _| {
-            let home = match home {
-                Ok(home) => home,
-                Err(error) => return session.refuse(reference, store_refusal(&error)),
-            };
-            if let Some(room) = &home {
-                session.rooms.remember_home(sheet.clone(), room.clone());
+        if let Some(named) = room {
+            if self.rooms.home_of(&sheet, Basis::Stored).is_none() {
+                self.rooms.remember_home(&sheet, &named, Basis::Sent);
             }
+            let command = Command::UpdateCells { sheet, room: Some(named.clone()), cells };
+            return self.ask_room(Some(&named), reference, command);
+        }
+        if let Some(home) = self.rooms.home_of(&sheet, Basis::Stored) {
+            let command = Command::UpdateCells { sheet, room: None, cells };
+            return self.ask_room(Some(&home), reference, command);
+        }
+        self.look_for_home(sheet, ctx, move |home, sheet, session| {
+            let home = match home {
+                Ok(home) => home.or_else(|| session.rooms.guess_home(&sheet)),
+                Err(refusal) => return session.refuse(reference, refusal),
+            };
             let command = Command::UpdateCells { sheet, room: None, cells };
             session.ask_room(home.as_ref(), reference, command);
+        });
+    }
+
+    /// Asks the store for a sheet's room, also while the database is away, as for a commit.
+    fn look_for_home(
+        &mut self,
+        sheet: SheetId,
+        ctx: &mut Context<Self>,
+        then: impl FnOnce(Result<Option<RoomName>, Refusal>, SheetId, &mut Session) + 'static,
+    ) {
+        let (store, asked) = (self.worker.node.store.clone(), sheet.clone());
+        let home = async move { patiently(async || store.sheet_room(&asked).await).await };
+        self.hold(home, ctx, move |home, session, _| {
+            if let Ok(Some(room)) = &home {
+                session.rooms.remember_home(&sheet, room, Basis::Stored);
+            }
+            then(home.map_err(|error| store_refusal(&error)), sheet, session);
         });
     }
 
@@ -299,6 +345,23 @@ impl Session {
         if let Some(reference) = reference {
             self.reply(&Reply::Done { reference });
         }
+    }
+}
+
+/// The sheet was first written in another room meanwhile: the update goes there, and no further.
+impl Handler<Misdirected> for Session {
+    type Result = ();
+
+    fn handle(&mut self, misdirected: Misdirected, ctx: &mut Self::Context) {
+        let Misdirected { reference, sheet, cells, .. } = misdirected;
+        self.look_for_home(sheet, ctx, move |home, sheet, session| match home {
+            Ok(Some(home)) => {
+                let command = Command::UpdateCells { sheet, room: Some(home.clone()), cells };
+                session.ask_room(Some(&home), reference, command);
+            }
+            Ok(None) => session.refuse(reference, Refusal::unavailable()),
+            Err(refusal) => session.refuse(reference, refusal),
+        });
     }
 }
 

@@ -236,3 +236,17 @@ proptest! {
         prop_assert_eq!(drain(&mut backlog, 3).into_bytes(), wire[sent..].to_vec());
     }
 }
+
+#[test]
+fn a_batch_beside_the_bound_raises_it_by_what_waits_of_it() {
+    let mut backlog = Backlog::bounded(10, 4);
+    assert!(backlog.has_room_for(&[durable("0123456789"), ephemeral(1, "any")]));
+    assert!(!backlog.has_room_for(&[durable("0123456789"), durable("x")]));
+    // the first frame and a byte of the second are on the wire
+    assert_eq!(backlog.push_beside(&[durable("01234567"), durable("89abcdef"), durable("ghij")], 9), Ok(0));
+    assert!(backlog.has_room_for(&[durable("0123456789")]));
+    assert_eq!(backlog.push_all(&[durable("0123456789")], 0), Ok(0));
+    assert!(!backlog.has_room_for(&[durable("x")]));
+    assert_eq!(backlog.push_all(&[durable("x")], 0), Err(Overflow));
+    assert_eq!(drain(&mut backlog, 5), "9abcdefghij0123456789");
+}

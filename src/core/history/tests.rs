@@ -1,6 +1,16 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    core::{
+        command::RawJson,
+        event::Durable,
+        profile::Author,
+        sheet::{Cell, CellRef},
+    },
+    ids::{SheetId, UserId},
+    limits,
+};
 
 #[derive(Debug, PartialEq)]
 struct Entry(i64, usize);
@@ -91,4 +101,18 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn as_many_bulk_updates_as_are_kept_can_be_sent_again() {
+    let cells = (0..limits::CELLS_PER_UPDATE_MAX as u32).map(|row| Cell {
+        at: CellRef { row, column: 0 },
+        value: RawJson::from_parsed("\"a few words\""),
+        formula: None,
+        version: 1_642_161_000_000,
+    });
+    let author = Author::new(UserId::new("u").unwrap(), "u");
+    let what = Durable::CellsUpdated { sheet: SheetId::new("s").unwrap(), author, cells: cells.collect() };
+    let kept = limits::RECOVERY_EVENTS_MAX * (size_of::<Event>() + what.size_bytes());
+    assert!(kept <= limits::REPLAY_BYTES_MAX, "{kept} bytes");
 }

@@ -20,6 +20,15 @@ pub enum BadUpdate {
     Version(i64),
 }
 
+/// Why an update is not taken, now that it is known what is stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NotTaken {
+    /// Somebody else had changed these cells before, which have these versions now.
+    Late(Vec<(CellRef, i64)>),
+    /// It could never be taken.
+    Bad(BadUpdate),
+}
+
 /// The versions of the cells that some updates touch; 0 for a cell that was never written.
 #[derive(Default, Debug)]
 pub struct Versions {
@@ -31,7 +40,7 @@ pub fn check(cells: &[Cell]) -> Result<(), BadUpdate> {
     if cells.is_empty() {
         return Err(BadUpdate::Empty);
     }
-    if let Some(cell) = cells.iter().find(|cell| !(0..=limits::CELL_VERSION_SENT_MAX).contains(&cell.version)) {
+    if let Some(cell) = cells.iter().find(|cell| cell.version < 0) {
         return Err(BadUpdate::Version(cell.version));
     }
     let mut places: Vec<CellRef> = cells.iter().map(|cell| cell.at).collect();
@@ -43,6 +52,11 @@ pub fn check(cells: &[Cell]) -> Result<(), BadUpdate> {
         Some(place) => Err(BadUpdate::Twice(place)),
         None => Ok(()),
     }
+}
+
+/// A version among these that nobody can have seen but of a cell that was brought so far; such an update makes no sheet.
+pub fn beyond_clocks(cells: &[Cell]) -> Option<i64> {
+    cells.iter().map(|cell| cell.version).find(|version| *version > limits::CELL_VERSION_SENT_MAX)
 }
 
 impl Versions {
@@ -58,18 +72,23 @@ impl Versions {
         }
     }
 
-    /// Takes the whole update and gives its cells their new versions; or takes nothing of it and answers which cells
-    /// somebody else had changed before. The update has passed [`check`].
-    pub fn take(&mut self, sheet: &SheetId, cells: &mut [Cell]) -> Result<(), Vec<CellRef>> {
+    /// Takes the whole update and gives its cells their new versions; or takes nothing of it and answers why not. The
+    /// update has passed [`check`].
+    pub fn take(&mut self, sheet: &SheetId, cells: &mut [Cell]) -> Result<(), NotTaken> {
         let known = match self.known.get_mut(sheet) {
             Some(known) => known,
             None => self.known.entry(sheet.clone()).or_default(),
         };
         let stored = |at: CellRef| known.get(&at).copied().unwrap_or_default();
+        // a cell that was brought beyond the bound still goes on by one an update, for everybody who saw where it is
+        let from_nowhere = |cell: &&Cell| cell.version > stored(cell.at).max(limits::CELL_VERSION_SENT_MAX);
+        if let Some(cell) = cells.iter().find(from_nowhere) {
+            return Err(NotTaken::Bad(BadUpdate::Version(cell.version)));
+        }
         let stale = cells.iter().filter(|cell| cell.version != 0 && cell.version < stored(cell.at));
-        let conflicts: Vec<CellRef> = stale.map(|cell| cell.at).collect();
-        if !conflicts.is_empty() {
-            return Err(conflicts);
+        let late: Vec<(CellRef, i64)> = stale.map(|cell| (cell.at, stored(cell.at))).collect();
+        if !late.is_empty() {
+            return Err(NotTaken::Late(late));
         }
         for cell in cells {
             let stored = known.entry(cell.at).or_default();
@@ -100,7 +119,8 @@ mod tests {
         let mut cells: Vec<Cell> = cells.iter().map(|(at, version)| cell(at, *version)).collect();
         match versions.take(&sheet("s"), &mut cells) {
             Ok(()) => Ok(cells.iter().map(|cell| cell.version).collect()),
-            Err(conflicts) => Err(conflicts.iter().map(CellRef::to_string).collect()),
+            Err(NotTaken::Late(late)) => Err(late.iter().map(|(at, stored)| format!("{at}/{stored}")).collect()),
+            Err(NotTaken::Bad(bad)) => Err(vec![bad.to_string()]),
         }
     }
 
@@ -111,10 +131,22 @@ mod tests {
         assert_eq!(take(&mut versions, &[("A1", 1)]), Ok(vec![2]));
         assert_eq!(take(&mut versions, &[("A1", 1_642_161_000_000)]), Ok(vec![1_642_161_000_001]));
         assert_eq!(take(&mut versions, &[("A1", 0)]), Ok(vec![1_642_161_000_002]));
-        assert_eq!(take(&mut versions, &[("A1", 1_642_161_000_001)]), Err(vec!["A1".to_owned()]));
+        assert_eq!(take(&mut versions, &[("A1", 1_642_161_000_001)]), Err(vec!["A1/1642161000002".to_owned()]));
+    }
+
+    #[test]
+    fn a_version_beyond_all_clocks_stops_nobody_who_has_seen_it() {
+        let mut versions = Versions::default();
         let most = limits::CELL_VERSION_SENT_MAX;
+        let refused = |version: i64| Err(vec![BadUpdate::Version(version).to_string()]);
+        assert_eq!(take(&mut versions, &[("A1", most + 1)]), refused(most + 1));
         assert_eq!(take(&mut versions, &[("A1", most)]), Ok(vec![most + 1]));
-        assert_eq!(take(&mut versions, &[("A1", 0)]), Ok(vec![most + 2]));
+        assert_eq!(take(&mut versions, &[("A1", most + 1)]), Ok(vec![most + 2]));
+        assert_eq!(take(&mut versions, &[("A1", most + 1)]), Err(vec![format!("A1/{}", most + 2)]));
+        assert_eq!(take(&mut versions, &[("A1", 0)]), Ok(vec![most + 3]));
+        assert_eq!(take(&mut versions, &[("A1", most + 4)]), refused(most + 4));
+        assert_eq!(take(&mut versions, &[("B1", most + 3)]), refused(most + 3));
+        assert_eq!(take(&mut versions, &[("A1", most + 3), ("B1", i64::MAX)]), refused(i64::MAX));
     }
 
     #[test]
@@ -123,7 +155,7 @@ mod tests {
         versions.know(&sheet("s"), "B1".parse().unwrap(), 7);
         versions.know(&sheet("s"), "D1".parse().unwrap(), 9);
         let update = [("A1", 0), ("B1", 6), ("C1", 3), ("D1", 1)];
-        assert_eq!(take(&mut versions, &update), Err(vec!["B1".to_owned(), "D1".to_owned()]));
+        assert_eq!(take(&mut versions, &update), Err(vec!["B1/7".to_owned(), "D1/9".to_owned()]));
         assert_eq!(take(&mut versions, &[("A1", 0), ("B1", 7), ("C1", 3), ("D1", 0)]), Ok(vec![1, 8, 4, 10]));
     }
 
@@ -138,7 +170,7 @@ mod tests {
     fn what_no_honest_client_sends_is_told_by_name() {
         assert_eq!(check(&[]), Err(BadUpdate::Empty));
         assert_eq!(check(&[cell("A1", 0), cell("B1", 0), cell("A1", 1)]), Err(BadUpdate::Twice("A1".parse().unwrap())));
-        for version in [-1, i64::MIN, i64::MAX, limits::CELL_VERSION_SENT_MAX + 1] {
+        for version in [-1, i64::MIN] {
             assert_eq!(check(&[cell("A1", 0), cell("B1", version)]), Err(BadUpdate::Version(version)));
         }
         assert_eq!(check(&[cell("A1", 0), cell("B1", limits::CELL_VERSION_SENT_MAX)]), Ok(()));
@@ -177,14 +209,14 @@ mod tests {
     fn decide_on_paper(paper: &mut Paper, versions: &mut Versions, name: &str, cells: &mut [Cell]) {
         let sent: Vec<Cell> = cells.to_vec();
         let on_paper = |paper: &Paper, at| paper.get(&(name.to_owned(), at)).copied().unwrap_or(0);
-        let stale: Vec<CellRef> = sent
+        let stale: Vec<(CellRef, i64)> = sent
             .iter()
             .filter(|cell| cell.version > 0 && on_paper(paper, cell.at) > cell.version)
-            .map(|cell| cell.at)
+            .map(|cell| (cell.at, on_paper(paper, cell.at)))
             .collect();
         match versions.take(&sheet(name), cells) {
-            Err(conflicts) => {
-                assert_eq!(conflicts, stale);
+            Err(why) => {
+                assert_eq!(why, NotTaken::Late(stale));
                 assert_eq!(cells, sent);
             }
             Ok(()) => {

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use crate::{
     core::{
         assistant::Question,
-        command::{Addressed, Command, Request, Resume, Typing},
+        command::{Addressed, Command, RawJson, Request, Resume, Typing},
         cursor::{Coordinate, Cursor},
         notification::{NotificationFilter, Priority},
         presence::Status,
-        sheet::{Cell, CellRef},
+        sheet::{Cell, check},
         upload::UploadPhase,
     },
     dialects::{
         ClientMessage, Rejection,
         message::{Message, invalid, unknown_type},
     },
-    error::{ErrorCode, Refusal},
+    error::Refusal,
     ids::{Epoch, RoomName, Seq, SheetId},
     limits,
 };
@@ -143,24 +143,20 @@ fn update_cells(message: &Message<'_>) -> Result<Command, Refusal> {
     let sheet: SheetId = message.parsed("sheet_id", A_SHEET)?;
     let cells = message.objects("cells", limits::CELLS_PER_UPDATE_MAX)?;
     let cells: Vec<Cell> = cells.iter().map(cell).collect::<Result<_, _>>()?;
-    let mut places: Vec<CellRef> = cells.iter().map(|cell| cell.at).collect();
-    places.sort_unstable();
-    match places.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[CellRef]>::first) {
-        Some(twice) => Err(invalid(format!("`cells` has {twice} twice; send each cell once"))),
-        None => Ok(Command::UpdateCells { sheet, room: room(message)?, cells }),
-    }
+    check(&cells).map_err(|bad| invalid(bad.to_string()))?;
+    Ok(Command::UpdateCells { sheet, room: room(message)?, cells })
 }
 
+/// A formula says enough; without one a cell is cleared by an explicit null, never by a value that was forgotten.
 fn cell(message: &Message<'_>) -> Result<Cell, Refusal> {
     let at = message.parsed("cell_id", A_CELL)?;
-    let value = message.scalar("value")?;
-    let most = limits::CELL_TEXT_CHARS_MAX;
-    // two quotes around it; escapes make the text shorter than it is written, never longer
-    if value.as_str().len() > most + 2 && value.as_str().chars().count() > most + 2 {
-        let sentence = format!("`value` has more than {most} characters; at most {most} are allowed");
-        return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
-    }
     let formula = message.optional_prose("formula", limits::FORMULA_CHARS_MAX)?;
+    let value = match &formula {
+        Some(_) => message
+            .optional_scalar("value", limits::CELL_TEXT_CHARS_MAX)?
+            .unwrap_or_else(|| RawJson::from_parsed("null")),
+        None => message.scalar("value", limits::CELL_TEXT_CHARS_MAX)?,
+    };
     Ok(Cell { at, value, formula, version: message.optional_count("version")?.unwrap_or(0) })
 }
 

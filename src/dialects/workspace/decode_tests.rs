@@ -73,6 +73,56 @@ fn check(message: ClientMessage<'_>) {
     }
 }
 
+/// The value that is taken, or what is said against it.
+fn value_of(fields: &str) -> Result<String, String> {
+    let text = format!(r#"{{"type":"cell_update","sheet_id":"s","cell_id":"A1",{fields}}}"#);
+    match decode(ClientMessage::Text(&text)) {
+        Ok(Request { command: Command::UpdateCells { cells, .. }, .. }) => Ok(cells[0].value.as_str().to_owned()),
+        Ok(other) => panic!("{other:?}"),
+        Err(Rejection { refusal, .. }) => Err(format!("{} {refusal}", refusal.code.name())),
+    }
+}
+
+#[test]
+fn only_an_explicit_null_or_a_formula_clears_a_value() {
+    assert_eq!(value_of(r#""value":null"#), Ok("null".to_owned()));
+    assert_eq!(value_of(r#""formula":"=1""#), Ok("null".to_owned()));
+    assert_eq!(value_of(r#""value":2,"formula":"=1+1""#), Ok("2".to_owned()));
+    for missing in [r#""version":3"#, r#""formula":null"#] {
+        assert!(value_of(missing).unwrap_err().starts_with("INVALID_MESSAGE `value` is missing"), "{missing}");
+    }
+}
+
+#[test]
+fn a_value_that_parsers_cannot_read_reaches_nobody() {
+    for number in ["0", "-0.10e3", "1e308", "12345678901234567890", &format!("1{}", "0".repeat(300))] {
+        assert_eq!(value_of(&format!("\"value\":{number}")), Ok(number.to_owned()));
+    }
+    for number in ["1e999", "-1e400", &"9".repeat(310), &"1".repeat(5_000), &format!("0.{}", "1".repeat(500))] {
+        let said = value_of(&format!("\"value\":{number}")).unwrap_err();
+        assert!(said.starts_with("INVALID_MESSAGE `value` must be a finite double"), "{number}: {said}");
+    }
+    assert_eq!(value_of(r#""value":"\ud83d\ude00""#), Ok(r#""\ud83d\ude00""#.to_owned()));
+    for text in [r#""\ud83d""#, r#""\ude00\ud83d""#, r#""a\ud83db""#] {
+        let said = value_of(&format!("\"value\":{text}")).unwrap_err();
+        assert!(said.starts_with("INVALID_MESSAGE `value` has half of a surrogate pair"), "{text}: {said}");
+    }
+}
+
+#[test]
+fn characters_of_a_value_are_counted_and_not_their_escapes() {
+    let most = limits::CELL_TEXT_CHARS_MAX;
+    for (character, count) in [("x", most), ("é", most), (r"\n", most), (r"\u00e9", 10_000), (r"\ud83d\ude00", 5_000)]
+    {
+        let text = format!("\"{}\"", character.repeat(count));
+        assert_eq!(value_of(&format!("\"value\":{text}")), Ok(text));
+    }
+    for character in ["x", "é", r"\n"] {
+        let said = value_of(&format!("\"value\":\"{}\"", character.repeat(most + 1))).unwrap_err();
+        assert_eq!(said, "MESSAGE_TOO_LONG `value` has 32768 characters; at most 32767 are allowed");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 

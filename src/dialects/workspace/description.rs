@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::{
     core::notification::Priority,
     dialects::description::{
-        Description, Field, always, any_object, any_text, common, connection_id, count, epoch, error, from_client,
-        from_server, list, number, object, one_of, or_null, said, scalar, seq, sometimes, such_as, text, timestamp,
-        user_id, username, uuid,
+        Description, Field, always, any_object, any_text, common, connection_id, count, count_to, epoch, error,
+        from_client, from_server, list, number, object, one_of, or_null, said, scalar, seq, sometimes, such_as, text,
+        timestamp, user_id, username, uuid, with_either,
     },
     limits,
 };
@@ -161,15 +161,19 @@ fn sheets_from_clients() -> Vec<Description> {
             always("cell_id", cell_id()),
             sometimes("value", value()),
             sometimes("formula", formula()),
-            sometimes("version", said(seen, count())),
+            sometimes("version", said(seen, count_to(limits::COUNT_MAX))),
         ]
     };
-    let cells =
-        json!({"type": "array", "items": object(cell()), "minItems": 1, "maxItems": limits::CELLS_PER_UPDATE_MAX});
-    let one = with(vec![always("sheet_id", sheet_id()), room()], cell());
+    let item = with_either(["value", "formula"], object(cell()));
+    let cells = json!({"type": "array", "items": item, "minItems": 1, "maxItems": limits::CELLS_PER_UPDATE_MAX});
+    let one = from_client(
+        "cell_update",
+        "Change a cell of a sheet",
+        with(vec![always("sheet_id", sheet_id()), room()], cell()),
+    );
     let several = vec![always("sheet_id", sheet_id()), room(), always("cells", said("Each cell once", cells))];
     vec![
-        from_client("cell_update", "Change a cell of a sheet", one),
+        Description { payload: with_either(["value", "formula"], one.payload), ..one },
         from_client("cells_update", "Change several cells at once, all or none", several),
     ]
 }
@@ -184,7 +188,12 @@ fn conflict() -> Vec<Field> {
             always("user_id", user_id()),
         ])
     };
-    let conflicts = list(object(vec![always("cell_id", cell_id()), always("current", current())]), None);
+    let conflict = vec![
+        always("cell_id", cell_id()),
+        sometimes("current", current()),
+        sometimes("version", said("Where there is no `current`, since there are too many to show", count())),
+    ];
+    let conflicts = list(object(conflict), Some(limits::CELLS_PER_UPDATE_MAX));
     vec![
         sometimes("sheet_id", said("With VERSION_CONFLICT", sheet_id())),
         sometimes("cell_id", said("With VERSION_CONFLICT", cell_id())),

@@ -213,21 +213,22 @@ fn version_conflict<'a>(
         .text("error", "Somebody else changed this first; look at `current`, and send it again with its version")
         .text("code", ErrorCode::VersionConflict.name())
         .text("sheet_id", sheet.as_str());
-    let object = object.maybe(conflicts.first(), |object, first| {
-        object.plain("cell_id", first.current.at).object("current", |object| current(object, first))
-    });
+    let object = object.maybe(conflicts.first(), contested);
     let object = match conflicts {
         [] | [_] => object,
-        several => object.objects("conflicts", several, |object, conflict| {
-            object.plain("cell_id", conflict.current.at).object("current", |object| current(object, conflict))
-        }),
+        several => object.objects("conflicts", several, contested),
     };
     object.plain("timestamp", at)
 }
 
-fn current<'a>(object: Object<'a>, conflict: &CellConflict) -> Object<'a> {
-    let object = object.raw("value", &conflict.current.value);
-    held(object, &conflict.current).text("user_id", conflict.user.as_str())
+fn contested<'a>(object: Object<'a>, conflict: &CellConflict) -> Object<'a> {
+    let object = object.plain("cell_id", conflict.at());
+    match conflict {
+        CellConflict::Shown { current, user } => object.object("current", |object| {
+            held(object.raw("value", &current.value), current).text("user_id", user.as_str())
+        }),
+        CellConflict::Named { version, .. } => object.integer("version", *version),
+    }
 }
 
 // ---- news for a user ----

@@ -8,9 +8,10 @@ use utoipa::{
 };
 
 use super::schemas::{
-    any_object, before, channel_id, connection_id, description, display_name, email, granted_role, group_id,
-    known_username, login_name, nothing, old_password, page_limit, password, refresh_token, room_id, room_name,
-    rows_of_scalars, search_text, user_id_in_body, user_id_in_path, username, wanted_medium,
+    any_object, before, cell_place, cell_range, cells_format, cells_limit, channel_id, connection_id, description,
+    display_name, email, granted_role, group_id, known_username, login_name, nothing, old_password, page_limit,
+    password, refresh_token, room_id, room_name, rows_of_scalars, search_text, user_id_in_body, user_id_in_path,
+    username, wanted_medium,
 };
 use crate::http::sheets::CellsPage;
 
@@ -215,4 +216,22 @@ pub struct SearchQuery {
     /// How the user name or the display name begins; without it, the first users by name.
     #[param(schema_with = search_text, required = false)]
     query: Option<String>,
+}
+
+/// Which of a sheet's cells, and how.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CellsQuery {
+    /// Two cells (`A1:Z100`), one (`B2`), columns (`A:C`) or rows (`1:10`); the whole sheet if absent.
+    #[param(schema_with = cell_range, required = false)]
+    range: Option<String>,
+    /// `cells` (pages, the default), `rows` (JSON rows) or `csv`; `Accept: text/csv` asks for the last one, too.
+    #[param(schema_with = cells_format, required = false)]
+    format: Option<String>,
+    /// Most cells in a page.
+    #[param(schema_with = cells_limit, required = false)]
+    limit: Option<u32>,
+    /// `next` of the page before.
+    #[param(schema_with = cell_place, required = false)]
+    after: Option<String>,
 }

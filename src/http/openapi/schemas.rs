@@ -24,6 +24,12 @@ const NO_CONTROL_BUT_BREAKS: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 const VISIBLE: &str = r"[^\s@\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]";
 const VISIBLE_NO_DOT: &str = r"[^\s@.\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]";
 
+/// A to XFD.
+const COLUMN: &str = "([A-Za-z]{1,2}|[A-Wa-w][A-Za-z]{2}|[Xx]([A-Ea-e][A-Za-z]|[Ff][A-Da-d]))";
+/// 1 to 1048576, in at most seven digits.
+const ROW: &str = "(0{0,6}[1-9]|0{0,5}[1-9][0-9]|0{0,4}[1-9][0-9]{2}|0{0,3}[1-9][0-9]{3}|0{0,2}[1-9][0-9]{4}|\
+    0?[1-9][0-9]{5}|10[0-3][0-9]{4}|104[0-7][0-9]{3}|1048[0-4][0-9]{2}|10485[0-6][0-9]|104857[0-6])";
+
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
@@ -281,5 +287,32 @@ pub fn page_limit() -> Object {
         .minimum(Some(1.0))
         .default(Some(json!(limits::PAGE_MESSAGES_DEFAULT)))
         .description(Some(format!("How many; at most {} are sent", limits::PAGE_MESSAGES_MAX)))
+        .build()
+}
+
+/// A cell's place.
+pub fn cell_place() -> Object {
+    text().pattern(Some(format!("^{COLUMN}{ROW}$"))).examples([json!("B2")]).build()
+}
+
+/// A range of cells.
+pub fn cell_range() -> Object {
+    let cells = format!("{COLUMN}{ROW}(:{COLUMN}{ROW})?");
+    let pattern = format!("^({cells}|{COLUMN}:{COLUMN}|{ROW}:{ROW})$");
+    text().pattern(Some(pattern)).examples([json!("A1:Z100")]).build()
+}
+
+/// How cells are answered.
+pub fn cells_format() -> Object {
+    words(text(), ["cells", "rows", "csv"])
+}
+
+/// Cells in a page; more than the most are as many as the most.
+pub fn cells_limit() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1.0))
+        .default(Some(json!(limits::PAGE_CELLS_DEFAULT)))
+        .description(Some(format!("How many; at most {} are sent", limits::PAGE_CELLS_MAX)))
         .build()
 }

@@ -8,8 +8,11 @@ use std::{
 use actix_web::App;
 use serde_json::Value;
 
-use super::{configure_asyncapi, document};
-use crate::http;
+use super::{configure_asyncapi, document, schemas};
+use crate::{
+    core::sheet::{CellRange, CellRef},
+    http,
+};
 
 thread_local! {
     /// Every route that was registered on this thread: its path and its methods.
@@ -124,5 +127,32 @@ fn every_reference_leads_somewhere() {
     for target in found {
         let pointer = target.strip_prefix('#').unwrap();
         assert!(document.pointer(pointer).is_some(), "{target} leads nowhere");
+    }
+}
+
+/// What the server hands out as `next` has to be what it says that it takes as `after`.
+#[test]
+fn places_are_described_as_they_are_read() {
+    let takes = |schema: utoipa::openapi::Object, text: &str| {
+        let schema = serde_json::to_value(schema).unwrap();
+        jsonschema::is_valid(&schema, &Value::from(text))
+    };
+    let columns =
+        ["A", "z", "AA", "ZZ", "AAA", "wzz", "WZZ", "XAA", "XEZ", "XFA", "XFD", "xfd", "XFE", "XGA", "XZZ", "YAA"];
+    let rows = ["0", "1", "9", "10", "007", "0000001", "00000001", "99999", "999999", "1000000", "1039999", "1040000"];
+    let last_rows = ["1047999", "1048000", "1048499", "1048500", "1048569", "1048570", "1048576", "1048577", "1048580"];
+    for column in columns {
+        for row in rows.iter().chain(&last_rows) {
+            let place = format!("{column}{row}");
+            assert_eq!(takes(schemas::cell_place(), &place), place.parse::<CellRef>().is_ok(), "{place}");
+            for range in [place.clone(), format!("{place}:B2"), format!("B2:{place}"), format!("{row}:{row}")] {
+                assert_eq!(takes(schemas::cell_range(), &range), range.parse::<CellRange>().is_ok(), "{range}");
+            }
+        }
+        let range = format!("{column}:{column}");
+        assert_eq!(takes(schemas::cell_range(), &range), range.parse::<CellRange>().is_ok(), "{range}");
+    }
+    for range in ["", "A", "1", "A1:", ":A1", "A1:B", "A:1", "A1:2", "A1:B2:C3"] {
+        assert!(!takes(schemas::cell_range(), range) && range.parse::<CellRange>().is_err(), "{range}");
     }
 }

@@ -2,7 +2,10 @@
 
 use actix_web::web::Bytes;
 
-use crate::core::sheet::{CellRange, CellRef};
+use crate::{
+    core::sheet::{CellRange, CellRef},
+    limits,
+};
 
 /// How rows are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,12 +23,23 @@ pub(super) struct Dense {
     /// The field that is written next; behind the area's last row once all are.
     next: CellRef,
     written: String,
+    /// Fields written since the last time.
+    fields: usize,
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Progress {
+    /// All is written.
+    Done,
+    /// So much is written that it is time to give it away; call again afterwards.
+    Full,
 }
 
 impl Dense {
     /// Nothing is written yet.
     pub(super) fn new(area: CellRange, layout: Layout) -> Dense {
-        Dense { area, layout, next: area.first(), written: String::new() }
+        Dense { area, layout, next: area.first(), written: String::new(), fields: 0 }
     }
 
     /// What is covered.
@@ -34,30 +48,40 @@ impl Dense {
     }
 
     /// Writes a cell, and before it the empty ones that it comes after. One that is outside or too late is left out.
-    pub(super) fn cell(&mut self, at: CellRef, value: &str) {
+    pub(super) fn cell(&mut self, at: CellRef, value: &str) -> Progress {
         if !self.area.contains(at) || at < self.next {
-            return;
+            return Progress::Done;
         }
+        let filled = self.fill_up_to(at);
+        if filled == Progress::Done {
+            self.field(value);
+        }
+        filled
+    }
+
+    /// Writes the empty cells that are left.
+    pub(super) fn rest(&mut self) -> Progress {
+        self.fill_up_to(CellRef { row: self.area.last().row + 1, column: self.area.first().column })
+    }
+
+    fn fill_up_to(&mut self, at: CellRef) -> Progress {
         while self.next < at {
+            if self.fields >= limits::FIELDS_AT_ONCE {
+                return Progress::Full;
+            }
             self.field("null");
         }
-        self.field(value);
+        Progress::Done
     }
 
     /// What was written since the last time.
     pub(super) fn take(&mut self) -> Bytes {
+        self.fields = 0;
         std::mem::take(&mut self.written).into()
     }
 
-    /// Writes the empty cells that are left, and gives the rest.
-    pub(super) fn finish(mut self) -> Bytes {
-        while self.next.row <= self.area.last().row {
-            self.field("null");
-        }
-        self.take()
-    }
-
     fn field(&mut self, value: &str) {
+        self.fields += 1;
         let CellRef { row, column } = self.next;
         let (first, last) = (self.area.first(), self.area.last());
         match self.layout {
@@ -112,15 +136,38 @@ mod tests {
 
     use super::*;
 
-    fn written(area: &str, layout: Layout, cells: &[(&str, &str)]) -> String {
-        let mut dense = Dense::new(area.parse().unwrap(), layout);
-        let mut text = Vec::new();
+    /// Writes it piece by piece.
+    fn pieces<'a>(area: CellRange, layout: Layout, cells: impl Iterator<Item = (CellRef, &'a str)>) -> Vec<Bytes> {
+        let mut dense = Dense::new(area, layout);
+        let mut pieces = Vec::new();
         for (at, value) in cells {
-            dense.cell(at.parse().unwrap(), value);
-            text.extend(dense.take());
+            while dense.cell(at, value) == Progress::Full {
+                pieces.push(dense.take());
+            }
+            pieces.push(dense.take());
         }
-        text.extend(dense.finish());
-        String::from_utf8(text).unwrap()
+        while dense.rest() == Progress::Full {
+            pieces.push(dense.take());
+        }
+        pieces.push(dense.take());
+        pieces
+    }
+
+    fn written(area: &str, layout: Layout, cells: &[(&str, &str)]) -> String {
+        let cells = cells.iter().map(|(at, value)| (at.parse().unwrap(), *value));
+        String::from_utf8(pieces(area.parse().unwrap(), layout, cells).concat()).unwrap()
+    }
+
+    #[test]
+    fn the_widest_gap_is_written_in_pieces() {
+        let (first, last) = (CellRef { row: 0, column: 0 }, CellRef { row: 1_999, column: 999 });
+        let area = CellRange::between(first, last);
+        assert_eq!(area.cells(), limits::SHEET_FIELDS_MAX);
+        let pieces = pieces(area, Layout::Csv, [(CellRef { row: 1_999, column: 0 }, "7")].into_iter());
+        let longest = pieces.iter().map(Bytes::len).max().unwrap();
+        assert!(longest <= 2 * limits::FIELDS_AT_ONCE, "{longest}");
+        let empty = ",".repeat(999) + "\r\n";
+        assert!(pieces.concat() == (empty.repeat(1_999) + "7" + &empty).into_bytes());
     }
 
     #[test]
@@ -180,14 +227,11 @@ mod tests {
             let (row, column, other_row, other_column) = corners;
             let area = CellRange::between(CellRef { row, column }, CellRef { row: other_row, column: other_column });
             for layout in [Layout::Json, Layout::Csv] {
-                let mut dense = Dense::new(area, layout);
-                let mut text = Vec::new();
-                for ((row, column), value) in &cells {
-                    dense.cell(CellRef { row: *row, column: *column }, &serde_json::to_string(value).unwrap());
-                    text.extend(dense.take());
-                }
-                text.extend(dense.finish());
-                let text = String::from_utf8(text).unwrap();
+                let values: Vec<(CellRef, String)> = cells.iter().map(|((row, column), value)| {
+                    (CellRef { row: *row, column: *column }, serde_json::to_string(value).unwrap())
+                }).collect();
+                let pieces = pieces(area, layout, values.iter().map(|(at, value)| (*at, value.as_str())));
+                let text = String::from_utf8(pieces.concat()).unwrap();
                 let rows: Vec<Vec<String>> = match layout {
                     Layout::Csv => read_csv(&text),
                     Layout::Json => serde_json::from_str::<Vec<Vec<Value>>>(&format!("[{text}]")).unwrap().iter()

@@ -17,10 +17,11 @@ use crate::{
         sheet::{Cell, StoredCell, Versions},
     },
     ids::{SheetId, UserId},
+    limits,
     store::{
         StoreError,
         batch::{Batch, Earlier},
-        updates::{Decided, Homes, NewSheet, Place, indices},
+        updates::{Decided, Homes, Place, Wanted, indices},
         values::{Id, Moment},
     },
 };
@@ -35,8 +36,7 @@ pub async fn write(connection: &mut Connection, batch: &mut Batch, earlier: &Ear
     let touched: Vec<Place> = batch.touched(earlier, &homes).into_iter().collect();
     let versions = versions(connection, &touched).await?;
     let mut decided = batch.decide(earlier, versions)?;
-    let contested: Vec<Place> = decided.contested().into_iter().cloned().collect();
-    let contested = if contested.is_empty() { HashMap::new() } else { stored(connection, contested).await? };
+    let contested = stored(connection, &decided).await?;
     batch.explain(&mut decided, &contested);
     let writes = WriteCells::new(batch, &decided);
     if !writes.sheets.is_empty() {
@@ -46,9 +46,10 @@ pub async fn write(connection: &mut Connection, batch: &mut Batch, earlier: &Ear
 }
 
 /// The sheets' rooms; sheets that are not there are made.
-async fn homes(connection: &mut Connection, wanted: BTreeMap<SheetId, NewSheet>) -> Result<Homes, StoreError> {
+async fn homes(connection: &mut Connection, wanted: Wanted) -> Result<Homes, StoreError> {
     let found = find_homes(connection, &wanted).await?;
-    let new: Vec<_> = wanted.iter().filter(|(sheet, _)| !found.contains_key(*sheet)).collect();
+    let absent = wanted.iter().filter(|(sheet, _)| !found.contains_key(*sheet));
+    let new: Vec<_> = absent.filter_map(|(sheet, new)| Some((sheet, new.as_ref()?))).collect();
     if new.is_empty() {
         return Ok(found);
     }
@@ -62,7 +63,7 @@ async fn homes(connection: &mut Connection, wanted: BTreeMap<SheetId, NewSheet>)
     find_homes(connection, &wanted).await
 }
 
-async fn find_homes(connection: &mut Connection, wanted: &BTreeMap<SheetId, NewSheet>) -> Result<Homes, StoreError> {
+async fn find_homes(connection: &mut Connection, wanted: &Wanted) -> Result<Homes, StoreError> {
     let rows = sheets::table
         .filter(sheets::id.eq_any(wanted.keys().map(SheetId::as_str).collect::<Vec<_>>()))
         .select((sheets::id, sheets::room_id))
@@ -85,11 +86,18 @@ async fn versions(connection: &mut Connection, touched: &[Place]) -> Result<Vers
     Ok(versions)
 }
 
-async fn stored(connection: &mut Connection, contested: Vec<Place>) -> Result<HashMap<Place, StoredCell>, StoreError> {
+/// What is told of the contested cells: of each update as many as there is room for.
+async fn stored(connection: &mut Connection, decided: &Decided) -> Result<HashMap<Place, StoredCell>, StoreError> {
     type Row = (i64, String, Option<String>, i64, String, Moment);
-    let (sheets, rows, columns) = keys(&contested);
-    let rows = FindCells { sheets, rows, columns }.load::<Row>(connection).await?;
+    let unknown = (0..).zip(decided.unknown()).flat_map(|(update, places)| places.map(move |place| (update, place)));
+    let (updates, contested): (Vec<i64>, Vec<Place>) = unknown.map(|(update, place)| (update, place.clone())).unzip();
     let mut stored = HashMap::new();
+    if contested.is_empty() {
+        return Ok(stored);
+    }
+    let bytes_full = i64::try_from(limits::CONFLICT_BYTES_FULL).unwrap_or(i64::MAX);
+    let (sheets, rows, columns) = keys(&contested);
+    let rows = FindCells { sheets, rows, columns, updates, bytes_full }.load::<Row>(connection).await?;
     for (place, value, formula, version, user, updated_at) in rows {
         let Some(place) = nth(&contested, place) else { continue };
         let user = UserId::new(user).map_err(|_| StoreError::Fault("the database holds an invalid user id".into()))?;
@@ -150,25 +158,31 @@ impl Query for FindVersions<'_> {
     type SqlType = (BigInt, BigInt);
 }
 
-/// The same with all that a cell holds.
+/// The same with all that a cell holds: of each update the first ones, until they have so many bytes.
 struct FindCells<'a> {
     sheets: Vec<&'a str>,
     rows: Vec<i32>,
     columns: Vec<i32>,
+    updates: Vec<i64>,
+    bytes_full: i64,
 }
 
 constant_statement!(
     FindCells<'_>,
     FindCells<'static>,
-    "SELECT touched.place, cell.value, cell.formula, cell.version, cell.user_id, cell.updated_at \
-     FROM unnest(" sheets: Array<Text>,
+    "SELECT place, value, formula, version, user_id, updated_at FROM ( \
+     SELECT touched.place, cell.value, cell.formula, cell.version, cell.user_id, cell.updated_at, \
+     coalesce(sum(octet_length(cell.value) + coalesce(octet_length(cell.formula), 0)) \
+     OVER (PARTITION BY touched.sent_back ORDER BY touched.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) \
+     AS bytes_before FROM unnest(" sheets: Array<Text>,
     ", " rows: Array<Integer>,
     ", " columns: Array<Integer>,
-    ") WITH ORDINALITY AS touched (sheet_id, row_index, column_index, place) CROSS JOIN LATERAL \
+    ", " updates: Array<BigInt>,
+    ") WITH ORDINALITY AS touched (sheet_id, row_index, column_index, sent_back, place) CROSS JOIN LATERAL \
      (SELECT value, formula, version, user_id, updated_at FROM sheet_cells \
      WHERE sheet_cells.sheet_id = touched.sheet_id \
      AND sheet_cells.row_index = touched.row_index AND sheet_cells.column_index = touched.column_index \
-     LIMIT 1) AS cell",
+     LIMIT 1) AS cell) AS contested WHERE bytes_before < " bytes_full: BigInt,
 );
 
 impl Query for FindCells<'_> {

@@ -1,6 +1,6 @@
 //! Updates of cells on SQLite, within the transaction of an append.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use diesel::{SqliteConnection, prelude::*, upsert::excluded};
 
@@ -10,11 +10,11 @@ use crate::{
         command::RawJson,
         sheet::{Cell, StoredCell, Versions},
     },
-    ids::{SheetId, UserId},
+    ids::UserId,
     store::{
         StoreError,
         batch::{Batch, Earlier},
-        updates::{CellWrite, Homes, NewSheet, Place, indices},
+        updates::{Allowance, CellWrite, Homes, Place, Wanted, indices},
         values::{Id, Moment},
     },
 };
@@ -37,8 +37,18 @@ pub fn write(connection: &mut SqliteConnection, batch: &mut Batch, earlier: &Ear
     }
     let mut decided = batch.decide(earlier, versions)?;
     let mut contested = HashMap::new();
-    for place in decided.contested() {
-        contested.insert(place.clone(), stored(connection, place)?);
+    for places in decided.unknown() {
+        let mut allowance = Allowance::default();
+        for place in places {
+            if !allowance.is_left() {
+                break;
+            }
+            let kept = match contested.entry(place.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(stored(connection, place)?),
+            };
+            allowance.spend(&kept.cell);
+        }
     }
     batch.explain(&mut decided, &contested);
     let mut changed: BTreeMap<&str, Moment> = BTreeMap::new();
@@ -53,17 +63,17 @@ pub fn write(connection: &mut SqliteConnection, batch: &mut Batch, earlier: &Ear
 }
 
 /// The sheets' rooms; sheets that are not there are made.
-fn homes(connection: &mut SqliteConnection, wanted: BTreeMap<SheetId, NewSheet>) -> Result<Homes, StoreError> {
+fn homes(connection: &mut SqliteConnection, wanted: Wanted) -> Result<Homes, StoreError> {
     let mut homes = Homes::new();
     for (sheet, new) in wanted {
         let found =
             sheets::table.find(sheet.as_str()).select(sheets::room_id).get_result::<Id>(connection).optional()?;
-        if found.is_none() {
+        if let (None, Some(new)) = (found, new) {
             diesel::insert_into(sheets::table)
                 .values((sheets::id.eq(sheet.as_str()), sheets::room_id.eq(new.room), sheets::updated_at.eq(new.at)))
                 .execute(connection)?;
         }
-        homes.insert(sheet, found.unwrap_or(new.room));
+        homes.extend(found.or(new.map(|new| new.room)).map(|room| (sheet, room)));
     }
     Ok(homes)
 }

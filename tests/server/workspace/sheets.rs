@@ -6,7 +6,7 @@ use super::{join, joined, open, server};
 use crate::on_both;
 use crate::support::shape::Kind::{Count, Text, Time, Uuid};
 use crate::support::shape::{assert_shape, number};
-use crate::support::{Server, Socket};
+use crate::support::{DEADLINE, Postgres, Server, Socket, eventually};
 
 const WORLD: &str = "=CONCATENATE('Hello', ' ', 'World')";
 
@@ -164,6 +164,63 @@ async fn a_sheet_belongs_to_the_room_that_it_was_first_written_in() {
     assert_eq!(state["active_sheets"], json!(["other", "sheet_123"]));
 }
 
+/// A server whose commits into a room can be held up, while it reads as ever.
+async fn on_postgres() -> (&'static Postgres, String, Server) {
+    let postgres = Postgres::shared();
+    let url = postgres.create_database().await;
+    let server = Server::builder().env("DATABASE_URL", &url).start().await;
+    (postgres, url, server)
+}
+
+#[tokio::test]
+async fn what_follows_the_first_write_goes_the_same_way() {
+    let (postgres, url, server) = on_postgres().await;
+    let alice = server.user("alice").await;
+    let mut editor = joined(&alice, "first").await;
+    let held = postgres.hold(&url, "SELECT seq FROM rooms WHERE key = 'first' FOR UPDATE").await;
+    editor.send_json(&update("A1", json!(1), 0)).await;
+    join(&mut editor, "second").await;
+    editor.send_json(&update("A2", json!(2), 0)).await;
+    // both are on their way, and the sheet is not there yet
+    editor.expect_nothing_before_pong().await;
+    alice.get("/api/v1/sheets/sheet_123/cells").await.expect_error(404, "NOT_FOUND");
+    drop(held);
+    for seq in 1..=2 {
+        let (told, ack) = told_and_acked(&mut editor, "cell_updated").await;
+        assert_eq!((&told["room_id"], &told["seq"], &ack["seq"]), (&json!("first"), &json!(seq), &json!(seq)));
+    }
+}
+
+#[tokio::test]
+async fn who_loses_the_race_for_a_new_sheet_is_sent_on_to_its_room() {
+    let (postgres, url, server) = on_postgres().await;
+    let (alice, bob, carol) = (server.user("alice").await, server.user("bob").await, server.user("carol").await);
+    let mut winner = joined(&bob, "second").await;
+    let mut stranger = joined(&carol, "first").await;
+    let mut editor = joined(&alice, "second").await;
+    winner.expect("room_state").await;
+    join(&mut editor, "first").await;
+    stranger.expect("room_state").await;
+    let held = postgres.hold(&url, "SELECT seq FROM rooms WHERE key = 'second' FOR UPDATE").await;
+    winner.send_json(&update("A1", json!("bob"), 0)).await;
+    eventually("a commit that is held up", DEADLINE, || async {
+        let waiting =
+            "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        postgres.query_text(&url, waiting).await
+    })
+    .await;
+    for (socket, cell) in [(&mut editor, "A2"), (&mut stranger, "A3")] {
+        // neither has named a room: what they know is the one joined last
+        socket.send_json(&update(cell, json!("late"), 0)).await;
+        socket.expect_nothing_before_pong().await;
+    }
+    drop(held);
+    assert_eq!(editor.expect("cell_updated").await["value"], "bob");
+    let (told, ack) = told_and_acked(&mut editor, "cell_updated").await;
+    assert_eq!((&told["room_id"], &told["cell_id"], &ack["ref"]), (&json!("second"), &json!("A2"), &json!("A2")));
+    assert_eq!(stranger.expect_error("NOT_IN_ROOM").await["ref"], "A3");
+}
+
 #[tokio::test]
 async fn rubbish_changes_nothing_and_disturbs_nobody() {
     let server = server().await;
@@ -175,6 +232,7 @@ async fn rubbish_changes_nothing_and_disturbs_nobody() {
     for (message, code) in [
         (json!({"type": "cell_update", "sheet_id": "s", "cell_id": "ZZZ999999", "value": 1}), "INVALID_MESSAGE"),
         (json!({"type": "cell_update", "sheet_id": "s", "cell_id": "A1", "value": {}}), "INVALID_MESSAGE"),
+        (json!({"type": "cell_update", "sheet_id": "s", "cell_id": "A1", "version": 1}), "INVALID_MESSAGE"),
         (
             json!({"type": "cell_update", "sheet_id": "s", "cell_id": "A1", "formula": "=".repeat(60_000)}),
             "MESSAGE_TOO_LONG",
