@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use convene::{disconnect::Disconnect, error::ErrorCode, limits};
+use convene::{dialects::DialectKind, disconnect::Disconnect, error::ErrorCode, limits};
 use serde_json::Value;
 
 fn read(path: &str) -> String {
@@ -102,8 +102,8 @@ fn examples(reference: &str) -> Vec<Value> {
 #[test]
 fn every_message_is_shown_and_every_example_is_a_message() {
     let mut recorded = BTreeSet::new();
-    let folders = ["channel/client", "channel/server", "workspace/client", "workspace/server"];
-    for folder in folders.map(|folder| format!("tests/transcripts/{folder}")) {
+    let folders = DialectKind::ALL.into_iter().flat_map(|dialect| [(dialect, "client"), (dialect, "server")]);
+    for folder in folders.map(|(dialect, sender)| format!("tests/transcripts/{}/{sender}", dialect.name())) {
         for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
             let text = fs::read_to_string(file.unwrap().path()).unwrap();
             recorded.insert(serde_json::from_str::<Value>(&text).unwrap().to_string());
