@@ -1,7 +1,7 @@
 //! `/api/v1/ws/blocks` and what belongs to it: who is shut out for going on after refusals, how a user stands with the
 //! limits, and the way back in.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
 
 use super::{
@@ -18,9 +18,9 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/v1/ws/blocks", "GET").route(web::get().to(blocks)))
-        .service(resource("/api/v1/ws/users/{user_id}/limits", "GET").route(web::get().to(standing)))
-        .service(resource("/api/v1/ws/users/{user_id}/block", "DELETE").route(web::delete().to(lift)));
+        .service(resource("/api/v1/ws/blocks", [(Method::GET, web::to(blocks))]))
+        .service(resource("/api/v1/ws/users/{user_id}/limits", [(Method::GET, web::to(standing))]))
+        .service(resource("/api/v1/ws/users/{user_id}/block", [(Method::DELETE, web::to(lift))]));
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

@@ -1,6 +1,6 @@
 //! History: pages of messages of a channel or a direct conversation, newest first.
 
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, http::Method, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,8 +25,8 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/channels/{channel_id}/messages", "GET").route(web::get().to(of_channel)))
-        .service(resource("/api/dm/{user_id}/messages", "GET").route(web::get().to(of_conversation)));
+        .service(resource("/api/channels/{channel_id}/messages", [(Method::GET, web::to(of_channel))]))
+        .service(resource("/api/dm/{user_id}/messages", [(Method::GET, web::to(of_conversation))]));
 }
 
 #[derive(Serialize, ToSchema)]

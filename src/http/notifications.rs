@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -23,12 +23,12 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/v1/ws/broadcast/notification", "POST").route(web::post().to(send)))
-        .service(resource("/api/v1/notifications", "GET").route(web::get().to(list)))
-        .service(resource("/api/v1/notifications/unread", "GET").route(web::get().to(unread)))
-        .service(resource("/api/v1/notifications/read-all", "POST").route(web::post().to(read_all)))
-        .service(resource("/api/v1/notifications/{notification_id}", "DELETE").route(web::delete().to(dismiss)))
-        .service(resource("/api/v1/notifications/{notification_id}/read", "POST").route(web::post().to(read)));
+        .service(resource("/api/v1/ws/broadcast/notification", [(Method::POST, web::to(send))]))
+        .service(resource("/api/v1/notifications", [(Method::GET, web::to(list))]))
+        .service(resource("/api/v1/notifications/unread", [(Method::GET, web::to(unread))]))
+        .service(resource("/api/v1/notifications/read-all", [(Method::POST, web::to(read_all))]))
+        .service(resource("/api/v1/notifications/{notification_id}", [(Method::DELETE, web::to(dismiss))]))
+        .service(resource("/api/v1/notifications/{notification_id}/read", [(Method::POST, web::to(read))]));
 }
 
 /// A notification as its user sees it. `updated_at` is when its status, or what it says, changed last.

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::Method, web};
 use serde::Serialize;
 
 use super::{
@@ -24,18 +24,13 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/v1/rooms", "POST").route(web::post().to(create)))
-        .service(
-            resource("/api/v1/rooms/{room_id}", "GET, PATCH").route(web::get().to(one)).route(web::patch().to(change)),
-        )
-        .service(
-            resource("/api/v1/rooms/{room_id}/members", "GET, POST")
-                .route(web::get().to(members))
-                .route(web::post().to(add_member)),
-        )
-        .service(
-            resource("/api/v1/rooms/{room_id}/members/{user_id}", "DELETE").route(web::delete().to(remove_member)),
-        );
+        .service(resource("/api/v1/rooms", [(Method::POST, web::to(create))]))
+        .service(resource("/api/v1/rooms/{room_id}", [(Method::GET, web::to(one)), (Method::PATCH, web::to(change))]))
+        .service(resource(
+            "/api/v1/rooms/{room_id}/members",
+            [(Method::GET, web::to(members)), (Method::POST, web::to(add_member))],
+        ))
+        .service(resource("/api/v1/rooms/{room_id}/members/{user_id}", [(Method::DELETE, web::to(remove_member))]));
 }
 
 /// A room. `role` is what you are in it.

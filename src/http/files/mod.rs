@@ -4,7 +4,7 @@ mod answers;
 pub(super) mod serving;
 pub(super) mod tus;
 
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, http::Method, web};
 use serde::Serialize;
 
 use self::answers::Refused;
@@ -16,26 +16,31 @@ const TOO_MANY_RETRY_SECONDS: u32 = 30;
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(
-            resource("/api/v1/files", "OPTIONS, POST, GET")
-                .route(web::method(actix_web::http::Method::OPTIONS).to(tus::options))
-                .route(web::post().to(tus::create))
-                .route(web::get().to(mine)),
-        )
-        .service(
-            resource("/api/v1/files/{file_id}", "OPTIONS, HEAD, GET, PATCH, DELETE")
-                .route(web::method(actix_web::http::Method::OPTIONS).to(tus::options))
-                .route(web::head().to(tus::head))
-                .route(web::get().to(one))
-                .route(web::patch().to(tus::patch))
-                .route(web::delete().to(tus::delete))
-                .route(web::post().to(tus::overridden)),
-        )
+        .service(resource(
+            "/api/v1/files",
+            [
+                (Method::OPTIONS, web::to(tus::options)),
+                (Method::POST, web::to(tus::create)),
+                (Method::GET, web::to(mine)),
+            ],
+        ))
+        .service(resource(
+            "/api/v1/files/{file_id}",
+            [
+                (Method::OPTIONS, web::to(tus::options_of_file)),
+                (Method::HEAD, web::to(tus::head)),
+                (Method::GET, web::to(one)),
+                (Method::PATCH, web::to(tus::patch)),
+                (Method::DELETE, web::to(tus::delete)),
+                (Method::POST, web::to(tus::overridden)),
+            ],
+        ))
         .service(
             // `content`, or the file's name, for people and programs that look at the end of an address
-            resource("/api/v1/files/{file_id}/{name}", "GET, HEAD")
-                .route(web::get().to(serving::content))
-                .route(web::head().to(serving::content)),
+            resource(
+                "/api/v1/files/{file_id}/{name}",
+                [(Method::GET, web::to(serving::content)), (Method::HEAD, web::to(serving::content_head))],
+            ),
         );
 }
 
