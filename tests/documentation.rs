@@ -119,6 +119,26 @@ fn every_message_is_shown_and_every_example_is_a_message() {
     );
 }
 
+/// ARCHITECTURE.md has every crate that the project is made of, and no other.
+#[test]
+fn the_choice_of_parts_is_that_of_the_manifest() {
+    let manifest = read("Cargo.toml");
+    let crates = |section: &str| -> Vec<String> {
+        let lines = manifest.split(&format!("\n[{section}]\n")).nth(1).unwrap().lines();
+        let own = lines.take_while(|line| !line.starts_with('['));
+        own.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.to_owned()).collect()
+    };
+    let used: BTreeSet<_> = crates("dependencies").into_iter().chain(crates("dev-dependencies")).collect();
+    let chosen = read("ARCHITECTURE.md");
+    let chosen = section(&chosen, "## Choice of parts");
+    let given = chosen.split(" were given").next().unwrap().replace(" and ", ", ");
+    let rows = table(chosen).into_iter().map(|row| row[0].trim_start_matches("dev: ").to_owned());
+    let named: Vec<String> = rows.chain([given]).collect();
+    let names = named.iter().flat_map(|names| names.split(", "));
+    let names: BTreeSet<_> = names.map(|name| name.split(" (").next().unwrap().trim().to_owned()).collect();
+    assert_eq!(names, used);
+}
+
 /// The reference names the documents that the server makes of itself, and they name each other.
 #[test]
 fn the_reference_leads_to_the_documents() {
