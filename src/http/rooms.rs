@@ -268,7 +268,12 @@ pub(super) async fn add_member(
     let room = managed(&site, &user, &path).await?;
     let member = user_id(&fields.line("user_id", 1..=limits::USER_ID_CHARS_MAX)?)?;
     let profile = site.store.user(&member).await?.ok_or_else(ApiError::no_such_user)?;
-    let already = || ApiError::new(ErrorCode::AlreadyMember, "This user is a member already");
+    let already = || {
+        ApiError::new(
+            ErrorCode::AlreadyMember,
+            "This user is a member already; nobody is in a room twice, so there is nothing to do",
+        )
+    };
     if room.owner.as_ref() == Some(&member) {
         return Err(already());
     }
@@ -312,7 +317,10 @@ pub(super) async fn remove_member(
     let room =
         if member == *user.id() { visible(&site, &user, &name).await? } else { managed(&site, &user, &name).await? };
     if room.owner.as_ref() == Some(&member) {
-        return Err(ApiError::new(ErrorCode::Conflict, "The owner of a room can't be taken out of it"));
+        return Err(ApiError::new(
+            ErrorCode::Conflict,
+            "The owner of a room can't be taken out of it; make another room, and use that",
+        ));
     }
     to_the_end(async move {
         if !site.store.remove_room_member(room.identity.id, &member).await? {
