@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     ApiError, Site,
     extract::{AuthUser, user_id},
-    fields::query_limit,
+    fields::Page,
     resource, to_the_end,
 };
 use crate::{
@@ -60,17 +60,12 @@ pub(super) async fn blocks(
 ) -> Result<web::Json<BlockPageJson>, ApiError> {
     user.may(Action::Administer)?;
     let query = request.query_string();
-    let limit = match query_value(query, "limit") {
-        None => limits::PAGE_BLOCKS_MAX,
-        Some(text) => query_limit(&text, limits::PAGE_BLOCKS_MAX)?,
-    };
+    let page = Page::asked(query, limits::PAGE_BLOCKS_MAX, limits::PAGE_BLOCKS_MAX)?;
     let after = query_value(query, "after").filter(|text| !text.is_empty());
     let wrong = |_| ApiError::field("after", "must be the id of a user");
     let after = after.map(|text| UserId::new(&*text).map_err(wrong)).transpose()?;
-    let mut blocked = site.store.blocked_users(after, limit + 1).await?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = blocked.len() > limit;
-    blocked.truncate(limit);
+    let mut blocked = site.store.blocked_users(after, page.to_read()).await?;
+    let has_more = page.cut(&mut blocked);
     let now = site.clock.now();
     let blocks = blocked.into_iter().map(|blocked| BlockJson {
         user_id: blocked.id.to_string(),

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{
     ApiError, Site,
     extract::{AuthUser, Body, user_id},
-    fields::{Fields, query_limit},
+    fields::{Fields, Page},
     resource, to_the_end,
 };
 use crate::{
@@ -108,16 +108,11 @@ pub(super) async fn list(
     request: HttpRequest,
 ) -> Result<web::Json<NotificationPageJson>, ApiError> {
     let query = request.query_string();
-    let limit = match query_value(query, "limit") {
-        None => limits::PAGE_NOTIFICATIONS_DEFAULT,
-        Some(text) => query_limit(&text, limits::PAGE_NOTIFICATIONS_MAX)?,
-    };
+    let page = Page::asked(query, limits::PAGE_NOTIFICATIONS_DEFAULT, limits::PAGE_NOTIFICATIONS_MAX)?;
     let wanted = wanted(query)?;
-    let mut found = site.store.notifications(user.id(), &wanted, limit + 1).await?;
+    let mut found = site.store.notifications(user.id(), &wanted, page.to_read()).await?;
     let counts = site.store.unread_notifications(user.id()).await?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = found.len() > limit;
-    found.truncate(limit);
+    let has_more = page.cut(&mut found);
     Ok(web::Json(NotificationPageJson {
         notifications: found.into_iter().map(NotificationJson::from).collect(),
         has_more,

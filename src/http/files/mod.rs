@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, http::Method, web};
 use serde::Serialize;
 
 use self::answers::Refused;
-use super::{ApiError, Site, extract::AuthUser, fields::query_limit, resource};
+use super::{ApiError, Site, extract::AuthUser, fields::Page, resource};
 use crate::{auth::tokens::query_value, core::upload::content_url, ids::FileId, limits, store::FileRecord};
 
 /// When it is worth trying again after too many uploads at once.
@@ -100,18 +100,13 @@ struct FilesJson {
 async fn mine(site: web::Data<Site>, user: AuthUser, request: HttpRequest) -> Result<web::Json<FilesJson>, Refused> {
     let query = request.query_string();
     let [default, most] = limits::PAGE_FILES;
-    let limit = match query_value(query, "limit") {
-        None => default,
-        Some(text) => query_limit(&text, most)?,
-    };
+    let page = Page::asked(query, default, most)?;
     let before = match query_value(query, "before") {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| ApiError::field("before", "must be the id of a file"))?),
     };
-    let mut found = site.store.files_of(user.id(), before, limit + 1).await?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = found.len() > limit;
-    found.truncate(limit);
+    let mut found = site.store.files_of(user.id(), before, page.to_read()).await?;
+    let has_more = page.cut(&mut found);
     Ok(web::Json(FilesJson { files: found.into_iter().map(FileJson::from).collect(), has_more }))
 }
 
