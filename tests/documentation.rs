@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use convene::{disconnect::Disconnect, error::ErrorCode, limits};
+use convene::{dialects::DialectKind, disconnect::Disconnect, error::ErrorCode, limits};
 use serde_json::Value;
 
 fn read(path: &str) -> String {
@@ -104,8 +104,8 @@ fn examples(reference: &str) -> Vec<Value> {
 #[test]
 fn every_message_is_shown_and_every_example_is_a_message() {
     let mut recorded = BTreeSet::new();
-    let folders = ["channel/client", "channel/server", "workspace/client", "workspace/server"];
-    for folder in folders.map(|folder| format!("tests/transcripts/{folder}")) {
+    let folders = DialectKind::ALL.into_iter().flat_map(|dialect| [(dialect, "client"), (dialect, "server")]);
+    for folder in folders.map(|(dialect, sender)| format!("tests/transcripts/{}/{sender}", dialect.name())) {
         for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
             let text = fs::read_to_string(file.unwrap().path()).unwrap();
             recorded.insert(serde_json::from_str::<Value>(&text).unwrap().to_string());
@@ -119,6 +119,26 @@ fn every_message_is_shown_and_every_example_is_a_message() {
         not_shown.is_empty() && not_recorded.is_empty(),
         "not shown: {not_shown:#?}\nnot recorded: {not_recorded:#?}"
     );
+}
+
+/// ARCHITECTURE.md has every crate that the project is made of, and no other.
+#[test]
+fn the_choice_of_parts_is_that_of_the_manifest() {
+    let manifest = read("Cargo.toml");
+    let crates = |section: &str| -> Vec<String> {
+        let lines = manifest.split(&format!("\n[{section}]\n")).nth(1).unwrap().lines();
+        let own = lines.take_while(|line| !line.starts_with('['));
+        own.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.to_owned()).collect()
+    };
+    let used: BTreeSet<_> = crates("dependencies").into_iter().chain(crates("dev-dependencies")).collect();
+    let chosen = read("ARCHITECTURE.md");
+    let chosen = section(&chosen, "## Choice of parts");
+    let given = chosen.split(" were given").next().unwrap().replace(" and ", ", ");
+    let rows = table(chosen).into_iter().map(|row| row[0].trim_start_matches("dev: ").to_owned());
+    let named: Vec<String> = rows.chain([given]).collect();
+    let names = named.iter().flat_map(|names| names.split(", "));
+    let names: BTreeSet<_> = names.map(|name| name.split(" (").next().unwrap().trim().to_owned()).collect();
+    assert_eq!(names, used);
 }
 
 /// The reference names the documents that the server makes of itself, and they name each other.

@@ -25,6 +25,9 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// All of them, the lowest first.
+    pub const ALL: [Priority; 4] = [Priority::Low, Priority::Normal, Priority::High, Priority::Critical];
+
     /// As on the wire and in the database.
     pub const fn name(self) -> &'static str {
         match self {
@@ -37,7 +40,7 @@ impl Priority {
 
     /// The priority of that name.
     pub fn from_name(name: &str) -> Option<Priority> {
-        [Priority::Low, Priority::Normal, Priority::High, Priority::Critical].into_iter().find(|p| p.name() == name)
+        Priority::ALL.into_iter().find(|p| p.name() == name)
     }
 }
 

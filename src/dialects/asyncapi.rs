@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use super::{
+    DialectKind,
     channel::description::{self as channel, Place},
     description::{Description, Sender},
     workspace::description as workspace,
@@ -22,8 +23,7 @@ pub fn text() -> &'static str {
 /// An endpoint.
 struct Channel {
     name: &'static str,
-    /// The dialect's name, which is also its folder's.
-    dialect: &'static str,
+    dialect: DialectKind,
     title: &'static str,
     address: &'static str,
     description: &'static str,
@@ -40,7 +40,7 @@ fn channels() -> [Channel; 3] {
     [
         Channel {
             name: "channel",
-            dialect: "channel",
+            dialect: DialectKind::Channel,
             title: "A channel",
             address: "/ws/channel/{channel_id}",
             description: "Chat, typing, presence and calls in a channel of a group, for the group's members",
@@ -50,7 +50,7 @@ fn channels() -> [Channel; 3] {
         },
         Channel {
             name: "direct",
-            dialect: "channel",
+            dialect: DialectKind::Channel,
             title: "A direct conversation",
             address: "/ws/dm/{other_user_id}",
             description: "The same with one other user",
@@ -60,7 +60,7 @@ fn channels() -> [Channel; 3] {
         },
         Channel {
             name: "workspace",
-            dialect: "workspace",
+            dialect: DialectKind::Workspace,
             title: "A workspace",
             address: "/api/v1/ws",
             description: "Many rooms on one socket: cursors, shared sheets, the assistant, notifications, uploads. An \
@@ -131,12 +131,12 @@ const ABOUT: &str = "What is spoken over WebSockets: JSON objects in text frames
     that you do not know are to be ignored. The routes of REST stand in /api/openapi.json.";
 
 /// The same `type` means one thing per dialect and direction.
-fn key(dialect: &str, message: &Description) -> String {
+fn key(dialect: DialectKind, message: &Description) -> String {
     let sender = match message.sender {
         Sender::Client => "client",
         Sender::Server => "server",
     };
-    format!("{dialect}.{sender}.{}", message.name)
+    format!("{}.{sender}.{}", dialect.name(), message.name)
 }
 
 fn described_message(message: &Description) -> Value {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value, json};
 
-use crate::{error::ErrorCode, limits};
+use crate::{core::notification::Priority, error::ErrorCode, limits};
 
 /// A message of a dialect.
 pub struct Description {
@@ -17,6 +17,16 @@ pub struct Description {
     pub summary: &'static str,
     /// Its JSON Schema.
     pub payload: Value,
+}
+
+impl Description {
+    /// The same message, which has to fit this schema, too.
+    pub fn and(mut self, schema: Value) -> Description {
+        if let (Some(own), Value::Object(more)) = (self.payload.as_object_mut(), schema) {
+            own.extend(more);
+        }
+        self
+    }
 }
 
 /// Who sends a message.
@@ -169,6 +179,11 @@ pub fn scalar(chars_max: usize) -> Value {
     json!({"type": ["string", "number", "boolean", "null"], "maxLength": chars_max})
 }
 
+/// What fits one of these, or several.
+pub fn any_of(choices: Vec<Value>) -> Value {
+    json!({"anyOf": choices})
+}
+
 /// A list.
 pub fn list(items: Value, most: Option<usize>) -> Value {
     let mut schema = json!({"type": "array", "items": items});
@@ -259,14 +274,9 @@ pub fn common() -> Vec<Description> {
             "An administrator's words for a room",
             vec![
                 always("room_id", such_as("01932c0a-77f1-7d3e-9c55-1b2a3c4d5e6f", any_text())),
-                always("data", said("As the administrator wrote it", any_object())),
+                always("data", written()),
                 always("timestamp", timestamp()),
             ],
-        ),
-        from_server(
-            "notification",
-            "An administrator's words for a user",
-            vec![always("data", said("As the administrator wrote it", any_object())), always("timestamp", timestamp())],
         ),
         from_server(
             "recovered",
@@ -278,6 +288,35 @@ pub fn common() -> Vec<Description> {
             ],
         ),
     ]
+}
+
+/// What one user is told beside the rooms.
+pub fn notice(summary: &'static str, data: Value) -> Description {
+    from_server("notification", summary, vec![always("data", data), always("timestamp", timestamp())])
+}
+
+/// An object as an administrator wrote it.
+pub fn written() -> Value {
+    said("As the administrator wrote it", any_object())
+}
+
+/// How much a notification matters.
+pub fn priority() -> Value {
+    one_of(&Priority::ALL.map(Priority::name))
+}
+
+/// A stored notification, whole.
+pub fn notification() -> Value {
+    object(vec![
+        always("id", uuid()),
+        always("title", such_as("New Comment", any_text())),
+        always("message", such_as("John commented on your sheet", any_text())),
+        always("category", such_as("workspace", any_text())),
+        always("priority", priority()),
+        sometimes("module_name", such_as("tables", any_text())),
+        sometimes("data", said("Whatever else its sender gave", any_object())),
+        always("created_at", timestamp()),
+    ])
 }
 
 /// An error, with what a dialect adds to it.

@@ -3,7 +3,7 @@
 
 use super::json::Object;
 use crate::{
-    core::{command::RawJson, profile::Author},
+    core::{command::RawJson, notification::Notification, profile::Author},
     error::Refusal,
     ids::{EventId, Seq, Timestamp},
 };
@@ -41,6 +41,19 @@ pub fn restarting(object: Object<'_>, reconnect_in_ms: u64, at: Timestamp) -> Ob
         .text("type", "server_restarting")
         .integer("reconnect_in_ms", i64::try_from(reconnect_in_ms).unwrap_or(i64::MAX))
         .plain("timestamp", at)
+}
+
+/// A stored notification, whole.
+pub fn notification<'a>(object: Object<'a>, notification: &Notification) -> Object<'a> {
+    object
+        .plain("id", notification.id)
+        .text("title", &notification.title)
+        .text("message", &notification.message)
+        .text("category", &notification.category)
+        .text("priority", notification.priority.name())
+        .maybe(notification.module.as_deref(), |object, module| object.text("module_name", module))
+        .maybe(notification.data.as_ref(), |object, data| object.raw("data", data))
+        .plain("created_at", notification.created_at)
 }
 
 /// The request's own name.

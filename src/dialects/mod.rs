@@ -28,8 +28,19 @@ pub enum DialectKind {
 }
 
 impl DialectKind {
+    /// All of them, each at the place of its number.
+    pub const ALL: [DialectKind; 2] = [DialectKind::Channel, DialectKind::Workspace];
+
     /// How many there are.
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = DialectKind::ALL.len();
+
+    /// Its name, which is its folder's, too.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DialectKind::Channel => "channel",
+            DialectKind::Workspace => "workspace",
+        }
+    }
 
     /// The dialect itself.
     pub fn dialect(self) -> &'static dyn Dialect {

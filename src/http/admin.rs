@@ -1,7 +1,7 @@
 //! What administrators do to the running server, on whichever node they ask: statistics of all nodes, connections,
 //! words for rooms and users, and the way out.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::Method, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,13 +23,13 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/v1/ws/connections/{connection_id}", "DELETE").route(web::delete().to(disconnect)))
-        .service(resource("/api/v1/ws/stats", "GET").route(web::get().to(stats)))
-        .service(resource("/api/v1/ws/stats/detailed", "GET").route(web::get().to(stats_detailed)))
-        .service(resource("/api/v1/ws/rooms", "GET").route(web::get().to(rooms)))
-        .service(resource("/api/v1/ws/rooms/{room_id}/broadcast", "POST").route(web::post().to(broadcast)))
-        .service(resource("/api/v1/ws/users/{user_id}/notify", "POST").route(web::post().to(notify)))
-        .service(resource("/api/v1/ws/shutdown", "POST").route(web::post().to(shutdown)));
+        .service(resource("/api/v1/ws/connections/{connection_id}", [(Method::DELETE, web::to(disconnect))]))
+        .service(resource("/api/v1/ws/stats", [(Method::GET, web::to(stats))]))
+        .service(resource("/api/v1/ws/stats/detailed", [(Method::GET, web::to(stats_detailed))]))
+        .service(resource("/api/v1/ws/rooms", [(Method::GET, web::to(rooms))]))
+        .service(resource("/api/v1/ws/rooms/{room_id}/broadcast", [(Method::POST, web::to(broadcast))]))
+        .service(resource("/api/v1/ws/users/{user_id}/notify", [(Method::POST, web::to(notify))]))
+        .service(resource("/api/v1/ws/shutdown", [(Method::POST, web::to(shutdown))]));
 }
 
 #[utoipa::path(delete, path = "/api/v1/ws/connections/{connection_id}", tag = "administration", summary = "Close a connection, with 4403",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::Method, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -29,12 +29,12 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/auth/register", "POST").route(web::post().to(register)))
-        .service(resource("/api/auth/login", "POST").route(web::post().to(login)))
-        .service(resource("/api/auth/refresh", "POST").route(web::post().to(refresh)))
-        .service(resource("/api/auth/logout", "POST").route(web::post().to(logout)))
-        .service(resource("/api/auth/revoke", "POST").route(web::post().to(revoke)))
-        .service(resource("/api/auth/me", "GET").route(web::get().to(me)));
+        .service(resource("/api/auth/register", [(Method::POST, web::to(register))]))
+        .service(resource("/api/auth/login", [(Method::POST, web::to(login))]))
+        .service(resource("/api/auth/refresh", [(Method::POST, web::to(refresh))]))
+        .service(resource("/api/auth/logout", [(Method::POST, web::to(logout))]))
+        .service(resource("/api/auth/revoke", [(Method::POST, web::to(revoke))]))
+        .service(resource("/api/auth/me", [(Method::GET, web::to(me))]));
 }
 
 /// A user, as the user sees oneself.

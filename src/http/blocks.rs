@@ -1,13 +1,13 @@
 //! `/api/v1/ws/blocks` and what belongs to it: who is shut out for going on after refusals, how a user stands with the
 //! limits, and the way back in.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
 
 use super::{
     ApiError, Site,
     extract::{AuthUser, user_id},
-    fields::query_limit,
+    fields::Page,
     resource, to_the_end,
 };
 use crate::{
@@ -19,9 +19,9 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/v1/ws/blocks", "GET").route(web::get().to(blocks)))
-        .service(resource("/api/v1/ws/users/{user_id}/limits", "GET").route(web::get().to(standing)))
-        .service(resource("/api/v1/ws/users/{user_id}/block", "DELETE").route(web::delete().to(lift)));
+        .service(resource("/api/v1/ws/blocks", [(Method::GET, web::to(blocks))]))
+        .service(resource("/api/v1/ws/users/{user_id}/limits", [(Method::GET, web::to(standing))]))
+        .service(resource("/api/v1/ws/users/{user_id}/block", [(Method::DELETE, web::to(lift))]));
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -61,17 +61,12 @@ pub(super) async fn blocks(
 ) -> Result<web::Json<BlockPageJson>, ApiError> {
     user.may(Action::Administer)?;
     let query = request.query_string();
-    let limit = match query_value(query, "limit") {
-        None => limits::PAGE_BLOCKS_MAX,
-        Some(text) => query_limit(&text, limits::PAGE_BLOCKS_MAX)?,
-    };
+    let page = Page::asked(query, limits::PAGE_BLOCKS_MAX, limits::PAGE_BLOCKS_MAX)?;
     let after = query_value(query, "after").filter(|text| !text.is_empty());
     let wrong = |_| ApiError::field("after", "must be the id of a user");
     let after = after.map(|text| UserId::new(&*text).map_err(wrong)).transpose()?;
-    let mut blocked = site.store.blocked_users(after, limit + 1).await?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = blocked.len() > limit;
-    blocked.truncate(limit);
+    let mut blocked = site.store.blocked_users(after, page.to_read()).await?;
+    let has_more = page.cut(&mut blocked);
     let now = site.clock.now();
     let blocks = blocked.into_iter().map(|blocked| BlockJson {
         user_id: blocked.id.to_string(),

@@ -117,7 +117,7 @@ pub(super) async fn not_found() -> Result<HttpResponse, ApiError> {
 }
 
 /// The path exists, for other methods.
-pub(super) fn method_not_allowed(methods: &'static str) -> HttpResponse {
+pub(super) fn method_not_allowed(methods: &str) -> HttpResponse {
     let error = ApiError::new(ErrorCode::NotFound, format!("This address does not take the method; use {methods}"));
     let mut response = HttpResponse::MethodNotAllowed();
     response.insert_header((ALLOW, methods));

@@ -5,7 +5,7 @@ use std::{num::IntErrorKind, ops::RangeInclusive, str::FromStr};
 use serde_json::{Map, Value};
 
 use super::{ApiError, extract::depth};
-use crate::{core::command::RawJson, error::ErrorCode, ids::Timestamp, limits};
+use crate::{auth::tokens::query_value, core::command::RawJson, error::ErrorCode, ids::Timestamp, limits};
 
 /// The fields of a body.
 #[derive(Debug)]
@@ -179,6 +179,35 @@ pub(super) fn query_limit(text: &str, most: i64) -> Result<i64, ApiError> {
     }
 }
 
+/// Which page of a list is asked for.
+pub(super) struct Page {
+    limit: i64,
+}
+
+impl Page {
+    /// Reads `limit` in a query: `default` without it, `most` if it is more.
+    pub(super) fn asked(query: &str, default: i64, most: i64) -> Result<Page, ApiError> {
+        let limit = match query_value(query, "limit") {
+            None => default,
+            Some(text) => query_limit(&text, most)?,
+        };
+        Ok(Page { limit })
+    }
+
+    /// How many to read: one more than the page has, which tells whether there is another page.
+    pub(super) const fn to_read(&self) -> i64 {
+        self.limit + 1
+    }
+
+    /// What was read becomes the page; whether there is more.
+    pub(super) fn cut<T>(&self, found: &mut Vec<T>) -> bool {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        has_more
+    }
+}
+
 /// A number in a query.
 pub(super) fn query_number<T>(text: &str, name: &str, range: RangeInclusive<T>) -> Result<T, ApiError>
 where
@@ -244,6 +273,18 @@ mod tests {
         for text in ["0", "-1", "-99999999999999999999", "", "x", "1.5"] {
             assert_eq!(sentence(query_limit(text, 7)), "limit: must be a number from 1 on", "{text}");
         }
+    }
+
+    #[test]
+    fn one_more_than_a_page_tells_that_there_is_another() {
+        let page = Page::asked("limit=2", 50, 100).unwrap();
+        assert_eq!(page.to_read(), 3);
+        for (read, has_more) in [(0, false), (2, false), (3, true)] {
+            let mut found: Vec<_> = (0..read).collect();
+            assert_eq!((page.cut(&mut found), found.len()), (has_more, read.min(2)));
+        }
+        let limit = |query| Page::asked(query, 50, 100).ok().map(|page| page.limit);
+        assert_eq!(["", "limit=", "limit=200", "limit=0"].map(limit), [Some(50), Some(50), Some(100), None]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::Method, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,19 +24,17 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/groups", "GET, POST").route(web::post().to(create)).route(web::get().to(mine)))
-        .service(resource("/api/groups/{group_id}", "GET").route(web::get().to(one)))
-        .service(
-            resource("/api/groups/{group_id}/members", "GET, POST")
-                .route(web::get().to(members))
-                .route(web::post().to(add_member)),
-        )
-        .service(resource("/api/groups/{group_id}/members/{user_id}", "DELETE").route(web::delete().to(remove_member)))
-        .service(
-            resource("/api/groups/{group_id}/channels", "GET, POST")
-                .route(web::get().to(channels))
-                .route(web::post().to(create_channel)),
-        );
+        .service(resource("/api/groups", [(Method::GET, web::to(mine)), (Method::POST, web::to(create))]))
+        .service(resource("/api/groups/{group_id}", [(Method::GET, web::to(one))]))
+        .service(resource(
+            "/api/groups/{group_id}/members",
+            [(Method::GET, web::to(members)), (Method::POST, web::to(add_member))],
+        ))
+        .service(resource("/api/groups/{group_id}/members/{user_id}", [(Method::DELETE, web::to(remove_member))]))
+        .service(resource(
+            "/api/groups/{group_id}/channels",
+            [(Method::GET, web::to(channels)), (Method::POST, web::to(create_channel))],
+        ));
 }
 
 #[derive(Serialize, ToSchema)]

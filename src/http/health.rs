@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use actix_web::{HttpResponse, rt, web};
+use actix_web::{HttpResponse, http::Method, rt, web};
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use utoipa::ToSchema;
@@ -23,12 +23,11 @@ use crate::{
 };
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
-    const READ: &str = "GET, HEAD";
     config
-        .service(resource("/healthz", READ).route(web::get().to(alive)).route(web::head().to(alive)))
-        .service(resource("/readyz", READ).route(web::get().to(ready)).route(web::head().to(ready)))
-        .service(resource("/api/v1/ws/health", READ).route(web::get().to(health)).route(web::head().to(health)))
-        .service(resource("/metrics", "GET").route(web::get().to(metrics)));
+        .service(resource("/healthz", [(Method::GET, web::to(alive)), (Method::HEAD, web::to(alive))]))
+        .service(resource("/readyz", [(Method::GET, web::to(ready)), (Method::HEAD, web::to(ready))]))
+        .service(resource("/api/v1/ws/health", [(Method::GET, web::to(health)), (Method::HEAD, web::to(health))]))
+        .service(resource("/metrics", [(Method::GET, web::to(metrics))]));
 }
 
 /// What is known of the database and of the line to other nodes.

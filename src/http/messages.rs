@@ -1,13 +1,13 @@
 //! History: pages of messages of a channel or a direct conversation, newest first.
 
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, http::Method, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     ApiError, Site,
     extract::{AuthUser, channel_id, user_id},
-    fields::query_limit,
+    fields::Page,
     openapi::{bodies, schemas},
     resource,
 };
@@ -25,8 +25,8 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/channels/{channel_id}/messages", "GET").route(web::get().to(of_channel)))
-        .service(resource("/api/dm/{user_id}/messages", "GET").route(web::get().to(of_conversation)));
+        .service(resource("/api/channels/{channel_id}/messages", [(Method::GET, web::to(of_channel))]))
+        .service(resource("/api/dm/{user_id}/messages", [(Method::GET, web::to(of_conversation))]));
 }
 
 #[derive(Serialize, ToSchema)]
@@ -148,26 +148,21 @@ pub(super) async fn of_conversation(
 }
 
 async fn page(site: &Site, room: RoomId, scope: &RoomScope, query: &str) -> Result<web::Json<PageJson>, ApiError> {
-    let limit = match query_value(query, "limit") {
-        None => limits::PAGE_MESSAGES_DEFAULT,
-        Some(text) => query_limit(&text, limits::PAGE_MESSAGES_MAX)?,
-    };
+    let page = Page::asked(query, limits::PAGE_MESSAGES_DEFAULT, limits::PAGE_MESSAGES_MAX)?;
     let before = match query_value(query, "before") {
         None => Before::Newest,
         Some(text) => parse_before(&text)?,
     };
     // The head first: what is stored after it comes by the socket, and a message that is in both has the same seq.
     let head = site.store.room_head(room).await?.ok_or_else(ApiError::no_such_channel)?;
-    let mut messages = match site.store.messages(room, before, limit + 1).await {
+    let mut messages = match site.store.messages(room, before, page.to_read()).await {
         Err(StoreError::Missing) => {
             let sentence = "before: there is no such message in this room; take one from a page of it";
             return Err(ApiError::new(ErrorCode::NotFound, sentence));
         }
         other => other?,
     };
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = messages.len() > limit;
-    messages.truncate(limit);
+    let has_more = page.cut(&mut messages);
     let messages = messages.into_iter().map(|message| message_json(message, room, scope)).collect();
     Ok(web::Json(PageJson { messages, has_more, epoch: head.epoch, seq: head.seq }))
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{Resource, web};
+use actix_web::{Resource, Route, http::Method, web};
 
 use crate::{
     actors::{
@@ -120,11 +120,18 @@ pub fn configure(config: &mut web::ServiceConfig) {
     openapi::configure(config);
 }
 
-/// A resource that answers other methods with 405 and the ones it has.
-fn resource(path: &str, methods: &'static str) -> Resource {
+/// A resource of these methods. It answers others with 405 and the ones it has.
+fn resource<const N: usize>(path: &str, routes: [(Method, Route); N]) -> Resource {
     #[cfg(test)]
-    openapi::tests::registered(path, methods);
-    web::resource(path).default_service(web::to(move || async move { errors::method_not_allowed(methods) }))
+    openapi::tests::registered(path, routes.iter().map(|(method, _)| method));
+    let methods: Vec<_> = routes.iter().map(|(method, _)| method.as_str()).collect();
+    let methods: Arc<str> = methods.join(", ").into();
+    let others = web::to(move || {
+        let methods = methods.clone();
+        async move { errors::method_not_allowed(&methods) }
+    });
+    let resource = web::resource(path).default_service(others);
+    routes.into_iter().fold(resource, |resource, (method, route)| resource.route(route.method(method)))
 }
 
 /// Does it to the end, even when the client goes away in between: for changes that must be followed by another step.

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
     ApiError, Site,
     extract::{Administrator, AuthUser, Body, user_id},
-    fields::{Fields, query_limit},
+    fields::{Fields, Page},
     resource, to_the_end,
 };
 use crate::{
@@ -24,12 +24,12 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/v1/ws/broadcast/notification", "POST").route(web::post().to(send)))
-        .service(resource("/api/v1/notifications", "GET").route(web::get().to(list)))
-        .service(resource("/api/v1/notifications/unread", "GET").route(web::get().to(unread)))
-        .service(resource("/api/v1/notifications/read-all", "POST").route(web::post().to(read_all)))
-        .service(resource("/api/v1/notifications/{notification_id}", "DELETE").route(web::delete().to(dismiss)))
-        .service(resource("/api/v1/notifications/{notification_id}/read", "POST").route(web::post().to(read)));
+        .service(resource("/api/v1/ws/broadcast/notification", [(Method::POST, web::to(send))]))
+        .service(resource("/api/v1/notifications", [(Method::GET, web::to(list))]))
+        .service(resource("/api/v1/notifications/unread", [(Method::GET, web::to(unread))]))
+        .service(resource("/api/v1/notifications/read-all", [(Method::POST, web::to(read_all))]))
+        .service(resource("/api/v1/notifications/{notification_id}", [(Method::DELETE, web::to(dismiss))]))
+        .service(resource("/api/v1/notifications/{notification_id}/read", [(Method::POST, web::to(read))]));
 }
 
 /// A notification as its user sees it. `updated_at` is when its status, or what it says, changed last.
@@ -109,16 +109,11 @@ pub(super) async fn list(
     request: HttpRequest,
 ) -> Result<web::Json<NotificationPageJson>, ApiError> {
     let query = request.query_string();
-    let limit = match query_value(query, "limit") {
-        None => limits::PAGE_NOTIFICATIONS_DEFAULT,
-        Some(text) => query_limit(&text, limits::PAGE_NOTIFICATIONS_MAX)?,
-    };
+    let page = Page::asked(query, limits::PAGE_NOTIFICATIONS_DEFAULT, limits::PAGE_NOTIFICATIONS_MAX)?;
     let wanted = wanted(query)?;
-    let mut found = site.store.notifications(user.id(), &wanted, limit + 1).await?;
+    let mut found = site.store.notifications(user.id(), &wanted, page.to_read()).await?;
     let counts = site.store.unread_notifications(user.id()).await?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = found.len() > limit;
-    found.truncate(limit);
+    let has_more = page.cut(&mut found);
     Ok(web::Json(NotificationPageJson {
         notifications: found.into_iter().map(NotificationJson::from).collect(),
         has_more,

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::Method, web};
 use serde::Serialize;
 
 use super::{
@@ -25,18 +25,13 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/v1/rooms", "POST").route(web::post().to(create)))
-        .service(
-            resource("/api/v1/rooms/{room_id}", "GET, PATCH").route(web::get().to(one)).route(web::patch().to(change)),
-        )
-        .service(
-            resource("/api/v1/rooms/{room_id}/members", "GET, POST")
-                .route(web::get().to(members))
-                .route(web::post().to(add_member)),
-        )
-        .service(
-            resource("/api/v1/rooms/{room_id}/members/{user_id}", "DELETE").route(web::delete().to(remove_member)),
-        );
+        .service(resource("/api/v1/rooms", [(Method::POST, web::to(create))]))
+        .service(resource("/api/v1/rooms/{room_id}", [(Method::GET, web::to(one)), (Method::PATCH, web::to(change))]))
+        .service(resource(
+            "/api/v1/rooms/{room_id}/members",
+            [(Method::GET, web::to(members)), (Method::POST, web::to(add_member))],
+        ))
+        .service(resource("/api/v1/rooms/{room_id}/members/{user_id}", [(Method::DELETE, web::to(remove_member))]));
 }
 
 /// A room. `role` is what you are in it.
@@ -274,7 +269,12 @@ pub(super) async fn add_member(
     let room = managed(&site, &user, &path).await?;
     let member = user_id(&fields.line("user_id", 1..=limits::USER_ID_CHARS_MAX)?)?;
     let profile = site.store.user(&member).await?.ok_or_else(ApiError::no_such_user)?;
-    let already = || ApiError::new(ErrorCode::AlreadyMember, "This user is a member already");
+    let already = || {
+        ApiError::new(
+            ErrorCode::AlreadyMember,
+            "This user is a member already; nobody is in a room twice, so there is nothing to do",
+        )
+    };
     if room.owner.as_ref() == Some(&member) {
         return Err(already());
     }
@@ -323,7 +323,10 @@ pub(super) async fn remove_member(
     let room =
         if member == *user.id() { visible(&site, &user, &name).await? } else { managed(&site, &user, &name).await? };
     if room.owner.as_ref() == Some(&member) {
-        return Err(ApiError::new(ErrorCode::Conflict, "The owner of a room can't be taken out of it"));
+        return Err(ApiError::new(
+            ErrorCode::Conflict,
+            "The owner of a room can't be taken out of it; make another room, and use that",
+        ));
     }
     to_the_end(async move {
         if !site.store.remove_room_member(room.identity.id, &member).await? {

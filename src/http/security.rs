@@ -10,7 +10,7 @@ use actix_web::{
     body::MessageBody,
     dev::{AppConfig, ServiceRequest, ServiceResponse},
     http::{
-        Method,
+        Method, StatusCode,
         header::{
             ACCEPT_RANGES, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
             CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, LOCATION, RANGE, REFERRER_POLICY, RETRY_AFTER,
@@ -120,7 +120,7 @@ async fn log_request(
     let address = address.map(|address| address.to_string()).unwrap_or_default();
     let ms = began.elapsed().as_millis();
     log::log!(
-        level(&path, status.is_server_error()),
+        level(&path, status),
         "event=request method={method} path={path} status={} ms={ms} address={address}",
         status.as_u16()
     );
@@ -128,10 +128,10 @@ async fn log_request(
 }
 
 /// What asks every few seconds does not fill the log.
-fn level(path: &str, failed: bool) -> Level {
+fn level(path: &str, status: StatusCode) -> Level {
     match path {
         "/healthz" | "/readyz" | "/metrics" | "/api/v1/ws/health" => Level::Debug,
-        _route if failed => Level::Warn,
+        _route if status.is_server_error() => Level::Warn,
         _route => Level::Info,
     }
 }

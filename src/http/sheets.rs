@@ -7,7 +7,10 @@ use std::collections::VecDeque;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{ACCEPT, CONTENT_DISPOSITION},
+    http::{
+        Method,
+        header::{ACCEPT, CONTENT_DISPOSITION},
+    },
     web::{self, Bytes},
 };
 use futures_util::stream::{self, Stream};
@@ -36,7 +39,7 @@ use crate::{
 };
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
-    config.service(resource("/api/v1/sheets/{sheet_id}/cells", "GET").route(web::get().to(cells)));
+    config.service(resource("/api/v1/sheets/{sheet_id}/cells", [(Method::GET, web::to(cells))]));
 }
 
 /// A page of a sheet's cells.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, http::Method, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
-    config.service(resource("/api/users", "GET").route(web::get().to(search)));
+    config.service(resource("/api/users", [(Method::GET, web::to(search))]));
 }
 
 /// A user as others see one: no address.

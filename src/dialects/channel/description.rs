@@ -1,10 +1,12 @@
 //! The dialect's messages, described for the AsyncAPI document.
 
+use serde_json::json;
+
 use crate::{
     dialects::description::{
-        Description, Field, always, any_text, anything, boolean, common, connection_id, count, epoch, error,
-        from_client, from_server, list, object, said, seq, sometimes, such_as, text, timestamp, user_id, username,
-        uuid,
+        Description, Field, always, any_of, any_text, anything, boolean, common, connection_id, count, epoch, error,
+        from_client, from_server, list, notice, notification, object, said, seq, sometimes, such_as, text, timestamp,
+        user_id, username, uuid, written,
     },
     limits,
 };
@@ -21,7 +23,7 @@ pub enum Place {
 /// All messages, both ways, with where they are heard or understood.
 pub fn messages() -> Vec<(Description, &'static [Place])> {
     const BOTH: &[Place] = &[Place::Channel, Place::Direct];
-    let everywhere = common().into_iter().chain([error(vec![])]).chain(from_clients()).chain(signals());
+    let everywhere = common().into_iter().chain([error(vec![]), notified()]).chain(from_clients()).chain(signals());
     let everywhere = everywhere.chain([direct_message()]).map(|message| (message, BOTH));
     let channel = in_channels().into_iter().map(|message| (message, [Place::Channel].as_slice()));
     let direct = in_conversations().into_iter().map(|message| (message, [Place::Direct].as_slice()));
@@ -40,15 +42,26 @@ fn user() -> Vec<Field> {
     vec![always("user_id", user_id()), always("username", username())]
 }
 
-fn content() -> Field {
-    let content = text(1..=limits::CHAT_CHARS_MAX);
-    always("content", said("Not only spaces, and without NUL characters", such_as("Hello everyone!", content)))
+/// What a client says: text, files, or both.
+fn said_by_client(name: &'static str, summary: &'static str) -> Description {
+    let content = such_as("Hello everyone!", text(0..=limits::CHAT_CHARS_MAX));
+    let ids = list(uuid(), Some(limits::ATTACHMENTS_MAX));
+    let fields = vec![
+        sometimes(
+            "content",
+            said("Without NUL characters; not empty and not only spaces, unless files go along", content),
+        ),
+        sometimes("attachments", said("The ids of complete files, one's own or such as one may fetch", ids)),
+    ];
+    let some_text = json!({"required": ["content"], "properties": {"content": {"type": "string", "minLength": 1}}});
+    let some_file =
+        json!({"required": ["attachments"], "properties": {"attachments": {"type": "array", "minItems": 1}}});
+    from_client(name, summary, fields).and(any_of(vec![some_text, some_file]))
 }
 
-/// The ids of files, as a client gives them.
-fn attached() -> Field {
-    let ids = list(uuid(), Some(limits::ATTACHMENTS_MAX));
-    sometimes("attachments", said("The ids of one's own files that are complete", ids))
+/// An administrator's words, or a stored notification.
+fn notified() -> Description {
+    notice("A stored notification, or an administrator's words, for a user", any_of(vec![notification(), written()]))
 }
 
 /// Files, as everybody is told of them.
@@ -68,12 +81,12 @@ fn from_clients() -> Vec<Description> {
     let signal = || {
         vec![
             sometimes("target_user_id", said("For whom; in a direct conversation always the partner", user_id())),
-            always("data", said("Any JSON; it arrives as it was sent", such_as(serde_json::json!({}), anything()))),
+            always("data", said("Any JSON; it arrives as it was sent", such_as(json!({}), anything()))),
         ]
     };
     vec![
-        from_client("message", "Say something in the channel", vec![content(), attached()]),
-        from_client("dm_message", "Say something to the partner; the same as `message`", vec![content(), attached()]),
+        said_by_client("message", "Say something in the channel"),
+        said_by_client("dm_message", "Say something to the partner; the same as `message`"),
         from_client("typing", "Tell that one types, or stopped", typing()),
         from_client("dm_typing", "The same to the partner", typing()),
         from_client("webrtc_offer", "Offer a call", signal()),
@@ -87,7 +100,7 @@ fn signals() -> Vec<Description> {
         vec![
             always("from_user_id", user_id()),
             always("from_username", username()),
-            always("data", said("As it was sent", such_as(serde_json::json!({}), anything()))),
+            always("data", said("As it was sent", such_as(json!({}), anything()))),
         ]
     };
     vec![
@@ -98,9 +111,10 @@ fn signals() -> Vec<Description> {
 }
 
 fn stored_message(name: &'static str, summary: &'static str, place: Vec<Field>) -> Description {
+    let content = such_as("Hello everyone!", text(0..=limits::CHAT_CHARS_MAX));
     let mut fields = vec![
         always("id", such_as("01932c0c-5a5a-7abc-8def-112233445566", uuid())),
-        always("content", such_as("Hello everyone!", text(1..=limits::CHAT_CHARS_MAX))),
+        always("content", said("Empty only where files go along", content)),
         always("sender_id", user_id()),
         always("sender_username", username()),
     ];

@@ -122,20 +122,8 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
 fn notified<'a>(object: Object<'a>, notification: &Notification) -> Object<'a> {
     object
         .text("type", "notification")
-        .object("data", |object| notification_data(object, notification))
+        .object("data", |object| flat::notification(object, notification))
         .plain("timestamp", notification.created_at)
-}
-
-fn notification_data<'a>(object: Object<'a>, notification: &Notification) -> Object<'a> {
-    object
-        .plain("id", notification.id)
-        .text("title", &notification.title)
-        .text("message", &notification.message)
-        .text("category", &notification.category)
-        .text("priority", notification.priority.name())
-        .maybe(notification.module.as_deref(), |object, module| object.text("module_name", module))
-        .maybe(notification.data.as_ref(), |object, data| object.raw("data", data))
-        .plain("created_at", notification.created_at)
 }
 
 fn message<'a>(

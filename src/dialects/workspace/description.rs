@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    core::notification::Priority,
     dialects::description::{
-        Description, Field, always, any_object, any_text, common, connection_id, count, count_to, epoch, error,
-        from_client, from_server, list, number, object, one_of, or_null, said, scalar, seq, sometimes, such_as, text,
-        timestamp, user_id, username, uuid, with_either,
+        Description, Field, always, any_object, any_of, any_text, common, connection_id, count, count_to, epoch, error,
+        from_client, from_server, list, notice, notification, number, object, one_of, or_null, priority, said, scalar,
+        seq, sometimes, such_as, text, timestamp, user_id, username, uuid, with_either, written,
     },
     limits,
 };
@@ -16,7 +15,7 @@ use crate::{
 pub fn messages() -> Vec<Description> {
     let parts = [
         common(),
-        vec![error(conflict())],
+        vec![error(conflict()), notice("An administrator's words for a user", written())],
         rooms_from_clients(),
         sheets_from_clients(),
         assistant_from_clients(),
@@ -59,10 +58,6 @@ fn client_name(example: &str) -> Value {
 
 fn filter_names(example: &str) -> Value {
     list(such_as(example, text(1..=limits::FILTER_NAME_CHARS_MAX)), Some(limits::FILTER_NAMES_MAX))
-}
-
-fn priority() -> Value {
-    one_of(&[Priority::Low, Priority::Normal, Priority::High, Priority::Critical].map(Priority::name))
 }
 
 fn status() -> Value {
@@ -330,24 +325,15 @@ const NOTIFICATION_EVENTS: [&str; 5] = [
 ];
 
 fn news_from_server() -> Vec<Description> {
-    let full = vec![
-        always("id", uuid()),
-        sometimes("title", such_as("New Comment", any_text())),
-        sometimes("message", such_as("John commented on your sheet", any_text())),
-        sometimes("category", such_as("workspace", any_text())),
-        sometimes("priority", priority()),
-        sometimes("module_name", such_as("tables", any_text())),
-        sometimes("data", any_object()),
-        sometimes("created_at", timestamp()),
-    ];
+    let told = any_of(vec![notification(), object(vec![always("id", uuid())])]);
     let meaning = "The notification; only its id where it was read or deleted";
-    let notification = vec![
+    let event = vec![
         always("event_type", one_of(&NOTIFICATION_EVENTS)),
-        sometimes("notification", said(meaning, object(full))),
+        sometimes("notification", said(meaning, told)),
         sometimes("notification_id", said("Which one was read or deleted", uuid())),
         always("user_id", said("Whose it is", user_id())),
     ];
-    let told = || {
+    let uploader = || {
         vec![
             always("user_id", said("Who uploads", user_id())),
             sometimes("username", said("To the rooms that the user is in", username())),
@@ -357,13 +343,9 @@ fn news_from_server() -> Vec<Description> {
     let complete =
         vec![file_id(), always("filename", filename()), always("url", such_as("/api/v1/files/…", any_text()))];
     vec![
-        from_server(
-            "notification_event",
-            "A notification was made or changed, or read or deleted elsewhere",
-            notification,
-        ),
-        from_server("file_upload_start", "An upload begins", with(upload_started(), told())),
-        from_server("file_upload_progress", "How far an upload is", with(upload_progress(always), told())),
-        from_server("file_upload_complete", "A file is stored", with(complete, told())),
+        from_server("notification_event", "A notification was made or changed, or read or deleted elsewhere", event),
+        from_server("file_upload_start", "An upload begins", with(upload_started(), uploader())),
+        from_server("file_upload_progress", "How far an upload is", with(upload_progress(always), uploader())),
+        from_server("file_upload_complete", "A file is stored", with(complete, uploader())),
     ]
 }

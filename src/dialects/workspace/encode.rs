@@ -263,18 +263,7 @@ fn notified<'a>(object: Object<'a>, event: &str, user: &UserId, notification: &N
     object
         .text("type", "notification_event")
         .text("event_type", event)
-        .object("notification", |object| {
-            let object = object
-                .plain("id", notification.id)
-                .text("title", &notification.title)
-                .text("message", &notification.message)
-                .text("category", &notification.category)
-                .text("priority", notification.priority.name());
-            let object =
-                object.maybe(notification.module.as_deref(), |object, module| object.text("module_name", module));
-            let object = object.maybe(notification.data.as_ref(), |object, data| object.raw("data", data));
-            object.plain("created_at", notification.created_at)
-        })
+        .object("notification", |object| flat::notification(object, notification))
         .text("user_id", user.as_str())
 }
 

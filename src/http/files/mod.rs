@@ -4,11 +4,11 @@ mod answers;
 pub(super) mod serving;
 pub(super) mod tus;
 
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, http::Method, web};
 use serde::Serialize;
 
 use self::answers::Refused;
-use super::{ApiError, Site, extract::AuthUser, fields::query_limit, resource};
+use super::{ApiError, Site, extract::AuthUser, fields::Page, resource};
 use crate::{auth::tokens::query_value, core::upload::content_url, ids::FileId, limits, store::FileRecord};
 
 /// When it is worth trying again after too many uploads at once.
@@ -16,26 +16,31 @@ const TOO_MANY_RETRY_SECONDS: u32 = 30;
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(
-            resource("/api/v1/files", "OPTIONS, POST, GET")
-                .route(web::method(actix_web::http::Method::OPTIONS).to(tus::options))
-                .route(web::post().to(tus::create))
-                .route(web::get().to(mine)),
-        )
-        .service(
-            resource("/api/v1/files/{file_id}", "OPTIONS, HEAD, GET, PATCH, DELETE")
-                .route(web::method(actix_web::http::Method::OPTIONS).to(tus::options))
-                .route(web::head().to(tus::head))
-                .route(web::get().to(one))
-                .route(web::patch().to(tus::patch))
-                .route(web::delete().to(tus::delete))
-                .route(web::post().to(tus::overridden)),
-        )
+        .service(resource(
+            "/api/v1/files",
+            [
+                (Method::OPTIONS, web::to(tus::options)),
+                (Method::POST, web::to(tus::create)),
+                (Method::GET, web::to(mine)),
+            ],
+        ))
+        .service(resource(
+            "/api/v1/files/{file_id}",
+            [
+                (Method::OPTIONS, web::to(tus::options_of_file)),
+                (Method::HEAD, web::to(tus::head)),
+                (Method::GET, web::to(one)),
+                (Method::PATCH, web::to(tus::patch)),
+                (Method::DELETE, web::to(tus::delete)),
+                (Method::POST, web::to(tus::overridden)),
+            ],
+        ))
         .service(
             // `content`, or the file's name, for people and programs that look at the end of an address
-            resource("/api/v1/files/{file_id}/{name}", "GET, HEAD")
-                .route(web::get().to(serving::content))
-                .route(web::head().to(serving::content)),
+            resource(
+                "/api/v1/files/{file_id}/{name}",
+                [(Method::GET, web::to(serving::content)), (Method::HEAD, web::to(serving::content_head))],
+            ),
         );
 }
 
@@ -95,18 +100,13 @@ struct FilesJson {
 async fn mine(site: web::Data<Site>, user: AuthUser, request: HttpRequest) -> Result<web::Json<FilesJson>, Refused> {
     let query = request.query_string();
     let [default, most] = limits::PAGE_FILES;
-    let limit = match query_value(query, "limit") {
-        None => default,
-        Some(text) => query_limit(&text, most)?,
-    };
+    let page = Page::asked(query, default, most)?;
     let before = match query_value(query, "before") {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| ApiError::field("before", "must be the id of a file"))?),
     };
-    let mut found = site.store.files_of(user.id(), before, limit + 1).await?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = found.len() > limit;
-    found.truncate(limit);
+    let mut found = site.store.files_of(user.id(), before, page.to_read()).await?;
+    let has_more = page.cut(&mut found);
     Ok(web::Json(FilesJson { files: found.into_iter().map(FileJson::from).collect(), has_more }))
 }
 

@@ -22,7 +22,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::{Refused, fetchable, tus::http_date};
 use crate::{
     error::ErrorCode,
-    http::{Site, extract::AuthUser},
+    http::{Site, extract::AuthUser, openapi::bodies},
     services::files::{StorageFault, names::OCTET_STREAM},
     store::FileRecord,
 };
@@ -60,6 +60,51 @@ enum Shown {
     AsDownload,
 }
 
+/// What GET would answer, without the bytes.
+#[utoipa::path(
+    head, path = "/api/v1/files/{file_id}/{name}", tag = "files", summary = "How large a file is, and of which type",
+    params(
+        ("file_id" = String, Path, description = "The file's id"),
+        ("name" = String, Path, example = "content", description = "`content`, or the file's name for whoever looks at the end of an address"),
+        ("Range" = Option<String>, Header, description = "One range of bytes; several are answered by the whole file"),
+        ("If-Range" = Option<String>, Header, description = "The ETag, or Last-Modified, of what one has a part of: if it is another by now, all of it comes"),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of what one has: if it is the same, nothing comes"),
+    ),
+    responses(
+        (status = 200, description = "All of it, under its own type", headers(
+            ("ETag" = String, description = "Which file it is; its bytes never change"),
+            ("Last-Modified" = String, description = "When it was complete"),
+            ("Accept-Ranges" = String, description = "bytes"),
+            ("Content-Disposition" = String, description = "Whether to show it or to put it away, and its name"),
+        )),
+        (status = 206, description = "The range", headers(
+            ("ETag" = String, description = "Which file it is; its bytes never change"),
+            ("Last-Modified" = String, description = "When it was complete"),
+            ("Accept-Ranges" = String, description = "bytes"),
+            ("Content-Disposition" = String, description = "Whether to show it or to put it away, and its name"),
+            ("Content-Range" = String, description = "Which bytes of how many"),
+        )),
+        (status = 304, description = "As the client has it", headers(
+            ("ETag" = String, description = "Which file it is; its bytes never change"),
+            ("Last-Modified" = String, description = "When it was complete"),
+            ("Accept-Ranges" = String, description = "bytes"),
+        )),
+        (status = 403, description = "Neither the user's nor shared in a room that the user may enter"),
+        (status = 404, description = "No such file, or not complete"),
+        (status = 416, description = "The range begins behind the end", headers(
+            ("Content-Range" = String, description = "How many bytes there are"),
+        )),
+    )
+)]
+pub async fn content_head(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refused> {
+    content(site, user, path, request).await
+}
+
 /// The bytes of a file, or a range of them.
 #[utoipa::path(
     get, path = "/api/v1/files/{file_id}/{name}", tag = "files", summary = "Fetch a file, or a range of it",
@@ -67,14 +112,33 @@ enum Shown {
         ("file_id" = String, Path, description = "The file's id"),
         ("name" = String, Path, example = "content", description = "`content`, or the file's name for whoever looks at the end of an address"),
         ("Range" = Option<String>, Header, description = "One range of bytes; several are answered by the whole file"),
+        ("If-Range" = Option<String>, Header, description = "The ETag, or Last-Modified, of what one has a part of: if it is another by now, all of it comes"),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of what one has: if it is the same, nothing comes"),
     ),
     responses(
-        (status = 200, description = "All of it"),
-        (status = 206, description = "The range"),
-        (status = 304, description = "As the client has it"),
+        (status = 200, description = "All of it, under its own type", content_type = "*/*", body = bodies::Bytes, headers(
+            ("ETag" = String, description = "Which file it is; its bytes never change"),
+            ("Last-Modified" = String, description = "When it was complete"),
+            ("Accept-Ranges" = String, description = "bytes"),
+            ("Content-Disposition" = String, description = "Whether to show it or to put it away, and its name"),
+        )),
+        (status = 206, description = "The range", content_type = "*/*", body = bodies::Bytes, headers(
+            ("ETag" = String, description = "Which file it is; its bytes never change"),
+            ("Last-Modified" = String, description = "When it was complete"),
+            ("Accept-Ranges" = String, description = "bytes"),
+            ("Content-Disposition" = String, description = "Whether to show it or to put it away, and its name"),
+            ("Content-Range" = String, description = "Which bytes of how many"),
+        )),
+        (status = 304, description = "As the client has it", headers(
+            ("ETag" = String, description = "Which file it is; its bytes never change"),
+            ("Last-Modified" = String, description = "When it was complete"),
+            ("Accept-Ranges" = String, description = "bytes"),
+        )),
         (status = 403, description = "Neither the user's nor shared in a room that the user may enter"),
         (status = 404, description = "No such file, or not complete"),
-        (status = 416, description = "The range begins behind the end"),
+        (status = 416, description = "The range begins behind the end", headers(
+            ("Content-Range" = String, description = "How many bytes there are"),
+        )),
     )
 )]
 pub async fn content(

@@ -17,7 +17,7 @@ use crate::{
     auth::policy::Action,
     core::profile::Author,
     error::ErrorCode,
-    http::{ApiError, Site, extract::AuthUser},
+    http::{ApiError, Site, extract::AuthUser, openapi::bodies},
     ids::{FileId, RoomId, RoomName, Timestamp},
     logged::logged,
     services::files::{
@@ -45,7 +45,15 @@ const BYTES: &str = "application/offset+octet-stream";
 /// What the server can do. Needs no token.
 #[utoipa::path(
     options, path = "/api/v1/files", tag = "files", summary = "What the upload server can do (tus 1.0)", security(()),
-    responses((status = 204, description = "Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm"))
+    responses(
+        (status = 204, description = "What it can do", headers(
+            ("Tus-Resumable" = String, description = "1.0.0"),
+            ("Tus-Version" = String, description = "The versions that are spoken"),
+            ("Tus-Extension" = String, description = "The extensions, with commas between them"),
+            ("Tus-Max-Size" = u64, description = "The largest file, in bytes"),
+            ("Tus-Checksum-Algorithm" = String, description = "sha1"),
+        ))
+    )
 )]
 pub async fn options(site: web::Data<Site>) -> HttpResponse {
     answer(StatusCode::NO_CONTENT)
@@ -54,6 +62,24 @@ pub async fn options(site: web::Data<Site>) -> HttpResponse {
         .insert_header(("Tus-Max-Size", site.files.file_bytes_max().to_string()))
         .insert_header(("Tus-Checksum-Algorithm", "sha1"))
         .finish()
+}
+
+/// The same at an upload's own address, whether there is one or not.
+#[utoipa::path(
+    options, path = "/api/v1/files/{file_id}", tag = "files", summary = "What the upload server can do (tus 1.0)", security(()),
+    params(("file_id" = String, Path, description = "The upload's id")),
+    responses(
+        (status = 204, description = "What it can do", headers(
+            ("Tus-Resumable" = String, description = "1.0.0"),
+            ("Tus-Version" = String, description = "The versions that are spoken"),
+            ("Tus-Extension" = String, description = "The extensions, with commas between them"),
+            ("Tus-Max-Size" = u64, description = "The largest file, in bytes"),
+            ("Tus-Checksum-Algorithm" = String, description = "sha1"),
+        ))
+    )
+)]
+pub async fn options_of_file(site: web::Data<Site>) -> HttpResponse {
+    options(site).await
 }
 
 /// Begins an upload, and takes the first bytes if they come along.
@@ -65,13 +91,22 @@ pub async fn options(site: web::Data<Site>) -> HttpResponse {
         ("Upload-Metadata" = Option<String>, Header, description = "filename, filetype, room_id, each in base64"),
         ("Upload-Checksum" = Option<String>, Header, description = "sha1 and the digest of the body in base64"),
     ),
+    request_body(content = Option<bodies::Bytes>, content_type = "application/offset+octet-stream", description = "The first bytes, if they come along (creation-with-upload)"),
     responses(
-        (status = 201, description = "Location of the upload"),
+        (status = 201, description = "The upload has begun", headers(
+            ("Tus-Resumable" = String, description = "1.0.0"),
+            ("Location" = String, description = "The address of the upload"),
+            ("Upload-Offset" = u64, description = "How many bytes were taken, where some came along"),
+            ("Upload-Expires" = String, description = "When it is given up, unless it is complete"),
+        )),
         (status = 400, description = "A header is missing or wrong"),
-        (status = 412, description = "Another version of tus"),
-        (status = 413, description = "Larger than Tus-Max-Size, or more than the user may have"),
+        (status = 403, description = "A room that the user may not enter"),
+        (status = 404, description = "No such room"),
+        (status = 412, description = "Another version of tus, or none named"),
+        (status = 413, description = "Larger than Tus-Max-Size, more than the user may have, or more bytes than were announced"),
         (status = 415, description = "A type of file that is not taken"),
         (status = 429, description = "Too many unfinished uploads"),
+        (status = 460, description = "The bytes do not match the checksum"),
     )
 )]
 pub async fn create(
@@ -125,9 +160,20 @@ pub async fn create(
 /// How far an upload is.
 #[utoipa::path(
     head, path = "/api/v1/files/{file_id}", tag = "files", summary = "How far an upload is (tus 1.0)",
-    params(("file_id" = String, Path, description = "The upload's id"), ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0")),
+    params(
+        ("file_id" = String, Path, description = "The upload's id"),
+        ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0"),
+    ),
     responses(
-        (status = 200, description = "Upload-Offset and Upload-Length"),
+        (status = 200, description = "How far it is", headers(
+            ("Tus-Resumable" = String, description = "1.0.0"),
+            ("Upload-Offset" = u64, description = "How far the upload is, in bytes"),
+            ("Upload-Length" = u64, description = "Bytes of the whole file"),
+            ("Upload-Metadata" = String, description = "What is known of the file, in base64"),
+            ("Upload-Expires" = String, description = "When it is given up, unless it is complete"),
+        )),
+        (status = 400, description = "A header is wrong"),
+        (status = 403, description = "Somebody else's upload"),
         (status = 404, description = "No such upload"),
         (status = 412, description = "Another version of tus, or none named"),
     )
@@ -160,13 +206,20 @@ pub async fn head(
         ("Upload-Offset" = u64, Header, description = "Where the body begins"),
         ("Upload-Checksum" = Option<String>, Header, description = "sha1 and the digest of the body in base64"),
     ),
-    request_body(content = String, content_type = "application/offset+octet-stream"),
+    request_body(content = bodies::Bytes, content_type = "application/offset+octet-stream", description = "The next bytes"),
     responses(
-        (status = 204, description = "Upload-Offset as it is now"),
+        (status = 204, description = "They were taken", headers(
+            ("Tus-Resumable" = String, description = "1.0.0"),
+            ("Upload-Offset" = u64, description = "How far the upload is, in bytes"),
+            ("Upload-Expires" = String, description = "When it is given up, unless it is complete"),
+        )),
+        (status = 400, description = "A header is missing or wrong, or the body broke off"),
+        (status = 403, description = "Somebody else's upload"),
         (status = 404, description = "No such upload"),
+        (status = 408, description = "Nothing came for a minute"),
         (status = 409, description = "The upload stands elsewhere"),
         (status = 412, description = "Another version of tus, or none named"),
-        (status = 413, description = "More bytes than were announced"),
+        (status = 413, description = "More bytes than were announced, or in too many requests"),
         (status = 415, description = "Another Content-Type"),
         (status = 423, description = "Another request is writing"),
         (status = 460, description = "The bytes do not match the checksum"),
@@ -196,9 +249,14 @@ pub async fn patch(
 /// Deletes a file, finished or not.
 #[utoipa::path(
     delete, path = "/api/v1/files/{file_id}", tag = "files", summary = "Delete a file, finished or not (tus 1.0, termination)",
-    params(("file_id" = String, Path, description = "The upload's id"), ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0")),
+    params(
+        ("file_id" = String, Path, description = "The upload's id"),
+        ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0"),
+    ),
     responses(
-        (status = 204, description = "It is gone"),
+        (status = 204, description = "It is gone", headers(("Tus-Resumable" = String, description = "1.0.0"))),
+        (status = 400, description = "A header is wrong"),
+        (status = 403, description = "Somebody else's file"),
         (status = 404, description = "No such file"),
         (status = 412, description = "Another version of tus, or none named"),
     )
@@ -217,6 +275,42 @@ pub async fn delete(
 }
 
 /// For clients that can't send other methods than POST (tus 1.0, X-HTTP-Method-Override).
+#[utoipa::path(
+    post, path = "/api/v1/files/{file_id}", tag = "files", summary = "HEAD, PATCH or DELETE, for clients that can only POST",
+    params(
+        ("file_id" = String, Path, description = "The upload's id"),
+        ("X-HTTP-Method-Override" = String, Header, pattern = "^(HEAD|PATCH|DELETE)$", example = "PATCH", description = "The method that is meant"),
+        ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0"),
+        ("Upload-Offset" = Option<u64>, Header, description = "For PATCH: where the body begins"),
+        ("Upload-Checksum" = Option<String>, Header, description = "For PATCH: sha1 and the digest of the body in base64"),
+    ),
+    request_body(content = Option<bodies::Bytes>, content_type = "application/offset+octet-stream", description = "For PATCH: the next bytes"),
+    responses(
+        (status = 200, description = "As to HEAD", headers(
+            ("Tus-Resumable" = String, description = "1.0.0"),
+            ("Upload-Offset" = u64, description = "How far the upload is, in bytes"),
+            ("Upload-Length" = u64, description = "Bytes of the whole file"),
+            ("Upload-Metadata" = String, description = "What is known of the file, in base64"),
+            ("Upload-Expires" = String, description = "When it is given up, unless it is complete"),
+        )),
+        (status = 204, description = "As to PATCH, or to DELETE", headers(
+            ("Tus-Resumable" = String, description = "1.0.0"),
+            ("Upload-Offset" = u64, description = "How far the upload is, in bytes"),
+            ("Upload-Expires" = String, description = "When it is given up, unless it is complete"),
+        )),
+        (status = 400, description = "A header is missing or wrong, or the body broke off"),
+        (status = 403, description = "Somebody else's upload"),
+        (status = 404, description = "No such upload"),
+        (status = 408, description = "Nothing came for a minute"),
+        (status = 409, description = "The upload stands elsewhere"),
+        (status = 412, description = "Another version of tus, or none named"),
+        (status = 413, description = "More bytes than were announced, or in too many requests"),
+        (status = 415, description = "Another Content-Type"),
+        (status = 423, description = "Another request is writing"),
+        (status = 460, description = "The bytes do not match the checksum"),
+        (status = 405, description = "Another method, or none named", headers(("Allow" = String, description = "Those that may be named"))),
+    )
+)]
 pub async fn overridden(
     site: web::Data<Site>,
     user: AuthUser,

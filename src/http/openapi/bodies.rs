@@ -8,10 +8,10 @@ use utoipa::{
 };
 
 use super::schemas::{
-    any_object, before, cell_place, cell_range, cells_format, cells_limit, channel_id, connection_id, description,
-    display_name, email, granted_role, group_id, known_username, login_name, nothing, old_password, page_limit,
-    password, refresh_token, room_id, room_name, rows_of_scalars, search_text, user_id_in_body, user_id_in_path,
-    username, wanted_medium,
+    any_bytes, any_object, before, cell_place, cell_range, cells_format, cells_limit, channel_id, connection_id,
+    description, display_name, email, granted_role, group_id, known_username, login_name, nothing, old_password,
+    page_limit, password, refresh_token, room_id, room_name, rows_of_scalars, search_text, user_id_in_body,
+    user_id_in_path, username, wanted_medium,
 };
 use crate::http::sheets::CellsPage;
 
@@ -115,6 +115,17 @@ impl PartialSchema for Anything {
 }
 
 impl ToSchema for Anything {}
+
+/// Bytes of whatever kind.
+pub struct Bytes;
+
+impl PartialSchema for Bytes {
+    fn schema() -> RefOr<Schema> {
+        any_bytes().into()
+    }
+}
+
+impl ToSchema for Bytes {}
 
 /// What a sheet's cells are answered as.
 #[derive(ToSchema)]

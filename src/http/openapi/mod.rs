@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::Method, web};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -21,13 +21,13 @@ pub(super) mod bodies;
 pub(super) mod schemas;
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
-    config.service(resource("/api/openapi.json", "GET").route(web::get().to(openapi)));
+    config.service(resource("/api/openapi.json", [(Method::GET, web::to(openapi))]));
 }
 
 /// Serves what is spoken over WebSockets. The text comes from outside, as REST knows no dialect.
 pub fn configure_asyncapi(config: &mut web::ServiceConfig, text: &'static str) {
-    let service = resource("/api/asyncapi.json", "GET").app_data(web::Data::new(SocketsDocument(text)));
-    config.service(service.route(web::get().to(asyncapi)));
+    let service = resource("/api/asyncapi.json", [(Method::GET, web::to(asyncapi))]);
+    config.service(service.app_data(web::Data::new(SocketsDocument(text))));
 }
 
 /// The AsyncAPI document.
@@ -50,8 +50,9 @@ struct SocketsDocument(&'static str);
         rooms::create, rooms::one, rooms::change, rooms::members, rooms::add_member, rooms::remove_member,
         sheets::cells,
         notifications::list, notifications::unread, notifications::read, notifications::read_all, notifications::dismiss,
-        files::mine, files::one, files::serving::content,
-        files::tus::options, files::tus::create, files::tus::head, files::tus::patch, files::tus::delete,
+        files::mine, files::one, files::serving::content, files::serving::content_head,
+        files::tus::options, files::tus::options_of_file, files::tus::create, files::tus::head, files::tus::patch,
+        files::tus::delete, files::tus::overridden,
         notifications::send, blocks::blocks, blocks::standing, blocks::lift,
         health::alive, health::ready, health::health, health::metrics,
         openapi, asyncapi,
@@ -110,10 +111,14 @@ impl Modify for Whole {
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let token = ApiKeyValue::with_description("token", "For whoever can't set headers; the header is better");
         components.add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Query(token)));
-        for operation in document.paths.paths.values_mut().flat_map(operations) {
-            name_by_tag(operation);
-            settle_parameters(operation);
-            add_errors(operation);
+        for path in document.paths.paths.values_mut() {
+            for operation in operations(path) {
+                name_by_tag(operation);
+                settle_parameters(operation);
+                add_errors(operation);
+            }
+            let of_head = path.head.iter_mut().flat_map(|head| head.responses.responses.values_mut());
+            of_head.for_each(without_body);
         }
     }
 }
@@ -185,8 +190,16 @@ fn add_errors(operation: &mut Operation) {
     }
 }
 
+/// An answer to HEAD has none.
+fn without_body(response: &mut RefOr<Response>) {
+    if let RefOr::T(response) = response {
+        response.content.clear();
+    }
+}
+
 fn complete_error(status: &str, response: &mut Response) {
-    if !status.starts_with(['4', '5']) {
+    // a range that can't be had is answered by headers alone
+    if !status.starts_with(['4', '5']) || status == "416" {
         return;
     }
     if response.content.is_empty() {

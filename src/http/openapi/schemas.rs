@@ -86,6 +86,12 @@ pub fn bearer_word() -> Object {
     always("bearer")
 }
 
+/// Bytes of any kind.
+pub fn any_bytes() -> Object {
+    // binary bodies have no type of JSON's (OpenAPI 3.1, Considerations for File Uploads)
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue).build()
+}
+
 /// A JSON object of any content.
 pub fn any_object() -> Object {
     ObjectBuilder::new()

@@ -1,55 +1,33 @@
-//! Every message of every dialect, both ways, against what was recorded in `tests/transcripts/`: a file that nothing here
-//! expects, and a message here without a file, are failures. The protocol reference shows the same files.
+//! What is said in the channel dialect, and what it must never get wrong.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use convene::{
     core::{
         command::{Addressed, Command, RawJson, Request, SignalKind, Typing},
         event::{Attachment, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
+        notification::{Notification, Priority},
+        personal::Personal,
         profile::Author,
     },
-    dialects::{ClientMessage, Dialect, DialectKind, Encoded, Rejection},
+    dialects::{ClientMessage, Dialect, DialectKind, Rejection},
     error::{ErrorCode, Refusal},
-    ids::{Epoch, EventId, GroupId, RoomId, Seq, Timestamp, UserId},
+    ids::{Epoch, EventId, GroupId, RoomId, Seq, Timestamp},
     limits,
 };
-use serde_json::Value;
 
-const ALICE: &str = "01932c07-209b-7000-8000-00000000a11c";
-const BOB: &str = "01932c07-209c-7000-8000-000000000b0b";
+use crate::{ALICE, Asked, BOB, EVENT, NOON, Told, alice, bob, notification, parsed, raw, transcripts, user};
+
 const CHANNEL: &str = "01932c0a-77f1-7d3e-9c55-1b2a3c4d5e6f";
 const CONVERSATION: &str = "01932c0b-0101-7aaa-8bbb-0c0d0e0f1011";
-const MESSAGE: &str = "01932c0c-5a5a-7abc-8def-112233445566";
 const FILE: &str = "01932c0e-1c2d-7e3f-8a4b-5c6d7e8f9a0b";
-const NOON: Timestamp = Timestamp { unix_ms: 1_761_566_400_250 };
 
 fn channel_dialect() -> &'static dyn Dialect {
     DialectKind::Channel.dialect()
 }
 
-/// The files of a folder, by name.
-fn transcripts(folder: &str) -> BTreeMap<String, String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(folder);
-    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    files
-        .map(|file| (file.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&file).unwrap()))
-        .collect()
-}
-
-fn user(id: &str) -> UserId {
-    UserId::new(id).unwrap()
-}
-
-fn alice() -> Author {
-    Author::new(user(ALICE), "alice")
-}
-
-fn bob() -> Author {
-    Author::new(user(BOB), "bob")
-}
-
-fn channel() -> Arc<RoomIdentity> {
+/// A channel.
+pub fn channel() -> Arc<RoomIdentity> {
     let group = GroupId::generate();
     Arc::new(RoomIdentity { id: CHANNEL.parse::<RoomId>().unwrap(), scope: RoomScope::Channel { group } })
 }
@@ -68,69 +46,37 @@ fn data_of(transcript: &str) -> RawJson {
 
 // ---- from the client ----
 
-#[test]
-fn what_a_channel_client_sends_is_understood() {
+/// All that is asked.
+pub fn asked() -> Vec<Asked> {
     let files = transcripts("channel/client");
-    let signal = |file: &str, kind, target: Option<&str>| {
-        (None, Command::Signal { kind, target: target.map(user), data: data_of(&files[file]) })
+    let signal = |file: &str, kind, target: Option<&str>| Command::Signal {
+        kind,
+        target: target.map(user),
+        data: data_of(&files[file]),
     };
-    let send =
-        |addressed, content: &str| Command::SendMessage { addressed, content: content.into(), attachments: Vec::new() };
-    let typing = |addressed, typing| (None, Command::SetTyping { addressed, typing, cell: None });
-    let expected = BTreeMap::from([
-        ("message", (None, send(Addressed::Channel, "Hello everyone!"))),
-        ("message_with_ref", (Some("\"m-1\""), send(Addressed::Channel, "Hello everyone!"))),
-        (
-            "message_with_attachments",
-            (
-                None,
-                Command::SendMessage {
-                    addressed: Addressed::Channel,
-                    content: "The figures of October".into(),
-                    attachments: vec![FILE.parse().unwrap()],
-                },
-            ),
-        ),
-        ("typing", typing(Addressed::Channel, Typing::Started)),
-        ("typing_stopped", typing(Addressed::Channel, Typing::Stopped)),
-        ("webrtc_offer", signal("webrtc_offer", SignalKind::Offer, Some(BOB))),
-        ("webrtc_answer", signal("webrtc_answer", SignalKind::Answer, Some(ALICE))),
-        ("webrtc_ice_candidate", signal("webrtc_ice_candidate", SignalKind::IceCandidate, Some(BOB))),
-        ("dm_message", (None, send(Addressed::Partner, "Hey, how are you?"))),
-        ("dm_typing", typing(Addressed::Partner, Typing::Started)),
-        ("dm_webrtc_offer", signal("dm_webrtc_offer", SignalKind::Offer, None)),
-        ("ping", (None, Command::Ping)),
-        ("ping_with_ref", (Some("7"), Command::Ping)),
-        ("auth_refresh", (Some("\"refresh-1\""), Command::AuthRefresh { token: "eyJhbGciOi…".into() })),
-    ]);
-    assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), expected.keys().copied().collect::<Vec<_>>());
-    for (name, (reference, command)) in expected {
-        let request = Request { reference: reference.map(RawJson::from_parsed), command };
-        assert_eq!(channel_dialect().decode(ClientMessage::Text(&files[name])), Ok(request), "{name}");
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct Refused {
-    what: String,
-    sends: String,
-    code: String,
-    says: Option<String>,
-    #[serde(rename = "ref")]
-    reference: Option<String>,
-}
-
-#[test]
-fn what_is_wrong_is_refused_by_name() {
-    let refused: Vec<Refused> = serde_json::from_str(include_str!("transcripts/channel/refused.json")).unwrap();
-    assert!(!refused.is_empty());
-    for Refused { what, sends, code, says, reference } in refused {
-        let rejection = channel_dialect().decode(ClientMessage::Text(&sends)).expect_err(&what);
-        assert_eq!(rejection.refusal.code.name(), code, "{what}");
-        assert_eq!(rejection.reference, reference.as_deref().map(RawJson::from_parsed), "{what}");
-        let sentence = &rejection.refusal.sentence;
-        assert!(sentence.contains(says.as_deref().unwrap_or_default()), "{what}: {sentence}");
-    }
+    let send = |addressed, content: &str, attachments: &[&str]| Command::SendMessage {
+        addressed,
+        content: content.into(),
+        attachments: attachments.iter().map(|file| file.parse().unwrap()).collect(),
+    };
+    let typing = |addressed, typing| Command::SetTyping { addressed, typing, cell: None };
+    vec![
+        ("message", None, send(Addressed::Channel, "Hello everyone!", &[])),
+        ("message_with_ref", Some("\"m-1\""), send(Addressed::Channel, "Hello everyone!", &[])),
+        ("message_with_attachments", None, send(Addressed::Channel, "The figures of October", &[FILE])),
+        ("typing", None, typing(Addressed::Channel, Typing::Started)),
+        ("typing_stopped", None, typing(Addressed::Channel, Typing::Stopped)),
+        ("webrtc_offer", None, signal("webrtc_offer", SignalKind::Offer, Some(BOB))),
+        ("webrtc_answer", None, signal("webrtc_answer", SignalKind::Answer, Some(ALICE))),
+        ("webrtc_ice_candidate", None, signal("webrtc_ice_candidate", SignalKind::IceCandidate, Some(BOB))),
+        ("dm_message", None, send(Addressed::Partner, "Hey, how are you?", &[])),
+        ("dm_message_without_text", None, send(Addressed::Partner, "", &[FILE])),
+        ("dm_typing", None, typing(Addressed::Partner, Typing::Started)),
+        ("dm_webrtc_offer", None, signal("dm_webrtc_offer", SignalKind::Offer, None)),
+        ("ping", None, Command::Ping),
+        ("ping_with_ref", Some("7"), Command::Ping),
+        ("auth_refresh", Some("\"refresh-1\""), Command::AuthRefresh { token: "eyJhbGciOi…".into() }),
+    ]
 }
 
 #[test]
@@ -160,13 +106,6 @@ fn limits_hold_to_the_character() {
 }
 
 #[test]
-fn a_binary_message_is_answered_not_punished() {
-    let rejection = channel_dialect().decode(ClientMessage::Binary(b"{\"type\":\"ping\"}")).unwrap_err();
-    assert_eq!(rejection.refusal.code, ErrorCode::InvalidMessage);
-    assert!(rejection.refusal.sentence.contains("send text frames with JSON"));
-}
-
-#[test]
 fn fields_that_are_unknown_or_null_are_ignored() {
     let text = r#"{"extra":[{"a":1}],"type":"webrtc_offer","target_user_id":null,"ref":null,"data": { "b" : 1.50 } ,"content":5}"#;
     let command =
@@ -178,31 +117,23 @@ fn fields_that_are_unknown_or_null_are_ignored() {
 
 // ---- from the server ----
 
-enum Told {
-    Everybody(Event),
-    One(Reply),
-}
-
 fn ephemeral(room: Arc<RoomIdentity>, what: Ephemeral) -> Told {
     Told::Everybody(Event { room, at: NOON, body: EventBody::Ephemeral(what) })
 }
 
-fn sent(room: Arc<RoomIdentity>, seq: i64, content: &str) -> Told {
-    let what = Durable::MessageSent { sender: alice(), content: content.into(), attachments: Vec::new() };
-    let body = EventBody::Durable { seq: Seq(seq), id: MESSAGE.parse().unwrap(), what };
+fn sent(room: Arc<RoomIdentity>, seq: i64, content: &str, attachments: Vec<Attachment>) -> Told {
+    let what = Durable::MessageSent { sender: alice(), content: content.into(), attachments };
+    let body = EventBody::Durable { seq: Seq(seq), id: EVENT.parse().unwrap(), what };
     Told::Everybody(Event { room, at: NOON, body })
 }
 
-fn sent_with_file(room: Arc<RoomIdentity>, seq: i64, content: &str) -> Told {
-    let october = Attachment {
+fn october() -> Attachment {
+    Attachment {
         file: FILE.parse().unwrap(),
         filename: "october.csv".into(),
         size_bytes: 20_480,
         mime_type: "text/csv".into(),
-    };
-    let what = Durable::MessageSent { sender: alice(), content: content.into(), attachments: vec![october] };
-    let body = EventBody::Durable { seq: Seq(seq), id: MESSAGE.parse().unwrap(), what };
-    Told::Everybody(Event { room, at: NOON, body })
+    }
 }
 
 fn entered(room: Arc<RoomIdentity>, seq: i64, online: Vec<Author>) -> Told {
@@ -228,8 +159,8 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
         ("online_users", entered(channel(), 41, vec![alice(), bob()])),
         ("user_joined", ephemeral(channel(), Ephemeral::UserJoined { user: alice() })),
         ("user_left", ephemeral(channel(), Ephemeral::UserLeft { user: alice() })),
-        ("message", sent(channel(), 42, "Hello everyone!")),
-        ("message_with_attachments", sent_with_file(channel(), 43, "The figures of October")),
+        ("message", sent(channel(), 42, "Hello everyone!", vec![])),
+        ("message_with_attachments", sent(channel(), 43, "The figures of October", vec![october()])),
         ("typing", ephemeral(channel(), typing())),
         signal("webrtc_offer", alice(), SignalKind::Offer),
         signal("webrtc_answer", bob(), SignalKind::Answer),
@@ -239,13 +170,17 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
         ("dm_connected", entered(conversation(), 7, vec![alice()])),
         ("dm_user_online", ephemeral(conversation(), Ephemeral::UserJoined { user: alice() })),
         ("dm_user_offline", ephemeral(conversation(), Ephemeral::UserLeft { user: alice() })),
-        ("dm_message", sent(conversation(), 8, "Hey, how are you?")),
+        ("dm_message", sent(conversation(), 8, "Hey, how are you?", vec![])),
+        ("dm_message_without_text", sent(conversation(), 9, "", vec![october()])),
         ("dm_typing", ephemeral(conversation(), typing())),
     ]
 }
 
 fn to_one(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
-    let reference = |text: &str| Some(RawJson::from_parsed(text));
+    let reference = |text: &str| Some(raw(text));
+    let data = Some(raw("{\"sheet_id\":\"sheet_123\"}"));
+    let stored = Arc::new(Notification { data, ..notification(Priority::High) });
+    let notified = Personal::Notified { user: user(ALICE), notification: stored };
     let error = |reference, refusal| Told::One(Reply::Error { reference, refusal, at: NOON });
     let expires_at = Timestamp::from_unix_seconds(1_761_570_000);
     vec![
@@ -253,12 +188,9 @@ fn to_one(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
         ("pong_with_ref", Told::One(Reply::Pong { reference: reference("7"), at: NOON })),
         (
             "ack",
-            Told::One(Reply::Ack {
-                reference: RawJson::from_parsed("\"m-1\""),
-                id: MESSAGE.parse::<EventId>().unwrap(),
-                seq: Seq(42),
-            }),
+            Told::One(Reply::Ack { reference: raw("\"m-1\""), id: EVENT.parse::<EventId>().unwrap(), seq: Seq(42) }),
         ),
+        ("ack_done", Told::One(Reply::Done { reference: raw("\"l-1\"") })),
         ("ack_of_auth_refresh", Told::One(Reply::AuthRefreshed { reference: reference("\"refresh-1\""), expires_at })),
         ("error", error(None, Refusal::new(ErrorCode::InvalidMessage, "`content` must not be empty"))),
         (
@@ -267,30 +199,15 @@ fn to_one(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
         ),
         ("recovered", Told::One(Reply::Recovered { room: channel(), seq: Seq(44), complete: true })),
         ("notification", Told::One(Reply::Notice { data: data_of(&files["notification"]), at: NOON })),
+        ("notification_stored", Told::One(Reply::Personal(Arc::new(notified)))),
         ("server_restarting", Told::One(Reply::Restarting { reconnect_in_ms: 2_350, at: NOON })),
     ]
 }
 
-#[test]
-fn what_a_channel_client_is_told_is_as_recorded() {
+/// All that is told.
+pub fn told() -> BTreeMap<&'static str, Told> {
     let files = transcripts("channel/server");
-    let told: BTreeMap<_, _> = in_rooms(&files).into_iter().chain(to_one(&files)).collect();
-    assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), told.keys().copied().collect::<Vec<_>>());
-    for (name, told) in told {
-        let mut out = b"kept".to_vec();
-        let encoded = match &told {
-            Told::Everybody(event) => channel_dialect().encode_event(event, &mut out),
-            Told::One(reply) => channel_dialect().encode_reply(reply, &mut out),
-        };
-        assert_eq!(encoded, Encoded::Text);
-        let text = str::from_utf8(&out).unwrap().strip_prefix("kept").expect("an encoder only appends");
-        assert_eq!(parsed(text), parsed(&files[name]), "{name}");
-        assert!(text.starts_with("{\"type\":"), "{name}");
-    }
-}
-
-fn parsed(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    in_rooms(&files).into_iter().chain(to_one(&files)).collect()
 }
 
 #[test]

@@ -1,12 +1,11 @@
-//! Every message of the workspace dialect, both ways, against what was recorded in `tests/transcripts/workspace/`: a file
-//! that nothing here expects, and a message here without a file, are failures.
+//! What is said in the workspace dialect.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use convene::{
     core::{
         assistant::{AnswerFault, AnswerNews, AnswerPhase, Question},
-        command::{Addressed, Command, RawJson, Request, Resume, Typing},
+        command::{Addressed, Command, Resume, Typing},
         cursor::{Coordinate, Cursor, Pointed},
         event::{
             Attendance, Attendee, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity,
@@ -19,47 +18,18 @@ use convene::{
         sheet::{Cell, CellConflict},
         upload::{Upload, UploadPhase},
     },
-    dialects::{ClientMessage, Dialect, DialectKind, Encoded, Rejection},
     error::{ErrorCode, Refusal},
-    ids::{Epoch, EventId, RoomId, RoomName, Seq, SheetId, Timestamp, UserId},
+    ids::{Epoch, EventId, RoomId, RoomName, Seq, SheetId, Timestamp},
 };
-use serde_json::Value;
 
-const ALICE: &str = "01932c07-209b-7000-8000-00000000a11c";
-const BOB: &str = "01932c07-209c-7000-8000-000000000b0b";
-const EVENT: &str = "01932c0c-5a5a-7abc-8def-112233445566";
-const NOON: Timestamp = Timestamp { unix_ms: 1_761_566_400_250 };
-
-fn dialect() -> &'static dyn Dialect {
-    DialectKind::Workspace.dialect()
-}
-
-/// The files of a folder, by name.
-fn transcripts(folder: &str) -> BTreeMap<String, String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/workspace").join(folder);
-    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    files
-        .map(|file| (file.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&file).unwrap()))
-        .collect()
-}
-
-fn raw(text: &str) -> RawJson {
-    RawJson::from_parsed(text)
-}
-
-fn alice() -> Author {
-    Author::new(UserId::new(ALICE).unwrap(), "alice")
-}
-
-fn bob() -> Author {
-    Author::new(UserId::new(BOB).unwrap(), "bob")
-}
+use crate::{Asked, EVENT, NOON, Told, alice, bob, notification, raw, transcripts};
 
 fn workspace() -> RoomName {
     RoomName::new("workspace_123").unwrap()
 }
 
-fn room() -> Arc<RoomIdentity> {
+/// An open room.
+pub fn room() -> Arc<RoomIdentity> {
     Arc::new(RoomIdentity { id: RoomId::generate(), scope: RoomScope::Open { name: workspace() } })
 }
 
@@ -79,7 +49,7 @@ const CONCATENATE: &str = "=CONCATENATE('Hello', ' ', 'World')";
 
 // ---- from the client ----
 
-fn in_rooms() -> Vec<(&'static str, Option<&'static str>, Command)> {
+fn asked_in_rooms() -> Vec<Asked> {
     let resume = Resume { since: Seq(41), epoch: Some(Epoch(1_761_566_400_250)) };
     let typing = |typing| Command::SetTyping {
         addressed: Addressed::Room { room: Some(workspace()) },
@@ -87,6 +57,7 @@ fn in_rooms() -> Vec<(&'static str, Option<&'static str>, Command)> {
         cell: Some("A1".into()),
     };
     let update = |room, cells| Command::UpdateCells { sheet: sheet(), room, cells };
+    let computed = vec![cell("B2", "3", Some("=1+2"), 0), cell("B3", "1.5", None, 0)];
     let bulk = vec![cell("A1", "\"Hello World\"", None, 3), cell("A2", "null", None, 0), cell("A3", "true", None, 0)];
     vec![
         ("join_room", None, Command::Join { room: workspace(), resume: None }),
@@ -101,13 +72,15 @@ fn in_rooms() -> Vec<(&'static str, Option<&'static str>, Command)> {
         ("typing_start", None, typing(Typing::Started)),
         ("typing_stop", None, typing(Typing::Stopped)),
         ("status_update", None, Command::SetStatus { status: Status::Busy }),
+        ("status_update_away", None, Command::SetStatus { status: Status::Away }),
         ("cell_update", None, update(None, vec![cell("A1", "\"Hello World\"", Some(CONCATENATE), 1_642_161_000_000)])),
         ("cell_update_in_room", Some("\"c-1\""), update(Some(workspace()), vec![cell("B2", "1.5", None, 0)])),
         ("cells_update", Some("\"c-2\""), update(None, bulk)),
+        ("cells_update_in_room", None, update(Some(workspace()), computed)),
     ]
 }
 
-fn of_the_user() -> Vec<(&'static str, Option<&'static str>, Command)> {
+fn asked_by_the_user() -> Vec<Asked> {
     let question = Question {
         request: "req_123".into(),
         query: "Analyze this data and provide insights".into(),
@@ -121,9 +94,6 @@ fn of_the_user() -> Vec<(&'static str, Option<&'static str>, Command)> {
         priorities: Some(vec![Priority::Normal, Priority::High, Priority::Critical]),
     };
     let upload = |phase| Command::TellUpload { file: "file_123".into(), phase };
-    let started =
-        UploadPhase::Started { filename: "data.csv".into(), size_bytes: 1_024_000, mime_type: Some("text/csv".into()) };
-    let progress = UploadPhase::Progress { uploaded_bytes: 512_000, total_bytes: 1_024_000 };
     vec![
         ("ping", None, Command::Ping),
         ("ping_with_ref", Some("7"), Command::Ping),
@@ -133,57 +103,17 @@ fn of_the_user() -> Vec<(&'static str, Option<&'static str>, Command)> {
         ("subscribe_notifications", None, Command::FilterNotifications(filter)),
         ("subscribe_notifications_to_all", None, Command::FilterNotifications(NotificationFilter::default())),
         ("notification_read", None, Command::ReadNotification { id: "notif_123".into() }),
-        ("file_upload_start", None, upload(started)),
-        ("file_upload_progress", None, upload(progress)),
+        ("file_upload_start", None, upload(started())),
+        ("file_upload_progress", None, upload(halfway())),
     ]
 }
 
-#[test]
-fn what_a_workspace_client_sends_is_understood() {
-    let files = transcripts("client");
-    let expected: BTreeMap<_, _> = in_rooms()
-        .into_iter()
-        .chain(of_the_user())
-        .map(|(name, reference, command)| (name, (reference, command)))
-        .collect();
-    assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), expected.keys().copied().collect::<Vec<_>>());
-    for (name, (reference, command)) in expected {
-        let request = Request { reference: reference.map(raw), command };
-        assert_eq!(dialect().decode(ClientMessage::Text(&files[name])), Ok(request), "{name}");
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct Refused {
-    what: String,
-    sends: String,
-    code: String,
-    says: Option<String>,
-    #[serde(rename = "ref")]
-    reference: Option<String>,
-}
-
-#[test]
-fn what_is_wrong_is_refused_by_name() {
-    let refused: Vec<Refused> = serde_json::from_str(include_str!("transcripts/workspace/refused.json")).unwrap();
-    assert!(!refused.is_empty());
-    for Refused { what, sends, code, says, reference } in refused {
-        let rejection = dialect().decode(ClientMessage::Text(&sends)).expect_err(&what);
-        assert_eq!(rejection.refusal.code.name(), code, "{what}: {}", rejection.refusal);
-        assert_eq!(rejection.reference, reference.as_deref().map(RawJson::from_parsed), "{what}");
-        let sentence = &rejection.refusal.sentence;
-        assert!(sentence.contains(says.as_deref().unwrap_or_default()), "{what}: {sentence}");
-    }
-    let Rejection { refusal, .. } = dialect().decode(ClientMessage::Binary(b"{}")).unwrap_err();
-    assert_eq!(refusal.code, ErrorCode::InvalidMessage);
+/// All that is asked.
+pub fn asked() -> Vec<Asked> {
+    asked_in_rooms().into_iter().chain(asked_by_the_user()).collect()
 }
 
 // ---- to the client ----
-
-enum Told {
-    Everybody(Event),
-    One(Reply),
-}
 
 fn ephemeral(what: Ephemeral) -> Told {
     Told::Everybody(Event { room: room(), at: NOON, body: EventBody::Ephemeral(what) })
@@ -224,6 +154,7 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
     let several = vec![pointed(alice(), cursor(0.5, -2.0, None)), first.clone()];
     let moved = |moved| ephemeral(Ephemeral::CursorsMoved(Arc::new(CursorsMoved { first: first.clone(), moved })));
     let typing = |typing| ephemeral(Ephemeral::Typing { user: bob(), typing, cell: Some("A1".into()) });
+    let uploading = |phase| ephemeral(Ephemeral::Upload { user: alice(), upload: upload(phase) });
     let bob_there = attendee(bob(), Status::Busy, None);
     vec![
         ("room_state_first", Told::One(Reply::Entered(Box::new(entered)))),
@@ -235,39 +166,51 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
         ("user_status_changed", ephemeral(Ephemeral::StatusChanged { user: bob(), status: Status::Busy })),
         ("user_typing_start", typing(Typing::Started)),
         ("user_typing_stop", typing(Typing::Stopped)),
-        ("file_upload_complete_in_room", ephemeral(Ephemeral::Upload { user: alice(), upload: upload(complete()) })),
+        ("file_upload_start_in_room", uploading(started())),
+        ("file_upload_progress_in_room", uploading(halfway())),
+        ("file_upload_complete_in_room", uploading(complete())),
         ("system_announcement", announced("system_announcement")),
         ("broadcast", ephemeral(Ephemeral::Announced { data: raw("{\"title\":\"Maintenance Notice\"}") })),
     ]
 }
 
 fn announced(file: &str) -> Told {
-    ephemeral(Ephemeral::Announced { data: raw(transcripts("server")[file].trim()) })
+    ephemeral(Ephemeral::Announced { data: raw(transcripts("workspace/server")[file].trim()) })
 }
 
 fn upload(phase: UploadPhase) -> Upload {
     Upload { file: "file_123".into(), user: alice().id, phase }
 }
 
+fn started() -> UploadPhase {
+    UploadPhase::Started { filename: "data.csv".into(), size_bytes: 1_024_000, mime_type: Some("text/csv".into()) }
+}
+
+fn halfway() -> UploadPhase {
+    UploadPhase::Progress { uploaded_bytes: 512_000, total_bytes: 1_024_000 }
+}
+
 fn complete() -> UploadPhase {
     UploadPhase::Complete { filename: "data.csv".into(), url: "https://storage.example.com/file_123.csv".into() }
 }
+
+const CANCELLED: &str = "The request was cancelled; send it again if it is wanted after all";
+const OVER_BUDGET: &str =
+    "Your questions and their answers have used up what you may use in a day; ask again in 3600 seconds";
+const NO_SUCH_SHEET: &str =
+    "There is no sheet of that `sheet_id` that you may read; check the id, or ask for access to its room";
 
 fn told_to_the_user() -> Vec<(&'static str, Told)> {
     let personal = |news| Told::One(Reply::Personal(Arc::new(news)));
     let answer = |phase| personal(Personal::Answer(AnswerNews { request: "req_123".into(), user: alice().id, phase }));
     let uploading = |phase| personal(Personal::Upload(upload(phase)));
-    let notification = Notification {
-        id: "01932c0d-0000-7000-8000-0000000000aa".parse().unwrap(),
-        title: "New Comment".into(),
-        message: "John commented on your sheet".into(),
-        category: "workspace".into(),
-        priority: Priority::Normal,
-        module: Some("tables".into()),
-        data: None,
-        created_at: NOON,
+    let created = notification(Priority::Normal);
+    let updated = Notification {
+        message: "John commented on your sheet twice".into(),
+        data: Some(raw("{\"sheet_id\":\"sheet_123\"}")),
+        ..notification(Priority::Low)
     };
-    let id = notification.id;
+    let (user, id) = (alice().id, created.id);
     let query = "Analyze this data and provide insights".into();
     let progress = |percent, status: &str, delta: Option<&str>| {
         answer(AnswerPhase::Progress { percent, status: status.into(), delta: delta.map(Into::into) })
@@ -275,30 +218,31 @@ fn told_to_the_user() -> Vec<(&'static str, Told)> {
     let completed = |result: &str, findings: Option<&str>, processing_time_ms| {
         answer(AnswerPhase::Complete { result: result.into(), findings: findings.map(raw), processing_time_ms })
     };
-    let failed = AnswerPhase::Failed {
-        fault: AnswerFault::Unavailable,
-        sentence: "The assistant did not answer in time; try again".into(),
-    };
-    let started =
-        UploadPhase::Started { filename: "data.csv".into(), size_bytes: 1_024_000, mime_type: Some("text/csv".into()) };
+    let failed = |fault, sentence: &str| answer(AnswerPhase::Failed { fault, sentence: sentence.into() });
     vec![
         ("ai_start", answer(AnswerPhase::Started { query, sheet: Some(sheet()) })),
         ("ai_progress", progress(60, "Processing step 3/5", None)),
         ("ai_progress_of_text", progress(40, "Writing", Some("Revenue rose "))),
         ("ai_complete", completed("Analysis complete: Found 3 trends...", None, 4_500)),
         ("ai_complete_with_findings", completed("100 rows.", Some("{\"rows\":100}"), 12)),
-        ("ai_error", answer(failed)),
+        ("ai_error", failed(AnswerFault::Unavailable, "The assistant did not answer in time; try again")),
+        ("ai_error_cancelled", failed(AnswerFault::Cancelled, CANCELLED)),
+        ("ai_error_of_the_budget", failed(AnswerFault::OverBudget, OVER_BUDGET)),
+        ("ai_error_without_data", failed(AnswerFault::NoSuchData, NO_SUCH_SHEET)),
+        ("notification_created", personal(Personal::Notified { user: user.clone(), notification: Arc::new(created) })),
         (
-            "notification_created",
-            personal(Personal::Notified { user: alice().id, notification: Arc::new(notification) }),
+            "notification_updated",
+            personal(Personal::NotificationUpdated { user: user.clone(), notification: Arc::new(updated) }),
         ),
-        ("notification_read", personal(Personal::NotificationRead { user: alice().id, id })),
-        ("file_upload_start", uploading(started)),
-        ("file_upload_progress", uploading(UploadPhase::Progress { uploaded_bytes: 512_000, total_bytes: 1_024_000 })),
+        ("notification_read", personal(Personal::NotificationRead { user: user.clone(), id })),
+        ("notification_deleted", personal(Personal::NotificationDeleted { user: user.clone(), id })),
+        ("all_notifications_read", personal(Personal::AllNotificationsRead { user })),
+        ("file_upload_start", uploading(started())),
+        ("file_upload_progress", uploading(halfway())),
         ("file_upload_complete", uploading(complete())),
         (
             "direct_message",
-            Told::One(Reply::Notice { data: raw(transcripts("server")["direct_message"].trim()), at: NOON }),
+            Told::One(Reply::Notice { data: raw(transcripts("workspace/server")["direct_message"].trim()), at: NOON }),
         ),
         ("notification", Told::One(Reply::Notice { data: raw("{\"message\":\"Please review\"}"), at: NOON })),
     ]
@@ -335,42 +279,7 @@ fn told_to_one() -> Vec<(&'static str, Told)> {
     ]
 }
 
-fn parsed(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-#[test]
-fn what_a_workspace_client_is_told_is_as_recorded() {
-    let files = transcripts("server");
-    let told: BTreeMap<_, _> = told_in_rooms().into_iter().chain(told_to_the_user()).chain(told_to_one()).collect();
-    assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), told.keys().copied().collect::<Vec<_>>());
-    for (name, told) in told {
-        let mut out = b"kept".to_vec();
-        let encoded = match &told {
-            Told::Everybody(event) => dialect().encode_event(event, &mut out),
-            Told::One(reply) => dialect().encode_reply(reply, &mut out),
-        };
-        assert_eq!(encoded, Encoded::Text, "{name}");
-        let text = str::from_utf8(&out).unwrap().strip_prefix("kept").expect("an encoder only appends");
-        assert_eq!(parsed(text), parsed(&files[name]), "{name}");
-        assert!(text.trim_start_matches(['{', '\n', ' ']).starts_with("\"type\":"), "{name}");
-    }
-}
-
-#[test]
-fn what_has_no_form_leaves_nothing_behind() {
-    let channel = Event {
-        room: Arc::new(RoomIdentity {
-            id: RoomId::generate(),
-            scope: RoomScope::Direct { users: [alice().id, bob().id] },
-        }),
-        at: NOON,
-        body: EventBody::Ephemeral(Ephemeral::UserJoined { user: alice() }),
-    };
-    let joined = Event { room: room(), ..channel.clone() };
-    for event in [channel, joined] {
-        let mut out = b"kept".to_vec();
-        assert_eq!(dialect().encode_event(&event, &mut out), Encoded::Nothing);
-        assert_eq!(out, b"kept");
-    }
+/// All that is told.
+pub fn told() -> BTreeMap<&'static str, Told> {
+    told_in_rooms().into_iter().chain(told_to_the_user()).chain(told_to_one()).collect()
 }

@@ -1,0 +1,139 @@
+//! Which recordings show the forms of which event and which reply. A row per variant, made into an exhaustive match: a
+//! new variant does not compile before it has its row, and a row has to be right about every dialect.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use convene::{
+    core::{
+        event::{Durable, Ephemeral, Event, EventBody, Reply, RoomIdentity},
+        personal::Personal,
+    },
+    dialects::DialectKind,
+};
+
+use crate::{Told, channel, told, workspace};
+
+/// A variant's recordings in the channel dialect and in the workspace dialect: none where that has no form for it.
+struct Row {
+    variant: &'static str,
+    recorded: [&'static [&'static str]; DialectKind::COUNT],
+}
+
+macro_rules! forms {
+    ($rows:ident, $row_of:ident, $what:ident: $($variant:ident [$($channel:literal)*] [$($workspace:literal)*])*) => {
+        const $rows: &[Row] = &[
+            $(Row { variant: stringify!($variant), recorded: [&[$($channel),*], &[$($workspace),*]] }),*
+        ];
+
+        fn $row_of(it: &$what) -> &'static Row {
+            let variant = match it {
+                $($what::$variant { .. } => stringify!($variant),)*
+            };
+            $rows.iter().find(|row| row.variant == variant).unwrap()
+        }
+    };
+}
+
+forms! { DURABLE, durable, Durable:
+    MessageSent ["message" "message_with_attachments" "dm_message" "dm_message_without_text"] []
+    CellsUpdated [] ["cell_updated" "cells_updated"]
+}
+
+forms! { EPHEMERAL, ephemeral, Ephemeral:
+    UserJoined ["user_joined" "dm_user_online"] []
+    UserLeft ["user_left" "dm_user_offline"] []
+    Typing ["typing" "dm_typing"] ["user_typing_start" "user_typing_stop"]
+    CursorsMoved [] ["cursor_moved" "cursor_moved_by_several"]
+    StatusChanged [] ["user_status_changed"]
+    Attended [] ["room_state"]
+    Upload [] ["file_upload_start_in_room" "file_upload_progress_in_room" "file_upload_complete_in_room"]
+    Signal ["webrtc_offer" "webrtc_answer" "webrtc_ice_candidate"] []
+    Announced ["broadcast"] ["broadcast" "system_announcement"]
+}
+
+forms! { PERSONAL, personal, Personal:
+    Notified ["notification_stored"] ["notification_created"]
+    NotificationRead [] ["notification_read"]
+    NotificationUpdated [] ["notification_updated"]
+    NotificationDeleted [] ["notification_deleted"]
+    AllNotificationsRead [] ["all_notifications_read"]
+    Answer [] [
+        "ai_start" "ai_progress" "ai_progress_of_text" "ai_complete" "ai_complete_with_findings"
+        "ai_error" "ai_error_cancelled" "ai_error_of_the_budget" "ai_error_without_data"
+    ]
+    Upload [] ["file_upload_start" "file_upload_progress" "file_upload_complete"]
+}
+
+forms! { REPLY, reply, Reply:
+    Pong ["pong" "pong_with_ref"] ["pong" "pong_with_ref"]
+    Ack ["ack"] ["ack"]
+    AuthRefreshed ["ack_of_auth_refresh"] ["ack_of_auth_refresh"]
+    Done ["ack_done"] ["ack_done"]
+    VersionConflict [] ["version_conflict" "version_conflict_of_several"]
+    Personal [] [] // the rows above
+    Error ["error" "error_with_ref"] ["error" "error_with_ref"]
+    Entered ["online_users" "dm_connected" "dm_user_online_first"] ["room_state_first"]
+    Recovered ["recovered"] ["recovered"]
+    Notice ["notification"] ["notification" "direct_message"]
+    Restarting ["server_restarting"] ["server_restarting"]
+}
+
+fn row_of(told: &Told) -> &'static Row {
+    match told {
+        Told::Everybody(Event { body: EventBody::Durable { what, .. }, .. }) => durable(what),
+        Told::Everybody(Event { body: EventBody::Ephemeral(what), .. }) => ephemeral(what),
+        Told::One(Reply::Personal(news)) => personal(news),
+        Told::One(word) => reply(word),
+    }
+}
+
+/// A room in which a dialect is spoken.
+fn a_room(dialect: DialectKind) -> Arc<RoomIdentity> {
+    match dialect {
+        DialectKind::Channel => channel::channel(),
+        DialectKind::Workspace => workspace::room(),
+    }
+}
+
+#[test]
+fn every_form_of_every_variant_is_recorded() {
+    for dialect in DialectKind::ALL {
+        let told = told(dialect);
+        for (name, what) in &told {
+            let Row { variant, recorded } = row_of(what);
+            assert!(recorded[dialect as usize].contains(name), "{} {name}: {variant}", dialect.name());
+        }
+        let rows = [DURABLE, EPHEMERAL, PERSONAL, REPLY].into_iter().flatten();
+        let named: BTreeSet<_> = rows.flat_map(|row| row.recorded[dialect as usize]).collect();
+        let missing: Vec<_> = named.into_iter().filter(|name| !told.contains_key(**name)).collect();
+        assert!(missing.is_empty(), "{}: never recorded: {missing:?}", dialect.name());
+    }
+}
+
+#[test]
+fn what_has_no_recording_has_no_form() {
+    for spoken in DialectKind::ALL {
+        for (name, mut what) in told(spoken) {
+            let row = row_of(&what);
+            for dialect in DialectKind::ALL.into_iter().filter(|dialect| row.recorded[*dialect as usize].is_empty()) {
+                if let Told::Everybody(event) = &mut what {
+                    event.room = a_room(dialect);
+                }
+                assert_eq!(what.encoded(dialect), None, "{name}: {} has a form for {}", dialect.name(), row.variant);
+            }
+        }
+    }
+}
+
+/// No dialect tells of rooms in which it is not spoken.
+#[test]
+fn what_happens_elsewhere_has_no_form() {
+    for spoken in DialectKind::ALL {
+        for (name, what) in told(spoken) {
+            let Told::Everybody(_) = &what else { continue };
+            for dialect in DialectKind::ALL.into_iter().filter(|dialect| *dialect != spoken) {
+                assert_eq!(what.encoded(dialect), None, "{name}: {}", dialect.name());
+            }
+        }
+    }
+}
