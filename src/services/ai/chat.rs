@@ -81,7 +81,7 @@ impl Chat {
     }
 
     async fn ask(&self, task: Task, teller: &Teller) -> Result<Answer, Fault> {
-        let report = match task.table.clone().filter(|table| !table.data.is_empty()) {
+        let report = match task.table.clone() {
             Some(table) => Some(analyse(table, task.query.clone(), |_, _| {}).await?),
             None => None,
         };
