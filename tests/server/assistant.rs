@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::provider::{Play, Provider};
+use crate::support::provider::{Play, Provider, Then};
 use crate::support::rest::get;
 use crate::support::{DEADLINE, Server, Socket, User, eventually, token};
 use crate::workspace::{join, joined, open};
@@ -244,6 +244,70 @@ async fn a_server_that_does_not_stream_is_understood() {
     let mut alice = open(&server.user("alice").await).await;
     ask(&mut alice, "r1", "hello").await;
     assert_eq!(completes(&mut alice, "r1").await.1["result"], "All at once.");
+}
+
+/// All of an answer, and no word that it was all.
+const COMPLETE: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"All of it.\"},\"finish_reason\":\"stop\"}]}\n\n";
+const COMPLETE_AND_RUBBISH: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"All of it.\"},\"finish_reason\":\"stop\"}]}\n\n\
+                                    data: {\"error\":{\"message\":\"too late\"}}\n\ndata: <html>\n\n";
+/// Nothing but the last word says that it is all, and no empty line ends it.
+const DONE_ON_A_LAST_LINE: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"All of it.\"}}]}\n\ndata: [DONE]";
+/// The same at once.
+const WHOLE: &str = " {\"choices\":[{\"message\":{\"content\":\"All of it.\"},\"finish_reason\":\"stop\"}]}";
+const EVENTS: Option<&str> = Some("text/event-stream");
+
+#[tokio::test]
+async fn an_answer_that_is_complete_is_one_however_it_ends() {
+    let scripts: [&'static [Play]; 6] = [
+        &[Play::Sends(EVENTS, COMPLETE, Then::Ends)],
+        &[Play::Sends(EVENTS, COMPLETE, Then::BreaksOff)],
+        &[Play::Sends(EVENTS, COMPLETE, Then::Stalls)],
+        &[Play::Sends(EVENTS, COMPLETE_AND_RUBBISH, Then::Ends)],
+        &[Play::Sends(EVENTS, DONE_ON_A_LAST_LINE, Then::Ends)],
+        &[Play::Sends(EVENTS, DONE_ON_A_LAST_LINE, Then::BreaksOff)],
+    ];
+    for script in scripts {
+        let provider = Provider::start(script).await;
+        let server = asking(&provider, &[]).await;
+        let mut alice = open(&server.user("alice").await).await;
+        ask(&mut alice, "r1", "hello").await;
+        assert_eq!(completes(&mut alice, "r1").await.1["result"], "All of it.", "{script:?}");
+        assert_eq!(provider.asked().len(), 1, "{script:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_form_of_an_answer_is_known_by_itself_and_not_by_its_label() {
+    let scripts: [&'static [Play]; 4] = [
+        &[Play::Sends(None, WHOLE, Then::Ends)],
+        &[Play::Sends(EVENTS, WHOLE, Then::Ends)],
+        &[Play::Sends(Some("application/json"), COMPLETE, Then::Ends)],
+        &[Play::Sends(None, COMPLETE, Then::Ends)],
+    ];
+    for script in scripts {
+        let provider = Provider::start(script).await;
+        let server = asking(&provider, &[]).await;
+        let mut alice = open(&server.user("alice").await).await;
+        ask(&mut alice, "r1", "hello").await;
+        assert_eq!(completes(&mut alice, "r1").await.1["result"], "All of it.", "{script:?}");
+        assert_eq!(provider.asked().len(), 1, "{script:?}");
+    }
+    let senseless: [&'static [Play]; 4] = [
+        &[Play::Sends(Some("text/html"), "<!doctype html>\n<title>Welcome</title>\n", Then::Ends)],
+        &[Play::Sends(Some("application/json"), "", Then::Ends)],
+        &[Play::Sends(Some("application/json"), "[1, 2]", Then::Ends)],
+        &[Play::Sends(EVENTS, ": nothing\n\n", Then::Ends)],
+    ];
+    for script in senseless {
+        let provider = Provider::start(script).await;
+        let server = asking(&provider, &[]).await;
+        let mut alice = open(&server.user("alice").await).await;
+        ask(&mut alice, "r1", "hello").await;
+        let sentence = fails(&mut alice, "r1", "AI_UNAVAILABLE").await;
+        assert!(sentence.contains("makes no sense"), "{script:?}: {sentence}");
+        assert!(server.log().contains("check AI_BASE_URL"), "{script:?}");
+        assert_eq!(provider.asked().len(), 1, "{script:?}");
+    }
 }
 
 // ---- ends before the end ----
