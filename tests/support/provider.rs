@@ -187,19 +187,7 @@ async fn perform(socket: &mut TcpStream, play: Play) -> std::io::Result<()> {
             begin(socket, pieces).await?;
             stall(socket).await
         }
-        Play::Sends(kind, body, then) => {
-            let kind = kind.map(|kind| format!("content-type: {kind}\r\n")).unwrap_or_default();
-            let head = format!("HTTP/1.1 200 OK\r\n{kind}transfer-encoding: chunked\r\n\r\n");
-            socket.write_all(head.as_bytes()).await?;
-            if !body.is_empty() {
-                chunk(socket, body).await?;
-            }
-            match then {
-                Then::Ends => socket.write_all(b"0\r\n\r\n").await,
-                Then::BreaksOff => hang_up(),
-                Then::Stalls => stall(socket).await,
-            }
-        }
+        Play::Sends(kind, body, then) => send(socket, kind, body, then).await,
         Play::BreaksOff(pieces) => {
             begin(socket, pieces).await?;
             socket.write_all(b"ff\r\ndata: {\"choices\"").await?;
@@ -229,6 +217,20 @@ async fn perform(socket: &mut TcpStream, play: Play) -> std::io::Result<()> {
                 chunk(socket, &line).await?;
             }
         }
+    }
+}
+
+async fn send(socket: &mut TcpStream, kind: Option<&str>, body: &str, then: Then) -> std::io::Result<()> {
+    let kind = kind.map(|kind| format!("content-type: {kind}\r\n")).unwrap_or_default();
+    let head = format!("HTTP/1.1 200 OK\r\n{kind}transfer-encoding: chunked\r\n\r\n");
+    socket.write_all(head.as_bytes()).await?;
+    if !body.is_empty() {
+        chunk(socket, body).await?;
+    }
+    match then {
+        Then::Ends => socket.write_all(b"0\r\n\r\n").await,
+        Then::BreaksOff => Err(std::io::ErrorKind::ConnectionAborted.into()),
+        Then::Stalls => stall(socket).await,
     }
 }
 
