@@ -499,7 +499,7 @@ pub const ASSISTANT_FORGETS: Duration = Duration::from_secs(600);
 /// Messages in the assistant's mailbox.
 pub const ASSISTANT_MAILBOX_MAX: usize = 4_096;
 /// Questions of one user that wait for their turn.
-pub const QUESTIONS_WAITING_PER_USER_MAX: usize = 8;
+pub const QUESTIONS_WAITING_PER_USER_MAX: usize = 64;
 /// Users whose use of the assistant is remembered; more are forgotten, those first who used it longest ago.
 pub const ASSISTANT_USERS_REMEMBERED_MAX: usize = 50_000;
 /// Pieces of a streaming answer are gathered for so long, and then told together.
@@ -512,6 +512,8 @@ pub const PROVIDER_EVENT_BYTES_MAX: usize = 512 * 1024;
 pub const ANSWER_BYTES_MAX: usize = 128 * 1024;
 /// Bytes of a provider's answer that is no stream.
 pub const PROVIDER_BODY_BYTES_MAX: usize = 4 * ANSWER_BYTES_MAX;
+/// How long a provider whose text is complete may take to say what it cost, and that this is all.
+pub const PROVIDER_LAST_WORD_WAIT: Duration = Duration::from_secs(2);
 /// Times that a provider is asked.
 pub const PROVIDER_ATTEMPTS_MAX: u32 = 4;
 /// Pauses between attempts, growing from the first to the last.

@@ -457,6 +457,14 @@ pub struct Expel {
 #[rtype(result = "()")]
 pub struct Barrier;
 
+/// Answered when the room has heard all that this socket said to it before, also if the socket is still on its way in.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct HeardOut {
+    /// Which.
+    pub conn: ConnKey,
+}
+
 // ---- to a hub ----
 
 /// What rooms tell a hub. One type, so that its order is one order.

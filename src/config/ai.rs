@@ -21,7 +21,8 @@ pub struct Ai {
     pub at_once_per_user: usize,
     /// `AI_QUEUE_MAX`: questions that wait for their turn.
     pub waiting: usize,
-    /// `AI_REQUESTS_PER_HOUR`: questions of one user in any hour; 0: no limit.
+    /// `AI_REQUESTS_PER_HOUR`: questions of one user in any hour; 0: no limit, as it is where the analyst answers, which
+    /// costs nothing.
     pub requests_per_hour: usize,
     /// `AI_CHARACTERS_PER_DAY`: characters that one user's questions send to the provider and take from it in a day; 0:
     /// no limit.
@@ -47,15 +48,17 @@ pub struct AiProvider {
 
 impl Ai {
     pub(super) fn read(variables: &Variables<'_>) -> Result<Ai, ConfigError> {
+        let provider = AiProvider::read(variables)?;
+        let requests_per_hour = if provider.is_some() { 60 } else { 0 };
         Ok(Ai {
-            provider: AiProvider::read(variables)?,
+            provider,
             at_once: variables.number("AI_CONCURRENCY_MAX", 1..=1_000, 8, "a number such as 8")?,
             at_once_per_user: variables.number("AI_CONCURRENCY_PER_USER", 1..=1_000, 2, "a number such as 2")?,
             waiting: variables.number("AI_QUEUE_MAX", 0..=100_000, 256, "a number such as 256")?,
             requests_per_hour: variables.number(
                 "AI_REQUESTS_PER_HOUR",
                 0..=10_000,
-                60,
+                requests_per_hour,
                 "a number such as 60, or 0 for no limit",
             )?,
             characters_per_day: variables.number(
@@ -156,7 +159,11 @@ mod tests {
 
     #[test]
     fn without_a_url_the_analyst_answers() {
-        assert!(config(&[("AI_API_KEY", "x"), ("AI_MODEL", "m")]).unwrap().ai.provider.is_none());
+        let ai = config(&[("AI_API_KEY", "x"), ("AI_MODEL", "m")]).unwrap().ai;
+        assert!(ai.provider.is_none() && ai.requests_per_hour == 0);
+        assert_eq!(config(&[("AI_REQUESTS_PER_HOUR", "9")]).unwrap().ai.requests_per_hour, 9);
+        let asking = config(&[("AI_BASE_URL", "http://localhost"), ("AI_MODEL", "m")]).unwrap();
+        assert_eq!(asking.ai.requests_per_hour, 60);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use self::{
     table::Table,
 };
 pub use self::{
+    figures::finite,
     report::{ColumnKind, Findings},
     words::{capabilities, nothing_there},
 };
@@ -85,33 +86,33 @@ pub struct Analysis {
     table: Table,
     asked: Asked,
     findings: Findings,
+    /// Which columns' figures are told, in the sheet's order.
+    told: Vec<usize>,
     series: Vec<Series>,
     relations: Option<Relations>,
-    next: usize,
 }
 
 impl Analysis {
     /// Arranges the cells as a table and reads the question; linear in both.
     pub fn new(cells: Vec<Datum>, extent: Extent, query: &str) -> Analysis {
         let table = Table::new(cells);
-        let asked = question::read(query, &table);
-        let findings = Findings::new(&table, extent, &asked);
-        Analysis { table, asked, findings, series: Vec::new(), relations: None, next: 0 }
+        let mut asked = question::read(query, &table);
+        let mut findings = Findings::new(&table, extent, &asked);
+        let told = told(table.columns.len(), &asked.columns);
+        findings.columns_left_out = table.columns.len() - told.len();
+        // from here on places are those among the findings
+        asked.columns = asked.columns.iter().filter_map(|place| told.binary_search(place).ok()).collect();
+        Analysis { table, asked, findings, told, series: Vec::new(), relations: None }
     }
 
     /// Does the next part.
     pub fn step(&mut self) -> Step {
-        if let Some(column) = self.table.columns.get(self.next) {
+        let next = self.told.get(self.series.len()).and_then(|place| self.table.columns.get(*place));
+        if let Some(column) = next {
             let (report, series) = analyse(column, self.table.rows.len());
-            // columns without figures are counted, but not told one by one
-            if self.findings.columns.len() < limits::ANALYSED_COLUMNS_MAX {
-                self.findings.columns.push(report);
-                self.series.push(series);
-            } else {
-                self.findings.columns_left_out += 1;
-            }
-            self.next += 1;
-            let percent = (self.next * 80 / self.table.columns.len().max(1)).min(80) as u8;
+            self.findings.columns.push(report);
+            self.series.push(series);
+            let percent = (self.series.len() * 80 / self.told.len().max(1)).min(80) as u8;
             return Step::More { percent, status: "Computing the figures of each column" };
         }
         let relations = self.relations.get_or_insert_with(|| Relations::new(&self.series));
@@ -126,4 +127,12 @@ impl Analysis {
         let result = words::compose(&self.table, &self.asked, &self.findings);
         Report { result, findings: self.findings }
     }
+}
+
+/// Those that the question names before all others, as many as are told at all; in order.
+fn told(columns: usize, named: &[usize]) -> Vec<usize> {
+    let others = (0..columns).filter(|place| !named.contains(place));
+    let mut told: Vec<usize> = named.iter().copied().chain(others).take(limits::ANALYSED_COLUMNS_MAX).collect();
+    told.sort_unstable();
+    told
 }

@@ -25,6 +25,11 @@ impl RawJson {
         RawJson(text.into())
     }
 
+    /// The one that says nothing.
+    pub fn null() -> RawJson {
+        RawJson::from_parsed("null")
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -157,6 +162,27 @@ pub enum Charge {
 }
 
 impl Command {
+    /// The client's name for the question to the assistant, if it is about one.
+    pub const fn question(&self) -> Option<&Arc<str>> {
+        match self {
+            Command::Ask(question) => Some(&question.request),
+            Command::CancelAsk { request } => Some(request),
+            Command::Ping
+            | Command::AuthRefresh { .. }
+            | Command::SendMessage { .. }
+            | Command::SetTyping { .. }
+            | Command::Signal { .. }
+            | Command::Join { .. }
+            | Command::Leave { .. }
+            | Command::MoveCursor { .. }
+            | Command::SetStatus { .. }
+            | Command::UpdateCells { .. }
+            | Command::FilterNotifications(_)
+            | Command::ReadNotification { .. }
+            | Command::TellUpload { .. } => None,
+        }
+    }
+
     /// How it is counted.
     pub const fn charge(&self) -> Charge {
         match self {

@@ -298,6 +298,17 @@ pub enum Reply {
         /// When.
         at: Timestamp,
     },
+    /// The refusal of a question to the assistant, or of cancelling one.
+    AskRefused {
+        /// The request's.
+        reference: Option<ClientRef>,
+        /// The client's name for the question.
+        request: Arc<str>,
+        /// Why.
+        refusal: Refusal,
+        /// When.
+        at: Timestamp,
+    },
     /// The first word about a room.
     Entered(Box<Entered>),
     /// The end of a replay.

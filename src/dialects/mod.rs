@@ -1,6 +1,8 @@
 //! The wire protocols. A dialect is a pure pair of functions between bytes and the core's commands and events: no I/O,
 //! no actor, no clock, and no knowledge of another dialect. Wire types never leave their dialect's folder.
 
+use std::sync::Arc;
+
 use crate::{
     core::{
         command::{ClientRef, Request},
@@ -65,6 +67,8 @@ pub enum ClientMessage<'a> {
 pub struct Rejection {
     /// The `ref`, as far as it could be read.
     pub reference: Option<ClientRef>,
+    /// The client's name for the question to the assistant, if it is about one and could be read.
+    pub question: Option<Arc<str>>,
     /// Why.
     pub refusal: Refusal,
 }

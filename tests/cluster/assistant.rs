@@ -44,4 +44,13 @@ async fn an_answer_is_told_on_every_node_and_cancelled_from_any() {
     provider.nobody_there().await;
     there.send_json(&json!({"type": "ai_cancel", "request_id": request})).await;
     there.expect_error("NOT_FOUND").await;
+
+    // a name is one node's; to cancel it means all that have it
+    let both = json!({"type": "ai_request", "request_id": "both", "query": "hello"});
+    let asked = provider.asked().len();
+    here.send_json(&both).await;
+    there.send_json(&both).await;
+    provider.asked_times(asked + 2).await;
+    there.send_json(&json!({"type": "ai_cancel", "request_id": "both"})).await;
+    provider.nobody_there().await;
 }

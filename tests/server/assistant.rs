@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::provider::{Play, Provider};
+use crate::support::provider::{Play, Provider, Then};
 use crate::support::rest::get;
 use crate::support::{DEADLINE, Server, Socket, User, eventually, token};
 use crate::workspace::{join, joined, open};
@@ -130,6 +130,49 @@ async fn the_analyst_says_what_it_can_do_and_what_is_not_there() {
         .await;
     let (_, answer) = completes(&mut alice, "r4").await;
     assert!(answer["result"].as_str().is_some_and(|text| text.contains("D5:F9 holds no cells")), "{answer}");
+    let nothing = (&json!(0), &json!([]));
+    assert_eq!((&answer["findings"]["table"]["cells"], &answer["findings"]["columns"]), nothing, "{answer}");
+}
+
+#[tokio::test]
+async fn a_question_comes_after_the_cells_that_were_sent_before_it() {
+    let server = Server::start().await;
+    let mut alice = open(&server.user("alice").await).await;
+    // nothing is read in between
+    alice.send_json(&json!({"type": "join_room", "room_id": "sales"})).await;
+    for row in 1..=20 {
+        let cell = format!("A{row}");
+        alice.send_json(&json!({"type": "cell_update", "sheet_id": "new", "cell_id": cell, "value": row})).await;
+    }
+    alice.send_json(&json!({"type": "ai_request", "request_id": "r1", "query": "sum", "sheet_id": "new"})).await;
+    let answer = loop {
+        let frame = alice.next_json().await;
+        assert!(frame["type"] != "error" && frame["event_type"] != "ai_error", "{frame}");
+        if frame["event_type"] == "ai_complete" {
+            break frame;
+        }
+    };
+    assert_eq!(answer["data"]["findings"]["columns"][0]["number"]["sum"], 210.0, "{answer}");
+}
+
+#[tokio::test]
+async fn the_analyst_takes_many_questions_of_one_user_at_once() {
+    let server = Server::builder().env("WEBSOCKET_REQUESTS_PER_MINUTE", 1_000).start().await;
+    let mut alice = with_sales(&server.user("alice").await).await;
+    // more than a provider is asked in an hour
+    for round in ["a", "b"] {
+        for name in 0..50 {
+            let request = format!("{round}{name}");
+            let ask = json!({"type": "ai_request", "request_id": request, "query": "sum", "sheet_id": "q1"});
+            alice.send_json(&ask).await;
+        }
+        let mut ends = 0;
+        while ends < 50 {
+            let frame = alice.next_json().await;
+            assert!(frame["type"] != "error" && frame["event_type"] != "ai_error", "{frame}");
+            ends += usize::from(frame["event_type"] == "ai_complete");
+        }
+    }
 }
 
 #[tokio::test]
@@ -244,6 +287,70 @@ async fn a_server_that_does_not_stream_is_understood() {
     assert_eq!(completes(&mut alice, "r1").await.1["result"], "All at once.");
 }
 
+/// All of an answer, and no word that it was all.
+const COMPLETE: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"All of it.\"},\"finish_reason\":\"stop\"}]}\n\n";
+const COMPLETE_AND_RUBBISH: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"All of it.\"},\"finish_reason\":\"stop\"}]}\n\n\
+                                    data: {\"error\":{\"message\":\"too late\"}}\n\ndata: <html>\n\n";
+/// Nothing but the last word says that it is all, and no empty line ends it.
+const DONE_ON_A_LAST_LINE: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"All of it.\"}}]}\n\ndata: [DONE]";
+/// The same at once.
+const WHOLE: &str = " {\"choices\":[{\"message\":{\"content\":\"All of it.\"},\"finish_reason\":\"stop\"}]}";
+const EVENTS: Option<&str> = Some("text/event-stream");
+
+#[tokio::test]
+async fn an_answer_that_is_complete_is_one_however_it_ends() {
+    let scripts: [&'static [Play]; 6] = [
+        &[Play::Sends(EVENTS, COMPLETE, Then::Ends)],
+        &[Play::Sends(EVENTS, COMPLETE, Then::BreaksOff)],
+        &[Play::Sends(EVENTS, COMPLETE, Then::Stalls)],
+        &[Play::Sends(EVENTS, COMPLETE_AND_RUBBISH, Then::Ends)],
+        &[Play::Sends(EVENTS, DONE_ON_A_LAST_LINE, Then::Ends)],
+        &[Play::Sends(EVENTS, DONE_ON_A_LAST_LINE, Then::BreaksOff)],
+    ];
+    for script in scripts {
+        let provider = Provider::start(script).await;
+        let server = asking(&provider, &[]).await;
+        let mut alice = open(&server.user("alice").await).await;
+        ask(&mut alice, "r1", "hello").await;
+        assert_eq!(completes(&mut alice, "r1").await.1["result"], "All of it.", "{script:?}");
+        assert_eq!(provider.asked().len(), 1, "{script:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_form_of_an_answer_is_known_by_itself_and_not_by_its_label() {
+    let scripts: [&'static [Play]; 4] = [
+        &[Play::Sends(None, WHOLE, Then::Ends)],
+        &[Play::Sends(EVENTS, WHOLE, Then::Ends)],
+        &[Play::Sends(Some("application/json"), COMPLETE, Then::Ends)],
+        &[Play::Sends(None, COMPLETE, Then::Ends)],
+    ];
+    for script in scripts {
+        let provider = Provider::start(script).await;
+        let server = asking(&provider, &[]).await;
+        let mut alice = open(&server.user("alice").await).await;
+        ask(&mut alice, "r1", "hello").await;
+        assert_eq!(completes(&mut alice, "r1").await.1["result"], "All of it.", "{script:?}");
+        assert_eq!(provider.asked().len(), 1, "{script:?}");
+    }
+    let senseless: [&'static [Play]; 4] = [
+        &[Play::Sends(Some("text/html"), "<!doctype html>\n<title>Welcome</title>\n", Then::Ends)],
+        &[Play::Sends(Some("application/json"), "", Then::Ends)],
+        &[Play::Sends(Some("application/json"), "[1, 2]", Then::Ends)],
+        &[Play::Sends(EVENTS, ": nothing\n\n", Then::Ends)],
+    ];
+    for script in senseless {
+        let provider = Provider::start(script).await;
+        let server = asking(&provider, &[]).await;
+        let mut alice = open(&server.user("alice").await).await;
+        ask(&mut alice, "r1", "hello").await;
+        let sentence = fails(&mut alice, "r1", "AI_UNAVAILABLE").await;
+        assert!(sentence.contains("makes no sense"), "{script:?}: {sentence}");
+        assert!(server.log().contains("check AI_BASE_URL"), "{script:?}");
+        assert_eq!(provider.asked().len(), 1, "{script:?}");
+    }
+}
+
 // ---- ends before the end ----
 
 #[tokio::test]
@@ -257,6 +364,7 @@ async fn whoever_asked_may_cancel_and_the_provider_is_left_at_once() {
     alice.send_json(&json!({"type": "ai_request", "request_id": "r1", "query": "again", "ref": 1})).await;
     let refused = alice.read_until("error").await.pop().expect("an error");
     assert_eq!((&refused["code"], &refused["ref"]), (&json!("CONFLICT"), &json!(1)), "{refused}");
+    assert_eq!(refused["request_id"], "r1", "{refused}");
     // from another socket of the same user
     other.send_json(&json!({"type": "ai_cancel", "request_id": "r1", "ref": 2})).await;
     assert_eq!(other.read_until("ack").await.pop().expect("an ack")["ref"], 2);
@@ -270,7 +378,9 @@ async fn whoever_asked_may_cancel_and_the_provider_is_left_at_once() {
     }
     alice.expect_nothing_before_pong().await;
     alice.send_json(&json!({"type": "ai_cancel", "request_id": "r1"})).await;
-    alice.expect_error("NOT_FOUND").await;
+    assert_eq!(alice.expect_error("NOT_FOUND").await["request_id"], "r1");
+    alice.send_json(&json!({"type": "ai_request", "request_id": "r2", "query": ""})).await;
+    assert_eq!(alice.expect_error("INVALID_MESSAGE").await["request_id"], "r2");
     // the name is free again, and nobody else can cancel it
     ask(&mut alice, "r1", "hello").await;
     event(&mut alice, "r1", "ai_start").await;
@@ -308,7 +418,7 @@ async fn so_many_run_at_once_and_the_others_wait_their_turn() {
     assert_eq!(event(&mut bob, "r1", "ai_progress").await["status"], "Waiting for its turn");
     let mut carol = open(&server.user("carol").await).await;
     ask(&mut carol, "r1", "hello").await;
-    carol.expect_error("AI_UNAVAILABLE").await;
+    assert_eq!(carol.expect_error("AI_UNAVAILABLE").await["request_id"], "r1");
     assert_eq!(provider.asked().len(), 1, "who waits does not reach the provider");
     alice.send_json(&json!({"type": "ai_cancel", "request_id": "r1"})).await;
     let answer = loop {
@@ -329,6 +439,7 @@ async fn a_user_has_so_many_questions_an_hour_and_so_many_characters_a_day() {
     completes(&mut alice, "r1").await;
     ask(&mut alice, "r2", "hello").await;
     let refused = alice.expect_error("RATE_LIMIT_EXCEEDED").await;
+    assert_eq!(refused["request_id"], "r2", "{refused}");
     assert!(refused["retry_after"].as_u64().is_some_and(|seconds| (3_500..=3_600).contains(&seconds)), "{refused}");
     let mut bob = open(&server.user("bob").await).await;
     ask(&mut bob, "r1", "hello").await;

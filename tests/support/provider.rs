@@ -33,6 +33,19 @@ pub enum Play {
     SendsOneEndlessLine,
     /// Closes without an answer.
     HangsUp,
+    /// 200 with this label, if any, and this body, and what comes then.
+    Sends(Option<&'static str>, &'static str, Then),
+}
+
+/// What comes after a body.
+#[derive(Clone, Copy, Debug)]
+pub enum Then {
+    /// Its end.
+    Ends,
+    /// The connection closes, although the body has not ended.
+    BreaksOff,
+    /// Nothing more, and no end.
+    Stalls,
 }
 
 /// A request that came.
@@ -172,11 +185,9 @@ async fn perform(socket: &mut TcpStream, play: Play) -> std::io::Result<()> {
         }
         Play::Stalls(pieces) => {
             begin(socket, pieces).await?;
-            // ready only when the other side has closed
-            let mut nothing = Vec::new();
-            socket.read_to_end(&mut nothing).await?;
-            hang_up()
+            stall(socket).await
         }
+        Play::Sends(kind, body, then) => send(socket, kind, body, then).await,
         Play::BreaksOff(pieces) => {
             begin(socket, pieces).await?;
             socket.write_all(b"ff\r\ndata: {\"choices\"").await?;
@@ -207,6 +218,27 @@ async fn perform(socket: &mut TcpStream, play: Play) -> std::io::Result<()> {
             }
         }
     }
+}
+
+async fn send(socket: &mut TcpStream, kind: Option<&str>, body: &str, then: Then) -> std::io::Result<()> {
+    let kind = kind.map(|kind| format!("content-type: {kind}\r\n")).unwrap_or_default();
+    let head = format!("HTTP/1.1 200 OK\r\n{kind}transfer-encoding: chunked\r\n\r\n");
+    socket.write_all(head.as_bytes()).await?;
+    if !body.is_empty() {
+        chunk(socket, body).await?;
+    }
+    match then {
+        Then::Ends => socket.write_all(b"0\r\n\r\n").await,
+        Then::BreaksOff => Err(std::io::ErrorKind::ConnectionAborted.into()),
+        Then::Stalls => stall(socket).await,
+    }
+}
+
+/// Ready only when the other side has closed.
+async fn stall(socket: &mut TcpStream) -> std::io::Result<()> {
+    let mut nothing = Vec::new();
+    socket.read_to_end(&mut nothing).await?;
+    Err(std::io::ErrorKind::ConnectionAborted.into())
 }
 
 async fn begin(socket: &mut TcpStream, pieces: &[&str]) -> std::io::Result<()> {

@@ -90,7 +90,7 @@ fn limits_hold_to_the_character() {
         send(&most).unwrap().command,
         Command::SendMessage { addressed: Addressed::Channel, content: most.as_str().into(), attachments: Vec::new() }
     );
-    let Rejection { reference, refusal } = send(&(most + "é")).unwrap_err();
+    let Rejection { reference, refusal, .. } = send(&(most + "é")).unwrap_err();
     assert_eq!((reference, refusal.code), (Some(RawJson::from_parsed("1")), ErrorCode::MessageTooLong));
     assert!(refusal.sentence.contains("10001"), "{refusal}");
 

@@ -260,6 +260,8 @@ fn told_to_one() -> Vec<(&'static str, Told)> {
     let third = CellConflict::Named { at: "A3".parse().unwrap(), version: 2 };
     let owner = "Only the room's owner and administrators may do this; ask one of them";
     let limited = "Rate limit exceeded: too many requests per minute";
+    let running =
+        "A request with this `request_id` is still running; wait for its end, cancel it, or choose another id";
     let expires_at = Timestamp::from_unix_seconds(1_761_570_000);
     vec![
         ("pong", Told::One(Reply::Pong { reference: None, at: NOON })),
@@ -273,6 +275,15 @@ fn told_to_one() -> Vec<(&'static str, Told)> {
         ("version_conflict", conflicts(Some("\"c-1\""), vec![first.clone()])),
         ("version_conflict_of_several", conflicts(None, vec![first, second, third])),
         ("error", error(None, Refusal::new(ErrorCode::PermissionDenied, owner))),
+        (
+            "error_of_question",
+            Told::One(Reply::AskRefused {
+                reference: Some(raw("\"a-1\"")),
+                request: "req_123".into(),
+                refusal: Refusal::new(ErrorCode::Conflict, running),
+                at: NOON,
+            }),
+        ),
         ("error_with_ref", error(Some("\"m-1\""), Refusal::limited(limited, 12))),
         ("recovered", Told::One(Reply::Recovered { room: room(), seq: Seq(44), complete: true })),
         ("server_restarting", Told::One(Reply::Restarting { reconnect_in_ms: 2_350, at: NOON })),

@@ -101,7 +101,7 @@ impl Room {
     /// The socket is in from here on.
     pub(super) fn admit(&mut self, conn: ConnKey, again: Again, ctx: &mut Context<Self>) {
         // a socket that left while its replay was read is no longer here
-        let Some(Newcomer { join, asked, log: _ }) = self.entering.remove(&conn) else { return };
+        let Some(Newcomer { join, asked, log: _, hearing }) = self.entering.remove(&conn) else { return };
         if let Some(refusal) = self.has_no_place_for(&join) {
             self.arm(join.conn, &join.hub);
             self.refuse(join.conn, join.reference, refusal, ctx);
@@ -152,6 +152,7 @@ impl Room {
         for ask in asked {
             self.answer(ask, ctx);
         }
+        drop(hearing);
     }
 
     /// The session learns that its socket is not in, or not any more. There may be no hub here to tell it anything.

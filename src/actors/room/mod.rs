@@ -15,13 +15,14 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
 
 use super::{
     arm::{Arm, Backed},
     bridge::{Carried, Listening, RoomWord},
     fanout::{Audience, Broadcast},
     hub::Hub,
-    messages::{Ask, Barrier, Expel, FromRoom, Join, Leave, Retire, Settled},
+    messages::{Ask, Barrier, Expel, FromRoom, HeardOut, Join, Leave, Retire, Settled},
     node::Node,
     outbox::ConnKey,
 };
@@ -79,6 +80,8 @@ struct Newcomer {
     asked: Vec<Ask>,
     /// Whether the log was asked how far it has come, since this socket came.
     log: LogAsked,
+    /// Whoever waits until all of `asked` was heard; let go of by dropping them.
+    hearing: Vec<oneshot::Sender<()>>,
 }
 
 /// Whether a timer is set.
@@ -263,7 +266,7 @@ impl Handler<Join> for Room {
     fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
         self.joins += 1;
         let conn = join.conn;
-        self.entering.insert(conn, Newcomer { join, asked: Vec::new(), log: LogAsked::No });
+        self.entering.insert(conn, Newcomer { join, asked: Vec::new(), log: LogAsked::No, hearing: Vec::new() });
         self.knock(conn, ctx);
     }
 }
@@ -348,6 +351,20 @@ impl Handler<Expel> for Room {
     fn handle(&mut self, expel: Expel, ctx: &mut Self::Context) {
         self.expel(&expel.user, ctx);
         self.rest(ctx);
+    }
+}
+
+impl Handler<HeardOut> for Room {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, HeardOut { conn }: HeardOut, _: &mut Self::Context) -> Self::Result {
+        let Some(newcomer) = self.entering.get_mut(&conn) else { return Box::pin(std::future::ready(())) };
+        let (hearing, heard) = oneshot::channel();
+        newcomer.hearing.push(hearing);
+        Box::pin(async move {
+            // nothing is ever sent: the end of the other half says it
+            let _ = heard.await;
+        })
     }
 }
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use super::{AskedAssistant, Session};
 use crate::{
-    actors::messages::{AskAssistant, AskerGone, CancelAsk},
+    actors::messages::{AskAssistant, AskerGone, Barrier, CancelAsk, HeardOut},
     core::{assistant::Question, command::ClientRef},
     error::{ErrorCode, Refusal},
     limits,
@@ -14,36 +16,55 @@ use crate::{
 };
 
 impl Session {
-    /// Asks the assistant, whose answer reaches all sockets of the user.
+    /// Asks the assistant, whose answer reaches all sockets of the user. A question about a sheet waits until all that was
+    /// said before it on this socket is stored, or refused.
     pub(super) fn ask_assistant(&mut self, reference: Option<ClientRef>, question: Question, ctx: &mut Context<Self>) {
+        let request = Some(question.request.clone());
         let Some(assistant) = self.worker.node.assistant.get() else {
-            return self.refuse(reference, away());
+            return self.refuse_about(reference, request, away());
         };
         self.asked = AskedAssistant::Once;
-        let (user, confined) = (self.user.clone(), self.confined.clone());
-        let ask = AskAssistant { user, conn: self.outbox.key, confined, question };
-        let asked = assistant.ask.send(ask).timeout(limits::ASK_TIMEOUT);
+        let conn = self.outbox.key;
+        let settled = question.sheet.is_some().then(|| {
+            let heard: Vec<_> = self.rooms.all().map(|room| room.send(HeardOut { conn })).collect();
+            let journal = self.worker.node.journal.clone();
+            async move {
+                // a room that is gone has nothing to store, nor has a journal
+                let _ = join_all(heard).await;
+                let _ = journal.send(Barrier).await;
+            }
+        });
+        let ask = AskAssistant { user: self.user.clone(), conn, confined: self.confined.clone(), question };
+        let line = assistant.ask.clone();
+        let asked = async move {
+            if let Some(settled) = settled
+                && timeout(limits::ASK_TIMEOUT, settled).await.is_err()
+            {
+                log::warn!("event=asked_unsettled conn={conn:?}");
+            }
+            line.send(ask).timeout(limits::ASK_TIMEOUT).await
+        };
         self.hold(asked, ctx, move |answer, session, _| match answer {
             Ok(Ok(())) => session.done(reference),
-            Ok(Err(refusal)) => session.refuse(reference, refusal),
-            Err(_) => session.refuse(reference, away()),
+            Ok(Err(refusal)) => session.refuse_about(reference, request, refusal),
+            Err(_) => session.refuse_about(reference, request, away()),
         });
     }
 
     /// Stops an answer.
     pub(super) fn cancel_ask(&mut self, reference: Option<ClientRef>, request: Arc<str>, ctx: &mut Context<Self>) {
         let Some(assistant) = self.worker.node.assistant.get() else {
-            return self.refuse(reference, away());
+            return self.refuse_about(reference, Some(request), away());
         };
-        let cancel = CancelAsk { user: self.user.id.clone(), request };
+        let cancel = CancelAsk { user: self.user.id.clone(), request: request.clone() };
         let cancelled = assistant.cancel.send(cancel).timeout(limits::ASK_TIMEOUT);
         self.hold(cancelled, ctx, move |answer, session, _| match answer {
             Ok(true) => session.done(reference),
             Ok(false) => {
                 let sentence = "There is no running request of that `request_id`; it may have ended by itself";
-                session.refuse(reference, Refusal::new(ErrorCode::NotFound, sentence));
+                session.refuse_about(reference, Some(request), Refusal::new(ErrorCode::NotFound, sentence));
             }
-            Err(_) => session.refuse(reference, away()),
+            Err(_) => session.refuse_about(reference, Some(request), away()),
         });
     }
 

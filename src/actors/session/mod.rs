@@ -151,10 +151,10 @@ impl Session {
                 Some(waiting) => waiting.push_back(request),
                 None => self.request(request, ctx),
             },
-            Err(Rejection { reference, refusal }) => {
+            Err(Rejection { reference, question, refusal }) => {
                 // rubbish costs as much as a request, or it would be free to send
-                if self.charge(Charge::Request, reference.as_ref()) == Charged::Yes {
-                    self.refuse(reference, refusal);
+                if self.charge(Charge::Request, reference.as_ref(), question.as_ref()) == Charged::Yes {
+                    self.refuse_about(reference, question, refusal);
                 }
             }
         }
@@ -199,7 +199,7 @@ impl Session {
 
     fn request(&mut self, request: Request, ctx: &mut Context<Self>) {
         let Request { reference, command } = request;
-        if self.charge(command.charge(), reference.as_ref()) == Charged::No {
+        if self.charge(command.charge(), reference.as_ref(), command.question()) == Charged::No {
             return;
         }
         self.worker.node.metrics.accepted();
@@ -253,7 +253,7 @@ impl Session {
 
     // ---- limits ----
 
-    fn charge(&mut self, charge: Charge, reference: Option<&ClientRef>) -> Charged {
+    fn charge(&mut self, charge: Charge, reference: Option<&ClientRef>, question: Option<&Arc<str>>) -> Charged {
         let node = &self.worker.node;
         let now = node.clock.now();
         let verdict = self.quota.charge(charge, &node.rates, now);
@@ -271,13 +271,15 @@ impl Session {
                     Window::Minute => "Rate limit exceeded: too many requests per minute",
                     Window::Hour => "Rate limit exceeded: too many requests per hour",
                 };
-                self.refuse(reference.cloned(), Refusal::limited(sentence, retry_after_seconds));
+                let refusal = Refusal::limited(sentence, retry_after_seconds);
+                self.refuse_about(reference.cloned(), question.cloned(), refusal);
                 Charged::No
             }
             Verdict::Blocked { retry_after_seconds } => {
                 log::info!("event=blocked user={} seconds={retry_after_seconds}", logged(&self.user.id));
                 let sentence = "Blocked for exceeding the rate limit; come back when the block is over";
-                self.refuse(reference.cloned(), Refusal::limited(sentence, retry_after_seconds));
+                let refusal = Refusal::limited(sentence, retry_after_seconds);
+                self.refuse_about(reference.cloned(), question.cloned(), refusal);
                 let until = now.plus_ms(i64::from(retry_after_seconds) * 1000);
                 let block = BlockUser { user: self.user.id.clone(), until };
                 if self.worker.node.registry.try_send(block).is_err() {
@@ -298,9 +300,18 @@ impl Session {
     }
 
     fn refuse(&self, reference: Option<ClientRef>, refusal: Refusal) {
+        self.refuse_about(reference, None, refusal);
+    }
+
+    /// The same of a question to the assistant, if it is about one.
+    fn refuse_about(&self, reference: Option<ClientRef>, question: Option<Arc<str>>, refusal: Refusal) {
         let node = &self.worker.node;
         node.metrics.refused(refusal.code);
-        self.reply(&Reply::Error { reference, refusal, at: node.clock.now() });
+        let at = node.clock.now();
+        self.reply(&match question {
+            Some(request) => Reply::AskRefused { reference, request, refusal, at },
+            None => Reply::Error { reference, refusal, at },
+        });
     }
 
     fn turn_away(&self, refusal: Refusal) {

@@ -105,6 +105,11 @@ impl Rooms {
             .retain(|joined| matches!(joined.room.try_send(Leave { conn, reference: None }), Err(SendError::Full(_))));
     }
 
+    /// All that were joined.
+    pub fn all(&self) -> impl Iterator<Item = &Addr<Room>> {
+        self.joined.iter().map(|joined| &joined.room)
+    }
+
     /// The one of that name, or the one joined last.
     fn find(&self, name: Option<&RoomName>) -> Option<&Joined> {
         match name {

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     Value,
-    figures::{Moments, finite, quantile},
+    figures::{Moments, finite, mean_distance, quantile},
     reading::{Reading, SlashDate, SlashOrder, Unit, read, show_date},
     report::{
         BooleanFacts, ColumnKind, ColumnReport, DateFacts, Frequent, Gap, Located, NumberFacts, OutlierRule, Outliers,
@@ -17,7 +17,10 @@ use super::{
 use crate::{core::sheet::CellRef, limits};
 
 /// Fewer numbers than this have no outliers.
-const OUTLIERS_NUMBERS_MIN: usize = 5;
+pub(super) const OUTLIERS_NUMBERS_MIN: usize = 5;
+/// Where the middle half is one number: so many mean distances from it are far. The second factor makes of a mean distance
+/// what a standard deviation would be, were the numbers spread as chance spreads them.
+const FAR_MEAN_DISTANCES: f64 = 3.5 * 1.2533;
 /// Fewer dates than this have no usual step.
 const GAPS_DATES_MIN: usize = 4;
 /// So many times the usual step is a gap.
@@ -51,12 +54,14 @@ pub(super) fn analyse(column: &Column, rows: usize) -> (ColumnReport, Series) {
     let mut readings = Readings::of(&column.cells);
     let slashes = readings.settle_slashes();
     let kind = readings.kind(count);
+    // a column of numbers, or one of no kind that has figures to tell all the same
+    let mostly_numbers = readings.numbers.len() * 2 > count;
     let of_kind = match kind {
-        ColumnKind::Number => readings.numbers.len(),
+        ColumnKind::Number | ColumnKind::Mixed if mostly_numbers => readings.numbers.len(),
         ColumnKind::Date => readings.days.len(),
         ColumnKind::Boolean => readings.yes + readings.no,
         ColumnKind::Text => readings.texts,
-        ColumnKind::Mixed | ColumnKind::Empty => count,
+        ColumnKind::Number | ColumnKind::Mixed | ColumnKind::Empty => count,
     };
     let mut report = ColumnReport {
         column: column.letters(),
@@ -72,7 +77,7 @@ pub(super) fn analyse(column: &Column, rows: usize) -> (ColumnReport, Series) {
         text: None,
     };
     let series = match kind {
-        ColumnKind::Number => {
+        ColumnKind::Number | ColumnKind::Mixed if mostly_numbers => {
             report.number = number_facts(column.index, &readings);
             Series::Numbers(readings.numbers)
         }
@@ -88,7 +93,7 @@ pub(super) fn analyse(column: &Column, rows: usize) -> (ColumnReport, Series) {
             report.text = Some(TextFacts { top: most_frequent(&column.cells) });
             Series::None
         }
-        ColumnKind::Mixed | ColumnKind::Empty => Series::None,
+        ColumnKind::Number | ColumnKind::Mixed | ColumnKind::Empty => Series::None,
     };
     (report, series)
 }
@@ -175,16 +180,15 @@ fn distinct(cells: &[(u32, Value)]) -> usize {
 
 fn number_facts(column: u32, readings: &Readings) -> Option<NumberFacts> {
     let numbers = &readings.numbers;
-    let mut moments = Moments::default();
-    numbers.iter().for_each(|(_, value)| moments.add(*value));
     // the first of equals, which `max_by` would not give
     let min = numbers.iter().min_by(|one, other| one.1.total_cmp(&other.1))?;
     let max = numbers.iter().rev().max_by(|one, other| one.1.total_cmp(&other.1))?;
     let located =
         |(row, value): &(u32, f64)| Located { cell: CellRef { row: *row, column }.to_string(), value: *value };
     let mut values: Vec<f64> = numbers.iter().map(|(_, value)| *value).collect();
+    let moments = Moments::of(&values)?;
     let [lower_quartile, median, upper_quartile] = [0.25, 0.5, 0.75].map(|share| quantile(&mut values, share));
-    let rule = rule(numbers.len(), lower_quartile.zip(upper_quartile), &moments);
+    let rule = rule(&values, lower_quartile.zip(upper_quartile));
     let outliers = rule.map(|(rule, low, high)| {
         let mut far: Vec<_> = numbers.iter().filter(|(_, value)| *value < low || *value > high).collect();
         let count = far.len();
@@ -195,33 +199,33 @@ fn number_facts(column: u32, readings: &Readings) -> Option<NumberFacts> {
     });
     Some(NumberFacts {
         unit: match readings.units.as_slice() {
-            [Unit::Percent] => Some('%'),
-            [Unit::Currency(sign)] => Some(*sign),
-            _ => None,
+            [unit] => unit.sign(),
+            [] | [_, ..] => None,
         },
         mixed_units: readings.units.len() > 1,
-        sum: moments.sum(),
-        mean: moments.mean(),
+        units: readings.units.iter().filter_map(|unit| unit.sign()).collect(),
+        sum: moments.sum,
+        mean: Some(moments.mean),
         median,
         lower_quartile,
         upper_quartile,
         min: located(min),
         max: located(max),
-        standard_deviation: moments.standard_deviation(),
+        standard_deviation: moments.standard_deviation,
         outliers,
         trend: None,
     })
 }
 
-/// Tukey's fences; where the middle half is one number, which makes all others far, three standard deviations.
-fn rule(count: usize, quartiles: Option<(f64, f64)>, moments: &Moments) -> Option<(OutlierRule, f64, f64)> {
-    let (low, high) = quartiles.filter(|_| count >= OUTLIERS_NUMBERS_MIN)?;
-    let range = high - low;
-    if range > 0.0 {
-        return Some((OutlierRule::Tukey, finite(low - 1.5 * range)?, finite(high + 1.5 * range)?));
-    }
-    let (mean, deviation) = moments.mean().zip(moments.standard_deviation())?;
-    Some((OutlierRule::ThreeDeviations, finite(mean - 3.0 * deviation)?, finite(mean + 3.0 * deviation)?))
+/// Tukey's fences; where the middle half is one number, which makes all others far, so many mean distances from it.
+fn rule(values: &[f64], quartiles: Option<(f64, f64)>) -> Option<(OutlierRule, f64, f64)> {
+    let (low, high) = quartiles.filter(|_| values.len() >= OUTLIERS_NUMBERS_MIN)?;
+    let (rule, reach) = if low < high {
+        (OutlierRule::Tukey, 1.5 * (high - low))
+    } else {
+        (OutlierRule::MeanDistance, FAR_MEAN_DISTANCES * mean_distance(values, low)?)
+    };
+    Some((rule, finite(low - reach)?, finite(high + reach)?))
 }
 
 // ---- dates ----

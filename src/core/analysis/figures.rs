@@ -1,44 +1,52 @@
-//! Sums and their kin over many numbers, so computed that neither large sums nor small differences lose their figures.
-//! What has no finite value has none at all: no infinity and no NaN leaves this file.
+//! Sums and their kin over many numbers, so computed that neither large sums nor small differences lose their figures, and
+//! that the order of the numbers does not matter. What has no finite value has none at all: no infinity and no NaN leaves
+//! this file.
 
-/// Sums that keep what a plain sum would round away (Neumaier), with mean and variance in one pass (Welford).
-#[derive(Clone, Copy, Debug, Default)]
+/// Fewer points have no line.
+pub const LINE_POINTS_MIN: usize = 3;
+/// From here on so many numbers may have a sum that is none; below, sums need no scale.
+const SUMS_OVERFLOW_FROM: f64 = 1e288;
+/// By so many powers of two they are made smaller.
+const SUMS_EXPONENT: i32 = 64;
+/// Powers of two that are numbers themselves, in both directions.
+const POWER_MAX: i32 = 512;
+
+/// The figures of many numbers taken together.
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Moments {
-    count: u64,
-    sum: f64,
-    lost: f64,
-    mean: f64,
-    squares: f64,
+    /// All together; none if that is too large for a number.
+    pub sum: Option<f64>,
+    /// The arithmetic mean.
+    pub mean: f64,
+    /// Of the sample, by one less than the count; none of fewer than two.
+    pub standard_deviation: Option<f64>,
 }
 
 impl Moments {
-    /// Takes one number.
-    pub fn add(&mut self, value: f64) {
-        self.count += 1;
-        let sum = self.sum + value;
-        self.lost += if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
-        self.sum = sum;
-        let delta = value - self.mean;
-        self.mean += delta / self.count as f64;
-        self.squares += delta * (value - self.mean);
+    /// None of no numbers. They have to be finite.
+    pub fn of(values: &[f64]) -> Option<Moments> {
+        let ends = Ends::of(values)?;
+        let (sum, mean) = sum_and_mean(values, ends);
+        let differences = Differences::from(mean, values, ends);
+        let variance = differences.products(&differences).max(0.0) / (values.len() as f64 - 1.0);
+        let standard_deviation = if values.len() < 2 { None } else { differences.scale.up(variance.sqrt()) };
+        Some(Moments { sum, mean, standard_deviation })
     }
+}
 
-    /// All together.
-    pub fn sum(&self) -> Option<f64> {
-        finite(self.sum + self.lost)
-    }
+fn sum_and_mean(values: &[f64], ends: Ends) -> (Option<f64>, f64) {
+    let scale = Scale::for_sums(ends);
+    let total = exact_sum(values.iter().map(|value| scale.down(*value)));
+    let mean = scale.up(total / values.len() as f64).unwrap_or(ends.max);
+    // rounding must not put the mean of equal numbers beside them
+    (scale.up(total), mean.max(ends.min).min(ends.max))
+}
 
-    /// The arithmetic mean.
-    pub fn mean(&self) -> Option<f64> {
-        let from_sum = finite((self.sum + self.lost) / self.count as f64);
-        // a sum may be too large for a number where the mean is none
-        if self.count == 0 { None } else { from_sum.or(finite(self.mean)) }
-    }
-
-    /// Of the sample: by one less than the count.
-    pub fn standard_deviation(&self) -> Option<f64> {
-        if self.count < 2 { None } else { finite((self.squares.max(0.0) / (self.count - 1) as f64).sqrt()) }
-    }
+/// How far the numbers lie from that one on average; none of no numbers.
+pub fn mean_distance(values: &[f64], middle: f64) -> Option<f64> {
+    let differences = Differences::from(middle, values, Ends::of(values)?);
+    let total = exact_sum(differences.values.iter().map(|difference| difference.abs()));
+    differences.scale.up(total / values.len() as f64)
 }
 
 /// The number, if it is one.
@@ -46,15 +54,120 @@ pub fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
+/// The smallest and the largest of some numbers.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    min: f64,
+    max: f64,
+}
+
+impl Ends {
+    fn of(values: &[f64]) -> Option<Ends> {
+        let min = values.iter().copied().min_by(f64::total_cmp)?;
+        let max = values.iter().copied().max_by(f64::total_cmp)?;
+        Some(Ends { min, max })
+    }
+
+    fn size(self) -> f64 {
+        self.min.abs().max(self.max.abs())
+    }
+}
+
+/// A power of two by which numbers are divided, so that what is computed with them is neither too large nor too small for
+/// a number.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    exponent: i32,
+}
+
+impl Scale {
+    /// For adding up: only the largest numbers need one, as sums never get too small.
+    fn for_sums(ends: Ends) -> Scale {
+        Scale { exponent: if ends.size() < SUMS_OVERFLOW_FROM { 0 } else { SUMS_EXPONENT } }
+    }
+
+    /// For multiplying: the largest comes near one.
+    fn to_one(ends: Ends) -> Scale {
+        let size = ends.size();
+        Scale { exponent: if size > 0.0 { size.log2().floor() as i32 } else { 0 } }
+    }
+
+    fn down(self, value: f64) -> f64 {
+        times_two_to(value, -self.exponent)
+    }
+
+    fn up(self, value: f64) -> Option<f64> {
+        finite(times_two_to(value, self.exponent))
+    }
+}
+
+/// In steps, as not every such power of two is a number.
+fn times_two_to(mut value: f64, mut exponent: i32) -> f64 {
+    while exponent != 0 {
+        let step = exponent.clamp(-POWER_MAX, POWER_MAX);
+        value *= f64::from(step).exp2();
+        exponent -= step;
+    }
+    value
+}
+
+/// The sum as if it were computed without rounding, and rounded once (Shewchuk, "Adaptive Precision Floating-Point
+/// Arithmetic", 1997). Every order of the numbers gives the same.
+fn exact_sum(values: impl Iterator<Item = f64>) -> f64 {
+    // parts of the sum that do not overlap, the smallest first
+    let mut parts: Vec<f64> = Vec::new();
+    for mut value in values {
+        parts.retain_mut(|part| {
+            let (large, small) = if value.abs() < part.abs() { (*part, value) } else { (value, *part) };
+            value = large + small;
+            *part = small - (value - large);
+            *part != 0.0
+        });
+        parts.push(value);
+    }
+    let mut parts = parts.into_iter().rev();
+    let (mut sum, mut lost) = (parts.next().unwrap_or_default(), 0.0);
+    while lost == 0.0
+        && let Some(part) = parts.next()
+    {
+        let before = sum;
+        sum = before + part;
+        lost = part - (sum - before);
+    }
+    // half of the last figure was lost: what comes behind it says to which side
+    let behind = parts.next().unwrap_or_default();
+    let twice = lost * 2.0;
+    if lost * behind.signum() > 0.0 && behind != 0.0 && (sum + twice) - sum == twice { sum + twice } else { sum }
+}
+
+/// A series as differences from its middle, brought near one.
+struct Differences {
+    values: Vec<f64>,
+    /// All of them together: what the middle was rounded by.
+    rest: f64,
+    scale: Scale,
+}
+
+impl Differences {
+    fn from(middle: f64, values: &[f64], ends: Ends) -> Differences {
+        let scale = Scale::to_one(ends);
+        let middle = scale.down(middle);
+        let values: Vec<f64> = values.iter().map(|value| scale.down(*value) - middle).collect();
+        Differences { rest: exact_sum(values.iter().copied()), values, scale }
+    }
+
+    /// The sum of the products, without what the rounding of the middles adds to it.
+    fn products(&self, other: &Differences) -> f64 {
+        let products = exact_sum(self.values.iter().zip(&other.values).map(|(one, other)| one * other));
+        products - self.rest * other.rest / self.values.len() as f64
+    }
+}
+
 /// Two series side by side: how they go together.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Pairs {
-    count: u64,
-    mean_x: f64,
-    mean_y: f64,
-    squares_x: f64,
-    squares_y: f64,
-    products: f64,
+    x: Vec<f64>,
+    y: Vec<f64>,
 }
 
 /// A straight line through points.
@@ -66,41 +179,58 @@ pub struct Line {
     pub r_squared: f64,
 }
 
+/// What lines and correlations are made of.
+struct Products {
+    xx: f64,
+    yy: f64,
+    xy: f64,
+    /// The exponent of the scale of `xy / xx`.
+    per_x: i32,
+}
+
 impl Pairs {
     /// Takes one point.
     pub fn add(&mut self, x: f64, y: f64) {
-        self.count += 1;
-        let count = self.count as f64;
-        let (dx, dy) = (x - self.mean_x, y - self.mean_y);
-        self.mean_x += dx / count;
-        self.mean_y += dy / count;
-        self.squares_x += dx * (x - self.mean_x);
-        self.squares_y += dy * (y - self.mean_y);
-        self.products += dx * (y - self.mean_y);
+        self.x.push(x);
+        self.y.push(y);
     }
 
     /// How many.
     pub fn count(&self) -> u64 {
-        self.count
+        self.x.len() as u64
+    }
+
+    fn products(&self) -> Option<Products> {
+        let differences = |values: &[f64]| {
+            let ends = Ends::of(values)?;
+            let (_, mean) = sum_and_mean(values, ends);
+            Some(Differences::from(mean, values, ends))
+        };
+        let (x, y) = (differences(&self.x)?, differences(&self.y)?);
+        let (xx, yy, xy) = (x.products(&x), y.products(&y), x.products(&y));
+        Some(Products { xx, yy, xy, per_x: y.scale.exponent - x.scale.exponent })
     }
 
     /// Pearson's coefficient; none where one of the series stands still.
     pub fn correlation(&self) -> Option<f64> {
-        let scale = self.squares_x.sqrt() * self.squares_y.sqrt();
-        if scale > 0.0 { finite(self.products / scale).map(|r| r.clamp(-1.0, 1.0)) } else { None }
+        self.products()?.correlation()
     }
 
-    /// The line of least squares; none where the first series stands still, or of fewer than three points.
+    /// The line of least squares; none where the first series stands still, or of too few points.
     pub fn line(&self) -> Option<Line> {
-        if self.count < 3 || self.squares_x <= 0.0 {
-            return None;
-        }
-        let slope = finite(self.products / self.squares_x)?;
+        let products = self.products().filter(|products| self.x.len() >= LINE_POINTS_MIN && products.xx > 0.0)?;
+        let slope = finite(times_two_to(products.xy / products.xx, products.per_x))?;
         // a second series that stands still is explained by nothing, as there is nothing to explain
-        Some(Line { slope, r_squared: self.correlation().map_or(0.0, |r| r * r) })
+        Some(Line { slope, r_squared: products.correlation().map_or(0.0, |r| r * r) })
     }
 }
 
+impl Products {
+    fn correlation(&self) -> Option<f64> {
+        let scale = self.xx.sqrt() * self.yy.sqrt();
+        if scale > 0.0 { finite(self.xy / scale).map(|r| r.clamp(-1.0, 1.0)) } else { None }
+    }
+}
 /// The value below which that share of the numbers lies, between two of them in proportion (as QUARTILE.INC of
 /// spreadsheets). Reorders the numbers; takes linear time.
 pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
@@ -111,8 +241,8 @@ pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     let low = *low;
     let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
     let part = at - index as f64;
-    // weights instead of a difference, which may be too large for a number
-    finite(if part > 0.0 { low * (1.0 - part) + high * part } else { low })
+    // weights instead of a difference, which may be too large for a number; rounding must not lead out of what is between
+    finite(if part > 0.0 { (low * (1.0 - part) + high * part).max(low).min(high) } else { low })
 }
 
 #[cfg(test)]
@@ -122,38 +252,92 @@ mod tests {
     use super::*;
 
     fn moments(values: &[f64]) -> Moments {
-        let mut moments = Moments::default();
-        values.iter().for_each(|value| moments.add(*value));
-        moments
+        Moments::of(values).unwrap()
+    }
+
+    fn line(values: &[f64]) -> Line {
+        let mut pairs = Pairs::default();
+        values.iter().zip(0..).for_each(|(value, row)| pairs.add(f64::from(row), *value));
+        pairs.line().unwrap()
+    }
+
+    /// The numbers in every order.
+    fn orders(values: &[f64]) -> Vec<Vec<f64>> {
+        let [first, rest @ ..] = values else { return vec![Vec::new()] };
+        let places = |order: Vec<f64>| {
+            (0..=order.len()).map(move |place| {
+                let mut order = order.clone();
+                order.insert(place, *first);
+                order
+            })
+        };
+        orders(rest).into_iter().flat_map(places).collect()
     }
 
     #[test]
     fn known_figures() {
         let of = moments(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]);
-        assert_eq!((of.count, of.sum(), of.mean()), (8, Some(40.0), Some(5.0)));
-        assert!((of.standard_deviation().unwrap() - (32.0f64 / 7.0).sqrt()).abs() < 1e-12);
+        assert_eq!((of.sum, of.mean), (Some(40.0), 5.0));
+        assert!((of.standard_deviation.unwrap() - (32.0f64 / 7.0).sqrt()).abs() < 1e-12);
         let mut values = [7.0, 1.0, 3.0, 5.0];
         assert_eq!(quantile(&mut values, 0.5), Some(4.0));
         assert_eq!((quantile(&mut values, 0.25), quantile(&mut values, 0.75)), (Some(2.5), Some(5.5)));
         assert_eq!(quantile(&mut [], 0.5), None);
         assert_eq!(quantile(&mut [3.0], 0.9), Some(3.0));
+        assert_eq!(mean_distance(&[1.0, 2.0, 6.0], 2.0), Some(5.0 / 3.0));
     }
 
     #[test]
     fn figures_survive_cancellation_and_large_offsets() {
-        assert_eq!(moments(&[1e16, 1.0, -1e16]).sum(), Some(1.0));
+        assert_eq!(moments(&[1e16, 1.0, -1e16]).sum, Some(1.0));
         let far = moments(&[1e9 + 4.0, 1e9 + 7.0, 1e9 + 13.0, 1e9 + 16.0]);
-        assert_eq!(far.standard_deviation().map(|it| (it * it * 1e6).round() / 1e6), Some(30.0));
+        assert_eq!(far.standard_deviation.map(|it| (it * it * 1e6).round() / 1e6), Some(30.0));
     }
 
     #[test]
     fn what_is_too_large_is_none() {
         let of = moments(&[f64::MAX, f64::MAX]);
-        assert_eq!(of.sum(), None);
-        assert_eq!(of.mean(), Some(f64::MAX));
-        assert_eq!(moments(&[]).mean(), None);
-        assert_eq!(moments(&[1.0]).standard_deviation(), None);
+        assert_eq!((of.sum, of.mean, of.standard_deviation), (None, f64::MAX, Some(0.0)));
+        assert_eq!(moments(&[f64::MAX, f64::MIN]).standard_deviation, None);
+        assert_eq!(Moments::of(&[]), None);
+        assert_eq!(moments(&[1.0]).standard_deviation, None);
         assert_eq!(quantile(&mut [f64::MIN, f64::MAX], 0.5), Some(0.0));
+    }
+
+    #[test]
+    fn figures_are_right_wherever_they_are_numbers_and_in_every_order() {
+        let near = |found: Option<f64>, expected: f64| found.is_some_and(|it| (it / expected - 1.0).abs() < 1e-12);
+        for order in orders(&[1e308, 1e308, -1e308, 3e-10]) {
+            let of = moments(&order);
+            assert_eq!((of.sum, of.mean), (Some(1e308), 2.5e307), "{order:?}");
+            // by hand: the differences are 0.75, 0.75, -1.25 and -0.25
+            assert!(near(of.standard_deviation, 2.75f64.sqrt() / 3f64.sqrt() * 1e308), "{order:?}: {of:?}");
+        }
+        for order in orders(&[1e308, -1e308]) {
+            assert!(near(moments(&order).standard_deviation, 2f64.sqrt() * 1e308), "{order:?}");
+        }
+        for size in [1e-300, 1e-200, 1.0, 1e160, 1e300] {
+            for order in orders(&[size, 2.0 * size, 6.0 * size, 7.0 * size]) {
+                assert!(near(moments(&order).standard_deviation, size * (26.0f64 / 3.0).sqrt()), "{order:?}");
+            }
+        }
+        for order in orders(&[0.1, 0.2, 0.3, 0.4, 0.7]) {
+            assert_eq!(moments(&order), moments(&[0.1, 0.2, 0.3, 0.4, 0.7]));
+        }
+    }
+
+    #[test]
+    fn a_straight_line_is_one_at_every_size() {
+        for size in [1e-300, 1e-200, 1.0, 1e160, 1e200, 1e300] {
+            let found = line(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(|step| step * size));
+            assert!((found.slope / size - 1.0).abs() < 1e-12, "{size}: {found:?}");
+            assert!((found.r_squared - 1.0).abs() < 1e-12, "{size}: {found:?}");
+            // and across: what both are divided by cancels out
+            let mut pairs = Pairs::default();
+            (1..7).for_each(|step| pairs.add(f64::from(step) * size, f64::from(step) * -3.0 * size));
+            let found = pairs.line().unwrap();
+            assert!((found.slope + 3.0).abs() < 1e-12 && (found.r_squared - 1.0).abs() < 1e-12, "{size}: {found:?}");
+        }
     }
 
     #[test]
@@ -180,11 +364,11 @@ mod tests {
             let count = values.len() as f64;
             let of = moments(&values);
             let (sum, near) = (values.iter().sum::<f64>(), |a: f64, b: f64| (a - b).abs() <= 1e-6 * (1.0 + b.abs()));
-            prop_assert!(near(of.sum().unwrap(), sum));
-            prop_assert!(near(of.mean().unwrap(), sum / count));
+            prop_assert!(near(of.sum.unwrap(), sum));
+            prop_assert!(near(of.mean, sum / count));
             if values.len() > 1 {
                 let squares: f64 = values.iter().map(|value| (value - sum / count).powi(2)).sum();
-                prop_assert!(near(of.standard_deviation().unwrap(), (squares / (count - 1.0)).sqrt()));
+                prop_assert!(near(of.standard_deviation.unwrap(), (squares / (count - 1.0)).sqrt()));
             }
             let mut sorted = values.clone();
             sorted.sort_by(f64::total_cmp);
@@ -195,12 +379,28 @@ mod tests {
         }
 
         #[test]
-        fn nothing_infinite_comes_out(values in prop::collection::vec(prop::num::f64::NORMAL, 0..20)) {
+        fn the_order_does_not_matter(
+            (values, shuffled) in prop::collection::vec(prop::num::f64::NORMAL, 1..20)
+                .prop_flat_map(|values| (Just(values.clone()), Just(values).prop_shuffle())),
+        ) {
+            prop_assert_eq!(moments(&values), moments(&shuffled));
+        }
+
+        #[test]
+        fn equal_numbers_do_not_differ(value in prop::num::f64::NORMAL, count in 1..40usize) {
+            let mut values = vec![value; count];
+            prop_assert_eq!((moments(&values).mean, mean_distance(&values, value)), (value, Some(0.0)));
+            prop_assert!(moments(&values).standard_deviation.unwrap_or_default() == 0.0);
+            prop_assert_eq!(quantile(&mut values, 0.25), Some(value));
+        }
+
+        #[test]
+        fn nothing_infinite_comes_out(values in prop::collection::vec(prop::num::f64::NORMAL, 1..20)) {
             let of = moments(&values);
             let mut pairs = Pairs::default();
             values.iter().zip(values.iter().rev()).for_each(|(x, y)| pairs.add(*x, *y));
             let line = pairs.line().map_or([None; 2], |line| [Some(line.slope), Some(line.r_squared)]);
-            let found = [of.sum(), of.mean(), of.standard_deviation(), pairs.correlation()];
+            let found = [of.sum, Some(of.mean), of.standard_deviation, pairs.correlation()];
             prop_assert!(found.into_iter().chain(line).flatten().all(f64::is_finite));
         }
     }

@@ -20,6 +20,7 @@ pub(super) enum Topic {
     Duplicates,
     Gaps,
     Blanks,
+    Overview,
 }
 
 impl Topic {
@@ -40,6 +41,7 @@ impl Topic {
             Topic::Duplicates => "duplicates",
             Topic::Gaps => "gaps",
             Topic::Blanks => "blanks",
+            Topic::Overview => "overview",
         }
     }
 
@@ -64,6 +66,8 @@ impl Topic {
             "duplicate" | "duplicates" | "duplicated" | "repeated" | "twice" => Topic::Duplicates,
             "gap" | "gaps" => Topic::Gaps,
             "blank" | "blanks" | "empty" | "missing" | "incomplete" => Topic::Blanks,
+            "overview" | "summary" | "summarize" | "summarise" | "analyze" | "analyse" | "analysis" | "insight"
+            | "insights" | "describe" => Topic::Overview,
             _ => return None,
         })
     }
@@ -78,6 +82,18 @@ pub(super) struct Asked {
     pub columns: Vec<usize>,
     /// What can't be done.
     pub impossible: Vec<&'static str>,
+}
+
+impl Asked {
+    /// Whether nothing in particular is asked for: no figure, and no column.
+    pub fn is_open(&self) -> bool {
+        self.names_no_figure() && self.columns.is_empty()
+    }
+
+    /// Whether the question names no single figure.
+    pub fn names_no_figure(&self) -> bool {
+        self.topics.iter().all(|topic| *topic == Topic::Overview)
+    }
 }
 
 /// What words of a question ask for that arithmetic over cells does not give.

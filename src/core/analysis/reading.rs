@@ -15,6 +15,17 @@ pub enum Unit {
     Currency(char),
 }
 
+impl Unit {
+    /// As it is written.
+    pub fn sign(self) -> Option<char> {
+        match self {
+            Unit::Plain => None,
+            Unit::Percent => Some('%'),
+            Unit::Currency(sign) => Some(sign),
+        }
+    }
+}
+
 /// What a text was read as.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Reading {

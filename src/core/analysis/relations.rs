@@ -6,9 +6,9 @@ use rustc_hash::FxHashMap;
 use super::{
     Step, Value,
     column::Series,
-    figures::Pairs,
+    figures::{Line, Pairs},
     report::{Correlation, DuplicateRow, Findings, Per, Trend},
-    table::{Table, letters},
+    table::Table,
 };
 use crate::limits;
 
@@ -45,7 +45,7 @@ impl Relations {
             return Step::Done;
         };
         self.trend(place, series, findings);
-        self.correlate(place, series, findings, table);
+        self.correlate(place, series, findings);
         self.next += 1;
         let percent = (self.next * 99 / self.numbers.len().max(1)).min(99) as u8;
         Step::More { percent, status: "Looking for trends and for columns that go together" }
@@ -59,20 +59,19 @@ impl Relations {
         });
         // days that are seldom there say little
         let by_day = by_day.filter(|(_, pairs)| pairs.count() * 2 >= points.len() as u64);
-        let (per, of, pairs) = match by_day {
-            Some((days, pairs)) => (Per::Day, findings.columns.get(days).map(|column| column.column.clone()), pairs),
-            None => {
-                let mut pairs = Pairs::default();
-                points.iter().for_each(|(row, value)| pairs.add(f64::from(*row), *value));
-                (Per::Row, None, pairs)
-            }
+        let trend = |per, of, pairs: Pairs| {
+            let Line { slope, r_squared } = pairs.line()?;
+            Some(Trend { per, of, slope, r_squared, count: pairs.count() })
         };
-        let trend = pairs.line().map(|line| Trend {
-            per,
-            of,
-            slope: line.slope,
-            r_squared: line.r_squared,
-            count: pairs.count(),
+        let by_day = by_day.and_then(|(days, pairs)| {
+            let of = findings.columns.get(days).map(|column| column.column.clone());
+            trend(Per::Day, of, pairs)
+        });
+        // nor do days that are one and the same
+        let trend = by_day.or_else(|| {
+            let mut pairs = Pairs::default();
+            points.iter().for_each(|(row, value)| pairs.add(f64::from(*row), *value));
+            trend(Per::Row, None, pairs)
         });
         if let Some(facts) = findings.columns.get_mut(place).and_then(|column| column.number.as_mut()) {
             facts.trend = trend;
@@ -80,18 +79,20 @@ impl Relations {
     }
 
     /// With the columns of numbers before it.
-    fn correlate(&self, place: usize, series: &[Series], findings: &mut Findings, table: &Table) {
+    fn correlate(&self, place: usize, series: &[Series], findings: &mut Findings) {
         let Some(Series::Numbers(points)) = series.get(place) else { return };
         if self.next >= limits::CORRELATED_COLUMNS_MAX {
             return;
         }
-        let column = |place: usize| table.columns.get(place).map_or_else(String::new, |column| letters(column.index));
+        let letters = |place: usize, findings: &Findings| {
+            findings.columns.get(place).map_or_else(String::new, |column| column.column.clone())
+        };
         for earlier in self.numbers.iter().take(self.next) {
             let Some(Series::Numbers(others)) = series.get(*earlier) else { continue };
             let pairs = joined(others, points);
             let strong = pairs.correlation().filter(|r| r.abs() >= STRONG_R && pairs.count() >= CORRELATED_ROWS_MIN);
             if let Some(r) = strong {
-                let columns = [column(*earlier), column(place)];
+                let columns = [letters(*earlier, findings), letters(place, findings)];
                 findings.correlations.push(Correlation { columns, r, count: pairs.count() });
             }
         }

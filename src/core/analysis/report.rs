@@ -86,7 +86,7 @@ pub struct ColumnReport {
     pub blanks: usize,
     /// Different values.
     pub distinct: usize,
-    /// Cells that are not of the column's kind, and in none of its figures.
+    /// Cells that are not of the column's kind, or no numbers in a mixed one that is mostly numbers: in none of its figures.
     pub unreadable: usize,
     /// Figures of numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +100,13 @@ pub struct ColumnReport {
     /// The most frequent texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<TextFacts>,
+}
+
+impl ColumnReport {
+    /// Cells that its figures are of.
+    pub(super) fn readable(&self) -> usize {
+        self.count - self.unreadable
+    }
 }
 
 /// A number and where it is.
@@ -118,6 +125,8 @@ pub struct NumberFacts {
     pub unit: Option<char>,
     /// Whether numbers of different units stand together.
     pub mixed_units: bool,
+    /// All of those signs, in the order in which they come.
+    pub units: Vec<char>,
     /// All together.
     pub sum: Option<f64>,
     /// The arithmetic mean.
@@ -161,9 +170,9 @@ pub enum OutlierRule {
     /// One and a half times the middle half's width beyond it.
     #[serde(rename = "tukey_1.5_iqr")]
     Tukey,
-    /// Three standard deviations from the mean.
-    #[serde(rename = "three_standard_deviations")]
-    ThreeDeviations,
+    /// So many mean distances from the middle half, where that is one number.
+    #[serde(rename = "mean_absolute_deviation_3.5")]
+    MeanDistance,
 }
 
 /// What a trend goes by.

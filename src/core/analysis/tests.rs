@@ -152,6 +152,101 @@ fn a_row_of_texts_is_a_header_only_if_it_names() {
     assert_eq!(header("a|a\n1|2"), None, "names are different");
     assert_eq!(header("total"), None);
     assert_eq!(header("2023|2024\n1|2\n3|4"), None, "numbers are no names");
+    assert_eq!(header("No|Name|Amount\n1|ann|3\n2|bob|4"), Some(1));
+    assert_eq!(header("No|ann\nYes|bob\nNo|cid\nYes|dan"), None, "it answers, as those below do");
+    assert_eq!(header("Pen|2000\nBook|3000"), None, "a number that may be anything");
+    assert_eq!(header("Pen|2000|1950\nBook|30|25"), None, "these do not follow each other");
+    assert_eq!(header("North|2023|2024\nSouth|2024|2025"), None, "years, as those below are");
+    let report = analyse(sheet("Region|2023|2024\nNorth|10|20\nSouth|$30|40"), "sum of 2023");
+    assert_eq!(report.findings.table.header_row, Some(1));
+    assert!(report.result.starts_with("The sum of “2023” (B) is 40"), "{}", report.result);
+}
+
+/// The outliers of a column of numbers: by which rule, and where.
+fn outliers(numbers: &[f64]) -> (OutlierRule, Vec<String>) {
+    let datum = |(row, value): (u32, &f64)| Datum { at: CellRef { row, column: 0 }, value: Value::Number(*value) };
+    let findings = analyse((0..).zip(numbers).map(datum).collect(), "").findings;
+    let found = findings.columns[0].number.as_ref().unwrap().outliers.as_ref().unwrap();
+    assert_eq!(found.count, found.cells.len());
+    (found.rule, found.cells.iter().map(|cell| cell.cell.clone()).collect())
+}
+
+#[test]
+fn where_the_middle_half_is_one_number_what_lies_beside_it_is_far() {
+    let with = |many: f64, count, one| [vec![many; count], vec![one]].concat();
+    for (numbers, cell) in [
+        (with(10.0, 9, 1_000.0), "A10"),
+        (with(5.0, 7, 100.0), "A8"),
+        (with(10.0, 4, 500.0), "A5"),
+        (with(-0.11, 40, 1e-5), "A41"),
+        (with(1e307, 6, -1e307), "A7"),
+    ] {
+        assert_eq!(outliers(&numbers), (OutlierRule::MeanDistance, vec![cell.to_owned()]), "{numbers:?}");
+    }
+    assert_eq!(outliers(&[0.11; 5]), (OutlierRule::MeanDistance, vec![]));
+    let text = analyse(sheet("5\n5\n5\n5\n5\n5"), "outliers").result;
+    assert!(text.starts_with("column A has no outliers: all its numbers are 5."), "{text}");
+}
+
+#[test]
+fn what_is_too_large_to_tell_is_not_said_to_be_missing() {
+    let first = |text: &str, query: &str| {
+        let report = analyse(sheet(text), query);
+        report.result.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(first("1e308\n1e308", "sum"), "The sum of column A is too large to tell.");
+    assert_eq!(first("1e308\n1e308", "average"), "The average of column A is 1.0000e308.");
+    assert_eq!(first("7", "deviation"), "column A has too few numbers for a standard deviation.");
+    let large = "1.5e308\n-1.5e308\n1.5e308\n-1.5e308\n1.5e308";
+    assert_eq!(first(large, "outliers"), "The numbers of column A are too large to call one an outlier.");
+    let line: String = (1..7).map(|step| format!("{step}e200\n")).collect();
+    let trend = "column A rises by about 1.0000e200 per row; a straight line explains 100 % of its variance.";
+    assert_eq!(first(&line, "trend"), trend);
+}
+
+#[test]
+fn a_column_of_mostly_numbers_has_figures() {
+    let report = analyse(sheet("10\n20\nn/a\n30"), "sum");
+    let column = &report.findings.columns[0];
+    assert_eq!((column.kind, column.unreadable), (ColumnKind::Mixed, 1));
+    assert_eq!(column.number.as_ref().unwrap().sum, Some(60.0));
+    assert!(report.result.starts_with("The sum of column A is 60, without 1 cell"), "{}", report.result);
+}
+
+#[test]
+fn a_trend_by_one_day_is_one_by_rows() {
+    let trend = |text: &str| {
+        let findings = analyse(sheet(text), "trend").findings;
+        findings.columns[1].number.as_ref().unwrap().trend.clone().unwrap()
+    };
+    assert_eq!(trend("2024-01-01|1\n2024-01-01|2\n2024-01-01|3").per, Per::Row);
+    assert_eq!(trend("2024-01-01|1\n2024-01-02|2\n2024-01-03|3").per, Per::Day);
+}
+
+#[test]
+fn a_question_for_all_there_is_to_know_is_understood() {
+    let report = analyse(sheet(SALES), "Analyze this data and provide insights");
+    assert!(!report.result.contains("names no figure"), "{}", report.result);
+    assert!(
+        report.result.contains("“Units” (C): 8 numbers") && report.result.contains("1 outlier"),
+        "{}",
+        report.result
+    );
+    assert_eq!(report.findings.question.topics, ["overview"]);
+    let of_one = analyse(sheet(SALES), "summary of units").result;
+    assert!(of_one.starts_with("“Units” (C): 8 numbers"), "{of_one}");
+}
+
+#[test]
+fn different_units_are_told() {
+    let report = analyse(sheet("Price\n$1\n2 €\n$3\n4"), "sum");
+    let facts = report.findings.columns[0].number.as_ref().unwrap();
+    assert_eq!((facts.unit, facts.mixed_units, facts.units.as_slice()), (None, true, ['$', '€'].as_slice()));
+    let first = report.result.lines().next();
+    assert_eq!(first, Some("The sum of “Price” (A) is 10, although it adds up numbers with $ and €."));
+    let remark = "“Price” (A) holds numbers with $ and €; its figures take them as if all were of one.";
+    assert!(report.result.contains(remark), "{}", report.result);
+    assert!(analyse(sheet("$1\n2"), "").result.contains("with $ and without a unit"));
 }
 
 #[test]
@@ -188,9 +283,12 @@ fn nothing_at_all_is_no_trouble() {
 #[test]
 fn wide_sheets_are_bounded() {
     let wide = (0..500).map(|column| Datum { at: CellRef { row: 0, column }, value: Value::Number(1.0) }).collect();
-    let findings = analyse(wide, "sum").findings;
+    let Report { result, findings } = analyse(wide, "sum of column SF");
     assert_eq!(findings.columns.len(), crate::limits::ANALYSED_COLUMNS_MAX);
     assert_eq!(findings.columns_left_out, 500 - findings.columns.len());
+    // what the question names is never left out
+    assert!(result.starts_with("The sum of column SF is 1."), "{result}");
+    assert_eq!(findings.columns.last().map(|column| column.column.as_str()), Some("SF"));
 }
 
 #[test]
@@ -236,6 +334,11 @@ proptest! {
             }
         }
         prop_assert!(!report.result.contains("NaN") && !report.result.contains("inf "), "{}", report.result);
+    }
+
+    #[test]
+    fn equal_numbers_have_no_outliers(value in prop::num::f64::NORMAL, count in 5..60usize) {
+        prop_assert_eq!(outliers(&vec![value; count]).1, Vec::<String>::new());
     }
 
     #[test]

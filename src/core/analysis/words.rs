@@ -4,8 +4,10 @@
 use std::fmt::Write;
 
 use super::{
+    column::OUTLIERS_NUMBERS_MIN,
+    figures::LINE_POINTS_MIN,
     question::{Asked, Topic},
-    report::{ColumnKind, ColumnReport, Findings, NumberFacts, OutlierRule, Per, Slashes, Trend},
+    report::{ColumnKind, ColumnReport, Findings, NumberFacts, OutlierRule, Outliers, Per, Slashes, Trend},
     table::Table,
 };
 use crate::limits;
@@ -39,7 +41,7 @@ pub(super) fn compose(table: &Table, asked: &Asked, findings: &Findings) -> Stri
     for topic in &asked.topics {
         lines.extend(answer(*topic, asked, findings));
     }
-    let named = asked.topics.is_empty().then_some(&asked.columns).into_iter().flatten();
+    let named = asked.names_no_figure().then_some(&asked.columns).into_iter().flatten();
     let reports = named.filter_map(|place| findings.columns.get(*place));
     lines.extend(reports.take(COLUMNS_NAMED_MAX).map(about));
     lines.push(overview(table, findings));
@@ -63,6 +65,8 @@ fn answer(topic: Topic, asked: &Asked, findings: &Findings) -> Vec<String> {
         Topic::Count => return vec![format!("{} in use.", counted(findings.table.rows, "row"))],
         Topic::Correlation => return vec![correlations(findings)],
         Topic::Duplicates => return vec![duplicates(findings)],
+        // what comes without being asked for
+        Topic::Overview => return Vec::new(),
         Topic::Sum
         | Topic::Mean
         | Topic::Median
@@ -97,7 +101,8 @@ fn answer(topic: Topic, asked: &Asked, findings: &Findings) -> Vec<String> {
             | Topic::Trend
             | Topic::Outliers
             | Topic::Correlation
-            | Topic::Duplicates => {
+            | Topic::Duplicates
+            | Topic::Overview => {
                 format!("There are no numbers here of which to tell the {}.", topic.name().replace('_', " "))
             }
         }];
@@ -114,15 +119,20 @@ fn answer(topic: Topic, asked: &Asked, findings: &Findings) -> Vec<String> {
 fn figure(topic: Topic, column: &ColumnReport) -> Option<String> {
     let label = label(column);
     let number = column.number.as_ref();
-    let value = |value: Option<f64>| Some(amount(value?, number?));
     let sentence = match topic {
-        Topic::Sum => format!("The sum of {label} is {}{}.", value(number?.sum)?, reservations(column)),
-        Topic::Mean => format!("The average of {label} is {}{}.", value(number?.mean)?, reservations(column)),
-        Topic::Median => format!("The median of {label} is {}.", value(number?.median)?),
+        Topic::Sum => format!("The sum of {label} is {}{}.", figure_of(number?.sum, number?), reservations(column)),
+        Topic::Mean => {
+            format!("The average of {label} is {}{}.", figure_of(number?.mean, number?), reservations(column))
+        }
+        Topic::Median => format!("The median of {label} is {}.", figure_of(number?.median, number?)),
+        Topic::Deviation if column.readable() < 2 => {
+            number?;
+            format!("{label} has too few numbers for a standard deviation.")
+        }
         Topic::Deviation => format!(
             "{label} has a standard deviation of {} around its mean of {}.",
-            value(number?.standard_deviation)?,
-            value(number?.mean)?
+            figure_of(number?.standard_deviation, number?),
+            figure_of(number?.mean, number?)
         ),
         Topic::Max => match (&column.number, &column.date) {
             (Some(facts), _) => {
@@ -140,9 +150,16 @@ fn figure(topic: Topic, column: &ColumnReport) -> Option<String> {
         },
         Topic::Trend => match &number?.trend {
             Some(trend) => trend_of(&label, trend, number?),
-            None => format!("{label} has too few numbers for a trend."),
+            None if column.readable() < LINE_POINTS_MIN => format!("{label} has too few numbers for a trend."),
+            None => format!("The trend of {label} is too large to tell."),
         },
-        Topic::Outliers => outliers_of(&label, number?),
+        Topic::Outliers => match &number?.outliers {
+            Some(outliers) => outliers_of(&label, outliers, number?),
+            None if column.readable() < OUTLIERS_NUMBERS_MIN => {
+                format!("{label} has too few numbers to call one an outlier.")
+            }
+            None => format!("The numbers of {label} are too large to call one an outlier."),
+        },
         Topic::Distinct => {
             let top = column.text.as_ref().and_then(|text| text.top.first());
             let top =
@@ -153,7 +170,7 @@ fn figure(topic: Topic, column: &ColumnReport) -> Option<String> {
         Topic::Blanks => {
             (column.blanks > 0).then(|| format!("{label} is empty in {}.", counted(column.blanks, "row")))?
         }
-        Topic::Count | Topic::Correlation | Topic::Duplicates => return None,
+        Topic::Count | Topic::Correlation | Topic::Duplicates | Topic::Overview => return None,
     };
     Some(sentence)
 }
@@ -188,12 +205,14 @@ fn trend_of(label: &str, trend: &Trend, facts: &NumberFacts) -> String {
     format!("{label} {direction} by about {} per {per}{over}; {strength}.", amount(trend.slope.abs(), facts))
 }
 
-fn outliers_of(label: &str, facts: &NumberFacts) -> String {
-    let Some(outliers) = &facts.outliers else { return format!("{label} has too few numbers to call one an outlier.") };
+fn outliers_of(label: &str, outliers: &Outliers, facts: &NumberFacts) -> String {
+    if facts.min.value == facts.max.value {
+        return format!("{label} has no outliers: all its numbers are {}.", amount(facts.min.value, facts));
+    }
     let span = format!("{} to {}", amount(outliers.low, facts), amount(outliers.high, facts));
     let rule = match outliers.rule {
         OutlierRule::Tukey => "one and a half times the middle half's width beyond it",
-        OutlierRule::ThreeDeviations => "three standard deviations from the mean",
+        OutlierRule::MeanDistance => "about 4.4 times the average distance from the median",
     };
     if outliers.count == 0 {
         return format!("{label} has no outliers: all of it lies within {span} ({rule}).");
@@ -258,8 +277,7 @@ fn about(column: &ColumnReport) -> String {
     let blanks = if column.blanks > 0 { format!(", {} empty", column.blanks) } else { String::new() };
     let figures = match (&column.number, &column.date, &column.boolean) {
         (Some(facts), _, _) => {
-            let figure =
-                |value: Option<f64>| value.map_or_else(|| "too large to tell".to_owned(), |it| amount(it, facts));
+            let figure = |value: Option<f64>| figure_of(value, facts);
             format!(
                 "sum {}, average {}, median {}, from {} to {}",
                 figure(facts.sum),
@@ -290,7 +308,7 @@ fn standing_out(asked: &Asked, findings: &Findings) -> Vec<String> {
     let mut lines = Vec::new();
     let is_new = |topic: Topic| !asked.topics.contains(&topic);
     // what the question names is told already
-    if asked.topics.is_empty() && asked.columns.is_empty() {
+    if asked.is_open() {
         let numbers = findings.columns.iter().filter(|column| column.number.is_some());
         lines.extend(numbers.take(COLUMNS_NAMED_MAX).map(about));
     }
@@ -301,9 +319,15 @@ fn standing_out(asked: &Asked, findings: &Findings) -> Vec<String> {
             if let Some(trend) = telling.filter(|trend| is_new(Topic::Trend) && trend.count >= 5) {
                 lines.push(trend_of(&label, trend, facts));
             }
-            let far = facts.outliers.as_ref().is_some_and(|outliers| outliers.count > 0);
-            if far && is_new(Topic::Outliers) {
-                lines.push(outliers_of(&label, facts));
+            let far = facts.outliers.as_ref().filter(|outliers| outliers.count > 0);
+            if let Some(outliers) = far.filter(|_| is_new(Topic::Outliers)) {
+                lines.push(outliers_of(&label, outliers, facts));
+            }
+            if facts.mixed_units {
+                lines.push(format!(
+                    "{label} holds numbers {}; its figures take them as if all were of one.",
+                    units_of(facts)
+                ));
             }
         }
         if column.date.as_ref().is_some_and(|date| date.gap_count > 0) && is_new(Topic::Gaps) {
@@ -358,10 +382,18 @@ fn reservations(column: &ColumnReport) -> String {
     if column.unreadable > 0 {
         let _written = write!(text, ", without {} that hold no number", counted(column.unreadable, "cell"));
     }
-    if column.number.as_ref().is_some_and(|facts| facts.mixed_units) {
-        text.push_str(", although its numbers have different units");
+    if let Some(facts) = column.number.as_ref().filter(|facts| facts.mixed_units) {
+        let _written = write!(text, ", although it adds up numbers {}", units_of(facts));
     }
     text
+}
+
+/// The different units of a column.
+fn units_of(facts: &NumberFacts) -> String {
+    match facts.units.as_slice() {
+        [only] => format!("with {only} and without a unit"),
+        several => format!("with {}", listed(several.iter().map(char::to_string), "and")),
+    }
 }
 
 fn counted(count: usize, noun: &str) -> String {
@@ -386,6 +418,11 @@ fn amount(value: f64, facts: &NumberFacts) -> String {
         Some(sign) => format!("{sign}{}", show(value)),
         None => show(value),
     }
+}
+
+/// A figure that may be too large for a number.
+fn figure_of(value: Option<f64>, facts: &NumberFacts) -> String {
+    value.map_or_else(|| "too large to tell".to_owned(), |value| amount(value, facts))
 }
 
 fn percent(share: f64) -> String {

@@ -48,7 +48,7 @@ pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     let reference = fields.reference().map_err(unread)?;
     match fields.command() {
         Ok(command) => Ok(Request { reference, command }),
-        Err(refusal) => Err(Rejection { reference, refusal }),
+        Err(refusal) => Err(Rejection { reference, question: None, refusal }),
     }
 }
 
@@ -67,7 +67,7 @@ fn parse(text: &str) -> Result<Fields<'_>, Refusal> {
 }
 
 fn unread(refusal: Refusal) -> Rejection {
-    Rejection { reference: None, refusal }
+    Rejection { reference: None, question: None, refusal }
 }
 
 fn not_json(why: impl fmt::Display) -> Refusal {

@@ -47,13 +47,20 @@ pub const TYPES: [&str; 16] = [
 
 /// Reads one message.
 pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
-    let unread = |refusal| Rejection { reference: None, refusal };
+    let unread = |refusal| Rejection { reference: None, question: None, refusal };
     let message = Message::read(message).map_err(unread)?;
     let reference = message.reference().map_err(unread)?;
     match command(&message) {
         Ok(command) => Ok(Request { reference, command }),
-        Err(refusal) => Err(Rejection { reference, refusal }),
+        Err(refusal) => Err(Rejection { reference, question: asked(&message), refusal }),
     }
+}
+
+/// Which question to the assistant a message is about that can't be understood.
+fn asked(message: &Message<'_>) -> Option<Arc<str>> {
+    let kind = message.text("type", "").ok()?;
+    let request = || message.name("request_id", limits::CLIENT_NAME_CHARS_MAX).ok();
+    matches!(&*kind, "ai_request" | "ai_cancel").then(request).flatten()
 }
 
 fn command(message: &Message<'_>) -> Result<Command, Refusal> {
@@ -152,9 +159,7 @@ fn cell(message: &Message<'_>) -> Result<Cell, Refusal> {
     let at = message.parsed("cell_id", A_CELL)?;
     let formula = message.optional_prose("formula", limits::FORMULA_CHARS_MAX)?;
     let value = match &formula {
-        Some(_) => message
-            .optional_scalar("value", limits::CELL_TEXT_CHARS_MAX)?
-            .unwrap_or_else(|| RawJson::from_parsed("null")),
+        Some(_) => message.optional_scalar("value", limits::CELL_TEXT_CHARS_MAX)?.unwrap_or_else(RawJson::null),
         None => message.scalar("value", limits::CELL_TEXT_CHARS_MAX)?,
     };
     Ok(Cell { at, value, formula, version: message.optional_count("version")?.unwrap_or(0) })

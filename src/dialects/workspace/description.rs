@@ -15,7 +15,7 @@ use crate::{
 pub fn messages() -> Vec<Description> {
     let parts = [
         common(),
-        vec![error(conflict()), notice("An administrator's words for a user", written())],
+        vec![error(of_errors()), notice("An administrator's words for a user", written())],
         rooms_from_clients(),
         sheets_from_clients(),
         assistant_from_clients(),
@@ -173,8 +173,8 @@ fn sheets_from_clients() -> Vec<Description> {
     ]
 }
 
-/// What an error has besides when somebody else's change came first.
-fn conflict() -> Vec<Field> {
+/// What an error has besides: when somebody else's change came first, and when a question is refused.
+fn of_errors() -> Vec<Field> {
     let current = || {
         object(vec![
             always("value", value()),
@@ -194,6 +194,7 @@ fn conflict() -> Vec<Field> {
         sometimes("cell_id", said("With VERSION_CONFLICT", cell_id())),
         sometimes("current", said("With VERSION_CONFLICT: the cell as it is", current())),
         sometimes("conflicts", said("With VERSION_CONFLICT of several cells", conflicts)),
+        sometimes("request_id", said("Of the `ai_request` or `ai_cancel` that is refused", client_name("req_123"))),
     ]
 }
 

@@ -87,6 +87,9 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
             version_conflict(object, reference.as_ref(), sheet, conflicts, *at)
         }
         Reply::Error { reference, refusal, at } => flat::error(object, reference.as_ref(), refusal, *at),
+        Reply::AskRefused { reference, request, refusal, at } => {
+            flat::error(object, reference.as_ref(), refusal, *at).text("request_id", request)
+        }
         Reply::Entered(entered) => match (entered.room.scope.name(), &entered.attendance) {
             (Some(room), Some(attendance)) => first_word(object, entered, room, attendance),
             (None, _) | (_, None) => return Encoded::Nothing,

@@ -23,9 +23,6 @@ impl Provider for Analyst {
     fn answer<'a>(&'a self, task: Task, teller: &'a Teller) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
         Box::pin(async move {
             let Some(table) = task.table else { return Ok(Answer { result: capabilities(), findings: None }) };
-            if table.data.is_empty() {
-                return Ok(Answer { result: nothing_there(&table.range), findings: None });
-            }
             let report = analyse(table, task.query, |percent, status| teller.progress(percent, status)).await?;
             let findings = as_json(&report.findings)?;
             Ok(Answer { result: report.result, findings: Some(findings) })
@@ -46,18 +43,22 @@ impl Drop for Wanted {
     }
 }
 
-/// Analyses beside everything else; stops soon after the future is dropped.
+/// Analyses beside everything else; stops soon after the future is dropped. Of no cells there are findings as well.
 pub(super) async fn analyse(table: Cells, query: Arc<str>, progress: impl Fn(u8, &str)) -> Result<Report, Fault> {
     let wanted = Wanted(Arc::default());
     let is_unwanted = wanted.0.clone();
     let (tell, mut told) = mpsc::channel(1);
     let work = tokio::task::spawn_blocking(move || {
+        let nothing = table.data.is_empty().then(|| nothing_there(&table.range));
         let mut analysis = Analysis::new(table.data, table.extent, &query);
         while !is_unwanted.load(Ordering::Relaxed) {
             match analysis.step() {
                 // nobody needs every step
                 Step::More { percent, status } => drop(tell.try_send((percent, status))),
-                Step::Done => return Some(analysis.finish()),
+                Step::Done => {
+                    let report = analysis.finish();
+                    return Some(Report { result: nothing.unwrap_or(report.result), ..report });
+                }
             }
         }
         None

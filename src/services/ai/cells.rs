@@ -7,7 +7,7 @@ use crate::{
     actors::{messages::AskAssistant, node::Node},
     auth::policy::{Action, Subject, may},
     core::{
-        analysis::{Datum, Extent, Value},
+        analysis::{Datum, Extent, Value, finite},
         command::RawJson,
         profile::Role,
         sheet::CellRange,
@@ -81,15 +81,24 @@ async fn cells(node: &Node, sheet: &SheetId, range: Option<&Arc<str>>) -> Result
     }
 }
 
-/// What a stored value means; none if the cell is empty.
+/// What a stored value means; none if the cell is empty. Numbers are read from their text: whether the JSON parser rounds
+/// them right depends on how it was built.
 fn value_of(value: &RawJson) -> Option<Value> {
-    match serde_json::from_str(value.as_str()).ok()? {
-        serde_json::Value::Null => None,
-        serde_json::Value::Bool(value) => Some(Value::Boolean(value)),
-        serde_json::Value::Number(number) => number.as_f64().map(Value::Number),
-        serde_json::Value::String(text) => (!text.trim().is_empty()).then(|| Value::Text(text.into())),
+    let text = value.as_str().trim();
+    match text.as_bytes().first()? {
+        b'n' => None,
+        b't' => Some(Value::Boolean(true)),
+        b'f' => Some(Value::Boolean(false)),
+        b'"' => {
+            let text: String = serde_json::from_str(text).ok()?;
+            (!text.trim().is_empty()).then(|| Value::Text(text.into()))
+        }
         // no cell holds one
-        serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
+        b'[' | b'{' => None,
+        _digit => {
+            let number = text.parse().ok().and_then(finite);
+            Some(number.map_or_else(|| Value::Text(text.into()), Value::Number))
+        }
     }
 }
 
@@ -106,6 +115,20 @@ mod tests {
         assert_eq!(value("12345678901234567890"), Some(Value::Number(1.234_567_890_123_456_8e19)));
         assert_eq!(value("true"), Some(Value::Boolean(true)));
         assert_eq!(value("\"a\\nb\""), Some(Value::Text("a\nb".into())));
-        assert_eq!(value("1e999"), None, "too large for a number");
+        assert_eq!(value("1e999"), Some(Value::Text("1e999".into())), "too large for a number");
+        assert_eq!(value("false"), Some(Value::Boolean(false)));
+        assert_eq!(value("[1]"), None);
+        // the parser of JSON alone would be one unit in the last place beside these
+        for text in ["-0.35000000000000003", "1.7976931348623157e308", "6.0221407600000001e23", "5e-324", "-0"] {
+            assert_eq!(value(text), Some(Value::Number(text.parse().unwrap())), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn numbers_are_read_as_they_are_written(number in proptest::num::f64::NORMAL) {
+            let text = RawJson::from_parsed(&serde_json::to_string(&number).unwrap());
+            proptest::prop_assert_eq!(value_of(&text), Some(Value::Number(number)));
+        }
     }
 }

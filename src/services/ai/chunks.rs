@@ -1,7 +1,9 @@
 //! The messages of the chat completions API (OpenAI's, as many servers speak it): what is asked, and the pieces in which the
-//! answer comes. What is not known is skipped.
+//! answer comes. What is not known is skipped, and a field of another type than it should have counts as absent: many
+//! servers speak this API, each a little differently.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 /// A request for a streamed answer.
 #[derive(Serialize)]
@@ -55,13 +57,11 @@ pub enum Finish {
 }
 
 /// What an answer cost, in tokens.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
     /// Of the question.
-    #[serde(default)]
     pub prompt_tokens: u64,
     /// Of the answer.
-    #[serde(default)]
     pub completion_tokens: u64,
 }
 
@@ -81,47 +81,66 @@ pub enum Said {
 /// The text with which streams end.
 const DONE: &str = "[DONE]";
 
-#[derive(Deserialize)]
-struct ChunkForm {
-    #[serde(default)]
-    choices: Vec<ChoiceForm>,
-    usage: Option<Usage>,
-    error: Option<serde::de::IgnoredAny>,
-}
-
-/// `delta` in streams, `message` in answers that come whole.
-#[derive(Deserialize)]
-struct ChoiceForm {
-    #[serde(alias = "message")]
-    delta: Option<DeltaForm>,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct DeltaForm {
-    content: Option<String>,
-}
-
 /// Reads one event's data.
 pub fn read(data: &str) -> Said {
     if data.trim() == DONE {
         return Said::Done;
     }
-    let Ok(form) = serde_json::from_str::<ChunkForm>(data) else { return Said::Rubbish };
-    if form.error.is_some() {
+    let Ok(Value::Object(form)) = serde_json::from_str(data) else { return Said::Rubbish };
+    if form.get("error").is_some_and(|error| !error.is_null()) {
         return Said::Failed;
     }
-    let mut chunk = Chunk { usage: form.usage, ..Chunk::default() };
     // one answer was asked for
-    if let Some(choice) = form.choices.into_iter().next() {
-        chunk.text = choice.delta.and_then(|delta| delta.content).unwrap_or_default();
-        chunk.finish = choice.finish_reason.map(|reason| match reason.as_str() {
-            "length" => Finish::Length,
-            "content_filter" => Finish::Withheld,
-            _other => Finish::Complete,
-        });
+    let choice = match form.get("choices") {
+        None | Some(Value::Null) => None,
+        Some(Value::Array(choices)) => choices.first(),
+        Some(_) => return Said::Rubbish,
+    };
+    Said::Chunk(Chunk {
+        text: choice.map(text).unwrap_or_default(),
+        finish: choice.and_then(finish),
+        usage: form.get("usage").filter(|usage| usage.is_object()).map(usage),
+    })
+}
+
+/// `delta` in streams, `message` in answers that come whole; some servers send both, one of them empty.
+fn text(choice: &Value) -> String {
+    let contents = ["delta", "message"].into_iter().filter_map(|name| choice.get(name)?.get("content"));
+    contents.map(content).find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+/// A text, or a list of parts that have one.
+fn content(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => {
+            let texts = parts.iter().filter_map(|part| part.as_str().or_else(|| part.get("text")?.as_str()));
+            texts.collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),
     }
-    Said::Chunk(chunk)
+}
+
+fn finish(choice: &Value) -> Option<Finish> {
+    Some(match choice.get("finish_reason")?.as_str()? {
+        // so some servers write that it has not ended
+        "" => return None,
+        "length" => Finish::Length,
+        "content_filter" => Finish::Withheld,
+        _other => Finish::Complete,
+    })
+}
+
+fn usage(usage: &Value) -> Usage {
+    let tokens = |name| {
+        let count = usage.get(name)?;
+        // what is no whole number is cut off, and what is none at all is 0
+        count.as_u64().or_else(|| count.as_f64().map(|count| count as u64))
+    };
+    Usage {
+        prompt_tokens: tokens("prompt_tokens").unwrap_or_default(),
+        completion_tokens: tokens("completion_tokens").unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
@@ -160,6 +179,26 @@ mod tests {
             ("<html>", Said::Rubbish),
             ("", Said::Rubbish),
             (r#"{"choices":7}"#, Said::Rubbish),
+            ("[]", Said::Rubbish),
+            (r#"{"choices":null,"error":null}"#, chunk("", None, None)),
+            (
+                r#"{"choices":[{"delta":{"content":"a"},"message":{"content":""},"finish_reason":""}]}"#,
+                chunk("a", None, None),
+            ),
+            (r#"{"choices":[{"delta":{},"message":{"content":"b"},"finish_reason":7}]}"#, chunk("b", None, None)),
+            (r#"{"choices":[{"delta":null,"message":null}],"usage":null}"#, chunk("", None, None)),
+            (
+                r#"{"choices":[],"usage":{"prompt_tokens":3.0,"completion_tokens":5.9,"cost":1e-5}}"#,
+                chunk("", None, Some(usage)),
+            ),
+            (
+                r#"{"choices":[],"usage":{"prompt_tokens":null,"completion_tokens":"5"}}"#,
+                chunk("", None, Some(Usage::default())),
+            ),
+            (
+                r#"{"choices":[{"delta":{"content":["a",{"type":"text","text":"b"},{"type":"image"},7]}}]}"#,
+                chunk("ab", None, None),
+            ),
         ] {
             assert_eq!(read(data), said, "{data}");
         }

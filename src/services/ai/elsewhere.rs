@@ -28,15 +28,18 @@ impl Handler<CancelAsk> for Assistant {
     fn handle(&mut self, CancelAsk { user, request }: CancelAsk, ctx: &mut Self::Context) -> Self::Result {
         let is_here = self.cancel(&(user.clone(), request.clone()), ctx);
         self.begin_next(ctx);
-        let full = self.elsewhere.open.len() >= limits::GATHERS_WAITING_MAX;
-        if is_here || self.node.bridge.reach == Reach::ThisNode || full {
+        if self.node.bridge.reach == Reach::ThisNode {
             return Box::pin(std::future::ready(is_here));
         }
+        // the same name may be running elsewhere as well: it is the client's own
         self.elsewhere.asked += 1;
         let question = self.elsewhere.asked;
+        self.node.bridge.say(To::User(user.clone()), NodeWord::CancelAsk { user, request, question });
+        if is_here || self.elsewhere.open.len() >= limits::GATHERS_WAITING_MAX {
+            return Box::pin(std::future::ready(is_here));
+        }
         let (done, answer) = oneshot::channel();
         self.elsewhere.open.insert(question, done);
-        self.node.bridge.say(To::User(user.clone()), NodeWord::CancelAsk { user, request, question });
         ctx.run_later(limits::CANCEL_ELSEWHERE_WAIT, move |assistant, _| {
             drop(assistant.elsewhere.open.remove(&question));
         });

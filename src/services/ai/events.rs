@@ -74,6 +74,13 @@ impl EventParser {
         self.extend(rest)
     }
 
+    /// Nothing more comes. The standard throws away what no empty line has ended; here it is handed to `event`, which must
+    /// expect half of one.
+    pub fn finish(mut self, mut event: impl FnMut(&str)) {
+        // the end of a line that was begun, and an empty one
+        let _too_long = self.end_line(&mut event).and_then(|()| self.end_line(&mut event));
+    }
+
     fn extend(&mut self, part: &[u8]) -> Result<(), TooLong> {
         if self.line.len() + part.len() > limits::PROVIDER_LINE_BYTES_MAX {
             return Err(TooLong);
@@ -147,6 +154,24 @@ mod tests {
             ("data: ünï\n\ndata: [DONE]\n\n", vec!["ünï", "[DONE]"]),
         ] {
             assert_eq!(events(&[stream.as_bytes()]), expected, "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_ended_is_handed_out_at_the_end() {
+        for (stream, expected) in [
+            ("data: a\n\ndata: b", vec!["b"]),
+            ("data: b\n", vec!["b"]),
+            ("data: b\r", vec!["b"]),
+            ("data: b\ndata: c", vec!["b\nc"]),
+            ("data: a\n\n", vec![]),
+            (": nothing", vec![]),
+            ("", vec![]),
+        ] {
+            let (mut parser, mut found) = (EventParser::default(), Vec::new());
+            parser.feed(stream.as_bytes(), |_| {}).unwrap();
+            parser.finish(|data| found.push(data.to_owned()));
+            assert_eq!(found, expected, "{stream:?}");
         }
     }
 

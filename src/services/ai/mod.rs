@@ -10,6 +10,8 @@ mod elsewhere;
 mod events;
 mod prompt;
 mod provider;
+mod reading;
+mod trouble;
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
