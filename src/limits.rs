@@ -38,6 +38,8 @@ pub const CLIENT_NAME_CHARS_MAX: usize = 128;
 pub const QUESTION_CHARS_MAX: usize = 8_000;
 /// Characters of a file's name.
 pub const FILE_NAME_CHARS_MAX: usize = 255;
+/// Bytes of the percentage that a client gives of its upload, which is relayed as it came.
+pub const PERCENTAGE_BYTES_MAX: usize = 32;
 /// Names in one list of a notification filter.
 pub const FILTER_NAMES_MAX: usize = 100;
 /// Characters of one of them.

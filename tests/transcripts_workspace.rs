@@ -97,6 +97,11 @@ fn in_rooms() -> Vec<(&'static str, Option<&'static str>, Command)> {
             None,
             Command::MoveCursor { room: Some(workspace()), cursor: cursor(150.0, 300.0, Some("B2")) },
         ),
+        (
+            "cursor_move_at_no_cell",
+            Some("\"cm-1\""),
+            Command::MoveCursor { room: Some(workspace()), cursor: cursor(1.0, 2.0, None) },
+        ),
         ("cursor_move_without_cell", None, Command::MoveCursor { room: None, cursor: cursor(-1.5, 0.0, None) }),
         ("typing_start", None, typing(Typing::Started)),
         ("typing_stop", None, typing(Typing::Stopped)),
@@ -123,7 +128,10 @@ fn of_the_user() -> Vec<(&'static str, Option<&'static str>, Command)> {
     let upload = |phase| Command::TellUpload { file: "file_123".into(), phase };
     let started =
         UploadPhase::Started { filename: "data.csv".into(), size_bytes: 1_024_000, mime_type: Some("text/csv".into()) };
-    let progress = UploadPhase::Progress { uploaded_bytes: 512_000, total_bytes: 1_024_000 };
+    let progress =
+        UploadPhase::Progress { uploaded_bytes: 512_000, total_bytes: 1_024_000, percentage: Some(raw("50.0")) };
+    let unknown = UploadPhase::Started { filename: "data".into(), size_bytes: 7, mime_type: None };
+    let third = UploadPhase::Progress { uploaded_bytes: 1, total_bytes: 3, percentage: Some(raw("33.33")) };
     vec![
         ("ping", None, Command::Ping),
         ("ping_with_ref", Some("7"), Command::Ping),
@@ -135,6 +143,8 @@ fn of_the_user() -> Vec<(&'static str, Option<&'static str>, Command)> {
         ("notification_read", None, Command::ReadNotification { id: "notif_123".into() }),
         ("file_upload_start", None, upload(started)),
         ("file_upload_progress", None, upload(progress)),
+        ("file_upload_progress_as_reckoned", None, upload(third)),
+        ("file_upload_start_of_unknown_type", None, upload(unknown)),
     ]
 }
 
@@ -249,6 +259,10 @@ fn upload(phase: UploadPhase) -> Upload {
     Upload { file: "file_123".into(), user: alice().id, phase }
 }
 
+fn so_far(uploaded_bytes: u64, total_bytes: u64, percentage: Option<RawJson>) -> UploadPhase {
+    UploadPhase::Progress { uploaded_bytes, total_bytes, percentage }
+}
+
 fn complete() -> UploadPhase {
     UploadPhase::Complete { filename: "data.csv".into(), url: "https://storage.example.com/file_123.csv".into() }
 }
@@ -294,7 +308,8 @@ fn told_to_the_user() -> Vec<(&'static str, Told)> {
         ),
         ("notification_read", personal(Personal::NotificationRead { user: alice().id, id })),
         ("file_upload_start", uploading(started)),
-        ("file_upload_progress", uploading(UploadPhase::Progress { uploaded_bytes: 512_000, total_bytes: 1_024_000 })),
+        ("file_upload_progress", uploading(so_far(512_000, 1_024_000, None))),
+        ("file_upload_progress_as_reckoned", uploading(so_far(1, 3, Some(raw("33.33"))))),
         ("file_upload_complete", uploading(complete())),
         (
             "direct_message",

@@ -346,7 +346,8 @@ impl<'a> Run<'a> {
             return;
         }
         self.told = Instant::now();
-        let phase = UploadPhase::Progress { uploaded_bytes: self.arrived, total_bytes: self.file.size_bytes };
+        let phase =
+            UploadPhase::Progress { uploaded_bytes: self.arrived, total_bytes: self.file.size_bytes, percentage: None };
         self.files.tell(by, &self.file, phase);
     }
 }
