@@ -309,6 +309,9 @@ fn write_batch(outbox: &Outbox, batch: &mut Batch, now: u32, tally: &mut Tally) 
     for frame in heard {
         tally.bytes += frame.bytes.len() as u64;
         outbox.push(frame, now);
+        if outbox.owed_bytes() >= limits::WRITE_CHUNK_BYTES_MAX {
+            outbox.flush(now); // a socket that takes its bytes loses nothing to the bounds of those that lag
+        }
     }
     outbox.flush(now);
 }

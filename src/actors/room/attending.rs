@@ -13,7 +13,7 @@ use crate::{
         messages::{Join, StatusIs, TellUpload},
     },
     core::{
-        attendance::AttendanceBook,
+        attendance::{self, AttendanceBook},
         cursor::Pointed,
         event::{Attendance, Attendee, CursorsMoved, Durable, Ephemeral, EventBody},
         pointing::{MovedOn, Pointing},
@@ -105,7 +105,7 @@ impl Room {
 
     /// Tells the members here who is there, now that somebody came or went: in a crowd only now and then.
     pub(super) fn attendance_changed(&mut self, ctx: &mut Context<Self>) {
-        let crowd = self.core.as_ref().is_some_and(|core| core.users() > limits::ATTENDANCE_AT_ONCE_USERS_MAX);
+        let users = self.core.as_ref().map_or(0, |core| core.users());
         let Some(goings) = &mut self.open else { return };
         match goings.attendance {
             Attending::Quiet => {}
@@ -114,9 +114,9 @@ impl Room {
                 return;
             }
         }
-        if crowd {
+        if users > limits::ATTENDANCE_AT_ONCE_USERS_MAX {
             goings.attendance = Attending::Told;
-            ctx.run_later(limits::ATTENDANCE_PERIOD, |room, ctx| {
+            ctx.run_later(attendance::period(users), |room, ctx| {
                 let Some(goings) = &mut room.open else { return };
                 if std::mem::take(&mut goings.attendance) == Attending::Changed {
                     room.attendance_changed(ctx);
