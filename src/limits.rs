@@ -45,6 +45,8 @@ pub const CLIENT_NAME_CHARS_MAX: usize = 128;
 pub const QUESTION_CHARS_MAX: usize = 8_000;
 /// Characters of a file's name.
 pub const FILE_NAME_CHARS_MAX: usize = 255;
+/// Bytes of the percentage that a client gives of its upload, which is relayed as it came.
+pub const PERCENTAGE_BYTES_MAX: usize = 32;
 /// Names in one list of a notification filter.
 pub const FILTER_NAMES_MAX: usize = 100;
 /// Characters of one of them.
@@ -68,7 +70,7 @@ pub const REST_BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// Bytes of durable events that a slow reader may owe before it is told to go and resume.
 pub const OUTBOX_DURABLE_BYTES_MAX: usize = 512 * 1024;
-/// Bytes of ephemeral events kept for a slow reader; more are dropped.
+/// Bytes of ephemeral events kept for a slow reader, and beside them one that is larger; more are dropped.
 pub const OUTBOX_EPHEMERAL_BYTES_MAX: usize = 64 * 1024;
 /// Seconds without a byte taken by the socket until it is cut. With the sweep's second this stays under ten.
 pub const STALL_SECONDS_MAX: u32 = 7;
@@ -170,10 +172,14 @@ pub const OFFLINE_QUEUE_MAX: usize = 100;
 
 /// How often an observer is told of cursors, at most.
 pub const CURSOR_PERIOD: Duration = Duration::from_millis(33);
+/// Cursors listed in one frame.
+pub const CURSORS_PER_FRAME_MAX: usize = 200;
 /// In rooms of so many users everybody is told at once who came or went.
 pub const ATTENDANCE_AT_ONCE_USERS_MAX: usize = 50;
-/// How often larger rooms are told, at most.
-pub const ATTENDANCE_PERIOD: Duration = Duration::from_millis(100);
+/// How often larger rooms are told, at most: from those just above that to the largest.
+pub const ATTENDANCE_PERIOD: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);
+/// How much more rarely for each user: whom each of them is told of grows with them, too.
+pub const ATTENDANCE_PERIOD_PER_USER: Duration = Duration::from_millis(2);
 /// How long a sheet counts as active after a change.
 pub const SHEET_ACTIVE: Duration = Duration::from_secs(15 * 60);
 /// Active sheets that are listed.

@@ -1,7 +1,10 @@
 //! What the actors say to each other. Every message is typed; whoever sends one uses `try_send` or asks with a
 //! time-out, and says what happens when it is refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::{WeakAddr, prelude::*};
 
@@ -416,6 +419,8 @@ pub struct Join {
     pub status: Status,
     /// How many users may be in; absent: any number.
     pub capacity: Option<u32>,
+    /// When it began to be read that the user may enter, if that can end while the socket is on its way.
+    pub access_read_at: Option<Instant>,
 }
 
 /// A socket leaves.
@@ -424,8 +429,22 @@ pub struct Join {
 pub struct Leave {
     /// Which socket.
     pub conn: ConnKey,
-    /// The name of its request, which is answered when nothing more of the room will come.
-    pub reference: Option<ClientRef>,
+    /// How.
+    pub leaving: Leaving,
+}
+
+/// How a socket leaves.
+#[derive(Clone, Debug)]
+pub enum Leaving {
+    /// Its client asks for it, and has asked other things before.
+    Asked {
+        /// Whose socket it is.
+        user: UserId,
+        /// The name of the request, which is answered when nothing more of the room will come.
+        reference: Option<ClientRef>,
+    },
+    /// It has ended, or the room does not have it any more.
+    AtOnce,
 }
 
 /// A member asks something of the room.

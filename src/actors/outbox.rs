@@ -14,7 +14,7 @@ use crate::{
     dialects::DialectKind,
     disconnect::Disconnect,
     ids::{Timestamp, UserId},
-    limits::{CLOSE_GRACE_SECONDS, EARLY_FRAMES_MAX, STALL_SECONDS_MAX},
+    limits::{CLOSE_GRACE_SECONDS, EARLY_FRAMES_MAX, STALL_SECONDS_MAX, WRITE_CHUNK_BYTES_MAX},
     transport::{frame, socket::Socket},
 };
 
@@ -178,9 +178,22 @@ impl Outbox {
         if self.owes_before(frames, now) {
             self.queue(frames, 0, now);
         } else {
-            self.queue_beside(frames, 0, now);
+            self.pour(frames, now);
         }
         self.flush(now);
+    }
+
+    /// Piece by piece: a socket that takes its bytes loses nothing to the bounds of those that lag.
+    fn pour(&self, frames: &[Frame], now: u32) {
+        for frame in frames {
+            if self.state.get() != State::Open {
+                return;
+            }
+            self.queue_beside(std::slice::from_ref(frame), 0, now);
+            if self.owed_bytes() >= WRITE_CHUNK_BYTES_MAX {
+                self.flush(now);
+            }
+        }
     }
 
     /// Whether something waits, behind which these frames have to be queued. Before they are too much for the socket it is

@@ -15,8 +15,9 @@ use self::{across::SharedLimits, healing::Healing, news::NewsRound};
 use super::{
     hub::Hub,
     messages::{
-        Admission, Admit, CloseUser, CountAll, Everyone, Introduce, JoinRoom, Kick, LimitsHere, Overhear, Placement,
-        Retire, RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining, Statistics, WorkerUp,
+        Admission, Admit, CloseUser, CountAll, Everyone, Introduce, IsRevoked, JoinRoom, Kick, LimitsHere, Overhear,
+        Placement, Retire, RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining,
+        Statistics, WorkerUp,
     },
     node::Node,
     outbox::ConnKey,
@@ -163,6 +164,12 @@ impl User {
         staying.map(|seat| kick(id, seat, why)).count()
     }
 
+    /// Whether a token issued then is void.
+    fn has_revoked(&self, issued_at: Option<Timestamp>) -> bool {
+        let some = self.tokens_not_before > Timestamp::default();
+        some && issued_at.is_none_or(|issued| issued < self.tokens_not_before)
+    }
+
     fn overhear(&self, broadcast: &Arc<Broadcast>) {
         for seat in &self.sessions {
             let heard = seat.session.upgrade().map(|session| session.try_send(Overhear(broadcast.clone())));
@@ -220,14 +227,21 @@ impl Handler<Admit> for Registry {
         if let Some(retry_after_seconds) = user.quota.blocked_for(now) {
             return Admission::Blocked { retry_after_seconds };
         }
-        let revoked = user.tokens_not_before > Timestamp::default();
-        if revoked && ask.issued_at.is_none_or(|issued| issued < user.tokens_not_before) {
+        if user.has_revoked(ask.issued_at) {
             return Admission::Revoked;
         }
         if user.sessions.is_empty() {
             user.quota.come(now);
         }
         Admission::Welcome { profile: profile.clone(), quota: user.quota.clone() }
+    }
+}
+
+impl Handler<IsRevoked> for Registry {
+    type Result = bool;
+
+    fn handle(&mut self, ask: IsRevoked, _: &mut Self::Context) -> bool {
+        self.users.get(&ask.user).is_some_and(|user| user.has_revoked(ask.issued_at))
     }
 }
 

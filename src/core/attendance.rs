@@ -2,7 +2,7 @@
 //! something last; and which sheets are in use. Every node knows it of all members: its own tell it, the others' is
 //! carried.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use crate::{
     core::{
@@ -14,6 +14,13 @@ use crate::{
     ids::{SheetId, Timestamp, UserId},
     limits,
 };
+
+/// How long members of so large a room wait at least until they are told again of who is there.
+pub fn period(users: usize) -> Duration {
+    let users = u32::try_from(users).unwrap_or(u32::MAX);
+    let (least, most) = limits::ATTENDANCE_PERIOD.into_inner();
+    limits::ATTENDANCE_PERIOD_PER_USER.saturating_mul(users).clamp(least, most)
+}
 
 #[derive(Clone, Debug)]
 struct Known {
@@ -139,6 +146,12 @@ mod tests {
         assert_eq!(active(&book, 10 + 15 * 60), ["a", "b"]);
         assert_eq!(active(&book, 11 + 15 * 60), ["a"]);
         assert!(active(&book, 21 + 15 * 60).is_empty());
+    }
+
+    #[test]
+    fn the_larger_the_room_the_more_rarely_it_is_told() {
+        let periods = [1, 51, 500, 1_000, usize::MAX].map(|users| period(users).as_millis());
+        assert_eq!(periods, [100, 102, 1_000, 2_000, 2_000]);
     }
 
     #[test]

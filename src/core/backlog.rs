@@ -1,6 +1,7 @@
 //! What a socket has yet to be sent. It exists only while a socket lags, so that an idle one owns nothing, and it is
 //! bounded in bytes: durable frames are never dropped (their overflow ends the socket, the client resumes), of
-//! ephemeral ones only the newest of a key matters, and what does not fit is dropped and counted.
+//! ephemeral ones only the newest of a key matters, and what does not fit is dropped and counted. One ephemeral frame
+//! that is larger than all of that is kept, too: the state of a crowd must not be stale for ever behind a slow reader.
 //!
 //! It must never change the order of durable frames, and never touch a frame of which a part is on the wire.
 
@@ -55,6 +56,8 @@ pub struct Backlog {
     /// whole bytes of the queued frames of each class
     durable: usize,
     ephemeral: usize,
+    /// of the ephemeral ones, those that are larger than the bound
+    oversize: usize,
     durable_max: usize,
     ephemeral_max: usize,
     /// where the newest of a key is, counted from the first frame ever queued
@@ -77,6 +80,7 @@ impl Backlog {
             sent: 0,
             durable: 0,
             ephemeral: 0,
+            oversize: 0,
             durable_max,
             ephemeral_max,
             newest: FxHashMap::default(),
@@ -125,21 +129,50 @@ impl Backlog {
     fn push_ephemeral(&mut self, frame: &Frame, key: u64, sent: usize) -> usize {
         let first_free = usize::from(self.sent > 0);
         let older = self.newest.get(&key).and_then(|at| at.checked_sub(self.popped)).filter(|at| *at >= first_free);
-        let older_frame = older.and_then(|at| self.queue.get_mut(at));
-        let freed = older_frame.as_ref().map_or(0, |older| older.bytes.len());
-        let total = self.ephemeral.saturating_sub(freed).saturating_add(frame.bytes.len());
-        if total > self.ephemeral_max && sent == 0 {
+        let freed = older.and_then(|at| self.queue.get(at)).map_or(0, |older| older.bytes.len());
+        if sent == 0 && !self.takes(frame.bytes.len(), freed) {
             return 1;
         }
-        self.ephemeral = total;
-        match older_frame {
-            Some(older) => *older = frame.clone(),
+        self.count_ephemeral(frame.bytes.len());
+        match older.and_then(|at| self.queue.get_mut(at)) {
+            Some(older) => {
+                *older = frame.clone();
+                self.discount_ephemeral(freed);
+            }
             None => {
                 self.newest.insert(key, self.popped + self.queue.len());
                 self.append(frame, sent);
             }
         }
         0
+    }
+
+    /// Whether so many ephemeral bytes may come to those that wait, without those that they replace. The frame in progress
+    /// is as good as sent.
+    fn takes(&self, bytes: usize, freed: usize) -> bool {
+        let in_progress = match self.queue.front() {
+            Some(Frame { bytes, class: Class::Ephemeral(_) }) if self.sent > 0 => bytes.len(),
+            Some(_) | None => 0,
+        };
+        let is_oversize = |bytes: usize| bytes > self.ephemeral_max;
+        let of_the_oversize = |bytes: usize| if is_oversize(bytes) { bytes } else { 0 };
+        let oversize = self.oversize - of_the_oversize(in_progress) - of_the_oversize(freed);
+        let usual = self.ephemeral - in_progress - freed - oversize;
+        if is_oversize(bytes) { oversize == 0 } else { usual + bytes <= self.ephemeral_max }
+    }
+
+    fn count_ephemeral(&mut self, bytes: usize) {
+        self.ephemeral += bytes;
+        if bytes > self.ephemeral_max {
+            self.oversize += bytes;
+        }
+    }
+
+    fn discount_ephemeral(&mut self, bytes: usize) {
+        self.ephemeral -= bytes;
+        if bytes > self.ephemeral_max {
+            self.oversize -= bytes;
+        }
     }
 
     fn append(&mut self, frame: &Frame, sent: usize) {
@@ -187,7 +220,7 @@ impl Backlog {
         match first.class {
             Class::Durable => self.durable = self.durable.saturating_sub(first.bytes.len()),
             Class::Ephemeral(key) => {
-                self.ephemeral = self.ephemeral.saturating_sub(first.bytes.len());
+                self.discount_ephemeral(first.bytes.len());
                 if self.newest.get(&key) == Some(&self.popped) {
                     self.newest.remove(&key);
                 }
@@ -206,6 +239,7 @@ impl Backlog {
         self.queue = VecDeque::with_capacity(2);
         self.newest = FxHashMap::default();
         self.ephemeral = 0;
+        self.oversize = 0;
         self.durable = 0;
         // its class no longer matters: nothing may drop or replace it
         let last_words = in_progress.into_iter().chain([Frame::durable(close_frame)]);

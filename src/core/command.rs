@@ -183,6 +183,25 @@ impl Command {
         }
     }
 
+    /// The open room that is named as the one in which it is to be done.
+    pub const fn room(&self) -> Option<&RoomName> {
+        match self {
+            Command::SendMessage { addressed, .. } | Command::SetTyping { addressed, .. } => addressed.room(),
+            Command::MoveCursor { room, .. } | Command::UpdateCells { room, .. } => room.as_ref(),
+            Command::Ping
+            | Command::AuthRefresh { .. }
+            | Command::Signal { .. }
+            | Command::Join { .. }
+            | Command::Leave { .. }
+            | Command::SetStatus { .. }
+            | Command::Ask(_)
+            | Command::CancelAsk { .. }
+            | Command::FilterNotifications(_)
+            | Command::ReadNotification { .. }
+            | Command::TellUpload { .. } => None,
+        }
+    }
+
     /// How it is counted.
     pub const fn charge(&self) -> Charge {
         match self {

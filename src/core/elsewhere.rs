@@ -71,6 +71,20 @@ pub enum PartWord {
     },
 }
 
+impl PartWord {
+    /// Users who came, if it tells of such.
+    pub fn joined(&self) -> &[Author] {
+        match self {
+            PartWord::Diff { joined, .. } => joined,
+            PartWord::Hello { .. }
+            | PartWord::Digest { .. }
+            | PartWord::Ask { .. }
+            | PartWord::Part { .. }
+            | PartWord::Gone { .. } => &[],
+        }
+    }
+}
+
 /// Whether there may be other nodes to tell anything.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Others {

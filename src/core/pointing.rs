@@ -2,13 +2,14 @@
 //! gets one frame a period whatever the number of those who move. Clients that know of one cursor a frame are not left
 //! out: everybody who moved is named first once, in turn, with the newest place, even if nobody moves any more.
 //!
-//! Bounded by the users of the room. It knows no time: its owner asks for a frame once a period while one is owed.
+//! A frame lists only so many; the rest stay owed. Bounded by the users of the room. It knows no time: its owner asks for a frame once a period while one is owed.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::{
     core::{cursor::Pointed, event::CursorsMoved},
     ids::UserId,
+    limits,
 };
 
 /// Where a cursor was moved.
@@ -91,13 +92,18 @@ impl Pointing {
     /// The next frame, if one is owed.
     pub fn take_frames(&mut self) -> Option<CursorFrames> {
         let named = self.owed.pop_front()?;
-        let moved = std::mem::take(&mut self.moved);
+        let listed = self.moved.len().min(limits::CURSORS_PER_FRAME_MAX);
+        let later = self.moved.split_off(listed);
+        let moved = std::mem::replace(&mut self.moved, later);
         for user in &moved {
             self.newest.get_mut(user)?.is_moved = false;
         }
         let newest = self.newest.get_mut(&named)?;
         newest.is_owed = false;
         let first = newest.pointed.clone();
+        if std::mem::take(&mut newest.is_moved) {
+            self.moved.retain(|user| *user != named);
+        }
         let newest = |user: &UserId| self.newest.get(user).map(|newest| newest.pointed.clone());
         let of = |users: &[UserId]| users.iter().filter_map(newest).collect::<Vec<_>>();
         let for_others = if moved.as_slice() == std::slice::from_ref(&named) { Vec::new() } else { of(&moved) };
@@ -159,6 +165,22 @@ mod tests {
         assert_eq!(pointing.take_untold(), [at(1, 1.0)]);
         // the second is owed to those who look at the first one named only
         assert_eq!(pointing.take_frames().unwrap().others, CursorsMoved { first: at(2, 5.0), moved: Vec::new() });
+    }
+
+    #[test]
+    fn a_crowd_that_moves_at_once_is_listed_in_turns() {
+        const PEOPLE: usize = limits::CURSORS_PER_FRAME_MAX * 2 + 50;
+        let mut pointing = Pointing::default();
+        (0..PEOPLE).for_each(|user| pointing.point(at(user, 1.0), MovedOn::ThisNode));
+        let mut seen = std::collections::BTreeSet::new();
+        for frame in 1..=3 {
+            let CursorFrames { others, .. } = pointing.take_frames().unwrap();
+            assert!(others.moved.len() <= limits::CURSORS_PER_FRAME_MAX, "frame {frame}");
+            seen.extend(others.moved.iter().chain([&others.first]).map(|pointed| pointed.user.id.to_string()));
+        }
+        assert_eq!(seen.len(), PEOPLE, "all are listed in as few frames as can be");
+        assert_eq!(std::iter::from_fn(|| pointing.take_frames()).count(), PEOPLE - 3, "and named in turn");
+        assert!(pointing.moved.is_empty());
     }
 
     proptest! {

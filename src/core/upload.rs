@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{FileId, UserId};
+use crate::{
+    core::command::RawJson,
+    ids::{FileId, UserId},
+};
 
 /// From where a stored file is fetched, relative to the server's address.
 pub fn content_url(file: FileId) -> String {
@@ -42,6 +45,9 @@ pub enum UploadPhase {
         uploaded_bytes: u64,
         /// Of how much.
         total_bytes: u64,
+        /// The client's own reckoning, a number as it was written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percentage: Option<RawJson>,
     },
     /// All of it is stored.
     Complete {

@@ -123,20 +123,22 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// A string of at least one character and at most `most` of them, without control characters, if it is there.
+    /// A string of at most `most` characters, without control characters, if it is there. An empty one counts as absent:
+    /// browsers send it for what they don't know.
     pub fn optional_name(&self, name: &str, most: usize) -> Result<Option<Arc<str>>, Refusal> {
         let what = format!("a string of 1 to {most} characters without control characters");
-        let Some(text) = self.optional_text(name, &what)? else { return Ok(None) };
-        if text.is_empty() || text.chars().count() > most || text.chars().any(char::is_control) {
+        let Some(text) = self.optional_text(name, &what)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+        if text.chars().count() > most || text.chars().any(char::is_control) {
             return Err(invalid(format!("`{name}` must be {what}")));
         }
         Ok(Some(text.into()))
     }
 
-    /// The same, required.
+    /// The same, required: of at least one character.
     pub fn name(&self, name: &str, most: usize) -> Result<Arc<str>, Refusal> {
         let what = format!("a string of 1 to {most} characters without control characters");
-        self.optional_name(name, most)?.ok_or_else(|| expected(name, None, &what))
+        self.text(name, &what)?;
+        self.optional_name(name, most)?.ok_or_else(|| invalid(format!("`{name}` must be {what}")))
     }
 
     /// A text for people or machines of at most `most` characters, if it is there.

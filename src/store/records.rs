@@ -275,6 +275,8 @@ pub struct RoomHead {
     pub seq: Seq,
     /// Which life of the sequence.
     pub epoch: Epoch,
+    /// Who may enter, if it is an open room.
+    pub visibility: Visibility,
 }
 
 /// A room as administrators see it.

@@ -1,5 +1,7 @@
 //! Rooms: who may enter, which conversation it is, and where its sequence stands.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{ChannelAccess, NewRoom, OpenRoom, RoomActivity, RoomChange, RoomHead, RoomRole, Store, StoreError, run};
 use crate::{
     core::{
@@ -39,6 +41,12 @@ impl Store {
     pub async fn create_open_room(&self, name: &RoomName, owner: &UserId) -> Result<OpenRoom, StoreError> {
         let (name, owner) = (name.clone(), owner.clone());
         run!(self, write, open_rooms::create(&name, &owner))
+    }
+
+    /// The members of those of these rooms that are private open rooms, the owner among them.
+    pub async fn private_members(&self, ids: &[RoomId]) -> Result<HashMap<RoomId, HashSet<UserId>>, StoreError> {
+        let ids = ids.to_vec();
+        run!(self, read, open_rooms::private_members(&ids))
     }
 
     /// Where the room's sequence stands.

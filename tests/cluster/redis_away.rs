@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use serde_json::json;
+
 use crate::setting::{FIVE_SECONDS, Setting, said};
 use crate::support::rest::get;
 use crate::support::{Line, Socket, User};
@@ -130,4 +132,28 @@ async fn a_node_starts_while_redis_is_away() {
         people.setting.cluster.wait_ready(node, 200).await;
     }
     hear_in_order(&mut people.alice, 1..=1).await;
+}
+
+#[tokio::test]
+async fn whoever_was_sent_out_of_a_room_meanwhile_is_out_when_redis_is_back() {
+    let mut setting = Setting::new().await;
+    let join = json!({"type": "join_room", "room_id": "den"});
+    let (mut owner, mut guest) = (setting.alice.open("/api/v1/ws").await, setting.bob.open("/api/v1/ws").await);
+    for socket in [&mut owner, &mut guest] {
+        socket.send_json(&join).await;
+        socket.expect("room_state").await;
+    }
+    setting.cluster.stop_redis();
+    for node in [0, 1] {
+        setting.redis_status(node, "down").await;
+    }
+    let private = json!({"visibility": "private"});
+    setting.alice.request(reqwest::Method::PATCH, "/api/v1/rooms/den", Some(private)).await.expect(200);
+    setting.cluster.start_redis();
+    let refused = guest.read_until("error").await.pop().expect("what was waited for");
+    assert_eq!(refused["code"], "PERMISSION_DENIED", "{refused}");
+    guest.send_json(&json!({"type": "cursor_move", "room": "den", "x": 1, "y": 2})).await;
+    guest.read_until("error").await;
+    owner.send_json(&join).await;
+    owner.read_until("room_state").await;
 }

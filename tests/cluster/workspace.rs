@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, DEADLINE, Socket, User};
+use crate::support::{Cluster, DEADLINE, Socket, User, eventually, token};
 
 const ROOM: &str = "workspace_123";
 
@@ -99,4 +99,94 @@ async fn members_of_a_node_that_died_are_gone() {
     cluster.nodes[1].server.kill();
     let state = until(&mut watcher, "room_state", |state| state["total_users"] == 1).await;
     assert_eq!(user_of(&state, &bob), &Value::Null);
+}
+
+#[tokio::test]
+async fn the_status_of_whoever_joins_elsewhere_is_known() {
+    let cluster = Cluster::start(2).await;
+    let [alice, bob] = cluster.users(["alice", "bob"]).await;
+    let mut watcher = joined(&bob).await;
+    // the room is in use on both nodes already
+    let mut other = cluster.at(1, &alice).open("/api/v1/ws").await;
+    other.send_json(&json!({"type": "status_update", "status": "busy", "ref": 1})).await;
+    until(&mut other, "ack", |_| true).await;
+    other.send_json(&json!({"type": "join_room", "room_id": ROOM})).await;
+    let state = until(&mut watcher, "room_state", |state| state["total_users"] == 2).await;
+    assert_eq!(user_of(&state, &alice)["status"], "busy");
+}
+
+#[tokio::test]
+async fn cursors_of_newcomers_elsewhere_are_told() {
+    const PEOPLE: usize = 10;
+    let cluster = Cluster::start(2).await;
+    let [watcher] = cluster.users(["watcher"]).await;
+    let mut watching = joined(&watcher).await;
+    let mut people = Vec::new();
+    for person in 0..PEOPLE {
+        let (id, name) = (format!("person-{person}"), format!("person{person}"));
+        people.push(User::with_token(cluster.server(1).origin(), &id, &name, &token::for_user(&id, &name, 600)));
+    }
+    let moving = people.iter().map(async |person| {
+        let mut socket = joined(person).await;
+        socket.send_json(&json!({"type": "cursor_move", "room": ROOM, "x": 5, "y": 6})).await;
+        socket
+    });
+    let _sockets = futures_util::future::join_all(moving).await;
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < PEOPLE {
+        let moved = until(&mut watching, "cursor_moved", |_| true).await;
+        let others = moved["cursors"].as_array().into_iter().flatten();
+        seen.extend(others.chain([&moved]).map(|pointed| pointed["user_id"].to_string()));
+    }
+}
+
+#[tokio::test]
+async fn the_last_word_of_a_user_on_two_nodes_counts() {
+    let cluster = Cluster::start(2).await;
+    let [alice, carol] = cluster.users(["alice", "carol"]).await;
+    let (mut first, mut second) = (joined(&alice).await, joined(&cluster.at(1, &alice)).await);
+    let mut watcher = joined(&cluster.at(1, &carol)).await;
+    // everybody knows of everybody before it begins
+    for socket in [&mut first, &mut second, &mut watcher] {
+        socket.send_json(&json!({"type": "join_room", "room_id": ROOM})).await;
+        until(socket, "room_state", |state| state["total_users"] == 2).await;
+    }
+    let status = |status: &str| json!({"type": "status_update", "status": status});
+    // what is shown of Alice in a room that is joined now
+    let shown = async |room: String| {
+        let mut tab = cluster.at(1, &alice).open("/api/v1/ws").await;
+        tab.send_json(&json!({"type": "join_room", "room_id": room})).await;
+        let state = until(&mut tab, "room_state", |_| true).await;
+        user_of(&state, &alice)["status"].clone()
+    };
+    first.send_json(&status("busy")).await;
+    until(&mut second, "user_status_changed", |frame| frame["status"] == "busy").await;
+    second.send_json(&status("online")).await;
+    until(&mut first, "user_status_changed", |frame| frame["status"] == "online").await;
+    let mut rooms = 0;
+    eventually("online", DEADLINE, || {
+        rooms += 1;
+        let now = shown(format!("room {rooms}"));
+        async move { (now.await == "online").then_some(()) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_leaves_while_coming_back_is_gone() {
+    let cluster = Cluster::start(2).await;
+    let [alice, bob] = cluster.users(["alice", "bob"]).await;
+    let mut watcher = joined(&bob).await;
+    let mut socket = alice.open("/api/v1/ws").await;
+    for _ in 0..10 {
+        socket.send_json(&json!({"type": "join_room", "room_id": ROOM})).await;
+        let state = until(&mut socket, "room_state", |state| state["seq"].is_number()).await;
+        until(&mut watcher, "room_state", |state| state["total_users"] == 2).await;
+        let again = json!({"type": "join_room", "room_id": ROOM, "since": 0, "epoch": state["epoch"], "ref": 1});
+        socket.send_json(&again).await;
+        socket.send_json(&json!({"type": "leave_room", "room_id": ROOM, "ref": 2})).await;
+        until(&mut socket, "room_state", |state| state["ref"] == 1).await;
+        until(&mut socket, "ack", |ack| ack["ref"] == 2).await;
+        until(&mut watcher, "room_state", |state| state["total_users"] == 1).await;
+    }
 }

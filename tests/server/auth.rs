@@ -327,7 +327,11 @@ on_both! {
         assert_eq!(raw.handshake(server.authority(), &path, &[]).await.status, 401);
         post_refresh(&server, &bob.refresh_token).await.expect_error(401, "AUTHENTICATION_FAILED");
         let back = User::login(server.origin(), "bob").await;
-        back.join(&channel).await;
+        let mut again = back.join(&channel).await;
+        again.send_json(&json!({"type": "auth_refresh", "token": bob.token, "ref": 1})).await;
+        assert_eq!(again.expect_error("AUTHENTICATION_FAILED").await["ref"], 1, "a token that was revoked refreshes nothing");
+        again.send_json(&json!({"type": "auth_refresh", "token": back.token, "ref": 2})).await;
+        assert_eq!(again.expect("ack").await["ref"], 2);
         alice.get("/api/auth/me").await.expect(200);
     }
 }

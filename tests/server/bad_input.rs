@@ -286,3 +286,50 @@ async fn half_a_handshake_does_not_hold_the_server() {
     let mut socket = tokio::time::timeout(Duration::from_secs(5), alice.join(&channel)).await.expect("others get in");
     socket.expect_nothing_before_pong().await;
 }
+
+#[tokio::test]
+async fn rubbish_in_a_workspace_gets_its_error_and_disturbs_nobody() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let (mut socket, mut witness) = (alice.open("/api/v1/ws").await, bob.open("/api/v1/ws").await);
+    for one in [&mut socket, &mut witness] {
+        one.send_json(&json!({"type": "join_room", "room_id": "room"})).await;
+        one.expect("room_state").await;
+    }
+    socket.expect("room_state").await;
+    let text = |value: Value| value.to_string();
+    let huge = "x".repeat(60_000);
+    let cases = [
+        (String::new(), "INVALID_JSON"),
+        ("{".to_owned(), "INVALID_JSON"),
+        ("[".repeat(30_000), "INVALID_JSON"),
+        ("[]".to_owned(), "INVALID_MESSAGE"),
+        ("7".to_owned(), "INVALID_MESSAGE"),
+        (text(json!({"type": ["cursor_move"]})), "INVALID_MESSAGE"),
+        (text(json!({"type": "LAUNCH"})), "UNKNOWN_MESSAGE_TYPE"),
+        (text(json!({"type": huge})), "UNKNOWN_MESSAGE_TYPE"),
+        (text(json!({"type": "join_room", "room_id": huge})), "INVALID_MESSAGE"),
+        (text(json!({"type": "join_room", "conversation_id": {}})), "INVALID_MESSAGE"),
+        (text(json!({"type": "cursor_move", "x": "1", "y": 2})), "INVALID_MESSAGE"),
+        ("{\"type\":\"cursor_move\",\"x\":1e999,\"y\":2}".to_owned(), "INVALID_MESSAGE"),
+        (text(json!({"type": "cursor_move", "x": 1, "y": 2, "cell": huge})), "INVALID_MESSAGE"),
+        (text(json!({"type": "typing_start", "cell_id": 7})), "INVALID_MESSAGE"),
+        (text(json!({"type": "status_update", "status": "asleep"})), "INVALID_MESSAGE"),
+        (text(json!({"type": "cells_update", "sheet_id": "s", "cells": 7})), "INVALID_MESSAGE"),
+        (text(json!({"type": "cell_update", "sheet_id": "s", "cell_id": "A1", "value": huge})), "MESSAGE_TOO_LONG"),
+        (text(json!({"type": "ai_request", "request_id": "r", "query": huge})), "MESSAGE_TOO_LONG"),
+        (text(json!({"type": "file_upload_start", "file_id": "f", "filename": "", "file_size": 1})), "INVALID_MESSAGE"),
+        (text(json!({"type": "notification_read", "notification_id": [1]})), "INVALID_MESSAGE"),
+    ];
+    for (bad, code) in cases {
+        socket.send_text(&bad).await;
+        let error = socket.next_json().await;
+        assert_eq!(error["code"], code, "the answer to {:.100?} was {error}", bad);
+        crate::support::rest::assert_error(&error, code);
+    }
+    socket.send_frame(Message::binary(&b"\x00\x01\x02"[..])).await;
+    socket.expect_error("INVALID_MESSAGE").await;
+    witness.expect_nothing_before_pong().await;
+    socket.send_json(&json!({"type": "cursor_move", "room": "room", "x": 1, "y": 2})).await;
+    assert_eq!(witness.expect("cursor_moved").await["cursor"], json!({"x": 1, "y": 2}));
+}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::raw::RawSocket;
+use crate::support::raw::{FrameOut, RawSocket, TEXT};
 use crate::support::shape::{number, opaque};
 use crate::support::{Server, Socket, User};
 
@@ -99,4 +99,33 @@ async fn a_crowd_of_them_does_not_grow_the_memory() {
     }
     let grown = most.saturating_sub(before) / (1024 * 1024);
     assert!(grown < 64, "the server grew by {grown} MiB");
+}
+
+#[tokio::test]
+async fn one_who_does_not_look_delays_no_cursor() {
+    let server = Server::start().await;
+    let (alice, bob, carol) = (server.user("alice").await, server.user("bob").await, server.user("carol").await);
+    let join = json!({"type": "join_room", "room_id": "board"});
+    let (mut mover, mut watcher) = (alice.open("/api/v1/ws").await, carol.open("/api/v1/ws").await);
+    for socket in [&mut mover, &mut watcher] {
+        socket.send_json(&join).await;
+        socket.expect("room_state").await;
+    }
+    let mut deaf = RawSocket::with_receive_buffer(server.authority(), 4096).await;
+    let path = format!("/api/v1/ws?token={}", bob.token);
+    assert_eq!(deaf.handshake(server.authority(), &path, &[]).await.status, 101);
+    deaf.write(&FrameOut::new(TEXT, join.to_string().as_bytes()).bytes()).await;
+    watcher.expect("room_state").await;
+    let cell = "x".repeat(64);
+    let before = server.resident_bytes();
+    let mut slowest = Duration::ZERO;
+    for x in 0..150 {
+        let moved = Instant::now();
+        mover.send_json(&json!({"type": "cursor_move", "room": "board", "x": x, "y": 0, "cell": cell})).await;
+        while watcher.read_until("cursor_moved").await.pop().expect("the last")["cursor"]["x"] != x {}
+        slowest = slowest.max(moved.elapsed());
+    }
+    assert!(slowest < Duration::from_secs(1), "another member waited {slowest:?} for a cursor");
+    let grown = server.resident_bytes().saturating_sub(before) / (1024 * 1024);
+    assert!(grown < 32, "the server grew by {grown} MiB");
 }

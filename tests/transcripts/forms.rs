@@ -61,7 +61,7 @@ forms! { PERSONAL, personal, Personal:
         "ai_start" "ai_progress" "ai_progress_of_text" "ai_complete" "ai_complete_with_findings"
         "ai_error" "ai_error_cancelled" "ai_error_of_the_budget" "ai_error_without_data"
     ]
-    Upload [] ["file_upload_start" "file_upload_progress" "file_upload_complete"]
+    Upload [] ["file_upload_start" "file_upload_progress" "file_upload_progress_as_reckoned" "file_upload_complete"]
 }
 
 forms! { REPLY, reply, Reply:

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use convene::{
     core::{
         assistant::{AnswerFault, AnswerNews, AnswerPhase, Question},
-        command::{Addressed, Command, Resume, Typing},
+        command::{Addressed, Command, RawJson, Resume, Typing},
         cursor::{Coordinate, Cursor, Pointed},
         event::{
             Attendance, Attendee, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity,
@@ -68,6 +68,11 @@ fn asked_in_rooms() -> Vec<Asked> {
             None,
             Command::MoveCursor { room: Some(workspace()), cursor: cursor(150.0, 300.0, Some("B2")) },
         ),
+        (
+            "cursor_move_at_no_cell",
+            Some("\"cm-1\""),
+            Command::MoveCursor { room: Some(workspace()), cursor: cursor(1.0, 2.0, None) },
+        ),
         ("cursor_move_without_cell", None, Command::MoveCursor { room: None, cursor: cursor(-1.5, 0.0, None) }),
         ("typing_start", None, typing(Typing::Started)),
         ("typing_stop", None, typing(Typing::Stopped)),
@@ -94,6 +99,9 @@ fn asked_by_the_user() -> Vec<Asked> {
         priorities: Some(vec![Priority::Normal, Priority::High, Priority::Critical]),
     };
     let upload = |phase| Command::TellUpload { file: "file_123".into(), phase };
+    let progress = so_far(512_000, 1_024_000, Some(raw("50.0")));
+    let unknown = UploadPhase::Started { filename: "data".into(), size_bytes: 7, mime_type: None };
+    let third = so_far(1, 3, Some(raw("33.33")));
     vec![
         ("ping", None, Command::Ping),
         ("ping_with_ref", Some("7"), Command::Ping),
@@ -104,7 +112,9 @@ fn asked_by_the_user() -> Vec<Asked> {
         ("subscribe_notifications_to_all", None, Command::FilterNotifications(NotificationFilter::default())),
         ("notification_read", None, Command::ReadNotification { id: "notif_123".into() }),
         ("file_upload_start", None, upload(started())),
-        ("file_upload_progress", None, upload(halfway())),
+        ("file_upload_progress", None, upload(progress)),
+        ("file_upload_progress_as_reckoned", None, upload(third)),
+        ("file_upload_start_of_unknown_type", None, upload(unknown)),
     ]
 }
 
@@ -167,7 +177,7 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
         ("user_typing_start", typing(Typing::Started)),
         ("user_typing_stop", typing(Typing::Stopped)),
         ("file_upload_start_in_room", uploading(started())),
-        ("file_upload_progress_in_room", uploading(halfway())),
+        ("file_upload_progress_in_room", uploading(so_far(512_000, 1_024_000, None))),
         ("file_upload_complete_in_room", uploading(complete())),
         ("system_announcement", announced("system_announcement")),
         ("broadcast", ephemeral(Ephemeral::Announced { data: raw("{\"title\":\"Maintenance Notice\"}") })),
@@ -186,8 +196,8 @@ fn started() -> UploadPhase {
     UploadPhase::Started { filename: "data.csv".into(), size_bytes: 1_024_000, mime_type: Some("text/csv".into()) }
 }
 
-fn halfway() -> UploadPhase {
-    UploadPhase::Progress { uploaded_bytes: 512_000, total_bytes: 1_024_000 }
+fn so_far(uploaded_bytes: u64, total_bytes: u64, percentage: Option<RawJson>) -> UploadPhase {
+    UploadPhase::Progress { uploaded_bytes, total_bytes, percentage }
 }
 
 fn complete() -> UploadPhase {
@@ -238,7 +248,8 @@ fn told_to_the_user() -> Vec<(&'static str, Told)> {
         ("notification_deleted", personal(Personal::NotificationDeleted { user: user.clone(), id })),
         ("all_notifications_read", personal(Personal::AllNotificationsRead { user })),
         ("file_upload_start", uploading(started())),
-        ("file_upload_progress", uploading(halfway())),
+        ("file_upload_progress", uploading(so_far(512_000, 1_024_000, None))),
+        ("file_upload_progress_as_reckoned", uploading(so_far(1, 3, Some(raw("33.33"))))),
         ("file_upload_complete", uploading(complete())),
         (
             "direct_message",

@@ -128,8 +128,10 @@ fn upload() -> BoxedStrategy<Upload> {
         (text(), any::<u64>(), prop::option::of(text())).prop_map(|(filename, size_bytes, mime_type)| {
             UploadPhase::Started { filename: filename.into(), size_bytes, mime_type: mime_type.map(Into::into) }
         }),
-        any::<(u64, u64)>()
-            .prop_map(|(uploaded_bytes, total_bytes)| UploadPhase::Progress { uploaded_bytes, total_bytes }),
+        any::<(u64, u64)>().prop_map(|(uploaded_bytes, total_bytes)| {
+            let percentage = (total_bytes % 2 == 0).then(|| RawJson::from_parsed("33.33"));
+            UploadPhase::Progress { uploaded_bytes, total_bytes, percentage }
+        }),
         (text(), text())
             .prop_map(|(filename, url)| UploadPhase::Complete { filename: filename.into(), url: url.into() }),
     ];

@@ -39,6 +39,16 @@ pub struct Placement {
     pub room: Addr<Room>,
 }
 
+/// Were tokens of this user voided that were issued so early? Asked when a socket goes on with another token.
+#[derive(Message, Clone)]
+#[rtype(result = "bool")]
+pub struct IsRevoked {
+    /// Whose.
+    pub user: UserId,
+    /// When the token was issued, if it says.
+    pub issued_at: Option<Timestamp>,
+}
+
 // ---- to a room ----
 
 /// How many users are in the room, as far as this node sees.

@@ -1,8 +1,8 @@
 //! What was said while this node heard nobody is made up for from the database: users with sockets here are read
-//! again, and whoever was revoked, blocked or taken out of a group meanwhile is closed; who was blocked is read again,
-//! too, and let in if the block was lifted.
+//! again, and whoever was revoked, blocked or taken out of a group meanwhile is closed, or of a room that is private; who
+//! was blocked is read again, too, and let in if the block was lifted.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
@@ -13,7 +13,7 @@ use crate::{
     ids::{GroupId, RoomId, UserId},
     limits,
     logged::logged,
-    store::Standing,
+    store::{Standing, StoreError},
 };
 
 /// Where the healing stands.
@@ -34,8 +34,12 @@ enum State {
     Again,
 }
 
-/// A socket in a channel, as it was before the store was asked: one that comes later was checked later.
-type InChannel = (ConnKey, RoomId, GroupId);
+/// A socket in a room, in a channel with its group, as it was before the store was asked: one that comes later was checked
+/// later.
+type InRoom = (ConnKey, RoomId, Option<GroupId>);
+
+/// The members of private open rooms.
+type Private = HashMap<RoomId, HashSet<UserId>>;
 
 impl Registry {
     fn heal(&mut self, ctx: &mut Context<Self>) {
@@ -63,14 +67,18 @@ impl Registry {
             }
             return;
         };
-        let channels: Vec<(UserId, Vec<InChannel>)> = ids.iter().map(|id| (id.clone(), self.channels_of(id))).collect();
-        let read = async move { node.store.standings(&ids).await };
-        ctx.spawn(read.into_actor(self).map(move |read, registry, ctx| match read {
-            Ok(standings) => {
+        let seats: Vec<(UserId, Vec<InRoom>)> = ids.iter().map(|id| (id.clone(), self.seats_of(id))).collect();
+        let in_rooms = seats.iter().flat_map(|(_, rooms)| rooms);
+        let by_name: HashSet<RoomId> =
+            in_rooms.filter(|(_, _, group)| group.is_none()).map(|(_, room, _)| *room).collect();
+        let by_name: Vec<RoomId> = by_name.into_iter().collect();
+        let read = async move { Ok((node.store.standings(&ids).await?, node.store.private_members(&by_name).await?)) };
+        ctx.spawn(read.into_actor(self).map(move |read: Result<_, StoreError>, registry, ctx| match read {
+            Ok((standings, private)) => {
                 let standings: FxHashMap<_, _> = standings.iter().map(|standing| (&standing.user, standing)).collect();
-                for (id, channels) in channels {
+                for (id, rooms) in seats {
                     if let Some(standing) = standings.get(&id) {
-                        registry.apply(standing, &channels);
+                        registry.apply(standing, &rooms, &private);
                     }
                 }
                 registry.heal_next(chunks, ctx);
@@ -104,16 +112,18 @@ impl Registry {
         }
     }
 
-    fn channels_of(&self, id: &UserId) -> Vec<InChannel> {
+    fn seats_of(&self, id: &UserId) -> Vec<InRoom> {
         let seats = self.users.get(id).into_iter().flat_map(|user| &user.sessions);
         let staying = seats.filter(|seat| seat.told_to_go == ToldToGo::No);
-        let rooms = staying.flat_map(|seat| seat.rooms.iter().map(|(room, group)| (seat.conn, *room, *group)));
-        rooms.filter_map(|(conn, room, group)| Some((conn, room, group?))).collect()
+        staying.flat_map(|seat| seat.rooms.iter().map(|(room, group)| (seat.conn, *room, *group))).collect()
     }
 
-    fn apply(&mut self, standing: &Standing, channels: &[InChannel]) {
+    fn apply(&mut self, standing: &Standing, rooms: &[InRoom], private: &Private) {
         self.learn(&standing.user, standing.tokens_not_before, standing.blocked_until);
-        let lost = channels.iter().filter(|(_, _, group)| !standing.groups.contains(group));
+        let lost = rooms.iter().filter(|(_, room, group)| match group {
+            Some(group) => !standing.groups.contains(group),
+            None => private.get(room).is_some_and(|members| !members.contains(&standing.user)),
+        });
         for (conn, room, _) in lost {
             log::info!("event=membership_missed user={} room={room} conn={conn:?}", logged(&standing.user));
             self.expel(*room, &standing.user);

@@ -15,7 +15,6 @@ use crate::{
     },
     core::{personal::Personal, presence::Status, profile::Author, upload::Upload},
     ids::{RoomId, UserId},
-    logged::logged,
 };
 
 impl Registry {
@@ -46,6 +45,20 @@ impl Registry {
                 log::warn!("event=upload_not_told room={id} why=room_full");
             }
         }
+    }
+
+    /// Each node on which the user has sockets holds the user's last word: no other may say what is over, and it outlives
+    /// the node on which it was said.
+    pub(super) fn adopt_status(&self, user: &Author, status: Status) {
+        if self.users.get(&user.id).is_none_or(|user| user.sessions.is_empty()) {
+            return;
+        }
+        if let Some(node) = &self.node
+            && node.presence.try_send(SetStatus { user: user.id.clone(), status }).is_err()
+        {
+            log::warn!("event=status_not_kept user={} why=presence_full", user.id);
+        }
+        self.tell_status(user, status);
     }
 
     pub(super) fn tell_status(&self, user: &Author, status: Status) {
@@ -97,11 +110,6 @@ impl Handler<StatusIs> for Registry {
 
     fn handle(&mut self, StatusIs { user, status }: StatusIs, _: &mut Self::Context) {
         self.tell_status(&user, status);
-        if let Some(node) = &self.node
-            && node.presence.try_send(SetStatus { user: user.id.clone(), status }).is_err()
-        {
-            log::warn!("event=status_not_kept user={} why=presence_full", logged(&user.id));
-        }
         self.tell_others(To::User(user.id.clone()), NodeWord::Status { user, status });
     }
 }

@@ -1,10 +1,18 @@
 //! What administrators and owners want of a room.
 
+use std::{collections::HashSet, time::Instant};
+
 use actix::prelude::*;
 
 use super::Room;
 use crate::{
-    actors::messages::{Announce, CountUsers, KeepOnly, RoomUse},
+    actors::{
+        messages::{Announce, CountUsers, Join, KeepOnly, RoomUse},
+        outbox::ConnKey,
+    },
+    auth::policy::Denied,
+    disconnect::Disconnect,
+    error::Refusal,
     ids::UserId,
 };
 
@@ -15,14 +23,61 @@ impl Room {
         self.usage.pass(self.node.clock.now(), present);
     }
 
-    /// Sends everybody else out who is here.
+    /// Sends everybody else out who is here or on the way in.
     pub(super) fn keep_only(&mut self, users: &[UserId], ctx: &mut Context<Self>) {
-        let here = self.core.iter().flat_map(|core| core.online().filter(|user| !core.sockets_of(&user.id).is_empty()));
-        let going: Vec<UserId> = here.map(|user| user.id.clone()).filter(|user| !users.contains(user)).collect();
+        self.excluded_at = Some(Instant::now());
+        let staying: HashSet<&UserId> = users.iter().collect();
+        let here = self.core.iter().flat_map(|core| core.online_here().map(|user| &user.id));
+        let coming = self.entering.values().map(|newcomer| &newcomer.join.user.id);
+        let going: HashSet<UserId> = here.chain(coming).filter(|user| !staying.contains(user)).cloned().collect();
         for user in going {
             self.expel(&user, ctx);
         }
         self.rest(ctx);
+    }
+
+    /// The user's sockets that are not in yet stay out.
+    pub(super) fn turn_away_all_of(&mut self, user: &UserId, ctx: &mut Context<Self>) {
+        let coming = self.entering.iter().filter(|(_, newcomer)| newcomer.is_of(user));
+        let coming: Vec<ConnKey> = coming.map(|(conn, _)| *conn).collect();
+        for conn in coming {
+            self.turn_away_one(conn, Denied::NotInvited.into(), ctx);
+        }
+    }
+
+    fn turn_away_one(&mut self, conn: ConnKey, refusal: Refusal, ctx: &mut Context<Self>) {
+        self.early.retain(|early| *early != conn);
+        self.recall.forget(conn);
+        if let Some(newcomer) = self.entering.remove(&conn) {
+            self.turn_away(newcomer, refusal, Disconnect::Revoked, ctx);
+        }
+    }
+
+    /// Whether somebody was excluded after it was read that this newcomer may enter.
+    pub(super) fn is_in_doubt(&self, join: &Join) -> bool {
+        let (Some(read_at), Some(excluded_at)) = (join.access_read_at, self.excluded_at) else { return false };
+        read_at <= excluded_at
+    }
+
+    /// Reads once more whether a newcomer may enter.
+    pub(super) fn read_access_again(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
+        let (Some(newcomer), Some(name)) = (self.entering.get(&conn), self.identity.scope.name()) else { return };
+        let (node, user, name) = (self.node.clone(), newcomer.join.user.id.clone(), name.clone());
+        let read_at = Instant::now();
+        let access = async move { node.open_room(&name, &user).await };
+        ctx.spawn(access.into_actor(self).map(move |access, room, ctx| match access {
+            Ok(access) => {
+                if let Some(newcomer) = room.entering.get_mut(&conn) {
+                    newcomer.join.access_read_at = Some(read_at);
+                    newcomer.join.capacity = access.capacity;
+                }
+                room.enter(conn, ctx);
+            }
+            Err(refusal) => {
+                room.turn_away_one(conn, refusal, ctx);
+                room.rest(ctx);
+            }
+        }));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         messages::{Join, StatusIs, TellUpload},
     },
     core::{
-        attendance::AttendanceBook,
+        attendance::{self, AttendanceBook},
         cursor::Pointed,
         event::{Attendance, Attendee, CursorsMoved, Durable, Ephemeral, EventBody},
         pointing::{MovedOn, Pointing},
@@ -110,7 +110,7 @@ impl Room {
 
     /// Tells the members here who is there, now that somebody came or went: in a crowd only now and then.
     pub(super) fn attendance_changed(&mut self, ctx: &mut Context<Self>) {
-        let crowd = self.core.as_ref().is_some_and(|core| core.users() > limits::ATTENDANCE_AT_ONCE_USERS_MAX);
+        let users = self.core.as_ref().map_or(0, |core| core.users());
         let Some(goings) = &mut self.open else { return };
         match goings.attendance {
             Attending::Quiet => {}
@@ -119,9 +119,9 @@ impl Room {
                 return;
             }
         }
-        if crowd {
+        if users > limits::ATTENDANCE_AT_ONCE_USERS_MAX {
             goings.attendance = Attending::Told;
-            ctx.run_later(limits::ATTENDANCE_PERIOD, |room, ctx| {
+            ctx.run_later(attendance::period(users), |room, ctx| {
                 let Some(goings) = &mut room.open else { return };
                 if std::mem::take(&mut goings.attendance) == Attending::Changed {
                     room.attendance_changed(ctx);
@@ -160,13 +160,52 @@ impl Room {
         }
     }
 
-    /// Tells other nodes what there is to know of the members here.
-    pub(super) fn say_attending(&self) {
-        let (Some(goings), Some(core)) = (&self.open, &self.core) else { return };
-        let here: Vec<&Author> = core.online_here().take(limits::ONLINE_USERS_LISTED_MAX).collect();
-        for some in here.chunks(limits::ATTENDING_PER_WORD_MAX) {
+    /// Tells other nodes what there is to know of members here.
+    pub(super) fn say_attending<'a>(&self, members: impl Iterator<Item = &'a Author>) {
+        let Some(goings) = &self.open else { return };
+        let members: Vec<&Author> = members.collect();
+        for some in members.chunks(limits::ATTENDING_PER_WORD_MAX) {
             let word = RoomWord::Attending(goings.book.of(some.iter().copied(), self.node.clock.now()));
             self.node.bridge.carry(self.identity.id, word);
+        }
+    }
+
+    // ---- what a member says everywhere ----
+
+    /// The user may be in the room on several nodes, each of which hears it.
+    fn speaks_for(&self, user: &UserId) -> bool {
+        self.core.as_ref().is_some_and(|core| core.speaks_for(user))
+    }
+
+    /// Of a user who is about to come in it is told when that has happened.
+    pub(super) fn tell_status(&mut self, said: StatusIs, ctx: &mut Context<Self>) {
+        let now = self.node.clock.now();
+        let Some(goings) = &mut self.open else { return };
+        goings.book.said(&said.user.id, said.status, now);
+        let speaks = self.speaks_for(&said.user.id);
+        let mut coming = self.entering.values_mut().filter(|newcomer| newcomer.is_of(&said.user.id));
+        if speaks {
+            coming.for_each(|newcomer| newcomer.brings(&said));
+            let StatusIs { user, status } = said;
+            return self.announce(Ephemeral::StatusChanged { user, status }, Audience::Everyone, ctx);
+        }
+        let first = coming.next();
+        coming.for_each(|newcomer| newcomer.brings(&said));
+        if let Some(newcomer) = first {
+            newcomer.brings(&said);
+            newcomer.tells_status(said);
+        }
+    }
+
+    /// The same.
+    pub(super) fn tell_upload(&mut self, told: TellUpload, ctx: &mut Context<Self>) {
+        if self.speaks_for(&told.user.id) {
+            let audience = Audience::EveryoneBut(told.user.id.clone());
+            let TellUpload { user, upload, but: _ } = told;
+            return self.announce(Ephemeral::Upload { user, upload }, audience, ctx);
+        }
+        if let Some(newcomer) = self.entering.values_mut().find(|newcomer| newcomer.is_of(&told.user.id)) {
+            newcomer.tells_upload(told);
         }
     }
 
@@ -202,6 +241,8 @@ impl Room {
         let Some(frames) = goings.pointing.take_frames() else { return };
         goings.pointed = Pending::Yes;
         if !untold.is_empty() && self.node.bridge.reach == Reach::Cluster {
+            // a cursor of somebody who has not come yet would be dropped there
+            self.say_diffs();
             self.node.bridge.carry(self.identity.id, RoomWord::Cursors(untold));
         }
         let named = frames.others.first.user.id.clone();
@@ -226,24 +267,15 @@ impl Room {
 impl Handler<StatusIs> for Room {
     type Result = ();
 
-    fn handle(&mut self, StatusIs { user, status }: StatusIs, ctx: &mut Self::Context) {
-        let now = self.node.clock.now();
-        let Some(goings) = &mut self.open else { return };
-        goings.book.said(&user.id, status, now);
-        // the user may be in the room on several nodes, each of which is told
-        if self.core.as_ref().is_some_and(|core| core.speaks_for(&user.id)) {
-            self.announce(Ephemeral::StatusChanged { user, status }, Audience::Everyone, ctx);
-        }
+    fn handle(&mut self, said: StatusIs, ctx: &mut Self::Context) {
+        self.tell_status(said, ctx);
     }
 }
 
 impl Handler<TellUpload> for Room {
     type Result = ();
 
-    fn handle(&mut self, TellUpload { user, upload, .. }: TellUpload, ctx: &mut Self::Context) {
-        if self.core.as_ref().is_some_and(|core| core.speaks_for(&user.id)) {
-            let audience = Audience::EveryoneBut(user.id.clone());
-            self.announce(Ephemeral::Upload { user, upload }, audience, ctx);
-        }
+    fn handle(&mut self, told: TellUpload, ctx: &mut Self::Context) {
+        self.tell_upload(told, ctx);
     }
 }

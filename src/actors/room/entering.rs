@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::{Newcomer, Room, recalling::LogAsked};
+use super::{Room, recalling::LogAsked};
 use crate::{
     actors::{
         fanout::{Audience, Broadcast, Opening},
@@ -17,6 +17,7 @@ use crate::{
         history::Logged,
         room::{Already, FirstSocket, LastSocket, Replay},
     },
+    disconnect::Disconnect,
     ids::UserId,
     limits,
     logged::logged,
@@ -40,6 +41,9 @@ impl Room {
     pub(super) fn enter(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
         let (Some(core), Some(newcomer)) = (&self.core, self.entering.get(&conn)) else { return };
         let (join, log) = (&newcomer.join, newcomer.log);
+        if self.is_in_doubt(join) {
+            return self.read_access_again(conn, ctx);
+        }
         if join.resume.is_some() && log == LogAsked::No && self.may_be_behind() {
             return self.ask_log(conn, ctx);
         }
@@ -101,13 +105,11 @@ impl Room {
     /// The socket is in from here on.
     pub(super) fn admit(&mut self, conn: ConnKey, again: Again, ctx: &mut Context<Self>) {
         // a socket that left while its replay was read is no longer here
-        let Some(Newcomer { join, asked, log: _, hearing }) = self.entering.remove(&conn) else { return };
-        if let Some(refusal) = self.has_no_place_for(&join) {
-            self.arm(join.conn, &join.hub);
-            self.refuse(join.conn, join.reference, refusal, ctx);
-            self.arms.retain(|arm| !arm.is_spare());
-            return self.shut_out(join.user.id, join.conn, None);
+        let Some(newcomer) = self.entering.remove(&conn) else { return };
+        if let Some(refusal) = self.has_no_place_for(&newcomer.join) {
+            return self.turn_away(newcomer, refusal, Disconnect::TryAgainLater, ctx);
         }
+        let (join, waited) = newcomer.into_parts();
         self.pass_hours();
         self.usage.see(&join.user.id);
         let Some(core) = &mut self.core else { return };
@@ -149,10 +151,7 @@ impl Room {
         if queue_spent == Spent::Yes && matches!(self.identity.scope, RoomScope::Direct { .. }) {
             self.dequeue(join.user.id, self.head(), ctx);
         }
-        for ask in asked {
-            self.answer(ask, ctx);
-        }
-        drop(hearing);
+        self.hear_out(waited, ctx);
     }
 
     /// The session learns that its socket is not in, or not any more. There may be no hub here to tell it anything.
@@ -196,7 +195,7 @@ impl Room {
         if let Some(arm) = self.arms.iter_mut().find(|arm| arm.worker == conn.worker) {
             arm.members = arm.members.saturating_sub(1);
         }
-        self.arms.retain(|arm| !arm.is_spare());
+        self.drop_spare_arms();
         if self.node.is_draining() {
             return; // the user is expected back on another node
         }

@@ -5,24 +5,24 @@
 mod administering;
 mod attending;
 mod entering;
+mod newcomers;
 mod news;
 mod recalling;
 mod speaking;
 mod starting;
 mod together;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
-use tokio::sync::oneshot;
 
 use super::{
     arm::{Arm, Backed},
     bridge::{Carried, Listening, RoomWord},
     fanout::{Audience, Broadcast},
     hub::Hub,
-    messages::{Ask, Barrier, Expel, FromRoom, HeardOut, Join, Leave, Retire, Settled},
+    messages::{Ask, Barrier, Expel, FromRoom, Retire, Settled},
     node::Node,
     outbox::ConnKey,
 };
@@ -38,7 +38,8 @@ use crate::{
     limits,
 };
 use attending::Goings;
-use recalling::{LogAsked, Recall};
+use newcomers::Newcomer;
+use recalling::Recall;
 use starting::Stage;
 use together::Telling;
 
@@ -50,7 +51,7 @@ pub struct Room {
     /// None until the room's place in the log was read.
     core: Option<RoomCore<ConnKey, Broadcast>>,
     arms: Vec<Arm>,
-    /// Sockets that wait for the log, each with what it asked meanwhile.
+    /// Sockets that are not in yet.
     entering: FxHashMap<ConnKey, Newcomer>,
     /// Those of them that came before the room was open, in order.
     early: Vec<ConnKey>,
@@ -66,22 +67,14 @@ pub struct Room {
     queued: Option<(UserId, Seq)>,
     recall: Recall,
     telling: Telling,
+    /// When somebody lost the right to be here last, as far as that may not have been seen by whoever comes.
+    excluded_at: Option<Instant>,
     /// In an open room, what goes on there.
     open: Option<Box<Goings>>,
     usage: Usage,
     retry: Pending,
     gap: Pending,
     retiring: Pending,
-}
-
-/// A socket that is not in yet.
-struct Newcomer {
-    join: Join,
-    asked: Vec<Ask>,
-    /// Whether the log was asked how far it has come, since this socket came.
-    log: LogAsked,
-    /// Whoever waits until all of `asked` was heard; let go of by dropping them.
-    hearing: Vec<oneshot::Sender<()>>,
 }
 
 /// Whether a timer is set.
@@ -117,6 +110,7 @@ impl Room {
             queued: None,
             recall: Recall::default(),
             telling: Telling::default(),
+            excluded_at: None,
             retry: Pending::No,
             gap: Pending::No,
             retiring: Pending::No,
@@ -133,6 +127,13 @@ impl Room {
         // `at` was found in, or is the last of, a vector that is not empty
         #[allow(clippy::indexing_slicing)]
         &mut self.arms[at]
+    }
+
+    /// Lets arms go that have no members, unless the journal still owes somebody there an answer.
+    fn drop_spare_arms(&mut self) {
+        if self.in_flight == 0 {
+            self.arms.retain(|arm| !arm.is_spare());
+        }
     }
 
     fn send(&mut self, conn: ConnKey, message: FromRoom, ctx: &mut Context<Self>) {
@@ -175,10 +176,12 @@ impl Room {
         self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast));
     }
 
-    /// Closes the sockets that the user has here; those that may be in many rooms leave this one and stay open.
+    /// Closes the sockets that the user has here or on their way in; those that may be in many rooms leave this one and
+    /// stay open.
     fn expel(&mut self, user: &UserId, ctx: &mut Context<Self>) {
-        let Some(core) = &self.core else { return };
-        for conn in core.sockets_of(user).to_vec() {
+        self.excluded_at = Some(Instant::now());
+        let sockets = self.core.as_ref().map(|core| core.sockets_of(user).to_vec()).unwrap_or_default();
+        for conn in sockets {
             if let Some(name) = self.identity.scope.name() {
                 let sentence = format!("You are no longer a member of the room {name}, and have left it");
                 self.refuse(conn, None, Refusal::new(ErrorCode::PermissionDenied, sentence), ctx);
@@ -189,6 +192,7 @@ impl Room {
             let message = FromRoom::Expel { room: self.identity.id, conn, why: Disconnect::Revoked };
             self.send(conn, message, ctx);
         }
+        self.turn_away_all_of(user, ctx);
     }
 
     fn after(&mut self, backed: Backed, ctx: &mut Context<Self>) {
@@ -197,7 +201,7 @@ impl Room {
             ctx.run_later(limits::SPILL_RETRY, |room, ctx| {
                 room.retry = Pending::No;
                 let backed = room.arms.iter_mut().map(Arm::retry).fold(Backed::Clear, worse);
-                room.arms.retain(|arm| !arm.is_spare());
+                room.drop_spare_arms();
                 room.after(backed, ctx);
             });
         }
@@ -260,36 +264,6 @@ impl Actor for Room {
     }
 }
 
-impl Handler<Join> for Room {
-    type Result = ();
-
-    fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
-        self.joins += 1;
-        let conn = join.conn;
-        self.entering.insert(conn, Newcomer { join, asked: Vec::new(), log: LogAsked::No, hearing: Vec::new() });
-        self.knock(conn, ctx);
-    }
-}
-
-impl Handler<Leave> for Room {
-    type Result = ();
-
-    fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) {
-        self.early.retain(|conn| *conn != leave.conn);
-        self.recall.forget(leave.conn);
-        let farewell = leave.reference.map(|reference| Reply::Done { reference });
-        match (self.entering.remove(&leave.conn), farewell) {
-            (Some(newcomer), Some(farewell)) => {
-                self.arm(leave.conn, &newcomer.join.hub);
-                self.tell(leave.conn, farewell, ctx);
-                self.arms.retain(|arm| !arm.is_spare());
-            }
-            (_, farewell) => self.depart(leave.conn, farewell, ctx),
-        }
-        self.rest(ctx);
-    }
-}
-
 impl Handler<Ask> for Room {
     type Result = ();
 
@@ -306,6 +280,7 @@ impl Handler<Settled> for Room {
             self.in_flight = self.in_flight.saturating_sub(1);
             self.settle(outcome, ctx);
         }
+        self.drop_spare_arms();
         self.rest(ctx);
     }
 }
@@ -351,20 +326,6 @@ impl Handler<Expel> for Room {
     fn handle(&mut self, expel: Expel, ctx: &mut Self::Context) {
         self.expel(&expel.user, ctx);
         self.rest(ctx);
-    }
-}
-
-impl Handler<HeardOut> for Room {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, HeardOut { conn }: HeardOut, _: &mut Self::Context) -> Self::Result {
-        let Some(newcomer) = self.entering.get_mut(&conn) else { return Box::pin(std::future::ready(())) };
-        let (hearing, heard) = oneshot::channel();
-        newcomer.hearing.push(hearing);
-        Box::pin(async move {
-            // nothing is ever sent: the end of the other half says it
-            let _ = heard.await;
-        })
     }
 }
 

@@ -34,14 +34,11 @@ impl Room {
     pub(super) fn answer(&mut self, ask: Ask, ctx: &mut Context<Self>) {
         if let Some(newcomer) = self.entering.get_mut(&ask.conn) {
             // answered after the first word about the room
-            return newcomer.asked.push(ask);
+            return newcomer.asks(ask);
         }
         let Ask { conn, user, reference, command, attachments } = ask;
-        if self.core.as_ref().is_none_or(|core| core.user_of(conn).is_none()) {
-            let refusal = Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first");
-            self.node.metrics.refused(refusal.code);
-            let reply = Reply::Error { reference, refusal, at: self.node.clock.now() };
-            return self.shut_out(user.id, conn, Some(Box::new(reply)));
+        if !self.is_in(conn) {
+            return self.answer_stranger(user.id, conn, reference);
         }
         self.seen(&user.id);
         match command {
@@ -61,13 +58,17 @@ impl Room {
                     RoomScope::Direct { .. } | RoomScope::Open { .. } => Audience::EveryoneBut(user.id.clone()),
                 };
                 self.announce(Ephemeral::Typing { user, typing, cell }, audience, ctx);
+                self.done(conn, reference, ctx);
             }
             Command::UpdateCells { sheet, room, cells } => {
                 let what = Durable::CellsUpdated { sheet, author: user, cells };
                 let aim = if room.is_some() { Aim::Named } else { Aim::Guessed };
                 self.store(what, Origin { conn, reference, aim }, ctx);
             }
-            Command::MoveCursor { cursor, .. } => self.point(Pointed { user, cursor }, ctx),
+            Command::MoveCursor { cursor, .. } => {
+                self.point(Pointed { user, cursor }, ctx);
+                self.done(conn, reference, ctx);
+            }
             Command::Signal { kind, target, data } => {
                 let signal = Ephemeral::Signal { from: user.clone(), kind, data };
                 self.signal(conn, &user, reference, target, signal, ctx);
@@ -83,6 +84,13 @@ impl Room {
             | Command::FilterNotifications(_)
             | Command::ReadNotification { .. }
             | Command::TellUpload { .. } => {}
+        }
+    }
+
+    /// It is done, and whoever wants to know is told so.
+    fn done(&mut self, conn: ConnKey, reference: Option<ClientRef>, ctx: &mut Context<Self>) {
+        if let Some(reference) = reference {
+            self.tell(conn, Reply::Done { reference }, ctx);
         }
     }
 

@@ -2,13 +2,14 @@
 //! elsewhere who is there, and only then opens: so nothing said meanwhile is missed, and a newcomer's first word names
 //! everybody.
 
+use std::time::Instant;
+
 use actix::prelude::*;
 
 use super::Room;
 use crate::{
     actors::{
         bridge::{Attach, Carried, Detach, Reach, RoomWord},
-        messages::FromRoom,
         outbox::ConnKey,
         patience::patiently,
     },
@@ -18,8 +19,9 @@ use crate::{
         room::{Place, RoomCore},
     },
     disconnect::Disconnect,
+    error::{ErrorCode, Refusal},
     limits,
-    store::RoomHead,
+    store::{RoomHead, Visibility},
 };
 
 /// How far a room has come.
@@ -92,15 +94,23 @@ impl Room {
             })
             .await
         };
+        let began = Instant::now();
         ctx.spawn(read.into_actor(self).map(move |read, room, ctx| match read {
             Ok(Some((head, sheets))) => {
+                if room.open.is_some() && head.visibility == Visibility::Private {
+                    // it may have become private before anybody here could be told
+                    room.excluded_at = room.excluded_at.max(Some(began));
+                }
                 room.sheets_were_changed(&sheets);
                 room.gather(head, others, ctx);
             }
-            Ok(None) => room.give_up(Disconnect::Revoked, ctx),
+            Ok(None) => {
+                let refusal = Refusal::new(ErrorCode::RoomNotFound, "The room is gone; join another one");
+                room.give_up(&refusal, Disconnect::Revoked, ctx);
+            }
             Err(error) => {
                 log::warn!("event=room_not_loaded room={} why=\"{error}\"", room.identity.id);
-                room.give_up(Disconnect::TryAgainLater, ctx);
+                room.give_up(&Refusal::unavailable(), Disconnect::TryAgainLater, ctx);
             }
         }));
     }
@@ -160,14 +170,11 @@ impl Room {
     }
 
     /// Sends away whoever waits for a room that can't be loaded.
-    fn give_up(&mut self, why: Disconnect, ctx: &mut Context<Self>) {
+    fn give_up(&mut self, refusal: &Refusal, why: Disconnect, ctx: &mut Context<Self>) {
         self.stage = Stage::Unread;
         self.early.clear();
-        for (conn, newcomer) in std::mem::take(&mut self.entering) {
-            let expel = FromRoom::Expel { room: self.identity.id, conn, why };
-            if newcomer.join.hub.try_send(expel).is_err() {
-                log::warn!("event=expel_lost room={} conn={conn:?}", self.identity.id);
-            }
+        for newcomer in std::mem::take(&mut self.entering).into_values() {
+            self.turn_away(newcomer, refusal.clone(), why, ctx);
         }
         self.rest(ctx);
     }

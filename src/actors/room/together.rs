@@ -56,18 +56,28 @@ impl Room {
 
     /// Somebody came or went here: at once after a quiet while, else together with whoever else does.
     pub(super) fn tell_members(&mut self, ctx: &mut Context<Self>) {
-        if self.telling.diff == Pending::Yes || self.node.is_draining() {
+        let has_diffs = self.core.as_ref().is_some_and(|core| core.has_diffs());
+        if self.telling.diff == Pending::Yes || self.node.is_draining() || !has_diffs {
             return;
         }
-        let Some(core) = self.core.as_mut().filter(|core| core.has_diffs()) else { return };
-        for diff in core.take_diffs() {
-            self.say(diff);
-        }
+        self.say_diffs();
         self.telling.diff = Pending::Yes;
         ctx.run_later(limits::MEMBERS_DIFF_PERIOD, |room, ctx| {
             room.telling.diff = Pending::No;
             room.tell_members(ctx);
         });
+    }
+
+    /// Tells who came and went since the last time, before anything else is told of those who came.
+    pub(super) fn say_diffs(&mut self) {
+        if self.node.is_draining() {
+            return; // users of a node that drains keep their places
+        }
+        let diffs = self.core.as_mut().map(|core| core.take_diffs()).unwrap_or_default();
+        self.say_attending(diffs.iter().flat_map(PartWord::joined));
+        for diff in diffs {
+            self.say(diff);
+        }
     }
 
     /// What the room on another node says about its members.
@@ -150,7 +160,9 @@ impl Room {
         let mut words = core.take_diffs();
         words.extend(core.whole());
         // first, so that whoever waits to know who is here knows the rest, too
-        self.say_attending();
+        if let Some(core) = &self.core {
+            self.say_attending(core.online_here().take(limits::ONLINE_USERS_LISTED_MAX));
+        }
         for word in words {
             self.say(word);
         }

@@ -4,6 +4,7 @@
 
 mod asking;
 mod attaching;
+mod naming;
 mod notifying;
 mod rooms;
 mod uploading;
@@ -13,18 +14,18 @@ use std::{collections::VecDeque, ops::ControlFlow, rc::Rc, sync::Arc};
 use actix::prelude::*;
 
 pub use self::rooms::Binding;
-use self::{notifying::Notices, rooms::Rooms};
+use self::{naming::Errand, notifying::Notices, rooms::Rooms};
 use super::{
     bridge::{NodeWord, To},
     fanout::reply_frame,
-    messages::{AskerGone, BlockUser, Kick, News, Notice, Overhear, SessionDown, SessionUp},
+    messages::{AskerGone, BlockUser, IsRevoked, Kick, News, Notice, Overhear, SessionDown, SessionUp},
     outbox::{Bound, ConnKey, Farewell, Outbox, Owner},
     pump::Pump,
     quota::UserQuota,
     worker::Worker,
 };
 use crate::{
-    auth::policy::RoomPattern,
+    auth::{policy::RoomPattern, tokens::Claims},
     core::{
         command::{Charge, ClientRef, Command, Request},
         event::{Reply, RoomScope},
@@ -198,14 +199,22 @@ impl Session {
     }
 
     fn request(&mut self, request: Request, ctx: &mut Context<Self>) {
-        let Request { reference, command } = request;
-        if self.charge(command.charge(), reference.as_ref(), command.question()) == Charged::No {
+        let (charge, question) = (request.command.charge(), request.command.question());
+        if self.charge(charge, request.reference.as_ref(), question) == Charged::No {
             return;
         }
         self.worker.node.metrics.accepted();
+        match request.command.room().filter(|name| !self.rooms.is_in(name)).cloned() {
+            Some(stranger) => self.do_in_stranger(stranger, request, ctx),
+            None => self.perform(request, ctx),
+        }
+    }
+
+    /// Does what was paid for.
+    fn perform(&mut self, Request { reference, command }: Request, ctx: &mut Context<Self>) {
         match command {
             Command::Ping => self.reply(&Reply::Pong { reference, at: self.worker.node.clock.now() }),
-            Command::AuthRefresh { token } => self.refresh(reference, &token),
+            Command::AuthRefresh { token } => self.refresh(reference, &token, ctx),
             Command::SendMessage { ref addressed, ref attachments, .. } => {
                 let (room, files) = (addressed.room().cloned(), attachments.clone());
                 self.say(room, reference, command, files, ctx);
@@ -219,7 +228,7 @@ impl Session {
                 self.ask_room(room.as_ref(), reference, command);
             }
             Command::Signal { .. } => self.ask_room(None, reference, command),
-            Command::Join { room, resume } => self.join_open(reference, room, resume, ctx),
+            Command::Join { room, resume } => self.join_open(Errand::Join(reference), room, resume, ctx),
             Command::Leave { room } => self.leave_open(reference, &room),
             Command::SetStatus { status } => self.set_status(reference, status),
             Command::UpdateCells { sheet, room, cells } => self.update_cells(reference, sheet, room, cells, ctx),
@@ -232,7 +241,7 @@ impl Session {
     }
 
     /// A fresh token for the same user moves the socket's expiry.
-    fn refresh(&mut self, reference: Option<ClientRef>, token: &str) {
+    fn refresh(&mut self, reference: Option<ClientRef>, token: &str, ctx: &mut Context<Self>) {
         let node = &self.worker.node;
         let claims = match node.verifier.verify(token) {
             Ok(claims) if claims.user == self.user.id => claims,
@@ -242,6 +251,19 @@ impl Session {
             }
             Err(fault) => return self.refuse(reference, fault.into()),
         };
+        let ask = IsRevoked { user: claims.user.clone(), issued_at: claims.issued_at };
+        let asked = node.registry.send(ask).timeout(limits::ASK_TIMEOUT);
+        self.hold(asked, ctx, move |revoked, session, _| match revoked {
+            Ok(false) => session.take_token(reference, claims),
+            Ok(true) => {
+                let sentence = "This token was revoked; sign in again";
+                session.refuse(reference, Refusal::new(ErrorCode::AuthenticationFailed, sentence));
+            }
+            Err(_) => session.refuse(reference, Refusal::unavailable()),
+        });
+    }
+
+    fn take_token(&mut self, reference: Option<ClientRef>, claims: Claims) {
         let confined: Option<Arc<[RoomPattern]>> = claims.rooms.map(Into::into);
         if let Err(denied) = self.may_stay(confined.as_deref()) {
             return self.refuse(reference, denied.into());

@@ -1,14 +1,14 @@
 //! The rooms that a session is in: the one that its address names, or those that it joins by name. What is said in a
 //! room is said to the room itself; the registry is asked only on the way in.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
 
-use super::Session;
+use super::{Session, naming::Errand};
 use crate::{
     actors::{
-        messages::{Ask, Join, JoinRoom, Leave, LeftRoom, Misdirected, Resume, ShutOut, StatusIs},
+        messages::{Ask, Join, JoinRoom, Leave, Leaving, LeftRoom, Misdirected, Resume, SetStatus, ShutOut, StatusIs},
         outbox::ConnKey,
         patience::patiently,
         room::Room,
@@ -47,6 +47,8 @@ pub(super) struct Rooms {
     email: Option<Arc<str>>,
     /// Of the sheets that were written last.
     homes: Vec<Home>,
+    /// Rooms that are there and were named without having been joined; a room once made stays.
+    seen: Vec<RoomName>,
 }
 
 /// The room of a sheet.
@@ -79,11 +81,13 @@ struct Joined {
 
 /// How many sheets a session remembers the rooms of.
 const HOMES_MAX: usize = 8;
+/// How many rooms that it did not join a session remembers.
+const SEEN_MAX: usize = 8;
 
 impl Rooms {
     pub fn new(binding: Option<Binding>, email: Option<Arc<str>>) -> Rooms {
         let bound = binding.map(Box::new);
-        Rooms { bound, joined: Vec::new(), joining: Joining::No, email, homes: Vec::new() }
+        Rooms { bound, joined: Vec::new(), joining: Joining::No, email, homes: Vec::new(), seen: Vec::new() }
     }
 
     /// The room that the address names.
@@ -101,8 +105,8 @@ impl Rooms {
 
     /// Leaves all of them; those whose mailbox is full stay in the list.
     pub fn leave_all(&mut self, conn: ConnKey) {
-        self.joined
-            .retain(|joined| matches!(joined.room.try_send(Leave { conn, reference: None }), Err(SendError::Full(_))));
+        let leave = || Leave { conn, leaving: Leaving::AtOnce };
+        self.joined.retain(|joined| matches!(joined.room.try_send(leave()), Err(SendError::Full(_))));
     }
 
     /// All that were joined.
@@ -116,6 +120,21 @@ impl Rooms {
             None => self.joined.last(),
             Some(name) => self.joined.iter().find(|joined| joined.identity.scope.name() == Some(name)),
         }
+    }
+
+    pub fn is_in(&self, name: &RoomName) -> bool {
+        self.find(Some(name)).is_some()
+    }
+
+    pub fn has_seen(&self, name: &RoomName) -> bool {
+        self.seen.contains(name)
+    }
+
+    pub fn remember_seen(&mut self, room: RoomName) {
+        if self.seen.len() >= SEEN_MAX {
+            self.seen.remove(0);
+        }
+        self.seen.push(room);
     }
 
     fn home_of(&self, sheet: &SheetId, basis: Basis) -> Option<RoomName> {
@@ -214,7 +233,10 @@ impl Session {
 
     /// What the user says about being there, for everybody who sees the user anywhere.
     pub(super) fn set_status(&self, reference: Option<ClientRef>, status: Status) {
-        if self.worker.node.registry.try_send(StatusIs { user: self.user.clone(), status }).is_err() {
+        let node = &self.worker.node;
+        // first and from here, so that a room which is joined next learns of it
+        let kept = node.presence.try_send(SetStatus { user: self.user.id.clone(), status });
+        if kept.is_err() || node.registry.try_send(StatusIs { user: self.user.clone(), status }).is_err() {
             return self.refuse(reference, Refusal::unavailable());
         }
         self.done(reference);
@@ -244,30 +266,30 @@ impl Session {
     /// Enters the room that the address names.
     pub(super) fn join_bound(&mut self, ctx: &mut Context<Self>) {
         let Some(binding) = self.rooms.bound.clone() else { return };
-        let join = self.join_of(binding.resume, None, Status::default(), None);
-        self.enter(binding.room, join, ctx);
+        let join = self.join_of(binding.resume, None, Status::default());
+        self.enter(binding.room, join, Errand::Join(None), ctx);
     }
 
     /// Enters a room by its name, which is made at the first need.
     pub(super) fn join_open(
         &mut self,
-        reference: Option<ClientRef>,
+        errand: Errand,
         name: RoomName,
         resume: Option<Resume>,
         ctx: &mut Context<Self>,
     ) {
         let subject = Subject { user: &self.user.id, role: Role::User, rooms: self.confined.as_deref() };
         if let Err(denied) = may(subject, Action::NameRoom { name: &name }) {
-            return self.refuse(reference, denied.into());
+            return self.refuse(errand.reference(), denied.into());
         }
-        if self.rooms.find(Some(&name)).is_none() && self.rooms.joined.len() >= limits::ROOMS_PER_SOCKET_MAX {
+        if !self.rooms.is_in(&name) && self.rooms.joined.len() >= limits::ROOMS_PER_SOCKET_MAX {
             let sentence = format!(
                 "This socket is in {} rooms, and may be in no more; leave one first",
                 limits::ROOMS_PER_SOCKET_MAX
             );
-            return self.refuse(reference, Refusal::new(ErrorCode::Conflict, sentence));
+            return self.refuse(errand.reference(), Refusal::new(ErrorCode::Conflict, sentence));
         }
-        let (node, user) = (self.worker.node.clone(), self.user.id.clone());
+        let (node, user, read_at) = (self.worker.node.clone(), self.user.id.clone(), Instant::now());
         let found = async move {
             let access = node.open_room(&name, &user).await?;
             Ok((access, node.status_of(user).await))
@@ -275,22 +297,17 @@ impl Session {
         self.hold(found, ctx, move |found: Result<_, Refusal>, session, ctx| {
             let (access, status) = match found {
                 Ok(found) => found,
-                Err(refusal) => return session.refuse(reference, refusal),
+                Err(refusal) => return session.refuse(errand.reference(), refusal),
             };
             if session.outbox.is_open() {
-                let join = session.join_of(resume, reference, status, access.capacity);
-                session.enter(Arc::new(access.identity), join, ctx);
+                let join = session.join_of(resume, errand.of_the_join(), status);
+                let join = Join { capacity: access.capacity, access_read_at: Some(read_at), ..join };
+                session.enter(Arc::new(access.identity), join, errand, ctx);
             }
         });
     }
 
-    fn join_of(
-        &self,
-        resume: Option<Resume>,
-        reference: Option<ClientRef>,
-        status: Status,
-        capacity: Option<u32>,
-    ) -> Join {
+    fn join_of(&self, resume: Option<Resume>, reference: Option<ClientRef>, status: Status) -> Join {
         Join {
             conn: self.outbox.key,
             connection: self.connection.clone(),
@@ -299,22 +316,26 @@ impl Session {
             resume,
             reference,
             status,
-            capacity,
+            capacity: None,
+            access_read_at: None,
         }
     }
 
     /// Asks for the room; what the client says meanwhile waits, in order.
-    fn enter(&mut self, identity: Arc<RoomIdentity>, join: Join, ctx: &mut Context<Self>) {
+    fn enter(&mut self, identity: Arc<RoomIdentity>, join: Join, errand: Errand, ctx: &mut Context<Self>) {
         self.rooms.joining = Joining::Yes;
-        let reference = join.reference.clone();
         // no time-out: the registry waits for nobody, and a join that was given up would leave a member behind
         let ask = self.worker.node.registry.send(JoinRoom { room: identity.clone(), join });
-        self.hold(ask, ctx, move |answer, session, _| {
+        self.hold(ask, ctx, move |answer, session, ctx| {
             session.rooms.joining = Joining::No;
             let refusal = match answer {
                 Ok(Ok(room)) => {
                     session.rooms.joined.retain(|joined| joined.identity.id != identity.id);
-                    return session.rooms.joined.push(Joined { identity, room });
+                    session.rooms.joined.push(Joined { identity, room });
+                    return match errand {
+                        Errand::Join(_) => {}
+                        Errand::Do(request) => session.perform(*request, ctx),
+                    };
                 }
                 Ok(Err(refusal)) => refusal,
                 Err(error) => {
@@ -324,7 +345,7 @@ impl Session {
             };
             match session.rooms.bound {
                 Some(_) => session.turn_away(refusal),
-                None => session.refuse(reference, refusal),
+                None => session.refuse(errand.reference(), refusal),
             }
         });
     }
@@ -336,7 +357,8 @@ impl Session {
             return self.refuse(reference, not_in_room());
         };
         let left = LeftRoom { user: self.user.id.clone(), conn, room: identity.id };
-        if matches!(room.try_send(Leave { conn, reference: reference.clone() }), Err(SendError::Full(_)))
+        let leaving = Leaving::Asked { user: self.user.id.clone(), reference: reference.clone() };
+        if matches!(room.try_send(Leave { conn, leaving }), Err(SendError::Full(_)))
             || self.worker.node.registry.try_send(left).is_err()
         {
             return self.refuse(reference, Refusal::unavailable());
@@ -377,7 +399,7 @@ impl Handler<ShutOut> for Session {
         let conn = self.outbox.key;
         // it may have joined again meanwhile: then it leaves again, so that both sides know the same
         self.rooms.joined.retain(|Joined { identity, room }| {
-            let leave = Leave { conn, reference: None };
+            let leave = Leave { conn, leaving: Leaving::AtOnce };
             identity.id != out.room || matches!(room.try_send(leave), Err(SendError::Full(_)))
         });
         if let Some(reply) = out.reply {
@@ -386,7 +408,7 @@ impl Handler<ShutOut> for Session {
     }
 }
 
-fn not_in_room() -> Refusal {
+pub(super) fn not_in_room() -> Refusal {
     Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first")
 }
 

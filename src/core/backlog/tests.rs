@@ -55,7 +55,7 @@ fn a_direct_write_is_not_repeated() {
 fn durable_overflow_is_reported_and_ephemeral_overflow_counted() {
     let mut backlog = Backlog::bounded(10, 4);
     assert_eq!(backlog.push_all(&[ephemeral(1, "abc"), ephemeral(2, "de"), ephemeral(1, "fghi")], 0), Ok(1));
-    assert_eq!(backlog.push_all(&[ephemeral(1, "too long")], 0), Ok(1));
+    assert_eq!(backlog.push_all(&[ephemeral(2, "x")], 0), Ok(1));
     assert_eq!(backlog.push_all(&[durable("12345"), durable("67890")], 0), Ok(0));
     assert_eq!(backlog.push_all(&[durable("x"), durable("y")], 0), Err(Overflow));
     assert_eq!(drain(&mut backlog, 3), "fghi1234567890");
@@ -69,6 +69,19 @@ fn a_lone_frame_is_taken_whatever_its_size() {
     let mut started = Backlog::bounded(4, 4);
     assert_eq!(started.push_all(&[ephemeral(1, "0123456789")], 3), Ok(0));
     assert_eq!(drain(&mut started, 4), "3456789");
+}
+
+#[test]
+fn one_ephemeral_frame_larger_than_the_bound_is_kept_and_is_the_newest() {
+    let mut backlog = Backlog::bounded(10, 4);
+    let frames = [ephemeral(1, "a crowd "), ephemeral(2, "x "), ephemeral(1, "a larger crowd "), ephemeral(2, "y ")];
+    assert_eq!(backlog.push_all(&frames, 0), Ok(0));
+    assert_eq!(backlog.push_all(&[ephemeral(3, "another crowd "), ephemeral(4, "zzz")], 0), Ok(2));
+    backlog.written(3);
+    // what is in progress counts no more, and does not stand for the newest
+    assert_eq!(backlog.push_all(&[ephemeral(1, "the last crowd "), ephemeral(3, "another crowd ")], 0), Ok(1));
+    assert_eq!(drain(&mut backlog, 100), "arger crowd y the last crowd ");
+    assert_eq!(backlog.push_all(&[ephemeral(3, "another crowd ")], 0), Ok(0));
 }
 
 #[test]
@@ -134,9 +147,17 @@ impl Model {
         }
         let sent = self.sent;
         let older = self.queue.iter_mut().enumerate().find(|(at, f)| f.class == frame.class && (*at > 0 || sent == 0));
-        let old_len = older.as_ref().map_or(0, |(_, older)| older.bytes.len());
         let target = older.map(|(at, _)| at);
-        if self.bytes(false) - old_len + frame.bytes.len() > Model::EPHEMERAL_MAX {
+        let len = frame.bytes.len();
+        let is_large = |bytes: usize| bytes > Model::EPHEMERAL_MAX;
+        let others = self.queue.iter().enumerate().filter(|(at, f)| {
+            f.class != Class::Durable
+                && Some(*at) != target
+                && (*at > 0 || sent == 0)
+                && is_large(f.bytes.len()) == is_large(len)
+        });
+        let others: usize = others.map(|(_, other)| other.bytes.len()).sum();
+        if if is_large(len) { others > 0 } else { others + len > Model::EPHEMERAL_MAX } {
             return Ok(1);
         }
         match target {
@@ -178,7 +199,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         20 => (1..25usize).prop_map(Step::Durable),
-        20 => (0..5u64, 1..12usize).prop_map(|(key, len)| Step::Ephemeral(key, len)),
+        20 => (0..5u64, 1..25usize).prop_map(|(key, len)| Step::Ephemeral(key, len)),
         25 => (0..30usize).prop_map(Step::Write),
         1 => Just(Step::Close),
     ]

@@ -90,10 +90,9 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
         Reply::Ack { reference, id, seq } => flat::ack(object, reference, Some((*id, *seq))),
         Reply::Done { reference } => flat::ack(object, reference, None),
         Reply::AuthRefreshed { reference, expires_at } => flat::auth_refreshed(object, reference.as_ref(), *expires_at),
-        // without the name of the question, which nobody asks here
-        Reply::Error { reference, refusal, at } | Reply::AskRefused { reference, refusal, at, request: _ } => {
-            flat::error(object, reference.as_ref(), refusal, *at)
-        }
+        Reply::Error { reference, refusal, at } => flat::error(object, reference.as_ref(), refusal, *at),
+        // nobody asks here
+        Reply::AskRefused { .. } => return Encoded::Nothing,
         Reply::Entered(entered) => match Place::of(&entered.room.scope) {
             Some(place) => first_word(object, place, entered),
             None => return Encoded::Nothing,

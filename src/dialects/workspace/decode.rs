@@ -75,8 +75,8 @@ fn command(message: &Message<'_>) -> Result<Command, Refusal> {
             let token = message.text("token", "a fresh access token, a string")?;
             Ok(Command::AuthRefresh { token: token.into_owned() })
         }
-        "join_room" => Ok(Command::Join { room: message.parsed("room_id", A_ROOM)?, resume: resume(message)? }),
-        "leave_room" => Ok(Command::Leave { room: message.parsed("room_id", A_ROOM)? }),
+        "join_room" => Ok(Command::Join { room: named_room(message)?, resume: resume(message)? }),
+        "leave_room" => Ok(Command::Leave { room: named_room(message)? }),
         "cursor_move" => Ok(Command::MoveCursor { room: room(message)?, cursor: cursor(message)? }),
         "typing_start" => typing(message, Typing::Started),
         "typing_stop" => typing(message, Typing::Stopped),
@@ -97,11 +97,21 @@ fn command(message: &Message<'_>) -> Result<Command, Refusal> {
 
 // ---- rooms ----
 
-/// `room`, or `room_id`, as the two are named in different messages.
+/// `room`, `room_id` or `conversation_id`, as it is called in different messages and dialects.
 fn room(message: &Message<'_>) -> Result<Option<RoomName>, Refusal> {
-    match message.optional_parsed("room", A_ROOM)? {
-        Some(room) => Ok(Some(room)),
-        None => message.optional_parsed("room_id", A_ROOM),
+    for name in ["room", "room_id", "conversation_id"] {
+        if let Some(room) = message.optional_parsed(name, A_ROOM)? {
+            return Ok(Some(room));
+        }
+    }
+    Ok(None)
+}
+
+/// The same, required.
+fn named_room(message: &Message<'_>) -> Result<RoomName, Refusal> {
+    match room(message)? {
+        Some(room) => Ok(room),
+        None => message.parsed("room_id", A_ROOM),
     }
 }
 
@@ -218,7 +228,10 @@ fn upload_progress(message: &Message<'_>) -> Result<UploadPhase, Refusal> {
     if uploaded_bytes > total_bytes {
         return Err(invalid("`bytes_uploaded` must not be more than `total_bytes`"));
     }
-    Ok(UploadPhase::Progress { uploaded_bytes, total_bytes })
+    // a number that a client can read, or else it is computed
+    let fits = |text: &str| text.len() <= limits::PERCENTAGE_BYTES_MAX && text.parse().is_ok_and(f64::is_finite);
+    let percentage = message.raw("percentage")?.filter(|percentage| fits(percentage.as_str()));
+    Ok(UploadPhase::Progress { uploaded_bytes, total_bytes, percentage })
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ fn room_name() -> Value {
 }
 
 fn room() -> Field {
-    let meaning = "Which of the rooms that one is in; the latest if absent. `room_id` is understood as well";
+    let meaning =
+        "Which room; the latest that one has joined if absent. `room_id` and `conversation_id` are understood as well";
     sometimes("room", said(meaning, room_name()))
 }
 
@@ -47,9 +48,9 @@ fn cell_id() -> Value {
     such_as("A1", json!({"type": "string", "pattern": "^[A-Za-z]{1,3}[0-9]{1,7}$"}))
 }
 
-/// A cell as clients name it: any name will do.
+/// A cell as clients name it: any name will do, and an empty one is none.
 fn cell_name() -> Value {
-    such_as("A1", text(1..=limits::CURSOR_CELL_CHARS_MAX))
+    such_as("A1", text(0..=limits::CURSOR_CELL_CHARS_MAX))
 }
 
 fn client_name(example: &str) -> Value {
@@ -137,7 +138,7 @@ fn rooms_from_server() -> Vec<Description> {
     let everybody = said("Everybody who moved, where several did", list(object(moved()), None));
     let cursors = with(moved(), vec![always("room", room_name()), sometimes("cursors", everybody)]);
     let typing = || with(user(), vec![sometimes("cell_id", cell_name()), always("room", room_name())]);
-    let changed = with(user(), vec![always("status", status())]);
+    let changed = with(user(), vec![always("status", status()), always("room", room_name())]);
     vec![
         from_server("room_state", "Who is in the room: to whoever comes, and to all when somebody came or went", state),
         from_server("cursor_moved", "Somebody's cursor moved", cursors),
@@ -303,17 +304,17 @@ fn upload_started() -> Vec<Field> {
         file_id(),
         always("filename", filename()),
         always("file_size", said("Bytes", such_as(1_024_000, count()))),
-        sometimes("mime_type", such_as("text/csv", text(1..=limits::FILE_NAME_CHARS_MAX))),
+        sometimes("mime_type", such_as("text/csv", text(0..=limits::FILE_NAME_CHARS_MAX))),
     ]
 }
 
 fn upload_progress(percentage: fn(&'static str, Value) -> Field) -> Vec<Field> {
-    let percent = json!({"type": "number", "minimum": 0, "maximum": 100, "examples": [50.0]});
+    let percent = such_as(50.0, number());
     vec![
         file_id(),
         always("bytes_uploaded", such_as(512_000, count())),
         always("total_bytes", such_as(1_024_000, count())),
-        percentage("percentage", said("The server computes it", percent)),
+        percentage("percentage", said("As its client reckons it, or else computed", percent)),
     ]
 }
 

@@ -57,7 +57,8 @@ pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
             }
             Ephemeral::CursorsMoved(moved) => cursors_moved(object, room, moved),
             Ephemeral::StatusChanged { user, status } => {
-                with_user(object.text("type", "user_status_changed"), user).text("status", status_name(*status))
+                let object = with_user(object.text("type", "user_status_changed"), user);
+                object.text("status", status_name(*status)).text("room", room.as_str())
             }
             Ephemeral::Attended(attendance) => room_state(object, room, attendance),
             Ephemeral::Upload { user, upload } => {
@@ -323,10 +324,13 @@ fn upload<'a>(object: Object<'a>, upload: &Upload) -> Object<'a> {
             let object = object.text("filename", filename).bare("file_size", size_bytes);
             object.maybe(mime_type.as_deref(), |object, mime_type| object.text("mime_type", mime_type))
         }
-        UploadPhase::Progress { uploaded_bytes, total_bytes } => object
-            .bare("bytes_uploaded", uploaded_bytes)
-            .bare("total_bytes", total_bytes)
-            .bare("percentage", format_args!("{:.1}", percentage(*uploaded_bytes, *total_bytes))),
+        UploadPhase::Progress { uploaded_bytes, total_bytes, percentage: given } => {
+            let object = object.bare("bytes_uploaded", uploaded_bytes).bare("total_bytes", total_bytes);
+            match given {
+                Some(given) => object.raw("percentage", given),
+                None => object.bare("percentage", format_args!("{:.1}", percentage(*uploaded_bytes, *total_bytes))),
+            }
+        }
         UploadPhase::Complete { filename, url } => object.text("filename", filename).text("url", url),
     };
     object.text("user_id", upload.user.as_str())

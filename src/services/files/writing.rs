@@ -459,7 +459,7 @@ impl<'a> Run<'a> {
             return;
         }
         self.told = (Instant::now(), uploaded_bytes);
-        let phase = UploadPhase::Progress { uploaded_bytes, total_bytes: self.file.size_bytes };
+        let phase = UploadPhase::Progress { uploaded_bytes, total_bytes: self.file.size_bytes, percentage: None };
         self.files.tell(by, &self.file, phase);
     }
 }

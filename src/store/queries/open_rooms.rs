@@ -15,6 +15,7 @@ use super::{
 use crate::{
     core::event::{RoomIdentity, RoomScope},
     ids::{RoomId, RoomName, UserId},
+    limits,
     store::{
         OpenRoom, RoomRole, StoreError, Visibility,
         values::{Id, JsonText, Moment, now},
@@ -100,6 +101,36 @@ pub async fn accesses(
         Row::clone(row).into_room(user, member).map(Some)
     };
     asked.iter().map(access).collect()
+}
+
+/// The members of those of these rooms that are private, each room's with its owner.
+pub async fn private_members(
+    connection: &mut Connection,
+    ids: &[RoomId],
+) -> Result<HashMap<RoomId, HashSet<UserId>>, StoreError> {
+    let mut private = HashMap::new();
+    for some in ids.chunks(limits::STORE_IDS_PER_QUERY) {
+        let rows = rooms::table
+            .filter(rooms::id.eq_any(some.iter().map(|id| Id(id.0))))
+            .filter(rooms::kind.eq(OPEN))
+            .filter(rooms::visibility.eq(Visibility::Private.name()))
+            .select((rooms::id, rooms::owner_id))
+            .load::<(Id, Option<String>)>(connection)
+            .await?;
+        let found: Vec<Id> = rows.iter().map(|(id, _)| *id).collect();
+        for (Id(id), owner) in rows {
+            private.insert(RoomId(id), owner.map(user_id).transpose()?.into_iter().collect::<HashSet<_>>());
+        }
+        let members = room_members::table
+            .filter(room_members::room_id.eq_any(found))
+            .select((room_members::room_id, room_members::user_id))
+            .load::<(Id, String)>(connection)
+            .await?;
+        for (Id(id), member) in members {
+            private.entry(RoomId(id)).or_default().insert(user_id(member)?);
+        }
+    }
+    Ok(private)
 }
 
 pub async fn create(connection: &mut Connection, name: &RoomName, owner: &UserId) -> Result<OpenRoom, StoreError> {

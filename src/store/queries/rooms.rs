@@ -17,7 +17,7 @@ use crate::{
     ids::{Epoch, GroupId, RoomId, RoomName, Seq, UserId},
     limits,
     store::{
-        Channel, ChannelAccess, ChannelMedium, GroupRole, RoomActivity, RoomHead, StoreError,
+        Channel, ChannelAccess, ChannelMedium, GroupRole, RoomActivity, RoomHead, StoreError, Visibility,
         values::{Id, JsonText, Moment, folded, now, storable},
     },
 };
@@ -220,11 +220,16 @@ async fn insert_member(connection: &mut Connection, room: Id, user: &UserId) -> 
 pub async fn head(connection: &mut Connection, id: RoomId) -> Result<Option<RoomHead>, StoreError> {
     let head = rooms::table
         .find(Id(id.0))
-        .select((rooms::seq, rooms::epoch))
-        .get_result::<(i64, i64)>(connection)
+        .select((rooms::seq, rooms::epoch, rooms::visibility))
+        .get_result::<(i64, i64, String)>(connection)
         .await
         .optional()?;
-    Ok(head.map(|(seq, epoch)| RoomHead { seq: Seq(seq), epoch: Epoch(epoch) }))
+    head.map(|(seq, epoch, visibility)| room_head(seq, epoch, &visibility)).transpose()
+}
+
+fn room_head(seq: i64, epoch: i64, visibility: &str) -> Result<RoomHead, StoreError> {
+    let visibility = Visibility::from_name(visibility).ok_or_else(|| strange("visibility", visibility))?;
+    Ok(RoomHead { seq: Seq(seq), epoch: Epoch(epoch), visibility })
 }
 
 /// Each of them, in their order. One alone takes the statement that is prepared already.
@@ -241,11 +246,12 @@ pub async fn heads(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec<(R
     for some in ids.chunks(limits::STORE_IDS_PER_QUERY) {
         let rows = rooms::table
             .filter(rooms::id.eq_any(some.iter().map(|id| Id(id.0))))
-            .select((rooms::id, rooms::seq, rooms::epoch))
-            .load::<(Id, i64, i64)>(connection)
+            .select((rooms::id, rooms::seq, rooms::epoch, rooms::visibility))
+            .load::<(Id, i64, i64, String)>(connection)
             .await?;
-        let head = |(Id(id), seq, epoch)| (RoomId(id), RoomHead { seq: Seq(seq), epoch: Epoch(epoch) });
-        heads.extend(rows.into_iter().map(head));
+        for (Id(id), seq, epoch, visibility) in rows {
+            heads.push((RoomId(id), room_head(seq, epoch, &visibility)?));
+        }
     }
     Ok(heads)
 }

@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Instant};
 use serde_json::{Value, json};
 
 use super::{join, joined, open, server};
+use crate::support::raw::{FrameOut, RawSocket, TEXT};
 use crate::support::{Socket, User, token};
 
 fn cursor_at(x: i64) -> Value {
@@ -106,4 +107,45 @@ async fn a_cursor_goes_with_its_user() {
     let state = watcher.expect("room_state").await;
     let of_alice = state["users"].as_array().unwrap().iter().find(|user| user["user_id"] == alice.id.as_str()).unwrap();
     assert_eq!(of_alice["cursor"], Value::Null, "a new stay begins without a cursor");
+}
+
+/// The state of a crowd is larger than what a socket may owe, and a cursor that moves goes with it.
+#[tokio::test]
+async fn a_crowd_is_counted_to_the_last_while_a_cursor_moves() {
+    const PEOPLE: usize = 400;
+    let server = server().await;
+    let alice = server.user("alice").await;
+    let mut first = joined(&alice, "board").await;
+    let person = |person: usize| {
+        let (id, name) = (format!("person-{person}"), format!("person{person}"));
+        User::with_token(server.origin(), &id, &name, &token::for_user(&id, &name, 600))
+    };
+    let mut mover = joined(&person(1), "board").await;
+    let (crowded, mut told) = tokio::sync::oneshot::channel();
+    let crowd = async {
+        let mut reading = tokio::task::JoinSet::new();
+        for at in 2..PEOPLE {
+            let path = format!("/api/v1/ws?token={}", person(at).token);
+            let mut member = RawSocket::upgrade(server.authority(), &path).await;
+            let join = json!({"type": "join_room", "room_id": "board"}).to_string();
+            member.send(&FrameOut::new(TEXT, join.as_bytes())).await;
+            reading.spawn(async move { tokio::io::copy(&mut member.stream, &mut tokio::io::sink()).await });
+        }
+        crowded.send(()).expect("the mover waits for it");
+        reading
+    };
+    let moving = async {
+        for x in 0.. {
+            mover.send_json(&cursor_at(x)).await;
+            while mover.next_within(std::time::Duration::from_millis(5)).await.is_some() {}
+            if told.try_recv().is_ok() {
+                break;
+            }
+        }
+    };
+    let counting = async {
+        let counted = async { while first.next_json().await["total_users"] != PEOPLE {} };
+        tokio::time::timeout(crate::support::DEADLINE * 6, counted).await.expect("everybody is counted in the end");
+    };
+    let (_reading, (), ()) = tokio::join!(crowd, moving, counting);
 }

@@ -1,9 +1,12 @@
 //! The workspace dialect from outside: many rooms on one socket, who is there, cursors, sheets, status, typing.
 
 mod cursors;
+mod newcomers;
 mod presence;
 mod rooms;
 mod sheets;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -45,4 +48,29 @@ pub fn users_of(state: &Value) -> Vec<String> {
     let mut ids: Vec<String> = users.iter().map(|user| user["user_id"].as_str().expect("an id").to_owned()).collect();
     ids.sort();
     ids
+}
+
+/// Sends all of it in one go, before anything is read.
+pub async fn pipeline(socket: &mut Socket, messages: &[Value]) {
+    for message in messages {
+        socket.send_json(message).await;
+    }
+}
+
+/// Reads until each of the refs was answered; what each of them was told, by `type` or an error's `code`. A second answer
+/// to one of them is a failure.
+pub async fn answers<const N: usize>(socket: &mut Socket, references: [u64; N]) -> [String; N] {
+    let mut answers = BTreeMap::new();
+    while !references.iter().all(|reference| answers.contains_key(reference)) {
+        let frame = socket.next_json().await;
+        let Some(reference) = frame["ref"].as_u64() else { continue };
+        let what = if frame["type"] == "error" { &frame["code"] } else { &frame["type"] };
+        let before = answers.insert(reference, what.as_str().expect("a name").to_owned());
+        assert_eq!(before, None, "ref {reference} is answered twice: {frame}");
+    }
+    socket.send_json(&json!({"type": "ping", "ref": "the end"})).await;
+    for frame in socket.read_until("pong").await {
+        assert!(frame["ref"] == "the end" || frame["ref"].is_null(), "answered twice: {frame}");
+    }
+    references.map(|reference| answers[&reference].clone())
 }

@@ -75,6 +75,7 @@ async fn one_socket_is_in_many_rooms() {
     both.send_json(&json!({"type": "typing_stop", "cell_id": "A1"})).await;
     assert_eq!(in_two.expect("user_typing_stop").await["room"], "two");
     in_one.expect_nothing_before_pong().await;
+    let _owner = joined(&bob, "three").await;
     both.send_json(&typing("three")).await;
     both.expect_error("NOT_IN_ROOM").await;
 }
@@ -122,8 +123,14 @@ async fn rooms_are_not_made_where_the_operator_forbids_it() {
     let server = Server::builder().env("ROOMS_AUTO_CREATE", false).start().await;
     let alice = server.user("alice").await;
     let mut socket = open(&alice).await;
-    socket.send_json(&json!({"type": "join_room", "room_id": "nowhere", "ref": 7})).await;
-    assert_eq!(socket.expect_error("ROOM_NOT_FOUND").await["ref"], 7);
+    for message in [
+        json!({"type": "join_room", "room_id": "nowhere", "ref": 7}),
+        json!({"type": "cursor_move", "room": "nowhere", "x": 1, "y": 2, "ref": 7}),
+        json!({"type": "cell_update", "room": "nowhere", "sheet_id": "s", "cell_id": "A1", "value": 1, "ref": 7}),
+    ] {
+        socket.send_json(&message).await;
+        assert_eq!(socket.expect_error("ROOM_NOT_FOUND").await["ref"], 7);
+    }
     socket.expect_nothing_before_pong().await;
 }
 
@@ -153,4 +160,67 @@ async fn a_socket_has_only_so_many_rooms() {
     socket.send_json(&json!({"type": "leave_room", "room_id": "room 0", "ref": 0})).await;
     socket.expect("ack").await;
     join(&mut socket, "one too many").await;
+}
+
+#[tokio::test]
+async fn a_room_that_is_named_and_not_there_is_made_and_joined() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let mut socket = open(&alice).await;
+    for (room, message, answer) in [
+        ("c", json!({"type": "cursor_move", "room": "c", "x": 1, "y": 2, "ref": 1}), "ack"),
+        ("t", json!({"type": "typing_start", "conversation_id": "t", "cell_id": "A1", "ref": 1}), "ack"),
+        (
+            "s",
+            json!({"type": "cell_update", "sheet_id": "s", "room_id": "s", "cell_id": "A1", "value": 1}),
+            "cell_updated",
+        ),
+    ] {
+        socket.send_json(&message).await;
+        let state = socket.expect("room_state").await;
+        assert_eq!((&state["room_id"], &state["total_users"]), (&json!(room), &json!(1)));
+        socket.expect(answer).await;
+        // what is there has to be joined first
+        let mut other = open(&bob).await;
+        other.send_json(&message).await;
+        other.expect_error("NOT_IN_ROOM").await;
+        other.send_json(&message).await;
+        other.expect_error("NOT_IN_ROOM").await;
+        other.close().await;
+    }
+    assert_eq!(alice.get("/api/v1/rooms/c").await.expect(200)["owner_id"], alice.id.as_str());
+}
+
+#[tokio::test]
+async fn to_make_rooms_by_naming_them_costs_requests() {
+    let server = Server::builder().env("WEBSOCKET_REQUESTS_PER_MINUTE", 2).start().await;
+    let alice = server.user("alice").await;
+    let mut socket = open(&alice).await;
+    for room in ["one", "two"] {
+        socket.send_json(&json!({"type": "cursor_move", "room": room, "x": 1, "y": 2})).await;
+        socket.expect("room_state").await;
+    }
+    socket.send_json(&json!({"type": "cursor_move", "room": "three", "x": 1, "y": 2, "ref": 3})).await;
+    assert_eq!(socket.expect_error("RATE_LIMIT_EXCEEDED").await["ref"], 3);
+    alice.get("/api/v1/rooms/three").await.expect_error(404, "ROOM_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_room_has_three_names_for_its_name() {
+    let server = server().await;
+    let alice = server.user("alice").await;
+    let mut socket = open(&alice).await;
+    for field in ["room_id", "room", "conversation_id"] {
+        let about = |kind: &str| {
+            let mut message = json!({"type": kind, "ref": field, "x": 1, "y": 2, "cell": ""});
+            message[field] = json!("named");
+            message
+        };
+        socket.send_json(&about("join_room")).await;
+        assert_eq!(socket.expect("room_state").await["ref"], field);
+        for kind in ["cursor_move", "typing_start", "typing_stop", "leave_room"] {
+            socket.send_json(&about(kind)).await;
+            assert_eq!(socket.expect("ack").await["ref"], field, "{kind}");
+        }
+    }
 }
