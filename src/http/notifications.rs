@@ -5,6 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema, schema::AnyOfBuilder},
+};
 
 use super::{
     ApiError, Site,
@@ -305,11 +309,23 @@ impl Happening {
     }
 }
 
-/// What an administrator sends. With `notification_created`, `user_id` says who is to know; without it, everybody who is
-/// online. The other two name one by `notification_id`.
+/// What an administrator sends, as `event_type` wants it.
+pub(super) struct NotificationBody;
+
+impl PartialSchema for NotificationBody {
+    fn schema() -> RefOr<Schema> {
+        let either = AnyOfBuilder::new().item(NotificationSaid::schema()).item(NotificationNamed::schema());
+        Schema::AnyOf(either.build()).into()
+    }
+}
+
+impl ToSchema for NotificationBody {}
+
+/// With `notification_created`, `user_id` says who is to know; without it, everybody who is online. With
+/// `notification_updated`, `notification_id` says which one it takes the place of.
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
-pub(super) struct NotificationBody {
+struct NotificationSaid {
     user_id: Option<String>,
     notification_id: Option<String>,
     title: String,
@@ -320,6 +336,14 @@ pub(super) struct NotificationBody {
     #[schema(value_type = Option<Object>)]
     data: Option<()>,
     expires_at: Option<String>,
+}
+
+/// With `notification_deleted`; a `user_id` has to be its user's.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "as above")]
+struct NotificationNamed {
+    notification_id: String,
+    user_id: Option<String>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

@@ -39,6 +39,7 @@ trap finish EXIT
 
 # Limits per address or user would answer 429 to most of what is sent, which says nothing about the routes.
 export DATA_DIR="$folder/data" WS_HOST=127.0.0.1 WS_PORT=0 JWT_SECRET_KEY=a-secret-of-the-api-tests-of-forty-characters
+export UPLOADS_PER_USER_MAX=10000
 export LOGIN_ATTEMPTS_PER_MINUTE=0 REGISTRATIONS_PER_HOUR=0 WEBSOCKET_REQUESTS_PER_MINUTE=0 WEBSOCKET_REQUESTS_PER_HOUR=0
 # What actix says of requests that are no HTTP is not ours, and they are sent on purpose.
 export RUST_LOG=warn,actix_http=off ACCESS_TOKEN_MINUTES=600 DATABASE_URL="sqlite://$folder/convene.db"
@@ -62,8 +63,22 @@ user=$("$convene" token --user ann --username ann)
 API_GROUP=$(post "$user" /api/groups '{"name":"Everybody"}' | field id)
 API_CHANNEL=$(post "$user" "/api/groups/$API_GROUP/channels" '{"name":"general"}' | field id)
 API_USER=bob
-curl -sSf -o "$folder/bob" -H "authorization: Bearer $("$convene" token --user bob --username bob)" "$base/api/auth/me"
-export API_GROUP API_CHANNEL API_USER
+bob=$("$convene" token --user bob --username bob)
+curl -sSf -o "$folder/bob" -H "authorization: Bearer $bob" "$base/api/auth/me"
+# Rooms and sheets of everybody's and of Bob's alone, and a file of each.
+API_ROOM=open_to_all API_PRIVATE_ROOM=of_bob API_SHEET=budget API_PRIVATE_SHEET=salaries
+post "$user" /api/v1/rooms "{\"room_id\":\"$API_ROOM\"}" >"$folder/room"
+post "$bob" /api/v1/rooms "{\"room_id\":\"$API_PRIVATE_ROOM\",\"visibility\":\"private\"}" >"$folder/room"
+"$venv/bin/python" tests/api/seed.py "$base" "$user" "$API_ROOM" "$API_SHEET"
+"$venv/bin/python" tests/api/seed.py "$base" "$bob" "$API_PRIVATE_ROOM" "$API_PRIVATE_SHEET"
+upload() {
+  printf 'some bytes' | curl -sSf -o "$folder/upload" -D - -H "authorization: Bearer $1" -H 'tus-resumable: 1.0.0' -H 'upload-length: 10' \
+    -H 'content-type: application/offset+octet-stream' --data-binary @- "$base/api/v1/files" | sed -n 's#^[Ll]ocation: .*/##p' | tr -d '\r'
+}
+API_FILE=$(upload "$user")
+API_FOREIGN_FILE=$(upload "$bob")
+[ -n "$API_FILE" ] && [ -n "$API_FOREIGN_FILE" ] || { echo "the files were not taken" >&2; exit 1; }
+export API_GROUP API_CHANNEL API_USER API_ROOM API_PRIVATE_ROOM API_SHEET API_PRIVATE_SHEET API_FILE API_FOREIGN_FILE
 
 echo "== the document is OpenAPI 3.1"
 curl -sSf -o "$folder/openapi.json" "$base/api/openapi.json"

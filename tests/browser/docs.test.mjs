@@ -64,7 +64,9 @@ test("a route is opened by its address and tried, with a token and without", asy
 test("a message shows its fields and an example, in the dark and on a telephone as well", async () => {
   const { page } = await open("/api/docs#channel-send-message", { colorScheme: "dark", viewport: { width: 390, height: 800 } });
   const message = page.locator('[id="channel-send-message"]');
-  await message.getByRole("rowheader", { name: "content required" }).waitFor();
+  await message.getByRole("rowheader", { name: "type required", exact: true }).waitFor();
+  // each may be left out where the other is there
+  for (const name of ["content", "attachments"]) assert.equal(await message.getByRole("rowheader", { name, exact: true }).count(), 1, name);
   assert.match(await message.locator("pre").textContent(), /"type": "message"/);
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the page is wider than the screen");
 });

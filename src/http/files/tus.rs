@@ -91,7 +91,7 @@ pub async fn options_of_file(site: web::Data<Site>) -> HttpResponse {
         ("Upload-Metadata" = Option<String>, Header, description = "filename, filetype, room_id, each in base64"),
         ("Upload-Checksum" = Option<String>, Header, description = "sha1 and the digest of the body in base64"),
     ),
-    request_body(content = Option<bodies::Bytes>, content_type = "application/offset+octet-stream", description = "The first bytes, if they come along (creation-with-upload)"),
+    request_body(content_type = "application/offset+octet-stream", description = "The first bytes, if they come along (creation-with-upload)"),
     responses(
         (status = 201, description = "The upload has begun", headers(
             ("Tus-Resumable" = String, description = "1.0.0"),
@@ -284,7 +284,7 @@ pub async fn delete(
         ("Upload-Offset" = Option<u64>, Header, description = "For PATCH: where the body begins"),
         ("Upload-Checksum" = Option<String>, Header, description = "For PATCH: sha1 and the digest of the body in base64"),
     ),
-    request_body(content = Option<bodies::Bytes>, content_type = "application/offset+octet-stream", description = "For PATCH: the next bytes"),
+    request_body(content_type = "application/offset+octet-stream", description = "For PATCH: the next bytes"),
     responses(
         (status = 200, description = "As to HEAD", headers(
             ("Tus-Resumable" = String, description = "1.0.0"),
