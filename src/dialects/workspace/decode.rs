@@ -99,12 +99,12 @@ fn command(message: &Message<'_>) -> Result<Command, Refusal> {
 
 /// `room`, `room_id` or `conversation_id`, as it is called in different messages and dialects.
 fn room(message: &Message<'_>) -> Result<Option<RoomName>, Refusal> {
-    for name in ["room", "room_id", "conversation_id"] {
-        if let Some(room) = message.optional_parsed(name, A_ROOM)? {
+    for another_name in ["room_id", "conversation_id"] {
+        if let Some(room) = message.optional_parsed(another_name, A_ROOM)? {
             return Ok(Some(room));
         }
     }
-    Ok(None)
+    message.optional_parsed("room", A_ROOM)
 }
 
 /// The same, required.
