@@ -93,7 +93,7 @@ impl Node {
 
     /// What the user says about being there.
     pub async fn status_of(&self, user: UserId) -> Status {
-        self.presence.send(StatusOf(user)).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default()
+        self.registry.send(StatusOf(user)).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default()
     }
 
     /// Finds an open room by its name, or makes it, for a user who wants in.

@@ -67,6 +67,8 @@ struct User {
     tokens_not_before: Timestamp,
     /// Until when the user is shut out; in the past, since when no more.
     blocked_until: Timestamp,
+    /// When the user said the last word about being there, on whichever node.
+    status_said_at: Timestamp,
     /// Oldest first.
     sessions: Vec<Seat>,
 }
@@ -103,6 +105,7 @@ impl Registry {
             quota: Arc::new(UserQuota::new(now)),
             tokens_not_before: Timestamp::default(),
             blocked_until: Timestamp::default(),
+            status_said_at: Timestamp::default(),
             sessions: Vec::new(),
         })
     }

@@ -122,8 +122,8 @@ fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
         Word::Node(NodeWord::Upload { user, upload }) => {
             form.upload = Some(UploadForm { user: user.clone(), upload: upload.clone() });
         }
-        Word::Node(NodeWord::Status { user, status }) => {
-            form.status = Some(StatusForm { user: user.clone(), status: *status });
+        Word::Node(NodeWord::Status { user, status, at }) => {
+            form.status = Some(StatusForm { user: user.clone(), status: *status, at: *at });
         }
         Word::Node(NodeWord::CancelAsk { user, request, question }) => {
             let (user, request) = (user.clone(), request.clone());
@@ -293,8 +293,8 @@ fn word(form: ItemForm<'_>) -> Option<Word> {
         Some(NodeWord::Personal { user, what })
     } else if let Some(UploadForm { user, upload }) = form.upload {
         Some(NodeWord::Upload { user, upload })
-    } else if let Some(StatusForm { user, status }) = form.status {
-        Some(NodeWord::Status { user, status })
+    } else if let Some(StatusForm { user, status, at }) = form.status {
+        Some(NodeWord::Status { user, status, at })
     } else if let Some(CloseForm { user, worker, generation, question }) = form.close {
         Some(NodeWord::Close { user, conn: ConnKey { worker, generation }, question })
     } else if let Some(ClosedForm { question, sockets }) = form.closed {

@@ -281,7 +281,7 @@ fn word() -> BoxedStrategy<Word> {
         }),
         (user(), personal()).prop_map(|(user, what)| NodeWord::Personal { user, what: Arc::new(what) }),
         (author(), upload()).prop_map(|(user, upload)| NodeWord::Upload { user, upload }),
-        (author(), status()).prop_map(|(user, status)| NodeWord::Status { user, status }),
+        (author(), status(), at()).prop_map(|(user, status, at)| NodeWord::Status { user, status, at }),
     ];
     prop_oneof![room.prop_map(Word::Room), node.prop_map(Word::Node), any::<u64>().prop_map(Word::Probe)].boxed()
 }

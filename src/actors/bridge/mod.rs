@@ -90,6 +90,8 @@ pub enum NodeWord {
         user: Author,
         /// What.
         status: Status,
+        /// When it was said: an older word than the last one that is known says nothing.
+        at: Timestamp,
     },
     /// A user wants no answer of the assistant any more.
     CancelAsk {

@@ -158,7 +158,7 @@ impl Handler<FromElsewhere> for Registry {
                 self.tell_user(&user, &what, None);
             }
             NodeWord::Upload { user, upload } => self.tell_upload(&user, &upload, None),
-            NodeWord::Status { user, status } => self.adopt_status(&user, status),
+            NodeWord::Status { user, status, at } => self.adopt_status(&user, status, at),
             NodeWord::Close { user, conn, question } => {
                 log::info!("event=disconnected_from_elsewhere user={user} node={from}", user = logged(&user));
                 let closed = self.handle(CloseUser { user, conn: Some(conn), why: Disconnect::Revoked }, ctx);

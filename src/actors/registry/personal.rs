@@ -9,12 +9,16 @@ use super::Registry;
 use crate::{
     actors::{
         bridge::{Followed, NodeWord, To},
-        messages::{LeftRoom, Misdirected, News, NewsMissed, SetStatus, ShutOut, StatusIs, TellUpload, ToUser},
+        messages::{
+            LeftRoom, Misdirected, News, NewsMissed, SetStatus, ShutOut, StatusIs, StatusOf, TellUpload, ToUser,
+        },
         outbox::ConnKey,
         session::Session,
     },
     core::{personal::Personal, presence::Status, profile::Author, upload::Upload},
-    ids::{RoomId, UserId},
+    ids::{RoomId, Timestamp, UserId},
+    limits,
+    logged::logged,
 };
 
 impl Registry {
@@ -49,16 +53,22 @@ impl Registry {
 
     /// Each node on which the user has sockets holds the user's last word: no other may say what is over, and it outlives
     /// the node on which it was said.
-    pub(super) fn adopt_status(&self, user: &Author, status: Status) {
-        if self.users.get(&user.id).is_none_or(|user| user.sessions.is_empty()) {
-            return;
+    pub(super) fn adopt_status(&mut self, user: &Author, status: Status, at: Timestamp) {
+        let Some(known) = self.users.get_mut(&user.id).filter(|known| !known.sessions.is_empty()) else { return };
+        if at < known.status_said_at {
+            return; // the user has said something else here meanwhile
         }
+        known.status_said_at = at;
+        self.keep_status(user, status);
+        self.tell_status(user, status);
+    }
+
+    fn keep_status(&self, user: &Author, status: Status) {
         if let Some(node) = &self.node
             && node.presence.try_send(SetStatus { user: user.id.clone(), status }).is_err()
         {
-            log::warn!("event=status_not_kept user={} why=presence_full", user.id);
+            log::warn!("event=status_not_kept user={} why=presence_full", logged(&user.id));
         }
-        self.tell_status(user, status);
     }
 
     pub(super) fn tell_status(&self, user: &Author, status: Status) {
@@ -109,8 +119,29 @@ impl Handler<StatusIs> for Registry {
     type Result = ();
 
     fn handle(&mut self, StatusIs { user, status }: StatusIs, _: &mut Self::Context) {
+        let now = self.now();
+        let known = self.user(&user.id);
+        // later than all that is known, whatever other nodes' clocks say
+        known.status_said_at = known.status_said_at.plus_ms(1).max(now);
+        let at = known.status_said_at;
+        self.keep_status(&user, status);
         self.tell_status(&user, status);
-        self.tell_others(To::User(user.id.clone()), NodeWord::Status { user, status });
+        self.tell_others(To::User(user.id.clone()), NodeWord::Status { user, status, at });
+    }
+}
+
+/// Asked here, not where it is known, so that what the user has just said comes first.
+impl Handler<StatusOf> for Registry {
+    type Result = ResponseFuture<Status>;
+
+    fn handle(&mut self, ask: StatusOf, _: &mut Self::Context) -> Self::Result {
+        let asked = self.node.as_ref().map(|node| node.presence.send(ask).timeout(limits::ASK_TIMEOUT));
+        Box::pin(async move {
+            match asked {
+                Some(asked) => asked.await.unwrap_or_default(),
+                None => Status::default(),
+            }
+        })
     }
 }
 

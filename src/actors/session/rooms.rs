@@ -8,7 +8,7 @@ use actix::prelude::*;
 use super::{Session, naming::Errand};
 use crate::{
     actors::{
-        messages::{Ask, Join, JoinRoom, Leave, Leaving, LeftRoom, Misdirected, Resume, SetStatus, ShutOut, StatusIs},
+        messages::{Ask, Join, JoinRoom, Leave, Leaving, LeftRoom, Misdirected, Resume, ShutOut, StatusIs},
         outbox::ConnKey,
         patience::patiently,
         room::Room,
@@ -233,10 +233,7 @@ impl Session {
 
     /// What the user says about being there, for everybody who sees the user anywhere.
     pub(super) fn set_status(&self, reference: Option<ClientRef>, status: Status) {
-        let node = &self.worker.node;
-        // first and from here, so that a room which is joined next learns of it
-        let kept = node.presence.try_send(SetStatus { user: self.user.id.clone(), status });
-        if kept.is_err() || node.registry.try_send(StatusIs { user: self.user.clone(), status }).is_err() {
+        if self.worker.node.registry.try_send(StatusIs { user: self.user.clone(), status }).is_err() {
             return self.refuse(reference, Refusal::unavailable());
         }
         self.done(reference);

@@ -108,6 +108,8 @@ pub(super) struct UploadForm {
 pub(super) struct StatusForm {
     pub(super) user: Author,
     pub(super) status: Status,
+    #[serde(default)]
+    pub(super) at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
