@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::on_both;
 use crate::support::rest::send;
-use crate::support::tus::{BYTES, TUS, Uploader, base64, id_of, pattern};
+use crate::support::tus::{self, BYTES, TUS, Uploader, base64, id_of, pattern};
 use crate::support::{DEADLINE, Server, User, eventually, token};
 
 on_both! {
@@ -81,24 +81,7 @@ async fn what_arrived_before_the_connection_broke_is_kept() {
 async fn what_was_kept_outlives_a_crash() {
     let mut server = Server::start().await;
     let alice = server.user("alice").await;
-    let bytes = pattern(2_000_000);
-    let location = Uploader { server: &server, user: &alice }.create(bytes.len(), "x.bin").await;
-    let hanging = Uploader { server: &server, user: &alice }.hang(&location, bytes.len(), &bytes[..1_000_000]).await;
-    eventually("a checkpoint", DEADLINE, || async {
-        (Uploader { server: &server, user: &alice }.offset(&location).await == 1_000_000).then_some(())
-    })
-    .await;
-    server.kill();
-    drop(hanging);
-    server.restart().await;
-    let uploader = Uploader { server: &server, user: &alice };
-    assert_eq!(uploader.offset(&location).await, 1_000_000);
-    let went_on = eventually("the dead writer's turn is over", DEADLINE, || async {
-        let answer = uploader.patch(&location, 1_000_000, &bytes[1_000_000..]).await;
-        (answer.status == 204).then_some(())
-    });
-    went_on.await;
-    assert!(uploader.content(&location).await == bytes);
+    tus::outlives_a_crash(&mut server, &alice).await;
 }
 
 #[tokio::test]

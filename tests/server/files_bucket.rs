@@ -6,7 +6,7 @@ use reqwest::Method;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::bucket::Bucket;
-use crate::support::tus::{Uploader, pattern};
+use crate::support::tus::{self, Uploader, pattern};
 use crate::support::{DEADLINE, Line, Server, User, eventually};
 
 async fn server_over(bucket: &Bucket) -> (Server, User) {
@@ -21,23 +21,7 @@ async fn server_over(bucket: &Bucket) -> (Server, User) {
 async fn what_came_before_a_node_died_or_a_line_fell_silent_counts() {
     let bucket = Bucket::start();
     let (mut server, alice) = server_over(&bucket).await;
-    let bytes = pattern(3_000_000);
-    let location = Uploader { server: &server, user: &alice }.create(bytes.len(), "x.bin").await;
-    let hanging = Uploader { server: &server, user: &alice }.hang(&location, bytes.len(), &bytes[..1_000_000]).await;
-    eventually("what came counts although the request goes on", DEADLINE, || async {
-        (Uploader { server: &server, user: &alice }.offset(&location).await == 1_000_000).then_some(())
-    })
-    .await;
-    server.kill();
-    drop(hanging);
-    server.restart().await;
-    let uploader = Uploader { server: &server, user: &alice };
-    let went_on = eventually("the dead writer's turn is over", DEADLINE, || async {
-        let answer = uploader.patch(&location, 1_000_000, &bytes[1_000_000..]).await;
-        (answer.status == 204).then_some(())
-    });
-    went_on.await;
-    assert!(uploader.content(&location).await == bytes);
+    tus::outlives_a_crash(&mut server, &alice).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use super::rest::{Answer, User, send};
 use super::server::Server;
-use super::token;
+use super::{DEADLINE, eventually, token};
 
 pub const TUS: (&str, &str) = ("Tus-Resumable", "1.0.0");
 pub const BYTES: (&str, &str) = ("Content-Type", "application/offset+octet-stream");
@@ -97,4 +97,26 @@ impl Uploader<'_> {
 /// The id in an upload's address.
 pub fn id_of(location: &str) -> &str {
     location.rsplit('/').next().expect("an id at the end")
+}
+
+/// What came counts while the request still goes on; the server dies, and the upload goes on where it was.
+pub async fn outlives_a_crash(server: &mut Server, user: &User) {
+    let bytes = pattern(2_000_000);
+    let location = Uploader { server: &*server, user }.create(bytes.len(), "x.bin").await;
+    let hanging = Uploader { server: &*server, user }.hang(&location, bytes.len(), &bytes[..1_000_000]).await;
+    eventually("a checkpoint", DEADLINE, || async {
+        (Uploader { server: &*server, user }.offset(&location).await == 1_000_000).then_some(())
+    })
+    .await;
+    server.kill();
+    drop(hanging);
+    server.restart().await;
+    let uploader = Uploader { server: &*server, user };
+    assert_eq!(uploader.offset(&location).await, 1_000_000);
+    let went_on = eventually("the dead writer's turn is over", DEADLINE, || async {
+        let answer = uploader.patch(&location, 1_000_000, &bytes[1_000_000..]).await;
+        (answer.status == 204).then_some(())
+    });
+    went_on.await;
+    assert!(uploader.content(&location).await == bytes);
 }
