@@ -99,12 +99,13 @@ fn command(message: &Message<'_>) -> Result<Command, Refusal> {
 
 /// `room`, `room_id` or `conversation_id`, as it is called in different messages and dialects.
 fn room(message: &Message<'_>) -> Result<Option<RoomName>, Refusal> {
+    let mut room = message.optional_parsed("room", A_ROOM)?;
     for another_name in ["room_id", "conversation_id"] {
-        if let Some(room) = message.optional_parsed(another_name, A_ROOM)? {
-            return Ok(Some(room));
+        if room.is_none() {
+            room = message.optional_parsed(another_name, A_ROOM)?;
         }
     }
-    message.optional_parsed("room", A_ROOM)
+    Ok(room)
 }
 
 /// The same, required.
