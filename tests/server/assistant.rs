@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::provider::{Play, Provider, Then};
 use crate::support::rest::get;
-use crate::support::{DEADLINE, Server, Socket, User, eventually, token};
+use crate::support::{Server, Socket, User, token};
 use crate::workspace::{join, joined, open};
 
 /// A key that must show nowhere.
@@ -222,8 +222,7 @@ async fn an_answer_streams_to_all_sockets_of_whoever_asked() {
     let metrics = reqwest::get(server.url("/metrics")).await.expect("metrics").text().await.expect("a text");
     assert!(metrics.contains("convene_ai_answers_total{outcome=\"complete\"} 1"), "{metrics}");
     assert!(metrics.contains("convene_ai_tokens_total{of=\"completion\"} 7"), "{metrics}");
-    let said = format!("{}{}", server.log(), server.stdout());
-    assert!(said.contains("event=ai_ended"), "{said}");
+    let said = server.logs("event=ai_ended").await + &server.stdout();
     assert!(!said.contains("secret question") && !said.contains(KEY) && !said.contains("twice as many"), "{said}");
 }
 
@@ -297,6 +296,16 @@ const DONE_ON_A_LAST_LINE: &str = "data: {\"choices\":[{\"delta\":{\"content\":\
 const WHOLE: &str = " {\"choices\":[{\"message\":{\"content\":\"All of it.\"},\"finish_reason\":\"stop\"}]}";
 const EVENTS: Option<&str> = Some("text/event-stream");
 
+/// The provider is asked once, and all that it said is the answer.
+async fn is_answered_whole(script: &'static [Play]) {
+    let provider = Provider::start(script).await;
+    let server = asking(&provider, &[]).await;
+    let mut alice = open(&server.user("alice").await).await;
+    ask(&mut alice, "r1", "hello").await;
+    assert_eq!(completes(&mut alice, "r1").await.1["result"], "All of it.", "{script:?}");
+    assert_eq!(provider.asked().len(), 1, "{script:?}");
+}
+
 #[tokio::test]
 async fn an_answer_that_is_complete_is_one_however_it_ends() {
     let scripts: [&'static [Play]; 6] = [
@@ -308,12 +317,7 @@ async fn an_answer_that_is_complete_is_one_however_it_ends() {
         &[Play::Sends(EVENTS, DONE_ON_A_LAST_LINE, Then::BreaksOff)],
     ];
     for script in scripts {
-        let provider = Provider::start(script).await;
-        let server = asking(&provider, &[]).await;
-        let mut alice = open(&server.user("alice").await).await;
-        ask(&mut alice, "r1", "hello").await;
-        assert_eq!(completes(&mut alice, "r1").await.1["result"], "All of it.", "{script:?}");
-        assert_eq!(provider.asked().len(), 1, "{script:?}");
+        is_answered_whole(script).await;
     }
 }
 
@@ -326,12 +330,7 @@ async fn the_form_of_an_answer_is_known_by_itself_and_not_by_its_label() {
         &[Play::Sends(None, COMPLETE, Then::Ends)],
     ];
     for script in scripts {
-        let provider = Provider::start(script).await;
-        let server = asking(&provider, &[]).await;
-        let mut alice = open(&server.user("alice").await).await;
-        ask(&mut alice, "r1", "hello").await;
-        assert_eq!(completes(&mut alice, "r1").await.1["result"], "All of it.", "{script:?}");
-        assert_eq!(provider.asked().len(), 1, "{script:?}");
+        is_answered_whole(script).await;
     }
     let senseless: [&'static [Play]; 4] = [
         &[Play::Sends(Some("text/html"), "<!doctype html>\n<title>Welcome</title>\n", Then::Ends)],
@@ -346,7 +345,7 @@ async fn the_form_of_an_answer_is_known_by_itself_and_not_by_its_label() {
         ask(&mut alice, "r1", "hello").await;
         let sentence = fails(&mut alice, "r1", "AI_UNAVAILABLE").await;
         assert!(sentence.contains("makes no sense"), "{script:?}: {sentence}");
-        assert!(server.log().contains("check AI_BASE_URL"), "{script:?}");
+        server.logs("check AI_BASE_URL").await;
         assert_eq!(provider.asked().len(), 1, "{script:?}");
     }
 }
@@ -463,8 +462,7 @@ async fn a_stopping_server_lets_answers_end_and_fails_the_rest() {
     ask(&mut alice, "r1", "hello").await;
     provider.asked_times(1).await;
     server.request_stop();
-    let stopping = || async { server.log().contains("event=ai_finishing").then_some(()) };
-    eventually("the server to wait for its answers", DEADLINE, stopping).await;
+    server.logs("event=ai_finishing").await;
     ask(&mut alice, "r2", "hello").await;
     let mut frames = Vec::new();
     while !frames.iter().any(|frame: &Value| frame["event_type"] == "ai_error") {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::guard::{self, Ending};
 use super::rest::User;
-use super::{Database, Postgres, eventually, token};
+use super::{DEADLINE, Database, Postgres, eventually, token};
 
 /// The binary of this crate, built by cargo for this test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_convene");
@@ -151,6 +151,12 @@ impl Server {
     /// What it wrote to standard error so far, over all starts.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until it has logged that, and returns the log: lines reach the harness a moment after what they tell of.
+    pub async fn logs(&self, what: &str) -> String {
+        let found = || async { Some(self.log()).filter(|log| log.contains(what)) };
+        eventually(&format!("'{what}' in the log"), DEADLINE, found).await
     }
 
     /// What it wrote to standard output so far.
