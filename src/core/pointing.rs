@@ -2,7 +2,8 @@
 //! gets one frame a period whatever the number of those who move. Clients that know of one cursor a frame are not left
 //! out: everybody who moved is named first once, in turn, with the newest place, even if nobody moves any more.
 //!
-//! A frame lists only so many; the rest stay owed. Bounded by the users of the room. It knows no time: its owner asks for a frame once a period while one is owed.
+//! A frame lists only so many; the rest stay owed. Bounded by the users of the room. It knows no time: its owner asks for a
+//! frame once a period while one is owed.
 
 use std::collections::{HashMap, VecDeque};
 

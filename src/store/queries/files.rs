@@ -182,7 +182,7 @@ pub async fn of_user(
 }
 
 pub async fn metadata(connection: &mut Connection, id: FileId) -> Result<Option<String>, StoreError> {
-    let found = files::table.find(Id(id.0)).select(files::metadata).first::<Option<String>>(connection).await;
+    let found = files::table.find(Id(id.0)).select(files::metadata).get_result::<Option<String>>(connection).await;
     Ok(found.optional()?.flatten())
 }
 
