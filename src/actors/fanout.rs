@@ -16,8 +16,8 @@ use crate::{
         history::Logged,
         upload::UploadPhase,
     },
-    dialects::DialectKind,
-    ids::{Seq, UserId},
+    dialects::{DialectKind, Stamp},
+    ids::{Seq, Timestamp, UserId},
     transport::frame,
 };
 
@@ -67,7 +67,10 @@ impl Broadcast {
     /// The frame for sockets of that dialect; None where the dialect has no form for it.
     pub fn frame(&self, kind: DialectKind) -> Option<Frame> {
         let slot = self.encoded.get(kind as usize)?;
-        let bytes = slot.get_or_init(|| frame::build(|out| kind.dialect().encode_event(&self.event, out)));
+        let bytes = slot.get_or_init(|| {
+            let stamp = Stamp::new(self.event.at);
+            frame::build(|out| kind.dialect().encode_event(&self.event, stamp, out))
+        });
         bytes.clone().map(|bytes| Frame { bytes, class: self.class })
     }
 }
@@ -122,9 +125,9 @@ fn keyed(key: impl Hash) -> Class {
     Class::Ephemeral(hasher.finish())
 }
 
-/// The frame of what one socket is told.
-pub fn reply_frame(kind: DialectKind, reply: &Reply) -> Option<Frame> {
-    let bytes = frame::build(|out| kind.dialect().encode_reply(reply, out))?;
+/// The frame of what one socket is told at that moment.
+pub fn reply_frame(kind: DialectKind, reply: &Reply, at: Timestamp) -> Option<Frame> {
+    let bytes = frame::build(|out| kind.dialect().encode_reply(reply, Stamp::new(at), out))?;
     Some(Frame { bytes, class: Class::Durable })
 }
 
@@ -138,10 +141,10 @@ pub enum Opening {
 }
 
 impl Opening {
-    /// The frame for a socket of that dialect.
-    pub fn frame(&self, kind: DialectKind) -> Option<Frame> {
+    /// The frame for a socket of that dialect, which enters at that moment.
+    pub fn frame(&self, kind: DialectKind, at: Timestamp) -> Option<Frame> {
         match self {
-            Opening::Reply(reply) => reply_frame(kind, reply),
+            Opening::Reply(reply) => reply_frame(kind, reply, at),
             Opening::Replay(broadcast) => broadcast.frame(kind),
         }
     }

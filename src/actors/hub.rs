@@ -182,7 +182,8 @@ impl Hub {
     /// Writes a room's first words to one connection.
     fn open(&mut self, conn: ConnKey, opening: &[Opening]) -> Option<Rc<Outbox>> {
         let outbox = self.worker.outbox(conn)?;
-        let frames: Vec<_> = opening.iter().filter_map(|o| o.frame(outbox.dialect)).collect();
+        let at = self.worker.node.clock.now();
+        let frames: Vec<_> = opening.iter().filter_map(|o| o.frame(outbox.dialect, at)).collect();
         outbox.push_opening(&frames, self.worker.now());
         self.touched.push(outbox.clone());
         Some(outbox)
@@ -221,7 +222,7 @@ impl Hub {
     }
 
     fn tell(&mut self, outbox: Rc<Outbox>, reply: &Reply) {
-        if let Some(frame) = reply_frame(outbox.dialect, reply) {
+        if let Some(frame) = reply_frame(outbox.dialect, reply, self.worker.node.clock.now()) {
             outbox.push(frame, self.worker.now());
             self.touched.push(outbox);
         }
@@ -330,8 +331,8 @@ impl Handler<Drain> for Hub {
         let outboxes: Vec<_> = self.worker.outboxes.borrow().values().cloned().collect();
         for outbox in outboxes.iter().filter(|o| o.is_open()) {
             let reconnect_in_ms = fastrand::u64(0..=message.spread_ms);
-            let farewell = Reply::Restarting { reconnect_in_ms, at: self.worker.node.clock.now() };
-            if let Some(frame) = reply_frame(outbox.dialect, &farewell) {
+            let farewell = Reply::Restarting { reconnect_in_ms };
+            if let Some(frame) = reply_frame(outbox.dialect, &farewell, self.worker.node.clock.now()) {
                 outbox.push(frame, self.worker.now());
             }
             outbox.close(Disconnect::Restarting, Farewell::AfterQueued, self.worker.now());

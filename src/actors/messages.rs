@@ -30,7 +30,7 @@ use crate::{
     auth::policy::RoomPattern,
     core::{
         assistant::Question,
-        command::{ClientRef, Command, RawJson},
+        command::{Command, RawJson, Tag},
         event::{Attachment, Reply, RoomIdentity},
         personal::Personal,
         presence::Status,
@@ -413,8 +413,8 @@ pub struct Join {
     pub hub: Addr<Hub>,
     /// From where it resumes, if it does.
     pub resume: Option<Resume>,
-    /// The request's name, where it was asked for by one.
-    pub reference: Option<ClientRef>,
+    /// The tag of the request, where it was asked for by one.
+    pub tag: Tag,
     /// What the user says about being there.
     pub status: Status,
     /// How many users may be in; absent: any number.
@@ -440,8 +440,8 @@ pub enum Leaving {
     Asked {
         /// Whose socket it is.
         user: UserId,
-        /// The name of the request, which is answered when nothing more of the room will come.
-        reference: Option<ClientRef>,
+        /// The tag of the request, which is answered when nothing more of the room will come.
+        tag: Tag,
     },
     /// It has ended, or the room does not have it any more.
     AtOnce,
@@ -455,8 +455,8 @@ pub struct Ask {
     pub conn: ConnKey,
     /// Whose.
     pub user: Author,
-    /// Echoed in the answer.
-    pub reference: Option<ClientRef>,
+    /// Given back with the answer.
+    pub tag: Tag,
     /// What.
     pub command: Command,
     /// The files of a message, found and allowed; their ids are in the command.

@@ -39,11 +39,30 @@ impl RawJson {
 /// The client's own name for a request, a string or a number, echoed as it came.
 pub type ClientRef = RawJson;
 
+/// What a dialect says about a request and gets back with every answer to it. Opaque to everything else: actors carry it,
+/// and only the dialect that made it reads it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Tag {
+    /// The client's own name for the request, echoed by the answer, the acknowledgement or the error.
+    pub reference: Option<ClientRef>,
+    /// The wire name of what was asked; empty where the message could not be read so far.
+    pub asked: &'static str,
+    /// The client's own name for the thing that the request is about, where the dialect repeats it in errors.
+    pub about: Option<Arc<str>>,
+}
+
+impl Tag {
+    /// Whether the client wants to be told of success too. An error is always told.
+    pub const fn wants_answer(&self) -> bool {
+        self.reference.is_some()
+    }
+}
+
 /// One request of a client.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Request {
-    /// Echoed by the direct answer, the acknowledgement or the error.
-    pub reference: Option<ClientRef>,
+    /// Given back with every answer.
+    pub tag: Tag,
     /// What is asked.
     pub command: Command,
 }
@@ -162,27 +181,6 @@ pub enum Charge {
 }
 
 impl Command {
-    /// The client's name for the question to the assistant, if it is about one.
-    pub const fn question(&self) -> Option<&Arc<str>> {
-        match self {
-            Command::Ask(question) => Some(&question.request),
-            Command::CancelAsk { request } => Some(request),
-            Command::Ping
-            | Command::AuthRefresh { .. }
-            | Command::SendMessage { .. }
-            | Command::SetTyping { .. }
-            | Command::Signal { .. }
-            | Command::Join { .. }
-            | Command::Leave { .. }
-            | Command::MoveCursor { .. }
-            | Command::SetStatus { .. }
-            | Command::UpdateCells { .. }
-            | Command::FilterNotifications(_)
-            | Command::ReadNotification { .. }
-            | Command::TellUpload { .. } => None,
-        }
-    }
-
     /// The open room that is named as the one in which it is to be done.
     pub const fn room(&self) -> Option<&RoomName> {
         match self {

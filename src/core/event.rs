@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{
-        command::{Addressed, ClientRef, RawJson, SignalKind, Typing},
+        command::{Addressed, RawJson, SignalKind, Tag, Typing},
         cursor::{Cursor, Pointed},
         personal::Personal,
         presence::Status,
@@ -250,15 +250,13 @@ pub struct Attendee {
 pub enum Reply {
     /// The answer to a ping.
     Pong {
-        /// The request's.
-        reference: Option<ClientRef>,
-        /// The server's time.
-        at: Timestamp,
+        /// The request's tag.
+        tag: Tag,
     },
     /// The change is durable.
     Ack {
-        /// The request's.
-        reference: ClientRef,
+        /// The request's tag.
+        tag: Tag,
         /// What was made.
         id: EventId,
         /// Its place.
@@ -266,48 +264,33 @@ pub enum Reply {
     },
     /// A fresh token was taken.
     AuthRefreshed {
-        /// The request's.
-        reference: Option<ClientRef>,
+        /// The request's tag.
+        tag: Tag,
         /// When the new token ends.
         expires_at: Timestamp,
     },
     /// It is done; nothing durable was made of it.
     Done {
-        /// The request's.
-        reference: ClientRef,
+        /// The request's tag.
+        tag: Tag,
     },
     /// Somebody else had changed these cells before; nothing was changed.
     VersionConflict {
-        /// The request's.
-        reference: Option<ClientRef>,
+        /// The request's tag.
+        tag: Tag,
         /// Which sheet.
         sheet: SheetId,
         /// Each of them as it is.
         conflicts: Vec<CellConflict>,
-        /// When.
-        at: Timestamp,
     },
     /// News for the user on every socket.
     Personal(Arc<Personal>),
     /// A refusal.
     Error {
-        /// The request's.
-        reference: Option<ClientRef>,
+        /// The request's tag.
+        tag: Tag,
         /// Why.
         refusal: Refusal,
-        /// When.
-        at: Timestamp,
-    },
-    /// The refusal of a question to the assistant, or of cancelling one.
-    AskRefused {
-        /// The request's.
-        reference: Option<ClientRef>,
-        /// The client's name for the question.
-        request: Arc<str>,
-        /// Why.
-        refusal: Refusal,
-        /// When.
-        at: Timestamp,
     },
     /// The first word about a room.
     Entered(Box<Entered>),
@@ -331,16 +314,14 @@ pub enum Reply {
     Restarting {
         /// The client's slot.
         reconnect_in_ms: u64,
-        /// When it was said.
-        at: Timestamp,
     },
 }
 
 /// What a newcomer learns first.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entered {
-    /// The request's, where one was made.
-    pub reference: Option<ClientRef>,
+    /// The tag of the request, where one was made.
+    pub tag: Tag,
     /// Which room.
     pub room: Arc<RoomIdentity>,
     /// The newcomer.

@@ -3,32 +3,36 @@
 
 use super::json::Object;
 use crate::{
-    core::{command::RawJson, notification::Notification, profile::Author},
+    core::{
+        command::{RawJson, Tag},
+        notification::Notification,
+        profile::Author,
+    },
     error::Refusal,
     ids::{EventId, Seq, Timestamp},
 };
 
 /// The answer to a ping.
-pub fn pong<'a>(object: Object<'a>, reference: Option<&RawJson>, at: Timestamp) -> Object<'a> {
-    object.text("type", "pong").maybe(reference, with_reference).plain("timestamp", at)
+pub fn pong<'a>(object: Object<'a>, tag: &Tag, at: Timestamp) -> Object<'a> {
+    object.text("type", "pong").maybe(tag.reference.as_ref(), with_reference).plain("timestamp", at)
 }
 
 /// It is done, and on disk if it has a place there.
-pub fn ack<'a>(object: Object<'a>, reference: &RawJson, place: Option<(EventId, Seq)>) -> Object<'a> {
-    let object = with_reference(object.text("type", "ack"), reference);
+pub fn ack<'a>(object: Object<'a>, tag: &Tag, place: Option<(EventId, Seq)>) -> Object<'a> {
+    let object = object.text("type", "ack").maybe(tag.reference.as_ref(), with_reference);
     object.maybe(place, |object, (id, seq)| object.plain("id", id).integer("seq", seq.0))
 }
 
 /// A fresh token was taken.
-pub fn auth_refreshed<'a>(object: Object<'a>, reference: Option<&RawJson>, expires_at: Timestamp) -> Object<'a> {
-    object.text("type", "ack").maybe(reference, with_reference).plain("expires_at", expires_at)
+pub fn auth_refreshed<'a>(object: Object<'a>, tag: &Tag, expires_at: Timestamp) -> Object<'a> {
+    object.text("type", "ack").maybe(tag.reference.as_ref(), with_reference).plain("expires_at", expires_at)
 }
 
 /// A refusal.
-pub fn error<'a>(object: Object<'a>, reference: Option<&RawJson>, refusal: &Refusal, at: Timestamp) -> Object<'a> {
+pub fn error<'a>(object: Object<'a>, tag: &Tag, refusal: &Refusal, at: Timestamp) -> Object<'a> {
     object
         .text("type", "error")
-        .maybe(reference, with_reference)
+        .maybe(tag.reference.as_ref(), with_reference)
         .text("error", &refusal.sentence)
         .text("code", refusal.code.name())
         .maybe(refusal.retry_after_seconds, |object, seconds| object.integer("retry_after", i64::from(seconds)))

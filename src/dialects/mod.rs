@@ -1,14 +1,13 @@
 //! The wire protocols. A dialect is a pure pair of functions between bytes and the core's commands and events: no I/O,
 //! no actor, no clock, and no knowledge of another dialect. Wire types never leave their dialect's folder.
 
-use std::sync::Arc;
-
 use crate::{
     core::{
-        command::{ClientRef, Request},
+        command::{Request, Tag},
         event::{Event, Reply},
     },
     error::Refusal,
+    ids::{EventId, Timestamp},
 };
 
 pub mod asyncapi;
@@ -62,13 +61,11 @@ pub enum ClientMessage<'a> {
     Binary(&'a [u8]),
 }
 
-/// A message that is no request: what to answer, under which `ref`.
+/// A message that is no request, with what to answer.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rejection {
-    /// The `ref`, as far as it could be read.
-    pub reference: Option<ClientRef>,
-    /// The client's name for the question to the assistant, if it is about one and could be read.
-    pub question: Option<Arc<str>>,
+    /// What the answer is to name, as far as it could be read.
+    pub tag: Tag,
     /// Why.
     pub refusal: Refusal,
 }
@@ -84,14 +81,41 @@ pub enum Encoded {
     Nothing,
 }
 
+/// The time of a frame, and its id for those dialects that show one. The id is drawn when it is asked for, so that
+/// dialects without ids pay nothing, and an encoder stays a function of what it is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// When the frame is made.
+    pub at: Timestamp,
+    draw: fn() -> EventId,
+}
+
+impl Stamp {
+    /// A stamp of that moment, with a fresh id (UUIDv7).
+    pub fn new(at: Timestamp) -> Stamp {
+        Stamp { at, draw: EventId::generate }
+    }
+
+    /// A stamp whose id comes from `draw`: for tests.
+    pub fn drawing(at: Timestamp, draw: fn() -> EventId) -> Stamp {
+        Stamp { at, draw }
+    }
+
+    /// The frame's id. Ask once per frame: each call draws another one.
+    pub fn id(&self) -> EventId {
+        (self.draw)()
+    }
+}
+
 /// The seam between the wire and the core.
 pub trait Dialect: Sync {
     /// Reads one message. Never panics, whatever the bytes are.
     fn decode(&self, message: ClientMessage<'_>) -> Result<Request, Rejection>;
 
-    /// Appends an event's form to `out`. The form is the same for every receiver.
-    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) -> Encoded;
+    /// Appends an event's form to `out`. The form is the same for every receiver. A durable event has an id and every
+    /// event its time; an ephemeral one that needs an id takes it from `stamp`.
+    fn encode_event(&self, event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
 
     /// Appends the form of what one socket is told.
-    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Encoded;
+    fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
 }

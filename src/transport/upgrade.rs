@@ -19,8 +19,8 @@ use crate::{
         worker::Worker,
     },
     auth::tokens::TokenPlace,
-    core::event::Reply,
-    dialects::DialectKind,
+    core::{command::Tag, event::Reply},
+    dialects::{DialectKind, Stamp},
     error::{ErrorCode, Refusal},
 };
 
@@ -110,7 +110,7 @@ where
 /// The refusal as JSON, as sockets are told it.
 pub(super) fn refusal_body(worker: &Worker, refusal: &Refusal) -> Bytes {
     let mut body = Vec::new();
-    let reply = Reply::Error { reference: None, refusal: refusal.clone(), at: worker.node.clock.now() };
-    DialectKind::Channel.dialect().encode_reply(&reply, &mut body);
+    let reply = Reply::Error { tag: Tag::default(), refusal: refusal.clone() };
+    DialectKind::Channel.dialect().encode_reply(&reply, Stamp::new(worker.node.clock.now()), &mut body);
     body.into()
 }

@@ -4,19 +4,19 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use convene::{
     core::{
-        command::{Addressed, Command, RawJson, Request, SignalKind, Typing},
+        command::{Addressed, Command, RawJson, Request, SignalKind, Tag, Typing},
         event::{Attachment, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
         notification::{Notification, Priority},
         personal::Personal,
         profile::Author,
     },
-    dialects::{ClientMessage, Dialect, DialectKind, Rejection},
+    dialects::{ClientMessage, Dialect, DialectKind, Rejection, Stamp},
     error::{ErrorCode, Refusal},
     ids::{Epoch, EventId, GroupId, RoomId, Seq, Timestamp},
     limits,
 };
 
-use crate::{ALICE, Asked, BOB, EVENT, NOON, Told, alice, bob, notification, parsed, raw, transcripts, user};
+use crate::{ALICE, Asked, BOB, EVENT, NOON, Told, alice, bob, notification, parsed, raw, tag, transcripts, user};
 
 const CHANNEL: &str = "01932c0a-77f1-7d3e-9c55-1b2a3c4d5e6f";
 const CONVERSATION: &str = "01932c0b-0101-7aaa-8bbb-0c0d0e0f1011";
@@ -90,14 +90,14 @@ fn limits_hold_to_the_character() {
         send(&most).unwrap().command,
         Command::SendMessage { addressed: Addressed::Channel, content: most.as_str().into(), attachments: Vec::new() }
     );
-    let Rejection { reference, refusal, .. } = send(&(most + "é")).unwrap_err();
-    assert_eq!((reference, refusal.code), (Some(RawJson::from_parsed("1")), ErrorCode::MessageTooLong));
+    let Rejection { tag, refusal } = send(&(most + "é")).unwrap_err();
+    assert_eq!((tag.reference, refusal.code), (Some(RawJson::from_parsed("1")), ErrorCode::MessageTooLong));
     assert!(refusal.sentence.contains("10001"), "{refusal}");
 
     let reference = format!("\"{}\"", "x".repeat(limits::REF_BYTES_MAX - 2));
     let text = format!("{{\"type\":\"ping\",\"ref\":{reference}}}");
     let request = channel_dialect().decode(ClientMessage::Text(&text)).unwrap();
-    assert_eq!(request.reference, Some(RawJson::from_parsed(&reference)));
+    assert_eq!(request.tag.reference, Some(RawJson::from_parsed(&reference)));
 
     let depth = limits::JSON_DEPTH_MAX - 1; // the message itself is one level
     let data = "[".repeat(depth) + &"]".repeat(depth);
@@ -110,7 +110,10 @@ fn fields_that_are_unknown_or_null_are_ignored() {
     let text = r#"{"extra":[{"a":1}],"type":"webrtc_offer","target_user_id":null,"ref":null,"data": { "b" : 1.50 } ,"content":5}"#;
     let command =
         Command::Signal { kind: SignalKind::Offer, target: None, data: RawJson::from_parsed("{ \"b\" : 1.50 }") };
-    assert_eq!(channel_dialect().decode(ClientMessage::Text(text)), Ok(Request { reference: None, command }));
+    assert_eq!(
+        channel_dialect().decode(ClientMessage::Text(text)),
+        Ok(Request { tag: Tag { asked: "webrtc_offer", ..Tag::default() }, command })
+    );
     let text = "{\"t\\u0079pe\":\"p\\u0069ng\"}";
     assert_eq!(channel_dialect().decode(ClientMessage::Text(text)).unwrap().command, Command::Ping);
 }
@@ -138,7 +141,7 @@ fn october() -> Attachment {
 
 fn entered(room: Arc<RoomIdentity>, seq: i64, online: Vec<Author>) -> Told {
     Told::One(Reply::Entered(Box::new(Entered {
-        reference: None,
+        tag: tag(None),
         attendance: None,
         room,
         user: user(ALICE),
@@ -177,30 +180,29 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
 }
 
 fn to_one(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
-    let reference = |text: &str| Some(raw(text));
     let data = Some(raw("{\"sheet_id\":\"sheet_123\"}"));
     let stored = Arc::new(Notification { data, ..notification(Priority::High) });
     let notified = Personal::Notified { user: user(ALICE), notification: stored };
-    let error = |reference, refusal| Told::One(Reply::Error { reference, refusal, at: NOON });
+    let error = |reference, refusal| Told::One(Reply::Error { tag: tag(reference), refusal });
     let expires_at = Timestamp::from_unix_seconds(1_761_570_000);
     vec![
-        ("pong", Told::One(Reply::Pong { reference: None, at: NOON })),
-        ("pong_with_ref", Told::One(Reply::Pong { reference: reference("7"), at: NOON })),
+        ("pong", Told::One(Reply::Pong { tag: tag(None) })),
+        ("pong_with_ref", Told::One(Reply::Pong { tag: tag(Some("7")) })),
         (
             "ack",
-            Told::One(Reply::Ack { reference: raw("\"m-1\""), id: EVENT.parse::<EventId>().unwrap(), seq: Seq(42) }),
+            Told::One(Reply::Ack { tag: tag(Some("\"m-1\"")), id: EVENT.parse::<EventId>().unwrap(), seq: Seq(42) }),
         ),
-        ("ack_done", Told::One(Reply::Done { reference: raw("\"l-1\"") })),
-        ("ack_of_auth_refresh", Told::One(Reply::AuthRefreshed { reference: reference("\"refresh-1\""), expires_at })),
+        ("ack_done", Told::One(Reply::Done { tag: tag(Some("\"l-1\"")) })),
+        ("ack_of_auth_refresh", Told::One(Reply::AuthRefreshed { tag: tag(Some("\"refresh-1\"")), expires_at })),
         ("error", error(None, Refusal::new(ErrorCode::InvalidMessage, "`content` must not be empty"))),
         (
             "error_with_ref",
-            error(reference("\"m-1\""), Refusal::limited("You sent 60 requests within a minute; wait 12 seconds", 12)),
+            error(Some("\"m-1\""), Refusal::limited("You sent 60 requests within a minute; wait 12 seconds", 12)),
         ),
         ("recovered", Told::One(Reply::Recovered { room: channel(), seq: Seq(44), complete: true })),
         ("notification", Told::One(Reply::Notice { data: data_of(&files["notification"]), at: NOON })),
         ("notification_stored", Told::One(Reply::Personal(Arc::new(notified)))),
-        ("server_restarting", Told::One(Reply::Restarting { reconnect_in_ms: 2_350, at: NOON })),
+        ("server_restarting", Told::One(Reply::Restarting { reconnect_in_ms: 2_350 })),
     ]
 }
 
@@ -218,7 +220,7 @@ fn the_recipient_of_a_direct_message_is_the_other_side() {
         let what = Durable::MessageSent { sender, content: "x".into(), attachments: Vec::new() };
         let body = EventBody::Durable { seq: Seq(1), id: EventId::generate(), what };
         let mut out = Vec::new();
-        let _ = channel_dialect().encode_event(&Event { room, at: NOON, body }, &mut out);
+        let _ = channel_dialect().encode_event(&Event { room, at: NOON, body }, Stamp::new(NOON), &mut out);
         assert_eq!(parsed(str::from_utf8(&out).unwrap())["recipient_id"], recipient);
     }
 }

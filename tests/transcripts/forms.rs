@@ -71,8 +71,7 @@ forms! { REPLY, reply, Reply:
     Done ["ack_done"] ["ack_done"]
     VersionConflict [] ["version_conflict" "version_conflict_of_several"]
     Personal [] [] // the rows above
-    Error ["error" "error_with_ref"] ["error" "error_with_ref"]
-    AskRefused [] ["error_of_question"]
+    Error ["error" "error_with_ref"] ["error" "error_with_ref" "error_of_question"]
     Entered ["online_users" "dm_connected" "dm_user_online_first"] ["room_state_first"]
     Recovered ["recovered"] ["recovered"]
     Notice ["notification"] ["notification" "direct_message"]

@@ -9,12 +9,12 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use convene::{
     core::{
-        command::{Command, RawJson, Request},
+        command::{Command, RawJson, Tag},
         event::{Event, Reply},
         notification::{Notification, Priority},
         profile::Author,
     },
-    dialects::{ClientMessage, DialectKind, Encoded},
+    dialects::{ClientMessage, DialectKind, Encoded, Stamp},
     error::ErrorCode,
     ids::{Timestamp, UserId},
 };
@@ -67,6 +67,11 @@ fn notification(priority: Priority) -> Notification {
     }
 }
 
+/// The tag of a request with this `ref`.
+fn tag(reference: Option<&str>) -> Tag {
+    Tag { reference: reference.map(raw), ..Tag::default() }
+}
+
 /// What is asked, under which `ref`, by the name of its transcript.
 type Asked = (&'static str, Option<&'static str>, Command);
 
@@ -81,8 +86,8 @@ impl Told {
     fn encoded(&self, dialect: DialectKind) -> Option<String> {
         let mut out = b"kept".to_vec();
         let encoded = match self {
-            Told::Everybody(event) => dialect.dialect().encode_event(event, &mut out),
-            Told::One(reply) => dialect.dialect().encode_reply(reply, &mut out),
+            Told::Everybody(event) => dialect.dialect().encode_event(event, Stamp::new(NOON), &mut out),
+            Told::One(reply) => dialect.dialect().encode_reply(reply, Stamp::new(NOON), &mut out),
         };
         let text = String::from_utf8(out).unwrap();
         let text = text.strip_prefix("kept").expect("an encoder only appends");
@@ -121,8 +126,9 @@ fn what_clients_send_is_understood() {
             asked(dialect).into_iter().map(|(name, reference, command)| (name, (reference, command))).collect();
         assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), expected.keys().copied().collect::<Vec<_>>());
         for (name, (reference, command)) in expected {
-            let request = Request { reference: reference.map(raw), command };
-            assert_eq!(dialect.dialect().decode(ClientMessage::Text(&files[name])), Ok(request), "{name}");
+            let request = dialect.dialect().decode(ClientMessage::Text(&files[name])).expect(name);
+            assert_eq!((request.tag.reference, request.command), (reference.map(raw), command), "{name}");
+            assert_eq!(request.tag.asked, parsed(&files[name])["type"], "{name}");
         }
     }
 }
@@ -147,7 +153,7 @@ fn what_is_wrong_is_refused_by_name() {
         for Refused { what, sends, code, says, reference } in refused {
             let rejection = dialect.dialect().decode(ClientMessage::Text(&sends)).expect_err(&what);
             assert_eq!(rejection.refusal.code.name(), code, "{what}: {}", rejection.refusal);
-            assert_eq!(rejection.reference, reference.as_deref().map(raw), "{what}");
+            assert_eq!(rejection.tag.reference, reference.as_deref().map(raw), "{what}");
             let sentence = &rejection.refusal.sentence;
             assert!(sentence.contains(says.as_deref().unwrap_or_default()), "{what}: {sentence}");
         }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use convene::{
     core::{
         assistant::{AnswerFault, AnswerNews, AnswerPhase, Question},
-        command::{Addressed, Command, RawJson, Resume, Typing},
+        command::{Addressed, Command, RawJson, Resume, Tag, Typing},
         cursor::{Coordinate, Cursor, Pointed},
         event::{
             Attendance, Attendee, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity,
@@ -22,7 +22,7 @@ use convene::{
     ids::{Epoch, EventId, RoomId, RoomName, Seq, SheetId, Timestamp},
 };
 
-use crate::{Asked, EVENT, NOON, Told, alice, bob, notification, raw, transcripts};
+use crate::{Asked, EVENT, NOON, Told, alice, bob, notification, raw, tag, transcripts};
 
 fn workspace() -> RoomName {
     RoomName::new("workspace_123").unwrap()
@@ -149,7 +149,7 @@ fn attendance(others: &[Attendee], active_sheets: &[&str]) -> Arc<Attendance> {
 
 fn told_in_rooms() -> Vec<(&'static str, Told)> {
     let entered = Entered {
-        reference: Some(raw("\"j-1\"")),
+        tag: tag(Some("\"j-1\"")),
         room: room(),
         user: alice().id,
         connection: "ws_alice_1761566400_7f3a".into(),
@@ -260,12 +260,10 @@ fn told_to_the_user() -> Vec<(&'static str, Told)> {
 }
 
 fn told_to_one() -> Vec<(&'static str, Told)> {
-    let error =
-        |reference: Option<&str>, refusal| Told::One(Reply::Error { reference: reference.map(raw), refusal, at: NOON });
+    let error = |reference, refusal| Told::One(Reply::Error { tag: tag(reference), refusal });
     let conflict = |cell| CellConflict::Shown { current: cell, user: bob().id };
-    let conflicts = |reference: Option<&str>, conflicts| {
-        Told::One(Reply::VersionConflict { reference: reference.map(raw), sheet: sheet(), conflicts, at: NOON })
-    };
+    let conflicts =
+        |reference, conflicts| Told::One(Reply::VersionConflict { tag: tag(reference), sheet: sheet(), conflicts });
     let (first, second) =
         (conflict(cell("A1", "\"Hello World\"", None, 4)), conflict(cell("A2", "7", Some("=3+4"), 9)));
     let third = CellConflict::Named { at: "A3".parse().unwrap(), version: 2 };
@@ -275,29 +273,27 @@ fn told_to_one() -> Vec<(&'static str, Told)> {
         "A request with this `request_id` is still running; wait for its end, cancel it, or choose another id";
     let expires_at = Timestamp::from_unix_seconds(1_761_570_000);
     vec![
-        ("pong", Told::One(Reply::Pong { reference: None, at: NOON })),
-        ("pong_with_ref", Told::One(Reply::Pong { reference: Some(raw("7")), at: NOON })),
+        ("pong", Told::One(Reply::Pong { tag: tag(None) })),
+        ("pong_with_ref", Told::One(Reply::Pong { tag: tag(Some("7")) })),
         (
             "ack",
-            Told::One(Reply::Ack { reference: raw("\"c-1\""), id: EVENT.parse::<EventId>().unwrap(), seq: Seq(42) }),
+            Told::One(Reply::Ack { tag: tag(Some("\"c-1\"")), id: EVENT.parse::<EventId>().unwrap(), seq: Seq(42) }),
         ),
-        ("ack_done", Told::One(Reply::Done { reference: raw("\"l-1\"") })),
-        ("ack_of_auth_refresh", Told::One(Reply::AuthRefreshed { reference: Some(raw("\"refresh-1\"")), expires_at })),
+        ("ack_done", Told::One(Reply::Done { tag: tag(Some("\"l-1\"")) })),
+        ("ack_of_auth_refresh", Told::One(Reply::AuthRefreshed { tag: tag(Some("\"refresh-1\"")), expires_at })),
         ("version_conflict", conflicts(Some("\"c-1\""), vec![first.clone()])),
         ("version_conflict_of_several", conflicts(None, vec![first, second, third])),
         ("error", error(None, Refusal::new(ErrorCode::PermissionDenied, owner))),
         (
             "error_of_question",
-            Told::One(Reply::AskRefused {
-                reference: Some(raw("\"a-1\"")),
-                request: "req_123".into(),
+            Told::One(Reply::Error {
+                tag: Tag { about: Some("req_123".into()), ..tag(Some("\"a-1\"")) },
                 refusal: Refusal::new(ErrorCode::Conflict, running),
-                at: NOON,
             }),
         ),
         ("error_with_ref", error(Some("\"m-1\""), Refusal::limited(limited, 12))),
         ("recovered", Told::One(Reply::Recovered { room: room(), seq: Seq(44), complete: true })),
-        ("server_restarting", Told::One(Reply::Restarting { reconnect_in_ms: 2_350, at: NOON })),
+        ("server_restarting", Told::One(Reply::Restarting { reconnect_in_ms: 2_350 })),
     ]
 }
 

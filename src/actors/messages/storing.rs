@@ -5,7 +5,7 @@ use actix::prelude::*;
 use crate::{
     actors::{outbox::ConnKey, room::Room},
     core::{
-        command::ClientRef,
+        command::Tag,
         sheet::{Cell, CellConflict},
     },
     error::Refusal,
@@ -30,8 +30,8 @@ pub struct Entry {
 pub struct Origin {
     /// Which socket.
     pub conn: ConnKey,
-    /// Its name for the request.
-    pub reference: Option<ClientRef>,
+    /// The tag of its request.
+    pub tag: Tag,
     /// Who chose the room.
     pub aim: Aim,
 }
@@ -81,8 +81,8 @@ pub struct Misdirected {
     pub user: UserId,
     /// Which socket.
     pub conn: ConnKey,
-    /// Its name for the request.
-    pub reference: Option<ClientRef>,
+    /// The tag of its request.
+    pub tag: Tag,
     /// Which sheet.
     pub sheet: SheetId,
     /// As the client sent them.

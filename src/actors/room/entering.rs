@@ -167,7 +167,7 @@ impl Room {
         let online =
             core.map_or_else(Vec::new, |c| c.online().take(limits::ONLINE_USERS_LISTED_MAX).cloned().collect());
         Entered {
-            reference: join.reference.clone(),
+            tag: join.tag.clone(),
             attendance: self.attendance(),
             room: self.identity.clone(),
             user: join.user.id.clone(),

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     core::{
+        command::Tag,
         event::{Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
         room::RoomCore,
         usage::Usage,
@@ -184,7 +185,7 @@ impl Room {
         for conn in sockets {
             if let Some(name) = self.identity.scope.name() {
                 let sentence = format!("You are no longer a member of the room {name}, and have left it");
-                self.refuse(conn, None, Refusal::new(ErrorCode::PermissionDenied, sentence), ctx);
+                self.refuse(conn, Tag::default(), Refusal::new(ErrorCode::PermissionDenied, sentence), ctx);
                 self.depart(conn, None, ctx);
                 self.shut_out(user.clone(), conn, None);
                 continue;

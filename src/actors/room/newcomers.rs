@@ -11,7 +11,7 @@ use crate::{
         outbox::ConnKey,
     },
     core::{
-        command::ClientRef,
+        command::Tag,
         event::{Reply, RoomScope},
     },
     disconnect::Disconnect,
@@ -34,7 +34,7 @@ enum Waiting {
     Leave {
         conn: ConnKey,
         user: UserId,
-        reference: Option<ClientRef>,
+        tag: Tag,
     },
     Status(StatusIs),
     Upload(TellUpload),
@@ -82,14 +82,14 @@ impl Newcomer {
     }
 
     /// The requests that have still to be answered.
-    fn unanswered(self) -> impl Iterator<Item = ClientRef> {
+    fn unanswered(self) -> impl Iterator<Item = Tag> {
         let waiting = self.waiting.into_iter().filter_map(|word| match word {
-            Waiting::Join(join) => join.reference,
-            Waiting::Ask(ask) => ask.reference,
-            Waiting::Leave { reference, .. } => reference,
+            Waiting::Join(join) => Some(join.tag),
+            Waiting::Ask(ask) => Some(ask.tag),
+            Waiting::Leave { tag, .. } => Some(tag),
             Waiting::Status(_) | Waiting::Upload(_) | Waiting::Listener(_) => None,
         });
-        self.join.reference.into_iter().chain(waiting)
+        std::iter::once(self.join.tag).chain(waiting).filter(Tag::wants_answer)
     }
 }
 
@@ -114,14 +114,14 @@ impl Room {
     }
 
     /// A client wants its socket out, after all that it asked before.
-    fn go(&mut self, conn: ConnKey, user: UserId, reference: Option<ClientRef>, ctx: &mut Context<Self>) {
+    fn go(&mut self, conn: ConnKey, user: UserId, tag: Tag, ctx: &mut Context<Self>) {
         if let Some(newcomer) = self.entering.get_mut(&conn) {
-            return newcomer.waiting.push(Waiting::Leave { conn, user, reference });
+            return newcomer.waiting.push(Waiting::Leave { conn, user, tag });
         }
         if self.is_in(conn) {
-            return self.depart(conn, reference.map(|reference| Reply::Done { reference }), ctx);
+            return self.depart(conn, tag.wants_answer().then_some(Reply::Done { tag }), ctx);
         }
-        self.answer_stranger(user, conn, reference);
+        self.answer_stranger(user, conn, tag);
     }
 
     /// A socket is out, whatever it has asked.
@@ -130,8 +130,8 @@ impl Room {
         self.recall.forget(conn);
         if let Some(newcomer) = self.entering.remove(&conn) {
             let user = newcomer.join.user.id.clone();
-            for reference in newcomer.unanswered() {
-                self.answer_stranger(user.clone(), conn, Some(reference));
+            for tag in newcomer.unanswered() {
+                self.answer_stranger(user.clone(), conn, tag);
             }
         }
         self.depart(conn, None, ctx);
@@ -143,7 +143,7 @@ impl Room {
             match word {
                 Waiting::Join(join) => self.come(join, ctx),
                 Waiting::Ask(ask) => self.answer(ask, ctx),
-                Waiting::Leave { conn, user, reference } => self.go(conn, user, reference, ctx),
+                Waiting::Leave { conn, user, tag } => self.go(conn, user, tag, ctx),
                 Waiting::Status(status) => self.tell_status(status, ctx),
                 Waiting::Upload(upload) => self.tell_upload(upload, ctx),
                 Waiting::Listener(listener) => drop(listener),
@@ -164,7 +164,7 @@ impl Room {
             }
             RoomScope::Open { .. } => {
                 self.arm(conn, &join.hub);
-                self.refuse(conn, join.reference, refusal, ctx);
+                self.refuse(conn, join.tag, refusal, ctx);
                 match self.is_in(conn) {
                     true => self.hear_out(waited, ctx),
                     false => self.refuse_waited(join.user.id, conn, waited, ctx),
@@ -179,8 +179,8 @@ impl Room {
         let mut words = waited.0.into_iter();
         while let Some(word) = words.next() {
             match word {
-                Waiting::Ask(Ask { reference, .. }) | Waiting::Leave { reference, .. } => {
-                    self.refuse(conn, reference, not_in_room(), ctx);
+                Waiting::Ask(Ask { tag, .. }) | Waiting::Leave { tag, .. } => {
+                    self.refuse(conn, tag, not_in_room(), ctx);
                 }
                 Waiting::Status(status) => self.tell_status(status, ctx),
                 Waiting::Upload(upload) => self.tell_upload(upload, ctx),
@@ -192,10 +192,10 @@ impl Room {
     }
 
     /// Answers a request of a socket that is not in. There may be no hub here to tell it anything.
-    pub(super) fn answer_stranger(&self, user: UserId, conn: ConnKey, reference: Option<ClientRef>) {
+    pub(super) fn answer_stranger(&self, user: UserId, conn: ConnKey, tag: Tag) {
         let refusal = not_in_room();
         self.node.metrics.refused(refusal.code);
-        let reply = Reply::Error { reference, refusal, at: self.node.clock.now() };
+        let reply = Reply::Error { tag, refusal };
         self.shut_out(user, conn, Some(Box::new(reply)));
     }
 }
@@ -218,7 +218,7 @@ impl Handler<Leave> for Room {
 
     fn handle(&mut self, Leave { conn, leaving }: Leave, ctx: &mut Self::Context) {
         match leaving {
-            Leaving::Asked { user, reference } => self.go(conn, user, reference, ctx),
+            Leaving::Asked { user, tag } => self.go(conn, user, tag, ctx),
             Leaving::AtOnce => self.drop_out(conn, ctx),
         }
         self.rest(ctx);

@@ -14,7 +14,7 @@ use crate::{
         outbox::ConnKey,
     },
     core::{
-        command::{ClientRef, Command},
+        command::{Command, Tag},
         cursor::Pointed,
         event::{Durable, Ephemeral, Event, EventBody, Reply, RoomScope},
         profile::Author,
@@ -36,9 +36,9 @@ impl Room {
             // answered after the first word about the room
             return newcomer.asks(ask);
         }
-        let Ask { conn, user, reference, command, attachments } = ask;
+        let Ask { conn, user, tag, command, attachments } = ask;
         if !self.is_in(conn) {
-            return self.answer_stranger(user.id, conn, reference);
+            return self.answer_stranger(user.id, conn, tag);
         }
         self.seen(&user.id);
         match command {
@@ -46,11 +46,11 @@ impl Room {
                 if !self.identity.scope.takes(&addressed) =>
             {
                 let sentence = "This type belongs to the other kind of room: `message` and `typing` are for channels, `dm_message` and `dm_typing` for direct conversations";
-                self.refuse(conn, reference, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
+                self.refuse(conn, tag, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
             }
             Command::SendMessage { content, .. } => {
                 let what = Durable::MessageSent { sender: user, content, attachments };
-                self.store(what, Origin { conn, reference, aim: Aim::Named }, ctx);
+                self.store(what, Origin { conn, tag, aim: Aim::Named }, ctx);
             }
             Command::SetTyping { typing, cell, .. } => {
                 let audience = match &self.identity.scope {
@@ -58,20 +58,20 @@ impl Room {
                     RoomScope::Direct { .. } | RoomScope::Open { .. } => Audience::EveryoneBut(user.id.clone()),
                 };
                 self.announce(Ephemeral::Typing { user, typing, cell }, audience, ctx);
-                self.done(conn, reference, ctx);
+                self.done(conn, tag, ctx);
             }
             Command::UpdateCells { sheet, room, cells } => {
                 let what = Durable::CellsUpdated { sheet, author: user, cells };
                 let aim = if room.is_some() { Aim::Named } else { Aim::Guessed };
-                self.store(what, Origin { conn, reference, aim }, ctx);
+                self.store(what, Origin { conn, tag, aim }, ctx);
             }
             Command::MoveCursor { cursor, .. } => {
                 self.point(Pointed { user, cursor }, ctx);
-                self.done(conn, reference, ctx);
+                self.done(conn, tag, ctx);
             }
             Command::Signal { kind, target, data } => {
                 let signal = Ephemeral::Signal { from: user.clone(), kind, data };
-                self.signal(conn, &user, reference, target, signal, ctx);
+                self.signal(conn, &user, tag, target, signal, ctx);
             }
             // answered by the session itself, which knows the socket
             Command::Ping
@@ -88,9 +88,9 @@ impl Room {
     }
 
     /// It is done, and whoever wants to know is told so.
-    fn done(&mut self, conn: ConnKey, reference: Option<ClientRef>, ctx: &mut Context<Self>) {
-        if let Some(reference) = reference {
-            self.tell(conn, Reply::Done { reference }, ctx);
+    fn done(&mut self, conn: ConnKey, tag: Tag, ctx: &mut Context<Self>) {
+        if tag.wants_answer() {
+            self.tell(conn, Reply::Done { tag }, ctx);
         }
     }
 
@@ -98,7 +98,7 @@ impl Room {
         &mut self,
         conn: ConnKey,
         user: &Author,
-        reference: Option<ClientRef>,
+        tag: Tag,
         target: Option<UserId>,
         signal: Ephemeral,
         ctx: &mut Context<Self>,
@@ -106,11 +106,11 @@ impl Room {
         let partner = self.identity.scope.partner_of(&user.id).cloned();
         let Some(target) = partner.or(target) else {
             let sentence = "`target_user_id` is missing: name the user that this signal is for";
-            return self.refuse(conn, reference, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
+            return self.refuse(conn, tag, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
         };
         if !self.core.as_ref().is_some_and(|core| core.is_present(&target)) {
             let sentence = "The user that this signal is for has no socket in this room";
-            return self.refuse(conn, reference, Refusal::new(ErrorCode::TargetUnavailable, sentence), ctx);
+            return self.refuse(conn, tag, Refusal::new(ErrorCode::TargetUnavailable, sentence), ctx);
         }
         self.announce(signal, Audience::Only(target), ctx);
     }
@@ -132,8 +132,8 @@ impl Room {
         match self.node.journal.try_send(entry) {
             Ok(()) => self.in_flight += 1,
             Err(SendError::Full(entry) | SendError::Closed(entry)) => {
-                if let Some(Origin { conn, reference, .. }) = entry.origin {
-                    self.refuse(conn, reference, Refusal::unavailable(), ctx);
+                if let Some(Origin { conn, tag, .. }) = entry.origin {
+                    self.refuse(conn, tag, Refusal::unavailable(), ctx);
                 }
             }
         }
@@ -171,35 +171,35 @@ impl Room {
         self.tell_both(&broadcast);
         self.publish(broadcast, ctx);
         self.settle_queue(&by, seq, id, &queue_for, ctx);
-        if let Some(Origin { conn, reference: Some(reference), .. }) = entry.origin {
-            self.tell(conn, Reply::Ack { reference, id, seq }, ctx);
+        if let Some(Origin { conn, tag, .. }) = entry.origin.filter(|origin| origin.tag.wants_answer()) {
+            self.tell(conn, Reply::Ack { tag, id, seq }, ctx);
         }
     }
 
     fn not_stored(&mut self, origin: Origin, what: &Durable, why: NotStored, ctx: &mut Context<Self>) {
-        let Origin { conn, reference, aim } = origin;
+        let Origin { conn, tag, aim } = origin;
         match (why, what) {
-            (NotStored::Refused(refusal), _) => self.refuse(conn, reference, refusal, ctx),
+            (NotStored::Refused(refusal), _) => self.refuse(conn, tag, refusal, ctx),
             (NotStored::Conflicts(conflicts), Durable::CellsUpdated { sheet, .. }) => {
                 self.node.metrics.refused(ErrorCode::VersionConflict);
-                let (sheet, at) = (sheet.clone(), self.node.clock.now());
-                self.tell(conn, Reply::VersionConflict { reference, sheet, conflicts, at }, ctx);
+                let sheet = sheet.clone();
+                self.tell(conn, Reply::VersionConflict { tag, sheet, conflicts }, ctx);
             }
             (NotStored::SheetElsewhere, Durable::CellsUpdated { sheet, author, cells }) => match aim {
                 Aim::Named => {
                     let sentence = "`room`: the sheet that `sheet_id` names belongs to another room; leave `room` out, join the sheet's own room, or choose another `sheet_id`";
-                    self.refuse(conn, reference, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
+                    self.refuse(conn, tag, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
                 }
                 Aim::Guessed => {
                     let (user, sheet, cells) = (author.id.clone(), sheet.clone(), cells.clone());
-                    let misdirected = Misdirected { user, conn, reference, sheet, cells };
+                    let misdirected = Misdirected { user, conn, tag, sheet, cells };
                     if let Err(error) = self.node.registry.try_send(misdirected) {
-                        self.refuse(conn, error.into_inner().reference, Refusal::unavailable(), ctx);
+                        self.refuse(conn, error.into_inner().tag, Refusal::unavailable(), ctx);
                     }
                 }
             },
             (NotStored::Conflicts(_) | NotStored::SheetElsewhere, Durable::MessageSent { .. }) => {
-                self.refuse(conn, reference, Refusal::internal(), ctx);
+                self.refuse(conn, tag, Refusal::internal(), ctx);
             }
         }
     }
@@ -254,15 +254,8 @@ impl Room {
         }));
     }
 
-    pub(super) fn refuse(
-        &mut self,
-        conn: ConnKey,
-        reference: Option<ClientRef>,
-        refusal: Refusal,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn refuse(&mut self, conn: ConnKey, tag: Tag, refusal: Refusal, ctx: &mut Context<Self>) {
         self.node.metrics.refused(refusal.code);
-        let at = self.node.clock.now();
-        self.tell(conn, Reply::Error { reference, refusal, at }, ctx);
+        self.tell(conn, Reply::Error { tag, refusal }, ctx);
     }
 }

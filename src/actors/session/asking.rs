@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{AskedAssistant, Session};
 use crate::{
     actors::messages::{AskAssistant, AskerGone, Barrier, CancelAsk, HeardOut},
-    core::{assistant::Question, command::ClientRef},
+    core::{assistant::Question, command::Tag},
     error::{ErrorCode, Refusal},
     limits,
     logged::logged,
@@ -18,10 +18,9 @@ use crate::{
 impl Session {
     /// Asks the assistant, whose answer reaches all sockets of the user. A question about a sheet waits until all that was
     /// said before it on this socket is stored, or refused.
-    pub(super) fn ask_assistant(&mut self, reference: Option<ClientRef>, question: Question, ctx: &mut Context<Self>) {
-        let request = Some(question.request.clone());
+    pub(super) fn ask_assistant(&mut self, tag: Tag, question: Question, ctx: &mut Context<Self>) {
         let Some(assistant) = self.worker.node.assistant.get() else {
-            return self.refuse_about(reference, request, away());
+            return self.refuse(tag, away());
         };
         self.asked = AskedAssistant::Once;
         let conn = self.outbox.key;
@@ -45,26 +44,26 @@ impl Session {
             line.send(ask).timeout(limits::ASK_TIMEOUT).await
         };
         self.hold(asked, ctx, move |answer, session, _| match answer {
-            Ok(Ok(())) => session.done(reference),
-            Ok(Err(refusal)) => session.refuse_about(reference, request, refusal),
-            Err(_) => session.refuse_about(reference, request, away()),
+            Ok(Ok(())) => session.done(tag),
+            Ok(Err(refusal)) => session.refuse(tag, refusal),
+            Err(_) => session.refuse(tag, away()),
         });
     }
 
     /// Stops an answer.
-    pub(super) fn cancel_ask(&mut self, reference: Option<ClientRef>, request: Arc<str>, ctx: &mut Context<Self>) {
+    pub(super) fn cancel_ask(&mut self, tag: Tag, request: Arc<str>, ctx: &mut Context<Self>) {
         let Some(assistant) = self.worker.node.assistant.get() else {
-            return self.refuse_about(reference, Some(request), away());
+            return self.refuse(tag, away());
         };
-        let cancel = CancelAsk { user: self.user.id.clone(), request: request.clone() };
+        let cancel = CancelAsk { user: self.user.id.clone(), request };
         let cancelled = assistant.cancel.send(cancel).timeout(limits::ASK_TIMEOUT);
         self.hold(cancelled, ctx, move |answer, session, _| match answer {
-            Ok(true) => session.done(reference),
+            Ok(true) => session.done(tag),
             Ok(false) => {
                 let sentence = "There is no running request of that `request_id`; it may have ended by itself";
-                session.refuse_about(reference, Some(request), Refusal::new(ErrorCode::NotFound, sentence));
+                session.refuse(tag, Refusal::new(ErrorCode::NotFound, sentence));
             }
-            Err(_) => session.refuse_about(reference, Some(request), away()),
+            Err(_) => session.refuse(tag, away()),
         });
     }
 

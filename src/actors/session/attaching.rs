@@ -6,7 +6,7 @@ use super::Session;
 use crate::{
     auth::policy::Subject,
     core::{
-        command::{ClientRef, Command},
+        command::{Command, Tag},
         profile::Role,
     },
     ids::{FileId, RoomName},
@@ -17,13 +17,13 @@ impl Session {
     pub(super) fn say(
         &mut self,
         room: Option<RoomName>,
-        reference: Option<ClientRef>,
+        tag: Tag,
         command: Command,
         files: Vec<FileId>,
         ctx: &mut Context<Self>,
     ) {
         if files.is_empty() {
-            return self.ask_room(room.as_ref(), reference, command);
+            return self.ask_room(room.as_ref(), tag, command);
         }
         let (node, user, confined) = (self.worker.node.clone(), self.user.id.clone(), self.confined.clone());
         let found = async move {
@@ -31,8 +31,8 @@ impl Session {
             node.attachments(subject, &files).await
         };
         self.hold(found, ctx, move |found, session, _| match found {
-            Ok(attachments) => session.ask_room_with(room.as_ref(), reference, command, attachments),
-            Err(refusal) => session.refuse(reference, refusal),
+            Ok(attachments) => session.ask_room_with(room.as_ref(), tag, command, attachments),
+            Err(refusal) => session.refuse(tag, refusal),
         });
     }
 }

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     auth::{policy::RoomPattern, tokens::Claims},
     core::{
-        command::{Charge, ClientRef, Command, Request},
+        command::{Charge, Command, Request, Tag},
         event::{Reply, RoomScope},
         profile::{Author, Profile},
         rate::{Verdict, Window},
@@ -152,10 +152,10 @@ impl Session {
                 Some(waiting) => waiting.push_back(request),
                 None => self.request(request, ctx),
             },
-            Err(Rejection { reference, question, refusal }) => {
-                // rubbish costs as much as a request, or it would be free to send
-                if self.charge(Charge::Request, reference.as_ref(), question.as_ref()) == Charged::Yes {
-                    self.refuse_about(reference, question, refusal);
+            Err(Rejection { tag, refusal }) => {
+                // what can't be read costs as much as a request, or it would be free to send
+                if self.charge(Charge::Request, &tag) == Charged::Yes {
+                    self.refuse(tag, refusal);
                 }
             }
         }
@@ -199,8 +199,7 @@ impl Session {
     }
 
     fn request(&mut self, request: Request, ctx: &mut Context<Self>) {
-        let (charge, question) = (request.command.charge(), request.command.question());
-        if self.charge(charge, request.reference.as_ref(), question) == Charged::No {
+        if self.charge(request.command.charge(), &request.tag) == Charged::No {
             return;
         }
         self.worker.node.metrics.accepted();
@@ -211,71 +210,71 @@ impl Session {
     }
 
     /// Does what was paid for.
-    fn perform(&mut self, Request { reference, command }: Request, ctx: &mut Context<Self>) {
+    fn perform(&mut self, Request { tag, command }: Request, ctx: &mut Context<Self>) {
         match command {
-            Command::Ping => self.reply(&Reply::Pong { reference, at: self.worker.node.clock.now() }),
-            Command::AuthRefresh { token } => self.refresh(reference, &token, ctx),
+            Command::Ping => self.reply(&Reply::Pong { tag }),
+            Command::AuthRefresh { token } => self.refresh(tag, &token, ctx),
             Command::SendMessage { ref addressed, ref attachments, .. } => {
                 let (room, files) = (addressed.room().cloned(), attachments.clone());
-                self.say(room, reference, command, files, ctx);
+                self.say(room, tag, command, files, ctx);
             }
             Command::SetTyping { ref addressed, .. } => {
                 let room = addressed.room().cloned();
-                self.ask_room(room.as_ref(), reference, command);
+                self.ask_room(room.as_ref(), tag, command);
             }
             Command::MoveCursor { ref room, .. } => {
                 let room = room.clone();
-                self.ask_room(room.as_ref(), reference, command);
+                self.ask_room(room.as_ref(), tag, command);
             }
-            Command::Signal { .. } => self.ask_room(None, reference, command),
-            Command::Join { room, resume } => self.join_open(Errand::Join(reference), room, resume, ctx),
-            Command::Leave { room } => self.leave_open(reference, &room),
-            Command::SetStatus { status } => self.set_status(reference, status),
-            Command::UpdateCells { sheet, room, cells } => self.update_cells(reference, sheet, room, cells, ctx),
-            Command::Ask(question) => self.ask_assistant(reference, question, ctx),
-            Command::CancelAsk { request } => self.cancel_ask(reference, request, ctx),
-            Command::FilterNotifications(filter) => self.filter_notifications(reference, filter, ctx),
-            Command::ReadNotification { id } => self.read_notification(reference, &id, ctx),
-            Command::TellUpload { file, phase } => self.tell_upload(reference, file, phase),
+            Command::Signal { .. } => self.ask_room(None, tag, command),
+            Command::Join { room, resume } => self.join_open(Errand::Join(tag), room, resume, ctx),
+            Command::Leave { room } => self.leave_open(tag, &room),
+            Command::SetStatus { status } => self.set_status(tag, status),
+            Command::UpdateCells { sheet, room, cells } => self.update_cells(tag, sheet, room, cells, ctx),
+            Command::Ask(question) => self.ask_assistant(tag, question, ctx),
+            Command::CancelAsk { request } => self.cancel_ask(tag, request, ctx),
+            Command::FilterNotifications(filter) => self.filter_notifications(tag, filter, ctx),
+            Command::ReadNotification { id } => self.read_notification(tag, &id, ctx),
+            Command::TellUpload { file, phase } => self.tell_upload(tag, file, phase),
         }
     }
 
     /// A fresh token for the same user moves the socket's expiry.
-    fn refresh(&mut self, reference: Option<ClientRef>, token: &str, ctx: &mut Context<Self>) {
+    fn refresh(&mut self, tag: Tag, token: &str, ctx: &mut Context<Self>) {
         let node = &self.worker.node;
         let claims = match node.verifier.verify(token) {
             Ok(claims) if claims.user == self.user.id => claims,
             Ok(_) => {
                 let sentence = "This token belongs to another user; send one of the user who opened the socket";
-                return self.refuse(reference, Refusal::new(ErrorCode::AuthenticationFailed, sentence));
+                return self.refuse(tag, Refusal::new(ErrorCode::AuthenticationFailed, sentence));
             }
-            Err(fault) => return self.refuse(reference, fault.into()),
+            Err(fault) => return self.refuse(tag, fault.into()),
         };
         let ask = IsRevoked { user: claims.user.clone(), issued_at: claims.issued_at };
         let asked = node.registry.send(ask).timeout(limits::ASK_TIMEOUT);
         self.hold(asked, ctx, move |revoked, session, _| match revoked {
-            Ok(false) => session.take_token(reference, claims),
+            Ok(false) => session.take_token(tag, claims),
             Ok(true) => {
                 let sentence = "This token was revoked; sign in again";
-                session.refuse(reference, Refusal::new(ErrorCode::AuthenticationFailed, sentence));
+                session.refuse(tag, Refusal::new(ErrorCode::AuthenticationFailed, sentence));
             }
-            Err(_) => session.refuse(reference, Refusal::unavailable()),
+            Err(_) => session.refuse(tag, Refusal::unavailable()),
         });
     }
 
-    fn take_token(&mut self, reference: Option<ClientRef>, claims: Claims) {
+    fn take_token(&mut self, tag: Tag, claims: Claims) {
         let confined: Option<Arc<[RoomPattern]>> = claims.rooms.map(Into::into);
         if let Err(denied) = self.may_stay(confined.as_deref()) {
-            return self.refuse(reference, denied.into());
+            return self.refuse(tag, denied.into());
         }
         self.confined = confined;
         self.outbox.expires_at.set(claims.expires_at);
-        self.reply(&Reply::AuthRefreshed { reference, expires_at: claims.expires_at });
+        self.reply(&Reply::AuthRefreshed { tag, expires_at: claims.expires_at });
     }
 
     // ---- limits ----
 
-    fn charge(&mut self, charge: Charge, reference: Option<&ClientRef>, question: Option<&Arc<str>>) -> Charged {
+    fn charge(&mut self, charge: Charge, tag: &Tag) -> Charged {
         let node = &self.worker.node;
         let now = node.clock.now();
         let verdict = self.quota.charge(charge, &node.rates, now);
@@ -294,14 +293,14 @@ impl Session {
                     Window::Hour => "Rate limit exceeded: too many requests per hour",
                 };
                 let refusal = Refusal::limited(sentence, retry_after_seconds);
-                self.refuse_about(reference.cloned(), question.cloned(), refusal);
+                self.refuse(tag.clone(), refusal);
                 Charged::No
             }
             Verdict::Blocked { retry_after_seconds } => {
                 log::info!("event=blocked user={} seconds={retry_after_seconds}", logged(&self.user.id));
                 let sentence = "Blocked for exceeding the rate limit; come back when the block is over";
                 let refusal = Refusal::limited(sentence, retry_after_seconds);
-                self.refuse_about(reference.cloned(), question.cloned(), refusal);
+                self.refuse(tag.clone(), refusal);
                 let until = now.plus_ms(i64::from(retry_after_seconds) * 1000);
                 let block = BlockUser { user: self.user.id.clone(), until };
                 if self.worker.node.registry.try_send(block).is_err() {
@@ -316,28 +315,18 @@ impl Session {
     // ---- out ----
 
     fn reply(&self, reply: &Reply) {
-        if let Some(frame) = reply_frame(self.outbox.dialect, reply) {
+        if let Some(frame) = reply_frame(self.outbox.dialect, reply, self.worker.node.clock.now()) {
             self.outbox.push(frame, self.worker.now());
         }
     }
 
-    fn refuse(&self, reference: Option<ClientRef>, refusal: Refusal) {
-        self.refuse_about(reference, None, refusal);
-    }
-
-    /// The same of a question to the assistant, if it is about one.
-    fn refuse_about(&self, reference: Option<ClientRef>, question: Option<Arc<str>>, refusal: Refusal) {
-        let node = &self.worker.node;
-        node.metrics.refused(refusal.code);
-        let at = node.clock.now();
-        self.reply(&match question {
-            Some(request) => Reply::AskRefused { reference, request, refusal, at },
-            None => Reply::Error { reference, refusal, at },
-        });
+    fn refuse(&self, tag: Tag, refusal: Refusal) {
+        self.worker.node.metrics.refused(refusal.code);
+        self.reply(&Reply::Error { tag, refusal });
     }
 
     fn turn_away(&self, refusal: Refusal) {
-        self.refuse(None, refusal);
+        self.refuse(Tag::default(), refusal);
         self.outbox.close(Disconnect::TryAgainLater, Farewell::AfterQueued, self.worker.now());
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         outbox::Mark,
     },
     core::{
-        command::ClientRef,
+        command::Tag,
         event::Reply,
         notification::{Notification, NotificationFilter},
         personal::Personal,
@@ -114,21 +114,16 @@ impl Session {
     // ---- asked by the client ----
 
     /// From now on the socket hears what the filter takes, and at once what waits of it.
-    pub(super) fn filter_notifications(
-        &mut self,
-        reference: Option<ClientRef>,
-        filter: NotificationFilter,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn filter_notifications(&mut self, tag: Tag, filter: NotificationFilter, ctx: &mut Context<Self>) {
         self.notices.filter = Some(Box::new(filter));
-        self.done(reference);
+        self.done(tag);
         self.look_for_waiting(ctx);
     }
 
     /// Keeps that a notification was read, and tells the user's other sockets.
-    pub(super) fn read_notification(&mut self, reference: Option<ClientRef>, id: &str, ctx: &mut Context<Self>) {
+    pub(super) fn read_notification(&mut self, tag: Tag, id: &str, ctx: &mut Context<Self>) {
         let Ok(id) = id.parse::<NotificationId>() else {
-            return self.refuse(reference, no_such_notification());
+            return self.refuse(tag, no_such_notification());
         };
         let (store, user) = (self.worker.node.store.clone(), self.user.id.clone());
         let marked = async move { store.read_notification(&user, id).await };
@@ -137,10 +132,10 @@ impl Session {
                 if mark == ReadMark::New {
                     session.tell_other_sockets(Personal::NotificationRead { user: session.user.id.clone(), id });
                 }
-                session.done(reference);
+                session.done(tag);
             }
-            Ok(None) => session.refuse(reference, no_such_notification()),
-            Err(error) => session.refuse(reference, store_refusal(&error)),
+            Ok(None) => session.refuse(tag, no_such_notification()),
+            Err(error) => session.refuse(tag, store_refusal(&error)),
         });
     }
 
@@ -182,7 +177,9 @@ impl Session {
             }
             return Told::Yes;
         }
-        let Some(frame) = reply_frame(self.outbox.dialect, &Reply::Personal(news)) else { return Told::No };
+        let Some(frame) = reply_frame(self.outbox.dialect, &Reply::Personal(news), self.worker.node.clock.now()) else {
+            return Told::No;
+        };
         self.outbox.push(frame, self.worker.now());
         if !self.outbox.is_open() {
             return Told::No;

@@ -15,7 +15,7 @@ use crate::{
     },
     auth::policy::{Action, Denied, RoomPattern, Subject, may},
     core::{
-        command::{ClientRef, Command},
+        command::{Command, Tag},
         event::{Attachment, Reply, RoomIdentity, RoomScope},
         presence::Status,
         profile::{Author, Role},
@@ -163,31 +163,31 @@ impl Session {
     // ---- in a room ----
 
     /// Passes a command on to a room that this socket is in.
-    pub(super) fn ask_room(&self, name: Option<&RoomName>, reference: Option<ClientRef>, command: Command) {
-        self.ask_room_with(name, reference, command, Vec::new());
+    pub(super) fn ask_room(&self, name: Option<&RoomName>, tag: Tag, command: Command) {
+        self.ask_room_with(name, tag, command, Vec::new());
     }
 
     /// The same with the files of a message.
     pub(super) fn ask_room_with(
         &self,
         name: Option<&RoomName>,
-        reference: Option<ClientRef>,
+        tag: Tag,
         command: Command,
         attachments: Vec<Attachment>,
     ) {
         let Some(Joined { room, .. }) = self.rooms.find(name) else {
-            return self.refuse(reference, not_in_room());
+            return self.refuse(tag, not_in_room());
         };
-        let ask = Ask { conn: self.outbox.key, user: self.user.clone(), reference, command, attachments };
+        let ask = Ask { conn: self.outbox.key, user: self.user.clone(), tag, command, attachments };
         if let Err(SendError::Full(ask) | SendError::Closed(ask)) = room.try_send(ask) {
-            self.refuse(ask.reference, Refusal::unavailable());
+            self.refuse(ask.tag, Refusal::unavailable());
         }
     }
 
     /// A sheet's cells change in the room that it belongs to.
     pub(super) fn update_cells(
         &mut self,
-        reference: Option<ClientRef>,
+        tag: Tag,
         sheet: SheetId,
         room: Option<RoomName>,
         cells: Vec<Cell>,
@@ -198,19 +198,19 @@ impl Session {
                 self.rooms.remember_home(&sheet, &named, Basis::Sent);
             }
             let command = Command::UpdateCells { sheet, room: Some(named.clone()), cells };
-            return self.ask_room(Some(&named), reference, command);
+            return self.ask_room(Some(&named), tag, command);
         }
         if let Some(home) = self.rooms.home_of(&sheet, Basis::Stored) {
             let command = Command::UpdateCells { sheet, room: None, cells };
-            return self.ask_room(Some(&home), reference, command);
+            return self.ask_room(Some(&home), tag, command);
         }
         self.look_for_home(sheet, ctx, move |home, sheet, session| {
             let home = match home {
                 Ok(home) => home.or_else(|| session.rooms.guess_home(&sheet)),
-                Err(refusal) => return session.refuse(reference, refusal),
+                Err(refusal) => return session.refuse(tag, refusal),
             };
             let command = Command::UpdateCells { sheet, room: None, cells };
-            session.ask_room(home.as_ref(), reference, command);
+            session.ask_room(home.as_ref(), tag, command);
         });
     }
 
@@ -232,11 +232,11 @@ impl Session {
     }
 
     /// What the user says about being there, for everybody who sees the user anywhere.
-    pub(super) fn set_status(&self, reference: Option<ClientRef>, status: Status) {
+    pub(super) fn set_status(&self, tag: Tag, status: Status) {
         if self.worker.node.registry.try_send(StatusIs { user: self.user.clone(), status }).is_err() {
-            return self.refuse(reference, Refusal::unavailable());
+            return self.refuse(tag, Refusal::unavailable());
         }
-        self.done(reference);
+        self.done(tag);
     }
 
     /// Whether a fresh token still opens the rooms that the socket is in. Membership was checked at the entrance, and
@@ -263,8 +263,8 @@ impl Session {
     /// Enters the room that the address names.
     pub(super) fn join_bound(&mut self, ctx: &mut Context<Self>) {
         let Some(binding) = self.rooms.bound.clone() else { return };
-        let join = self.join_of(binding.resume, None, Status::default());
-        self.enter(binding.room, join, Errand::Join(None), ctx);
+        let join = self.join_of(binding.resume, Tag::default(), Status::default());
+        self.enter(binding.room, join, Errand::Join(Tag::default()), ctx);
     }
 
     /// Enters a room by its name, which is made at the first need.
@@ -277,14 +277,14 @@ impl Session {
     ) {
         let subject = Subject { user: &self.user.id, role: Role::User, rooms: self.confined.as_deref() };
         if let Err(denied) = may(subject, Action::NameRoom { name: &name }) {
-            return self.refuse(errand.reference(), denied.into());
+            return self.refuse(errand.tag(), denied.into());
         }
         if !self.rooms.is_in(&name) && self.rooms.joined.len() >= limits::ROOMS_PER_SOCKET_MAX {
             let sentence = format!(
                 "This socket is in {} rooms, and may be in no more; leave one first",
                 limits::ROOMS_PER_SOCKET_MAX
             );
-            return self.refuse(errand.reference(), Refusal::new(ErrorCode::Conflict, sentence));
+            return self.refuse(errand.tag(), Refusal::new(ErrorCode::Conflict, sentence));
         }
         let (node, user, read_at) = (self.worker.node.clone(), self.user.id.clone(), Instant::now());
         let found = async move {
@@ -294,7 +294,7 @@ impl Session {
         self.hold(found, ctx, move |found: Result<_, Refusal>, session, ctx| {
             let (access, status) = match found {
                 Ok(found) => found,
-                Err(refusal) => return session.refuse(errand.reference(), refusal),
+                Err(refusal) => return session.refuse(errand.tag(), refusal),
             };
             if session.outbox.is_open() {
                 let join = session.join_of(resume, errand.of_the_join(), status);
@@ -304,14 +304,14 @@ impl Session {
         });
     }
 
-    fn join_of(&self, resume: Option<Resume>, reference: Option<ClientRef>, status: Status) -> Join {
+    fn join_of(&self, resume: Option<Resume>, tag: Tag, status: Status) -> Join {
         Join {
             conn: self.outbox.key,
             connection: self.connection.clone(),
             user: Author { email: self.rooms.email.clone(), ..self.user.clone() },
             hub: self.worker.hub.clone(),
             resume,
-            reference,
+            tag,
             status,
             capacity: None,
             access_read_at: None,
@@ -342,32 +342,32 @@ impl Session {
             };
             match session.rooms.bound {
                 Some(_) => session.turn_away(refusal),
-                None => session.refuse(errand.reference(), refusal),
+                None => session.refuse(errand.tag(), refusal),
             }
         });
     }
 
     /// Leaves a room and stays connected.
-    pub(super) fn leave_open(&mut self, reference: Option<ClientRef>, name: &RoomName) {
+    pub(super) fn leave_open(&mut self, tag: Tag, name: &RoomName) {
         let conn = self.outbox.key;
         let Some(Joined { identity, room }) = self.rooms.find(Some(name)) else {
-            return self.refuse(reference, not_in_room());
+            return self.refuse(tag, not_in_room());
         };
         let left = LeftRoom { user: self.user.id.clone(), conn, room: identity.id };
-        let leaving = Leaving::Asked { user: self.user.id.clone(), reference: reference.clone() };
+        let leaving = Leaving::Asked { user: self.user.id.clone(), tag: tag.clone() };
         if matches!(room.try_send(Leave { conn, leaving }), Err(SendError::Full(_)))
             || self.worker.node.registry.try_send(left).is_err()
         {
-            return self.refuse(reference, Refusal::unavailable());
+            return self.refuse(tag, Refusal::unavailable());
         }
         let id = identity.id;
         self.rooms.joined.retain(|joined| joined.identity.id != id);
     }
 
     /// It is done, and whoever wants to know is told so.
-    pub(super) fn done(&self, reference: Option<ClientRef>) {
-        if let Some(reference) = reference {
-            self.reply(&Reply::Done { reference });
+    pub(super) fn done(&self, tag: Tag) {
+        if tag.wants_answer() {
+            self.reply(&Reply::Done { tag });
         }
     }
 }
@@ -377,14 +377,14 @@ impl Handler<Misdirected> for Session {
     type Result = ();
 
     fn handle(&mut self, misdirected: Misdirected, ctx: &mut Self::Context) {
-        let Misdirected { reference, sheet, cells, .. } = misdirected;
+        let Misdirected { tag, sheet, cells, .. } = misdirected;
         self.look_for_home(sheet, ctx, move |home, sheet, session| match home {
             Ok(Some(home)) => {
                 let command = Command::UpdateCells { sheet, room: Some(home.clone()), cells };
-                session.ask_room(Some(&home), reference, command);
+                session.ask_room(Some(&home), tag, command);
             }
-            Ok(None) => session.refuse(reference, Refusal::unavailable()),
-            Err(refusal) => session.refuse(reference, refusal),
+            Ok(None) => session.refuse(tag, Refusal::unavailable()),
+            Err(refusal) => session.refuse(tag, refusal),
         });
     }
 }

@@ -6,7 +6,7 @@ use super::Session;
 use crate::{
     actors::messages::TellUpload,
     core::{
-        command::ClientRef,
+        command::Tag,
         upload::{Upload, UploadPhase},
     },
     error::Refusal,
@@ -14,12 +14,12 @@ use crate::{
 
 impl Session {
     /// Tells the user's other sockets and the rooms that the user is in.
-    pub(super) fn tell_upload(&self, reference: Option<ClientRef>, file: Arc<str>, phase: UploadPhase) {
+    pub(super) fn tell_upload(&self, tag: Tag, file: Arc<str>, phase: UploadPhase) {
         let upload = Upload { file, user: self.user.id.clone(), phase };
         let tell = TellUpload { user: self.user.clone(), upload, but: Some(self.outbox.key) };
         if self.worker.node.registry.try_send(tell).is_err() {
-            return self.refuse(reference, Refusal::unavailable());
+            return self.refuse(tag, Refusal::unavailable());
         }
-        self.done(reference);
+        self.done(tag);
     }
 }

@@ -10,7 +10,7 @@ use serde::{
 use serde_json::{error::Category, value::RawValue};
 
 use crate::{
-    core::command::{Addressed, ClientRef, Command, RawJson, Request, SignalKind, Typing},
+    core::command::{Addressed, ClientRef, Command, RawJson, Request, SignalKind, Tag, Typing},
     dialects::{
         ClientMessage, Rejection,
         json::{Scalar, nests_deeper_than},
@@ -45,10 +45,10 @@ pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
         }
     };
     let fields = parse(text).map_err(unread)?;
-    let reference = fields.reference().map_err(unread)?;
+    let tag = Tag { reference: fields.reference().map_err(unread)?, asked: fields.asked(), about: None };
     match fields.command() {
-        Ok(command) => Ok(Request { reference, command }),
-        Err(refusal) => Err(Rejection { reference, question: None, refusal }),
+        Ok(command) => Ok(Request { tag, command }),
+        Err(refusal) => Err(Rejection { tag, refusal }),
     }
 }
 
@@ -67,7 +67,7 @@ fn parse(text: &str) -> Result<Fields<'_>, Refusal> {
 }
 
 fn unread(refusal: Refusal) -> Rejection {
-    Rejection { reference: None, question: None, refusal }
+    Rejection { tag: Tag::default(), refusal }
 }
 
 fn not_json(why: impl fmt::Display) -> Refusal {
@@ -153,6 +153,14 @@ impl Fields<'_> {
             return Err(invalid(format!("`ref` must be one string or number of at most {most} bytes")));
         }
         Ok(Some(RawJson::from_parsed(raw)))
+    }
+
+    /// The wire name of what is asked, of those that there are.
+    fn asked(&self) -> &'static str {
+        match &self.kind {
+            Some(Scalar::Text(kind)) => TYPES.into_iter().find(|name| name == kind).unwrap_or_default(),
+            Some(Scalar::Null | Scalar::Boolean(_) | Scalar::Number | Scalar::Array | Scalar::Object) | None => "",
+        }
     }
 
     fn command(self) -> Result<Command, Refusal> {

@@ -69,7 +69,7 @@ fn written(request: &Request) -> String {
         }
         other => panic!("this dialect has no form for {other:?}"),
     };
-    fields.extend(request.reference.as_ref().map(|reference| ("ref", reference.as_str().to_owned())));
+    fields.extend(request.tag.reference.as_ref().map(|reference| ("ref", reference.as_str().to_owned())));
     let fields: Vec<_> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     format!("{{{}}}", fields.join(","))
 }
@@ -122,7 +122,7 @@ proptest! {
         prop_assume!(!content.trim().is_empty() && json!(reference).to_string().len() <= limits::REF_BYTES_MAX);
         let text = json!({"type": "message", "content": content, "ref": reference}).to_string();
         let request = decode(ClientMessage::Text(&text)).unwrap();
-        prop_assert_eq!(request.reference, Some(RawJson::from_parsed(&json!(reference).to_string())));
+        prop_assert_eq!(request.tag.reference, Some(RawJson::from_parsed(&json!(reference).to_string())));
         prop_assert_eq!(request.command, Command::SendMessage {
             addressed: Addressed::Channel,
             content: content.into(),

@@ -15,7 +15,7 @@ use crate::{
         flat::{self, with_user},
         json::Object,
     },
-    ids::{EventId, Seq},
+    ids::{EventId, Seq, Timestamp},
 };
 
 /// Which of the two kinds of room that this dialect knows; most names differ between them.
@@ -83,16 +83,14 @@ pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
 }
 
 /// Appends what one socket is told.
-pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
+pub fn reply(reply: &Reply, at: Timestamp, out: &mut Vec<u8>) -> Encoded {
     let object = Object::begin(out);
     match reply {
-        Reply::Pong { reference, at } => flat::pong(object, reference.as_ref(), *at),
-        Reply::Ack { reference, id, seq } => flat::ack(object, reference, Some((*id, *seq))),
-        Reply::Done { reference } => flat::ack(object, reference, None),
-        Reply::AuthRefreshed { reference, expires_at } => flat::auth_refreshed(object, reference.as_ref(), *expires_at),
-        Reply::Error { reference, refusal, at } => flat::error(object, reference.as_ref(), refusal, *at),
-        // nobody asks here
-        Reply::AskRefused { .. } => return Encoded::Nothing,
+        Reply::Pong { tag } => flat::pong(object, tag, at),
+        Reply::Ack { tag, id, seq } => flat::ack(object, tag, Some((*id, *seq))),
+        Reply::Done { tag } => flat::ack(object, tag, None),
+        Reply::AuthRefreshed { tag, expires_at } => flat::auth_refreshed(object, tag, *expires_at),
+        Reply::Error { tag, refusal } => flat::error(object, tag, refusal, at),
         Reply::Entered(entered) => match Place::of(&entered.room.scope) {
             Some(place) => first_word(object, place, entered),
             None => return Encoded::Nothing,
@@ -103,7 +101,7 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
             .integer("seq", seq.0)
             .boolean("complete", *complete),
         Reply::Notice { data, at } => object.text("type", "notification").raw("data", data).plain("timestamp", at),
-        Reply::Restarting { reconnect_in_ms, at } => flat::restarting(object, *reconnect_in_ms, *at),
+        Reply::Restarting { reconnect_in_ms } => flat::restarting(object, *reconnect_in_ms, at),
         Reply::Personal(news) => match &**news {
             Personal::Notified { notification, .. } => notified(object, notification),
             // old clients would take these for something new

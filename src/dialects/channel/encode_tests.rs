@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
+    core::command::Tag,
     error::{ErrorCode, Refusal},
     ids::{Epoch, GroupId, RoomId, Timestamp, UserId},
 };
@@ -59,7 +60,7 @@ proptest! {
     fn replies_are_json_whatever_the_text(text: String, names in prop::collection::vec(any::<String>(), 0..5), number: i64, ms: u64, seconds: u32) {
         let room = Arc::new(RoomIdentity { id: RoomId::generate(), scope: RoomScope::Channel { group: GroupId::generate() } });
         let entered = Entered {
-            reference: None,
+            tag: Tag::default(),
             attendance: None,
             room,
             user: user("me").id,
@@ -73,12 +74,12 @@ proptest! {
         let at = Timestamp::default();
         let replies = [
             Reply::Entered(Box::new(entered)),
-            Reply::Error { reference: Some(RawJson::from_parsed("[ 1 ]")), refusal, at },
-            Reply::Restarting { reconnect_in_ms: ms, at },
+            Reply::Error { tag: Tag { reference: Some(RawJson::from_parsed("[ 1 ]")), ..Tag::default() }, refusal },
+            Reply::Restarting { reconnect_in_ms: ms },
         ];
         let told = replies.map(|what| {
             let mut out = Vec::new();
-            reply(&what, &mut out);
+            reply(&what, at, &mut out);
             parsed(&out)
         });
         prop_assert_eq!(told[0]["users"].as_array().map(Vec::len), Some(names.len()));

@@ -6,7 +6,7 @@ pub mod description;
 mod encode;
 
 pub use self::decode::TYPES;
-use super::{ClientMessage, Dialect, Encoded, Rejection};
+use super::{ClientMessage, Dialect, Encoded, Rejection, Stamp};
 use crate::core::{
     command::Request,
     event::{Event, Reply},
@@ -20,11 +20,11 @@ impl Dialect for Channel {
         decode::decode(message)
     }
 
-    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) -> Encoded {
+    fn encode_event(&self, event: &Event, _: Stamp, out: &mut Vec<u8>) -> Encoded {
         encode::event(event, out)
     }
 
-    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Encoded {
-        encode::reply(reply, out)
+    fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+        encode::reply(reply, stamp.at, out)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     core::{
         assistant::Question,
-        command::{Addressed, Command, RawJson, Request, Resume, Typing},
+        command::{Addressed, Command, RawJson, Request, Resume, Tag, Typing},
         cursor::{Coordinate, Cursor},
         notification::{NotificationFilter, Priority},
         presence::Status,
@@ -47,20 +47,21 @@ pub const TYPES: [&str; 16] = [
 
 /// Reads one message.
 pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
-    let unread = |refusal| Rejection { reference: None, question: None, refusal };
+    let unread = |refusal| Rejection { tag: Tag::default(), refusal };
     let message = Message::read(message).map_err(unread)?;
     let reference = message.reference().map_err(unread)?;
+    let asked = message.text("type", "").ok().and_then(|kind| TYPES.into_iter().find(|name| *name == kind));
+    let tag = Tag { reference, asked: asked.unwrap_or_default(), about: question_named(&message, asked) };
     match command(&message) {
-        Ok(command) => Ok(Request { reference, command }),
-        Err(refusal) => Err(Rejection { reference, question: asked(&message), refusal }),
+        Ok(command) => Ok(Request { tag, command }),
+        Err(refusal) => Err(Rejection { tag, refusal }),
     }
 }
 
-/// Which question to the assistant a message is about that can't be understood.
-fn asked(message: &Message<'_>) -> Option<Arc<str>> {
-    let kind = message.text("type", "").ok()?;
-    let request = || message.name("request_id", limits::CLIENT_NAME_CHARS_MAX).ok();
-    matches!(&*kind, "ai_request" | "ai_cancel").then(request).flatten()
+/// The client's name for the question to the assistant that a message is about, also if the rest can't be understood.
+fn question_named(message: &Message<'_>, asked: Option<&str>) -> Option<Arc<str>> {
+    let asked = asked.filter(|asked| matches!(*asked, "ai_request" | "ai_cancel"));
+    asked.and_then(|_| message.name("request_id", limits::CLIENT_NAME_CHARS_MAX).ok())
 }
 
 fn command(message: &Message<'_>) -> Result<Command, Refusal> {

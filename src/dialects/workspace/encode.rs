@@ -4,7 +4,7 @@
 use crate::{
     core::{
         assistant::{AnswerFault, AnswerNews, AnswerPhase},
-        command::{RawJson, Typing},
+        command::{Tag, Typing},
         cursor::{Cursor, Pointed},
         event::{
             Attendance, Attendee, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity,
@@ -74,23 +74,19 @@ pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
 }
 
 /// Appends what one socket is told.
-pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
+pub fn reply(reply: &Reply, at: Timestamp, out: &mut Vec<u8>) -> Encoded {
     if let Reply::Notice { data, at } = reply {
         return announced::write(data, None, *at, out);
     }
     let object = Object::begin(out);
     match reply {
-        Reply::Pong { reference, at } => flat::pong(object, reference.as_ref(), *at),
-        Reply::Ack { reference, id, seq } => flat::ack(object, reference, Some((*id, *seq))),
-        Reply::Done { reference } => flat::ack(object, reference, None),
-        Reply::AuthRefreshed { reference, expires_at } => flat::auth_refreshed(object, reference.as_ref(), *expires_at),
-        Reply::VersionConflict { reference, sheet, conflicts, at } => {
-            version_conflict(object, reference.as_ref(), sheet, conflicts, *at)
-        }
-        Reply::Error { reference, refusal, at } => flat::error(object, reference.as_ref(), refusal, *at),
-        Reply::AskRefused { reference, request, refusal, at } => {
-            flat::error(object, reference.as_ref(), refusal, *at).text("request_id", request)
-        }
+        Reply::Pong { tag } => flat::pong(object, tag, at),
+        Reply::Ack { tag, id, seq } => flat::ack(object, tag, Some((*id, *seq))),
+        Reply::Done { tag } => flat::ack(object, tag, None),
+        Reply::AuthRefreshed { tag, expires_at } => flat::auth_refreshed(object, tag, *expires_at),
+        Reply::VersionConflict { tag, sheet, conflicts } => version_conflict(object, tag, sheet, conflicts, at),
+        Reply::Error { tag, refusal } => flat::error(object, tag, refusal, at)
+            .maybe(tag.about.as_deref(), |object, request| object.text("request_id", request)),
         Reply::Entered(entered) => match (entered.room.scope.name(), &entered.attendance) {
             (Some(room), Some(attendance)) => first_word(object, entered, room, attendance),
             (None, _) | (_, None) => return Encoded::Nothing,
@@ -99,7 +95,7 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
             with_room(object.text("type", "recovered"), room).integer("seq", seq.0).boolean("complete", *complete)
         }
         Reply::Personal(news) => personal(object, news),
-        Reply::Restarting { reconnect_in_ms, at } => flat::restarting(object, *reconnect_in_ms, *at),
+        Reply::Restarting { reconnect_in_ms } => flat::restarting(object, *reconnect_in_ms, at),
         Reply::Notice { .. } => return Encoded::Nothing,
     }
     .end();
@@ -111,7 +107,7 @@ pub fn reply(reply: &Reply, out: &mut Vec<u8>) -> Encoded {
 /// What a newcomer learns first.
 fn first_word<'a>(object: Object<'a>, entered: &Entered, room: &RoomName, attendance: &Attendance) -> Object<'a> {
     room_state(object, room, attendance)
-        .maybe(entered.reference.as_ref(), with_reference)
+        .maybe(entered.tag.reference.as_ref(), with_reference)
         .integer("seq", entered.seq.0)
         .integer("epoch", entered.epoch.0)
         .text("connection_id", &entered.connection)
@@ -206,14 +202,14 @@ fn held<'a>(object: Object<'a>, cell: &Cell) -> Object<'a> {
 /// The first cell by itself, and all of them in a list if there are several.
 fn version_conflict<'a>(
     object: Object<'a>,
-    reference: Option<&RawJson>,
+    tag: &Tag,
     sheet: &SheetId,
     conflicts: &[CellConflict],
     at: Timestamp,
 ) -> Object<'a> {
     let object = object
         .text("type", "error")
-        .maybe(reference, with_reference)
+        .maybe(tag.reference.as_ref(), with_reference)
         .text("error", "Somebody else changed this first; look at `current`, and send it again with its version")
         .text("code", ErrorCode::VersionConflict.name())
         .text("sheet_id", sheet.as_str());

@@ -8,7 +8,7 @@ pub mod description;
 mod encode;
 
 pub use self::decode::TYPES;
-use super::{ClientMessage, Dialect, Encoded, Rejection};
+use super::{ClientMessage, Dialect, Encoded, Rejection, Stamp};
 use crate::core::{
     command::Request,
     event::{Event, Reply},
@@ -22,11 +22,11 @@ impl Dialect for Workspace {
         decode::decode(message)
     }
 
-    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) -> Encoded {
+    fn encode_event(&self, event: &Event, _: Stamp, out: &mut Vec<u8>) -> Encoded {
         encode::event(event, out)
     }
 
-    fn encode_reply(&self, reply: &Reply, out: &mut Vec<u8>) -> Encoded {
-        encode::reply(reply, out)
+    fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+        encode::reply(reply, stamp.at, out)
     }
 }
