@@ -9,10 +9,11 @@ use std::{collections::VecDeque, sync::Arc};
 
 use actix::prelude::*;
 
-use self::{closing::Closings, reckoning::Reckonings, survey::Surveys};
+use self::{closing::SocketsClosed, survey::Surveys};
 use super::{
     auditor::Auditor,
     bridge::{Enlist, Heard, LinkIs, NodeWord, Reach, To},
+    gather::Gatherer,
     messages::{
         AssistantHeard, BeginLeaving, CountAll, FromElsewhere, KnownNodes, NodesKnown, PeerNews, PeerStands,
         RosterHeard, RosterVersion, Statistics, UsedElsewhere,
@@ -22,6 +23,7 @@ use super::{
 use crate::{
     core::{
         peers::{Beat, Hearing, Peers},
+        rate::Reckoning,
         roster::RosterWord,
     },
     ids::NodeId,
@@ -43,8 +45,8 @@ pub struct Cluster {
     /// Requests accepted so far, as of the last seconds, the newest last.
     accepted: VecDeque<u64>,
     surveys: Surveys,
-    closings: Closings,
-    reckonings: Reckonings,
+    closings: Gatherer<SocketsClosed>,
+    reckonings: Gatherer<Reckoning>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -76,10 +78,10 @@ impl Cluster {
             for gone in self.peers.tick() {
                 log::warn!("event=peer_gone node={gone}");
                 self.surveys.without(gone);
-                self.reckonings.without(gone);
+                self.reckonings.forget_node(gone);
+                self.closings.forget_node(gone);
                 self.tell_news(PeerNews::Gone(gone));
             }
-            self.settle_survey(ctx);
             self.beat();
             self.count(ctx);
         }
@@ -182,11 +184,10 @@ impl Cluster {
                 }
             }
             RosterWord::AskLimits { question, user } => self.tell_limits(from, question, user, ctx),
-            RosterWord::Limits { question, reckoning } => self.reckonings.hear(from, question, reckoning),
+            RosterWord::Limits { question, reckoning } => self.reckonings.answer(from, question, 1, reckoning),
             RosterWord::AskRooms { question } => self.tell_rooms(from, question, ctx),
             RosterWord::Rooms { question, piece: _, pieces, rooms } => {
                 self.surveys.hear(from, question, pieces, rooms);
-                self.settle_survey(ctx);
             }
         }
     }
@@ -232,8 +233,12 @@ impl Handler<Heard> for Cluster {
             NodeWord::CancelAsk { user, request, question } => {
                 self.tell_assistant(AssistantHeard::Cancel { from: heard.from, user, request, question });
             }
-            NodeWord::AskCancelled { question } => self.tell_assistant(AssistantHeard::Cancelled { question }),
-            NodeWord::Closed { question, sockets } => self.closings.hear(question, sockets),
+            NodeWord::AskCancelled { question } => {
+                self.tell_assistant(AssistantHeard::Cancelled { from: heard.from, question });
+            }
+            NodeWord::Closed { question, sockets } => {
+                self.closings.answer(heard.from, question, 1, SocketsClosed::new(sockets))
+            }
             NodeWord::Direct { .. }
             | NodeWord::Notice { .. }
             | NodeWord::Personal { .. }

@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod cluster;
 pub mod fanout;
 pub mod gateway;
+pub mod gather;
 pub mod hub;
 pub mod journal;
 pub mod messages;

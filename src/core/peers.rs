@@ -31,15 +31,6 @@ pub struct Beat {
     pub leaving_ms: Option<u64>,
 }
 
-/// What became known about another node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PeerChange {
-    /// It is there.
-    Up(NodeId),
-    /// It is no longer there.
-    Gone(NodeId),
-}
-
 /// What a beat was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hearing {
@@ -118,11 +109,6 @@ impl Peers {
     pub fn sighted(&mut self) {
         self.sight = Sight::Sighted;
         self.peers.values_mut().for_each(|peer| peer.silent_ticks = 0);
-    }
-
-    /// Whether that node is there.
-    pub fn knows(&self, node: NodeId) -> bool {
-        self.peers.contains_key(&node)
     }
 
     /// All that are there.

@@ -1,33 +1,31 @@
-//! Ending a connection on another node: the node that has it is asked, and its answer is awaited, but not for long.
-
-use std::collections::BTreeMap;
+//! Closing a connection on another node: asks the node that has it, and awaits the answer for a bounded time.
 
 use actix::prelude::*;
-use tokio::sync::oneshot;
 
 use super::Cluster;
 use crate::{
     actors::{
         bridge::{NodeWord, To},
+        gather::Answer,
         messages::{CloseElsewhere, Ended},
     },
     limits,
 };
 
-/// The questions that are open.
+/// How many sockets of that name the node has closed; None while it has not answered.
 #[derive(Default)]
-pub(super) struct Closings {
-    asked: u64,
-    open: BTreeMap<u64, oneshot::Sender<Ended>>,
+pub(super) struct SocketsClosed(Option<u32>);
+
+impl SocketsClosed {
+    /// As the node says.
+    pub fn new(sockets: u32) -> SocketsClosed {
+        SocketsClosed(Some(sockets))
+    }
 }
 
-impl Closings {
-    /// A node's answer.
-    pub fn hear(&mut self, question: u64, sockets: u32) {
-        if let Some(waiting) = self.open.remove(&question) {
-            // whoever asked may have stopped waiting
-            let _ = waiting.send(if sockets > 0 { Ended::Yes } else { Ended::NotThere });
-        }
+impl Answer for SocketsClosed {
+    fn merge(&mut self, other: SocketsClosed) {
+        self.0 = other.0.or(self.0);
     }
 }
 
@@ -39,15 +37,19 @@ impl Handler<CloseElsewhere> for Cluster {
         let Some(node) = self.node.as_ref().filter(|_| lives) else {
             return Box::pin(std::future::ready(Ended::NotThere));
         };
-        if self.closings.open.len() >= limits::GATHERS_WAITING_MAX {
+        let Some((question, answer)) = self.closings.ask_all([ask.on]) else {
             return Box::pin(std::future::ready(Ended::Unanswered));
-        }
-        self.closings.asked += 1;
-        let question = self.closings.asked;
-        let (done, answer) = oneshot::channel();
-        self.closings.open.insert(question, done);
+        };
         node.bridge.say(To::Node(ask.on), NodeWord::Close { user: ask.user, conn: ask.conn, question });
-        ctx.run_later(limits::GATHER_WAIT, move |cluster, _| drop(cluster.closings.open.remove(&question)));
-        Box::pin(async move { answer.await.unwrap_or(Ended::Unanswered) })
+        ctx.run_later(limits::GATHER_WAIT, move |cluster, _| {
+            cluster.closings.expire(question);
+        });
+        Box::pin(async move {
+            match answer.await.unwrap_or_default() {
+                SocketsClosed(None) => Ended::Unanswered,
+                SocketsClosed(Some(0)) => Ended::NotThere,
+                SocketsClosed(Some(_)) => Ended::Yes,
+            }
+        })
     }
 }

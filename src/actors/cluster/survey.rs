@@ -1,20 +1,18 @@
-//! Which rooms are in use on all nodes: asked when an administrator wants to know, and never told otherwise, since
-//! nothing else needs it. A node that does not answer in time is left out. Nodes are asked one question at a time: who
-//! comes while it is open waits for the next, since its answers may be older than what was just done.
+//! The rooms in use on all nodes, gathered when an administrator asks. A node that does not answer in time is left out.
+//! Nodes are asked one question at a time: callers that arrive while one is open wait for the next, since the open one's
+//! answers may be older than what the caller has just done.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use actix::prelude::*;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future, stream};
 use tokio::sync::oneshot;
 
 use super::Cluster;
 use crate::{
     actors::{
         bridge::{NodeWord, To},
+        gather::{Answer, Gatherer},
         messages::{CountUsers, Placement, RoomUse, RoomsInMemory, SurveyRooms},
         node::Node,
     },
@@ -25,69 +23,53 @@ use crate::{
 
 type Rooms = Arc<Vec<RoomInUse>>;
 
-/// Who waits for an answer.
+/// A caller that awaits the result.
 type Waiting = oneshot::Sender<Rooms>;
 
 /// Rooms asked at once.
 const ASKED_AT_ONCE: usize = 256;
 
-/// The question that is open, and who waits for the next.
+/// The open question and the callers.
 #[derive(Default)]
 pub(super) struct Surveys {
-    asked: u64,
-    open: Option<Survey>,
+    nodes: Gatherer<RoomsInUse>,
+    /// Callers of the open question, if one is open.
+    open: Option<Vec<Waiting>>,
+    /// Callers of the next one.
     next: Vec<Waiting>,
 }
 
-/// A question to all nodes.
-struct Survey {
-    question: u64,
-    /// Nodes that have not answered, each with the pieces that came.
-    missing: BTreeMap<NodeId, u32>,
-    rooms: BTreeMap<RoomId, RoomInUse>,
-    own: Own,
-    waiting: Vec<Waiting>,
-}
+/// Rooms in use, as one or more nodes say.
+#[derive(Default)]
+struct RoomsInUse(BTreeMap<RoomId, RoomInUse>);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Own {
-    Counting,
-    Counted,
-}
-
-impl Survey {
-    /// A room is in use on several nodes: each sees all of its users, the one that sees most knows best.
-    fn add(&mut self, rooms: Vec<RoomInUse>) {
-        for told in rooms {
-            let known = self.rooms.entry(told.room).or_insert(told);
-            known.users = known.users.max(told.users);
-            known.users_per_hour_milli = known.users_per_hour_milli.max(told.users_per_hour_milli);
-            known.last_sign = known.last_sign.max(told.last_sign);
-        }
+impl RoomsInUse {
+    fn new(rooms: Vec<RoomInUse>) -> RoomsInUse {
+        RoomsInUse(rooms.into_iter().map(|room| (room.room, room)).collect())
     }
+}
 
-    fn is_done(&self) -> bool {
-        self.missing.is_empty() && self.own == Own::Counted
+impl Answer for RoomsInUse {
+    /// A room may be in use on several nodes. Each counts all of its users, so the highest count is the best.
+    fn merge(&mut self, other: RoomsInUse) {
+        for (id, room) in other.0 {
+            let known = self.0.entry(id).or_insert(room);
+            known.users = known.users.max(room.users);
+            known.users_per_hour_milli = known.users_per_hour_milli.max(room.users_per_hour_milli);
+            known.last_sign = known.last_sign.max(room.last_sign);
+        }
     }
 }
 
 impl Surveys {
-    /// A piece of a node's answer; [`Cluster::settle_survey`] is to follow.
+    /// A part of a node's answer.
     pub fn hear(&mut self, from: NodeId, question: u64, pieces: u32, rooms: Vec<RoomInUse>) {
-        let Some(survey) = self.open.as_mut().filter(|survey| survey.question == question) else { return };
-        let Some(got) = survey.missing.get_mut(&from) else { return };
-        *got += 1;
-        if *got >= pieces {
-            survey.missing.remove(&from);
-        }
-        survey.add(rooms);
+        self.nodes.answer(from, question, pieces, RoomsInUse::new(rooms));
     }
 
-    /// Nobody waits for a node that is gone; [`Cluster::settle_survey`] is to follow.
+    /// Stops waiting for a node that has gone.
     pub fn without(&mut self, gone: NodeId) {
-        if let Some(survey) = &mut self.open {
-            survey.missing.remove(&gone);
-        }
+        self.nodes.forget_node(gone);
     }
 }
 
@@ -121,52 +103,42 @@ impl Cluster {
         ctx.spawn(tell.into_actor(self));
     }
 
-    /// Ends the survey if everybody has answered.
-    pub(super) fn settle_survey(&mut self, ctx: &mut Context<Self>) {
-        if let Some(survey) = self.surveys.open.take_if(|survey| survey.is_done()) {
-            self.close_survey(survey, ctx);
+    /// Begins a survey; it ends when every node has answered, or at the deadline.
+    fn begin_survey(&mut self, callers: Vec<Waiting>, ctx: &mut Context<Self>) {
+        let Some(node) = self.node.clone() else { return };
+        self.surveys.open = Some(callers);
+        let elsewhere = self.surveys.nodes.ask_all(self.peers.iter().map(|(node, _)| node));
+        if let Some((question, _)) = &elsewhere {
+            let question = *question;
+            node.bridge.say(To::Everyone, NodeWord::Roster(RosterWord::AskRooms { question }));
+            ctx.run_later(limits::GATHER_WAIT, move |cluster, _| {
+                if let Some(nodes_missing) = cluster.surveys.nodes.expire(question) {
+                    log::warn!("event=survey_incomplete nodes_missing={nodes_missing}");
+                }
+            });
         }
+        let elsewhere = async move {
+            match elsewhere {
+                Some((_, answers)) => answers.await.unwrap_or_default(),
+                None => RoomsInUse::default(),
+            }
+        };
+        let gathered = future::join(rooms_here(node), elsewhere);
+        ctx.spawn(gathered.into_actor(self).map(|(here, mut rooms), cluster, ctx| {
+            rooms.merge(RoomsInUse::new(here));
+            cluster.close_survey(Arc::new(rooms.0.into_values().collect()), ctx);
+        }));
     }
 
-    fn close_survey(&mut self, survey: Survey, ctx: &mut Context<Self>) {
-        let rooms: Rooms = Arc::new(survey.rooms.into_values().collect());
-        for waiting in survey.waiting {
-            // whoever asked may have stopped waiting
-            let _ = waiting.send(rooms.clone());
+    fn close_survey(&mut self, rooms: Rooms, ctx: &mut Context<Self>) {
+        for caller in self.surveys.open.take().unwrap_or_default() {
+            // An error means that the caller has stopped waiting, which is fine.
+            let _ = caller.send(rooms.clone());
         }
         let next = std::mem::take(&mut self.surveys.next);
         if !next.is_empty() {
             self.begin_survey(next, ctx);
         }
-    }
-
-    /// Begins a survey; it ends when everybody has answered, or after a moment.
-    fn begin_survey(&mut self, waiting: Vec<Waiting>, ctx: &mut Context<Self>) {
-        let Some(node) = self.node.clone() else { return };
-        self.surveys.asked += 1;
-        let question = self.surveys.asked;
-        let missing: BTreeSet<NodeId> = self.peers.iter().map(|(node, _)| node).collect();
-        self.surveys.open = Some(Survey {
-            question,
-            missing: missing.into_iter().map(|node| (node, 0)).collect(),
-            rooms: BTreeMap::new(),
-            own: Own::Counting,
-            waiting,
-        });
-        node.bridge.say(To::Everyone, NodeWord::Roster(RosterWord::AskRooms { question }));
-        ctx.spawn(rooms_here(node).into_actor(self).map(move |rooms, cluster, ctx| {
-            if let Some(survey) = cluster.surveys.open.as_mut().filter(|survey| survey.question == question) {
-                survey.add(rooms);
-                survey.own = Own::Counted;
-            }
-            cluster.settle_survey(ctx);
-        }));
-        ctx.run_later(limits::GATHER_WAIT, move |cluster, ctx| {
-            if let Some(survey) = cluster.surveys.open.take_if(|survey| survey.question == question) {
-                log::warn!("event=survey_incomplete nodes_missing={}", survey.missing.len());
-                cluster.close_survey(survey, ctx);
-            }
-        });
     }
 }
 

@@ -227,7 +227,9 @@ pub enum AssistantHeard {
     },
     /// A question of this node's user was cancelled there.
     Cancelled {
-        /// The one that was asked.
+        /// The node that cancelled it.
+        from: NodeId,
+        /// The number under which this node asked for it.
         question: u64,
     },
 }

@@ -1,25 +1,26 @@
-//! Cancelling from anywhere: a question that does not run on this node may run on another one where its user has a socket.
-//! Those are asked, and the one that has it answers; silence means that none has.
-
-use std::collections::BTreeMap;
+//! Cancelling a question from any node: one that does not run here may run on another node where its user has a socket.
+//! Those nodes are asked, and the one that runs it answers. No answer within the deadline means that none runs it.
 
 use actix::prelude::*;
-use tokio::sync::oneshot;
 
 use super::Assistant;
 use crate::{
     actors::{
         bridge::{NodeWord, Reach, To},
+        gather::Answer,
         messages::{AssistantHeard, CancelAsk},
     },
     limits,
 };
 
-/// Cancellations that other nodes were asked for.
+/// Whether another node has cancelled the question.
 #[derive(Default)]
-pub(super) struct Elsewhere {
-    asked: u64,
-    open: BTreeMap<u64, oneshot::Sender<()>>,
+pub(super) struct IsCancelled(bool);
+
+impl Answer for IsCancelled {
+    fn merge(&mut self, other: IsCancelled) {
+        self.0 |= other.0;
+    }
 }
 
 impl Handler<CancelAsk> for Assistant {
@@ -31,19 +32,16 @@ impl Handler<CancelAsk> for Assistant {
         if self.node.bridge.reach == Reach::ThisNode {
             return Box::pin(std::future::ready(is_here));
         }
-        // the same name may be running elsewhere as well: it is the client's own
-        self.elsewhere.asked += 1;
-        let question = self.elsewhere.asked;
+        // The same name may be running on another node as well: it is the client's own. So the others are asked even if
+        // a question was cancelled here, or if too many such questions are open to await the answer.
+        let asked = if is_here { None } else { self.elsewhere.ask_any() };
+        let question = asked.as_ref().map_or(0, |(question, _)| *question);
         self.node.bridge.say(To::User(user.clone()), NodeWord::CancelAsk { user, request, question });
-        if is_here || self.elsewhere.open.len() >= limits::GATHERS_WAITING_MAX {
-            return Box::pin(std::future::ready(is_here));
-        }
-        let (done, answer) = oneshot::channel();
-        self.elsewhere.open.insert(question, done);
+        let Some((question, answer)) = asked else { return Box::pin(std::future::ready(is_here)) };
         ctx.run_later(limits::CANCEL_ELSEWHERE_WAIT, move |assistant, _| {
-            drop(assistant.elsewhere.open.remove(&question));
+            assistant.elsewhere.expire(question);
         });
-        Box::pin(async move { answer.await.is_ok() })
+        Box::pin(async move { answer.await.unwrap_or_default().0 })
     }
 }
 
@@ -58,11 +56,8 @@ impl Handler<AssistantHeard> for Assistant {
                 }
                 self.begin_next(ctx);
             }
-            AssistantHeard::Cancelled { question } => {
-                if let Some(waiting) = self.elsewhere.open.remove(&question) {
-                    // whoever asked may have stopped waiting
-                    let _ = waiting.send(());
-                }
+            AssistantHeard::Cancelled { from, question } => {
+                self.elsewhere.answer(from, question, 1, IsCancelled(true));
             }
         }
     }

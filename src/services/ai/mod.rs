@@ -23,11 +23,12 @@ use tokio::sync::oneshot;
 use self::{
     analyst::Analyst,
     chat::Chat,
-    elsewhere::Elsewhere,
+    elsewhere::IsCancelled,
     provider::{Answer, Fault, Provider, Task, Teller},
 };
 use crate::{
     actors::{
+        gather::Gatherer,
         messages::{AskAssistant, AskerGone, FinishAnswers},
         node::{AssistantLine, Node},
     },
@@ -51,7 +52,7 @@ pub struct Assistant {
     asks: FxHashMap<Name, Asked>,
     queue: Queue<UserId, Name>,
     budgets: Budgets<UserId>,
-    elsewhere: Elsewhere,
+    elsewhere: Gatherer<IsCancelled>,
     /// Grows with each question, so that a late end is not taken for that of a later question of the same name.
     lives: u64,
     /// Whoever waits for the last answer; None while questions are taken.
@@ -121,7 +122,7 @@ impl Assistant {
             asks: FxHashMap::default(),
             queue: Queue::new(queue),
             budgets: Budgets::new(budget),
-            elsewhere: Elsewhere::default(),
+            elsewhere: Gatherer::default(),
             lives: 0,
             finishing: None,
         }
