@@ -1,13 +1,16 @@
 //! The composition root: builds the store, the actors and the server in their order, and takes them down in theirs.
 //! It holds no behaviour of its own: what can be decided elsewhere is.
 
+#[cfg(feature = "faults")]
+pub(crate) mod faults;
+
 use std::{
     future::Future,
     io::{self, Write},
     net::TcpListener,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU16, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -83,6 +86,8 @@ pub fn run(config: Config) -> Result<(), RunError> {
             RunError::Listen { address, error }
         })?;
         let node = start(config, &secret).await?;
+        #[cfg(feature = "faults")]
+        faults::listen(&node).map_err(RunError::Server)?;
         let site = web::Data::new(Site::new(&node, &secret)?);
         serve(node, site, listener, stop_signal().map_err(RunError::Server)?).await
     })
@@ -143,6 +148,7 @@ pub async fn start_among(
         metrics,
         assistant: OnceLock::new(),
         clock: Clock,
+        history_bytes: AtomicUsize::new(0),
         rates,
         started: Instant::now(),
         leaving: AtomicBool::new(false),

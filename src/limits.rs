@@ -89,6 +89,8 @@ pub const SESSION_WAITING_MAX: usize = 64;
 
 /// Frames for a socket that wait for its room's first word.
 pub const EARLY_FRAMES_MAX: usize = 1_024;
+/// Bytes of them; one more frame may come whatever its size.
+pub const EARLY_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of small frames that are copied together for one write.
 pub const WRITE_CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// A frame of this size is written as it is: copying it would cost more than a second write.
@@ -116,8 +118,12 @@ pub const JOURNAL_MAILBOX_MAX: usize = 64 * 1024;
 pub const PRESENCE_MAILBOX_MAX: usize = 64 * 1024;
 /// Messages in a session's mailbox.
 pub const SESSION_MAILBOX_MAX: usize = 256;
-/// Deliveries that a room keeps for a hub whose mailbox is full; then that hub's members are told to resume.
+/// Durable events that a room keeps for a hub whose mailbox is full; then that hub's members are told to resume.
 pub const ROOM_SPILL_MAX: usize = 4_096;
+/// Bytes of them.
+pub const ROOM_SPILL_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Ephemeral events that it keeps beside them; of more, only the newest of each key.
+pub const ROOM_SPILL_EPHEMERAL_MAX: usize = 1_024;
 /// How soon a room tries a full hub again.
 pub const SPILL_RETRY: Duration = Duration::from_millis(10);
 
@@ -148,12 +154,19 @@ pub const REDIS_CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Pauses between attempts to connect to Redis, growing from the first to the last.
 pub const REDIS_RETRY: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(2);
 
+/// How soon a room that a full bridge did not take is attached again.
+pub const ATTACH_RETRY: Duration = Duration::from_millis(100);
+/// How often a bridge looks for rooms that have gone without its being told.
+pub const DETACH_SWEEP: Duration = Duration::from_secs(5);
+
 // ---- rooms ----
 
 /// Durable events kept per room for recovery.
 pub const RECOVERY_EVENTS_MAX: usize = 1_000;
 /// Bytes of them kept in memory per room; older ones are read from the database.
 pub const RECOVERY_BYTES_IN_MEMORY_MAX: usize = 256 * 1024;
+/// Bytes of them kept in memory for all rooms of the node; rooms that find no place keep fewer.
+pub const RECOVERY_BYTES_ALL_ROOMS_MAX: usize = 512 * 1024 * 1024;
 /// Users named in `online_users`; `total_users` counts all.
 pub const ONLINE_USERS_LISTED_MAX: usize = 10_000;
 /// Bytes of missed events that one client is sent again: all that can be kept, each as large as a message may be. What
@@ -163,6 +176,10 @@ pub const REPLAY_BYTES_MAX: usize = RECOVERY_EVENTS_MAX * MESSAGE_BYTES_MAX;
 pub const ROOM_IDLE: Duration = Duration::from_secs(30);
 /// How long a gap in the sequence may stay open before it is read from the database.
 pub const GAP_WAIT: Duration = Duration::from_millis(50);
+/// How long a client that comes back waits for events that the log has and the room could not read.
+pub const CATCH_UP_WAIT: Duration = Duration::from_secs(4);
+/// Requests of a socket that wait until its join is done; one with more is turned away.
+pub const NEWCOMER_WAITING_MAX: usize = 128;
 /// Events that a room holds while a gap before them is open.
 pub const GAP_EVENTS_MAX: usize = 4_096;
 /// Messages queued per user for the next connect.
@@ -471,6 +488,10 @@ pub const PAGE_FILES: [i64; 2] = [50, 100];
 
 /// Members that one room's batch is written to before the worker's other work has its turn.
 pub const FANOUT_CHUNK_MEMBERS: usize = 1_024;
+/// Events of one room that a hub gathers before it writes them; a wait for the next one ends with this.
+pub const HUB_PENDING_MAX: usize = 1_024;
+/// Bytes of them: half of what a reader may owe.
+pub const HUB_PENDING_BYTES_MAX: usize = 256 * 1024;
 /// How often a worker looks at a quarter of its connections.
 pub const SWEEP_PERIOD: Duration = Duration::from_millis(250);
 

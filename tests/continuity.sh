@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The continuity checker in its long form: real clients, nodes that are killed and frozen, Redis restarted, lines cut,
+# hubs and registries that stall, rooms that panic (the server is built with the feature `faults`),
 # for as long as asked; nothing acknowledged may be lost, doubled or reordered. Prints the seed, the faults and the
 # counts; a run is repeated with its seed.
 #
@@ -25,4 +26,4 @@ done
 
 # cargo's own runner: it knows no time limit for a test.
 export CONTINUITY_SEED=$seed CONTINUITY_NODES=$nodes CONTINUITY_SECONDS=$((minutes * 60))
-exec cargo test --test continuity seeded_run -- --exact --nocapture
+exec cargo test --features faults --test continuity seeded_run -- --exact --nocapture

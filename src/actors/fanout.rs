@@ -64,6 +64,11 @@ impl Broadcast {
         Arc::new(Broadcast { event, audience, class, encoded: Default::default() })
     }
 
+    /// How it may be treated where it can't be delivered at once.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
     /// The frame for sockets of that dialect; None where the dialect has no form for it.
     pub fn frame(&self, kind: DialectKind) -> Option<Frame> {
         let slot = self.encoded.get(kind as usize)?;

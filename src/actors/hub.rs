@@ -13,7 +13,7 @@ use std::{
 };
 
 use actix::{fut::ActorFuture, prelude::*};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::{Sleep, sleep_until};
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    core::{cork::Cork, event::Reply, room::Already},
+    core::{backlog::Frame, cork::Cork, event::Reply, history::Logged, room::Already},
     disconnect::Disconnect,
     ids::RoomId,
     limits,
@@ -57,6 +57,10 @@ struct LocalRoom {
     /// Who came while frames were waiting that were said before.
     late: Vec<Latecomer>,
     pending: Vec<Arc<Broadcast>>,
+    /// Bytes of the events in `pending`.
+    pending_bytes: usize,
+    /// Answers to single sockets that were sent behind the pending events, and go out behind them.
+    replies: Vec<(Rc<Outbox>, Frame)>,
     /// A batch that is partly written: a big fan-out is cut into chunks.
     flight: Option<Flight>,
     /// When the pending ones go out, since the hub started.
@@ -64,11 +68,31 @@ struct LocalRoom {
     cork: Cork,
     /// Members whose session ended, cleared away together.
     gone: usize,
+    /// Members who have left and whose sockets are open; cleared away together with those.
+    left: FxHashSet<ConnKey>,
 }
 
 impl LocalRoom {
     fn due(&self) -> Duration {
         if self.flight.is_some() { Duration::ZERO } else { self.due }
+    }
+
+    /// Whether something is not written yet.
+    fn has_pending(&self) -> bool {
+        self.flight.is_some() || !self.pending.is_empty()
+    }
+
+    /// Clears away members who are gone, once they are many enough to be worth it.
+    fn clear_away(&mut self) {
+        if (self.gone + self.left.len()) * 4 > self.members.len() {
+            self.clear_away_now();
+        }
+    }
+
+    fn clear_away_now(&mut self) {
+        let left = mem::take(&mut self.left);
+        self.members.retain(|outbox| !outbox.is_dead() && !left.contains(&outbox.key));
+        self.gone = 0;
     }
 }
 
@@ -78,6 +102,8 @@ struct Flight {
     at: usize,
     /// Who hears only the end of it.
     late: Vec<Latecomer>,
+    /// What goes out behind it.
+    replies: Vec<(Rc<Outbox>, Frame)>,
 }
 
 /// A member of whom the waiting frames begin to concern only the one at `from`. Without it every join would have to
@@ -142,14 +168,10 @@ impl Handler<FromRoom> for Hub {
             FromRoom::Unsubscribe { room, conn, farewell } => {
                 self.unsubscribe(room, conn);
                 if let (Some(farewell), Some(outbox)) = (farewell, self.worker.outbox(conn)) {
-                    self.tell(outbox, &farewell);
+                    self.reply(outbox, &farewell);
                 }
             }
-            FromRoom::Tell { conn, reply } => {
-                if let Some(outbox) = self.worker.outbox(conn) {
-                    self.tell(outbox, &reply);
-                }
-            }
+            FromRoom::Tell { room, conn, reply } => self.tell(room, conn, &reply),
             FromRoom::Expel { room, conn, why } => {
                 self.write(room, Extent::Whole);
                 if let Some(outbox) = self.worker.outbox(conn) {
@@ -158,7 +180,8 @@ impl Handler<FromRoom> for Hub {
             }
             FromRoom::Evict { room } => {
                 self.write(room, Extent::Whole);
-                for outbox in self.rooms.get(&room).iter().flat_map(|r| &r.members) {
+                let Some(room) = self.rooms.get(&room) else { return };
+                for outbox in room.members.iter().filter(|outbox| !room.left.contains(&outbox.key)) {
                     outbox.close(Disconnect::TooSlow, Farewell::AtOnce, self.worker.now());
                 }
             }
@@ -176,7 +199,11 @@ impl Hub {
                 self.dirty.push(id);
             }
         }
+        room.pending_bytes += broadcast.size_bytes();
         room.pending.push(broadcast);
+        if room.pending.len() >= limits::HUB_PENDING_MAX || room.pending_bytes >= limits::HUB_PENDING_BYTES_MAX {
+            self.write(id, Extent::Whole);
+        }
     }
 
     /// Writes a room's first words to one connection.
@@ -192,36 +219,81 @@ impl Hub {
     fn subscribe(&mut self, id: RoomId, conn: ConnKey, opening: &[Opening]) {
         let Some(outbox) = self.open(conn, opening) else { return };
         let room = self.rooms.entry(id).or_default();
-        if room.pending.is_empty() && room.flight.is_none() {
-            room.members.push(outbox);
-        } else {
+        if room.left.contains(&conn) {
+            // it has left and comes again: its old place must not count
+            if room.flight.is_some() {
+                self.write(id, Extent::Whole);
+            }
+            self.rooms.entry(id).or_default().clear_away_now();
+        }
+        let room = self.rooms.entry(id).or_default();
+        if room.has_pending() {
             room.late.push(Latecomer { outbox, from: room.pending.len() });
+        } else {
+            room.members.push(outbox);
         }
     }
 
+    /// Takes a connection out of a room. What was delivered before is written to it first, so that whoever leaves has all
+    /// up to then.
     fn unsubscribe(&mut self, id: RoomId, conn: ConnKey) {
         if self.rooms.get(&id).is_some_and(|room| room.flight.is_some()) {
             // places are counted in a flight
             self.write(id, Extent::Whole);
         }
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        room.late.retain(|late| late.outbox.key != conn);
         match self.worker.outbox(conn) {
-            Some(_) => room.members.retain(|o| o.key != conn),
-            None => {
-                room.gone += 1;
-                if room.gone * 4 > room.members.len() {
-                    room.members.retain(|o| !o.is_dead());
-                    room.gone = 0;
+            Some(outbox) => {
+                let now = self.worker.now();
+                let late =
+                    room.late.iter().position(|late| late.outbox.key == conn).map(|at| room.late.swap_remove(at));
+                let from = late.as_ref().map_or(0, |late| late.from);
+                if let Some(missing) = room.pending.get(from..).filter(|missing| !missing.is_empty()) {
+                    write_batch(&outbox, &mut Batch::new(missing.to_vec()), now, &mut self.tally);
+                }
+                for (_, frame) in room.replies.extract_if(.., |(to, _)| to.key == conn) {
+                    outbox.push(frame, now);
+                    self.touched.push(outbox.clone());
+                }
+                if late.is_none() {
+                    room.left.insert(conn);
                 }
             }
+            None => {
+                room.late.retain(|late| late.outbox.key != conn);
+                room.gone += 1;
+            }
         }
-        if room.members.is_empty() && room.late.is_empty() {
-            self.rooms.remove(&id);
+        room.clear_away();
+        if room.members.is_empty()
+            && room.late.is_empty()
+            && let Some(room) = self.rooms.remove(&id)
+        {
+            self.push_all(room.replies);
         }
     }
 
-    fn tell(&mut self, outbox: Rc<Outbox>, reply: &Reply) {
+    /// Answers a connection, behind the events that the room has delivered before: an acknowledgement follows its own event.
+    fn tell(&mut self, room: RoomId, conn: ConnKey, reply: &Reply) {
+        let Some(outbox) = self.worker.outbox(conn) else { return };
+        match self.rooms.get_mut(&room) {
+            Some(room) if room.has_pending() => {
+                if let Some(frame) = reply_frame(outbox.dialect, reply, self.worker.node.clock.now()) {
+                    room.replies.push((outbox, frame));
+                }
+            }
+            Some(_) | None => self.reply(outbox, reply),
+        }
+    }
+
+    fn push_all(&mut self, replies: Vec<(Rc<Outbox>, Frame)>) {
+        for (outbox, frame) in replies {
+            outbox.push(frame, self.worker.now());
+            self.touched.push(outbox);
+        }
+    }
+
+    fn reply(&mut self, outbox: Rc<Outbox>, reply: &Reply) {
         if let Some(frame) = reply_frame(outbox.dialect, reply, self.worker.node.clock.now()) {
             outbox.push(frame, self.worker.now());
             self.touched.push(outbox);
@@ -238,7 +310,9 @@ impl Hub {
                     return Written::All;
                 }
                 let batch = Batch::new(mem::take(&mut room.pending));
-                room.flight = Some(Flight { batch, at: 0, late: mem::take(&mut room.late) });
+                room.pending_bytes = 0;
+                let (late, replies) = (mem::take(&mut room.late), mem::take(&mut room.replies));
+                room.flight = Some(Flight { batch, at: 0, late, replies });
             }
             let Some(flight) = &mut room.flight else { return Written::All };
             let until = match extent {
@@ -246,7 +320,9 @@ impl Hub {
                 Extent::Whole => room.members.len(),
             };
             for outbox in room.members.get(flight.at..until).unwrap_or_default() {
-                write_batch(outbox, &mut flight.batch, now, &mut self.tally);
+                if room.left.is_empty() || !room.left.contains(&outbox.key) {
+                    write_batch(outbox, &mut flight.batch, now, &mut self.tally);
+                }
             }
             flight.at = until;
             if until < room.members.len() {
@@ -258,8 +334,14 @@ impl Hub {
                 write_batch(&outbox, &mut flight.batch.since(from), now, &mut self.tally);
                 room.members.push(outbox);
             }
+            let mut replies = flight.replies;
             if room.pending.is_empty() {
                 room.members.extend(room.late.drain(..).map(|late| late.outbox));
+                replies.append(&mut room.replies);
+            }
+            for (outbox, frame) in replies {
+                outbox.push(frame, now);
+                self.touched.push(outbox);
             }
             match extent {
                 Extent::Whole => {}
@@ -342,10 +424,21 @@ impl Handler<Drain> for Hub {
 }
 
 impl Hub {
+    /// The thread stood still for so many seconds: it read and wrote nothing, and no client can be blamed for its silence.
+    fn excuse(&self, seconds: u32) {
+        log::warn!("event=worker_stalled worker={} seconds={seconds}", self.worker.index);
+        for outbox in self.worker.outboxes.borrow().values() {
+            outbox.excuse(seconds);
+        }
+    }
+
     /// Looks at a quarter of the connections, so at each of them once a second: stalls, pings, silence, tokens.
     fn sweep(&mut self) {
         let now = self.started.elapsed().as_secs() as u32 + 1;
-        self.worker.clock.set(now);
+        let stalled = now.saturating_sub(self.worker.clock.replace(now)).saturating_sub(1);
+        if stalled > 0 {
+            self.excuse(stalled);
+        }
         self.ticks += 1;
         let tally = mem::take(&mut self.tally);
         let node = &self.worker.node;
@@ -378,6 +471,29 @@ impl Hub {
             }
         }
     }
+}
+
+/// Has the hub's thread stand still, for tests of what that does to others.
+#[cfg(feature = "faults")]
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Stall(pub Duration);
+
+#[cfg(feature = "faults")]
+impl Handler<Stall> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Stall(how_long): Stall, _: &mut Self::Context) {
+        stand_still(how_long);
+    }
+}
+
+/// Blocks this thread, as a fault of the machine would.
+#[cfg(feature = "faults")]
+pub(crate) fn stand_still(how_long: Duration) {
+    let (_keep, never) = std::sync::mpsc::channel::<()>();
+    // it ends by its time-out
+    let _ = never.recv_timeout(how_long);
 }
 
 /// Runs in the hub's own context. The context polls it after the mailbox has run empty, which is the end of the turn.

@@ -141,6 +141,8 @@ pub struct JoinRoom {
 pub struct Retire {
     /// Which.
     pub room: RoomId,
+    /// The actor that asks: a younger one may have its place already.
+    pub actor: Addr<Room>,
     /// How many joins it has seen; if the registry brought more, one is on the way and the room stays.
     pub joins: u64,
     /// Whom it has seen, for the next time that it is in use.
@@ -517,8 +519,10 @@ pub enum FromRoom {
         /// What.
         broadcast: Arc<Broadcast>,
     },
-    /// A word for one connection.
+    /// An answer to one connection, behind what was delivered to it before.
     Tell {
+        /// Of which room.
+        room: RoomId,
         /// Which.
         conn: ConnKey,
         /// What.

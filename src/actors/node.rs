@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU16, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -63,6 +63,9 @@ pub struct Node {
     pub clock: Clock,
     /// The line to other nodes.
     pub bridge: BridgeLink,
+    /// Bytes of the events that all rooms here keep in memory, bounded by
+    /// [`limits::RECOVERY_BYTES_ALL_ROOMS_MAX`].
+    pub(crate) history_bytes: AtomicUsize,
     /// What users may send.
     pub rates: RateLimits,
     /// When it started.

@@ -14,7 +14,7 @@ use crate::{
     dialects::DialectKind,
     disconnect::Disconnect,
     ids::{Timestamp, UserId},
-    limits::{CLOSE_GRACE_SECONDS, EARLY_FRAMES_MAX, STALL_SECONDS_MAX, WRITE_CHUNK_BYTES_MAX},
+    limits::{CLOSE_GRACE_SECONDS, EARLY_BYTES_MAX, EARLY_FRAMES_MAX, STALL_SECONDS_MAX, WRITE_CHUNK_BYTES_MAX},
     transport::{frame, socket::Socket},
 };
 
@@ -57,7 +57,7 @@ pub struct Outbox {
     waker: RefCell<Waker>,
     backlog: RefCell<Option<Box<Backlog>>>,
     /// What was said before the room has opened, whose first word comes first; None from then on.
-    early: RefCell<Option<Vec<Frame>>>,
+    early: RefCell<Option<Box<Early>>>,
     state: Cell<State>,
     /// The worker's second at which the socket is cut unless it moves; 0 for never.
     cut_at: Cell<u32>,
@@ -75,6 +75,19 @@ pub struct Outbox {
     written_bytes: Cell<u64>,
 }
 
+/// Frames that wait for the room's first one.
+#[derive(Default)]
+struct Early {
+    frames: Vec<Frame>,
+    bytes: usize,
+}
+
+impl Early {
+    fn is_full(&self) -> bool {
+        self.frames.len() >= EARLY_FRAMES_MAX || self.bytes >= EARLY_BYTES_MAX
+    }
+}
+
 /// A place in what an outbox has yet to write, behind all that was said before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark(u64);
@@ -90,7 +103,7 @@ impl Outbox {
             waker: RefCell::new(Waker::noop().clone()),
             backlog: RefCell::default(),
             early: RefCell::new(match owner.bound {
-                Bound::ToRoom => Some(Vec::new()),
+                Bound::ToRoom => Some(Box::default()),
                 Bound::ToNone => None,
             }),
             state: Cell::new(State::Open),
@@ -217,9 +230,10 @@ impl Outbox {
         // taken out meanwhile: what is called here may come back for it
         match self.early.take() {
             None => self.queue(&[frame], 0, now),
-            Some(early) if early.len() >= EARLY_FRAMES_MAX => self.close(Disconnect::TooSlow, Farewell::AtOnce, now),
+            Some(early) if early.is_full() => self.close(Disconnect::TooSlow, Farewell::AtOnce, now),
             Some(mut early) => {
-                early.push(frame);
+                early.bytes += frame.bytes.len();
+                early.frames.push(frame);
                 self.early.replace(Some(early));
             }
         }
@@ -234,8 +248,8 @@ impl Outbox {
     }
 
     fn release(&self, now: u32) {
-        if let Some(early) = self.early.take().filter(|early| !early.is_empty()) {
-            self.queue(&early, 0, now);
+        if let Some(early) = self.early.take().filter(|early| !early.frames.is_empty()) {
+            self.queue(&early.frames, 0, now);
         }
     }
 
@@ -365,6 +379,15 @@ impl Outbox {
         self.state.get() == State::Closing && self.hung_up.get() && self.backlog.borrow().is_none()
     }
 
+    /// The worker was not at work for so many seconds: deadlines of the client move by as much.
+    pub fn excuse(&self, seconds: u32) {
+        self.heard.set(self.heard.get() + seconds);
+        self.pinged.set(self.pinged.get() + seconds);
+        if self.cut_at.get() > 0 {
+            self.cut_at.set(self.cut_at.get() + seconds);
+        }
+    }
+
     /// Called by the sweep: cuts a socket that has not moved in time. Answers whether it was cut.
     pub fn check_stall(&self, now: u32) -> Option<Stalled> {
         let at = self.cut_at.get();
@@ -390,7 +413,7 @@ impl Outbox {
 
     /// Where what was said last ends; none as long as it waits for the room's first word.
     pub fn mark(&self) -> Option<Mark> {
-        let is_early = self.early.borrow().as_ref().is_some_and(|early| !early.is_empty());
+        let is_early = self.early.borrow().as_ref().is_some_and(|early| !early.frames.is_empty());
         (!is_early).then(|| Mark(self.written_bytes.get() + self.owed_bytes() as u64))
     }
 

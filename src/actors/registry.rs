@@ -315,7 +315,8 @@ impl Handler<JoinRoom> for Registry {
             seat.rooms.retain(|(room, _)| *room != id);
             seat.rooms.push((id, group));
         }
-        if !self.rooms.contains_key(&id) {
+        // a room that has ended by a panic is made anew
+        if self.rooms.get(&id).is_none_or(|placed| !placed.room.connected()) {
             let usage = self.rested.remove(&id);
             let (Some(arbiter), Some(node)) = (self.arbiter_of(id), self.node.clone()) else {
                 return Err(Refusal::unavailable());
@@ -330,12 +331,7 @@ impl Handler<JoinRoom> for Registry {
                 placed.joins += 1;
                 Ok(placed.room.clone())
             }
-            Err(SendError::Full(_)) => Err(Refusal::unavailable()),
-            Err(SendError::Closed(_)) => {
-                // its arbiter is gone; the next join makes it anew
-                self.rooms.remove(&id);
-                Err(Refusal::unavailable())
-            }
+            Err(SendError::Full(_) | SendError::Closed(_)) => Err(Refusal::unavailable()),
         }
     }
 }
@@ -344,7 +340,11 @@ impl Handler<Retire> for Registry {
     type Result = bool;
 
     fn handle(&mut self, ask: Retire, _: &mut Self::Context) -> bool {
-        let may = self.rooms.get(&ask.room).is_some_and(|placed| placed.joins == ask.joins);
+        let Some(placed) = self.rooms.get(&ask.room).filter(|placed| placed.room == ask.actor) else {
+            // it was let go before and did not hear the answer: no join can reach it any more
+            return true;
+        };
+        let may = placed.joins == ask.joins;
         if may {
             self.rooms.remove(&ask.room);
             if self.rested.len() < limits::USAGES_REMEMBERED_MAX {

@@ -49,12 +49,14 @@ pub struct History<E> {
     events: VecDeque<Arc<E>>,
     bytes: usize,
     bounds: HistoryBounds,
+    /// At most the bound: there may be less room for the moment.
+    bytes_max: usize,
 }
 
 impl<E: Logged> History<E> {
     /// Nothing yet.
     pub fn new(bounds: HistoryBounds) -> History<E> {
-        History { events: VecDeque::new(), bytes: 0, bounds }
+        History { events: VecDeque::new(), bytes: 0, bounds, bytes_max: bounds.bytes_max }
     }
 
     /// Adds the newest event. One that does not follow the last begins the row anew.
@@ -64,7 +66,17 @@ impl<E: Logged> History<E> {
         }
         self.bytes += event.size_bytes();
         self.events.push_back(event);
-        while self.events.len() > self.bounds.events_max || self.bytes > self.bounds.bytes_max {
+        self.trim();
+    }
+
+    /// There is room for no more than so many bytes for the moment. The bound holds as well.
+    pub fn limit(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max.min(self.bounds.bytes_max);
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        while self.events.len() > self.bounds.events_max || self.bytes > self.bytes_max {
             let Some(oldest) = self.events.pop_front() else { break };
             self.bytes -= oldest.size_bytes();
         }
@@ -81,7 +93,7 @@ impl<E: Logged> History<E> {
         let mut next = before;
         for event in events.iter().rev().skip_while(|event| event.seq() >= before) {
             let size = event.size_bytes();
-            let full = self.events.len() >= self.bounds.events_max || self.bytes + size > self.bounds.bytes_max;
+            let full = self.events.len() >= self.bounds.events_max || self.bytes + size > self.bytes_max;
             if full || event.seq().next() != next {
                 return;
             }

@@ -45,6 +45,16 @@ pub enum Replay<E> {
     Incomplete,
 }
 
+/// What came of reading a gap from the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GapClosed<E> {
+    /// Events that the log no longer has. The members who are here will never get them, and must be told before anything
+    /// else is delivered to them.
+    pub lost: Option<RangeInclusive<Seq>>,
+    /// What is to be delivered now.
+    pub ready: Vec<Arc<E>>,
+}
+
 /// Which part of a room's members this is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
@@ -250,20 +260,21 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         ready
     }
 
-    /// Takes what was read from the log for a gap. Answers what is to be delivered now.
-    pub fn fill(&mut self, events: impl IntoIterator<Item = Arc<E>>) -> Vec<Arc<E>> {
-        events.into_iter().flat_map(|event| self.commit(event)).collect()
-    }
-
-    /// Gives up on everything up to and including `seq`, which the log no longer has: the members missed it.
-    /// Answers what is to be delivered now.
-    pub fn skip_to(&mut self, seq: Seq) -> Vec<Arc<E>> {
-        if seq > self.order.head() {
+    /// Takes what the log has of a gap: the events of `asked`, in order, from the first one that it still has. While the
+    /// log was read the room may have gone on.
+    pub fn close_gap(&mut self, asked: RangeInclusive<Seq>, read: Vec<Arc<E>>) -> GapClosed<E> {
+        let next = self.order.head().next().max(*asked.start());
+        let found = read.first().map_or_else(|| asked.end().next(), |event| event.seq());
+        let mut ready = Vec::new();
+        let lost = (found > next).then(|| {
+            let last = Seq(found.0 - 1);
             self.history.clear();
-        }
-        let ready = self.order.skip_to(seq);
-        self.remember(&ready);
-        ready
+            ready = self.order.skip_to(last);
+            self.remember(&ready);
+            next..=last
+        });
+        ready.extend(read.into_iter().flat_map(|event| self.commit(event)));
+        GapClosed { lost, ready }
     }
 
     /// The log is known to have come to `seq`.
@@ -281,17 +292,6 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
     /// The first run of events that is known to exist and has not come.
     pub fn missing(&self) -> Option<RangeInclusive<Seq>> {
         self.order.missing()
-    }
-
-    /// Since when there has been a gap: since the first question about it, so it is asked after each `commit` that
-    /// delivered nothing.
-    pub fn gap_since(&mut self, now: Timestamp) -> Option<Timestamp> {
-        self.order.gap_since(now)
-    }
-
-    /// What is missing, once the gap has been open for [`crate::limits::GAP_WAIT`]: time to read it from the log.
-    pub fn overdue(&mut self, now: Timestamp) -> Option<RangeInclusive<Seq>> {
-        self.order.overdue(now)
     }
 
     /// Events that wait behind a gap.
@@ -329,6 +329,16 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
             Replay::FromMemory(events) => Some(events),
             Replay::None | Replay::FromStore { .. } | Replay::Ahead | Replay::Incomplete => None,
         }
+    }
+
+    /// Memory has room for so many bytes of the last events, for the moment.
+    pub fn limit_history(&mut self, bytes_max: usize) {
+        self.history.limit(bytes_max);
+    }
+
+    /// Bytes of the last events in memory.
+    pub fn history_bytes(&self) -> usize {
+        self.history.bytes()
     }
 
     /// The last events, as far back as memory goes.

@@ -19,6 +19,7 @@ async fn contract([here, there, elsewhere]: [Node; 3]) {
         assert_eq!(node.links(), [LinkIs::Up]);
     }
     rooms(&here, &there, &elsewhere).await;
+    gone(&here, &there).await;
     words(&here, &there, &elsewhere).await;
     here.link.hush.send(Hush).await.unwrap();
     for node in [&here, &there, &elsewhere] {
@@ -47,9 +48,22 @@ async fn rooms(here: &Node, there: &Node, elsewhere: &Node) {
     there.detach(room).await;
     let again = there.attached(room).await;
     assert_eq!(again.others(), Some(1));
+    there.detach_older(room).await;
     here.link.carry(room, event(room, 52));
     assert_eq!(again.wait_seq(52).await, [52], "a room that goes and comes hears on");
     assert_eq!(at_there.heard(), expected, "what was detached hears nothing more");
+}
+
+/// A room that has ended is forgotten, whether or not it could say so.
+async fn gone(here: &Node, there: &Node) {
+    let room = RoomId::generate();
+    there.attached(room).await.end().await;
+    eventually("a room that has ended to be forgotten", DEADLINE, || async {
+        let others = here.attached(room).await.others();
+        here.detach(room).await;
+        (others == Some(0)).then_some(())
+    })
+    .await;
 }
 
 async fn words(here: &Node, there: &Node, elsewhere: &Node) {

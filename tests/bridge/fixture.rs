@@ -36,6 +36,9 @@ pub struct Node {
     ear: Arc<Ear>,
 }
 
+/// Of every room here; another one is no room of ours.
+const LIFE: u64 = 1;
+
 /// Shared with the actors that listen.
 #[derive(Default)]
 struct Ear {
@@ -49,7 +52,13 @@ struct Ear {
 pub struct Room {
     pub id: RoomId,
     told: Arc<Told>,
+    listener: Addr<Listener<Told>>,
 }
+
+/// A room ends without a word to the bridge.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct End;
 
 #[derive(Default)]
 struct Told {
@@ -77,6 +86,14 @@ impl Handler<Carried> for Listener<Told> {
         {
             self.0.seqs.lock().unwrap().push(seq.0);
         }
+    }
+}
+
+impl Handler<End> for Listener<Told> {
+    type Result = ();
+
+    fn handle(&mut self, _: End, ctx: &mut Self::Context) {
+        ctx.stop();
     }
 }
 
@@ -173,9 +190,9 @@ impl Node {
     pub async fn attach(&self, id: RoomId) -> Room {
         let told = Arc::<Told>::default();
         let listener = Listener(told.clone()).start();
-        let (to, listening) = (listener.clone().recipient(), listener.recipient());
-        self.link.attach.send(Attach { room: id, node: self.link.node, to, listening }).await.unwrap();
-        Room { id, told }
+        let (to, listening) = (listener.clone().recipient(), listener.clone().recipient());
+        self.link.attach.send(Attach { room: id, node: self.link.node, life: LIFE, to, listening }).await.unwrap();
+        Room { id, told, listener }
     }
 
     /// Attaches a room that hears.
@@ -186,7 +203,12 @@ impl Node {
     }
 
     pub async fn detach(&self, room: RoomId) {
-        self.link.detach.send(Detach { room, node: self.link.node }).await.unwrap();
+        self.link.detach.send(Detach { room, node: self.link.node, life: LIFE }).await.unwrap();
+    }
+
+    /// As an older actor of the room does that was let go late.
+    pub async fn detach_older(&self, room: RoomId) {
+        self.link.detach.send(Detach { room, node: self.link.node, life: LIFE + 1 }).await.unwrap();
     }
 
     pub async fn follow(&self, user: &UserId) {
@@ -254,6 +276,12 @@ impl Room {
         let what = format!("event {seq}");
         eventually(&what, DEADLINE, || async { self.heard().contains(&seq).then_some(()) }).await;
         self.heard()
+    }
+
+    /// Ends, as a room does that panics: it says nothing to the bridge.
+    pub async fn end(self) {
+        self.listener.send(End).await.unwrap();
+        eventually("the room to end", DEADLINE, || async { (!self.listener.connected()).then_some(()) }).await;
     }
 
     pub fn listening(&self) -> usize {

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::plan::{Action, Plan, Service};
 use crate::stage::{Direction, Move, Stage};
-use crate::support::Cluster;
+use crate::support::{Cluster, Postgres};
 
 /// One thing that was done.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +52,19 @@ async fn perform_one(action: Action, cluster: &mut Cluster, direction: &Directio
         Action::StartRedis => cluster.start_redis(),
         Action::Set(node, Service::Redis, line) => cluster.nodes[node].redis.set(line),
         Action::Set(node, Service::Database, line) => cluster.nodes[node].database.set(line),
+        Action::LockRow(for_ms) => lock_row(cluster.database_url().to_owned(), for_ms),
+        Action::Inside(node, fault) => cluster.server(node).signal(fault.signal()),
         Action::Move(percent) => {
             direction.moves.send_replace(Move { percent });
         }
     }
+}
+
+/// Locks the row of the room that was made first. A node that is frozen may hold it itself: nothing else waits for it.
+fn lock_row(database_url: String, for_ms: u64) {
+    tokio::spawn(async move {
+        let locking = "SELECT seq FROM rooms ORDER BY created_at, id LIMIT 1 FOR UPDATE";
+        let _held = Postgres::shared().hold(&database_url, locking).await;
+        sleep(Duration::from_millis(for_ms)).await;
+    });
 }

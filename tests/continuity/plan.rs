@@ -14,6 +14,8 @@ const CALM_END_MS: u64 = 6_000;
 const PAUSE_MS: std::ops::RangeInclusive<u64> = 300..=3_500;
 /// A node that is taken down and started again is left in peace for so long, to come up.
 const START_MS: u64 = 4_000;
+/// A node in which something has gone wrong is left in peace for so long.
+const INSIDE_MS: u64 = 2_000;
 
 /// What the plan is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +45,33 @@ pub enum Fault {
     Pause { node: usize, for_ms: u64 },
     /// A node's line to a service is severed, stalled or deafened, and restored.
     Cut { node: usize, service: Service, line: Line, for_ms: u64 },
+    /// A transaction that has nothing to do with the nodes locks a room's row.
+    LockRow { for_ms: u64 },
+    /// Something inside a node goes wrong (only where the server is built with its feature `faults`).
+    Inside { node: usize, fault: Inside },
     /// So many per cent of the clients leave their node for another.
     Move { percent: u32 },
+}
+
+/// What may go wrong inside a node, and the signal that asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inside {
+    /// The thread of a hub stands still for a moment.
+    HubStalls,
+    /// The thread of the registry does.
+    RegistryLags,
+    /// Every room panics.
+    RoomsPanic,
+}
+
+impl Inside {
+    pub fn signal(self) -> &'static str {
+        match self {
+            Inside::HubStalls => "USR1",
+            Inside::RegistryLags => "HUP",
+            Inside::RoomsPanic => "USR2",
+        }
+    }
 }
 
 /// A fault and when it begins, counted from the start of the run.
@@ -67,6 +94,9 @@ pub enum Action {
     StopRedis,
     StartRedis,
     Set(usize, Service, Line),
+    /// Locks a room's row and frees it after so many milliseconds, without waiting for that.
+    LockRow(u64),
+    Inside(usize, Inside),
     Move(u32),
 }
 
@@ -81,15 +111,15 @@ impl Plan {
     pub fn generate(settings: Settings) -> Plan {
         let mut random = fastrand::Rng::with_seed(settings.seed);
         let end_ms = settings.duration_ms.saturating_sub(CALM_END_MS);
-        let mut free_at = FreeAt { nodes: vec![0; settings.nodes], redis: 0 };
+        let mut free_at = FreeAt { nodes: vec![0; settings.nodes], redis: 0, row: 0 };
         let mut bag = Vec::new();
         let mut steps = Vec::new();
         let mut at_ms = FIRST_FAULT_MS;
         // Towards the end the long ones do not fit any more, and the short ones do.
         let mut misfits = 0;
-        while misfits < Kind::ALL.len() {
+        while misfits < Kind::all().len() {
             if bag.is_empty() {
-                bag = Kind::ALL.to_vec();
+                bag = Kind::all();
                 random.shuffle(&mut bag);
             }
             let Some(kind) = bag.pop() else { break };
@@ -124,6 +154,7 @@ impl Plan {
 struct FreeAt {
     nodes: Vec<u64>,
     redis: u64,
+    row: u64,
 }
 
 impl FreeAt {
@@ -131,6 +162,7 @@ impl FreeAt {
         match fault.touches() {
             Touches::Nothing => 0,
             Touches::Redis => self.redis,
+            Touches::Row => self.row,
             Touches::Node(node) => self.nodes[node],
             Touches::AllNodes => self.nodes.iter().copied().max().unwrap_or(0),
         }
@@ -140,6 +172,7 @@ impl FreeAt {
         match fault.touches() {
             Touches::Nothing => {}
             Touches::Redis => self.redis = until_ms,
+            Touches::Row => self.row = until_ms,
             Touches::Node(node) => self.nodes[node] = until_ms,
             Touches::AllNodes => self.nodes.fill(until_ms),
         }
@@ -149,6 +182,7 @@ impl FreeAt {
 enum Touches {
     Nothing,
     Redis,
+    Row,
     Node(usize),
     AllNodes,
 }
@@ -165,12 +199,16 @@ enum Kind {
     DeafenRedis,
     SeverDatabase,
     StallDatabase,
+    LockRow,
+    HubStalls,
+    RegistryLags,
+    RoomsPanic,
     Move,
 }
 
 impl Kind {
     /// Killing, what the whole is about, is there twice.
-    const ALL: [Kind; 11] = [
+    const FROM_OUTSIDE: [Kind; 12] = [
         Kind::Kill,
         Kind::Kill,
         Kind::RollingRestart,
@@ -181,8 +219,19 @@ impl Kind {
         Kind::DeafenRedis,
         Kind::SeverDatabase,
         Kind::StallDatabase,
+        Kind::LockRow,
         Kind::Move,
     ];
+    /// What the server itself has to do.
+    const INSIDE: [Kind; 3] = [Kind::HubStalls, Kind::RegistryLags, Kind::RoomsPanic];
+
+    fn all() -> Vec<Kind> {
+        let mut all = Kind::FROM_OUTSIDE.to_vec();
+        if cfg!(feature = "faults") {
+            all.extend(Kind::INSIDE);
+        }
+        all
+    }
 
     fn fault(self, node: usize, random: &mut fastrand::Rng) -> Fault {
         let cut = |service, line, for_ms| Fault::Cut { node, service, line, for_ms };
@@ -197,6 +246,10 @@ impl Kind {
             Kind::DeafenRedis => cut(Service::Redis, Line::Deaf, random.u64(10..=10_000)),
             Kind::SeverDatabase => cut(Service::Database, Line::Severed, random.u64(10..=6_000)),
             Kind::StallDatabase => cut(Service::Database, Line::Stalled, random.u64(500..=8_000)),
+            Kind::LockRow => Fault::LockRow { for_ms: random.u64(500..=10_000) },
+            Kind::HubStalls => Fault::Inside { node, fault: Inside::HubStalls },
+            Kind::RegistryLags => Fault::Inside { node, fault: Inside::RegistryLags },
+            Kind::RoomsPanic => Fault::Inside { node, fault: Inside::RoomsPanic },
             Kind::Move => Fault::Move { percent: random.u32(20..=100) },
         }
     }
@@ -205,7 +258,11 @@ impl Kind {
 impl Fault {
     fn touches(self) -> Touches {
         match self {
-            Fault::Kill { node, .. } | Fault::Pause { node, .. } | Fault::Cut { node, .. } => Touches::Node(node),
+            Fault::Kill { node, .. }
+            | Fault::Pause { node, .. }
+            | Fault::Cut { node, .. }
+            | Fault::Inside { node, .. } => Touches::Node(node),
+            Fault::LockRow { .. } => Touches::Row,
             Fault::RollingRestart => Touches::AllNodes,
             Fault::RedisAway { .. } => Touches::Redis,
             Fault::Move { .. } => Touches::Nothing,
@@ -218,7 +275,8 @@ impl Fault {
             Fault::Kill { down_ms, .. } => down_ms + START_MS,
             Fault::RollingRestart => START_MS * nodes as u64,
             Fault::RedisAway { down_ms } => down_ms,
-            Fault::Pause { for_ms, .. } | Fault::Cut { for_ms, .. } => for_ms,
+            Fault::Pause { for_ms, .. } | Fault::Cut { for_ms, .. } | Fault::LockRow { for_ms } => for_ms,
+            Fault::Inside { .. } => INSIDE_MS,
             Fault::Move { .. } => 0,
         }
     }
@@ -235,6 +293,8 @@ impl Fault {
             Fault::Cut { node, service, line, for_ms } => {
                 vec![(0, Action::Set(node, service, line)), (for_ms, Action::Set(node, service, Line::Open))]
             }
+            Fault::LockRow { for_ms } => vec![(0, Action::LockRow(for_ms))],
+            Fault::Inside { node, fault } => vec![(0, Action::Inside(node, fault))],
             Fault::Move { percent } => vec![(0, Action::Move(percent))],
         }
     }
@@ -257,6 +317,8 @@ impl fmt::Display for Fault {
                 };
                 write!(out, "{how} node {node}'s line to {service:?} for {for_ms} ms")
             }
+            Fault::LockRow { for_ms } => write!(out, "lock a room's row for {for_ms} ms"),
+            Fault::Inside { node, fault } => write!(out, "{fault:?} at node {node}"),
             Fault::Move { percent } => write!(out, "move {percent} % of the clients"),
         }
     }
@@ -268,6 +330,41 @@ mod tests {
 
     fn settings(seed: u64, nodes: usize, seconds: u64) -> Settings {
         Settings { seed, nodes, duration_ms: seconds * 1_000 }
+    }
+
+    #[test]
+    fn the_usual_plan_has_every_kind_of_fault() {
+        if cfg!(feature = "faults") {
+            return; // for longer runs, with seeds of their own
+        }
+        let usual = |seed| Plan::generate(settings(seed, crate::DEFAULT_NODES, crate::DEFAULT_SECONDS));
+        let missing = |seed| {
+            let kinds: Vec<_> = usual(seed).steps.iter().map(|step| kind(step.fault)).collect();
+            Kind::all().into_iter().filter(|kind| !kinds.contains(&std::mem::discriminant(kind))).count()
+        };
+        let complete = (0..5_000).filter(|seed| missing(*seed) == 0).take(20).collect::<Vec<_>>();
+        assert_eq!(missing(crate::DEFAULT_SEED), 0, "plans that do: {complete:?}");
+    }
+
+    /// From what kind a fault was drawn.
+    fn kind(fault: Fault) -> std::mem::Discriminant<Kind> {
+        let kind = match fault {
+            Fault::Kill { .. } => Kind::Kill,
+            Fault::RollingRestart => Kind::RollingRestart,
+            Fault::RedisAway { .. } => Kind::RedisAway,
+            Fault::Pause { .. } => Kind::Pause,
+            Fault::Cut { service: Service::Redis, line: Line::Severed, .. } => Kind::SeverRedis,
+            Fault::Cut { service: Service::Redis, line: Line::Stalled, .. } => Kind::StallRedis,
+            Fault::Cut { service: Service::Redis, .. } => Kind::DeafenRedis,
+            Fault::Cut { service: Service::Database, line: Line::Severed, .. } => Kind::SeverDatabase,
+            Fault::Cut { service: Service::Database, .. } => Kind::StallDatabase,
+            Fault::LockRow { .. } => Kind::LockRow,
+            Fault::Inside { fault: Inside::HubStalls, .. } => Kind::HubStalls,
+            Fault::Inside { fault: Inside::RegistryLags, .. } => Kind::RegistryLags,
+            Fault::Inside { fault: Inside::RoomsPanic, .. } => Kind::RoomsPanic,
+            Fault::Move { .. } => Kind::Move,
+        };
+        std::mem::discriminant(&kind)
     }
 
     #[test]
@@ -293,10 +390,12 @@ mod tests {
             let plan = Plan::generate(settings);
             let mut held: Vec<(Vec<usize>, u64, u64)> = Vec::new();
             const REDIS: usize = 99;
+            const ROW: usize = 98;
             for step in &plan.steps {
                 let parts = match step.fault.touches() {
                     Touches::Nothing => vec![],
                     Touches::Redis => vec![REDIS],
+                    Touches::Row => vec![ROW],
                     Touches::Node(node) => vec![node],
                     Touches::AllNodes => (0..settings.nodes).collect(),
                 };
@@ -326,6 +425,8 @@ mod tests {
                     Action::StopRedis => assert!(std::mem::take(&mut redis)),
                     Action::StartRedis => redis = true,
                     Action::Set(node, service, line) => lines[node][service as usize] = line,
+                    Action::LockRow(for_ms) => assert!(for_ms > 0),
+                    Action::Inside(node, _) => assert!(up[node] && running[node]),
                     Action::Move(percent) => assert!(percent > 0),
                 }
             }

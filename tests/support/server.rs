@@ -192,6 +192,11 @@ impl Server {
         guard::signal(self.pid(), "CONT");
     }
 
+    /// Sends it a signal, by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        guard::signal(self.pid(), name);
+    }
+
     /// Asks it to stop, without waiting.
     pub fn request_stop(&self) {
         guard::signal(self.pid(), "TERM");

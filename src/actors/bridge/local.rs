@@ -14,8 +14,15 @@ use crate::{
 #[derive(Default)]
 pub struct LocalBridge {
     nodes: FxHashMap<NodeId, Recipient<Heard>>,
-    rooms: FxHashMap<RoomId, Vec<(NodeId, Recipient<Carried>)>>,
+    rooms: FxHashMap<RoomId, Vec<Attached>>,
     users: FxHashMap<UserId, FxHashSet<NodeId>>,
+}
+
+/// A room in use on a node.
+struct Attached {
+    node: NodeId,
+    life: u64,
+    to: Recipient<Carried>,
 }
 
 impl Actor for LocalBridge {
@@ -23,6 +30,17 @@ impl Actor for LocalBridge {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(limits::BRIDGE_MAILBOX_MAX);
+        ctx.run_interval(limits::DETACH_SWEEP, |bridge, _| bridge.forget_gone());
+    }
+}
+
+impl LocalBridge {
+    /// Forgets rooms whose [`Detach`] was lost, or that ended without one.
+    fn forget_gone(&mut self) {
+        self.rooms.retain(|_, nodes| {
+            nodes.retain(|attached| attached.to.connected());
+            !nodes.is_empty()
+        });
     }
 }
 
@@ -42,9 +60,9 @@ impl Handler<Attach> for LocalBridge {
 
     fn handle(&mut self, message: Attach, _: &mut Self::Context) {
         let nodes = self.rooms.entry(message.room).or_default();
-        nodes.retain(|(node, _)| *node != message.node);
+        nodes.retain(|attached| attached.node != message.node);
         let others = Some(nodes.len());
-        nodes.push((message.node, message.to));
+        nodes.push(Attached { node: message.node, life: message.life, to: message.to });
         if message.listening.try_send(Listening { others }).is_err() {
             log::warn!("event=listening_not_told room={}", message.room);
         }
@@ -56,7 +74,7 @@ impl Handler<Detach> for LocalBridge {
 
     fn handle(&mut self, message: Detach, _: &mut Self::Context) {
         if let Some(nodes) = self.rooms.get_mut(&message.room) {
-            nodes.retain(|(node, _)| *node != message.node);
+            nodes.retain(|attached| (attached.node, attached.life) != (message.node, message.life));
             if nodes.is_empty() {
                 self.rooms.remove(&message.room);
             }
@@ -89,7 +107,7 @@ impl Handler<Carry> for LocalBridge {
     type Result = ();
 
     fn handle(&mut self, message: Carry, _: &mut Self::Context) {
-        for (node, to) in self.rooms.get(&message.room).into_iter().flatten() {
+        for Attached { node, to, .. } in self.rooms.get(&message.room).into_iter().flatten() {
             let carried = Carried { from: message.node, word: message.word.clone() };
             if *node != message.node && to.try_send(carried).is_err() {
                 log::warn!("event=carry_lost room={} node={node}", message.room);

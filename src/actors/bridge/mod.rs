@@ -229,6 +229,8 @@ pub struct Attach {
     pub room: RoomId,
     /// Which node's.
     pub node: NodeId,
+    /// Which of the room's actors on that node, so that an older one can't detach it.
+    pub life: u64,
     /// Where to bring it.
     pub to: Recipient<Carried>,
     /// Whom to tell that it hears.
@@ -243,6 +245,8 @@ pub struct Detach {
     pub room: RoomId,
     /// Which node's.
     pub node: NodeId,
+    /// The one that was attached; a younger one stays.
+    pub life: u64,
 }
 
 /// A user's first socket on the node opened.

@@ -47,6 +47,8 @@ use together::Telling;
 /// The actor. One per room in use.
 pub struct Room {
     identity: Arc<RoomIdentity>,
+    /// Random: tells this actor from others that had, or have, the same room on this node.
+    life: u64,
     node: Arc<Node>,
     stage: Stage,
     /// None until the room's place in the log was read.
@@ -73,6 +75,8 @@ pub struct Room {
     /// In an open room, what goes on there.
     open: Option<Box<Goings>>,
     usage: Usage,
+    /// Bytes of this room's history that are counted among those of all rooms.
+    history_bytes: usize,
     retry: Pending,
     gap: Pending,
     retiring: Pending,
@@ -96,6 +100,7 @@ impl Room {
         };
         Room {
             identity,
+            life: fastrand::u64(..),
             node,
             open,
             usage,
@@ -112,6 +117,7 @@ impl Room {
             recall: Recall::default(),
             telling: Telling::default(),
             excluded_at: None,
+            history_bytes: 0,
             retry: Pending::No,
             gap: Pending::No,
             retiring: Pending::No,
@@ -122,7 +128,7 @@ impl Room {
 
     fn arm(&mut self, conn: ConnKey, hub: &Addr<Hub>) -> &mut Arm {
         let at = self.arms.iter().position(|arm| arm.worker == conn.worker).unwrap_or_else(|| {
-            self.arms.push(Arm::new(conn.worker, self.identity.id, hub.clone()));
+            self.arms.push(Arm::new(conn.worker, self.identity.id, hub.clone().recipient()));
             self.arms.len() - 1
         });
         // `at` was found in, or is the last of, a vector that is not empty
@@ -145,7 +151,8 @@ impl Room {
     }
 
     fn tell(&mut self, conn: ConnKey, reply: Reply, ctx: &mut Context<Self>) {
-        self.send(conn, FromRoom::Tell { conn, reply: Box::new(reply) }, ctx);
+        let room = self.identity.id;
+        self.send(conn, FromRoom::Tell { room, conn, reply: Box::new(reply) }, ctx);
     }
 
     /// To the members on this node.
@@ -177,6 +184,14 @@ impl Room {
         self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast));
     }
 
+    /// Has all members on this node come back and resume.
+    fn evict(&mut self, ctx: &mut Context<Self>) {
+        let room = self.identity.id;
+        let sent = self.arms.iter_mut().map(|arm| arm.send(FromRoom::Evict { room }));
+        let backed = sent.fold(Backed::Clear, worse);
+        self.after(backed, ctx);
+    }
+
     /// Closes the sockets that the user has here or on their way in; those that may be in many rooms leave this one and
     /// stay open.
     fn expel(&mut self, user: &UserId, ctx: &mut Context<Self>) {
@@ -202,6 +217,7 @@ impl Room {
             ctx.run_later(limits::SPILL_RETRY, |room, ctx| {
                 room.retry = Pending::No;
                 let backed = room.arms.iter_mut().map(Arm::retry).fold(Backed::Clear, worse);
+                room.node.metrics.ephemeral_dropped(room.arms.iter_mut().map(Arm::take_dropped).sum());
                 room.drop_spare_arms();
                 room.after(backed, ctx);
             });
@@ -232,7 +248,8 @@ impl Room {
     fn ask_to_retire(&mut self, ctx: &mut Context<Self>) {
         self.retiring = Pending::Yes;
         self.pass_hours();
-        let retire = Retire { room: self.identity.id, joins: self.joins, usage: self.usage.clone() };
+        let (room, actor) = (self.identity.id, ctx.address());
+        let retire = Retire { room, actor, joins: self.joins, usage: self.usage.clone() };
         let ask = self.node.registry.send(retire);
         ctx.spawn(ask.timeout(limits::ASK_TIMEOUT).into_actor(self).map(|answer, room, ctx| {
             room.retiring = Pending::No;
@@ -335,3 +352,23 @@ impl Handler<Barrier> for Room {
 
     fn handle(&mut self, _: Barrier, _: &mut Self::Context) {}
 }
+
+/// Has the room panic, for tests of what that leaves behind.
+#[cfg(any(test, feature = "faults"))]
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Panic;
+
+#[cfg(any(test, feature = "faults"))]
+impl Handler<Panic> for Room {
+    type Result = ();
+
+    #[allow(clippy::panic)]
+    fn handle(&mut self, _: Panic, _: &mut Self::Context) {
+        // on purpose, and only in a build for tests: the server that is shipped has no such message
+        panic!("a fault that was asked for");
+    }
+}
+
+#[cfg(test)]
+mod tests;

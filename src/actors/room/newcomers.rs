@@ -17,6 +17,7 @@ use crate::{
     disconnect::Disconnect,
     error::{ErrorCode, Refusal},
     ids::UserId,
+    limits,
 };
 
 /// A socket that is not in yet.
@@ -42,6 +43,14 @@ enum Waiting {
     Listener(oneshot::Sender<()>),
 }
 
+/// Whether more may wait for a join to be done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Patience {
+    Left,
+    /// No: the socket is to be turned away.
+    Over,
+}
+
 /// All of that.
 pub(super) struct Waited(Vec<Waiting>);
 
@@ -54,12 +63,20 @@ impl Newcomer {
         self.join.user.id == *user
     }
 
-    pub fn asks(&mut self, ask: Ask) {
-        self.waiting.push(Waiting::Ask(ask));
+    pub fn asks(&mut self, ask: Ask) -> Patience {
+        self.waits(Waiting::Ask(ask))
     }
 
+    /// News of an upload, told to the others when this socket is in; they may miss it.
     pub fn tells_upload(&mut self, upload: TellUpload) {
-        self.waiting.push(Waiting::Upload(upload));
+        if self.waiting.len() < limits::NEWCOMER_WAITING_MAX {
+            self.waiting.push(Waiting::Upload(upload));
+        }
+    }
+
+    fn waits(&mut self, request: Waiting) -> Patience {
+        self.waiting.push(request);
+        if self.waiting.len() > limits::NEWCOMER_WAITING_MAX { Patience::Over } else { Patience::Left }
     }
 
     /// The user's newest status, with which this socket comes in.
@@ -77,7 +94,9 @@ impl Newcomer {
         }
     }
 
+    /// Only the newest one is told to the others.
     pub fn tells_status(&mut self, status: StatusIs) {
+        self.waiting.retain(|waiting| !matches!(waiting, Waiting::Status(_)));
         self.waiting.push(Waiting::Status(status));
     }
 
@@ -102,7 +121,8 @@ impl Room {
     fn come(&mut self, join: Join, ctx: &mut Context<Self>) {
         let conn = join.conn;
         if let Some(newcomer) = self.entering.get_mut(&conn) {
-            return newcomer.waiting.push(Waiting::Join(join));
+            let patience = newcomer.waits(Waiting::Join(join));
+            return self.keep_waiting(conn, patience, ctx);
         }
         self.come_with(join, Vec::new(), ctx);
     }
@@ -113,10 +133,25 @@ impl Room {
         self.knock(conn, ctx);
     }
 
+    /// Turns a newcomer away for which more requests wait than may, and answers all of them.
+    pub(super) fn keep_waiting(&mut self, conn: ConnKey, patience: Patience, ctx: &mut Context<Self>) {
+        if patience == Patience::Left {
+            return;
+        }
+        self.early.retain(|early| *early != conn);
+        self.recall.forget(conn);
+        if let Some(newcomer) = self.entering.remove(&conn) {
+            log::warn!("event=newcomer_turned_away room={} conn={conn:?} why=too_much_waits", self.identity.id);
+            self.turn_away(newcomer, Refusal::unavailable(), Disconnect::TryAgainLater, ctx);
+            self.rest(ctx);
+        }
+    }
+
     /// A client wants its socket out, after all that it asked before.
     fn go(&mut self, conn: ConnKey, user: UserId, tag: Tag, ctx: &mut Context<Self>) {
         if let Some(newcomer) = self.entering.get_mut(&conn) {
-            return newcomer.waiting.push(Waiting::Leave { conn, user, tag });
+            let patience = newcomer.waits(Waiting::Leave { conn, user, tag });
+            return self.keep_waiting(conn, patience, ctx);
         }
         if self.is_in(conn) {
             return self.depart(conn, tag.wants_answer().then_some(Reply::Done { tag }), ctx);
@@ -157,10 +192,9 @@ impl Room {
         let conn = join.conn;
         match &self.identity.scope {
             RoomScope::Channel { .. } | RoomScope::Direct { .. } => {
-                let expel = FromRoom::Expel { room: self.identity.id, conn, why };
-                if join.hub.try_send(expel).is_err() {
-                    log::warn!("event=expel_lost room={} conn={conn:?}", self.identity.id);
-                }
+                self.arm(conn, &join.hub);
+                self.send(conn, FromRoom::Expel { room: self.identity.id, conn, why }, ctx);
+                self.drop_spare_arms();
             }
             RoomScope::Open { .. } => {
                 self.arm(conn, &join.hub);
@@ -231,6 +265,7 @@ impl Handler<HeardOut> for Room {
     fn handle(&mut self, HeardOut { conn }: HeardOut, _: &mut Self::Context) -> Self::Result {
         let Some(newcomer) = self.entering.get_mut(&conn) else { return Box::pin(std::future::ready(())) };
         let (listener, heard) = oneshot::channel();
+        // one per question to the assistant, behind which its session reads no further
         newcomer.waiting.push(Waiting::Listener(listener));
         Box::pin(async move {
             // nothing is ever sent: the end of the other half says it

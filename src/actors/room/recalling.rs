@@ -1,14 +1,21 @@
 //! What the log is asked for: what clients missed that memory no longer has, read once for all who ask meanwhile; and
 //! gaps in what was heard, which are closed from there. Nobody waits in a handler: answers come as messages.
 
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{
+    ops::RangeInclusive,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use actix::prelude::*;
 
 use super::{Pending, Room, entering::Again};
 use crate::{
-    actors::{bridge::Reach, fanout::Broadcast, outbox::ConnKey},
-    core::history::Logged,
+    actors::{bridge::Reach, fanout::Broadcast, outbox::ConnKey, patience::patiently},
+    core::{
+        history::Logged,
+        room::{GapClosed, RoomCore},
+    },
     ids::Seq,
     limits,
     store::{StoreError, StoredEvent},
@@ -63,7 +70,7 @@ impl Room {
         self.node.metrics.history_read();
         let (store, id) = (self.node.store.clone(), self.identity.id);
         let count = self.node.config.storage.recovery_events_max;
-        let read = async move { store.events_after(id, after, count).await };
+        let read = async move { patiently(async || store.events_after(id, after, count).await).await };
         ctx.spawn(read.into_actor(self).map(move |read, room, ctx| {
             room.recall.reading = None;
             room.recalled(read, up_to, ctx);
@@ -83,8 +90,8 @@ impl Room {
         let events = self.broadcasts(stored);
         let first = unbroken_from(&events, up_to);
         let meanwhile = self.said_since(up_to);
-        if let (Some(core), Some(_)) = (&mut self.core, first) {
-            core.recall(&events);
+        if first.is_some() {
+            self.remember(|core| core.recall(&events));
         }
         for (conn, after) in std::mem::take(&mut self.recall.waiting) {
             let again = match (&meanwhile, first) {
@@ -124,7 +131,7 @@ impl Room {
             return;
         }
         let (store, id, began) = (self.node.store.clone(), self.identity.id, Instant::now());
-        let head = async move { store.room_head(id).await };
+        let head = async move { patiently(async || store.room_head(id).await).await };
         ctx.spawn(head.into_actor(self).map(move |head, room, ctx| {
             room.recall.asked_at = Some(began);
             let up_to = match head {
@@ -146,7 +153,21 @@ impl Room {
             }
             room.close_gap(ctx);
             room.let_in_caught_up(ctx);
+            if !room.recall.ahead.is_empty() {
+                ctx.run_later(limits::CATCH_UP_WAIT, move |room, ctx| room.let_in_waiting_for(up_to, ctx));
+            }
         }));
+    }
+
+    /// Lets in who has waited long enough for the room to come as far as the log had then. What is published later reaches
+    /// them live and in order.
+    fn let_in_waiting_for(&mut self, log_head: Seq, ctx: &mut Context<Self>) {
+        let (late, ahead) = std::mem::take(&mut self.recall.ahead).into_iter().partition(|(_, head)| *head <= log_head);
+        self.recall.ahead = ahead;
+        for (conn, _) in late {
+            log::warn!("event=let_in_behind_log room={} conn={conn:?} head={}", self.identity.id, self.head());
+            self.enter(conn, ctx);
+        }
     }
 
     /// Lets in whoever waits for what the room has heard by now.
@@ -162,12 +183,35 @@ impl Room {
         }
     }
 
+    // ---- memory ----
+
+    /// Does what may change how much the room remembers, within what all rooms of the node may remember together.
+    fn remember<T>(&mut self, change: impl FnOnce(&mut RoomCore<ConnKey, Broadcast>) -> T) -> Option<T> {
+        let core = self.core.as_mut()?;
+        let of_all = self.node.history_bytes.load(Ordering::Relaxed);
+        let free = limits::RECOVERY_BYTES_ALL_ROOMS_MAX.saturating_sub(of_all);
+        core.limit_history(self.history_bytes.saturating_add(free));
+        let done = change(core);
+        let bytes = core.history_bytes();
+        self.count_history(bytes);
+        Some(done)
+    }
+
+    /// So many bytes are remembered here from now on.
+    pub(super) fn count_history(&mut self, bytes: usize) {
+        let before = std::mem::replace(&mut self.history_bytes, bytes);
+        if bytes >= before {
+            self.node.history_bytes.fetch_add(bytes - before, Ordering::Relaxed);
+        } else {
+            self.node.history_bytes.fetch_sub(before - bytes, Ordering::Relaxed);
+        }
+    }
+
     // ---- order ----
 
     /// Delivers a stored event, and whatever waited for it, in the order of their places.
     pub(super) fn publish(&mut self, broadcast: Arc<Broadcast>, ctx: &mut Context<Self>) {
-        let Some(core) = &mut self.core else { return };
-        let ready = core.commit(broadcast);
+        let Some(ready) = self.remember(|core| core.commit(broadcast)) else { return };
         for broadcast in &ready {
             self.happened(broadcast);
             self.deliver(broadcast, ctx);
@@ -196,14 +240,14 @@ impl Room {
         }
         self.node.metrics.gap_read();
         let (store, id) = (self.node.store.clone(), self.identity.id);
-        let (first, last) = missing.into_inner();
-        let count = (last.0 - first.0 + 1).max(0) as usize;
+        let first = *missing.start();
+        let count = (missing.end().0 - first.0 + 1).max(0) as usize;
         let read = async move { store.events_after(id, Seq(first.0 - 1), count.min(limits::GAP_EVENTS_MAX)).await };
         self.gap = Pending::Yes;
         ctx.spawn(read.into_actor(self).map(move |read, room, ctx| {
             room.gap = Pending::No;
             match read {
-                Ok(stored) => room.fill(stored, (first, last), ctx),
+                Ok(stored) => room.fill(stored, missing, ctx),
                 Err(error) => log::warn!("event=gap_not_read room={} why=\"{error}\"", room.identity.id),
             }
             room.watch_gap(ctx);
@@ -211,15 +255,15 @@ impl Room {
         }));
     }
 
-    fn fill(&mut self, stored: Vec<StoredEvent>, (first, last): (Seq, Seq), ctx: &mut Context<Self>) {
-        let found: HashSet<Seq> = stored.iter().map(|event| event.seq).collect();
-        let trimmed = !found.contains(&first);
+    /// Delivers what the log had of a gap. Members who will never get a part of it are evicted first, so that they come back
+    /// and are told that they missed something.
+    fn fill(&mut self, stored: Vec<StoredEvent>, asked: RangeInclusive<Seq>, ctx: &mut Context<Self>) {
         let broadcasts = self.broadcasts(stored);
-        let Some(core) = &mut self.core else { return };
-        let mut ready = core.fill(broadcasts);
-        if trimmed && core.missing().is_some() {
-            log::error!("event=gap_lost room={} from={first} to={last}", self.identity.id);
-            ready.append(&mut core.skip_to(last));
+        let Some(GapClosed { lost, ready }) = self.remember(|core| core.close_gap(asked, broadcasts)) else { return };
+        if let Some(lost) = lost {
+            let (room, members) = (self.identity.id, self.core.as_ref().map_or(0, |core| core.sockets()));
+            log::error!("event=gap_lost room={room} from={} to={} members_evicted={members}", lost.start(), lost.end());
+            self.evict(ctx);
         }
         for broadcast in &ready {
             self.happened(broadcast);

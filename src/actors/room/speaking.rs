@@ -33,8 +33,9 @@ impl Room {
     /// Does what a member asks.
     pub(super) fn answer(&mut self, ask: Ask, ctx: &mut Context<Self>) {
         if let Some(newcomer) = self.entering.get_mut(&ask.conn) {
-            // answered after the first word about the room
-            return newcomer.asks(ask);
+            // answered after the first frame about the room
+            let (conn, patience) = (ask.conn, newcomer.asks(ask));
+            return self.keep_waiting(conn, patience, ctx);
         }
         let Ask { conn, user, tag, command, attachments } = ask;
         if !self.is_in(conn) {

@@ -9,7 +9,9 @@ use actix::prelude::*;
 use super::Room;
 use crate::{
     actors::{
+        arm::send_surely,
         bridge::{Attach, Carried, Detach, Reach, RoomWord},
+        messages::FromRoom,
         outbox::ConnKey,
         patience::patiently,
     },
@@ -47,17 +49,28 @@ impl Room {
         match self.node.bridge.reach {
             Reach::ThisNode => self.load(None, ctx),
             Reach::Cluster => {
-                let (to, listening) = (ctx.address().recipient(), ctx.address().recipient());
-                let attach = Attach { room: self.identity.id, node: self.node.id, to, listening };
-                if self.node.bridge.attach.try_send(attach).is_err() {
-                    log::warn!("event=bridge_full room={}", self.identity.id);
-                }
+                self.attach(ctx);
                 ctx.run_later(limits::LISTENING_WAIT, |room, ctx| {
                     if room.stage == Stage::Deaf {
                         room.load(None, ctx);
                     }
                 });
             }
+        }
+    }
+
+    /// Has the bridge bring what is said elsewhere. A full bridge is tried again until it takes it: meanwhile the room opens
+    /// and learns of events from the log.
+    fn attach(&self, ctx: &mut Context<Self>) {
+        let (to, listening) = (ctx.address().recipient(), ctx.address().recipient());
+        let attach = Attach { room: self.identity.id, node: self.node.id, life: self.life, to, listening };
+        match self.node.bridge.attach.try_send(attach) {
+            Ok(()) => {}
+            Err(SendError::Full(_)) => {
+                log::warn!("event=attach_put_off room={} why=bridge_full", self.identity.id);
+                ctx.run_later(limits::ATTACH_RETRY, |room, ctx| room.attach(ctx));
+            }
+            Err(SendError::Closed(_)) => log::error!("event=attach_lost room={} why=bridge_gone", self.identity.id),
         }
     }
 
@@ -125,7 +138,7 @@ impl Room {
             Reach::ThisNode => Others::None,
             Reach::Cluster => Others::Some,
         };
-        let place = Place { node: self.node.id, life: fastrand::u64(..), others: told };
+        let place = Place { node: self.node.id, life: self.life, others: told };
         self.core = Some(RoomCore::new(self.identity.clone(), place, (head.seq, head.epoch), bounds));
         self.log_was_asked();
         self.stage = Stage::Gathering { others: others.unwrap_or(0) };
@@ -179,7 +192,18 @@ impl Room {
         self.rest(ctx);
     }
 
+    /// The room is let go, or has panicked. In that case there are members, who are sent to come back: they get no event
+    /// any more, and a new room does not know them.
     pub(super) fn end(&mut self) {
+        self.count_history(0);
+        for arm in std::mem::take(&mut self.arms) {
+            arm.let_go();
+        }
+        for newcomer in std::mem::take(&mut self.entering).into_values() {
+            let (room, conn) = (self.identity.id, newcomer.join.conn);
+            let why = Disconnect::TryAgainLater;
+            send_surely(newcomer.join.hub.clone().recipient(), FromRoom::Expel { room, conn, why });
+        }
         if self.node.bridge.reach == Reach::ThisNode {
             return;
         }
@@ -187,9 +211,10 @@ impl Room {
         if let Some(core) = self.core.as_ref().filter(|_| !self.node.is_draining()) {
             self.node.bridge.carry(self.identity.id, RoomWord::Members(core.gone()));
         }
-        let detach = Detach { room: self.identity.id, node: self.node.id };
+        let detach = Detach { room: self.identity.id, node: self.node.id, life: self.life };
         if self.node.bridge.detach.try_send(detach).is_err() {
-            log::warn!("event=bridge_full room={}", self.identity.id);
+            // the bridge finds by itself that nobody takes it any more
+            log::warn!("event=detach_lost room={} why=bridge_full", self.identity.id);
         }
     }
 }

@@ -44,7 +44,12 @@ impl Room {
     /// Says now and then where this part stands, which heals whatever was lost.
     pub(super) fn keep_in_touch(&self, ctx: &mut Context<Self>) {
         if self.node.bridge.reach == Reach::Cluster {
-            ctx.run_interval(limits::MEMBERS_DIGEST_PERIOD, |room, _| room.say_digest());
+            // each room at a time of its own: many begin together, when a node has started
+            let first = limits::MEMBERS_DIGEST_PERIOD.mul_f64(fastrand::f64());
+            ctx.run_later(first, |room, ctx| {
+                room.say_digest();
+                ctx.run_interval(limits::MEMBERS_DIGEST_PERIOD, |room, _| room.say_digest());
+            });
         }
     }
 

@@ -228,7 +228,7 @@ impl Session {
             }
             Command::Signal { .. } => self.ask_room(None, tag, command),
             Command::Join { room, resume } => self.join_open(Errand::Join(tag), room, resume, ctx),
-            Command::Leave { room } => self.leave_open(tag, &room),
+            Command::Leave { room } => self.leave_open(tag, &room, ctx),
             Command::SetStatus { status } => self.set_status(tag, status),
             Command::UpdateCells { sheet, room, cells } => self.update_cells(tag, sheet, room, cells, ctx),
             Command::Ask(question) => self.ask_assistant(tag, question, ctx),

@@ -348,20 +348,32 @@ impl Session {
     }
 
     /// Leaves a room and stays connected.
-    pub(super) fn leave_open(&mut self, tag: Tag, name: &RoomName) {
+    pub(super) fn leave_open(&mut self, tag: Tag, name: &RoomName, ctx: &mut Context<Self>) {
         let conn = self.outbox.key;
         let Some(Joined { identity, room }) = self.rooms.find(Some(name)) else {
             return self.refuse(tag, not_in_room());
         };
         let left = LeftRoom { user: self.user.id.clone(), conn, room: identity.id };
         let leaving = Leaving::Asked { user: self.user.id.clone(), tag: tag.clone() };
-        if matches!(room.try_send(Leave { conn, leaving }), Err(SendError::Full(_)))
-            || self.worker.node.registry.try_send(left).is_err()
-        {
+        if matches!(room.try_send(Leave { conn, leaving }), Err(SendError::Full(_))) {
             return self.refuse(tag, Refusal::unavailable());
         }
         let id = identity.id;
         self.rooms.joined.retain(|joined| joined.identity.id != id);
+        self.tell_left(left, ctx);
+    }
+
+    /// The registry learns that a room was left. The room answers the request: a full registry is tried again, and unless the
+    /// socket has come back meanwhile.
+    fn tell_left(&self, left: LeftRoom, ctx: &mut Context<Self>) {
+        if let Err(SendError::Full(left)) = self.worker.node.registry.try_send(left) {
+            ctx.run_later(limits::SPILL_RETRY, |session, ctx| {
+                let is_back = session.rooms.joined.iter().any(|joined| joined.identity.id == left.room);
+                if !is_back && !session.rooms.is_joining() {
+                    session.tell_left(left, ctx);
+                }
+            });
+        }
     }
 
     /// It is done, and whoever wants to know is told so.

@@ -116,3 +116,19 @@ fn as_many_bulk_updates_as_are_kept_can_be_sent_again() {
     let kept = limits::RECOVERY_EVENTS_MAX * (size_of::<Event>() + what.size_bytes());
     assert!(kept <= limits::REPLAY_BYTES_MAX, "{kept} bytes");
 }
+
+#[test]
+fn there_may_be_less_room_for_a_while() {
+    let entry = |seq| Arc::new(Entry(seq, 12));
+    let mut history = filled(BOUNDS, 1..=8, 12);
+    let held = (history.len(), history.bytes());
+    history.limit(held.1 / 2);
+    assert!(history.bytes() <= held.1 / 2 && !history.is_empty());
+    assert_eq!(history.iter().last().map(|event| event.seq()), Some(Seq(8)), "the newest stay");
+    history.limit(0);
+    history.push(entry(9));
+    assert_eq!((history.len(), history.bytes()), (0, 0));
+    history.limit(usize::MAX);
+    (10..=20).for_each(|seq| history.push(entry(seq)));
+    assert_eq!((history.len(), history.bytes()), held, "never more than the bound");
+}

@@ -3,11 +3,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
-use crate::{
-    core::history::Logged,
-    ids::{Seq, Timestamp},
-    limits,
-};
+use crate::{core::history::Logged, ids::Seq, limits};
 
 /// What has gone on, and what waits.
 #[derive(Debug)]
@@ -16,14 +12,12 @@ pub struct Sequencer<E> {
     /// the newest event heard of; what lies between is missing or held
     heard: Seq,
     held: BTreeMap<Seq, Arc<E>>,
-    /// the gap last asked about, by its first event, and since when
-    gap: Option<(Seq, Timestamp)>,
 }
 
 impl<E: Logged> Sequencer<E> {
     /// Everything up to `head` has gone on.
     pub fn new(head: Seq) -> Sequencer<E> {
-        Sequencer { head, heard: head, held: BTreeMap::new(), gap: None }
+        Sequencer { head, heard: head, held: BTreeMap::new() }
     }
 
     /// The last event that has gone on.
@@ -73,25 +67,6 @@ impl<E: Logged> Sequencer<E> {
             None => self.heard,
         };
         (last > self.head).then(|| self.head.next()..=last)
-    }
-
-    /// Since when the present gap has been open: since the first question about it. So it is asked after every
-    /// event that brought nothing to go on.
-    pub fn gap_since(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let first = *self.missing()?.start();
-        let since = match self.gap {
-            Some((known, since)) if known == first => since.min(now),
-            Some(_) | None => now,
-        };
-        self.gap = Some((first, since));
-        Some(since)
-    }
-
-    /// The missing events, once the gap has been open for [`limits::GAP_WAIT`].
-    pub fn overdue(&mut self, now: Timestamp) -> Option<RangeInclusive<Seq>> {
-        let since = self.gap_since(now)?;
-        let due = since.plus_ms(limits::GAP_WAIT.as_millis() as i64);
-        if now < due { None } else { self.missing() }
     }
 
     /// Events that wait behind a gap.

@@ -66,39 +66,47 @@ fn events_go_on_in_order_and_once() {
     assert_eq!(commit(&mut room, -1), NOTHING);
 }
 
-#[test]
-fn a_gap_is_overdue_after_a_moment_and_filled_from_the_log() {
-    let at = |unix_ms| Timestamp { unix_ms };
-    let wait_ms = limits::GAP_WAIT.as_millis() as i64;
-    let mut room = room(0, EPOCH);
-    assert_eq!(room.gap_since(at(0)), None);
-    commit(&mut room, 4);
-    assert_eq!(room.gap_since(at(1_000)), Some(at(1_000)));
-    commit(&mut room, 6);
-    assert_eq!(room.gap_since(at(1_010)), Some(at(1_000)));
-    assert_eq!(room.overdue(at(999 + wait_ms)), None);
-    assert_eq!(room.overdue(at(1_000 + wait_ms)), Some(Seq(1)..=Seq(3)));
-    assert_eq!(seqs(room.fill([1, 2, 3].map(entry))), [1, 2, 3, 4]);
-    assert_eq!(room.overdue(at(2_000)), None, "the next gap has a wait of its own");
-    assert_eq!(room.overdue(at(2_000 + wait_ms)), Some(Seq(5)..=Seq(5)));
-    assert_eq!(room.gap_since(at(0)), Some(at(0)), "the clock stepped back");
-    assert_eq!(room.overdue(at(wait_ms)), Some(Seq(5)..=Seq(5)));
+fn close_gap(room: &mut RoomCore<u32, Entry>, asked: (i64, i64), read: &[i64]) -> (Option<(i64, i64)>, Vec<i64>) {
+    let read = read.iter().map(|seq| entry(*seq)).collect();
+    let GapClosed { lost, ready } = room.close_gap(Seq(asked.0)..=Seq(asked.1), read);
+    (lost.map(|lost| (lost.start().0, lost.end().0)), seqs(ready))
 }
 
 #[test]
-fn what_the_log_no_longer_has_is_skipped() {
+fn a_gap_is_closed_from_the_log() {
+    let mut room = room(0, EPOCH);
+    commit(&mut room, 4);
+    commit(&mut room, 6);
+    assert_eq!(close_gap(&mut room, (1, 3), &[1, 2, 3]), (None, vec![1, 2, 3, 4]));
+    assert_eq!(room.missing(), Some(Seq(5)..=Seq(5)));
+    commit(&mut room, 5);
+    assert_eq!(close_gap(&mut room, (5, 5), &[5]), (None, vec![]), "it came while the log was read");
+    assert_eq!(close_gap(&mut room, (5, 5), &[]), (None, vec![]));
+    assert_eq!((room.head(), room.missing()), (Seq(6), None));
+}
+
+#[test]
+fn only_what_the_log_no_longer_has_is_lost() {
     let mut room = room(0, EPOCH);
     commit(&mut room, 1);
-    commit(&mut room, 5);
-    commit(&mut room, 6);
     commit(&mut room, 9);
-    assert_eq!(seqs(room.skip_to(Seq(4))), [5, 6]);
-    assert_eq!(room.missing(), Some(Seq(7)..=Seq(8)));
-    assert_eq!(room.replay(Some((Seq(4), EPOCH))), memory([5, 6]));
-    assert_eq!(room.replay(Some((Seq(3), EPOCH))), Replay::FromStore { after: Seq(3), up_to: Seq(6) });
-    assert_eq!(seqs(room.skip_to(Seq(2))), NOTHING);
-    assert_eq!(seqs(room.skip_to(Seq(9))), NOTHING);
-    assert_eq!((room.head(), room.held(), room.missing()), (Seq(9), 0, None));
+    assert_eq!(close_gap(&mut room, (2, 8), &[6, 7, 8]), (Some((2, 5)), vec![6, 7, 8, 9]));
+    assert_eq!(room.replay(Some((Seq(5), EPOCH))), memory([6, 7, 8, 9]));
+    assert_eq!(room.replay(Some((Seq(4), EPOCH))), Replay::FromStore { after: Seq(4), up_to: Seq(9) });
+    commit(&mut room, 12);
+    assert_eq!(close_gap(&mut room, (10, 11), &[]), (Some((10, 11)), vec![12]), "the log has nothing of it");
+    assert_eq!((room.head(), room.held(), room.missing()), (Seq(12), 0, None));
+}
+
+#[test]
+fn an_event_in_the_midst_of_what_is_lost_is_not_delivered_either() {
+    let mut room = room(0, EPOCH);
+    room.heard_of(Seq(8));
+    commit(&mut room, 1);
+    // came while the log was read
+    commit(&mut room, 4);
+    assert_eq!(close_gap(&mut room, (2, 8), &[7, 8]), (Some((2, 6)), vec![7, 8]));
+    assert_eq!((room.head(), room.held()), (Seq(8), 0));
 }
 
 #[test]

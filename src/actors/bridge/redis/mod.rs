@@ -69,6 +69,7 @@ pub struct RedisBridge {
 struct Room {
     to: Recipient<Carried>,
     listening: Recipient<Listening>,
+    life: u64,
     /// It was told [`Listening`] since it attached.
     told: bool,
 }
@@ -159,8 +160,24 @@ impl RedisBridge {
         match room.to.try_send(carried) {
             Ok(()) => self.metrics.received(),
             Err(SendError::Full(_)) => self.metrics.lost(Lost::ReceiverFull, 1),
+            // it is forgotten with the next sweep, unless its successor has taken its place by then
             Err(SendError::Closed(_)) => {}
         }
+    }
+
+    /// Forgets rooms whose [`Detach`] was lost, or that ended without one.
+    fn forget_gone(&mut self, ctx: &mut Context<Self>) {
+        let gone = self.rooms.iter().filter(|(_, room)| !room.to.connected());
+        let gone: Vec<RoomId> = gone.map(|(id, _)| *id).collect();
+        for id in gone {
+            self.detach(id, ctx);
+        }
+    }
+
+    fn detach(&mut self, id: RoomId, ctx: &mut Context<Self>) {
+        self.rooms.remove(&id);
+        self.untold.remove(&id);
+        self.forget(&Topic::Room(id), ctx);
     }
 
     fn bring_node(&self, heard: Heard) {
@@ -202,6 +219,7 @@ impl Actor for RedisBridge {
         let arrivals = stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
         ctx.add_stream(arrivals);
         ctx.run_interval(limits::LINK_TICK, RedisBridge::tick);
+        ctx.run_interval(limits::DETACH_SWEEP, RedisBridge::forget_gone);
         self.subscriptions.want(Topic::Nodes);
         self.subscriptions.want(Topic::Node(self.node));
         self.subscriptions.reset();
@@ -247,7 +265,8 @@ impl Handler<Attach> for RedisBridge {
     type Result = ();
 
     fn handle(&mut self, message: Attach, ctx: &mut Self::Context) {
-        self.rooms.insert(message.room, Room { to: message.to, listening: message.listening, told: false });
+        let room = Room { to: message.to, listening: message.listening, life: message.life, told: false };
+        self.rooms.insert(message.room, room);
         let heard = self.want(Topic::Room(message.room), ctx);
         if !self.link.is_open() {
             self.tell_listening(message.room, None);
@@ -261,9 +280,9 @@ impl Handler<Detach> for RedisBridge {
     type Result = ();
 
     fn handle(&mut self, message: Detach, ctx: &mut Self::Context) {
-        self.rooms.remove(&message.room);
-        self.untold.remove(&message.room);
-        self.forget(&Topic::Room(message.room), ctx);
+        if self.rooms.get(&message.room).is_some_and(|room| room.life == message.life) {
+            self.detach(message.room, ctx);
+        }
     }
 }
 

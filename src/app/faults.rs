@@ -1,0 +1,65 @@
+//! Faults on demand, for the continuity checker: a hub that stalls, a registry that lags, rooms that panic. Signals ask for
+//! them, so no message of a client and no route can. Compiled with the feature `faults` only, which nothing that is shipped
+//! has.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    actors::{
+        hub::{Stall, stand_still},
+        messages::StartDraining,
+        node::Node,
+        room::Panic,
+    },
+    limits,
+};
+
+/// How long a stalled thread stands still.
+const STALL: Duration = Duration::from_millis(1_500);
+
+/// SIGUSR1 stalls the thread of each hub in turn, SIGHUP the one of registry, journal and cluster; SIGUSR2 has every room
+/// panic.
+pub(super) fn listen(node: &Arc<Node>) -> io::Result<()> {
+    let mut hub = signal(SignalKind::user_defined1())?;
+    let mut rooms = signal(SignalKind::user_defined2())?;
+    let mut registry = signal(SignalKind::hangup())?;
+    let node = node.clone();
+    actix_rt::spawn(async move {
+        let mut stalled = 0;
+        loop {
+            tokio::select! {
+                _ = hub.recv() => {
+                    stalled += 1;
+                    stall_hub(&node, stalled).await;
+                }
+                _ = rooms.recv() => panic_in_rooms(&node).await,
+                _ = registry.recv() => {
+                    log::warn!("event=fault kind=registry_lags");
+                    stand_still(STALL);
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+async fn stall_hub(node: &Node, number: usize) {
+    let Ok(everyone) = node.registry.send(StartDraining).timeout(limits::ASK_TIMEOUT).await else { return };
+    let at = number % everyone.hubs.len().max(1);
+    log::warn!("event=fault kind=hub_stalls worker={at}");
+    if let Some(Err(error)) = everyone.hubs.get(at).map(|hub| hub.try_send(Stall(STALL))) {
+        log::warn!("event=fault_lost why=\"{error}\"");
+    }
+}
+
+async fn panic_in_rooms(node: &Node) {
+    let Ok(everyone) = node.registry.send(StartDraining).timeout(limits::ASK_TIMEOUT).await else { return };
+    log::warn!("event=fault kind=rooms_panic rooms={}", everyone.rooms.len());
+    for room in &everyone.rooms {
+        if let Err(error) = room.try_send(Panic) {
+            log::warn!("event=fault_lost why=\"{error}\"");
+        }
+    }
+}
