@@ -25,7 +25,8 @@ use crate::{
         cluster::{self, Cluster},
         journal::Journal,
         messages::{
-            Barrier, BeginLeaving, CountAll, Drain, Everyone, FinishAnswers, KeepPlaces, Quiesce, StartDraining,
+            Barrier, BeginLeaving, CountAll, Drain, Everyone, FinishAnswers, KeepPlaces, KnownNodes, Quiesce,
+            StartDraining,
         },
         node::{Clock, Node, StopSwitch},
         presence::{self, PresenceTracker},
@@ -254,7 +255,8 @@ async fn drain(node: &Node, server: &ServerHandle) {
     leave(node, spread_ms).await;
     if let Ok(everyone) = node.registry.send(StartDraining).timeout(limits::ASK_TIMEOUT).await {
         settle(node, &everyone).await;
-        while told.elapsed() < patience && sockets_left(&everyone, spread_ms).await > 0 {
+        let floor_ms = floor_ms(node).await;
+        while told.elapsed() < patience && sockets_left(&everyone, Drain { floor_ms, spread_ms }).await > 0 {
             tokio::time::sleep(limits::DRAIN_POLL).await;
         }
     }
@@ -298,10 +300,17 @@ fn tell(answer: Result<(), MailboxError>) {
     }
 }
 
-async fn sockets_left(everyone: &Everyone, spread_ms: u64) -> usize {
+/// How long clients wait at least: where no other node takes them, until this one has been started again.
+async fn floor_ms(node: &Node) -> u64 {
+    let known = node.cluster.send(KnownNodes).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default();
+    let others = known.peers.iter().any(|(_, peer)| peer.beat.leaving_ms.is_none());
+    if others { 0 } else { node.config.node.reconnect_floor.as_millis() as u64 }
+}
+
+async fn sockets_left(everyone: &Everyone, drain: Drain) -> usize {
     let mut left = 0;
     for hub in &everyone.hubs {
-        left += hub.send(Drain { spread_ms }).timeout(limits::ASK_TIMEOUT).await.unwrap_or(0);
+        left += hub.send(drain).timeout(limits::ASK_TIMEOUT).await.unwrap_or(0);
     }
     left
 }

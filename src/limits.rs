@@ -324,6 +324,16 @@ pub const NOTIFICATIONS_SWEPT_MAX: i64 = 1_000;
 
 /// How long an actor waits for another's answer.
 pub const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a socket may take from the first check of its token to its session: the database's longest answers, one after
+/// another. Whoever takes longer is told to try again, because lost rights are remembered for this long.
+pub const ADMISSION_MAX: Duration = Duration::from_secs(30);
+/// Exclusions from rooms that are remembered for sockets that are being opened; if there are more, whoever read access
+/// before the forgotten ones is told to try again.
+pub const EXCLUSIONS_REMEMBERED_MAX: usize = 10_000;
+/// Rooms in one message to other nodes about who was excluded from them.
+pub const ROOMS_PER_EXCLUSION_MAX: usize = 1_000;
+/// How long an administrator's act waits for a registry whose mailbox is full.
+pub const EFFECT_PATIENCE: Duration = Duration::from_secs(10);
 /// Users that the registry remembers without a socket (profiles and buckets).
 pub const USERS_REMEMBERED_MAX: usize = 50_000;
 /// How long a remembered profile counts before it is read again.

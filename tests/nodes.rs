@@ -1,24 +1,32 @@
 //! Several nodes in one process over the local bridge: what they know of each other, and what holds over all of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::prelude::*;
 use convene::{
     actors::{
         bridge::{BridgeLink, LinkBoard, Reach, local::LocalBridge},
+        gateway::Gateway,
         messages::{
-            Admission, Admit, BeginLeaving, BlockUser, Introduce, KeepPlaces, KnownNodes, Revoke, SocketClosed,
-            SocketOpened, SocketsOf, SurveyRooms, WhoIsOnline,
+            Admission, Admit, BeginLeaving, BlockUser, CloseUser, Introduce, IsRevoked, KeepPlaces, KnownNodes, Revoke,
+            SessionUp, SocketClosed, SocketOpened, SocketsOf, SurveyRooms, WhoIsOnline,
         },
         node::Node,
         outbox::ConnKey,
+        session::Session,
     },
     app::start_among,
     config::{Config, Secret},
     core::{command::Charge, profile::Profile, rate::Verdict},
+    disconnect::Disconnect,
     ids::{Timestamp, UserId},
+    limits,
     store::{NewUser, Store},
 };
+use futures_util::FutureExt;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -206,4 +214,48 @@ async fn what_was_asked_for_is_known_where_the_user_comes() {
     two.presence.send(SocketOpened { user: ann.id.clone(), conn: conn(1) }).await.unwrap();
     until("the other node's view", || async { there.reckoning(two.clock.now()).minute == 10 }).await;
     assert!(matches!(request(&there, &two), Verdict::Refused { .. }));
+}
+
+#[actix::test]
+async fn an_act_of_an_administrator_is_done_although_nobody_waits_for_it_any_more() {
+    let node = Cluster::new().node("a").await;
+    let ann = user("ann");
+    let gateway = Gateway::new(node.clone());
+    // given up before the registry's turn has come
+    let revoked = gateway.revoke_user(ann.clone(), Timestamp { unix_ms: 9_000 }).now_or_never();
+    assert!(revoked.is_none());
+    assert!(node.registry.send(IsRevoked { user: ann, issued_at: Some(Timestamp { unix_ms: 5_000 }) }).await.unwrap());
+}
+
+/// Sockets of the user that have not been told to go.
+async fn staying(node: &Node, who: &UserId) -> usize {
+    let close = CloseUser { user: who.clone(), conn: None, why: Disconnect::Normal };
+    node.registry.send(close).await.unwrap()
+}
+
+#[actix::test]
+async fn a_socket_that_was_let_in_before_its_rights_were_lost_is_closed_when_it_opens() {
+    let node = Cluster::new().node("a").await;
+    let context = Context::<Session>::new();
+    let session = context.address().downgrade();
+    let mut opened = 0;
+    let mut open = |who: &UserId, checked_from: Instant| {
+        opened += 1;
+        let issued_at = Some(Timestamp { unix_ms: 5_000 });
+        let up = SessionUp { user: who.clone(), conn: conn(opened), session: session.clone(), issued_at, checked_from };
+        node.registry.send(up).map(Result::unwrap)
+    };
+    let now = Instant::now();
+    let (ann, bob, cy, dan) = (user("ann"), user("bob"), user("cy"), user("dan"));
+    node.registry.send(Revoke { user: ann.clone(), before: Timestamp { unix_ms: 9_000 } }).await.unwrap();
+    open(&ann, now).await;
+    assert_eq!(staying(&node, &ann).await, 0, "revoked");
+    let until = node.clock.now().plus_ms(60_000);
+    node.registry.send(BlockUser { user: bob.clone(), until }).await.unwrap();
+    open(&bob, now).await;
+    assert_eq!(staying(&node, &bob).await, 0, "blocked");
+    open(&cy, now.checked_sub(limits::ADMISSION_MAX + Duration::from_secs(1)).unwrap()).await;
+    assert_eq!(staying(&node, &cy).await, 0, "what was revoked in so long a time may be forgotten");
+    open(&dan, now).await;
+    assert_eq!(staying(&node, &dan).await, 1);
 }

@@ -248,6 +248,7 @@ impl Handler<Heard> for Cluster {
             | NodeWord::Revoke { .. }
             | NodeWord::Block { .. }
             | NodeWord::Lift { .. }
+            | NodeWord::Exclude { .. }
             | NodeWord::Spent { .. } => {
                 let Some(node) = &self.node else { return };
                 if node.registry.try_send(FromElsewhere(heard)).is_err() {

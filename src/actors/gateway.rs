@@ -1,15 +1,18 @@
 //! What REST may ask of the actors, as plain async calls, so that no route ever sees an address or a mailbox.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
+
+use actix::prelude::*;
 
 use super::{
     fanout::{Audience, Broadcast},
     messages::{
-        Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KeepOnly,
+        Alive, Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KeepOnly,
         KnownNodes, LiftBlock, LimitsOf, Notify, Revoke, SocketsElsewhere, SocketsOf, Statistics, SurveyRooms,
         TellUpload, ToUser, WhoIsOnline,
     },
     node::{Node, StopCall, parse_connection_name},
+    registry::Registry,
 };
 use crate::{
     auth::policy::{Denied, Subject},
@@ -24,8 +27,9 @@ use crate::{
         upload::Upload,
     },
     disconnect::Disconnect,
+    error::Refusal,
     ids::{NodeId, RoomId, Timestamp, UserId},
-    limits::ASK_TIMEOUT,
+    limits::{self, ASK_TIMEOUT},
     store::{FileRecord, StoreError},
 };
 
@@ -65,28 +69,59 @@ impl Gateway {
         self.node.presence.send(WhoIsOnline(users)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
-    /// Closes the user's sockets and voids what is remembered of the user's tokens issued before that moment.
-    pub async fn revoke_user(&self, user: UserId, before: Timestamp) {
-        let revoked = self.node.registry.send(Revoke { user, before }).timeout(ASK_TIMEOUT).await;
-        if let Err(error) = revoked {
-            log::error!("event=revoke_lost why=\"{error}\"");
+    /// Has the registry do something, and waits until it is done. An actor drops a question whose asker has stopped
+    /// waiting, so this is handed over first and asked about afterwards: a registry that lags does it late, never not.
+    ///
+    /// # Errors
+    /// When the registry takes nothing for `EFFECT_PATIENCE`; then it was not done.
+    async fn order<M>(&self, what: &str, order: M) -> Result<(), Refusal>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Registry: Handler<M>,
+    {
+        let (began, mut order) = (Instant::now(), order);
+        while let Err(error) = self.node.registry.try_send(order) {
+            match error {
+                SendError::Full(back) if began.elapsed() < limits::EFFECT_PATIENCE => order = back,
+                SendError::Full(_) | SendError::Closed(_) => {
+                    log::error!("event=effect_lost what={what}");
+                    return Err(Refusal::unavailable());
+                }
+            }
+            tokio::time::sleep(limits::SPILL_RETRY).await;
         }
+        self.registry_has_caught_up(what).await;
+        Ok(())
+    }
+
+    async fn registry_has_caught_up(&self, what: &str) {
+        if let Err(error) = self.node.registry.send(Alive).timeout(ASK_TIMEOUT).await {
+            log::warn!("event=effect_late what={what} why=\"{error}\"");
+        }
+    }
+
+    /// Closes the user's sockets and voids what is remembered of the user's tokens issued before that moment.
+    ///
+    /// # Errors
+    /// When the actors are too busy to do it: ask again.
+    pub async fn revoke_user(&self, user: UserId, before: Timestamp) -> Result<(), Refusal> {
+        self.order("revoke", Revoke { user, before }).await
     }
 
     /// Closes the user's sockets in these rooms.
-    pub async fn leave_group(&self, rooms: Vec<RoomId>, user: UserId) {
-        let expelled = self.node.registry.send(ExpelFrom { user, rooms }).timeout(ASK_TIMEOUT).await;
-        if let Err(error) = expelled {
-            log::error!("event=expel_lost why=\"{error}\"");
-        }
+    ///
+    /// # Errors
+    /// When the actors are too busy to do it: ask again.
+    pub async fn leave_group(&self, rooms: Vec<RoomId>, user: UserId) -> Result<(), Refusal> {
+        self.order("expel", ExpelFrom { user, rooms }).await
     }
 
     /// Sends everybody else out of a room.
-    pub async fn keep_only(&self, room: RoomId, users: Vec<UserId>) {
-        let kept = self.node.registry.send(KeepOnly { room, users }).timeout(ASK_TIMEOUT).await;
-        if let Err(error) = kept {
-            log::error!("event=expel_lost room={room} why=\"{error}\"");
-        }
+    ///
+    /// # Errors
+    /// When the actors are too busy to do it: ask again.
+    pub async fn keep_only(&self, room: RoomId, users: Vec<UserId>) -> Result<(), Refusal> {
+        self.order("keep_only", KeepOnly { room, users }).await
     }
 
     /// Closes one connection by its name, on whichever node it is.
@@ -134,11 +169,11 @@ impl Gateway {
     }
 
     /// Ends a user's block on all nodes.
-    pub async fn lift_block(&self, user: UserId, at: Timestamp) {
-        let lifted = self.node.registry.send(LiftBlock { user, at }).timeout(ASK_TIMEOUT).await;
-        if let Err(error) = lifted {
-            log::error!("event=lift_lost why=\"{error}\"");
-        }
+    ///
+    /// # Errors
+    /// When the actors are too busy to do it: ask again.
+    pub async fn lift_block(&self, user: UserId, at: Timestamp) -> Result<(), Refusal> {
+        self.order("lift", LiftBlock { user, at }).await
     }
 
     /// How a user stands, by all nodes that answer in time.

@@ -412,7 +412,7 @@ impl Handler<Drain> for Hub {
         }
         let outboxes: Vec<_> = self.worker.outboxes.borrow().values().cloned().collect();
         for outbox in outboxes.iter().filter(|o| o.is_open()) {
-            let reconnect_in_ms = fastrand::u64(0..=message.spread_ms);
+            let reconnect_in_ms = message.floor_ms.saturating_add(fastrand::u64(0..=message.spread_ms));
             let farewell = Reply::Restarting { reconnect_in_ms };
             if let Some(frame) = reply_frame(outbox.dialect, &farewell, self.worker.node.clock.now()) {
                 outbox.push(frame, self.worker.now());

@@ -44,6 +44,13 @@ use crate::{
     ids::{Epoch, NodeId, RoomId, Seq, Timestamp, UserId},
 };
 
+// ---- to the actors that each node has one of ----
+
+/// Answered as soon as its turn comes: the actor works, and all that was handed to it before is done.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Alive;
+
 // ---- to the registry ----
 
 /// A worker thread has a hub.
@@ -113,6 +120,10 @@ pub struct SessionUp {
     pub conn: ConnKey,
     /// The session.
     pub session: WeakAddr<Session>,
+    /// When the token was issued, if it says.
+    pub issued_at: Option<Timestamp>,
+    /// When the check of its rights began.
+    pub checked_from: Instant,
 }
 
 /// A session ended.
@@ -421,7 +432,8 @@ pub struct Join {
     pub status: Status,
     /// How many users may be in; absent: any number.
     pub capacity: Option<u32>,
-    /// When it began to be read that the user may enter, if that can end while the socket is on its way.
+    /// When it began to be read that the user may enter: a right that was lost since then is read again, or the socket
+    /// is sent away to try again. None where the right can't end.
     pub access_read_at: Option<Instant>,
 }
 
@@ -550,9 +562,11 @@ pub enum FromRoom {
 pub struct Quiesce;
 
 /// Every session is told to come back elsewhere. Answers how many connections are left.
-#[derive(Message)]
+#[derive(Message, Clone, Copy)]
 #[rtype(result = "usize")]
 pub struct Drain {
-    /// Reconnects are spread over this time.
+    /// Nobody is told to come back sooner.
+    pub floor_ms: u64,
+    /// Reconnects are spread over this time after that.
     pub spread_ms: u64,
 }

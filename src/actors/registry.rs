@@ -2,21 +2,22 @@
 //! here, and nothing here waits for anybody.
 
 mod across;
+mod exclusions;
 mod healing;
 mod news;
 mod personal;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix::{ArbiterHandle, WeakAddr, prelude::*};
 use rustc_hash::{FxHashMap, FxHasher};
 
-use self::{across::SharedLimits, healing::Healing, news::NewsRound};
+use self::{across::SharedLimits, exclusions::Exclusions, healing::Healing, news::NewsRound};
 use super::{
     hub::Hub,
     messages::{
-        Admission, Admit, CloseUser, CountAll, Everyone, Introduce, IsRevoked, JoinRoom, Kick, LimitsHere, Overhear,
-        Placement, Retire, RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining,
+        Admission, Admit, Alive, CloseUser, CountAll, Everyone, Introduce, IsRevoked, JoinRoom, Kick, LimitsHere,
+        Overhear, Placement, Retire, RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining,
         Statistics, WorkerUp,
     },
     node::Node,
@@ -45,6 +46,8 @@ pub struct Registry {
     /// Whom rooms saw that are not in use for the moment.
     rested: FxHashMap<RoomId, Usage>,
     users: FxHashMap<UserId, User>,
+    /// For sockets that are being opened.
+    exclusions: Exclusions,
     workers: Vec<(u16, ArbiterHandle, Addr<Hub>)>,
     connections: usize,
     online: u64,
@@ -65,6 +68,8 @@ struct User {
     profile: Option<(Arc<Profile>, Timestamp)>,
     quota: Arc<UserQuota>,
     tokens_not_before: Timestamp,
+    /// When tokens were voided last, as far as sockets may be on their way that were let in before.
+    revoked_at: Option<Instant>,
     /// Until when the user is shut out; in the past, since when no more.
     blocked_until: Timestamp,
     /// When the user said the last word about being there, on whichever node.
@@ -104,6 +109,7 @@ impl Registry {
             profile: None,
             quota: Arc::new(UserQuota::new(now)),
             tokens_not_before: Timestamp::default(),
+            revoked_at: None,
             blocked_until: Timestamp::default(),
             status_said_at: Timestamp::default(),
             sessions: Vec::new(),
@@ -126,9 +132,7 @@ impl Registry {
             }
         }
         if tokens_not_before > user.tokens_not_before {
-            user.tokens_not_before = tokens_not_before;
-            user.profile = None;
-            user.close(id, Disconnect::Revoked);
+            user.revoke(id, tokens_not_before);
         }
         if blocked_until > user.blocked_until {
             user.blocked_until = blocked_until;
@@ -151,12 +155,30 @@ impl Registry {
     /// Forgets users who have no socket and nothing to remember, and rooms that nobody was in for a day.
     fn forget_idle(&mut self) {
         let now = self.now();
+        self.exclusions.forget_old(Instant::now());
         self.rested.retain(|_, usage| !usage.is_over(now));
         let crowded = self.users.len() > limits::USERS_REMEMBERED_MAX;
         self.users.retain(|_, user| {
             let fresh = user.profile.as_ref().is_some_and(|(_, until)| *until > now);
-            !user.sessions.is_empty() || !user.quota.is_idle(now) || (fresh && !crowded)
+            !user.sessions.is_empty() || user.was_revoked_lately() || !user.quota.is_idle(now) || (fresh && !crowded)
         });
+    }
+}
+
+impl Registry {
+    /// Whether the socket is being closed, or the right to a channel may have been lost since it was read. Open rooms
+    /// read the right again themselves.
+    fn has_lost_access(&self, ask: &JoinRoom) -> bool {
+        let mut seats = self.users.get(&ask.join.user.id).into_iter().flat_map(|user| &user.sessions);
+        if seats.any(|seat| seat.conn == ask.join.conn && seat.told_to_go == ToldToGo::Yes) {
+            return true;
+        }
+        let is_channel = match &ask.room.scope {
+            RoomScope::Channel { .. } => true,
+            RoomScope::Direct { .. } | RoomScope::Open { .. } => false,
+        };
+        let in_doubt = |read_at| self.exclusions.is_in_doubt(ask.room.id, &ask.join.user.id, read_at, Instant::now());
+        is_channel && ask.join.access_read_at.is_some_and(in_doubt)
     }
 }
 
@@ -165,6 +187,33 @@ impl User {
     fn close(&mut self, id: &UserId, why: Disconnect) -> usize {
         let staying = self.sessions.iter_mut().filter(|seat| seat.told_to_go == ToldToGo::No);
         staying.map(|seat| kick(id, seat, why)).count()
+    }
+
+    /// Voids the tokens issued before that moment, and closes the sockets.
+    fn revoke(&mut self, id: &UserId, before: Timestamp) {
+        self.tokens_not_before = self.tokens_not_before.max(before);
+        self.revoked_at = Some(Instant::now());
+        self.profile = None;
+        self.close(id, Disconnect::Revoked);
+    }
+
+    /// Whether a socket may be on its way that was let in before the revocation.
+    fn was_revoked_lately(&self) -> bool {
+        self.revoked_at.is_some_and(|at| at.elapsed() <= limits::ADMISSION_MAX)
+    }
+
+    /// Why a socket can't stay whose rights were checked from that moment on, with a token issued then.
+    fn has_lost(&self, issued_at: Option<Timestamp>, checked_from: Instant, now: Timestamp) -> Option<Disconnect> {
+        if self.has_revoked(issued_at) {
+            Some(Disconnect::Revoked)
+        } else if self.quota.blocked_for(now).is_some() {
+            Some(Disconnect::RateLimited)
+        } else if checked_from.elapsed() > limits::ADMISSION_MAX {
+            // what was revoked since may have been forgotten
+            Some(Disconnect::TryAgainLater)
+        } else {
+            None
+        }
     }
 
     /// Whether a token issued then is void.
@@ -198,6 +247,12 @@ impl Handler<Wire> for Registry {
     fn handle(&mut self, message: Wire, _: &mut Self::Context) {
         self.node = Some(message.0);
     }
+}
+
+impl Handler<Alive> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, _: Alive, _: &mut Self::Context) {}
 }
 
 impl Handler<WorkerUp> for Registry {
@@ -266,8 +321,13 @@ impl Handler<SessionUp> for Registry {
     fn handle(&mut self, up: SessionUp, ctx: &mut Self::Context) {
         let Some(node) = self.node.clone() else { return };
         self.connections += 1;
+        let now = node.clock.now();
         let user = self.user(&up.user);
-        user.sessions.push(Seat { conn: up.conn, session: up.session, told_to_go: ToldToGo::No, rooms: Vec::new() });
+        let mut seat = Seat { conn: up.conn, session: up.session, told_to_go: ToldToGo::No, rooms: Vec::new() };
+        if let Some(why) = user.has_lost(up.issued_at, up.checked_from, now) {
+            kick(&up.user, &mut seat, why);
+        }
+        user.sessions.push(seat);
         if user.sessions.len() == 1 {
             self.online += 1;
             node.metrics.users_online(self.online as usize);
@@ -305,6 +365,10 @@ impl Handler<JoinRoom> for Registry {
 
     fn handle(&mut self, ask: JoinRoom, _: &mut Self::Context) -> Self::Result {
         let id = ask.room.id;
+        if self.has_lost_access(&ask) {
+            log::info!("event=join_too_late room={id} conn={:?} user={}", ask.join.conn, logged(&ask.join.user.id));
+            return Err(Refusal::unavailable());
+        }
         let group = match &ask.room.scope {
             RoomScope::Channel { group } => Some(*group),
             RoomScope::Direct { .. } | RoomScope::Open { .. } => None,

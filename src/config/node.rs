@@ -51,6 +51,9 @@ pub struct Node {
     pub name: String,
     /// `RECONNECT_SPREAD_MS`: over how long, at most, the clients of a stopping node are told to come back.
     pub reconnect_spread: Duration,
+    /// `RECONNECT_FLOOR_MS`: where no other node is known, the clients of a stopping node are told to come back no sooner,
+    /// since nobody listens before this one has been started again.
+    pub reconnect_floor: Duration,
     /// `RECONNECTS_PER_SECOND`: how many of them come back a second, unless that would take longer.
     pub reconnects_per_second: u32,
     /// `SHUTDOWN_DELAY_MS`: how long a stopping node goes on as before, so that load balancers notice.
@@ -66,6 +69,7 @@ impl Node {
         Ok(Node {
             name: name(variables)?,
             reconnect_spread: variables.milliseconds("RECONNECT_SPREAD_MS", 0..=600_000, 5_000)?,
+            reconnect_floor: variables.milliseconds("RECONNECT_FLOOR_MS", 0..=600_000, 1_000)?,
             reconnects_per_second: variables.number(
                 "RECONNECTS_PER_SECOND",
                 1..=1_000_000,
@@ -85,6 +89,7 @@ impl Node {
 
     pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
         lines.push(("NODE_NAME", self.name.clone()));
+        lines.push(("RECONNECT_FLOOR_MS", self.reconnect_floor.as_millis().to_string()));
         lines.push(("RECONNECT_SPREAD_MS", self.reconnect_spread.as_millis().to_string()));
         lines.push(("RECONNECTS_PER_SECOND", self.reconnects_per_second.to_string()));
         lines.push(("SHUTDOWN_DELAY_MS", self.shutdown_delay.as_millis().to_string()));

@@ -224,7 +224,7 @@ pub(super) async fn revoke(
         if !site.store.void_tokens(&revoked, now).await? {
             return Err(ApiError::no_such_user());
         }
-        site.gateway.revoke_user(revoked, now).await;
+        site.gateway.revoke_user(revoked, now).await?;
         Ok(HttpResponse::NoContent().finish())
     })
     .await

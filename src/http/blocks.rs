@@ -159,7 +159,7 @@ pub(super) async fn lift(
         site.store.lift_block(&profile.id, at).await?;
         log::info!("event=block_lifted user={} by={}", logged(&profile.id), logged(user.id()));
         // a block that could not be stored is lifted, too
-        site.gateway.lift_block(profile.id, at).await;
+        site.gateway.lift_block(profile.id, at).await?;
         Ok(HttpResponse::NoContent().finish())
     })
     .await

@@ -271,9 +271,11 @@ pub(super) async fn remove_member(
         member = logged(&member)
     );
     to_the_end(async move {
+        // read before the removal, so that a database which goes away in between keeps nobody in
+        let before = site.store.channels_of(group.id).await?;
         site.store.remove_group_member(group.id, &member).await?;
-        let channels = site.store.channels_of(group.id).await?;
-        site.gateway.leave_group(channels.into_iter().map(|channel| channel.id).collect(), member).await;
+        let channels = site.store.channels_of(group.id).await.unwrap_or(before);
+        site.gateway.leave_group(channels.into_iter().map(|channel| channel.id).collect(), member).await?;
         Ok(HttpResponse::NoContent().finish())
     })
     .await

@@ -197,7 +197,7 @@ pub(super) async fn change(
         if change.visibility == Some(Visibility::Private) {
             let members = site.store.room_members(room.identity.id).await?;
             let staying = members.into_iter().map(|(member, _)| member.id).collect();
-            site.gateway.keep_only(room.identity.id, staying).await;
+            site.gateway.keep_only(room.identity.id, staying).await?;
         }
         let OpenRoom { title, visibility, capacity, .. } = room;
         let changed = OpenRoom {
@@ -339,7 +339,7 @@ pub(super) async fn remove_member(
             member = logged(&member)
         );
         if room.visibility == Visibility::Private {
-            site.gateway.leave_group(vec![room.identity.id], member).await;
+            site.gateway.leave_group(vec![room.identity.id], member).await?;
         }
         Ok(HttpResponse::NoContent().finish())
     })

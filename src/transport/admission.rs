@@ -1,7 +1,10 @@
 //! Who comes in, and where to: everything that is settled before the upgrade is answered, the same for the owned
 //! socket and the mounted one. It answers with a refusal and its HTTP status, never with half a session.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_http::header::{self, HeaderMap};
 
@@ -52,6 +55,8 @@ pub struct Admitted {
 /// # Errors
 /// The refusal to answer with, under its code's HTTP status.
 pub async fn admit(worker: &Worker, asking: Asking<'_>) -> Result<Admitted, Refusal> {
+    // rights that are lost from here on may be missing in what is read below
+    let checked_from = Instant::now();
     let endpoint = Endpoint::of_path(asking.path).map_err(|why| match why {
         NoEndpoint::Unknown => {
             Refusal::new(ErrorCode::NotFound, "No WebSocket endpoint has this address; see the protocol reference")
@@ -67,7 +72,16 @@ pub async fn admit(worker: &Worker, asking: Asking<'_>) -> Result<Admitted, Refu
     let binding = room.map(|room| Binding { room: Arc::new(room), resume });
     let dialect = endpoint.dialect();
     let confined = claims.rooms.map(Into::into);
-    let visitor = Visitor { profile, quota, dialect, expires_at: claims.expires_at, confined, binding };
+    let visitor = Visitor {
+        profile,
+        quota,
+        dialect,
+        expires_at: claims.expires_at,
+        issued_at: claims.issued_at,
+        checked_from,
+        confined,
+        binding,
+    };
     Ok(Admitted { visitor, place: identified.place })
 }
 

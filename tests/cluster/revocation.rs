@@ -1,9 +1,14 @@
 //! A right that is taken away on one node is gone on all.
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::setting::{Setting, said};
-use crate::support::{User, token};
+use crate::support::crowd::Crowd;
+use crate::support::{Cluster, Line, User, token};
+
+/// Attempts to open sockets before the right is taken away.
+const ATTEMPTS: usize = 50;
 
 #[tokio::test]
 async fn removal_from_a_group_closes_the_sockets_on_the_other_node() {
@@ -48,4 +53,51 @@ async fn revoked_tokens_close_all_sockets_and_open_none() {
         setting.cluster.at(node, &setting.bob).get("/api/auth/me").await.expect_error(401, "AUTHENTICATION_FAILED");
     }
     alice.expect_nothing_before_pong().await;
+}
+
+/// Two nodes that close no socket because its user has many.
+async fn many_sockets() -> Cluster {
+    Cluster::builder().env("MAX_CONNECTIONS_PER_USER", 0).start(2).await
+}
+
+/// Sockets of Bob's at both nodes, of which the second has a slow line to the database.
+async fn bob_everywhere(setting: &Setting) -> [User; 2] {
+    let here = setting.cluster.at(0, &setting.bob);
+    setting.cluster.nodes[1].database.set(Line::Slow);
+    [here, setting.bob.clone()]
+}
+
+#[tokio::test]
+async fn who_is_removed_has_no_socket_on_any_node_a_second_later() {
+    let setting = Setting::of(many_sockets().await).await;
+    let group = setting.alice.get("/api/groups").await.expect(200)[0]["id"].as_str().expect("an id").to_owned();
+    let bob = bob_everywhere(&setting).await;
+    for round in 0..3 {
+        let crowd = Crowd::start(&bob, &format!("/ws/channel/{}", setting.channel));
+        crowd.has_tried(ATTEMPTS).await;
+        setting.alice.delete(&format!("/api/groups/{group}/members/{}", setting.bob.id)).await.expect(204);
+        let left = crowd.leave(Instant::now()).await;
+        assert!(left.opened > 0, "round {round}: {left:?}");
+        assert_eq!(left.open, 0, "round {round}: {left:?}");
+        setting.alice.add_member(&group, &setting.bob).await;
+    }
+}
+
+#[tokio::test]
+async fn whose_tokens_are_revoked_has_no_socket_on_any_node_a_second_later() {
+    let setting = Setting::of(many_sockets().await).await;
+    let origin = setting.cluster.server(0).origin();
+    let admin = User::with_token(origin, "root-of-all", "root", &token::for_admin("root-of-all", "root"));
+    admin.get("/api/auth/me").await.expect(200);
+    bob_everywhere(&setting).await;
+    for round in 0..3 {
+        let bob = User::login(origin, "bob").await;
+        let both = [bob.clone(), setting.cluster.at(1, &bob)];
+        let crowd = Crowd::start(&both, &format!("/ws/channel/{}", setting.channel));
+        crowd.has_tried(ATTEMPTS).await;
+        admin.post("/api/auth/revoke", json!({"user_id": bob.id})).await.expect(204);
+        let left = crowd.leave(Instant::now()).await;
+        assert!(left.opened > 0, "round {round}: {left:?}");
+        assert_eq!(left.open, 0, "round {round}: {left:?}");
+    }
 }

@@ -314,6 +314,7 @@ impl fmt::Display for Fault {
                     Line::Stalled => "stall",
                     Line::Deaf => "deafen",
                     Line::Uncommitted => "keep commits from",
+                    Line::Slow => "slow down",
                 };
                 write!(out, "{how} node {node}'s line to {service:?} for {for_ms} ms")
             }

@@ -28,6 +28,7 @@ mod operations;
 mod plan;
 mod recovery;
 mod redis_away;
+mod rights;
 mod rooms_admin;
 mod sheets;
 mod shutdown;

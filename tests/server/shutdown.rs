@@ -30,7 +30,8 @@ async fn every_socket_is_told_when_to_come_back() {
         let word = socket.expect("server_restarting").await;
         assert_shape(&word, &[("type", Text), ("reconnect_in_ms", Count), ("timestamp", Time)]);
         let delay = number(&word, "reconnect_in_ms");
-        assert!(delay <= 4000, "{word}");
+        // nobody listens before this server, which knows of no other one, has been started again
+        assert!((1_000..=5_000).contains(&delay), "{word}");
         delays.insert(delay);
         socket.expect_close(1012).await;
     }

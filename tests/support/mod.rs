@@ -10,6 +10,7 @@
 
 pub mod bucket;
 pub mod cluster;
+pub mod crowd;
 pub mod guard;
 pub mod load;
 pub mod ports;

@@ -29,7 +29,12 @@ pub enum Line {
     Deaf,
     /// From PostgreSQL everything passes but the word that a commit took effect, in whose place the connection breaks.
     Uncommitted,
+    /// Bytes pass, each of them [`SLOW`] later.
+    Slow,
 }
+
+/// How much later bytes arrive on a slow line.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// A line from a port of its own to a port of the loopback.
 pub struct Proxy {
@@ -144,6 +149,9 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut line: watch::Re
         {
             return Err(Reset);
         }
+        if *line.borrow() == Line::Slow {
+            tokio::time::sleep(SLOW).await;
+        }
         if count == 0 {
             // Its receiver reads what is left and then the end, as without us.
             let _ = to.shutdown().await;
@@ -157,7 +165,7 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut line: watch::Re
 
 /// Waits until bytes may pass; false when the proxy has gone.
 async fn opened(line: &mut watch::Receiver<Line>) -> bool {
-    line.wait_for(|line| matches!(line, Line::Open | Line::Deaf | Line::Uncommitted)).await.is_ok()
+    line.wait_for(|line| matches!(line, Line::Open | Line::Deaf | Line::Uncommitted | Line::Slow)).await.is_ok()
 }
 
 /// Waits until the line is severed or the proxy has gone.

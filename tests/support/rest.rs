@@ -132,6 +132,11 @@ impl User {
         User { origin: server.origin().to_owned(), ..self.clone() }
     }
 
+    /// The server that this user talks to.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// Sends a request as this user.
     pub async fn request(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let request = self.client.request(method, format!("{}{path}", self.origin)).bearer_auth(&self.token);

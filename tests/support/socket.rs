@@ -39,6 +39,13 @@ pub enum Frame {
     End,
 }
 
+impl Frame {
+    /// Whether this is a close frame with that code.
+    pub fn is_close(&self, code: u16) -> bool {
+        matches!(self, Frame::Close(Some((said, _))) if *said == code)
+    }
+}
+
 /// An open socket.
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,

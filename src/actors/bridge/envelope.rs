@@ -145,6 +145,9 @@ fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
         Word::Node(NodeWord::Block { user, until }) => {
             form.block = Some(BlockForm { user: user.clone(), until: *until });
         }
+        Word::Node(NodeWord::Exclude { user, rooms }) => {
+            form.exclude = Some(ExcludeForm { user: user.clone(), rooms: rooms.clone() });
+        }
         Word::Node(NodeWord::Lift { user, at }) => form.lift = Some(LiftForm { user: user.clone(), at: *at }),
         Word::Node(NodeWord::Spent { user, asked_for: AskedFor { requests, refusals } }) => {
             form.spent = Some(SpentForm { user: user.clone(), requests: *requests, refusals: *refusals });
@@ -303,6 +306,8 @@ fn word(form: ItemForm<'_>) -> Option<Word> {
         Some(NodeWord::Revoke { user, before })
     } else if let Some(LiftForm { user, at }) = form.lift {
         Some(NodeWord::Lift { user, at })
+    } else if let Some(ExcludeForm { user, rooms }) = form.exclude {
+        Some(NodeWord::Exclude { user, rooms })
     } else {
         form.block.map(|BlockForm { user, until }| NodeWord::Block { user, until })
     };

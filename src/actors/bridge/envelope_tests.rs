@@ -275,6 +275,7 @@ fn word() -> BoxedStrategy<Word> {
         (user(), at()).prop_map(|(user, before)| NodeWord::Revoke { user, before }),
         (user(), at()).prop_map(|(user, until)| NodeWord::Block { user, until }),
         (user(), at()).prop_map(|(user, at)| NodeWord::Lift { user, at }),
+        (user(), uuid()).prop_map(|(user, room)| NodeWord::Exclude { user, rooms: vec![RoomId(room)] }),
         (user(), any::<[u32; 2]>()).prop_map(|(user, [requests, refusals])| NodeWord::Spent {
             user,
             asked_for: AskedFor { requests, refusals },

@@ -123,6 +123,14 @@ pub enum NodeWord {
         /// How many sockets that ended: one or none.
         sockets: u32,
     },
+    /// The user may no longer be in these rooms. It is said beside [`RoomWord::Expel`], which only the nodes hear that
+    /// have the room in use: on the others sockets of the user may be on their way into it.
+    Exclude {
+        /// Who.
+        user: UserId,
+        /// From where.
+        rooms: Vec<RoomId>,
+    },
     /// The user's tokens issued before that moment are void.
     Revoke {
         /// Whose.

@@ -1,7 +1,7 @@
 //! Users across nodes: what concerns a user here is told where else the user has sockets, and what other nodes say of
 //! users is done here. What was heard is never told on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
 use rustc_hash::FxHashSet;
@@ -78,13 +78,6 @@ impl Registry {
         }
     }
 
-    fn revoke(&mut self, id: &UserId, before: Timestamp) {
-        let user = self.user(id);
-        user.tokens_not_before = user.tokens_not_before.max(before);
-        user.profile = None;
-        user.close(id, Disconnect::Revoked);
-    }
-
     fn block(&mut self, id: &UserId, until: Timestamp) -> BlockIs {
         let now = self.now();
         let user = self.user(id);
@@ -118,6 +111,15 @@ impl Registry {
             && placed.room.try_send(Expel { user: user.clone() }).is_err()
         {
             log::error!("event=expel_lost room={room} user={user} why=room_full", user = logged(&user));
+        }
+    }
+
+    /// The user loses the rooms: sockets that are in them, and those that are on their way into them.
+    fn exclude(&mut self, user: &UserId, rooms: &[RoomId]) {
+        let now = Instant::now();
+        for room in rooms {
+            self.exclusions.add(*room, user, now);
+            self.expel(*room, user);
         }
     }
 
@@ -165,7 +167,8 @@ impl Handler<FromElsewhere> for Registry {
                 let sockets = u32::try_from(closed).unwrap_or(u32::MAX);
                 self.tell_others(To::Node(from), NodeWord::Closed { question, sockets });
             }
-            NodeWord::Revoke { user, before } => self.revoke(&user, before),
+            NodeWord::Exclude { user, rooms } => self.exclude(&user, &rooms),
+            NodeWord::Revoke { user, before } => self.user(&user).revoke(&user, before),
             NodeWord::Block { user, until } => {
                 self.block(&user, until);
             }
@@ -207,7 +210,7 @@ impl Handler<Revoke> for Registry {
     type Result = ();
 
     fn handle(&mut self, Revoke { user, before }: Revoke, _: &mut Self::Context) {
-        self.revoke(&user, before);
+        self.user(&user).revoke(&user, before);
         self.tell_others(To::Everyone, NodeWord::Revoke { user, before });
     }
 }
@@ -216,11 +219,13 @@ impl Handler<ExpelFrom> for Registry {
     type Result = ();
 
     fn handle(&mut self, ExpelFrom { user, rooms }: ExpelFrom, _: &mut Self::Context) {
-        for room in rooms {
-            self.expel(room, &user);
-            if let Some(node) = &self.node {
-                node.bridge.carry(room, RoomWord::Expel { user: user.clone() });
-            }
+        self.exclude(&user, &rooms);
+        let Some(node) = &self.node else { return };
+        for room in &rooms {
+            node.bridge.carry(*room, RoomWord::Expel { user: user.clone() });
+        }
+        for rooms in rooms.chunks(limits::ROOMS_PER_EXCLUSION_MAX) {
+            node.bridge.say(To::Everyone, NodeWord::Exclude { user: user.clone(), rooms: rooms.to_vec() });
         }
     }
 }

@@ -137,7 +137,11 @@ impl Handler<LinkIs> for Registry {
     fn handle(&mut self, link: LinkIs, ctx: &mut Self::Context) {
         let before = self.healing.link.replace(link);
         match (before, link) {
-            (Some(LinkIs::Down), LinkIs::Up) => self.heal(ctx),
+            (Some(LinkIs::Down), LinkIs::Up) => {
+                self.heal(ctx);
+                // sockets that are being opened have read their rights before this, and are not among those read now
+                ctx.run_later(limits::ADMISSION_MAX, Self::heal);
+            }
             (Some(LinkIs::Up) | None, LinkIs::Down) => self.heal_while_blind(ctx),
             (Some(LinkIs::Up) | None, LinkIs::Up) | (Some(LinkIs::Down), LinkIs::Down) => {}
         }

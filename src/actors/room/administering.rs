@@ -53,8 +53,12 @@ impl Room {
         }
     }
 
-    /// Whether somebody was excluded after it was read that this newcomer may enter.
+    /// Whether somebody was excluded after it was read that this newcomer may enter. In channels the registry has looked
+    /// at that already: it hears of every exclusion, also while the room is not in use.
     pub(super) fn is_in_doubt(&self, join: &Join) -> bool {
+        if self.open.is_none() {
+            return false;
+        }
         let (Some(read_at), Some(excluded_at)) = (join.access_read_at, self.excluded_at) else { return false };
         read_at <= excluded_at
     }

@@ -9,7 +9,7 @@ mod notifying;
 mod rooms;
 mod uploading;
 
-use std::{collections::VecDeque, ops::ControlFlow, rc::Rc, sync::Arc};
+use std::{collections::VecDeque, ops::ControlFlow, rc::Rc, sync::Arc, time::Instant};
 
 use actix::prelude::*;
 
@@ -60,6 +60,10 @@ pub struct Session {
     /// What is pending.
     holds: u32,
     asked: AskedAssistant,
+    /// When the token was issued with which the socket was opened, if it says.
+    issued_at: Option<Timestamp>,
+    /// When the check of its rights began.
+    checked_from: Instant,
 }
 
 /// Whether a question was put to the assistant on this socket, which must hear when the socket ends.
@@ -80,6 +84,10 @@ pub struct Visitor {
     pub dialect: DialectKind,
     /// When the token expires.
     pub expires_at: Timestamp,
+    /// When the token was issued, if it says.
+    pub issued_at: Option<Timestamp>,
+    /// When the check of the token, of the user and of the right to the room began.
+    pub checked_from: Instant,
     /// The rooms to which the token is confined; without it, all.
     pub confined: Option<Arc<[RoomPattern]>>,
     /// Where to; a socket of a dialect with many rooms says so later.
@@ -118,6 +126,8 @@ impl Session {
                 waiting: None,
                 holds: 0,
                 asked: AskedAssistant::Never,
+                issued_at: visitor.issued_at,
+                checked_from: visitor.checked_from,
             }
         });
     }
@@ -342,7 +352,13 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let up = SessionUp { user: self.user.id.clone(), conn: self.outbox.key, session: ctx.address().downgrade() };
+        let up = SessionUp {
+            user: self.user.id.clone(),
+            conn: self.outbox.key,
+            session: ctx.address().downgrade(),
+            issued_at: self.issued_at,
+            checked_from: self.checked_from,
+        };
         if self.worker.node.registry.try_send(up).is_err() {
             return self.turn_away(Refusal::unavailable());
         }

@@ -264,6 +264,7 @@ impl Session {
     pub(super) fn join_bound(&mut self, ctx: &mut Context<Self>) {
         let Some(binding) = self.rooms.bound.clone() else { return };
         let join = self.join_of(binding.resume, Tag::default(), Status::default());
+        let join = Join { access_read_at: Some(self.checked_from), ..join };
         self.enter(binding.room, join, Errand::Join(Tag::default()), ctx);
     }
 

@@ -44,6 +44,8 @@ pub(super) struct Part {
     /// None until the whole came once.
     version: Option<u64>,
     sockets: BTreeMap<Key, SocketEntry>,
+    /// How many of them each user has: what is asked when one closes.
+    per_user: BTreeMap<UserId, u32>,
     statuses: BTreeMap<UserId, Status>,
     /// Diffs behind a gap.
     early: BTreeMap<u64, Diff>,
@@ -72,6 +74,37 @@ impl Part {
 
     pub fn has_gap(&self) -> bool {
         self.version.is_none() || !self.early.is_empty()
+    }
+
+    /// Takes a socket in. False if it was known.
+    fn open(&mut self, entry: SocketEntry) -> bool {
+        *self.per_user.entry(entry.user.clone()).or_default() += 1;
+        let known = self.sockets.insert(key(&entry), entry);
+        if let Some(known) = &known {
+            self.count_down(&known.user);
+        }
+        known.is_none()
+    }
+
+    /// Lets a socket go. None if it is not known.
+    fn close(&mut self, key: Key) -> Option<SocketEntry> {
+        let entry = self.sockets.remove(&key)?;
+        self.count_down(&entry.user);
+        Some(entry)
+    }
+
+    fn count_down(&mut self, user: &UserId) {
+        if let Some(count) = self.per_user.get_mut(user) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_user.remove(user);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub fn status_of(&self, user: &UserId) -> Option<Status> {
+        self.statuses.get(user).copied()
     }
 
     /// How many there are; none as long as the whole did not come.
@@ -152,17 +185,15 @@ impl Part {
 
     fn apply(&mut self, node: NodeId, diff: Diff, changes: &mut Vec<RosterChange>) {
         for entry in diff.closed {
-            if self.sockets.remove(&key(&entry)).is_some() {
-                let last = self.statuses.contains_key(&entry.user)
-                    && self.sockets.values().all(|other| other.user != entry.user);
-                if last {
-                    self.statuses.remove(&entry.user);
+            if let Some(known) = self.close(key(&entry)) {
+                if !self.per_user.contains_key(&known.user) {
+                    self.statuses.remove(&known.user);
                 }
                 changes.push(RosterChange::Closed(node, entry));
             }
         }
         for entry in diff.opened {
-            if self.sockets.insert(key(&entry), entry.clone()).is_none() {
+            if self.open(entry.clone()) {
                 changes.push(RosterChange::Opened(node, entry));
             }
         }

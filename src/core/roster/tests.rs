@@ -380,3 +380,42 @@ fn whatever_the_line_does_all_nodes_come_to_see_the_same() {
         }
     });
 }
+
+#[test]
+fn a_crowd_that_goes_costs_the_same_for_each_of_them() {
+    const SOCKETS: u32 = 50_000;
+    let entries: Vec<_> = (0..SOCKETS).map(|generation| entry(generation, generation)).collect();
+    let statuses: Vec<_> = (0..SOCKETS).map(|owner| (user(owner), Status::Away)).collect();
+    let mut roster = Roster::default();
+    roster.up(THERE);
+    roster.hear(THERE, RosterWord::Part { version: 0, piece: 0, pieces: 1, sockets: entries.clone(), statuses });
+    let began = std::time::Instant::now();
+    let mut closed = 0;
+    for (version, some) in (1..).zip(entries.chunks(ROSTER_ENTRIES_PER_WORD_MAX)) {
+        let diff = RosterWord::Diff { version, opened: Vec::new(), closed: some.to_vec(), statuses: Vec::new() };
+        closed += roster.hear(THERE, diff).changes.len();
+    }
+    assert_eq!(closed, SOCKETS as usize);
+    // a second at most in a build that is not optimised; with a look at every socket for each it was minutes
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_status_goes_with_the_last_socket_of_its_user_and_not_before() {
+    let mut roster = Roster::default();
+    roster.up(THERE);
+    let sockets = vec![entry(1, 7), entry(2, 7)];
+    let statuses = vec![(user(7), Status::Busy)];
+    roster.hear(THERE, RosterWord::Part { version: 0, piece: 0, pieces: 1, sockets, statuses });
+    let of = |roster: &Roster| roster.parts[&THERE].status_of(&user(7));
+    let close = |version, generation| RosterWord::Diff {
+        version,
+        opened: Vec::new(),
+        closed: vec![entry(generation, 7)],
+        statuses: Vec::new(),
+    };
+    roster.hear(THERE, close(1, 1));
+    assert_eq!(of(&roster), Some(Status::Busy));
+    roster.hear(THERE, close(2, 2));
+    assert_eq!(of(&roster), None);
+}

@@ -77,6 +77,8 @@ pub(super) struct ItemForm<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) lift: Option<LiftForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) exclude: Option<ExcludeForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) spent: Option<SpentForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) probe: Option<u64>,
@@ -163,6 +165,12 @@ pub(super) struct RevokeForm {
 pub(super) struct BlockForm {
     pub(super) user: UserId,
     pub(super) until: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ExcludeForm {
+    pub(super) user: UserId,
+    pub(super) rooms: Vec<RoomId>,
 }
 
 #[derive(Serialize, Deserialize)]
