@@ -139,7 +139,7 @@ pub async fn start_among(
     let node = Arc::new(Node {
         id,
         registry: Registry::default().start(),
-        journal: Journal::new(store.clone(), metrics.clone()).start(),
+        journal: Journal::start(&store, &metrics),
         presence: PresenceTracker::new(id, Clock).start(),
         cluster: Cluster::default().start(),
         bridge: link(&config, id, &metrics),
@@ -288,7 +288,10 @@ async fn settle(node: &Node, everyone: &Everyone) {
     for room in &everyone.rooms {
         tell(room.send(Barrier).timeout(limits::ASK_TIMEOUT).await);
     }
-    tell(node.journal.send(Barrier).timeout(limits::ASK_TIMEOUT).await);
+    match tokio::time::timeout(limits::ASK_TIMEOUT, node.journal.settled()).await {
+        Ok(settled) => tell(settled),
+        Err(_elapsed) => tell(Err(MailboxError::Timeout)),
+    }
     for room in &everyone.rooms {
         tell(room.send(Barrier).timeout(limits::ASK_TIMEOUT).await);
     }

@@ -242,6 +242,12 @@ pub const DEAD_PEER_DOUBT: Duration = Duration::from_secs(10);
 
 // ---- the journal ----
 
+/// Lanes of a journal on PostgreSQL: groups that are stored side by side.
+pub const JOURNAL_LANES: usize = 3;
+/// Appends in one attempt on rooms that another session keeps locked.
+pub const HELD_APPENDS_MAX: usize = 128;
+/// Pause between such attempts when all of the rooms are still locked.
+pub const HELD_RETRY: Duration = Duration::from_millis(10);
 /// Appends in one commit.
 pub const COMMIT_APPENDS_MAX: usize = 1_024;
 /// Cells in one commit: what a slow disk takes well within `STORE_COMMIT_MAX`.
@@ -262,8 +268,11 @@ pub const STORE_RETRY: Duration = Duration::from_millis(250);
 
 /// Connections to PostgreSQL, those of the log included.
 pub const STORE_CONNECTIONS_MAX: usize = 16;
-/// Of them, those kept for appends, so that reads never keep a commit waiting.
-pub const STORE_LOG_CONNECTIONS: usize = 2;
+/// Of them, those kept for appends, so that reads never keep a commit waiting: two for each lane of the journal, one of them
+/// for rooms that are locked.
+pub const STORE_LOG_CONNECTIONS: usize = 2 * JOURNAL_LANES;
+/// Threads on which the store speaks with the database.
+pub const STORE_THREADS: usize = 2;
 /// Connections that read a SQLite file; one more writes.
 pub const STORE_SQLITE_READERS: usize = 4;
 /// Ids looked up in one query.
@@ -278,14 +287,23 @@ pub const PROVISION_ATTEMPTS_MAX: usize = 8;
 pub const STORE_BLOCKING_THREADS_MAX: usize = 8;
 /// How long a query waits for a connection, a new one's handshake included.
 pub const STORE_CONNECTION_WAIT: Duration = Duration::from_secs(3);
+/// How long an append on PostgreSQL waits for a room's row that another session keeps locked; then it goes without that room.
+pub const STORE_ROW_LOCK_WAIT: Duration = Duration::from_millis(50);
+/// How long an append that makes a sheet waits for another one that makes the same sheet.
+pub const STORE_NEW_SHEET_WAIT: Duration = Duration::from_secs(1);
 /// How long SQLite waits for a lock that another process holds.
 pub const STORE_LOCK_WAIT: Duration = Duration::from_secs(3);
 /// How long one statement, or the silence between two of a transaction, may last on PostgreSQL.
 pub const STORE_STATEMENT_MAX: Duration = Duration::from_secs(8);
 /// How long an answer of PostgreSQL may take to come; what it says itself about its statements comes first.
 pub const STORE_ANSWER_MAX: Duration = Duration::from_secs(9);
-/// The same for a commit, which clients wait for.
-pub const STORE_COMMIT_MAX: Duration = Duration::from_secs(4);
+/// The same for a commit, which clients wait for: less than `STORE_PATIENCE`, so that an outcome that is unknown is looked up
+/// before clients are told so.
+pub const STORE_COMMIT_MAX: Duration = Duration::from_secs(3);
+/// How long migrating waits for another node that migrates.
+pub const STORE_MIGRATION_WAIT: Duration = Duration::from_secs(300);
+/// How often it looks whether the other one is done.
+pub const STORE_MIGRATION_RETRY: Duration = Duration::from_millis(250);
 /// A room's log is trimmed when its sequence passes a multiple of this.
 pub const TRIM_EVERY_EVENTS: i64 = 64;
 

@@ -295,9 +295,14 @@ impl Metrics {
         self.journal_commit_seconds.observe(took.as_secs_f64());
     }
 
-    /// How many events wait to be stored.
-    pub fn journal_queue(&self, waiting: usize) {
-        self.journal_queue.set(gauge_value(waiting));
+    /// So many more events wait to be stored.
+    pub fn journal_queue_grew(&self, by: usize) {
+        self.journal_queue.inc_by(gauge_value(by));
+    }
+
+    /// So many events wait no more.
+    pub fn journal_queue_shrank(&self, by: usize) {
+        self.journal_queue.dec_by(gauge_value(by));
     }
 
     /// A socket was let in.
@@ -427,7 +432,8 @@ mod tests {
         metrics.accepted();
         metrics.refused(ErrorCode::InvalidJson);
         metrics.committed(5, Duration::from_millis(3));
-        metrics.journal_queue(7);
+        metrics.journal_queue_grew(9);
+        metrics.journal_queue_shrank(2);
         metrics.upgraded();
         metrics.upgrade_refused(ErrorCode::AuthenticationFailed);
         metrics.store(StoreState::Up);

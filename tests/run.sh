@@ -29,6 +29,7 @@ needed() {
   command -v cc >/dev/null || echo gcc libc6-dev
   ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || echo postgresql
   command -v redis-server >/dev/null || echo redis-server
+  command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
   command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || echo haproxy
   command -v curl >/dev/null || echo curl
   [ "$fast" = yes ] && return

@@ -29,6 +29,7 @@ use crate::{
     ids::NodeId,
     limits,
     logged::logged,
+    store::Backend,
 };
 
 /// The actor. One per node.
@@ -215,7 +216,9 @@ impl Handler<Join> for Cluster {
         if node.bridge.enlist.try_send(enlist).is_err() {
             log::error!("event=not_enlisted node={}", node.id);
         }
-        if node.bridge.reach == Reach::Cluster {
+        // On PostgreSQL a lone node, too, has events in its log that it did not hear of: those of an append whose outcome it
+        // never learned.
+        if node.bridge.reach == Reach::Cluster || node.store.backend() == Backend::Postgres {
             self.auditor = Some(Auditor::new(node.clone()).start());
         }
         self.node = Some(node);

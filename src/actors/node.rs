@@ -44,7 +44,7 @@ pub struct Node {
     /// Finds rooms and users.
     pub registry: Addr<Registry>,
     /// Stores durable events.
-    pub journal: Addr<Journal>,
+    pub journal: Journal,
     /// Knows who is online.
     pub presence: Addr<PresenceTracker>,
     /// Knows the other nodes.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
+use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::{
@@ -422,12 +423,14 @@ async fn create(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
                 return Ok(sent);
             }
         };
-        for one in stored {
+        let told = stored.iter().map(|one| {
             let news = Personal::Notified { user: one.user.clone(), notification: Arc::clone(&one.notification) };
-            sent.sockets += site.gateway.tell(news, one.user.clone()).await;
-            sent.users += 1;
-            sent.notification = sent.notification.take().or_else(|| Some(one.into()));
-        }
+            site.gateway.tell(news, one.user.clone())
+        });
+        // all of them at once: one after another would be a hop to the registry and back for each
+        sent.sockets += join_all(told).await.into_iter().sum::<usize>();
+        sent.users += stored.len();
+        sent.notification = sent.notification.take().or_else(|| stored.into_iter().next().map(Into::into));
     }
     Ok(sent)
 }

@@ -1,7 +1,11 @@
 //! What an append writes, worked out before any database is asked: the same for both. Pure. What becomes of updates of
 //! cells, for which the database must be asked first, is in `updates`.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
@@ -15,7 +19,7 @@ use crate::{
         event::{Attachment, Durable},
         sheet::Cell,
     },
-    ids::Seq,
+    ids::{Seq, UserId},
 };
 
 /// Events to append, with their JSON ready.
@@ -37,8 +41,9 @@ pub(super) struct Entry {
     pub kind: &'static str,
     /// The event's JSON; that of an update of cells comes when it is taken.
     pub payload: String,
-    pub message: Option<MessageText>,
-    pub queue_for: Vec<String>,
+    /// The files that go with a message, as JSON, if any do.
+    pub attachments: Option<String>,
+    pub queue_for: Vec<UserId>,
     /// Why it is not stored, once that is known.
     pub refused: Option<NotAppended>,
 }
@@ -54,14 +59,12 @@ pub(super) struct Kept {
 }
 
 /// What of an event goes into the history of messages.
-pub(super) struct MessageText {
-    pub sender_id: String,
-    pub sender_username: String,
-    pub content: String,
+pub(super) struct MessageText<'a> {
+    pub sender_id: &'a str,
+    pub sender_username: &'a str,
+    pub content: &'a str,
     /// The files that go with it, as JSON.
-    pub attachments: Option<String>,
-    /// The same files, for those who may enter the room.
-    pub files: Vec<Id>,
+    pub attachments: Option<&'a str>,
 }
 
 /// Where the events of a batch go, now that the rooms' sequences are known.
@@ -88,9 +91,42 @@ impl Batch {
         Ok(Batch { entries: entries.collect::<Result<_, _>>()?, rooms })
     }
 
-    /// The ids of all events.
-    pub fn ids(&self) -> Vec<Id> {
-        self.entries.iter().map(|entry| entry.id).collect()
+    /// Whether any of the events is an update of cells, about which the database must be asked first.
+    pub fn has_updates(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.is_message())
+    }
+
+    /// The entries that nothing has refused so far.
+    pub fn open(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.refused.is_none())
+    }
+
+    /// Leaves out the entries of rooms that another session keeps locked; `heads` has no sequence for these.
+    pub fn leave_out_locked(&mut self, heads: &[Option<i64>]) {
+        for entry in &mut self.entries {
+            if heads.get(entry.room).is_none_or(Option::is_none) {
+                entry.refused = Some(NotAppended::Locked);
+            }
+        }
+    }
+
+    /// Takes the database's answer where each event was placed. An entry without an answer was left out, since its room was
+    /// locked.
+    pub fn placed(&mut self, rows: Vec<(Id, i64)>) -> Vec<i64> {
+        let seqs: HashMap<Id, i64> = rows.into_iter().collect();
+        let seq = |entry: &mut Entry| {
+            let seq = seqs.get(&entry.id).copied();
+            if seq.is_none() {
+                entry.refused = Some(NotAppended::Locked);
+            }
+            seq.unwrap_or_default()
+        };
+        self.entries.iter_mut().map(seq).collect()
+    }
+
+    /// The users for whom a stored entry waits, ascending: the order in which queues are locked.
+    pub fn absent_users(&self) -> BTreeSet<&str> {
+        self.open().flat_map(|entry| &entry.queue_for).map(UserId::as_str).collect()
     }
 
     /// Gives every event its place after its room's head, except those that are stored already and those refused.
@@ -115,31 +151,22 @@ impl Batch {
     }
 
     /// The answer to the caller.
-    pub fn into_outcomes(self, places: Places, mut earlier: Earlier) -> Vec<Result<Appended, NotAppended>> {
+    pub fn into_outcomes(self, seqs: Vec<i64>, mut earlier: Earlier) -> Vec<Result<Appended, NotAppended>> {
         let outcome = |(entry, seq): (Entry, i64)| match (entry.refused, earlier.remove(&entry.id.0)) {
             (Some(why), _) => Err(why),
             (None, Some(Kept { what: Some(what), .. })) => Ok(Appended { seq: Seq(seq), what: Arc::new(what) }),
             (None, Some(Kept { what: None, .. }) | None) => Ok(Appended { seq: Seq(seq), what: entry.what }),
         };
-        self.entries.into_iter().zip(places.seqs).map(outcome).collect()
+        self.entries.into_iter().zip(seqs).map(outcome).collect()
     }
 }
 
 impl Entry {
     fn new(room: usize, append: &Append) -> Result<Entry, StoreError> {
         let what = made_storable(&append.what).map_or_else(|| append.what.clone(), Arc::new);
-        let (payload, message) = match &*what {
+        let (payload, attachments) = match &*what {
             Durable::CellsUpdated { .. } => (String::new(), None),
-            Durable::MessageSent { sender, content, attachments } => {
-                let message = MessageText {
-                    sender_id: sender.id.to_string(),
-                    sender_username: sender.username.to_string(),
-                    content: content.to_string(),
-                    attachments: attached(attachments)?,
-                    files: attachments.iter().map(|attachment| Id(attachment.file.0)).collect(),
-                };
-                (payload(&what)?, Some(message))
-            }
+            Durable::MessageSent { attachments, .. } => (payload(&what)?, attached(attachments)?),
         };
         Ok(Entry {
             room,
@@ -148,10 +175,37 @@ impl Entry {
             kind: kind(&what),
             what,
             payload,
-            message,
-            queue_for: append.queue_for.iter().map(|user| user.to_string()).collect(),
+            attachments,
+            queue_for: append.queue_for.clone(),
             refused: None,
         })
+    }
+
+    /// Whether it is a message, which goes into the history as well as into the log.
+    pub fn is_message(&self) -> bool {
+        self.message().is_some()
+    }
+
+    /// What goes into the history of messages.
+    pub fn message(&self) -> Option<MessageText<'_>> {
+        match &*self.what {
+            Durable::CellsUpdated { .. } => None,
+            Durable::MessageSent { sender, content, .. } => Some(MessageText {
+                sender_id: sender.id.as_str(),
+                sender_username: &sender.username,
+                content,
+                attachments: self.attachments.as_deref(),
+            }),
+        }
+    }
+
+    /// The files that go with it, for those who may enter the room.
+    pub fn files(&self) -> impl Iterator<Item = Id> + '_ {
+        let files: &[Attachment] = match &*self.what {
+            Durable::CellsUpdated { .. } => &[],
+            Durable::MessageSent { attachments, .. } => attachments,
+        };
+        files.iter().map(|attachment| Id(attachment.file.0))
     }
 }
 

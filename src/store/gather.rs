@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{StoreError, Threads};
+use super::{Outage, StoreError, Threads};
 use crate::limits;
 
 struct Request<K, V> {
@@ -40,7 +40,7 @@ impl<K: Send + 'static, V: Send + 'static> Gather<K, V> {
     /// Asks for one.
     pub(super) async fn get(&self, key: K) -> Result<V, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let full = |_| StoreError::Unavailable("too many wait for the database".into());
+        let full = |_| StoreError::Unavailable(Outage::before_sending("too many wait for the database"));
         self.requests.try_send(Request { key, answer }).map_err(full)?;
         answered.await.unwrap_or_else(|_| Err(StoreError::Fault("a read ended without an answer".into())))
     }

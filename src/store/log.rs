@@ -1,12 +1,13 @@
 //! The log of durable events: appending to it, reading from it, and what waits in it for absent users.
 
+use std::sync::Arc;
+
 use super::{
-    Append, Appended, Attempt, Before, Database, Message, NotAppended, Store, StoreError, StoredEvent, postgres, run,
-    sqlite,
+    Append, Appended, Attempt, Before, Database, Message, NotAppended, Store, StoreError, StoredEvent, WaitFor,
+    postgres, run, sqlite,
 };
 use crate::{
     ids::{EventId, RoomId, Seq, UserId},
-    limits,
     store::batch::Batch,
 };
 
@@ -20,26 +21,35 @@ impl Store {
     /// Rooms are locked in ascending order of their ids, so that two nodes don't deadlock. U+0000 in a text is stored
     /// as U+FFFD. [`StoreError::Missing`] if one of the rooms does not exist. After [`StoreError::Unavailable`] the
     /// outcome is unknown: repeat with [`Attempt::Again`].
+    ///
+    /// On PostgreSQL a room that another session keeps locked for longer than a moment is left out:
+    /// [`NotAppended::Locked`]. The entries of all other rooms are stored.
     pub async fn append(
         &self,
         appends: &[Append],
         attempt: Attempt,
     ) -> Result<Vec<Result<Appended, NotAppended>>, StoreError> {
+        self.append_shared(appends.into(), attempt, WaitFor::AllRooms).await
+    }
+
+    /// The same without a copy of the events, and with a choice of the locks that it waits for.
+    ///
+    /// # Errors
+    /// Those of [`Store::append`].
+    pub async fn append_shared(
+        &self,
+        appends: Arc<[Append]>,
+        attempt: Attempt,
+        wait_for: WaitFor,
+    ) -> Result<Vec<Result<Appended, NotAppended>>, StoreError> {
         if appends.is_empty() {
             return Ok(Vec::new());
         }
-        let appends = appends.to_vec();
         let options = self.shared.options;
         match &self.shared.database {
             Database::Postgres(pools) => {
                 let pools = pools.clone();
-                let work = async move {
-                    let batch = Batch::new(&appends)?;
-                    let mut connection = pools.log().await?;
-                    let append = postgres::append(&mut connection, batch, attempt, options);
-                    let outcome = tokio::time::timeout(limits::STORE_COMMIT_MAX, append).await;
-                    postgres::settle(connection, outcome)
-                };
+                let work = async move { postgres::append(&pools, &appends, attempt, wait_for, options).await };
                 self.shared.threads.run(work).await
             }
             Database::Sqlite(pools) => {

@@ -30,7 +30,11 @@ use diesel::migration::MigrationVersion;
 use tokio::runtime::Runtime;
 
 use self::gather::Gather;
-pub use self::{error::StoreError, files::*, records::*};
+pub use self::{
+    error::{Outage, StoreError},
+    files::*,
+    records::*,
+};
 use crate::{
     core::profile::Profile,
     ids::{NotificationId, RoomId, RoomName, SheetId, UserId},
@@ -226,7 +230,7 @@ struct Threads {
 impl Threads {
     fn new() -> Result<Threads, StoreError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+            .worker_threads(limits::STORE_THREADS)
             .max_blocking_threads(limits::STORE_BLOCKING_THREADS_MAX)
             .thread_name("convene-store")
             .enable_all()
@@ -265,8 +269,8 @@ impl Drop for Threads {
 async fn pooled<T, E: std::fmt::Display>(connection: impl Future<Output = Result<T, E>>) -> Result<T, StoreError> {
     match tokio::time::timeout(limits::STORE_CONNECTION_WAIT, connection).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(StoreError::Unavailable(error.to_string())),
-        Err(_elapsed) => Err(StoreError::Unavailable("no connection became free in time".into())),
+        Ok(Err(error)) => Err(StoreError::Unavailable(Outage::before_sending(error.to_string()))),
+        Err(_elapsed) => Err(StoreError::Unavailable(Outage::before_sending("no connection became free in time"))),
     }
 }
 

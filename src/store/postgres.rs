@@ -2,14 +2,16 @@
 
 mod append;
 mod cells;
+mod pooler;
 mod statement;
+mod statements;
 mod tls;
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Instant};
 
-use diesel::ConnectionResult;
+use diesel::{ConnectionResult, sql_types::BigInt};
 use diesel_async::{
-    AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+    AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
     pooled_connection::{
         AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod,
         deadpool::{self, Pool},
@@ -19,7 +21,10 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::FutureExt;
 
 use self::tls::Target;
-use super::{StoreOptions, error::StoreError};
+use super::{
+    StoreOptions,
+    error::{Outage, StoreError},
+};
 use crate::limits;
 
 /// What queries run on.
@@ -34,6 +39,13 @@ pub(super) mod schema {
 macro_rules! write_transaction {
     ($connection:expr, $body:expr) => {
         diesel_async::AsyncConnection::transaction($connection, $body)
+    };
+}
+
+/// Inserts rows by one statement.
+macro_rules! insert_rows {
+    ($connection:expr, $table:expr, $rows:expr) => {
+        diesel_async::RunQueryDsl::execute(diesel::insert_into($table).values($rows), $connection).await?
     };
 }
 
@@ -55,12 +67,24 @@ pub(super) struct Pools {
     log: Pool<Connection>,
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// All but appends.
+    Query,
+    /// Appends to the log.
+    Append,
+}
+
 impl Pools {
     /// Connects to nothing yet: the first query does.
     pub(super) fn new(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
         let target = Target::from_str(url)?;
         let shared = options.connections_max.saturating_sub(limits::STORE_LOG_CONNECTIONS).max(1);
-        Ok(Pools { shared: pool(&target, shared)?, log: pool(&target, limits::STORE_LOG_CONNECTIONS)? })
+        Ok(Pools {
+            shared: pool(&target, shared, Purpose::Query)?,
+            log: pool(&target, limits::STORE_LOG_CONNECTIONS, Purpose::Append)?,
+        })
     }
 
     /// A connection for reading.
@@ -79,14 +103,14 @@ impl Pools {
     }
 }
 
-fn pool(target: &Target, connections_max: usize) -> Result<Pool<Connection>, StoreError> {
+fn pool(target: &Target, connections_max: usize, purpose: Purpose) -> Result<Pool<Connection>, StoreError> {
     let mut config = ManagerConfig::<Connection>::default();
     // A dead connection shows without asking: its socket is closed.
     config.recycling_method = RecyclingMethod::Fast;
     let target = target.clone();
     config.custom_setup = Box::new(move |_| {
         let target = target.clone();
-        async move { connect(&target).await }.boxed()
+        async move { connect(&target, purpose).await }.boxed()
     });
     // The URL stays in the target: the manager would print it with its password.
     Pool::builder(AsyncDieselConnectionManager::new_with_config("", config))
@@ -95,13 +119,18 @@ fn pool(target: &Target, connections_max: usize) -> Result<Pool<Connection>, Sto
         .map_err(|error| StoreError::Fault(error.to_string()))
 }
 
-async fn connect(target: &Target) -> ConnectionResult<Connection> {
+async fn connect(target: &Target, purpose: Purpose) -> ConnectionResult<Connection> {
     let mut connection = target.connect().await?;
     // A node that vanishes without a word must not hold a room's lock until TCP gives it up.
     let timeout_ms = limits::STORE_STATEMENT_MAX.as_millis();
+    let (lock_ms, more) = match purpose {
+        Purpose::Query => (timeout_ms, ""),
+        // Appends find all rows by their keys. Plans are made while the tables are small, and kept while they grow.
+        Purpose::Append => (limits::STORE_ROW_LOCK_WAIT.as_millis(), "SET enable_seqscan = off"),
+    };
     let settings = format!(
         "SET statement_timeout = {timeout_ms}; SET idle_in_transaction_session_timeout = {timeout_ms}; \
-         SET client_min_messages = warning"
+         SET lock_timeout = {lock_ms}; SET client_min_messages = warning; {more}"
     );
     connection.batch_execute(&settings).await.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
@@ -109,17 +138,36 @@ async fn connect(target: &Target) -> ConnectionResult<Connection> {
 
 /// What became of a query, given the state that it left the connection in: whatever the words of the error, on a
 /// closed connection it means that the database went away. A connection that did not answer in time is given up: nobody
-/// could tell what it says later from the answer to the next question.
+/// could tell what it says later from the answer to the next question. So is one that met an error which the next query may
+/// meet again, or which nobody knows; after a failover all that are idle are given up with it.
 pub(super) fn settle<T>(
     mut connection: deadpool::Object<Connection>,
     outcome: Result<Result<T, StoreError>, tokio::time::error::Elapsed>,
 ) -> Result<T, StoreError> {
     match outcome {
-        Ok(Err(StoreError::Fault(reason))) if connection.is_broken() => Err(StoreError::Unavailable(reason)),
+        Ok(Err(StoreError::Fault(reason))) => {
+            let error = match connection.is_broken() {
+                true => StoreError::Unavailable(Outage::unanswered(reason)),
+                false => StoreError::Fault(reason),
+            };
+            drop(deadpool::Object::take(connection));
+            Err(error)
+        }
+        Ok(Err(StoreError::Unavailable(outage))) => {
+            if outage.spoils_all_connections()
+                && let Some(pool) = deadpool::Object::pool(&connection)
+            {
+                pool.retain(|_, _| false);
+            }
+            if outage.spoils_connection() {
+                drop(deadpool::Object::take(connection));
+            }
+            Err(StoreError::Unavailable(outage))
+        }
         Ok(other) => other,
         Err(_elapsed) => {
             drop(deadpool::Object::take(connection));
-            Err(StoreError::Unavailable("it does not answer in time".into()))
+            Err(StoreError::Unavailable(Outage::unanswered("it does not answer in time")))
         }
     }
 }
@@ -127,9 +175,40 @@ pub(super) fn settle<T>(
 /// Applies what is pending and answers its names. Needs a multi-threaded runtime.
 pub(super) async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
     let target = Target::from_str(url)?;
+    pooler::refuse_transaction_pooling(&target).await?;
     let mut connection = target.connect().await?;
-    // Held by the session, and gone with it. No statement timeout here: a large table may take long.
-    connection.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
+    lock_migrations(&mut connection).await?;
+    // No statement timeout here: a large table may take long.
     let mut harness = AsyncMigrationHarness::new(connection);
-    super::migration_names(harness.run_pending_migrations(MIGRATIONS))
+    let names = super::migration_names(harness.run_pending_migrations(MIGRATIONS));
+    // The lock belongs to the session, which a pooler may keep open.
+    let mut connection = harness.into_inner();
+    connection.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})")).await?;
+    names
+}
+
+/// Takes the lock under which one node at a time migrates, and waits for another node that has it, in bounded time.
+async fn lock_migrations(connection: &mut Connection) -> Result<(), StoreError> {
+    let began = Instant::now();
+    let mut is_waiting = false;
+    loop {
+        let lock = diesel::dsl::sql::<diesel::sql_types::Bool>("pg_try_advisory_lock(")
+            .bind::<BigInt, _>(MIGRATION_LOCK)
+            .sql(")");
+        if diesel::select(lock).get_result::<bool>(connection).await? {
+            return Ok(());
+        }
+        if began.elapsed() >= limits::STORE_MIGRATION_WAIT {
+            let sentence = format!(
+                "another session has held the migration lock for {} s; find it by SELECT pid FROM pg_locks WHERE \
+                 locktype = 'advisory', and end it with pg_terminate_backend(pid) if it is not a node that migrates",
+                limits::STORE_MIGRATION_WAIT.as_secs()
+            );
+            return Err(StoreError::Unavailable(Outage::before_sending(sentence)));
+        }
+        if !std::mem::replace(&mut is_waiting, true) {
+            log::warn!("event=migration_waits why=\"waiting for another node's migration\"");
+        }
+        tokio::time::sleep(limits::STORE_MIGRATION_RETRY).await;
+    }
 }

@@ -334,6 +334,19 @@ pub enum NotAppended {
     /// No such update can be.
     #[error(transparent)]
     BadUpdate(#[from] BadUpdate),
+    /// Another session keeps the room locked, so this attempt stored nothing of it: worth another one, behind which the
+    /// room's later events must stay.
+    #[error("another session keeps the room locked in the database")]
+    Locked,
+}
+
+/// Which rooms' locks an append waits for. Rooms that stay locked are left out: see [`NotAppended::Locked`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitFor {
+    /// All rooms, each for a moment.
+    AllRooms,
+    /// The first event's room, for a moment: for rooms that were locked before.
+    FirstRoom,
 }
 
 /// An event from a room's log.

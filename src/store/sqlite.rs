@@ -34,6 +34,17 @@ macro_rules! write_transaction {
     };
 }
 
+/// Inserts rows in one turn on the connection's thread: SQLite takes them one by one.
+macro_rules! insert_rows {
+    ($connection:expr, $table:expr, $rows:expr) => {{
+        let rows = $rows;
+        let insert = move |connection: &mut diesel::SqliteConnection| {
+            diesel::RunQueryDsl::execute(diesel::insert_into($table).values(rows), connection)
+        };
+        $connection.spawn_blocking(insert).await?
+    }};
+}
+
 #[path = "queries/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same queries, compiled for each database's types")]
 pub(super) mod queries;

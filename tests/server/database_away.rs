@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::load::{Acknowledged, Talker, assert_kept};
+use crate::support::proxy::Proxy;
 use crate::support::rest::get;
-use crate::support::{DEADLINE, Postgres, Server, Socket, User, eventually};
+use crate::support::{DEADLINE, Line, Postgres, Server, Socket, User, eventually};
 use crate::workspace::joined;
 
 /// How long a message may wait for the database before it is refused ("a few seconds").
@@ -276,4 +277,37 @@ async fn an_upgrade_without_a_database_is_refused_and_not_left_hanging() {
     setting.cluster.start().expect("PostgreSQL should recover");
     setting.wait_ready(200).await;
     setting.alice.connect_dm(&setting.bob).await.expect("connected").await;
+}
+
+#[tokio::test]
+async fn a_message_of_unknown_outcome_that_was_stored_is_delivered_on_a_lone_node() {
+    let cluster = Postgres::private();
+    let url = cluster.create_database().await;
+    let line = Proxy::to(cluster.port());
+    let name = url.rsplit('/').next().expect("a database");
+    let through = format!("postgres://convene@127.0.0.1:{}/{name}", line.port());
+    let server = Server::builder().env("DATABASE_URL", through).start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let channel = alice.channel_with(&[&bob]).await;
+    let mut sender = alice.join(&channel).await;
+    let mut receiver = bob.join(&channel).await;
+    sender.expect("user_joined").await;
+    sender.say_acked("before", "b").await;
+    receiver.expect_message("before").await;
+    line.set(Line::Uncommitted);
+    sender.send_json(&json!({"type": "message", "content": "in doubt", "ref": 1})).await;
+    let error = match sender.next_within(PATIENCE * 2).await {
+        Some(crate::support::socket::Frame::Json(frame)) => frame,
+        other => panic!("a refusal, not {other:?}"),
+    };
+    crate::support::rest::assert_error(&error, "SERVICE_UNAVAILABLE");
+    assert!(error["error"].as_str().unwrap_or_default().contains("may or may not"), "{error}");
+    line.set(Line::Open);
+    // nobody says anything more in this room: the node finds out by itself
+    let told = match receiver.next_within(DEADLINE * 2).await {
+        Some(crate::support::socket::Frame::Json(frame)) => frame,
+        other => panic!("the message that was stored, not {other:?}"),
+    };
+    assert_eq!((&told["type"], &told["content"], &told["seq"]), (&json!("message"), &json!("in doubt"), &json!(2)));
+    assert_eq!(alice.history(&channel).await.len(), 2, "once");
 }

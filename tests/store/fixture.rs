@@ -15,7 +15,7 @@ use std::{
 use convene::{
     core::{event::Durable, profile::Profile},
     ids::{EventId, GroupId, RoomId, Seq, Timestamp, UserId},
-    store::{Append, Attempt, ChannelMedium, NewUser, Store, StoreError, StoreOptions},
+    store::{Append, Attempt, ChannelMedium, NewUser, NotAppended, Store, StoreError, StoreOptions},
 };
 use tempfile::TempDir;
 
@@ -285,10 +285,24 @@ pub fn message_for(room: RoomId, sender: &Profile, text: &str, absent: &[&UserId
     Append { queue_for: absent.iter().map(|id| (*id).clone()).collect(), ..message(room, sender, text) }
 }
 
-/// Appends what must be taken, and answers the places.
+/// Appends what must be taken, and answers the places. Entries of rooms that another session keeps locked are handed in again.
 pub async fn append(store: &Store, batch: &[Append], attempt: Attempt) -> Result<Vec<Seq>, StoreError> {
-    let outcomes = store.append(batch, attempt).await?;
-    Ok(outcomes.into_iter().map(|outcome| outcome.unwrap().seq).collect())
+    let mut seqs = vec![Seq(0); batch.len()];
+    let mut left: Vec<usize> = (0..batch.len()).collect();
+    while !left.is_empty() {
+        let appends: Vec<Append> = left.iter().map(|index| batch[*index].clone()).collect();
+        let outcomes = store.append(&appends, attempt).await?;
+        let mut locked = Vec::new();
+        for (index, outcome) in left.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(appended) => seqs[index] = appended.seq,
+                Err(NotAppended::Locked) => locked.push(index),
+                Err(why) => panic!("{why}"),
+            }
+        }
+        left = locked;
+    }
+    Ok(seqs)
 }
 
 /// The text of a stored event.

@@ -11,8 +11,8 @@ use convene::{
     ids::{NotificationId, Timestamp, UserId},
     limits,
     store::{
-        NewNotification, NotificationQuery, NotificationStatus, ReadMark, Store, StoreError, StoredNotification,
-        WaitingQuery,
+        NewNotification, NotificationQuery, NotificationStatus, ReadMark, Store, StoreError, StoreOptions,
+        StoredNotification, WaitingQuery,
     },
 };
 
@@ -60,6 +60,30 @@ async fn lease(store: &Store, user: &Profile) -> Vec<StoredNotification> {
 }
 
 on_both! {
+    async fn a_crowd_is_notified_by_a_few_statements_and_each_keeps_its_bounds(database: Database) {
+        let store = database.store_with(StoreOptions { offline_queue_max: 3, ..StoreOptions::default() }).await;
+        let mut crowd = Vec::new();
+        for n in 0..450 {
+            crowd.push(user(&store, &format!("user{n:03}")).await);
+        }
+        let ids: Vec<UserId> = crowd.iter().map(|user| user.id.clone()).collect();
+        for title in ["1", "2", "3", "4", "5"] {
+            let stored = store.create_notifications(&ids, &new(title)).await.unwrap();
+            let mut told: Vec<UserId> = stored.iter().map(|one| one.user.clone()).collect();
+            told.sort_unstable();
+            let mut expected = ids.clone();
+            expected.sort_unstable();
+            assert_eq!(told, expected, "each of them once");
+            let one = &stored[7];
+            let read = store.notification(one.notification.id).await.unwrap().unwrap();
+            assert_eq!((&read.notification, &read.user), (&one.notification, &one.user), "answered as it is stored");
+        }
+        for somebody in [&crowd[0], &crowd[199], &crowd[200], &crowd[449]] {
+            assert_eq!(titles(&page(&store, somebody, NotificationQuery::default()).await), ["5", "4", "3", "2", "1"]);
+            assert_eq!(titles(&lease(&store, somebody).await), ["3", "4", "5"], "the oldest wait no more");
+        }
+    }
+
     async fn what_was_told_can_be_read_again_by_its_user_alone(database: Database) {
         let store = database.store().await;
         let (ada, bob, eve) = (user(&store, "ada").await, user(&store, "bob").await, user(&store, "eve").await);

@@ -340,7 +340,7 @@ on_both! {
                         match outcome {
                             Ok(appended) => taken.push(appended),
                             Err(NotAppended::Conflicts(conflicts)) => assert!(!conflicts.is_empty()),
-                            Err(NotAppended::SheetElsewhere) => {}
+                            Err(NotAppended::SheetElsewhere | NotAppended::Locked) => {}
                             Err(why) => panic!("{why}"),
                         }
                     }

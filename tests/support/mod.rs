@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod crowd;
 pub mod guard;
 pub mod load;
+pub mod pgbouncer;
 pub mod ports;
 pub mod postgres;
 pub mod provider;

@@ -208,7 +208,8 @@ pub struct Account {
 }
 
 impl Account {
-    fn find() -> Account {
+    /// The account of this machine.
+    pub fn find() -> Account {
         let other = (effective_user_id() == 0).then(|| user_and_group("postgres").expect(INSTALL));
         Account { programs: programs_folder(), other }
     }
@@ -226,14 +227,19 @@ impl Account {
 
     /// One of PostgreSQL's programs, to be run as this account.
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
+        self.run_as(Command::new(self.programs.join(program)))
+    }
+
+    /// Has a program run as this account: some refuse to run as root.
+    pub fn run_as(&self, mut command: Command) -> Command {
         if let Some((user, group)) = self.other {
             command.uid(user).gid(group);
         }
         command
     }
 
-    fn own(&self, folder: &Path) {
+    /// Gives it a folder.
+    pub fn own(&self, folder: &Path) {
         if let Some((user, group)) = self.other {
             std::os::unix::fs::chown(folder, Some(user), Some(group)).expect("root may give a folder away");
             fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("root may set permissions");

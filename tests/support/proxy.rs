@@ -14,6 +14,9 @@ use tokio::sync::watch;
 const CHUNK_BYTES: usize = 64 * 1024;
 /// CommandComplete of a commit, as PostgreSQL sends it.
 const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
+/// The same of an insertion, and that no transaction is open after it: it committed by itself.
+const INSERTED: &[u8] = b"INSERT 0 ";
+const READY_IDLE: &[u8] = b"Z\0\0\0\x05I";
 
 /// What the line does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,8 +148,7 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut line: watch::Re
         if *line.borrow() == Line::Deaf && published() {
             continue;
         }
-        if *line.borrow() == Line::Uncommitted && chunk[..count].windows(COMMITTED.len()).any(|part| part == COMMITTED)
-        {
+        if *line.borrow() == Line::Uncommitted && tells_of_commit(&chunk[..count]) {
             return Err(Reset);
         }
         if *line.borrow() == Line::Slow {
@@ -161,6 +163,12 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut line: watch::Re
             return Ok(());
         }
     }
+}
+
+/// Whether PostgreSQL says here that a transaction took effect.
+fn tells_of_commit(bytes: &[u8]) -> bool {
+    let holds = |wanted: &[u8]| bytes.windows(wanted.len()).any(|part| part == wanted);
+    holds(COMMITTED) || (holds(INSERTED) && holds(READY_IDLE))
 }
 
 /// Waits until bytes may pass; false when the proxy has gone.

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{AskedAssistant, Session};
 use crate::{
-    actors::messages::{AskAssistant, AskerGone, Barrier, CancelAsk, HeardOut},
+    actors::messages::{AskAssistant, AskerGone, CancelAsk, HeardOut},
     core::{assistant::Question, command::Tag},
     error::{ErrorCode, Refusal},
     limits,
@@ -30,7 +30,7 @@ impl Session {
             async move {
                 // a room that is gone has nothing to store, nor has a journal
                 let _ = join_all(heard).await;
-                let _ = journal.send(Barrier).await;
+                let _ = journal.settled().await;
             }
         });
         let ask = AskAssistant { user: self.user.clone(), conn, confined: self.confined.clone(), question };

@@ -1,88 +1,223 @@
-//! Appending on PostgreSQL: a handful of round trips per batch, whatever its size. Rows travel as arrays, so that the
-//! SQL never changes and its plan is kept.
+//! Appending on PostgreSQL. Most batches are one statement, which commits by itself: a node that stops in the middle holds no
+//! room's lock. Batches that must look something up under the locks (updates of cells, second attempts) are a
+//! transaction of several. Rows travel as arrays, so that the SQL never changes and its plan is kept.
+//!
+//! No append waits for a room that another session keeps locked for longer than `lock_timeout`: the entries of such rooms are
+//! answered [`NotAppended::Locked`], and the others are stored.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
-use diesel::{
-    prelude::*,
-    sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as UuidType},
-};
+use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::{
-    Connection, cells,
+    Connection, Pools, cells,
     schema::{file_rooms, messages, room_events, rooms},
-    statement::constant_statement,
+    settle,
+    statements::{AppendEvents, InsertEvents, QueueEvents, TrimEvents, TrimQueues},
 };
 use crate::{
     limits,
     store::{
-        Appended, Attempt, NotAppended, StoreError, StoreOptions,
+        Append, Appended, Attempt, NotAppended, StoreError, StoreOptions, WaitFor,
         batch::{Batch, Earlier, Entry, Kept, Places},
-        values::{Id, Moment, Payload},
+        values::{Id, Payload},
     },
 };
 
-/// Stores the batch in one transaction.
+/// What became of each entry of a batch.
+type Outcomes = Vec<Result<Appended, NotAppended>>;
+
+/// Which rooms' locks an append waits for, at most for `lock_timeout` each; rooms that are locked are left out otherwise.
+pub struct Locking {
+    /// Waited for, in ascending order; first of all, so that nothing is held meanwhile but others of these.
+    pub waited: Vec<Id>,
+    /// Left out while another session has them locked.
+    pub skipped: Vec<Id>,
+}
+
+/// Stores the events: what is not refused is stored by one commit. An attempt that a lock keeps waiting for too long is
+/// followed by one that leaves locked rooms out.
 pub async fn append(
+    pools: &Pools,
+    appends: &[Append],
+    attempt: Attempt,
+    wait_for: WaitFor,
+    options: StoreOptions,
+) -> Result<Outcomes, StoreError> {
+    let began = Instant::now();
+    match append_once(pools, appends, attempt, Some(wait_for), options).await {
+        Err(error) if is_lock_wait(&error, began) => append_once(pools, appends, attempt, None, options).await,
+        done => done,
+    }
+}
+
+/// Whether an append failed since it waited for a lock. Where PostgreSQL speaks another language than English, the time that
+/// it took tells.
+fn is_lock_wait(error: &StoreError, began: Instant) -> bool {
+    match error {
+        StoreError::Unavailable(outage) => outage.is_lock_wait(),
+        StoreError::Fault(_) => began.elapsed() >= limits::STORE_ROW_LOCK_WAIT,
+        StoreError::Missing | StoreError::Taken(_) => false,
+    }
+}
+
+async fn append_once(
+    pools: &Pools,
+    appends: &[Append],
+    attempt: Attempt,
+    wait_for: Option<WaitFor>,
+    options: StoreOptions,
+) -> Result<Outcomes, StoreError> {
+    let batch = Batch::new(appends)?;
+    let locking = Locking::new(&batch, wait_for);
+    let mut connection = pools.log().await?;
+    let work = store(&mut connection, batch, attempt, &locking, options);
+    let outcome = tokio::time::timeout(limits::STORE_COMMIT_MAX, work).await;
+    settle(connection, outcome)
+}
+
+async fn store(
     connection: &mut Connection,
     batch: Batch,
     attempt: Attempt,
+    locking: &Locking,
     options: StoreOptions,
-) -> Result<Vec<Result<Appended, NotAppended>>, StoreError> {
-    connection.transaction(async |connection| write(connection, batch, attempt, options).await).await
+) -> Result<Outcomes, StoreError> {
+    match attempt {
+        Attempt::First if !batch.has_updates() => at_once(connection, batch, locking, options).await,
+        Attempt::First | Attempt::Again => {
+            let work = async |connection: &mut Connection| write(connection, batch, attempt, locking, options).await;
+            connection.transaction(work).await
+        }
+    }
+}
+
+impl Locking {
+    /// `None` waits for no room.
+    fn new(batch: &Batch, wait_for: Option<WaitFor>) -> Locking {
+        let first = batch.entries.as_slice().first().map(|entry| entry.room);
+        match (wait_for, first) {
+            (None, _) | (Some(WaitFor::FirstRoom), None) => {
+                Locking { waited: Vec::new(), skipped: batch.rooms.clone() }
+            }
+            (Some(WaitFor::AllRooms), _) => Locking { waited: batch.rooms.clone(), skipped: Vec::new() },
+            (Some(WaitFor::FirstRoom), Some(first)) => {
+                let mut skipped = batch.rooms.clone();
+                let waited = vec![skipped.remove(first)];
+                Locking { waited, skipped }
+            }
+        }
+    }
+}
+
+/// Stores a batch of messages by one statement.
+async fn at_once(
+    connection: &mut Connection,
+    mut batch: Batch,
+    locking: &Locking,
+    options: StoreOptions,
+) -> Result<Outcomes, StoreError> {
+    let statement = AppendEvents::new(&batch, locking, options.recovery_events_max);
+    let placed = statement.load::<(Id, i64)>(connection).await?;
+    if placed.is_empty() && count_rooms(connection, &batch.rooms).await? < batch.rooms.len() {
+        return Err(StoreError::Missing);
+    }
+    let seqs = batch.placed(placed);
+    let users = batch.absent_users();
+    if !users.is_empty() {
+        let users = users.into_iter().collect();
+        let trim = TrimQueues { users, queue_max: as_i64(options.offline_queue_max) };
+        // The events are stored by now. What is left of a queue's excess goes with the next event.
+        if let Err(error) = trim.execute(connection).await {
+            log::warn!("event=offline_queue_not_trimmed why=\"{error}\"");
+        }
+    }
+    Ok(batch.into_outcomes(seqs, Earlier::new()))
+}
+
+async fn count_rooms(connection: &mut Connection, ids: &[Id]) -> Result<usize, StoreError> {
+    let count = rooms::table.filter(rooms::id.eq_any(ids)).count().get_result::<i64>(connection).await?;
+    Ok(usize::try_from(count).unwrap_or_default())
 }
 
 async fn write(
     connection: &mut Connection,
     mut batch: Batch,
     attempt: Attempt,
+    locking: &Locking,
     options: StoreOptions,
-) -> Result<Vec<Result<Appended, NotAppended>>, StoreError> {
-    let before = lock(connection, &batch.rooms).await?;
+) -> Result<Outcomes, StoreError> {
+    let before = lock(connection, &batch.rooms, locking).await?;
+    batch.leave_out_locked(&before);
     // Only now, under the locks: an earlier attempt may have been at work until a moment ago.
     let earlier = match attempt {
         Attempt::First => Earlier::new(),
         Attempt::Again => stored(connection, &batch).await?,
     };
     cells::write(connection, &mut batch, &earlier).await?;
+    let before: Vec<i64> = before.into_iter().map(Option::unwrap_or_default).collect();
     let places = batch.place(&before, &earlier);
     if !places.fresh.is_empty() {
-        InsertEvents::new(&batch, &places).execute(connection).await?;
+        InsertEvents::new(&batch, &before, &places).execute(connection).await?;
         share(connection, &batch, &places).await?;
         queue(connection, &batch, &places, options.offline_queue_max).await?;
         trim(connection, &batch, &before, &places, options.recovery_events_max).await?;
     }
-    Ok(batch.into_outcomes(places, earlier))
+    Ok(batch.into_outcomes(places.seqs, earlier))
 }
 
-/// Locks the rooms in ascending order and answers their sequences. The weaker lock lets others refer to the rows.
-async fn lock(connection: &mut Connection, ids: &[Id]) -> Result<Vec<i64>, StoreError> {
-    let heads = rooms::table
-        .filter(rooms::id.eq_any(ids))
-        .order(rooms::id)
-        .select(rooms::seq)
-        .for_no_key_update()
-        .load::<i64>(connection)
-        .await?;
-    if heads.len() == ids.len() { Ok(heads) } else { Err(StoreError::Missing) }
+/// Locks the rooms and answers their sequences, in the order of `ids`; `None` for a room that was left out. The weaker
+/// lock lets others refer to the rows.
+async fn lock(connection: &mut Connection, ids: &[Id], locking: &Locking) -> Result<Vec<Option<i64>>, StoreError> {
+    let mut heads: Vec<(Id, i64)> = Vec::with_capacity(ids.len());
+    if !locking.waited.is_empty() {
+        let rows = rooms::table
+            .filter(rooms::id.eq_any(&locking.waited))
+            .order(rooms::id)
+            .select((rooms::id, rooms::seq))
+            .for_no_key_update();
+        heads.extend(rows.load::<(Id, i64)>(connection).await?);
+    }
+    if !locking.skipped.is_empty() {
+        let rows = rooms::table
+            .filter(rooms::id.eq_any(&locking.skipped))
+            .order(rooms::id)
+            .select((rooms::id, rooms::seq))
+            .for_no_key_update()
+            .skip_locked();
+        heads.extend(rows.load::<(Id, i64)>(connection).await?);
+    }
+    if heads.len() < ids.len() && count_rooms(connection, ids).await? < ids.len() {
+        return Err(StoreError::Missing);
+    }
+    heads.sort_unstable_by_key(|(id, _)| *id);
+    let head = |id: &Id| heads.binary_search_by_key(id, |(id, _)| *id).ok().and_then(|at| heads.get(at));
+    Ok(ids.iter().map(|id| head(id).map(|(_, seq)| *seq)).collect())
 }
 
-/// Those events of the batch that are stored already.
+/// Those events of the batch that are stored already. The log is asked only for what the messages don't answer, since it
+/// has no index on the events' ids.
 async fn stored(connection: &mut Connection, batch: &Batch) -> Result<Earlier, StoreError> {
-    let ids = batch.ids();
     let sent = messages::table
-        .filter(messages::id.eq_any(&ids))
+        .filter(messages::id.eq_any(batch.open().map(|entry| entry.id).collect::<Vec<_>>()))
         .select((messages::id, messages::seq))
         .load::<(Id, i64)>(connection)
         .await?;
+    let mut stored: Earlier = sent.into_iter().map(|(Id(id), seq)| (id, Kept { seq, what: None })).collect();
+    // A message that is stored is among the messages, so only events of other kinds can be in the log alone.
+    let logged_only = |entry: &&Entry| !entry.is_message() && !stored.contains_key(&entry.id.0);
+    let unanswered: Vec<&Entry> = batch.open().filter(logged_only).collect();
+    if unanswered.is_empty() {
+        return Ok(stored);
+    }
+    let of: BTreeSet<Id> = unanswered.iter().filter_map(|entry| batch.rooms.get(entry.room).copied()).collect();
     let logged = room_events::table
-        .filter(room_events::room_id.eq_any(&batch.rooms))
-        .filter(room_events::event_id.eq_any(&ids))
+        .filter(room_events::room_id.eq_any(of))
+        .filter(room_events::event_id.eq_any(unanswered.iter().map(|entry| entry.id).collect::<Vec<_>>()))
         .select((room_events::event_id, room_events::seq, room_events::payload))
         .load::<(Id, i64, Payload)>(connection)
         .await?;
-    let mut stored: Earlier = sent.into_iter().map(|(Id(id), seq)| (id, Kept { seq, what: None })).collect();
     stored.extend(logged.into_iter().map(|(Id(id), seq, payload)| (id, Kept { seq, what: Some(payload.0) })));
     Ok(stored)
 }
@@ -90,8 +225,7 @@ async fn stored(connection: &mut Connection, batch: &Batch) -> Result<Earlier, S
 /// Lets those who may enter the rooms have the files that were brought there.
 async fn share(connection: &mut Connection, batch: &Batch, places: &Places) -> Result<(), StoreError> {
     let shared: Vec<_> = fresh(batch, places)
-        .filter_map(|(entry, room, _)| entry.message.as_ref().map(|message| (room, &message.files)))
-        .flat_map(|(room, files)| files.iter().map(move |file| (*file, room)))
+        .flat_map(|(entry, room, _)| entry.files().map(move |file| (file, room)))
         .map(|(file, room)| (file_rooms::file_id.eq(file), file_rooms::room_id.eq(room)))
         .collect();
     if !shared.is_empty() {
@@ -113,8 +247,7 @@ async fn queue(
     // In ascending order, as on every node, for the sake of the rows' locks.
     let users = waiting.users.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     waiting.execute(connection).await?;
-    let queue_max = i64::try_from(queue_max).unwrap_or(i64::MAX);
-    TrimQueues { users, queue_max }.execute(connection).await?;
+    TrimQueues { users, queue_max: as_i64(queue_max) }.execute(connection).await?;
     Ok(())
 }
 
@@ -126,7 +259,7 @@ async fn trim(
     places: &Places,
     events_max: usize,
 ) -> Result<(), StoreError> {
-    let events_max = i64::try_from(events_max).unwrap_or(i64::MAX);
+    let events_max = as_i64(events_max);
     let mut due = TrimEvents { rooms: Vec::new(), last_dropped: Vec::new() };
     for ((room, before), after) in batch.rooms.iter().zip(before).zip(&places.heads) {
         let milestone = before / limits::TRIM_EVERY_EVENTS != after / limits::TRIM_EVERY_EVENTS;
@@ -141,145 +274,14 @@ async fn trim(
     Ok(())
 }
 
-/// Moves the rooms' sequences on and writes the events and messages, all at once.
-#[derive(Default)]
-struct InsertEvents<'a> {
-    rooms: Vec<Id>,
-    seqs: Vec<i64>,
-    ids: Vec<Id>,
-    times: Vec<Moment>,
-    kinds: Vec<&'a str>,
-    payloads: Vec<&'a str>,
-    sender_ids: Vec<Option<&'a str>>,
-    sender_usernames: Vec<Option<&'a str>>,
-    contents: Vec<Option<&'a str>>,
-    attachments: Vec<Option<&'a str>>,
-    heads_of: Vec<Id>,
-    heads: Vec<i64>,
-}
-
-constant_statement!(
-    InsertEvents<'_>,
-    InsertEvents<'static>,
-    "WITH event AS (SELECT * FROM unnest(" rooms: Array<UuidType>,
-    ", " seqs: Array<BigInt>,
-    ", " ids: Array<UuidType>,
-    ", " times: Array<Timestamptz>,
-    ", " kinds: Array<Text>,
-    ", " payloads: Array<Text>,
-    ", " sender_ids: Array<Nullable<Text>>,
-    ", " sender_usernames: Array<Nullable<Text>>,
-    ", " contents: Array<Nullable<Text>>,
-    ", " attachments: Array<Nullable<Text>>,
-    ") AS event (room_id, seq, id, created_at, kind, payload, sender_id, sender_username, content, attachments)), \
-     moved AS (UPDATE rooms SET seq = head.seq FROM unnest(" heads_of: Array<UuidType>,
-    ", " heads: Array<BigInt>,
-    ") AS head (id, seq) WHERE rooms.id = head.id), \
-     sent AS (INSERT INTO messages \
-     (id, room_id, seq, sender_id, sender_username, content, created_at, attachments) \
-     SELECT id, room_id, seq, sender_id, sender_username, content, created_at, attachments::json FROM event WHERE content IS NOT NULL) \
-     INSERT INTO room_events (room_id, seq, event_id, kind, payload, created_at) \
-     SELECT room_id, seq, id, kind, payload::json, created_at FROM event",
-);
-
 /// The entries that are to be written, each with its room and its place.
-fn fresh<'a>(batch: &'a Batch, places: &'a Places) -> impl Iterator<Item = (&'a Entry, Id, i64)> {
+pub(super) fn fresh<'a>(batch: &'a Batch, places: &'a Places) -> impl Iterator<Item = (&'a Entry, Id, i64)> {
     places.fresh.iter().filter_map(|index| {
         let entry = batch.entries.get(*index)?;
         Some((entry, *batch.rooms.get(entry.room)?, *places.seqs.get(*index)?))
     })
 }
 
-impl<'a> InsertEvents<'a> {
-    fn new(batch: &'a Batch, places: &'a Places) -> InsertEvents<'a> {
-        let mut rows =
-            InsertEvents { heads_of: batch.rooms.clone(), heads: places.heads.clone(), ..Default::default() };
-        for (entry, room, seq) in fresh(batch, places) {
-            rows.rooms.push(room);
-            rows.seqs.push(seq);
-            rows.ids.push(entry.id);
-            rows.times.push(entry.at);
-            rows.kinds.push(entry.kind);
-            rows.payloads.push(&entry.payload);
-            let message = entry.message.as_ref();
-            rows.sender_ids.push(message.map(|message| message.sender_id.as_str()));
-            rows.sender_usernames.push(message.map(|message| message.sender_username.as_str()));
-            rows.contents.push(message.map(|message| message.content.as_str()));
-            rows.attachments.push(message.and_then(|message| message.attachments.as_deref()));
-        }
-        rows
-    }
+fn as_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
-
-/// Lets events wait for users without a socket.
-#[derive(Default)]
-struct QueueEvents<'a> {
-    users: Vec<&'a str>,
-    rooms: Vec<Id>,
-    seqs: Vec<i64>,
-    ids: Vec<Id>,
-    payloads: Vec<&'a str>,
-    times: Vec<Moment>,
-}
-
-constant_statement!(
-    QueueEvents<'_>,
-    QueueEvents<'static>,
-    "INSERT INTO offline_queue (user_id, room_id, seq, event_id, payload, created_at) \
-     SELECT user_id, room_id, seq, event_id, payload::json, created_at FROM unnest(" users: Array<Text>,
-    ", " rooms: Array<UuidType>,
-    ", " seqs: Array<BigInt>,
-    ", " ids: Array<UuidType>,
-    ", " payloads: Array<Text>,
-    ", " times: Array<Timestamptz>,
-    ") WITH ORDINALITY AS event (user_id, room_id, seq, event_id, payload, created_at, place) ORDER BY place \
-     ON CONFLICT DO NOTHING",
-);
-
-impl<'a> QueueEvents<'a> {
-    fn new(batch: &'a Batch, places: &'a Places) -> QueueEvents<'a> {
-        let mut rows = QueueEvents::default();
-        for (entry, room, seq) in fresh(batch, places) {
-            for user in &entry.queue_for {
-                rows.users.push(user);
-                rows.rooms.push(room);
-                rows.seqs.push(seq);
-                rows.ids.push(entry.id);
-                rows.payloads.push(&entry.payload);
-                rows.times.push(entry.at);
-            }
-        }
-        rows
-    }
-}
-
-/// Drops each user's oldest beyond the bound.
-struct TrimQueues<'a> {
-    users: Vec<&'a str>,
-    queue_max: i64,
-}
-
-constant_statement!(
-    TrimQueues<'_>,
-    TrimQueues<'static>,
-    "DELETE FROM offline_queue USING (SELECT owner.id, (SELECT position FROM offline_queue AS queued \
-     WHERE queued.user_id = owner.id ORDER BY position DESC OFFSET " queue_max: BigInt,
-    " LIMIT 1) AS last_dropped FROM unnest(" users: Array<Text>,
-    ") AS owner (id)) AS bound \
-     WHERE offline_queue.user_id = bound.id AND offline_queue.position <= bound.last_dropped",
-);
-
-/// Drops the rooms' oldest events.
-struct TrimEvents {
-    rooms: Vec<Id>,
-    last_dropped: Vec<i64>,
-}
-
-constant_statement!(
-    TrimEvents,
-    TrimEvents,
-    "DELETE FROM room_events USING unnest(" rooms: Array<UuidType>,
-    ", " last_dropped: Array<BigInt>,
-    ") AS old (room_id, last_dropped) \
-     WHERE room_events.room_id = old.room_id AND room_events.seq <= old.last_dropped",
-);

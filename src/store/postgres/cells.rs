@@ -8,7 +8,7 @@ use diesel::{
     query_builder::Query,
     sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz, Uuid as UuidType},
 };
-use diesel_async::RunQueryDsl;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use super::{Connection, schema::sheets, statement::constant_statement};
 use crate::{
@@ -58,6 +58,9 @@ async fn homes(connection: &mut Connection, wanted: Wanted) -> Result<Homes, Sto
         rooms: new.iter().map(|(_, new)| new.room).collect(),
         times: new.iter().map(|(_, new)| new.at).collect(),
     };
+    // Whoever makes one of them at this moment, for another room, is waited for longer than a locked room is.
+    let wait_ms = limits::STORE_NEW_SHEET_WAIT.as_millis();
+    connection.batch_execute(&format!("SET LOCAL lock_timeout = {wait_ms}")).await?;
     made.execute(connection).await?;
     // Another node may have made one of them at the same moment, in another room: its transaction is over by now.
     find_homes(connection, &wanted).await

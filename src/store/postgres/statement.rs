@@ -2,7 +2,7 @@
 
 /// Declares a statement whose text is always the same, so that it is prepared once per connection.
 macro_rules! constant_statement {
-    ($statement:ty, $id:ty, $($sql:literal $($field:ident: $type:ty)?),+ $(,)?) => {
+    ($statement:ty, $id:ty, $($sql:literal $($($field:ident).+: $type:ty)?),+ $(,)?) => {
         impl diesel::query_builder::QueryFragment<diesel::pg::Pg> for $statement {
             fn walk_ast<'b>(
                 &'b self,
@@ -10,7 +10,7 @@ macro_rules! constant_statement {
             ) -> diesel::QueryResult<()> {
                 $(
                     out.push_sql($sql);
-                    $(out.push_bind_param::<$type, _>(&self.$field)?;)?
+                    $(out.push_bind_param::<$type, _>(&self.$($field).+)?;)?
                 )+
                 Ok(())
             }

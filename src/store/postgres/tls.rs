@@ -13,7 +13,7 @@ use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use tokio_postgres::{Config, NoTls, config::SslMode};
+use tokio_postgres::{Client, Config, NoTls, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{limits, store::StoreError};
@@ -54,9 +54,25 @@ impl FromStr for Target {
 }
 
 impl Target {
+    /// A plain session of the driver, without diesel's setup, driven by a task on the current runtime.
+    pub(super) async fn client(&self) -> Result<Client, StoreError> {
+        match &self.tls {
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await.map_err(|error| refused(&error))?;
+                tokio::spawn(connection);
+                Ok(client)
+            }
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await.map_err(|error| refused(&error))?;
+                tokio::spawn(connection);
+                Ok(client)
+            }
+        }
+    }
+
     /// A new connection, driven by a task on the current runtime.
     pub(super) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
-        let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(reason(&error));
+        let refused = |error: tokio_postgres::Error| refused(&error);
         match &self.tls {
             None => {
                 let (client, connection) = self.config.connect(NoTls).await.map_err(refused)?;
@@ -68,6 +84,11 @@ impl Target {
             }
         }
     }
+}
+
+/// No connection was made, or it broke.
+pub(super) fn refused(error: &tokio_postgres::Error) -> ConnectionError {
+    ConnectionError::BadConnection(reason(error))
 }
 
 /// The driver's error names its layer, its sources the reason.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use diesel::prelude::*;
+use diesel::{dsl::count_star, prelude::*};
 use diesel_async::RunQueryDsl;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     schema::{notification_queue, notifications},
 };
 use crate::{
-    core::notification::{Notification, Priority},
+    core::notification::Priority,
     ids::{NotificationId, Timestamp, UserId},
     limits,
     store::{
@@ -31,28 +31,44 @@ const fn rank(priority: Priority) -> i32 {
     }
 }
 
-/// Of what waits for the user, the oldest beyond `queue_max` is not told any more; it stays in the user's list.
+/// A notification that is to be queued.
+#[derive(Insertable)]
+#[diesel(table_name = notification_queue)]
+struct NewRow {
+    notification_id: Id,
+    user_id: String,
+    rank: i32,
+    leased_until: Moment,
+}
+
+/// Queues notifications. Of what waits for a user, the oldest beyond `queue_max` is not told any more; it stays in the
+/// user's list.
 pub async fn enqueue(
     connection: &mut Connection,
-    user: &UserId,
-    notification: &Notification,
+    new: &[StoredNotification],
     queue_max: usize,
 ) -> Result<(), StoreError> {
-    diesel::insert_into(notification_queue::table)
-        .values((
-            notification_queue::notification_id.eq(Id(notification.id.0)),
-            notification_queue::user_id.eq(user.as_str()),
-            notification_queue::rank.eq(rank(notification.priority)),
-            notification_queue::leased_until.eq(FREE),
-        ))
-        .execute(connection)
+    let row = |new: &StoredNotification| NewRow {
+        notification_id: Id(new.notification.id.0),
+        user_id: new.user.to_string(),
+        rank: rank(new.notification.priority),
+        leased_until: FREE,
+    };
+    let rows: Vec<NewRow> = new.iter().map(row).collect();
+    insert_rows!(connection, notification_queue::table, rows);
+    let queue_max = i64::try_from(queue_max).unwrap_or(i64::MAX);
+    let crowded = notification_queue::table
+        .filter(notification_queue::user_id.eq_any(new.iter().map(|new| new.user.as_str())))
+        .group_by(notification_queue::user_id)
+        .having(count_star().gt(queue_max))
+        .select((notification_queue::user_id, count_star()))
+        .load::<(String, i64)>(connection)
         .await?;
-    let of_user = notification_queue::table.filter(notification_queue::user_id.eq(user.as_str()));
-    let excess = of_user.count().get_result::<i64>(connection).await? - queue_max as i64;
-    if excess > 0 {
-        let oldest = of_user
+    for (user, waiting) in crowded {
+        let oldest = notification_queue::table
+            .filter(notification_queue::user_id.eq(user))
             .order(notification_queue::notification_id)
-            .limit(excess)
+            .limit(waiting - queue_max)
             .select(notification_queue::notification_id)
             .load::<Id>(connection)
             .await?;

@@ -2,7 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use diesel::{dsl::sql, expression::SqlLiteral, prelude::*, sql_types};
+use diesel::{
+    dsl::{count_star, sql},
+    expression::SqlLiteral,
+    prelude::*,
+    sql_types,
+};
 use diesel_async::RunQueryDsl;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -147,57 +152,91 @@ macro_rules! alive {
 }
 pub(super) use alive;
 
+/// A notification to be stored.
+#[derive(Insertable, Clone)]
+#[diesel(table_name = notifications)]
+struct NewRow {
+    id: Id,
+    user_id: String,
+    kind: &'static str,
+    title: String,
+    message: String,
+    data: JsonText,
+    status: &'static str,
+    created_at: Moment,
+    updated_at: Moment,
+    expires_at: Option<Moment>,
+}
+
+impl From<NewRow> for NotificationRow {
+    fn from(row: NewRow) -> NotificationRow {
+        NotificationRow {
+            id: row.id,
+            user_id: row.user_id,
+            kind: row.kind.into(),
+            title: row.title,
+            message: row.message,
+            data: row.data,
+            status: row.status.into(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+/// Stores one for each of the users, by a few statements for all of them.
 pub async fn create(
     connection: &mut Connection,
     users: &[UserId],
     new: &NewNotification,
     queue_max: usize,
 ) -> Result<Vec<StoredNotification>, StoreError> {
-    let (data, created_at) = (details(new)?, now());
+    let (data, created_at) = (details(new)?, Moment(now()));
+    let row = |user: &UserId| NewRow {
+        id: Id(NotificationId::generate().0),
+        user_id: user.to_string(),
+        kind: UPDATES,
+        title: storable(&new.title).into_owned(),
+        message: storable(&new.message).into_owned(),
+        data: data.clone(),
+        status: NotificationStatus::Unread.name(),
+        created_at,
+        updated_at: created_at,
+        expires_at: new.expires_at.map(Moment),
+    };
+    let rows: Vec<NewRow> = users.iter().map(row).collect();
+    let stored: Result<Vec<StoredNotification>, StoreError> =
+        rows.iter().cloned().map(|row| NotificationRow::from(row).try_into()).collect();
+    let stored = stored?;
     write_transaction!(connection, async |connection| {
-        let mut stored = Vec::with_capacity(users.len());
-        for user in users {
-            let row = diesel::insert_into(notifications::table)
-                .values((
-                    notifications::id.eq(Id(NotificationId::generate().0)),
-                    notifications::user_id.eq(user.as_str()),
-                    notifications::kind.eq(UPDATES),
-                    notifications::title.eq(storable(&new.title).as_ref()),
-                    notifications::message.eq(storable(&new.message).as_ref()),
-                    notifications::data.eq(data.clone()),
-                    notifications::status.eq(NotificationStatus::Unread.name()),
-                    notifications::created_at.eq(Moment(created_at)),
-                    notifications::updated_at.eq(Moment(created_at)),
-                    notifications::expires_at.eq(new.expires_at.map(Moment)),
-                ))
-                .returning(COLUMNS)
-                .get_result::<NotificationRow>(connection)
-                .await?;
-            let one = StoredNotification::try_from(row)?;
-            enqueue(connection, user, &one.notification, queue_max).await?;
-            trim(connection, user).await?;
-            stored.push(one);
-        }
-        Ok(stored)
+        insert_rows!(connection, notifications::table, rows);
+        enqueue(connection, &stored, queue_max).await?;
+        trim(connection, users).await
     })
-    .await
+    .await?;
+    Ok(stored)
 }
 
-/// Drops the user's oldest beyond the bound, those that were read before those that were not.
-async fn trim(connection: &mut Connection, user: &UserId) -> Result<(), StoreError> {
-    let of_user = notifications::table.filter(notifications::user_id.eq(user.as_str()));
-    let kept = of_user.count().get_result::<i64>(connection).await?;
-    let excess = kept - limits::NOTIFICATIONS_PER_USER_MAX as i64;
-    if excess <= 0 {
-        return Ok(());
-    }
-    let oldest = of_user
-        .order((notifications::status.eq(NotificationStatus::Unread.name()), notifications::id))
-        .limit(excess)
-        .select(notifications::id)
-        .load::<Id>(connection)
+/// Drops each user's oldest beyond the bound, those that were read before those that were not.
+async fn trim(connection: &mut Connection, users: &[UserId]) -> Result<(), StoreError> {
+    let of_users = notifications::table.filter(notifications::user_id.eq_any(users.iter().map(UserId::as_str)));
+    let crowded = of_users
+        .group_by(notifications::user_id)
+        .having(count_star().gt(limits::NOTIFICATIONS_PER_USER_MAX as i64))
+        .select((notifications::user_id, count_star()))
+        .load::<(String, i64)>(connection)
         .await?;
-    diesel::delete(notifications::table.filter(notifications::id.eq_any(oldest))).execute(connection).await?;
+    for (user, kept) in crowded {
+        let oldest = notifications::table
+            .filter(notifications::user_id.eq(user))
+            .order((notifications::status.eq(NotificationStatus::Unread.name()), notifications::id))
+            .limit(kept - limits::NOTIFICATIONS_PER_USER_MAX as i64)
+            .select(notifications::id)
+            .load::<Id>(connection)
+            .await?;
+        diesel::delete(notifications::table.filter(notifications::id.eq_any(oldest))).execute(connection).await?;
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use super::{
     schema::{file_rooms, messages, offline_queue, room_events, rooms},
 };
 use crate::{
+    ids::UserId,
     limits,
     store::{
         Appended, Attempt, NotAppended, StoreError, StoreOptions,
@@ -53,9 +54,9 @@ fn write(
     }
     move_on(connection, &batch.rooms, &before, &places, options.recovery_events_max)?;
     for user in absent {
-        trim_queue(connection, &user, options.offline_queue_max)?;
+        trim_queue(connection, user.as_str(), options.offline_queue_max)?;
     }
-    Ok(batch.into_outcomes(places, earlier))
+    Ok(batch.into_outcomes(places.seqs, earlier))
 }
 
 fn heads(connection: &mut SqliteConnection, ids: &[Id]) -> Result<Vec<i64>, StoreError> {
@@ -71,6 +72,11 @@ fn stored(connection: &mut SqliteConnection, batch: &Batch) -> Result<Earlier, S
             messages::table.find(entry.id).select(messages::seq).get_result::<i64>(connection).optional()?
         {
             stored.insert(entry.id.0, Kept { seq, what: None });
+            continue;
+        }
+        // A message that is stored is among the messages. Only other events can be in the log alone, which has no index on
+        // their ids.
+        if entry.is_message() {
             continue;
         }
         let Some(room) = batch.rooms.get(entry.room) else { continue };
@@ -91,23 +97,23 @@ fn insert(
     connection: &mut SqliteConnection,
     room: Id,
     seq: i64,
-    absent: &mut BTreeSet<String>,
+    absent: &mut BTreeSet<UserId>,
     entry: &mut Entry,
 ) -> Result<(), StoreError> {
-    if let Some(message) = &entry.message {
+    if let Some(message) = entry.message() {
         diesel::insert_into(messages::table)
             .values((
                 messages::id.eq(entry.id),
                 messages::room_id.eq(room),
                 messages::seq.eq(seq),
-                messages::sender_id.eq(&message.sender_id),
-                messages::sender_username.eq(&message.sender_username),
-                messages::content.eq(&message.content),
+                messages::sender_id.eq(message.sender_id),
+                messages::sender_username.eq(message.sender_username),
+                messages::content.eq(message.content),
                 messages::created_at.eq(entry.at),
-                messages::attachments.eq(message.attachments.as_ref().map(|text| JsonText(text.clone()))),
+                messages::attachments.eq(message.attachments.map(|text| JsonText(text.to_owned()))),
             ))
             .execute(connection)?;
-        for file in &message.files {
+        for file in entry.files() {
             diesel::insert_into(file_rooms::table)
                 .values((file_rooms::file_id.eq(file), file_rooms::room_id.eq(room)))
                 .on_conflict_do_nothing()
@@ -128,7 +134,7 @@ fn insert(
     for user in std::mem::take(&mut entry.queue_for) {
         diesel::insert_into(offline_queue::table)
             .values((
-                offline_queue::user_id.eq(&user),
+                offline_queue::user_id.eq(user.as_str()),
                 offline_queue::room_id.eq(room),
                 offline_queue::seq.eq(seq),
                 offline_queue::event_id.eq(entry.id),

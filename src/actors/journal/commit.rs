@@ -1,0 +1,251 @@
+//! One group's way into the store: attempts until the database takes it or has been away for too long, and the search for an
+//! entry that can't be stored.
+
+use std::{ops::Range, sync::Arc, time::Instant};
+
+use crate::{
+    actors::messages::NotStored,
+    error::{ErrorCode, Refusal},
+    limits,
+    logged::logged,
+    metrics::Metrics,
+    store::{Append, Appended, Attempt, NotAppended, Store, StoreError, WaitFor},
+};
+
+/// What became of an entry.
+pub(super) enum Fate {
+    /// It is stored or refused.
+    Settled(Result<Appended, NotStored>),
+    /// Another session keeps its room locked.
+    Locked,
+}
+
+/// What became of a group.
+pub(super) struct Committed {
+    /// In the order of the entries.
+    pub fates: Vec<Fate>,
+    /// An attempt ended in doubt: what is not settled may be stored all the same.
+    pub in_doubt: bool,
+}
+
+/// A group and how it is to be stored.
+pub(super) struct Commit {
+    pub store: Store,
+    pub metrics: Arc<Metrics>,
+    pub appends: Arc<[Append]>,
+    pub wait_for: WaitFor,
+    /// Since when the oldest entry waits.
+    pub oldest: Instant,
+    /// An attempt of one of the entries ended in doubt before.
+    pub in_doubt: bool,
+}
+
+impl Commit {
+    /// Stores the group, waiting for a database that is away as long as the oldest entry may wait.
+    pub async fn run(mut self) -> Committed {
+        loop {
+            let appends = self.appends.clone();
+            match self.attempt(appends, self.wait_for).await {
+                Ok(fates) => return Committed { fates, in_doubt: self.in_doubt },
+                Err(StoreError::Unavailable(why)) => {
+                    if self.oldest.elapsed() >= limits::STORE_PATIENCE {
+                        log::warn!(
+                            "event=appends_refused count={} in_doubt={} why={why}",
+                            self.appends.len(),
+                            self.in_doubt,
+                            why = logged(&why)
+                        );
+                        let refused = |_: &Append| Fate::Settled(Err(self.refusal()));
+                        return Committed {
+                            fates: self.appends.iter().map(refused).collect(),
+                            in_doubt: self.in_doubt,
+                        };
+                    }
+                    tokio::time::sleep(limits::STORE_RETRY).await;
+                }
+                Err(error) => {
+                    let fates = self.bisect(error).await;
+                    return Committed { fates, in_doubt: self.in_doubt };
+                }
+            }
+        }
+    }
+
+    /// One attempt, of which the outcome is remembered if it is unknown.
+    async fn attempt(&mut self, appends: Arc<[Append]>, wait_for: WaitFor) -> Result<Vec<Fate>, StoreError> {
+        let began = Instant::now();
+        let attempt = if self.in_doubt { Attempt::Again } else { Attempt::First };
+        match self.store.append_shared(appends, attempt, wait_for).await {
+            Ok(results) => {
+                let stored = results.iter().filter(|result| result.is_ok()).count();
+                if stored > 0 {
+                    self.metrics.committed(stored, began.elapsed());
+                }
+                Ok(results.into_iter().map(Fate::from).collect())
+            }
+            Err(error) => {
+                if let StoreError::Unavailable(outage) = &error {
+                    self.in_doubt |= !outage.is_known_not_stored();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// An entry of the group can't be stored: the group is halved until that entry is alone, so that only it is refused. A
+    /// database that goes away ends the search: all that is left is refused.
+    async fn bisect(&mut self, error: StoreError) -> Vec<Fate> {
+        let count = self.appends.len();
+        let mut fates = Vec::with_capacity(count);
+        let mut left: Vec<Range<usize>> = Vec::new();
+        let mut failed = Some((0..count, error));
+        loop {
+            match failed.take() {
+                Some((range, StoreError::Unavailable(why))) => {
+                    log::warn!("event=appends_refused count={} why={why}", count - range.start, why = logged(&why));
+                    fates.extend((range.start..count).map(|_| Fate::Settled(Err(self.refusal()))));
+                    return fates;
+                }
+                Some((range, error)) if range.len() <= 1 => fates.push(Fate::Settled(Err(refused(&error)))),
+                Some((range, error)) => {
+                    log::warn!("event=group_split count={} why={error}", range.len(), error = logged(&error));
+                    let middle = range.start + range.len() / 2;
+                    left.push(middle..range.end);
+                    left.push(range.start..middle);
+                }
+                None => {}
+            }
+            let Some(range) = left.pop() else { return fates };
+            let appends = self.appends.get(range.clone()).unwrap_or_default().into();
+            match self.attempt(appends, self.wait_for).await {
+                Ok(stored) => fates.extend(stored),
+                Err(error) => failed = Some((range, error)),
+            }
+        }
+    }
+
+    /// Why entries are refused that have waited too long.
+    fn refusal(&self) -> NotStored {
+        NotStored::Refused(if self.in_doubt { Refusal::unanswered() } else { Refusal::unavailable() })
+    }
+}
+
+impl From<Result<Appended, NotAppended>> for Fate {
+    fn from(result: Result<Appended, NotAppended>) -> Fate {
+        Fate::Settled(match result {
+            Ok(appended) => Ok(appended),
+            Err(NotAppended::Locked) => return Fate::Locked,
+            Err(NotAppended::Conflicts(conflicts)) => Err(NotStored::Conflicts(conflicts)),
+            Err(NotAppended::SheetElsewhere) => Err(NotStored::SheetElsewhere),
+            Err(NotAppended::BadUpdate(bad)) => {
+                Err(NotStored::Refused(Refusal::new(ErrorCode::InvalidMessage, bad.to_string())))
+            }
+        })
+    }
+}
+
+/// Why a single entry can't be stored.
+fn refused(error: &StoreError) -> NotStored {
+    NotStored::Refused(match error {
+        StoreError::Unavailable(outage) if outage.is_known_not_stored() => Refusal::unavailable(),
+        StoreError::Unavailable(_) => Refusal::unanswered(),
+        StoreError::Missing => Refusal::new(ErrorCode::RoomNotFound, "This room does not exist any more"),
+        StoreError::Taken(_) | StoreError::Fault(_) => {
+            log::error!("event=append_failed why={error}", error = logged(&error));
+            Refusal::internal()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        core::{event::Durable, profile::Profile},
+        ids::{EventId, RoomId, Timestamp},
+        store::{ChannelMedium, NewUser, StoreOptions},
+    };
+
+    struct Setting {
+        folder: tempfile::TempDir,
+        store: Store,
+        metrics: Arc<Metrics>,
+        ada: Profile,
+        room: RoomId,
+    }
+
+    impl Setting {
+        async fn new() -> Setting {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite://{}", folder.path().join("convene.db").display());
+            Store::migrate(&url).await.unwrap();
+            let store = Store::open(&url, &StoreOptions::default()).await.unwrap();
+            let new = NewUser {
+                username: "ada".into(),
+                email: None,
+                display_name: "Ada".into(),
+                password_hash: "$argon2id$…".into(),
+            };
+            let ada = store.create_user(new).await.unwrap();
+            let group = store.create_group(&ada.id, "a group", None).await.unwrap().id;
+            let room = store.create_channel(group, "a channel", ChannelMedium::Text, &ada.id).await.unwrap().id;
+            Setting { folder, store, metrics: Arc::new(Metrics::new()), ada, room }
+        }
+
+        fn message(&self, room: RoomId) -> Append {
+            let sender = self.ada.author();
+            Append {
+                room,
+                id: EventId::generate(),
+                at: Timestamp { unix_ms: 1_790_000_000_123 },
+                what: Durable::MessageSent { sender, content: "x".into(), attachments: Vec::new() }.into(),
+                queue_for: Vec::new(),
+            }
+        }
+
+        fn commit(&self, appends: Vec<Append>) -> Commit {
+            Commit {
+                store: self.store.clone(),
+                metrics: self.metrics.clone(),
+                appends: appends.into(),
+                wait_for: WaitFor::AllRooms,
+                oldest: Instant::now(),
+                in_doubt: false,
+            }
+        }
+    }
+
+    /// The `seq` of each entry, 0 of those that were refused.
+    fn seqs(fates: &[Fate]) -> Vec<i64> {
+        let seq = |fate: &Fate| match fate {
+            Fate::Settled(Ok(appended)) => appended.seq.0,
+            Fate::Settled(Err(_)) => 0,
+            Fate::Locked => -1,
+        };
+        fates.iter().map(seq).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_the_entry_that_cannot_be_stored_is_refused() {
+        let setting = Setting::new().await;
+        let mut appends: Vec<Append> = (0..9).map(|_| setting.message(setting.room)).collect();
+        appends.insert(3, setting.message(RoomId::generate()));
+        let Committed { fates, in_doubt } = setting.commit(appends).run().await;
+        assert_eq!(seqs(&fates), [1, 2, 3, 0, 4, 5, 6, 7, 8, 9], "in order");
+        assert!(!in_doubt);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_search_for_a_bad_entry_ends_when_the_database_goes_away() {
+        use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
+        let setting = Setting::new().await;
+        let path = setting.folder.path().join("convene.db");
+        let mut other = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
+        other.batch_execute("BEGIN EXCLUSIVE").unwrap();
+        let began = Instant::now();
+        let appends: Vec<Append> = (0..8).map(|_| setting.message(setting.room)).collect();
+        let fates = setting.commit(appends).bisect(StoreError::Missing).await;
+        assert_eq!(seqs(&fates), [0; 8], "all of them are refused");
+        assert!(began.elapsed() < limits::STORE_LOCK_WAIT * 2, "one attempt, not one for each: {:?}", began.elapsed());
+    }
+}

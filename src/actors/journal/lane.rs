@@ -1,0 +1,310 @@
+//! One lane of the journal: an actor that stores its rooms' events, one group at a time, and sends every room the outcome.
+//! It must never let one room wait for another room's lock.
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use actix::prelude::*;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    commit::{Commit, Committed, Fate},
+    held::Held,
+    tickets::Tickets,
+};
+use crate::{
+    actors::{
+        messages::{Barrier, Entry, NotStored, Outcome, Settled},
+        room::Room,
+    },
+    core::event::Durable,
+    error::Refusal,
+    ids::RoomId,
+    limits,
+    metrics::Metrics,
+    store::{Append, Appended, Store, WaitFor},
+};
+
+/// The actor. A few per node.
+pub(super) struct Lane {
+    store: Store,
+    metrics: Arc<Metrics>,
+    /// What goes into the next commits.
+    queue: VecDeque<Queued>,
+    /// What waits for rooms that are locked by another session.
+    held: Held,
+    /// Entries that are waiting, in flight not included, and the bytes of their events.
+    waiting: usize,
+    waiting_bytes: usize,
+    is_committing: bool,
+    is_retrying: bool,
+    /// Outcomes that a room's full mailbox did not take.
+    untold: VecDeque<(Addr<Room>, Settled)>,
+    tickets: Tickets,
+}
+
+/// An entry that waits to be stored.
+pub(super) struct Queued {
+    pub entry: Entry,
+    pub since: Instant,
+    bytes: usize,
+    ticket: u64,
+    /// An attempt ended in doubt: it may be stored.
+    in_doubt: bool,
+}
+
+type Outcomes = Vec<(Queued, Result<Appended, NotStored>)>;
+
+impl Lane {
+    /// A lane over this store.
+    pub fn new(store: Store, metrics: Arc<Metrics>) -> Lane {
+        Lane {
+            store,
+            metrics,
+            queue: VecDeque::new(),
+            held: Held::default(),
+            waiting: 0,
+            waiting_bytes: 0,
+            is_committing: false,
+            is_retrying: false,
+            untold: VecDeque::new(),
+            tickets: Tickets::default(),
+        }
+    }
+
+    /// Starts the next commit, if none is under way and there is something to store.
+    fn commit(&mut self, ctx: &mut Context<Self>) {
+        if self.is_committing || self.queue.is_empty() {
+            return;
+        }
+        self.is_committing = true;
+        let count = group_len(self.queue.iter());
+        let group: Vec<Queued> = self.queue.drain(..count).collect();
+        let stored = self.store_group(group, WaitFor::AllRooms);
+        ctx.spawn(stored.into_actor(self).map(|(group, committed), lane, ctx| {
+            let (outcomes, locked) = sort_out(group, committed);
+            lane.hold(locked);
+            lane.settle(outcomes, ctx);
+            lane.is_committing = false;
+            lane.commit(ctx);
+            lane.retry(ctx);
+        }));
+    }
+
+    /// Tries rooms again that were locked, if that is not under way and there are any.
+    fn retry(&mut self, ctx: &mut Context<Self>) {
+        if self.is_retrying || self.held.is_empty() {
+            return;
+        }
+        let overdue = self.held.take_overdue(limits::STORE_PATIENCE);
+        if !overdue.is_empty() {
+            log::warn!(
+                "event=appends_refused count={} why=\"another session keeps their rooms locked\"",
+                overdue.len()
+            );
+        }
+        self.count_out(&overdue);
+        let refused = overdue.into_iter().map(|queued| {
+            let why = if queued.in_doubt { Refusal::unanswered() } else { Refusal::unavailable() };
+            (queued, Err(NotStored::Refused(why)))
+        });
+        self.settle(refused.collect(), ctx);
+        self.held.free(|_| false);
+        let mut group = self.held.next_group();
+        let count = group_len(group.iter());
+        self.held.put_back(group.split_off(count.min(group.len())));
+        if group.is_empty() {
+            return;
+        }
+        self.is_retrying = true;
+        let stored = self.store_group(group, WaitFor::FirstRoom);
+        ctx.spawn(stored.into_actor(self).map(|(group, committed), lane, ctx| lane.retried(group, committed, ctx)));
+    }
+
+    /// Rooms of which something was stored are locked no more: what is left of them goes the usual way.
+    fn retried(&mut self, group: Vec<Queued>, committed: Committed, ctx: &mut Context<Self>) {
+        let (outcomes, locked) = sort_out(group, committed);
+        let free: FxHashSet<RoomId> = outcomes.iter().map(|(queued, _)| queued.entry.append.room).collect();
+        self.hold(locked);
+        let freed = self.held.free(|room| free.contains(&room));
+        self.queue.extend(freed);
+        self.settle(outcomes, ctx);
+        self.commit(ctx);
+        if free.is_empty() {
+            ctx.run_later(limits::HELD_RETRY, |lane, ctx| {
+                lane.is_retrying = false;
+                lane.retry(ctx);
+            });
+        } else {
+            self.is_retrying = false;
+            self.retry(ctx);
+        }
+    }
+
+    /// Stores a group, which waits no more from here on.
+    fn store_group(
+        &mut self,
+        group: Vec<Queued>,
+        wait_for: WaitFor,
+    ) -> impl Future<Output = (Vec<Queued>, Committed)> + 'static {
+        self.count_out(&group);
+        let appends: Arc<[Append]> = group.iter().map(|queued| queued.entry.append.clone()).collect();
+        let commit = Commit {
+            store: self.store.clone(),
+            metrics: self.metrics.clone(),
+            appends,
+            wait_for,
+            oldest: group.iter().map(|queued| queued.since).min().unwrap_or_else(Instant::now),
+            in_doubt: group.iter().any(|queued| queued.in_doubt),
+        };
+        async move { (group, commit.run().await) }
+    }
+
+    /// Holds the entries of rooms that are locked, and behind them what the queue has of the same rooms.
+    fn hold(&mut self, locked: Vec<Queued>) {
+        if locked.is_empty() {
+            return;
+        }
+        self.count_in(&locked);
+        self.held.put_back(locked);
+        for queued in std::mem::take(&mut self.queue) {
+            if self.held.holds(queued.entry.append.room) {
+                self.held.push_back(queued);
+            } else {
+                self.queue.push_back(queued);
+            }
+        }
+    }
+
+    fn count_in(&mut self, entries: &[Queued]) {
+        self.waiting += entries.len();
+        self.waiting_bytes += entries.iter().map(|queued| queued.bytes).sum::<usize>();
+        self.metrics.journal_queue_grew(entries.len());
+    }
+
+    fn count_out(&mut self, entries: &[Queued]) {
+        self.waiting -= entries.len();
+        self.waiting_bytes -= entries.iter().map(|queued| queued.bytes).sum::<usize>();
+        self.metrics.journal_queue_shrank(entries.len());
+    }
+
+    /// Sends every room the outcome of its entries, in one message a room.
+    fn settle(&mut self, outcomes: Outcomes, ctx: &mut Context<Self>) {
+        let mut rooms: FxHashMap<RoomId, (Addr<Room>, Vec<Outcome>)> = FxHashMap::default();
+        for (Queued { entry, ticket, .. }, result) in outcomes {
+            self.tickets.close(ticket);
+            let slot = rooms.entry(entry.append.room).or_insert_with(|| (entry.room.clone(), Vec::new()));
+            slot.1.push(Outcome { entry, result });
+        }
+        for (room, outcomes) in rooms.into_values() {
+            self.tell(room, Settled { outcomes }, ctx);
+        }
+        self.release();
+    }
+
+    fn tell(&mut self, room: Addr<Room>, settled: Settled, ctx: &mut Context<Self>) {
+        if !self.untold.is_empty() {
+            return self.untold.push_back((room, settled));
+        }
+        if let Err(SendError::Full(settled)) = room.try_send(settled) {
+            self.untold.push_back((room, settled));
+            ctx.run_later(limits::SPILL_RETRY, Self::tell_again);
+        }
+    }
+
+    fn tell_again(&mut self, ctx: &mut Context<Self>) {
+        while let Some((room, settled)) = self.untold.pop_front() {
+            if let Err(SendError::Full(settled)) = room.try_send(settled) {
+                self.untold.push_front((room, settled));
+                ctx.run_later(limits::SPILL_RETRY, Self::tell_again);
+                return;
+            }
+        }
+        self.release();
+    }
+
+    /// Answers those who wait for entries that are settled by now, and of which the rooms know.
+    fn release(&mut self) {
+        if self.untold.is_empty() {
+            self.tickets.release();
+        }
+    }
+}
+
+/// How many of the entries go into one commit: bounded in what they write, so that it is over in time, and in what is
+/// delivered of them at once.
+fn group_len<'a>(entries: impl Iterator<Item = &'a Queued>) -> usize {
+    let (mut cells, mut bytes) = (0, 0);
+    let fits = |queued: &&Queued| {
+        cells += match &*queued.entry.append.what {
+            Durable::MessageSent { .. } => 0,
+            Durable::CellsUpdated { cells, .. } => cells.len(),
+        };
+        bytes += queued.bytes;
+        cells <= limits::COMMIT_CELLS_MAX && bytes <= limits::COMMIT_BYTES_MAX
+    };
+    entries.take(limits::COMMIT_APPENDS_MAX).take_while(fits).count().max(1)
+}
+
+/// Parts the entries that are settled from those whose rooms are locked.
+fn sort_out(group: Vec<Queued>, committed: Committed) -> (Outcomes, Vec<Queued>) {
+    let (mut outcomes, mut locked) = (Vec::with_capacity(group.len()), Vec::new());
+    for (mut queued, fate) in group.into_iter().zip(committed.fates) {
+        match fate {
+            Fate::Settled(result) => outcomes.push((queued, result)),
+            Fate::Locked => {
+                queued.in_doubt |= committed.in_doubt;
+                locked.push(queued);
+            }
+        }
+    }
+    (outcomes, locked)
+}
+
+impl Actor for Lane {
+    type Context = Context<Self>;
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        Arbiter::current().stop();
+    }
+}
+
+impl Handler<Entry> for Lane {
+    type Result = ();
+
+    fn handle(&mut self, entry: Entry, ctx: &mut Self::Context) {
+        let bytes = entry.append.what.size_bytes();
+        let full = self.waiting >= limits::JOURNAL_QUEUE_MAX
+            || (self.waiting_bytes + bytes > limits::JOURNAL_QUEUE_BYTES_MAX && self.waiting > 0);
+        if full {
+            let room = entry.room.clone();
+            let outcomes = vec![Outcome { entry, result: Err(NotStored::Refused(Refusal::unavailable())) }];
+            return self.tell(room, Settled { outcomes }, ctx);
+        }
+        let ticket = self.tickets.issue();
+        let room = entry.append.room;
+        let queued = Queued { entry, bytes, since: Instant::now(), ticket, in_doubt: false };
+        self.count_in(std::slice::from_ref(&queued));
+        if self.held.holds(room) {
+            return self.held.push_back(queued);
+        }
+        self.queue.push_back(queued);
+        if !self.is_committing && self.queue.len() == 1 {
+            // begun at the end of this turn, so that what is in the mailbox already comes along
+            ctx.spawn(actix::fut::ready(()).map(|(), lane: &mut Lane, ctx| lane.commit(ctx)));
+        }
+    }
+}
+
+/// Answered when everything handed in before is settled and its rooms have been sent the outcome.
+impl Handler<Barrier> for Lane {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Barrier, _: &mut Self::Context) -> Self::Result {
+        let settled = self.tickets.wait();
+        self.release();
+        Box::pin(async move {
+            // an error means that the lane is gone, and nothing is left to wait for
+            let _ = settled.await;
+        })
+    }
+}

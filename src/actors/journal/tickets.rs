@@ -1,0 +1,73 @@
+//! Who waits until all entries before a moment are settled. Entries settle out of order (refused at once, held behind a
+//! locked room), so counting them would not do. Pure.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::oneshot;
+
+/// The entries that are not settled yet, and who waits for some of them.
+#[derive(Default)]
+pub(super) struct Tickets {
+    next: u64,
+    open: BTreeSet<u64>,
+    waiting: Vec<(u64, oneshot::Sender<()>)>,
+}
+
+impl Tickets {
+    /// A ticket for an entry that has come.
+    pub fn issue(&mut self) -> u64 {
+        let ticket = self.next;
+        self.next += 1;
+        self.open.insert(ticket);
+        ticket
+    }
+
+    /// The entry is settled.
+    pub fn close(&mut self, ticket: u64) {
+        self.open.remove(&ticket);
+    }
+
+    /// Answered by [`Tickets::release`] once every ticket issued so far is closed.
+    pub fn wait(&mut self) -> oneshot::Receiver<()> {
+        let (done, wait) = oneshot::channel();
+        self.waiting.push((self.next, done));
+        wait
+    }
+
+    /// Answers those who wait for nothing any more.
+    pub fn release(&mut self) {
+        let oldest_open = self.open.first().copied().unwrap_or(u64::MAX);
+        for (_, done) in self.waiting.extract_if(.., |(before, _)| *before <= oldest_open) {
+            // whoever asked may have stopped waiting
+            let _ = done.send(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_entry_that_is_refused_at_once_releases_nobody_early() {
+        let mut tickets = Tickets::default();
+        let first = tickets.issue();
+        let mut waiting = tickets.wait();
+        let refused = tickets.issue();
+        tickets.close(refused);
+        tickets.release();
+        assert!(waiting.try_recv().is_err(), "the first entry is not settled yet");
+        tickets.close(first);
+        tickets.release();
+        assert_eq!(waiting.try_recv(), Ok(()));
+    }
+
+    #[test]
+    fn nobody_waits_for_entries_that_come_later() {
+        let mut tickets = Tickets::default();
+        let mut at_once = tickets.wait();
+        let _later = tickets.issue();
+        tickets.release();
+        assert_eq!(at_once.try_recv(), Ok(()));
+    }
+}

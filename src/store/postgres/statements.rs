@@ -1,0 +1,273 @@
+//! The statements of an append, and how a batch becomes their arrays.
+
+use diesel::{
+    query_builder::Query,
+    sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as UuidType},
+};
+
+use super::{
+    append::{Locking, fresh},
+    statement::constant_statement,
+};
+use crate::{
+    limits,
+    store::{
+        batch::{Batch, Entry, Places},
+        values::{Id, Moment},
+    },
+};
+
+/// The columns of events that are to be stored.
+#[derive(Default)]
+struct Events<'a> {
+    rooms: Vec<Id>,
+    ids: Vec<Id>,
+    times: Vec<Moment>,
+    kinds: Vec<&'a str>,
+    payloads: Vec<&'a str>,
+    sender_ids: Vec<Option<&'a str>>,
+    sender_usernames: Vec<Option<&'a str>>,
+    contents: Vec<Option<&'a str>>,
+    attachments: Vec<Option<&'a str>>,
+}
+
+impl<'a> Events<'a> {
+    fn push(&mut self, room: Id, entry: &'a Entry) {
+        self.rooms.push(room);
+        self.ids.push(entry.id);
+        self.times.push(entry.at);
+        self.kinds.push(entry.kind);
+        self.payloads.push(&entry.payload);
+        let message = entry.message();
+        self.sender_ids.push(message.as_ref().map(|message| message.sender_id));
+        self.sender_usernames.push(message.as_ref().map(|message| message.sender_username));
+        self.contents.push(message.as_ref().map(|message| message.content));
+        self.attachments.push(message.and_then(|message| message.attachments));
+    }
+}
+
+/// All of an append of messages: locks the rooms, gives the events their places, writes them with all that belongs to them,
+/// moves the rooms' sequences on, and forgets events too old for recovery where a sequence passed the next milestone.
+/// Answers the id and the `seq` of each event that was stored: none if a room does not exist, and none of rooms that were
+/// left out.
+///
+/// The count of `waited` makes the waiting come first: nothing else is locked meanwhile.
+pub(super) struct AppendEvents<'a> {
+    events: Events<'a>,
+    all_rooms: &'a [Id],
+    rooms_count: i64,
+    waited: &'a [Id],
+    skipped: &'a [Id],
+    files: Vec<Id>,
+    file_rooms: Vec<Id>,
+    queue_users: Vec<&'a str>,
+    queue_places: Vec<i64>,
+    events_max: i64,
+    trim_every: i64,
+}
+
+impl<'a> AppendEvents<'a> {
+    pub(super) fn new(batch: &'a Batch, locking: &'a Locking, events_max: usize) -> AppendEvents<'a> {
+        let mut statement = AppendEvents {
+            events: Events::default(),
+            all_rooms: &batch.rooms,
+            rooms_count: i64::try_from(batch.rooms.len()).unwrap_or(i64::MAX),
+            waited: &locking.waited,
+            skipped: &locking.skipped,
+            files: Vec::new(),
+            file_rooms: Vec::new(),
+            queue_users: Vec::new(),
+            queue_places: Vec::new(),
+            events_max: i64::try_from(events_max).unwrap_or(i64::MAX),
+            trim_every: limits::TRIM_EVERY_EVENTS,
+        };
+        for (place, entry) in (1..).zip(&batch.entries) {
+            let Some(room) = batch.rooms.get(entry.room) else { continue };
+            statement.events.push(*room, entry);
+            for file in entry.files() {
+                statement.files.push(file);
+                statement.file_rooms.push(*room);
+            }
+            for user in &entry.queue_for {
+                statement.queue_users.push(user.as_str());
+                statement.queue_places.push(place);
+            }
+        }
+        statement
+    }
+}
+
+constant_statement!(
+    AppendEvents<'_>,
+    AppendEvents<'static>,
+    "WITH known AS MATERIALIZED (SELECT count(*) = " rooms_count: BigInt,
+    " AS all_there FROM rooms WHERE id = ANY(" all_rooms: Array<UuidType>,
+    ")), waited AS MATERIALIZED (SELECT id, seq FROM rooms WHERE id = ANY(" waited: Array<UuidType>,
+    ") AND (SELECT all_there FROM known) ORDER BY id FOR NO KEY UPDATE), \
+     skipped AS MATERIALIZED (SELECT id, seq FROM rooms WHERE id = ANY(" skipped: Array<UuidType>,
+    ") AND (SELECT all_there FROM known) AND (SELECT count(*) FROM waited) >= 0 \
+     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED), \
+     locked AS MATERIALIZED (SELECT id, seq FROM waited UNION ALL SELECT id, seq FROM skipped), \
+     placed AS MATERIALIZED (SELECT event.*, locked.seq + row_number() \
+     OVER (PARTITION BY event.room_id ORDER BY event.place) AS seq FROM unnest(" events.rooms: Array<UuidType>,
+    ", " events.ids: Array<UuidType>,
+    ", " events.times: Array<Timestamptz>,
+    ", " events.kinds: Array<Text>,
+    ", " events.payloads: Array<Text>,
+    ", " events.sender_ids: Array<Nullable<Text>>,
+    ", " events.sender_usernames: Array<Nullable<Text>>,
+    ", " events.contents: Array<Nullable<Text>>,
+    ", " events.attachments: Array<Nullable<Text>>,
+    ") WITH ORDINALITY AS event \
+     (room_id, id, created_at, kind, payload, sender_id, sender_username, content, attachments, place) \
+     JOIN locked ON locked.id = event.room_id), \
+     heads AS MATERIALIZED (SELECT room_id, min(seq) - 1 AS before, max(seq) AS seq FROM placed GROUP BY room_id), \
+     moved AS (UPDATE rooms SET seq = heads.seq FROM heads WHERE rooms.id = heads.room_id), \
+     sent AS (INSERT INTO messages \
+     (id, room_id, seq, sender_id, sender_username, content, created_at, attachments) \
+     SELECT id, room_id, seq, sender_id, sender_username, content, created_at, attachments::json \
+     FROM placed WHERE content IS NOT NULL), \
+     shared AS (INSERT INTO file_rooms (file_id, room_id) SELECT file.id, file.room_id FROM unnest(" files: Array<UuidType>,
+    ", " file_rooms: Array<UuidType>,
+    ") AS file (id, room_id) WHERE file.room_id IN (SELECT id FROM locked) ON CONFLICT DO NOTHING), \
+     queued AS (INSERT INTO offline_queue (user_id, room_id, seq, event_id, payload, created_at) \
+     SELECT absent.user_id, placed.room_id, placed.seq, placed.id, placed.payload::json, placed.created_at FROM unnest(" queue_users: Array<Text>,
+    ", " queue_places: Array<BigInt>,
+    ") AS absent (user_id, place) JOIN placed USING (place) ORDER BY place ON CONFLICT DO NOTHING), \
+     due AS MATERIALIZED (SELECT room_id, seq - " events_max: BigInt,
+    " AS last_dropped FROM heads WHERE before / " trim_every: BigInt,
+    " <> seq / " trim_every: BigInt,
+    " AND seq > " events_max: BigInt,
+    "), trimmed AS (DELETE FROM room_events USING due \
+     WHERE room_events.room_id = due.room_id AND room_events.seq <= due.last_dropped) \
+     INSERT INTO room_events (room_id, seq, event_id, kind, payload, created_at) \
+     SELECT room_id, seq, id, kind, payload::json, created_at FROM placed RETURNING event_id, seq",
+);
+
+impl Query for AppendEvents<'_> {
+    type SqlType = (UuidType, BigInt);
+}
+
+/// Moves the rooms' sequences on and writes the events and messages, all at once.
+#[derive(Default)]
+pub(super) struct InsertEvents<'a> {
+    events: Events<'a>,
+    seqs: Vec<i64>,
+    heads_of: Vec<Id>,
+    heads: Vec<i64>,
+}
+
+constant_statement!(
+    InsertEvents<'_>,
+    InsertEvents<'static>,
+    "WITH event AS (SELECT * FROM unnest(" events.rooms: Array<UuidType>,
+    ", " seqs: Array<BigInt>,
+    ", " events.ids: Array<UuidType>,
+    ", " events.times: Array<Timestamptz>,
+    ", " events.kinds: Array<Text>,
+    ", " events.payloads: Array<Text>,
+    ", " events.sender_ids: Array<Nullable<Text>>,
+    ", " events.sender_usernames: Array<Nullable<Text>>,
+    ", " events.contents: Array<Nullable<Text>>,
+    ", " events.attachments: Array<Nullable<Text>>,
+    ") AS event (room_id, seq, id, created_at, kind, payload, sender_id, sender_username, content, attachments)), \
+     moved AS (UPDATE rooms SET seq = head.seq FROM unnest(" heads_of: Array<UuidType>,
+    ", " heads: Array<BigInt>,
+    ") AS head (id, seq) WHERE rooms.id = head.id), \
+     sent AS (INSERT INTO messages \
+     (id, room_id, seq, sender_id, sender_username, content, created_at, attachments) \
+     SELECT id, room_id, seq, sender_id, sender_username, content, created_at, attachments::json FROM event WHERE content IS NOT NULL) \
+     INSERT INTO room_events (room_id, seq, event_id, kind, payload, created_at) \
+     SELECT room_id, seq, id, kind, payload::json, created_at FROM event",
+);
+
+impl<'a> InsertEvents<'a> {
+    /// The heads are moved in those rooms alone that got an event: others may not even be locked.
+    pub(super) fn new(batch: &'a Batch, before: &[i64], places: &'a Places) -> InsertEvents<'a> {
+        let mut rows = InsertEvents::default();
+        for ((room, before), head) in batch.rooms.iter().zip(before).zip(&places.heads) {
+            if before != head {
+                rows.heads_of.push(*room);
+                rows.heads.push(*head);
+            }
+        }
+        for (entry, room, seq) in fresh(batch, places) {
+            rows.events.push(room, entry);
+            rows.seqs.push(seq);
+        }
+        rows
+    }
+}
+
+/// Lets events wait for users without a socket.
+#[derive(Default)]
+pub(super) struct QueueEvents<'a> {
+    pub(super) users: Vec<&'a str>,
+    rooms: Vec<Id>,
+    seqs: Vec<i64>,
+    ids: Vec<Id>,
+    payloads: Vec<&'a str>,
+    times: Vec<Moment>,
+}
+
+constant_statement!(
+    QueueEvents<'_>,
+    QueueEvents<'static>,
+    "INSERT INTO offline_queue (user_id, room_id, seq, event_id, payload, created_at) \
+     SELECT user_id, room_id, seq, event_id, payload::json, created_at FROM unnest(" users: Array<Text>,
+    ", " rooms: Array<UuidType>,
+    ", " seqs: Array<BigInt>,
+    ", " ids: Array<UuidType>,
+    ", " payloads: Array<Text>,
+    ", " times: Array<Timestamptz>,
+    ") WITH ORDINALITY AS event (user_id, room_id, seq, event_id, payload, created_at, place) ORDER BY place \
+     ON CONFLICT DO NOTHING",
+);
+
+impl<'a> QueueEvents<'a> {
+    pub(super) fn new(batch: &'a Batch, places: &'a Places) -> QueueEvents<'a> {
+        let mut rows = QueueEvents::default();
+        for (entry, room, seq) in fresh(batch, places) {
+            for user in &entry.queue_for {
+                rows.users.push(user.as_str());
+                rows.rooms.push(room);
+                rows.seqs.push(seq);
+                rows.ids.push(entry.id);
+                rows.payloads.push(&entry.payload);
+                rows.times.push(entry.at);
+            }
+        }
+        rows
+    }
+}
+
+/// Drops each user's oldest beyond the bound.
+pub(super) struct TrimQueues<'a> {
+    pub(super) users: Vec<&'a str>,
+    pub(super) queue_max: i64,
+}
+
+constant_statement!(
+    TrimQueues<'_>,
+    TrimQueues<'static>,
+    "DELETE FROM offline_queue USING (SELECT owner.id, (SELECT position FROM offline_queue AS queued \
+     WHERE queued.user_id = owner.id ORDER BY position DESC OFFSET " queue_max: BigInt,
+    " LIMIT 1) AS last_dropped FROM unnest(" users: Array<Text>,
+    ") AS owner (id)) AS bound \
+     WHERE offline_queue.user_id = bound.id AND offline_queue.position <= bound.last_dropped",
+);
+
+/// Drops the rooms' oldest events.
+pub(super) struct TrimEvents {
+    pub(super) rooms: Vec<Id>,
+    pub(super) last_dropped: Vec<i64>,
+}
+
+constant_statement!(
+    TrimEvents,
+    TrimEvents,
+    "DELETE FROM room_events USING unnest(" rooms: Array<UuidType>,
+    ", " last_dropped: Array<BigInt>,
+    ") AS old (room_id, last_dropped) \
+     WHERE room_events.room_id = old.room_id AND room_events.seq <= old.last_dropped",
+);
