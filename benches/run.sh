@@ -14,4 +14,4 @@ done
 ulimit -n 65536 2> /dev/null || ulimit -n "$(ulimit -H -n)"
 
 if [ $# -eq 0 ]; then set -- --help; fi
-exec cargo bench --quiet --bench load -- "$@"
+exec cargo bench --quiet --profile dist --bench load -- "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # How fast one upload over the loopback reaches the disk, beside `dd` on the same disk in the same run, and how much
-# memory the server takes for it. Needs curl and a release build: cargo build --release --bin convene
+# memory the server takes for it. Needs curl and a `dist` build: cargo build --profile dist --bin convene
 #
 #   benches/upload.sh [MiB] [runs]     the files of 1,024 MiB and 3 runs unless said otherwise
 #
@@ -10,8 +10,8 @@ cd "$(dirname "$0")/.."
 
 mib=${1:-1024}
 runs=${2:-3}
-binary=${CONVENE_BIN:-target/release/convene}
-[ -x "$binary" ] || { echo "There is no $binary; run: cargo build --release --bin convene" >&2; exit 1; }
+binary=${CONVENE_BIN:-target/dist/convene}
+[ -x "$binary" ] || { echo "There is no $binary; run: cargo build --profile dist --bin convene" >&2; exit 1; }
 
 folder=$(mktemp -d "${UPLOAD_BENCH_DIR:-${TMPDIR:-/tmp}}/convene-upload-XXXXXX")
 source=/dev/shm/convene-upload-$$

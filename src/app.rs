@@ -69,7 +69,7 @@ pub enum RunError {
     },
     /// The assistant's provider can't be spoken to.
     #[error("TLS can't be set up for the assistant: {0}; check the system's certificates")]
-    Assistant(#[from] reqwest::Error),
+    Assistant(#[from] services::ai::BadProvider),
     /// The server broke.
     #[error("The server broke: {0}")]
     Server(io::Error),

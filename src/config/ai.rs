@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::Url;
+use url::Url;
 
 use super::{ConfigError, Secret, variables::Variables};
 
@@ -103,6 +103,11 @@ impl AiProvider {
         let table_characters =
             variables.number("AI_TABLE_CHARACTERS_MAX", 0..=10_000_000, 40_000, "characters, such as 40000")?;
         let Some(text) = variables.text(BASE_URL) else { return Ok(None) };
+        if cfg!(not(feature = "ai-http")) {
+            let problem =
+                "is set, but this program was built without the feature ai-http; unset it, or build with that feature";
+            return Err(ConfigError::new(BASE_URL, problem));
+        }
         let base_url = base_url(&text)?;
         let Some(model) = variables.text(MODEL) else {
             let problem = "is not set, but AI_BASE_URL is; set it to a model that the provider has";

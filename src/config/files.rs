@@ -181,6 +181,10 @@ fn place(variables: &Variables<'_>, data_dir: &Path) -> Result<FilePlace, Config
         let folder = variables.text("FILES_DIR").map_or_else(|| data_dir.join("files"), PathBuf::from);
         return Ok(FilePlace::Folder(folder));
     };
+    if cfg!(not(feature = "s3")) {
+        let problem = "is set, but this program was built without the feature s3; unset it, or build with that feature";
+        return Err(ConfigError::new("FILES_S3_BUCKET", problem));
+    }
     let endpoint = variables.text("FILES_S3_ENDPOINT");
     if let Some(url) = &endpoint {
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));

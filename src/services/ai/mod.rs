@@ -4,13 +4,19 @@
 
 mod analyst;
 mod cells;
+#[cfg(feature = "ai-http")]
 mod chat;
+#[cfg(feature = "ai-http")]
 mod chunks;
 mod elsewhere;
+#[cfg(feature = "ai-http")]
 mod events;
+#[cfg(feature = "ai-http")]
 mod prompt;
 mod provider;
+#[cfg(feature = "ai-http")]
 mod reading;
+#[cfg(feature = "ai-http")]
 mod trouble;
 
 use std::{rc::Rc, sync::Arc, time::Instant};
@@ -22,7 +28,6 @@ use tokio::sync::oneshot;
 
 use self::{
     analyst::Analyst,
-    chat::Chat,
     elsewhere::IsCancelled,
     provider::{Answer, Fault, Provider, Task, Teller},
 };
@@ -75,20 +80,33 @@ struct Asked {
 /// How the work on a question ended.
 type Outcome = Result<Result<Answer, Fault>, Aborted>;
 
+/// The provider can't be asked: the system's certificates can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadProvider(String);
+
 /// Starts the assistant and gives the node its line.
 ///
 /// # Errors
 /// If the provider's TLS can't be set up.
-pub fn start(node: &Arc<Node>) -> Result<(), reqwest::Error> {
+pub fn start(node: &Arc<Node>) -> Result<(), BadProvider> {
     let config = node.config.ai.clone();
-    let chat = config.provider.clone().map(|provider| Chat::new(provider, node.metrics.clone())).transpose()?;
+    #[cfg(feature = "ai-http")]
+    let chat = {
+        let chat = |provider| chat::Chat::new(provider, node.metrics.clone());
+        config.provider.clone().map(chat).transpose().map_err(|error| BadProvider(error.to_string()))?
+    };
     let of_actor = node.clone();
     let assistant = Assistant::start_in_arbiter(&Arbiter::new().handle(), move |ctx| {
         ctx.set_mailbox_capacity(limits::ASSISTANT_MAILBOX_MAX);
+        #[cfg(feature = "ai-http")]
         let provider: Rc<dyn Provider> = match chat {
             Some(chat) => Rc::new(chat),
             None => Rc::new(Analyst),
         };
+        // the configuration has refused a provider
+        #[cfg(not(feature = "ai-http"))]
+        let provider: Rc<dyn Provider> = Rc::new(Analyst);
         Assistant::new(of_actor, &config, provider)
     });
     let line = AssistantLine {

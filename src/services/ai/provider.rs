@@ -111,6 +111,7 @@ impl Teller {
     }
 
     /// The next piece of the text.
+    #[cfg(feature = "ai-http")]
     pub fn text(&self, percent: u8, delta: &str) {
         self.tell_progress(percent, "Writing the answer", Some(delta.into()));
     }
@@ -152,6 +153,7 @@ impl Teller {
     }
 
     /// Counts characters that went to a provider or came from it.
+    #[cfg(feature = "ai-http")]
     pub fn spend(&self, characters: usize) {
         self.spent_characters.set(self.spent_characters.get() + characters as u64);
     }

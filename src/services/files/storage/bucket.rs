@@ -23,6 +23,12 @@ use crate::{
 #[error("The bucket can't be used: {0}; check the settings that begin with FILES_S3_")]
 pub struct BadBucket(String);
 
+impl From<object_store::Error> for StorageFault {
+    fn from(error: object_store::Error) -> StorageFault {
+        StorageFault(error.to_string())
+    }
+}
+
 /// A bucket.
 pub struct BucketStorage {
     store: Arc<AmazonS3>,

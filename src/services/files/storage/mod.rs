@@ -2,6 +2,10 @@
 //! by one writer; which parts count is in the database. So a writer that was given up, or a node that died, can leave
 //! something behind, but never damage anything.
 
+#[cfg(feature = "s3")]
+mod bucket;
+#[cfg(not(feature = "s3"))]
+#[path = "no_bucket.rs"]
 mod bucket;
 mod folder;
 
@@ -24,12 +28,6 @@ pub struct StorageFault(pub String);
 
 impl From<std::io::Error> for StorageFault {
     fn from(error: std::io::Error) -> StorageFault {
-        StorageFault(error.to_string())
-    }
-}
-
-impl From<object_store::Error> for StorageFault {
-    fn from(error: object_store::Error) -> StorageFault {
         StorageFault(error.to_string())
     }
 }
