@@ -281,6 +281,11 @@ pub const STORE_IDS_PER_QUERY: usize = 1_000;
 pub const STORE_GATHER_MAX: usize = 128;
 /// Reads of one kind that wait for their turn; more are refused.
 pub const STORE_GATHER_WAITING_MAX: usize = 16 * 1024;
+/// How long after its first use a refresh token may be shown again: by a second tab, or by a client that did not get the
+/// answer.
+pub const REFRESH_REPEAT_WITHIN: Duration = Duration::from_secs(10);
+/// How often it may be shown again in that time.
+pub const REFRESH_REPEATS_MAX: usize = 16;
 /// Names tried for a user whose token's name is taken; a suffix has 16 million values.
 pub const PROVISION_ATTEMPTS_MAX: usize = 8;
 /// Threads for blocking calls: each SQLite connection, and migrating.

@@ -74,7 +74,7 @@ impl UserJson {
 #[schema(as = Session)]
 pub(super) struct SessionJson {
     access_token: String,
-    /// Works once; refreshing answers the next one.
+    /// Works once; refreshing answers the next one. A repetition within seconds gets one, too.
     refresh_token: String,
     #[schema(schema_with = schemas::bearer_word)]
     token_type: &'static str,
@@ -221,10 +221,8 @@ pub(super) async fn revoke(
     let now = site.clock.now();
     log::info!("event=tokens_revoked user={revoked} by={}", logged(user.id()), revoked = logged(&revoked));
     super::to_the_end(async move {
-        if !site.store.void_tokens(&revoked, now).await? {
-            return Err(ApiError::no_such_user());
-        }
-        site.gateway.revoke_user(revoked, now).await?;
+        let before = site.store.void_tokens(&revoked, now).await?.ok_or_else(ApiError::no_such_user)?;
+        site.gateway.revoke_user(revoked, before).await?;
         Ok(HttpResponse::NoContent().finish())
     })
     .await
@@ -245,6 +243,8 @@ fn fresh_record(site: &Site, profile: &Profile, now: Timestamp, family: Uuid) ->
 
 fn session(site: &Site, profile: &Profile, record: &RefreshRecord, now: Timestamp) -> Result<SessionJson, ApiError> {
     let lifetime = site.config.auth.access_token_lifetime;
+    // The clock of the node that revoked may be ahead of ours: tokens that come after the revocation must say so.
+    let issued = now.max(profile.tokens_not_before);
     let user = TokenUser {
         id: profile.id.clone(),
         username: Some(profile.username.to_string()),
@@ -252,8 +252,8 @@ fn session(site: &Site, profile: &Profile, record: &RefreshRecord, now: Timestam
         display_name: Some(profile.display_name.clone()),
     };
     Ok(SessionJson {
-        access_token: site.signer.access(&user, profile.role, now, after(now, lifetime))?,
-        refresh_token: site.signer.refresh(record, now)?,
+        access_token: site.signer.access(&user, profile.role, issued, after(now, lifetime))?,
+        refresh_token: site.signer.refresh(record, issued)?,
         token_type: "bearer",
         expires_in: lifetime.as_secs(),
         user: UserJson::new(profile, profile.role),

@@ -45,7 +45,7 @@ pub struct TokenUser {
 pub struct RefreshRecord {
     /// `jti`.
     pub id: TokenId,
-    /// All tokens that came of one login; reuse of a used one ends the family.
+    /// All tokens that came of one login; late reuse of a used one ends the family.
     pub family: Uuid,
     /// Whose.
     pub user: UserId,
@@ -56,9 +56,9 @@ pub struct RefreshRecord {
 /// What became of a refresh token that was shown.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RefreshUse {
-    /// It was good, and is used up now; the successor is stored.
+    /// It was good, or was used a moment ago and is shown again; the successor is stored.
     Rotated,
-    /// It had been used before: its whole family is void now.
+    /// It had been used before, longer ago, or its successor had: its whole family is void now.
     Reused,
     /// Unknown, revoked or expired.
     Unknown,

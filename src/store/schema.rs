@@ -26,6 +26,7 @@ macro_rules! tables {
             refresh_tokens (id) {
                 id -> $Id,
                 family -> $Id,
+                parent -> Nullable<$Id>,
                 user_id -> Text,
                 expires_at -> $Moment,
                 used_at -> Nullable<$Moment>,

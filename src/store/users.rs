@@ -52,9 +52,9 @@ impl Store {
         run!(self, read, users::search(&query, limit))
     }
 
-    /// Voids all tokens of the user that were issued before that moment, and all refresh tokens; never moves the
-    /// moment back. False if there is no such user.
-    pub async fn void_tokens(&self, id: &UserId, before: Timestamp) -> Result<bool, StoreError> {
+    /// Voids all refresh tokens of the user, and all access tokens that were issued before the moment it returns: that
+    /// one, or a later one if tokens were issued by a clock that is ahead. None if there is no such user.
+    pub async fn void_tokens(&self, id: &UserId, before: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let id = id.clone();
         run!(self, write, tokens::void(&id, before))
     }
@@ -88,7 +88,8 @@ impl Store {
         run!(self, write, tokens::save(&record))
     }
 
-    /// Uses a refresh token up. The successor continues the used one's family, whatever it says itself.
+    /// Uses a refresh token up. The successor continues the used one's family, whatever it says itself. A token that is
+    /// shown again within [`limits::REFRESH_REPEAT_WITHIN`], before a successor was used, gets another successor.
     pub async fn use_refresh(&self, id: TokenId, successor: &RefreshRecord) -> Result<RefreshUse, StoreError> {
         let successor = successor.clone();
         run!(self, write, tokens::rotate(id, &successor))

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use convene::{
+    ids::{Timestamp, UserId},
+    store::{Store, StoreOptions},
+};
 use jsonwebtoken::Algorithm;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -123,6 +127,41 @@ on_both! {
         }
         User::login(server.origin(), "alice").await;
     }
+}
+
+on_both! {
+    async fn two_tabs_may_refresh_at_once_and_an_answer_may_be_lost(database) {
+        let server = Server::on(database).await;
+        let alice = server.user("alice").await;
+        let (one, two) = tokio::join!(post_refresh(&server, &alice.refresh_token), post_refresh(&server, &alice.refresh_token));
+        let (one, two) = (one.expect(200), two.expect(200));
+        for tab in [&one, &two] {
+            let fresh = User::with_token(server.origin(), &alice.id, "alice", &text(tab, "access_token"));
+            fresh.get("/api/auth/me").await.expect(200);
+        }
+        let mut lost = one;
+        for _answer in 0..3 {
+            let token = text(&lost, "refresh_token");
+            post_refresh(&server, &token).await.expect(200);
+            lost = post_refresh(&server, &token).await.expect(200);
+        }
+        post_refresh(&server, &text(&two, "refresh_token")).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_a_clock_that_is_behind_the_revocation_are_good() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    // As a node would whose clock is 20 s ahead.
+    let ahead = Timestamp { unix_ms: (token::now() + 20) * 1_000 };
+    let database = format!("sqlite://{}", server.data_folder().join("convene.db").display());
+    let store = Store::open(&database, &StoreOptions::default()).await.unwrap();
+    store.void_tokens(&UserId::new(alice.id.as_str()).unwrap(), ahead).await.unwrap();
+    alice.get("/api/auth/me").await.expect_error(401, "AUTHENTICATION_FAILED");
+    let back = User::login(server.origin(), "alice").await;
+    back.get("/api/auth/me").await.expect(200);
+    post_refresh(&server, &back.refresh_token).await.expect(200);
 }
 
 #[tokio::test]

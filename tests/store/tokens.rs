@@ -1,7 +1,8 @@
-//! Refresh tokens: each good for one use, and a stolen one ends the login that it came of.
+//! Refresh tokens: each good for one use and for its repetition soon after; a stolen one ends the login that it came of.
 
 use convene::{
     ids::{Timestamp, TokenId, UserId},
+    limits,
     store::{RefreshRecord, RefreshUse, Store},
 };
 use uuid::Uuid;
@@ -42,12 +43,29 @@ on_both! {
         assert_eq!(rotate(&store, &first).await.0, RefreshUse::Unknown);
     }
 
+    async fn a_repetition_gets_a_successor_of_its_own_until_one_was_used(database: Database) {
+        let store = database.store().await;
+        let ada = user(&store, "ada").await;
+        let first = login(&store, &ada.id).await;
+        let (_, second) = rotate(&store, &first).await;
+        // A second tab, or a client that did not get the answer.
+        let (used, twin) = rotate(&store, &first).await;
+        assert_eq!(used, RefreshUse::Rotated);
+        assert_eq!(rotate(&store, &twin).await.0, RefreshUse::Rotated);
+        let (used, third) = rotate(&store, &second).await;
+        assert_eq!(used, RefreshUse::Rotated);
+        // Now the first one is old.
+        assert_eq!(rotate(&store, &first).await.0, RefreshUse::Reused);
+        assert_eq!(rotate(&store, &third).await.0, RefreshUse::Unknown);
+    }
+
     async fn another_login_is_not_touched(database: Database) {
         let store = database.store().await;
         let ada = user(&store, "ada").await;
         let (phone, desk) = (login(&store, &ada.id).await, login(&store, &ada.id).await);
         let (_, next) = rotate(&store, &phone).await;
-        rotate(&store, &phone).await;
+        let (_, next) = rotate(&store, &next).await;
+        assert_eq!(rotate(&store, &phone).await.0, RefreshUse::Reused);
         assert_eq!(rotate(&store, &next).await.0, RefreshUse::Unknown);
         assert_eq!(rotate(&store, &desk).await.0, RefreshUse::Rotated);
     }
@@ -64,7 +82,7 @@ on_both! {
         assert_eq!(rotate(&store, &good).await.0, RefreshUse::Rotated);
     }
 
-    async fn of_many_uses_at_once_at_most_one_counts(database: Database) {
+    async fn many_uses_at_once_are_repetitions_up_to_a_number(database: Database) {
         let stores = [database.store().await, database.store().await];
         let ada = user(&stores[0], "ada").await;
         let token = login(&stores[0], &ada.id).await;
@@ -72,16 +90,20 @@ on_both! {
             let (store, token) = (stores[turn % 2].clone(), token.clone());
             tokio::spawn(async move { rotate(&store, &token).await })
         }).collect();
-        let mut rotated = Vec::new();
+        let mut successors = Vec::new();
         for task in tasks {
             let (used, successor) = task.await.unwrap();
-            if used == RefreshUse::Rotated {
-                rotated.push(successor);
-            }
+            assert_eq!(used, RefreshUse::Rotated);
+            successors.push(successor);
         }
-        assert_eq!(rotated.len(), 1);
-        // And the seven others ended the family.
-        assert_eq!(rotate(&stores[1], &rotated[0]).await.0, RefreshUse::Unknown);
+        for successor in successors {
+            assert_eq!(rotate(&stores[1], &successor).await.0, RefreshUse::Rotated);
+        }
+        let copied = login(&stores[0], &ada.id).await;
+        for _ in 0..=limits::REFRESH_REPEATS_MAX {
+            assert_eq!(rotate(&stores[0], &copied).await.0, RefreshUse::Rotated);
+        }
+        assert_eq!(rotate(&stores[0], &copied).await.0, RefreshUse::Reused);
     }
 
     async fn a_logout_ends_the_family(database: Database) {
@@ -97,12 +119,16 @@ on_both! {
     async fn voided_tokens_stay_void(database: Database) {
         let store = database.store().await;
         let ada = user(&store, "ada").await;
-        let token = login(&store, &ada.id).await;
-        assert!(store.void_tokens(&ada.id, Timestamp { unix_ms: 2_000 }).await.unwrap());
-        assert!(store.void_tokens(&ada.id, Timestamp { unix_ms: 1_000 }).await.unwrap());
+        let (early, late) = (Timestamp { unix_ms: 1_000 }, Timestamp { unix_ms: 2_000 });
+        assert_eq!(store.void_tokens(&ada.id, late).await.unwrap(), Some(late));
+        assert_eq!(store.void_tokens(&ada.id, early).await.unwrap(), Some(late));
         let profile = store.user(&ada.id).await.unwrap().unwrap();
-        assert_eq!(profile.tokens_not_before.unix_ms, 2_000);
+        assert_eq!(profile.tokens_not_before, late);
+        let token = login(&store, &ada.id).await;
+        // By a clock that is far behind that of whoever issued the token.
+        let moment = store.void_tokens(&ada.id, late).await.unwrap().unwrap();
+        assert!(moment.unix_ms > (token.id.0.as_u128() >> 80) as i64);
         assert_eq!(rotate(&store, &token).await.0, RefreshUse::Unknown);
-        assert!(!store.void_tokens(&UserId::new("nobody").unwrap(), LATER).await.unwrap());
+        assert_eq!(store.void_tokens(&UserId::new("nobody").unwrap(), LATER).await.unwrap(), None);
     }
 }

@@ -3,6 +3,7 @@
 
 const STORAGE_KEY = "convene.session";
 const REFRESH_RETRY_MS = 10_000;
+const REFRESH_LOCK = "convene.refresh";
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** What the server said when it refused: `message` is its own sentence, fit to be shown. Status 0: not reached. */
@@ -23,7 +24,7 @@ let refreshTimer = 0;
 let refreshing = null;
 
 // A duplicated tab starts with a copy of the session, and a refresh token is good for one use:
-// the tab that used it hands the new one to its twins.
+// the tab that used it hands the new one to its twins. They refresh one after the other (REFRESH_LOCK).
 const twins = new BroadcastChannel("convene.session");
 twins.addEventListener("message", ({ data }) => {
   if (!session || data.usedRefreshToken !== session.refresh_token) return;
@@ -99,13 +100,25 @@ export async function call(method, path, body) {
 
 /** Exchanges the refresh token. Rejects with status 0 while the server is away; a refusal ends the session. */
 export function refresh() {
-  refreshing ??= exchange().finally(() => { refreshing = null; });
+  refreshing ??= inTurn(session?.refresh_token).finally(() => { refreshing = null; });
   return refreshing;
 }
 
-async function exchange() {
+// One tab of this browser at a time. Locks exist on https and localhost only; elsewhere the server's grace for
+// repetitions has to do.
+async function inTurn(stale) {
+  if (!navigator.locks) return exchange(stale);
+  return navigator.locks.request(REFRESH_LOCK, async () => {
+    // what a twin has sent before it gave the lock up arrives first
+    await new Promise((resolve) => { setTimeout(resolve); });
+    return exchange(stale);
+  });
+}
+
+async function exchange(stale) {
   if (!session) throw new ApiError(401, "AUTHENTICATION_FAILED", "Sign in first.");
   const used = session.refresh_token;
+  if (used !== stale) return;
   try {
     const answer = await send("POST", "/api/auth/refresh", { refresh_token: used });
     if (session?.refresh_token !== used) return;

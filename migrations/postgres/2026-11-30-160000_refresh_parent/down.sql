@@ -1,0 +1,2 @@
+DROP INDEX refresh_tokens_parent;
+ALTER TABLE refresh_tokens DROP COLUMN parent;
