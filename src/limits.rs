@@ -182,8 +182,27 @@ pub const CATCH_UP_WAIT: Duration = Duration::from_secs(4);
 pub const NEWCOMER_WAITING_MAX: usize = 128;
 /// Events that a room holds while a gap before them is open.
 pub const GAP_EVENTS_MAX: usize = 4_096;
-/// Messages queued per user for the next connect.
+
+// ---- the queue of each user ----
+
+/// Messages, and as many notifications, that are queued per user until a socket has written them.
 pub const OFFLINE_QUEUE_MAX: usize = 100;
+/// Rows of the queue that a socket leases at once: notifications at their largest are half of what a slow reader may owe.
+pub const QUEUE_LEASED_MAX: usize = 16;
+/// Bytes of message text among them: also when every character is escaped, less than what a slow reader may owe. One
+/// message is always leased.
+pub const QUEUE_LEASED_BYTES_MAX: usize = 64 * 1024;
+/// How long a socket that has leased some waits before it leases more, while it owes bytes; and how often it looks
+/// whether they are written.
+pub const QUEUE_PACE: Duration = Duration::from_millis(100);
+/// How long a leased row is delivered by nobody else. Longer than a socket that takes nothing stays open; if its node
+/// dies, the next socket delivers it then.
+pub const QUEUE_LEASE: Duration = Duration::from_secs(15);
+/// Rows that a socket remembers having been sent, so that what comes twice is sent once.
+pub const QUEUE_REMEMBERED_MAX: usize = 256;
+/// Direct messages that a hub has written to a socket and its session has not taken note of yet; one too many stays
+/// queued, and is delivered once more to the next socket.
+pub const DELIVERED_UNNOTED_MAX: usize = 4 * 1024;
 
 // ---- open rooms ----
 
@@ -237,8 +256,6 @@ pub const PARTS_WAIT: Duration = Duration::from_millis(250);
 pub const LOG_ASKED_FRESH: Duration = Duration::from_millis(20);
 /// Words from elsewhere that a room keeps while it is being loaded.
 pub const EARLY_WORDS_MAX: usize = 4_096;
-/// Events of a direct conversation sent to a node that was found dead only so much later wait for the partner.
-pub const DEAD_PEER_DOUBT: Duration = Duration::from_secs(10);
 
 // ---- the journal ----
 
@@ -330,14 +347,6 @@ pub const NOTIFIED_PER_COMMIT: usize = 200;
 pub const PAGE_NOTIFICATIONS_MAX: i64 = 100;
 /// Notifications in a page when not asked otherwise.
 pub const PAGE_NOTIFICATIONS_DEFAULT: i64 = 50;
-/// Waiting notifications that a socket takes in hand at once: at their largest, half of what a slow reader may owe.
-pub const NOTIFICATIONS_IN_HAND_MAX: usize = 16;
-/// How long a socket that has taken the last ones in hand waits before the next, while it owes bytes.
-pub const NOTIFICATIONS_PACE: Duration = Duration::from_millis(100);
-/// How long a notification that a socket has in hand is told by nobody else: if its node dies, the next socket tells it.
-pub const NOTIFICATION_LEASE: Duration = Duration::from_secs(30);
-/// Notifications that a socket remembers having told, so that a repeated word is told once.
-pub const NOTIFICATIONS_REMEMBERED_MAX: usize = 32;
 /// How often expired notifications are swept out.
 pub const NOTIFICATIONS_SWEEP: Duration = Duration::from_secs(10 * 60);
 /// How many of them at once.

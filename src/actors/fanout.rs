@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use rustc_hash::FxHasher;
 
+use super::outbox::Outbox;
 use crate::{
     core::{
         backlog::{Class, Frame},
@@ -17,7 +18,7 @@ use crate::{
         upload::UploadPhase,
     },
     dialects::{DialectKind, Stamp},
-    ids::{Seq, Timestamp, UserId},
+    ids::{EventId, Seq, Timestamp, UserId},
     transport::frame,
 };
 
@@ -169,6 +170,53 @@ pub struct Form {
     pub wire: Bytes,
     /// The audiences of `frames`, if any is not everyone.
     audiences: Option<Vec<Audience>>,
+    /// What is to be noted of it, in a direct conversation.
+    pub direct: Option<Box<Direct>>,
+}
+
+/// What is sent of a direct conversation: messages stay in their users' queues until a socket has written them, so its
+/// session has to know that they were sent.
+#[derive(Debug)]
+pub struct Direct {
+    up_to: Seq,
+    /// The messages, each with whom it is queued for.
+    messages: Vec<(UserId, EventId)>,
+}
+
+impl Direct {
+    /// Of what a room puts in front of a newcomer.
+    pub fn of_opening(opening: &[Opening]) -> Option<Direct> {
+        let entered = opening.iter().find_map(|part| {
+            let Opening::Reply(reply) = part else { return None };
+            let Reply::Entered(entered) = &**reply else { return None };
+            Some(entered)
+        });
+        let up_to = entered.filter(|entered| entered.room.scope.is_direct())?.seq;
+        let replayed = opening.iter().filter_map(|part| match part {
+            Opening::Reply(_) => None,
+            Opening::Replay(broadcast) => Some(&**broadcast),
+        });
+        Some(Direct { up_to, messages: replayed.filter_map(queued).collect() })
+    }
+
+    fn of_batch(broadcasts: &[Arc<Broadcast>]) -> Option<Box<Direct>> {
+        broadcasts.first().filter(|first| first.event.room.scope.is_direct())?;
+        let up_to = broadcasts.iter().map(|broadcast| broadcast.seq()).max().filter(|seq| *seq > Seq::default())?;
+        Some(Box::new(Direct { up_to, messages: broadcasts.iter().filter_map(|one| queued(one)).collect() }))
+    }
+
+    /// The socket was sent it.
+    pub fn note(&self, outbox: &Outbox) {
+        let for_its_user = self.messages.iter().filter(|(user, _)| *user == outbox.user);
+        outbox.note_direct(self.up_to, for_its_user.map(|(_, id)| *id));
+    }
+}
+
+fn queued(broadcast: &Broadcast) -> Option<(UserId, EventId)> {
+    match &broadcast.event.body {
+        EventBody::Durable { id, .. } => broadcast.event.queued_for().map(|user| (user.clone(), *id)),
+        EventBody::Ephemeral(_) => None,
+    }
 }
 
 impl Batch {
@@ -212,7 +260,7 @@ impl Form {
             [only] => only.bytes.clone(),
             several => laid_out(several),
         };
-        Form { frames, wire, audiences }
+        Form { frames, wire, audiences, direct: Direct::of_batch(broadcasts) }
     }
 
     /// Whether all receivers hear all of it, so that `wire` serves them all.

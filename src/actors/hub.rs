@@ -17,7 +17,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::{Sleep, sleep_until};
 
 use super::{
-    fanout::{Batch, Broadcast, Opening, reply_frame},
+    fanout::{Batch, Broadcast, Direct, Opening, reply_frame},
     messages::{Drain, FromRoom, Quiesce, WorkerUp},
     outbox::{ConnKey, Farewell, Outbox},
     worker::Worker,
@@ -212,6 +212,9 @@ impl Hub {
         let at = self.worker.node.clock.now();
         let frames: Vec<_> = opening.iter().filter_map(|o| o.frame(outbox.dialect, at)).collect();
         outbox.push_opening(&frames, self.worker.now());
+        if let Some(direct) = Direct::of_opening(opening) {
+            direct.note(&outbox);
+        }
         self.touched.push(outbox.clone());
         Some(outbox)
     }
@@ -386,12 +389,16 @@ fn write_batch(outbox: &Outbox, batch: &mut Batch, now: u32, tally: &mut Tally) 
     if form.is_for_everyone() {
         tally.deliveries += form.frames.len() as u64;
         tally.bytes += form.wire.len() as u64;
-        return outbox.deliver(&form.frames, &form.wire, now);
+        outbox.deliver(&form.frames, &form.wire, now);
+    } else {
+        let heard = form.selection(&outbox.user);
+        tally.deliveries += heard.len() as u64;
+        tally.bytes += heard.iter().map(|frame| frame.bytes.len() as u64).sum::<u64>();
+        outbox.deliver_some(&heard, now);
     }
-    let heard = form.selection(&outbox.user);
-    tally.deliveries += heard.len() as u64;
-    tally.bytes += heard.iter().map(|frame| frame.bytes.len() as u64).sum::<u64>();
-    outbox.deliver_some(&heard, now);
+    if let Some(direct) = &form.direct {
+        direct.note(outbox);
+    }
 }
 
 impl Handler<Quiesce> for Hub {

@@ -42,6 +42,7 @@ use crate::{
     disconnect::Disconnect,
     error::Refusal,
     ids::{Epoch, NodeId, RoomId, Seq, Timestamp, UserId},
+    store::Conversation,
 };
 
 // ---- to the actors that each node has one of ----
@@ -435,6 +436,8 @@ pub struct Join {
     /// When it began to be read that the user may enter: a right that was lost since then is read again, or the socket
     /// is sent away to try again. None where the right can't end.
     pub access_read_at: Option<Instant>,
+    /// What its session has leased of the conversation's messages that are queued for the user.
+    pub queued: Option<Box<Conversation>>,
 }
 
 /// A socket leaves.

@@ -13,8 +13,11 @@ use crate::{
     core::backlog::{Backlog, Frame, Overflow},
     dialects::DialectKind,
     disconnect::Disconnect,
-    ids::{Timestamp, UserId},
-    limits::{CLOSE_GRACE_SECONDS, EARLY_BYTES_MAX, EARLY_FRAMES_MAX, STALL_SECONDS_MAX, WRITE_CHUNK_BYTES_MAX},
+    ids::{EventId, Seq, Timestamp, UserId},
+    limits::{
+        CLOSE_GRACE_SECONDS, DELIVERED_UNNOTED_MAX, EARLY_BYTES_MAX, EARLY_FRAMES_MAX, STALL_SECONDS_MAX,
+        WRITE_CHUNK_BYTES_MAX,
+    },
     transport::{frame, socket::Socket},
 };
 
@@ -73,6 +76,17 @@ pub struct Outbox {
     dropped: Cell<u32>,
     /// Bytes written that had to wait.
     written_bytes: Cell<u64>,
+    /// What a hub has sent of direct conversations, until the session takes note of it.
+    direct: Cell<Option<Box<DirectSent>>>,
+}
+
+/// What a hub has sent to a socket of direct conversations.
+#[derive(Default)]
+pub struct DirectSent {
+    /// The last place of the conversation that was sent.
+    pub up_to: Option<Seq>,
+    /// The messages for the socket's user, each with the place where its frame ends.
+    pub messages: Vec<(EventId, Mark)>,
 }
 
 /// Frames that wait for the room's first one.
@@ -115,6 +129,7 @@ impl Outbox {
             reason: Cell::new(None),
             dropped: Cell::new(0),
             written_bytes: Cell::new(0),
+            direct: Cell::default(),
         }
     }
 
@@ -420,6 +435,28 @@ impl Outbox {
     /// Whether all up to there was written. Frames that were dropped meanwhile make it late, never early.
     pub fn has_written(&self, mark: Mark) -> bool {
         self.is_open() && (self.backlog.borrow().is_none() || self.written_bytes.get() >= mark.0)
+    }
+
+    /// A hub has just sent these messages of a direct conversation to the socket's user, and the conversation up to that
+    /// place. The session is woken to take note of it.
+    pub fn note_direct(&self, up_to: Seq, messages: impl Iterator<Item = EventId>) {
+        let Some(mark) = self.mark() else { return };
+        let known = self.direct.take();
+        let is_first = known.is_none();
+        let mut sent = known.unwrap_or_default();
+        sent.up_to = sent.up_to.max(Some(up_to));
+        // one that finds no place stays queued
+        let free = DELIVERED_UNNOTED_MAX.saturating_sub(sent.messages.len());
+        sent.messages.extend(messages.take(free).map(|id| (id, mark)));
+        self.direct.set(Some(sent));
+        if is_first {
+            self.wake();
+        }
+    }
+
+    /// What a hub has sent of direct conversations since the last call.
+    pub fn take_direct(&self) -> Option<Box<DirectSent>> {
+        self.direct.take()
     }
 
     /// Nothing more can be sent; the session's task is woken to end.

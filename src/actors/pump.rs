@@ -84,6 +84,7 @@ impl ActorFuture<Session> for Pump {
         let read = self.get_mut().read(session, ctx, cx, &mut buffer);
         worker.buffer.replace(buffer);
         session.outbox.flush(worker.now());
+        session.note_sent(ctx);
         if session.outbox.is_finished() {
             session.outbox.socket().finish();
         } else if read == Read::Open && !session.outbox.is_dead() {

@@ -60,6 +60,19 @@ impl RoomScope {
         }
     }
 
+    /// Whether it is a conversation of two users.
+    pub const fn is_direct(&self) -> bool {
+        match self {
+            RoomScope::Direct { .. } => true,
+            RoomScope::Channel { .. } | RoomScope::Open { .. } => false,
+        }
+    }
+
+    /// In whose queue a message of that sender is put, until a socket of theirs has written it.
+    pub fn queues_for(&self, sender: &UserId) -> Option<&UserId> {
+        self.partner_of(sender).filter(|partner| *partner != sender)
+    }
+
     /// In a direct conversation the other side.
     pub fn partner_of(&self, user: &UserId) -> Option<&UserId> {
         match self {
@@ -87,6 +100,18 @@ pub struct Event {
     pub at: Timestamp,
     /// What.
     pub body: EventBody,
+}
+
+impl Event {
+    /// In whose queue it is, until a socket of theirs has written it.
+    pub fn queued_for(&self) -> Option<&UserId> {
+        match &self.body {
+            EventBody::Durable { what: Durable::MessageSent { sender, .. }, .. } => {
+                self.room.scope.queues_for(&sender.id)
+            }
+            EventBody::Durable { what: Durable::CellsUpdated { .. }, .. } | EventBody::Ephemeral(_) => None,
+        }
+    }
 }
 
 /// Durable or not.

@@ -341,11 +341,6 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.history.bytes()
     }
 
-    /// The last events, as far back as memory goes.
-    pub fn remembered(&self) -> Vec<Arc<E>> {
-        self.history.iter().cloned().collect()
-    }
-
     fn remember(&mut self, events: &[Arc<E>]) {
         for event in events {
             self.history.push(event.clone());

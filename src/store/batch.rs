@@ -125,7 +125,7 @@ impl Batch {
     }
 
     /// The users for whom a stored entry waits, ascending: the order in which queues are locked.
-    pub fn absent_users(&self) -> BTreeSet<&str> {
+    pub fn queue_users(&self) -> BTreeSet<&str> {
         self.open().flat_map(|entry| &entry.queue_for).map(UserId::as_str).collect()
     }
 

@@ -1,4 +1,4 @@
-//! The log of durable events: appending to it, reading from it, and what waits in it for absent users.
+//! The log of durable events: appending to it, and reading from it.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::{
     postgres, run, sqlite,
 };
 use crate::{
-    ids::{EventId, RoomId, Seq, UserId},
+    ids::{RoomId, Seq},
     store::batch::Batch,
 };
 
@@ -77,24 +77,5 @@ impl Store {
     /// A page of history, newest first. [`StoreError::Missing`] if `before` names a message that the room has not.
     pub async fn messages(&self, room: RoomId, before: Before, limit: i64) -> Result<Vec<Message>, StoreError> {
         run!(self, read, log::messages(room, before, limit))
-    }
-
-    /// What waits for the user in that room, ascending.
-    pub async fn queued(&self, user: &UserId, room: RoomId) -> Result<Vec<StoredEvent>, StoreError> {
-        let user = user.clone();
-        run!(self, read, offline::queued(&user, room))
-    }
-
-    /// Forgets what waited for the user in that room, up to and with that place.
-    pub async fn dequeue(&self, user: &UserId, room: RoomId, up_to: Seq) -> Result<(), StoreError> {
-        let user = user.clone();
-        run!(self, write, offline::dequeue(&user, room, up_to))
-    }
-
-    /// Lets a stored event wait for a user, once. [`StoreError::Missing`] if the room's log has it no more.
-    pub async fn enqueue(&self, user: &UserId, room: RoomId, seq: Seq, event: EventId) -> Result<(), StoreError> {
-        let user = user.clone();
-        let queue_max = self.shared.options.offline_queue_max;
-        run!(self, write, offline::enqueue(&user, room, seq, event, queue_max))
     }
 }

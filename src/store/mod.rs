@@ -15,6 +15,7 @@ mod groups;
 mod log;
 mod notifications;
 mod postgres;
+mod queue;
 mod records;
 mod rooms;
 mod schema;
@@ -37,7 +38,7 @@ pub use self::{
 };
 use crate::{
     core::profile::Profile,
-    ids::{NotificationId, RoomId, RoomName, SheetId, UserId},
+    ids::{RoomId, RoomName, SheetId, UserId},
     limits,
 };
 
@@ -46,7 +47,8 @@ use crate::{
 pub struct StoreOptions {
     /// Connections to PostgreSQL. SQLite has a fixed few.
     pub connections_max: usize,
-    /// Events that wait for a user without a socket; the oldest are dropped.
+    /// Messages, and as many notifications, that are queued for a user until a socket has written them; the oldest are
+    /// dropped.
     pub offline_queue_max: usize,
     /// Events kept per room for recovery; a little more until the next trimming.
     pub recovery_events_max: usize,
@@ -93,6 +95,7 @@ struct Shared {
     database: Database,
     options: StoreOptions,
     door: Door,
+    written: queue::Written,
     threads: Threads,
 }
 
@@ -104,7 +107,7 @@ struct Door {
     opens: Gather<(RoomName, UserId), Option<OpenRoom>>,
     sheets: Gather<SheetId, Option<RoomName>>,
     waiting: Gather<UserId, bool>,
-    told: Gather<NotificationId, ()>,
+    delivered: Gather<(UserId, QueuedId), ()>,
 }
 
 #[derive(Clone)]
@@ -152,7 +155,9 @@ impl Store {
         };
         let threads = Threads::new()?;
         let door = Door::new(&threads, &database);
-        let store = Store { shared: Arc::new(Shared { database, options: *options, door, threads }) };
+        let store = Store {
+            shared: Arc::new(Shared { database, options: *options, door, written: queue::Written::default(), threads }),
+        };
         match store.backend() {
             Backend::Postgres => {}
             Backend::Sqlite => store.ping().await?,
@@ -188,7 +193,7 @@ impl Door {
     fn new(threads: &Threads, database: &Database) -> Door {
         let (of_users, of_channels, of_rooms) = (database.clone(), database.clone(), database.clone());
         let (of_opens, of_sheets) = (database.clone(), database.clone());
-        let (of_waiting, of_told) = (database.clone(), database.clone());
+        let (of_waiting, of_delivered) = (database.clone(), database.clone());
         Door {
             users: Gather::start(threads, move |ids| {
                 let database = of_users.clone();
@@ -212,11 +217,11 @@ impl Door {
             }),
             waiting: Gather::start(threads, move |users| {
                 let database = of_waiting.clone();
-                async move { on!(database, read, notification_queue::waiting(&users)) }
+                async move { on!(database, read, user_queue::waits(&users)) }
             }),
-            told: Gather::start(threads, move |ids| {
-                let database = of_told.clone();
-                async move { on!(database, write, notification_queue::told(&ids)) }
+            delivered: Gather::start(threads, move |rows| {
+                let database = of_delivered.clone();
+                async move { on!(database, write, user_queue::delivered(&rows)) }
             }),
         }
     }

@@ -1,16 +1,13 @@
-//! Notifications: what a user is to know, whether it was read, and which of it no socket of the user has heard yet.
+//! Notifications: what a user is to know, and whether it was read. Their delivery is `queue`'s.
 
-use super::{
-    Leased, NewNotification, NotificationQuery, ReadMark, Store, StoreError, StoredNotification, UnreadCount,
-    WaitingQuery, run,
-};
+use super::{NewNotification, NotificationQuery, ReadMark, Store, StoreError, StoredNotification, UnreadCount, run};
 use crate::{
-    ids::{NotificationId, Timestamp, UserId},
+    ids::{NotificationId, UserId},
     limits,
 };
 
 impl Store {
-    /// Stores it for each of the users, unread, and queued until a socket of the user has heard it. A user's oldest
+    /// Stores it for each of the users, unread, and queued until a socket of the user has written it. A user's oldest
     /// give way, those that were read first. [`StoreError::Missing`] if one of the users does not exist.
     pub async fn create_notifications(
         &self,
@@ -83,35 +80,5 @@ impl Store {
     /// Forgets notifications that have expired, a bounded number at once. Answers how many.
     pub async fn sweep_notifications(&self) -> Result<usize, StoreError> {
         run!(self, write, notifications::sweep())
-    }
-
-    // ---- what nobody has heard yet ----
-
-    /// Whether anything waits for the user. Asked for every socket that opens: many go together in one query.
-    pub async fn notifications_wait(&self, user: &UserId) -> Result<bool, StoreError> {
-        self.shared.door.waiting.get(user.clone()).await
-    }
-
-    /// Takes some of what waits for the user in hand, urgent ones first, then the oldest: until the lease ends nobody
-    /// else gets them, on any node.
-    pub async fn lease_notifications(
-        &self,
-        user: &UserId,
-        wanted: &WaitingQuery,
-        until: Timestamp,
-    ) -> Result<Leased, StoreError> {
-        let (user, wanted) = (user.clone(), wanted.clone());
-        run!(self, write, notification_queue::lease(&user, wanted, until))
-    }
-
-    /// A socket of its user has heard it.
-    pub async fn notification_told(&self, id: NotificationId) -> Result<(), StoreError> {
-        self.shared.door.told.get(id).await
-    }
-
-    /// They were taken in hand and not told: the next socket may have them.
-    pub async fn return_notifications(&self, ids: &[NotificationId]) -> Result<(), StoreError> {
-        let ids = ids.to_vec();
-        run!(self, write, notification_queue::give_back(&ids))
     }
 }

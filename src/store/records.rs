@@ -309,7 +309,7 @@ pub struct Append {
     pub at: Timestamp,
     /// What happened.
     pub what: Arc<Durable>,
-    /// Users without a socket, for whom it waits in the offline queue.
+    /// Users in whose queue it is put, until a socket of theirs has written it.
     pub queue_for: Vec<UserId>,
 }
 
@@ -482,21 +482,84 @@ pub struct NotificationQuery {
     pub before: Option<NotificationId>,
 }
 
-/// Which of a user's waiting notifications a socket wants.
+/// Which of a user's queue a socket can show, and wants.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct WaitingQuery {
-    /// Those that it takes.
-    pub filter: NotificationFilter,
-    /// Those made since then.
+pub struct QueueQuery {
+    /// The notifications that it takes; absent: none.
+    pub notifications: Option<NotificationFilter>,
+    /// Of the notifications those made since then.
     pub since: Option<Timestamp>,
+    /// The messages.
+    pub messages: QueuedMessages,
 }
 
-/// What was taken in hand of what waits.
+/// Which queued messages a socket can show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum QueuedMessages {
+    /// None.
+    #[default]
+    None,
+    /// Those of the room that it is bound to.
+    InRoom {
+        /// Which.
+        room: RoomId,
+        /// The last place that it was sent live: what comes behind that will come live, too.
+        up_to: Seq,
+    },
+    /// Those of all rooms.
+    All,
+}
+
+/// What a row of a user's queue holds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum QueuedId {
+    /// A notification.
+    Notification(NotificationId),
+    /// A message of a room.
+    Message(EventId),
+}
+
+/// The same with its content.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Queued {
+    /// A notification.
+    Notification(StoredNotification),
+    /// A message of a room.
+    Message {
+        /// Which room.
+        room: RoomId,
+        /// The message.
+        event: StoredEvent,
+    },
+}
+
+impl Queued {
+    /// What it is found by.
+    pub fn id(&self) -> QueuedId {
+        match self {
+            Queued::Notification(stored) => QueuedId::Notification(stored.notification.id),
+            Queued::Message { event, .. } => QueuedId::Message(event.id),
+        }
+    }
+}
+
+/// What was leased of a user's queue.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Leased {
-    /// These were.
-    pub notifications: Vec<StoredNotification>,
-    /// Others are in somebody else's hand, the first of them until then; as far as was looked.
+    /// In the order of delivery.
+    pub items: Vec<Queued>,
+    /// Other sockets hold more, the first of it until then; as far as was looked.
+    pub held_until: Option<Timestamp>,
+}
+
+/// What was leased of the messages that one conversation has in a user's queue.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Conversation {
+    /// Where the room's log stood before its queued messages were read: all of them up to that place were found.
+    pub head: Seq,
+    /// The messages, ascending.
+    pub events: Vec<StoredEvent>,
+    /// Other sockets hold more, the first of it until then.
     pub held_until: Option<Timestamp>,
 }
 

@@ -103,14 +103,17 @@ macro_rules! tables {
         }
         diesel::table! {
             use diesel::sql_types::*;
-            offline_queue (position) {
+            user_queue (position) {
                 position -> BigInt,
                 user_id -> Text,
-                room_id -> $Id,
-                seq -> BigInt,
-                event_id -> $Id,
-                payload -> Json,
+                rank -> Integer,
+                leased_until -> $Moment,
                 created_at -> $Moment,
+                notification_id -> Nullable<$Id>,
+                room_id -> Nullable<$Id>,
+                seq -> Nullable<BigInt>,
+                event_id -> Nullable<$Id>,
+                payload -> Nullable<Json>,
             }
         }
         diesel::table! {
@@ -170,15 +173,6 @@ macro_rules! tables {
         }
         diesel::table! {
             use diesel::sql_types::*;
-            notification_queue (notification_id) {
-                notification_id -> $Id,
-                user_id -> Text,
-                rank -> Integer,
-                leased_until -> $Moment,
-            }
-        }
-        diesel::table! {
-            use diesel::sql_types::*;
             file_parts (file_id, start_byte) {
                 file_id -> $Id,
                 start_byte -> BigInt,
@@ -197,8 +191,8 @@ macro_rules! tables {
         diesel::joinable!(group_members -> groups (group_id));
         diesel::joinable!(group_members -> users (user_id));
         diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, room_events, sheets);
-        diesel::joinable!(notification_queue -> notifications (notification_id));
-        diesel::allow_tables_to_appear_in_same_query!(notifications, notification_queue);
+        diesel::joinable!(user_queue -> notifications (notification_id));
+        diesel::allow_tables_to_appear_in_same_query!(notifications, user_queue);
     };
 }
 

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::setting::Setting;
-use crate::support::{Socket, User};
+use crate::support::raw::RawSocket;
+use crate::support::socket::Frame;
+use crate::support::{DEADLINE, Socket, User};
 
 async fn enter(user: &User, partner: &User) -> (Socket, Value) {
     let mut socket = user.connect_dm(partner).await;
@@ -96,4 +98,62 @@ async fn it_is_heard_in_a_channel_on_the_other_node() {
     say(&mut alice, "psst").await;
     assert_eq!(bob_in_channel.expect("dm_message").await["content"], "psst");
     bob_in_channel.expect_nothing_before_pong().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_node_had_leased_and_not_written_is_delivered_by_the_next() {
+    const MESSAGES: i64 = 80;
+    let mut setting = Setting::new().await;
+    let (mut alice, _) = enter(&setting.alice, &setting.bob).await;
+    for number in 1..=MESSAGES {
+        say(&mut alice, &format!("{number} {}", "x".repeat(9_000))).await;
+    }
+    // Bob's socket at the second node takes the first frame, and then no more than the kernel holds
+    let authority = setting.cluster.server(1).authority().to_owned();
+    let mut deaf = RawSocket::with_receive_buffer(&authority, 4096).await;
+    let path = format!("/ws/dm/{}?token={}", setting.alice.id, setting.bob.token);
+    assert_eq!(deaf.handshake(&authority, &path, &[]).await.status, 101);
+    assert_eq!(deaf.next_json().await["seq"], MESSAGES);
+    assert_eq!(alice.expect("dm_user_online").await["user_id"], setting.bob.id.as_str());
+    setting.cluster.server_mut(1).kill();
+
+    let (mut bob, first) = enter(&setting.cluster.at(0, &setting.bob), &setting.alice).await;
+    assert_eq!(first["seq"], MESSAGES, "{first}");
+    // the lease of the dead node has to end; what is written meanwhile comes at once
+    say(&mut alice, "live").await;
+    assert_eq!(bob.expect("dm_message").await["content"], "live");
+    for number in 1..=MESSAGES {
+        match bob.next_within(DEADLINE * 2).await {
+            Some(Frame::Json(frame)) => {
+                assert_eq!((&frame["type"], &frame["seq"]), (&json!("dm_message"), &json!(number)))
+            }
+            other => panic!("expected message {number}, got {other:?}"),
+        }
+    }
+    bob.expect_nothing_before_pong().await;
+    bob.close().await;
+    let (mut again, _) = enter(&setting.cluster.at(0, &setting.bob), &setting.alice).await;
+    again.expect_nothing_before_pong().await;
+}
+
+#[tokio::test]
+async fn whoever_opens_on_the_other_node_while_the_partner_writes_gets_all_in_order_once() {
+    const MESSAGES: i64 = 90;
+    let setting = Setting::new().await;
+    let (mut alice, _) = enter(&setting.alice, &setting.bob).await;
+    let writing = tokio::spawn(async move {
+        for number in 1..=MESSAGES {
+            let content = number.to_string();
+            alice.send_json(&json!({"type": "dm_message", "content": content, "ref": content})).await;
+            alice.read_until("ack").await;
+        }
+        alice
+    });
+    let (mut bob, _) = enter(&setting.bob, &setting.alice).await;
+    for number in 1..=MESSAGES {
+        let message = bob.read_until("dm_message").await.pop().expect("a message");
+        assert_eq!((&message["seq"], &message["content"]), (&json!(number), &json!(number.to_string())));
+    }
+    let _alice = writing.await.expect("all were sent");
+    bob.expect_nothing_before_pong().await;
 }

@@ -6,7 +6,8 @@ use crate::on_both;
 use crate::support::raw::RawSocket;
 use crate::support::shape::Kind::{Boolean, Count, Opaque, Text, Time, Uuid};
 use crate::support::shape::{assert_shape, text};
-use crate::support::{Server, Socket, User};
+use crate::support::socket::Frame;
+use crate::support::{DEADLINE, Server, Socket, User, eventually};
 
 async fn enter(user: &User, partner: &User) -> (Socket, serde_json::Value) {
     let mut socket = user.connect_dm(partner).await;
@@ -214,4 +215,135 @@ async fn a_direct_message_is_heard_in_a_channel_but_in_no_other_conversation() {
     assert_eq!(bob_in_channel.expect("dm_message").await["id"], echo["id"]);
     bob_with_carol.expect_nothing_before_pong().await;
     carol_in_channel.expect_nothing_before_pong().await;
+}
+
+/// Opens a conversation on a socket with a small receive buffer.
+async fn enter_and_stall(server: &Server, user: &User, partner: &User) -> RawSocket {
+    let mut deaf = RawSocket::with_receive_buffer(server.authority(), 4096).await;
+    let path = format!("/ws/dm/{}?token={}", partner.id, user.token);
+    assert_eq!(deaf.handshake(server.authority(), &path, &[]).await.status, 101);
+    assert_eq!(deaf.next_json().await["seq"], LARGE, "the first frame");
+    deaf
+}
+
+/// Messages that together are more than the kernel takes of a reader that does not read.
+const LARGE: i64 = 80;
+
+async fn say_large(sender: &mut Socket) {
+    for number in 1..=LARGE {
+        say(sender, &format!("{number} {}", "x".repeat(9_000))).await;
+        sender.expect("dm_message").await;
+    }
+}
+
+on_both! {
+    async fn a_link_that_dies_before_the_bytes_were_taken_loses_nothing(database) {
+        let server = Server::on(database).await;
+        let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+        let (mut sender, _) = enter(&alice, &bob).await;
+        say_large(&mut sender).await;
+        let deaf = enter_and_stall(&server, &bob, &alice).await;
+        deaf.stream.set_linger(Some(std::time::Duration::ZERO)).expect("a TCP option");
+        drop(deaf);
+        sender.expect("dm_user_online").await;
+        sender.expect("dm_user_offline").await;
+        // what the dead socket held is given back a moment after its end
+        let (mut socket, mut frame) = eventually("the messages are free again", DEADLINE, || {
+            let (alice, bob) = (&alice, &bob);
+            async move {
+                let (mut socket, _) = enter(bob, alice).await;
+                let Some(Frame::Json(frame)) = socket.next_within(std::time::Duration::from_millis(200)).await else {
+                    return None;
+                };
+                Some((socket, frame))
+            }
+        })
+        .await;
+        for number in 1..=LARGE {
+            assert_eq!((&frame["type"], &frame["seq"]), (&json!("dm_message"), &json!(number)));
+            if number < LARGE {
+                frame = socket.next_json().await;
+            }
+        }
+        socket.expect_nothing_before_pong().await;
+    }
+}
+
+on_both! {
+    async fn whoever_opens_while_the_partner_writes_gets_all_in_order_once(database) {
+        const MESSAGES: i64 = 90;
+        let server = Server::on(database).await;
+        let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+        let (mut sender, _) = enter(&alice, &bob).await;
+        let writing = tokio::spawn(async move {
+            for number in 1..=MESSAGES {
+                say(&mut sender, &number.to_string()).await;
+                if number % 10 == 0 {
+                    while sender.read_until("dm_message").await.last().is_none_or(|m| m["seq"] != number) {}
+                }
+            }
+            sender
+        });
+        let (mut receiver, first) = enter(&bob, &alice).await;
+        assert!(first["seq"].is_number(), "{first}");
+        for number in 1..=MESSAGES {
+            let message = receiver.read_until("dm_message").await.pop().expect("a message");
+            assert_eq!((&message["seq"], &message["content"]), (&json!(number), &json!(number.to_string())));
+        }
+        receiver.expect_nothing_before_pong().await;
+        let _sender = writing.await.expect("all were sent");
+        receiver.close().await;
+        let (mut again, _) = enter(&bob, &alice).await;
+        again.expect_nothing_before_pong().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_heard_in_a_channel_does_not_come_again_in_the_conversation() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let channel = alice.channel_with(&[&bob]).await;
+    let mut bob_in_channel = bob.join(&channel).await;
+    let (mut alice_with_bob, _) = enter(&alice, &bob).await;
+    say(&mut alice_with_bob, "heard").await;
+    assert_eq!(bob_in_channel.expect("dm_message").await["content"], "heard");
+    bob_in_channel.expect_nothing_before_pong().await;
+    let (mut bob_with_alice, _) = enter(&bob, &alice).await;
+    bob_with_alice.expect_nothing_before_pong().await;
+}
+
+#[tokio::test]
+async fn a_socket_that_can_not_show_it_keeps_no_message_from_the_queue() {
+    let server = Server::start().await;
+    let (alice, bob, carol) = (server.user("alice").await, server.user("bob").await, server.user("carol").await);
+    let mut workspace = bob.open("/api/v1/ws").await;
+    workspace.expect_nothing_before_pong().await;
+    let mut bob_with_carol = bob.connect_dm(&carol).await;
+    bob_with_carol.expect("connected").await;
+    let (mut alice_with_bob, _) = enter(&alice, &bob).await;
+    say(&mut alice_with_bob, "unseen").await;
+    alice_with_bob.expect("dm_message").await;
+    workspace.expect_nothing_before_pong().await;
+    bob_with_carol.expect_nothing_before_pong().await;
+    let (mut bob_with_alice, _) = enter(&bob, &alice).await;
+    assert_eq!(bob_with_alice.expect("dm_message").await["content"], "unseen");
+}
+
+#[tokio::test]
+async fn of_two_devices_that_open_at_once_each_message_comes_on_one() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let (mut sender, _) = enter(&alice, &bob).await;
+    for number in 1..=10 {
+        say(&mut sender, &number.to_string()).await;
+        sender.expect("dm_message").await;
+    }
+    let ((mut one, _), (mut other, _)) = tokio::join!(enter(&bob, &alice), enter(&bob, &alice));
+    for number in 1..=10 {
+        let frame = tokio::select! { frame = one.next_json() => frame, frame = other.next_json() => frame };
+        assert_eq!((&frame["type"], &frame["seq"]), (&json!("dm_message"), &json!(number)));
+    }
+    for socket in [&mut one, &mut other] {
+        socket.expect_nothing_before_pong().await;
+    }
 }

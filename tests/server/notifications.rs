@@ -331,7 +331,7 @@ async fn what_a_dead_node_had_in_hand_is_told_when_its_lease_ends() {
     let (alice, ops) = (server.user("alice").await, admin(&server));
     let channel = alice.channel_with(&[]).await;
     send(&ops, &alice, "left behind", "normal").await;
-    let lease = "UPDATE notification_queue SET leased_until = now() + interval '2 seconds' RETURNING user_id";
+    let lease = "UPDATE user_queue SET leased_until = now() + interval '2 seconds' RETURNING user_id";
     assert_eq!(postgres.query_text(&url, lease).await.as_ref(), Some(&alice.id));
     let mut socket = alice.join(&channel).await;
     socket.expect_nothing_before_pong().await;

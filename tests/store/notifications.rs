@@ -11,8 +11,8 @@ use convene::{
     ids::{NotificationId, Timestamp, UserId},
     limits,
     store::{
-        NewNotification, NotificationQuery, NotificationStatus, ReadMark, Store, StoreError, StoreOptions,
-        StoredNotification, WaitingQuery,
+        Leased, NewNotification, NotificationQuery, NotificationStatus, QueueQuery, Queued, QueuedId, ReadMark, Store,
+        StoreError, StoreOptions, StoredNotification,
     },
 };
 
@@ -51,12 +51,28 @@ fn now() -> Timestamp {
     Timestamp { unix_ms: since.as_millis() as i64 }
 }
 
-async fn lease_of(store: &Store, user: &Profile, wanted: WaitingQuery) -> Vec<StoredNotification> {
-    store.lease_notifications(&user.id, &wanted, now().plus_ms(60_000)).await.unwrap().notifications
+fn all() -> QueueQuery {
+    QueueQuery { notifications: Some(NotificationFilter::default()), ..QueueQuery::default() }
+}
+
+fn of(filter: NotificationFilter, since: Option<Timestamp>) -> QueueQuery {
+    QueueQuery { notifications: Some(filter), since, ..QueueQuery::default() }
+}
+
+fn notifications(leased: Leased) -> Vec<StoredNotification> {
+    let one = |item| match item {
+        Queued::Notification(stored) => stored,
+        Queued::Message { .. } => panic!("a message"),
+    };
+    leased.items.into_iter().map(one).collect()
+}
+
+async fn lease_of(store: &Store, user: &Profile, wanted: QueueQuery) -> Vec<StoredNotification> {
+    notifications(store.lease_queue(&user.id, &wanted, now().plus_ms(60_000)).await.unwrap())
 }
 
 async fn lease(store: &Store, user: &Profile) -> Vec<StoredNotification> {
-    lease_of(store, user, WaitingQuery::default()).await
+    lease_of(store, user, all()).await
 }
 
 on_both! {
@@ -156,34 +172,38 @@ on_both! {
     async fn what_waits_is_in_one_hand_at_a_time(database: Database) {
         let store = database.store().await;
         let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
-        assert!(!store.notifications_wait(&ada.id).await.unwrap());
+        assert!(!store.queue_waits(&ada.id).await.unwrap());
         for (title, priority) in [("1", Priority::Low), ("2", Priority::High), ("3", Priority::Normal), ("4", Priority::Critical)] {
             told(&store, &ada, &urgent(title, priority)).await;
         }
-        assert!(store.notifications_wait(&ada.id).await.unwrap());
-        assert!(!store.notifications_wait(&bob.id).await.unwrap());
+        assert!(store.queue_waits(&ada.id).await.unwrap());
+        assert!(!store.queue_waits(&bob.id).await.unwrap());
         let system = |names: &[&str]| Some(names.iter().map(|name| (*name).into()).collect::<Vec<_>>());
         let picky = NotificationFilter { categories: system(&["other"]), ..NotificationFilter::default() };
-        assert_eq!(lease_of(&store, &ada, WaitingQuery { filter: picky, since: None }).await, []);
+        assert_eq!(lease_of(&store, &ada, of(picky, None)).await, []);
         let since = Some(now().plus_ms(60_000));
-        assert_eq!(lease_of(&store, &ada, WaitingQuery { since, ..WaitingQuery::default() }).await, []);
+        assert_eq!(lease_of(&store, &ada, of(NotificationFilter::default(), since)).await, []);
         let calm = NotificationFilter {
             categories: system(&["other", "system"]),
             modules: system(&["tables"]),
             priorities: Some(vec![Priority::Low]),
         };
         let since = Some(now().plus_ms(-60_000));
-        let low = lease_of(&store, &ada, WaitingQuery { filter: calm, since }).await;
+        let low = lease_of(&store, &ada, of(calm, since)).await;
         assert_eq!(titles(&low), ["1"]);
         let rest = lease(&store, &ada).await;
         assert_eq!(titles(&rest), ["2", "4", "3"], "urgent ones first, then the oldest");
         assert_eq!(lease(&store, &ada).await, []);
         let ids: Vec<NotificationId> = rest.iter().map(|one| one.notification.id).collect();
-        store.notification_told(ids[0]).await.unwrap();
-        store.return_notifications(&ids).await.unwrap();
+        let rows: Vec<QueuedId> = ids.iter().map(|id| QueuedId::Notification(*id)).collect();
+        store.queue_delivered(&bob.id, rows[0]).await.unwrap();
+        store.return_leases(&bob.id, &rows).await.unwrap();
+        assert_eq!(lease(&store, &ada).await, [], "another user settles nothing");
+        store.queue_delivered(&ada.id, rows[0]).await.unwrap();
+        store.return_leases(&ada.id, &rows).await.unwrap();
         assert_eq!(titles(&lease(&store, &ada).await), ["4", "3"]);
         // read elsewhere, put away, or out of date: nobody is to be told any more
-        store.return_notifications(&ids).await.unwrap();
+        store.return_leases(&ada.id, &rows).await.unwrap();
         store.read_notification(&ada.id, ids[1]).await.unwrap();
         store.dismiss_notification(&ada.id, ids[2]).await.unwrap();
         let expired = NewNotification { expires_at: Some(now().plus_ms(-1)), ..new("late") };
@@ -195,14 +215,14 @@ on_both! {
         let store = database.store().await;
         let ada = user(&store, "ada").await;
         told(&store, &ada, &new("of a node that died")).await;
-        let wanted = WaitingQuery::default();
-        let until = async |until| store.lease_notifications(&ada.id, &wanted, until).await.unwrap();
-        assert_eq!(until(now().plus_ms(-1)).await.notifications.len(), 1);
+        let wanted = all();
+        let until = async |until| store.lease_queue(&ada.id, &wanted, until).await.unwrap();
+        assert_eq!(until(now().plus_ms(-1)).await.items.len(), 1);
         let end = now().plus_ms(60_000);
         let taken = until(end).await;
-        assert_eq!((taken.notifications.len(), taken.held_until), (1, None));
+        assert_eq!((taken.items.len(), taken.held_until), (1, None));
         let held = until(end.plus_ms(60_000)).await;
-        assert_eq!((held.notifications.len(), held.held_until), (0, Some(end)), "it says when to come again");
+        assert_eq!((held.items.len(), held.held_until), (0, Some(end)), "it says when to come again");
     }
 
     async fn of_many_hands_each_gets_its_own(database: Database) {
@@ -221,7 +241,7 @@ on_both! {
         }
         let different: HashSet<_> = seen.iter().collect();
         assert_eq!(different.len(), seen.len(), "none twice");
-        assert!(seen.len() >= limits::NOTIFICATIONS_IN_HAND_MAX, "{}", seen.len());
+        assert!(seen.len() >= limits::QUEUE_LEASED_MAX, "{}", seen.len());
     }
 
     async fn the_oldest_read_ones_give_way(database: Database) {

@@ -13,26 +13,23 @@ use crate::{
         outbox::ConnKey,
     },
     core::{
-        event::{Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomScope},
+        event::{Entered, Ephemeral, Event, EventBody, Reply},
         history::Logged,
         room::{Already, FirstSocket, LastSocket, Replay},
     },
     disconnect::Disconnect,
     ids::UserId,
     limits,
-    logged::logged,
     store::StoredEvent,
 };
 
 /// What a newcomer is sent again.
 pub(super) enum Again {
-    /// Nothing was asked for.
-    Nothing,
     /// These, which is all that was missed.
     Complete(Vec<Arc<Broadcast>>),
     /// The gap is too old, or of another epoch.
     Incomplete,
-    /// What waited in the offline queue.
+    /// Nothing was asked for: these were queued for the user, if any.
     Queued(Vec<Arc<Broadcast>>),
 }
 
@@ -48,8 +45,10 @@ impl Room {
             return self.ask_log(conn, ctx);
         }
         match core.replay(join.resume.map(|Resume { since, epoch }| (since, epoch.unwrap_or(core.epoch())))) {
-            Replay::None if self.may_have_queue(join) => self.read_queue(conn, join.user.id.clone(), ctx),
-            Replay::None => self.admit(conn, Again::Nothing, ctx),
+            Replay::None => {
+                let queued = self.queued_before(join);
+                self.admit(conn, Again::Queued(queued), ctx);
+            }
             Replay::FromMemory(missed) => self.admit(conn, Again::Complete(missed), ctx),
             Replay::FromStore { after, up_to } => self.read_log(conn, after, up_to, ctx),
             Replay::Ahead if log == LogAsked::No => self.ask_log(conn, ctx),
@@ -57,41 +56,17 @@ impl Room {
         }
     }
 
-    /// Only in direct conversations something waits for a user who had no socket.
-    fn may_have_queue(&self, join: &Join) -> bool {
-        let direct = match self.identity.scope {
-            RoomScope::Direct { .. } => true,
-            RoomScope::Channel { .. } | RoomScope::Open { .. } => false,
-        };
-        direct && !self.core.as_ref().is_some_and(|core| core.is_present(&join.user.id))
-    }
-
-    fn read_queue(&mut self, conn: ConnKey, user: UserId, ctx: &mut Context<Self>) {
-        let (store, room) = (self.node.store.clone(), self.identity.id);
-        let asked_at = self.head();
-        let owner = user.clone();
-        let queued = async move { store.queued(&owner, room).await };
-        ctx.spawn(queued.into_actor(self).map(move |queued, room, ctx| {
-            let stored = queued.unwrap_or_else(|error| {
-                log::warn!(
-                    "event=queue_not_read room={} user={user} why=\"{error}\"",
-                    room.identity.id,
-                    user = logged(&user)
-                );
-                Vec::new()
-            });
-            let told = room.queue_told.get(&user).copied().unwrap_or_default();
-            // what is stored already but not published yet comes live
-            let (told, head) = (told.next(), room.head());
-            let mut again = room.broadcasts(stored.into_iter().filter(|e| (told..=head).contains(&e.seq)).collect());
-            // said while the queue was read: to nobody of this user, since none was in yet
-            let known = again.last().map_or(asked_at, |b| b.seq().max(asked_at));
-            let meanwhile = room.said_since(known);
-            again.extend(meanwhile.into_iter().flatten().filter(|b| from_another(b, &user)));
-            let present = room.core.as_ref().is_some_and(|core| core.is_present(&user));
-            let again = if present || again.is_empty() { Again::Nothing } else { Again::Queued(again) };
-            room.admit(conn, again, ctx);
-        }));
+    /// What the newcomer's session has leased of the user's queue, and what was published since. What is stored already
+    /// but not published here yet comes live.
+    fn queued_before(&self, join: &Join) -> Vec<Arc<Broadcast>> {
+        let Some(queued) = &join.queued else { return Vec::new() };
+        let head = self.head();
+        let published = queued.events.iter().filter(|event| event.seq <= head).cloned();
+        let mut again = self.broadcasts(published.collect());
+        let known = again.last().map_or(queued.head, |last| last.seq().max(queued.head));
+        let meanwhile = self.said_since(known).into_iter().flatten();
+        again.extend(meanwhile.filter(|broadcast| broadcast.event.queued_for() == Some(&join.user.id)));
+        again
     }
 
     pub(super) fn broadcasts(&self, stored: Vec<StoredEvent>) -> Vec<Arc<Broadcast>> {
@@ -122,35 +97,23 @@ impl Room {
         }
         self.tell_members(ctx);
         let mut opening = vec![Opening::Reply(Box::new(Reply::Entered(Box::new(self.snapshot(&join)))))];
-        let queue_spent = match again {
-            Again::Nothing => Spent::No,
-            Again::Queued(missed) => {
-                opening.extend(missed.into_iter().map(Opening::Replay));
-                Spent::Yes
-            }
+        match again {
+            Again::Queued(missed) => opening.extend(missed.into_iter().map(Opening::Replay)),
             Again::Complete(missed) if total_bytes(&missed) > limits::REPLAY_BYTES_MAX => {
                 opening.push(self.recovered(Completeness::Partial));
-                Spent::No
             }
             Again::Complete(missed) => {
                 opening.extend(missed.into_iter().map(Opening::Replay));
                 opening.push(self.recovered(Completeness::Whole));
-                Spent::Yes
             }
-            Again::Incomplete => {
-                opening.push(self.recovered(Completeness::Partial));
-                Spent::No
-            }
-        };
+            Again::Incomplete => opening.push(self.recovered(Completeness::Partial)),
+        }
         let subscribe =
             FromRoom::Subscribe { room: self.identity.id, conn: join.conn, opening, already: outcome.already };
         let arm = self.arm(join.conn, &join.hub);
         arm.members += usize::from(outcome.already == Already::No);
         let backed = arm.send(subscribe);
         self.after(backed, ctx);
-        if queue_spent == Spent::Yes && matches!(self.identity.scope, RoomScope::Direct { .. }) {
-            self.dequeue(join.user.id, self.head(), ctx);
-        }
         self.hear_out(waited, ctx);
     }
 
@@ -216,18 +179,4 @@ fn total_bytes(missed: &[Arc<Broadcast>]) -> usize {
 enum Completeness {
     Whole,
     Partial,
-}
-
-/// Whether the offline queue of the user has been told.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Spent {
-    No,
-    Yes,
-}
-
-fn from_another(broadcast: &Broadcast, user: &UserId) -> bool {
-    match &broadcast.event.body {
-        EventBody::Durable { what: Durable::MessageSent { sender, .. }, .. } => sender.id != *user,
-        EventBody::Durable { what: Durable::CellsUpdated { .. }, .. } | EventBody::Ephemeral(_) => false,
-    }
 }

@@ -35,7 +35,7 @@ use crate::{
     },
     disconnect::Disconnect,
     error::{ErrorCode, Refusal},
-    ids::{Seq, UserId},
+    ids::UserId,
     limits,
 };
 use attending::Goings;
@@ -64,10 +64,6 @@ pub struct Room {
     joins: u64,
     /// Entries that the journal has not settled.
     in_flight: usize,
-    /// Up to where each user has been told what waited in the offline queue; the rows may still be on their way out.
-    queue_told: FxHashMap<UserId, Seq>,
-    /// For whom something was queued last, up to where.
-    queued: Option<(UserId, Seq)>,
     recall: Recall,
     telling: Telling,
     /// When somebody lost the right to be here last, as far as that may not have been seen by whoever comes.
@@ -112,8 +108,6 @@ impl Room {
             early_words: Vec::new(),
             joins: 0,
             in_flight: 0,
-            queue_told: FxHashMap::default(),
-            queued: None,
             recall: Recall::default(),
             telling: Telling::default(),
             excluded_at: None,

@@ -119,7 +119,9 @@ impl Room {
     /// Hands an event to the journal. Nobody hears of it before it is stored.
     fn store(&mut self, what: Durable, origin: Origin, ctx: &mut Context<Self>) {
         let queue_for = match &what {
-            Durable::MessageSent { sender, .. } => self.absent_partner(&sender.id).into_iter().collect(),
+            Durable::MessageSent { sender, .. } => {
+                self.identity.scope.queues_for(&sender.id).cloned().into_iter().collect()
+            }
             Durable::CellsUpdated { .. } => Vec::new(),
         };
         let append = Append {
@@ -140,17 +142,10 @@ impl Room {
         }
     }
 
-    /// In a direct conversation the other side, if it has no socket here.
-    fn absent_partner(&self, user: &UserId) -> Option<UserId> {
-        let partner = self.identity.scope.partner_of(user).filter(|partner| *partner != user)?;
-        let present = self.core.as_ref().is_some_and(|core| core.is_present(partner));
-        (!present).then(|| partner.clone())
-    }
-
     /// The journal's word about one entry.
     pub(super) fn settle(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         let Outcome { entry, result } = outcome;
-        let Append { id, at, what: asked, queue_for, .. } = entry.append;
+        let Append { id, at, what: asked, .. } = entry.append;
         let Appended { seq, what } = match result {
             Ok(appended) => appended,
             Err(why) => {
@@ -163,15 +158,11 @@ impl Room {
         // mostly the same as what is stored, which then needs no copy
         drop(asked);
         let what = Arc::unwrap_or_clone(what);
-        let by = match &what {
-            Durable::MessageSent { sender: author, .. } | Durable::CellsUpdated { author, .. } => author.id.clone(),
-        };
         let event = Event { room: self.identity.clone(), at, body: EventBody::Durable { seq, id, what } };
         let broadcast = Broadcast::new(event, Audience::Everyone);
         self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast.clone()));
         self.tell_both(&broadcast);
         self.publish(broadcast, ctx);
-        self.settle_queue(&by, seq, id, &queue_for, ctx);
         if let Some(Origin { conn, tag, .. }) = entry.origin.filter(|origin| origin.tag.wants_answer()) {
             self.tell(conn, Reply::Ack { tag, id, seq }, ctx);
         }
@@ -212,47 +203,6 @@ impl Room {
         if self.node.registry.try_send(told).is_err() {
             log::warn!("event=direct_not_told room={} why=registry_full", self.identity.id);
         }
-    }
-
-    /// Between the decision to queue and now the partner may have come, or gone.
-    fn settle_queue(&mut self, sender: &UserId, seq: Seq, id: EventId, queued_for: &[UserId], ctx: &mut Context<Self>) {
-        match (self.absent_partner(sender), queued_for) {
-            (None, [partner]) => self.dequeue(partner.clone(), self.head(), ctx),
-            (Some(partner), [_]) => self.queued = Some((partner, seq)),
-            (Some(partner), []) => self.enqueue(partner, seq, id, ctx),
-            (None | Some(_), _) => {}
-        }
-    }
-
-    /// Lets a stored event wait for a user.
-    pub(super) fn enqueue(&mut self, user: UserId, seq: Seq, id: EventId, ctx: &mut Context<Self>) {
-        let (store, room) = (self.node.store.clone(), self.identity.id);
-        let queue = async move { store.enqueue(&user, room, seq, id).await };
-        ctx.spawn(queue.into_actor(self).map(|done, room, _| {
-            if let Err(error) = done {
-                log::warn!("event=not_queued room={} why=\"{error}\"", room.identity.id);
-            }
-        }));
-    }
-
-    /// A user came in on another node: what was queued here at the same moment is heard there, live or from the queue.
-    pub(super) fn came_elsewhere(&mut self, user: &UserId, ctx: &mut Context<Self>) {
-        if let Some((user, up_to)) = self.queued.take_if(|(queued, _)| queued == user) {
-            self.dequeue(user, up_to, ctx);
-        }
-    }
-
-    /// The user has been told all that waited, up to that event.
-    pub(super) fn dequeue(&mut self, user: UserId, up_to: Seq, ctx: &mut Context<Self>) {
-        let (store, room) = (self.node.store.clone(), self.identity.id);
-        let told = self.queue_told.entry(user.clone()).or_default();
-        *told = up_to.max(*told);
-        let dequeue = async move { store.dequeue(&user, room, up_to).await };
-        ctx.spawn(dequeue.into_actor(self).map(|done, room, _| {
-            if let Err(error) = done {
-                log::warn!("event=not_dequeued room={} why=\"{error}\"", room.identity.id);
-            }
-        }));
     }
 
     pub(super) fn refuse(&mut self, conn: ConnKey, tag: Tag, refusal: Refusal, ctx: &mut Context<Self>) {

@@ -6,15 +6,12 @@ use actix::prelude::*;
 
 use super::{Pending, Room};
 use crate::{
-    actors::{
-        bridge::{Reach, RoomWord},
-        fanout::Broadcast,
-    },
+    actors::bridge::{Reach, RoomWord},
     core::{
         elsewhere::{Answer, Consequence, PartWord},
-        event::{Durable, Ephemeral, EventBody, RoomScope},
+        event::Ephemeral,
     },
-    ids::{Epoch, NodeId, Seq, UserId},
+    ids::{Epoch, NodeId, Seq},
     limits,
 };
 
@@ -100,9 +97,7 @@ impl Room {
         self.pass_hours();
         if let Some(core) = &mut self.core {
             let news = core.peer_gone(node);
-            let in_doubt: Vec<UserId> = news.went.iter().map(|author| author.id.clone()).collect();
             self.take_news(news, ctx);
-            self.queue_in_doubt(&in_doubt, ctx);
         }
     }
 
@@ -110,7 +105,6 @@ impl Room {
         let Consequence { came, went, ask, answer } = news;
         for user in came {
             self.usage.see(&user.id);
-            self.came_elsewhere(&user.id, ctx);
             self.announce_here(Ephemeral::UserJoined { user }, ctx);
             self.attendance_changed(ctx);
         }
@@ -171,30 +165,6 @@ impl Room {
         for word in words {
             self.say(word);
         }
-    }
-
-    /// What was said to a partner on a node that had died already, but was not found dead yet, waits for the partner
-    /// after all. It may have arrived: once too often is better than never.
-    fn queue_in_doubt(&mut self, gone: &[UserId], ctx: &mut Context<Self>) {
-        let RoomScope::Direct { .. } = &self.identity.scope else { return };
-        let since = self.node.clock.now().plus_ms(-(limits::DEAD_PEER_DOUBT.as_millis() as i64));
-        let recent = |broadcast: &Broadcast| broadcast.event.at >= since;
-        let said: Vec<_> = self.remembered().into_iter().filter(|broadcast| recent(broadcast)).collect();
-        for broadcast in said {
-            let EventBody::Durable { seq, id, what: Durable::MessageSent { sender, .. } } = &broadcast.event.body
-            else {
-                continue;
-            };
-            let partner = self.identity.scope.partner_of(&sender.id).filter(|partner| gone.contains(partner));
-            if let Some(partner) = partner.cloned() {
-                self.enqueue(partner, *seq, *id, ctx);
-            }
-        }
-    }
-
-    /// Events of the room in memory.
-    fn remembered(&self) -> Vec<std::sync::Arc<Broadcast>> {
-        self.core.as_ref().map(|core| core.remembered()).unwrap_or_default()
     }
 
     /// The log is known to have come so far.

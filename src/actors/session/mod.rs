@@ -6,6 +6,7 @@ mod asking;
 mod attaching;
 mod naming;
 mod notifying;
+mod queue;
 mod rooms;
 mod uploading;
 
@@ -14,7 +15,7 @@ use std::{collections::VecDeque, ops::ControlFlow, rc::Rc, sync::Arc, time::Inst
 use actix::prelude::*;
 
 pub use self::rooms::Binding;
-use self::{naming::Errand, notifying::Notices, rooms::Rooms};
+use self::{naming::Errand, notifying::Notices, queue::UserQueue, rooms::Rooms};
 use super::{
     bridge::{NodeWord, To},
     fanout::reply_frame,
@@ -55,6 +56,7 @@ pub struct Session {
     /// The rooms to which the token is confined; without it, all.
     confined: Option<Arc<[RoomPattern]>>,
     notices: Notices,
+    queue: UserQueue,
     /// Requests behind one that is pending; None when none is.
     waiting: Option<VecDeque<Request>>,
     /// What is pending.
@@ -123,6 +125,7 @@ impl Session {
                 rooms: Rooms::new(visitor.binding, visitor.profile.email.as_deref().map(Into::into)),
                 confined: visitor.confined,
                 notices,
+                queue: UserQueue::default(),
                 waiting: None,
                 holds: 0,
                 asked: AskedAssistant::Never,
@@ -364,17 +367,19 @@ impl Actor for Session {
         }
         log::debug!("event=session_open connection={}", self.connection);
         self.join_bound(ctx);
-        if self.rooms.bound().is_some() {
-            // what is said before the room's first word waits behind it
-            self.look_for_waiting(ctx);
+        match self.rooms.bound().map(|room| &room.scope) {
+            // its frames wait behind the room's first one
+            Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) => self.look_for_queued(ctx),
+            // when the conversation's first frame is sent, so that its messages come first; or when a filter is set
+            Some(RoomScope::Direct { .. }) | None => {}
         }
     }
 
     /// A leave must not be lost: what a full mailbox refuses is tried again before the session ends.
     fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
         self.outbox.die();
-        if self.rooms.is_joining() {
-            return Running::Continue; // the answer ends it: only then there is a room to leave
+        if self.rooms.is_joining() || self.is_leasing() {
+            return Running::Continue; // the answer ends it: only then there is a room to leave, or a lease to return
         }
         let conn = self.outbox.key;
         self.rooms.leave_all(conn);
@@ -402,19 +407,11 @@ impl Actor for Session {
     }
 }
 
-/// A direct message reaches its two users wherever they are, but not in a window on another conversation, whose client
-/// would take it for a part of that.
 impl Handler<Overhear> for Session {
     type Result = ();
 
-    fn handle(&mut self, Overhear(broadcast): Overhear, _: &mut Self::Context) {
-        let elsewhere = self.rooms.bound().is_none_or(|room| match room.scope {
-            RoomScope::Channel { .. } | RoomScope::Open { .. } => true,
-            RoomScope::Direct { .. } => false,
-        });
-        if let Some(frame) = broadcast.frame(self.outbox.dialect).filter(|_| elsewhere) {
-            self.outbox.push(frame, self.worker.now());
-        }
+    fn handle(&mut self, Overhear(broadcast): Overhear, ctx: &mut Self::Context) {
+        self.overhear(&broadcast, ctx);
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
         sheet::Cell,
     },
     error::{ErrorCode, Refusal},
-    ids::{RoomName, SheetId},
+    ids::{RoomId, RoomName, SheetId},
     limits,
     logged::logged,
     store::{GroupRole, StoreError},
@@ -93,6 +93,20 @@ impl Rooms {
     /// The room that the address names.
     pub fn bound(&self) -> Option<&RoomIdentity> {
         self.bound.as_ref().map(|binding| &*binding.room)
+    }
+
+    /// The direct conversation that the socket is bound to, unless it resumes: then a replay brings what was missed.
+    pub fn fresh_conversation(&self) -> Option<RoomId> {
+        let binding = self.bound.as_ref().filter(|binding| binding.resume.is_none())?;
+        match binding.room.scope {
+            RoomScope::Direct { .. } => Some(binding.room.id),
+            RoomScope::Channel { .. } | RoomScope::Open { .. } => None,
+        }
+    }
+
+    /// The room of that id, if the socket is bound to it.
+    pub fn identity_of(&self, room: RoomId) -> Option<Arc<RoomIdentity>> {
+        self.bound.as_ref().filter(|binding| binding.room.id == room).map(|binding| binding.room.clone())
     }
 
     pub fn is_joining(&self) -> bool {
@@ -265,7 +279,17 @@ impl Session {
         let Some(binding) = self.rooms.bound.clone() else { return };
         let join = self.join_of(binding.resume, Tag::default(), Status::default());
         let join = Join { access_read_at: Some(self.checked_from), ..join };
-        self.enter(binding.room, join, Errand::Join(Tag::default()), ctx);
+        let Some(conversation) = self.rooms.fresh_conversation() else {
+            return self.enter(binding.room, join, Errand::Join(Tag::default()), ctx);
+        };
+        // the session must not end before it can give the lease back
+        self.rooms.joining = Joining::Yes;
+        self.lease_conversation(conversation, ctx, move |queued, session, ctx| {
+            session.rooms.joining = Joining::No;
+            if session.outbox.is_open() {
+                session.enter(binding.room, Join { queued, ..join }, Errand::Join(Tag::default()), ctx);
+            }
+        });
     }
 
     /// Enters a room by its name, which is made at the first need.
@@ -316,6 +340,7 @@ impl Session {
             status,
             capacity: None,
             access_read_at: None,
+            queued: None,
         }
     }
 

@@ -124,13 +124,13 @@ async fn at_once(
         return Err(StoreError::Missing);
     }
     let seqs = batch.placed(placed);
-    let users = batch.absent_users();
+    let users = batch.queue_users();
     if !users.is_empty() {
         let users = users.into_iter().collect();
         let trim = TrimQueues { users, queue_max: as_i64(options.offline_queue_max) };
         // The events are stored by now. What is left of a queue's excess goes with the next event.
         if let Err(error) = trim.execute(connection).await {
-            log::warn!("event=offline_queue_not_trimmed why=\"{error}\"");
+            log::warn!("event=queue_not_trimmed why=\"{error}\"");
         }
     }
     Ok(batch.into_outcomes(seqs, Earlier::new()))

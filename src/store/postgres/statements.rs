@@ -130,10 +130,12 @@ constant_statement!(
      shared AS (INSERT INTO file_rooms (file_id, room_id) SELECT file.id, file.room_id FROM unnest(" files: Array<UuidType>,
     ", " file_rooms: Array<UuidType>,
     ") AS file (id, room_id) WHERE file.room_id IN (SELECT id FROM locked) ON CONFLICT DO NOTHING), \
-     queued AS (INSERT INTO offline_queue (user_id, room_id, seq, event_id, payload, created_at) \
-     SELECT absent.user_id, placed.room_id, placed.seq, placed.id, placed.payload::json, placed.created_at FROM unnest(" queue_users: Array<Text>,
+     queued AS (INSERT INTO user_queue \
+     (user_id, rank, leased_until, created_at, room_id, seq, event_id, payload) \
+     SELECT owner.user_id, 1, to_timestamp(0), placed.created_at, placed.room_id, placed.seq, placed.id, \
+     placed.payload::json FROM unnest(" queue_users: Array<Text>,
     ", " queue_places: Array<BigInt>,
-    ") AS absent (user_id, place) JOIN placed USING (place) ORDER BY place ON CONFLICT DO NOTHING), \
+    ") AS owner (user_id, place) JOIN placed USING (place) ORDER BY place ON CONFLICT DO NOTHING), \
      due AS MATERIALIZED (SELECT room_id, seq - " events_max: BigInt,
     " AS last_dropped FROM heads WHERE before / " trim_every: BigInt,
     " <> seq / " trim_every: BigInt,
@@ -199,7 +201,7 @@ impl<'a> InsertEvents<'a> {
     }
 }
 
-/// Lets events wait for users without a socket.
+/// Puts events into the queues of users, until a socket of theirs has written them.
 #[derive(Default)]
 pub(super) struct QueueEvents<'a> {
     pub(super) users: Vec<&'a str>,
@@ -213,8 +215,8 @@ pub(super) struct QueueEvents<'a> {
 constant_statement!(
     QueueEvents<'_>,
     QueueEvents<'static>,
-    "INSERT INTO offline_queue (user_id, room_id, seq, event_id, payload, created_at) \
-     SELECT user_id, room_id, seq, event_id, payload::json, created_at FROM unnest(" users: Array<Text>,
+    "INSERT INTO user_queue (user_id, rank, leased_until, created_at, room_id, seq, event_id, payload) \
+     SELECT user_id, 1, to_timestamp(0), created_at, room_id, seq, event_id, payload::json FROM unnest(" users: Array<Text>,
     ", " rooms: Array<UuidType>,
     ", " seqs: Array<BigInt>,
     ", " ids: Array<UuidType>,
@@ -241,7 +243,7 @@ impl<'a> QueueEvents<'a> {
     }
 }
 
-/// Drops each user's oldest beyond the bound.
+/// Drops each user's oldest messages beyond the bound. Rows that somebody else is just deleting are not waited for.
 pub(super) struct TrimQueues<'a> {
     pub(super) users: Vec<&'a str>,
     pub(super) queue_max: i64,
@@ -250,11 +252,13 @@ pub(super) struct TrimQueues<'a> {
 constant_statement!(
     TrimQueues<'_>,
     TrimQueues<'static>,
-    "DELETE FROM offline_queue USING (SELECT owner.id, (SELECT position FROM offline_queue AS queued \
-     WHERE queued.user_id = owner.id ORDER BY position DESC OFFSET " queue_max: BigInt,
+    "DELETE FROM user_queue WHERE position IN (SELECT queued.position FROM (SELECT owner.id, \
+     (SELECT position FROM user_queue AS last WHERE last.user_id = owner.id AND last.event_id IS NOT NULL \
+     ORDER BY position DESC OFFSET " queue_max: BigInt,
     " LIMIT 1) AS last_dropped FROM unnest(" users: Array<Text>,
-    ") AS owner (id)) AS bound \
-     WHERE offline_queue.user_id = bound.id AND offline_queue.position <= bound.last_dropped",
+    ") AS owner (id)) AS bound JOIN user_queue AS queued ON queued.user_id = bound.id \
+     AND queued.event_id IS NOT NULL AND queued.position <= bound.last_dropped \
+     ORDER BY queued.position FOR UPDATE OF queued SKIP LOCKED)",
 );
 
 /// Drops the rooms' oldest events.

@@ -6,14 +6,13 @@ pub mod blocks;
 pub mod files;
 pub mod groups;
 pub mod log;
-pub mod notification_queue;
 pub mod notifications;
-pub mod offline;
 pub mod open_rooms;
 pub mod room_members;
 pub mod rooms;
 pub mod sheets;
 pub mod tokens;
+pub mod user_queue;
 pub mod users;
 
 use super::{Connection, schema};

@@ -14,9 +14,9 @@ use serde_json::value::RawValue;
 
 use super::{
     Connection,
-    notification_queue::enqueue,
-    schema::{notification_queue, notifications},
+    schema::notifications,
     strange, user_id,
+    user_queue::{enqueue_notifications, forget_notifications},
 };
 use crate::{
     core::{
@@ -211,7 +211,7 @@ pub async fn create(
     let stored = stored?;
     write_transaction!(connection, async |connection| {
         insert_rows!(connection, notifications::table, rows);
-        enqueue(connection, &stored, queue_max).await?;
+        enqueue_notifications(connection, &stored, queue_max).await?;
         trim(connection, users).await
     })
     .await?;
@@ -328,7 +328,7 @@ pub async fn mark_read(
             .execute(connection)
             .await?;
         if changed > 0 {
-            diesel::delete(notification_queue::table.find(Id(id.0))).execute(connection).await?;
+            forget_notifications(connection, &[Id(id.0)]).await?;
             return Ok(Some(ReadMark::New));
         }
         let known = there.select(notifications::id).get_result::<Id>(connection).await.optional()?;
@@ -350,8 +350,7 @@ pub async fn mark_all_read(connection: &mut Connection, user: &UserId) -> Result
             .returning(notifications::id)
             .get_results::<Id>(connection)
             .await?;
-        let heard = notification_queue::table.filter(notification_queue::notification_id.eq_any(&read));
-        diesel::delete(heard).execute(connection).await?;
+        forget_notifications(connection, &read).await?;
         Ok(read.len())
     })
     .await
@@ -371,9 +370,9 @@ pub async fn dismiss(connection: &mut Connection, user: &UserId, id: Notificatio
             ))
             .execute(connection)
             .await?;
-        diesel::delete(notification_queue::table.find(Id(id.0)).filter(notification_queue::user_id.eq(user.as_str())))
-            .execute(connection)
-            .await?;
+        if changed > 0 {
+            forget_notifications(connection, &[Id(id.0)]).await?;
+        }
         Ok(changed > 0)
     })
     .await

@@ -7,7 +7,8 @@ use diesel::{SqliteConnection, prelude::*};
 
 use super::{
     Connection, cells,
-    schema::{file_rooms, messages, offline_queue, room_events, rooms},
+    queries::user_queue::{FREE, USUAL},
+    schema::{file_rooms, messages, room_events, rooms, user_queue},
 };
 use crate::{
     ids::UserId,
@@ -46,14 +47,14 @@ fn write(
     };
     cells::write(connection, &mut batch, &earlier)?;
     let places = batch.place(&before, &earlier);
-    let mut absent = BTreeSet::new();
+    let mut queued_for = BTreeSet::new();
     for index in &places.fresh {
         let (Some(entry), Some(seq)) = (batch.entries.get_mut(*index), places.seqs.get(*index)) else { continue };
         let Some(room) = batch.rooms.get(entry.room) else { continue };
-        insert(connection, *room, *seq, &mut absent, entry)?;
+        insert(connection, *room, *seq, &mut queued_for, entry)?;
     }
     move_on(connection, &batch.rooms, &before, &places, options.recovery_events_max)?;
-    for user in absent {
+    for user in queued_for {
         trim_queue(connection, user.as_str(), options.offline_queue_max)?;
     }
     Ok(batch.into_outcomes(places.seqs, earlier))
@@ -97,7 +98,7 @@ fn insert(
     connection: &mut SqliteConnection,
     room: Id,
     seq: i64,
-    absent: &mut BTreeSet<UserId>,
+    queued_for: &mut BTreeSet<UserId>,
     entry: &mut Entry,
 ) -> Result<(), StoreError> {
     if let Some(message) = entry.message() {
@@ -132,18 +133,20 @@ fn insert(
         ))
         .execute(connection)?;
     for user in std::mem::take(&mut entry.queue_for) {
-        diesel::insert_into(offline_queue::table)
+        diesel::insert_into(user_queue::table)
             .values((
-                offline_queue::user_id.eq(user.as_str()),
-                offline_queue::room_id.eq(room),
-                offline_queue::seq.eq(seq),
-                offline_queue::event_id.eq(entry.id),
-                offline_queue::payload.eq(&payload),
-                offline_queue::created_at.eq(entry.at),
+                user_queue::user_id.eq(user.as_str()),
+                user_queue::rank.eq(USUAL),
+                user_queue::leased_until.eq(FREE),
+                user_queue::created_at.eq(entry.at),
+                user_queue::room_id.eq(Some(room)),
+                user_queue::seq.eq(Some(seq)),
+                user_queue::event_id.eq(Some(entry.id)),
+                user_queue::payload.eq(Some(&payload)),
             ))
             .on_conflict_do_nothing()
             .execute(connection)?;
-        absent.insert(user);
+        queued_for.insert(user);
     }
     Ok(())
 }
@@ -172,18 +175,18 @@ fn move_on(
     Ok(())
 }
 
-/// Drops the user's oldest beyond the bound.
+/// Drops the user's oldest messages beyond the bound.
 fn trim_queue(connection: &mut SqliteConnection, user: &str, queue_max: usize) -> Result<(), StoreError> {
-    let of_user = offline_queue::table.filter(offline_queue::user_id.eq(user));
+    let of_user = user_queue::table.filter(user_queue::user_id.eq(user)).filter(user_queue::event_id.is_not_null());
     let last_dropped = of_user
-        .order(offline_queue::position.desc())
+        .order(user_queue::position.desc())
         .offset(i64::try_from(queue_max).unwrap_or(i64::MAX))
         .limit(1)
-        .select(offline_queue::position)
+        .select(user_queue::position)
         .first::<i64>(connection)
         .optional()?;
     if let Some(position) = last_dropped {
-        diesel::delete(of_user.filter(offline_queue::position.le(position))).execute(connection)?;
+        diesel::delete(of_user.filter(user_queue::position.le(position))).execute(connection)?;
     }
     Ok(())
 }

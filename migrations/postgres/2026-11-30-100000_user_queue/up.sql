@@ -1,0 +1,39 @@
+-- One queue per user: notifications and messages that no socket of the user has written yet. It takes the place of
+-- offline_queue and notification_queue, whose rows move here.
+CREATE TABLE user_queue (
+    -- The order of arrival.
+    position BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id TEXT COLLATE "C" NOT NULL,
+    -- 0: high and critical notifications, which go first; 1: everything else.
+    rank INTEGER NOT NULL,
+    -- Until then one socket holds it: no other delivers it.
+    leased_until TIMESTAMPTZ NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    -- A notification; or a durable event of a room, with its payload, since the room's log forgets.
+    notification_id UUID UNIQUE REFERENCES notifications (id) ON DELETE CASCADE,
+    room_id UUID,
+    seq BIGINT,
+    event_id UUID,
+    payload JSON,
+    UNIQUE (user_id, event_id),
+    CHECK ((notification_id IS NULL) = (event_id IS NOT NULL)),
+    CHECK ((event_id IS NULL) = (room_id IS NULL)
+        AND (event_id IS NULL) = (seq IS NULL) AND (event_id IS NULL) = (payload IS NULL))
+);
+CREATE INDEX user_queue_order ON user_queue (user_id, rank, position);
+-- An edit of a message rewrites its copies here.
+CREATE INDEX user_queue_event ON user_queue (event_id) WHERE event_id IS NOT NULL;
+
+INSERT INTO user_queue (user_id, rank, leased_until, created_at, notification_id, room_id, seq, event_id, payload)
+SELECT user_id, rank, leased_until, created_at, notification_id, room_id, seq, event_id, payload FROM (
+    SELECT q.user_id, q.rank, q.leased_until, n.created_at, q.notification_id,
+        NULL::UUID AS room_id, NULL::BIGINT AS seq, NULL::UUID AS event_id, NULL::JSON AS payload,
+        0::BIGINT AS old_position
+    FROM notification_queue AS q JOIN notifications AS n ON n.id = q.notification_id
+    UNION ALL
+    SELECT user_id, 1, to_timestamp(0), created_at, NULL, room_id, seq, event_id, payload, position FROM offline_queue
+) AS old
+ORDER BY created_at, old_position, notification_id;
+
+DROP TABLE offline_queue;
+DROP TABLE notification_queue;
