@@ -106,7 +106,9 @@ async fn what_a_killed_node_had_leased_and_not_written_is_delivered_by_the_next(
     let mut setting = Setting::new().await;
     let (mut alice, _) = enter(&setting.alice, &setting.bob).await;
     for number in 1..=MESSAGES {
-        say(&mut alice, &format!("{number} {}", "x".repeat(9_000))).await;
+        let content = format!("{number} {}", "x".repeat(9_000));
+        alice.send_json(&json!({"type": "dm_message", "content": content, "ref": number.to_string()})).await;
+        alice.expect_echo_and_ack("dm_message", &content, &number.to_string()).await;
     }
     // Bob's socket at the second node takes the first frame, and then no more than the kernel holds
     let authority = setting.cluster.server(1).authority().to_owned();
