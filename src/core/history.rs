@@ -111,6 +111,11 @@ impl<E: Logged> History<E> {
         Some(self.events.iter().skip(skip).cloned().collect())
     }
 
+    /// What is in memory, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<E>> {
+        self.events.iter()
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.events = VecDeque::new();

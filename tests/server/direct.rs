@@ -243,7 +243,7 @@ on_both! {
         let (mut sender, _) = enter(&alice, &bob).await;
         say_large(&mut sender).await;
         let deaf = enter_and_stall(&server, &bob, &alice).await;
-        deaf.stream.set_linger(Some(std::time::Duration::ZERO)).expect("a TCP option");
+        deaf.stream.set_zero_linger().expect("a TCP option");
         drop(deaf);
         sender.expect("dm_user_online").await;
         sender.expect("dm_user_offline").await;

@@ -29,7 +29,7 @@ use crate::{
         profile::{Author, Profile},
     },
     dialects::DialectKind,
-    ids::{EventId, NodeId, Timestamp},
+    ids::{EventId, NodeId, Seq, Timestamp},
     store::NewUser,
     transport::socket::Socket,
 };
@@ -167,6 +167,7 @@ impl Stage {
             status: Status::default(),
             capacity: None,
             access_read_at: None,
+            queued: None,
         }
     }
 
