@@ -172,6 +172,13 @@ pub const ONLINE_USERS_LISTED_MAX: usize = 10_000;
 /// Bytes of missed events that one client is sent again: all that can be kept, each as large as a message may be. What
 /// an event has beside its message makes the largest ones larger.
 pub const REPLAY_BYTES_MAX: usize = RECOVERY_EVENTS_MAX * MESSAGE_BYTES_MAX;
+/// A worker tells a room's members of presence at once after a quiet while, and then no more often than this: the first in
+/// small rooms, the second in the largest.
+pub const PRESENCE_PERIOD: std::ops::RangeInclusive<Duration> = Duration::from_millis(25)..=Duration::from_millis(500);
+/// How much more rarely for each member on the worker.
+pub const PRESENCE_PERIOD_PER_MEMBER: Duration = Duration::from_micros(50);
+/// Ends of graces that are closer together than this are told together.
+pub const LEAVE_GRACE_GATHER: Duration = Duration::from_millis(25);
 /// How long an empty room stays in memory.
 pub const ROOM_IDLE: Duration = Duration::from_secs(30);
 /// How long a gap in the sequence may stay open before it is read from the database.
@@ -383,6 +390,8 @@ pub const REFUSALS_BEFORE_BLOCK: u32 = 10;
 pub const BEAT_PERIOD: Duration = Duration::from_secs(1);
 /// Beats that a node may miss until it is gone.
 pub const PEER_SILENT_TICKS_MAX: u32 = 5;
+/// After how long a silence a node is taken for gone.
+pub const PEER_SILENCE_MAX: Duration = BEAT_PERIOD.saturating_mul(PEER_SILENT_TICKS_MAX);
 /// Longest that a leaving node's users keep their places after its last beat: the longest spread and a little.
 pub const PEER_LEAVING_TICKS_MAX: u32 = 610;
 /// What a leaving node adds to the time over which its clients come back.

@@ -54,6 +54,8 @@ struct Connection {
     /// Has had its first text frame: servers under test send one when the socket is in its room.
     joined: bool,
     deaf: bool,
+    /// A handshake that fails is an end like another.
+    forgiven: bool,
 }
 
 /// Where a client goes in.
@@ -74,6 +76,7 @@ pub struct Swarm {
     connections: Vec<Connection>,
     joined: usize,
     closed: usize,
+    forgiving: bool,
     /// Reads that brought something; with the frames, it tells how many shared a write.
     pub reads: u64,
 }
@@ -91,6 +94,7 @@ impl Swarm {
             connections: Vec::new(),
             joined: 0,
             closed: 0,
+            forgiving: false,
             reads: 0,
         })
     }
@@ -172,6 +176,7 @@ impl Swarm {
             greeting: door.greeting.clone(),
             joined: false,
             deaf: false,
+            forgiven: self.forgiving,
         })
     }
 
@@ -232,6 +237,28 @@ impl Swarm {
     pub fn listen_until<R: Receiver>(&mut self, until: Instant, receiver: &mut R) -> Result<()> {
         while Instant::now() < until {
             self.turn(until, receiver)?;
+        }
+        Ok(())
+    }
+
+    /// From now on a server may die while a client opens a connection.
+    pub fn forgive_failed_handshakes(&mut self) {
+        self.forgiving = true;
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self, connection: usize) -> bool {
+        self.connections[connection].is_closed()
+    }
+
+    /// The line breaks: no close frame, and nothing more is heard.
+    pub fn cut(&mut self, connection: usize) -> Result<()> {
+        let connection = &mut self.connections[connection];
+        if !connection.is_closed() {
+            // it may be broken already
+            let _ = connection.socket.shutdown(std::net::Shutdown::Both);
+            connection.phase = Phase::Closed(None);
+            self.closed += 1;
         }
         Ok(())
     }
@@ -307,7 +334,7 @@ impl Connection {
     }
 
     fn ended(&mut self) -> Result<()> {
-        if matches!(self.phase, Phase::Handshake) {
+        if matches!(self.phase, Phase::Handshake) && !self.forgiven {
             return Err("the server ended a connection during the handshake".into());
         }
         self.phase = Phase::Closed(None);
@@ -356,5 +383,8 @@ impl Connection {
 }
 
 fn is_reset(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused | io::ErrorKind::BrokenPipe
+    )
 }

@@ -81,6 +81,8 @@ fn run(scenario: Scenario) -> Result<()> {
         Scenario::Cells(options) => scenario::cells::run(&options),
         Scenario::Cursors(options) => scenario::cursors::run(&options),
         Scenario::Spread(options) => scenario::spread::run(&options),
+        Scenario::Crowd(options) => scenario::crowd::run(&options),
+        Scenario::Jitter(options) => scenario::jitter::run(&options),
         Scenario::Returning(options) => scenario::returning::run(&options),
         Scenario::Order(options) => scenario::order::run(&options),
         Scenario::Stall(options) => scenario::stall::run(&options),

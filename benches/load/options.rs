@@ -36,6 +36,11 @@ pub enum Scenario {
     Spread(Spread),
     /// A node dies and its clients come back to another one at once, each with messages to catch up on.
     Returning(Returning),
+    /// Many people join one room of the workspace dialect.
+    Crowd(Crowd),
+    /// Clients whose lines break and who come back, on one node and on several of which one is killed: fails on any lost,
+    /// doubled or reordered message.
+    Jitter(Jitter),
     /// Counts and order over several workers: fails on any lost, doubled or reordered delivery.
     Order(Order),
     /// What one reader that never reads costs the others.
@@ -288,6 +293,45 @@ pub enum RoomState {
     InUse,
     /// Its writer is on a third node.
     Unknown,
+}
+
+#[derive(Args)]
+pub struct Crowd {
+    #[command(flatten)]
+    pub common: Common,
+    /// How many; one run each.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 5_000, 10_000])]
+    pub people: Vec<usize>,
+    /// Joins under way at once.
+    #[arg(long, default_value_t = 256)]
+    pub at_once: usize,
+}
+
+#[derive(Args)]
+pub struct Jitter {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 1_000)]
+    pub clients: usize,
+    #[arg(long, default_value_t = 10)]
+    pub rooms: usize,
+    /// Messages into each room.
+    #[arg(long, default_value_t = 120)]
+    pub messages: usize,
+    /// Over how long they are spread.
+    #[arg(long, default_value_t = 60.0)]
+    pub talk_seconds: f64,
+    /// Between two cuts of one client.
+    #[arg(long, default_value_t = 15.0)]
+    pub every_seconds: f64,
+    /// How long it is away.
+    #[arg(long, default_value_t = 2.0)]
+    pub away_seconds: f64,
+    /// On so many nodes; one run each. Of several one is killed half way.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 3])]
+    pub nodes: Vec<usize>,
+    #[arg(long, default_value_t = 128)]
+    pub text_bytes: usize,
 }
 
 #[derive(Args)]

@@ -192,7 +192,8 @@ impl Weight {
         match message {
             FromRoom::Deliver { broadcast, .. } => match broadcast.class() {
                 Class::Ephemeral(key) => Weight::Ephemeral(key),
-                Class::Durable => Weight::Durable(broadcast.size_bytes()),
+                // a member who missed who came or went would not learn it later
+                Class::Durable | Class::Presence(_) => Weight::Durable(broadcast.size_bytes()),
             },
             FromRoom::Subscribe { .. }
             | FromRoom::Unsubscribe { .. }

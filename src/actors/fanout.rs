@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustc_hash::FxHasher;
+use rustc_hash::{FxHashMap, FxHasher};
 
 use super::outbox::Outbox;
 use crate::{
@@ -70,6 +70,40 @@ impl Broadcast {
         self.class
     }
 
+    /// The frame of a direct message for a socket of that dialect that is bound to another room. There are few of those, so
+    /// it is not kept.
+    pub fn overheard_frame(&self, kind: DialectKind) -> Option<Frame> {
+        let stamp = Stamp::new(self.event.at);
+        let bytes = frame::build(|out| kind.dialect().encode_overheard(&self.event, stamp, out))?;
+        Some(Frame { bytes, class: self.class })
+    }
+
+    /// Whether it says who is present, which members may be told a moment later, together.
+    pub fn is_presence(&self) -> bool {
+        match &self.event.body {
+            EventBody::Durable { .. } => false,
+            EventBody::Ephemeral(what) => match what {
+                Ephemeral::UserJoined { .. }
+                | Ephemeral::UserLeft { .. }
+                | Ephemeral::StatusChanged { .. }
+                | Ephemeral::Attended(_) => true,
+                Ephemeral::Typing { .. }
+                | Ephemeral::CursorsMoved(_)
+                | Ephemeral::Upload { .. }
+                | Ephemeral::Signal { .. }
+                | Ephemeral::Announced { .. } => false,
+            },
+        }
+    }
+
+    /// What a later one of the same batch makes pointless to send.
+    fn presence_key(&self) -> Option<u64> {
+        match self.class {
+            Class::Presence(key) | Class::Ephemeral(key) if self.is_presence() => Some(key),
+            Class::Presence(_) | Class::Ephemeral(_) | Class::Durable => None,
+        }
+    }
+
     /// The frame for sockets of that dialect; None where the dialect has no form for it.
     pub fn frame(&self, kind: DialectKind) -> Option<Frame> {
         let slot = self.encoded.get(kind as usize)?;
@@ -96,19 +130,19 @@ impl Logged for Broadcast {
     }
 }
 
-/// Of typing only a user's newest word matters; joins, leaves and signals are each their own, and none may be lost to
-/// a later one.
+/// Of typing, of being present and of a status only a user's newest frame matters; signals are each their own, and none
+/// may be lost to a later one.
 fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
     match ephemeral {
         Ephemeral::Typing { user, .. } => keyed((event.room.id, Kind::Typing, &user.id)),
         // by whoever is named first, since the frame that replaces another must tell no less of that cursor
         Ephemeral::CursorsMoved(moved) => keyed((event.room.id, Kind::Cursors, &moved.first.user.id)),
         Ephemeral::Attended(_) => keyed((event.room.id, Kind::Attendance)),
-        Ephemeral::UserJoined { .. }
-        | Ephemeral::UserLeft { .. }
-        | Ephemeral::Signal { .. }
-        | Ephemeral::StatusChanged { .. }
-        | Ephemeral::Announced { .. } => Class::Durable,
+        Ephemeral::UserJoined { user } | Ephemeral::UserLeft { user } => {
+            Class::Presence(key_of((event.room.id, Kind::Present, &user.id)))
+        }
+        Ephemeral::StatusChanged { user, .. } => Class::Presence(key_of((event.room.id, Kind::Status, &user.id))),
+        Ephemeral::Signal { .. } | Ephemeral::Announced { .. } => Class::Durable,
         Ephemeral::Upload { user, upload } => match upload.phase {
             UploadPhase::Started { .. } | UploadPhase::Complete { .. } => Class::Durable,
             UploadPhase::Progress { .. } => keyed((event.room.id, Kind::Upload, &user.id, &upload.file)),
@@ -123,12 +157,18 @@ enum Kind {
     Cursors,
     Attendance,
     Upload,
+    Present,
+    Status,
 }
 
 fn keyed(key: impl Hash) -> Class {
+    Class::Ephemeral(key_of(key))
+}
+
+fn key_of(key: impl Hash) -> u64 {
     let mut hasher = FxHasher::default();
     key.hash(&mut hasher);
-    Class::Ephemeral(hasher.finish())
+    hasher.finish()
 }
 
 /// The frame of what one socket is told at that moment.
@@ -242,6 +282,19 @@ impl Batch {
     }
 }
 
+/// Without presence that a later broadcast of the batch replaces.
+fn newest(broadcasts: &[Arc<Broadcast>]) -> impl Iterator<Item = &Arc<Broadcast>> {
+    let mut last = FxHashMap::default();
+    if broadcasts.len() > 1 {
+        let keyed = broadcasts.iter().enumerate().filter_map(|(at, b)| Some((b.presence_key()?, at)));
+        last.extend(keyed);
+    }
+    let is_newest = move |(at, b): &(usize, &Arc<Broadcast>)| {
+        b.presence_key().and_then(|key| last.get(&key).copied()).is_none_or(|last| last == *at)
+    };
+    broadcasts.iter().enumerate().filter(is_newest).map(|(_, b)| b)
+}
+
 fn laid_out(frames: &[Frame]) -> Bytes {
     let mut wire = Vec::with_capacity(frames.iter().map(|frame| frame.bytes.len()).sum());
     for frame in frames {
@@ -252,7 +305,8 @@ fn laid_out(frames: &[Frame]) -> Bytes {
 
 impl Form {
     fn new(broadcasts: &[Arc<Broadcast>], kind: DialectKind) -> Form {
-        let told: Vec<_> = broadcasts.iter().filter_map(|b| Some((b.frame(kind)?, &b.audience))).collect();
+        let told = newest(broadcasts).filter_map(|b| Some((b.frame(kind)?, &b.audience)));
+        let told: Vec<_> = told.collect();
         let targeted = told.iter().any(|(_, audience)| **audience != Audience::Everyone);
         let audiences = targeted.then(|| told.iter().map(|(_, audience)| (*audience).clone()).collect());
         let frames: Vec<Frame> = told.into_iter().map(|(frame, _)| frame).collect();
@@ -273,5 +327,44 @@ impl Form {
         let Some(audiences) = &self.audiences else { return self.frames.clone() };
         let heard = self.frames.iter().zip(audiences).filter(|(_, audience)| audience.includes(user));
         heard.map(|(frame, _)| frame.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        core::{
+            command::Typing,
+            event::{RoomIdentity, RoomScope},
+            profile::Author,
+        },
+        ids::{GroupId, RoomId, Timestamp},
+    };
+
+    fn in_one_room<const N: usize>(whats: [Ephemeral; N]) -> [Arc<Broadcast>; N] {
+        let scope = RoomScope::Channel { group: GroupId::generate() };
+        let room = Arc::new(RoomIdentity { id: RoomId::generate(), scope });
+        whats.map(|what| {
+            let (at, body) = (Timestamp::default(), EventBody::Ephemeral(what));
+            Broadcast::new(Event { room: room.clone(), at, body }, Audience::Everyone)
+        })
+    }
+
+    #[test]
+    fn a_batch_names_each_user_once_with_the_newest_presence() {
+        let [ann, bob] = ["ann", "bob"].map(|name| Author::new(UserId::new(name).unwrap(), name));
+        let batch = in_one_room([
+            Ephemeral::UserJoined { user: ann.clone() },
+            Ephemeral::UserJoined { user: bob },
+            Ephemeral::Typing { user: ann.clone(), typing: Typing::Started, cell: None },
+            Ephemeral::Typing { user: ann.clone(), typing: Typing::Stopped, cell: None },
+            Ephemeral::UserLeft { user: ann },
+        ]);
+        let form = Form::new(&batch, DialectKind::Channel);
+        let texts: Vec<_> =
+            form.frames.iter().map(|frame| String::from_utf8_lossy(&frame.bytes[2..]).into_owned()).collect();
+        let kinds: Vec<_> = texts.iter().map(|text| text.split('"').nth(3).unwrap_or_default()).collect();
+        assert_eq!(kinds, ["user_joined", "typing", "typing", "user_left"], "{texts:?}");
     }
 }

@@ -23,7 +23,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    core::{backlog::Frame, cork::Cork, event::Reply, history::Logged, room::Already},
+    core::{backlog::Frame, cork::Cork, event::Reply, history::Logged, presence_pace::PresencePace, room::Already},
     disconnect::Disconnect,
     ids::RoomId,
     limits,
@@ -36,6 +36,8 @@ pub struct Hub {
     rooms: FxHashMap<RoomId, LocalRoom>,
     /// Rooms with frames that are not written yet.
     dirty: Vec<RoomId>,
+    /// Sockets with first words that are not written yet: a newcomer is served before others are told of it.
+    opened: Vec<Rc<Outbox>>,
     /// Sockets with direct frames that are not written yet.
     touched: Vec<Rc<Outbox>>,
     started: Instant,
@@ -66,6 +68,9 @@ struct LocalRoom {
     /// When the pending ones go out, since the hub started.
     due: Duration,
     cork: Cork,
+    presence: PresencePace,
+    /// All that is pending says who is present.
+    only_presence: bool,
     /// Members whose session ended, cleared away together.
     gone: usize,
     /// Members who have left and whose sockets are open; cleared away together with those.
@@ -75,6 +80,11 @@ struct LocalRoom {
 impl LocalRoom {
     fn due(&self) -> Duration {
         if self.flight.is_some() { Duration::ZERO } else { self.due }
+    }
+
+    /// Whether events are pending that an answer must not overtake. Presence alone may wait longer than an answer should.
+    fn has_events_pending(&self) -> bool {
+        self.flight.is_some() || (!self.pending.is_empty() && !self.only_presence)
     }
 
     /// Whether something is not written yet.
@@ -128,6 +138,7 @@ impl Hub {
             worker,
             rooms: FxHashMap::default(),
             dirty: Vec::new(),
+            opened: Vec::new(),
             touched: Vec::new(),
             started: Instant::now(),
             ticks: 0,
@@ -193,11 +204,21 @@ impl Hub {
     fn deliver(&mut self, id: RoomId, broadcast: Arc<Broadcast>) {
         let now = self.elapsed();
         let Some(room) = self.rooms.get_mut(&id) else { return };
+        let longest = self.worker.node.config.sockets.cork;
+        let is_presence = broadcast.is_presence();
         if room.pending.is_empty() {
-            room.due = now + room.cork.wait(now, self.worker.node.config.sockets.cork);
+            let wait = match is_presence {
+                true => room.presence.wait(now, room.members.len() + room.late.len()),
+                false => room.cork.wait(now, longest),
+            };
+            room.due = now + wait;
+            room.only_presence = is_presence;
             if room.flight.is_none() {
                 self.dirty.push(id);
             }
+        } else if room.only_presence && !is_presence {
+            room.due = room.due.min(now + room.cork.wait(now, longest));
+            room.only_presence = false;
         }
         room.pending_bytes += broadcast.size_bytes();
         room.pending.push(broadcast);
@@ -215,7 +236,7 @@ impl Hub {
         if let Some(direct) = Direct::of_opening(opening) {
             direct.note(&outbox);
         }
-        self.touched.push(outbox.clone());
+        self.opened.push(outbox.clone());
         Some(outbox)
     }
 
@@ -280,7 +301,7 @@ impl Hub {
     fn tell(&mut self, room: RoomId, conn: ConnKey, reply: &Reply) {
         let Some(outbox) = self.worker.outbox(conn) else { return };
         match self.rooms.get_mut(&room) {
-            Some(room) if room.has_pending() => {
+            Some(room) if room.has_events_pending() => {
                 if let Some(frame) = reply_frame(outbox.dialect, reply, self.worker.node.clock.now()) {
                     room.replies.push((outbox, frame));
                 }
@@ -312,7 +333,11 @@ impl Hub {
                 if room.pending.is_empty() {
                     return Written::All;
                 }
-                let batch = Batch::new(mem::take(&mut room.pending));
+                let pending = mem::take(&mut room.pending);
+                if pending.iter().any(|broadcast| broadcast.is_presence()) {
+                    room.presence.told(self.started.elapsed());
+                }
+                let batch = Batch::new(pending);
                 room.pending_bytes = 0;
                 let (late, replies) = (mem::take(&mut room.late), mem::take(&mut room.replies));
                 room.flight = Some(Flight { batch, at: 0, late, replies });
@@ -357,6 +382,9 @@ impl Hub {
     /// Writes every room whose moment has come; answers when the next one's comes.
     fn flush_due(&mut self) -> Option<Duration> {
         let mut next = None;
+        for outbox in mem::take(&mut self.opened) {
+            outbox.flush(self.worker.now());
+        }
         if !self.dirty.is_empty() {
             let now = self.elapsed();
             let mut waiting = Vec::new();

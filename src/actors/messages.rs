@@ -462,6 +462,8 @@ pub enum Leaving {
     },
     /// It has ended, or the room does not have it any more.
     AtOnce,
+    /// It broke off, and its user is likely to come back at once.
+    BrokenOff,
 }
 
 /// A member asks something of the room.

@@ -30,6 +30,9 @@ pub struct ConnKey {
     pub generation: u32,
 }
 
+/// What stands for the code of a close frame that has none (RFC 6455 section 7.4.1).
+const NO_CODE: u16 = 1005;
+
 /// Whether what is queued goes out before the close frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Farewell {
@@ -71,6 +74,8 @@ pub struct Outbox {
     /// When the token expires.
     pub expires_at: Cell<Timestamp>,
     hung_up: Cell<bool>,
+    /// The code of the client's close frame; 1005 if it has none (RFC 6455 section 7.4.1).
+    client_code: Cell<Option<u16>>,
     reason: Cell<Option<Disconnect>>,
     /// Ephemeral frames dropped since the sweep last asked.
     dropped: Cell<u32>,
@@ -126,6 +131,7 @@ impl Outbox {
             pinged: Cell::new(now),
             expires_at: Cell::new(owner.expires_at),
             hung_up: Cell::new(false),
+            client_code: Cell::new(None),
             reason: Cell::new(None),
             dropped: Cell::new(0),
             written_bytes: Cell::new(0),
@@ -158,6 +164,19 @@ impl Outbox {
     /// Why the server closed it, if it did.
     pub fn reason(&self) -> Option<Disconnect> {
         self.reason.get()
+    }
+
+    /// Whether its user is likely to come back at once, because nobody meant the socket to end
+    /// (docs/protocol.md, Leaving).
+    pub fn may_return(&self) -> bool {
+        let code = match self.reason.get() {
+            Some(Disconnect::Normal) | None => self.client_code.get(),
+            Some(reason) => Some(reason.code()),
+        };
+        match code {
+            None | Some(1001 | 1006 | 1012 | 1013 | 4500..=4599) => true,
+            Some(_) => false,
+        }
     }
 
     /// Ephemeral frames dropped since the last call.
@@ -378,8 +397,9 @@ impl Outbox {
     }
 
     /// Answers the client's close frame with `answer` and waits for nothing more.
-    pub fn answer_close(&self, answer: Bytes, now: u32) {
+    pub fn answer_close(&self, code: Option<u16>, answer: Bytes, now: u32) {
         self.hung_up.set(true);
+        self.client_code.set(Some(code.unwrap_or(NO_CODE)));
         if self.state.get() == State::Open {
             self.state.set(State::Closing);
             self.reason.set(Some(Disconnect::Normal));

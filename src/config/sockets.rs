@@ -15,6 +15,9 @@ pub struct Sockets {
     pub heartbeat: Heartbeat,
     /// `WEBSOCKET_HEARTBEAT_INTERVAL`, `WEBSOCKET_HEARTBEAT_TIMEOUT`: the same for the nexus dialect.
     pub nexus_heartbeat: Heartbeat,
+    /// `LEAVE_GRACE_MS`: how long a user whose last socket in a room broke off may take to come back until the others are
+    /// told; zero: they are told at once.
+    pub leave_grace: Duration,
     /// `CORK_MS`: how long a busy socket's frames wait for company; zero: not at all.
     pub cork: Duration,
 }
@@ -51,6 +54,7 @@ impl Sockets {
                 ("WEBSOCKET_HEARTBEAT_INTERVAL", 30),
                 ("WEBSOCKET_HEARTBEAT_TIMEOUT", 60),
             )?,
+            leave_grace: variables.milliseconds("LEAVE_GRACE_MS", 0..=600_000, 5_000)?,
             cork: variables.milliseconds("CORK_MS", 0..=1_000, 2)?,
         })
     }
@@ -63,6 +67,7 @@ impl Sockets {
         lines.push(("WEBSOCKET_PING_TIMEOUT", seconds(self.heartbeat.timeout)));
         lines.push(("WEBSOCKET_HEARTBEAT_INTERVAL", seconds(self.nexus_heartbeat.interval)));
         lines.push(("WEBSOCKET_HEARTBEAT_TIMEOUT", seconds(self.nexus_heartbeat.timeout)));
+        lines.push(("LEAVE_GRACE_MS", self.leave_grace.as_millis().to_string()));
         lines.push(("CORK_MS", self.cork.as_millis().to_string()));
     }
 }

@@ -2,6 +2,8 @@
 //! bounded in bytes: durable frames are never dropped (their overflow ends the socket, the client resumes), of
 //! ephemeral ones only the newest of a key matters, and what does not fit is dropped and counted. One ephemeral frame
 //! that is larger than all of that is kept, too: the state of a crowd must not be stale for ever behind a slow reader.
+//! Presence is between the two: a newer frame of the same key replaces an older one, so that there are at most as many
+//! as users, and therefore it is neither dropped nor a reason to close the socket.
 //!
 //! It must never change the order of durable frames, and never touch a frame of which a part is on the wire.
 
@@ -17,6 +19,8 @@ use crate::limits;
 pub enum Class {
     /// Never dropped: overflow closes the socket.
     Durable,
+    /// Only the newest of the key matters, and it is never dropped. The number of keys bounds it.
+    Presence(u64),
     /// Only the newest of the key matters; overflow drops it.
     Ephemeral(u64),
 }
@@ -40,6 +44,11 @@ impl Frame {
     pub fn ephemeral(bytes: Bytes, key: u64) -> Frame {
         Frame { bytes, class: Class::Ephemeral(key) }
     }
+
+    /// A frame that a newer one of the same key replaces, and that is never dropped.
+    pub fn presence(bytes: Bytes, key: u64) -> Frame {
+        Frame { bytes, class: Class::Presence(key) }
+    }
 }
 
 /// More durable bytes than a slow reader may owe: the socket is to be closed. What was queued until then stays.
@@ -55,6 +64,7 @@ pub struct Backlog {
     sent: usize,
     /// whole bytes of the queued frames of each class
     durable: usize,
+    presence: usize,
     ephemeral: usize,
     /// of the ephemeral ones, those that are larger than the bound
     oversize: usize,
@@ -79,6 +89,7 @@ impl Backlog {
             queue: VecDeque::new(),
             sent: 0,
             durable: 0,
+            presence: 0,
             ephemeral: 0,
             oversize: 0,
             durable_max,
@@ -109,6 +120,7 @@ impl Backlog {
             }
             match frame.class {
                 Class::Durable => self.push_durable(frame, std::mem::take(&mut sent))?,
+                Class::Presence(key) => self.push_presence(frame, key, std::mem::take(&mut sent)),
                 Class::Ephemeral(key) => dropped += self.push_ephemeral(frame, key, std::mem::take(&mut sent)),
             }
         }
@@ -125,10 +137,29 @@ impl Backlog {
         Ok(())
     }
 
+    /// Where the queued frame of a key is, unless a part of it is on the wire.
+    fn older(&self, key: u64) -> Option<usize> {
+        let first_free = usize::from(self.sent > 0);
+        self.newest.get(&key).and_then(|at| at.checked_sub(self.popped)).filter(|at| *at >= first_free)
+    }
+
+    fn push_presence(&mut self, frame: &Frame, key: u64, sent: usize) {
+        self.presence += frame.bytes.len();
+        match self.older(key).and_then(|at| self.queue.get_mut(at)) {
+            Some(older) => {
+                self.presence -= older.bytes.len();
+                *older = frame.clone();
+            }
+            None => {
+                self.newest.insert(key, self.popped + self.queue.len());
+                self.append(frame, sent);
+            }
+        }
+    }
+
     /// Answers how many were dropped.
     fn push_ephemeral(&mut self, frame: &Frame, key: u64, sent: usize) -> usize {
-        let first_free = usize::from(self.sent > 0);
-        let older = self.newest.get(&key).and_then(|at| at.checked_sub(self.popped)).filter(|at| *at >= first_free);
+        let older = self.older(key);
         let freed = older.and_then(|at| self.queue.get(at)).map_or(0, |older| older.bytes.len());
         if sent == 0 && !self.takes(frame.bytes.len(), freed) {
             return 1;
@@ -219,14 +250,23 @@ impl Backlog {
         self.sent = 0;
         match first.class {
             Class::Durable => self.durable = self.durable.saturating_sub(first.bytes.len()),
+            Class::Presence(key) => {
+                self.presence -= first.bytes.len();
+                self.forget_newest(key);
+            }
             Class::Ephemeral(key) => {
                 self.discount_ephemeral(first.bytes.len());
-                if self.newest.get(&key) == Some(&self.popped) {
-                    self.newest.remove(&key);
-                }
+                self.forget_newest(key);
             }
         }
         self.popped += 1;
+    }
+
+    /// The first frame is gone: it is not the newest of its key any more.
+    fn forget_newest(&mut self, key: u64) {
+        if self.newest.get(&key) == Some(&self.popped) {
+            self.newest.remove(&key);
+        }
     }
 
     /// Makes the close frame the last thing that will be sent, after the frame in progress. The rest is forgotten and
@@ -238,6 +278,7 @@ impl Backlog {
         let in_progress = if self.sent > 0 { self.queue.pop_front() } else { None };
         self.queue = VecDeque::with_capacity(2);
         self.newest = FxHashMap::default();
+        self.presence = 0;
         self.ephemeral = 0;
         self.oversize = 0;
         self.durable = 0;
@@ -286,7 +327,7 @@ impl Backlog {
 
     /// Bytes that are not on the wire yet.
     pub fn len_bytes(&self) -> usize {
-        (self.durable + self.ephemeral).saturating_sub(self.sent)
+        (self.durable + self.presence + self.ephemeral).saturating_sub(self.sent)
     }
 }
 

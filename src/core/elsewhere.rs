@@ -45,6 +45,9 @@ pub enum PartWord {
         joined: Vec<Author>,
         /// Who went.
         left: Vec<UserId>,
+        /// Those of them whose socket broke off: they may come back at once. Nodes of earlier releases do not say it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        dropped: Vec<UserId>,
     },
     /// Tell your part.
     Ask {
@@ -101,19 +104,26 @@ pub struct OwnPart {
     version: u64,
     others: Others,
     joined: HashMap<UserId, Author>,
-    left: HashSet<UserId>,
+    left: HashMap<UserId, Return>,
+}
+
+/// Whether a user who went is likely to come back at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Return {
+    Unlikely,
+    Likely,
 }
 
 impl OwnPart {
     /// Nobody yet.
     pub fn new(life: u64, others: Others) -> OwnPart {
-        OwnPart { life, version: 0, others, joined: HashMap::new(), left: HashSet::new() }
+        OwnPart { life, version: 0, others, joined: HashMap::new(), left: HashMap::new() }
     }
 
     /// A user's first socket on this node came.
     pub fn came(&mut self, user: &Author) {
         // whoever goes and comes back between two diffs was never away for the others
-        if self.others == Others::Some && !self.left.remove(&user.id) {
+        if self.others == Others::Some && self.left.remove(&user.id).is_none() {
             self.joined.insert(user.id.clone(), user.clone());
         }
     }
@@ -121,7 +131,14 @@ impl OwnPart {
     /// A user's last socket on this node went.
     pub fn went(&mut self, user: &UserId) {
         if self.others == Others::Some && self.joined.remove(user).is_none() {
-            self.left.insert(user.clone());
+            self.left.insert(user.clone(), Return::Unlikely);
+        }
+    }
+
+    /// A user who went a moment ago may come back at once.
+    pub fn may_return(&mut self, user: &UserId) {
+        if let Some(left) = self.left.get_mut(user) {
+            *left = Return::Likely;
         }
     }
 
@@ -133,15 +150,18 @@ impl OwnPart {
     /// What has changed since the last time, in words of bounded size.
     pub fn take_diffs(&mut self) -> Vec<PartWord> {
         let mut joined: Vec<Author> = self.joined.drain().map(|(_, author)| author).collect();
-        let mut left: Vec<UserId> = self.left.drain().collect();
+        let mut left: Vec<(UserId, Return)> = self.left.drain().collect();
         let mut diffs = Vec::new();
         while !joined.is_empty() || !left.is_empty() {
             self.version += 1;
+            let some = first_of(&mut left);
+            let dropped = some.iter().filter(|(_, back)| *back == Return::Likely).map(|(user, _)| user.clone());
             diffs.push(PartWord::Diff {
                 life: self.life,
                 version: self.version,
                 joined: first_of(&mut joined),
-                left: first_of(&mut left),
+                dropped: dropped.collect(),
+                left: some.into_iter().map(|(user, _)| user).collect(),
             });
         }
         diffs
@@ -182,6 +202,8 @@ pub struct Consequence {
     pub came: Vec<Author>,
     /// Users who are on no other node any more.
     pub went: Vec<Author>,
+    /// Those of them who may come back at once, since nobody said that they meant to go.
+    pub may_return: HashSet<UserId>,
     /// Ask that node for its part.
     pub ask: Option<NodeId>,
     /// Answer with this.
@@ -256,8 +278,8 @@ impl Elsewhere {
                 consequence.answer = if version == 0 { Answer::Whole } else { Answer::Digest };
             }
             PartWord::Digest { life, version } => self.compare(from, (life, version), now, &mut consequence),
-            PartWord::Diff { life, version, joined, left } => {
-                self.apply(from, (life, version), joined, left, now, &mut consequence);
+            PartWord::Diff { life, version, joined, left, dropped } => {
+                self.apply(from, (life, version), (joined, left, dropped), now, &mut consequence);
             }
             PartWord::Ask { of } if of == self.here => consequence.answer = Answer::Whole,
             PartWord::Ask { .. } => {}
@@ -330,8 +352,7 @@ impl Elsewhere {
         &mut self,
         from: NodeId,
         (life, version): (u64, u64),
-        joined: Vec<Author>,
-        left: Vec<UserId>,
+        (joined, left, dropped): (Vec<Author>, Vec<UserId>, Vec<UserId>),
         now: Timestamp,
         out: &mut Consequence,
     ) {
@@ -349,6 +370,7 @@ impl Elsewhere {
                 one_less(&mut self.users, user, out);
             }
         }
+        out.may_return.extend(dropped);
         for author in joined {
             if part.users.insert(author.id.clone()) {
                 one_more(&mut self.users, author, out);
@@ -397,6 +419,7 @@ impl Elsewhere {
             }
         }
         for user in before.into_iter().filter(|user| !after.contains(user)) {
+            out.may_return.insert(user.clone());
             one_less(&mut self.users, user, out);
         }
     }
@@ -405,6 +428,7 @@ impl Elsewhere {
         self.asked.remove(&node);
         self.arriving.remove(&node);
         for user in self.parts.remove(&node).map(|part| part.users).unwrap_or_default() {
+            out.may_return.insert(user.clone());
             one_less(&mut self.users, user, out);
         }
     }

@@ -16,6 +16,7 @@ pub mod peers;
 pub mod personal;
 pub mod pointing;
 pub mod presence;
+pub mod presence_pace;
 pub mod profile;
 pub mod rate;
 pub mod room;

@@ -4,7 +4,7 @@
 //! The room never invents a number: the log gives every durable event its place, and the room only delivers in that
 //! order, each event once. It does no I/O: what memory does not have it names, and its owner reads it.
 
-use std::{hash::Hash, ops::RangeInclusive, sync::Arc};
+use std::{hash::Hash, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use crate::{
     core::{
@@ -16,9 +16,11 @@ use crate::{
     ids::{Epoch, NodeId, Seq, Timestamp, UserId},
 };
 
+mod lingering;
 mod members;
 mod order;
 
+use lingering::Lingering;
 use members::Members;
 pub use members::{Already, FirstSocket, JoinOutcome, LastSocket, LeaveOutcome};
 use order::Sequencer;
@@ -76,6 +78,7 @@ pub struct RoomCore<K, E> {
     elsewhere: Elsewhere,
     /// users on other nodes that are not here as well
     only_elsewhere: usize,
+    lingering: Lingering,
     order: Sequencer<E>,
     history: History<E>,
 }
@@ -95,6 +98,7 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
             own: OwnPart::new(place.life, place.others),
             elsewhere: Elsewhere::new(place.node),
             only_elsewhere: 0,
+            lingering: Lingering::default(),
             order: Sequencer::new(head),
             history: History::new(bounds),
         }
@@ -126,6 +130,9 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
                 self.only_elsewhere -= 1;
                 outcome.first_socket = FirstSocket::No;
             }
+            if self.lingering.end(&user.id).is_some() {
+                outcome.first_socket = FirstSocket::No;
+            }
         }
         outcome
     }
@@ -143,6 +150,42 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         Some(outcome)
     }
 
+    /// A user whose socket broke off may come back at once: other nodes learn it together with the end of the user's last
+    /// socket here.
+    pub fn may_return(&mut self, user: &UserId) {
+        self.own.may_return(user);
+    }
+
+    /// A user whose last socket anywhere has just ended counts as a member until the grace ends.
+    pub fn linger(&mut self, user: Author, grace: Duration, now: Timestamp) {
+        self.lingering.begin(user, grace, now);
+    }
+
+    /// The user does not come back. None if the user did not linger.
+    pub fn end_lingering(&mut self, user: &UserId) -> Option<Author> {
+        self.lingering.end(user)
+    }
+
+    /// Users whose grace has ended: they have left.
+    pub fn take_overdue(&mut self, now: Timestamp) -> Vec<Author> {
+        self.lingering.take_overdue(now)
+    }
+
+    /// How long until the next grace ends.
+    pub fn next_grace_ends_in(&mut self, now: Timestamp) -> Option<Duration> {
+        self.lingering.next_in(now)
+    }
+
+    /// Users without a socket who count as members for a moment, in no order.
+    pub fn lingering(&self) -> impl Iterator<Item = &Author> {
+        self.lingering.users()
+    }
+
+    /// Whether the user counts as a member, with a socket or without one for a moment.
+    pub fn is_member(&self, user: &UserId) -> bool {
+        self.is_present(user) || self.lingering.contains(user)
+    }
+
     /// The user's sockets on this node.
     pub fn sockets_of(&self, user: &UserId) -> &[K] {
         self.members.sockets_of(user)
@@ -158,10 +201,11 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.members.is_present(user) || self.elsewhere.contains(user)
     }
 
-    /// The users on all nodes, each once, those of this node first, under the name of the latest join.
+    /// The users on all nodes, each once, those of this node first, under the name of the latest join. Who lost the last
+    /// socket a moment ago is among them.
     pub fn online(&self) -> impl Iterator<Item = &Author> {
         let others = self.elsewhere.users().filter(|author| !self.members.is_present(&author.id));
-        self.members.online().chain(others)
+        self.members.online().chain(others).chain(self.lingering.users())
     }
 
     /// The users of this node, each once.
@@ -176,7 +220,7 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
 
     /// How many users are in the room, on all nodes.
     pub fn users(&self) -> usize {
-        self.members.users() + self.only_elsewhere
+        self.members.users() + self.only_elsewhere + self.lingering.len()
     }
 
     /// How many sockets are here.
@@ -203,6 +247,8 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         consequence.came.retain(|author| !self.members.is_present(&author.id));
         consequence.went.retain(|author| !self.members.is_present(&author.id));
         self.only_elsewhere = self.only_elsewhere + consequence.came.len() - consequence.went.len();
+        // whoever is back in time was never away
+        consequence.came.retain(|author| self.lingering.end(&author.id).is_none());
         consequence
     }
 

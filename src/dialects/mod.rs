@@ -116,6 +116,10 @@ pub trait Dialect: Sync {
     /// event its time; an ephemeral one that needs an id takes it from `stamp`.
     fn encode_event(&self, event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
 
+    /// Appends the form of a direct message for a socket that is bound to another room: without `seq`, which clients of one
+    /// room would take for that room's.
+    fn encode_overheard(&self, event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
+
     /// Appends the form of what one socket is told.
     fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
 }

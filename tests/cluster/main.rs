@@ -10,6 +10,7 @@ mod assistant;
 mod database_cut;
 mod direct;
 mod draining;
+mod leaving;
 mod lifting;
 mod limits;
 mod lines;

@@ -84,7 +84,7 @@ async fn joining_is_told_once_per_user_and_not_per_socket() {
 
 #[tokio::test]
 async fn a_connection_that_breaks_counts_as_leaving() {
-    let server = Server::start().await;
+    let server = Server::builder().env("LEAVE_GRACE_MS", 0).start().await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     let channel = alice.channel_with(&[&bob]).await;
     let mut watcher = alice.join(&channel).await;

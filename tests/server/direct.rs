@@ -212,7 +212,9 @@ async fn a_direct_message_is_heard_in_a_channel_but_in_no_other_conversation() {
         alice_with_bob.send_json(&json!({"type": "dm_message", "content": "psst", "ref": "r"})).await;
         alice_with_bob.expect_echo_and_ack("dm_message", "psst", "r").await
     };
-    assert_eq!(bob_in_channel.expect("dm_message").await["id"], echo["id"]);
+    let overheard = bob_in_channel.expect("dm_message").await;
+    assert_eq!((&overheard["id"], &overheard["conversation_id"]), (&echo["id"], &echo["conversation_id"]));
+    assert_eq!(overheard.get("seq"), None, "it would be taken for the channel's: {overheard}");
     bob_with_carol.expect_nothing_before_pong().await;
     carol_in_channel.expect_nothing_before_pong().await;
 }

@@ -15,7 +15,7 @@ impl Setting {
     /// A server, a witness in the channel, and the path for raw sockets of another user.
     async fn new() -> Setting {
         // Other members' sockets make no noise here: the raw user's joins are told once, before each test's frames.
-        let server = Server::builder().env("MAX_CONNECTIONS_PER_USER", 0).start().await;
+        let server = Server::builder().env("MAX_CONNECTIONS_PER_USER", 0).env("LEAVE_GRACE_MS", 0).start().await;
         let (alice, bob) = (server.user("alice").await, server.user("bob").await);
         let channel = alice.channel_with(&[&bob]).await;
         let witness = bob.join(&channel).await;

@@ -22,6 +22,7 @@ mod frames;
 mod groups;
 mod heartbeat;
 mod history;
+mod leaving;
 mod limits;
 mod locked_room;
 mod notifications;

@@ -341,7 +341,7 @@ async fn what_a_dead_node_had_in_hand_is_told_when_its_lease_ends() {
 
 #[tokio::test]
 async fn what_a_stalled_socket_never_took_is_told_to_the_next() {
-    let server = Server::start().await;
+    let server = Server::builder().env("LEAVE_GRACE_MS", 0).start().await;
     let (alice, bob, ops) = (server.user("alice").await, server.user("bob").await, admin(&server));
     let channel = alice.channel_with(&[&bob]).await;
     let mut sender = alice.join(&channel).await;

@@ -29,7 +29,7 @@ async fn say_many(socket: &mut Socket, numbers: std::ops::RangeInclusive<u64>) {
 
 on_both! {
     async fn a_client_that_comes_back_gets_what_it_missed_then_live(database) {
-        let server = Server::on(database).await;
+        let server = Server::builder().database(database).env("LEAVE_GRACE_MS", 0).start().await;
         let (alice, bob) = (server.user("alice").await, server.user("bob").await);
         let channel = alice.channel_with(&[&bob]).await;
         let mut sender = alice.join(&channel).await;
@@ -158,7 +158,7 @@ async fn another_epoch_or_a_seq_from_the_future_is_incomplete() {
 
 on_both! {
     async fn a_direct_conversation_recovers_as_well(database) {
-        let server = Server::on(database).await;
+        let server = Server::builder().database(database).env("LEAVE_GRACE_MS", 0).start().await;
         let (alice, bob) = (server.user("alice").await, server.user("bob").await);
         let mut sender = alice.connect_dm(&bob).await;
         let first = sender.expect("connected").await;

@@ -32,7 +32,7 @@ async fn read_to_echo(socket: &mut Socket, content: &str) -> bool {
 
 #[tokio::test]
 async fn it_is_gone_within_ten_seconds_and_delays_nobody() {
-    let server = Server::start().await;
+    let server = Server::builder().env("LEAVE_GRACE_MS", 0).start().await;
     let (alice, bob, carol) = (server.user("alice").await, server.user("bob").await, server.user("carol").await);
     let channel = alice.channel_with(&[&bob, &carol]).await;
     let mut sender = alice.connect(&channel).await;

@@ -22,7 +22,7 @@ impl Transport {
             Transport::Owned => Server::builder(),
             Transport::Mounted => Server::builder().mounted(),
         };
-        let server = server.start().await;
+        let server = server.env("LEAVE_GRACE_MS", 0).start().await;
         let alice = server.user("alice").await;
         let channel = alice.channel_with(&[]).await;
         (server, alice, channel)

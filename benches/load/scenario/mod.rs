@@ -1,9 +1,11 @@
 //! One file per question. What they share: setting a stage (a server, its rooms, everybody in), and measuring a window.
 
 pub mod cells;
+pub mod crowd;
 pub mod cursors;
 pub mod idle;
 pub mod instructions;
+pub mod jitter;
 pub mod joins;
 pub mod order;
 pub mod returning;

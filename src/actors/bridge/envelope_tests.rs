@@ -190,8 +190,14 @@ fn members() -> BoxedStrategy<PartWord> {
     let users = || prop::collection::vec(author(), 0..4);
     prop_oneof![
         any::<(u64, u64)>().prop_map(|(life, version)| PartWord::Digest { life, version }),
-        (any::<(u64, u64)>(), users(), prop::collection::vec(user(), 0..4))
-            .prop_map(|((life, version), joined, left)| PartWord::Diff { life, version, joined, left }),
+        (any::<(u64, u64)>(), users(), prop::collection::vec(user(), 0..4), prop::collection::vec(user(), 0..4))
+            .prop_map(|((life, version), joined, left, dropped)| PartWord::Diff {
+                life,
+                version,
+                joined,
+                left,
+                dropped
+            }),
         any::<u64>().prop_map(|of| PartWord::Ask { of: NodeId(of) }),
         (any::<(u64, u64, u32, u32)>(), users()).prop_map(|((life, version, piece, pieces), users)| {
             PartWord::Part { life, version, piece, pieces, users }

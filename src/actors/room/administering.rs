@@ -29,7 +29,9 @@ impl Room {
         let staying: HashSet<&UserId> = users.iter().collect();
         let here = self.core.iter().flat_map(|core| core.online_here().map(|user| &user.id));
         let coming = self.entering.values().map(|newcomer| &newcomer.join.user.id);
-        let going: HashSet<UserId> = here.chain(coming).filter(|user| !staying.contains(user)).cloned().collect();
+        let lingering = self.core.iter().flat_map(|core| core.lingering().map(|user| &user.id));
+        let going: HashSet<UserId> =
+            here.chain(coming).chain(lingering).filter(|user| !staying.contains(user)).cloned().collect();
         for user in going {
             self.expel(&user, ctx);
         }

@@ -51,7 +51,7 @@ impl Room {
     /// Why a newcomer can't come in, in a room that is full.
     pub(super) fn has_no_place_for(&self, join: &Join) -> Option<Refusal> {
         let (most, core) = (join.capacity?, self.core.as_ref()?);
-        let full = core.users() >= most as usize && !core.is_present(&join.user.id);
+        let full = core.users() >= most as usize && !core.is_member(&join.user.id);
         let sentence = "The room is full; try again when somebody has left it";
         full.then(|| Refusal::new(ErrorCode::SpaceFull, sentence))
     }

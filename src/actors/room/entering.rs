@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::{Room, recalling::LogAsked};
+use super::{Room, lingering::Return, recalling::LogAsked};
 use crate::{
     actors::{
         fanout::{Audience, Broadcast, Opening},
@@ -151,7 +151,7 @@ impl Room {
     }
 
     /// The socket is out.
-    pub(super) fn depart(&mut self, conn: ConnKey, farewell: Option<Reply>, ctx: &mut Context<Self>) {
+    pub(super) fn depart(&mut self, conn: ConnKey, farewell: Option<Reply>, back: Return, ctx: &mut Context<Self>) {
         self.pass_hours();
         let Some(left) = self.core.as_mut().and_then(|core| core.leave(conn)) else { return };
         self.send(conn, FromRoom::Unsubscribe { room: self.identity.id, conn, farewell: farewell.map(Box::new) }, ctx);
@@ -162,10 +162,12 @@ impl Room {
         if self.node.is_draining() {
             return; // the user is expected back on another node
         }
+        if let (Some(core), Return::Likely) = (&mut self.core, back) {
+            core.may_return(&left.user.id);
+        }
         if left.last_socket == LastSocket::Yes {
-            self.forget(&left.user.id);
-            self.announce_here(Ephemeral::UserLeft { user: left.user }, ctx);
-            self.attendance_changed(ctx);
+            let grace = self.grace_after(back);
+            self.went(left.user, grace, ctx);
         }
         self.tell_members(ctx);
     }

@@ -5,6 +5,7 @@
 mod administering;
 mod attending;
 mod entering;
+mod lingering;
 mod newcomers;
 mod news;
 mod recalling;
@@ -39,6 +40,7 @@ use crate::{
     limits,
 };
 use attending::Goings;
+use lingering::Return;
 use newcomers::Newcomer;
 use recalling::Recall;
 use starting::Stage;
@@ -76,6 +78,8 @@ pub struct Room {
     retry: Pending,
     gap: Pending,
     retiring: Pending,
+    /// When the timer for the end of the next grace is due.
+    graces: Option<Instant>,
 }
 
 /// Whether a timer is set.
@@ -115,6 +119,7 @@ impl Room {
             retry: Pending::No,
             gap: Pending::No,
             retiring: Pending::No,
+            graces: None,
         }
     }
 
@@ -195,7 +200,7 @@ impl Room {
             if let Some(name) = self.identity.scope.name() {
                 let sentence = format!("You are no longer a member of the room {name}, and have left it");
                 self.refuse(conn, Tag::default(), Refusal::new(ErrorCode::PermissionDenied, sentence), ctx);
-                self.depart(conn, None, ctx);
+                self.depart(conn, None, Return::Unlikely, ctx);
                 self.shut_out(user.clone(), conn, None);
                 continue;
             }
@@ -203,6 +208,7 @@ impl Room {
             self.send(conn, message, ctx);
         }
         self.turn_away_all_of(user, ctx);
+        self.end_lingering(user, ctx);
     }
 
     fn after(&mut self, backed: Backed, ctx: &mut Context<Self>) {
@@ -221,7 +227,7 @@ impl Room {
     // ---- the end ----
 
     fn is_idle(&self) -> bool {
-        let empty = self.core.as_ref().is_none_or(|core| core.sockets() == 0);
+        let empty = self.core.as_ref().is_none_or(|core| core.sockets() == 0 && core.lingering().next().is_none());
         empty && self.in_flight == 0 && self.entering.is_empty() && self.arms.is_empty()
     }
 

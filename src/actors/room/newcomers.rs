@@ -4,7 +4,7 @@
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{Room, recalling::LogAsked};
+use super::{Room, lingering::Return, recalling::LogAsked};
 use crate::{
     actors::{
         messages::{Ask, FromRoom, HeardOut, Join, Leave, Leaving, StatusIs, TellUpload},
@@ -154,13 +154,14 @@ impl Room {
             return self.keep_waiting(conn, patience, ctx);
         }
         if self.is_in(conn) {
-            return self.depart(conn, tag.wants_answer().then_some(Reply::Done { tag }), ctx);
+            let done = tag.wants_answer().then_some(Reply::Done { tag });
+            return self.depart(conn, done, Return::Unlikely, ctx);
         }
         self.answer_stranger(user, conn, tag);
     }
 
     /// A socket is out, whatever it has asked.
-    fn drop_out(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
+    fn drop_out(&mut self, conn: ConnKey, back: Return, ctx: &mut Context<Self>) {
         self.early.retain(|early| *early != conn);
         self.recall.forget(conn);
         if let Some(newcomer) = self.entering.remove(&conn) {
@@ -169,7 +170,7 @@ impl Room {
                 self.answer_stranger(user.clone(), conn, tag);
             }
         }
-        self.depart(conn, None, ctx);
+        self.depart(conn, None, back, ctx);
     }
 
     /// Does what was said while the socket was at the door, now that it is in, or will not be.
@@ -253,7 +254,8 @@ impl Handler<Leave> for Room {
     fn handle(&mut self, Leave { conn, leaving }: Leave, ctx: &mut Self::Context) {
         match leaving {
             Leaving::Asked { user, tag } => self.go(conn, user, tag, ctx),
-            Leaving::AtOnce => self.drop_out(conn, ctx),
+            Leaving::AtOnce => self.drop_out(conn, Return::Unlikely, ctx),
+            Leaving::BrokenOff => self.drop_out(conn, Return::Likely, ctx),
         }
         self.rest(ctx);
     }

@@ -2,9 +2,11 @@
 //! by its own view who came and who went, so that its members hear of each once, however many sockets and nodes a user
 //! has.
 
+use std::time::Duration;
+
 use actix::prelude::*;
 
-use super::{Pending, Room};
+use super::{Pending, Room, lingering::Return};
 use crate::{
     actors::bridge::{Reach, RoomWord},
     core::{
@@ -88,7 +90,8 @@ impl Room {
         self.pass_hours();
         if let Some(core) = &mut self.core {
             let news = core.hear(from, word, now);
-            self.take_news(news, ctx);
+            let grace = self.grace_after(Return::Likely);
+            self.take_news(news, grace, ctx);
         }
     }
 
@@ -97,21 +100,23 @@ impl Room {
         self.pass_hours();
         if let Some(core) = &mut self.core {
             let news = core.peer_gone(node);
-            self.take_news(news, ctx);
+            // its last sign of life was as long ago as it takes to find that it is gone
+            let grace = self.grace_after(Return::Likely).saturating_sub(limits::PEER_SILENCE_MAX);
+            self.take_news(news, grace, ctx);
         }
     }
 
-    fn take_news(&mut self, news: Consequence, ctx: &mut Context<Self>) {
-        let Consequence { came, went, ask, answer } = news;
+    /// `grace`: of those who may come back.
+    fn take_news(&mut self, news: Consequence, grace: Duration, ctx: &mut Context<Self>) {
+        let Consequence { came, went, may_return, ask, answer } = news;
         for user in came {
             self.usage.see(&user.id);
             self.announce_here(Ephemeral::UserJoined { user }, ctx);
             self.attendance_changed(ctx);
         }
         for user in went {
-            self.forget(&user.id);
-            self.announce_here(Ephemeral::UserLeft { user }, ctx);
-            self.attendance_changed(ctx);
+            let grace = if may_return.contains(&user.id) { grace } else { Duration::ZERO };
+            self.went(user, grace, ctx);
         }
         if let Some(of) = ask {
             self.say(PartWord::Ask { of });

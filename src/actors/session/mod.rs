@@ -19,7 +19,7 @@ use self::{naming::Errand, notifying::Notices, queue::UserQueue, rooms::Rooms};
 use super::{
     bridge::{NodeWord, To},
     fanout::reply_frame,
-    messages::{AskerGone, BlockUser, IsRevoked, Kick, News, Notice, Overhear, SessionDown, SessionUp},
+    messages::{AskerGone, BlockUser, IsRevoked, Kick, Leaving, News, Notice, Overhear, SessionDown, SessionUp},
     outbox::{Bound, ConnKey, Farewell, Outbox, Owner},
     pump::Pump,
     quota::UserQuota,
@@ -152,7 +152,7 @@ impl Session {
             Inbound::Pong => {}
             Inbound::Close(code) => {
                 let answer = frame::close(code.unwrap_or(Disconnect::Normal.code()), "");
-                self.outbox.answer_close(answer, self.worker.now());
+                self.outbox.answer_close(code, answer, self.worker.now());
                 return ControlFlow::Break(());
             }
         }
@@ -382,7 +382,7 @@ impl Actor for Session {
             return Running::Continue; // the answer ends it: only then there is a room to leave, or a lease to return
         }
         let conn = self.outbox.key;
-        self.rooms.leave_all(conn);
+        self.rooms.leave_all(conn, if self.outbox.may_return() { Leaving::BrokenOff } else { Leaving::AtOnce });
         if std::mem::take(&mut self.asked) == AskedAssistant::Once {
             self.tell_assistant(AskerGone { user: self.user.id.clone(), conn });
         }

@@ -134,11 +134,13 @@ impl Session {
     /// A direct message reaches its two users wherever they are, but not in a window on another conversation, whose
     /// client would take it for a part of that.
     pub(super) fn overhear(&mut self, broadcast: &Broadcast, ctx: &mut Context<Self>) {
-        let is_elsewhere = self.rooms.bound().is_none_or(|room| match room.scope {
-            RoomScope::Channel { .. } | RoomScope::Open { .. } => true,
-            RoomScope::Direct { .. } => false,
-        });
-        let Some(frame) = broadcast.frame(self.outbox.dialect).filter(|_| is_elsewhere) else { return };
+        let dialect = self.outbox.dialect;
+        let frame = match self.rooms.bound().map(|room| &room.scope) {
+            None => broadcast.frame(dialect),
+            Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) => broadcast.overheard_frame(dialect),
+            Some(RoomScope::Direct { .. }) => None,
+        };
+        let Some(frame) = frame else { return };
         match &broadcast.event.body {
             EventBody::Durable { id, .. } if broadcast.event.queued_for() == Some(&self.user.id) => {
                 if self.send_once(QueuedId::Message(*id), Some(frame), Origin::Live) == Sent::Yes {

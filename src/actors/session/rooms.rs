@@ -118,8 +118,8 @@ impl Rooms {
     }
 
     /// Leaves all of them; those whose mailbox is full stay in the list.
-    pub fn leave_all(&mut self, conn: ConnKey) {
-        let leave = || Leave { conn, leaving: Leaving::AtOnce };
+    pub fn leave_all(&mut self, conn: ConnKey, leaving: Leaving) {
+        let leave = || Leave { conn, leaving: leaving.clone() };
         self.joined.retain(|joined| matches!(joined.room.try_send(leave()), Err(SendError::Full(_))));
     }
 

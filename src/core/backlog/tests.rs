@@ -271,3 +271,17 @@ fn a_batch_beside_the_bound_raises_it_by_what_waits_of_it() {
     assert_eq!(backlog.push_all(&[durable("x")], 0), Err(Overflow));
     assert_eq!(drain(&mut backlog, 5), "9abcdefghij0123456789");
 }
+
+#[test]
+fn presence_is_replaced_by_key_and_is_neither_dropped_nor_a_reason_to_close() {
+    let presence = |key, text: &str| Frame::presence(Bytes::copy_from_slice(text.as_bytes()), key);
+    let mut backlog = Backlog::bounded(10, 4);
+    backlog.push_all(&[durable("0123456789")], 0).unwrap();
+    for key in 0..1_000 {
+        assert_eq!(backlog.push_all(&[presence(key, "joined "), presence(key, "left ")], 0), Ok(0));
+    }
+    assert_eq!(backlog.len_bytes(), 10 + 5_000);
+    assert_eq!(backlog.push_all(&[ephemeral(1_000, "x")], 0), Ok(0), "ephemeral frames have a bound of their own");
+    assert_eq!(backlog.push_all(&[durable("x")], 0), Err(Overflow), "durable ones, too");
+    assert_eq!(drain(&mut backlog, 64), format!("0123456789{}x", "left ".repeat(1_000)));
+}

@@ -46,7 +46,7 @@ fn a_diff_that_follows_is_taken_and_one_that_does_not_is_asked_about_once() {
 #[test]
 fn somebody_on_two_nodes_comes_once_and_goes_once() {
     let mut elsewhere = Elsewhere::new(HERE);
-    let diff = |version, joined, left| PartWord::Diff { life: 1, version, joined, left };
+    let diff = |version, joined, left| PartWord::Diff { life: 1, version, joined, left, dropped: vec![] };
     assert_eq!(elsewhere.hear(THERE, diff(1, vec![author("ann")], vec![]), NOW).came.len(), 1);
     assert!(elsewhere.hear(NodeId(3), diff(1, vec![author("ann")], vec![]), NOW).came.is_empty());
     assert!(elsewhere.hear(THERE, diff(2, vec![], vec![author("ann").id]), NOW).went.is_empty());

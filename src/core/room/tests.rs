@@ -194,6 +194,7 @@ fn somebody_here_and_elsewhere_comes_once_and_goes_once() {
         version,
         joined: joined.iter().copied().cloned().collect(),
         left: left.iter().map(|author| author.id.clone()).collect(),
+        dropped: Vec::new(),
     };
     let now = Timestamp::default();
     assert_eq!(room.join(1, &ann).first_socket, FirstSocket::Yes);
@@ -208,4 +209,52 @@ fn somebody_here_and_elsewhere_comes_once_and_goes_once() {
     assert_eq!(room.peer_gone(there).went, [ann]);
     assert!(room.is_present(&bob.id));
     assert_eq!((room.users(), room.online().count()), (1, 1));
+}
+
+#[test]
+fn whoever_is_back_within_the_grace_was_never_away() {
+    let mut room = room(0, EPOCH);
+    let (ann, bob) = (user("ann"), user("bob"));
+    let (there, grace, now) = (NodeId(2), Duration::from_secs(5), Timestamp::default());
+    let breaks_off = |room: &mut RoomCore<u32, Entry>, socket, now| {
+        let left = room.leave(socket).unwrap();
+        assert_eq!(left.last_socket, LastSocket::Yes);
+        room.may_return(&left.user.id);
+        room.linger(left.user, grace, now);
+    };
+    room.join(1, &ann);
+    room.join(2, &bob);
+    room.take_diffs();
+    breaks_off(&mut room, 1, now);
+    breaks_off(&mut room, 2, now);
+    assert_eq!((room.users(), room.online().count()), (2, 2), "both still count as members");
+    assert!(room.is_member(&ann.id) && !room.is_present(&ann.id), "but have no socket");
+    let told = room.take_diffs();
+    assert!(
+        matches!(&*told, [PartWord::Diff { left, dropped, .. }] if left.len() == 2 && dropped.len() == 2),
+        "other nodes learn that they may come back: {told:?}"
+    );
+
+    assert_eq!(room.join(3, &ann).first_socket, FirstSocket::No, "back on this node");
+    let came = vec![bob.clone()];
+    let diff = PartWord::Diff { life: 9, version: 1, joined: came, left: Vec::new(), dropped: Vec::new() };
+    assert!(room.hear(there, diff, now).came.is_empty(), "back on another node");
+    assert_eq!((room.users(), room.online().count()), (2, 2));
+    assert!(room.take_overdue(now.plus_ms(60_000)).is_empty());
+
+    breaks_off(&mut room, 3, now);
+    assert_eq!(room.next_grace_ends_in(now), Some(grace));
+    assert_eq!(room.take_overdue(now.plus_ms(5_000)), std::slice::from_ref(&ann));
+    assert_eq!(room.users(), 1);
+    assert_eq!(room.join(4, &ann).first_socket, FirstSocket::Yes, "too late");
+
+    let dropped = PartWord::Diff {
+        life: 9,
+        version: 2,
+        joined: vec![],
+        left: vec![bob.id.clone()],
+        dropped: vec![bob.id.clone()],
+    };
+    let news = room.hear(there, dropped, now);
+    assert_eq!((news.went, news.may_return.contains(&bob.id)), (vec![bob], true), "and so is told of the others");
 }

@@ -15,7 +15,7 @@ use crate::{
         flat::{self, with_user},
         json::Object,
     },
-    ids::{EventId, Seq, Timestamp},
+    ids::{EventId, Timestamp},
 };
 
 /// Which of the two kinds of room that this dialect knows; most names differ between them.
@@ -44,16 +44,28 @@ impl Place {
     }
 }
 
+/// Whether an event is told with its place in its room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Numbered {
+    Yes,
+    /// The socket is bound to another room, and its client would take the number for one of that room.
+    No,
+}
+
 /// Appends what everybody in the room is told. An object writes nothing before its first field, so what has no form
 /// leaves nothing behind.
-pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
+pub fn event(event: &Event, numbered: Numbered, out: &mut Vec<u8>) -> Encoded {
     let room = &event.room;
     let Some(place) = Place::of(&room.scope) else { return Encoded::Nothing };
     let object = Object::begin(out);
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
             Durable::MessageSent { sender, content, attachments } => {
-                let object = message(object, event, place, (*seq, *id), sender, content);
+                let object = message(object, event, place, *id, sender, content);
+                let object = match numbered {
+                    Numbered::Yes => object.integer("seq", seq.0),
+                    Numbered::No => object,
+                };
                 with_attachments(object, attachments)
             }
             Durable::CellsUpdated { .. } => return Encoded::Nothing,
@@ -130,7 +142,7 @@ fn message<'a>(
     object: Object<'a>,
     event: &Event,
     place: Place,
-    (seq, id): (Seq, EventId),
+    id: EventId,
     sender: &Author,
     content: &str,
 ) -> Object<'a> {
@@ -143,7 +155,7 @@ fn message<'a>(
     let object = object.maybe(event.room.scope.partner_of(&sender.id), |object, recipient| {
         object.text("recipient_id", recipient.as_str())
     });
-    with_room(object, &event.room).plain("created_at", event.at).integer("seq", seq.0)
+    with_room(object, &event.room).plain("created_at", event.at)
 }
 
 /// Nothing where there are none: clients that know nothing of files see what they always saw.

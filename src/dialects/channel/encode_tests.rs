@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::ids::Seq;
 use crate::{
     core::command::Tag,
     error::{ErrorCode, Refusal},
@@ -43,7 +44,7 @@ proptest! {
         ];
         for body in bodies {
             let mut out = Vec::new();
-            event(&Event { room: room.clone(), at: Timestamp { unix_ms: at }, body }, &mut out);
+            event(&Event { room: room.clone(), at: Timestamp { unix_ms: at }, body }, Numbered::Yes, &mut out);
             let told = parsed(&out);
             let id = told.get("sender_id").or(told.get("user_id")).unwrap();
             prop_assert_eq!(id.as_str(), Some(sender.id.as_str()));

@@ -21,7 +21,11 @@ impl Dialect for Channel {
     }
 
     fn encode_event(&self, event: &Event, _: Stamp, out: &mut Vec<u8>) -> Encoded {
-        encode::event(event, out)
+        encode::event(event, encode::Numbered::Yes, out)
+    }
+
+    fn encode_overheard(&self, event: &Event, _: Stamp, out: &mut Vec<u8>) -> Encoded {
+        encode::event(event, encode::Numbered::No, out)
     }
 
     fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {

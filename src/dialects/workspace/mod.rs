@@ -26,6 +26,10 @@ impl Dialect for Workspace {
         encode::event(event, out)
     }
 
+    fn encode_overheard(&self, _: &Event, _: Stamp, _: &mut Vec<u8>) -> Encoded {
+        Encoded::Nothing // no socket is bound to a room
+    }
+
     fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
         encode::reply(reply, stamp.at, out)
     }

@@ -1,0 +1,82 @@
+//! Users whose last socket broke off: the others are told that they left when the grace is over, unless they are back on
+//! any node by then. Every node waits for itself, and by its own clock.
+
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+
+use super::Room;
+use crate::{
+    core::{event::Ephemeral, profile::Author},
+    ids::UserId,
+    limits,
+};
+
+/// Whether a user whose socket has ended is likely to come back at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Return {
+    /// The user or the server meant it to end.
+    Unlikely,
+    /// It broke off.
+    Likely,
+}
+
+impl Room {
+    /// How long nobody is told that such a user is gone.
+    pub(super) fn grace_after(&self, back: Return) -> Duration {
+        match back {
+            Return::Unlikely => Duration::ZERO,
+            Return::Likely => self.node.config.sockets.leave_grace,
+        }
+    }
+
+    /// The user has no socket on any node any more. The members here are told so when the grace is over.
+    pub(super) fn went(&mut self, user: Author, grace: Duration, ctx: &mut Context<Self>) {
+        let now = self.node.clock.now();
+        match &mut self.core {
+            Some(core) if !grace.is_zero() => {
+                core.linger(user, grace, now);
+                self.watch_graces(ctx);
+            }
+            Some(_) | None => self.tell_left(user, ctx),
+        }
+    }
+
+    fn tell_left(&mut self, user: Author, ctx: &mut Context<Self>) {
+        self.forget(&user.id);
+        self.announce_here(Ephemeral::UserLeft { user }, ctx);
+        self.attendance_changed(ctx);
+    }
+
+    /// The user may not come back: the members here are told at once.
+    pub(super) fn end_lingering(&mut self, user: &UserId, ctx: &mut Context<Self>) {
+        if let Some(user) = self.core.as_mut().and_then(|core| core.end_lingering(user)) {
+            self.tell_left(user, ctx);
+        }
+    }
+
+    fn watch_graces(&mut self, ctx: &mut Context<Self>) {
+        let now = self.node.clock.now();
+        let Some(next) = self.core.as_mut().and_then(|core| core.next_grace_ends_in(now)) else { return };
+        let wait = next.max(limits::LEAVE_GRACE_GATHER);
+        let due = Instant::now() + wait;
+        if self.graces.is_some_and(|set| set <= due) {
+            return; // that timer sets the next one
+        }
+        self.graces = Some(due);
+        ctx.run_later(wait, move |room, ctx| {
+            room.graces.take_if(|set| *set == due);
+            room.end_graces(ctx);
+            room.watch_graces(ctx);
+            room.rest(ctx);
+        });
+    }
+
+    fn end_graces(&mut self, ctx: &mut Context<Self>) {
+        self.pass_hours();
+        let now = self.node.clock.now();
+        for user in self.core.as_mut().map(|core| core.take_overdue(now)).unwrap_or_default() {
+            self.tell_left(user, ctx);
+        }
+    }
+}
