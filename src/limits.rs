@@ -274,8 +274,9 @@ pub const HELD_APPENDS_MAX: usize = 128;
 pub const HELD_RETRY: Duration = Duration::from_millis(10);
 /// Appends in one commit.
 pub const COMMIT_APPENDS_MAX: usize = 1_024;
-/// Cells in one commit: what a slow disk takes well within `STORE_COMMIT_MAX`.
-pub const COMMIT_CELLS_MAX: usize = 10_000;
+/// Rows in one commit beside those of the log and the message history, such as cells: what a slow disk takes well within
+/// `STORE_COMMIT_MAX`.
+pub const COMMIT_ROWS_MAX: usize = 10_000;
 /// Bytes of the events in one commit, which reach the members of their room at once: half of what a reader may owe. One
 /// event goes whatever its size.
 pub const COMMIT_BYTES_MAX: usize = 256 * 1024;

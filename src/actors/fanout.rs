@@ -13,36 +13,18 @@ use super::outbox::Outbox;
 use crate::{
     core::{
         backlog::{Class, Frame},
-        event::{Ephemeral, Event, EventBody, Reply},
+        event::{
+            Audience, CallEphemeral, ChatEphemeral, Ephemeral, Event, EventBody, PresenceEphemeral, Reply,
+            RoomEphemeral, RoomIdentity, UploadEphemeral,
+        },
         history::Logged,
         upload::UploadPhase,
     },
     dialects::{DialectKind, Stamp},
     ids::{EventId, Seq, Timestamp, UserId},
+    store::StoredEvent,
     transport::frame,
 };
-
-/// Who of a room's members hears an event.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Audience {
-    /// All of them.
-    Everyone,
-    /// The sockets of one user.
-    Only(UserId),
-    /// All but the sockets of one user.
-    EveryoneBut(UserId),
-}
-
-impl Audience {
-    /// Whether that user's sockets hear it.
-    pub fn includes(&self, user: &UserId) -> bool {
-        match self {
-            Audience::Everyone => true,
-            Audience::Only(only) => only == user,
-            Audience::EveryoneBut(but) => but != user,
-        }
-    }
-}
 
 /// An event on its way to sockets.
 #[derive(Debug)]
@@ -52,17 +34,25 @@ pub struct Broadcast {
     /// Who hears it.
     pub audience: Audience,
     class: Class,
-    encoded: [OnceLock<Option<Bytes>>; DialectKind::COUNT],
+    /// One slot per dialect, made when the first of them is encoded: a broadcast that is only kept needs none.
+    encoded: OnceLock<Box<[OnceLock<Option<Bytes>>; DialectKind::COUNT]>>,
 }
 
 impl Broadcast {
+    /// A stored event, for those whom it is for.
+    pub fn durable(room: Arc<RoomIdentity>, stored: StoredEvent) -> Arc<Broadcast> {
+        let StoredEvent { seq, id, at, what } = stored;
+        let audience = what.audience();
+        Broadcast::new(Event { room, at, body: EventBody::Durable { seq, id, what } }, audience)
+    }
+
     /// Not encoded yet: that happens for the first receiver of each dialect.
     pub fn new(event: Event, audience: Audience) -> Arc<Broadcast> {
         let class = match &event.body {
             EventBody::Durable { .. } => Class::Durable,
             EventBody::Ephemeral(ephemeral) => class_of(&event, ephemeral),
         };
-        Arc::new(Broadcast { event, audience, class, encoded: Default::default() })
+        Arc::new(Broadcast { event, audience, class, encoded: OnceLock::new() })
     }
 
     /// How it may be treated where it can't be delivered at once.
@@ -83,15 +73,17 @@ impl Broadcast {
         match &self.event.body {
             EventBody::Durable { .. } => false,
             EventBody::Ephemeral(what) => match what {
-                Ephemeral::UserJoined { .. }
-                | Ephemeral::UserLeft { .. }
-                | Ephemeral::StatusChanged { .. }
-                | Ephemeral::Attended(_) => true,
-                Ephemeral::Typing { .. }
-                | Ephemeral::CursorsMoved(_)
-                | Ephemeral::Upload { .. }
-                | Ephemeral::Signal { .. }
-                | Ephemeral::Announced { .. } => false,
+                Ephemeral::Presence(
+                    PresenceEphemeral::UserJoined { .. }
+                    | PresenceEphemeral::UserLeft { .. }
+                    | PresenceEphemeral::StatusChanged { .. }
+                    | PresenceEphemeral::Attended(_),
+                ) => true,
+                Ephemeral::Presence(PresenceEphemeral::CursorsMoved(_))
+                | Ephemeral::Chat(_)
+                | Ephemeral::Upload(_)
+                | Ephemeral::Call(_)
+                | Ephemeral::Room(_) => false,
             },
         }
     }
@@ -106,7 +98,7 @@ impl Broadcast {
 
     /// The frame for sockets of that dialect; None where the dialect has no form for it.
     pub fn frame(&self, kind: DialectKind) -> Option<Frame> {
-        let slot = self.encoded.get(kind as usize)?;
+        let slot = self.encoded.get_or_init(Box::default).get(kind as usize)?;
         let bytes = slot.get_or_init(|| {
             let stamp = Stamp::new(self.event.at);
             frame::build(|out| kind.dialect().encode_event(&self.event, stamp, out))
@@ -134,16 +126,24 @@ impl Logged for Broadcast {
 /// may be lost to a later one.
 fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
     match ephemeral {
-        Ephemeral::Typing { user, .. } => keyed((event.room.id, Kind::Typing, &user.id)),
+        Ephemeral::Chat(ChatEphemeral::Typing { user, .. }) => keyed((event.room.id, Kind::Typing, &user.id)),
         // by whoever is named first, since the frame that replaces another must tell no less of that cursor
-        Ephemeral::CursorsMoved(moved) => keyed((event.room.id, Kind::Cursors, &moved.first.user.id)),
-        Ephemeral::Attended(_) => keyed((event.room.id, Kind::Attendance)),
-        Ephemeral::UserJoined { user } | Ephemeral::UserLeft { user } => {
-            Class::Presence(key_of((event.room.id, Kind::Present, &user.id)))
+        Ephemeral::Presence(what) => match what {
+            PresenceEphemeral::CursorsMoved(moved) => {
+                keyed((event.room.id, Kind::Cursors, &moved.first.user.id))
+            }
+            PresenceEphemeral::Attended(_) => keyed((event.room.id, Kind::Attendance)),
+            PresenceEphemeral::UserJoined { user } | PresenceEphemeral::UserLeft { user } => {
+                Class::Presence(key_of((event.room.id, Kind::Present, &user.id)))
+            }
+            PresenceEphemeral::StatusChanged { user, .. } => {
+                Class::Presence(key_of((event.room.id, Kind::Status, &user.id)))
+            }
+        },
+        Ephemeral::Call(CallEphemeral::Signal { .. }) | Ephemeral::Room(RoomEphemeral::Announced { .. }) => {
+            Class::Durable
         }
-        Ephemeral::StatusChanged { user, .. } => Class::Presence(key_of((event.room.id, Kind::Status, &user.id))),
-        Ephemeral::Signal { .. } | Ephemeral::Announced { .. } => Class::Durable,
-        Ephemeral::Upload { user, upload } => match upload.phase {
+        Ephemeral::Upload(UploadEphemeral::Reported { user, upload }) => match upload.phase {
             UploadPhase::Started { .. } | UploadPhase::Complete { .. } => Class::Durable,
             UploadPhase::Progress { .. } => keyed((event.room.id, Kind::Upload, &user.id, &upload.file)),
         },
@@ -355,11 +355,11 @@ mod tests {
     fn a_batch_names_each_user_once_with_the_newest_presence() {
         let [ann, bob] = ["ann", "bob"].map(|name| Author::new(UserId::new(name).unwrap(), name));
         let batch = in_one_room([
-            Ephemeral::UserJoined { user: ann.clone() },
-            Ephemeral::UserJoined { user: bob },
-            Ephemeral::Typing { user: ann.clone(), typing: Typing::Started, cell: None },
-            Ephemeral::Typing { user: ann.clone(), typing: Typing::Stopped, cell: None },
-            Ephemeral::UserLeft { user: ann },
+            Ephemeral::Presence(PresenceEphemeral::UserJoined { user: ann.clone() }),
+            Ephemeral::Presence(PresenceEphemeral::UserJoined { user: bob }),
+            Ephemeral::Chat(ChatEphemeral::Typing { user: ann.clone(), typing: Typing::Started, cell: None }),
+            Ephemeral::Chat(ChatEphemeral::Typing { user: ann.clone(), typing: Typing::Stopped, cell: None }),
+            Ephemeral::Presence(PresenceEphemeral::UserLeft { user: ann }),
         ]);
         let form = Form::new(&batch, DialectKind::Channel);
         let texts: Vec<_> =

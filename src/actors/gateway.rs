@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use actix::prelude::*;
 
 use super::{
-    fanout::{Audience, Broadcast},
+    fanout::Broadcast,
     messages::{
         Alive, Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KeepOnly,
         KnownNodes, LiftBlock, LimitsOf, Notify, Revoke, SocketsElsewhere, SocketsOf, Statistics, SurveyRooms,
@@ -18,7 +18,7 @@ use crate::{
     auth::policy::{Denied, Subject},
     core::{
         command::RawJson,
-        event::{Ephemeral, Event, EventBody, RoomIdentity},
+        event::{Audience, Ephemeral, Event, EventBody, RoomEphemeral, RoomIdentity},
         personal::Personal,
         presence::Whereabouts,
         profile::Author,
@@ -193,7 +193,7 @@ impl Gateway {
 
     /// Tells everybody in a room something. Answers whether it was handed over.
     pub async fn announce(&self, room: RoomIdentity, data: RawJson) -> bool {
-        let body = EventBody::Ephemeral(Ephemeral::Announced { data });
+        let body = EventBody::Ephemeral(Ephemeral::Room(RoomEphemeral::Announced { data }));
         let event = Event { room: Arc::new(room), at: self.node.clock.now(), body };
         let announce = Announce(Broadcast::new(event, Audience::Everyone));
         self.node.registry.send(announce).timeout(ASK_TIMEOUT).await.is_ok()

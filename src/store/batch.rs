@@ -16,7 +16,7 @@ use super::{
 use crate::{
     core::{
         command::RawJson,
-        event::{Attachment, Durable},
+        event::{Attachment, ChatDurable, Durable, SheetDurable},
         sheet::Cell,
     },
     ids::{Seq, UserId},
@@ -165,14 +165,14 @@ impl Entry {
     fn new(room: usize, append: &Append) -> Result<Entry, StoreError> {
         let what = made_storable(&append.what).map_or_else(|| append.what.clone(), Arc::new);
         let (payload, attachments) = match &*what {
-            Durable::CellsUpdated { .. } => (String::new(), None),
-            Durable::MessageSent { attachments, .. } => (payload(&what)?, attached(attachments)?),
+            Durable::Sheet(_) => (String::new(), None),
+            Durable::Chat(ChatDurable::MessageSent { attachments, .. }) => (payload(&what)?, attached(attachments)?),
         };
         Ok(Entry {
             room,
             id: Id(append.id.0),
             at: Moment(append.at),
-            kind: kind(&what),
+            kind: what.kind(),
             what,
             payload,
             attachments,
@@ -189,8 +189,8 @@ impl Entry {
     /// What goes into the history of messages.
     pub fn message(&self) -> Option<MessageText<'_>> {
         match &*self.what {
-            Durable::CellsUpdated { .. } => None,
-            Durable::MessageSent { sender, content, .. } => Some(MessageText {
+            Durable::Sheet(_) => None,
+            Durable::Chat(ChatDurable::MessageSent { sender, content, .. }) => Some(MessageText {
                 sender_id: sender.id.as_str(),
                 sender_username: &sender.username,
                 content,
@@ -202,8 +202,8 @@ impl Entry {
     /// The files that go with it, for those who may enter the room.
     pub fn files(&self) -> impl Iterator<Item = Id> + '_ {
         let files: &[Attachment] = match &*self.what {
-            Durable::CellsUpdated { .. } => &[],
-            Durable::MessageSent { attachments, .. } => attachments,
+            Durable::Sheet(_) => &[],
+            Durable::Chat(ChatDurable::MessageSent { attachments, .. }) => attachments,
         };
         files.iter().map(|attachment| Id(attachment.file.0))
     }
@@ -223,18 +223,10 @@ fn attached(attachments: &[Attachment]) -> Result<Option<String>, StoreError> {
     text.map(Some).map_err(|error| StoreError::Fault(format!("attachments can't be written as JSON: {error}")))
 }
 
-/// The `kind` column: the tag of the event's JSON.
-const fn kind(what: &Durable) -> &'static str {
-    match what {
-        Durable::MessageSent { .. } => "message_sent",
-        Durable::CellsUpdated { .. } => "cells_updated",
-    }
-}
-
 /// The event without what cannot be stored; `None` if it is fine as it is, as nearly all are.
 fn made_storable(what: &Durable) -> Option<Durable> {
     match what {
-        Durable::CellsUpdated { sheet, author, cells } => {
+        Durable::Sheet(SheetDurable::CellsUpdated { sheet, author, cells }) => {
             let is_fine = |text: &str| matches!(storable(text), Cow::Borrowed(_));
             let mut texts =
                 cells.iter().flat_map(|cell| [Some(cell.value.as_str()), cell.formula.as_deref()]).flatten();
@@ -248,9 +240,9 @@ fn made_storable(what: &Durable) -> Option<Durable> {
                 formula: cell.formula.as_deref().map(|formula| storable(formula).into()),
                 ..cell.clone()
             });
-            Some(Durable::CellsUpdated { sheet: sheet.clone(), author, cells: cells.collect() })
+            Some(Durable::Sheet(SheetDurable::CellsUpdated { sheet: sheet.clone(), author, cells: cells.collect() }))
         }
-        Durable::MessageSent { sender, content, attachments } => {
+        Durable::Chat(ChatDurable::MessageSent { sender, content, attachments }) => {
             let mut sender = sender.clone();
             let (name, text) = (storable(&sender.username), storable(content));
             if matches!((&name, &text), (Cow::Borrowed(_), Cow::Borrowed(_))) {
@@ -258,7 +250,7 @@ fn made_storable(what: &Durable) -> Option<Durable> {
             }
             let content = text.into();
             sender.username = name.into();
-            Some(Durable::MessageSent { sender, content, attachments: attachments.clone() })
+            Some(Durable::Chat(ChatDurable::MessageSent { sender, content, attachments: attachments.clone() }))
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     core::{
-        event::Durable,
+        event::{Durable, SheetDurable},
         sheet::{BadUpdate, Cell, CellConflict, CellRef, NotTaken, StoredCell, Versions, beyond_clocks, check},
     },
     ids::{SheetId, UserId},
@@ -150,7 +150,7 @@ impl Batch {
                 continue;
             };
             let mut what = Durable::clone(&update.what);
-            let Durable::CellsUpdated { sheet, cells, .. } = &mut what else { continue };
+            let Durable::Sheet(SheetDurable::CellsUpdated { sheet, cells, .. }) = &mut what else { continue };
             match versions.take(sheet, cells) {
                 Ok(()) => {
                     let change = |cell| Change { entry: index, cell };
@@ -233,15 +233,19 @@ impl Decided {
 /// The sheet and the cells of an entry that updates cells and is neither stored nor refused.
 fn open_update<'a>(entry: &'a Entry, earlier: &Earlier) -> Option<(&'a SheetId, &'a [Cell])> {
     match &*entry.what {
-        Durable::MessageSent { .. } => None,
-        Durable::CellsUpdated { .. } if entry.refused.is_some() || earlier.contains_key(&entry.id.0) => None,
-        Durable::CellsUpdated { sheet, cells, .. } => Some((sheet, cells)),
+        Durable::Chat(_) => None,
+        Durable::Sheet(SheetDurable::CellsUpdated { .. })
+            if entry.refused.is_some() || earlier.contains_key(&entry.id.0) =>
+        {
+            None
+        }
+        Durable::Sheet(SheetDurable::CellsUpdated { sheet, cells, .. }) => Some((sheet, cells)),
     }
 }
 
 fn changed(entry: &Entry, cell: usize) -> Option<(&UserId, &Cell)> {
     match &*entry.what {
-        Durable::MessageSent { .. } => None,
-        Durable::CellsUpdated { author, cells, .. } => Some((&author.id, cells.get(cell)?)),
+        Durable::Chat(_) => None,
+        Durable::Sheet(SheetDurable::CellsUpdated { author, cells, .. }) => Some((&author.id, cells.get(cell)?)),
     }
 }

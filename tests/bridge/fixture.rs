@@ -15,11 +15,11 @@ use convene::{
             Attach, BridgeLink, Carried, Detach, Enlist, Follow, Followed, Heard, LinkBoard, LinkIs, Listening,
             NodeWord, Reach, RoomWord, Say, To, Unfollow, local::LocalBridge, redis::RedisBridge,
         },
-        fanout::{Audience, Broadcast},
+        fanout::Broadcast,
     },
     config::Config,
     core::{
-        event::{Durable, Event, EventBody, RoomIdentity, RoomScope},
+        event::{Audience, ChatDurable, Durable, Event, EventBody, RoomIdentity, RoomScope},
         profile::Author,
         rate::AskedFor,
     },
@@ -143,7 +143,7 @@ pub fn user(id: &str) -> UserId {
 
 pub fn event(room: RoomId, seq: i64) -> RoomWord {
     let sender = Author::new(user("alice"), "alice");
-    let what = Durable::MessageSent { sender, content: "hello".into(), attachments: Vec::new() };
+    let what = Durable::Chat(ChatDurable::MessageSent { sender, content: "hello".into(), attachments: Vec::new() });
     let scope = RoomScope::Channel { group: GroupId::generate() };
     let body = EventBody::Durable { seq: Seq(seq), id: EventId::generate(), what };
     let room = Arc::new(RoomIdentity { id: room, scope });

@@ -13,7 +13,10 @@ use std::{
 };
 
 use convene::{
-    core::{event::Durable, profile::Profile},
+    core::{
+        event::{ChatDurable, Durable, SheetDurable},
+        profile::Profile,
+    },
     ids::{EventId, GroupId, RoomId, Seq, Timestamp, UserId},
     store::{Append, Attempt, ChannelMedium, NewUser, NotAppended, Store, StoreError, StoreOptions},
 };
@@ -275,7 +278,12 @@ pub fn message(room: RoomId, sender: &Profile, text: &str) -> Append {
         room,
         id: EventId::generate(),
         at: Timestamp { unix_ms: 1_790_000_000_123 },
-        what: Durable::MessageSent { sender: sender.author(), content: text.into(), attachments: Vec::new() }.into(),
+        what: Durable::Chat(ChatDurable::MessageSent {
+            sender: sender.author(),
+            content: text.into(),
+            attachments: Vec::new(),
+        })
+        .into(),
         queue_for: Vec::new(),
     }
 }
@@ -308,7 +316,7 @@ pub async fn append(store: &Store, batch: &[Append], attempt: Attempt) -> Result
 /// The text of a stored event.
 pub fn text(what: &Durable) -> &str {
     match what {
-        Durable::MessageSent { content, .. } => content,
-        Durable::CellsUpdated { .. } => panic!("cells instead of a message"),
+        Durable::Chat(ChatDurable::MessageSent { content, .. }) => content,
+        Durable::Sheet(SheetDurable::CellsUpdated { .. }) => panic!("cells instead of a message"),
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use convene::{
     core::{
         command::RawJson,
-        event::Durable,
+        event::{Durable, SheetDurable},
         profile::Profile,
         sheet::{BadUpdate, Cell, CellConflict, CellRange, CellRef, StoredCell},
     },
@@ -36,7 +36,11 @@ fn cell(place: &str, value: &str, version: i64) -> Cell {
 
 /// An update to append.
 fn update(room: RoomId, author: &Profile, name: &str, cells: &[Cell]) -> Append {
-    let what = Durable::CellsUpdated { sheet: sheet(name), author: author.author(), cells: cells.to_vec() };
+    let what = Durable::Sheet(SheetDurable::CellsUpdated {
+        sheet: sheet(name),
+        author: author.author(),
+        cells: cells.to_vec(),
+    });
     Append { room, id: EventId::generate(), at: TIME, what: Arc::new(what), queue_for: Vec::new() }
 }
 
@@ -60,7 +64,7 @@ async fn put(store: &Store, append: Append) -> Result<Appended, NotAppended> {
 #[track_caller]
 fn versions(outcome: &Result<Appended, NotAppended>) -> Vec<i64> {
     match &*outcome.as_ref().unwrap().what {
-        Durable::CellsUpdated { cells, .. } => cells.iter().map(|cell| cell.version).collect(),
+        Durable::Sheet(SheetDurable::CellsUpdated { cells, .. }) => cells.iter().map(|cell| cell.version).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -82,7 +86,7 @@ async fn assert_log_makes_sheet(store: &Store, room: RoomId, name: &str) {
     assert_eq!(events.iter().map(|event| event.seq.0).collect::<Vec<_>>(), (1..=head.0).collect::<Vec<_>>());
     let mut replayed: HashMap<CellRef, Cell> = HashMap::new();
     for event in events {
-        let Durable::CellsUpdated { sheet: of, cells, .. } = event.what else { continue };
+        let Durable::Sheet(SheetDurable::CellsUpdated { sheet: of, cells, .. }) = event.what else { continue };
         for cell in cells.into_iter().filter(|_| of == sheet(name)) {
             let before = replayed.insert(cell.at, cell.clone()).map_or(0, |before| before.version);
             assert!(cell.version > before, "{} went from {before} to {}", cell.at, cell.version);
@@ -282,7 +286,7 @@ on_both! {
         let odd = Cell { formula: Some("=\"\0\"".into()), ..cell("A1", "\"\\u0000 \\ud800 é {,}\\\"\"", 0) };
         let outcome = put(&store, update(room, &ada, "'; --\" {é}", std::slice::from_ref(&odd))).await.unwrap();
         let stored = Cell { formula: Some("=\"\u{fffd}\"".into()), version: 1, ..odd };
-        let Durable::CellsUpdated { author, cells, .. } = &*outcome.what else { panic!("{outcome:?}") };
+        let Durable::Sheet(SheetDurable::CellsUpdated { author, cells, .. }) = &*outcome.what else { panic!("{outcome:?}") };
         assert_eq!((&*author.username, &cells[..]), ("a\u{fffd}da", &[stored.clone()][..]));
         assert_eq!(all(&store, "'; --\" {é}").await[0].cell, stored);
         assert_log_makes_sheet(&store, room, "'; --\" {é}").await;
@@ -380,7 +384,7 @@ on_both! {
         let store = database.store().await;
         let (ada, room, _) = world(&store).await;
         let per_update = limits::CELLS_PER_UPDATE_MAX;
-        let updates = limits::COMMIT_CELLS_MAX / per_update;
+        let updates = limits::COMMIT_ROWS_MAX / per_update;
         for turn in 0..2 {
             let batch: Vec<Append> = (0..updates)
                 .map(|n| {

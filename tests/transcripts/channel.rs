@@ -4,8 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use convene::{
     core::{
-        command::{Addressed, Command, RawJson, Request, SignalKind, Tag, Typing},
-        event::{Attachment, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
+        command::{Addressed, CallCommand, ChatCommand, Command, RawJson, Request, SignalKind, Tag, Typing},
+        event::{
+            Attachment, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody,
+            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope,
+        },
         notification::{Notification, Priority},
         personal::Personal,
         profile::Author,
@@ -49,17 +52,17 @@ fn data_of(transcript: &str) -> RawJson {
 /// All that is asked.
 pub fn asked() -> Vec<Asked> {
     let files = transcripts("channel/client");
-    let signal = |file: &str, kind, target: Option<&str>| Command::Signal {
-        kind,
-        target: target.map(user),
-        data: data_of(&files[file]),
+    let signal = |file: &str, kind, target: Option<&str>| {
+        Command::Call(CallCommand::Signal { kind, target: target.map(user), data: data_of(&files[file]) })
     };
-    let send = |addressed, content: &str, attachments: &[&str]| Command::SendMessage {
-        addressed,
-        content: content.into(),
-        attachments: attachments.iter().map(|file| file.parse().unwrap()).collect(),
+    let send = |addressed, content: &str, attachments: &[&str]| {
+        Command::Chat(ChatCommand::Send {
+            addressed,
+            content: content.into(),
+            attachments: attachments.iter().map(|file| file.parse().unwrap()).collect(),
+        })
     };
-    let typing = |addressed, typing| Command::SetTyping { addressed, typing, cell: None };
+    let typing = |addressed, typing| Command::Chat(ChatCommand::SetTyping { addressed, typing, cell: None });
     vec![
         ("message", None, send(Addressed::Channel, "Hello everyone!", &[])),
         ("message_with_ref", Some("\"m-1\""), send(Addressed::Channel, "Hello everyone!", &[])),
@@ -88,7 +91,11 @@ fn limits_hold_to_the_character() {
     let most = "é".repeat(limits::CHAT_CHARS_MAX);
     assert_eq!(
         send(&most).unwrap().command,
-        Command::SendMessage { addressed: Addressed::Channel, content: most.as_str().into(), attachments: Vec::new() }
+        Command::Chat(ChatCommand::Send {
+            addressed: Addressed::Channel,
+            content: most.as_str().into(),
+            attachments: Vec::new()
+        })
     );
     let Rejection { tag, refusal } = send(&(most + "é")).unwrap_err();
     assert_eq!((tag.reference, refusal.code), (Some(RawJson::from_parsed("1")), ErrorCode::MessageTooLong));
@@ -108,8 +115,11 @@ fn limits_hold_to_the_character() {
 #[test]
 fn fields_that_are_unknown_or_null_are_ignored() {
     let text = r#"{"extra":[{"a":1}],"type":"webrtc_offer","target_user_id":null,"ref":null,"data": { "b" : 1.50 } ,"content":5}"#;
-    let command =
-        Command::Signal { kind: SignalKind::Offer, target: None, data: RawJson::from_parsed("{ \"b\" : 1.50 }") };
+    let command = Command::Call(CallCommand::Signal {
+        kind: SignalKind::Offer,
+        target: None,
+        data: RawJson::from_parsed("{ \"b\" : 1.50 }"),
+    });
     assert_eq!(
         channel_dialect().decode(ClientMessage::Text(text)),
         Ok(Request { tag: Tag { asked: "webrtc_offer", ..Tag::default() }, command })
@@ -125,7 +135,7 @@ fn ephemeral(room: Arc<RoomIdentity>, what: Ephemeral) -> Told {
 }
 
 fn sent(room: Arc<RoomIdentity>, seq: i64, content: &str, attachments: Vec<Attachment>) -> Told {
-    let what = Durable::MessageSent { sender: alice(), content: content.into(), attachments };
+    let what = Durable::Chat(ChatDurable::MessageSent { sender: alice(), content: content.into(), attachments });
     let body = EventBody::Durable { seq: Seq(seq), id: EVENT.parse().unwrap(), what };
     Told::Everybody(Event { room, at: NOON, body })
 }
@@ -155,24 +165,33 @@ fn entered(room: Arc<RoomIdentity>, seq: i64, online: Vec<Author>) -> Told {
 
 fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
     let signal = |file: &'static str, from, kind| {
-        (file, ephemeral(channel(), Ephemeral::Signal { from, kind, data: data_of(&files[file]) }))
+        (file, ephemeral(channel(), Ephemeral::Call(CallEphemeral::Signal { from, kind, data: data_of(&files[file]) })))
     };
-    let typing = || Ephemeral::Typing { user: alice(), typing: Typing::Started, cell: None };
+    let typing = || Ephemeral::Chat(ChatEphemeral::Typing { user: alice(), typing: Typing::Started, cell: None });
     vec![
         ("online_users", entered(channel(), 41, vec![alice(), bob()])),
-        ("user_joined", ephemeral(channel(), Ephemeral::UserJoined { user: alice() })),
-        ("user_left", ephemeral(channel(), Ephemeral::UserLeft { user: alice() })),
+        ("user_joined", ephemeral(channel(), Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice() }))),
+        ("user_left", ephemeral(channel(), Ephemeral::Presence(PresenceEphemeral::UserLeft { user: alice() }))),
         ("message", sent(channel(), 42, "Hello everyone!", vec![])),
         ("message_with_attachments", sent(channel(), 43, "The figures of October", vec![october()])),
         ("typing", ephemeral(channel(), typing())),
         signal("webrtc_offer", alice(), SignalKind::Offer),
         signal("webrtc_answer", bob(), SignalKind::Answer),
         signal("webrtc_ice_candidate", alice(), SignalKind::IceCandidate),
-        ("broadcast", ephemeral(channel(), Ephemeral::Announced { data: data_of(&files["broadcast"]) })),
+        (
+            "broadcast",
+            ephemeral(channel(), Ephemeral::Room(RoomEphemeral::Announced { data: data_of(&files["broadcast"]) })),
+        ),
         ("dm_user_online_first", entered(conversation(), 7, vec![alice(), bob()])),
         ("dm_connected", entered(conversation(), 7, vec![alice()])),
-        ("dm_user_online", ephemeral(conversation(), Ephemeral::UserJoined { user: alice() })),
-        ("dm_user_offline", ephemeral(conversation(), Ephemeral::UserLeft { user: alice() })),
+        (
+            "dm_user_online",
+            ephemeral(conversation(), Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice() })),
+        ),
+        (
+            "dm_user_offline",
+            ephemeral(conversation(), Ephemeral::Presence(PresenceEphemeral::UserLeft { user: alice() })),
+        ),
         ("dm_message", sent(conversation(), 8, "Hey, how are you?", vec![])),
         ("dm_message_without_text", sent(conversation(), 9, "", vec![october()])),
         ("dm_typing", ephemeral(conversation(), typing())),
@@ -217,7 +236,7 @@ fn the_recipient_of_a_direct_message_is_the_other_side() {
     let (users, own) = ([user(ALICE), user(BOB)], [user(ALICE), user(ALICE)]);
     for (users, sender, recipient) in [(users.clone(), bob(), ALICE), (users, alice(), BOB), (own, alice(), ALICE)] {
         let room = Arc::new(RoomIdentity { id: CONVERSATION.parse().unwrap(), scope: RoomScope::Direct { users } });
-        let what = Durable::MessageSent { sender, content: "x".into(), attachments: Vec::new() };
+        let what = Durable::Chat(ChatDurable::MessageSent { sender, content: "x".into(), attachments: Vec::new() });
         let body = EventBody::Durable { seq: Seq(1), id: EventId::generate(), what };
         let mut out = Vec::new();
         let _ = channel_dialect().encode_event(&Event { room, at: NOON, body }, Stamp::new(NOON), &mut out);

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use convene::{
     core::{
-        event::{Durable, Ephemeral, Event, EventBody, Reply, RoomIdentity},
+        event::{
+            CallEphemeral, ChatDurable, ChatEphemeral, Durable, Ephemeral, Event, EventBody, PresenceEphemeral, Reply,
+            RoomEphemeral, RoomIdentity, SheetDurable, UploadEphemeral,
+        },
         personal::Personal,
     },
     dialects::DialectKind,
@@ -34,20 +37,35 @@ macro_rules! forms {
     };
 }
 
-forms! { DURABLE, durable, Durable:
+forms! { CHAT_DURABLE, chat_durable, ChatDurable:
     MessageSent ["message" "message_with_attachments" "dm_message" "dm_message_without_text"] []
+}
+
+forms! { SHEET_DURABLE, sheet_durable, SheetDurable:
     CellsUpdated [] ["cell_updated" "cells_updated"]
 }
 
-forms! { EPHEMERAL, ephemeral, Ephemeral:
+forms! { PRESENCE_EPHEMERAL, presence_ephemeral, PresenceEphemeral:
     UserJoined ["user_joined" "dm_user_online"] []
     UserLeft ["user_left" "dm_user_offline"] []
-    Typing ["typing" "dm_typing"] ["user_typing_start" "user_typing_stop"]
     CursorsMoved [] ["cursor_moved" "cursor_moved_by_several"]
     StatusChanged [] ["user_status_changed"]
     Attended [] ["room_state"]
-    Upload [] ["file_upload_start_in_room" "file_upload_progress_in_room" "file_upload_complete_in_room"]
+}
+
+forms! { CHAT_EPHEMERAL, chat_ephemeral, ChatEphemeral:
+    Typing ["typing" "dm_typing"] ["user_typing_start" "user_typing_stop"]
+}
+
+forms! { UPLOAD_EPHEMERAL, upload_ephemeral, UploadEphemeral:
+    Reported [] ["file_upload_start_in_room" "file_upload_progress_in_room" "file_upload_complete_in_room"]
+}
+
+forms! { CALL_EPHEMERAL, call_ephemeral, CallEphemeral:
     Signal ["webrtc_offer" "webrtc_answer" "webrtc_ice_candidate"] []
+}
+
+forms! { ROOM_EPHEMERAL, room_ephemeral, RoomEphemeral:
     Announced ["broadcast"] ["broadcast" "system_announcement"]
 }
 
@@ -78,10 +96,31 @@ forms! { REPLY, reply, Reply:
     Restarting ["server_restarting"] ["server_restarting"]
 }
 
+const ALL_ROWS: [&[Row]; 9] = [
+    CHAT_DURABLE,
+    SHEET_DURABLE,
+    PRESENCE_EPHEMERAL,
+    CHAT_EPHEMERAL,
+    UPLOAD_EPHEMERAL,
+    CALL_EPHEMERAL,
+    ROOM_EPHEMERAL,
+    PERSONAL,
+    REPLY,
+];
+
 fn row_of(told: &Told) -> &'static Row {
     match told {
-        Told::Everybody(Event { body: EventBody::Durable { what, .. }, .. }) => durable(what),
-        Told::Everybody(Event { body: EventBody::Ephemeral(what), .. }) => ephemeral(what),
+        Told::Everybody(Event { body: EventBody::Durable { what, .. }, .. }) => match what {
+            Durable::Chat(what) => chat_durable(what),
+            Durable::Sheet(what) => sheet_durable(what),
+        },
+        Told::Everybody(Event { body: EventBody::Ephemeral(what), .. }) => match what {
+            Ephemeral::Presence(what) => presence_ephemeral(what),
+            Ephemeral::Chat(what) => chat_ephemeral(what),
+            Ephemeral::Upload(what) => upload_ephemeral(what),
+            Ephemeral::Call(what) => call_ephemeral(what),
+            Ephemeral::Room(what) => room_ephemeral(what),
+        },
         Told::One(Reply::Personal(news)) => personal(news),
         Told::One(word) => reply(word),
     }
@@ -103,7 +142,7 @@ fn every_form_of_every_variant_is_recorded() {
             let Row { variant, recorded } = row_of(what);
             assert!(recorded[dialect as usize].contains(name), "{} {name}: {variant}", dialect.name());
         }
-        let rows = [DURABLE, EPHEMERAL, PERSONAL, REPLY].into_iter().flatten();
+        let rows = ALL_ROWS.into_iter().flatten();
         let named: BTreeSet<_> = rows.flat_map(|row| row.recorded[dialect as usize]).collect();
         let missing: Vec<_> = named.into_iter().filter(|name| !told.contains_key(**name)).collect();
         assert!(missing.is_empty(), "{}: never recorded: {missing:?}", dialect.name());

@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use convene::{
     core::{
         assistant::{AnswerFault, AnswerNews, AnswerPhase, Question},
-        command::{Addressed, Command, RawJson, Resume, Tag, Typing},
+        command::{
+            Addressed, AssistantCommand, ChatCommand, Command, NoticeCommand, PresenceCommand, RawJson, Resume,
+            RoomCommand, SheetCommand, Tag, Typing, UploadCommand,
+        },
         cursor::{Coordinate, Cursor, Pointed},
         event::{
-            Attendance, Attendee, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity,
-            RoomScope,
+            Attendance, Attendee, ChatEphemeral, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody,
+            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope, SheetDurable, UploadEphemeral,
         },
         notification::{Notification, NotificationFilter, Priority},
         personal::Personal,
@@ -51,33 +54,46 @@ const CONCATENATE: &str = "=CONCATENATE('Hello', ' ', 'World')";
 
 fn asked_in_rooms() -> Vec<Asked> {
     let resume = Resume { since: Seq(41), epoch: Some(Epoch(1_761_566_400_250)) };
-    let typing = |typing| Command::SetTyping {
-        addressed: Addressed::Room { room: Some(workspace()) },
-        typing,
-        cell: Some("A1".into()),
+    let typing = |typing| {
+        Command::Chat(ChatCommand::SetTyping {
+            addressed: Addressed::Room { room: Some(workspace()) },
+            typing,
+            cell: Some("A1".into()),
+        })
     };
-    let update = |room, cells| Command::UpdateCells { sheet: sheet(), room, cells };
+    let update = |room, cells| Command::Sheet(SheetCommand::UpdateCells { sheet: sheet(), room, cells });
     let computed = vec![cell("B2", "3", Some("=1+2"), 0), cell("B3", "1.5", None, 0)];
     let bulk = vec![cell("A1", "\"Hello World\"", None, 3), cell("A2", "null", None, 0), cell("A3", "true", None, 0)];
     vec![
-        ("join_room", None, Command::Join { room: workspace(), resume: None }),
-        ("join_room_resuming", Some("\"j-1\""), Command::Join { room: workspace(), resume: Some(resume) }),
-        ("leave_room", None, Command::Leave { room: workspace() }),
+        ("join_room", None, Command::Room(RoomCommand::Join { room: workspace(), resume: None })),
+        (
+            "join_room_resuming",
+            Some("\"j-1\""),
+            Command::Room(RoomCommand::Join { room: workspace(), resume: Some(resume) }),
+        ),
+        ("leave_room", None, Command::Room(RoomCommand::Leave { room: workspace() })),
         (
             "cursor_move",
             None,
-            Command::MoveCursor { room: Some(workspace()), cursor: cursor(150.0, 300.0, Some("B2")) },
+            Command::Presence(PresenceCommand::MoveCursor {
+                room: Some(workspace()),
+                cursor: cursor(150.0, 300.0, Some("B2")),
+            }),
         ),
         (
             "cursor_move_at_no_cell",
             Some("\"cm-1\""),
-            Command::MoveCursor { room: Some(workspace()), cursor: cursor(1.0, 2.0, None) },
+            Command::Presence(PresenceCommand::MoveCursor { room: Some(workspace()), cursor: cursor(1.0, 2.0, None) }),
         ),
-        ("cursor_move_without_cell", None, Command::MoveCursor { room: None, cursor: cursor(-1.5, 0.0, None) }),
+        (
+            "cursor_move_without_cell",
+            None,
+            Command::Presence(PresenceCommand::MoveCursor { room: None, cursor: cursor(-1.5, 0.0, None) }),
+        ),
         ("typing_start", None, typing(Typing::Started)),
         ("typing_stop", None, typing(Typing::Stopped)),
-        ("status_update", None, Command::SetStatus { status: Status::Busy }),
-        ("status_update_away", None, Command::SetStatus { status: Status::Away }),
+        ("status_update", None, Command::Presence(PresenceCommand::SetStatus { status: Status::Busy })),
+        ("status_update_away", None, Command::Presence(PresenceCommand::SetStatus { status: Status::Away })),
         ("cell_update", None, update(None, vec![cell("A1", "\"Hello World\"", Some(CONCATENATE), 1_642_161_000_000)])),
         ("cell_update_in_room", Some("\"c-1\""), update(Some(workspace()), vec![cell("B2", "1.5", None, 0)])),
         ("cells_update", Some("\"c-2\""), update(None, bulk)),
@@ -98,7 +114,7 @@ fn asked_by_the_user() -> Vec<Asked> {
         modules: names(&["tables", "ai"]),
         priorities: Some(vec![Priority::Normal, Priority::High, Priority::Critical]),
     };
-    let upload = |phase| Command::TellUpload { file: "file_123".into(), phase };
+    let upload = |phase| Command::Upload(UploadCommand::Report { file: "file_123".into(), phase });
     let progress = so_far(512_000, 1_024_000, Some(raw("50.0")));
     let unknown = UploadPhase::Started { filename: "data".into(), size_bytes: 7, mime_type: None };
     let third = so_far(1, 3, Some(raw("33.33")));
@@ -106,11 +122,15 @@ fn asked_by_the_user() -> Vec<Asked> {
         ("ping", None, Command::Ping),
         ("ping_with_ref", Some("7"), Command::Ping),
         ("auth_refresh", Some("\"refresh-1\""), Command::AuthRefresh { token: "eyJhbGciOi…".into() }),
-        ("ai_request", None, Command::Ask(question)),
-        ("ai_cancel", None, Command::CancelAsk { request: "req_123".into() }),
-        ("subscribe_notifications", None, Command::FilterNotifications(filter)),
-        ("subscribe_notifications_to_all", None, Command::FilterNotifications(NotificationFilter::default())),
-        ("notification_read", None, Command::ReadNotification { id: "notif_123".into() }),
+        ("ai_request", None, Command::Assistant(AssistantCommand::Ask(question))),
+        ("ai_cancel", None, Command::Assistant(AssistantCommand::Cancel { request: "req_123".into() })),
+        ("subscribe_notifications", None, Command::Notices(NoticeCommand::Filter(filter))),
+        (
+            "subscribe_notifications_to_all",
+            None,
+            Command::Notices(NoticeCommand::Filter(NotificationFilter::default())),
+        ),
+        ("notification_read", None, Command::Notices(NoticeCommand::Read { id: "notif_123".into() })),
         ("file_upload_start", None, upload(started())),
         ("file_upload_progress", None, upload(progress)),
         ("file_upload_progress_as_reckoned", None, upload(third)),
@@ -130,7 +150,7 @@ fn ephemeral(what: Ephemeral) -> Told {
 }
 
 fn updated(cells: Vec<Cell>) -> Told {
-    let what = Durable::CellsUpdated { sheet: sheet(), author: bob(), cells };
+    let what = Durable::Sheet(SheetDurable::CellsUpdated { sheet: sheet(), author: bob(), cells });
     let body = EventBody::Durable { seq: Seq(42), id: EVENT.parse().unwrap(), what };
     Told::Everybody(Event { room: room(), at: NOON, body })
 }
@@ -162,30 +182,43 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
     let pointed = |user, cursor| Pointed { user, cursor };
     let first = pointed(bob(), cursor(150.0, 300.0, Some("B2")));
     let several = vec![pointed(alice(), cursor(0.5, -2.0, None)), first.clone()];
-    let moved = |moved| ephemeral(Ephemeral::CursorsMoved(Arc::new(CursorsMoved { first: first.clone(), moved })));
-    let typing = |typing| ephemeral(Ephemeral::Typing { user: bob(), typing, cell: Some("A1".into()) });
-    let uploading = |phase| ephemeral(Ephemeral::Upload { user: alice(), upload: upload(phase) });
+    let moved = |moved| {
+        ephemeral(Ephemeral::Presence(PresenceEphemeral::CursorsMoved(Arc::new(CursorsMoved {
+            first: first.clone(),
+            moved,
+        }))))
+    };
+    let typing =
+        |typing| ephemeral(Ephemeral::Chat(ChatEphemeral::Typing { user: bob(), typing, cell: Some("A1".into()) }));
+    let uploading =
+        |phase| ephemeral(Ephemeral::Upload(UploadEphemeral::Reported { user: alice(), upload: upload(phase).into() }));
     let bob_there = attendee(bob(), Status::Busy, None);
     vec![
         ("room_state_first", Told::One(Reply::Entered(Box::new(entered)))),
-        ("room_state", ephemeral(Ephemeral::Attended(attendance(&[bob_there], &[])))),
+        ("room_state", ephemeral(Ephemeral::Presence(PresenceEphemeral::Attended(attendance(&[bob_there], &[]))))),
         ("cursor_moved", moved(Vec::new())),
         ("cursor_moved_by_several", moved(several)),
         ("cell_updated", updated(vec![cell("A1", "\"Hello World\"", Some(CONCATENATE), 1_642_161_000_001)])),
         ("cells_updated", updated(vec![cell("A1", "\"Hello World\"", None, 4), cell("A2", "null", None, 1)])),
-        ("user_status_changed", ephemeral(Ephemeral::StatusChanged { user: bob(), status: Status::Busy })),
+        (
+            "user_status_changed",
+            ephemeral(Ephemeral::Presence(PresenceEphemeral::StatusChanged { user: bob(), status: Status::Busy })),
+        ),
         ("user_typing_start", typing(Typing::Started)),
         ("user_typing_stop", typing(Typing::Stopped)),
         ("file_upload_start_in_room", uploading(started())),
         ("file_upload_progress_in_room", uploading(so_far(512_000, 1_024_000, None))),
         ("file_upload_complete_in_room", uploading(complete())),
         ("system_announcement", announced("system_announcement")),
-        ("broadcast", ephemeral(Ephemeral::Announced { data: raw("{\"title\":\"Maintenance Notice\"}") })),
+        (
+            "broadcast",
+            ephemeral(Ephemeral::Room(RoomEphemeral::Announced { data: raw("{\"title\":\"Maintenance Notice\"}") })),
+        ),
     ]
 }
 
 fn announced(file: &str) -> Told {
-    ephemeral(Ephemeral::Announced { data: raw(transcripts("workspace/server")[file].trim()) })
+    ephemeral(Ephemeral::Room(RoomEphemeral::Announced { data: raw(transcripts("workspace/server")[file].trim()) }))
 }
 
 fn upload(phase: UploadPhase) -> Upload {

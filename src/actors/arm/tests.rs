@@ -2,10 +2,10 @@ use std::{cell::RefCell, rc::Rc};
 
 use super::*;
 use crate::{
-    actors::{fanout::Audience, outbox::ConnKey},
+    actors::outbox::ConnKey,
     core::{
         command::Typing,
-        event::{Durable, Ephemeral, Event, EventBody, RoomIdentity, RoomScope},
+        event::{Audience, ChatDurable, ChatEphemeral, Durable, Ephemeral, Event, EventBody, RoomIdentity, RoomScope},
         profile::Author,
         room::Already,
     },
@@ -51,13 +51,17 @@ impl Setting {
     }
 
     fn message(&mut self, seq: i64, content: &str) {
-        let what = Durable::MessageSent { sender: author("alice"), content: content.into(), attachments: Vec::new() };
+        let what = Durable::Chat(ChatDurable::MessageSent {
+            sender: author("alice"),
+            content: content.into(),
+            attachments: Vec::new(),
+        });
         let event = self.event(EventBody::Durable { seq: Seq(seq), id: EventId::generate(), what });
         self.arm.deliver(event);
     }
 
     fn typing(&mut self, user: &str) {
-        let what = Ephemeral::Typing { user: author(user), typing: Typing::Started, cell: None };
+        let what = Ephemeral::Chat(ChatEphemeral::Typing { user: author(user), typing: Typing::Started, cell: None });
         let event = self.event(EventBody::Ephemeral(what));
         self.arm.deliver(event);
     }
@@ -171,7 +175,7 @@ async fn ephemeral_events_never_evict_and_the_newest_of_each_key_stays() {
 fn typist(message: &FromRoom) -> Option<UserId> {
     let FromRoom::Deliver { broadcast, .. } = message else { return None };
     match &broadcast.event.body {
-        EventBody::Ephemeral(Ephemeral::Typing { user, .. }) => Some(user.id.clone()),
+        EventBody::Ephemeral(Ephemeral::Chat(ChatEphemeral::Typing { user, .. })) => Some(user.id.clone()),
         _ => None,
     }
 }

@@ -12,14 +12,15 @@ use serde_json::value::RawValue;
 use self::form::*;
 use super::{NodeWord, RoomWord};
 use crate::{
-    actors::{
-        fanout::{Audience, Broadcast},
-        outbox::ConnKey,
-    },
+    actors::{fanout::Broadcast, outbox::ConnKey},
     core::{
         command::{RawJson, SignalKind, Typing},
-        event::{Ephemeral, Event, EventBody, RoomIdentity, RoomScope},
+        event::{
+            Audience, CallEphemeral, ChatEphemeral, Ephemeral, Event, EventBody, PresenceEphemeral, RoomEphemeral,
+            RoomIdentity, RoomScope, UploadEphemeral,
+        },
         rate::AskedFor,
+        upload::Upload,
     },
     ids::NodeId,
     limits,
@@ -120,7 +121,7 @@ fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
             form.personal = Some(PersonalForm { user: user.clone(), what: what.clone() });
         }
         Word::Node(NodeWord::Upload { user, upload }) => {
-            form.upload = Some(UploadForm { user: user.clone(), upload: upload.clone() });
+            form.upload = Some(UploadForm { user: user.clone(), upload: Upload::clone(upload) });
         }
         Word::Node(NodeWord::Status { user, status, at }) => {
             form.status = Some(StatusForm { user: user.clone(), status: *status, at: *at });
@@ -174,25 +175,31 @@ fn event_form(broadcast: &Broadcast) -> serde_json::Result<EventForm<'_>> {
     };
     let body = match body {
         EventBody::Durable { seq, id, what } => BodyForm::Durable { seq: *seq, id: *id, what: what.clone() },
-        EventBody::Ephemeral(Ephemeral::UserJoined { user }) => BodyForm::UserJoined { user: user.clone() },
-        EventBody::Ephemeral(Ephemeral::UserLeft { user }) => BodyForm::UserLeft { user: user.clone() },
-        EventBody::Ephemeral(Ephemeral::Typing { user, typing, cell }) => {
+        EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user })) => {
+            BodyForm::UserJoined { user: user.clone() }
+        }
+        EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user })) => {
+            BodyForm::UserLeft { user: user.clone() }
+        }
+        EventBody::Ephemeral(Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell })) => {
             let typing = match typing {
                 Typing::Started => TypingForm::Started,
                 Typing::Stopped => TypingForm::Stopped,
             };
             BodyForm::Typing { user: user.clone(), typing, cell: cell.clone() }
         }
-        EventBody::Ephemeral(Ephemeral::StatusChanged { user, status }) => {
+        EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status })) => {
             BodyForm::StatusChanged { user: user.clone(), status: *status }
         }
-        EventBody::Ephemeral(Ephemeral::Upload { user, upload }) => {
-            BodyForm::Upload { user: user.clone(), upload: upload.clone() }
+        EventBody::Ephemeral(Ephemeral::Upload(UploadEphemeral::Reported { user, upload })) => {
+            BodyForm::Upload { user: user.clone(), upload: Upload::clone(upload) }
         }
-        EventBody::Ephemeral(Ephemeral::CursorsMoved(_) | Ephemeral::Attended(_)) => {
+        EventBody::Ephemeral(Ephemeral::Presence(
+            PresenceEphemeral::CursorsMoved(_) | PresenceEphemeral::Attended(_),
+        )) => {
             return Err(serde::ser::Error::custom("every node says this for itself"));
         }
-        EventBody::Ephemeral(Ephemeral::Signal { from, kind, data }) => {
+        EventBody::Ephemeral(Ephemeral::Call(CallEphemeral::Signal { from, kind, data })) => {
             let signal = match kind {
                 SignalKind::Offer => SignalForm::Offer,
                 SignalKind::Answer => SignalForm::Answer,
@@ -200,7 +207,9 @@ fn event_form(broadcast: &Broadcast) -> serde_json::Result<EventForm<'_>> {
             };
             BodyForm::Signal { from: from.clone(), signal, data: raw(data)? }
         }
-        EventBody::Ephemeral(Ephemeral::Announced { data }) => BodyForm::Announced { data: raw(data)? },
+        EventBody::Ephemeral(Ephemeral::Room(RoomEphemeral::Announced { data })) => {
+            BodyForm::Announced { data: raw(data)? }
+        }
     };
     Ok(EventForm { room: room.id, scope, at: *at, to, body })
 }
@@ -328,16 +337,22 @@ fn broadcast(form: EventForm<'_>) -> Arc<Broadcast> {
     };
     let body = match body {
         BodyForm::Durable { seq, id, what } => EventBody::Durable { seq, id, what },
-        BodyForm::UserJoined { user } => EventBody::Ephemeral(Ephemeral::UserJoined { user }),
-        BodyForm::UserLeft { user } => EventBody::Ephemeral(Ephemeral::UserLeft { user }),
-        BodyForm::StatusChanged { user, status } => EventBody::Ephemeral(Ephemeral::StatusChanged { user, status }),
-        BodyForm::Upload { user, upload } => EventBody::Ephemeral(Ephemeral::Upload { user, upload }),
+        BodyForm::UserJoined { user } => {
+            EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user }))
+        }
+        BodyForm::UserLeft { user } => EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user })),
+        BodyForm::StatusChanged { user, status } => {
+            EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status }))
+        }
+        BodyForm::Upload { user, upload } => {
+            EventBody::Ephemeral(Ephemeral::Upload(UploadEphemeral::Reported { user, upload: upload.into() }))
+        }
         BodyForm::Typing { user, typing, cell } => {
             let typing = match typing {
                 TypingForm::Started => Typing::Started,
                 TypingForm::Stopped => Typing::Stopped,
             };
-            EventBody::Ephemeral(Ephemeral::Typing { user, typing, cell })
+            EventBody::Ephemeral(Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }))
         }
         BodyForm::Signal { from, signal, data } => {
             let kind = match signal {
@@ -346,10 +361,10 @@ fn broadcast(form: EventForm<'_>) -> Arc<Broadcast> {
                 SignalForm::IceCandidate => SignalKind::IceCandidate,
             };
             let data = RawJson::from_parsed(data.get());
-            EventBody::Ephemeral(Ephemeral::Signal { from, kind, data })
+            EventBody::Ephemeral(Ephemeral::Call(CallEphemeral::Signal { from, kind, data }))
         }
         BodyForm::Announced { data } => {
-            EventBody::Ephemeral(Ephemeral::Announced { data: RawJson::from_parsed(data.get()) })
+            EventBody::Ephemeral(Ephemeral::Room(RoomEphemeral::Announced { data: RawJson::from_parsed(data.get()) }))
         }
     };
     let room = Arc::new(RoomIdentity { id: room, scope });

@@ -9,7 +9,7 @@ use crate::{
         assistant::{AnswerFault, AnswerNews, AnswerPhase},
         cursor::{Coordinate, Cursor, Pointed},
         elsewhere::PartWord,
-        event::{Attendee, Durable},
+        event::{Attendee, ChatDurable, Durable, SheetDurable},
         notification::{Notification, Priority},
         peers::Beat,
         personal::Personal,
@@ -75,27 +75,34 @@ fn body() -> BoxedStrategy<EventBody> {
     let durable = (any::<i64>(), uuid(), author(), text()).prop_map(|(seq, id, sender, content)| EventBody::Durable {
         seq: Seq(seq),
         id: EventId(id),
-        what: Durable::MessageSent { sender, content: content.into(), attachments: Vec::new() },
+        what: Durable::Chat(ChatDurable::MessageSent { sender, content: content.into(), attachments: Vec::new() }),
     });
     let cells = (author(), json(), any::<i64>(), 0..9_u32).prop_map(|(author, value, version, column)| {
         let cell = Cell { at: CellRef { row: 3, column }, value, formula: Some("=A1".into()), version };
-        let what = Durable::CellsUpdated { sheet: SheetId::new("s").unwrap(), author, cells: vec![cell] };
+        let what =
+            Durable::Sheet(SheetDurable::CellsUpdated { sheet: SheetId::new("s").unwrap(), author, cells: vec![cell] });
         EventBody::Durable { seq: Seq(version), id: EventId::generate(), what }
     });
     let typing = (author(), prop_oneof![Just(Typing::Started), Just(Typing::Stopped)]);
     let kind = prop_oneof![Just(SignalKind::Offer), Just(SignalKind::Answer), Just(SignalKind::IceCandidate)];
     let ephemeral = prop_oneof![
-        author().prop_map(|user| Ephemeral::UserJoined { user }),
-        author().prop_map(|user| Ephemeral::UserLeft { user }),
-        typing.prop_map(|(user, typing)| Ephemeral::Typing {
+        author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserJoined { user })),
+        author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserLeft { user })),
+        typing.prop_map(|(user, typing)| Ephemeral::Chat(ChatEphemeral::Typing {
             user,
             typing,
             cell: (typing == Typing::Started).then(|| "A1".into()),
-        }),
-        (author(), status()).prop_map(|(user, status)| Ephemeral::StatusChanged { user, status }),
-        (author(), upload()).prop_map(|(user, upload)| Ephemeral::Upload { user, upload }),
-        (author(), kind, json()).prop_map(|(from, kind, data)| Ephemeral::Signal { from, kind, data }),
-        json().prop_map(|data| Ephemeral::Announced { data }),
+        })),
+        (author(), status())
+            .prop_map(|(user, status)| Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status })),
+        (author(), upload())
+            .prop_map(|(user, upload)| Ephemeral::Upload(UploadEphemeral::Reported { user, upload: upload.into() })),
+        (author(), kind, json()).prop_map(|(from, kind, data)| Ephemeral::Call(CallEphemeral::Signal {
+            from,
+            kind,
+            data
+        })),
+        json().prop_map(|data| Ephemeral::Room(RoomEphemeral::Announced { data })),
     ];
     prop_oneof![durable, cells, ephemeral.prop_map(EventBody::Ephemeral)].boxed()
 }
@@ -458,10 +465,18 @@ fn the_form_is_as_written_down() {
         at: Timestamp { unix_ms: 5 },
         body,
     };
-    let what = Durable::MessageSent { sender: author.clone(), content: "hi".into(), attachments: Vec::new() };
+    let what = Durable::Chat(ChatDurable::MessageSent {
+        sender: author.clone(),
+        content: "hi".into(),
+        attachments: Vec::new(),
+    });
     let message = event(EventBody::Durable { seq: Seq(9), id: EventId(uuid(3)), what });
     let data = RawJson::from_parsed("{}");
-    let signal = event(EventBody::Ephemeral(Ephemeral::Signal { from: author, kind: SignalKind::IceCandidate, data }));
+    let signal = event(EventBody::Ephemeral(Ephemeral::Call(CallEphemeral::Signal {
+        from: author,
+        kind: SignalKind::IceCandidate,
+        data,
+    })));
     let to = Audience::Only(UserId::new("b").unwrap());
     let words = [
         Word::Room(RoomWord::Event(Broadcast::new(message, Audience::Everyone))),

@@ -161,7 +161,10 @@ fn refused(error: &StoreError) -> NotStored {
 mod tests {
     use super::*;
     use crate::{
-        core::{event::Durable, profile::Profile},
+        core::{
+            event::{ChatDurable, Durable},
+            profile::Profile,
+        },
         ids::{EventId, RoomId, Timestamp},
         store::{ChannelMedium, NewUser, StoreOptions},
     };
@@ -198,7 +201,7 @@ mod tests {
                 room,
                 id: EventId::generate(),
                 at: Timestamp { unix_ms: 1_790_000_000_123 },
-                what: Durable::MessageSent { sender, content: "x".into(), attachments: Vec::new() }.into(),
+                what: Durable::Chat(ChatDurable::MessageSent { sender, content: "x".into(), attachments: Vec::new() }).into(),
                 queue_for: Vec::new(),
             }
         }

@@ -16,7 +16,7 @@ use crate::{
         messages::{Barrier, Entry, NotStored, Outcome, Settled},
         room::Room,
     },
-    core::event::Durable,
+    core::event::Weight,
     error::Refusal,
     ids::RoomId,
     limits,
@@ -46,7 +46,7 @@ pub(super) struct Lane {
 pub(super) struct Queued {
     pub entry: Entry,
     pub since: Instant,
-    bytes: usize,
+    weight: Weight,
     ticket: u64,
     /// An attempt ended in doubt: it may be stored.
     in_doubt: bool,
@@ -177,13 +177,13 @@ impl Lane {
 
     fn count_in(&mut self, entries: &[Queued]) {
         self.waiting += entries.len();
-        self.waiting_bytes += entries.iter().map(|queued| queued.bytes).sum::<usize>();
+        self.waiting_bytes += entries.iter().map(|queued| queued.weight.bytes).sum::<usize>();
         self.metrics.journal_queue_grew(entries.len());
     }
 
     fn count_out(&mut self, entries: &[Queued]) {
         self.waiting -= entries.len();
-        self.waiting_bytes -= entries.iter().map(|queued| queued.bytes).sum::<usize>();
+        self.waiting_bytes -= entries.iter().map(|queued| queued.weight.bytes).sum::<usize>();
         self.metrics.journal_queue_shrank(entries.len());
     }
 
@@ -233,14 +233,11 @@ impl Lane {
 /// How many of the entries go into one commit: bounded in what they write, so that it is over in time, and in what is
 /// delivered of them at once.
 fn group_len<'a>(entries: impl Iterator<Item = &'a Queued>) -> usize {
-    let (mut cells, mut bytes) = (0, 0);
+    let (mut rows, mut bytes) = (0, 0);
     let fits = |queued: &&Queued| {
-        cells += match &*queued.entry.append.what {
-            Durable::MessageSent { .. } => 0,
-            Durable::CellsUpdated { cells, .. } => cells.len(),
-        };
-        bytes += queued.bytes;
-        cells <= limits::COMMIT_CELLS_MAX && bytes <= limits::COMMIT_BYTES_MAX
+        rows += queued.weight.rows;
+        bytes += queued.weight.bytes;
+        rows <= limits::COMMIT_ROWS_MAX && bytes <= limits::COMMIT_BYTES_MAX
     };
     entries.take(limits::COMMIT_APPENDS_MAX).take_while(fits).count().max(1)
 }
@@ -272,9 +269,9 @@ impl Handler<Entry> for Lane {
     type Result = ();
 
     fn handle(&mut self, entry: Entry, ctx: &mut Self::Context) {
-        let bytes = entry.append.what.size_bytes();
+        let weight = entry.append.what.weight();
         let full = self.waiting >= limits::JOURNAL_QUEUE_MAX
-            || (self.waiting_bytes + bytes > limits::JOURNAL_QUEUE_BYTES_MAX && self.waiting > 0);
+            || (self.waiting_bytes + weight.bytes > limits::JOURNAL_QUEUE_BYTES_MAX && self.waiting > 0);
         if full {
             let room = entry.room.clone();
             let outcomes = vec![Outcome { entry, result: Err(NotStored::Refused(Refusal::unavailable())) }];
@@ -282,7 +279,7 @@ impl Handler<Entry> for Lane {
         }
         let ticket = self.tickets.issue();
         let room = entry.append.room;
-        let queued = Queued { entry, bytes, since: Instant::now(), ticket, in_doubt: false };
+        let queued = Queued { entry, weight, since: Instant::now(), ticket, in_doubt: false };
         self.count_in(std::slice::from_ref(&queued));
         if self.held.holds(room) {
             return self.held.push_back(queued);

@@ -9,13 +9,16 @@ use super::{Pending, Room};
 use crate::{
     actors::{
         bridge::{Reach, RoomWord},
-        fanout::{Audience, Broadcast},
+        fanout::Broadcast,
         messages::{Join, StatusIs, TellUpload},
     },
     core::{
         attendance::{self, AttendanceBook},
         cursor::Pointed,
-        event::{Attendance, Attendee, CursorsMoved, Durable, Ephemeral, EventBody},
+        event::{
+            Attendance, Attendee, Audience, ChatEphemeral, CursorsMoved, Durable, Ephemeral, EventBody,
+            PresenceEphemeral, SheetDurable, UploadEphemeral,
+        },
         pointing::{MovedOn, Pointing},
         profile::Author,
     },
@@ -90,7 +93,9 @@ impl Room {
     /// Something was stored, here or on another node.
     pub(super) fn happened(&mut self, broadcast: &Broadcast) {
         let Some(goings) = &mut self.open else { return };
-        if let EventBody::Durable { what: Durable::CellsUpdated { sheet, .. }, .. } = &broadcast.event.body {
+        if let EventBody::Durable { what: Durable::Sheet(SheetDurable::CellsUpdated { sheet, .. }), .. } =
+            &broadcast.event.body
+        {
             goings.book.sheet_changed(sheet, broadcast.event.at);
         }
     }
@@ -131,7 +136,7 @@ impl Room {
         if !self.arms.is_empty()
             && let Some(attendance) = self.attendance()
         {
-            self.announce_here(Ephemeral::Attended(attendance), ctx);
+            self.announce_here(Ephemeral::Presence(PresenceEphemeral::Attended(attendance)), ctx);
         }
     }
 
@@ -142,14 +147,19 @@ impl Room {
         let now = self.node.clock.now();
         let Some(goings) = &mut self.open else { return };
         match what {
-            Ephemeral::StatusChanged { user, status } => goings.book.said(&user.id, *status, now),
-            Ephemeral::Typing { user, .. } | Ephemeral::Upload { user, .. } => goings.book.seen(&user.id, now),
-            Ephemeral::UserJoined { .. }
-            | Ephemeral::UserLeft { .. }
-            | Ephemeral::Signal { .. }
-            | Ephemeral::Announced { .. }
-            | Ephemeral::CursorsMoved(_)
-            | Ephemeral::Attended(_) => {}
+            Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status }) => {
+                goings.book.said(&user.id, *status, now)
+            }
+            Ephemeral::Chat(ChatEphemeral::Typing { user, .. })
+            | Ephemeral::Upload(UploadEphemeral::Reported { user, .. }) => goings.book.seen(&user.id, now),
+            Ephemeral::Presence(
+                PresenceEphemeral::UserJoined { .. }
+                | PresenceEphemeral::UserLeft { .. }
+                | PresenceEphemeral::CursorsMoved(_)
+                | PresenceEphemeral::Attended(_),
+            )
+            | Ephemeral::Call(_)
+            | Ephemeral::Room(_) => {}
         }
     }
 
@@ -187,7 +197,11 @@ impl Room {
         if speaks {
             coming.for_each(|newcomer| newcomer.brings(&said));
             let StatusIs { user, status } = said;
-            return self.announce(Ephemeral::StatusChanged { user, status }, Audience::Everyone, ctx);
+            return self.announce(
+                Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status }),
+                Audience::Everyone,
+                ctx,
+            );
         }
         let first = coming.next();
         coming.for_each(|newcomer| newcomer.brings(&said));
@@ -202,7 +216,8 @@ impl Room {
         if self.speaks_for(&told.user.id) {
             let audience = Audience::EveryoneBut(told.user.id.clone());
             let TellUpload { user, upload, but: _ } = told;
-            return self.announce(Ephemeral::Upload { user, upload }, audience, ctx);
+            let reported = UploadEphemeral::Reported { user, upload: upload.into() };
+            return self.announce(Ephemeral::Upload(reported), audience, ctx);
         }
         if let Some(newcomer) = self.entering.values_mut().find(|newcomer| newcomer.is_of(&told.user.id)) {
             newcomer.tells_upload(told);
@@ -259,7 +274,7 @@ impl Room {
     }
 
     fn tell_cursors_to(&mut self, moved: CursorsMoved, audience: Audience, ctx: &mut Context<Self>) {
-        let broadcast = self.ephemeral(Ephemeral::CursorsMoved(Arc::new(moved)), audience);
+        let broadcast = self.ephemeral(Ephemeral::Presence(PresenceEphemeral::CursorsMoved(Arc::new(moved))), audience);
         self.deliver(&broadcast, ctx);
     }
 }

@@ -8,12 +8,12 @@ use actix::prelude::*;
 use super::{Room, lingering::Return, recalling::LogAsked};
 use crate::{
     actors::{
-        fanout::{Audience, Broadcast, Opening},
+        fanout::{Broadcast, Opening},
         messages::{FromRoom, Join, Resume, ShutOut},
         outbox::ConnKey,
     },
     core::{
-        event::{Entered, Ephemeral, Event, EventBody, Reply},
+        event::{Entered, Ephemeral, PresenceEphemeral, Reply},
         history::Logged,
         room::{Already, FirstSocket, LastSocket, Replay},
     },
@@ -70,11 +70,7 @@ impl Room {
     }
 
     pub(super) fn broadcasts(&self, stored: Vec<StoredEvent>) -> Vec<Arc<Broadcast>> {
-        let made = stored.into_iter().map(|StoredEvent { seq, id, at, what }| {
-            let body = EventBody::Durable { seq, id, what };
-            Broadcast::new(Event { room: self.identity.clone(), at, body }, Audience::Everyone)
-        });
-        made.collect()
+        stored.into_iter().map(|event| Broadcast::durable(self.identity.clone(), event)).collect()
     }
 
     /// The socket is in from here on.
@@ -92,7 +88,7 @@ impl Room {
         self.attend(&join);
         if outcome.first_socket == FirstSocket::Yes {
             // before the newcomer subscribes, so it goes to the others
-            self.announce_here(Ephemeral::UserJoined { user: join.user.clone() }, ctx);
+            self.announce_here(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: join.user.clone() }), ctx);
             self.attendance_changed(ctx);
         }
         self.tell_members(ctx);

@@ -7,7 +7,7 @@ use actix::prelude::*;
 
 use super::Room;
 use crate::{
-    core::{event::Ephemeral, profile::Author},
+    core::{event::{Ephemeral, PresenceEphemeral}, profile::Author},
     ids::UserId,
     limits,
 };
@@ -44,7 +44,7 @@ impl Room {
 
     fn tell_left(&mut self, user: Author, ctx: &mut Context<Self>) {
         self.forget(&user.id);
-        self.announce_here(Ephemeral::UserLeft { user }, ctx);
+        self.announce_here(Ephemeral::Presence(PresenceEphemeral::UserLeft { user }), ctx);
         self.attendance_changed(ctx);
     }
 

@@ -21,7 +21,7 @@ use rustc_hash::FxHashMap;
 use super::{
     arm::{Arm, Backed},
     bridge::{Carried, Listening, RoomWord},
-    fanout::{Audience, Broadcast},
+    fanout::Broadcast,
     hub::Hub,
     messages::{Ask, Barrier, Expel, FromRoom, Retire, Settled},
     node::Node,
@@ -30,7 +30,7 @@ use super::{
 use crate::{
     core::{
         command::Tag,
-        event::{Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
+        event::{Audience, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
         room::RoomCore,
         usage::Usage,
     },

@@ -9,20 +9,30 @@ use super::Room;
 use crate::{
     actors::{
         bridge::RoomWord,
-        fanout::{Audience, Broadcast},
+        fanout::Broadcast,
         messages::{Aim, Ask, Entry, Misdirected, NotStored, Origin, Outcome, ToUsers},
         outbox::ConnKey,
     },
     core::{
-        command::{Command, Tag},
+        command::{CallCommand, ChatCommand, Command, PresenceCommand, SheetCommand, Tag},
         cursor::Pointed,
-        event::{Durable, Ephemeral, Event, EventBody, Reply, RoomScope},
+        event::{
+            Attachment, Audience, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Ephemeral, Reply, RoomScope,
+            SheetDurable,
+        },
         profile::Author,
     },
     error::{ErrorCode, Refusal},
     ids::{EventId, Seq, UserId},
-    store::{Append, Appended},
+    store::{Append, Appended, StoredEvent},
 };
+
+/// Who asks, on which socket, and what goes back with the answer.
+struct By {
+    conn: ConnKey,
+    user: Author,
+    tag: Tag,
+}
 
 impl Room {
     /// Where the room's published sequence stands.
@@ -42,49 +52,53 @@ impl Room {
             return self.answer_stranger(user.id, conn, tag);
         }
         self.seen(&user.id);
+        let by = By { conn, user, tag };
         match command {
-            Command::SendMessage { addressed, .. } | Command::SetTyping { addressed, .. }
-                if !self.identity.scope.takes(&addressed) =>
-            {
-                let sentence = "This type belongs to the other kind of room: `message` and `typing` are for channels, `dm_message` and `dm_typing` for direct conversations";
-                self.refuse(conn, tag, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
+            Command::Chat(command) => self.chat(command, by, attachments, ctx),
+            Command::Call(CallCommand::Signal { kind, target, data }) => {
+                let signal = CallEphemeral::Signal { from: by.user.clone(), kind, data };
+                self.signal(by, target, signal, ctx);
             }
-            Command::SendMessage { content, .. } => {
-                let what = Durable::MessageSent { sender: user, content, attachments };
-                self.store(what, Origin { conn, tag, aim: Aim::Named }, ctx);
+            Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
+                let aim = if room.is_some() { Aim::Named } else { Aim::Guessed };
+                let By { conn, user, tag } = by;
+                let what = SheetDurable::CellsUpdated { sheet, author: user, cells };
+                self.store(Durable::Sheet(what), Origin { conn, tag, aim }, ctx);
             }
-            Command::SetTyping { typing, cell, .. } => {
+            Command::Presence(PresenceCommand::MoveCursor { cursor, .. }) => {
+                self.point(Pointed { user: by.user, cursor }, ctx);
+                self.done(by.conn, by.tag, ctx);
+            }
+            // the session itself, which knows the socket, carries these out
+            Command::Ping
+            | Command::AuthRefresh { .. }
+            | Command::Room(_)
+            | Command::Presence(PresenceCommand::SetStatus { .. })
+            | Command::Assistant(_)
+            | Command::Notices(_)
+            | Command::Upload(_) => {}
+        }
+    }
+
+    fn chat(&mut self, command: ChatCommand, by: By, attachments: Vec<Attachment>, ctx: &mut Context<Self>) {
+        let By { conn, user, tag } = by;
+        if !self.identity.scope.takes(command.addressed()) {
+            let sentence = "This type belongs to the other kind of room: `message` and `typing` are for channels, `dm_message` and `dm_typing` for direct conversations";
+            return self.refuse(conn, tag, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
+        }
+        match command {
+            ChatCommand::Send { content, .. } => {
+                let what = ChatDurable::MessageSent { sender: user, content, attachments };
+                self.store(Durable::Chat(what), Origin { conn, tag, aim: Aim::Named }, ctx);
+            }
+            ChatCommand::SetTyping { typing, cell, .. } => {
                 let audience = match &self.identity.scope {
                     RoomScope::Channel { .. } => Audience::Everyone,
                     RoomScope::Direct { .. } | RoomScope::Open { .. } => Audience::EveryoneBut(user.id.clone()),
                 };
-                self.announce(Ephemeral::Typing { user, typing, cell }, audience, ctx);
+                self.announce(Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }), audience, ctx);
                 self.done(conn, tag, ctx);
             }
-            Command::UpdateCells { sheet, room, cells } => {
-                let what = Durable::CellsUpdated { sheet, author: user, cells };
-                let aim = if room.is_some() { Aim::Named } else { Aim::Guessed };
-                self.store(what, Origin { conn, tag, aim }, ctx);
-            }
-            Command::MoveCursor { cursor, .. } => {
-                self.point(Pointed { user, cursor }, ctx);
-                self.done(conn, tag, ctx);
-            }
-            Command::Signal { kind, target, data } => {
-                let signal = Ephemeral::Signal { from: user.clone(), kind, data };
-                self.signal(conn, &user, tag, target, signal, ctx);
-            }
-            // answered by the session itself, which knows the socket
-            Command::Ping
-            | Command::AuthRefresh { .. }
-            | Command::Join { .. }
-            | Command::Leave { .. }
-            | Command::SetStatus { .. }
-            | Command::Ask(_)
-            | Command::CancelAsk { .. }
-            | Command::FilterNotifications(_)
-            | Command::ReadNotification { .. }
-            | Command::TellUpload { .. } => {}
         }
     }
 
@@ -95,15 +109,8 @@ impl Room {
         }
     }
 
-    fn signal(
-        &mut self,
-        conn: ConnKey,
-        user: &Author,
-        tag: Tag,
-        target: Option<UserId>,
-        signal: Ephemeral,
-        ctx: &mut Context<Self>,
-    ) {
+    fn signal(&mut self, by: By, target: Option<UserId>, signal: CallEphemeral, ctx: &mut Context<Self>) {
+        let By { conn, user, tag } = by;
         let partner = self.identity.scope.partner_of(&user.id).cloned();
         let Some(target) = partner.or(target) else {
             let sentence = "`target_user_id` is missing: name the user that this signal is for";
@@ -113,16 +120,14 @@ impl Room {
             let sentence = "The user that this signal is for has no socket in this room";
             return self.refuse(conn, tag, Refusal::new(ErrorCode::TargetUnavailable, sentence), ctx);
         }
-        self.announce(signal, Audience::Only(target), ctx);
+        self.announce(Ephemeral::Call(signal), Audience::Only(target), ctx);
     }
 
     /// Hands an event to the journal. Nobody hears of it before it is stored.
     fn store(&mut self, what: Durable, origin: Origin, ctx: &mut Context<Self>) {
-        let queue_for = match &what {
-            Durable::MessageSent { sender, .. } => {
-                self.identity.scope.queues_for(&sender.id).cloned().into_iter().collect()
-            }
-            Durable::CellsUpdated { .. } => Vec::new(),
+        let queue_for = match what.is_queued_for_absent() {
+            true => self.identity.scope.queues_for(&what.author().id).cloned().into_iter().collect(),
+            false => Vec::new(),
         };
         let append = Append {
             room: self.identity.id,
@@ -158,8 +163,7 @@ impl Room {
         // mostly the same as what is stored, which then needs no copy
         drop(asked);
         let what = Arc::unwrap_or_clone(what);
-        let event = Event { room: self.identity.clone(), at, body: EventBody::Durable { seq, id, what } };
-        let broadcast = Broadcast::new(event, Audience::Everyone);
+        let broadcast = Broadcast::durable(self.identity.clone(), StoredEvent { seq, id, at, what });
         self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast.clone()));
         self.tell_both(&broadcast);
         self.publish(broadcast, ctx);
@@ -172,25 +176,27 @@ impl Room {
         let Origin { conn, tag, aim } = origin;
         match (why, what) {
             (NotStored::Refused(refusal), _) => self.refuse(conn, tag, refusal, ctx),
-            (NotStored::Conflicts(conflicts), Durable::CellsUpdated { sheet, .. }) => {
+            (NotStored::Conflicts(conflicts), Durable::Sheet(SheetDurable::CellsUpdated { sheet, .. })) => {
                 self.node.metrics.refused(ErrorCode::VersionConflict);
                 let sheet = sheet.clone();
                 self.tell(conn, Reply::VersionConflict { tag, sheet, conflicts }, ctx);
             }
-            (NotStored::SheetElsewhere, Durable::CellsUpdated { sheet, author, cells }) => match aim {
-                Aim::Named => {
-                    let sentence = "`room`: the sheet that `sheet_id` names belongs to another room; leave `room` out, join the sheet's own room, or choose another `sheet_id`";
-                    self.refuse(conn, tag, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
-                }
-                Aim::Guessed => {
-                    let (user, sheet, cells) = (author.id.clone(), sheet.clone(), cells.clone());
-                    let misdirected = Misdirected { user, conn, tag, sheet, cells };
-                    if let Err(error) = self.node.registry.try_send(misdirected) {
-                        self.refuse(conn, error.into_inner().tag, Refusal::unavailable(), ctx);
+            (NotStored::SheetElsewhere, Durable::Sheet(SheetDurable::CellsUpdated { sheet, author, cells })) => {
+                match aim {
+                    Aim::Named => {
+                        let sentence = "`room`: the sheet that `sheet_id` names belongs to another room; leave `room` out, join the sheet's own room, or choose another `sheet_id`";
+                        self.refuse(conn, tag, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
+                    }
+                    Aim::Guessed => {
+                        let (user, sheet, cells) = (author.id.clone(), sheet.clone(), cells.clone());
+                        let misdirected = Misdirected { user, conn, tag, sheet, cells };
+                        if let Err(error) = self.node.registry.try_send(misdirected) {
+                            self.refuse(conn, error.into_inner().tag, Refusal::unavailable(), ctx);
+                        }
                     }
                 }
-            },
-            (NotStored::Conflicts(_) | NotStored::SheetElsewhere, Durable::MessageSent { .. }) => {
+            }
+            (NotStored::Conflicts(_) | NotStored::SheetElsewhere, Durable::Chat(_)) => {
                 self.refuse(conn, tag, Refusal::internal(), ctx);
             }
         }

@@ -23,8 +23,8 @@ use crate::{
     app::start_among,
     config::{Config, Secret},
     core::{
-        command::{Addressed, Command, Tag, Typing},
-        event::Durable,
+        command::{Addressed, ChatCommand, Command, Tag, Typing},
+        event::{ChatDurable, ChatEphemeral, Durable},
         presence::Status,
         profile::{Author, Profile},
     },
@@ -172,8 +172,11 @@ impl Stage {
     }
 
     fn message(&self, seq: i64) -> Arc<Broadcast> {
-        let what =
-            Durable::MessageSent { sender: self.users[0].author(), content: "hello".into(), attachments: Vec::new() };
+        let what = Durable::Chat(ChatDurable::MessageSent {
+            sender: self.users[0].author(),
+            content: "hello".into(),
+            attachments: Vec::new(),
+        });
         let body = EventBody::Durable { seq: Seq(seq), id: EventId::generate(), what };
         let event = Event { room: self.identity.clone(), at: self.node.clock.now(), body };
         Broadcast::new(event, Audience::Everyone)
@@ -294,11 +297,11 @@ async fn members_of_a_room_that_panics_are_sent_away_and_the_next_one_finds_a_ne
         conn: next.conn,
         user: next.user.clone(),
         tag: tag(7),
-        command: Command::SendMessage {
+        command: Command::Chat(ChatCommand::Send {
             content: "hello".into(),
             addressed: Addressed::Partner,
             attachments: Vec::new(),
-        },
+        }),
         attachments: Vec::new(),
     };
     again.send(ask).await.unwrap();
@@ -375,7 +378,7 @@ async fn a_room_that_a_full_bridge_did_not_take_hears_the_others_later() {
         loop {
             // not an event of the log, in which there is none
             let user = stage.users[1].author();
-            let what = Ephemeral::Typing { user, typing: Typing::Started, cell: None };
+            let what = Ephemeral::Chat(ChatEphemeral::Typing { user, typing: Typing::Started, cell: None });
             let event =
                 Event { room: stage.identity.clone(), at: stage.node.clock.now(), body: EventBody::Ephemeral(what) };
             let word = RoomWord::Event(Broadcast::new(event, Audience::Everyone));

@@ -11,7 +11,7 @@ use crate::{
     actors::bridge::{Reach, RoomWord},
     core::{
         elsewhere::{Answer, Consequence, PartWord},
-        event::Ephemeral,
+        event::{Ephemeral, PresenceEphemeral},
     },
     ids::{Epoch, NodeId, Seq},
     limits,
@@ -111,7 +111,7 @@ impl Room {
         let Consequence { came, went, may_return, ask, answer } = news;
         for user in came {
             self.usage.see(&user.id);
-            self.announce_here(Ephemeral::UserJoined { user }, ctx);
+            self.announce_here(Ephemeral::Presence(PresenceEphemeral::UserJoined { user }), ctx);
             self.attendance_changed(ctx);
         }
         for user in went {

@@ -9,19 +9,13 @@ use crate::{
         command::{Command, Tag},
         profile::Role,
     },
-    ids::{FileId, RoomName},
 };
 
 impl Session {
-    /// Says a message in a room, with the files that it names.
-    pub(super) fn say(
-        &mut self,
-        room: Option<RoomName>,
-        tag: Tag,
-        command: Command,
-        files: Vec<FileId>,
-        ctx: &mut Context<Self>,
-    ) {
+    /// Sends a message to its room, with the files that it names.
+    pub(super) fn say(&mut self, tag: Tag, command: Command, ctx: &mut Context<Self>) {
+        let room = command.target().room().cloned();
+        let files = command.files().to_vec();
         if files.is_empty() {
             return self.ask_room(room.as_ref(), tag, command);
         }

@@ -28,7 +28,10 @@ use super::{
 use crate::{
     auth::{policy::RoomPattern, tokens::Claims},
     core::{
-        command::{Charge, Command, Request, Tag},
+        command::{
+            AssistantCommand, Charge, ChatCommand, Command, NoticeCommand, PresenceCommand, Request, RoomCommand,
+            SheetCommand, Tag, UploadCommand,
+        },
         event::{Reply, RoomScope},
         profile::{Author, Profile},
         rate::{Verdict, Window},
@@ -216,7 +219,7 @@ impl Session {
             return;
         }
         self.worker.node.metrics.accepted();
-        match request.command.room().filter(|name| !self.rooms.is_in(name)).cloned() {
+        match request.command.target().room().filter(|name| !self.rooms.is_in(name)).cloned() {
             Some(stranger) => self.do_in_stranger(stranger, request, ctx),
             None => self.perform(request, ctx),
         }
@@ -227,28 +230,24 @@ impl Session {
         match command {
             Command::Ping => self.reply(&Reply::Pong { tag }),
             Command::AuthRefresh { token } => self.refresh(tag, &token, ctx),
-            Command::SendMessage { ref addressed, ref attachments, .. } => {
-                let (room, files) = (addressed.room().cloned(), attachments.clone());
-                self.say(room, tag, command, files, ctx);
+            Command::Room(RoomCommand::Join { room, resume }) => self.join_open(Errand::Join(tag), room, resume, ctx),
+            Command::Room(RoomCommand::Leave { room }) => self.leave_open(tag, &room, ctx),
+            Command::Chat(ChatCommand::Send { .. }) => self.say(tag, command, ctx),
+            Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
+                self.update_cells(tag, sheet, room, cells, ctx);
             }
-            Command::SetTyping { ref addressed, .. } => {
-                let room = addressed.room().cloned();
+            Command::Presence(PresenceCommand::SetStatus { status }) => self.set_status(tag, status),
+            Command::Assistant(AssistantCommand::Ask(question)) => self.ask_assistant(tag, question, ctx),
+            Command::Assistant(AssistantCommand::Cancel { request }) => self.cancel_ask(tag, request, ctx),
+            Command::Notices(NoticeCommand::Filter(filter)) => self.filter_notifications(tag, filter, ctx),
+            Command::Notices(NoticeCommand::Read { id }) => self.read_notification(tag, &id, ctx),
+            Command::Upload(UploadCommand::Report { file, phase }) => self.tell_upload(tag, file, phase),
+            Command::Chat(ChatCommand::SetTyping { .. })
+            | Command::Presence(PresenceCommand::MoveCursor { .. })
+            | Command::Call(_) => {
+                let room = command.target().room().cloned();
                 self.ask_room(room.as_ref(), tag, command);
             }
-            Command::MoveCursor { ref room, .. } => {
-                let room = room.clone();
-                self.ask_room(room.as_ref(), tag, command);
-            }
-            Command::Signal { .. } => self.ask_room(None, tag, command),
-            Command::Join { room, resume } => self.join_open(Errand::Join(tag), room, resume, ctx),
-            Command::Leave { room } => self.leave_open(tag, &room, ctx),
-            Command::SetStatus { status } => self.set_status(tag, status),
-            Command::UpdateCells { sheet, room, cells } => self.update_cells(tag, sheet, room, cells, ctx),
-            Command::Ask(question) => self.ask_assistant(tag, question, ctx),
-            Command::CancelAsk { request } => self.cancel_ask(tag, request, ctx),
-            Command::FilterNotifications(filter) => self.filter_notifications(tag, filter, ctx),
-            Command::ReadNotification { id } => self.read_notification(tag, &id, ctx),
-            Command::TellUpload { file, phase } => self.tell_upload(tag, file, phase),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     },
     auth::policy::{Action, Denied, RoomPattern, Subject, may},
     core::{
-        command::{Command, Tag},
+        command::{Command, SheetCommand, Tag},
         event::{Attachment, Reply, RoomIdentity, RoomScope},
         presence::Status,
         profile::{Author, Role},
@@ -211,11 +211,11 @@ impl Session {
             if self.rooms.home_of(&sheet, Basis::Stored).is_none() {
                 self.rooms.remember_home(&sheet, &named, Basis::Sent);
             }
-            let command = Command::UpdateCells { sheet, room: Some(named.clone()), cells };
+            let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: Some(named.clone()), cells });
             return self.ask_room(Some(&named), tag, command);
         }
         if let Some(home) = self.rooms.home_of(&sheet, Basis::Stored) {
-            let command = Command::UpdateCells { sheet, room: None, cells };
+            let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: None, cells });
             return self.ask_room(Some(&home), tag, command);
         }
         self.look_for_home(sheet, ctx, move |home, sheet, session| {
@@ -223,7 +223,7 @@ impl Session {
                 Ok(home) => home.or_else(|| session.rooms.guess_home(&sheet)),
                 Err(refusal) => return session.refuse(tag, refusal),
             };
-            let command = Command::UpdateCells { sheet, room: None, cells };
+            let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: None, cells });
             session.ask_room(home.as_ref(), tag, command);
         });
     }
@@ -418,7 +418,7 @@ impl Handler<Misdirected> for Session {
         let Misdirected { tag, sheet, cells, .. } = misdirected;
         self.look_for_home(sheet, ctx, move |home, sheet, session| match home {
             Ok(Some(home)) => {
-                let command = Command::UpdateCells { sheet, room: Some(home.clone()), cells };
+                let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: Some(home.clone()), cells });
                 session.ask_room(Some(&home), tag, command);
             }
             Ok(None) => session.refuse(tag, Refusal::unavailable()),

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     core::{
         command::RawJson,
-        event::Durable,
+        event::{Durable, SheetDurable},
         profile::Author,
         sheet::{Cell, CellRef},
     },
@@ -112,7 +112,11 @@ fn as_many_bulk_updates_as_are_kept_can_be_sent_again() {
         version: 1_642_161_000_000,
     });
     let author = Author::new(UserId::new("u").unwrap(), "u");
-    let what = Durable::CellsUpdated { sheet: SheetId::new("s").unwrap(), author, cells: cells.collect() };
+    let what = Durable::Sheet(SheetDurable::CellsUpdated {
+        sheet: SheetId::new("s").unwrap(),
+        author,
+        cells: cells.collect(),
+    });
     let kept = limits::RECOVERY_EVENTS_MAX * (size_of::<Event>() + what.size_bytes());
     assert!(kept <= limits::REPLAY_BYTES_MAX, "{kept} bytes");
 }

@@ -10,7 +10,9 @@ use serde::{
 use serde_json::{error::Category, value::RawValue};
 
 use crate::{
-    core::command::{Addressed, ClientRef, Command, RawJson, Request, SignalKind, Tag, Typing},
+    core::command::{
+        Addressed, CallCommand, ChatCommand, ClientRef, Command, RawJson, Request, SignalKind, Tag, Typing,
+    },
     dialects::{
         ClientMessage, Rejection,
         json::{Scalar, nests_deeper_than},
@@ -210,7 +212,7 @@ fn send_message(
         let sentence = format!("`content` has {count} characters; at most {most} are allowed, so send it in parts");
         return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
     }
-    Ok(Command::SendMessage { addressed, content: content.into(), attachments })
+    Ok(Command::Chat(ChatCommand::Send { addressed, content: content.into(), attachments }))
 }
 
 /// The files that go with a message, each once.
@@ -233,7 +235,7 @@ fn set_typing(addressed: Addressed, is_typing: Option<Scalar<'_>>) -> Result<Com
         Some(Scalar::Boolean(false)) => Typing::Stopped,
         other => return Err(expected("is_typing", other.as_ref(), "true or false")),
     };
-    Ok(Command::SetTyping { addressed, typing, cell: None })
+    Ok(Command::Chat(ChatCommand::SetTyping { addressed, typing, cell: None }))
 }
 
 fn signal(kind: SignalKind, target: Option<Scalar<'_>>, data: Option<&RawValue>) -> Result<Command, Refusal> {
@@ -246,7 +248,7 @@ fn signal(kind: SignalKind, target: Option<Scalar<'_>>, data: Option<&RawValue>)
         other => return Err(expected("target_user_id", other.as_ref(), "the id of a user, a string")),
     };
     let data = data.ok_or_else(|| expected("data", None, "the signal, any JSON value"))?;
-    Ok(Command::Signal { kind, target, data: RawJson::from_parsed(data.get()) })
+    Ok(Command::Call(CallCommand::Signal { kind, target, data: RawJson::from_parsed(data.get()) }))
 }
 
 fn auth_refresh(token: Option<Scalar<'_>>) -> Result<Command, Refusal> {

@@ -42,7 +42,7 @@ fn written(request: &Request) -> String {
         Command::AuthRefresh { token } => {
             vec![("type", json!("auth_refresh").to_string()), ("token", json!(token).to_string())]
         }
-        Command::SendMessage { addressed, content, .. } => {
+        Command::Chat(ChatCommand::Send { addressed, content, .. }) => {
             let name = match addressed {
                 Addressed::Channel => "message",
                 Addressed::Partner => "dm_message",
@@ -50,7 +50,7 @@ fn written(request: &Request) -> String {
             };
             vec![("type", json!(name).to_string()), ("content", json!(&**content).to_string())]
         }
-        Command::SetTyping { addressed, typing, .. } => {
+        Command::Chat(ChatCommand::SetTyping { addressed, typing, .. }) => {
             let name = match addressed {
                 Addressed::Channel => "typing",
                 Addressed::Partner => "dm_typing",
@@ -58,7 +58,7 @@ fn written(request: &Request) -> String {
             };
             vec![("type", json!(name).to_string()), ("is_typing", (*typing == Typing::Started).to_string())]
         }
-        Command::Signal { kind, target, data } => {
+        Command::Call(CallCommand::Signal { kind, target, data }) => {
             let name = match kind {
                 SignalKind::Offer => "webrtc_offer",
                 SignalKind::Answer => "webrtc_answer",
@@ -123,10 +123,10 @@ proptest! {
         let text = json!({"type": "message", "content": content, "ref": reference}).to_string();
         let request = decode(ClientMessage::Text(&text)).unwrap();
         prop_assert_eq!(request.tag.reference, Some(RawJson::from_parsed(&json!(reference).to_string())));
-        prop_assert_eq!(request.command, Command::SendMessage {
+        prop_assert_eq!(request.command, Command::Chat(ChatCommand::Send {
             addressed: Addressed::Channel,
             content: content.into(),
             attachments: Vec::new(),
-        });
+        }));
     }
 }

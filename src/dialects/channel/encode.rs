@@ -4,7 +4,10 @@
 use crate::{
     core::{
         command::{RawJson, SignalKind, Typing},
-        event::{Attachment, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
+        event::{
+            Attachment, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody,
+            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope,
+        },
         notification::Notification,
         personal::Personal,
         profile::Author,
@@ -60,7 +63,7 @@ pub fn event(event: &Event, numbered: Numbered, out: &mut Vec<u8>) -> Encoded {
     let object = Object::begin(out);
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
-            Durable::MessageSent { sender, content, attachments } => {
+            Durable::Chat(ChatDurable::MessageSent { sender, content, attachments }) => {
                 let object = message(object, event, place, *id, sender, content);
                 let object = match numbered {
                     Numbered::Yes => object.integer("seq", seq.0),
@@ -68,26 +71,31 @@ pub fn event(event: &Event, numbered: Numbered, out: &mut Vec<u8>) -> Encoded {
                 };
                 with_attachments(object, attachments)
             }
-            Durable::CellsUpdated { .. } => return Encoded::Nothing,
+            // no sheets here
+            Durable::Sheet(_) => return Encoded::Nothing,
         },
         EventBody::Ephemeral(what) => match what {
-            Ephemeral::UserJoined { user } => {
+            Ephemeral::Presence(PresenceEphemeral::UserJoined { user }) => {
                 with_room(with_user(object.text("type", place.word("user_joined", "dm_user_online")), user), room)
             }
-            Ephemeral::UserLeft { user } => {
+            Ephemeral::Presence(PresenceEphemeral::UserLeft { user }) => {
                 with_room(with_user(object.text("type", place.word("user_left", "dm_user_offline")), user), room)
             }
-            Ephemeral::Typing { user, typing: state, .. } => typing(object, room, place, user, *state),
-            Ephemeral::Signal { from, kind, data } => signal(object, from, *kind, data),
-            Ephemeral::Announced { data } => object
+            Ephemeral::Chat(ChatEphemeral::Typing { user, typing: state, .. }) => {
+                typing(object, room, place, user, *state)
+            }
+            Ephemeral::Call(CallEphemeral::Signal { from, kind, data }) => signal(object, from, *kind, data),
+            Ephemeral::Room(RoomEphemeral::Announced { data }) => object
                 .text("type", "broadcast")
                 .plain("room_id", room.id)
                 .raw("data", data)
                 .plain("timestamp", event.at),
-            Ephemeral::CursorsMoved(_)
-            | Ephemeral::StatusChanged { .. }
-            | Ephemeral::Attended(_)
-            | Ephemeral::Upload { .. } => return Encoded::Nothing,
+            Ephemeral::Presence(
+                PresenceEphemeral::CursorsMoved(_)
+                | PresenceEphemeral::StatusChanged { .. }
+                | PresenceEphemeral::Attended(_),
+            )
+            | Ephemeral::Upload(_) => return Encoded::Nothing,
         },
     }
     .end();

@@ -36,11 +36,11 @@ proptest! {
             EventBody::Durable {
                 seq: Seq(seq),
                 id: EventId::generate(),
-                what: Durable::MessageSent { sender: sender.clone(), content, attachments: Vec::new() },
+                what: Durable::Chat(ChatDurable::MessageSent { sender: sender.clone(), content, attachments: Vec::new() }),
             },
-            EventBody::Ephemeral(Ephemeral::UserJoined { user: sender.clone() }),
-            EventBody::Ephemeral(Ephemeral::UserLeft { user: sender.clone() }),
-            EventBody::Ephemeral(Ephemeral::Typing { user: sender.clone(), typing: Typing::Stopped, cell: None }),
+            EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: sender.clone() })),
+            EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user: sender.clone() })),
+            EventBody::Ephemeral(Ephemeral::Chat(ChatEphemeral::Typing { user: sender.clone(), typing: Typing::Stopped, cell: None })),
         ];
         for body in bodies {
             let mut out = Vec::new();

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use crate::{
     core::{
         assistant::Question,
-        command::{Addressed, Command, RawJson, Request, Resume, Tag, Typing},
+        command::{
+            Addressed, AssistantCommand, ChatCommand, Command, NoticeCommand, PresenceCommand, RawJson, Request,
+            Resume, RoomCommand, SheetCommand, Tag, Typing, UploadCommand,
+        },
         cursor::{Coordinate, Cursor},
         notification::{NotificationFilter, Priority},
         presence::Status,
@@ -76,20 +79,24 @@ fn command(message: &Message<'_>) -> Result<Command, Refusal> {
             let token = message.text("token", "a fresh access token, a string")?;
             Ok(Command::AuthRefresh { token: token.into_owned() })
         }
-        "join_room" => Ok(Command::Join { room: named_room(message)?, resume: resume(message)? }),
-        "leave_room" => Ok(Command::Leave { room: named_room(message)? }),
-        "cursor_move" => Ok(Command::MoveCursor { room: room(message)?, cursor: cursor(message)? }),
+        "join_room" => Ok(Command::Room(RoomCommand::Join { room: named_room(message)?, resume: resume(message)? })),
+        "leave_room" => Ok(Command::Room(RoomCommand::Leave { room: named_room(message)? })),
+        "cursor_move" => {
+            Ok(Command::Presence(PresenceCommand::MoveCursor { room: room(message)?, cursor: cursor(message)? }))
+        }
         "typing_start" => typing(message, Typing::Started),
         "typing_stop" => typing(message, Typing::Stopped),
-        "status_update" => Ok(Command::SetStatus { status: status(message)? }),
+        "status_update" => Ok(Command::Presence(PresenceCommand::SetStatus { status: status(message)? })),
         "cell_update" => update_cell(message),
         "cells_update" => update_cells(message),
-        "ai_request" => Ok(Command::Ask(question(message)?)),
-        "ai_cancel" => Ok(Command::CancelAsk { request: message.name("request_id", limits::CLIENT_NAME_CHARS_MAX)? }),
-        "subscribe_notifications" => Ok(Command::FilterNotifications(filter(message)?)),
-        "notification_read" => {
-            Ok(Command::ReadNotification { id: message.name("notification_id", limits::CLIENT_NAME_CHARS_MAX)? })
-        }
+        "ai_request" => Ok(Command::Assistant(AssistantCommand::Ask(question(message)?))),
+        "ai_cancel" => Ok(Command::Assistant(AssistantCommand::Cancel {
+            request: message.name("request_id", limits::CLIENT_NAME_CHARS_MAX)?,
+        })),
+        "subscribe_notifications" => Ok(Command::Notices(NoticeCommand::Filter(filter(message)?))),
+        "notification_read" => Ok(Command::Notices(NoticeCommand::Read {
+            id: message.name("notification_id", limits::CLIENT_NAME_CHARS_MAX)?,
+        })),
         "file_upload_start" => upload(message, upload_started(message)?),
         "file_upload_progress" => upload(message, upload_progress(message)?),
         unknown => Err(unknown_type(unknown, "The workspace dialect")),
@@ -138,7 +145,7 @@ fn cursor(message: &Message<'_>) -> Result<Cursor, Refusal> {
 
 fn typing(message: &Message<'_>, typing: Typing) -> Result<Command, Refusal> {
     let cell = message.optional_name("cell_id", limits::CURSOR_CELL_CHARS_MAX)?;
-    Ok(Command::SetTyping { addressed: Addressed::Room { room: room(message)? }, typing, cell })
+    Ok(Command::Chat(ChatCommand::SetTyping { addressed: Addressed::Room { room: room(message)? }, typing, cell }))
 }
 
 fn status(message: &Message<'_>) -> Result<Status, Refusal> {
@@ -155,7 +162,7 @@ fn status(message: &Message<'_>) -> Result<Status, Refusal> {
 
 fn update_cell(message: &Message<'_>) -> Result<Command, Refusal> {
     let sheet: SheetId = message.parsed("sheet_id", A_SHEET)?;
-    Ok(Command::UpdateCells { sheet, room: room(message)?, cells: vec![cell(message)?] })
+    Ok(Command::Sheet(SheetCommand::UpdateCells { sheet, room: room(message)?, cells: vec![cell(message)?] }))
 }
 
 fn update_cells(message: &Message<'_>) -> Result<Command, Refusal> {
@@ -163,7 +170,7 @@ fn update_cells(message: &Message<'_>) -> Result<Command, Refusal> {
     let cells = message.objects("cells", limits::CELLS_PER_UPDATE_MAX)?;
     let cells: Vec<Cell> = cells.iter().map(cell).collect::<Result<_, _>>()?;
     check(&cells).map_err(|bad| invalid(bad.to_string()))?;
-    Ok(Command::UpdateCells { sheet, room: room(message)?, cells })
+    Ok(Command::Sheet(SheetCommand::UpdateCells { sheet, room: room(message)?, cells }))
 }
 
 /// A formula says enough; without one a cell is cleared by an explicit null, never by a value that was forgotten.
@@ -213,7 +220,7 @@ fn filter(message: &Message<'_>) -> Result<NotificationFilter, Refusal> {
 // ---- uploads ----
 
 fn upload(message: &Message<'_>, phase: UploadPhase) -> Result<Command, Refusal> {
-    Ok(Command::TellUpload { file: message.name("file_id", limits::CLIENT_NAME_CHARS_MAX)?, phase })
+    Ok(Command::Upload(UploadCommand::Report { file: message.name("file_id", limits::CLIENT_NAME_CHARS_MAX)?, phase }))
 }
 
 fn upload_started(message: &Message<'_>) -> Result<UploadPhase, Refusal> {

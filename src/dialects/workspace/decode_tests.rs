@@ -77,7 +77,9 @@ fn check(message: ClientMessage<'_>) {
 fn value_of(fields: &str) -> Result<String, String> {
     let text = format!(r#"{{"type":"cell_update","sheet_id":"s","cell_id":"A1",{fields}}}"#);
     match decode(ClientMessage::Text(&text)) {
-        Ok(Request { command: Command::UpdateCells { cells, .. }, .. }) => Ok(cells[0].value.as_str().to_owned()),
+        Ok(Request { command: Command::Sheet(SheetCommand::UpdateCells { cells, .. }), .. }) => {
+            Ok(cells[0].value.as_str().to_owned())
+        }
         Ok(other) => panic!("{other:?}"),
         Err(Rejection { refusal, .. }) => Err(format!("{} {refusal}", refusal.code.name())),
     }
@@ -146,7 +148,7 @@ proptest! {
     fn a_cell_keeps_its_value_as_it_was_written(value in any_json(), version in 0..i64::from(u32::MAX)) {
         let text = json!({"type": "cell_update", "sheet_id": "s", "cell_id": "C3", "value": value, "version": version}).to_string();
         match decode(ClientMessage::Text(&text)) {
-            Ok(Request { command: Command::UpdateCells { cells, .. }, .. }) => {
+            Ok(Request { command: Command::Sheet(SheetCommand::UpdateCells { cells, .. }), .. }) => {
                 let cell = cells.first().unwrap();
                 prop_assert_eq!(cell.value.as_str(), value.to_string());
                 prop_assert_eq!((cell.version, cell.at.to_string()), (version, "C3".to_owned()));

@@ -7,8 +7,8 @@ use crate::{
         command::{Tag, Typing},
         cursor::{Cursor, Pointed},
         event::{
-            Attendance, Attendee, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody, Reply, RoomIdentity,
-            RoomScope,
+            Attendance, Attendee, ChatEphemeral, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody,
+            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope, SheetDurable, UploadEphemeral,
         },
         notification::Notification,
         personal::Personal,
@@ -31,19 +31,20 @@ use crate::{
 /// leaves nothing behind.
 pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
     let RoomScope::Open { name: room } = &event.room.scope else { return Encoded::Nothing };
-    if let EventBody::Ephemeral(Ephemeral::Announced { data }) = &event.body {
+    if let EventBody::Ephemeral(Ephemeral::Room(RoomEphemeral::Announced { data })) = &event.body {
         return announced::write(data, Some(room), event.at, out);
     }
     let object = Object::begin(out);
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
-            Durable::CellsUpdated { sheet, author, cells } => {
+            Durable::Sheet(SheetDurable::CellsUpdated { sheet, author, cells }) => {
                 cells_updated(object, event, (*seq, *id), sheet, author, cells)
             }
-            Durable::MessageSent { .. } => return Encoded::Nothing,
+            // no chat here
+            Durable::Chat(_) => return Encoded::Nothing,
         },
         EventBody::Ephemeral(what) => match what {
-            Ephemeral::Typing { user, typing, cell } => {
+            Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }) => {
                 let object = object.text(
                     "type",
                     match typing {
@@ -55,18 +56,20 @@ pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
                     with_user(object, user).maybe(cell.as_deref(), |object, cell| object.text("cell_id", cell));
                 object.text("room", room.as_str())
             }
-            Ephemeral::CursorsMoved(moved) => cursors_moved(object, room, moved),
-            Ephemeral::StatusChanged { user, status } => {
+            Ephemeral::Presence(PresenceEphemeral::CursorsMoved(moved)) => cursors_moved(object, room, moved),
+            Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status }) => {
                 let object = with_user(object.text("type", "user_status_changed"), user);
                 object.text("status", status_name(*status)).text("room", room.as_str())
             }
-            Ephemeral::Attended(attendance) => room_state(object, room, attendance),
-            Ephemeral::Upload { user, upload } => {
+            Ephemeral::Presence(PresenceEphemeral::Attended(attendance)) => room_state(object, room, attendance),
+            Ephemeral::Upload(UploadEphemeral::Reported { user, upload }) => {
                 self::upload(object, upload).text("username", &user.username).text("room", room.as_str())
             }
             // `room_state` says it
-            Ephemeral::UserJoined { .. } | Ephemeral::UserLeft { .. } => return Encoded::Nothing,
-            Ephemeral::Signal { .. } | Ephemeral::Announced { .. } => return Encoded::Nothing,
+            Ephemeral::Presence(PresenceEphemeral::UserJoined { .. } | PresenceEphemeral::UserLeft { .. }) => {
+                return Encoded::Nothing;
+            }
+            Ephemeral::Call(_) | Ephemeral::Room(RoomEphemeral::Announced { .. }) => return Encoded::Nothing,
         },
     }
     .end();

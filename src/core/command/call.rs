@@ -1,0 +1,46 @@
+//! What a client may ask of a call between two users.
+
+use super::{Charge, RawJson, Target};
+use crate::ids::UserId;
+
+/// A command of a call.
+#[derive(Clone, PartialEq, Debug)]
+pub enum CallCommand {
+    /// A WebRTC signal for one user in the room.
+    Signal {
+        /// Offer, answer or candidate.
+        kind: SignalKind,
+        /// For whom; absent in a direct conversation, where it is the partner.
+        target: Option<UserId>,
+        /// Relayed unchanged.
+        data: RawJson,
+    },
+}
+
+impl CallCommand {
+    /// Who carries it out.
+    pub const fn target(&self) -> Target<'_> {
+        match self {
+            CallCommand::Signal { .. } => Target::Room(None),
+        }
+    }
+
+    /// How it is counted.
+    pub const fn charge(&self) -> Charge {
+        match self {
+            CallCommand::Signal { kind: SignalKind::Offer | SignalKind::Answer, .. } => Charge::Request,
+            CallCommand::Signal { kind: SignalKind::IceCandidate, .. } => Charge::Ephemeral,
+        }
+    }
+}
+
+/// The three signals of a WebRTC negotiation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SignalKind {
+    /// A session description that offers.
+    Offer,
+    /// One that answers.
+    Answer,
+    /// A network candidate.
+    IceCandidate,
+}

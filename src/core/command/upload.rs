@@ -1,0 +1,30 @@
+//! What a client may say about an upload of its own.
+
+use std::sync::Arc;
+
+use super::Charge;
+use crate::core::upload::UploadPhase;
+
+/// A command about an upload.
+#[derive(Clone, PartialEq, Debug)]
+pub enum UploadCommand {
+    /// How far it is.
+    Report {
+        /// The client's own name for the file.
+        file: Arc<str>,
+        /// How far it is.
+        phase: UploadPhase,
+    },
+}
+
+impl UploadCommand {
+    /// How it is counted.
+    pub const fn charge(&self) -> Charge {
+        match self {
+            UploadCommand::Report { phase: UploadPhase::Started { .. } | UploadPhase::Complete { .. }, .. } => {
+                Charge::Request
+            }
+            UploadCommand::Report { phase: UploadPhase::Progress { .. }, .. } => Charge::Ephemeral,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+use crate::core::event::{ChatDurable, Durable, SheetDurable};
+
+/// Rows as they stand in logs that were written before events were divided into capabilities.
+const OLD_ROWS: [(&str, &str); 3] = [
+    ("message_sent", r#"{"kind":"message_sent","sender":{"id":"ann","username":"Ann"},"content":"hi"}"#),
+    (
+        "message_sent",
+        r#"{"kind":"message_sent","sender":{"id":"ann","username":"Ann","email":"a@b.c"},"content":"","attachments":[{"file":"01932c0c-5a5a-7abc-8def-112233445566","filename":"a.csv","size_bytes":3,"mime_type":"text/csv"}]}"#,
+    ),
+    (
+        "cells_updated",
+        r#"{"kind":"cells_updated","sheet":"s1","author":{"id":"ann","username":"Ann"},"cells":[{"cell":"A1","value":"\"x\"","version":3}]}"#,
+    ),
+];
+
+#[test]
+fn rows_that_were_written_before_are_read_and_written_as_they_were() {
+    for (kind, row) in OLD_ROWS {
+        let event: Durable = serde_json::from_str(row).unwrap();
+        assert_eq!(event.kind(), kind);
+        assert_eq!(serde_json::to_string(&event).unwrap(), row);
+    }
+}
+
+#[test]
+fn every_kind_is_one_that_is_read() {
+    for (_, row) in OLD_ROWS {
+        let event: Durable = serde_json::from_str(row).unwrap();
+        let kinds = match &event {
+            Durable::Chat(_) => ChatDurable::KINDS,
+            Durable::Sheet(_) => SheetDurable::KINDS,
+        };
+        assert!(kinds.contains(&event.kind()));
+    }
+}
+
+#[test]
+fn what_is_no_event_is_refused() {
+    for row in [
+        "{}",
+        "[]",
+        r#"{"kind":"message_burnt"}"#,
+        r#"{"kind":7}"#,
+        r#"{"kind":"message_sent"}"#,
+        r#"{"content":"hi","kind":"message_sent","sender":{"id":"ann","username":"Ann"}}"#,
+    ] {
+        assert!(serde_json::from_str::<Durable>(row).is_err(), "{row}");
+    }
+}

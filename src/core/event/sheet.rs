@@ -1,0 +1,67 @@
+//! Events of shared sheets.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Audience, Weight};
+use crate::{
+    core::{profile::Author, sheet::Cell},
+    ids::SheetId,
+};
+
+/// A stored event of a sheet. The serde form is the one in the log, so fields may be added but not renamed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SheetDurable {
+    /// Cells changed, all at once.
+    CellsUpdated {
+        /// Which sheet.
+        sheet: SheetId,
+        /// Who changed them.
+        author: Author,
+        /// Each as it is now.
+        cells: Vec<Cell>,
+    },
+}
+
+impl SheetDurable {
+    /// The kinds in the log that belong to sheets.
+    pub(super) const KINDS: &[&str] = &["cells_updated"];
+
+    /// Its kind in the log.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            SheetDurable::CellsUpdated { .. } => "cells_updated",
+        }
+    }
+
+    /// Who did it.
+    pub const fn author(&self) -> &Author {
+        match self {
+            SheetDurable::CellsUpdated { author, .. } => author,
+        }
+    }
+
+    /// Who of the room's members is sent it.
+    pub const fn audience(&self) -> Audience {
+        match self {
+            SheetDurable::CellsUpdated { .. } => Audience::Everyone,
+        }
+    }
+
+    /// What storing it costs.
+    pub fn weight(&self) -> Weight {
+        match self {
+            SheetDurable::CellsUpdated { cells, .. } => {
+                let bytes = cells.iter().map(|cell| size_of::<Cell>() + cell.text_bytes()).sum();
+                Weight { bytes, rows: cells.len() }
+            }
+        }
+    }
+
+    /// Whether it is queued for a participant who has no socket.
+    pub const fn is_queued_for_absent(&self) -> bool {
+        match self {
+            SheetDurable::CellsUpdated { .. } => false,
+        }
+    }
+}
