@@ -59,7 +59,7 @@ impl UserQuota {
                 purse.since_coming = purse.since_coming.saturating_add(1);
             }
             Verdict::Refused { .. } => purse.untold.refusals = purse.untold.refusals.saturating_add(1),
-            Verdict::Dropped | Verdict::Blocked { .. } => {}
+            Verdict::Delayed { .. } | Verdict::Dropped | Verdict::Blocked { .. } => {}
         }
         verdict
     }

@@ -101,7 +101,7 @@ pub struct Rates {
     pub block: Duration,
     /// `WEBSOCKET_EPHEMERAL_PER_SECOND`: typing, candidates and the like.
     pub ephemeral_per_second: u32,
-    /// `WEBSOCKET_EDITS_PER_SECOND`: document edits.
+    /// `WEBSOCKET_EDITS_PER_SECOND`: changes of cells.
     pub edits_per_second: u32,
 }
 

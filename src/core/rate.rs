@@ -1,7 +1,7 @@
 //! How much one user may ask for, over all of the user's sockets (docs/protocol.md, Rate limits).
 //!
-//! Requests are counted in sliding windows of a minute and an hour; ephemeral messages drain a token bucket of one
-//! second's worth. Everything is kept relative to the last charge, so a clock that steps back loses time but can
+//! Requests are counted in sliding windows of a minute and an hour; ephemeral messages and edits drain a token bucket of
+//! one second's worth each. Everything is kept relative to the last charge, so a clock that steps back loses time but can
 //! neither panic nor lock anybody out.
 //!
 //! The approximation: a window is kept as 61 slots, each with its count and the moment of its last request. A slot is
@@ -34,7 +34,7 @@ pub struct RateLimits {
     pub requests_per_hour: u32,
     /// Ephemeral messages a second, and at once.
     pub ephemeral_per_second: u32,
-    /// Document edits a second, and at once.
+    /// Edits a second, and at once.
     pub edits_per_second: u32,
     /// How long a user is blocked who goes on after the refusals.
     pub block_ms: i64,
@@ -61,7 +61,12 @@ pub enum Verdict {
         /// The window that frees up last.
         window: Window,
     },
-    /// It is dropped without a word.
+    /// It is counted, and carried out after the wait: until then nothing more is read from its socket.
+    Delayed {
+        /// Milliseconds to wait, at least 1.
+        wait_ms: u32,
+    },
+    /// It is dropped without an answer.
     Dropped,
     /// The user is blocked: the socket closes with 4429, and new ones are refused.
     Blocked {
@@ -125,7 +130,7 @@ pub struct Account {
     pub refusals_left_ms: u32,
 }
 
-/// What one user has used up. 400 bytes, no heap.
+/// What one user has used up. 416 bytes at most, no heap.
 #[derive(Clone, Debug)]
 pub struct UserRate {
     /// The last charge; everything else is relative to it.
@@ -133,6 +138,7 @@ pub struct UserRate {
     minute: SlidingWindow<MINUTE_MS>,
     hour: SlidingWindow<HOUR_MS>,
     ephemeral: Bucket,
+    edits: Bucket,
     block_left_ms: u32,
     refusals_left_ms: u32,
     refusals: u16,
@@ -146,6 +152,7 @@ impl UserRate {
             minute: SlidingWindow::default(),
             hour: SlidingWindow::default(),
             ephemeral: Bucket::default(),
+            edits: Bucket::default(),
             block_left_ms: 0,
             refusals_left_ms: 0,
             refusals: 0,
@@ -167,6 +174,10 @@ impl UserRate {
             Charge::Ephemeral => match self.ephemeral.take(limits.ephemeral_per_second) {
                 Taken::Yes => Verdict::Allowed,
                 Taken::No => Verdict::Dropped,
+            },
+            Charge::Edit => match self.edits.reserve(limits.edits_per_second) {
+                0 => Verdict::Allowed,
+                wait_ms => Verdict::Delayed { wait_ms },
             },
         }
     }
@@ -259,6 +270,7 @@ impl UserRate {
         then.block_left_ms == 0
             && then.refusals_left_ms == 0
             && then.ephemeral.spent_us == 0
+            && then.edits.spent_us == 0
             && then.minute.used() == 0
             && then.hour.used() == 0
     }
@@ -304,6 +316,7 @@ impl UserRate {
         self.touched = now;
         self.refusals_left_ms = self.refusals_left_ms.saturating_sub(elapsed_ms);
         self.ephemeral.pass(elapsed_ms);
+        self.edits.pass(elapsed_ms);
         self.minute.pass(elapsed_ms);
         self.hour.pass(elapsed_ms);
     }
@@ -351,6 +364,14 @@ impl Bucket {
         }
         self.spent_us += cost_us;
         Taken::Yes
+    }
+
+    /// Takes a token that may not be there yet. Answers how many milliseconds it takes to come. Each socket waits for one
+    /// at a time, so a user's debt is at most one token a socket.
+    fn reserve(&mut self, per_second: u32) -> u32 {
+        let Some(cost_us) = Bucket::FULL_US.checked_div(per_second) else { return 0 };
+        self.spent_us = self.spent_us.saturating_add(cost_us);
+        self.spent_us.saturating_sub(Bucket::FULL_US).div_ceil(1000)
     }
 }
 

@@ -110,6 +110,7 @@ impl Server {
             ("WEBSOCKET_REQUESTS_PER_MINUTE", "0"),
             ("WEBSOCKET_REQUESTS_PER_HOUR", "0"),
             ("WEBSOCKET_EPHEMERAL_PER_SECOND", "0"),
+            ("WEBSOCKET_EDITS_PER_SECOND", "0"),
             ("LOGIN_ATTEMPTS_PER_MINUTE", "0"),
             ("REGISTRATIONS_PER_HOUR", "0"),
             ("RUST_LOG", "info"),

@@ -10,7 +10,13 @@ mod queue;
 mod rooms;
 mod uploading;
 
-use std::{collections::VecDeque, ops::ControlFlow, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    ops::ControlFlow,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::prelude::*;
 
@@ -215,9 +221,18 @@ impl Session {
     }
 
     fn request(&mut self, request: Request, ctx: &mut Context<Self>) {
-        if self.charge(request.command.charge(), &request.tag) == Charged::No {
-            return;
+        match self.charge(request.command.charge(), &request.tag) {
+            Charged::Yes => self.carry_out(request, ctx),
+            Charged::No => {}
+            // what the client says meanwhile waits behind it, and soon the socket is not read
+            Charged::Later(wait) => {
+                self.hold(tokio::time::sleep(wait), ctx, move |(), session, ctx| session.carry_out(request, ctx));
+            }
         }
+    }
+
+    /// Does what was paid for, in its room or in the session itself.
+    fn carry_out(&mut self, request: Request, ctx: &mut Context<Self>) {
         self.worker.node.metrics.accepted();
         match request.command.target().room().filter(|name| !self.rooms.is_in(name)).cloned() {
             Some(stranger) => self.do_in_stranger(stranger, request, ctx),
@@ -225,7 +240,7 @@ impl Session {
         }
     }
 
-    /// Does what was paid for.
+    /// Does it, once the room that it names was joined.
     fn perform(&mut self, Request { tag, command }: Request, ctx: &mut Context<Self>) {
         match command {
             Command::Ping => self.reply(&Reply::Pong { tag }),
@@ -299,6 +314,7 @@ impl Session {
         match verdict {
             Verdict::Allowed => Charged::Yes,
             Verdict::Dropped => Charged::No,
+            Verdict::Delayed { wait_ms } => Charged::Later(Duration::from_millis(u64::from(wait_ms))),
             Verdict::Refused { retry_after_seconds, window } => {
                 let sentence = match window {
                     Window::Minute => "Rate limit exceeded: too many requests per minute",
@@ -348,6 +364,8 @@ impl Session {
 enum Charged {
     Yes,
     No,
+    /// Paid for, but to be carried out only after that time.
+    Later(Duration),
 }
 
 impl Actor for Session {

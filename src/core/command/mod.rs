@@ -146,6 +146,8 @@ pub enum Charge {
     Request,
     /// In the bucket of ephemeral messages; above it dropped silently.
     Ephemeral,
+    /// In the bucket of edits; above it the socket is read more slowly.
+    Edit,
 }
 
 impl Command {

@@ -31,7 +31,7 @@ impl SheetCommand {
     /// How it is counted.
     pub const fn charge(&self) -> Charge {
         match self {
-            SheetCommand::UpdateCells { .. } => Charge::Request,
+            SheetCommand::UpdateCells { .. } => Charge::Edit,
         }
     }
 }

@@ -24,7 +24,7 @@ fn requests(rate: &mut UserRate, limits: &RateLimits, ms: i64, count: usize) -> 
 
 #[test]
 fn it_is_small() {
-    assert!(size_of::<UserRate>() <= 408, "{}", size_of::<UserRate>());
+    assert!(size_of::<UserRate>() <= 416, "{}", size_of::<UserRate>());
 }
 
 #[test]
@@ -121,6 +121,27 @@ fn zero_switches_a_limit_off() {
     assert!(requests(&mut rate, &off, 0, 100_000).iter().all(|verdict| *verdict == Verdict::Allowed));
     assert!((0..100_000).all(|_| rate.charge(Charge::Ephemeral, &off, at(0)) == Verdict::Allowed));
     assert!(rate.is_idle(at(0)));
+}
+
+#[test]
+fn edits_beyond_their_bucket_wait_and_none_is_refused() {
+    let mut rate = UserRate::new(at(0));
+    for n in 0..120 {
+        assert_eq!(rate.charge(Charge::Edit, &LIMITS, at(0)), Verdict::Allowed, "{n}");
+    }
+    // each waits for the one before it, at 120 a second
+    for n in 1..=380_u32 {
+        let Verdict::Delayed { wait_ms } = rate.charge(Charge::Edit, &LIMITS, at(0)) else { panic!("{n}") };
+        let expected = f64::from(n) * 1000.0 / 120.0;
+        assert!((f64::from(wait_ms) - expected).abs() <= 2.0, "{n}: {wait_ms}");
+    }
+    assert!(!rate.is_idle(at(1_000)));
+    assert!(rate.is_idle(at(4_200)));
+    // edits are no requests, and requests no edits
+    assert_eq!(requests(&mut rate, &LIMITS, 0, 60), vec![Verdict::Allowed; 60]);
+    let off = RateLimits { edits_per_second: 0, ..LIMITS };
+    let mut free = UserRate::new(at(0));
+    assert!((0..100_000).all(|_| free.charge(Charge::Edit, &off, at(0)) == Verdict::Allowed));
 }
 
 #[test]

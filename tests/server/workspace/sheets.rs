@@ -222,6 +222,48 @@ async fn who_loses_the_race_for_a_new_sheet_is_sent_on_to_its_room() {
 }
 
 #[tokio::test]
+async fn a_paste_of_five_hundred_cells_blocks_nobody_and_all_are_acknowledged() {
+    // the limits that every server has: 60 requests a minute, 120 edits a second
+    let limits = ["WEBSOCKET_REQUESTS_PER_MINUTE", "WEBSOCKET_REQUESTS_PER_HOUR", "WEBSOCKET_EDITS_PER_SECOND"];
+    let server = limits.into_iter().fold(Server::builder(), |server, name| server.without_env(name)).start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let mut editor = joined(&alice, "room").await;
+    let mut other = joined(&bob, "room").await;
+    editor.expect("room_state").await;
+    let began = std::time::Instant::now();
+    for row in 1..=500 {
+        editor.send_json(&update(&format!("A{row}"), json!(row), 0)).await;
+    }
+    // somebody else is served meanwhile, and so is the editor's own next request, in its turn
+    other.send_json(&update("B1", json!("bob"), 0)).await;
+    while other.next_json().await["type"] != "ack" {}
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "nobody else waits");
+    let mut acked = Vec::new();
+    while acked.len() < 500 {
+        let told = editor.next_json().await;
+        assert_ne!(told["type"], "error", "{told}");
+        if told["type"] == "ack" {
+            acked.push(told["ref"].as_str().unwrap().to_owned());
+        }
+    }
+    let sent: Vec<String> = (1..=500).map(|row| format!("A{row}")).collect();
+    assert_eq!(acked, sent, "each once, in the order in which they were sent");
+    assert!(began.elapsed() > std::time::Duration::from_millis(3_000), "380 of them had to wait at 120 a second");
+    let cells = alice.get("/api/v1/sheets/sheet_123/cells?limit=1000").await.expect(200);
+    assert_eq!(cells["cells"].as_array().unwrap().len(), 501);
+    // and they were no requests
+    for n in 0..50 {
+        editor.send_json(&json!({"type": "status_update", "status": "busy", "ref": n})).await;
+    }
+    let mut answered = 0;
+    while answered < 50 {
+        let told = editor.next_json().await;
+        assert_ne!(told["type"], "error", "{told}");
+        answered += usize::from(told["type"] == "ack");
+    }
+}
+
+#[tokio::test]
 async fn rubbish_changes_nothing_and_disturbs_nobody() {
     let server = server().await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
