@@ -5,8 +5,12 @@ use std::time::Duration;
 
 // ---- what a client may send ----
 
-/// Bytes of one message from a client, all fragments together (docs/protocol.md, Limits).
-pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Characters of one text message from a client, all fragments together (docs/protocol.md, Limits). A character counts as
+/// one whatever its script, and whether it is written as itself or as a JSON escape; so plain ASCII has 64 KiB.
+pub const MESSAGE_CHARS_MAX: usize = 64 * 1024;
+/// Bytes of the same, and of a binary message: room for the largest text that is allowed (a cell's text and formula) with
+/// every character written as two escapes.
+pub const MESSAGE_BYTES_MAX: usize = 512 * 1024;
 /// Characters of a chat text.
 pub const CHAT_CHARS_MAX: usize = 10_000;
 /// Characters of a user id.
@@ -171,7 +175,7 @@ pub const RECOVERY_BYTES_ALL_ROOMS_MAX: usize = 512 * 1024 * 1024;
 pub const ONLINE_USERS_LISTED_MAX: usize = 10_000;
 /// Bytes of missed events that one client is sent again: all that can be kept, each as large as a message may be. What
 /// an event has beside its message makes the largest ones larger.
-pub const REPLAY_BYTES_MAX: usize = RECOVERY_EVENTS_MAX * MESSAGE_BYTES_MAX;
+pub const REPLAY_BYTES_MAX: usize = RECOVERY_EVENTS_MAX * MESSAGE_CHARS_MAX;
 /// A worker tells a room's members of presence at once after a quiet while, and then no more often than this: the first in
 /// small rooms, the second in the largest.
 pub const PRESENCE_PERIOD: std::ops::RangeInclusive<Duration> = Duration::from_millis(25)..=Duration::from_millis(500);

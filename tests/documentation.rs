@@ -57,7 +57,7 @@ fn the_limits_are_the_servers() {
     let page = [limits::PAGE_MESSAGES_DEFAULT, limits::PAGE_MESSAGES_MAX].map(|most| most as usize);
     let span = |range: std::ops::RangeInclusive<usize>| vec![*range.start(), *range.end()];
     for (what, ours) in [
-        ("a message on a socket", vec![limits::MESSAGE_BYTES_MAX]),
+        ("a message on a socket", vec![limits::MESSAGE_CHARS_MAX, limits::MESSAGE_BYTES_MAX]),
         ("a chat text", vec![limits::CHAT_CHARS_MAX]),
         ("ref", vec![limits::REF_BYTES_MAX]),
         ("nesting", vec![limits::JSON_DEPTH_MAX]),

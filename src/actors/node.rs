@@ -29,7 +29,7 @@ use crate::{
     },
     config::{Config, Heartbeat},
     core::{presence::Status, profile::Role, rate::RateLimits},
-    dialects::DialectKind,
+    dialects::{DialectKind, manner::HeartbeatSetting},
     error::{ErrorCode, Refusal},
     ids::{NodeId, RoomName, Timestamp, UserId},
     limits,
@@ -128,8 +128,9 @@ impl Node {
 
     /// The heartbeat of a dialect's sockets.
     pub fn heartbeat(&self, dialect: DialectKind) -> &Heartbeat {
-        match dialect {
-            DialectKind::Channel | DialectKind::Workspace => &self.config.sockets.heartbeat,
+        match dialect.manner().heartbeat {
+            HeartbeatSetting::Common => &self.config.sockets.heartbeat,
+            HeartbeatSetting::Nexus => &self.config.sockets.nexus_heartbeat,
         }
     }
 }

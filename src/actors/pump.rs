@@ -6,7 +6,10 @@ use std::{pin::Pin, task};
 use actix::{fut::ActorFuture, prelude::*};
 
 use super::{outbox::Farewell, session::Session};
-use crate::{limits, transport::frame::Decoder};
+use crate::{
+    limits,
+    transport::frame::{Decoder, MessageBounds},
+};
 
 pub(super) struct Pump {
     decoder: Decoder,
@@ -62,7 +65,10 @@ impl Pump {
     fn feed(&mut self, bytes: &mut [u8], session: &mut Session, ctx: &mut Context<Session>) {
         let now = session.worker.now();
         session.outbox.heard.set(now);
-        let fed = self.decoder.feed(bytes, limits::MESSAGE_BYTES_MAX, |frame| session.inbound(frame, ctx));
+        let manner = session.outbox.dialect.manner();
+        let bounds =
+            MessageBounds { bytes_max: manner.message_bytes_max, characters_max: manner.message_characters_max };
+        let fed = self.decoder.feed(bytes, bounds, |frame| session.inbound(frame, ctx));
         if let Err(breach) = fed {
             session.outbox.close(breach, Farewell::AfterQueued, now);
         }

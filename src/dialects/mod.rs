@@ -1,6 +1,7 @@
 //! The wire protocols. A dialect is a pure pair of functions between bytes and the core's commands and events: no I/O,
 //! no actor, no clock, and no knowledge of another dialect. Wire types never leave their dialect's folder.
 
+use self::manner::Manner;
 use crate::{
     core::{
         command::{Request, Tag},
@@ -16,6 +17,7 @@ pub mod description;
 pub mod endpoints;
 mod flat;
 mod json;
+pub mod manner;
 mod message;
 pub mod workspace;
 
@@ -37,9 +39,14 @@ impl DialectKind {
 
     /// Its name, which is its folder's, too.
     pub const fn name(self) -> &'static str {
+        self.manner().name
+    }
+
+    /// How its sockets are treated.
+    pub const fn manner(self) -> &'static Manner {
         match self {
-            DialectKind::Channel => "channel",
-            DialectKind::Workspace => "workspace",
+            DialectKind::Channel => &channel::MANNER,
+            DialectKind::Workspace => &workspace::MANNER,
         }
     }
 

@@ -144,7 +144,7 @@ impl FromRequest for JsonObject {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {
-            let bytes = bounded(payload, limits::MESSAGE_BYTES_MAX).await?;
+            let bytes = bounded(payload, limits::MESSAGE_CHARS_MAX).await?;
             json_object(&bytes).map(JsonObject)
         })
     }

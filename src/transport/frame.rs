@@ -142,6 +142,80 @@ struct Partial {
     message: Vec<u8>,
     /// Text or binary, from a message's first frame to its last.
     open: Option<Opcode>,
+    /// Of the message so far, once it is long.
+    characters: Characters,
+}
+
+/// How much one message may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MessageBounds {
+    /// Bytes, all fragments together.
+    pub bytes_max: usize,
+    /// Characters of a text message, however each is written in JSON.
+    pub characters_max: usize,
+}
+
+/// So many bytes, and no other bound.
+impl From<usize> for MessageBounds {
+    fn from(bytes_max: usize) -> MessageBounds {
+        MessageBounds { bytes_max, characters_max: bytes_max }
+    }
+}
+
+/// Counts the characters of a JSON text that comes in pieces: one of several bytes is one, and so is one that is written
+/// as an escape, or as a pair of them. Looks at a text only once it has more bytes than it may have characters.
+#[derive(Clone, Copy, Default)]
+struct Characters {
+    seen_bytes: usize,
+    count: usize,
+    escape: Escape,
+}
+
+/// Where in an escape the text stands.
+#[derive(Clone, Copy, Default)]
+enum Escape {
+    #[default]
+    Outside,
+    /// Behind the backslash.
+    Begun,
+    /// Behind so many of the four digits, which are those of the second half of a pair, as far as they have come.
+    Digits { seen: u8, second_half: bool },
+}
+
+impl Characters {
+    /// Looks at the message so far.
+    fn look_at(&mut self, message: &[u8], opcode: Opcode, bounds: MessageBounds) -> Result<(), Disconnect> {
+        if opcode != Opcode::Text || message.len() <= bounds.characters_max {
+            return Ok(());
+        }
+        for byte in message.get(self.seen_bytes..).unwrap_or_default() {
+            self.step(*byte);
+        }
+        self.seen_bytes = message.len();
+        if self.count > bounds.characters_max { Err(Disconnect::TooBig) } else { Ok(()) }
+    }
+
+    fn step(&mut self, byte: u8) {
+        let (escape, characters) = match self.escape {
+            Escape::Outside if byte == b'\\' => (Escape::Begun, 0),
+            // the bytes behind a character's first begin with the bits 10
+            Escape::Outside => (Escape::Outside, usize::from(byte & 0xc0 != 0x80)),
+            Escape::Begun if byte == b'u' => (Escape::Digits { seen: 0, second_half: true }, 0),
+            Escape::Begun => (Escape::Outside, 1),
+            Escape::Digits { seen: 3, second_half } => (Escape::Outside, usize::from(!second_half)),
+            Escape::Digits { seen, second_half } => {
+                // second halves are DC00 to DFFF
+                let fits = match seen {
+                    0 => matches!(byte, b'd' | b'D'),
+                    1 => matches!(byte, b'c'..=b'f' | b'C'..=b'F'),
+                    _ => true,
+                };
+                (Escape::Digits { seen: seen + 1, second_half: second_half && fits }, 0)
+            }
+        };
+        self.escape = escape;
+        self.count += characters;
+    }
 }
 
 /// What one step of decoding came to.
@@ -165,18 +239,18 @@ impl From<(ControlFlow<()>, usize)> for Step {
 
 impl Decoder {
     /// Consumes `data`, which it unmasks in place, and hands every message that is complete to `on`. When `on` breaks,
-    /// and after a close frame, the rest is thrown away. A message of more than `message_bytes_max`, all fragments
-    /// together, is refused from the header that shows it.
+    /// and after a close frame, the rest is thrown away. A message beyond `bounds`, all fragments together, is refused: one
+    /// of too many bytes from the header that shows it, one of too many characters when they have come.
     ///
     /// # Errors
     /// The reason to close with, when the client broke the protocol; messages before the breach were handed out.
     pub fn feed(
         &mut self,
         data: &mut [u8],
-        message_bytes_max: usize,
+        bounds: impl Into<MessageBounds>,
         mut on: impl FnMut(Inbound<'_>) -> ControlFlow<()>,
     ) -> Result<(), Disconnect> {
-        let flow = self.consume(data, message_bytes_max, &mut on);
+        let flow = self.consume(data, bounds.into(), &mut on);
         if !matches!(flow, Ok(ControlFlow::Continue(()))) || self.partial.as_ref().is_some_and(|p| p.is_idle()) {
             self.partial = None;
         }
@@ -186,14 +260,14 @@ impl Decoder {
     fn consume(
         &mut self,
         mut data: &mut [u8],
-        message_bytes_max: usize,
+        bounds: MessageBounds,
         on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Disconnect> {
         loop {
             let arriving = self.partial.as_mut().and_then(|p| p.arriving.take());
             let step = match arriving {
-                Some((header, here)) => self.continue_frame(header, here, data, message_bytes_max, on)?,
-                None => self.begin_frame(data, message_bytes_max, on)?,
+                Some((header, here)) => self.continue_frame(header, here, data, bounds, on)?,
+                None => self.begin_frame(data, bounds, on)?,
             };
             match step {
                 Step::Consumed(bytes) => data = data.get_mut(bytes..).unwrap_or_default(),
@@ -207,11 +281,11 @@ impl Decoder {
     fn begin_frame(
         &mut self,
         data: &mut [u8],
-        message_bytes_max: usize,
+        bounds: MessageBounds,
         on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<()>,
     ) -> Result<Step, Disconnect> {
         let Some((header, header_bytes)) = self.header(data)? else { return Ok(Step::Starved) };
-        self.admit(&header, message_bytes_max)?;
+        self.admit(&header, bounds)?;
         let rest = data.get_mut(header_bytes..).unwrap_or_default();
         let Some(payload) = rest.get_mut(..header.payload_bytes) else {
             self.partial.get_or_insert_default().arriving = Some((header, 0));
@@ -219,10 +293,13 @@ impl Decoder {
         };
         unmask(payload, header.mask, 0);
         let flow = match (header.opcode, header.fragment) {
-            (Opcode::Text | Opcode::Binary, Fragment::Last) => on(message(header.opcode, payload)?),
+            (Opcode::Text | Opcode::Binary, Fragment::Last) => {
+                Characters::default().look_at(payload, header.opcode, bounds)?;
+                on(message(header.opcode, payload)?)
+            }
             (Opcode::Text | Opcode::Binary | Opcode::Continuation, _) => {
                 let partial = self.partial.get_or_insert_default();
-                partial.append(&header, 0, payload, message_bytes_max);
+                partial.append(&header, 0, payload, bounds)?;
                 partial.end_of_data(&header, on)?
             }
             (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => control(header.opcode, payload, on)?,
@@ -236,7 +313,7 @@ impl Decoder {
         header: Header,
         here: usize,
         data: &mut [u8],
-        message_bytes_max: usize,
+        bounds: MessageBounds,
         on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<()>,
     ) -> Result<Step, Disconnect> {
         let partial = self.partial.get_or_insert_default();
@@ -246,7 +323,7 @@ impl Decoder {
         if header.opcode.is_control() {
             partial.control.extend_from_slice(piece);
         } else {
-            partial.append(&header, here, piece, message_bytes_max);
+            partial.append(&header, here, piece, bounds)?;
         }
         if here + bytes < header.payload_bytes {
             partial.arriving = Some((header, here + bytes));
@@ -281,7 +358,7 @@ impl Decoder {
     }
 
     /// Whether such a frame may come now and still be within the limit.
-    fn admit(&self, header: &Header, message_bytes_max: usize) -> Result<(), Disconnect> {
+    fn admit(&self, header: &Header, bounds: MessageBounds) -> Result<(), Disconnect> {
         let (open, so_far) = self.partial.as_ref().map_or((None, 0), |p| (p.open, p.message.len()));
         match (header.opcode, open) {
             (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => return Ok(()),
@@ -290,7 +367,7 @@ impl Decoder {
             }
             (Opcode::Continuation, Some(_)) | (Opcode::Text | Opcode::Binary, None) => {}
         }
-        if header.payload_bytes > message_bytes_max.saturating_sub(so_far) {
+        if header.payload_bytes > bounds.bytes_max.saturating_sub(so_far) {
             return Err(Disconnect::TooBig);
         }
         Ok(())
@@ -304,7 +381,7 @@ impl Partial {
 
     /// Adds a piece of a data frame, `here` bytes of which came before. Memory grows with what has arrived, never with
     /// what a header promises, by doubling, so that many small pieces cost linear time.
-    fn append(&mut self, header: &Header, here: usize, piece: &[u8], message_bytes_max: usize) {
+    fn append(&mut self, header: &Header, here: usize, piece: &[u8], bounds: MessageBounds) -> Result<(), Disconnect> {
         if header.opcode != Opcode::Continuation {
             self.open = Some(header.opcode);
         }
@@ -312,12 +389,16 @@ impl Partial {
         if needed > self.message.capacity() {
             let most = match header.fragment {
                 Fragment::Last => self.message.len() + (header.payload_bytes - here),
-                Fragment::More => message_bytes_max,
+                Fragment::More => bounds.bytes_max,
             };
             let wanted = needed.max(self.message.capacity() * 2).min(most).max(needed);
             self.message.reserve_exact(wanted - self.message.len());
         }
         self.message.extend_from_slice(piece);
+        match self.open {
+            Some(opcode) => self.characters.look_at(&self.message, opcode, bounds),
+            None => Ok(()),
+        }
     }
 
     /// A data frame is here whole; if it is its message's last, the message is.
@@ -330,6 +411,7 @@ impl Partial {
             return Ok(ControlFlow::Continue(()));
         }
         let whole = std::mem::take(&mut self.message);
+        self.characters = Characters::default();
         let opcode = self.open.take().unwrap_or(header.opcode);
         Ok(on(message(opcode, &whole)?))
     }

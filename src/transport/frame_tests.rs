@@ -176,3 +176,48 @@ fn control_frames_stay_within_their_bounds() {
         assert_eq!(&frame[4..], disconnect.reason().as_bytes());
     }
 }
+
+#[test]
+fn characters_are_counted_however_they_are_written_and_cut() {
+    const MOST: usize = 100;
+    let bounds = MessageBounds { bytes_max: 12 * MOST, characters_max: MOST };
+    let fed = |opcode: u8, text: &[u8], piece: usize| {
+        let mut stream = Vec::new();
+        let pieces: Vec<&[u8]> = text.chunks(piece).collect();
+        for (at, part) in pieces.iter().enumerate() {
+            let first = if at == 0 { opcode } else { 0 };
+            let last = if at + 1 == pieces.len() { 0x80 } else { 0 };
+            stream.push(first | last);
+            match u8::try_from(part.len()) {
+                Ok(length) if length < 126 => stream.push(0x80 | length),
+                _ => {
+                    stream.push(0x80 | 126);
+                    stream.extend(u16::try_from(part.len()).unwrap().to_be_bytes());
+                }
+            }
+            stream.extend([0; 4]);
+            stream.extend(*part);
+        }
+        let mut came = 0;
+        let fed = Decoder::default().feed(&mut stream, bounds, |_| {
+            came += 1;
+            ControlFlow::Continue(())
+        });
+        fed.map(|()| came)
+    };
+    for character in ["a", "ß", "日", "🎉", r"\u00df", r"\ud83c\udf89", r"\UD83C", r"\n"] {
+        let ones = match character {
+            r"\UD83C" => 5, // no escape but a letter's, and four more letters
+            _ => 1,
+        };
+        let most = character.repeat(MOST / ones);
+        for piece in [1, 3, 7, 50, 2_000] {
+            assert_eq!(fed(1, most.as_bytes(), piece), Ok(1), "{character} in pieces of {piece}");
+            let more = most.clone() + "x";
+            assert_eq!(fed(1, more.as_bytes(), piece), Err(Disconnect::TooBig), "{character} in pieces of {piece}");
+        }
+    }
+    // a binary message has bytes only
+    assert_eq!(fed(2, &[b'x'; 12 * MOST], 64), Ok(1));
+    assert_eq!(fed(2, &[b'x'; 12 * MOST + 1], 64), Err(Disconnect::TooBig));
+}

@@ -144,6 +144,22 @@ fn message_of(bytes: usize) -> String {
 }
 
 #[tokio::test]
+async fn the_longest_chat_text_can_be_sent_with_every_character_escaped() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let channel = alice.channel_with(&[]).await;
+    let mut socket = alice.join(&channel).await;
+    let most = convene::limits::CHAT_CHARS_MAX;
+    let message =
+        |count: usize| format!(r#"{{"type":"message","content":"{}","ref":1}}"#, r"\ud83c\udf89".repeat(count));
+    socket.send_text(&message(most)).await;
+    socket.expect_message(&"🎉".repeat(most)).await;
+    socket.expect("ack").await;
+    socket.send_text(&message(most + 1)).await;
+    socket.expect_error("MESSAGE_TOO_LONG").await;
+}
+
+#[tokio::test]
 async fn a_frame_over_64_kib_closes_with_1009() {
     const LIMIT: usize = 64 * 1024;
     let server = Server::start().await;

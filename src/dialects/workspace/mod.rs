@@ -8,11 +8,17 @@ pub mod description;
 mod encode;
 
 pub use self::decode::TYPES;
-use super::{ClientMessage, Dialect, Encoded, Rejection, Stamp};
+use super::{
+    ClientMessage, Dialect, Encoded, Rejection, Stamp,
+    manner::Manner,
+};
 use crate::core::{
     command::Request,
     event::{Event, Reply},
 };
+
+/// How its sockets are treated.
+pub(super) const MANNER: Manner = Manner::json("workspace");
 
 /// The dialect of `/api/v1/ws`.
 pub struct Workspace;

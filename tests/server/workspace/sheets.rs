@@ -263,6 +263,57 @@ async fn a_paste_of_five_hundred_cells_blocks_nobody_and_all_are_acknowledged() 
     }
 }
 
+/// A text as clients of several languages write it: as it is, or every character as escapes.
+fn written(character: &str, count: usize, escaped: bool) -> String {
+    let mut units = [0; 2];
+    let text: String = match escaped {
+        false => character.to_owned(),
+        true => character
+            .chars()
+            .next()
+            .unwrap()
+            .encode_utf16(&mut units)
+            .iter()
+            .map(|unit| format!("\\u{unit:04x}"))
+            .collect(),
+    };
+    text.repeat(count)
+}
+
+#[tokio::test]
+async fn the_longest_text_can_be_sent_in_every_script() {
+    const MOST: usize = convene::limits::CELL_TEXT_CHARS_MAX;
+    let server = server().await;
+    let alice = server.user("alice").await;
+    let mut editor = joined(&alice, "room").await;
+    for (row, (character, escaped)) in
+        [("a", false), ("ж", false), ("日", false), ("🎉", false), ("ж", true), ("🎉", true)].into_iter().enumerate()
+    {
+        let update = |count| {
+            let value = written(character, count, escaped);
+            format!(r#"{{"type":"cell_update","sheet_id":"s","cell_id":"A{}","ref":{row},"value":"{value}"}}"#, row + 1)
+        };
+        editor.send_text(&update(MOST)).await;
+        let (told, _) = told_and_acked(&mut editor, "cell_updated").await;
+        assert_eq!(told["value"], character.repeat(MOST), "{character} {escaped}");
+        // one more is too long, and the socket stays
+        editor.send_text(&update(MOST + 1)).await;
+        editor.expect_error("MESSAGE_TOO_LONG").await;
+    }
+    // all of it at once
+    let formula = written("🎉", convene::limits::FORMULA_CHARS_MAX, true);
+    let value = written("🎉", MOST, true);
+    let update = format!(
+        r#"{{"type":"cell_update","sheet_id":"s","cell_id":"B1","ref":7,"value":"{value}","formula":"{formula}"}}"#
+    );
+    assert!(update.len() > 480_000, "as large as it gets: {}", update.len());
+    editor.send_text(&update).await;
+    told_and_acked(&mut editor, "cell_updated").await;
+    // no text is long enough for that many
+    editor.send_text(&format!(r#"{{"type":"ping","filler":"{}"}}"#, written("ж", 65_536, false))).await;
+    editor.expect_close(1009).await;
+}
+
 #[tokio::test]
 async fn rubbish_changes_nothing_and_disturbs_nobody() {
     let server = server().await;
