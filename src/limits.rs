@@ -265,6 +265,8 @@ pub const LISTENING_WAIT: Duration = Duration::from_millis(500);
 pub const PARTS_WAIT: Duration = Duration::from_millis(250);
 /// How long a room trusts what the log said last about how far it has come, when a client comes back.
 pub const LOG_ASKED_FRESH: Duration = Duration::from_millis(20);
+/// Errands of REST that wait for a room to be read; more are refused.
+pub const EARLY_ERRANDS_MAX: usize = 1_024;
 /// Words from elsewhere that a room keeps while it is being loaded.
 pub const EARLY_WORDS_MAX: usize = 4_096;
 
@@ -378,6 +380,8 @@ pub const EXCLUSIONS_REMEMBERED_MAX: usize = 10_000;
 pub const ROOMS_PER_EXCLUSION_MAX: usize = 1_000;
 /// How long an administrator's act waits for a registry whose mailbox is full.
 pub const EFFECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long REST waits for what it asked of a room: the room may have to be read first, then the journal has its patience.
+pub const ERRAND_WAIT: Duration = Duration::from_secs(10);
 /// Users that the registry remembers without a socket (profiles and buckets).
 pub const USERS_REMEMBERED_MAX: usize = 50_000;
 /// How long a remembered profile counts before it is read again.

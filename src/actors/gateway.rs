@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     fanout::Broadcast,
     messages::{
-        Alive, Announce, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, EveryoneOnline, ExpelFrom, KeepOnly,
-        KnownNodes, LiftBlock, LimitsOf, Notify, Revoke, SocketsElsewhere, SocketsOf, Statistics, SurveyRooms,
-        TellUpload, ToUser, WhoIsOnline,
+        Alive, Announce, BringErrand, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, Errand, EveryoneOnline,
+        ExpelFrom, KeepOnly, KnownNodes, LiftBlock, LimitsOf, Notify, Revoke, SocketsElsewhere, SocketsOf, Statistics,
+        SurveyRooms, TellUpload, ToUser, WhoIsOnline,
     },
     node::{Node, StopCall, parse_connection_name},
     registry::Registry,
@@ -17,8 +18,8 @@ use super::{
 use crate::{
     auth::policy::{Denied, Subject},
     core::{
-        command::RawJson,
-        event::{Audience, Ephemeral, Event, EventBody, RoomEphemeral, RoomIdentity},
+        command::{Command, RawJson},
+        event::{Attachment, Audience, Ephemeral, Event, EventBody, RoomEphemeral, RoomIdentity},
         personal::Personal,
         presence::Whereabouts,
         profile::Author,
@@ -28,8 +29,8 @@ use crate::{
     },
     disconnect::Disconnect,
     error::Refusal,
-    ids::{NodeId, RoomId, Timestamp, UserId},
-    limits::{self, ASK_TIMEOUT},
+    ids::{FileId, NodeId, RoomId, Timestamp, UserId},
+    limits::{self, ASK_TIMEOUT, ERRAND_WAIT},
     store::{FileRecord, StoreError},
 };
 
@@ -189,6 +190,47 @@ impl Gateway {
     /// The users who are online on all nodes, so many at most.
     pub async fn everyone_online(&self, most: usize) -> Vec<UserId> {
         self.node.presence.send(EveryoneOnline(most)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
+    }
+
+    /// Does something in a room for a user, by the same rules as on a socket; that the user may enter the room is
+    /// the caller's to know. Answers the event that was stored, if one was.
+    ///
+    /// # Errors
+    /// The room's refusal; `SERVICE_UNAVAILABLE` if there is no answer in time, when it may have been stored all the same.
+    pub async fn ask(
+        &self,
+        room: RoomIdentity,
+        user: Author,
+        command: Command,
+        attachments: Vec<Attachment>,
+    ) -> Result<Option<Box<Event>>, Refusal> {
+        if self.node.is_draining() {
+            return Err(Refusal::unavailable());
+        }
+        let (answer, answered) = oneshot::channel();
+        let errand = Errand { user, command, attachments, answer };
+        let bring = BringErrand { room: Arc::new(room), errand };
+        match self.node.registry.send(bring).timeout(ASK_TIMEOUT).await {
+            Ok(Ok(())) => {}
+            Ok(Err(refusal)) => return Err(refusal),
+            Err(error) => {
+                log::warn!("event=errand_lost why=\"{error}\"");
+                return Err(Refusal::unavailable());
+            }
+        }
+        // what is stored takes at most the journal's patience, and opening the room about as long
+        match timeout(ERRAND_WAIT, answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(Refusal::unanswered()),
+        }
+    }
+
+    /// The files that go with a message, which the user has to be allowed to have.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a file that is not there, is not complete, or may not be had.
+    pub async fn attachments(&self, subject: Subject<'_>, files: &[FileId]) -> Result<Vec<Attachment>, Refusal> {
+        if files.is_empty() { Ok(Vec::new()) } else { self.node.attachments(subject, files).await }
     }
 
     /// Tells everybody in a room something. Answers whether it was handed over.

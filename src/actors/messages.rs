@@ -7,6 +7,7 @@ use std::{
 };
 
 use actix::{WeakAddr, prelude::*};
+use tokio::sync::oneshot;
 
 mod across;
 mod administration;
@@ -31,7 +32,7 @@ use crate::{
     core::{
         assistant::Question,
         command::{Command, RawJson, Tag},
-        event::{Attachment, Reply, RoomIdentity},
+        event::{Attachment, Event, Reply, RoomIdentity},
         personal::Personal,
         presence::Status,
         profile::{Author, Profile},
@@ -147,6 +148,16 @@ pub struct JoinRoom {
     pub join: Join,
 }
 
+/// Find or create a room, and bring it this errand. Both in one message, as with [`JoinRoom`].
+#[derive(Message)]
+#[rtype(result = "Result<(), Refusal>")]
+pub struct BringErrand {
+    /// Which room.
+    pub room: Arc<RoomIdentity>,
+    /// What to bring.
+    pub errand: Errand,
+}
+
 /// A room has nobody and nothing to do.
 #[derive(Message)]
 #[rtype(result = "bool")]
@@ -155,7 +166,7 @@ pub struct Retire {
     pub room: RoomId,
     /// The actor that asks: a younger one may have its place already.
     pub actor: Addr<Room>,
-    /// How many joins it has seen; if the registry brought more, one is on the way and the room stays.
+    /// How many joins and errands it has seen; if the registry brought more, one is on the way and the room stays.
     pub joins: u64,
     /// Whom it has seen, for the next time that it is in use.
     pub usage: Usage,
@@ -481,6 +492,23 @@ pub struct Ask {
     /// The files of a message, found and allowed; their ids are in the command.
     pub attachments: Vec<Attachment>,
 }
+
+/// Something that a user does in a room over REST, by the same rules as on a socket.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Errand {
+    /// Who.
+    pub user: Author,
+    /// What.
+    pub command: Command,
+    /// The files of a message, found and allowed; their ids are in the command.
+    pub attachments: Vec<Attachment>,
+    /// Who waits for the answer. It is dropped where the command is not for rooms.
+    pub answer: oneshot::Sender<ErrandAnswer>,
+}
+
+/// What became of an errand: the event that was stored, if one was, or why not.
+pub type ErrandAnswer = Result<Option<Box<Event>>, Refusal>;
 
 /// The user may no longer be here.
 #[derive(Message, Clone)]

@@ -16,7 +16,7 @@ use self::{across::SharedLimits, exclusions::Exclusions, healing::Healing, news:
 use super::{
     hub::Hub,
     messages::{
-        Admission, Admit, Alive, CloseUser, CountAll, Everyone, Introduce, IsRevoked, JoinRoom, Kick, LimitsHere,
+        Admission, Admit, Alive, BringErrand, CloseUser, CountAll, Everyone, Introduce, IsRevoked, JoinRoom, Kick, LimitsHere,
         Overhear, Placement, Retire, RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining,
         Statistics, WorkerUp,
     },
@@ -29,7 +29,11 @@ use super::{
 };
 use crate::{
     actors::fanout::Broadcast,
-    core::{event::RoomScope, profile::Profile, usage::Usage},
+    core::{
+        event::{RoomIdentity, RoomScope},
+        profile::Profile,
+        usage::Usage,
+    },
     disconnect::Disconnect,
     error::Refusal,
     ids::{GroupId, RoomId, Timestamp, UserId},
@@ -379,18 +383,38 @@ impl Handler<JoinRoom> for Registry {
             seat.rooms.retain(|(room, _)| *room != id);
             seat.rooms.push((id, group));
         }
+        self.bring(ask.room, ask.join)
+    }
+}
+
+impl Handler<BringErrand> for Registry {
+    type Result = Result<(), Refusal>;
+
+    fn handle(&mut self, ask: BringErrand, _: &mut Self::Context) -> Self::Result {
+        self.bring(ask.room, ask.errand).map(|_| ())
+    }
+}
+
+impl Registry {
+    /// Finds or creates a room and sends it what was brought, which is counted: the room retires only if it agrees with
+    /// the count.
+    fn bring<M>(&mut self, identity: Arc<RoomIdentity>, brought: M) -> Result<Addr<Room>, Refusal>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Room: Handler<M>,
+    {
+        let id = identity.id;
         // a room that has ended by a panic is made anew
         if self.rooms.get(&id).is_none_or(|placed| !placed.room.connected()) {
             let usage = self.rested.remove(&id);
             let (Some(arbiter), Some(node)) = (self.arbiter_of(id), self.node.clone()) else {
                 return Err(Refusal::unavailable());
             };
-            let identity = ask.room;
             let room = start_in(arbiter, limits::ROOM_MAILBOX_MAX, move || Room::new(identity, node, usage));
             self.rooms.insert(id, Placed { room, joins: 0 });
         }
         let Some(placed) = self.rooms.get_mut(&id) else { return Err(Refusal::internal()) };
-        match placed.room.try_send(ask.join) {
+        match placed.room.try_send(brought) {
             Ok(()) => {
                 placed.joins += 1;
                 Ok(placed.room.clone())

@@ -5,7 +5,13 @@ use std::{num::IntErrorKind, ops::RangeInclusive, str::FromStr};
 use serde_json::{Map, Value};
 
 use super::{ApiError, extract::depth};
-use crate::{auth::tokens::query_value, core::command::RawJson, error::ErrorCode, ids::Timestamp, limits};
+use crate::{
+    auth::tokens::query_value,
+    core::command::{RawJson, bad_attachments},
+    error::ErrorCode,
+    ids::{FileId, Timestamp},
+    limits,
+};
 
 /// The fields of a body.
 #[derive(Debug)]
@@ -66,6 +72,25 @@ impl Fields {
     /// A password or token, exactly as sent.
     pub(super) fn secret(&self, name: &str, chars: RangeInclusive<usize>) -> Result<String, ApiError> {
         self.optional_text(name, chars, Spaces::Kept)?.ok_or_else(|| missing(name))
+    }
+
+    /// Text exactly as sent and of any length, which may be absent or null.
+    pub(super) fn optional_raw_text(&self, name: &str) -> Result<Option<String>, ApiError> {
+        self.optional_text(name, 0..=usize::MAX, Spaces::Kept)
+    }
+
+    /// Ids of files, which may be absent or null.
+    pub(super) fn file_ids(&self, name: &str) -> Result<Vec<FileId>, ApiError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(ids)) => {
+                let id = |id: &Value| id.as_str().and_then(|id| id.parse().ok());
+                Ok(ids.iter().map(id).collect::<Option<_>>().ok_or_else(bad_attachments)?)
+            }
+            Some(Value::String(_) | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
+                Err(bad_attachments().into())
+            }
+        }
     }
 
     /// A whole number within a range, which may be absent or null.

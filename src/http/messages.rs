@@ -1,23 +1,25 @@
-//! History: pages of messages of a channel or a direct conversation, newest first.
+//! Messages of a channel or a direct conversation: pages of history, newest first, and sending one. A message is sent by
+//! the room itself, by the rules that sockets have.
 
-use actix_web::{HttpRequest, http::Method, web};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     ApiError, Site,
-    extract::{AuthUser, channel_id, user_id},
-    fields::Page,
+    extract::{AuthUser, Body, channel_id, user_id},
+    fields::{Fields, Page},
     openapi::{bodies, schemas},
     resource,
 };
 use crate::{
     auth::{policy::Action, tokens::query_value},
     core::{
-        event::{Attachment, RoomScope},
+        command::{Addressed, ChatCommand, Command},
+        event::{Attachment, ChatDurable, Durable, Event, EventBody, RoomIdentity, RoomScope},
         upload::content_url,
     },
-    error::ErrorCode,
+    error::{ErrorCode, Refusal},
     ids::{Epoch, RoomId, Seq, UserId},
     limits,
     store::{Before, Message, StoreError},
@@ -25,8 +27,14 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/channels/{channel_id}/messages", [(Method::GET, web::to(of_channel))]))
-        .service(resource("/api/dm/{user_id}/messages", [(Method::GET, web::to(of_conversation))]));
+        .service(resource(
+            "/api/channels/{channel_id}/messages",
+            [(Method::GET, web::to(of_channel)), (Method::POST, web::to(send_to_channel))],
+        ))
+        .service(resource(
+            "/api/dm/{user_id}/messages",
+            [(Method::GET, web::to(of_conversation)), (Method::POST, web::to(send_to_user))],
+        ));
 }
 
 #[derive(Serialize, ToSchema)]
@@ -114,11 +122,8 @@ pub(super) async fn of_channel(
     path: web::Path<String>,
     request: HttpRequest,
 ) -> Result<web::Json<PageJson>, ApiError> {
-    let room = channel_id(&path)?;
-    let access = site.store.channel_access(room, user.id()).await?;
-    let (channel, membership) = access.ok_or_else(ApiError::no_such_channel)?;
-    user.may(Action::EnterChannel { room, membership })?;
-    page(&site, room, &RoomScope::Channel { group: channel.group }, request.query_string()).await
+    let room = channel(&site, &user, &path).await?;
+    page(&site, room.id, &room.scope, request.query_string()).await
 }
 
 #[utoipa::path(get, path = "/api/dm/{user_id}/messages", tag = "messages", summary = "Messages of your conversation with a user",
@@ -135,7 +140,22 @@ pub(super) async fn of_conversation(
     path: web::Path<String>,
     request: HttpRequest,
 ) -> Result<web::Json<PageJson>, ApiError> {
-    let partner = user_id(&path)?;
+    let room = conversation(&site, &user, &path).await?;
+    page(&site, room.id, &room.scope, request.query_string()).await
+}
+
+/// The channel, if the user may enter it.
+async fn channel(site: &Site, user: &AuthUser, id: &str) -> Result<RoomIdentity, ApiError> {
+    let id = channel_id(id)?;
+    let access = site.store.channel_access(id, user.id()).await?;
+    let (channel, membership) = access.ok_or_else(ApiError::no_such_channel)?;
+    user.may(Action::EnterChannel { room: id, membership })?;
+    Ok(RoomIdentity { id, scope: RoomScope::Channel { group: channel.group } })
+}
+
+/// The conversation with that user, if the token reaches so far.
+async fn conversation(site: &Site, user: &AuthUser, partner: &str) -> Result<RoomIdentity, ApiError> {
+    let partner = user_id(partner)?;
     let room = match site.store.direct_room(user.id(), &partner).await {
         Err(StoreError::Missing) => return Err(ApiError::no_such_user()),
         other => other?,
@@ -144,7 +164,72 @@ pub(super) async fn of_conversation(
         RoomScope::Direct { users } => user.may(Action::EnterDirect { room: room.id, sides: users })?,
         RoomScope::Channel { .. } | RoomScope::Open { .. } => return Err(ApiError::no_such_user()),
     }
-    page(&site, room.id, &room.scope, request.query_string()).await
+    Ok(room)
+}
+
+#[utoipa::path(post, path = "/api/channels/{channel_id}/messages", tag = "messages", summary = "Send a message to a channel",
+    params(bodies::ChannelPath),
+    request_body = bodies::NewMessage,
+    responses(
+        (status = 201, description = "The message, stored; the channel's sockets get it as any other", body = MessageJson),
+        (status = 400, description = "Empty, or a wrong field"),
+        (status = 403, description = "You are not in the group of the channel"),
+        (status = 404, description = "There is no such channel, or no such file"),
+        (status = 413, description = "The text is too long"),
+        (status = 503, description = "It can't be stored now"),
+    ))]
+pub(super) async fn send_to_channel(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    Body(fields): Body,
+) -> Result<HttpResponse, ApiError> {
+    let room = channel(&site, &user, &path).await?;
+    send(&site, &user, room, Addressed::Channel, &fields).await
+}
+
+#[utoipa::path(post, path = "/api/dm/{user_id}/messages", tag = "messages", summary = "Send a direct message to a user",
+    params(bodies::UserPath),
+    request_body = bodies::NewMessage,
+    responses(
+        (status = 201, description = "The message, stored; the sockets of both users get it as any other", body = MessageJson),
+        (status = 400, description = "Empty, or a wrong field"),
+        (status = 403, description = "The token is confined to other rooms"),
+        (status = 404, description = "There is no such user, or no such file"),
+        (status = 413, description = "The text is too long"),
+        (status = 503, description = "It can't be stored now"),
+    ))]
+pub(super) async fn send_to_user(
+    site: web::Data<Site>,
+    user: AuthUser,
+    path: web::Path<String>,
+    Body(fields): Body,
+) -> Result<HttpResponse, ApiError> {
+    let room = conversation(&site, &user, &path).await?;
+    send(&site, &user, room, Addressed::Partner, &fields).await
+}
+
+async fn send(
+    site: &Site,
+    user: &AuthUser,
+    room: RoomIdentity,
+    addressed: Addressed,
+    fields: &Fields,
+) -> Result<HttpResponse, ApiError> {
+    let content = fields.optional_raw_text("content")?.unwrap_or_default();
+    let files = fields.file_ids("attachments")?;
+    let command = ChatCommand::send(addressed, content.into(), files.clone())?;
+    let attachments = site.gateway.attachments(user.subject(), &files).await?;
+    let (id, scope) = (room.id, room.scope.clone());
+    let stored = site.gateway.ask(room, user.profile.author(), Command::Chat(command), attachments).await?;
+    match stored.map(|event| *event) {
+        Some(Event { at, body: EventBody::Durable { seq, id: event, what: Durable::Chat(message) }, .. }) => {
+            let ChatDurable::MessageSent { sender, content, attachments } = message;
+            let message = Message { id: event, seq, sender, content: content.to_string(), attachments, at };
+            Ok(HttpResponse::Created().json(message_json(message, id, &scope)))
+        }
+        Some(_) | None => Err(Refusal::internal().into()),
+    }
 }
 
 async fn page(site: &Site, room: RoomId, scope: &RoomScope, query: &str) -> Result<web::Json<PageJson>, ApiError> {

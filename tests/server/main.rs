@@ -34,6 +34,7 @@ mod recovery;
 mod redis_away;
 mod rights;
 mod rooms_admin;
+mod sending;
 mod sheets;
 mod shutdown;
 mod signalling;

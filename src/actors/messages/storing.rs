@@ -3,7 +3,10 @@
 use actix::prelude::*;
 
 use crate::{
-    actors::{outbox::ConnKey, room::Room},
+    actors::{
+        outbox::ConnKey,
+        room::{Asker, Room},
+    },
     core::{
         command::Tag,
         sheet::{Cell, CellConflict},
@@ -21,17 +24,15 @@ pub struct Entry {
     pub append: Append,
     /// The room that wants to know.
     pub room: Addr<Room>,
-    /// The socket that asked.
+    /// Who asked.
     pub origin: Option<Origin>,
 }
 
 /// Who asked for a change.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Origin {
-    /// Which socket.
-    pub conn: ConnKey,
-    /// The tag of its request.
-    pub tag: Tag,
+    /// Who, and so who is answered.
+    pub asker: Asker,
     /// Who chose the room.
     pub aim: Aim,
 }

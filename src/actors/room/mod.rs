@@ -5,6 +5,7 @@
 mod administering;
 mod attending;
 mod entering;
+mod errands;
 mod lingering;
 mod newcomers;
 mod news;
@@ -23,7 +24,7 @@ use super::{
     bridge::{Carried, Listening, RoomWord},
     fanout::Broadcast,
     hub::Hub,
-    messages::{Ask, Barrier, Expel, FromRoom, Retire, Settled},
+    messages::{Ask, Barrier, Errand, Expel, FromRoom, Retire, Settled},
     node::Node,
     outbox::ConnKey,
 };
@@ -39,6 +40,8 @@ use crate::{
     ids::UserId,
     limits,
 };
+pub use errands::Asker;
+
 use attending::Goings;
 use lingering::Return;
 use newcomers::Newcomer;
@@ -60,9 +63,11 @@ pub struct Room {
     entering: FxHashMap<ConnKey, Newcomer>,
     /// Those of them that came before the room was open, in order.
     early: Vec<ConnKey>,
+    /// What REST asked for before the room was open, in order.
+    early_errands: Vec<Errand>,
     /// What other nodes said before the room was loaded.
     early_words: Vec<Carried>,
-    /// Joins that the registry brought; it must agree before the room may retire.
+    /// Joins and errands that the registry brought; it must agree before the room may retire.
     joins: u64,
     /// Entries that the journal has not settled.
     in_flight: usize,
@@ -109,6 +114,7 @@ impl Room {
             arms: Vec::new(),
             entering: FxHashMap::default(),
             early: Vec::new(),
+            early_errands: Vec::new(),
             early_words: Vec::new(),
             joins: 0,
             in_flight: 0,
@@ -228,7 +234,11 @@ impl Room {
 
     fn is_idle(&self) -> bool {
         let empty = self.core.as_ref().is_none_or(|core| core.sockets() == 0 && core.lingering().next().is_none());
-        empty && self.in_flight == 0 && self.entering.is_empty() && self.arms.is_empty()
+        empty
+            && self.in_flight == 0
+            && self.entering.is_empty()
+            && self.early_errands.is_empty()
+            && self.arms.is_empty()
     }
 
     /// An idle room asks the registry, after a while, whether it may go.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::Room;
+use super::{Asker, Room};
 use crate::{
     actors::{
         bridge::RoomWord,
@@ -27,11 +27,10 @@ use crate::{
     store::{Append, Appended, StoredEvent},
 };
 
-/// Who asks, on which socket, and what goes back with the answer.
-struct By {
-    conn: ConnKey,
-    user: Author,
-    tag: Tag,
+/// Who asks, and where the answer goes.
+pub(super) struct By {
+    pub user: Author,
+    pub asker: Asker,
 }
 
 impl Room {
@@ -52,7 +51,17 @@ impl Room {
             return self.answer_stranger(user.id, conn, tag);
         }
         self.seen(&user.id);
-        let by = By { conn, user, tag };
+        self.carry_out(command, By { user, asker: Asker::Socket { conn, tag } }, attachments, ctx);
+    }
+
+    /// Carries out a command that is for rooms, whoever asks.
+    pub(super) fn carry_out(
+        &mut self,
+        command: Command,
+        by: By,
+        attachments: Vec<Attachment>,
+        ctx: &mut Context<Self>,
+    ) {
         match command {
             Command::Chat(command) => self.chat(command, by, attachments, ctx),
             Command::Call(CallCommand::Signal { kind, target, data }) => {
@@ -61,13 +70,12 @@ impl Room {
             }
             Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
                 let aim = if room.is_some() { Aim::Named } else { Aim::Guessed };
-                let By { conn, user, tag } = by;
-                let what = SheetDurable::CellsUpdated { sheet, author: user, cells };
-                self.store(Durable::Sheet(what), Origin { conn, tag, aim }, ctx);
+                let what = SheetDurable::CellsUpdated { sheet, author: by.user, cells };
+                self.store(Durable::Sheet(what), Origin { asker: by.asker, aim }, ctx);
             }
             Command::Presence(PresenceCommand::MoveCursor { cursor, .. }) => {
                 self.point(Pointed { user: by.user, cursor }, ctx);
-                self.done(by.conn, by.tag, ctx);
+                self.done(by.asker, ctx);
             }
             // the session itself, which knows the socket, carries these out
             Command::Ping
@@ -81,15 +89,15 @@ impl Room {
     }
 
     fn chat(&mut self, command: ChatCommand, by: By, attachments: Vec<Attachment>, ctx: &mut Context<Self>) {
-        let By { conn, user, tag } = by;
+        let By { user, asker } = by;
         if !self.identity.scope.takes(command.addressed()) {
             let sentence = "This type belongs to the other kind of room: `message` and `typing` are for channels, `dm_message` and `dm_typing` for direct conversations";
-            return self.refuse(conn, tag, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
+            return self.refuse_asker(asker, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
         }
         match command {
             ChatCommand::Send { content, .. } => {
                 let what = ChatDurable::MessageSent { sender: user, content, attachments };
-                self.store(Durable::Chat(what), Origin { conn, tag, aim: Aim::Named }, ctx);
+                self.store(Durable::Chat(what), Origin { asker, aim: Aim::Named }, ctx);
             }
             ChatCommand::SetTyping { typing, cell, .. } => {
                 let audience = match &self.identity.scope {
@@ -97,28 +105,21 @@ impl Room {
                     RoomScope::Direct { .. } | RoomScope::Open { .. } => Audience::EveryoneBut(user.id.clone()),
                 };
                 self.announce(Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }), audience, ctx);
-                self.done(conn, tag, ctx);
+                self.done(asker, ctx);
             }
         }
     }
 
-    /// It is done, and whoever wants to know is told so.
-    fn done(&mut self, conn: ConnKey, tag: Tag, ctx: &mut Context<Self>) {
-        if tag.wants_answer() {
-            self.tell(conn, Reply::Done { tag }, ctx);
-        }
-    }
-
     fn signal(&mut self, by: By, target: Option<UserId>, signal: CallEphemeral, ctx: &mut Context<Self>) {
-        let By { conn, user, tag } = by;
+        let By { user, asker } = by;
         let partner = self.identity.scope.partner_of(&user.id).cloned();
         let Some(target) = partner.or(target) else {
             let sentence = "`target_user_id` is missing: name the user that this signal is for";
-            return self.refuse(conn, tag, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
+            return self.refuse_asker(asker, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
         };
         if !self.core.as_ref().is_some_and(|core| core.is_present(&target)) {
             let sentence = "The user that this signal is for has no socket in this room";
-            return self.refuse(conn, tag, Refusal::new(ErrorCode::TargetUnavailable, sentence), ctx);
+            return self.refuse_asker(asker, Refusal::new(ErrorCode::TargetUnavailable, sentence), ctx);
         }
         self.announce(Ephemeral::Call(signal), Audience::Only(target), ctx);
     }
@@ -140,8 +141,8 @@ impl Room {
         match self.node.journal.try_send(entry) {
             Ok(()) => self.in_flight += 1,
             Err(SendError::Full(entry) | SendError::Closed(entry)) => {
-                if let Some(Origin { conn, tag, .. }) = entry.origin {
-                    self.refuse(conn, tag, Refusal::unavailable(), ctx);
+                if let Some(Origin { asker, .. }) = entry.origin {
+                    self.refuse_asker(asker, Refusal::unavailable(), ctx);
                 }
             }
         }
@@ -166,38 +167,46 @@ impl Room {
         let broadcast = Broadcast::durable(self.identity.clone(), StoredEvent { seq, id, at, what });
         self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast.clone()));
         self.tell_both(&broadcast);
-        self.publish(broadcast, ctx);
-        if let Some(Origin { conn, tag, .. }) = entry.origin.filter(|origin| origin.tag.wants_answer()) {
-            self.tell(conn, Reply::Ack { tag, id, seq }, ctx);
+        self.publish(broadcast.clone(), ctx);
+        if let Some(Origin { asker, .. }) = entry.origin {
+            self.acknowledge(asker, &broadcast, ctx);
         }
     }
 
     fn not_stored(&mut self, origin: Origin, what: &Durable, why: NotStored, ctx: &mut Context<Self>) {
-        let Origin { conn, tag, aim } = origin;
+        let Origin { asker, aim } = origin;
         match (why, what) {
-            (NotStored::Refused(refusal), _) => self.refuse(conn, tag, refusal, ctx),
+            (NotStored::Refused(refusal), _) => self.refuse_asker(asker, refusal, ctx),
             (NotStored::Conflicts(conflicts), Durable::Sheet(SheetDurable::CellsUpdated { sheet, .. })) => {
-                self.node.metrics.refused(ErrorCode::VersionConflict);
-                let sheet = sheet.clone();
-                self.tell(conn, Reply::VersionConflict { tag, sheet, conflicts }, ctx);
+                match asker {
+                    Asker::Socket { conn, tag } => {
+                        self.node.metrics.refused(ErrorCode::VersionConflict);
+                        let sheet = sheet.clone();
+                        self.tell(conn, Reply::VersionConflict { tag, sheet, conflicts }, ctx);
+                    }
+                    Asker::Route(_) => {
+                        let sentence = "Somebody else changed this first; read it, and send it again with its version";
+                        self.refuse_asker(asker, Refusal::new(ErrorCode::VersionConflict, sentence), ctx);
+                    }
+                }
             }
             (NotStored::SheetElsewhere, Durable::Sheet(SheetDurable::CellsUpdated { sheet, author, cells })) => {
-                match aim {
-                    Aim::Named => {
-                        let sentence = "`room`: the sheet that `sheet_id` names belongs to another room; leave `room` out, join the sheet's own room, or choose another `sheet_id`";
-                        self.refuse(conn, tag, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
-                    }
-                    Aim::Guessed => {
+                match (asker, aim) {
+                    (Asker::Socket { conn, tag }, Aim::Guessed) => {
                         let (user, sheet, cells) = (author.id.clone(), sheet.clone(), cells.clone());
                         let misdirected = Misdirected { user, conn, tag, sheet, cells };
                         if let Err(error) = self.node.registry.try_send(misdirected) {
                             self.refuse(conn, error.into_inner().tag, Refusal::unavailable(), ctx);
                         }
                     }
+                    (asker, Aim::Named | Aim::Guessed) => {
+                        let sentence = "`room`: the sheet that `sheet_id` names belongs to another room; leave `room` out, join the sheet's own room, or choose another `sheet_id`";
+                        self.refuse_asker(asker, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
+                    }
                 }
             }
             (NotStored::Conflicts(_) | NotStored::SheetElsewhere, Durable::Chat(_)) => {
-                self.refuse(conn, tag, Refusal::internal(), ctx);
+                self.refuse_asker(asker, Refusal::internal(), ctx);
             }
         }
     }

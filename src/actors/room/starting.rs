@@ -94,7 +94,7 @@ impl Room {
     }
 
     /// Reads where the sequence stands, waiting for a database that is away.
-    fn load(&mut self, others: Option<usize>, ctx: &mut Context<Self>) {
+    pub(super) fn load(&mut self, others: Option<usize>, ctx: &mut Context<Self>) {
         self.stage = Stage::Loading;
         let (node, id) = (self.node.clone(), self.identity.id);
         let has_sheets = self.open.is_some();
@@ -171,6 +171,7 @@ impl Room {
         for conn in std::mem::take(&mut self.early) {
             self.enter(conn, ctx);
         }
+        self.run_early_errands(ctx);
         self.rest(ctx);
     }
 
@@ -189,6 +190,7 @@ impl Room {
         for newcomer in std::mem::take(&mut self.entering).into_values() {
             self.turn_away(newcomer, refusal.clone(), why, ctx);
         }
+        self.refuse_early_errands(refusal, ctx);
         self.rest(ctx);
     }
 

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use super::{Charge, Target};
-use crate::ids::{FileId, RoomName};
+use crate::{
+    error::{ErrorCode, Refusal},
+    ids::{FileId, RoomName},
+    limits,
+};
 
 /// A command of the chat.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,6 +33,32 @@ pub enum ChatCommand {
 }
 
 impl ChatCommand {
+    /// A message, once it is known that it may be sent: the same for sockets and REST.
+    ///
+    /// # Errors
+    /// `INVALID_MESSAGE` where there is neither text nor file, or a NUL character, or a file twice; `MESSAGE_TOO_LONG`.
+    pub fn send(addressed: Addressed, content: Arc<str>, attachments: Vec<FileId>) -> Result<ChatCommand, Refusal> {
+        let invalid = |sentence: &'static str| Err(Refusal::new(ErrorCode::InvalidMessage, sentence));
+        if content.trim().is_empty() && attachments.is_empty() {
+            return invalid("`content` must not be empty");
+        }
+        if content.contains('\0') {
+            return invalid("`content` must not have NUL characters (\\u0000); leave them out");
+        }
+        // Characters are counted only when there are enough bytes for too many.
+        let most = limits::CHAT_CHARS_MAX;
+        if content.len() > most && content.chars().count() > most {
+            let count = content.chars().count();
+            let sentence = format!("`content` has {count} characters; at most {most} are allowed, so send it in parts");
+            return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
+        }
+        let doubled = |(at, file): (usize, &FileId)| attachments.iter().take(at).any(|earlier| earlier == file);
+        if attachments.len() > limits::ATTACHMENTS_MAX || attachments.iter().enumerate().any(doubled) {
+            return Err(bad_attachments());
+        }
+        Ok(ChatCommand::Send { addressed, content, attachments })
+    }
+
     /// To which kind of room the client thinks it speaks.
     pub const fn addressed(&self) -> &Addressed {
         match self {
@@ -56,6 +86,13 @@ impl ChatCommand {
             ChatCommand::SetTyping { .. } => Charge::Ephemeral,
         }
     }
+}
+
+/// The refusal of a list of files that is none, is too long, or names one twice.
+pub fn bad_attachments() -> Refusal {
+    let most = limits::ATTACHMENTS_MAX;
+    let sentence = format!("`attachments` must be a list of at most {most} ids of uploaded files, each once");
+    Refusal::new(ErrorCode::InvalidMessage, sentence)
 }
 
 /// To whom a client says something. A private message that is sent into a channel by mistake must not be delivered

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     assistant::AssistantCommand,
     call::{CallCommand, SignalKind},
-    chat::{Addressed, ChatCommand, Typing},
+    chat::{Addressed, ChatCommand, Typing, bad_attachments},
     notices::NoticeCommand,
     presence::PresenceCommand,
     room::RoomCommand,

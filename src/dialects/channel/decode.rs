@@ -12,6 +12,7 @@ use serde_json::{error::Category, value::RawValue};
 use crate::{
     core::command::{
         Addressed, CallCommand, ChatCommand, ClientRef, Command, RawJson, Request, SignalKind, Tag, Typing,
+        bad_attachments,
     },
     dialects::{
         ClientMessage, Rejection,
@@ -199,34 +200,17 @@ fn send_message(
         None | Some(Scalar::Null) if !attachments.is_empty() => Cow::Borrowed(""),
         other => required_text("content", other, "the text of the message, a string")?,
     };
-    if content.trim().is_empty() && attachments.is_empty() {
-        return Err(invalid("`content` must not be empty"));
-    }
-    if content.contains('\0') {
-        return Err(invalid("`content` must not have NUL characters (\\u0000); leave them out"));
-    }
-    // Characters are counted only when there are enough bytes for too many.
-    let most = limits::CHAT_CHARS_MAX;
-    if content.len() > most && content.chars().count() > most {
-        let count = content.chars().count();
-        let sentence = format!("`content` has {count} characters; at most {most} are allowed, so send it in parts");
-        return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
-    }
-    Ok(Command::Chat(ChatCommand::Send { addressed, content: content.into(), attachments }))
+    ChatCommand::send(addressed, content.into(), attachments).map(Command::Chat)
 }
 
-/// The files that go with a message, each once.
+/// The files that go with a message.
 fn file_ids(attachments: Option<&RawValue>) -> Result<Vec<FileId>, Refusal> {
-    let most = limits::ATTACHMENTS_MAX;
-    let wrong = || invalid(format!("`attachments` must be a list of at most {most} ids of uploaded files, each once"));
     let Some(raw) = attachments.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(Vec::new()) };
-    let names: Vec<Cow<'_, str>> = serde_json::from_str(raw).map_err(|_| wrong())?;
-    if names.len() > most {
-        return Err(wrong());
+    let names: Vec<Cow<'_, str>> = serde_json::from_str(raw).map_err(|_| bad_attachments())?;
+    if names.len() > limits::ATTACHMENTS_MAX {
+        return Err(bad_attachments());
     }
-    let files: Vec<FileId> = names.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(|_| wrong())?;
-    let doubled = (1..files.len()).any(|end| files.iter().take(end).any(|file| files.get(end) == Some(file)));
-    if doubled { Err(wrong()) } else { Ok(files) }
+    names.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(|_| bad_attachments())
 }
 
 fn set_typing(addressed: Addressed, is_typing: Option<Scalar<'_>>) -> Result<Command, Refusal> {

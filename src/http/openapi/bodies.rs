@@ -8,10 +8,10 @@ use utoipa::{
 };
 
 use super::schemas::{
-    any_bytes, any_object, before, cell_place, cell_range, cells_format, cells_limit, channel_id, connection_id,
-    description, display_name, email, granted_role, group_id, known_username, login_name, nothing, old_password,
-    page_limit, password, refresh_token, room_id, room_name, rows_of_scalars, search_text, user_id_in_body,
-    user_id_in_path, username, wanted_medium,
+    any_bytes, any_object, attachment_ids, before, cell_place, cell_range, cells_format, cells_limit, channel_id,
+    connection_id, description, display_name, email, granted_role, group_id, known_username, login_name, message_text,
+    nothing, old_password, page_limit, password, refresh_token, room_id, room_name, rows_of_scalars, search_text,
+    user_id_in_body, user_id_in_path, username, wanted_medium,
 };
 use crate::http::sheets::CellsPage;
 
@@ -63,6 +63,17 @@ pub struct RefreshToken {
 pub struct Revocation {
     #[schema(schema_with = user_id_in_body)]
     user_id: String,
+}
+
+/// A message to send.
+#[derive(ToSchema)]
+pub struct NewMessage {
+    /// May be left out where files go with it.
+    #[schema(schema_with = message_text, required = false)]
+    content: Option<String>,
+    /// Uploaded files of yours, or shared with you.
+    #[schema(schema_with = attachment_ids, required = false)]
+    attachments: Option<Vec<String>>,
 }
 
 /// A new group.

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::json;
 use utoipa::openapi::{
-    Array, KnownFormat, Object, ObjectBuilder, SchemaFormat, Type,
+    Array, ArrayBuilder, KnownFormat, Object, ObjectBuilder, SchemaFormat, Type,
     schema::{AdditionalProperties, SchemaType},
 };
 
@@ -219,6 +219,16 @@ pub fn refresh_token() -> Object {
 /// The name of a group, a channel or a room.
 pub fn room_name() -> Object {
     a_name(chars(text(), 1..=limits::ROOM_NAME_CHARS_MAX)).examples([json!("general")]).build()
+}
+
+/// The text of a message, which may be absent where files go with it.
+pub fn message_text() -> Object {
+    chars(optional_text(), 0..=limits::CHAT_CHARS_MAX).examples([json!("Hello everyone!")]).build()
+}
+
+/// Ids of files that go with a message.
+pub fn attachment_ids() -> Array {
+    ArrayBuilder::new().items(uuid()).max_items(Some(limits::ATTACHMENTS_MAX)).unique_items(true).build()
 }
 
 /// The same, where it may be absent.
