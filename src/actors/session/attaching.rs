@@ -1,4 +1,4 @@
-//! Files that go with a message: looked up before the room hears of it.
+//! Commands that a session passes on to their room. The files that one names are looked up first.
 
 use actix::prelude::*;
 
@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Session {
-    /// Sends a message to its room, with the files that it names.
-    pub(super) fn say(&mut self, tag: Tag, command: Command, ctx: &mut Context<Self>) {
+    /// Passes a command on to its room, with the files that it names.
+    pub(super) fn pass_to_room(&mut self, tag: Tag, command: Command, ctx: &mut Context<Self>) {
         let room = command.target().room().cloned();
         let files = command.files().to_vec();
         if files.is_empty() {

@@ -35,8 +35,8 @@ use crate::{
     auth::{policy::RoomPattern, tokens::Claims},
     core::{
         command::{
-            AssistantCommand, Charge, ChatCommand, Command, NoticeCommand, PresenceCommand, Request, RoomCommand,
-            SheetCommand, Tag, UploadCommand,
+            AssistantCommand, Charge, Command, NoticeCommand, PresenceCommand, Request, RoomCommand, SheetCommand, Tag,
+            UploadCommand,
         },
         event::{Reply, RoomScope},
         profile::{Author, Profile},
@@ -247,7 +247,6 @@ impl Session {
             Command::AuthRefresh { token } => self.refresh(tag, &token, ctx),
             Command::Room(RoomCommand::Join { room, resume }) => self.join_open(Errand::Join(tag), room, resume, ctx),
             Command::Room(RoomCommand::Leave { room }) => self.leave_open(tag, &room, ctx),
-            Command::Chat(ChatCommand::Send { .. }) => self.say(tag, command, ctx),
             Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
                 self.update_cells(tag, sheet, room, cells, ctx);
             }
@@ -257,11 +256,8 @@ impl Session {
             Command::Notices(NoticeCommand::Filter(filter)) => self.filter_notifications(tag, filter, ctx),
             Command::Notices(NoticeCommand::Read { id }) => self.read_notification(tag, &id, ctx),
             Command::Upload(UploadCommand::Report { file, phase }) => self.tell_upload(tag, file, phase),
-            Command::Chat(ChatCommand::SetTyping { .. })
-            | Command::Presence(PresenceCommand::MoveCursor { .. })
-            | Command::Call(_) => {
-                let room = command.target().room().cloned();
-                self.ask_room(room.as_ref(), tag, command);
+            Command::Chat(_) | Command::Call(_) | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
+                self.pass_to_room(tag, command, ctx);
             }
         }
     }
