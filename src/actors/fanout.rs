@@ -129,9 +129,7 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
         Ephemeral::Chat(ChatEphemeral::Typing { user, .. }) => keyed((event.room.id, Kind::Typing, &user.id)),
         // by whoever is named first, since the frame that replaces another must tell no less of that cursor
         Ephemeral::Presence(what) => match what {
-            PresenceEphemeral::CursorsMoved(moved) => {
-                keyed((event.room.id, Kind::Cursors, &moved.first.user.id))
-            }
+            PresenceEphemeral::CursorsMoved(moved) => keyed((event.room.id, Kind::Cursors, &moved.first.user.id)),
             PresenceEphemeral::Attended(_) => keyed((event.room.id, Kind::Attendance)),
             PresenceEphemeral::UserJoined { user } | PresenceEphemeral::UserLeft { user } => {
                 Class::Presence(key_of((event.room.id, Kind::Present, &user.id)))

@@ -2,6 +2,7 @@
 //! Registry, one Journal, one PresenceTracker, one Cluster, one Auditor and one Bridge per node. They talk by the typed messages of
 //! `messages.rs` and share nothing mutable but what ARCHITECTURE.md lists; none of them knows a concrete dialect.
 
+pub mod access;
 pub mod auditor;
 pub mod bridge;
 pub mod cluster;

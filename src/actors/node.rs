@@ -23,18 +23,14 @@ use super::{
     registry::Registry,
 };
 use crate::{
-    auth::{
-        policy::{Action, Subject, may},
-        tokens::Verifier,
-    },
+    auth::tokens::Verifier,
     config::{Config, Heartbeat},
-    core::{presence::Status, profile::Role, rate::RateLimits},
+    core::{presence::Status, rate::RateLimits},
     dialects::{DialectKind, manner::HeartbeatSetting},
-    error::{ErrorCode, Refusal},
-    ids::{NodeId, RoomName, Timestamp, UserId},
+    ids::{NodeId, Timestamp, UserId},
     limits,
     metrics::Metrics,
-    store::{OpenRoom, Store, StoreError},
+    store::Store,
 };
 
 /// One node.
@@ -97,33 +93,6 @@ impl Node {
     /// What the user says about being there.
     pub async fn status_of(&self, user: UserId) -> Status {
         self.registry.send(StatusOf(user)).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default()
-    }
-
-    /// Finds an open room by its name, or makes it, for a user who wants in.
-    ///
-    /// # Errors
-    /// The refusal, where there is no such room, or no way in.
-    pub async fn open_room(&self, name: &RoomName, user: &UserId) -> Result<OpenRoom, Refusal> {
-        let found = match self.store.open_room(name, user).await {
-            Ok(Some(room)) => Ok(room),
-            Ok(None) if self.config.rooms.auto_create => self.store.create_open_room(name, user).await,
-            Ok(None) => {
-                let sentence =
-                    "There is no such room, and rooms are not made by joining them here; ask for one to be made";
-                return Err(Refusal::new(ErrorCode::RoomNotFound, sentence));
-            }
-            Err(error) => Err(error),
-        };
-        let room = found.map_err(|error| match error {
-            StoreError::Unavailable(_) => Refusal::unavailable(),
-            StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
-                log::error!("event=open_room_failed why=\"{error}\"");
-                Refusal::internal()
-            }
-        })?;
-        let subject = Subject { user, role: Role::User, rooms: None };
-        may(subject, Action::EnterOpen { visibility: room.visibility, membership: room.membership })?;
-        Ok(room)
     }
 
     /// The heartbeat of a dialect's sockets.

@@ -16,9 +16,9 @@ use self::{across::SharedLimits, exclusions::Exclusions, healing::Healing, news:
 use super::{
     hub::Hub,
     messages::{
-        Admission, Admit, Alive, BringErrand, CloseUser, CountAll, Everyone, Introduce, IsRevoked, JoinRoom, Kick, LimitsHere,
-        Overhear, Placement, Retire, RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened, StartDraining,
-        Statistics, WorkerUp,
+        Admission, Admit, Alive, BringErrand, CloseUser, CountAll, Everyone, Introduce, IsRevoked, JoinRoom, Kick,
+        LimitsHere, Overhear, Placement, Retire, RoomsInMemory, SessionDown, SessionUp, SocketClosed, SocketOpened,
+        StartDraining, Statistics, WorkerUp,
     },
     node::Node,
     outbox::ConnKey,

@@ -8,7 +8,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::FileId,
     limits,
-    store::{FileRecord, StoreError},
+    store::{FileRecord, Right, RoomRef, StoreError},
 };
 
 impl Node {
@@ -29,19 +29,17 @@ impl Node {
     }
 
     async fn may_enter(&self, subject: Subject<'_>, room: &RoomIdentity) -> Result<Result<(), Denied>, StoreError> {
-        Ok(match &room.scope {
-            RoomScope::Channel { .. } => match self.store.channel_access(room.id, subject.user).await? {
-                Some((_, membership)) => may(subject, Action::EnterChannel { room: room.id, membership }),
-                None => Err(Denied::NotAMember),
-            },
-            RoomScope::Direct { users } => may(subject, Action::EnterDirect { room: room.id, sides: users }),
-            RoomScope::Open { name } => match self.store.open_room(name, subject.user).await? {
-                Some(open) => may(subject, Action::NameRoom { name }).and_then(|()| {
-                    may(subject, Action::EnterOpen { visibility: open.visibility, membership: open.membership })
-                }),
-                None => Err(Denied::NotInvited),
-            },
-        })
+        let right = match &room.scope {
+            // nothing is to be read, and no conversation made of it
+            RoomScope::Direct { .. } => Right::Side,
+            RoomScope::Channel { .. } | RoomScope::Open { .. } => {
+                match self.store.access(&RoomRef::of(room, subject.user), subject.user).await? {
+                    Some(found) => found.right,
+                    None => return Ok(Err(Denied::NotShared)),
+                }
+            }
+        };
+        Ok(may(subject, Action::Enter { room, right }))
     }
 
     /// The files that somebody wants to go with a message, in the order of their ids in it.

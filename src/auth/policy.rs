@@ -3,15 +3,14 @@
 
 use serde::Deserialize;
 
-use super::tokens::Claims;
 use crate::{
     core::{
         event::{RoomIdentity, RoomScope},
         profile::Role,
     },
     error::{ErrorCode, Refusal},
-    ids::{RoomId, RoomName, UserId},
-    store::{GroupRole, RoomRole, Visibility},
+    ids::{RoomName, UserId},
+    store::{GroupRole, Right, RoomRole, Visibility},
 };
 
 /// Who asks.
@@ -28,31 +27,22 @@ pub struct Subject<'a> {
 /// What is asked for, with the resource and the facts that decide.
 #[derive(Clone, Copy, Debug)]
 pub enum Action<'a> {
-    /// Open a channel's socket or read its history.
-    EnterChannel {
+    /// Enter a room of any kind, write in it, read its history.
+    Enter {
         /// Which.
-        room: RoomId,
-        /// What the user is in its group.
-        membership: Option<GroupRole>,
+        room: &'a RoomIdentity,
+        /// How the user stands towards it.
+        right: Right,
     },
-    /// Open a direct conversation's socket or read its history.
-    EnterDirect {
+    /// Stay in a room with a fresh token: how the user stands towards it was decided at the door.
+    Stay {
         /// Which.
-        room: RoomId,
-        /// Its two sides.
-        sides: &'a [UserId; 2],
+        room: &'a RoomIdentity,
     },
     /// Speak of an open room by its name.
     NameRoom {
         /// Which.
         name: &'a RoomName,
-    },
-    /// Enter an open room.
-    EnterOpen {
-        /// Whether everybody may.
-        visibility: Visibility,
-        /// What the user is in it.
-        membership: Option<RoomRole>,
     },
     /// Change an open room, or who its members are.
     ManageRoom {
@@ -143,22 +133,22 @@ impl From<Denied> for Refusal {
 /// are not theirs. A token confined to rooms opens these, and shows what its user may see, but changes nothing else.
 pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
     match action {
-        Action::EnterChannel { room, membership } => {
-            open(membership.is_some(), Denied::NotAMember)?;
+        Action::Enter { room, right } => {
+            match right {
+                Right::Group(membership) => open(membership.is_some(), Denied::NotAMember),
+                Right::Side => is_side(subject, room),
+                Right::Open { visibility: Visibility::Open, .. } => Ok(()),
+                Right::Open { visibility: Visibility::Private, membership } => {
+                    open(membership.is_some(), Denied::NotInvited)
+                }
+            }?;
             within_rooms(subject, room)
         }
-        Action::EnterDirect { room, sides } => {
-            open(sides.contains(subject.user), Denied::NotYourConversation)?;
+        Action::Stay { room } => {
+            is_side(subject, room)?;
             within_rooms(subject, room)
         }
-        Action::NameRoom { name } => match subject.rooms {
-            None => Ok(()),
-            Some(rooms) => open(rooms.iter().any(|pattern| pattern.matches(name.as_str())), Denied::Confined),
-        },
-        Action::EnterOpen { visibility, membership } => match visibility {
-            Visibility::Open => Ok(()),
-            Visibility::Private => open(membership.is_some(), Denied::NotInvited),
-        },
+        Action::NameRoom { name } => named(subject, name.as_str()),
         Action::ManageRoom { membership } => {
             unconfined(subject)?;
             open(subject.role == Role::Admin || membership == Some(RoomRole::Owner), Denied::NotYourRoom)
@@ -225,27 +215,25 @@ fn unconfined(subject: Subject<'_>) -> Result<(), Denied> {
     open(subject.rooms.is_none_or(|rooms| rooms.iter().any(RoomPattern::is_everything)), Denied::Confined)
 }
 
-fn within_rooms(subject: Subject<'_>, room: RoomId) -> Result<(), Denied> {
-    subject.rooms.map_or(Ok(()), |rooms| within(rooms, room))
-}
-
-fn within(rooms: &[RoomPattern], room: RoomId) -> Result<(), Denied> {
-    let name = room.to_string();
-    open(rooms.iter().any(|pattern| pattern.matches(&name)), Denied::Confined)
-}
-
-/// Whether a token, fresh or not, reaches a room that its user has been let into.
-pub fn may_name_room(claims: &Claims, room: &RoomIdentity) -> Result<(), Refusal> {
-    match claims.rooms.as_deref() {
-        None => Ok(()),
-        Some(rooms) => match &room.scope {
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } => within(rooms, room.id),
-            RoomScope::Open { name } => {
-                open(rooms.iter().any(|pattern| pattern.matches(name.as_str())), Denied::Confined)
-            }
-        }
-        .map_err(Refusal::from),
+/// Whether the user is a side of the conversation, if the room is one.
+fn is_side(subject: Subject<'_>, room: &RoomIdentity) -> Result<(), Denied> {
+    match &room.scope {
+        RoomScope::Direct { users } => open(users.contains(subject.user), Denied::NotYourConversation),
+        RoomScope::Channel { .. } | RoomScope::Open { .. } => Ok(()),
     }
+}
+
+/// Whether the token reaches the room: an open one by its name, any other by its id.
+fn within_rooms(subject: Subject<'_>, room: &RoomIdentity) -> Result<(), Denied> {
+    match (subject.rooms, &room.scope) {
+        (None, _) => Ok(()),
+        (Some(_), RoomScope::Open { name }) => named(subject, name.as_str()),
+        (Some(_), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => named(subject, &room.id.to_string()),
+    }
+}
+
+fn named(subject: Subject<'_>, name: &str) -> Result<(), Denied> {
+    open(subject.rooms.is_none_or(|rooms| rooms.iter().any(|pattern| pattern.matches(name))), Denied::Confined)
 }
 
 /// A room's name in which `*` stands for any run of characters.
@@ -282,8 +270,15 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::ids::{GroupId, RoomId};
 
-    const ROOM: RoomId = RoomId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001));
+    fn room(scope: RoomScope) -> RoomIdentity {
+        RoomIdentity { id: RoomId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001)), scope }
+    }
+
+    fn channel() -> RoomIdentity {
+        room(RoomScope::Channel { group: GroupId(Uuid::nil()) })
+    }
 
     fn user(id: &str) -> UserId {
         UserId::new(id).unwrap()
@@ -295,7 +290,8 @@ mod tests {
 
     #[test]
     fn channels_open_to_members_of_their_group_alone() {
-        let enter = |membership| Action::EnterChannel { room: ROOM, membership };
+        let channel = channel();
+        let enter = |membership| Action::Enter { room: &channel, right: Right::Group(membership) };
         assert_eq!(ask(Role::User, None, enter(Some(GroupRole::Member))), Ok(()));
         assert_eq!(ask(Role::User, None, enter(None)), Err(Denied::NotAMember));
         assert_eq!(ask(Role::Admin, None, enter(None)), Err(Denied::NotAMember));
@@ -305,10 +301,14 @@ mod tests {
     fn conversations_open_to_their_two_sides_alone() {
         let ours = [user("ann"), user("bob")];
         let theirs = [user("bob"), user("cy")];
-        assert_eq!(ask(Role::User, None, Action::EnterDirect { room: ROOM, sides: &ours }), Ok(()));
+        let (ours, theirs) = (room(RoomScope::Direct { users: ours }), room(RoomScope::Direct { users: theirs }));
+        for action in [Action::Enter { room: &ours, right: Right::Side }, Action::Stay { room: &ours }] {
+            assert_eq!(ask(Role::User, None, action), Ok(()));
+        }
         for role in [Role::User, Role::Admin] {
-            let verdict = ask(role, None, Action::EnterDirect { room: ROOM, sides: &theirs });
-            assert_eq!(verdict, Err(Denied::NotYourConversation));
+            for action in [Action::Enter { room: &theirs, right: Right::Side }, Action::Stay { room: &theirs }] {
+                assert_eq!(ask(role, None, action), Err(Denied::NotYourConversation));
+            }
         }
     }
 
@@ -349,7 +349,17 @@ mod tests {
         let other = [RoomPattern::new("workspace_*")];
         let this = [RoomPattern::new("workspace_*"), RoomPattern::new("01920000-*")];
         let all = [RoomPattern::new("*")];
-        let enter = Action::EnterChannel { room: ROOM, membership: Some(GroupRole::Owner) };
+        let channel = channel();
+        let enter = Action::Enter { room: &channel, right: Right::Group(Some(GroupRole::Owner)) };
+        assert_eq!(ask(Role::User, Some(&this), Action::Stay { room: &channel }), Ok(()));
+        assert_eq!(ask(Role::User, Some(&other), Action::Stay { room: &channel }), Err(Denied::Confined));
+        let board = room(RoomScope::Open { name: RoomName::new("workspace_7").unwrap() });
+        let everybody = Right::Open { visibility: Visibility::Open, membership: None };
+        let invited = Right::Open { visibility: Visibility::Private, membership: None };
+        assert_eq!(ask(Role::User, Some(&other), Action::Enter { room: &board, right: everybody }), Ok(()));
+        let private = Action::Enter { room: &board, right: invited };
+        assert_eq!(ask(Role::User, Some(&other), private), Err(Denied::NotInvited));
+        assert_eq!(ask(Role::User, Some(&[]), Action::Stay { room: &board }), Err(Denied::Confined));
         assert_eq!(ask(Role::User, Some(&other), enter), Err(Denied::Confined));
         assert_eq!(ask(Role::User, Some(&[]), enter), Err(Denied::Confined));
         assert_eq!(ask(Role::User, Some(&this), enter), Ok(()));

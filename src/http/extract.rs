@@ -25,6 +25,7 @@ use crate::{
     error::ErrorCode,
     ids::{GroupId, RoomId, UserId},
     limits,
+    store::Access,
 };
 
 /// The user behind a request: the token holds, the profile is stored, nothing is revoked.
@@ -39,6 +40,11 @@ impl AuthUser {
     /// Decides whether this user may.
     pub(super) fn may(&self, action: Action<'_>) -> Result<(), ApiError> {
         Ok(may(self.subject(), action)?)
+    }
+
+    /// Decides whether this user may enter a room.
+    pub(super) fn may_enter(&self, room: &Access) -> Result<(), ApiError> {
+        self.may(Action::Enter { room: &room.identity, right: room.right })
     }
 
     /// Who asks, for the policy.

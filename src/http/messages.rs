@@ -13,7 +13,7 @@ use super::{
     resource,
 };
 use crate::{
-    auth::{policy::Action, tokens::query_value},
+    auth::tokens::query_value,
     core::{
         command::{Addressed, ChatCommand, Command},
         event::{Attachment, ChatDurable, Durable, Event, EventBody, RoomIdentity, RoomScope},
@@ -22,7 +22,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::{Epoch, RoomId, Seq, UserId},
     limits,
-    store::{Before, Message, StoreError},
+    store::{Before, Message, RoomRef, StoreError},
 };
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -146,25 +146,18 @@ pub(super) async fn of_conversation(
 
 /// The channel, if the user may enter it.
 async fn channel(site: &Site, user: &AuthUser, id: &str) -> Result<RoomIdentity, ApiError> {
-    let id = channel_id(id)?;
-    let access = site.store.channel_access(id, user.id()).await?;
-    let (channel, membership) = access.ok_or_else(ApiError::no_such_channel)?;
-    user.may(Action::EnterChannel { room: id, membership })?;
-    Ok(RoomIdentity { id, scope: RoomScope::Channel { group: channel.group } })
+    let found = site.store.access(&RoomRef::Channel(channel_id(id)?), user.id()).await?;
+    let access = found.ok_or_else(ApiError::no_such_channel)?;
+    user.may_enter(&access)?;
+    Ok(access.identity)
 }
 
 /// The conversation with that user, if the token reaches so far.
 async fn conversation(site: &Site, user: &AuthUser, partner: &str) -> Result<RoomIdentity, ApiError> {
-    let partner = user_id(partner)?;
-    let room = match site.store.direct_room(user.id(), &partner).await {
-        Err(StoreError::Missing) => return Err(ApiError::no_such_user()),
-        other => other?,
-    };
-    match &room.scope {
-        RoomScope::Direct { users } => user.may(Action::EnterDirect { room: room.id, sides: users })?,
-        RoomScope::Channel { .. } | RoomScope::Open { .. } => return Err(ApiError::no_such_user()),
-    }
-    Ok(room)
+    let found = site.store.access(&RoomRef::Direct(user_id(partner)?), user.id()).await?;
+    let access = found.ok_or_else(ApiError::no_such_user)?;
+    user.may_enter(&access)?;
+    Ok(access.identity)
 }
 
 #[utoipa::path(post, path = "/api/channels/{channel_id}/messages", tag = "messages", summary = "Send a message to a channel",

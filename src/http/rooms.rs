@@ -350,7 +350,7 @@ pub(super) async fn remove_member(
 async fn visible(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
     let room = named(site, user, name).await?;
     if user.role != Role::Admin {
-        user.may(Action::EnterOpen { visibility: room.visibility, membership: room.membership })?;
+        user.may_enter(&room.clone().into())?;
     }
     Ok(room)
 }

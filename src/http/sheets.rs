@@ -35,7 +35,7 @@ use crate::{
     error::ErrorCode,
     ids::{Epoch, RoomName, Seq, SheetId},
     limits,
-    store::{RoomHead, Store, StoreError},
+    store::{RoomHead, RoomRef, Store, StoreError},
 };
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -162,9 +162,9 @@ async fn admitted(site: &Site, user: &AuthUser, id: &str) -> Result<Sheet, ApiEr
     let id = SheetId::new(id).map_err(|_| no_such_sheet())?;
     let room = site.store.sheet_room(&id).await?.ok_or_else(no_such_sheet)?;
     user.may(Action::NameRoom { name: &room })?;
-    let open = site.store.open_room(&room, user.id()).await?.ok_or_else(no_such_sheet)?;
-    user.may(Action::EnterOpen { visibility: open.visibility, membership: open.membership })?;
-    let head = site.store.room_head(open.identity.id).await?.ok_or_else(no_such_sheet)?;
+    let access = site.store.access(&RoomRef::Open(room.clone()), user.id()).await?.ok_or_else(no_such_sheet)?;
+    user.may_enter(&access)?;
+    let head = site.store.room_head(access.identity.id).await?.ok_or_else(no_such_sheet)?;
     Ok(Sheet { id, room, head })
 }
 

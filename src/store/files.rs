@@ -85,6 +85,7 @@ pub struct FileQuota {
 
 /// What became of an upload that was to begin.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, in no mailbox")]
 pub enum Begun {
     /// It began.
     Yes(FileRecord),
@@ -105,6 +106,7 @@ pub struct Lease(pub Uuid);
 
 /// What became of the wish to write.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, in no mailbox")]
 pub enum Claim {
     /// It is the caller's turn.
     Yes(FileRecord),

@@ -7,6 +7,7 @@
 //! Everything runs on the store's own threads. So callers may sit on any runtime and may drop a future at any time:
 //! what was begun runs to its end, and no connection is left in the middle of a transaction.
 
+mod access;
 mod batch;
 mod error;
 mod files;
@@ -32,6 +33,7 @@ use tokio::runtime::Runtime;
 
 use self::gather::Gather;
 pub use self::{
+    access::{Access, Right, RoomRef},
     error::{Outage, StoreError},
     files::*,
     records::*,

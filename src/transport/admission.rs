@@ -10,17 +10,19 @@ use actix_http::header::{self, HeaderMap};
 
 use crate::{
     actors::{
+        access::IfMissing,
         messages::{Admission, Admit, Introduce, Resume},
+        node::Node,
         quota::UserQuota,
         session::{Binding, Visitor},
         worker::Worker,
     },
     auth::{
-        policy::{Action, Subject, may},
+        policy::Subject,
         tokens::{Claims, TokenPlace, query_value},
     },
     core::{
-        event::{RoomIdentity, RoomScope},
+        event::RoomIdentity,
         profile::{Profile, Role},
     },
     dialects::endpoints::{Endpoint, NoEndpoint},
@@ -28,7 +30,7 @@ use crate::{
     ids::{Epoch, Seq},
     limits,
     logged::logged,
-    store::{Store, StoreError},
+    store::{RoomRef, Store, StoreError},
 };
 
 /// A request to open a socket.
@@ -61,14 +63,14 @@ pub async fn admit(worker: &Worker, asking: Asking<'_>) -> Result<Admitted, Refu
         NoEndpoint::Unknown => {
             Refusal::new(ErrorCode::NotFound, "No WebSocket endpoint has this address; see the protocol reference")
         }
-        NoEndpoint::NoSuchRoom => no_such_room(),
+        NoEndpoint::NoSuchRoom => Refusal::new(ErrorCode::RoomNotFound, "There is no such room; check the id"),
     })?;
     check_origin(worker, asking.headers)?;
     let identified = worker.node.verifier.identify(asking.query, asking.headers)?;
     let resume = resume_of(asking.query)?;
     let claims = identified.claims;
     let (profile, quota) = welcome(worker, &claims).await?;
-    let room = authorise(&worker.node.store, &claims, &profile, &endpoint).await?;
+    let room = authorise(&worker.node, &claims, &profile, &endpoint).await?;
     let binding = room.map(|room| Binding { room: Arc::new(room), resume });
     let dialect = endpoint.dialect();
     let confined = claims.rooms.map(Into::into);
@@ -149,38 +151,19 @@ async fn profile_of(store: &Store, claims: &Claims) -> Result<Profile, Refusal> 
 
 /// Finds the room that the address names, if it names one, and checks the right to it.
 async fn authorise(
-    store: &Store,
+    node: &Node,
     claims: &Claims,
     profile: &Profile,
     endpoint: &Endpoint,
 ) -> Result<Option<RoomIdentity>, Refusal> {
     let role = if claims.role == Some(Role::Admin) { Role::Admin } else { profile.role };
     let subject = Subject { user: &profile.id, role, rooms: claims.rooms.as_deref() };
-    match endpoint {
-        Endpoint::Channel(room) => {
-            let found = store.channel_access(*room, &profile.id).await.map_err(store_refusal)?;
-            let (channel, membership) = found.ok_or_else(no_such_room)?;
-            may(subject, Action::EnterChannel { room: *room, membership })?;
-            Ok(Some(RoomIdentity { id: channel.id, scope: RoomScope::Channel { group: channel.group } }))
-        }
-        Endpoint::Direct(partner) => {
-            let room = store.direct_room(&profile.id, partner).await.map_err(|error| match error {
-                StoreError::Missing => {
-                    Refusal::new(ErrorCode::UserNotFound, "There is no such user to talk to; check the id")
-                }
-                other => store_refusal(other),
-            })?;
-            if let RoomScope::Direct { users } = &room.scope {
-                may(subject, Action::EnterDirect { room: room.id, sides: users })?;
-            }
-            Ok(Some(room))
-        }
-        Endpoint::Workspace => Ok(None),
-    }
-}
-
-fn no_such_room() -> Refusal {
-    Refusal::new(ErrorCode::RoomNotFound, "There is no such room; check the id")
+    let room = match endpoint {
+        Endpoint::Channel(room) => RoomRef::Channel(*room),
+        Endpoint::Direct(partner) => RoomRef::Direct(partner.clone()),
+        Endpoint::Workspace => return Ok(None),
+    };
+    node.enter(subject, &room, IfMissing::Refuse).await.map(|access| Some(access.identity))
 }
 
 fn store_refusal(error: StoreError) -> Refusal {

@@ -40,7 +40,9 @@ on_both! {
         assert_eq!(page["messages"].as_array().unwrap().len(), 4, "{page}");
         assert_eq!(page["messages"][0], fourth);
     }
+}
 
+on_both! {
     async fn a_direct_message_over_rest_reaches_both_and_waits_for_who_is_away(database) {
         let server = Server::on(database).await;
         let (alice, bob) = (server.user("alice").await, server.user("bob").await);

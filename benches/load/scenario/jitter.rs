@@ -24,6 +24,7 @@ const TURN: Duration = Duration::from_millis(5);
 const SEED: u64 = 15;
 
 /// Where the rooms are.
+#[expect(clippy::large_enum_variant, reason = "there is one")]
 enum Place {
     OneNode(World),
     Nodes(Cluster),

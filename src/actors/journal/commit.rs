@@ -201,7 +201,8 @@ mod tests {
                 room,
                 id: EventId::generate(),
                 at: Timestamp { unix_ms: 1_790_000_000_123 },
-                what: Durable::Chat(ChatDurable::MessageSent { sender, content: "x".into(), attachments: Vec::new() }).into(),
+                what: Durable::Chat(ChatDurable::MessageSent { sender, content: "x".into(), attachments: Vec::new() })
+                    .into(),
                 queue_for: Vec::new(),
             }
         }

@@ -7,13 +7,16 @@ use actix::prelude::*;
 use super::Room;
 use crate::{
     actors::{
+        access::IfMissing,
         messages::{Announce, CountUsers, Join, KeepOnly, RoomUse},
         outbox::ConnKey,
     },
-    auth::policy::Denied,
+    auth::policy::{Denied, Subject},
+    core::profile::Role,
     disconnect::Disconnect,
     error::Refusal,
     ids::UserId,
+    store::RoomRef,
 };
 
 impl Room {
@@ -67,10 +70,14 @@ impl Room {
 
     /// Reads once more whether a newcomer may enter.
     pub(super) fn read_access_again(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
-        let (Some(newcomer), Some(name)) = (self.entering.get(&conn), self.identity.scope.name()) else { return };
-        let (node, user, name) = (self.node.clone(), newcomer.join.user.id.clone(), name.clone());
+        let Some(newcomer) = self.entering.get(&conn) else { return };
+        let (node, user) = (self.node.clone(), newcomer.join.user.id.clone());
+        let at = RoomRef::of(&self.identity, &user);
         let read_at = Instant::now();
-        let access = async move { node.open_room(&name, &user).await };
+        let access = async move {
+            let subject = Subject { user: &user, role: Role::User, rooms: None };
+            node.enter(subject, &at, IfMissing::Refuse).await
+        };
         ctx.spawn(access.into_actor(self).map(move |access, room, ctx| match access {
             Ok(access) => {
                 if let Some(newcomer) = room.entering.get_mut(&conn) {

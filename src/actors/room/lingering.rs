@@ -7,7 +7,10 @@ use actix::prelude::*;
 
 use super::Room;
 use crate::{
-    core::{event::{Ephemeral, PresenceEphemeral}, profile::Author},
+    core::{
+        event::{Ephemeral, PresenceEphemeral},
+        profile::Author,
+    },
     ids::UserId,
     limits,
 };

@@ -40,6 +40,7 @@ use crate::{
     ids::UserId,
     limits,
 };
+
 pub use errands::Asker;
 
 use attending::Goings;

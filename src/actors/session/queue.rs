@@ -11,13 +11,13 @@ use actix::prelude::*;
 use super::Session;
 use crate::{
     actors::{
-        fanout::{Audience, Broadcast, reply_frame},
+        fanout::{Broadcast, reply_frame},
         messages::NewsMissed,
         outbox::Mark,
     },
     core::{
         backlog::Frame,
-        event::{Event, EventBody, Reply, RoomIdentity, RoomScope},
+        event::{Audience, Event, EventBody, Reply, RoomIdentity, RoomScope},
         notification::Notification,
         personal::Personal,
     },

@@ -8,6 +8,7 @@ use actix::prelude::*;
 use super::{Session, naming::Errand};
 use crate::{
     actors::{
+        access::IfMissing,
         messages::{Ask, Join, JoinRoom, Leave, Leaving, LeftRoom, Misdirected, Resume, ShutOut, StatusIs},
         outbox::ConnKey,
         patience::patiently,
@@ -25,7 +26,7 @@ use crate::{
     ids::{RoomId, RoomName, SheetId},
     limits,
     logged::logged,
-    store::{GroupRole, StoreError},
+    store::{RoomRef, StoreError},
 };
 
 /// The room that a socket is bound to by its address.
@@ -260,16 +261,7 @@ impl Session {
         let bound = self.rooms.bound();
         let joined = self.rooms.joined.iter().map(|joined| &*joined.identity);
         let mut all = bound.into_iter().chain(joined);
-        all.try_for_each(|room| {
-            let action = match &room.scope {
-                RoomScope::Channel { .. } => {
-                    Action::EnterChannel { room: room.id, membership: Some(GroupRole::Member) }
-                }
-                RoomScope::Direct { users } => Action::EnterDirect { room: room.id, sides: users },
-                RoomScope::Open { name } => Action::NameRoom { name },
-            };
-            may(subject, action)
-        })
+        all.try_for_each(|room| may(subject, Action::Stay { room }))
     }
 
     // ---- in and out ----
@@ -312,8 +304,10 @@ impl Session {
             return self.refuse(errand.tag(), Refusal::new(ErrorCode::Conflict, sentence));
         }
         let (node, user, read_at) = (self.worker.node.clone(), self.user.id.clone(), Instant::now());
+        let confined = self.confined.clone();
         let found = async move {
-            let access = node.open_room(&name, &user).await?;
+            let subject = Subject { user: &user, role: Role::User, rooms: confined.as_deref() };
+            let access = node.enter(subject, &RoomRef::Open(name), IfMissing::Make).await?;
             Ok((access, node.status_of(user).await))
         };
         self.hold(found, ctx, move |found: Result<_, Refusal>, session, ctx| {

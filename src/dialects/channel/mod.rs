@@ -6,10 +6,7 @@ pub mod description;
 mod encode;
 
 pub use self::decode::TYPES;
-use super::{
-    ClientMessage, Dialect, Encoded, Rejection, Stamp,
-    manner::Manner,
-};
+use super::{ClientMessage, Dialect, Encoded, Rejection, Stamp, manner::Manner};
 use crate::core::{
     command::Request,
     event::{Event, Reply},

@@ -24,7 +24,7 @@ use crate::{
         Announced, Chunk, Sha1Digest, UploadFault,
         metadata::{base64, parse},
     },
-    store::FileRecord,
+    store::{FileRecord, RoomRef},
 };
 
 /// The version of the protocol, the only one there is.
@@ -356,11 +356,11 @@ async fn room(site: &Site, user: &AuthUser, metadata: &HashMap<String, String>) 
     };
     let name = RoomName::new(name.as_str()).map_err(|bad| ApiError::field("room_id", bad))?;
     user.may(Action::NameRoom { name: &name })?;
-    let Some(room) = site.store.open_room(&name, user.id()).await? else {
+    let Some(room) = site.store.access(&RoomRef::Open(name), user.id()).await? else {
         let sentence = "room_id: there is no such room; join it first, or leave it out";
         return Err(ApiError::new(ErrorCode::RoomNotFound, sentence).into());
     };
-    user.may(Action::EnterOpen { visibility: room.visibility, membership: room.membership })?;
+    user.may_enter(&room)?;
     Ok(Some(room.identity.id))
 }
 

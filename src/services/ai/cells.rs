@@ -14,7 +14,7 @@ use crate::{
     },
     ids::SheetId,
     limits,
-    store::StoreError,
+    store::{RoomRef, StoreError},
 };
 
 /// What the question is about; none if it names no sheet.
@@ -32,11 +32,10 @@ async fn may_read(node: &Node, ask: &AskAssistant, sheet: &SheetId) -> Result<()
         )
     };
     let room = node.store.sheet_room(sheet).await.map_err(away)?.ok_or_else(hidden)?;
-    let open = node.store.open_room(&room, &ask.user.id).await.map_err(away)?.ok_or_else(hidden)?;
+    let at = RoomRef::Open(room);
+    let access = node.store.access(&at, &ask.user.id).await.map_err(away)?.ok_or_else(hidden)?;
     let subject = Subject { user: &ask.user.id, role: Role::User, rooms: ask.confined.as_deref() };
-    may(subject, Action::NameRoom { name: &room }).map_err(|_| hidden())?;
-    let entry = Action::EnterOpen { visibility: open.visibility, membership: open.membership };
-    may(subject, entry).map_err(|_| hidden())
+    may(subject, Action::Enter { room: &access.identity, right: access.right }).map_err(|_| hidden())
 }
 
 fn away(error: StoreError) -> Fault {

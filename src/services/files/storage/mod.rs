@@ -45,6 +45,7 @@ pub enum Storage {
 }
 
 /// A part that is being written.
+#[expect(clippy::large_enum_variant, reason = "one at a time, in no mailbox")]
 pub enum Sink {
     /// In a folder.
     Folder(FolderSink),

@@ -1,0 +1,63 @@
+//! The way into a room, for sockets and for whoever asks again whether somebody may be there: found by what names it, made
+//! where that is allowed, and decided by the policy.
+
+use super::node::Node;
+use crate::{
+    auth::policy::{Action, Subject, may},
+    error::{ErrorCode, Refusal},
+    store::{Access, RoomRef, StoreError},
+};
+
+/// What becomes of an open room that does not exist.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IfMissing {
+    /// It is made, where the server makes rooms so.
+    Make,
+    /// The refusal that there is none.
+    Refuse,
+}
+
+impl Node {
+    /// Finds a room that somebody wants to enter, and decides whether that may be.
+    ///
+    /// # Errors
+    /// The refusal, where there is no such room, or no way in.
+    pub async fn enter(&self, subject: Subject<'_>, room: &RoomRef, missing: IfMissing) -> Result<Access, Refusal> {
+        if let RoomRef::Open(name) = room {
+            // before anything is read: a token that is confined learns nothing of other rooms
+            may(subject, Action::NameRoom { name })?;
+        }
+        let found = match self.store.access(room, subject.user).await.map_err(|error| unread(&error))? {
+            Some(found) => found,
+            None => self.make(subject, room, missing).await?,
+        };
+        may(subject, Action::Enter { room: &found.identity, right: found.right })?;
+        Ok(found)
+    }
+
+    async fn make(&self, subject: Subject<'_>, room: &RoomRef, missing: IfMissing) -> Result<Access, Refusal> {
+        let (code, sentence) = match room {
+            RoomRef::Channel(_) => (ErrorCode::RoomNotFound, "There is no such room; check the id"),
+            RoomRef::Direct(_) => (ErrorCode::UserNotFound, "There is no such user to talk to; check the id"),
+            RoomRef::Open(name) if missing == IfMissing::Make && self.config.rooms.auto_create => {
+                let made = self.store.create_open_room(name, subject.user).await;
+                return made.map(Access::from).map_err(|error| unread(&error));
+            }
+            RoomRef::Open(_) => (
+                ErrorCode::RoomNotFound,
+                "There is no such room, and rooms are not made by joining them here; ask for one to be made",
+            ),
+        };
+        Err(Refusal::new(code, sentence))
+    }
+}
+
+fn unread(error: &StoreError) -> Refusal {
+    match error {
+        StoreError::Unavailable(_) => Refusal::unavailable(),
+        StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
+            log::error!("event=access_unread why=\"{error}\"");
+            Refusal::internal()
+        }
+    }
+}
