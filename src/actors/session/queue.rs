@@ -17,7 +17,7 @@ use crate::{
     },
     core::{
         backlog::Frame,
-        event::{Audience, Event, EventBody, Reply, RoomIdentity, RoomScope},
+        event::{EventBody, Reply, RoomIdentity, RoomScope},
         notification::Notification,
         personal::Personal,
     },
@@ -399,9 +399,7 @@ impl Session {
 
 /// A stored event as its room would send it again.
 fn replayed(room: Arc<RoomIdentity>, event: StoredEvent) -> Arc<Broadcast> {
-    let StoredEvent { seq, id, at, what } = event;
-    let body = EventBody::Durable { seq, id, what };
-    Broadcast::new(Event { room, at, body }, Audience::Everyone)
+    Broadcast::durable(room, event)
 }
 
 /// Messages between nodes may have been lost: what was among them is queued in the store.
