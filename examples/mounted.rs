@@ -15,7 +15,7 @@ async fn hello() -> impl Responder {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let config = Config::from_env()?;
+    let config = Config::from_env(&[])?;
     let address = (config.listen.host.clone(), config.listen.port);
     actix::System::new().block_on(async move {
         let secret = config.auth.secret()?;

@@ -1,13 +1,15 @@
 //! The composition root: builds the store, the actors and the server in their order, and takes them down in theirs.
 //! It holds no behaviour of its own: what can be decided elsewhere is.
 
+mod alone;
 #[cfg(feature = "faults")]
 pub(crate) mod faults;
+mod lock;
 
 use std::{
     future::Future,
     io::{self, Write},
-    net::TcpListener,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
@@ -19,6 +21,8 @@ use actix::prelude::*;
 use actix_server::ServerHandle;
 use actix_web::web;
 
+use self::lock::DatabaseLock;
+pub use self::lock::Locked;
 use crate::{
     actors::{
         bridge::{BridgeLink, Hush, LinkBoard, Reach, local::LocalBridge, redis::RedisBridge},
@@ -34,7 +38,7 @@ use crate::{
         sweeper::Sweeper,
     },
     auth::tokens::Verifier,
-    config::{Config, ConfigError, Secret},
+    config::{Config, ConfigError, DatabaseUrl, Secret, SecretSource},
     core::rate::RateLimits,
     dialects,
     http::{self, Site},
@@ -44,7 +48,7 @@ use crate::{
     metrics::Metrics,
     services::{self, files::BadBucket},
     store::{Store, StoreError, StoreOptions},
-    transport::server,
+    transport::{plain, server},
 };
 
 /// Why the server did not start, or stopped.
@@ -54,8 +58,16 @@ pub enum RunError {
     #[error("{0}")]
     Config(#[from] ConfigError),
     /// The database can't be prepared.
-    #[error("The database can't be prepared: {0}; check DATABASE_URL and that the database runs")]
-    Store(#[from] StoreError),
+    #[error("The database {database} can't be prepared: {error}; {}", .database.advice())]
+    Store {
+        /// Which.
+        database: DatabaseUrl,
+        /// What it said.
+        error: StoreError,
+    },
+    /// Another process has the embedded database.
+    #[error("{0}")]
+    Locked(#[from] Locked),
     /// Files can't be kept where they should be.
     #[error("{0}")]
     Files(#[from] BadBucket),
@@ -75,23 +87,91 @@ pub enum RunError {
     Server(io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, then drains.
+/// Serves until SIGTERM or SIGINT, then drains. A signal that comes while it starts ends it at once.
 ///
 /// # Errors
 /// Whatever keeps the server from starting, in one sentence.
 pub fn run(config: Config) -> Result<(), RunError> {
     System::new().block_on(async {
-        let secret = config.auth.secret()?;
-        let listener = server::listener(&config.listen.host, config.listen.port).map_err(|error| {
-            let address = format!("{}:{}", config.listen.host, config.listen.port);
-            RunError::Listen { address, error }
-        })?;
-        let node = start(config, &secret).await?;
-        #[cfg(feature = "faults")]
-        faults::listen(&node).map_err(RunError::Server)?;
-        let site = web::Data::new(Site::new(&node, &secret)?);
-        serve(node, site, listener, stop_signal().map_err(RunError::Server)?).await
+        // First: the kernel drops signals that process 1, which is what we are in a container, has not asked for.
+        let mut stop = Box::pin(stop_signal().map_err(RunError::Server)?);
+        let prepared = tokio::select! {
+            biased;
+            () = &mut stop => None,
+            prepared = prepare(config) => Some(prepared?),
+        };
+        let Some(Prepared { node, site, listener, _lock }) = prepared else {
+            log::info!("event=stopped why=signal_while_starting");
+            return Ok(());
+        };
+        serve(node, site, listener, stop).await
     })
+}
+
+/// A node that may be let at its listener.
+struct Prepared {
+    node: Arc<Node>,
+    site: web::Data<Site>,
+    listener: TcpListener,
+    /// Held as long as the node serves.
+    _lock: Option<DatabaseLock>,
+}
+
+/// All that comes before the first client. The port is taken first, so that its conflict is told first, but nobody can
+/// connect to it before the end.
+async fn prepare(config: Config) -> Result<Prepared, RunError> {
+    let refused = |error| {
+        let address = format!("{}:{}", config.listen.host, config.listen.port);
+        RunError::Listen { address, error }
+    };
+    let port = server::reserve(&config.listen.host, config.listen.port).map_err(refused)?;
+    let secret = config.auth.secret()?;
+    let lock = DatabaseLock::take(&config).await?;
+    describe_start(&config);
+    let (host, number) = (config.listen.host.clone(), config.listen.port);
+    let node = start(config, &secret).await?;
+    #[cfg(feature = "faults")]
+    faults::listen(&node).map_err(RunError::Server)?;
+    let site = web::Data::new(Site::new(&node, &secret)?);
+    let listener =
+        server::listen(port).map_err(|error| RunError::Listen { address: format!("{host}:{number}"), error })?;
+    Ok(Prepared { node, site, listener, _lock: lock })
+}
+
+/// What an operator asks first: which version, and where everything is.
+fn describe_start(config: &Config) {
+    let secret = match &config.auth.secret {
+        SecretSource::Given(_) => "given".to_owned(),
+        SecretSource::Kept(path) => path.display().to_string(),
+    };
+    let redis = config.cluster.redis.as_ref().map_or("none".to_owned(), ToString::to_string);
+    log::info!(
+        "event=starting version={} node={} database={} data={} secret={} redis={}",
+        env!("CARGO_PKG_VERSION"),
+        config.node.name,
+        logged(&config.storage.database),
+        logged(config.storage.data_dir.display()),
+        logged(secret),
+        logged(redis),
+    );
+    log::info!(
+        "event=access registration=open registrations_per_hour={} requests_per_minute={} workers={}",
+        config.auth.registrations_per_hour,
+        config.rates.requests_per_minute,
+        config.listen.workers,
+    );
+}
+
+/// Waits with a line in the log now and then that says for what.
+async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let mut work = std::pin::pin!(work);
+    loop {
+        match tokio::time::timeout(limits::START_WAIT_TOLD, &mut work).await {
+            Ok(done) => return done,
+            Err(_elapsed) => log::warn!("event=waiting for={what} seconds={}", began.elapsed().as_secs()),
+        }
+    }
 }
 
 /// Builds a node: its store, migrated, and its actors, on the calling thread's System. Who embeds Convene calls this
@@ -116,8 +196,9 @@ pub async fn start_among(
     for warning in config.warnings() {
         log::warn!("event=config why={}", logged(warning));
     }
-    let url = config.storage.database.as_str();
-    let applied = Store::migrate(url).await?;
+    let database = config.storage.database.clone();
+    let failed = |error| RunError::Store { database: database.clone(), error };
+    let applied = patiently("database", Store::migrate(database.as_str())).await.map_err(failed)?;
     if !applied.is_empty() {
         log::info!("event=migrated count={}", applied.len());
     }
@@ -126,7 +207,7 @@ pub async fn start_among(
         recovery_events_max: config.storage.recovery_events_max,
         ..StoreOptions::default()
     };
-    let store = Store::open(url, &options).await?;
+    let store = Store::open(database.as_str(), &options).await.map_err(failed)?;
     let metrics = Arc::new(Metrics::new());
     let rates = RateLimits {
         requests_per_minute: config.rates.requests_per_minute,
@@ -169,6 +250,7 @@ pub async fn start_among(
     }
     Sweeper::new(node.store.clone()).start();
     services::ai::start(&node)?;
+    alone::watch(&node);
     Ok(node)
 }
 
@@ -200,22 +282,36 @@ pub async fn serve(
     let scheme = if tls.is_some() { "https" } else { "http" };
     let app = move || {
         http::app(site.clone(), |config| {
+            plain::configure(config);
             http::page::configure(config);
             http::openapi::configure_asyncapi(config, dialects::asyncapi::text());
         })
     };
     let running = server::serve(&node, listener, tls, app).map_err(RunError::Server)?;
-    announce(&format!("convene is listening on {scheme}://{address}"));
+    announce(&format!("convene is listening on {scheme}://{}", openable(address)));
     log::info!("event=listening url={scheme}://{address} node={}", node.config.node.name);
     let handle = running.handle();
-    actix_rt::spawn(async move {
+    let drained = actix_rt::spawn(async move {
         tokio::select! {
             () = shutdown => {}
             () = node.stop.wait() => log::info!("event=stop_called"),
         }
         drain(&node, &handle).await;
     });
-    running.await.map_err(RunError::Server)
+    running.await.map_err(RunError::Server)?;
+    // The server ends a step before its drain does. A panic there has been logged.
+    let _ = drained.await;
+    Ok(())
+}
+
+/// The address that a browser on this machine opens: that of all addresses is none.
+fn openable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// One line that scripts wait for; people read the log.

@@ -317,6 +317,20 @@ pub const STORE_GATHER_WAITING_MAX: usize = 16 * 1024;
 pub const REFRESH_REPEAT_WITHIN: Duration = Duration::from_secs(10);
 /// How often it may be shown again in that time.
 pub const REFRESH_REPEATS_MAX: usize = 16;
+/// While the server starts, the log says this often what it waits for.
+pub const START_WAIT_TOLD: Duration = Duration::from_secs(3);
+/// How long a start waits for another process to let go of a SQLite database, such as one that is just stopping.
+pub const DATABASE_LOCK_WAIT: Duration = Duration::from_secs(2);
+/// How often it looks.
+pub const DATABASE_LOCK_RETRY: Duration = Duration::from_millis(100);
+/// How often a node without Redis looks whether another one uses its PostgreSQL database.
+pub const NEIGHBOURS_PERIOD: Duration = Duration::from_secs(3);
+/// How often it says so.
+pub const NEIGHBOURS_WARNED: Duration = Duration::from_secs(600);
+/// Characters of the host's name in the name of a process on PostgreSQL, which has 63 bytes.
+pub const PROCESS_HOST_CHARS_MAX: usize = 40;
+/// How long PostgreSQL may take to let a new connection in, from TCP to the end of the sign-in.
+pub const STORE_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Names tried for a user whose token's name is taken; a suffix has 16 million values.
 pub const PROVISION_ATTEMPTS_MAX: usize = 8;
 /// Threads for blocking calls: each SQLite connection, and migrating.
@@ -562,6 +576,8 @@ pub const LISTEN_BACKLOG: i32 = 4_096;
 /// How long the body of a request that was answered before its end is still read, so that the answer arrives: who closes a
 /// connection with bytes unread resets it.
 pub const UNREAD_BODY_LINGER: Duration = Duration::from_secs(5);
+/// How often idle HTTP connections are looked at, to end them when the node drains.
+pub const IDLE_SWEEP: Duration = Duration::from_millis(250);
 /// Seconds that running REST requests have at the end.
 pub const REST_SHUTDOWN_SECONDS: u64 = 5;
 /// How often a drain looks whether the sockets are gone.

@@ -36,6 +36,22 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
+    /// The address to listen on, instead of WS_HOST
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// The port to listen on, instead of WS_PORT
+    #[arg(long, global = true)]
+    port: Option<u16>,
+    /// The folder of the embedded database and the secret, instead of DATA_DIR
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data: Option<String>,
+}
+
+impl Arguments {
+    fn overrides(&self) -> [(&'static str, Option<String>); 3] {
+        let port = self.port.map(|port| port.to_string());
+        [("WS_HOST", self.host.clone()), ("WS_PORT", port), ("DATA_DIR", self.data.clone())]
+    }
 }
 
 #[derive(Subcommand)]
@@ -95,7 +111,7 @@ const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = match Config::from_env() {
+    let config = match Config::from_env(&arguments.overrides()) {
         Ok(config) => config,
         Err(sentence) => return failed(sentence, ExitCode::from(EXIT_USAGE)),
     };
@@ -119,8 +135,18 @@ fn finish<E: Display>(result: Result<(), E>) -> ExitCode {
 }
 
 fn failed(sentence: impl Display, code: ExitCode) -> ExitCode {
-    eprintln!("{sentence}");
+    complain(sentence);
     code
+}
+
+/// A line on standard output. Whoever closed it has read enough.
+fn print(line: impl Display) {
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}
+
+/// A line on standard error, if anybody reads it.
+fn complain(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// One line per event on standard error, its values as key=value.
@@ -138,27 +164,38 @@ fn migrate(config: &Config) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| format!("No thread can be started for the database: {why}; try again"))?;
     let applied = runtime.block_on(Store::migrate(config.storage.database.as_str())).map_err(|why| {
-        format!("{} can't be migrated: {why}; check DATABASE_URL and that the database runs", config.storage.database)
+        format!("{} can't be migrated: {why}; {}", config.storage.database, config.storage.database.advice())
     })?;
     for name in &applied {
-        println!("applied {name}");
+        print(format_args!("applied {name}"));
     }
-    println!("{} is up to date", config.storage.database);
+    print(format_args!("{} is up to date", config.storage.database));
     Ok(())
 }
 
 fn print_document(text: &str) -> ExitCode {
-    // whoever closed our standard output has read enough
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    print(text);
     ExitCode::SUCCESS
 }
 
+/// What was set first, then the defaults.
 fn check_config(config: &Config) -> ExitCode {
-    for (name, value) in config.describe() {
-        println!("{name}={value}");
+    let (host, port) = (config.listen.host.as_str(), config.listen.port);
+    if let Err(why) = (host, port).to_socket_addrs() {
+        let sentence = format!("WS_HOST: \"{host}\" has no address ({why}); set it to an address of this machine");
+        return failed(sentence, ExitCode::from(EXIT_USAGE));
+    }
+    let (given, defaults): (Vec<_>, Vec<_>) =
+        config.describe().into_iter().partition(|(name, _)| config.is_given(name));
+    for (name, value) in given {
+        print(format_args!("{name}={value}"));
+    }
+    print("# defaults");
+    for (name, value) in defaults {
+        print(format_args!("{name}={value}"));
     }
     for warning in config.warnings() {
-        eprintln!("warning: {warning}");
+        complain(format_args!("warning: {warning}"));
     }
     ExitCode::SUCCESS
 }
@@ -206,7 +243,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 fn token(config: &Config, arguments: TokenArguments) -> Result<(), String> {
-    let secret = config.auth.secret().map_err(|sentence| sentence.to_string())?;
+    let secret = config.auth.existing_secret().map_err(|sentence| sentence.to_string())?;
     let user = TokenUser {
         id: arguments.user,
         display_name: arguments.username.clone(),
@@ -217,6 +254,6 @@ fn token(config: &Config, arguments: TokenArguments) -> Result<(), String> {
     let now = Clock.now();
     let expires_at = now.plus_ms(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX));
     let signed = Signer::new(&config.auth, &secret).access(&user, arguments.role.into(), now, expires_at);
-    println!("{}", signed.map_err(|fault| fault.to_string())?);
+    print(signed.map_err(|fault| fault.to_string())?);
     Ok(())
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{ids::RoomId, limits, store::StoreError};
 
-/// The actor. One per node that has peers.
+/// The actor. One per node that may have peers.
 pub struct Auditor {
     node: Arc<Node>,
     period: Duration,

@@ -217,7 +217,7 @@ impl Handler<Join> for Cluster {
             log::error!("event=not_enlisted node={}", node.id);
         }
         // On PostgreSQL a lone node, too, has events in its log that it did not hear of: those of an append whose outcome it
-        // never learned.
+        // never learned. So has one that another node uses the database with, although no Redis joins them.
         if node.bridge.reach == Reach::Cluster || node.store.backend() == Backend::Postgres {
             self.auditor = Some(Auditor::new(node.clone()).start());
         }

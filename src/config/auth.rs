@@ -139,6 +139,14 @@ impl Auth {
         }
     }
 
+    /// The secret of a server that has one; never makes one.
+    pub fn existing_secret(&self) -> Result<Secret, ConfigError> {
+        match &self.secret {
+            SecretSource::Given(secret) => Ok(secret.clone()),
+            SecretSource::Kept(path) => secret::load(path),
+        }
+    }
+
     pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
         lines.push((
             "JWT_SECRET_KEY",

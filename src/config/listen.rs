@@ -1,6 +1,6 @@
 //! Where the server listens, and to whom it answers.
 
-use std::{net::IpAddr, thread};
+use std::{net::IpAddr, thread, time::Duration};
 
 use super::{ConfigError, Origins, TlsFiles, TrustedProxies, variables::Variables};
 
@@ -13,6 +13,8 @@ pub struct Listen {
     pub port: u16,
     /// `WORKERS`: threads that serve sockets.
     pub workers: usize,
+    /// `HTTP_KEEP_ALIVE_SECONDS`: how long a connection is kept between two requests.
+    pub keep_alive: Duration,
     /// `TLS_CERT_FILE` and `TLS_KEY_FILE`; plain HTTP without them.
     pub tls: Option<TlsFiles>,
     /// `ALLOWED_ORIGINS`: pages that may use the server from a browser.
@@ -41,6 +43,7 @@ impl Listen {
             host: host(variables)?,
             port: variables.number("WS_PORT", 0..=u16::MAX, 8000, "a free port, such as 8000")?,
             workers: variables.number("WORKERS", 1..=WORKERS_MAX, cores, &advice)?,
+            keep_alive: variables.seconds("HTTP_KEEP_ALIVE_SECONDS", 1..=3_600, 75)?,
             tls: TlsFiles::read(variables)?,
             origins: Origins::read(variables)?,
             proxies: TrustedProxies::read(variables)?,
@@ -51,6 +54,7 @@ impl Listen {
         lines.push(("WS_HOST", self.host.clone()));
         lines.push(("WS_PORT", self.port.to_string()));
         lines.push(("WORKERS", self.workers.to_string()));
+        lines.push(("HTTP_KEEP_ALIVE_SECONDS", self.keep_alive.as_secs().to_string()));
         if let Some(tls) = &self.tls {
             tls.describe(lines);
         }
@@ -91,6 +95,12 @@ mod tests {
         for host in ["0.0.0.0", "::", "192.168.1.4", "chat.example"] {
             assert_eq!(config(&[("WS_HOST", host)]).unwrap().listen.reach(), Reach::Network, "{host}");
         }
+    }
+
+    #[test]
+    fn connections_are_kept_for_longer_than_proxies_keep_theirs() {
+        assert_eq!(config(&[]).unwrap().listen.keep_alive.as_secs(), 75);
+        assert!(refusal(&[("HTTP_KEEP_ALIVE_SECONDS", "0")]).starts_with("HTTP_KEEP_ALIVE_SECONDS: \"0\" is not"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod ai;
 mod auth;
 mod cluster;
+mod dotenv;
 mod files;
 mod listen;
 mod node;
@@ -16,7 +17,11 @@ mod storage;
 mod tls;
 mod variables;
 
-use std::{collections::HashMap, env, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    path::Path,
+};
 
 use self::variables::Variables;
 pub use self::{
@@ -61,16 +66,36 @@ pub struct Config {
     pub logging: Logging,
     /// This node and how it goes.
     pub node: Node,
+    /// Where its variables came from.
+    pub given: Given,
 }
 
+/// Which variables were set.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Those that count.
+    names: BTreeSet<String>,
+    /// All that could be set.
+    known: BTreeSet<String>,
+    /// A sentence for each that looks like a setting and is none.
+    unknown: Vec<String>,
+}
+
+/// Values that win over the environment, from the command line.
+pub type Overrides = [(&'static str, Option<String>)];
+
 impl Config {
-    /// From the process' environment and, for what is not set there, the file `.env` in the working directory.
-    pub fn from_env() -> Result<Config, ConfigError> {
-        let file = dotenv(Path::new(".env"))?;
-        Config::from(|name| {
-            let set = env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-            set.or_else(|| file.get(name).cloned())
-        })
+    /// From these values, then the process' environment, then the file `.env` in the working directory.
+    pub fn from_env(overrides: &Overrides) -> Result<Config, ConfigError> {
+        let file = dotenv::read(Path::new(".env"))?;
+        let find = |name: &str| {
+            let by_hand = overrides.iter().find(|(key, _)| *key == name).and_then(|(_, value)| value.clone());
+            let set = || env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+            by_hand.or_else(set).or_else(|| file.get(name).cloned())
+        };
+        let mut config = Config::from(find)?;
+        config.given.unknown = unknown(&file, &config.given.known);
+        Ok(config)
     }
 
     /// From any source of variables; an empty value counts as none. Reads the key and certificate files that the
@@ -80,7 +105,7 @@ impl Config {
         let storage = Storage::read(&variables)?;
         let listen = Listen::read(&variables)?;
         let auth = Auth::read(&variables, &storage.data_dir, listen.reach())?;
-        Ok(Config {
+        let mut config = Config {
             files: Files::read(&variables, &storage.data_dir)?,
             storage,
             cluster: Cluster::read(&variables)?,
@@ -92,7 +117,12 @@ impl Config {
             logging: Logging::read(&variables)?,
             node: Node::read(&variables)?,
             listen,
-        })
+            given: Given::default(),
+        };
+        config.given.known = variables.known();
+        let is_set = |name: &&String| variables.text(name).is_some();
+        config.given.names = config.given.known.iter().filter(is_set).cloned().collect();
+        Ok(config)
     }
 
     /// The effective configuration for people, in the form of an `.env` file, without any secret.
@@ -112,9 +142,21 @@ impl Config {
         lines
     }
 
+    /// Whether a line of the description comes from a variable; the others are defaults.
+    pub fn is_given(&self, name: &str) -> bool {
+        let instead: &[&str] = match name {
+            "DATABASE_URL" => &["DB_HOST", "DATABASE"],
+            "REDIS_URL" => &["REDIS_HOST"],
+            "RUST_LOG" => &["LOG_LEVEL"],
+            "WEBSOCKET_PING_TIMEOUT" => &["WEBSOCKET_TIMEOUT"],
+            _other => &[],
+        };
+        self.given.names.contains(name) || instead.iter().any(|name| self.given.names.contains(*name))
+    }
+
     /// What works, but should not stay so: one sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.given.unknown.clone();
         self.auth.warn(&mut warnings);
         self.ai.warn(&mut warnings);
         self.cluster.warn(self.storage.database.as_str(), &mut warnings);
@@ -122,15 +164,26 @@ impl Config {
     }
 }
 
-fn dotenv(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
-    let broken = |why: dotenvy::Error| {
-        ConfigError::new(".env", format!("can't be read ({why}); write one NAME=value per line, or remove the file"))
-    };
-    match dotenvy::from_path_iter(path) {
-        Ok(lines) => lines.collect::<Result<_, _>>().map_err(broken),
-        Err(dotenvy::Error::Io(why)) if why.kind() == io::ErrorKind::NotFound => Ok(HashMap::new()),
-        Err(why) => Err(broken(why)),
+/// Variables that are not settings: all of the file, and those of the environment that may be misspelled.
+fn unknown(file: &BTreeMap<String, String>, known: &BTreeSet<String>) -> Vec<String> {
+    let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut sentences: Vec<String> = names.filter_map(|name| misspelled("The environment", &name, known)).collect();
+    let mut others = Vec::new();
+    for name in file.keys().filter(|name| !known.contains(name.as_str())) {
+        match misspelled("The file .env", name, known) {
+            Some(sentence) => sentences.push(sentence),
+            None => others.push(name.as_str()),
+        }
     }
+    if !others.is_empty() {
+        sentences.push(format!("The file .env sets what is no setting of this server: {}", others.join(", ")));
+    }
+    sentences
+}
+
+fn misspelled(place: &str, name: &str, known: &BTreeSet<String>) -> Option<String> {
+    let meant = variables::meant(name, known)?;
+    Some(format!("{place} sets {name}, which is no setting; did you mean {meant}?"))
 }
 
 #[cfg(test)]
@@ -195,11 +248,26 @@ pub(crate) mod tests {
     #[test]
     fn a_missing_dotenv_file_is_fine_and_a_broken_one_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(dotenv(&folder.path().join(".env")).unwrap().is_empty());
+        assert!(dotenv::read(&folder.path().join(".env")).unwrap().is_empty());
         let path = folder.path().join("broken");
         std::fs::write(&path, "WS_PORT=8001\nnot a line\n").unwrap();
-        assert!(dotenv(&path).unwrap_err().to_string().starts_with(".env: can't be read"));
+        assert!(dotenv::read(&path).unwrap_err().to_string().starts_with(".env: line 2"));
         std::fs::write(&path, "# comment\nWS_PORT=8001\n").unwrap();
-        assert_eq!(dotenv(&path).unwrap()["WS_PORT"], "8001");
+        assert_eq!(dotenv::read(&path).unwrap()["WS_PORT"], "8001");
+    }
+
+    #[test]
+    fn a_misspelled_setting_is_told() {
+        let file = BTreeMap::from(["WS_PROT", "WS_PORT", "GREETING"].map(|name| (name.into(), "hush".into())));
+        let sentences = unknown(&file, &config(&[]).unwrap().given.known);
+        let said = sentences.join("\n");
+        assert!(said.contains("WS_PROT, which is no setting; did you mean WS_PORT?"), "{said}");
+        assert!(said.contains("no setting of this server: GREETING") && !said.contains("hush"), "{said}");
+    }
+
+    #[test]
+    fn a_description_knows_what_is_a_default() {
+        let config = config(&[("DB_HOST", "db"), ("LOG_LEVEL", "WARNING")]).unwrap();
+        assert!(config.is_given("DATABASE_URL") && config.is_given("RUST_LOG") && !config.is_given("WS_PORT"));
     }
 }

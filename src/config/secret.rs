@@ -37,21 +37,33 @@ const SECRET_BYTES: usize = 32;
 
 /// The secret in this file, which is made if it is not there.
 pub(super) fn load_or_create(path: &Path) -> Result<Secret, ConfigError> {
-    let failed = |what: &str, why: io::Error| {
-        let place = path.display();
-        let problem = format!(
-            "is not set, and the file {place} can't be {what} ({why}); set the variable, or let this user write there"
-        );
-        ConfigError::new("JWT_SECRET_KEY", problem)
-    };
-    match fs::read_to_string(path) {
-        Ok(text) => return checked(path, &text),
-        Err(why) if why.kind() == io::ErrorKind::NotFound => {}
-        Err(why) => return Err(failed("read", why)),
+    if !path.exists() {
+        create(path).map_err(|why| unusable(path, "made", why))?;
     }
-    create(path).map_err(|why| failed("made", why))?;
-    let text = fs::read_to_string(path).map_err(|why| failed("read", why))?;
-    checked(path, &text)
+    load(path)
+}
+
+/// The secret in this file, which must be there: a new one would sign what no running server takes.
+pub(super) fn load(path: &Path) -> Result<Secret, ConfigError> {
+    match fs::read_to_string(path) {
+        Ok(text) => checked(path, &text),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {
+            let problem = format!(
+                "is not set, and there is no secret at {}; run this with the DATA_DIR or the JWT_SECRET_KEY of the server",
+                path.display()
+            );
+            Err(ConfigError::new("JWT_SECRET_KEY", problem))
+        }
+        Err(why) => Err(unusable(path, "read", why)),
+    }
+}
+
+fn unusable(path: &Path, what: &str, why: io::Error) -> ConfigError {
+    let problem = format!(
+        "the file {} can't be {what} ({why}); set DATA_DIR to a folder where this user may write, or set JWT_SECRET_KEY",
+        path.display()
+    );
+    ConfigError::new("DATA_DIR", problem)
 }
 
 fn checked(path: &Path, text: &str) -> Result<Secret, ConfigError> {

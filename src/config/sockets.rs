@@ -65,8 +65,6 @@ impl Sockets {
         lines.push(("WEBSOCKET_MAX_CONNECTIONS", self.connections_max.to_string()));
         lines.push(("WEBSOCKET_PING_INTERVAL", seconds(self.heartbeat.interval)));
         lines.push(("WEBSOCKET_PING_TIMEOUT", seconds(self.heartbeat.timeout)));
-        lines.push(("WEBSOCKET_HEARTBEAT_INTERVAL", seconds(self.nexus_heartbeat.interval)));
-        lines.push(("WEBSOCKET_HEARTBEAT_TIMEOUT", seconds(self.nexus_heartbeat.timeout)));
         lines.push(("LEAVE_GRACE_MS", self.leave_grace.as_millis().to_string()));
         lines.push(("CORK_MS", self.cork.as_millis().to_string()));
     }

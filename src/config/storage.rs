@@ -1,6 +1,9 @@
 //! Where things are kept: the database and the data folder.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -30,12 +33,34 @@ impl DatabaseUrl {
         &self.0
     }
 
+    /// What to look at when it can't be used.
+    pub fn advice(&self) -> &'static str {
+        match self.file() {
+            Some(_) => {
+                "check that DATA_DIR, or DATABASE_URL, names a place where this user may write, and no other file"
+            }
+            None => "check DATABASE_URL and that the database runs",
+        }
+    }
+
+    /// The file of a SQLite database.
+    pub fn file(&self) -> Option<&Path> {
+        self.0.strip_prefix("sqlite://").map(Path::new)
+    }
+
     fn parse(text: &str) -> Result<DatabaseUrl, ConfigError> {
         // SQLAlchemy's form with a driver, `postgresql+asyncpg://`, is common in existing `.env` files.
         let scheme = text.split_once("://").map(|(scheme, rest)| (scheme.split('+').next().unwrap_or_default(), rest));
         match scheme {
             Some(("sqlite", path)) if !path.is_empty() => Ok(DatabaseUrl(format!("sqlite://{path}"))),
             Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => {
+                if !hosts(rest).split(',').all(is_host) {
+                    return Err(ConfigError::new(
+                        "DATABASE_URL",
+                        "has no port number behind its host; set it to postgres://user:password@host:5432/name, with %40 for a @ \
+                         and %3A for a : in the password",
+                    ));
+                }
                 Ok(DatabaseUrl(format!("postgres://{rest}")))
             }
             Some(_) | None => Err(ConfigError::new(
@@ -44,6 +69,22 @@ impl DatabaseUrl {
             )),
         }
     }
+}
+
+/// The hosts of a URL, of which the scheme is left out: what is behind the account and before the path.
+fn hosts(rest: &str) -> &str {
+    let before_parameters = rest.split('?').next().unwrap_or_default();
+    let place = before_parameters.rsplit_once('@').map_or(before_parameters, |(_account, place)| place);
+    place.split('/').next().unwrap_or_default()
+}
+
+/// A name, an address or a folder's percent-encoded name, perhaps with a port.
+fn is_host(text: &str) -> bool {
+    let port = match text.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']').map(|(_address, rest)| rest.strip_prefix(':').unwrap_or(rest)),
+        None => Some(text.split_once(':').map_or("", |(_name, port)| port)),
+    };
+    port.is_some_and(|port| port.chars().all(|c| c.is_ascii_digit()))
 }
 
 impl fmt::Display for DatabaseUrl {
@@ -138,6 +179,26 @@ mod tests {
     fn other_databases_are_refused_without_showing_the_password() {
         let sentence = refusal(&[("DATABASE_URL", "mysql://u:hush@h/d")]);
         assert!(sentence.starts_with("DATABASE_URL: is no URL") && !sentence.contains("hush"), "{sentence}");
+    }
+
+    #[test]
+    fn a_url_without_a_host_is_refused_and_its_password_not_shown() {
+        for url in ["postgres://convene:hush/convene", "postgres://hush:hush:5432/x", "postgresql://[::1/hush:hush"] {
+            let sentence = refusal(&[("DATABASE_URL", url)]);
+            assert!(
+                sentence.starts_with("DATABASE_URL: has no port number") && !sentence.contains("hush"),
+                "{sentence}"
+            );
+        }
+        for url in [
+            "postgres:///convene",
+            "postgres://h/d",
+            "postgres://u:p:q@h:1,[::1]:2/d?x=a@b",
+            "postgres://u:p/w@%2Frun%2Fpg/d",
+        ] {
+            let shown = config(&[("DATABASE_URL", url)]).unwrap().storage.database.to_string();
+            assert!(shown.starts_with("postgres://") && !shown.contains(":p"), "{shown}");
+        }
     }
 
     #[test]

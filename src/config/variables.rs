@@ -1,6 +1,8 @@
 //! Reading single variables with one sentence for every way in which a value can be wrong.
 
-use std::{borrow::Cow, fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{
+    borrow::Cow, cell::RefCell, collections::BTreeSet, fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration,
+};
 
 /// A variable with a bad value: one sentence that names it and says what to do.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -22,18 +24,127 @@ impl ConfigError {
     }
 }
 
+/// The variables that may be read, so that a misspelled one is noticed. One that is always read need not be here.
+const KNOWN: &[&str] = &[
+    "ACCESS_TOKEN_MINUTES",
+    "AI_API_KEY",
+    "AI_BASE_URL",
+    "AI_CHARACTERS_PER_DAY",
+    "AI_CONCURRENCY_MAX",
+    "AI_CONCURRENCY_PER_USER",
+    "AI_IDLE_TIMEOUT_SECONDS",
+    "AI_MODEL",
+    "AI_QUEUE_MAX",
+    "AI_REQUESTS_PER_HOUR",
+    "AI_TABLE_CHARACTERS_MAX",
+    "AI_TIMEOUT_SECONDS",
+    "ALLOWED_ORIGINS",
+    "ALLOW_ANONYMOUS",
+    "CORK_MS",
+    "DATABASE",
+    "DATABASE_URL",
+    "DATA_DIR",
+    "DB_HOST",
+    "DB_PASSWORD",
+    "DB_PORT",
+    "DB_USER",
+    "FILES_DIR",
+    "FILES_PER_USER_BYTES_MAX",
+    "FILES_PER_USER_MAX",
+    "FILES_S3_ACCESS_KEY_ID",
+    "FILES_S3_BUCKET",
+    "FILES_S3_ENDPOINT",
+    "FILES_S3_PATH_STYLE",
+    "FILES_S3_PREFIX",
+    "FILES_S3_REGION",
+    "FILES_S3_SECRET_ACCESS_KEY",
+    "FILE_BYTES_MAX",
+    "FILE_TYPES_ALLOWED",
+    "HTTP_KEEP_ALIVE_SECONDS",
+    "JWT_ALGORITHM",
+    "JWT_AUDIENCE",
+    "JWT_ISSUER",
+    "JWT_PUBLIC_KEY_FILE",
+    "JWT_SECRET_KEY",
+    "LEAVE_GRACE_MS",
+    "LOGIN_ATTEMPTS_PER_MINUTE",
+    "LOG_LEVEL",
+    "MAX_CACHE_SIZE",
+    "MAX_CONNECTIONS_PER_USER",
+    "MAX_QUEUE_SIZE",
+    "NODE_NAME",
+    "RECONNECTS_PER_SECOND",
+    "RECONNECT_SPREAD_MS",
+    "REDIS_DB",
+    "REDIS_HOST",
+    "REDIS_PASSWORD",
+    "REDIS_PORT",
+    "REDIS_PREFIX",
+    "REDIS_URL",
+    "REDIS_USERNAME",
+    "REFRESH_TOKEN_DAYS",
+    "REGISTRATIONS_PER_HOUR",
+    "ROOMS_AUTO_CREATE",
+    "RUST_LOG",
+    "SHUTDOWN_DELAY_MS",
+    "SHUTDOWN_TIMEOUT_SECONDS",
+    "TLS_CERT_FILE",
+    "TLS_KEY_FILE",
+    "TRUSTED_PROXIES",
+    "UPLOADS_PER_USER_MAX",
+    "UPLOAD_EXPIRY_HOURS",
+    "WEBSOCKET_BLOCK_DURATION_MINUTES",
+    "WEBSOCKET_EDITS_PER_SECOND",
+    "WEBSOCKET_EPHEMERAL_PER_SECOND",
+    "WEBSOCKET_HEARTBEAT_INTERVAL",
+    "WEBSOCKET_HEARTBEAT_TIMEOUT",
+    "WEBSOCKET_MAX_CONNECTIONS",
+    "WEBSOCKET_PING_INTERVAL",
+    "WEBSOCKET_PING_TIMEOUT",
+    "WEBSOCKET_REQUESTS_PER_HOUR",
+    "WEBSOCKET_REQUESTS_PER_MINUTE",
+    "WEBSOCKET_TIMEOUT",
+    "WORKERS",
+    "WS_HOST",
+    "WS_PORT",
+];
+
+/// Names that are this far apart, in letters that were added, left out, changed or swapped, may be meant for each other.
+const MISSPELLED_BY: usize = 2;
+
+/// The variable that this name may be meant for, unless it is one itself.
+pub(super) fn meant<'a>(name: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
+    if known.contains(name) {
+        return None;
+    }
+    let nearest = known.iter().map(String::as_str).min_by_key(|known| strsim::osa_distance(known, name))?;
+    // short names are near to each other by chance
+    let near = name.len() > 2 * MISSPELLED_BY && strsim::osa_distance(nearest, name) <= MISSPELLED_BY;
+    near.then_some(nearest)
+}
+
 /// The source of variables.
 pub(super) struct Variables<'a> {
     source: &'a dyn Fn(&str) -> Option<String>,
+    asked: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Variables<'a> {
     pub(super) fn new(source: &'a dyn Fn(&str) -> Option<String>) -> Variables<'a> {
-        Variables { source }
+        let asked = KNOWN.iter().map(|name| (*name).to_owned()).collect();
+        Variables { source, asked: RefCell::new(asked) }
+    }
+
+    /// The names of all settings, as far as they were asked for or are known.
+    pub(super) fn known(&self) -> BTreeSet<String> {
+        self.asked.borrow().clone()
     }
 
     /// The value without the spaces around it; an empty one counts as none.
     pub(super) fn text(&self, name: &str) -> Option<String> {
+        if !self.asked.borrow().contains(name) {
+            self.asked.borrow_mut().insert(name.to_owned());
+        }
         let value = (self.source)(name)?;
         let value = value.trim();
         (!value.is_empty()).then(|| value.to_owned())

@@ -26,8 +26,9 @@ pub enum NoEndpoint {
 }
 
 impl Endpoint {
-    /// Reads a request's path.
+    /// Reads a request's path, with or without a slash at its end.
     pub fn of_path(path: &str) -> Result<Endpoint, NoEndpoint> {
+        let path = path.strip_suffix('/').unwrap_or(path);
         if let Some(id) = path.strip_prefix("/ws/channel/") {
             return decoded(id).and_then(|id| id.parse().ok()).map(Endpoint::Channel).ok_or(NoEndpoint::NoSuchRoom);
         }
@@ -36,7 +37,8 @@ impl Endpoint {
             return user.map(Endpoint::Direct).ok_or(NoEndpoint::NoSuchRoom);
         }
         match path {
-            "/api/v1/ws" | "/api/v1/ws/" => Ok(Endpoint::Workspace),
+            "/ws/channel" | "/ws/dm" => Err(NoEndpoint::NoSuchRoom),
+            "/api/v1/ws" => Ok(Endpoint::Workspace),
             _ => Err(NoEndpoint::Unknown),
         }
     }
@@ -69,6 +71,11 @@ mod tests {
         assert_eq!(Endpoint::of_path("/ws/dm/"), Err(NoEndpoint::NoSuchRoom));
         assert_eq!(Endpoint::of_path("/ws/dm/a/b"), Err(NoEndpoint::NoSuchRoom));
         assert_eq!(Endpoint::of_path("/ws/dm/%ff"), Err(NoEndpoint::NoSuchRoom));
+        assert_eq!(Endpoint::of_path("/ws/dm/a//"), Err(NoEndpoint::NoSuchRoom));
         assert_eq!(Endpoint::of_path("/elsewhere"), Err(NoEndpoint::Unknown));
+        for path in [format!("/ws/channel/{id}"), "/ws/dm/a%2Fb".to_owned(), "/api/v1/ws".to_owned()] {
+            assert_eq!(Endpoint::of_path(&format!("{path}/")), Endpoint::of_path(&path), "{path}");
+            assert!(Endpoint::of_path(&path).is_ok());
+        }
     }
 }

@@ -16,6 +16,7 @@ mod groups;
 mod log;
 mod notifications;
 mod postgres;
+mod processes;
 mod queue;
 mod records;
 mod rooms;

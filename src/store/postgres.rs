@@ -3,6 +3,7 @@
 mod append;
 mod cells;
 mod pooler;
+mod processes;
 mod statement;
 mod statements;
 mod tls;
@@ -53,7 +54,7 @@ macro_rules! insert_rows {
 #[allow(clippy::duplicate_mod, reason = "the same queries, compiled for each database's types")]
 pub(super) mod queries;
 
-pub(super) use self::append::append;
+pub(super) use self::{append::append, processes::other_processes};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 

@@ -4,7 +4,9 @@
 pub mod admission;
 pub mod body;
 pub mod frame;
+mod keep_alive;
 pub mod mounted;
+pub mod plain;
 pub mod server;
 pub mod socket;
 pub mod upgrade;

@@ -3,42 +3,67 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
-    sync::Arc,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
 };
 
-use actix_http::{HttpService, Request, body::MessageBody};
+use actix_http::{ConnectionType, Extensions, HttpService, Request, body::MessageBody};
 use actix_server::Server;
-use actix_service::{ServiceFactory, fn_service};
+use actix_service::{Service, ServiceFactory, apply_fn_factory, fn_service};
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::{Error, dev::ServiceResponse};
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpStream;
 
-use super::upgrade::upgrade;
+use super::{
+    keep_alive::{Busy, Connections},
+    upgrade::upgrade,
+};
 use crate::{
     actors::{node::Node, worker::Worker},
     limits,
 };
 
-/// A listening socket whose connections have a small send buffer: the kernel's own would hide a stalled reader.
+/// A listening socket: [`reserve`] and [`listen`] at once.
 ///
 /// # Errors
 /// Those of the system, when the address can't be used.
 pub fn listener(host: &str, port: u16) -> io::Result<TcpListener> {
+    reserve(host, port).and_then(listen)
+}
+
+/// An address that is ours and refuses connections until [`listen`].
+pub struct Reserved(Socket);
+
+/// Takes an address. Its connections will have a small send buffer: the kernel's own would hide a stalled reader.
+///
+/// # Errors
+/// Those of the system, when the address can't be used.
+pub fn reserve(host: &str, port: u16) -> io::Result<Reserved> {
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address");
     for address in (host, port).to_socket_addrs()? {
-        match listen_on(address) {
-            Ok(listener) => return Ok(listener),
+        match bind(address) {
+            Ok(socket) => return Ok(Reserved(socket)),
             Err(error) => last = error,
         }
     }
     Err(last)
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.set_send_buffer_size(limits::KERNEL_SEND_BUFFER_BYTES)?;
     socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// Lets clients connect.
+///
+/// # Errors
+/// Those of the system, when another process was faster.
+pub fn listen(Reserved(socket): Reserved) -> io::Result<TcpListener> {
     socket.listen(limits::LISTEN_BACKLOG)?;
     Ok(socket.into())
 }
@@ -68,22 +93,65 @@ where
     let builder = match tls {
         None => builder.listen("http", listener, move || {
             let worker = Worker::here(&node);
+            let connections = Connections::watch(&worker);
             HttpService::build()
+                .keep_alive(worker.node.config.listen.keep_alive)
                 .tcp_nodelay(true)
                 .client_disconnect_timeout(limits::UNREAD_BODY_LINGER)
-                .upgrade(fn_service(move |(request, framed)| upgrade(request, framed, worker.clone())))
-                .finish(app())
+                .on_connect_ext(move |stream: &TcpStream, kept| remember(&connections, stream, kept))
+                .upgrade(fn_service({
+                    let worker = worker.clone();
+                    move |(request, framed)| upgrade(request, framed, worker.clone())
+                }))
+                .finish(answering(app(), worker))
                 .tcp()
         })?,
         Some(tls) => builder.listen("https", listener, move || {
             let worker = Worker::here(&node);
+            let connections = Connections::watch(&worker);
             HttpService::build()
+                .keep_alive(worker.node.config.listen.keep_alive)
                 .tcp_nodelay(true)
                 .client_disconnect_timeout(limits::UNREAD_BODY_LINGER)
-                .upgrade(fn_service(move |(request, framed)| upgrade(request, framed, worker.clone())))
-                .finish(app())
+                .on_connect_ext(move |stream: &TlsStream<TcpStream>, kept| {
+                    remember(&connections, stream.get_ref().0, kept);
+                })
+                .upgrade(fn_service({
+                    let worker = worker.clone();
+                    move |(request, framed)| upgrade(request, framed, worker.clone())
+                }))
+                .finish(answering(app(), worker))
                 .rustls_0_23(tls.clone())
         })?,
     };
     Ok(builder.run())
+}
+
+fn remember(connections: &Connections, stream: &TcpStream, kept: &mut Extensions) {
+    if let Some(connection) = connections.add(stream) {
+        kept.insert(connection);
+    }
+}
+
+/// The app, which says how long its requests take, and asks for an end of the connection once the node drains.
+fn answering<S, B>(
+    app: S,
+    worker: Rc<Worker>,
+) -> impl ServiceFactory<Request, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()>
+where
+    S: ServiceFactory<Request, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()> + 'static,
+    B: MessageBody + 'static,
+{
+    apply_fn_factory(app, move |request: Request, app: &S::Service| {
+        let (busy, node) = (Busy::with(&request), worker.node.clone());
+        let answered = app.call(request);
+        async move {
+            let mut response = answered.await?;
+            if node.draining.load(Ordering::Relaxed) {
+                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            }
+            drop(busy);
+            Ok(response)
+        }
+    })
 }

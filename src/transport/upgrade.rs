@@ -11,6 +11,7 @@ use futures_util::SinkExt;
 
 use super::{
     admission::{Admitted, Asking, admit},
+    keep_alive,
     socket::Socket,
 };
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     core::{command::Tag, event::Reply},
     dialects::{DialectKind, Stamp},
     error::{ErrorCode, Refusal},
+    ids::Timestamp,
 };
 
 /// Called by the HTTP dispatcher, for any path, when a request carries `Upgrade: websocket`.
@@ -51,6 +53,7 @@ where
     };
     if framed.send((head, BodySize::None).into()).await.is_ok() {
         worker.node.metrics.upgraded();
+        keep_alive::release(&request);
         let parts = framed.into_parts();
         // copied, not kept: even empty, the dispatcher's buffer holds its 8 KiB
         Session::open(worker, parts.io.into(), visitor, ticket, &parts.read_buf);
@@ -109,8 +112,13 @@ where
 
 /// The refusal as JSON, as sockets are told it.
 pub(super) fn refusal_body(worker: &Worker, refusal: &Refusal) -> Bytes {
+    refusal_in_json(refusal, worker.node.clock.now())
+}
+
+/// The same, for a moment.
+pub(super) fn refusal_in_json(refusal: &Refusal, at: Timestamp) -> Bytes {
     let mut body = Vec::new();
     let reply = Reply::Error { tag: Tag::default(), refusal: refusal.clone() };
-    DialectKind::Channel.dialect().encode_reply(&reply, Stamp::new(worker.node.clock.now()), &mut body);
+    DialectKind::Channel.dialect().encode_reply(&reply, Stamp::new(at), &mut body);
     body.into()
 }

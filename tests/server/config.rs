@@ -179,6 +179,69 @@ async fn an_env_file_is_read_and_the_environment_wins() {
 }
 
 #[tokio::test]
+async fn no_value_of_an_env_file_is_printed_and_none_is_changed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (line, named) in [
+        ("JWT_SECRET_KEY=hush horse battery staple", "line 2: JWT_SECRET_KEY"),
+        ("AI_API_KEY=hush\\${", "line 2: AI_API_KEY"),
+        ("DATABASE_URL=postgres://convene:hush/convene", "DATABASE_URL"),
+        ("DATABASE_URL=postgres://convene:${DB_PASSWORD}@hush/convene", "line 2: DATABASE_URL"),
+    ] {
+        fs::write(folder.path().join(".env"), format!("WS_PORT=0\n{line}\n")).expect("writable");
+        for arguments in [&[][..], &["check-config"]] {
+            let output = run_in(folder.path(), arguments, &[]).await;
+            let text = said(&output);
+            assert_eq!(output.status.code(), Some(2), "{line}: {text}");
+            assert!(text.contains(named) && !text.contains("hush"), "{line}: {text}");
+        }
+    }
+    let fields = "DB_HOST=pa$host\nNODE_NAME=pa$word#1\nMAX_QUEUE_SIZ=7\nGREETING=hush\n";
+    fs::write(folder.path().join(".env"), fields).expect("writable");
+    let output = run_in(folder.path(), &["check-config"], &[("WS_PROT", "1")]).await;
+    let text = said(&output);
+    assert!(output.status.success() && text.contains("\nNODE_NAME=pa$word#1\n"), "{text}");
+    assert!(text.contains("did you mean MAX_QUEUE_SIZE?") && text.contains("did you mean WS_PORT?"), "{text}");
+    assert!(text.contains("GREETING") && !text.contains("hush"), "{text}");
+    let (given, defaults) = text.split_once("# defaults\n").expect("a line between them");
+    assert!(given.contains("NODE_NAME=") && defaults.contains("WS_PORT=8000"), "{text}");
+}
+
+#[tokio::test]
+async fn flags_win_over_the_environment() {
+    let arguments = ["check-config", "--host", "::1", "--port", "9000", "--data", "/srv/convene"];
+    let output = run_to_end(&arguments, &[("WS_PORT", "8001")]).await;
+    let text = said(&output);
+    for line in ["WS_HOST=::1", "WS_PORT=9000", "DATA_DIR=/srv/convene"] {
+        assert!(text.lines().any(|written| written == line), "{line}: {text}");
+    }
+    assert_eq!(run_to_end(&["--port", "x"], &[]).await.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_data_folder_that_cannot_be_used_is_named() {
+    let output = run_to_end(&[], &[("DATA_DIR", "/dev/null/x"), ("WS_PORT", "0"), ("RUST_LOG", "off")]).await;
+    assert!(said(&output).contains("DATA_DIR") && said(&output).contains("/dev/null/x"), "{}", said(&output));
+    assert!(!said(&output).contains("is not set"), "{}", said(&output));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("convene.db"), "no database, but long enough to look like one".repeat(99))
+        .expect("writable");
+    let place = folder.path().display().to_string();
+    let output = run_to_end(&[], &[("DATA_DIR", &place), ("WS_PORT", "0"), ("RUST_LOG", "off")]).await;
+    assert!(said(&output).contains(&place) && said(&output).contains("DATA_DIR"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn a_token_is_never_signed_with_a_secret_of_its_own() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let place = folder.path().join("data");
+    let settings = [("DATA_DIR", place.to_str().expect("UTF-8"))];
+    let output = run_in(folder.path(), &["token", "--user", "ops", "--role", "admin"], &settings).await;
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(said(&output).contains("there is no secret at") && said(&output).contains("DATA_DIR"), "{}", said(&output));
+    assert!(!place.exists(), "it must make nothing");
+}
+
+#[tokio::test]
 async fn the_separate_database_variables_make_a_postgres_url() {
     let cluster = Postgres::shared();
     let url = cluster.create_database().await;

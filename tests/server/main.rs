@@ -39,6 +39,7 @@ mod sheets;
 mod shutdown;
 mod signalling;
 mod slow_consumer;
+mod start;
 mod tls;
 mod transports;
 mod uploads;

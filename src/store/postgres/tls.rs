@@ -16,6 +16,7 @@ use rustls::{
 use tokio_postgres::{Client, Config, NoTls, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::processes::own_name;
 use crate::{limits, store::StoreError};
 
 /// Where to connect to, parsed and checked once.
@@ -32,7 +33,7 @@ impl FromStr for Target {
         let Parts { url, ssl_mode, root_file } = split(url);
         let mut config = Config::from_str(&url)
             .map_err(|error| StoreError::Fault(format!("DATABASE_URL is not a valid PostgreSQL URL: {error}")))?;
-        config.application_name("convene").connect_timeout(limits::STORE_CONNECTION_WAIT);
+        config.application_name(own_name()).connect_timeout(limits::STORE_CONNECTION_WAIT);
         config.tcp_user_timeout(limits::STORE_STATEMENT_MAX).keepalives_idle(limits::STORE_STATEMENT_MAX);
         let tls = match ssl_mode.as_deref() {
             None | Some("disable" | "allow" | "prefer") => {
@@ -54,8 +55,14 @@ impl FromStr for Target {
 }
 
 impl Target {
-    /// A plain session of the driver, without diesel's setup, driven by a task on the current runtime.
+    /// A plain session of the driver, without diesel's setup, driven by a task on the current runtime, in bounded time: a
+    /// server may take a connection and say nothing.
     pub(super) async fn client(&self) -> Result<Client, StoreError> {
+        let dialled = tokio::time::timeout(limits::STORE_HANDSHAKE_MAX, self.dial_plain()).await;
+        dialled.map_err(|_elapsed| StoreError::from(silent()))?
+    }
+
+    async fn dial_plain(&self) -> Result<Client, StoreError> {
         match &self.tls {
             None => {
                 let (client, connection) = self.config.connect(NoTls).await.map_err(|error| refused(&error))?;
@@ -70,8 +77,12 @@ impl Target {
         }
     }
 
-    /// A new connection, driven by a task on the current runtime.
+    /// A new connection, driven by a task on the current runtime, in bounded time, too.
     pub(super) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
+        tokio::time::timeout(limits::STORE_HANDSHAKE_MAX, self.dial()).await.map_err(|_elapsed| silent())?
+    }
+
+    async fn dial(&self) -> ConnectionResult<AsyncPgConnection> {
         let refused = |error: tokio_postgres::Error| refused(&error);
         match &self.tls {
             None => {
@@ -84,6 +95,10 @@ impl Target {
             }
         }
     }
+}
+
+fn silent() -> ConnectionError {
+    ConnectionError::BadConnection("the server takes connections, but does not answer".into())
 }
 
 /// No connection was made, or it broke.
