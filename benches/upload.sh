@@ -45,7 +45,7 @@ resident_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
 upload() {
   local location
   location=$(curl -sf -o /dev/null -D - -X POST "$url/api/v1/files" -H "Authorization: Bearer $token" -H 'Tus-Resumable: 1.0.0' \
-    -H "Upload-Length: $((mib * 1048576))" | tr -d '\r' | awk 'tolower($1) == "location:" { print $2 }')
+    -H "Upload-Length: $((mib * 1048576))" | tr -d '\r' | awk 'tolower($1) == "location:" { print "/api/v1/" $2 }')
   curl -sf -o /dev/null -T "$source" -X PATCH "$url$location" -H "Authorization: Bearer $token" -H 'Tus-Resumable: 1.0.0' \
     -H 'Upload-Offset: 0' -H 'Content-Type: application/offset+octet-stream' -H 'Expect:' &
   local client=$! most=0 kib began

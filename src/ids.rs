@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::limits;
+use crate::{limits, names};
 
 /// Who a user is: an opaque string of 1–128 characters (docs/protocol.md, Identity). Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl fmt::Display for UserId {
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $bad:ident, $most:expr, $sentence:literal) => {
+    ($(#[$doc:meta])* $name:ident, $bad:ident, $most:expr, $is_fit:path, $sentence:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
         #[serde(try_from = "String")]
@@ -78,6 +78,12 @@ macro_rules! text_id {
         impl $name {
             /// Checks length and characters.
             pub fn new(text: impl Into<Arc<str>>) -> Result<$name, $bad> {
+                let text = text.into();
+                if !$is_fit(&text) { Err($bad) } else { $name::stored(text) }
+            }
+
+            /// As a database or another node has it: made by an older release, perhaps, that took more.
+            pub fn stored(text: impl Into<Arc<str>>) -> Result<$name, $bad> {
                 let text = text.into();
                 let length = text.chars().count();
                 if length == 0 || length > $most || text.chars().any(char::is_control) {
@@ -96,7 +102,7 @@ macro_rules! text_id {
             type Error = $bad;
 
             fn try_from(text: String) -> Result<$name, $bad> {
-                $name::new(text)
+                $name::stored(text)
             }
         }
 
@@ -116,18 +122,25 @@ macro_rules! text_id {
     };
 }
 
+/// An id that nobody reads.
+const fn is_any(_text: &str) -> bool {
+    true
+}
+
 text_id!(
     /// The name of an open room: a free string of 1–128 characters (docs/protocol.md, Rooms on demand). Cheap to clone.
     RoomName,
     BadRoomName,
     limits::ROOM_NAME_CHARS_MAX,
-    "a room's name is 1 to 128 characters without control characters"
+    names::is_readable,
+    "a room's name is 1 to 128 characters, of which something is visible, without invisible ones"
 );
 text_id!(
     /// A shared sheet's id: a free string of 1–128 characters, the same sheet wherever it is said. Cheap to clone.
     SheetId,
     BadSheetId,
     limits::SHEET_ID_CHARS_MAX,
+    is_any,
     "a sheet's id is 1 to 128 characters without control characters"
 );
 

@@ -20,6 +20,7 @@ pub mod ids;
 pub mod limits;
 pub mod logged;
 pub mod metrics;
+pub mod names;
 pub mod services;
 pub mod store;
 pub mod transport;

@@ -21,7 +21,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::{Timestamp, TokenId, UserId},
     limits,
-    store::{RefreshRecord, TokenUser},
+    store::{RefreshRecord, SaidProfile, TokenUser},
 };
 
 // ---- where a token is found ----
@@ -102,6 +102,8 @@ pub struct Claims {
     pub email: Option<String>,
     /// `display_name`.
     pub display_name: Option<String>,
+    /// When another issuer said so; none in our own tokens, which repeat what is stored.
+    pub said_at: Option<Timestamp>,
     /// `role`; one that this server does not know counts as none.
     pub role: Option<Role>,
     /// `rooms`: the only rooms that this token opens.
@@ -119,6 +121,12 @@ impl Claims {
         }
     }
 
+    /// What the user's own issuer says of the user by now, for whom is known already.
+    pub fn said(&self) -> Option<SaidProfile> {
+        let (display_name, email) = (self.display_name.clone(), self.email.clone());
+        self.said_at.map(|at| SaidProfile { display_name, email, at })
+    }
+
     /// Whether the token was issued before everything of this user's was revoked. One that does not say when it was
     /// issued can't show that it came later.
     pub fn is_void(&self, tokens_not_before: Timestamp) -> bool {
@@ -134,6 +142,7 @@ impl Claims {
             username: None,
             email: None,
             display_name: None,
+            said_at: None,
             role: None,
             rooms: None,
         }
@@ -351,7 +360,9 @@ impl Verifier {
         {
             return Err(TokenFault::WrongKind);
         }
+        let is_ours = wire.typ.as_deref() == Some(ACCESS);
         Ok(Claims {
+            said_at: wire.iat.map(|date| date.0).filter(|_| !is_ours),
             user: wire.sub,
             expires_at: wire.exp.0,
             issued_at: wire.iat.map(|date| date.0),

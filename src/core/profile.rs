@@ -54,6 +54,8 @@ pub struct Profile {
     pub created_at: Timestamp,
     /// Tokens issued before this second are void (revocation).
     pub tokens_not_before: Timestamp,
+    /// When the user's own issuer said what is stored; zero for users who registered here.
+    pub said_at: Timestamp,
     /// Shut out until then for going on after refusals.
     pub blocked_until: Timestamp,
 }

@@ -24,6 +24,7 @@ use crate::{
     ids::{Timestamp, TokenId},
     limits,
     logged::logged,
+    names,
     store::{NewUser, RefreshRecord, RefreshUse, TokenUser},
 };
 
@@ -102,6 +103,12 @@ pub(super) async fn register(
     let attempt = site.limiters().registrations.attempt(address.0, site.clock.now());
     attempt.map_err(|again| ApiError::limited("registrations", again))?;
 
+    if let Some(simpler) = names::taken_for(&username)
+        && site.store.user_by_name(&simpler).await?.is_some()
+    {
+        let sentence = "This user name looks like somebody else's; choose another one";
+        return Err(ApiError::new(ErrorCode::Conflict, sentence));
+    }
     let user = NewUser {
         display_name: display_name.filter(|name| !name.is_empty()).unwrap_or_else(|| username.clone()),
         password_hash: site.passwords.hash(password).await?,

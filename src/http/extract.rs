@@ -66,7 +66,7 @@ impl FromRequest for AuthUser {
         Box::pin(async move {
             let site = site(&request)?;
             let claims = site.verifier.identify(request.query_string(), request.headers())?.claims;
-            let profile = site.store.provision_user(&claims.token_user()).await?;
+            let profile = site.store.provision_as_said(&claims.token_user(), claims.said()).await?;
             if claims.is_void(profile.tokens_not_before) {
                 return Err(TokenFault::Revoked.into());
             }
@@ -134,6 +134,8 @@ impl FromRequest for Body {
         let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {
             let bytes = bounded(payload, limits::REST_BODY_BYTES_MAX).await?;
+            // curl -d calls everything a form; no form begins with a bracket
+            let is_form = is_form && bytes.trim_ascii_start().first() != Some(&b'{');
             let fields = if is_form { Fields::from_form(&bytes)? } else { Fields::from_json(&bytes)? };
             Ok(Body(fields))
         })

@@ -10,7 +10,7 @@ use crate::{
     core::command::{RawJson, bad_attachments},
     error::ErrorCode,
     ids::{FileId, Timestamp},
-    limits,
+    limits, names,
 };
 
 /// The fields of a body.
@@ -54,8 +54,11 @@ impl Fields {
     /// The same, where it may be absent, null or empty.
     pub(super) fn optional_line(&self, name: &str, chars: RangeInclusive<usize>) -> Result<Option<String>, ApiError> {
         let Some(text) = self.optional_text(name, chars, Spaces::Trimmed)? else { return Ok(None) };
-        if text.chars().any(char::is_control) {
-            return Err(ApiError::field(name, "must be one line without control characters"));
+        if !text.is_empty() && !names::is_readable(&text) {
+            return Err(ApiError::field(
+                name,
+                "must be one line with something visible, and without invisible characters",
+            ));
         }
         Ok(Some(text))
     }
@@ -172,8 +175,12 @@ fn missing(name: &str) -> ApiError {
 /// A user name: nothing that looks like an address, and nothing that hides in a line of text.
 pub(super) fn username(fields: &Fields) -> Result<String, ApiError> {
     let name = fields.line("username", limits::USERNAME_CHARS)?;
-    if name.chars().any(|c| c.is_whitespace() || c == '@' || is_invisible(c)) {
+    if name.chars().any(|c| c.is_whitespace() || c == '@' || names::is_hidden(c)) {
         return Err(ApiError::field("username", "must have no spaces, no @ and no invisible characters"));
+    }
+    if !names::is_of_one_script(&name) {
+        let problem = "mixes letters of scripts that look alike; use the letters of one script";
+        return Err(ApiError::field("username", problem));
     }
     Ok(name)
 }
@@ -184,15 +191,10 @@ pub(super) fn email(fields: &Fields) -> Result<String, ApiError> {
     let sound = email.split_once('@').is_some_and(|(name, host)| {
         !name.is_empty() && !host.is_empty() && !host.contains('@') && !host.starts_with('.') && !host.ends_with('.')
     });
-    if !sound || email.chars().any(|c| c.is_whitespace() || is_invisible(c)) {
+    if !sound || email.chars().any(|c| c.is_whitespace() || names::is_hidden(c)) {
         return Err(ApiError::field("email", "must be an address such as name@example.org"));
     }
     Ok(email)
-}
-
-/// Zero-width characters and those that turn the direction of writing.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// How many are wanted, from 1 on. More than `most`, be it more than an integer holds, is `most`.
@@ -324,7 +326,17 @@ mod tests {
     fn user_names_can_be_told_from_addresses_and_from_each_other() {
         let name = |text: &str| username(&fields(&serde_json::json!({ "username": text }).to_string()));
         assert!(["ann", "Ann_1", "Анна", "小明さん"].into_iter().all(|text| name(text).is_ok()));
-        for text in ["a n n", "ann@example.org", "an\u{200b}n", "an\u{202e}n", "ab", &"a".repeat(65)] {
+        for text in [
+            "a n n",
+            "ann@example.org",
+            "an\u{200b}n",
+            "an\u{202e}n",
+            "an\u{3164}n",
+            "\u{2800}\u{2800}\u{2800}",
+            "аnn",
+            "ab",
+            &"a".repeat(65),
+        ] {
             assert!(sentence(name(text)).starts_with("username: "), "{text}");
         }
     }

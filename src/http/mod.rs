@@ -38,6 +38,7 @@ mod messages;
 mod notifications;
 pub mod openapi;
 pub mod page;
+mod paths;
 mod rooms;
 mod security;
 mod sheets;

@@ -18,10 +18,11 @@ use super::{
     resource, to_the_end,
 };
 use crate::{
+    actors::node::Clock,
     auth::tokens::query_value,
     core::{notification::Priority, personal::Personal},
     error::ErrorCode,
-    ids::{NotificationId, UserId},
+    ids::{NotificationId, Timestamp, UserId},
     limits,
     logged::logged,
     store::{NewNotification, NotificationQuery, NotificationStatus, ReadMark, StoreError, StoredNotification},
@@ -494,6 +495,14 @@ fn new_notification(fields: &Fields) -> Result<NewNotification, ApiError> {
         },
         module: fields.optional_line("module_name", name)?.map(Into::into),
         data: fields.optional_object("data", limits::NOTIFICATION_DATA_BYTES_MAX)?,
-        expires_at: fields.optional_moment("expires_at")?,
+        expires_at: future(fields.optional_moment("expires_at")?)?,
     })
+}
+
+/// What has expired already would be shown to nobody.
+fn future(expires_at: Option<Timestamp>) -> Result<Option<Timestamp>, ApiError> {
+    match expires_at {
+        Some(at) if at <= Clock.now() => Err(ApiError::field("expires_at", "has passed; send a later moment, or none")),
+        other => Ok(other),
+    }
 }

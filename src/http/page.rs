@@ -161,7 +161,8 @@ mod tests {
         for asset in &ASSETS {
             let named = asset.body.split('"').filter_map(|piece| match piece.strip_prefix("./") {
                 Some(module) if asset.content_type == SCRIPT => Some(format!("/assets/{module}")),
-                _ => piece.starts_with("/assets/").then(|| piece.to_owned()),
+                // relative, so that a proxy may put a prefix before all addresses
+                _ => piece.trim_start_matches("../").strip_prefix("assets/").map(|name| format!("/assets/{name}")),
             });
             for path in named {
                 assert!(served.contains(&path.as_str()), "{} names {path}", asset.path);

@@ -6,15 +6,16 @@ use actix_cors::Cors;
 use actix_http::Request;
 use actix_service::{ServiceFactory, map_config};
 use actix_web::{
-    App, Error,
-    body::MessageBody,
+    App, Error, ResponseError,
+    body::{EitherBody, MessageBody},
     dev::{AppConfig, ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
         header::{
-            ACCEPT_RANGES, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-            CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, LOCATION, RANGE, REFERRER_POLICY, RETRY_AFTER,
-            STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+            ACCEPT_RANGES, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION,
+            CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, HeaderName, IF_NONE_MATCH, IF_RANGE,
+            LAST_MODIFIED, LOCATION, ORIGIN, RANGE, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+            X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
         },
     },
     middleware::{DefaultHeaders, Next, from_fn},
@@ -22,8 +23,11 @@ use actix_web::{
 };
 use log::Level;
 
-use super::{Site, configure, errors, extract::client_address};
-use crate::config::{Listen, Origins};
+use super::{ApiError, Site, configure, errors, extract::client_address, paths::without_slash};
+use crate::{
+    config::{Listen, Origins},
+    error::ErrorCode,
+};
 
 /// How long a browser may remember the answer to a preflight.
 const PREFLIGHT_SECONDS: usize = 600;
@@ -66,7 +70,9 @@ pub fn app(
         .configure(configure)
         .configure(routes)
         .default_service(web::to(errors::not_found))
+        .wrap(from_fn(without_slash))
         .wrap(cors)
+        .wrap(from_fn(foreign_page))
         .wrap(headers)
         .wrap(from_fn(log_request));
     map_config(app, |_| AppConfig::default())
@@ -102,6 +108,32 @@ fn cors(origins: &Origins) -> Cors {
     }
 }
 
+/// A page of an origin that may not use the server is told so in the form of all errors, with what to do about it. The
+/// browser keeps the sentence from the page, but shows it to whoever develops it.
+async fn foreign_page(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
+    let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let (origin, host) = (text(ORIGIN), text(HOST).unwrap_or_default());
+    let origins = request.app_data::<web::Data<Site>>().map(|site| &site.config.listen.origins);
+    let is_preflight = request.method() == Method::OPTIONS && text(ACCESS_CONTROL_REQUEST_METHOD).is_some();
+    let refused = match (origin, origins) {
+        (Some(origin), Some(origins)) if is_preflight && !origins.allow(origin, host) => Some(not_allowed(origin)),
+        _allowed => None,
+    };
+    match refused {
+        None => next.call(request).await.map(ServiceResponse::map_into_left_body),
+        Some(error) => Ok(request.into_response(error.error_response()).map_into_right_body()),
+    }
+}
+
+/// What sockets say, too.
+fn not_allowed(origin: &str) -> ApiError {
+    let sentence = format!("Pages of {origin} may not use this server; add {origin} to ALLOWED_ORIGINS");
+    ApiError::new(ErrorCode::PermissionDenied, sentence)
+}
+
 /// One line per request: the path without its query, which may hold a token.
 async fn log_request(
     request: ServiceRequest,
@@ -127,11 +159,12 @@ async fn log_request(
     answered
 }
 
-/// What asks every few seconds does not fill the log.
+/// What asks every few seconds does not fill the log, nor do the files of the pages.
 fn level(path: &str, status: StatusCode) -> Level {
     match path {
         "/healthz" | "/readyz" | "/metrics" | "/api/v1/ws/health" => Level::Debug,
         _route if status.is_server_error() => Level::Warn,
+        _asset if path.starts_with("/assets/") => Level::Debug,
         _route => Level::Info,
     }
 }

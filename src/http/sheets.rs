@@ -96,8 +96,25 @@ enum Format {
     Csv,
 }
 
+/// Whether CSV begins with the mark by which Excel knows UTF-8.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ByteOrder {
+    Unmarked,
+    Marked,
+}
+
+impl ByteOrder {
+    fn bytes(self) -> Bytes {
+        match self {
+            ByteOrder::Unmarked => Bytes::new(),
+            ByteOrder::Marked => Bytes::from_static("\u{feff}".as_bytes()),
+        }
+    }
+}
+
 struct Asked {
     format: Format,
+    mark: ByteOrder,
     range: CellRange,
     after: Option<CellRef>,
     limit: usize,
@@ -151,7 +168,7 @@ pub(super) async fn cells(
         return Err(ApiError::field("range", problem));
     }
     Ok(match layout {
-        Layout::Csv => csv(&site.store, sheet, area),
+        Layout::Csv => csv(&site.store, sheet, area, asked.mark),
         Layout::Json => rows(&site.store, sheet, area),
     })
 }
@@ -190,6 +207,11 @@ impl Asked {
             None => CellRange::WHOLE,
             Some(text) => text.parse().map_err(|bad| ApiError::field("range", bad))?,
         };
+        let mark = match query_value(query, "bom").as_deref() {
+            None | Some("false") => ByteOrder::Unmarked,
+            Some("true") => ByteOrder::Marked,
+            Some(_) => return Err(ApiError::field("bom", "must be true or false")),
+        };
         let after = query_value(query, "after");
         let limit = query_value(query, "limit");
         if format != Format::Cells {
@@ -207,7 +229,7 @@ impl Asked {
             None => limits::PAGE_CELLS_DEFAULT,
             Some(text) => query_number(&text, "limit", 1..=usize::MAX)?.min(limits::PAGE_CELLS_MAX),
         };
-        Ok(Asked { format, range, after, limit })
+        Ok(Asked { format, mark, range, after, limit })
     }
 }
 
@@ -262,13 +284,13 @@ fn raw(value: &RawJson) -> Box<RawValue> {
 
 /// CSV as in RFC 4180. Values come as they are, also those that a spreadsheet would take for a formula: whoever opens
 /// the file decides whom to trust (docs/protocol.md, Sheets).
-fn csv(store: &Store, sheet: Sheet, area: Option<CellRange>) -> HttpResponse {
+fn csv(store: &Store, sheet: Sheet, area: Option<CellRange>, mark: ByteOrder) -> HttpResponse {
     let name = utf8_percent_encode(sheet.id.as_str(), NON_ALPHANUMERIC);
     let rows = area.map(|area| Rows::new(area, Layout::Csv));
     HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8; header=absent")
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{name}.csv")))
-        .streaming(streamed(store.clone(), sheet.id, rows, Bytes::new(), Bytes::new()))
+        .streaming(streamed(store.clone(), sheet.id, rows, mark.bytes(), Bytes::new()))
 }
 
 /// What stands before the rows of a JSON answer.

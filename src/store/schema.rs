@@ -19,6 +19,7 @@ macro_rules! tables {
                 tokens_not_before -> $Moment,
                 created_at -> $Moment,
                 blocked_until -> $Moment,
+                said_at -> $Moment,
             }
         }
         diesel::table! {

@@ -1,6 +1,8 @@
 //! Users and their refresh tokens.
 
-use super::{BlockedUser, NewUser, RefreshRecord, RefreshUse, Standing, Store, StoreError, TokenUser, run};
+use super::{
+    BlockedUser, NewUser, RefreshRecord, RefreshUse, SaidProfile, Standing, Store, StoreError, TokenUser, run,
+};
 use crate::{
     core::profile::Profile,
     ids::{Timestamp, TokenId, UserId},
@@ -21,6 +23,18 @@ impl Store {
         }
         let user = user.clone();
         run!(self, write, users::provision(&user))
+    }
+
+    /// The same, and what a newer token of the user's own issuer says is followed: the display name and the address change
+    /// there, the user name stays.
+    pub async fn provision_as_said(&self, user: &TokenUser, said: Option<SaidProfile>) -> Result<Profile, StoreError> {
+        let profile = self.provision_user(user).await?;
+        match said {
+            Some(said) if said.at > profile.said_at && differs(&profile, &said) => {
+                run!(self, write, users::follow(&profile, &said))
+            }
+            Some(_) | None => Ok(profile),
+        }
     }
 
     /// The user of that id.
@@ -99,4 +113,10 @@ impl Store {
     pub async fn end_refresh_family(&self, id: TokenId) -> Result<(), StoreError> {
         run!(self, write, tokens::end_family(id))
     }
+}
+
+fn differs(profile: &Profile, said: &SaidProfile) -> bool {
+    let (display_name, email) = said.fit();
+    display_name.is_some_and(|name| name != profile.display_name)
+        || email.is_some_and(|email| Some(email) != profile.email)
 }

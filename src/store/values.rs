@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::{
     core::event::{Attachment, Durable},
     ids::Timestamp,
+    names,
 };
 
 /// A UUID: `UUID` in PostgreSQL, 16 bytes in SQLite.
@@ -181,9 +182,14 @@ pub fn storable_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// The form under which names are unique and found, whatever their case.
+/// The form under which names are unique and found, whatever their case and composition.
 pub fn folded(text: &str) -> String {
-    storable(text).to_lowercase()
+    names::key(&storable(text))
+}
+
+/// The forms under which a name may be stored: rows of older releases were folded by case alone.
+pub fn folded_now_and_before(text: &str) -> [String; 2] {
+    [folded(text), storable(text).to_lowercase()]
 }
 
 /// Now, by this node's clock.

@@ -143,10 +143,7 @@ async fn welcome(worker: &Worker, claims: &Claims) -> Result<Welcome, Refusal> {
 }
 
 async fn profile_of(store: &Store, claims: &Claims) -> Result<Profile, Refusal> {
-    if let Some(profile) = store.user(&claims.user).await.map_err(store_refusal)? {
-        return Ok(profile);
-    }
-    store.provision_user(&claims.token_user()).await.map_err(store_refusal)
+    store.provision_as_said(&claims.token_user(), claims.said()).await.map_err(store_refusal)
 }
 
 /// Finds the room that the address names, if it names one, and checks the right to it.

@@ -375,6 +375,77 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn names_that_nobody_sees_or_that_look_like_others_are_refused(database) {
+        let server = Server::on(database).await;
+        let alice = server.user("alice").await;
+        let register = async |name: &str, display_name: &str| {
+            let email = format!("{}@example.org", uuid::Uuid::now_v7());
+            let body = json!({"username": name, "display_name": display_name, "email": email, "password": PASSWORD});
+            post(&server.url("/api/auth/register"), body).await
+        };
+        for hidden in "\u{3164}\u{115f}\u{1160}\u{ffa0}\u{2800}\u{180e}\u{61c}\u{fe0f}\u{34f}\u{17b4}\u{fff9}\u{e0020}\u{e0100}\u{1d173}\u{200b}\u{2028}".chars() {
+            register(&hidden.to_string().repeat(3), "Al").await.expect_error(400, "INVALID_MESSAGE");
+            register(&format!("ali{hidden}ce"), "Al").await.expect_error(400, "INVALID_MESSAGE");
+            register("somebody", &format!("ali{hidden}ce")).await.expect_error(400, "INVALID_MESSAGE");
+            alice.post("/api/groups", json!({"name": format!("gen{hidden}eral")})).await.expect_error(400, "INVALID_MESSAGE");
+        }
+        register("аlice", "Al").await.expect_error(400, "INVALID_MESSAGE");
+        register("ａｌｉｃｅ", "Al").await.expect_error(409, "CONFLICT");
+        register("сосо", "Al").await.expect(201);
+        register("Rene\u{301}", "René").await.expect(201);
+        register("René", "René").await.expect_error(409, "CONFLICT");
+        let login = json!({"username": "rené", "password": PASSWORD});
+        post(&server.url("/api/auth/login"), login).await.expect(200);
+        register("paca", "P").await.expect(201);
+        register("раса", "P").await.expect_error(409, "CONFLICT");
+        let group = alice.create_group("Readers").await;
+        alice.create_channel(&group, "general").await;
+        for same in ["General", "ｇeneral"] {
+            let answer = alice.post(&format!("/api/groups/{group}/channels"), json!({"name": same})).await;
+            answer.expect_error(409, "CONFLICT");
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_from_a_token_are_made_fit() {
+    let server = Server::start().await;
+    server.user("alice").await;
+    let me = async |id: &str, username: &str, display_name: &str| {
+        let claims = json!({"sub": id, "username": username, "display_name": display_name, "exp": token::now() + 60});
+        let user = User::with_token(server.origin(), id, username, &token::sign(&claims, token::SECRET));
+        let me = user.get("/api/auth/me").await.expect(200);
+        (text(&me, "username"), text(&me, "display_name"))
+    };
+    assert_eq!(me("u-1", "a\nb", "\u{200b}").await, ("a b".to_owned(), "a b".to_owned()));
+    assert_eq!(me("u-2", "\u{202e}nimda", &"é".repeat(500)).await, ("nimda".to_owned(), "é".repeat(128)));
+    assert_eq!(me("u-3", "", "Ann").await, ("u-3".to_owned(), "Ann".to_owned()));
+    let (marked, shown) = me("u-4", "аlice", "Alice").await;
+    assert!(marked.starts_with("аlice-") && shown == "Alice", "{marked}");
+}
+
+on_both! {
+    async fn a_newer_token_of_the_issuer_changes_the_profile(database) {
+        let server = Server::on(database).await;
+        server.user("alice").await;
+        let me = async |iat: i64, display_name: &str, email: &str| {
+            let claims = json!({"sub": "u-1", "username": "ann", "display_name": display_name, "email": email,
+                                "iat": iat, "exp": token::now() + 60});
+            let user = User::with_token(server.origin(), "u-1", "ann", &token::sign(&claims, token::SECRET));
+            let me = user.get("/api/auth/me").await.expect(200);
+            (text(&me, "username"), text(&me, "display_name"), text(&me, "email"))
+        };
+        let said = |name: &str, email: &str| ("ann".to_owned(), name.to_owned(), email.to_owned());
+        let now = token::now();
+        assert_eq!(me(now - 9, "Ann", "ann@x.org").await, said("Ann", "ann@x.org"));
+        assert_eq!(me(now - 5, "Anna", "anna@x.org").await, said("Anna", "anna@x.org"));
+        assert_eq!(me(now - 9, "Ann", "ann@x.org").await, said("Anna", "anna@x.org"), "an older token changes nothing");
+        assert_eq!(me(now - 4, "\u{200b}", "alice@example.org").await, said("Anna", "anna@x.org"), "nor what is not fit");
+        assert_eq!(me(now - 3, "Anne", "anna@x.org").await, said("Anne", "anna@x.org"));
+    }
+}
+
 #[tokio::test]
 async fn an_administrator_ends_one_connection() {
     let server = Server::start().await;

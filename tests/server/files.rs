@@ -317,3 +317,33 @@ async fn an_upload_is_told_while_it_runs() {
 async fn next_of(socket: &mut crate::support::Socket, kind: &str) -> Value {
     socket.read_until(kind).await.pop().expect("the one that was waited for")
 }
+
+#[tokio::test]
+async fn what_a_client_may_not_do_is_refused_at_its_first_request() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let uploader = Uploader { server: &server, user: &alice };
+    for (name, value) in [("Upload-Concat", "partial"), ("Upload-Concat", "final;/a /b"), ("Upload-Defer-Length", "1")]
+    {
+        let headers = [TUS, ("Upload-Length", "5"), (name, value)];
+        let answer = uploader.send(Method::POST, "/api/v1/files", &headers, b"").await;
+        let error = answer.expect_error(400, "INVALID_MESSAGE");
+        assert!(error["error"].as_str().is_some_and(|said| said.contains(name)), "{error}");
+    }
+    assert_eq!(alice.get("/api/v1/files").await.expect(200)["files"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn the_address_of_an_upload_holds_behind_a_prefix() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let uploader = Uploader { server: &server, user: &alice };
+    for path in ["/api/v1/files", "/api/v1/files/"] {
+        let answer = uploader.send(Method::POST, path, &[TUS, ("Upload-Length", "5")], b"").await;
+        // As a client resolves it that sees the server under /convene.
+        let seen = reqwest::Url::parse(&format!("http://proxy/convene{path}")).unwrap();
+        let location = seen.join(answer.header("location")).unwrap();
+        let inside = location.path().strip_prefix("/convene").expect("within the prefix");
+        assert_eq!(uploader.offset(inside).await, 0);
+    }
+}

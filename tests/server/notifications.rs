@@ -311,6 +311,7 @@ async fn what_is_wrong_is_refused_by_its_name() {
         ("data", json!([1])),
         ("data", json!({"long": "x".repeat(5_000)})),
         ("expires_at", json!("tomorrow")),
+        ("expires_at", json!("2020-01-01T00:00:00Z")),
     ] {
         let answer = ops.post(SEND, body(name, value)).await;
         let error = text(&answer.expect_error(400, "INVALID_MESSAGE"), "error");

@@ -166,6 +166,63 @@ async fn unknown_paths_methods_and_bodies_get_the_contracts_error() {
     assert!((400..=426).contains(&answer.status.as_u16()), "{}", answer.status);
 }
 
+#[tokio::test]
+async fn a_request_without_upgrade_is_told_what_is_missing_and_a_slash_does_not_matter() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let channel = alice.channel_with(&[]).await;
+    let places = [format!("/ws/channel/{channel}"), format!("/ws/dm/{}", alice.id), "/api/v1/ws".to_owned()];
+    for place in places.iter().flat_map(|place| [place.clone(), format!("{place}/")]) {
+        let answer = alice.get(&place).await;
+        assert_eq!(answer.header("Upgrade"), "websocket", "{place}");
+        let error = answer.expect_error(426, "INVALID_MESSAGE");
+        assert!(error["error"].as_str().is_some_and(|said| said.contains("proxy")), "{error}");
+        if !place.starts_with("/ws/dm/") {
+            let mut raw = RawSocket::connect(server.authority()).await;
+            let path = format!("{place}?token={}", alice.token);
+            assert_eq!(raw.handshake(server.authority(), &path, &[]).await.status, 101, "{place}");
+        }
+    }
+    alice.get("/ws/channel/x").await.expect_error(404, "ROOM_NOT_FOUND");
+    alice.get("/ws/elsewhere").await.expect_error(404, "NOT_FOUND");
+    for path in ["/api/auth/me", "/api/groups", "/healthz", "/api/v1/ws/health"] {
+        alice.get(&format!("{path}/")).await.expect(200);
+        alice.get(&format!("{path}/?x=1")).await.expect(200);
+    }
+    alice.get("/no/such/thing/").await.expect_error(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn idle_connections_are_kept_and_end_when_the_node_drains() {
+    let mut server = Server::start().await;
+    let mut idle = RawSocket::connect(server.authority()).await;
+    assert_eq!(idle.get(server.authority(), "/healthz", &[]).await.status, 200);
+    assert_eq!(idle.get(server.authority(), "/healthz", &[]).await.status, 200);
+    let began = std::time::Instant::now();
+    server.request_stop();
+    idle.expect_end().await;
+    assert_eq!(server.ended().await.code(), Some(0));
+    assert!(began.elapsed() < std::time::Duration::from_secs(4), "a stop waits for nobody who is idle");
+
+    let brief = Server::builder().env("HTTP_KEEP_ALIVE_SECONDS", 1).start().await;
+    let mut idle = RawSocket::connect(brief.authority()).await;
+    assert_eq!(idle.get(brief.authority(), "/healthz", &[]).await.status, 200);
+    idle.expect_end().await;
+}
+
+#[tokio::test]
+async fn json_is_taken_without_its_content_type() {
+    let server = Server::start().await;
+    server.user("alice").await;
+    let body = json!({"username": "alice", "password": PASSWORD}).to_string();
+    for kind in ["application/x-www-form-urlencoded", "text/plain"] {
+        let request = reqwest::Client::new().post(server.url("/api/auth/login")).header("Content-Type", kind);
+        send(request.body(body.clone()), None).await.expect(200);
+    }
+    let request = reqwest::Client::new().post(server.url("/api/auth/login")).body(body);
+    send(request, None).await.expect(200);
+}
+
 async fn preflight(server: &Server, origin: &str) -> crate::support::rest::Answer {
     let request = reqwest::Client::new()
         .request(Method::OPTIONS, server.url("/api/groups"))
@@ -186,7 +243,11 @@ async fn cors_allows_the_configured_origins_only() {
         assert!(headers.contains("authorization") && headers.contains("content-type"), "{headers}");
     }
     for origin in ["https://evil.example", "http://app.example", "https://app.example.evil.example", "null"] {
-        assert_eq!(preflight(&server, origin).await.header("Access-Control-Allow-Origin"), "", "{origin}");
+        let refused = preflight(&server, origin).await;
+        assert_eq!(refused.header("Access-Control-Allow-Origin"), "", "{origin}");
+        let error = refused.expect_error(403, "PERMISSION_DENIED");
+        let sentence = error["error"].as_str().expect("a sentence");
+        assert!(sentence.contains(&format!("add {origin} to ALLOWED_ORIGINS")), "{sentence}");
     }
     let closed = Server::start().await;
     assert_eq!(preflight(&closed, "https://app.example").await.header("Access-Control-Allow-Origin"), "");

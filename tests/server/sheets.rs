@@ -239,4 +239,8 @@ async fn bad_questions_are_refused_by_name() {
     assert_eq!(places(&page), ["A1", "XFD1048576"]);
     assert_eq!(alice.get(&path("s", "range=A:C&format=rows")).await.expect(200)["rows"], json!([[1]]));
     alice.post(&path("s", ""), json!({})).await.expect_error(405, "NOT_FOUND");
+    // Excel knows UTF-8 by a mark.
+    assert!(alice.get(&path("s", "range=A1:A1&format=csv&bom=true")).await.text.starts_with("\u{feff}1"));
+    assert!(alice.get(&path("s", "range=A1:A1&format=csv")).await.text.starts_with('1'));
+    alice.get(&path("s", "format=csv&bom=x")).await.expect_error(400, "INVALID_MESSAGE");
 }

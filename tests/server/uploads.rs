@@ -79,10 +79,10 @@ async fn what_was_said_of_a_file_is_answered_as_it_was_said() {
     let said = format!("filename {},is_private, own {}", base64("../a b.png".as_bytes()), base64(&[0xff, 0]));
     let created = [TUS, ("Upload-Length", "5"), ("Upload-Metadata", &said)];
     let answer = uploader.send(Method::POST, "/api/v1/files", &created, b"").await;
-    let head = uploader.send(Method::HEAD, answer.header("location"), &[TUS], b"").await;
+    let head = uploader.send(Method::HEAD, &format!("/api/v1/{}", answer.header("location")), &[TUS], b"").await;
     assert_eq!(head.header("upload-metadata"), said);
     let answer = uploader.send(Method::POST, "/api/v1/files", &[TUS, ("Upload-Length", "5")], b"").await;
-    let head = uploader.send(Method::HEAD, answer.header("location"), &[TUS], b"").await;
+    let head = uploader.send(Method::HEAD, &format!("/api/v1/{}", answer.header("location")), &[TUS], b"").await;
     assert_eq!((head.status.as_u16(), head.headers.get("upload-metadata")), (200, None));
 }
 

@@ -169,6 +169,15 @@ on_both! {
         assert_eq!(store.unread_notifications(&bob.id).await.unwrap().len(), 1);
     }
 
+    async fn expired_ones_are_not_counted_when_all_are_read(database: Database) {
+        let store = database.store().await;
+        let ada = user(&store, "ada").await;
+        told(&store, &ada, &NewNotification { expires_at: Some(now().plus_ms(-1)), ..new("late") }).await;
+        told(&store, &ada, &new("here")).await;
+        assert_eq!(store.read_all_notifications(&ada.id).await.unwrap(), 1);
+        assert_eq!(store.read_all_notifications(&ada.id).await.unwrap(), 0);
+    }
+
     async fn what_waits_is_in_one_hand_at_a_time(database: Database) {
         let store = database.store().await;
         let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);

@@ -44,7 +44,8 @@ impl Uploader<'_> {
         let headers = [TUS, ("Upload-Length", &size.to_string()), ("Upload-Metadata", &metadata)];
         let answer = self.send(Method::POST, "/api/v1/files", &headers, b"").await;
         assert_eq!(answer.status, 201, "{}", answer.text);
-        answer.header("location").to_owned()
+        let address = reqwest::Url::parse(&self.server.url("/api/v1/files")).expect("an address");
+        address.join(answer.header("location")).expect("a relative address").path().to_owned()
     }
 
     pub async fn patch(&self, location: &str, offset: usize, bytes: &[u8]) -> Answer {

@@ -6,7 +6,7 @@ use super::{Charge, Target};
 use crate::{
     error::{ErrorCode, Refusal},
     ids::{FileId, RoomName},
-    limits,
+    limits, names,
 };
 
 /// A command of the chat.
@@ -39,7 +39,7 @@ impl ChatCommand {
     /// `INVALID_MESSAGE` where there is neither text nor file, or a NUL character, or a file twice; `MESSAGE_TOO_LONG`.
     pub fn send(addressed: Addressed, content: Arc<str>, attachments: Vec<FileId>) -> Result<ChatCommand, Refusal> {
         let invalid = |sentence: &'static str| Err(Refusal::new(ErrorCode::InvalidMessage, sentence));
-        if content.trim().is_empty() && attachments.is_empty() {
+        if !names::is_visible(&content) && attachments.is_empty() {
             return invalid("`content` must not be empty");
         }
         if content.contains('\0') {

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, str::FromStr, time::Duration};
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, Responder,
+    HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, Responder,
     http::{
         StatusCode,
         header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HttpDate, LOCATION},
@@ -17,7 +17,7 @@ use crate::{
     auth::policy::Action,
     core::profile::Author,
     error::ErrorCode,
-    http::{ApiError, Site, extract::AuthUser, openapi::bodies},
+    http::{ApiError, Site, extract::AuthUser, openapi::bodies, paths::HadSlash},
     ids::{FileId, RoomId, RoomName, Timestamp},
     logged::logged,
     services::files::{
@@ -95,7 +95,7 @@ pub async fn options_of_file(site: web::Data<Site>) -> HttpResponse {
     responses(
         (status = 201, description = "The upload has begun", headers(
             ("Tus-Resumable" = String, description = "1.0.0"),
-            ("Location" = String, description = "The address of the upload"),
+            ("Location" = String, description = "The address of the upload, relative to that of the request"),
             ("Upload-Offset" = u64, description = "How many bytes were taken, where some came along"),
             ("Upload-Expires" = String, description = "When it is given up, unless it is complete"),
         )),
@@ -116,6 +116,10 @@ pub async fn create(
     body: web::Payload,
 ) -> Result<HttpResponse, Refused> {
     check_version(&request)?;
+    if text(&request, &HeaderName::from_static("upload-concat"))?.is_some() {
+        let sentence = "Upload-Concat is not taken here; turn parallel uploads off (tus-js-client: parallelUploads: 1)";
+        return Err(Refused::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidMessage, sentence));
+    }
     if text(&request, &HeaderName::from_static("upload-defer-length"))?.is_some() {
         let sentence = "Upload-Defer-Length is not taken here; say the Upload-Length at once";
         return Err(Refused::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidMessage, sentence));
@@ -132,7 +136,9 @@ pub async fn create(
     let author = user.profile.author();
     let said = (!said.is_empty()).then(|| said.to_owned());
     let file = site.files.begin(&author, Announced { name, mime_type, metadata: said, size_bytes, room }).await?;
-    let location = format!("/api/v1/files/{}", file.id);
+    // relative to the address of the request, so that it holds behind a proxy that puts a prefix before the path
+    let has_slash = request.extensions().contains::<HadSlash>();
+    let location = if has_slash { file.id.to_string() } else { format!("files/{}", file.id) };
     let mut created = answer(StatusCode::CREATED);
     created.insert_header((LOCATION, location));
     let file = match chunk {

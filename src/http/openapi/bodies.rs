@@ -9,9 +9,9 @@ use utoipa::{
 
 use super::schemas::{
     any_bytes, any_object, attachment_ids, before, cell_place, cell_range, cells_format, cells_limit, channel_id,
-    connection_id, description, display_name, email, granted_role, group_id, known_username, login_name, message_text,
-    nothing, old_password, page_limit, password, refresh_token, room_id, room_name, rows_of_scalars, search_text,
-    user_id_in_body, user_id_in_path, username, wanted_medium,
+    connection_id, csv_mark, description, display_name, email, granted_role, group_id, known_username, login_name,
+    message_text, nothing, old_password, page_limit, password, refresh_token, room_id, room_name, rows_of_scalars,
+    search_text, user_id_in_body, user_id_in_path, username, wanted_medium,
 };
 use crate::http::sheets::CellsPage;
 
@@ -250,6 +250,9 @@ pub struct CellsQuery {
     /// `cells` (pages, the default), `rows` (JSON rows) or `csv`; `Accept: text/csv` asks for the last one, too.
     #[param(schema_with = cells_format, required = false)]
     format: Option<String>,
+    /// `true`: CSV begins with a byte order mark, by which Excel knows UTF-8.
+    #[param(schema_with = csv_mark, required = false)]
+    bom: Option<String>,
     /// Most cells in a page.
     #[param(schema_with = cells_limit, required = false)]
     limit: Option<u32>,

@@ -60,7 +60,7 @@ struct SocketsDocument(&'static str);
     components(schemas(errors::ErrorBody)),
     modifiers(&Whole),
     security(("bearer" = []), ("token" = [])),
-    servers((url = "/", description = "This server")),
+    servers((url = "..", description = "This server")),
     tags(
         (name = "accounts", description = "Registering, signing in, tokens"),
         (name = "users", description = "Finding somebody"),

@@ -323,6 +323,11 @@ pub fn cells_format() -> Object {
     words(text(), ["cells", "rows", "csv"])
 }
 
+/// Whether CSV begins with a byte order mark.
+pub fn csv_mark() -> Object {
+    words(text(), ["false", "true"])
+}
+
 /// Cells in a page; more than the most are as many as the most.
 pub fn cells_limit() -> Object {
     ObjectBuilder::new()

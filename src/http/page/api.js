@@ -69,13 +69,16 @@ function scheduleRefresh(delayMs) {
   refreshTimer = setTimeout(() => refresh().catch(() => scheduleRefresh(REFRESH_RETRY_MS)), Math.min(wait, TIMER_MAX_MS));
 }
 
+/** An address of this server, also where a proxy puts a prefix before all of them: relative to the page, which is at the root. */
+export const fromHere = (path) => new URL(path.slice(1), document.baseURI);
+
 async function send(method, path, body, token) {
   const headers = {};
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (token) headers.Authorization = `Bearer ${token}`;
   let response;
   try {
-    response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(fromHere(path), { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
     throw new ApiError(0, "UNREACHABLE", "The server cannot be reached. Check your connection and try again.");
   }

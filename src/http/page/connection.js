@@ -1,7 +1,7 @@
 // One WebSocket to one room, kept alive: it reconnects with growing, jittered delays and resumes where it stopped.
 // It knows close codes, positions and the heartbeat. What a frame means to people is the room's affair.
 
-import { accessToken, refresh } from "./api.js";
+import { accessToken, fromHere, refresh } from "./api.js";
 
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
@@ -75,7 +75,7 @@ export class RoomConnection {
     if (this.#closed) return;
     this.#setPhase("connecting");
     this.#firstFrame = null;
-    const url = new URL(this.path, location.href);
+    const url = fromHere(this.path);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     const { position } = this;
     if (position) {

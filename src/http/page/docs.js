@@ -164,7 +164,7 @@ function openTarget() {
 
 async function start() {
   try {
-    const [rest, sockets] = await Promise.all([load("/api/openapi.json"), load("/api/asyncapi.json")]);
+    const [rest, sockets] = await Promise.all([load("openapi.json"), load("asyncapi.json")]);
     byId("rest").append(...restChapters(rest));
     const chapters = Object.entries(sockets.channels).map(([name, channel]) => channelChapter(name, channel, sockets));
     byId("sockets").append(...chapters, ...[closeCodes(sockets)].filter((part) => part));

@@ -20,7 +20,10 @@ function address(path, inputs) {
     if (parameter.in === "path") filled = filled.replace(`{${parameter.name}}`, encodeURIComponent(node.value));
     if (parameter.in === "query" && node.value !== "") query.append(parameter.name, node.value);
   }
-  return query.size ? `${filled}?${query}` : filled;
+  // The page is at <root>/api/docs, and a proxy may put a prefix before the root.
+  const url = new URL(`..${filled}`, document.baseURI);
+  url.search = query;
+  return url;
 }
 
 function readable(text, contentType) {

@@ -1,7 +1,10 @@
 //! Names and media types as uploaders give them, made harmless. A name is for people only and is never a path; still it
 //! ends up in headers, in other people's download folders and on their screens. Pure.
 
-use crate::limits::{FILE_NAME_CHARS_MAX, MIME_TYPE_CHARS_MAX};
+use crate::{
+    limits::{FILE_NAME_CHARS_MAX, MIME_TYPE_CHARS_MAX},
+    names::{is_visible, without_hidden},
+};
 
 /// What a file without a usable name is called.
 const NAMELESS: &str = "file";
@@ -14,10 +17,10 @@ pub const OCTET_STREAM: &str = "application/octet-stream";
 /// to a file system.
 pub fn safe_name(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).find(|part| !part.trim_matches(['.', ' ']).is_empty()).unwrap_or_default();
-    let visible = last.chars().filter(|c| !is_hidden(*c));
-    let plain: String = visible.map(|c| if "<>:\"|?*".contains(c) { '_' } else { c }).collect();
+    let visible = without_hidden(last);
+    let plain: String = visible.chars().map(|c| if "<>:\"|?*".contains(c) { '_' } else { c }).collect();
     let name = plain.trim_matches(|c: char| c == '.' || c.is_whitespace());
-    if name.is_empty() { NAMELESS.to_owned() } else { shortened(name) }
+    if is_visible(name) { shortened(name) } else { NAMELESS.to_owned() }
 }
 
 /// Cut in the middle, so that the ending stays.
@@ -31,15 +34,8 @@ fn shortened(name: &str) -> String {
         Some(_) | None => String::new(),
     };
     let kept = FILE_NAME_CHARS_MAX - ending.chars().count();
-    name.chars().take(kept).chain(ending.chars()).collect()
-}
-
-/// Control characters, those that have no width, and those that change the direction of text.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    let begin: String = name.chars().take(kept).collect();
+    without_hidden(&begin) + &ending
 }
 
 /// What the file is: as the uploader says if that is a media type, or else by the ending of its name.
@@ -111,7 +107,7 @@ mod tests {
             let name = safe_name(&given);
             prop_assert!(!name.is_empty() && name.chars().count() <= FILE_NAME_CHARS_MAX);
             prop_assert!(!name.contains(['/', '\\', '\0', '"']) && name != "." && name != "..");
-            prop_assert!(!name.chars().any(is_hidden));
+            prop_assert!(is_visible(&name) && without_hidden(&name) == name);
             prop_assert_eq!(safe_name(&name), name, "what is safe stays as it is");
         }
     }

@@ -339,9 +339,11 @@ pub async fn mark_read(
 
 pub async fn mark_all_read(connection: &mut Connection, user: &UserId) -> Result<usize, StoreError> {
     write_transaction!(connection, async |connection| {
+        // what has expired counts no more, here as in the counts and lists
         let unread = notifications::table
             .filter(notifications::user_id.eq(user.as_str()))
-            .filter(notifications::status.eq(NotificationStatus::Unread.name()));
+            .filter(notifications::status.eq(NotificationStatus::Unread.name()))
+            .filter(alive!(now()));
         let read = diesel::update(unread)
             .set((
                 notifications::status.eq(NotificationStatus::Read.name()),

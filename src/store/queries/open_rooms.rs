@@ -41,7 +41,7 @@ struct Row {
 
 impl Row {
     fn into_room(self, asker: &UserId, member: Membership) -> Result<OpenRoom, StoreError> {
-        let name = RoomName::new(self.key).map_err(|_| strange("room", "one without a name"))?;
+        let name = RoomName::stored(self.key).map_err(|_| strange("room", "one without a name"))?;
         let owner = self.owner_id.map(user_id).transpose()?;
         let membership = match member {
             _ if owner.as_ref() == Some(asker) => Some(RoomRole::Owner),

@@ -287,7 +287,7 @@ pub async fn activity(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec
                 events,
                 last_at: last_at.map(|moment| moment.0),
                 created_at: created_at.0,
-                open: (kind == OPEN).then(|| RoomName::new(key).ok()).flatten(),
+                open: (kind == OPEN).then(|| RoomName::stored(key).ok()).flatten(),
                 active_sheets: sheets.get(&id).copied().unwrap_or_default(),
             }
         }));
@@ -306,7 +306,7 @@ pub async fn identity(connection: &mut Connection, id: RoomId) -> Result<Option<
             RoomScope::Direct { users: [user_id(first.to_owned())?, user_id(second.to_owned())?] }
         }
         (OPEN, _, _) => {
-            RoomScope::Open { name: RoomName::new(key).map_err(|_| strange("room", "one without a name"))? }
+            RoomScope::Open { name: RoomName::stored(key).map_err(|_| strange("room", "one without a name"))? }
         }
         _ => return Err(strange("kind of room", &kind)),
     };

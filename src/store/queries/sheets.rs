@@ -36,7 +36,7 @@ pub async fn rooms(connection: &mut Connection, ids: &[SheetId]) -> Result<Vec<O
         .load::<(String, String)>(connection)
         .await?;
     let found: HashMap<String, String> = rows.into_iter().collect();
-    let name = |key: &String| RoomName::new(key.as_str()).map_err(|_| strange("room", "one without a name"));
+    let name = |key: &String| RoomName::stored(key.as_str()).map_err(|_| strange("room", "one without a name"));
     ids.iter().map(|id| found.get(id.as_str()).map(name).transpose()).collect()
 }
 

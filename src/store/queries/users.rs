@@ -13,10 +13,10 @@ use super::{
 use crate::{
     core::profile::{Profile, Role},
     ids::{GroupId, Timestamp, UserId},
-    limits,
+    limits, names,
     store::{
-        NewUser, Standing, StoreError, TokenUser,
-        values::{Id, Moment, folded, now, storable},
+        NewUser, SaidProfile, Standing, StoreError, TokenUser,
+        values::{Id, Moment, folded, folded_now_and_before, now, storable},
     },
 };
 
@@ -30,6 +30,7 @@ type Columns = (
     users::tokens_not_before,
     users::created_at,
     users::blocked_until,
+    users::said_at,
 );
 
 /// What a [`UserRow`] is selected by.
@@ -43,6 +44,7 @@ pub const COLUMNS: Columns = (
     users::tokens_not_before,
     users::created_at,
     users::blocked_until,
+    users::said_at,
 );
 
 /// A user as stored.
@@ -57,6 +59,7 @@ pub struct UserRow {
     tokens_not_before: Moment,
     created_at: Moment,
     blocked_until: Moment,
+    said_at: Moment,
 }
 
 impl TryFrom<UserRow> for Profile {
@@ -73,6 +76,7 @@ impl TryFrom<UserRow> for Profile {
             created_at: row.created_at.0,
             tokens_not_before: row.tokens_not_before.0,
             blocked_until: row.blocked_until.0,
+            said_at: row.said_at.0,
         })
     }
 }
@@ -123,13 +127,26 @@ pub async fn create(connection: &mut Connection, user: NewUser) -> Result<Profil
 }
 
 pub async fn provision(connection: &mut Connection, user: &TokenUser) -> Result<Profile, StoreError> {
-    let wished = user.username.as_deref().unwrap_or(user.id.as_str());
-    let wished: String = storable(wished).chars().take(*limits::USERNAME_CHARS.end()).collect();
+    // What an issuer says is not under our rules: it is made fit, and whoever would look like somebody else is marked.
+    let most = *limits::USERNAME_CHARS.end();
+    let names = [user.username.as_deref(), Some(user.id.as_str())].into_iter().flatten();
+    let mut names = names.filter_map(|name| names::cleaned(name, most));
+    let said = names.next();
+    let is_nameless = said.is_none();
+    let wished = said.unwrap_or_else(|| NAMELESS.to_owned());
+    let looks_like_another = match names::taken_for(&wished) {
+        Some(simpler) => by_name(connection, &simpler).await?.is_some(),
+        None => false,
+    };
+    let is_marked = looks_like_another || !names::is_of_one_script(&wished) || is_nameless;
+    let display_name =
+        user.display_name.as_deref().and_then(|name| names::cleaned(name, limits::DISPLAY_NAME_CHARS_MAX));
+    let email = user.email.as_deref().filter(|email| email.chars().count() <= limits::EMAIL_CHARS_MAX);
     let mut fresh = Fresh {
         id: &user.id,
-        display_name: user.display_name.as_deref().map_or(wished.clone().into(), storable),
-        username: wished.clone().into(),
-        email: user.email.as_deref().map(storable),
+        display_name: display_name.unwrap_or_else(|| wished.clone()).into(),
+        username: if is_marked { suffixed(&wished).into() } else { wished.clone().into() },
+        email: email.filter(|email| !email.chars().any(names::is_hidden)).map(Into::into),
         password_hash: None,
     };
     for _ in 0..limits::PROVISION_ATTEMPTS_MAX {
@@ -154,6 +171,36 @@ pub async fn provision(connection: &mut Connection, user: &TokenUser) -> Result<
     }
     Err(StoreError::Fault("no free name was found for a new user".into()))
 }
+
+pub async fn follow(connection: &mut Connection, profile: &Profile, said: &SaidProfile) -> Result<Profile, StoreError> {
+    let (display_name, email) = said.fit();
+    let display_name = display_name.unwrap_or_else(|| profile.display_name.clone());
+    let older = users::table.find(profile.id.as_str()).filter(users::said_at.lt(Moment(said.at)));
+    diesel::update(older)
+        .set((
+            users::display_name.eq(&display_name),
+            users::display_name_key.eq(folded(&display_name)),
+            users::said_at.eq(Moment(said.at)),
+        ))
+        .execute(connection)
+        .await?;
+    if let Some(email) = email {
+        let said_now = users::table.find(profile.id.as_str()).filter(users::said_at.eq(Moment(said.at)));
+        let changed = diesel::update(said_now)
+            .set((users::email.eq(&email), users::email_key.eq(folded(&email))))
+            .execute(connection)
+            .await;
+        match changed.map_err(StoreError::from) {
+            // an address that is somebody else's is left to them
+            Ok(_) | Err(StoreError::Taken(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    by_id(connection, &profile.id).await?.ok_or(StoreError::Missing)
+}
+
+/// What a user is called whose token holds no name that can be seen.
+const NAMELESS: &str = "user";
 
 /// The name with a random suffix, within the limit.
 fn suffixed(name: &str) -> String {
@@ -224,7 +271,8 @@ pub async fn standings(connection: &mut Connection, ids: &[UserId]) -> Result<Ve
 
 pub async fn by_name(connection: &mut Connection, username: &str) -> Result<Option<Profile>, StoreError> {
     let row = users::table
-        .filter(users::username_key.eq(folded(username)))
+        .filter(users::username_key.eq_any(folded_now_and_before(username)))
+        .limit(1)
         .select(COLUMNS)
         .get_result::<UserRow>(connection)
         .await
@@ -236,14 +284,14 @@ pub async fn credentials(
     connection: &mut Connection,
     login: &str,
 ) -> Result<Option<(Profile, Option<String>)>, StoreError> {
-    let key = folded(login);
+    let keys = folded_now_and_before(login);
     let rows = users::table
-        .filter(users::email_key.eq(&key).or(users::username_key.eq(&key)))
+        .filter(users::email_key.eq_any(&keys).or(users::username_key.eq_any(&keys)))
         .select((COLUMNS, users::password_hash))
         .load::<(UserRow, Option<String>)>(connection)
         .await?;
     // One user's name may be another's address: the address is the stronger claim.
-    let by_address = |row: &UserRow| row.email.as_deref().map(folded).as_deref() == Some(&key);
+    let by_address = |row: &UserRow| row.email.as_deref().map(folded).as_deref() == Some(&keys[0]);
     let row = rows.into_iter().max_by_key(|(row, _)| by_address(row));
     row.map(|(row, hash)| Ok((Profile::try_from(row)?, hash))).transpose()
 }
