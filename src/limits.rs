@@ -1,6 +1,7 @@
 //! Every bound in one place. What an operator would want to change is a default here and a setting in `config/`;
 //! the rest is fixed because the memory and latency figures depend on it.
 
+// tidy: one table of every bound, which is looked through as one
 use std::time::Duration;
 
 // ---- what a client may send ----

@@ -7,14 +7,15 @@ use std::{
 };
 
 use actix::{WeakAddr, prelude::*};
-use tokio::sync::oneshot;
 
 mod across;
 mod administration;
+mod errands;
 mod storing;
 
 pub use across::*;
 pub use administration::*;
+pub use errands::*;
 pub use storing::*;
 
 pub use crate::core::command::Resume;
@@ -32,7 +33,7 @@ use crate::{
     core::{
         assistant::Question,
         command::{Command, RawJson, Tag},
-        event::{Attachment, Event, Reply, RoomIdentity},
+        event::{Attachment, Reply, RoomIdentity},
         personal::Personal,
         presence::Status,
         profile::{Author, Profile},
@@ -146,16 +147,6 @@ pub struct JoinRoom {
     pub room: Arc<RoomIdentity>,
     /// What to bring.
     pub join: Join,
-}
-
-/// Find or create a room, and bring it this errand. Both in one message, as with [`JoinRoom`].
-#[derive(Message)]
-#[rtype(result = "Result<(), Refusal>")]
-pub struct BringErrand {
-    /// Which room.
-    pub room: Arc<RoomIdentity>,
-    /// What to bring.
-    pub errand: Errand,
 }
 
 /// A room has nobody and nothing to do.
@@ -492,23 +483,6 @@ pub struct Ask {
     /// The files of a message, found and allowed; their ids are in the command.
     pub attachments: Vec<Attachment>,
 }
-
-/// Something that a user does in a room over REST, by the same rules as on a socket.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Errand {
-    /// Who.
-    pub user: Author,
-    /// What.
-    pub command: Command,
-    /// The files of a message, found and allowed; their ids are in the command.
-    pub attachments: Vec<Attachment>,
-    /// Who waits for the answer. It is dropped where the command is not for rooms.
-    pub answer: oneshot::Sender<ErrandAnswer>,
-}
-
-/// What became of an errand: the event that was stored, if one was, or why not.
-pub type ErrandAnswer = Result<Option<Box<Event>>, Refusal>;
 
 /// The user may no longer be here.
 #[derive(Message, Clone)]

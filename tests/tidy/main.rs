@@ -70,6 +70,7 @@ const ROOMS: [Room; 11] = [
             "core",
             "config",
             "store::GroupRole",
+            "store::Right",
             "store::RoomRole",
             "store::Visibility",
             "store::RefreshRecord",
