@@ -61,7 +61,7 @@ fn scope() -> BoxedStrategy<RoomScope> {
     prop_oneof![
         uuid().prop_map(|id| RoomScope::Channel { group: GroupId(id) }),
         (user(), user()).prop_map(|(a, b)| RoomScope::Direct { users: [a, b] }),
-        user().prop_map(|name| RoomScope::Open { name: RoomName::new(name.as_str()).unwrap() }),
+        user().prop_map(|name| RoomScope::Open { name: RoomName::stored(name.as_str()).unwrap() }),
     ]
     .boxed()
 }
