@@ -20,6 +20,7 @@ mod processes;
 mod queue;
 mod records;
 mod rooms;
+mod said;
 mod schema;
 mod sheets;
 mod sqlite;
@@ -38,6 +39,7 @@ pub use self::{
     error::{Outage, StoreError},
     files::*,
     records::*,
+    said::SaidProfile,
 };
 use crate::{
     core::profile::Profile,

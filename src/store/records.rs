@@ -13,7 +13,6 @@ use crate::{
         sheet::{BadUpdate, CellConflict},
     },
     ids::{Epoch, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, Timestamp, TokenId, UserId},
-    limits, names,
 };
 
 /// What a new user brings.
@@ -39,30 +38,6 @@ pub struct TokenUser {
     pub email: Option<String>,
     /// `display_name`, if the token has one.
     pub display_name: Option<String>,
-}
-
-/// What another issuer's token says of its user, and when it said so.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SaidProfile {
-    /// What people see.
-    pub display_name: Option<String>,
-    /// The address.
-    pub email: Option<String>,
-    /// The moment of the token's issue, by the issuer's clock.
-    pub at: Timestamp,
-}
-
-impl SaidProfile {
-    /// Display name and address, made fit; none where nothing is left.
-    pub(super) fn fit(&self) -> (Option<String>, Option<String>) {
-        let name = self.display_name.as_deref().and_then(|name| names::cleaned(name, limits::DISPLAY_NAME_CHARS_MAX));
-        let is_fit = |email: &&str| {
-            email.chars().count() <= limits::EMAIL_CHARS_MAX
-                && !email.is_empty()
-                && !email.chars().any(names::is_hidden)
-        };
-        (name, self.email.as_deref().filter(is_fit).map(str::to_owned))
-    }
 }
 
 /// A refresh token as kept; the token itself is a signed JWT with this `jti`.
