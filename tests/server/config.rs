@@ -183,7 +183,7 @@ async fn no_value_of_an_env_file_is_printed_and_none_is_changed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (line, named) in [
         ("JWT_SECRET_KEY=hush horse battery staple", "line 2: JWT_SECRET_KEY"),
-        ("AI_API_KEY=hush\\${", "line 2: AI_API_KEY"),
+        ("AI_API_KEY=hush\\q", "line 2: AI_API_KEY"),
         ("DATABASE_URL=postgres://convene:hush/convene", "DATABASE_URL"),
         ("DATABASE_URL=postgres://convene:${DB_PASSWORD}@hush/convene", "line 2: DATABASE_URL"),
     ] {
