@@ -47,7 +47,7 @@ use crate::{
     logged::logged,
     metrics::Metrics,
     services::{self, files::BadBucket},
-    store::{Store, StoreError, StoreOptions},
+    store::{Store, StoreError, StoreOptions, is_read_only},
     transport::{plain, server},
 };
 
@@ -64,6 +64,14 @@ pub enum RunError {
         database: DatabaseUrl,
         /// What it said.
         error: StoreError,
+    },
+    /// The database can't be written to.
+    #[error("The database {database} can't be written to: {why}; {}", write_advice(.database))]
+    NotWritable {
+        /// Which, without its password.
+        database: DatabaseUrl,
+        /// What it said.
+        why: String,
     },
     /// Another process has the embedded database.
     #[error("{0}")]
@@ -197,7 +205,7 @@ pub async fn start_among(
         log::warn!("event=config why={}", logged(warning));
     }
     let database = config.storage.database.clone();
-    let failed = |error| RunError::Store { database: database.clone(), error };
+    let failed = |error| refused(database.clone(), error);
     let applied = patiently("database", Store::migrate(database.as_str())).await.map_err(failed)?;
     if !applied.is_empty() {
         log::info!("event=migrated count={}", applied.len());
@@ -208,6 +216,7 @@ pub async fn start_among(
         ..StoreOptions::default()
     };
     let store = Store::open(database.as_str(), &options).await.map_err(failed)?;
+    store.check_writable().await.map_err(failed)?;
     let metrics = Arc::new(Metrics::new());
     let rates = RateLimits {
         requests_per_minute: config.rates.requests_per_minute,
@@ -252,6 +261,24 @@ pub async fn start_among(
     services::ai::start(&node)?;
     alone::watch(&node);
     Ok(node)
+}
+
+/// Why the server can't start with this database.
+fn refused(database: DatabaseUrl, error: StoreError) -> RunError {
+    let why = error.to_string();
+    // SQLite says the latter if the file, or a file that it keeps next to it, can't be opened.
+    if is_read_only(&error) || why.contains("unable to open database file") {
+        RunError::NotWritable { database, why }
+    } else {
+        RunError::Store { database, error }
+    }
+}
+
+fn write_advice(database: &DatabaseUrl) -> &'static str {
+    match database.file() {
+        Some(_) => "give the user that runs Convene the right to write to that file and to its folder",
+        None => "set DATABASE_URL to the primary server, and to an account whose transactions may write",
+    }
 }
 
 /// The line to other nodes, if there may be any. It does not wait for Redis: the node serves without it.

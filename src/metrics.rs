@@ -41,6 +41,11 @@ struct OutcomeLabel {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ActorLabel {
+    actor: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct CodeLabel {
     code: u32,
 }
@@ -116,6 +121,7 @@ pub struct Metrics {
     journal_queue: Gauge,
     upgrades: Family<OutcomeLabel, Counter>,
     store_up: Gauge,
+    actor_up: Family<ActorLabel, Gauge>,
     history_reads: Counter,
     room_gaps: Counter,
     bridge_up: Gauge,
@@ -153,6 +159,7 @@ impl Default for Metrics {
             journal_queue: Gauge::default(),
             upgrades: Family::default(),
             store_up: Gauge::default(),
+            actor_up: Family::default(),
             history_reads: Counter::default(),
             room_gaps: Counter::default(),
             bridge_up: Gauge::default(),
@@ -195,7 +202,8 @@ impl Metrics {
         r.register("journal_commit_seconds", "How long a transaction took", self.journal_commit_seconds.clone());
         r.register("journal_queue", "Events that wait to be stored", self.journal_queue.clone());
         r.register("upgrades", "Requests to open a socket, by what became of them", self.upgrades.clone());
-        r.register("store_up", "1 while the database answers", self.store_up.clone());
+        r.register("store_up", "1 while the database answers and can be written to", self.store_up.clone());
+        r.register("actor_up", "1 while an actor that the node can't do without answers", self.actor_up.clone());
         r.register("history_reads", "Reads of a room's log for returning clients", self.history_reads.clone());
         r.register("room_gaps", "Reads of a room's log for what was not heard in time", self.room_gaps.clone());
         self.registry = registry;
@@ -315,11 +323,19 @@ impl Metrics {
         self.upgrades.get_or_create(&OutcomeLabel { outcome: Outcome::Refused(code) }).inc();
     }
 
-    /// The database answered, or did not.
+    /// The database answered and took a write, or did not.
     pub fn store(&self, state: StoreState) {
         self.store_up.set(match state {
             StoreState::Up => 1,
-            StoreState::Down => 0,
+            StoreState::Down | StoreState::ReadOnly => 0,
+        });
+    }
+
+    /// Whether an actor that the node can't do without answers.
+    pub fn actor(&self, actor: &'static str, state: ActorState) {
+        self.actor_up.get_or_create(&ActorLabel { actor }).set(match state {
+            ActorState::Answers => 1,
+            ActorState::Silent => 0,
         });
     }
 
@@ -372,13 +388,24 @@ impl Metrics {
     }
 }
 
-/// Whether the database answers.
+/// Whether an actor answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ActorState {
+    /// It does.
+    Answers,
+    /// It has ended, or is stuck.
+    Silent,
+}
+
+/// Whether the database answers and can be written to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StoreState {
     /// It does.
     Up,
     /// It does not, or takes too long.
     Down,
+    /// It answers and takes no write.
+    ReadOnly,
 }
 
 fn gauge_value(count: usize) -> i64 {
@@ -437,6 +464,7 @@ mod tests {
         metrics.upgraded();
         metrics.upgrade_refused(ErrorCode::AuthenticationFailed);
         metrics.store(StoreState::Up);
+        metrics.actor("journal", ActorState::Answers);
         metrics.published(3);
         metrics.received();
         metrics.lost(Lost::ReceiverFull, 2);
@@ -466,6 +494,7 @@ mod tests {
             ("convene_upgrades_total{outcome=\"accepted\"}", 1.0),
             ("convene_upgrades_total{outcome=\"AUTHENTICATION_FAILED\"}", 1.0),
             ("convene_store_up", 1.0),
+            ("convene_actor_up{actor=\"journal\"}", 1.0),
             ("convene_bridge_up", 1.0),
             ("convene_bridge_published_total", 3.0),
             ("convene_bridge_received_total", 1.0),

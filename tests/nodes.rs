@@ -11,8 +11,9 @@ use convene::{
         bridge::{BridgeLink, LinkBoard, Reach, local::LocalBridge},
         gateway::Gateway,
         messages::{
-            Admission, Admit, BeginLeaving, BlockUser, CloseUser, Introduce, IsRevoked, KeepPlaces, KnownNodes, Revoke,
-            SessionUp, SocketClosed, SocketOpened, SocketsOf, SurveyRooms, WhoIsOnline,
+            Admission, Admit, BeginLeaving, BlockUser, CloseUser, CountOnline, Introduce, IsRevoked, KeepPlaces,
+            KnownNodes, Revoke, SessionDown, SessionUp, SocketClosed, SocketOpened, SocketsOf, SurveyRooms,
+            WhoIsOnline,
         },
         node::Node,
         outbox::ConnKey,
@@ -237,7 +238,7 @@ async fn staying(node: &Node, who: &UserId) -> usize {
 async fn a_socket_that_was_let_in_before_its_rights_were_lost_is_closed_when_it_opens() {
     let node = Cluster::new().node("a").await;
     let context = Context::<Session>::new();
-    let session = context.address().downgrade();
+    let session = context.address();
     let mut opened = 0;
     let mut open = |who: &UserId, checked_from: Instant| {
         opened += 1;
@@ -258,4 +259,46 @@ async fn a_socket_that_was_let_in_before_its_rights_were_lost_is_closed_when_it_
     assert_eq!(staying(&node, &cy).await, 0, "what was revoked in so long a time may be forgotten");
     open(&dan, now).await;
     assert_eq!(staying(&node, &dan).await, 1);
+}
+
+async fn online(node: &Node) -> usize {
+    node.presence.send(CountOnline).await.unwrap()
+}
+
+/// Of the first user, who stays, and of some who went.
+async fn sockets_of_some(node: &Node) -> usize {
+    let mut sockets = 0;
+    for generation in [0, 1, BURST / 2, BURST - 1] {
+        sockets += node.presence.send(SocketsOf(user(&format!("user {generation}")))).await.unwrap().len();
+    }
+    sockets
+}
+
+/// More than the presence tracker's mailbox holds.
+const BURST: u32 = limits::PRESENCE_MAILBOX_MAX as u32 + 5_000;
+
+#[actix::test]
+async fn a_burst_of_sockets_that_the_presence_tracker_can_not_take_is_made_up_for() {
+    let cluster = Cluster::new();
+    let (here, there) = (cluster.node("a").await, cluster.node("b").await);
+    until("the nodes know each other", || async { peers(&there).await == ["a"] }).await;
+    let context = Context::<Session>::new();
+    let session = context.address();
+    let whose = |generation: u32| user(&format!("user {generation}"));
+    for generation in 0..BURST {
+        let (session, checked_from) = (session.clone(), Instant::now());
+        let conn = conn(generation);
+        // each clone has a place of its own in the mailbox: it is the other one that is to overflow
+        let up = SessionUp { user: whose(generation), conn, session, issued_at: None, checked_from };
+        here.registry.clone().try_send(up).unwrap();
+    }
+    until("everybody is online", || async { online(&here).await == BURST as usize }).await;
+    until("the other node knows", || async { online(&there).await == BURST as usize }).await;
+    for generation in 1..BURST {
+        let down = SessionDown { user: whose(generation), conn: conn(generation) };
+        here.registry.clone().try_send(down).unwrap();
+    }
+    for node in [&here, &there] {
+        until("one socket is left", || async { sockets_of_some(node).await == 1 }).await;
+    }
 }

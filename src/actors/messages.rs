@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{WeakAddr, prelude::*};
+use actix::prelude::*;
 
 mod across;
 mod administration;
@@ -122,7 +122,7 @@ pub struct SessionUp {
     /// Its connection.
     pub conn: ConnKey,
     /// The session.
-    pub session: WeakAddr<Session>,
+    pub session: Addr<Session>,
     /// When the token was issued, if it says.
     pub issued_at: Option<Timestamp>,
     /// When the check of its rights began.

@@ -21,6 +21,7 @@ pub mod room;
 pub mod session;
 pub mod sharing;
 pub mod sweeper;
+pub mod watchdog;
 pub mod worker;
 
 mod arm;

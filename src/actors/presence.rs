@@ -5,14 +5,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use actix::prelude::*;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     bridge::{NodeWord, Reach, To},
     messages::{
         CameElsewhere, CloseUser, CountOnline, EveryoneOnline, KeepPlaces, PeerNews, PeerStands, RosterHeard,
-        RosterVersion, SetStatus, Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsElsewhere, SocketsOf,
-        StatusOf, WhoIsOnline,
+        RosterVersion, SetStatus, Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsElsewhere, SocketsHere,
+        SocketsOf, StatusOf, WhoIsOnline,
     },
     node::{Clock, Node},
     outbox::ConnKey,
@@ -263,6 +263,31 @@ impl Handler<SocketClosed> for PresenceTracker {
             self.review(&user);
         }
         self.tell(None, ctx);
+    }
+}
+
+/// The difference between what was told one by one and what there is.
+impl Handler<SocketsHere> for PresenceTracker {
+    type Result = ();
+
+    fn handle(&mut self, here: SocketsHere, ctx: &mut Self::Context) {
+        let mut known: FxHashMap<ConnKey, UserId> = FxHashMap::default();
+        for user in self.core.everyone() {
+            let sockets = self.core.sockets_of(user).iter().filter(|socket| socket.node == self.here);
+            let key = |socket: &Whereabouts| ConnKey { worker: socket.worker, generation: socket.generation };
+            known.extend(sockets.map(|socket| (key(socket), user.clone())));
+        }
+        let opened: Vec<_> = here.sockets.into_iter().filter(|(_, conn)| known.remove(conn).is_none()).collect();
+        log::info!("event=presence_caught_up opened={} closed={}", opened.len(), known.len());
+        for (conn, user) in known {
+            self.handle(SocketClosed { user, conn }, ctx);
+        }
+        for (user, conn) in opened {
+            self.handle(SocketOpened { user, conn }, ctx);
+        }
+        for (user, status) in here.statuses {
+            self.handle(SetStatus { user, status }, ctx);
+        }
     }
 }
 

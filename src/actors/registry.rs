@@ -6,13 +6,16 @@ mod exclusions;
 mod healing;
 mod news;
 mod personal;
+mod presence_sync;
 
 use std::{sync::Arc, time::Instant};
 
-use actix::{ArbiterHandle, WeakAddr, prelude::*};
+use actix::{ArbiterHandle, prelude::*};
 use rustc_hash::{FxHashMap, FxHasher};
 
-use self::{across::SharedLimits, exclusions::Exclusions, healing::Healing, news::NewsRound};
+use self::{
+    across::SharedLimits, exclusions::Exclusions, healing::Healing, news::NewsRound, presence_sync::PresenceBacklog,
+};
 use super::{
     hub::Hub,
     messages::{
@@ -57,6 +60,7 @@ pub struct Registry {
     online: u64,
     shared: SharedLimits,
     healing: Healing,
+    presence: PresenceBacklog,
     news: NewsRound,
 }
 
@@ -85,7 +89,9 @@ struct User {
 /// A user's socket.
 struct Seat {
     conn: ConnKey,
-    session: WeakAddr<Session>,
+    /// One address for all that the registry says, so that the mailbox holds what it may hold and no more: each new
+    /// address would have a place of its own beside that. It keeps nothing alive, since a session ends itself.
+    session: Addr<Session>,
     told_to_go: ToldToGo,
     /// The rooms that it is in, or on the way into; of a channel with the group whose members may enter.
     rooms: Vec<(RoomId, Option<GroupId>)>,
@@ -228,9 +234,8 @@ impl User {
 
     fn overhear(&self, broadcast: &Arc<Broadcast>) {
         for seat in &self.sessions {
-            let heard = seat.session.upgrade().map(|session| session.try_send(Overhear(broadcast.clone())));
-            if let Some(Err(error)) = heard {
-                log::warn!("event=direct_not_heard conn={:?} why=\"{error}\"", seat.conn);
+            if let Err(SendError::Full(_)) = seat.session.try_send(Overhear(broadcast.clone())) {
+                log::warn!("event=direct_not_heard conn={:?} why=session_full", seat.conn);
             }
         }
     }
@@ -337,9 +342,7 @@ impl Handler<SessionUp> for Registry {
             node.metrics.users_online(self.online as usize);
             self.follow(up.user.clone(), ctx);
         }
-        if node.presence.try_send(SocketOpened { user: up.user, conn: up.conn }).is_err() {
-            log::warn!("event=presence_full");
-        }
+        self.tell_presence(SocketOpened { user: up.user, conn: up.conn }, ctx);
     }
 }
 
@@ -358,9 +361,7 @@ impl Handler<SessionDown> for Registry {
                 self.unfollow(down.user.clone(), ctx);
             }
         }
-        if node.presence.try_send(SocketClosed { user: down.user, conn: down.conn }).is_err() {
-            log::warn!("event=presence_full");
-        }
+        self.tell_presence(SocketClosed { user: down.user, conn: down.conn }, ctx);
     }
 }
 
@@ -494,10 +495,9 @@ impl Handler<StartDraining> for Registry {
 fn kick(user: &UserId, seat: &mut Seat, why: Disconnect) {
     let conn = seat.conn;
     log::info!("event=kick user={user} conn={conn:?} code={}", why.code(), user = logged(&user));
-    match seat.session.upgrade().map(|session| session.try_send(Kick(why))) {
-        Some(Err(error)) => {
-            log::warn!("event=kick_lost user={user} conn={conn:?} why=\"{error}\"", user = logged(&user))
-        }
-        Some(Ok(())) | None => seat.told_to_go = ToldToGo::Yes,
+    // once for a socket, by a new address, which has a place of its own in the mailbox: this must not be lost
+    match seat.session.clone().try_send(Kick(why)) {
+        Err(SendError::Full(_)) => log::error!("event=kick_lost user={user} conn={conn:?}", user = logged(&user)),
+        Ok(()) | Err(SendError::Closed(_)) => seat.told_to_go = ToldToGo::Yes,
     }
 }

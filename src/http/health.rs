@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     time::Instant,
 };
@@ -16,11 +16,17 @@ use utoipa::ToSchema;
 
 use super::{Site, resource};
 use crate::{
-    actors::bridge::{LinkBoard, LinkState},
+    actors::{
+        bridge::{LinkBoard, LinkState},
+        node::Node,
+        watchdog::{self, LifeSigns},
+    },
     limits,
     metrics::{CONTENT_TYPE, Metrics, StoreState},
-    store::Store,
+    store::{Store, is_read_only},
 };
+
+use StoreState::{Down, ReadOnly, Up};
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -30,24 +36,46 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/metrics", [(Method::GET, web::to(metrics))]));
 }
 
-/// What is known of the database and of the line to other nodes.
+/// What is known of the database, of the line to other nodes, and of the actors that the node can't do without.
 pub struct HealthBoard {
-    store_up: AtomicBool,
+    /// A [`StoreState`].
+    store: AtomicU8,
     link: Arc<LinkBoard>,
+    actors: Arc<LifeSigns>,
     started: Instant,
 }
 
 impl HealthBoard {
-    /// Starts the probe on this thread; it ends with the board.
-    pub fn watch(store: Store, link: Arc<LinkBoard>, metrics: Arc<Metrics>) -> Arc<HealthBoard> {
-        let board = Arc::new(HealthBoard { store_up: AtomicBool::new(true), link, started: Instant::now() });
-        metrics.store(StoreState::Up);
-        rt::spawn(probe(Arc::downgrade(&board), store, metrics));
+    /// Starts the probe on this thread, and the watchdog; both end with the board.
+    pub fn watch(node: &Arc<Node>) -> Arc<HealthBoard> {
+        let board = Arc::new(HealthBoard {
+            store: AtomicU8::new(Up as u8),
+            link: node.bridge.board.clone(),
+            actors: watchdog::watch(node),
+            started: Instant::now(),
+        });
+        node.metrics.store(Up);
+        rt::spawn(probe(Arc::downgrade(&board), node.store.clone(), node.metrics.clone()));
         board
     }
 
-    fn store_is_up(&self) -> bool {
-        self.store_up.load(Ordering::Relaxed)
+    fn store(&self) -> StoreState {
+        let known = self.store.load(Ordering::Relaxed);
+        [Up, ReadOnly].into_iter().find(|state| *state as u8 == known).unwrap_or(Down)
+    }
+}
+
+/// Whether the database answers and takes a write. No answer within one interval is a "down"; together that is less
+/// than five seconds.
+async fn look(store: &Store) -> StoreState {
+    let asked = async {
+        store.ping().await?;
+        store.check_writable().await
+    };
+    match timeout(limits::HEALTH_PROBE, asked).await {
+        Ok(Ok(())) => Up,
+        Ok(Err(error)) if is_read_only(&error) => ReadOnly,
+        Ok(Err(_)) | Err(_) => Down,
     }
 }
 
@@ -56,15 +84,16 @@ async fn probe(board: std::sync::Weak<HealthBoard>, store: Store, metrics: Arc<M
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        // A ping without an answer within one interval is a "down"; together that is less than five seconds.
-        let up = timeout(limits::HEALTH_PROBE, store.ping()).await.is_ok_and(|pinged| pinged.is_ok());
+        let state = look(&store).await;
         let Some(board) = board.upgrade() else { return };
-        let was_up = board.store_up.swap(up, Ordering::Relaxed);
-        metrics.store(if up { StoreState::Up } else { StoreState::Down });
-        match (was_up, up) {
-            (true, false) => log::error!("event=store_down"),
-            (false, true) => log::info!("event=store_up"),
-            (true, true) | (false, false) => {}
+        let before = board.store();
+        board.store.store(state as u8, Ordering::Relaxed);
+        metrics.store(state);
+        match (before, state) {
+            (Up, Up) | (Down, Down) | (ReadOnly, ReadOnly) => {}
+            (_, Down) => log::error!("event=store_down"),
+            (_, ReadOnly) => log::error!("event=store_down why=read_only"),
+            (_, Up) => log::info!("event=store_up"),
         }
     }
 }
@@ -91,9 +120,17 @@ pub(super) struct HealthJson<'a> {
 #[utoipa::path(get, path = "/healthz", tag = "health", summary = "Whether the process works", security(()),
     responses(
         (status = 200, description = "It does", body = StatusJson),
+        (status = 503, description = "It can't go on, with the reason: restart it", body = StatusJson),
     ))]
-pub(super) async fn alive() -> web::Json<StatusJson> {
-    web::Json(status("ok"))
+pub(super) async fn alive(site: web::Data<Site>) -> HttpResponse {
+    match site.health.actors.silent() {
+        None => HttpResponse::Ok().json(status("ok")),
+        Some(actor) => unavailable(actor.silence()),
+    }
+}
+
+fn unavailable(reason: &'static str) -> HttpResponse {
+    HttpResponse::ServiceUnavailable().json(StatusJson { status: "unavailable", reason: Some(reason) })
 }
 
 #[utoipa::path(get, path = "/readyz", tag = "health", summary = "Whether the node should be sent clients", security(()),
@@ -104,14 +141,18 @@ pub(super) async fn alive() -> web::Json<StatusJson> {
 pub(super) async fn ready(site: web::Data<Site>) -> HttpResponse {
     let reason = if site.gateway.is_leaving() {
         "the node is stopping"
-    } else if !site.health.store_is_up() {
+    } else if let Some(actor) = site.health.actors.silent() {
+        actor.silence()
+    } else if site.health.store() == Down {
         "the database does not answer"
+    } else if site.health.store() == ReadOnly {
+        "the database can be read but not written"
     } else if site.health.link.state() == LinkState::Down {
         "other nodes are not heard through Redis"
     } else {
         return HttpResponse::Ok().json(status("ready"));
     };
-    HttpResponse::ServiceUnavailable().json(StatusJson { status: "unavailable", reason: Some(reason) })
+    unavailable(reason)
 }
 
 #[utoipa::path(get, path = "/api/v1/ws/health", tag = "health", summary = "What the node knows of itself, true within 5 s of a change", security(()),
@@ -119,18 +160,23 @@ pub(super) async fn ready(site: web::Data<Site>) -> HttpResponse {
         (status = 200, description = "Whether it lacks something or not", body = HealthJson),
     ))]
 pub(super) async fn health(site: web::Data<Site>) -> HttpResponse {
-    let store_up = site.health.store_is_up();
+    let store = site.health.store();
     let (redis, link_up) = match site.health.link.state() {
         LinkState::Disabled => ("disabled", true),
         LinkState::Up => ("ok", true),
         LinkState::Down => ("down", false),
     };
+    let actors_answer = site.health.actors.silent().is_none();
     let statistics = site.gateway.statistics().await;
     HttpResponse::Ok().json(HealthJson {
-        status: if store_up && link_up { "healthy" } else { "degraded" },
+        status: if store == Up && link_up && actors_answer { "healthy" } else { "degraded" },
         node: &site.config.node.name,
         connections: statistics.connections,
-        database: status(if store_up { "ok" } else { "down" }),
+        database: status(match store {
+            Up => "ok",
+            Down => "down",
+            ReadOnly => "read_only",
+        }),
         redis: status(redis),
         uptime_seconds: site.health.started.elapsed().as_secs(),
     })

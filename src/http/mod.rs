@@ -91,7 +91,7 @@ impl Site {
             verifier: node.verifier.clone(),
             signer: Signer::new(&config.auth, secret),
             metrics: node.metrics.clone(),
-            health: HealthBoard::watch(node.store.clone(), node.bridge.board.clone(), node.metrics.clone()),
+            health: HealthBoard::watch(node),
             clock: node.clock,
             passwords: Passwords::default(),
             limiters: Mutex::new(limiters),

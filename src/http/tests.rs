@@ -16,7 +16,10 @@ use serde_json::{Value, json};
 
 use super::{Site, app};
 use crate::{
-    actors::node::{Clock, Node},
+    actors::{
+        node::{Clock, Node},
+        watchdog::{Watched, faults::Panic},
+    },
     app::start,
     auth::tokens::Signer,
     config::{Config, Secret},
@@ -278,4 +281,29 @@ async fn history_says_what_is_wrong_with_the_question() {
     assert_eq!(rest.get("/api/dm/nobody/messages", &ann).await.code(), (404, "USER_NOT_FOUND"));
     let head = TestRequest::with_uri("/readyz").method(Method::HEAD);
     assert_eq!(rest.ask(head).await.status, StatusCode::OK.as_u16());
+}
+
+#[actix_web::test]
+async fn health_tells_of_each_actor_that_has_ended() {
+    for actor in Watched::ALL {
+        let rest = rest(&[]).await;
+        assert_eq!(rest.get("/healthz", "").await.status, 200);
+        let ended = match actor {
+            Watched::Registry => rest.node.registry.send(Panic).await,
+            Watched::Journal => rest.node.journal.panic().await,
+            Watched::Presence => rest.node.presence.send(Panic).await,
+            Watched::Cluster => rest.node.cluster.send(Panic).await,
+        };
+        assert_eq!(ended, Err(actix::MailboxError::Closed));
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while rest.get("/healthz", "").await.status == 200 {
+            assert!(std::time::Instant::now() < end, "{} has ended, and health says that all is well", actor.name());
+            actix_web::rt::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        for path in ["/healthz", "/readyz"] {
+            let answer = rest.get(path, "").await;
+            assert_eq!((answer.status, answer.body["reason"].as_str()), (503, Some(actor.silence())), "{path}");
+        }
+        assert_eq!(rest.get("/api/v1/ws/health", "").await.body["status"], "degraded");
+    }
 }

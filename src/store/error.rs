@@ -101,11 +101,12 @@ impl std::fmt::Display for Outage {
 /// How messages begin that mean "not now", and that diesel hands on without their code, with what each says about the
 /// connection. SQLite's are never translated. PostgreSQL's are where `lc_messages` says so; a connection that meets a
 /// message of an unknown kind is therefore not used again, whatever the words.
-const NOT_NOW: [(&str, Suspicion); 16] = [
+const NOT_NOW: [(&str, Suspicion); 17] = [
     ("database is locked", Suspicion::None),
     ("database table is locked", Suspicion::None),
     ("database or disk is full", Suspicion::None),
     ("unable to open database file", Suspicion::None),
+    ("attempt to write a readonly database", Suspicion::Connection),
     // 40P01, 55P03, 57014
     ("deadlock detected", Suspicion::None),
     ("canceling statement due to lock timeout", Suspicion::LockWait),

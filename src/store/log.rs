@@ -1,6 +1,6 @@
 //! The log of durable events: appending to it, and reading from it.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     Append, Appended, Attempt, Before, Database, Message, NotAppended, Store, StoreError, StoredEvent, WaitFor,
@@ -46,7 +46,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let options = self.shared.options;
-        match &self.shared.database {
+        let appended = match &self.shared.database {
             Database::Postgres(pools) => {
                 let pools = pools.clone();
                 let work = async move { postgres::append(&pools, &appends, attempt, wait_for, options).await };
@@ -61,7 +61,13 @@ impl Store {
                 };
                 self.shared.threads.run(work).await
             }
+        };
+        match &appended {
+            Ok(_) => self.shared.append_failed.store(false, Ordering::Relaxed),
+            Err(StoreError::Unavailable(_)) => self.shared.append_failed.store(true, Ordering::Relaxed),
+            Err(StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_)) => {}
         }
+        appended
     }
 
     /// The events after that place, ascending, at most `limit` of them.

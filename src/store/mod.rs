@@ -28,7 +28,13 @@ mod updates;
 mod users;
 mod values;
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use diesel::migration::MigrationVersion;
 use tokio::runtime::Runtime;
@@ -69,6 +75,16 @@ impl Default for StoreOptions {
     }
 }
 
+/// What databases say that answer and take no write: PostgreSQL, unless it speaks another language, and SQLite.
+const READ_ONLY: [&str; 2] = ["read-only transaction", "readonly database"];
+
+/// Whether an error says that the database answers and takes no write. Nothing was stored, and nothing will be until
+/// somebody acts.
+pub fn is_read_only(error: &StoreError) -> bool {
+    let said = error.to_string();
+    READ_ONLY.iter().any(|words| said.contains(words))
+}
+
 /// Which database it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Backend {
@@ -102,6 +118,8 @@ struct Shared {
     door: Door,
     written: queue::Written,
     threads: Threads,
+    /// The last commit of events was refused, or its outcome is unknown.
+    append_failed: AtomicBool,
 }
 
 /// What everybody who comes is asked at the door, and what else comes in crowds.
@@ -161,7 +179,14 @@ impl Store {
         let threads = Threads::new()?;
         let door = Door::new(&threads, &database);
         let store = Store {
-            shared: Arc::new(Shared { database, options: *options, door, written: queue::Written::default(), threads }),
+            shared: Arc::new(Shared {
+                database,
+                options: *options,
+                door,
+                written: queue::Written::default(),
+                threads,
+                append_failed: AtomicBool::new(false),
+            }),
         };
         match store.backend() {
             Backend::Postgres => {}
@@ -191,6 +216,17 @@ impl Store {
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         run!(self, read, users::ping())
+    }
+
+    /// Whether the database can be written to. As a rule nothing is changed; only after a commit of events has failed a
+    /// row is really written, until that works again.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        if !self.shared.append_failed.load(Ordering::Relaxed) {
+            return run!(self, write, users::begin_write());
+        }
+        run!(self, write, users::write_one())?;
+        self.shared.append_failed.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::setting::Setting;
 use crate::support::proxy::Line;
+use crate::support::rest::get;
 use crate::support::shape::{number, text};
 use crate::support::{DEADLINE, Socket, User, eventually, token};
 
@@ -143,4 +144,24 @@ async fn a_room_made_private_on_one_node_sends_out_those_on_another() {
         (number(&room, "user_count") == 1).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_was_missed_is_asked_for_until_the_database_answers() {
+    let setting = Setting::new().await;
+    let mut bob = setting.bob.join(&setting.channel).await;
+    let node = &setting.cluster.nodes[1];
+    node.redis.set(Line::Severed);
+    setting.redis_status(1, "down").await;
+    send(&setting, 0, &setting.bob, "missed").await;
+    node.database.set(Line::Severed);
+    node.redis.set(Line::Open);
+    let url = setting.cluster.server(1).url("/api/v1/ws/health");
+    eventually("Redis is heard again, and the database is not", DEADLINE * 2, || async {
+        let health = get(&url).await.expect(200);
+        (health["redis"]["status"] == "ok" && health["database"]["status"] == "down").then_some(())
+    })
+    .await;
+    node.database.set(Line::Open);
+    assert_eq!(hear(&mut bob).await, "missed");
 }

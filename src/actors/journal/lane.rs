@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     actors::{
-        messages::{Barrier, Entry, NotStored, Outcome, Settled},
+        messages::{Alive, Barrier, Entry, NotStored, Outcome, Settled},
         room::Room,
     },
     core::event::Weight,
@@ -289,6 +289,21 @@ impl Handler<Entry> for Lane {
             // begun at the end of this turn, so that what is in the mailbox already comes along
             ctx.spawn(actix::fut::ready(()).map(|(), lane: &mut Lane, ctx| lane.commit(ctx)));
         }
+    }
+}
+
+impl Handler<Alive> for Lane {
+    type Result = ();
+
+    fn handle(&mut self, _: Alive, _: &mut Self::Context) {}
+}
+
+#[cfg(test)]
+impl Handler<crate::actors::watchdog::faults::Panic> for Lane {
+    type Result = ();
+
+    fn handle(&mut self, _: crate::actors::watchdog::faults::Panic, _: &mut Self::Context) {
+        panic!("planted by a test");
     }
 }
 

@@ -22,7 +22,7 @@ use rustc_hash::FxHasher;
 
 use self::lane::Lane;
 use super::{
-    messages::{Barrier, Entry},
+    messages::{Alive, Barrier, Entry},
     start_in,
 };
 use crate::{
@@ -75,5 +75,19 @@ impl Journal {
     /// If one of the lanes is gone, or takes no more questions.
     pub async fn settled(&self) -> Result<(), MailboxError> {
         join_all(self.lanes.iter().map(|lane| lane.send(Barrier))).await.into_iter().collect()
+    }
+
+    /// Ready when every lane has had its turn, whatever it has to store.
+    ///
+    /// # Errors
+    /// If one of the lanes is gone.
+    pub async fn alive(&self) -> Result<(), MailboxError> {
+        join_all(self.lanes.iter().map(|lane| lane.send(Alive))).await.into_iter().collect()
+    }
+
+    /// Has the first lane panic.
+    #[cfg(test)]
+    pub(crate) async fn panic(&self) -> Result<(), MailboxError> {
+        self.lanes[0].send(super::watchdog::faults::Panic).await
     }
 }

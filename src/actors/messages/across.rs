@@ -102,6 +102,17 @@ pub struct SocketClosed {
     pub conn: ConnKey,
 }
 
+/// All sockets that are open here, and what users said about being there since the last word. What was told one by one
+/// before it may have been lost.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SocketsHere {
+    /// Whose, and which.
+    pub sockets: Vec<(UserId, ConnKey)>,
+    /// Who says what.
+    pub statuses: Vec<(UserId, Status)>,
+}
+
 /// Which of these users are online?
 #[derive(Message)]
 #[rtype(result = "Vec<UserId>")]

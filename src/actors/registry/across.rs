@@ -102,8 +102,7 @@ impl Registry {
     fn notify(&self, user: &UserId, data: RawJson, at: Timestamp) -> usize {
         let Some(user) = self.users.get(user) else { return 0 };
         let notice = Notice(Arc::new(Reply::Notice { data, at }));
-        let told = user.sessions.iter().filter_map(|seat| seat.session.upgrade());
-        told.filter(|session| session.try_send(notice.clone()).is_ok()).count()
+        user.sessions.iter().filter(|seat| seat.session.try_send(notice.clone()).is_ok()).count()
     }
 
     pub(super) fn expel(&self, room: RoomId, user: &UserId) {
@@ -160,7 +159,7 @@ impl Handler<FromElsewhere> for Registry {
                 self.tell_user(&user, &what, None);
             }
             NodeWord::Upload { user, upload } => self.tell_upload(&user, &upload, None),
-            NodeWord::Status { user, status, at } => self.adopt_status(&user, status, at),
+            NodeWord::Status { user, status, at } => self.adopt_status(&user, status, at, ctx),
             NodeWord::Close { user, conn, question } => {
                 log::info!("event=disconnected_from_elsewhere user={user} node={from}", user = logged(&user));
                 let closed = self.handle(CloseUser { user, conn: Some(conn), why: Disconnect::Revoked }, ctx);

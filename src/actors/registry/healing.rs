@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use actix::prelude::*;
+use futures_util::future::join_all;
 use rustc_hash::FxHashMap;
 
 use super::{Registry, ToldToGo, User};
@@ -23,6 +24,14 @@ pub(super) struct Healing {
     link: Option<LinkIs>,
     state: State,
     next: Option<SpawnHandle>,
+    missed: Missed,
+}
+
+/// Users whose notifications may have been lost on their way here. Bounded by the users with a socket here.
+#[derive(Default)]
+struct Missed {
+    users: VecDeque<UserId>,
+    is_asking: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -50,7 +59,7 @@ impl Registry {
                 return;
             }
         }
-        self.tell_missed();
+        self.look_for_missed(ctx);
         let now = self.now();
         let concerned = |user: &User| !user.sessions.is_empty() || user.blocked_until > now;
         let here = self.users.iter().filter(|(_, user)| concerned(user));
@@ -91,10 +100,55 @@ impl Registry {
         }));
     }
 
-    /// Notifications that were told meanwhile wait in the store.
-    fn tell_missed(&self) {
-        for session in self.users.values().flat_map(|user| &user.sessions).filter_map(|seat| seat.session.upgrade()) {
-            if session.try_send(NewsMissed).is_err() {
+    /// Notifications that were told meanwhile wait in the store. It is asked once for each user, a few users at a time,
+    /// and only the sockets of those for whom something waits go on to ask for it.
+    fn look_for_missed(&mut self, ctx: &mut Context<Self>) {
+        let here = self.users.iter().filter(|(_, user)| !user.sessions.is_empty());
+        self.healing.missed.users = here.map(|(id, _)| id.clone()).collect();
+        if !std::mem::replace(&mut self.healing.missed.is_asking, true) {
+            self.ask_for_missed(ctx);
+        }
+    }
+
+    fn ask_for_missed(&mut self, ctx: &mut Context<Self>) {
+        let missed = &mut self.healing.missed.users;
+        let some: Vec<UserId> = missed.drain(..missed.len().min(limits::STORE_GATHER_MAX)).collect();
+        let Some(node) = self.node.clone().filter(|_| !some.is_empty()) else {
+            self.healing.missed.is_asking = false;
+            return;
+        };
+        let asked = async move {
+            let waits = join_all(some.iter().map(|user| node.store.queue_waits(user))).await;
+            some.into_iter().zip(waits).collect::<Vec<_>>()
+        };
+        ctx.spawn(asked.into_actor(self).map(|answers, registry, ctx| {
+            let mut is_away = false;
+            for (user, waits) in answers {
+                match waits {
+                    Ok(true) => registry.tell_missed(&user),
+                    Ok(false) => {}
+                    Err(StoreError::Unavailable(_)) => {
+                        is_away = true;
+                        registry.healing.missed.users.push_back(user);
+                    }
+                    Err(error) => {
+                        log::warn!("event=missed_not_read user={} why={}", logged(&user), logged(&error));
+                    }
+                }
+            }
+            if is_away {
+                ctx.run_later(limits::STORE_RETRY, Self::ask_for_missed);
+            } else {
+                registry.ask_for_missed(ctx);
+            }
+        }));
+    }
+
+    /// Has the user's sockets ask for what waits.
+    pub(super) fn tell_missed(&self, user: &UserId) {
+        let seats = self.users.get(user).into_iter().flat_map(|user| &user.sessions);
+        for seat in seats {
+            if seat.session.try_send(NewsMissed).is_err() {
                 log::debug!("event=missed_not_told");
             }
         }

@@ -9,16 +9,13 @@ use super::Registry;
 use crate::{
     actors::{
         bridge::{Followed, NodeWord, To},
-        messages::{
-            LeftRoom, Misdirected, News, NewsMissed, SetStatus, ShutOut, StatusIs, StatusOf, TellUpload, ToUser,
-        },
+        messages::{LeftRoom, Misdirected, News, ShutOut, StatusIs, StatusOf, TellUpload, ToUser},
         outbox::ConnKey,
         session::Session,
     },
     core::{personal::Personal, presence::Status, profile::Author, upload::Upload},
     ids::{RoomId, Timestamp, UserId},
     limits,
-    logged::logged,
 };
 
 impl Registry {
@@ -26,8 +23,7 @@ impl Registry {
     pub(super) fn tell_user(&self, user: &UserId, what: &Arc<Personal>, but: Option<ConnKey>) -> usize {
         let Some(user) = self.users.get(user) else { return 0 };
         let others = user.sessions.iter().filter(|seat| Some(seat.conn) != but);
-        let told = others.filter_map(|seat| seat.session.upgrade());
-        told.filter(|session| session.try_send(News(what.clone())).is_ok()).count()
+        others.filter(|seat| seat.session.try_send(News(what.clone())).is_ok()).count()
     }
 
     /// The rooms on this node that the user's sockets here are in.
@@ -53,22 +49,14 @@ impl Registry {
 
     /// Each node on which the user has sockets holds the user's last word: no other may say what is over, and it outlives
     /// the node on which it was said.
-    pub(super) fn adopt_status(&mut self, user: &Author, status: Status, at: Timestamp) {
+    pub(super) fn adopt_status(&mut self, user: &Author, status: Status, at: Timestamp, ctx: &mut Context<Self>) {
         let Some(known) = self.users.get_mut(&user.id).filter(|known| !known.sessions.is_empty()) else { return };
         if at < known.status_said_at {
             return; // the user has said something else here meanwhile
         }
         known.status_said_at = at;
-        self.keep_status(user, status);
+        self.keep_status(user, status, ctx);
         self.tell_status(user, status);
-    }
-
-    fn keep_status(&self, user: &Author, status: Status) {
-        if let Some(node) = &self.node
-            && node.presence.try_send(SetStatus { user: user.id.clone(), status }).is_err()
-        {
-            log::warn!("event=status_not_kept user={} why=presence_full", logged(&user.id));
-        }
     }
 
     pub(super) fn tell_status(&self, user: &Author, status: Status) {
@@ -97,12 +85,7 @@ impl Handler<Followed> for Registry {
     type Result = ();
 
     fn handle(&mut self, Followed { user }: Followed, _: &mut Self::Context) {
-        let seats = self.users.get(&user).into_iter().flat_map(|user| &user.sessions);
-        for session in seats.filter_map(|seat| seat.session.upgrade()) {
-            if session.try_send(NewsMissed).is_err() {
-                log::debug!("event=missed_not_told");
-            }
-        }
+        self.tell_missed(&user);
     }
 }
 
@@ -118,13 +101,13 @@ impl Handler<TellUpload> for Registry {
 impl Handler<StatusIs> for Registry {
     type Result = ();
 
-    fn handle(&mut self, StatusIs { user, status }: StatusIs, _: &mut Self::Context) {
+    fn handle(&mut self, StatusIs { user, status }: StatusIs, ctx: &mut Self::Context) {
         let now = self.now();
         let known = self.user(&user.id);
         // later than all that is known, whatever other nodes' clocks say
         known.status_said_at = known.status_said_at.plus_ms(1).max(now);
         let at = known.status_said_at;
-        self.keep_status(&user, status);
+        self.keep_status(&user, status, ctx);
         self.tell_status(&user, status);
         self.tell_others(To::User(user.id.clone()), NodeWord::Status { user, status, at });
     }
@@ -182,8 +165,8 @@ impl Handler<Misdirected> for Registry {
 }
 
 impl Registry {
-    fn session_of(&self, user: &UserId, conn: ConnKey) -> Option<Addr<Session>> {
+    fn session_of(&self, user: &UserId, conn: ConnKey) -> Option<&Addr<Session>> {
         let mut seats = self.users.get(user).into_iter().flat_map(|user| &user.sessions);
-        seats.find(|seat| seat.conn == conn).and_then(|seat| seat.session.upgrade())
+        seats.find(|seat| seat.conn == conn).map(|seat| &seat.session)
     }
 }

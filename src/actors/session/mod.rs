@@ -371,7 +371,7 @@ impl Actor for Session {
         let up = SessionUp {
             user: self.user.id.clone(),
             conn: self.outbox.key,
-            session: ctx.address().downgrade(),
+            session: ctx.address(),
             issued_at: self.issued_at,
             checked_from: self.checked_from,
         };

@@ -285,8 +285,22 @@ impl Session {
             Err(error) => {
                 session.not_leased(&error);
                 session.stop_looking(ctx);
+                session.look_again_when_back(&error, ctx);
             }
         }));
+    }
+
+    /// A database that is away, or has too much to do, is asked again at a moment of this socket's own.
+    fn look_again_when_back(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
+        let is_away = match error {
+            StoreError::Unavailable(_) => true,
+            StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => false,
+        };
+        if is_away && self.outbox.is_open() {
+            let retry = limits::NOTIFICATIONS_RETRY;
+            let wait_ms = fastrand::i64(retry.start().as_millis() as i64..=retry.end().as_millis() as i64);
+            self.look_again_at(self.worker.node.clock.now().plus_ms(wait_ms), ctx);
+        }
     }
 
     fn stop_looking(&mut self, ctx: &mut Context<Self>) {

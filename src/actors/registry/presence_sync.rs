@@ -1,0 +1,70 @@
+//! Tells the presence tracker which sockets there are. Both share a thread and a mailbox is drained without a pause, so
+//! a burst (a hundred thousand sockets that close at once) may not fit into the tracker's mailbox. Nothing of it is
+//! repeated one by one: as soon as there is room again, the tracker gets the whole list and settles the difference.
+
+use actix::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::Registry;
+use crate::{
+    actors::{
+        messages::{SetStatus, SocketsHere},
+        presence::PresenceTracker,
+    },
+    core::{presence::Status, profile::Author},
+    ids::UserId,
+    limits,
+};
+
+/// What the tracker has not been told.
+#[derive(Default)]
+pub(super) struct PresenceBacklog {
+    /// It has missed something and gets the whole list.
+    is_behind: bool,
+    /// What users said about being there. Bounded by the users with a socket here.
+    statuses: FxHashMap<UserId, Status>,
+}
+
+impl Registry {
+    pub(super) fn keep_status(&mut self, user: &Author, status: Status, ctx: &mut Context<Self>) {
+        if !self.tell_presence(SetStatus { user: user.id.clone(), status }, ctx) {
+            self.presence.statuses.insert(user.id.clone(), status);
+        }
+    }
+
+    /// False if it does not fit; then the whole list will be told. Nothing is told before that list, whose order would
+    /// be another one.
+    pub(super) fn tell_presence<M>(&mut self, message: M, ctx: &mut Context<Self>) -> bool
+    where
+        M: Message<Result = ()> + Send + 'static,
+        PresenceTracker: Handler<M>,
+    {
+        let Some(node) = &self.node else { return true };
+        if !self.presence.is_behind {
+            match node.presence.try_send(message) {
+                // the tracker has ended: the watchdog says so
+                Ok(()) | Err(SendError::Closed(_)) => return true,
+                Err(SendError::Full(_)) => {}
+            }
+            log::warn!("event=presence_behind connections={}", self.connections);
+            self.presence.is_behind = true;
+            ctx.run_later(limits::SPILL_RETRY, Self::catch_presence_up);
+        }
+        false
+    }
+
+    fn catch_presence_up(&mut self, ctx: &mut Context<Self>) {
+        let Some(node) = &self.node else { return };
+        let seats =
+            self.users.iter().flat_map(|(id, user)| user.sessions.iter().map(move |seat| (id.clone(), seat.conn)));
+        let statuses = std::mem::take(&mut self.presence.statuses);
+        let whole = SocketsHere { sockets: seats.collect(), statuses: statuses.into_iter().collect() };
+        match node.presence.try_send(whole) {
+            Ok(()) | Err(SendError::Closed(_)) => self.presence.is_behind = false,
+            Err(SendError::Full(whole)) => {
+                self.presence.statuses = whole.statuses.into_iter().collect();
+                ctx.run_later(limits::SPILL_RETRY, Self::catch_presence_up);
+            }
+        }
+    }
+}
