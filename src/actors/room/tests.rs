@@ -314,10 +314,12 @@ async fn whoever_waits_at_the_door_of_a_room_that_panics_is_sent_away_too() {
     let stage = Stage::new().await;
     let room = stage.room();
     let mut client = stage.client(0).await;
-    // nothing is loaded before this thread waits
     room.try_send(stage.join(&client)).unwrap();
     room.try_send(Panic).unwrap();
-    assert_eq!(client.closed().await, Disconnect::TryAgainLater.code());
+    // Whether the room had admitted the client before the panic depends on how fast the log was read: both codes mean
+    // that the client should reconnect.
+    let code = client.closed().await;
+    assert!([Disconnect::TryAgainLater.code(), Disconnect::TooSlow.code()].contains(&code), "closed with {code}");
 }
 
 /// Takes what a bridge brings, and does nothing with it.

@@ -1,13 +1,13 @@
-//! Reading a durable event by its kind. Its serde form is one flat map whose first field is `kind`, as it was before events
-//! were divided into capabilities: rows that were written then are read as they are. It must never depend on the order of
-//! the other fields.
+//! Reading a durable event by its kind. Its serde form is one flat map with the field `kind`, as it was before events
+//! were divided into capabilities: rows that were written then are read as they are. We write `kind` first, and read such a
+//! map without buffering it. It must never depend on the order of the fields: JSONB and other releases may change it.
 
 use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
     de::{
-        DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor,
+        DeserializeSeed, Error, MapAccess, Visitor,
         value::{CowStrDeserializer, MapAccessDeserializer},
     },
 };
@@ -25,6 +25,14 @@ impl<'de> Deserialize<'de> for Durable {
 
 struct ByKind;
 
+/// The same for maps in which another field comes first. Serde buffers the fields, so this is slower.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum InAnyOrder {
+    Chat(ChatDurable),
+    Sheet(SheetDurable),
+}
+
 /// Borrowed where the input allows it.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -33,16 +41,23 @@ impl<'de> Visitor<'de> for ByKind {
     type Value = Durable;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event whose first field is `kind`")
+        f.write_str("an event with the field `kind`")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Durable, A::Error> {
         match fields.next_key()? {
             Some(Text(first)) if first == TAG => {}
-            Some(_) | None => return Err(A::Error::missing_field(TAG)),
+            Some(Text(first)) => {
+                let whole = MapAccessDeserializer::new(Whole { key: Some(first), value: None, rest: fields });
+                return Ok(match InAnyOrder::deserialize(whole)? {
+                    InAnyOrder::Chat(event) => Durable::Chat(event),
+                    InAnyOrder::Sheet(event) => Durable::Sheet(event),
+                });
+            }
+            None => return Err(A::Error::missing_field(TAG)),
         }
         let Text(kind) = fields.next_value()?;
-        let whole = |kind, rest| MapAccessDeserializer::new(Whole { kind: Some(kind), next: Next::Tag, rest });
+        let whole = |kind, rest| MapAccessDeserializer::new(Whole { key: Some(TAG.into()), value: Some(kind), rest });
         if ChatDurable::KINDS.contains(&&*kind) {
             return ChatDurable::deserialize(whole(kind, fields)).map(Durable::Chat);
         }
@@ -53,36 +68,26 @@ impl<'de> Visitor<'de> for ByKind {
     }
 }
 
-/// A map whose first field was taken, given back whole.
+/// A map of which the first key, and perhaps its value, was read already; it is given back whole.
 struct Whole<'de, A> {
-    kind: Option<Cow<'de, str>>,
-    next: Next,
+    key: Option<Cow<'de, str>>,
+    value: Option<Cow<'de, str>>,
     rest: A,
-}
-
-/// Which key comes next.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Tag,
-    Rest,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Whole<'de, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
-        match self.next {
-            Next::Tag => {
-                self.next = Next::Rest;
-                seed.deserialize(TAG.into_deserializer()).map(Some)
-            }
-            Next::Rest => self.rest.next_key_seed(seed),
+        match self.key.take() {
+            Some(key) => seed.deserialize(CowStrDeserializer::new(key)).map(Some),
+            None => self.rest.next_key_seed(seed),
         }
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        match self.kind.take() {
-            Some(kind) => seed.deserialize(CowStrDeserializer::new(kind)),
+        match self.value.take() {
+            Some(value) => seed.deserialize(CowStrDeserializer::new(value)),
             None => self.rest.next_value_seed(seed),
         }
     }
