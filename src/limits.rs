@@ -2,10 +2,11 @@
 //! the rest is fixed because the memory and latency figures depend on it.
 
 mod assistant;
+mod files;
 
 use std::time::Duration;
 
-pub use self::assistant::*;
+pub use self::{assistant::*, files::*};
 
 // ---- what a client may send ----
 
@@ -175,8 +176,15 @@ pub const RECOVERY_EVENTS_MAX: usize = 1_000;
 pub const RECOVERY_BYTES_IN_MEMORY_MAX: usize = 256 * 1024;
 /// Bytes of them kept in memory for all rooms of the node; rooms that find no place keep fewer.
 pub const RECOVERY_BYTES_ALL_ROOMS_MAX: usize = 512 * 1024 * 1024;
-/// Users named in `online_users`; `total_users` counts all.
-pub const ONLINE_USERS_LISTED_MAX: usize = 10_000;
+/// Users named in `online_users` and `room_state`; `total_users` counts all.
+pub const ONLINE_USERS_LISTED_MAX: usize = 1_000;
+/// Listed users whose encoding is shared by newcomers as one piece.
+pub const LISTING_SEGMENT_USERS: usize = 64;
+/// How old such a piece may be: cursors and signs of life in it are as old.
+pub const LISTING_FRESH: Duration = Duration::from_secs(1);
+/// Bytes of what opens a room on one socket: the longest replay and the longest list. A listed user takes less than a
+/// kibibyte.
+pub const OPENING_BYTES_MAX: usize = 2 * REPLAY_BYTES_MAX + ONLINE_USERS_LISTED_MAX * 1024;
 /// Bytes of missed events that one client is sent again: all that can be kept, each as large as a message may be. What
 /// an event has beside its message makes the largest ones larger.
 pub const REPLAY_BYTES_MAX: usize = RECOVERY_EVENTS_MAX * MESSAGE_CHARS_MAX;
@@ -187,6 +195,16 @@ pub const PRESENCE_PERIOD: std::ops::RangeInclusive<Duration> = Duration::from_m
 pub const PRESENCE_PERIOD_PER_MEMBER: Duration = Duration::from_micros(50);
 /// Ends of graces that are closer together than this are told together.
 pub const LEAVE_GRACE_GATHER: Duration = Duration::from_millis(25);
+/// Places of one socket, or of the users of another node, in which they type at once; the oldest has stopped.
+pub const TYPING_PLACES_MAX: usize = 64;
+/// Sockets and nodes of a room whose typing is kept in mind.
+pub const TYPISTS_MAX: usize = 10_000;
+/// Who has not said for so long that typing goes on has stopped.
+pub const TYPING_SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How often that is looked at while somebody types.
+pub const TYPING_LOOK: Duration = Duration::from_secs(1);
+/// Uploads that one socket has announced and not ended, of which the others are told when it ends; older ones are not.
+pub const UPLOADS_ANNOUNCED_MAX: usize = 32;
 /// How long an empty room stays in memory.
 pub const ROOM_IDLE: Duration = Duration::from_secs(30);
 /// How long a gap in the sequence may stay open before it is read from the database.
@@ -225,12 +243,15 @@ pub const DELIVERED_UNNOTED_MAX: usize = 4 * 1024;
 pub const CURSOR_PERIOD: Duration = Duration::from_millis(33);
 /// Cursors listed in one frame.
 pub const CURSORS_PER_FRAME_MAX: usize = 200;
-/// In rooms of so many users everybody is told at once who came or went.
+/// In rooms of so many users everybody is told the whole state when somebody came or went. In larger ones the change is
+/// told, and the state more rarely.
 pub const ATTENDANCE_AT_ONCE_USERS_MAX: usize = 50;
-/// How often larger rooms are told, at most: from those just above that to the largest.
-pub const ATTENDANCE_PERIOD: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);
-/// How much more rarely for each user: whom each of them is told of grows with them, too.
-pub const ATTENDANCE_PERIOD_PER_USER: Duration = Duration::from_millis(2);
+/// Bytes a second of whole states that each member of a larger room is sent.
+pub const ATTENDANCE_BYTES_PER_SECOND: u32 = 32 * 1024;
+/// Bytes of one listed user in a state, near enough.
+pub const ATTENDEE_BYTES: u32 = 200;
+/// Users of a room of whom status, cursor and last sign of life are known.
+pub const ATTENDEES_KNOWN_MAX: usize = 10_000;
 /// How long a sheet counts as active after a change.
 pub const SHEET_ACTIVE: Duration = Duration::from_secs(15 * 60);
 /// Active sheets that are listed.
@@ -499,77 +520,6 @@ pub const EMAIL_CHARS_MAX: usize = 254;
 pub const HEALTH_PROBE: Duration = Duration::from_secs(2);
 /// Addresses that the login limiter remembers.
 pub const LOGIN_ADDRESSES_MAX: usize = 50_000;
-
-// ---- files ----
-
-/// Characters of a media type (RFC 6838 section 4.2: twice 127 and a stroke).
-pub const MIME_TYPE_CHARS_MAX: usize = 255;
-/// Bytes of an `Upload-Metadata` header.
-pub const UPLOAD_METADATA_BYTES_MAX: usize = 16 * 1024;
-/// Bytes of one file, when not set otherwise.
-pub const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-/// Bytes of all files of one user, when not set otherwise.
-pub const FILES_PER_USER_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
-/// Files of one user, when not set otherwise.
-pub const FILES_PER_USER_MAX: u32 = 10_000;
-/// Unfinished uploads of one user, when not set otherwise.
-pub const UPLOADS_PER_USER_MAX: u32 = 100;
-/// Hours until an upload that does not go on is given up, when not set otherwise.
-pub const UPLOAD_EXPIRY_HOURS: u64 = 24;
-/// Stored pieces of one file: one for each request that brought some of it.
-pub const FILE_PARTS_MAX: usize = 10_000;
-/// Bytes of an upload that are written at once.
-pub const UPLOAD_BATCH_BYTES: usize = 1024 * 1024;
-/// Bytes of an upload that one request to S3 brings there: above the 5 MiB that S3 asks for.
-pub const UPLOAD_S3_PART_BYTES: usize = 8 * 1024 * 1024;
-/// Such requests of one upload that run at once.
-pub const UPLOAD_S3_PARTS_AT_ONCE: usize = 2;
-/// Bytes of an upload that become one object on S3.
-pub const UPLOAD_S3_OBJECT_BYTES: u64 = 64 * 1024 * 1024;
-/// How old such an object becomes before it counts: with a checkpoint, what a node that dies may lose of an upload.
-pub const UPLOAD_S3_OBJECT_AGE: Duration = Duration::from_secs(2);
-/// How long S3 may take to take a connection.
-pub const S3_CONNECT_MAX: Duration = Duration::from_secs(5);
-/// How long S3 may take to answer, or bring nothing of an answer that has begun.
-pub const S3_ANSWER_MAX: Duration = Duration::from_secs(15);
-/// How often a request to S3 that failed is made again.
-pub const S3_RETRIES_MAX: usize = 5;
-/// How long after the first try it may be made again.
-pub const S3_RETRIES_WITHIN: Duration = Duration::from_secs(15);
-/// Bytes of a download that one request to S3 brings.
-pub const DOWNLOAD_S3_BYTES: u64 = 8 * 1024 * 1024;
-/// How often what has arrived of an upload is made to stay.
-pub const UPLOAD_CHECKPOINT: Duration = Duration::from_secs(1);
-/// How long an upload's connection may bring nothing until another one may take its place.
-pub const UPLOAD_IDLE_YIELD: Duration = Duration::from_secs(3);
-/// How long a request waits for the one before it to be done.
-pub const UPLOAD_TURN_WAIT: Duration = Duration::from_secs(5);
-/// How often it looks.
-pub const UPLOAD_TURN_POLL: Duration = Duration::from_millis(100);
-/// How long who asks where an upload stands waits for the end of a request that still writes it.
-pub const UPLOAD_HEAD_WAIT: Duration = Duration::from_millis(1_500);
-/// How often it looks.
-pub const UPLOAD_HEAD_POLL: Duration = Duration::from_millis(50);
-/// How long is tried to learn whether a commit took effect that broke off.
-pub const UPLOAD_DOUBT_MAX: Duration = Duration::from_secs(3);
-/// How long an upload's connection may bring nothing at all.
-pub const UPLOAD_SILENCE_MAX: Duration = Duration::from_secs(60);
-/// Others are told of an upload's progress no more often.
-pub const UPLOAD_PROGRESS_PERIOD: Duration = Duration::from_millis(250);
-/// How often unfinished uploads that were given up are removed.
-pub const FILES_SWEEP_PERIOD: Duration = Duration::from_secs(60);
-/// Files removed in one sweep.
-pub const FILES_SWEPT_AT_ONCE: i64 = 100;
-/// Bytes of a stored file that are read at once.
-pub const DOWNLOAD_READ_BYTES: usize = 256 * 1024;
-/// Rooms that are looked at for whether they open a file.
-pub const FILE_ROOMS_LOOKED_AT_MAX: i64 = 100;
-/// Files that go with one message.
-pub const ATTACHMENTS_MAX: usize = 10;
-/// Patterns of media types in a setting.
-pub const FILE_TYPES_MAX: usize = 100;
-/// Files in a page when not asked otherwise, and most of them.
-pub const PAGE_FILES: [i64; 2] = [50, 100];
 
 // ---- fan-out ----
 

@@ -193,7 +193,7 @@ impl Weight {
             FromRoom::Deliver { broadcast, .. } => match broadcast.class() {
                 Class::Ephemeral(key) => Weight::Ephemeral(key),
                 // a member who missed who came or went would not learn it later
-                Class::Durable | Class::Presence(_) => Weight::Durable(broadcast.size_bytes()),
+                Class::Durable | Class::Part | Class::Presence(_) => Weight::Durable(broadcast.size_bytes()),
             },
             FromRoom::Subscribe { .. }
             | FromRoom::Unsubscribe { .. }

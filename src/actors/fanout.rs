@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::outbox::Outbox;
@@ -14,8 +14,8 @@ use crate::{
     core::{
         backlog::{Class, Frame},
         event::{
-            Audience, CallEphemeral, ChatEphemeral, Ephemeral, Event, EventBody, PresenceEphemeral, Reply,
-            RoomEphemeral, RoomIdentity, UploadEphemeral,
+            Attendee, Audience, CallEphemeral, ChatEphemeral, Entered, Ephemeral, Event, EventBody, PresenceEphemeral,
+            Reply, RoomEphemeral, RoomIdentity, UploadEphemeral,
         },
         history::Logged,
         upload::UploadPhase,
@@ -92,7 +92,7 @@ impl Broadcast {
     fn presence_key(&self) -> Option<u64> {
         match self.class {
             Class::Presence(key) | Class::Ephemeral(key) if self.is_presence() => Some(key),
-            Class::Presence(_) | Class::Ephemeral(_) | Class::Durable => None,
+            Class::Presence(_) | Class::Ephemeral(_) | Class::Durable | Class::Part => None,
         }
     }
 
@@ -142,7 +142,9 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
             Class::Durable
         }
         Ephemeral::Upload(UploadEphemeral::Reported { user, upload }) => match upload.phase {
-            UploadPhase::Started { .. } | UploadPhase::Complete { .. } => Class::Durable,
+            UploadPhase::Started { .. } | UploadPhase::Complete { .. } | UploadPhase::Cancelled { .. } => {
+                Class::Durable
+            }
             UploadPhase::Progress { .. } => keyed((event.room.id, Kind::Upload, &user.id, &upload.file)),
         },
     }
@@ -180,17 +182,99 @@ pub fn reply_frame(kind: DialectKind, reply: &Reply, at: Timestamp) -> Option<Fr
 pub enum Opening {
     /// Said to this socket alone.
     Reply(Box<Reply>),
+    /// The first word about a large room, whose list of members is shared.
+    Crowd(Box<Crowd>),
     /// Missed, and sent again.
     Replay(Arc<Broadcast>),
 }
 
 impl Opening {
-    /// The frame for a socket of that dialect, which enters at that moment.
-    pub fn frame(&self, kind: DialectKind, at: Timestamp) -> Option<Frame> {
+    /// Appends the frames for a socket of that dialect, which enters at that moment.
+    pub fn frames(&self, kind: DialectKind, at: Timestamp, out: &mut Vec<Frame>) {
         match self {
-            Opening::Reply(reply) => reply_frame(kind, reply, at),
-            Opening::Replay(broadcast) => broadcast.frame(kind),
+            Opening::Reply(reply) => out.extend(reply_frame(kind, reply, at)),
+            Opening::Crowd(crowd) => crowd.frames(kind, out),
+            Opening::Replay(broadcast) => out.extend(broadcast.frame(kind)),
         }
+    }
+}
+
+/// The first word about a large room.
+#[derive(Clone, Debug)]
+pub struct Crowd {
+    /// All but the members.
+    pub entered: Entered,
+    /// The newcomer, where the shared list has no room for it.
+    pub unlisted: Option<Attendee>,
+    /// The shared list.
+    pub members: Vec<Arc<SharedMembers>>,
+}
+
+/// Some members of a large room, encoded once per dialect for all newcomers.
+#[derive(Debug)]
+pub struct SharedMembers {
+    room: Arc<RoomIdentity>,
+    members: Vec<Attendee>,
+    encoded: [OnceLock<Bytes>; DialectKind::COUNT],
+}
+
+impl SharedMembers {
+    /// Not encoded yet.
+    pub fn new(room: Arc<RoomIdentity>, members: Vec<Attendee>) -> Arc<SharedMembers> {
+        Arc::new(SharedMembers { room, members, encoded: Default::default() })
+    }
+
+    /// Each of them after a comma.
+    fn bytes(&self, kind: DialectKind) -> Bytes {
+        let Some(slot) = self.encoded.get(kind as usize) else { return Bytes::new() };
+        let encode = || {
+            let mut out = Vec::new();
+            kind.dialect().encode_members(&self.room, &self.members, &mut out);
+            Bytes::from(out)
+        };
+        slot.get_or_init(encode).clone()
+    }
+}
+
+impl Crowd {
+    /// One message in several frames of the queue: its head, the shared segments as they are, and its tail.
+    fn frames(&self, kind: DialectKind, out: &mut Vec<Frame>) {
+        let dialect = kind.dialect();
+        let mut own = Vec::new();
+        let Some(before) = dialect.encode_entered(&self.entered, &mut own) else { return };
+        let tail = own.split_off(before);
+        if let Some(newcomer) = &self.unlisted {
+            dialect.encode_members(&self.entered.room, std::slice::from_ref(newcomer), &mut own);
+        }
+        let mut pieces = vec![Bytes::from(own)];
+        pieces.extend(self.members.iter().map(|members| members.bytes(kind)).filter(|bytes| !bytes.is_empty()));
+        // the first member has no comma before it
+        match &self.unlisted {
+            Some(_) => remove_at(&mut pieces, before),
+            None => {
+                if let Some(first) = pieces.get_mut(1) {
+                    first.advance(1); // not empty, which was looked at
+                }
+            }
+        }
+        pieces.push(Bytes::from(tail));
+        let payload_bytes = pieces.iter().map(Bytes::len).sum();
+        out.push(Frame { bytes: frame::text_header(payload_bytes), class: Class::Part });
+        out.extend(pieces.into_iter().map(|bytes| Frame { bytes, class: Class::Part }));
+        if let Some(last) = out.last_mut() {
+            last.class = Class::Durable;
+        }
+    }
+}
+
+/// Takes one byte out of the first piece, which is nobody else's.
+fn remove_at(pieces: &mut [Bytes], at: usize) {
+    if let Some(first) = pieces.first_mut() {
+        let mut bytes = Vec::from(std::mem::take(first));
+        if at < bytes.len() {
+            bytes.remove(at);
+        }
+        *first = bytes.into();
     }
 }
 
@@ -231,7 +315,7 @@ impl Direct {
         });
         let up_to = entered.filter(|entered| entered.room.scope.is_direct())?.seq;
         let replayed = opening.iter().filter_map(|part| match part {
-            Opening::Reply(_) => None,
+            Opening::Reply(_) | Opening::Crowd(_) => None,
             Opening::Replay(broadcast) => Some(&**broadcast),
         });
         Some(Direct { up_to, messages: replayed.filter_map(queued).collect() })
@@ -333,11 +417,12 @@ mod tests {
     use super::*;
     use crate::{
         core::{
-            command::Typing,
-            event::{RoomIdentity, RoomScope},
+            command::{Tag, Typing},
+            event::{Attendance, RoomScope},
+            presence::Status,
             profile::Author,
         },
-        ids::{GroupId, RoomId, Timestamp},
+        ids::{Epoch, GroupId, RoomId, RoomName},
     };
 
     fn in_one_room<const N: usize>(whats: [Ephemeral; N]) -> [Arc<Broadcast>; N] {
@@ -364,5 +449,61 @@ mod tests {
             form.frames.iter().map(|frame| String::from_utf8_lossy(&frame.bytes[2..]).into_owned()).collect();
         let kinds: Vec<_> = texts.iter().map(|text| text.split('"').nth(3).unwrap_or_default()).collect();
         assert_eq!(kinds, ["user_joined", "typing", "typing", "user_left"], "{texts:?}");
+    }
+
+    #[test]
+    fn the_first_word_with_a_shared_list_reads_as_one_with_a_list_of_its_own() {
+        let users: Vec<Author> =
+            (0..5).map(|n| Author::new(UserId::new(format!("u{n}")).unwrap(), "somebody")).collect();
+        let attendee = |user: &Author| Attendee {
+            user: user.clone(),
+            status: Status::Busy,
+            cursor: None,
+            last_seen: Timestamp::default(),
+        };
+        let scopes = [
+            (DialectKind::Channel, RoomScope::Channel { group: GroupId::generate() }),
+            (DialectKind::Workspace, RoomScope::Open { name: RoomName::new("hall").unwrap() }),
+        ];
+        for (dialect, scope) in scopes {
+            let room = Arc::new(RoomIdentity { id: RoomId::generate(), scope });
+            let attending = |users: &[Author]| Attendance {
+                users: users.iter().map(attendee).collect(),
+                total: 5,
+                active_sheets: Vec::new(),
+            };
+            let entered = |online: &[Author]| Entered {
+                tag: Tag::default(),
+                room: room.clone(),
+                user: users[4].id.clone(),
+                connection: "c".into(),
+                online: online.to_vec(),
+                online_total: 5,
+                seq: Seq(7),
+                epoch: Epoch(3),
+                attendance: Some(Arc::new(attending(online))),
+            };
+            let shared = |users: &[Author]| SharedMembers::new(room.clone(), users.iter().map(attendee).collect());
+            let whole = |opening: Opening| {
+                let mut frames = Vec::new();
+                opening.frames(dialect, Timestamp::default(), &mut frames);
+                let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.bytes.iter().copied()).collect();
+                (bytes, frames)
+            };
+            let (plain, _) = whole(Opening::Reply(Box::new(Reply::Entered(Box::new(entered(&users))))));
+            let members = vec![shared(&users[..2]), shared(&users[2..])];
+            let (listed, frames) =
+                whole(Opening::Crowd(Box::new(Crowd { entered: entered(&[]), unlisted: None, members })));
+            assert_eq!(String::from_utf8_lossy(&plain), String::from_utf8_lossy(&listed));
+            let classes: Vec<_> = frames.iter().map(|frame| frame.class).collect();
+            assert_eq!(classes, [Class::Part, Class::Part, Class::Part, Class::Part, Class::Durable], "one message");
+
+            let mut newcomer_first = users.clone();
+            newcomer_first.rotate_right(1);
+            let (plain, _) = whole(Opening::Reply(Box::new(Reply::Entered(Box::new(entered(&newcomer_first))))));
+            let (unlisted, members) = (Some(attendee(&users[4])), vec![shared(&users[..4])]);
+            let (listed, _) = whole(Opening::Crowd(Box::new(Crowd { entered: entered(&[]), unlisted, members })));
+            assert_eq!(String::from_utf8_lossy(&plain), String::from_utf8_lossy(&listed));
+        }
     }
 }

@@ -230,8 +230,8 @@ impl Hub {
     /// Writes a room's first words to one connection.
     fn open(&mut self, conn: ConnKey, opening: &[Opening]) -> Option<Rc<Outbox>> {
         let outbox = self.worker.outbox(conn)?;
-        let at = self.worker.node.clock.now();
-        let frames: Vec<_> = opening.iter().filter_map(|o| o.frame(outbox.dialect, at)).collect();
+        let (at, mut frames) = (self.worker.node.clock.now(), Vec::with_capacity(opening.len()));
+        opening.iter().for_each(|part| part.frames(outbox.dialect, at, &mut frames));
         outbox.push_opening(&frames, self.worker.now());
         if let Some(direct) = Direct::of_opening(opening) {
             direct.note(&outbox);

@@ -15,8 +15,8 @@ use crate::{
     disconnect::Disconnect,
     ids::{EventId, Seq, Timestamp, UserId},
     limits::{
-        CLOSE_GRACE_SECONDS, DELIVERED_UNNOTED_MAX, EARLY_BYTES_MAX, EARLY_FRAMES_MAX, STALL_SECONDS_MAX,
-        WRITE_CHUNK_BYTES_MAX,
+        CLOSE_GRACE_SECONDS, DELIVERED_UNNOTED_MAX, EARLY_BYTES_MAX, EARLY_FRAMES_MAX, OPENING_BYTES_MAX,
+        STALL_SECONDS_MAX, WRITE_CHUNK_BYTES_MAX,
     },
     transport::{frame, socket::Socket},
 };
@@ -275,10 +275,14 @@ impl Outbox {
 
     /// Queues what a room opens with, which its room has bounded, and behind it what was said to this socket before.
     pub fn push_opening(&self, frames: &[Frame], now: u32) {
-        if self.state.get() == State::Open {
-            self.queue_beside(frames, 0, now);
-            self.release(now);
+        if self.state.get() != State::Open {
+            return;
         }
+        if frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() > OPENING_BYTES_MAX {
+            return self.close(Disconnect::TooSlow, Farewell::AtOnce, now);
+        }
+        self.queue_beside(frames, 0, now);
+        self.release(now);
     }
 
     fn release(&self, now: u32) {

@@ -15,11 +15,12 @@ use crate::{
     limits,
 };
 
-/// How long members of so large a room wait at least until they are told again of who is there.
+/// How long members of so large a room wait at least until they are sent its whole state again: as long as its bytes
+/// take at the rate that each member is granted.
 pub fn period(users: usize) -> Duration {
-    let users = u32::try_from(users).unwrap_or(u32::MAX);
-    let (least, most) = limits::ATTENDANCE_PERIOD.into_inner();
-    limits::ATTENDANCE_PERIOD_PER_USER.saturating_mul(users).clamp(least, most)
+    let listed = u32::try_from(users.min(limits::ONLINE_USERS_LISTED_MAX)).unwrap_or(u32::MAX);
+    let bytes = listed.saturating_mul(limits::ATTENDEE_BYTES);
+    Duration::from_secs(1).saturating_mul(bytes) / limits::ATTENDANCE_BYTES_PER_SECOND
 }
 
 #[derive(Clone, Debug)]
@@ -40,8 +41,8 @@ pub struct AttendanceBook {
 impl AttendanceBook {
     fn known(&mut self, user: &UserId, now: Timestamp) -> Option<&mut Known> {
         if !self.users.contains_key(user) {
-            if self.users.len() >= limits::ONLINE_USERS_LISTED_MAX {
-                return None; // more are not listed anyway
+            if self.users.len() >= limits::ATTENDEES_KNOWN_MAX {
+                return None;
             }
             self.users.insert(user.clone(), Known { status: Status::default(), cursor: None, last_seen: now });
         }
@@ -150,8 +151,8 @@ mod tests {
 
     #[test]
     fn the_larger_the_room_the_more_rarely_it_is_told() {
-        let periods = [1, 51, 500, 1_000, usize::MAX].map(|users| period(users).as_millis());
-        assert_eq!(periods, [100, 102, 1_000, 2_000, 2_000]);
+        let periods = [51, 500, 1_000, usize::MAX].map(|users| period(users).as_millis());
+        assert_eq!(periods, [311, 3_051, 6_103, 6_103]);
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::limits;
 pub enum Class {
     /// Never dropped: overflow closes the socket.
     Durable,
+    /// The same, of a message that goes on in the next frame.
+    Part,
     /// Only the newest of the key matters, and it is never dropped. The number of keys bounds it.
     Presence(u64),
     /// Only the newest of the key matters; overflow drops it.
@@ -73,6 +75,8 @@ pub struct Backlog {
     /// where the newest of a key is, counted from the first frame ever queued
     newest: FxHashMap<u64, usize>,
     popped: usize,
+    /// the frame that went out last was a part of a message that goes on
+    within_message: bool,
     closing: bool,
 }
 
@@ -96,6 +100,7 @@ impl Backlog {
             ephemeral_max,
             newest: FxHashMap::default(),
             popped: 0,
+            within_message: false,
             closing: false,
         }
     }
@@ -119,7 +124,7 @@ impl Backlog {
                 continue;
             }
             match frame.class {
-                Class::Durable => self.push_durable(frame, std::mem::take(&mut sent))?,
+                Class::Durable | Class::Part => self.push_durable(frame, std::mem::take(&mut sent))?,
                 Class::Presence(key) => self.push_presence(frame, key, std::mem::take(&mut sent)),
                 Class::Ephemeral(key) => dropped += self.push_ephemeral(frame, key, std::mem::take(&mut sent)),
             }
@@ -248,8 +253,9 @@ impl Backlog {
     fn pop(&mut self) {
         let Some(first) = self.queue.pop_front() else { return };
         self.sent = 0;
+        self.within_message = first.class == Class::Part;
         match first.class {
-            Class::Durable => self.durable = self.durable.saturating_sub(first.bytes.len()),
+            Class::Durable | Class::Part => self.durable = self.durable.saturating_sub(first.bytes.len()),
             Class::Presence(key) => {
                 self.presence -= first.bytes.len();
                 self.forget_newest(key);
@@ -275,8 +281,8 @@ impl Backlog {
         if std::mem::replace(&mut self.closing, true) {
             return;
         }
-        let in_progress = if self.sent > 0 { self.queue.pop_front() } else { None };
-        self.queue = VecDeque::with_capacity(2);
+        let in_progress = self.take_in_progress();
+        self.queue = VecDeque::with_capacity(in_progress.len() + 1);
         self.newest = FxHashMap::default();
         self.presence = 0;
         self.ephemeral = 0;
@@ -288,6 +294,17 @@ impl Backlog {
             self.durable += frame.bytes.len();
             self.queue.push_back(Frame::durable(frame.bytes));
         }
+    }
+
+    /// The rest of the message of which a part is on the wire.
+    fn take_in_progress(&mut self) -> Vec<Frame> {
+        let mut rest = Vec::new();
+        let mut goes_on = self.within_message || self.sent > 0;
+        while goes_on && let Some(frame) = self.queue.pop_front() {
+            goes_on = frame.class == Class::Part;
+            rest.push(frame);
+        }
+        rest
     }
 
     /// Queues frames beside the bound, which grows by as many bytes as wait of them. So a room opens: a replay is as large
@@ -306,7 +323,7 @@ impl Backlog {
 
     /// Whether the durable ones among these frames fit behind what waits.
     pub fn has_room_for(&self, frames: &[Frame]) -> bool {
-        let durable = frames.iter().filter(|frame| frame.class == Class::Durable);
+        let durable = frames.iter().filter(|frame| matches!(frame.class, Class::Durable | Class::Part));
         let bytes: usize = durable.map(|frame| frame.bytes.len()).sum();
         self.durable.saturating_add(bytes) <= self.durable_max
     }

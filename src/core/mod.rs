@@ -11,6 +11,7 @@ pub mod cursor;
 pub mod elsewhere;
 pub mod event;
 pub mod history;
+pub mod listing;
 pub mod notification;
 pub mod peers;
 pub mod personal;
@@ -23,6 +24,7 @@ pub mod room;
 pub mod roster;
 pub mod sheet;
 pub mod steady;
+pub mod typing;
 pub mod upload;
 pub mod usage;
 

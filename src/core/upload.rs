@@ -56,4 +56,21 @@ pub enum UploadPhase {
         /// From where it can be fetched.
         url: Arc<str>,
     },
+    /// It will not be completed.
+    Cancelled {
+        /// Why.
+        why: UploadEnd,
+    },
+}
+
+/// Why an upload will not be completed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadEnd {
+    /// It was deleted.
+    Deleted,
+    /// It did not go on for too long.
+    Expired,
+    /// The socket that announced it has ended.
+    Disconnected,
 }

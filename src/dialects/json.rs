@@ -67,6 +67,15 @@ impl<'a> Object<'a> {
         self
     }
 
+    /// A list that somebody else fills. Answers at which byte its elements belong.
+    pub fn gap(mut self, name: &'static str) -> (Object<'a>, usize) {
+        self.name(name);
+        self.out.push(b'[');
+        let place = self.out.len();
+        self.out.push(b']');
+        (self, place)
+    }
+
     /// JSON as somebody else wrote it.
     pub fn raw(mut self, name: &'static str, value: &RawJson) -> Object<'a> {
         self.name(name);
@@ -140,7 +149,8 @@ impl<'a> Object<'a> {
     }
 }
 
-fn string(out: &mut Vec<u8>, value: &str) {
+/// Appends a string.
+pub fn string(out: &mut Vec<u8>, value: &str) {
     let _ = serde_json::to_writer(out, value); // a str has a form, and a Vec takes everything
 }
 

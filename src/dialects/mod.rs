@@ -5,7 +5,7 @@ use self::manner::Manner;
 use crate::{
     core::{
         command::{Request, Tag},
-        event::{Event, Reply},
+        event::{Attendee, Entered, Event, Reply, RoomIdentity},
     },
     error::Refusal,
     ids::{EventId, Timestamp},
@@ -126,6 +126,13 @@ pub trait Dialect: Sync {
     /// Appends the form of a direct message for a socket that is bound to another room: without `seq`, which clients of one
     /// room would take for that room's.
     fn encode_overheard(&self, event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
+
+    /// Appends some of a room's members as the first word about the room names them, each after a comma.
+    fn encode_members(&self, room: &RoomIdentity, members: &[Attendee], out: &mut Vec<u8>);
+
+    /// Appends the first word about a room without its members; answers how many bytes of it come before them. None where the
+    /// dialect has no form for it.
+    fn encode_entered(&self, entered: &Entered, out: &mut Vec<u8>) -> Option<usize>;
 
     /// Appends the form of what one socket is told.
     fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;

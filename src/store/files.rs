@@ -240,6 +240,11 @@ impl Store {
         run!(self, read, files::expired(limit))
     }
 
+    /// Uploads that have expired and that nobody deleted, with their owners, the oldest first.
+    pub async fn expired_uploads(&self, limit: i64) -> Result<Vec<(FileId, UserId)>, StoreError> {
+        run!(self, read, files::expired_uploads(limit))
+    }
+
     /// Forgets a doomed or expired file whose bytes are gone.
     pub async fn forget_file(&self, id: FileId) -> Result<(), StoreError> {
         run!(self, write, files::forget(id))

@@ -521,6 +521,12 @@ pub fn build(write: impl FnOnce(&mut Vec<u8>) -> Encoded) -> Option<Bytes> {
     Some(frame)
 }
 
+/// The header of a text message of so many bytes, which follow it.
+pub fn text_header(payload_bytes: usize) -> Bytes {
+    let (header, header_bytes) = header_out(Opcode::Text, payload_bytes);
+    Bytes::copy_from_slice(header.get(..header_bytes).unwrap_or_default())
+}
+
 fn whole(opcode: Opcode, payload: &[u8]) -> Bytes {
     let (header, header_bytes) = header_out(opcode, payload.len());
     let mut out = Vec::with_capacity(header_bytes + payload.len());

@@ -163,6 +163,13 @@ fn entered(room: Arc<RoomIdentity>, seq: i64, online: Vec<Author>) -> Told {
     })))
 }
 
+/// More users are there than are listed.
+fn entered_crowd() -> Told {
+    let Told::One(Reply::Entered(mut entered)) = entered(channel(), 41, vec![alice()]) else { unreachable!() };
+    entered.online_total = limits::ONLINE_USERS_LISTED_MAX + 1;
+    Told::One(Reply::Entered(entered))
+}
+
 fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
     let signal = |file: &'static str, from, kind| {
         (file, ephemeral(channel(), Ephemeral::Call(CallEphemeral::Signal { from, kind, data: data_of(&files[file]) })))
@@ -170,6 +177,7 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
     let typing = || Ephemeral::Chat(ChatEphemeral::Typing { user: alice(), typing: Typing::Started, cell: None });
     vec![
         ("online_users", entered(channel(), 41, vec![alice(), bob()])),
+        ("online_users_truncated", entered_crowd()),
         ("user_joined", ephemeral(channel(), Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice() }))),
         ("user_left", ephemeral(channel(), Ephemeral::Presence(PresenceEphemeral::UserLeft { user: alice() }))),
         ("message", sent(channel(), 42, "Hello everyone!", vec![])),

@@ -46,11 +46,11 @@ forms! { SHEET_DURABLE, sheet_durable, SheetDurable:
 }
 
 forms! { PRESENCE_EPHEMERAL, presence_ephemeral, PresenceEphemeral:
-    UserJoined ["user_joined" "dm_user_online"] []
-    UserLeft ["user_left" "dm_user_offline"] []
+    UserJoined ["user_joined" "dm_user_online"] ["user_joined"]
+    UserLeft ["user_left" "dm_user_offline"] ["user_left"]
     CursorsMoved [] ["cursor_moved" "cursor_moved_by_several"]
     StatusChanged [] ["user_status_changed"]
-    Attended [] ["room_state"]
+    Attended [] ["room_state" "room_state_truncated"]
 }
 
 forms! { CHAT_EPHEMERAL, chat_ephemeral, ChatEphemeral:
@@ -58,7 +58,7 @@ forms! { CHAT_EPHEMERAL, chat_ephemeral, ChatEphemeral:
 }
 
 forms! { UPLOAD_EPHEMERAL, upload_ephemeral, UploadEphemeral:
-    Reported [] ["file_upload_start_in_room" "file_upload_progress_in_room" "file_upload_complete_in_room"]
+    Reported [] ["file_upload_start_in_room" "file_upload_progress_in_room" "file_upload_complete_in_room" "file_upload_cancelled_in_room"]
 }
 
 forms! { CALL_EPHEMERAL, call_ephemeral, CallEphemeral:
@@ -79,7 +79,7 @@ forms! { PERSONAL, personal, Personal:
         "ai_start" "ai_progress" "ai_progress_of_text" "ai_complete" "ai_complete_with_findings"
         "ai_error" "ai_error_cancelled" "ai_error_of_the_budget" "ai_error_without_data"
     ]
-    Upload [] ["file_upload_start" "file_upload_progress" "file_upload_progress_as_reckoned" "file_upload_complete"]
+    Upload [] ["file_upload_start" "file_upload_progress" "file_upload_progress_as_reckoned" "file_upload_complete" "file_upload_cancelled" "file_upload_cancelled_expired"]
 }
 
 forms! { REPLY, reply, Reply:
@@ -90,7 +90,7 @@ forms! { REPLY, reply, Reply:
     VersionConflict [] ["version_conflict" "version_conflict_of_several"]
     Personal [] [] // the rows above
     Error ["error" "error_with_ref"] ["error" "error_with_ref" "error_of_question"]
-    Entered ["online_users" "dm_connected" "dm_user_online_first"] ["room_state_first"]
+    Entered ["online_users" "online_users_truncated" "dm_connected" "dm_user_online_first"] ["room_state_first"]
     Recovered ["recovered"] ["recovered"]
     Notice ["notification"] ["notification" "direct_message"]
     Restarting ["server_restarting"] ["server_restarting"]

@@ -19,7 +19,7 @@ use convene::{
         presence::Status,
         profile::Author,
         sheet::{Cell, CellConflict},
-        upload::{Upload, UploadPhase},
+        upload::{Upload, UploadEnd, UploadPhase},
     },
     error::{ErrorCode, Refusal},
     ids::{Epoch, EventId, RoomId, RoomName, Seq, SheetId, Timestamp},
@@ -193,9 +193,13 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
     let uploading =
         |phase| ephemeral(Ephemeral::Upload(UploadEphemeral::Reported { user: alice(), upload: upload(phase).into() }));
     let bob_there = attendee(bob(), Status::Busy, None);
+    let crowd = Attendance { total: convene::limits::ONLINE_USERS_LISTED_MAX + 1, ..(*attendance(&[], &[])).clone() };
     vec![
+        ("room_state_truncated", ephemeral(Ephemeral::Presence(PresenceEphemeral::Attended(crowd.into())))),
         ("room_state_first", Told::One(Reply::Entered(Box::new(entered)))),
         ("room_state", ephemeral(Ephemeral::Presence(PresenceEphemeral::Attended(attendance(&[bob_there], &[]))))),
+        ("user_joined", ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: bob() }))),
+        ("user_left", ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user: bob() }))),
         ("cursor_moved", moved(Vec::new())),
         ("cursor_moved_by_several", moved(several)),
         ("cell_updated", updated(vec![cell("A1", "\"Hello World\"", Some(CONCATENATE), 1_642_161_000_001)])),
@@ -209,6 +213,7 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
         ("file_upload_start_in_room", uploading(started())),
         ("file_upload_progress_in_room", uploading(so_far(512_000, 1_024_000, None))),
         ("file_upload_complete_in_room", uploading(complete())),
+        ("file_upload_cancelled_in_room", uploading(UploadPhase::Cancelled { why: UploadEnd::Disconnected })),
         ("system_announcement", announced("system_announcement")),
         (
             "broadcast",
@@ -284,6 +289,8 @@ fn told_to_the_user() -> Vec<(&'static str, Told)> {
         ("file_upload_progress", uploading(so_far(512_000, 1_024_000, None))),
         ("file_upload_progress_as_reckoned", uploading(so_far(1, 3, Some(raw("33.33"))))),
         ("file_upload_complete", uploading(complete())),
+        ("file_upload_cancelled", uploading(UploadPhase::Cancelled { why: UploadEnd::Deleted })),
+        ("file_upload_cancelled_expired", uploading(UploadPhase::Cancelled { why: UploadEnd::Expired })),
         (
             "direct_message",
             Told::One(Reply::Notice { data: raw(transcripts("workspace/server")["direct_message"].trim()), at: NOON }),

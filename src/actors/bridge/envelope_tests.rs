@@ -18,7 +18,7 @@ use crate::{
         rate::{Account, AskedFor, Reckoning},
         roster::{RoomInUse, RosterWord, SocketEntry, UsedUp},
         sheet::{Cell, CellRef},
-        upload::{Upload, UploadPhase},
+        upload::{Upload, UploadEnd, UploadPhase},
     },
     ids::{EventId, GroupId, NotificationId, RoomId, RoomName, Seq, SheetId, Timestamp, UserId},
 };
@@ -141,6 +141,8 @@ fn upload() -> BoxedStrategy<Upload> {
         }),
         (text(), text())
             .prop_map(|(filename, url)| UploadPhase::Complete { filename: filename.into(), url: url.into() }),
+        prop_oneof![Just(UploadEnd::Deleted), Just(UploadEnd::Expired), Just(UploadEnd::Disconnected)]
+            .prop_map(|why| UploadPhase::Cancelled { why }),
     ];
     (text(), user(), phase).prop_map(|(file, user, phase)| Upload { file: file.into(), user, phase }).boxed()
 }

@@ -21,6 +21,7 @@ use crate::{
         },
         pointing::{MovedOn, Pointing},
         profile::Author,
+        upload::UploadPhase,
     },
     error::{ErrorCode, Refusal},
     ids::{SheetId, Timestamp, UserId},
@@ -36,6 +37,23 @@ pub(super) struct Goings {
     pointed: Pending,
     /// Members were told of who is there less than a period ago, and a change waits.
     attendance: Attending,
+}
+
+impl Goings {
+    /// What is known of these members.
+    pub(super) fn attendees(&self, users: &[Author], now: Timestamp) -> Vec<Attendee> {
+        self.book.of(users.iter(), now)
+    }
+
+    /// The same with what goes on.
+    pub(super) fn attendance<'a>(
+        &self,
+        users: impl Iterator<Item = &'a Author>,
+        total: usize,
+        now: Timestamp,
+    ) -> Attendance {
+        self.book.attendance(users, total, now)
+    }
 }
 
 /// Whether members are told again of who is there.
@@ -110,7 +128,7 @@ impl Room {
     /// Who is there, for a newcomer of an open room.
     pub(super) fn attendance(&self) -> Option<Arc<Attendance>> {
         let (goings, core) = (self.open.as_ref()?, self.core.as_ref()?);
-        Some(Arc::new(goings.book.attendance(core.online(), core.users(), self.node.clock.now())))
+        Some(Arc::new(goings.attendance(core.online(), core.users(), self.node.clock.now())))
     }
 
     /// Tells the members here who is there, now that somebody came or went: in a crowd only now and then.
@@ -145,6 +163,9 @@ impl Room {
     /// Something that a member on another node did.
     pub(super) fn note(&mut self, what: &Ephemeral) {
         let now = self.node.clock.now();
+        if let Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, .. }) = what {
+            self.listed_anew(&user.id);
+        }
         let Some(goings) = &mut self.open else { return };
         match what {
             Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status }) => {
@@ -190,6 +211,7 @@ impl Room {
     /// Of a user who is about to come in it is told when that has happened.
     pub(super) fn tell_status(&mut self, said: StatusIs, ctx: &mut Context<Self>) {
         let now = self.node.clock.now();
+        self.listed_anew(&said.user.id);
         let Some(goings) = &mut self.open else { return };
         goings.book.said(&said.user.id, said.status, now);
         let speaks = self.speaks_for(&said.user.id);
@@ -213,7 +235,7 @@ impl Room {
 
     /// The same.
     pub(super) fn tell_upload(&mut self, told: TellUpload, ctx: &mut Context<Self>) {
-        if self.speaks_for(&told.user.id) {
+        if self.speaks_for(&told.user.id) || self.ends_for_the_absent(&told) {
             let audience = Audience::EveryoneBut(told.user.id.clone());
             let TellUpload { user, upload, but: _ } = told;
             let reported = UploadEphemeral::Reported { user, upload: upload.into() };
@@ -222,6 +244,16 @@ impl Room {
         if let Some(newcomer) = self.entering.values_mut().find(|newcomer| newcomer.is_of(&told.user.id)) {
             newcomer.tells_upload(told);
         }
+    }
+
+    /// An upload that ends with the user's last socket here: no other node has the user in the room to say it.
+    fn ends_for_the_absent(&self, told: &TellUpload) -> bool {
+        let ends = match told.upload.phase {
+            UploadPhase::Cancelled { .. } => true,
+            UploadPhase::Started { .. } | UploadPhase::Progress { .. } | UploadPhase::Complete { .. } => false,
+        };
+        let coming = self.entering.values().any(|newcomer| newcomer.is_of(&told.user.id));
+        ends && !coming && !self.core.as_ref().is_some_and(|core| core.is_present(&told.user.id))
     }
 
     // ---- cursors ----

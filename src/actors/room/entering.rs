@@ -13,7 +13,7 @@ use crate::{
         outbox::ConnKey,
     },
     core::{
-        event::{Entered, Ephemeral, PresenceEphemeral, Reply},
+        event::{Entered, Reply},
         history::Logged,
         room::{Already, FirstSocket, LastSocket, Replay},
     },
@@ -87,12 +87,12 @@ impl Room {
         let outcome = core.join(join.conn, &join.user);
         self.attend(&join);
         if outcome.first_socket == FirstSocket::Yes {
-            // before the newcomer subscribes, so it goes to the others
-            self.announce_here(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: join.user.clone() }), ctx);
-            self.attendance_changed(ctx);
+            // before the newcomer subscribes, so it goes to the others, and they are told after the newcomer
+            self.tell_joined(&join.user, ctx);
         }
+        self.list(&join.user);
         self.tell_members(ctx);
-        let mut opening = vec![Opening::Reply(Box::new(Reply::Entered(Box::new(self.snapshot(&join)))))];
+        let mut opening = vec![self.first_word(&join)];
         match again {
             Again::Queued(missed) => opening.extend(missed.into_iter().map(Opening::Replay)),
             Again::Complete(missed) if total_bytes(&missed) > limits::REPLAY_BYTES_MAX => {
@@ -121,21 +121,12 @@ impl Room {
         }
     }
 
-    fn snapshot(&self, join: &Join) -> Entered {
-        let core = self.core.as_ref();
-        let online =
-            core.map_or_else(Vec::new, |c| c.online().take(limits::ONLINE_USERS_LISTED_MAX).cloned().collect());
-        Entered {
-            tag: join.tag.clone(),
-            attendance: self.attendance(),
-            room: self.identity.clone(),
-            user: join.user.id.clone(),
-            connection: join.connection.clone(),
-            online,
-            online_total: core.map_or(0, |c| c.users()),
-            seq: self.head(),
-            epoch: core.map_or(crate::ids::Epoch(0), |c| c.epoch()),
-        }
+    pub(super) fn snapshot(&self, join: &Join) -> Entered {
+        let attendance = self.attendance();
+        // in an open room the attendance names them
+        let core = self.core.as_ref().filter(|_| attendance.is_none());
+        let online = core.map_or_else(Vec::new, |core| core.online().cloned().collect());
+        self.entered(join, online, attendance)
     }
 
     fn recovered(&self, completeness: Completeness) -> Opening {
@@ -155,6 +146,7 @@ impl Room {
             arm.members = arm.members.saturating_sub(1);
         }
         self.drop_spare_arms();
+        self.end_typing_of(conn, ctx);
         if self.node.is_draining() {
             return; // the user is expected back on another node
         }

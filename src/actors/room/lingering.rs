@@ -6,14 +6,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 
 use super::Room;
-use crate::{
-    core::{
-        event::{Ephemeral, PresenceEphemeral},
-        profile::Author,
-    },
-    ids::UserId,
-    limits,
-};
+use crate::{core::profile::Author, ids::UserId, limits};
 
 /// Whether a user whose socket has ended is likely to come back at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,12 +36,6 @@ impl Room {
             }
             Some(_) | None => self.tell_left(user, ctx),
         }
-    }
-
-    fn tell_left(&mut self, user: Author, ctx: &mut Context<Self>) {
-        self.forget(&user.id);
-        self.announce_here(Ephemeral::Presence(PresenceEphemeral::UserLeft { user }), ctx);
-        self.attendance_changed(ctx);
     }
 
     /// The user may not come back: the members here are told at once.

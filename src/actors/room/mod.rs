@@ -7,12 +7,14 @@ mod attending;
 mod entering;
 mod errands;
 mod lingering;
+mod listing;
 mod newcomers;
 mod news;
 mod recalling;
 mod speaking;
 mod starting;
 mod together;
+mod typing;
 
 use std::{sync::Arc, time::Instant};
 
@@ -31,7 +33,7 @@ use super::{
 use crate::{
     core::{
         command::Tag,
-        event::{Audience, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
+        event::{Audience, ChatEphemeral, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
         room::RoomCore,
         usage::Usage,
     },
@@ -45,10 +47,12 @@ pub use errands::Asker;
 
 use attending::Goings;
 use lingering::Return;
+use listing::SharedListing;
 use newcomers::Newcomer;
 use recalling::Recall;
 use starting::Stage;
 use together::Telling;
+use typing::{TypingHere, TypingSource};
 
 /// The actor. One per room in use.
 pub struct Room {
@@ -78,9 +82,12 @@ pub struct Room {
     excluded_at: Option<Instant>,
     /// In an open room, what goes on there.
     open: Option<Box<Goings>>,
+    /// In a large room, the list that newcomers share.
+    listing: Option<Box<SharedListing>>,
     usage: Usage,
     /// Bytes of this room's history that are counted among those of all rooms.
     history_bytes: usize,
+    typing: TypingHere,
     retry: Pending,
     gap: Pending,
     retiring: Pending,
@@ -109,6 +116,7 @@ impl Room {
             life: fastrand::u64(..),
             node,
             open,
+            listing: None,
             usage,
             stage: Stage::Deaf,
             core: None,
@@ -123,6 +131,7 @@ impl Room {
             telling: Telling::default(),
             excluded_at: None,
             history_bytes: 0,
+            typing: TypingHere::default(),
             retry: Pending::No,
             gap: Pending::No,
             retiring: Pending::No,
@@ -327,6 +336,9 @@ impl Handler<Carried> for Room {
                 EventBody::Ephemeral(what) => {
                     self.note(what);
                     self.deliver(&broadcast, ctx);
+                    if let Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }) = what {
+                        self.note_typing(TypingSource::Node(carried.from), user, *typing, cell, ctx);
+                    }
                 }
             },
             RoomWord::Members(word) => self.hear(carried.from, word, ctx),

@@ -16,10 +16,7 @@ use crate::{
     core::{
         command::{CallCommand, ChatCommand, Command, PresenceCommand, SheetCommand, Tag},
         cursor::Pointed,
-        event::{
-            Attachment, Audience, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Ephemeral, Reply, RoomScope,
-            SheetDurable,
-        },
+        event::{Attachment, Audience, CallEphemeral, ChatDurable, Durable, Ephemeral, Reply, RoomScope, SheetDurable},
         profile::Author,
     },
     error::{ErrorCode, Refusal},
@@ -100,11 +97,7 @@ impl Room {
                 self.store(Durable::Chat(what), Origin { asker, aim: Aim::Named }, ctx);
             }
             ChatCommand::SetTyping { typing, cell, .. } => {
-                let audience = match &self.identity.scope {
-                    RoomScope::Channel { .. } => Audience::Everyone,
-                    RoomScope::Direct { .. } | RoomScope::Open { .. } => Audience::EveryoneBut(user.id.clone()),
-                };
-                self.announce(Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }), audience, ctx);
+                self.set_typing(&asker, user, typing, cell, ctx);
                 self.done(asker, ctx);
             }
         }

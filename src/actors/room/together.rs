@@ -9,10 +9,7 @@ use actix::prelude::*;
 use super::{Pending, Room, lingering::Return};
 use crate::{
     actors::bridge::{Reach, RoomWord},
-    core::{
-        elsewhere::{Answer, Consequence, PartWord},
-        event::{Ephemeral, PresenceEphemeral},
-    },
+    core::elsewhere::{Answer, Consequence, PartWord},
     ids::{Epoch, NodeId, Seq},
     limits,
 };
@@ -98,6 +95,7 @@ impl Room {
     /// A node is gone, and its members with it.
     pub(super) fn peer_gone(&mut self, node: NodeId, ctx: &mut Context<Self>) {
         self.pass_hours();
+        self.end_typing_at(node, ctx);
         if let Some(core) = &mut self.core {
             let news = core.peer_gone(node);
             // its last sign of life was as long ago as it takes to find that it is gone
@@ -111,8 +109,7 @@ impl Room {
         let Consequence { came, went, may_return, ask, answer } = news;
         for user in came {
             self.usage.see(&user.id);
-            self.announce_here(Ephemeral::Presence(PresenceEphemeral::UserJoined { user }), ctx);
-            self.attendance_changed(ctx);
+            self.tell_joined(&user, ctx);
         }
         for user in went {
             let grace = if may_return.contains(&user.id) { grace } else { Duration::ZERO };
@@ -165,7 +162,7 @@ impl Room {
         words.extend(core.whole());
         // first, so that whoever waits to know who is here knows the rest, too
         if let Some(core) = &self.core {
-            self.say_attending(core.online_here().take(limits::ONLINE_USERS_LISTED_MAX));
+            self.say_attending(core.online_here().take(limits::ATTENDEES_KNOWN_MAX));
         }
         for word in words {
             self.say(word);

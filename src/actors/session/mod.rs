@@ -75,6 +75,8 @@ pub struct Session {
     issued_at: Option<Timestamp>,
     /// When the check of its rights began.
     checked_from: Instant,
+    /// Uploads that were announced here and are not complete, the oldest first.
+    uploads: Vec<Arc<str>>,
 }
 
 /// Whether a question was put to the assistant on this socket, which must hear when the socket ends.
@@ -140,6 +142,7 @@ impl Session {
                 asked: AskedAssistant::Never,
                 issued_at: visitor.issued_at,
                 checked_from: visitor.checked_from,
+                uploads: Vec::new(),
             }
         });
     }
@@ -395,6 +398,8 @@ impl Actor for Session {
             return Running::Continue; // the answer ends it: only then there is a room to leave, or a lease to return
         }
         let conn = self.outbox.key;
+        // while the rooms still have it
+        self.end_uploads();
         self.rooms.leave_all(conn, if self.outbox.may_return() { Leaving::BrokenOff } else { Leaving::AtOnce });
         if std::mem::take(&mut self.asked) == AskedAssistant::Once {
             self.tell_assistant(AskerGone { user: self.user.id.clone(), conn });

@@ -285,3 +285,17 @@ fn presence_is_replaced_by_key_and_is_neither_dropped_nor_a_reason_to_close() {
     assert_eq!(backlog.push_all(&[durable("x")], 0), Err(Overflow), "durable ones, too");
     assert_eq!(drain(&mut backlog, 64), format!("0123456789{}x", "left ".repeat(1_000)));
 }
+
+#[test]
+fn a_message_in_parts_is_ended_before_the_close_frame() {
+    let part = |text: &str| Frame { class: Class::Part, ..durable(text) };
+    for (written, wire) in [(0, "bye"), (2, "one two three bye"), (4, "one two three bye"), (14, "one two three bye")] {
+        let mut backlog = Backlog::default();
+        backlog.push_all(&[part("one "), part("two "), durable("three "), durable("four ")], 0).unwrap();
+        backlog.written(written);
+        backlog.start_closing(Bytes::from_static(b"bye"));
+        let rest = drain(&mut backlog, 3);
+        let before = wire.len() - rest.len();
+        assert!(wire.ends_with(&rest) && before == written, "{written} bytes were written, then {rest:?}");
+    }
+}

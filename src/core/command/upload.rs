@@ -21,10 +21,12 @@ impl UploadCommand {
     /// How it is counted.
     pub const fn charge(&self) -> Charge {
         match self {
-            UploadCommand::Report { phase: UploadPhase::Started { .. } | UploadPhase::Complete { .. }, .. } => {
-                Charge::Request
-            }
-            UploadCommand::Report { phase: UploadPhase::Progress { .. }, .. } => Charge::Ephemeral,
+            UploadCommand::Report { phase, .. } => match phase {
+                UploadPhase::Started { .. } | UploadPhase::Complete { .. } | UploadPhase::Cancelled { .. } => {
+                    Charge::Request
+                }
+                UploadPhase::Progress { .. } => Charge::Ephemeral,
+            },
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::{
         profile::Author,
     },
     ids::{SheetId, Timestamp},
+    limits,
 };
 
 /// An event about who is in a room. None is stored.
@@ -57,6 +58,13 @@ pub struct Attendance {
     pub total: usize,
     /// Sheets changed lately, the latest first.
     pub active_sheets: Vec<SheetId>,
+}
+
+impl Attendance {
+    /// Whether there are more users than are listed.
+    pub const fn is_cut(&self) -> bool {
+        self.total > limits::ONLINE_USERS_LISTED_MAX
+    }
 }
 
 /// A user in an open room.

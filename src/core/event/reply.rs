@@ -12,6 +12,7 @@ use crate::{
     },
     error::Refusal,
     ids::{Epoch, EventId, Seq, SheetId, Timestamp, UserId},
+    limits,
 };
 
 /// What one socket is told, and nobody else.
@@ -97,7 +98,8 @@ pub struct Entered {
     pub user: UserId,
     /// The newcomer's socket.
     pub connection: Arc<str>,
-    /// Who is there, the newcomer included, each user once; cut at `ONLINE_USERS_LISTED_MAX`.
+    /// Who is there, the newcomer included, each user once. Empty in an open room, where `attendance` has them, and in a
+    /// large one, whose list is shared by newcomers.
     pub online: Vec<Author>,
     /// How many users are there.
     pub online_total: usize,
@@ -107,4 +109,11 @@ pub struct Entered {
     pub epoch: Epoch,
     /// What goes on there, in an open room.
     pub attendance: Option<Arc<Attendance>>,
+}
+
+impl Entered {
+    /// Whether there are more users than are listed.
+    pub const fn is_cut(&self) -> bool {
+        self.online_total > limits::ONLINE_USERS_LISTED_MAX
+    }
 }

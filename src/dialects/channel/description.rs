@@ -145,6 +145,7 @@ fn in_channels() -> Vec<Description> {
             said("Each user once, oneself included", list(user_id(), Some(limits::ONLINE_USERS_LISTED_MAX))),
         ),
         always("total_users", count()),
+        sometimes("truncated", said("Where there are more users than are listed", boolean())),
         channel_id(),
         always("seq", seq()),
         always("epoch", epoch()),

@@ -5,8 +5,8 @@ use crate::{
     core::{
         command::{RawJson, SignalKind, Typing},
         event::{
-            Attachment, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody,
-            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope,
+            Attachment, Attendee, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event,
+            EventBody, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope,
         },
         notification::Notification,
         personal::Personal,
@@ -16,7 +16,7 @@ use crate::{
     dialects::{
         Encoded,
         flat::{self, with_user},
-        json::Object,
+        json::{self, Object},
     },
     ids::{EventId, Timestamp},
 };
@@ -138,6 +138,27 @@ pub fn reply(reply: &Reply, at: Timestamp, out: &mut Vec<u8>) -> Encoded {
     Encoded::Text
 }
 
+/// Appends members, each after a comma.
+pub fn members(members: &[Attendee], out: &mut Vec<u8>) {
+    for member in members {
+        out.push(b',');
+        json::string(out, member.user.id.as_str());
+    }
+}
+
+/// Appends the first word of a channel without its members. Answers how many bytes of it come before them.
+pub fn entered(entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
+    let start = out.len();
+    match Place::of(&entered.room.scope)? {
+        Place::Channel => {
+            let (object, place) = Object::begin(out).text("type", "online_users").gap("users");
+            with_place(with_total(object, entered), entered).end();
+            Some(place - start)
+        }
+        Place::Direct => None,
+    }
+}
+
 /// In the form of an administrator's word, with the notification as what was written.
 fn notified<'a>(object: Object<'a>, notification: &Notification) -> Object<'a> {
     object
@@ -205,21 +226,31 @@ fn signal<'a>(object: Object<'a>, from: &Author, kind: SignalKind, data: &RawJso
 
 /// What a newcomer learns first. In a direct conversation that is whether the partner is there.
 fn first_word<'a>(object: Object<'a>, place: Place, entered: &Entered) -> Object<'a> {
-    let room = &entered.room;
     let object = match place {
-        Place::Channel => object
-            .text("type", "online_users")
-            .texts("users", entered.online.iter().map(|user| user.id.as_str()))
-            .integer("total_users", i64::try_from(entered.online_total).unwrap_or(i64::MAX)),
+        Place::Channel => {
+            let users = entered.online.iter().map(|user| user.id.as_str());
+            with_total(object.text("type", "online_users").texts("users", users), entered)
+        }
         Place::Direct => {
-            let partner = room.scope.partner_of(&entered.user);
+            let partner = entered.room.scope.partner_of(&entered.user);
             match entered.online.iter().find(|user| Some(&user.id) == partner) {
                 Some(partner) => with_user(object.text("type", "dm_user_online"), partner),
                 None => object.text("type", "connected"),
             }
         }
     };
-    with_room(object, room)
+    with_place(object, entered)
+}
+
+/// Whether there are more than are listed is said only where there are: most clients never see it.
+fn with_total<'a>(object: Object<'a>, entered: &Entered) -> Object<'a> {
+    let object = object.integer("total_users", i64::try_from(entered.online_total).unwrap_or(i64::MAX));
+    object.maybe(entered.is_cut().then_some(true), |object, cut| object.boolean("truncated", cut))
+}
+
+/// Which room, where its sequence stands, and which connection this is.
+fn with_place<'a>(object: Object<'a>, entered: &Entered) -> Object<'a> {
+    with_room(object, &entered.room)
         .integer("seq", entered.seq.0)
         .integer("epoch", entered.epoch.0)
         .text("connection_id", &entered.connection)

@@ -9,7 +9,7 @@ pub use self::decode::TYPES;
 use super::{ClientMessage, Dialect, Encoded, Rejection, Stamp, manner::Manner};
 use crate::core::{
     command::Request,
-    event::{Event, Reply},
+    event::{Attendee, Entered, Event, Reply, RoomIdentity},
 };
 
 /// How its sockets are treated.
@@ -29,6 +29,14 @@ impl Dialect for Channel {
 
     fn encode_overheard(&self, event: &Event, _: Stamp, out: &mut Vec<u8>) -> Encoded {
         encode::event(event, encode::Numbered::No, out)
+    }
+
+    fn encode_members(&self, _: &RoomIdentity, members: &[Attendee], out: &mut Vec<u8>) {
+        encode::members(members, out);
+    }
+
+    fn encode_entered(&self, entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
+        encode::entered(entered, out)
     }
 
     fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {

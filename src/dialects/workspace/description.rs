@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::{
     dialects::description::{
-        Description, Field, always, any_object, any_of, any_text, common, connection_id, count, count_to, epoch, error,
-        from_client, from_server, list, notice, notification, number, object, one_of, or_null, priority, said, scalar,
-        seq, sometimes, such_as, text, timestamp, user_id, username, uuid, with_either, written,
+        Description, Field, always, any_object, any_of, any_text, boolean, common, connection_id, count, count_to,
+        epoch, error, from_client, from_server, list, notice, notification, number, object, one_of, or_null, priority,
+        said, scalar, seq, sometimes, such_as, text, timestamp, user_id, username, uuid, with_either, written,
     },
     limits,
 };
@@ -126,9 +126,10 @@ fn rooms_from_server() -> Vec<Description> {
     );
     let state = vec![
         always("room_id", room_name()),
-        always("users", list(object(member), None)),
+        always("users", list(object(member), Some(limits::ONLINE_USERS_LISTED_MAX))),
         always("active_sheets", said("Changed in the last 15 minutes", list(sheet_id(), None))),
         always("total_users", count()),
+        sometimes("truncated", said("Where there are more users than are listed", boolean())),
         sometimes("ref", said("To the newcomer: as in `join_room`", json!({"type": ["string", "number"]}))),
         sometimes("seq", seq()),
         sometimes("epoch", epoch()),
@@ -139,8 +140,13 @@ fn rooms_from_server() -> Vec<Description> {
     let cursors = with(moved(), vec![always("room", room_name()), sometimes("cursors", everybody)]);
     let typing = || with(user(), vec![sometimes("cell_id", cell_name()), always("room", room_name())]);
     let changed = with(user(), vec![always("status", status()), always("room", room_name())]);
+    let email = always("email", or_null(such_as("alice@example.org", any_text())));
+    let joined = with(user(), vec![email, always("room", room_name())]);
+    let left = with(user(), vec![always("room", room_name())]);
     vec![
         from_server("room_state", "Who is in the room: to whoever comes, and to all when somebody came or went", state),
+        from_server("user_joined", "Somebody came into a room of more than 50 users", joined),
+        from_server("user_left", "Somebody left a room of more than 50 users", left),
         from_server("cursor_moved", "Somebody's cursor moved", cursors),
         from_server("user_typing_start", "Somebody types", typing()),
         from_server("user_typing_stop", "Somebody stopped typing", typing()),
@@ -344,10 +350,12 @@ fn news_from_server() -> Vec<Description> {
     };
     let complete =
         vec![file_id(), always("filename", filename()), always("url", such_as("/api/v1/files/…", any_text()))];
+    let cancelled = vec![file_id(), always("reason", one_of(&["deleted", "expired", "disconnected"]))];
     vec![
         from_server("notification_event", "A notification was made or changed, or read or deleted elsewhere", event),
         from_server("file_upload_start", "An upload begins", with(upload_started(), uploader())),
         from_server("file_upload_progress", "How far an upload is", with(upload_progress(always), uploader())),
         from_server("file_upload_complete", "A file is stored", with(complete, uploader())),
+        from_server("file_upload_cancelled", "An upload will not be completed", with(cancelled, uploader())),
     ]
 }

@@ -15,7 +15,7 @@ use crate::{
         presence::Status,
         profile::Author,
         sheet::{Cell, CellConflict},
-        upload::{Upload, UploadPhase},
+        upload::{Upload, UploadEnd, UploadPhase},
     },
     dialects::{
         Encoded,
@@ -65,9 +65,12 @@ pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
             Ephemeral::Upload(UploadEphemeral::Reported { user, upload }) => {
                 self::upload(object, upload).text("username", &user.username).text("room", room.as_str())
             }
-            // `room_state` says it
-            Ephemeral::Presence(PresenceEphemeral::UserJoined { .. } | PresenceEphemeral::UserLeft { .. }) => {
-                return Encoded::Nothing;
+            // told only in rooms that are too large for their whole state each time
+            Ephemeral::Presence(PresenceEphemeral::UserJoined { user }) => {
+                with_email(with_user(object.text("type", "user_joined"), user), user).text("room", room.as_str())
+            }
+            Ephemeral::Presence(PresenceEphemeral::UserLeft { user }) => {
+                with_user(object.text("type", "user_left"), user).text("room", room.as_str())
             }
             Ephemeral::Call(_) | Ephemeral::Room(RoomEphemeral::Announced { .. }) => return Encoded::Nothing,
         },
@@ -109,7 +112,30 @@ pub fn reply(reply: &Reply, at: Timestamp, out: &mut Vec<u8>) -> Encoded {
 
 /// What a newcomer learns first.
 fn first_word<'a>(object: Object<'a>, entered: &Entered, room: &RoomName, attendance: &Attendance) -> Object<'a> {
-    room_state(object, room, attendance)
+    with_place(room_state(object, room, attendance), entered)
+}
+
+/// The same without its members. Answers how many bytes of it come before them.
+pub fn entered(entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
+    let (room, attendance) = (entered.room.scope.name()?, entered.attendance.as_ref()?);
+    let start = out.len();
+    let object = Object::begin(out).text("type", "room_state").text("room_id", room.as_str());
+    let (object, place) = object.gap("users");
+    with_place(with_activity(object, attendance), entered).end();
+    Some(place - start)
+}
+
+/// Appends members, each after a comma.
+pub fn members(room: &RoomIdentity, members: &[Attendee], out: &mut Vec<u8>) {
+    let Some(name) = room.scope.name() else { return };
+    for attendee in members {
+        out.push(b',');
+        member(Object::begin(out), name, attendee).end();
+    }
+}
+
+fn with_place<'a>(object: Object<'a>, entered: &Entered) -> Object<'a> {
+    object
         .maybe(entered.tag.reference.as_ref(), with_reference)
         .integer("seq", entered.seq.0)
         .integer("epoch", entered.epoch.0)
@@ -117,21 +143,33 @@ fn first_word<'a>(object: Object<'a>, entered: &Entered, room: &RoomName, attend
 }
 
 fn room_state<'a>(object: Object<'a>, room: &RoomName, attendance: &Attendance) -> Object<'a> {
-    object
-        .text("type", "room_state")
-        .text("room_id", room.as_str())
-        .objects("users", &attendance.users, |object, attendee| member(object, room, attendee))
+    let object = object.text("type", "room_state").text("room_id", room.as_str()).objects(
+        "users",
+        &attendance.users,
+        |object, attendee| member(object, room, attendee),
+    );
+    with_activity(object, attendance)
+}
+
+/// What goes on, and how many there are. Whether more than are listed is said only where there are: most clients never see
+/// it.
+fn with_activity<'a>(object: Object<'a>, attendance: &Attendance) -> Object<'a> {
+    let object = object
         .texts("active_sheets", attendance.active_sheets.iter().map(SheetId::as_str))
-        .integer("total_users", i64::try_from(attendance.total).unwrap_or(i64::MAX))
+        .integer("total_users", i64::try_from(attendance.total).unwrap_or(i64::MAX));
+    object.maybe(attendance.is_cut().then_some(true), |object, cut| object.boolean("truncated", cut))
+}
+
+fn with_email<'a>(object: Object<'a>, user: &Author) -> Object<'a> {
+    match &user.email {
+        Some(email) => object.text("email", email),
+        None => object.null("email"),
+    }
 }
 
 fn member<'a>(object: Object<'a>, room: &RoomName, attendee: &Attendee) -> Object<'a> {
     let Attendee { user, status, cursor, last_seen } = attendee;
-    let object = with_user(object, user);
-    let object = match &user.email {
-        Some(email) => object.text("email", email),
-        None => object.null("email"),
-    };
+    let object = with_email(with_user(object, user), user);
     let object = object.text("room", room.as_str()).text("status", status_name(*status));
     let object = match cursor {
         Some(cursor) => object.object("cursor", |object| self::cursor(object, cursor)),
@@ -316,6 +354,7 @@ fn upload<'a>(object: Object<'a>, upload: &Upload) -> Object<'a> {
         UploadPhase::Started { .. } => "file_upload_start",
         UploadPhase::Progress { .. } => "file_upload_progress",
         UploadPhase::Complete { .. } => "file_upload_complete",
+        UploadPhase::Cancelled { .. } => "file_upload_cancelled",
     };
     let object = object.text("type", name).text("file_id", &upload.file);
     let object = match &upload.phase {
@@ -331,6 +370,14 @@ fn upload<'a>(object: Object<'a>, upload: &Upload) -> Object<'a> {
             }
         }
         UploadPhase::Complete { filename, url } => object.text("filename", filename).text("url", url),
+        UploadPhase::Cancelled { why } => object.text(
+            "reason",
+            match why {
+                UploadEnd::Deleted => "deleted",
+                UploadEnd::Expired => "expired",
+                UploadEnd::Disconnected => "disconnected",
+            },
+        ),
     };
     object.text("user_id", upload.user.as_str())
 }

@@ -11,7 +11,7 @@ pub use self::decode::TYPES;
 use super::{ClientMessage, Dialect, Encoded, Rejection, Stamp, manner::Manner};
 use crate::core::{
     command::Request,
-    event::{Event, Reply},
+    event::{Attendee, Entered, Event, Reply, RoomIdentity},
 };
 
 /// How its sockets are treated.
@@ -31,6 +31,14 @@ impl Dialect for Workspace {
 
     fn encode_overheard(&self, _: &Event, _: Stamp, _: &mut Vec<u8>) -> Encoded {
         Encoded::Nothing // no socket is bound to a room
+    }
+
+    fn encode_members(&self, room: &RoomIdentity, members: &[Attendee], out: &mut Vec<u8>) {
+        encode::members(room, members, out);
+    }
+
+    fn encode_entered(&self, entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
+        encode::entered(entered, out)
     }
 
     fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {

@@ -147,7 +147,7 @@ pub async fn create(
             Ok(file) => file,
             // who is refused is told of no upload, and could neither go on with it nor delete it
             Err(fault @ (UploadFault::ChecksumMismatch | UploadFault::TooMuch)) => {
-                site.files.remove(file.id).await?;
+                site.files.remove(&file).await?;
                 return Err(fault.into());
             }
             Err(fault) => {
@@ -276,7 +276,7 @@ pub async fn delete(
     check_version(&request)?;
     let file = owned(&site, &user, &path).await?;
     log::info!("event=file_deleted file={} by={}", file.id, logged(user.id()));
-    site.files.remove(file.id).await?;
+    site.files.remove(&file).await?;
     Ok(answer(StatusCode::NO_CONTENT).finish())
 }
 

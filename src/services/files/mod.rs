@@ -26,9 +26,9 @@ use crate::{
     config,
     core::{
         profile::Author,
-        upload::{Upload, UploadPhase, content_url},
+        upload::{Upload, UploadEnd, UploadPhase, content_url},
     },
-    ids::{FileId, RoomId, Timestamp},
+    ids::{FileId, RoomId, Timestamp, UserId},
     logged::logged,
     store::{Begun, FileQuota, FileRecord, NewFile, Store},
 };
@@ -140,10 +140,26 @@ impl Files {
     ///
     /// # Errors
     /// When the database is away. What storage does not do now is done later.
-    pub async fn remove(&self, id: FileId) -> Result<(), UploadFault> {
-        self.store.doom_file(id).await?;
-        self.clean_away(id).await;
+    pub async fn remove(&self, file: &FileRecord) -> Result<(), UploadFault> {
+        self.store.doom_file(file.id).await?;
+        if !file.is_complete() {
+            self.tell_cancelled(file.id, &file.owner, UploadEnd::Deleted).await;
+        }
+        self.clean_away(file.id).await;
         Ok(())
+    }
+
+    /// Whoever was told that an upload began is told that it will not be completed.
+    async fn tell_cancelled(&self, id: FileId, owner: &UserId, why: UploadEnd) {
+        match self.store.user(owner).await {
+            Ok(Some(profile)) => {
+                let phase = UploadPhase::Cancelled { why };
+                let upload = Upload { file: id.to_string().into(), user: owner.clone(), phase };
+                self.gateway.tell_upload(profile.author(), upload);
+            }
+            Ok(None) => {}
+            Err(error) => log::warn!("event=upload_not_told file={id} why=\"{error}\""),
+        }
     }
 
     fn tell(&self, owner: &Author, file: &FileRecord, phase: UploadPhase) {

@@ -2,7 +2,7 @@
 //! at once. Every node does it; twice does no harm.
 
 use super::Files;
-use crate::{ids::FileId, limits};
+use crate::{core::upload::UploadEnd, ids::FileId, limits};
 
 impl Files {
     /// For as long as the node lives.
@@ -14,10 +14,23 @@ impl Files {
     }
 
     async fn sweep(&self) {
+        self.tell_expired().await;
         match self.store.expired_files(limits::FILES_SWEPT_AT_ONCE).await {
             Ok(expired) => {
                 for id in expired {
                     self.clean_away(id).await;
+                }
+            }
+            Err(error) => log::warn!("event=files_not_swept why=\"{error}\""),
+        }
+    }
+
+    /// Whoever was told that these uploads began learns that they are given up. Several nodes may say it.
+    async fn tell_expired(&self) {
+        match self.store.expired_uploads(limits::FILES_SWEPT_AT_ONCE).await {
+            Ok(expired) => {
+                for (id, owner) in expired {
+                    self.tell_cancelled(id, &owner, UploadEnd::Expired).await;
                 }
             }
             Err(error) => log::warn!("event=files_not_swept why=\"{error}\""),

@@ -305,6 +305,20 @@ pub async fn expired(connection: &mut Connection, limit: i64) -> Result<Vec<File
     Ok(ids.into_iter().map(|Id(id)| FileId(id)).collect())
 }
 
+pub async fn expired_uploads(connection: &mut Connection, limit: i64) -> Result<Vec<(FileId, UserId)>, StoreError> {
+    let rows = files::table
+        .filter(files::completed_at.is_null())
+        .filter(files::expires_at.le(Moment(now())))
+        // a file that was deleted has this moment
+        .filter(files::expires_at.gt(Moment(Timestamp::default())))
+        .order(files::expires_at)
+        .limit(limit)
+        .select((files::id, files::owner_id))
+        .load::<(Id, String)>(connection)
+        .await?;
+    rows.into_iter().map(|(Id(id), owner)| Ok((FileId(id), user_id(owner)?))).collect()
+}
+
 pub async fn forget(connection: &mut Connection, id: FileId) -> Result<(), StoreError> {
     write_transaction!(connection, async |connection| {
         let given_up = files::table

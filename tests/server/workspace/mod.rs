@@ -1,6 +1,8 @@
 //! The workspace dialect from outside: many rooms on one socket, who is there, cursors, sheets, status, typing.
 
+mod crowds;
 mod cursors;
+mod ending;
 mod newcomers;
 mod presence;
 mod rooms;
