@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::setting::{Setting, closed_with, epoch_of};
+use crate::setting::{Setting, epoch_of};
 use crate::support::postgres::Held;
 use crate::support::shape::number;
-use crate::support::socket::Frame;
 use crate::support::{Cluster, DEADLINE, Line, Postgres, Socket, User, eventually};
 
 /// Comes back at the user's node; returns the socket, the seqs that were sent again, and the `recovered` frame.
@@ -91,39 +90,6 @@ async fn what_was_just_acknowledged_elsewhere_is_no_future() {
     }
 }
 
-/// A node that hears nothing finds out from the log. Where that does not go back so far any more, whoever is connected
-/// must not go on as if nothing had been missed.
-#[tokio::test]
-async fn members_who_missed_more_than_is_kept_are_sent_to_resume_and_told_so() {
-    const SAID: u64 = 400;
-    let setting = Setting::of(Cluster::builder().env("MAX_CACHE_SIZE", 50).start(2).await).await;
-    let epoch = epoch_of(&setting.bob, &setting.channel).await;
-    let (mut alice, mut bob) = setting.both().await;
-    say_many(&mut alice, 1..=1).await;
-    bob.expect("message").await;
-    setting.cluster.nodes[1].redis.set(Line::Deaf);
-    for number in 2..=SAID {
-        alice.send_json(&json!({"type": "message", "content": "unheard", "ref": number})).await;
-    }
-    while alice.next_json().await["ref"] != SAID {}
-    let mut last = 1;
-    for frame in closed_with(&mut bob, 4510).await {
-        if let Frame::Json(frame) = frame
-            && frame["type"] == "message"
-        {
-            last += 1;
-            assert_eq!(number(&frame, "seq"), last, "no event is skipped before the socket is closed");
-        }
-    }
-    assert!(last < SAID, "not all of it can have come");
-    setting.cluster.nodes[1].redis.set(Line::Open);
-    let (mut bob, missed, recovered) = come_back(&setting.bob, &setting.channel, last, &epoch).await;
-    assert_eq!((missed, &recovered["complete"], &recovered["seq"]), (vec![], &json!(false), &json!(SAID)));
-    setting.redis_status(1, "ok").await;
-    say_many(&mut alice, SAID + 1..=SAID + 1).await;
-    assert_eq!(bob.expect("message").await["seq"], SAID + 1);
-}
-
 /// Locks the log of all rooms: where it has come to can be read, its events can't.
 async fn locked_log(cluster: &Cluster) -> Held {
     Postgres::shared().hold(cluster.database_url(), "LOCK TABLE room_events IN ACCESS EXCLUSIVE MODE").await
@@ -163,24 +129,4 @@ async fn a_database_that_breaks_off_while_the_log_is_read_is_asked_again() {
     cluster.nodes[0].database.set(Line::Open);
     let (_socket, missed, recovered) = returning.await.expect("Bob comes back");
     assert_eq!((missed, &recovered["complete"]), ((1..=SAID).collect(), &json!(true)), "{recovered}");
-}
-
-#[tokio::test]
-async fn a_client_does_not_wait_for_ever_for_what_the_node_can_not_read() {
-    let setting = Setting::new().await;
-    let epoch = epoch_of(&setting.bob, &setting.channel).await;
-    let (mut alice, _bob) = setting.both().await;
-    say_many(&mut alice, 1..=2).await;
-    setting.cluster.nodes[1].redis.set(Line::Deaf);
-    say_many(&mut alice, 3..=3).await;
-    let held = locked_log(&setting.cluster).await;
-    // the lock does not end before Bob is in
-    let (mut socket, missed, recovered) = come_back(&setting.bob, &setting.channel, 1, &epoch).await;
-    drop(held);
-    if missed == [2, 3] {
-        return; // the node happened to look at the log just before it was locked
-    }
-    assert_eq!(missed, [2], "what the node knows: {recovered}");
-    assert_eq!((&recovered["complete"], &recovered["seq"]), (&json!(true), &json!(2)));
-    assert_eq!(socket.expect("message").await["seq"], 3, "the rest comes live");
 }

@@ -18,10 +18,21 @@ use crate::{
         room::{Already, FirstSocket, LastSocket, Replay},
     },
     disconnect::Disconnect,
-    ids::UserId,
+    ids::{Seq, UserId},
     limits,
     store::StoredEvent,
 };
+
+/// The leased messages, and those of the events published since that are queued for the newcomer.
+pub(super) fn with_published_since(
+    join: &Join,
+    mut leased: Vec<Arc<Broadcast>>,
+    since: &[Arc<Broadcast>],
+) -> Vec<Arc<Broadcast>> {
+    let queued = since.iter().filter(|broadcast| broadcast.event.queued_for() == Some(&join.user.id));
+    leased.extend(queued.cloned());
+    leased
+}
 
 /// What a newcomer is sent again.
 pub(super) enum Again {
@@ -46,8 +57,15 @@ impl Room {
         }
         match core.replay(join.resume.map(|Resume { since, epoch }| (since, epoch.unwrap_or(core.epoch())))) {
             Replay::None => {
-                let queued = self.queued_before(join);
-                self.admit(conn, Again::Queued(queued), ctx);
+                let (leased, complete_to) = self.leased(join);
+                match self.said_since(complete_to) {
+                    Some(since) => {
+                        let queued = with_published_since(join, leased, &since);
+                        self.admit(conn, Again::Queued(queued), ctx);
+                    }
+                    // The room was loaded after the lease: what was stored in between is only in the log.
+                    None => self.read_log(conn, complete_to, core.head(), ctx),
+                }
             }
             Replay::FromMemory(missed) => self.admit(conn, Again::Complete(missed), ctx),
             Replay::FromStore { after, up_to } => self.read_log(conn, after, up_to, ctx),
@@ -56,17 +74,15 @@ impl Room {
         }
     }
 
-    /// What the newcomer's session has leased of the user's queue, and what was published since. What is stored already
-    /// but not published here yet comes live.
-    fn queued_before(&self, join: &Join) -> Vec<Arc<Broadcast>> {
-        let Some(queued) = &join.queued else { return Vec::new() };
+    /// What the newcomer's session has leased of the user's queue, and the place up to which that is complete. What is
+    /// stored already but not published here yet is delivered live.
+    pub(super) fn leased(&self, join: &Join) -> (Vec<Arc<Broadcast>>, Seq) {
         let head = self.head();
+        let Some(queued) = &join.queued else { return (Vec::new(), head) };
         let published = queued.events.iter().filter(|event| event.seq <= head).cloned();
-        let mut again = self.broadcasts(published.collect());
-        let known = again.last().map_or(queued.head, |last| last.seq().max(queued.head));
-        let meanwhile = self.said_since(known).into_iter().flatten();
-        again.extend(meanwhile.filter(|broadcast| broadcast.event.queued_for() == Some(&join.user.id)));
-        again
+        let leased = self.broadcasts(published.collect());
+        let complete_to = leased.last().map_or(queued.head, |last| last.seq().max(queued.head));
+        (leased, complete_to.min(head))
     }
 
     pub(super) fn broadcasts(&self, stored: Vec<StoredEvent>) -> Vec<Arc<Broadcast>> {

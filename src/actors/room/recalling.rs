@@ -9,7 +9,10 @@ use std::{
 
 use actix::prelude::*;
 
-use super::{Pending, Room, entering::Again};
+use super::{
+    Pending, Room,
+    entering::{Again, with_published_since},
+};
 use crate::{
     actors::{bridge::Reach, fanout::Broadcast, outbox::ConnKey, patience::patiently},
     core::{
@@ -94,12 +97,22 @@ impl Room {
             self.remember(|core| core.recall(&events));
         }
         for (conn, after) in std::mem::take(&mut self.recall.waiting) {
-            let again = match (&meanwhile, first) {
+            let missed = match (&meanwhile, first) {
                 (Some(meanwhile), Some(first)) if first <= after.next() => {
                     let missed = events.iter().chain(meanwhile).filter(|event| event.seq() > after);
-                    Again::Complete(missed.cloned().collect())
+                    Some(missed.cloned().collect::<Vec<_>>())
                 }
-                (Some(_) | None, _) => Again::Incomplete,
+                (Some(_) | None, _) => None,
+            };
+            let Some(newcomer) = self.entering.get(&conn) else { continue };
+            let again = match (&newcomer.join.resume, missed) {
+                (Some(_), Some(missed)) => Again::Complete(missed),
+                (Some(_), None) => Again::Incomplete,
+                // What could not be read stays queued, and its session delivers it later.
+                (None, missed) => {
+                    let (leased, _) = self.leased(&newcomer.join);
+                    Again::Queued(with_published_since(&newcomer.join, leased, &missed.unwrap_or_default()))
+                }
             };
             self.admit(conn, again, ctx);
         }
