@@ -126,7 +126,10 @@ impl Logged for Broadcast {
 /// may be lost to a later one.
 fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
     match ephemeral {
-        Ephemeral::Chat(ChatEphemeral::Typing { user, .. }) => keyed((event.room.id, Kind::Typing, &user.id)),
+        // by cell, since the start in one cell does not say that typing in another one has stopped
+        Ephemeral::Chat(ChatEphemeral::Typing { user, cell, .. }) => {
+            keyed((event.room.id, Kind::Typing, &user.id, cell.as_deref()))
+        }
         // by whoever is named first, since the frame that replaces another must tell no less of that cursor
         Ephemeral::Presence(what) => match what {
             PresenceEphemeral::CursorsMoved(moved) => keyed((event.room.id, Kind::Cursors, &moved.first.user.id)),
@@ -449,6 +452,18 @@ mod tests {
             form.frames.iter().map(|frame| String::from_utf8_lossy(&frame.bytes[2..]).into_owned()).collect();
         let kinds: Vec<_> = texts.iter().map(|text| text.split('"').nth(3).unwrap_or_default()).collect();
         assert_eq!(kinds, ["user_joined", "typing", "typing", "user_left"], "{texts:?}");
+    }
+
+    #[test]
+    fn typing_in_one_cell_does_not_replace_typing_in_another() {
+        let typing = |typing, cell: &str| {
+            let user = Author::new(UserId::new("ann").unwrap(), "ann");
+            Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell: Some(cell.into()) })
+        };
+        let [stopped, began, again] =
+            in_one_room([typing(Typing::Stopped, "A1"), typing(Typing::Started, "B2"), typing(Typing::Started, "A1")]);
+        assert_ne!(stopped.class(), began.class());
+        assert_eq!(stopped.class(), again.class());
     }
 
     #[test]

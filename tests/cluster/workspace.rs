@@ -90,6 +90,25 @@ async fn what_a_user_of_two_nodes_does_is_told_once() {
 }
 
 #[tokio::test]
+async fn typing_ends_with_its_socket_on_another_node_once() {
+    let cluster = Cluster::start(2).await;
+    let [alice, bob] = cluster.users(["alice", "bob"]).await;
+    let mut reader = joined(&alice).await;
+    let mut stays = joined(&cluster.at(1, &bob)).await;
+    until(&mut reader, "room_state", |state| state["total_users"] == 2).await;
+    let mut ends = joined(&cluster.at(1, &bob)).await;
+    ends.send_json(&json!({"type": "typing_start", "cell_id": "B2", "room": ROOM})).await;
+    until(&mut reader, "user_typing_start", |frame| frame["cell_id"] == "B2").await;
+    drop(ends);
+    let stopped = reader.next_json().await;
+    assert_eq!((&stopped["type"], &stopped["cell_id"]), (&json!("user_typing_stop"), &json!("B2")), "{stopped}");
+    // whatever was sent twice would come before this
+    stays.send_json(&json!({"type": "typing_start", "cell_id": "Z9", "room": ROOM})).await;
+    let frame = reader.next_json().await;
+    assert_eq!((&frame["type"], &frame["cell_id"]), (&json!("user_typing_start"), &json!("Z9")), "{frame}");
+}
+
+#[tokio::test]
 async fn members_of_a_node_that_died_are_gone() {
     let mut cluster = Cluster::start(2).await;
     let [alice, bob] = cluster.users(["alice", "bob"]).await;

@@ -1,9 +1,13 @@
 //! What a socket began ends with it, though other sockets of its user stay.
 
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
 use serde_json::json;
 
 use super::{join, joined, open, server};
-use crate::support::Server;
+use crate::support::tus::{TUS, Uploader, id_of};
+use crate::support::{DEADLINE, Server};
 
 #[tokio::test]
 async fn typing_ends_with_its_socket_though_another_stays() {
@@ -77,4 +81,53 @@ async fn an_announced_upload_ends_with_its_socket() {
         }
     }
     member.expect_nothing_before_pong().await;
+}
+
+#[tokio::test]
+async fn typing_that_is_not_repeated_stops_after_ten_seconds() {
+    let server = server().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let mut reader = joined(&alice, "room").await;
+    let mut typist = joined(&bob, "room").await;
+    reader.expect("room_state").await;
+    let typing_in = |cell: &str| json!({"type": "typing_start", "cell_id": cell, "room": "room"});
+    let began = Instant::now();
+    typist.send_json(&typing_in("B2")).await;
+    assert_eq!(reader.expect("user_typing_start").await["cell_id"], "B2");
+    // what is repeated goes on
+    let mut again = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        again.tick().await;
+        typist.send_json(&typing_in("C3")).await;
+        let frame = reader.next_json().await;
+        if frame["type"] == "user_typing_stop" {
+            assert_eq!((&frame["user_id"], &frame["cell_id"]), (&json!(bob.id), &json!("B2")));
+            break;
+        }
+        assert_eq!((&frame["type"], &frame["cell_id"]), (&json!("user_typing_start"), &json!("C3")), "{frame}");
+        assert!(began.elapsed() < 2 * DEADLINE, "typing in B2 never stopped");
+    }
+    let after = began.elapsed();
+    assert!(after > Duration::from_millis(9_900), "it stopped after {after:?}");
+}
+
+#[tokio::test]
+async fn an_upload_over_tus_that_is_deleted_is_reported() {
+    let server = server().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let mut member = joined(&bob, "room").await;
+    let mut own = joined(&alice, "room").await;
+    member.expect("room_state").await;
+    let uploader = Uploader { server: &server, user: &alice };
+    let location = uploader.create(10, "f.txt").await;
+    let whole = uploader.upload("whole.txt", b"whole").await;
+    for location in [&whole, &location] {
+        assert_eq!(uploader.send(Method::DELETE, location, &[TUS], b"").await.status, 204);
+    }
+    for socket in [&mut member, &mut own] {
+        let frames = socket.read_until("file_upload_cancelled").await;
+        let cancelled = frames.last().expect("it was read until then");
+        // not the one that was complete
+        assert_eq!((&cancelled["file_id"], &cancelled["reason"]), (&json!(id_of(&location)), &json!("deleted")));
+    }
 }
