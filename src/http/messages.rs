@@ -216,9 +216,13 @@ async fn send(
     let (id, scope) = (room.id, room.scope.clone());
     let stored = site.gateway.ask(room, user.profile.author(), Command::Chat(command), attachments).await?;
     match stored.map(|event| *event) {
-        Some(Event { at, body: EventBody::Durable { seq, id: event, what: Durable::Chat(message) }, .. }) => {
-            let ChatDurable::MessageSent { sender, content, attachments } = message;
-            let message = Message { id: event, seq, sender, content: content.to_string(), attachments, at };
+        Some(Event { at, body: EventBody::Durable { seq, id: event, what: Durable::Chat(sent) }, .. }) => {
+            let ChatDurable::MessageSent { sender, content, attachments } = sent else {
+                return Err(Refusal::internal().into());
+            };
+            let content = content.to_string();
+            let (edited_at, deleted_at) = (None, None);
+            let message = Message { id: event, seq, sender, content, attachments, at, edited_at, deleted_at };
             Ok(HttpResponse::Created().json(message_json(message, id, &scope)))
         }
         Some(_) | None => Err(Refusal::internal().into()),

@@ -91,7 +91,7 @@ impl Batch {
         Ok(Batch { entries: entries.collect::<Result<_, _>>()?, rooms })
     }
 
-    /// Whether any of the events is an update of cells, about which the database must be asked first.
+    /// Whether any of the events is an update of cells or an effect, about which the database must be asked first.
     pub fn has_updates(&self) -> bool {
         self.entries.iter().any(|entry| !entry.is_message())
     }
@@ -167,6 +167,12 @@ impl Entry {
         let (payload, attachments) = match &*what {
             Durable::Sheet(_) => (String::new(), None),
             Durable::Chat(ChatDurable::MessageSent { attachments, .. }) => (payload(&what)?, attached(attachments)?),
+            Durable::Chat(
+                ChatDurable::MessageEdited { .. }
+                | ChatDurable::MessageDeleted { .. }
+                | ChatDurable::MessageErased { .. }
+                | ChatDurable::ReadMarked { .. },
+            ) => (payload(&what)?, None),
         };
         Ok(Entry {
             room,
@@ -190,6 +196,12 @@ impl Entry {
     pub fn message(&self) -> Option<MessageText<'_>> {
         match &*self.what {
             Durable::Sheet(_) => None,
+            Durable::Chat(
+                ChatDurable::MessageEdited { .. }
+                | ChatDurable::MessageDeleted { .. }
+                | ChatDurable::MessageErased { .. }
+                | ChatDurable::ReadMarked { .. },
+            ) => None,
             Durable::Chat(ChatDurable::MessageSent { sender, content, .. }) => Some(MessageText {
                 sender_id: sender.id.as_str(),
                 sender_username: &sender.username,
@@ -203,6 +215,12 @@ impl Entry {
     pub fn files(&self) -> impl Iterator<Item = Id> + '_ {
         let files: &[Attachment] = match &*self.what {
             Durable::Sheet(_) => &[],
+            Durable::Chat(
+                ChatDurable::MessageEdited { .. }
+                | ChatDurable::MessageDeleted { .. }
+                | ChatDurable::MessageErased { .. }
+                | ChatDurable::ReadMarked { .. },
+            ) => &[],
             Durable::Chat(ChatDurable::MessageSent { attachments, .. }) => attachments,
         };
         files.iter().map(|attachment| Id(attachment.file.0))
@@ -252,5 +270,13 @@ fn made_storable(what: &Durable) -> Option<Durable> {
             sender.username = name.into();
             Some(Durable::Chat(ChatDurable::MessageSent { sender, content, attachments: attachments.clone() }))
         }
+        Durable::Chat(ChatDurable::MessageEdited { message, editor, content }) => {
+            let Cow::Owned(content) = storable(content) else { return None };
+            let (message, editor, content) = (*message, editor.clone(), content.into());
+            Some(Durable::Chat(ChatDurable::MessageEdited { message, editor, content }))
+        }
+        Durable::Chat(
+            ChatDurable::MessageDeleted { .. } | ChatDurable::MessageErased { .. } | ChatDurable::ReadMarked { .. },
+        ) => None,
     }
 }

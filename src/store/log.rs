@@ -7,13 +7,14 @@ use super::{
     postgres, run, sqlite,
 };
 use crate::{
-    ids::{RoomId, Seq},
+    ids::{RoomId, Seq, UserId},
     store::batch::Batch,
 };
 
 impl Store {
     /// Stores events and answers what became of each, in the order of the input, in one transaction: all of them or
-    /// none, but for updates of cells that can't be taken, which take no place and harm no others.
+    /// none, but for updates of cells that can't be taken and effects that are refused, which take no place and harm no
+    /// others.
     ///
     /// An update of cells is decided under its room's lock, after those before it in the batch; its sheet is made at the
     /// first write. A repeated attempt answers the versions that the first one gave, as long as the log keeps the event.
@@ -78,6 +79,11 @@ impl Store {
     /// The place of the oldest event that is kept for recovery.
     pub async fn oldest_kept(&self, room: RoomId) -> Result<Option<Seq>, StoreError> {
         run!(self, read, log::oldest_kept(room))
+    }
+
+    /// How far each user who has read anything of the room has read it.
+    pub async fn read_marks(&self, room: RoomId) -> Result<Vec<(UserId, Seq)>, StoreError> {
+        run!(self, read, effects::read_marks(room))
     }
 
     /// A page of history, newest first. [`StoreError::Missing`] if `before` names a message that the room has not.

@@ -8,7 +8,9 @@
 //! what was begun runs to its end, and no connection is left in the middle of a transaction.
 
 mod access;
+mod appending;
 mod batch;
+mod effects;
 mod error;
 mod files;
 mod gather;
@@ -42,6 +44,8 @@ use tokio::runtime::Runtime;
 use self::gather::Gather;
 pub use self::{
     access::{Access, Right, RoomRef},
+    appending::*,
+    effects::{EffectRefused, MessageRefused, ReadRefused},
     error::{Outage, StoreError},
     files::*,
     records::*,

@@ -33,7 +33,7 @@ pub(super) type Connection = AsyncPgConnection;
 
 pub(super) mod schema {
     //! The tables with this database's column types.
-    crate::store::schema::tables!(Uuid, Timestamptz);
+    crate::store::schema::tables!(Uuid, Timestamptz, Jsonb);
 }
 
 /// A transaction that writes.

@@ -10,7 +10,6 @@ use crate::{
         event::{Attachment, Durable, RoomIdentity},
         notification::{Notification, NotificationFilter, Priority},
         profile::{Author, Profile},
-        sheet::{BadUpdate, CellConflict},
     },
     ids::{Epoch, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, Timestamp, TokenId, UserId},
 };
@@ -298,57 +297,6 @@ pub struct RoomActivity {
     pub active_sheets: i64,
 }
 
-/// One durable event to store. The store gives it its place.
-#[derive(Clone, Debug)]
-pub struct Append {
-    /// In which room.
-    pub room: RoomId,
-    /// Its id, made by the caller, so that a repeated attempt is recognised.
-    pub id: EventId,
-    /// When it happened.
-    pub at: Timestamp,
-    /// What happened.
-    pub what: Arc<Durable>,
-    /// Users in whose queue it is put, until a socket of theirs has written it.
-    pub queue_for: Vec<UserId>,
-}
-
-/// An event that was appended.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Appended {
-    /// Its place.
-    pub seq: Seq,
-    /// The event as it was stored: cells have their new versions.
-    pub what: Arc<Durable>,
-}
-
-/// Why an event was not appended although the rest of its batch was.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NotAppended {
-    /// Somebody else had changed these cells before.
-    #[error("somebody else had changed {} of the cells before", .0.len())]
-    Conflicts(Vec<CellConflict>),
-    /// The sheet was first written in another room.
-    #[error("the sheet belongs to another room")]
-    SheetElsewhere,
-    /// No such update can be.
-    #[error(transparent)]
-    BadUpdate(#[from] BadUpdate),
-    /// Another session keeps the room locked, so this attempt stored nothing of it: worth another one, behind which the
-    /// room's later events must stay.
-    #[error("another session keeps the room locked in the database")]
-    Locked,
-}
-
-/// Which rooms' locks an append waits for. Rooms that stay locked are left out: see [`NotAppended::Locked`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WaitFor {
-    /// All rooms, each for a moment.
-    AllRooms,
-    /// The first event's room, for a moment: for rooms that were locked before.
-    FirstRoom,
-}
-
 /// An event from a room's log.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StoredEvent {
@@ -377,6 +325,10 @@ pub struct Message {
     pub attachments: Vec<Attachment>,
     /// When.
     pub at: Timestamp,
+    /// When it was edited last, if it was.
+    pub edited_at: Option<Timestamp>,
+    /// When it was deleted, if it was: then it has no text and no attachments.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// Where a page of history ends (exclusive).
@@ -388,16 +340,6 @@ pub enum Before {
     Seq(Seq),
     /// Older than this message.
     Message(EventId),
-}
-
-/// Whether a batch may have been stored by an earlier attempt whose outcome is unknown.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Attempt {
-    /// Nobody has tried it yet.
-    First,
-    /// An earlier attempt ended in [`StoreError::Unavailable`](super::StoreError::Unavailable): what it stored keeps
-    /// its place and is not stored twice.
-    Again,
 }
 
 /// A channel, and a user's role in its group: none means no entry.

@@ -1,8 +1,9 @@
-//! The tables, declared once for both databases: only ids and moments have another column type in each.
+//! The tables, declared once for both databases: only ids, moments and JSON that is looked into have another column type
+//! in each.
 
-/// Declares the tables with the given SQL types for ids and moments.
+/// Declares the tables with the given SQL types for ids, moments and JSON that is looked into.
 macro_rules! tables {
-    ($Id:ident, $Moment:ident) => {
+    ($Id:ident, $Moment:ident, $Document:ident) => {
         diesel::table! {
             use diesel::sql_types::*;
             users (id) {
@@ -89,6 +90,16 @@ macro_rules! tables {
                 content -> Text,
                 created_at -> $Moment,
                 attachments -> Nullable<Json>,
+                edited_at -> Nullable<$Moment>,
+                deleted_at -> Nullable<$Moment>,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            read_marks (room_id, user_id) {
+                room_id -> $Id,
+                user_id -> Text,
+                seq -> BigInt,
             }
         }
         diesel::table! {
@@ -147,7 +158,7 @@ macro_rules! tables {
                 kind -> Text,
                 title -> Text,
                 message -> Text,
-                data -> Json,
+                data -> $Document,
                 status -> Text,
                 is_active -> Bool,
                 created_at -> $Moment,

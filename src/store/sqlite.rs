@@ -24,7 +24,7 @@ pub(super) type Connection = SyncConnectionWrapper<SqliteConnection>;
 
 pub(super) mod schema {
     //! The tables with this database's column types.
-    crate::store::schema::tables!(Binary, BigInt);
+    crate::store::schema::tables!(Binary, BigInt, Json);
 }
 
 /// A transaction that writes: it takes the write lock at once, since taking it later may fail.

@@ -3,6 +3,7 @@
 
 use std::{
     borrow::Cow,
+    io::Write,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -96,7 +97,28 @@ impl ToSql<sql_types::BigInt, Sqlite> for Moment {
 /// JSON text, written and read as it is.
 #[derive(Clone, PartialEq, Eq, Debug, AsExpression, FromSqlRow)]
 #[diesel(sql_type = sql_types::Json)]
+#[diesel(sql_type = sql_types::Jsonb)]
 pub struct JsonText(pub String);
+
+/// What the binary form of JSONB begins with: its version. The rest is text, as with JSON.
+const JSONB_VERSION: u8 = 1;
+
+impl ToSql<sql_types::Jsonb, Pg> for JsonText {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        out.write_all(&[JSONB_VERSION])?;
+        out.write_all(self.0.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<sql_types::Jsonb, Pg> for JsonText {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<JsonText> {
+        match value.as_bytes().split_first() {
+            Some((&JSONB_VERSION, text)) => Ok(JsonText(std::str::from_utf8(text)?.to_owned())),
+            Some(_) | None => Err("JSONB of an unknown version".into()),
+        }
+    }
+}
 
 impl ToSql<sql_types::Json, Pg> for JsonText {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
@@ -163,9 +185,10 @@ pub fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
-/// The same of JSON text, in which the character is written as an escape.
+/// The same of JSON text, in which the character is written as an escape. JSONB takes no half of a surrogate pair
+/// either, which becomes U+FFFD, too.
 pub fn storable_json(json: &str) -> Cow<'_, str> {
-    if !json.contains("\\u0000") {
+    if !json.contains("\\u0000") && !json.contains("\\uD") && !json.contains("\\ud") {
         return Cow::Borrowed(json);
     }
     let mut kept = String::with_capacity(json.len());
@@ -173,13 +196,25 @@ pub fn storable_json(json: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find('\\') {
         // what follows a backslash belongs to it: `\\u0000` is a backslash and some text
         let (before, escape) = rest.split_at(at);
-        let length = if escape.starts_with("\\u0000") { 6 } else { 2.min(escape.len()) };
+        let unit = code_unit(escape);
+        let length = match (unit, escape.get(6..).and_then(code_unit)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(_), _) => 6,
+            (None, _) => 2.min(escape.len()),
+        };
+        let is_kept = length == 12 || !matches!(unit, Some(0 | 0xd800..=0xdfff));
         kept.push_str(before);
-        kept.push_str(if length == 6 { "\\ufffd" } else { escape.get(..length).unwrap_or_default() });
+        kept.push_str(if is_kept { escape.get(..length).unwrap_or_default() } else { "\\ufffd" });
         rest = escape.get(length..).unwrap_or_default();
     }
     kept.push_str(rest);
     Cow::Owned(kept)
+}
+
+/// The code unit of a `\\uXXXX` with which the text begins.
+fn code_unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok()
 }
 
 /// The form under which names are unique and found, whatever their case and composition.
@@ -212,6 +247,9 @@ mod tests {
     fn json_loses_the_escape_and_nothing_else() {
         assert_eq!(storable_json(r#"{"a\u0000":"\\u0000 \\\u0000\n"}"#), r#"{"a\ufffd":"\\u0000 \\\ufffd\n"}"#);
         assert!(matches!(storable_json(r#"{"a":"\u00e9"}"#), Cow::Borrowed(_)));
+        let halves = r#"["\ud83d\ude00","\uD83D","\ude00\ud83d","\ud83d\ud83d\ude00","\\ud83d"]"#;
+        let whole = r#"["\ud83d\ude00","\ufffd","\ufffd\ufffd","\ufffd\ud83d\ude00","\\ud83d"]"#;
+        assert_eq!(storable_json(halves), whole);
     }
 
     #[test]

@@ -317,6 +317,12 @@ pub async fn append(store: &Store, batch: &[Append], attempt: Attempt) -> Result
 pub fn text(what: &Durable) -> &str {
     match what {
         Durable::Chat(ChatDurable::MessageSent { content, .. }) => content,
-        Durable::Sheet(SheetDurable::CellsUpdated { .. }) => panic!("cells instead of a message"),
+        Durable::Chat(
+            ChatDurable::MessageEdited { .. }
+            | ChatDurable::MessageDeleted { .. }
+            | ChatDurable::MessageErased { .. }
+            | ChatDurable::ReadMarked { .. },
+        )
+        | Durable::Sheet(SheetDurable::CellsUpdated { .. }) => panic!("{what:?} instead of a message"),
     }
 }

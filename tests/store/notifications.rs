@@ -11,12 +11,14 @@ use convene::{
     ids::{NotificationId, Timestamp, UserId},
     limits,
     store::{
-        Leased, NewNotification, NotificationQuery, NotificationStatus, QueueQuery, Queued, QueuedId, ReadMark, Store,
-        StoreError, StoreOptions, StoredNotification,
+        Backend, Leased, NewNotification, NotificationQuery, NotificationStatus, QueueQuery, Queued, QueuedId,
+        ReadMark, Store, StoreError, StoreOptions, StoredNotification,
     },
 };
 
-use crate::fixture::{Database, on_both, user};
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+
+use crate::fixture::{Database, connect, on_both, user};
 
 fn new(title: &str) -> NewNotification {
     NewNotification {
@@ -25,7 +27,7 @@ fn new(title: &str) -> NewNotification {
         category: "workspace".into(),
         priority: Priority::Normal,
         module: Some("tables".into()),
-        data: Some(RawJson::from_parsed(r#"{"n": [1, null, {"é": 1e3}]}"#)),
+        data: Some(RawJson::from_parsed(r#"{"n": [1, null, {"é": "1e3"}]}"#)),
         expires_at: None,
     }
 }
@@ -110,7 +112,8 @@ on_both! {
         let told = &of_ada.notification;
         assert_eq!((&*told.title, &*told.message, &*told.category), ("One", "A message\nof two lines", "workspace"));
         assert_eq!((told.priority, told.module.as_deref()), (Priority::Normal, Some("tables")));
-        assert_eq!(told.data.as_ref().unwrap().as_str(), r#"{"n": [1, null, {"é": 1e3}]}"#);
+        let data: serde_json::Value = serde_json::from_str(told.data.as_ref().unwrap().as_str()).unwrap();
+        assert_eq!(data, serde_json::json!({"n": [1, null, {"é": "1e3"}]}));
         assert_eq!((of_ada.kind.as_str(), of_ada.status), ("updates", NotificationStatus::Unread));
         assert_eq!(page(&store, &ada, NotificationQuery::default()).await, std::slice::from_ref(of_ada));
         assert_eq!(page(&store, &eve, NotificationQuery::default()).await, []);
@@ -284,6 +287,26 @@ on_both! {
         assert_eq!(store.sweep_notifications().await.unwrap(), 1);
         assert_eq!(store.notification(late).await.unwrap(), None);
         assert_eq!(store.sweep_notifications().await.unwrap(), 0);
+    }
+
+    async fn rows_of_other_types_are_history_and_stay(database: Database) {
+        let store = database.store().await;
+        let ada = user(&store, "ada").await;
+        let late = NewNotification { expires_at: Some(now().plus_ms(-1)), ..new("an invite of the past") };
+        let invite = told(&store, &ada, &late).await.notification.id;
+        let sql = "UPDATE notifications SET type = 'invites', status = 'read'";
+        match store.backend() {
+            Backend::Postgres => connect(&database.url).await.unwrap().batch_execute(sql).await.unwrap(),
+            Backend::Sqlite => {
+                let mut file = SqliteConnection::establish(&database.file().to_string_lossy()).unwrap();
+                file.batch_execute(sql).unwrap();
+            }
+        }
+        for _ in 0..=limits::NOTIFICATIONS_PER_USER_MAX {
+            told(&store, &ada, &new("more")).await;
+        }
+        assert_eq!(store.sweep_notifications().await.unwrap(), 0);
+        assert_eq!(store.notification(invite).await.unwrap().unwrap().kind, "invites");
     }
 
     async fn a_notification_can_say_something_else(database: Database) {

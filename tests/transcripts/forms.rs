@@ -39,6 +39,10 @@ macro_rules! forms {
 
 forms! { CHAT_DURABLE, chat_durable, ChatDurable:
     MessageSent ["message" "message_with_attachments" "dm_message" "dm_message_without_text"] []
+    MessageEdited [] []
+    MessageDeleted [] []
+    MessageErased [] []
+    ReadMarked [] []
 }
 
 forms! { SHEET_DURABLE, sheet_durable, SheetDurable:

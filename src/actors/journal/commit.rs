@@ -9,7 +9,9 @@ use crate::{
     limits,
     logged::logged,
     metrics::Metrics,
-    store::{Append, Appended, Attempt, NotAppended, Store, StoreError, WaitFor},
+    store::{
+        Append, Appended, Attempt, EffectRefused, MessageRefused, NotAppended, ReadRefused, Store, StoreError, WaitFor,
+    },
 };
 
 /// What became of an entry.
@@ -137,10 +139,25 @@ impl From<Result<Appended, NotAppended>> for Fate {
             Err(NotAppended::Locked) => return Fate::Locked,
             Err(NotAppended::Conflicts(conflicts)) => Err(NotStored::Conflicts(conflicts)),
             Err(NotAppended::SheetElsewhere) => Err(NotStored::SheetElsewhere),
+            Err(NotAppended::Effect(refused)) => Err(NotStored::Refused(effect_refusal(&refused))),
             Err(NotAppended::BadUpdate(bad)) => {
                 Err(NotStored::Refused(Refusal::new(ErrorCode::InvalidMessage, bad.to_string())))
             }
         })
+    }
+}
+
+fn effect_refusal(refused: &EffectRefused) -> Refusal {
+    match refused {
+        EffectRefused::Message(MessageRefused::Unknown) | EffectRefused::Read(ReadRefused::Unknown) => {
+            Refusal::new(ErrorCode::NotFound, "There is no such message in this room; take an id from its history")
+        }
+        EffectRefused::Message(MessageRefused::Deleted) => {
+            Refusal::new(ErrorCode::NotFound, "The message was deleted, and can't be changed any more")
+        }
+        EffectRefused::Read(ReadRefused::NotAdvanced { .. }) => {
+            Refusal::new(ErrorCode::Conflict, "You have read so far already; nothing has changed")
+        }
     }
 }
 

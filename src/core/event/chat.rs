@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Audience, Weight};
 use crate::{
     core::{command::Typing, profile::Author},
-    ids::FileId,
+    ids::{EventId, FileId, Seq},
 };
 
 /// A stored event of the chat. The serde form is the one in the log, so fields may be added but not renamed.
@@ -24,30 +24,72 @@ pub enum ChatDurable {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<Attachment>,
     },
+    /// A message says something else now. It is replayed with its new text.
+    MessageEdited {
+        /// Which.
+        message: EventId,
+        /// Who changed it.
+        editor: Author,
+        /// The new text.
+        content: Arc<str>,
+    },
+    /// A message was deleted. A tombstone is replayed in its place.
+    MessageDeleted {
+        /// Which.
+        message: EventId,
+        /// Who deleted it.
+        by: Author,
+    },
+    /// The tombstone: what the log keeps of a message that was deleted. Never appended.
+    MessageErased {
+        /// Who had written it.
+        sender: Author,
+    },
+    /// A user has read further than before.
+    ReadMarked {
+        /// Who.
+        reader: Author,
+        /// The last message that was read.
+        message: EventId,
+        /// Its place; the store fills it in.
+        up_to: Seq,
+    },
 }
 
 impl ChatDurable {
     /// The kinds in the log that belong to the chat.
-    pub(super) const KINDS: &[&str] = &["message_sent"];
+    pub(super) const KINDS: &[&str] =
+        &["message_sent", "message_edited", "message_deleted", "message_erased", "read_marked"];
 
     /// Its kind in the log.
     pub const fn kind(&self) -> &'static str {
         match self {
             ChatDurable::MessageSent { .. } => "message_sent",
+            ChatDurable::MessageEdited { .. } => "message_edited",
+            ChatDurable::MessageDeleted { .. } => "message_deleted",
+            ChatDurable::MessageErased { .. } => "message_erased",
+            ChatDurable::ReadMarked { .. } => "read_marked",
         }
     }
 
     /// Who did it.
     pub const fn author(&self) -> &Author {
         match self {
-            ChatDurable::MessageSent { sender, .. } => sender,
+            ChatDurable::MessageSent { sender, .. } | ChatDurable::MessageErased { sender } => sender,
+            ChatDurable::MessageEdited { editor, .. } => editor,
+            ChatDurable::MessageDeleted { by, .. } => by,
+            ChatDurable::ReadMarked { reader, .. } => reader,
         }
     }
 
     /// Who of the room's members is sent it.
     pub const fn audience(&self) -> Audience {
         match self {
-            ChatDurable::MessageSent { .. } => Audience::Everyone,
+            ChatDurable::MessageSent { .. }
+            | ChatDurable::MessageEdited { .. }
+            | ChatDurable::MessageDeleted { .. }
+            | ChatDurable::MessageErased { .. }
+            | ChatDurable::ReadMarked { .. } => Audience::Everyone,
         }
     }
 
@@ -58,13 +100,23 @@ impl ChatDurable {
                 let of = |file: &Attachment| size_of::<Attachment>() + file.filename.len() + file.mime_type.len();
                 Weight { bytes: content.len() + attachments.iter().map(of).sum::<usize>(), rows: 0 }
             }
+            // the message is changed in the history, in the log and in a queue
+            ChatDurable::MessageEdited { content, .. } => Weight { bytes: content.len(), rows: 3 },
+            ChatDurable::MessageDeleted { .. } => Weight { bytes: 0, rows: 3 },
+            ChatDurable::MessageErased { .. } => Weight::default(),
+            // the mark
+            ChatDurable::ReadMarked { .. } => Weight { bytes: 0, rows: 1 },
         }
     }
 
     /// Whether it is queued for a participant who has no socket.
     pub const fn is_queued_for_absent(&self) -> bool {
         match self {
-            ChatDurable::MessageSent { .. } => true,
+            // a tombstone keeps its message's place in the queue
+            ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. } => true,
+            ChatDurable::MessageEdited { .. } | ChatDurable::MessageDeleted { .. } | ChatDurable::ReadMarked { .. } => {
+                false
+            }
         }
     }
 }

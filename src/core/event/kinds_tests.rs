@@ -15,16 +15,33 @@ const OLD_ROWS: [(&str, &str); 3] = [
 
 #[test]
 fn rows_that_were_written_before_are_read_and_written_as_they_were() {
-    for (kind, row) in OLD_ROWS {
+    for (kind, row) in OLD_ROWS.into_iter().chain(EFFECT_ROWS) {
         let event: Durable = serde_json::from_str(row).unwrap();
         assert_eq!(event.kind(), kind);
         assert_eq!(serde_json::to_string(&event).unwrap(), row);
     }
 }
 
+/// Rows of the kinds that change what is stored of a message or of a reader.
+const EFFECT_ROWS: [(&str, &str); 4] = [
+    (
+        "message_edited",
+        r#"{"kind":"message_edited","message":"01932c0c-5a5a-7abc-8def-112233445566","editor":{"id":"ann","username":"Ann"},"content":"ho"}"#,
+    ),
+    (
+        "message_deleted",
+        r#"{"kind":"message_deleted","message":"01932c0c-5a5a-7abc-8def-112233445566","by":{"id":"ann","username":"Ann"}}"#,
+    ),
+    ("message_erased", r#"{"kind":"message_erased","sender":{"id":"ann","username":"Ann"}}"#),
+    (
+        "read_marked",
+        r#"{"kind":"read_marked","reader":{"id":"ann","username":"Ann"},"message":"01932c0c-5a5a-7abc-8def-112233445566","up_to":7}"#,
+    ),
+];
+
 #[test]
 fn every_kind_is_one_that_is_read() {
-    for (_, row) in OLD_ROWS {
+    for (_, row) in OLD_ROWS.into_iter().chain(EFFECT_ROWS) {
         let event: Durable = serde_json::from_str(row).unwrap();
         let kinds = match &event {
             Durable::Chat(_) => ChatDurable::KINDS,
@@ -43,7 +60,7 @@ fn what_is_no_event_is_refused() {
 
 #[test]
 fn the_order_of_the_fields_does_not_matter() {
-    for (_, row) in OLD_ROWS {
+    for (_, row) in OLD_ROWS.into_iter().chain(EFFECT_ROWS) {
         let event: Durable = serde_json::from_str(row).unwrap();
         let sorted: serde_json::Value = serde_json::from_str(row).unwrap();
         let sorted = sorted.to_string();

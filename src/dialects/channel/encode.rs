@@ -71,6 +71,13 @@ pub fn event(event: &Event, numbered: Numbered, out: &mut Vec<u8>) -> Encoded {
                 };
                 with_attachments(object, attachments)
             }
+            // installed clients know of the chat only its messages
+            Durable::Chat(
+                ChatDurable::MessageEdited { .. }
+                | ChatDurable::MessageDeleted { .. }
+                | ChatDurable::MessageErased { .. }
+                | ChatDurable::ReadMarked { .. },
+            ) => return Encoded::Nothing,
             // no sheets here
             Durable::Sheet(_) => return Encoded::Nothing,
         },

@@ -12,6 +12,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::{
     Connection, Pools, cells,
+    queries::effects,
     schema::{file_rooms, messages, room_events, rooms},
     settle,
     statements::{AppendEvents, InsertEvents, QueueEvents, TrimEvents, TrimQueues},
@@ -156,6 +157,7 @@ async fn write(
         Attempt::Again => stored(connection, &batch).await?,
     };
     cells::write(connection, &mut batch, &earlier).await?;
+    effects::apply(connection, &mut batch, &earlier).await?;
     let before: Vec<i64> = before.into_iter().map(Option::unwrap_or_default).collect();
     let places = batch.place(&before, &earlier);
     if !places.fresh.is_empty() {

@@ -69,6 +69,8 @@ struct MessageRow {
     content: String,
     created_at: Moment,
     attachments: Option<Attached>,
+    edited_at: Option<Moment>,
+    deleted_at: Option<Moment>,
 }
 
 impl TryFrom<MessageRow> for Message {
@@ -82,6 +84,8 @@ impl TryFrom<MessageRow> for Message {
             content: row.content,
             attachments: row.attachments.map(|Attached(files)| files).unwrap_or_default(),
             at: row.created_at.0,
+            edited_at: row.edited_at.map(|at| at.0),
+            deleted_at: row.deleted_at.map(|at| at.0),
         })
     }
 }
@@ -117,6 +121,8 @@ pub async fn messages(
             messages::content,
             messages::created_at,
             messages::attachments,
+            messages::edited_at,
+            messages::deleted_at,
         ))
         .load::<MessageRow>(connection)
         .await?;

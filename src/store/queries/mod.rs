@@ -3,6 +3,7 @@
 //! binds its limit, and SQLite plans a statement with such a limit anew at every call.
 
 pub mod blocks;
+pub mod effects;
 pub mod files;
 pub mod groups;
 pub mod log;

@@ -220,7 +220,10 @@ pub async fn create(
 
 /// Drops each user's oldest beyond the bound, those that were read before those that were not.
 async fn trim(connection: &mut Connection, users: &[UserId]) -> Result<(), StoreError> {
-    let of_users = notifications::table.filter(notifications::user_id.eq_any(users.iter().map(UserId::as_str)));
+    // rows of other types are other parts' history
+    let of_users = notifications::table
+        .filter(notifications::user_id.eq_any(users.iter().map(UserId::as_str)))
+        .filter(notifications::kind.eq(UPDATES));
     let crowded = of_users
         .group_by(notifications::user_id)
         .having(count_star().gt(limits::NOTIFICATIONS_PER_USER_MAX as i64))
@@ -230,6 +233,7 @@ async fn trim(connection: &mut Connection, users: &[UserId]) -> Result<(), Store
     for (user, kept) in crowded {
         let oldest = notifications::table
             .filter(notifications::user_id.eq(user))
+            .filter(notifications::kind.eq(UPDATES))
             .order((notifications::status.eq(NotificationStatus::Unread.name()), notifications::id))
             .limit(kept - limits::NOTIFICATIONS_PER_USER_MAX as i64)
             .select(notifications::id)
@@ -381,7 +385,9 @@ pub async fn dismiss(connection: &mut Connection, user: &UserId, id: Notificatio
 }
 
 pub async fn sweep(connection: &mut Connection) -> Result<usize, StoreError> {
+    // rows of other types are other parts' history
     let expired = notifications::table
+        .filter(notifications::kind.eq(UPDATES))
         .filter(notifications::expires_at.le(Moment(now())))
         .limit(limits::NOTIFICATIONS_SWEPT_MAX)
         .select(notifications::id)

@@ -7,7 +7,10 @@ use diesel::{SqliteConnection, prelude::*};
 
 use super::{
     Connection, cells,
-    queries::user_queue::{FREE, USUAL},
+    queries::{
+        effects,
+        user_queue::{FREE, USUAL},
+    },
     schema::{file_rooms, messages, room_events, rooms, user_queue},
 };
 use crate::{
@@ -20,31 +23,54 @@ use crate::{
     },
 };
 
-/// Stores the batch in one transaction.
+/// What became of each entry of a batch.
+type Outcomes = Vec<Result<Appended, NotAppended>>;
+
+/// Stores the batch in one transaction. One with effects asks the shared queries in the middle of it.
 pub async fn append(
     connection: &mut Connection,
     batch: Batch,
     attempt: Attempt,
     options: StoreOptions,
-) -> Result<Vec<Result<Appended, NotAppended>>, StoreError> {
-    // The outer result is the connection's: the store's own errors pass through it untouched.
+) -> Result<Outcomes, StoreError> {
+    if batch.has_effects() {
+        return connection
+            .immediate_transaction(async |connection| {
+                // The outer result is the connection's: the store's own errors pass through it untouched.
+                let begin = move |connection: &mut SqliteConnection| Ok(begin(connection, batch, attempt));
+                let mut begun = connection.spawn_blocking(begin).await??;
+                effects::apply(connection, &mut begun.batch, &begun.earlier).await?;
+                connection.spawn_blocking(move |connection| Ok(finish(connection, begun, options))).await?
+            })
+            .await;
+    }
     let write = move |connection: &mut SqliteConnection| {
-        Ok(connection.immediate_transaction(|connection| write(connection, batch, attempt, options)))
+        Ok(connection.immediate_transaction(|connection| {
+            let begun = begin(connection, batch, attempt)?;
+            finish(connection, begun, options)
+        }))
     };
     connection.spawn_blocking(write).await?
 }
 
-fn write(
-    connection: &mut SqliteConnection,
-    mut batch: Batch,
-    attempt: Attempt,
-    options: StoreOptions,
-) -> Result<Vec<Result<Appended, NotAppended>>, StoreError> {
+/// A batch whose rooms' sequences are known, and that no other writer changes any more.
+struct Begun {
+    batch: Batch,
+    before: Vec<i64>,
+    earlier: Earlier,
+}
+
+fn begin(connection: &mut SqliteConnection, batch: Batch, attempt: Attempt) -> Result<Begun, StoreError> {
     let before = heads(connection, &batch.rooms)?;
     let earlier = match attempt {
         Attempt::First => Earlier::new(),
         Attempt::Again => stored(connection, &batch)?,
     };
+    Ok(Begun { batch, before, earlier })
+}
+
+fn finish(connection: &mut SqliteConnection, begun: Begun, options: StoreOptions) -> Result<Outcomes, StoreError> {
+    let Begun { mut batch, before, earlier } = begun;
     cells::write(connection, &mut batch, &earlier)?;
     let places = batch.place(&before, &earlier);
     let mut queued_for = BTreeSet::new();

@@ -1,0 +1,1 @@
+ALTER TABLE notifications ALTER COLUMN data TYPE JSON USING data::JSON;

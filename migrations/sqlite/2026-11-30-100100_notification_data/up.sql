@@ -1,0 +1,2 @@
+-- SQLite keeps JSON as text; on PostgreSQL the column becomes JSONB.
+SELECT 1;

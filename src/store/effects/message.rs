@@ -1,0 +1,116 @@
+//! Edits and deletions of messages. They change the message where it is kept: in the history, in the log and in the
+//! queues of users, in the transaction that stores the edit. So whoever reads or replays later finds the new text, or a
+//! tombstone. Who may do it is decided before: a message's author never changes.
+
+use std::sync::Arc;
+
+use super::Known;
+use crate::{
+    core::{
+        event::{Attachment, ChatDurable, Durable},
+        profile::Author,
+    },
+    ids::EventId,
+    store::{
+        StoreError,
+        batch::payload,
+        values::{Id, Moment},
+    },
+};
+
+/// Why a message is not changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MessageRefused {
+    /// There is no such message in the room.
+    #[error("there is no such message in this room")]
+    Unknown,
+    /// It was deleted.
+    #[error("the message was deleted")]
+    Deleted,
+}
+
+/// A message as stored, and as the effects before in the batch have changed it.
+pub struct KnownMessage {
+    pub room: Id,
+    pub seq: i64,
+    pub sender: Author,
+    pub attachments: Vec<Attachment>,
+    pub is_deleted: bool,
+    /// What it becomes.
+    pub change: Option<Change>,
+}
+
+/// What becomes of a message.
+pub struct Change {
+    at: Moment,
+    /// Its new text; none: it is deleted.
+    content: Option<Arc<str>>,
+}
+
+/// A message that says something else now.
+pub struct Rewrite {
+    pub message: Id,
+    pub room: Id,
+    pub seq: i64,
+    /// The new text; empty for a tombstone.
+    pub content: String,
+    /// When it was edited; none: it is deleted.
+    pub edited_at: Option<Moment>,
+    /// When it was deleted.
+    pub deleted_at: Option<Moment>,
+    /// The event as it is replayed from now on, and its kind.
+    pub payload: String,
+    pub kind: &'static str,
+}
+
+fn open(known: &mut Known, room: Id, message: EventId) -> Result<&mut KnownMessage, MessageRefused> {
+    let found = known.messages.get_mut(&message.0).filter(|found| found.room == room);
+    let found = found.ok_or(MessageRefused::Unknown)?;
+    if found.is_deleted { Err(MessageRefused::Deleted) } else { Ok(found) }
+}
+
+pub(super) fn edit(
+    known: &mut Known,
+    room: Id,
+    message: EventId,
+    content: &Arc<str>,
+    at: Moment,
+) -> Result<(), MessageRefused> {
+    open(known, room, message)?.change = Some(Change { at, content: Some(content.clone()) });
+    Ok(())
+}
+
+pub(super) fn delete(known: &mut Known, room: Id, message: EventId, at: Moment) -> Result<(), MessageRefused> {
+    let found = open(known, room, message)?;
+    found.is_deleted = true;
+    found.change = Some(Change { at, content: None });
+    Ok(())
+}
+
+/// What the changed messages are from now on, in the order of their ids.
+pub(super) fn rewrites(known: &Known) -> Result<Vec<Rewrite>, StoreError> {
+    let mut rewrites = Vec::new();
+    for (id, message) in &known.messages {
+        let Some(change) = &message.change else { continue };
+        let sender = message.sender.clone();
+        let (what, edited_at, deleted_at) = match &change.content {
+            Some(content) => {
+                let (content, attachments) = (content.clone(), message.attachments.clone());
+                (ChatDurable::MessageSent { sender, content, attachments }, Some(change.at), None)
+            }
+            None => (ChatDurable::MessageErased { sender }, None, Some(change.at)),
+        };
+        rewrites.push(Rewrite {
+            message: Id(*id),
+            room: message.room,
+            seq: message.seq,
+            content: change.content.as_deref().unwrap_or_default().to_owned(),
+            edited_at,
+            deleted_at,
+            kind: what.kind(),
+            payload: payload(&Durable::Chat(what))?,
+        });
+    }
+    rewrites.sort_unstable_by_key(|rewrite| rewrite.message);
+    Ok(rewrites)
+}

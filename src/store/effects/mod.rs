@@ -1,0 +1,135 @@
+//! Events that change more than the log: an edit or a deletion of a message, a mark of how far a user has read. For each
+//! of them one file says what has to be read under the rooms' locks, what is refused, and what is written: the same for
+//! both databases. Pure; the SQL is `queries/effects`. Plain messages and updates of cells have hand-written paths of their own,
+//! and a batch without an effect does not come here.
+//!
+//! A new effect is a file here, its lines in [`Reads`], [`Known`] and [`Writes`], and their SQL.
+
+mod message;
+mod reading;
+
+use std::collections::{BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+pub use self::{message::MessageRefused, reading::ReadRefused};
+pub(super) use self::{
+    message::{KnownMessage, Rewrite},
+    reading::{KnownMark, MarkOf},
+};
+use super::{
+    NotAppended, StoreError,
+    batch::{Batch, Earlier, Entry, payload},
+    values::Id,
+};
+use crate::core::event::{ChatDurable, Durable};
+
+/// Why an effect was refused.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum EffectRefused {
+    /// An edit or a deletion.
+    #[error(transparent)]
+    Message(#[from] MessageRefused),
+    /// A read mark.
+    #[error(transparent)]
+    Read(#[from] ReadRefused),
+}
+
+/// What has to be read before the effects of a batch can be decided.
+#[derive(Default)]
+pub(super) struct Reads {
+    /// Messages, by their ids.
+    pub messages: BTreeSet<Id>,
+    /// Read marks.
+    pub marks: BTreeSet<MarkOf>,
+}
+
+/// What was read, and then what the effects before in the batch have made of it.
+#[derive(Default)]
+pub(super) struct Known {
+    pub messages: HashMap<Uuid, KnownMessage>,
+    pub marks: HashMap<MarkOf, KnownMark>,
+}
+
+/// What the effects of a batch write.
+#[derive(Default)]
+pub(super) struct Writes {
+    /// Messages that say something else now, each once, in the order of their ids.
+    pub rewrites: Vec<Rewrite>,
+    /// Read marks that advance, each once, in order.
+    pub marks: Vec<(MarkOf, i64)>,
+}
+
+impl Batch {
+    /// Whether any of its events is an effect.
+    pub fn has_effects(&self) -> bool {
+        self.effect_reads(&Earlier::new()).is_some()
+    }
+
+    /// What has to be read; nothing for a batch without effects, as most are.
+    pub fn effect_reads(&self, earlier: &Earlier) -> Option<Reads> {
+        let mut reads = Reads::default();
+        let mut has_effects = false;
+        for entry in self.entries.iter().filter(|entry| is_open(entry, earlier)) {
+            let Some(room) = self.rooms.get(entry.room) else { continue };
+            match &*entry.what {
+                Durable::Chat(
+                    ChatDurable::MessageEdited { message, .. } | ChatDurable::MessageDeleted { message, .. },
+                ) => {
+                    reads.messages.insert(Id(message.0));
+                }
+                Durable::Chat(ChatDurable::ReadMarked { reader, message, .. }) => {
+                    reads.messages.insert(Id(message.0));
+                    reads.marks.insert(MarkOf { room: *room, user: reader.id.clone() });
+                }
+                Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
+                | Durable::Sheet(_) => continue,
+            }
+            has_effects = true;
+        }
+        has_effects.then_some(reads)
+    }
+
+    /// Decides the effects in the order of the batch: what is refused takes no place; the rest is written.
+    pub fn decide_effects(&mut self, earlier: &Earlier, mut known: Known) -> Result<Writes, StoreError> {
+        let mut writes = Writes::default();
+        let Batch { rooms, entries } = self;
+        for entry in entries.iter_mut().filter(|entry| is_open(entry, earlier)) {
+            let Some(room) = rooms.get(entry.room).copied() else { continue };
+            let decided: Result<(), EffectRefused> = match &*entry.what {
+                Durable::Chat(ChatDurable::MessageEdited { message, content, .. }) => {
+                    message::edit(&mut known, room, *message, content, entry.at).map_err(Into::into)
+                }
+                Durable::Chat(ChatDurable::MessageDeleted { message, .. }) => {
+                    message::delete(&mut known, room, *message, entry.at).map_err(Into::into)
+                }
+                Durable::Chat(ChatDurable::ReadMarked { reader, message, .. }) => {
+                    let mark = MarkOf { room, user: reader.id.clone() };
+                    match reading::advance(&mut known, mark, *message) {
+                        Ok(up_to) => {
+                            let (reader, message) = (reader.clone(), *message);
+                            let what = Durable::Chat(ChatDurable::ReadMarked { reader, message, up_to });
+                            entry.payload = payload(&what)?;
+                            entry.what = what.into();
+                            Ok(())
+                        }
+                        Err(refused) => Err(refused.into()),
+                    }
+                }
+                Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
+                | Durable::Sheet(_) => Ok(()),
+            };
+            if let Err(refused) = decided {
+                entry.refused = Some(NotAppended::Effect(refused));
+            }
+        }
+        writes.rewrites = message::rewrites(&known)?;
+        writes.marks = reading::advanced(&known);
+        Ok(writes)
+    }
+}
+
+/// Whether it is still to be decided: not refused, and not stored by an earlier attempt.
+fn is_open(entry: &Entry, earlier: &Earlier) -> bool {
+    entry.refused.is_none() && !earlier.contains_key(&entry.id.0)
+}

@@ -1,0 +1,135 @@
+//! Effects of events: what they read under the rooms' locks, and what they write, in the transaction of the append.
+
+use std::collections::{BTreeSet, HashMap};
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Connection,
+    schema::{messages, read_marks, room_events, user_queue},
+    user_id,
+};
+use crate::{
+    core::profile::Author,
+    ids::{RoomId, Seq, UserId},
+    store::{
+        StoreError,
+        batch::{Batch, Earlier},
+        effects::{Known, KnownMark, KnownMessage, MarkOf, Reads, Rewrite, Writes},
+        values::{Attached, Id, JsonText, Moment},
+    },
+};
+
+/// Decides the effects of a batch and writes those that are not refused. The caller holds the locks of the batch's rooms.
+pub async fn apply(connection: &mut Connection, batch: &mut Batch, earlier: &Earlier) -> Result<(), StoreError> {
+    let Some(reads) = batch.effect_reads(earlier) else { return Ok(()) };
+    let known = read(connection, reads).await?;
+    let Writes { rewrites, marks } = batch.decide_effects(earlier, known)?;
+    for rewrite in rewrites {
+        write_message(connection, rewrite).await?;
+    }
+    for (MarkOf { room, user }, seq) in marks {
+        diesel::insert_into(read_marks::table)
+            .values((read_marks::room_id.eq(room), read_marks::user_id.eq(user.as_str()), read_marks::seq.eq(seq)))
+            .on_conflict((read_marks::room_id, read_marks::user_id))
+            .do_update()
+            .set(read_marks::seq.eq(seq))
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+type MessageColumns = (Id, Id, i64, String, String, Option<Attached>, Option<Moment>);
+
+async fn read(connection: &mut Connection, reads: Reads) -> Result<Known, StoreError> {
+    let found = messages::table
+        .filter(messages::id.eq_any(reads.messages))
+        .select((
+            messages::id,
+            messages::room_id,
+            messages::seq,
+            messages::sender_id,
+            messages::sender_username,
+            messages::attachments,
+            messages::deleted_at,
+        ))
+        .load::<MessageColumns>(connection)
+        .await?;
+    let mut known = Known::default();
+    for (id, room, seq, sender, username, attachments, deleted_at) in found {
+        let message = KnownMessage {
+            room,
+            seq,
+            sender: Author::new(user_id(sender)?, username),
+            attachments: attachments.map(|Attached(files)| files).unwrap_or_default(),
+            is_deleted: deleted_at.is_some(),
+            change: None,
+        };
+        known.messages.insert(id.0, message);
+    }
+    if !reads.marks.is_empty() {
+        known.marks = stored_marks(connection, reads.marks).await?;
+    }
+    Ok(known)
+}
+
+async fn stored_marks(
+    connection: &mut Connection,
+    wanted: BTreeSet<MarkOf>,
+) -> Result<HashMap<MarkOf, KnownMark>, StoreError> {
+    let rooms: BTreeSet<Id> = wanted.iter().map(|mark| mark.room).collect();
+    let users: BTreeSet<String> = wanted.iter().map(|mark| mark.user.to_string()).collect();
+    let rows = read_marks::table
+        .filter(read_marks::room_id.eq_any(rooms))
+        .filter(read_marks::user_id.eq_any(users))
+        .select((read_marks::room_id, read_marks::user_id, read_marks::seq))
+        .load::<(Id, String, i64)>(connection)
+        .await?;
+    let mut marks = HashMap::with_capacity(rows.len());
+    for (room, user, seq) in rows {
+        marks.insert(MarkOf { room, user: user_id(user)? }, KnownMark { seq, has_advanced: false });
+    }
+    Ok(marks)
+}
+
+/// Changes a message where it is kept: in the history, in the log as far as it keeps it, and in the queues of users.
+async fn write_message(connection: &mut Connection, rewrite: Rewrite) -> Result<(), StoreError> {
+    let message = messages::table.find(rewrite.message);
+    match (rewrite.edited_at, rewrite.deleted_at) {
+        (_, Some(at)) => {
+            let erased = (
+                messages::content.eq(""),
+                messages::attachments.eq(None::<JsonText>),
+                messages::deleted_at.eq(Some(at)),
+            );
+            diesel::update(message).set(erased).execute(connection).await?;
+        }
+        (edited_at, None) => {
+            let edited = (messages::content.eq(rewrite.content), messages::edited_at.eq(edited_at));
+            diesel::update(message).set(edited).execute(connection).await?;
+        }
+    }
+    let payload = JsonText(rewrite.payload);
+    diesel::update(room_events::table.find((rewrite.room, rewrite.seq)))
+        .set((room_events::kind.eq(rewrite.kind), room_events::payload.eq(&payload)))
+        .execute(connection)
+        .await?;
+    diesel::update(user_queue::table.filter(user_queue::event_id.eq(Some(rewrite.message))))
+        .set(user_queue::payload.eq(Some(&payload)))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// How far each of the users who have read anything of the room has read it.
+pub async fn read_marks(connection: &mut Connection, room: RoomId) -> Result<Vec<(UserId, Seq)>, StoreError> {
+    let rows = read_marks::table
+        .filter(read_marks::room_id.eq(Id(room.0)))
+        .order(read_marks::user_id)
+        .select((read_marks::user_id, read_marks::seq))
+        .load::<(String, i64)>(connection)
+        .await?;
+    rows.into_iter().map(|(user, seq)| Ok((user_id(user)?, Seq(seq)))).collect()
+}
