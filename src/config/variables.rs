@@ -112,9 +112,12 @@ const KNOWN: &[&str] = &[
 /// Names that are this far apart, in letters that were added, left out, changed or swapped, may be meant for each other.
 const MISSPELLED_BY: usize = 2;
 
+/// Variables of other programs and libraries whose names are near to those of settings.
+const FOREIGN: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
 /// The variable that this name may be meant for, unless it is one itself.
 pub(super) fn meant<'a>(name: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
-    if known.contains(name) {
+    if known.contains(name) || FOREIGN.contains(&name) {
         return None;
     }
     let nearest = known.iter().map(String::as_str).min_by_key(|known| strsim::osa_distance(known, name))?;

@@ -228,7 +228,12 @@ pub fn message_text() -> Object {
 
 /// Ids of files that go with a message.
 pub fn attachment_ids() -> Array {
-    ArrayBuilder::new().items(uuid()).max_items(Some(limits::ATTACHMENTS_MAX)).unique_items(true).build()
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(uuid())
+        .max_items(Some(limits::ATTACHMENTS_MAX))
+        .unique_items(true)
+        .build()
 }
 
 /// The same, where it may be absent.
