@@ -35,7 +35,7 @@ const EXCUSED: [(&str, &str); 2] = [
     ("src/actors/bridge/envelope/form.rs", "serde_json"),
 ];
 
-/// The rooms, as in ARCHITECTURE.md.
+/// The modules, as in ARCHITECTURE.md.
 const ROOMS: [Room; 11] = [
     Room {
         folder: "core",
