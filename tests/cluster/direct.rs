@@ -43,6 +43,8 @@ async fn a_partner_on_the_other_node_gets_it_live_and_not_again_later() {
 
     // It was live, so nothing waits for the next time, on neither node.
     bob.close().await;
+    // What the socket began ends with it.
+    assert_eq!(alice.expect("dm_typing").await["is_typing"], false);
     assert_eq!(alice.expect("dm_user_offline").await["user_id"], setting.bob.id.as_str());
     for node in [0, 1] {
         let mut again = enter_knowing(&setting.cluster.at(node, &setting.bob), &setting.alice).await;

@@ -240,7 +240,7 @@ async fn say_large(sender: &mut Socket) {
 
 on_both! {
     async fn a_link_that_dies_before_the_bytes_were_taken_loses_nothing(database) {
-        let server = Server::on(database).await;
+        let server = Server::builder().database(database).env("LEAVE_GRACE_MS", 0).start().await;
         let (alice, bob) = (server.user("alice").await, server.user("bob").await);
         let (mut sender, _) = enter(&alice, &bob).await;
         say_large(&mut sender).await;

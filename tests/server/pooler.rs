@@ -58,7 +58,7 @@ async fn waiting_for_another_nodes_migration_is_logged() {
         let url = url.clone();
         tokio::spawn(async move { run_to_end(&["migrate"], &[("DATABASE_URL", &url)]).await })
     };
-    let asked = "SELECT query FROM pg_stat_activity WHERE application_name = 'convene' AND query LIKE \
+    let asked = "SELECT query FROM pg_stat_activity WHERE starts_with(application_name, 'convene') AND query LIKE \
                  '%pg_try_advisory_lock%' AND now() - backend_start > interval '1 second'";
     eventually("a second look at the lock", DEADLINE * 3, || cluster.query_text(&url, asked)).await;
     assert!(!migrating.is_finished(), "it waits");
