@@ -3,7 +3,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, Datelike, SecondsFormat, Timelike};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -302,10 +302,57 @@ impl FromStr for Timestamp {
     }
 }
 
+impl Timestamp {
+    /// As RFC 3339 with milliseconds and `Z`, without an allocation for the years 0 to 9999.
+    pub fn rfc3339(self) -> Rfc3339 {
+        let moment = DateTime::from_timestamp_millis(self.unix_ms).unwrap_or_default();
+        let year = moment.year();
+        if !(0..=9999).contains(&year) {
+            return Rfc3339(Written::Long(moment.to_rfc3339_opts(SecondsFormat::Millis, true)));
+        }
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        put_digits(&mut text, 3, year.unsigned_abs());
+        put_digits(&mut text, 6, moment.month());
+        put_digits(&mut text, 9, moment.day());
+        put_digits(&mut text, 12, moment.hour());
+        put_digits(&mut text, 15, moment.minute());
+        put_digits(&mut text, 18, moment.second());
+        put_digits(&mut text, 22, moment.timestamp_subsec_millis());
+        Rfc3339(Written::Short(text))
+    }
+}
+
+/// Writes a number so that its last digit stands at `last`; the places before it hold zeros.
+fn put_digits(text: &mut [u8; 24], last: usize, number: u32) {
+    let mut left = number;
+    for place in text.iter_mut().take(last + 1).rev().take_while(|place| place.is_ascii_digit()) {
+        *place = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+}
+
+/// A moment as text.
+pub struct Rfc3339(Written);
+
+enum Written {
+    Short([u8; 24]),
+    Long(String),
+}
+
+impl Rfc3339 {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            // digits and ASCII signs only, so it is UTF-8
+            Written::Short(text) => std::str::from_utf8(text).unwrap_or_default(),
+            Written::Long(text) => text,
+        }
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = DateTime::from_timestamp_millis(self.unix_ms).unwrap_or_default();
-        f.write_str(&moment.to_rfc3339_opts(SecondsFormat::Millis, true))
+        f.write_str(self.rfc3339().as_str())
     }
 }
 
@@ -318,6 +365,18 @@ mod tests {
         let moment = Timestamp { unix_ms: 1_705_314_600_007 };
         assert_eq!(moment.to_string(), "2024-01-15T10:30:00.007Z");
         assert_eq!("2024-01-15T11:30:00.007+01:00".parse(), Ok(moment));
+        assert_eq!(Timestamp { unix_ms: -1 }.to_string(), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn a_timestamp_is_written_as_chrono_writes_it() {
+        for step in -2_000..2_000_i64 {
+            let unix_ms = step * 157_784_760_123 + step;
+            let moment = DateTime::from_timestamp_millis(unix_ms).unwrap();
+            let expected = moment.to_rfc3339_opts(SecondsFormat::Millis, true);
+            assert_eq!(Timestamp { unix_ms }.to_string(), expected, "{unix_ms}");
+        }
+        assert_eq!(Timestamp { unix_ms: i64::MAX }.to_string(), "1970-01-01T00:00:00.000Z");
     }
 
     #[test]

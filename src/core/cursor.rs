@@ -16,6 +16,11 @@ impl Coordinate {
     pub fn new(number: f64) -> Option<Coordinate> {
         number.is_finite().then_some(Coordinate(number))
     }
+
+    /// The number.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
 }
 
 impl fmt::Display for Coordinate {

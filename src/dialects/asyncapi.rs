@@ -1,15 +1,14 @@
-//! What is spoken over WebSockets as one AsyncAPI 3.0 document, put together from the dialects' own descriptions, the
-//! table of close codes and the endpoints. Tests hold it to what the dialects read and write.
+//! What is spoken over WebSockets as one AsyncAPI 3.0 document, put together from the schemas of the dialects'
+//! wire types, the table of close codes and the endpoints. Tests hold it to the recorded messages.
 
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    DialectKind,
-    channel::description::{self as channel, Place},
-    description::{Description, Sender},
-    workspace::description as workspace,
+    DialectKind, channel,
+    schema::{Description, Sender},
+    workspace,
 };
 use crate::disconnect::Disconnect;
 
@@ -33,9 +32,9 @@ struct Channel {
 }
 
 fn channels() -> [Channel; 3] {
-    let of_place = |place: Place| {
+    let spoken_at = |endpoint: &str| {
         let all = channel::messages().into_iter();
-        all.filter(|(_, places)| places.contains(&place)).map(|(message, _)| message).collect()
+        all.filter(|message| message.endpoint.as_deref().is_none_or(|only| only == endpoint)).collect()
     };
     [
         Channel {
@@ -46,7 +45,7 @@ fn channels() -> [Channel; 3] {
             description: "Chat, typing, presence and calls in a channel of a group, for the group's members",
             parameters: json!({"channel_id": {"description": "The channel's id"}}),
             query: resuming(),
-            messages: of_place(Place::Channel),
+            messages: spoken_at("channel"),
         },
         Channel {
             name: "direct",
@@ -56,7 +55,7 @@ fn channels() -> [Channel; 3] {
             description: "The same with one other user",
             parameters: json!({"other_user_id": {"description": "The partner's id, percent-encoded"}}),
             query: resuming(),
-            messages: of_place(Place::Direct),
+            messages: spoken_at("direct"),
         },
         Channel {
             name: "workspace",

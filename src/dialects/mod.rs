@@ -13,12 +13,13 @@ use crate::{
 
 pub mod asyncapi;
 pub mod channel;
-pub mod description;
+mod common;
 pub mod endpoints;
-mod flat;
-mod json;
+mod input;
 pub mod manner;
-mod message;
+mod output;
+mod read;
+pub mod schema;
 pub mod workspace;
 
 /// Which dialect a socket speaks. Its number is the place of its encoding in a shared broadcast.

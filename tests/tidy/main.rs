@@ -225,10 +225,7 @@ fn check_lengths(source: &Source, report: &mut Vec<String>) {
 }
 
 /// Parameters of true or false that stand for themselves, each with its reason.
-const TRUE_OR_FALSE: [(&str, &str); 4] = [
-    // what is written, or read
-    ("src/dialects/json.rs", "value"),
-    ("src/dialects/json.rs", "_"),
+const TRUE_OR_FALSE: [(&str, &str); 2] = [
     ("src/config/variables.rs", "default"),
     // a condition, which reads as one wherever it is given
     ("src/auth/policy.rs", "allowed"),

@@ -2,6 +2,7 @@ use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::{core::command::RawJson, ids::UserId, limits};
 
 /// Any JSON, with the fields' own names among the keys.
 fn any_json() -> impl Strategy<Value = Value> {

@@ -1,27 +1,58 @@
-//! From events and replies to the dialect's JSON. Written straight into the frame: an event is encoded once, whatever the
-//! number of its receivers. Every match is exhaustive, so that a new event asks here for its form.
+//! From events and replies to the dialect's messages, written straight into the frame: an event is encoded once, whatever
+//! the number of its receivers. Every match is exhaustive, so that a new event asks here for its form.
 
+use super::wire::{
+    FromServer, Notified,
+    calls::Signal,
+    chat::{ChannelMessage, DirectMessage, Message},
+    presence::{
+        Connected, InChannel, InConversation, OnlineUsers, PartnerOnline, TypingInChannel, TypingInConversation,
+    },
+};
 use crate::{
     core::{
-        command::{RawJson, SignalKind, Typing},
+        command::{SignalKind, Typing},
         event::{
-            Attachment, Attendee, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event,
-            EventBody, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope,
+            Attendee, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody,
+            PresenceEphemeral, Reply, RoomEphemeral, RoomScope,
         },
-        notification::Notification,
         personal::Personal,
         profile::Author,
-        upload::content_url,
     },
     dialects::{
         Encoded,
-        flat::{self, with_user},
-        json::{self, Object},
+        common::{Ack, Broadcast, ErrorMessage, Notice, Pong, Position, Recovered, Restarting},
+        output::{self, Moment, Relayed, RelayedObject},
     },
-    ids::{EventId, Timestamp},
+    ids::{RoomId, Timestamp},
 };
 
-/// Which of the two kinds of room that this dialect knows; most names differ between them.
+/// Whether an event is told with its place in its room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Numbered {
+    Yes,
+    /// The socket is bound to another room, and its client would take the number for one of that room.
+    No,
+}
+
+/// Appends what everybody in the room is told.
+pub fn event(event: &Event, numbered: Numbered, out: &mut Vec<u8>) -> Encoded {
+    encoded(of_event(event, numbered), out)
+}
+
+/// Appends what one socket is told.
+pub fn reply(reply: &Reply, at: Timestamp, out: &mut Vec<u8>) -> Encoded {
+    encoded(of_reply(reply, at), out)
+}
+
+fn encoded(message: Option<FromServer<'_>>, out: &mut Vec<u8>) -> Encoded {
+    match message {
+        Some(message) => output::encode(&message, out),
+        None => Encoded::Nothing,
+    }
+}
+
+/// Which of the two kinds of room that this dialect knows; most messages differ between them.
 #[derive(Clone, Copy)]
 enum Place {
     Channel,
@@ -37,39 +68,24 @@ impl Place {
             RoomScope::Open { .. } => None,
         }
     }
-
-    /// The word for it, of the two that there are.
-    const fn word(self, in_channel: &'static str, in_direct: &'static str) -> &'static str {
-        match self {
-            Place::Channel => in_channel,
-            Place::Direct => in_direct,
-        }
-    }
 }
 
-/// Whether an event is told with its place in its room.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Numbered {
-    Yes,
-    /// The socket is bound to another room, and its client would take the number for one of that room.
-    No,
-}
-
-/// Appends what everybody in the room is told. An object writes nothing before its first field, so what has no form
-/// leaves nothing behind.
-pub fn event(event: &Event, numbered: Numbered, out: &mut Vec<u8>) -> Encoded {
-    let room = &event.room;
-    let Some(place) = Place::of(&room.scope) else { return Encoded::Nothing };
-    let object = Object::begin(out);
+fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
+    let place = Place::of(&event.room.scope)?;
+    let room = event.room.id;
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
             Durable::Chat(ChatDurable::MessageSent { sender, content, attachments }) => {
-                let object = message(object, event, place, *id, sender, content);
-                let object = match numbered {
-                    Numbered::Yes => object.integer("seq", seq.0),
-                    Numbered::No => object,
+                let message = Message {
+                    id: *id,
+                    content,
+                    sender_id: &sender.id,
+                    sender_username: &sender.username,
+                    created_at: Moment(event.at),
+                    seq: (numbered == Numbered::Yes).then_some(*seq),
+                    attachments: (!attachments.is_empty()).then(|| attachments.as_slice().into()),
                 };
-                with_attachments(object, attachments)
+                message_sent(event, message, sender)
             }
             // installed clients know of the chat only its messages
             Durable::Chat(
@@ -79,195 +95,158 @@ pub fn event(event: &Event, numbered: Numbered, out: &mut Vec<u8>) -> Encoded {
                 | ChatDurable::ReadMarked { .. },
             ) => return Encoded::Nothing,
             // no sheets here
-            Durable::Sheet(_) => return Encoded::Nothing,
+            Durable::Sheet(_) => None,
         },
         EventBody::Ephemeral(what) => match what {
-            Ephemeral::Presence(PresenceEphemeral::UserJoined { user }) => {
-                with_room(with_user(object.text("type", place.word("user_joined", "dm_user_online")), user), room)
+            Ephemeral::Presence(PresenceEphemeral::UserJoined { user }) => Some(match place {
+                Place::Channel => FromServer::UserJoined(in_channel(user, room)),
+                Place::Direct => {
+                    FromServer::DmUserOnline(PartnerOnline { who: in_conversation(user, room), position: None })
+                }
+            }),
+            Ephemeral::Presence(PresenceEphemeral::UserLeft { user }) => Some(match place {
+                Place::Channel => FromServer::UserLeft(in_channel(user, room)),
+                Place::Direct => FromServer::DmUserOffline(in_conversation(user, room)),
+            }),
+            Ephemeral::Chat(ChatEphemeral::Typing { user, typing, .. }) => {
+                Some(typing_changed(place, user, room, *typing))
             }
-            Ephemeral::Presence(PresenceEphemeral::UserLeft { user }) => {
-                with_room(with_user(object.text("type", place.word("user_left", "dm_user_offline")), user), room)
+            Ephemeral::Call(CallEphemeral::Signal { from, kind, data }) => {
+                let data = Relayed(data);
+                let signal = Signal { from_user_id: &from.id, from_username: &from.username, data };
+                Some(match kind {
+                    SignalKind::Offer => FromServer::WebrtcOffer(signal),
+                    SignalKind::Answer => FromServer::WebrtcAnswer(signal),
+                    SignalKind::IceCandidate => FromServer::WebrtcIceCandidate(signal),
+                })
             }
-            Ephemeral::Chat(ChatEphemeral::Typing { user, typing: state, .. }) => {
-                typing(object, room, place, user, *state)
-            }
-            Ephemeral::Call(CallEphemeral::Signal { from, kind, data }) => signal(object, from, *kind, data),
-            Ephemeral::Room(RoomEphemeral::Announced { data }) => object
-                .text("type", "broadcast")
-                .plain("room_id", room.id)
-                .raw("data", data)
-                .plain("timestamp", event.at),
+            Ephemeral::Room(RoomEphemeral::Announced { data }) => Some(FromServer::Broadcast(Broadcast {
+                room_id: room,
+                data: RelayedObject(Relayed(data)),
+                timestamp: Moment(event.at),
+            })),
             Ephemeral::Presence(
                 PresenceEphemeral::CursorsMoved(_)
                 | PresenceEphemeral::StatusChanged { .. }
                 | PresenceEphemeral::Attended(_),
             )
-            | Ephemeral::Upload(_) => return Encoded::Nothing,
+            | Ephemeral::Upload(_) => None,
         },
     }
-    .end();
-    Encoded::Text
 }
 
-/// Appends what one socket is told.
-pub fn reply(reply: &Reply, at: Timestamp, out: &mut Vec<u8>) -> Encoded {
-    let object = Object::begin(out);
+fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
     match reply {
-        Reply::Pong { tag } => flat::pong(object, tag, at),
-        Reply::Ack { tag, id, seq } => flat::ack(object, tag, Some((*id, *seq))),
-        Reply::Done { tag } => flat::ack(object, tag, None),
-        Reply::AuthRefreshed { tag, expires_at } => flat::auth_refreshed(object, tag, *expires_at),
-        Reply::Error { tag, refusal } => flat::error(object, tag, refusal, at),
-        Reply::Entered(entered) => match Place::of(&entered.room.scope) {
-            Some(place) => first_word(object, place, entered),
-            None => return Encoded::Nothing,
-        },
-        Reply::Recovered { room, seq, complete } => object
-            .text("type", "recovered")
-            .plain("room_id", room.id)
-            .integer("seq", seq.0)
-            .boolean("complete", *complete),
-        Reply::Notice { data, at } => object.text("type", "notification").raw("data", data).plain("timestamp", at),
-        Reply::Restarting { reconnect_in_ms } => flat::restarting(object, *reconnect_in_ms, at),
+        Reply::Pong { tag } => Some(FromServer::Pong(Pong::new(tag, at))),
+        Reply::Ack { tag, id, seq } => Some(FromServer::Ack(Ack::stored(tag, *id, *seq))),
+        Reply::Done { tag } => Some(FromServer::Ack(Ack::done(tag))),
+        Reply::AuthRefreshed { tag, expires_at } => Some(FromServer::Ack(Ack::refreshed(tag, *expires_at))),
+        Reply::Error { tag, refusal } => Some(FromServer::Error(ErrorMessage::new(tag, refusal, at))),
+        Reply::Entered(entered) => first_frame(entered),
+        Reply::Recovered { room, seq, complete } => {
+            Some(FromServer::Recovered(Recovered { room_id: room.id, seq: *seq, complete: *complete }))
+        }
+        Reply::Notice { data, at } => {
+            let data = Notified::Written(RelayedObject(Relayed(data)));
+            Some(FromServer::Notification(Notice { data, timestamp: Moment(*at) }))
+        }
+        Reply::Restarting { reconnect_in_ms } => {
+            Some(FromServer::ServerRestarting(Restarting::new(*reconnect_in_ms, at)))
+        }
         Reply::Personal(news) => match &**news {
-            Personal::Notified { notification, .. } => notified(object, notification),
+            // in the form of an administrator's message, with the notification as what was written
+            Personal::Notified { notification, .. } => {
+                let data = Notified::Stored((&**notification).into());
+                let timestamp = Moment(notification.created_at);
+                Some(FromServer::Notification(Notice { data, timestamp }))
+            }
             // old clients would take these for something new
             Personal::NotificationUpdated { .. }
             | Personal::NotificationRead { .. }
             | Personal::NotificationDeleted { .. }
             | Personal::AllNotificationsRead { .. }
             | Personal::Answer(_)
-            | Personal::Upload(_) => return Encoded::Nothing,
+            | Personal::Upload(_) => None,
         },
-        Reply::VersionConflict { .. } => return Encoded::Nothing,
-    }
-    .end();
-    Encoded::Text
-}
-
-/// Appends members, each after a comma.
-pub fn members(members: &[Attendee], out: &mut Vec<u8>) {
-    for member in members {
-        out.push(b',');
-        json::string(out, member.user.id.as_str());
+        // nobody writes cells here
+        Reply::VersionConflict { .. } => None,
     }
 }
 
-/// Appends the first word of a channel without its members. Answers how many bytes of it come before them.
+fn message_sent<'a>(event: &'a Event, message: Message<'a>, sender: &Author) -> Option<FromServer<'a>> {
+    match event.room.scope.partner_of(&sender.id) {
+        None => Some(FromServer::Message(ChannelMessage { message, channel_id: event.room.id })),
+        Some(recipient_id) => {
+            Some(FromServer::DmMessage(DirectMessage { message, recipient_id, conversation_id: event.room.id }))
+        }
+    }
+}
+
+fn typing_changed(place: Place, user: &Author, room: RoomId, typing: Typing) -> FromServer<'_> {
+    let is_typing = match typing {
+        Typing::Started => true,
+        Typing::Stopped => false,
+    };
+    match place {
+        Place::Channel => FromServer::Typing(TypingInChannel { who: in_channel(user, room), is_typing }),
+        Place::Direct => FromServer::DmTyping(TypingInConversation { who: in_conversation(user, room), is_typing }),
+    }
+}
+
+/// What a newcomer learns first. In a direct conversation that is whether the partner is there.
+fn first_frame(entered: &Entered) -> Option<FromServer<'_>> {
+    let Entered { room, online, .. } = entered;
+    Some(match Place::of(&room.scope)? {
+        Place::Channel => FromServer::OnlineUsers(online_users(entered, online)),
+        Place::Direct => {
+            let partner = room.scope.partner_of(&entered.user);
+            match online.iter().find(|user| Some(&user.id) == partner) {
+                Some(partner) => FromServer::DmUserOnline(PartnerOnline {
+                    who: in_conversation(partner, room.id),
+                    position: Some(position(entered)),
+                }),
+                None => FromServer::Connected(Connected { conversation_id: room.id, position: position(entered) }),
+            }
+        }
+    })
+}
+
+fn online_users<'a>(entered: &'a Entered, users: &'a [Author]) -> OnlineUsers<'a> {
+    OnlineUsers {
+        users: users.into(),
+        total_users: entered.online_total,
+        truncated: entered.is_cut().then_some(true),
+        channel_id: entered.room.id,
+        position: position(entered),
+    }
+}
+
+fn position(entered: &Entered) -> Position<'_> {
+    Position { seq: entered.seq, epoch: entered.epoch, connection_id: &entered.connection }
+}
+
+/// Appends the first frame of a channel without its members. Answers how many bytes of it come before them.
 pub fn entered(entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
-    let start = out.len();
     match Place::of(&entered.room.scope)? {
         Place::Channel => {
-            let (object, place) = Object::begin(out).text("type", "online_users").gap("users");
-            with_place(with_total(object, entered), entered).end();
-            Some(place - start)
+            let message = FromServer::OnlineUsers(online_users(entered, &[]));
+            output::encode_without_items(&message, "users", out)
         }
         Place::Direct => None,
     }
 }
 
-/// In the form of an administrator's word, with the notification as what was written.
-fn notified<'a>(object: Object<'a>, notification: &Notification) -> Object<'a> {
-    object
-        .text("type", "notification")
-        .object("data", |object| flat::notification(object, notification))
-        .plain("timestamp", notification.created_at)
+/// Appends members, each after a comma.
+pub fn members(members: &[Attendee], out: &mut Vec<u8>) {
+    output::append_items(members.iter().map(|member| &member.user.id), out);
 }
 
-fn message<'a>(
-    object: Object<'a>,
-    event: &Event,
-    place: Place,
-    id: EventId,
-    sender: &Author,
-    content: &str,
-) -> Object<'a> {
-    let object = object
-        .text("type", place.word("message", "dm_message"))
-        .plain("id", id)
-        .text("content", content)
-        .text("sender_id", sender.id.as_str())
-        .text("sender_username", &sender.username);
-    let object = object.maybe(event.room.scope.partner_of(&sender.id), |object, recipient| {
-        object.text("recipient_id", recipient.as_str())
-    });
-    with_room(object, &event.room).plain("created_at", event.at)
+fn in_channel(user: &Author, channel_id: RoomId) -> InChannel<'_> {
+    InChannel { user: user.into(), channel_id }
 }
 
-/// Nothing where there are none: clients that know nothing of files see what they always saw.
-fn with_attachments<'a>(object: Object<'a>, attachments: &[Attachment]) -> Object<'a> {
-    let some = (!attachments.is_empty()).then_some(attachments);
-    object.maybe(some, |object, attachments| object.objects("attachments", attachments, attachment))
-}
-
-fn attachment<'a>(object: Object<'a>, attachment: &Attachment) -> Object<'a> {
-    object
-        .plain("id", attachment.file)
-        .text("filename", &attachment.filename)
-        .bare("size", attachment.size_bytes)
-        .text("mime_type", &attachment.mime_type)
-        .text("url", &content_url(attachment.file))
-}
-
-fn typing<'a>(object: Object<'a>, room: &RoomIdentity, place: Place, user: &Author, state: Typing) -> Object<'a> {
-    let name = place.word("typing", "dm_typing");
-    let is_typing = match state {
-        Typing::Started => true,
-        Typing::Stopped => false,
-    };
-    with_room(with_user(object.text("type", name), user).boolean("is_typing", is_typing), room)
-}
-
-fn signal<'a>(object: Object<'a>, from: &Author, kind: SignalKind, data: &RawJson) -> Object<'a> {
-    let name = match kind {
-        SignalKind::Offer => "webrtc_offer",
-        SignalKind::Answer => "webrtc_answer",
-        SignalKind::IceCandidate => "webrtc_ice_candidate",
-    };
-    object
-        .text("type", name)
-        .text("from_user_id", from.id.as_str())
-        .text("from_username", &from.username)
-        .raw("data", data)
-}
-
-/// What a newcomer learns first. In a direct conversation that is whether the partner is there.
-fn first_word<'a>(object: Object<'a>, place: Place, entered: &Entered) -> Object<'a> {
-    let object = match place {
-        Place::Channel => {
-            let users = entered.online.iter().map(|user| user.id.as_str());
-            with_total(object.text("type", "online_users").texts("users", users), entered)
-        }
-        Place::Direct => {
-            let partner = entered.room.scope.partner_of(&entered.user);
-            match entered.online.iter().find(|user| Some(&user.id) == partner) {
-                Some(partner) => with_user(object.text("type", "dm_user_online"), partner),
-                None => object.text("type", "connected"),
-            }
-        }
-    };
-    with_place(object, entered)
-}
-
-/// Whether there are more than are listed is said only where there are: most clients never see it.
-fn with_total<'a>(object: Object<'a>, entered: &Entered) -> Object<'a> {
-    let object = object.integer("total_users", i64::try_from(entered.online_total).unwrap_or(i64::MAX));
-    object.maybe(entered.is_cut().then_some(true), |object, cut| object.boolean("truncated", cut))
-}
-
-/// Which room, where its sequence stands, and which connection this is.
-fn with_place<'a>(object: Object<'a>, entered: &Entered) -> Object<'a> {
-    with_room(object, &entered.room)
-        .integer("seq", entered.seq.0)
-        .integer("epoch", entered.epoch.0)
-        .text("connection_id", &entered.connection)
-}
-
-fn with_room<'a>(object: Object<'a>, room: &RoomIdentity) -> Object<'a> {
-    match room.scope {
-        RoomScope::Channel { .. } => object.plain("channel_id", room.id),
-        RoomScope::Direct { .. } | RoomScope::Open { .. } => object.plain("conversation_id", room.id),
-    }
+fn in_conversation(user: &Author, conversation_id: RoomId) -> InConversation<'_> {
+    InConversation { user: user.into(), conversation_id }
 }
 
 #[cfg(test)]

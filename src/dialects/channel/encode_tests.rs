@@ -4,11 +4,13 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::ids::Seq;
 use crate::{
-    core::command::Tag,
+    core::{
+        command::{RawJson, Tag},
+        event::RoomIdentity,
+    },
     error::{ErrorCode, Refusal},
-    ids::{Epoch, GroupId, RoomId, Timestamp, UserId},
+    ids::{Epoch, EventId, GroupId, Seq, Timestamp, UserId},
 };
 
 fn user(text: &str) -> Author {

@@ -2,11 +2,14 @@
 //! `type` (docs/protocol.md, The channel dialect). Its field names and wire forms must never leave this folder.
 
 mod decode;
-pub mod description;
 mod encode;
+mod wire;
 
-pub use self::decode::TYPES;
-use super::{ClientMessage, Dialect, Encoded, Rejection, Stamp, manner::Manner};
+use super::{
+    ClientMessage, Dialect, Encoded, Rejection, Stamp,
+    manner::Manner,
+    schema::{self, Description},
+};
 use crate::core::{
     command::Request,
     event::{Attendee, Entered, Event, Reply, RoomIdentity},
@@ -17,6 +20,13 @@ pub(super) const MANNER: Manner = Manner::json("channel");
 
 /// The dialect of `/ws/channel/…` and `/ws/dm/…`.
 pub struct Channel;
+
+/// All messages of the dialect, both ways.
+pub fn messages() -> Vec<Description> {
+    let mut messages = schema::from_clients::<wire::FromClient<'_>>("type");
+    messages.extend(schema::from_server::<wire::FromServer<'_>>("type"));
+    messages
+}
 
 impl Dialect for Channel {
     fn decode(&self, message: ClientMessage<'_>) -> Result<Request, Rejection> {

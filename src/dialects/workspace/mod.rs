@@ -2,13 +2,15 @@
 //! flat JSON objects told apart by `type` (docs/protocol.md, The workspace dialect). Its field names and wire forms must
 //! never leave this folder.
 
-mod announced;
 mod decode;
-pub mod description;
 mod encode;
+mod wire;
 
-pub use self::decode::TYPES;
-use super::{ClientMessage, Dialect, Encoded, Rejection, Stamp, manner::Manner};
+use super::{
+    ClientMessage, Dialect, Encoded, Rejection, Stamp,
+    manner::Manner,
+    schema::{self, Description},
+};
 use crate::core::{
     command::Request,
     event::{Attendee, Entered, Event, Reply, RoomIdentity},
@@ -19,6 +21,13 @@ pub(super) const MANNER: Manner = Manner::json("workspace");
 
 /// The dialect of `/api/v1/ws`.
 pub struct Workspace;
+
+/// All messages of the dialect, both ways.
+pub fn messages() -> Vec<Description> {
+    let mut messages = schema::from_clients::<wire::FromClient<'_>>("type");
+    messages.extend(schema::from_server::<wire::FromServer<'_>>("type"));
+    messages
+}
 
 impl Dialect for Workspace {
     fn decode(&self, message: ClientMessage<'_>) -> Result<Request, Rejection> {

@@ -1,0 +1,95 @@
+//! Messages of people to people.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    core::{event, upload::content_url},
+    dialects::{
+        input::{ChatText, FileIds, UnlessAbsent},
+        output::{Each, Moment},
+    },
+    ids::{EventId, FileId, RoomId, Seq, UserId},
+    limits,
+};
+
+/// The text of a message.
+pub type Content<'a> = ChatText<'a, { limits::CHAT_CHARS_MAX }>;
+
+/// A text, files, or both.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = json!([
+    {"required": ["content"], "properties": {"content": {"type": "string", "minLength": 1}}},
+    {"required": ["attachments"], "properties": {"attachments": {"type": "array", "minItems": 1}}},
+])))]
+pub struct Say<'a> {
+    /// Without NUL characters; not empty and not only spaces, unless files go along.
+    #[serde(borrow, default)]
+    pub content: UnlessAbsent<Option<Content<'a>>>,
+    /// The ids of complete files, one's own or such as one may fetch.
+    pub attachments: Option<FileIds<{ limits::ATTACHMENTS_MAX }>>,
+}
+
+/// What messages in channels and in conversations have in common.
+#[derive(Serialize, JsonSchema)]
+pub struct Message<'a> {
+    #[schemars(example = &"01932c0c-5a5a-7abc-8def-112233445566")]
+    pub id: EventId,
+    /// Empty only where files go along.
+    #[schemars(length(max = limits::CHAT_CHARS_MAX), example = &"Hello everyone!")]
+    pub content: &'a str,
+    pub sender_id: &'a UserId,
+    #[schemars(example = &"alice")]
+    pub sender_username: &'a str,
+    pub created_at: Moment,
+    /// Absent where a direct message is told to the socket of a channel, whose client would take it for one of the channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<Seq>,
+    /// Absent where there are none: clients that know nothing of files see what they always saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<Each<'a, event::Attachment, Attachment<'a>>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct ChannelMessage<'a> {
+    #[serde(flatten)]
+    pub message: Message<'a>,
+    pub channel_id: RoomId,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct DirectMessage<'a> {
+    #[serde(flatten)]
+    pub message: Message<'a>,
+    pub recipient_id: &'a UserId,
+    #[schemars(example = &"01932c0b-0101-7aaa-8bbb-0c0d0e0f1011")]
+    pub conversation_id: RoomId,
+}
+
+/// A file that goes with a message.
+#[derive(Serialize, JsonSchema)]
+pub struct Attachment<'a> {
+    pub id: FileId,
+    #[schemars(example = &"october.csv")]
+    pub filename: &'a str,
+    /// Bytes.
+    #[schemars(example = 20_480)]
+    pub size: u64,
+    #[schemars(example = &"text/csv")]
+    pub mime_type: &'a str,
+    #[schemars(example = &"/api/v1/files/…/content")]
+    pub url: String,
+}
+
+impl<'a> From<&'a event::Attachment> for Attachment<'a> {
+    fn from(file: &'a event::Attachment) -> Attachment<'a> {
+        Attachment {
+            id: file.file,
+            filename: &file.filename,
+            size: file.size_bytes,
+            mime_type: &file.mime_type,
+            url: content_url(file.file),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! JSON Schemas of wire types: those of the vocabulary's ids, and how the messages of a dialect are read out of the schema
+//! of its enum of messages. It must never be needed to read or write a message.
+
+use schemars::{JsonSchema, generate::SchemaSettings, transform::RecursiveTransform};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    core::{notification::Priority, presence::Status, sheet::CellRef},
+    dialects::input::Reference,
+    ids::{Epoch, EventId, FileId, NotificationId, RoomId, RoomName, Seq, SheetId, UserId},
+    limits,
+};
+
+/// Gives a type its schema, always written out where the type stands.
+macro_rules! schema {
+    ([$($generics:tt)*] $type:ty: $schema:tt) => {
+        impl<$($generics)*> schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    };
+    ($type:ty: $schema:tt) => {
+        $crate::dialects::schema::schema!([] $type: $schema);
+    };
+}
+
+pub(super) use schema;
+
+const AN_ID: &str = "01932c0a-77f1-7d3e-9c55-1b2a3c4d5e6f";
+
+schema!(UserId: {
+    "type": "string", "minLength": 1, "maxLength": limits::USER_ID_CHARS_MAX,
+    "examples": ["01932c07-209b-7000-8000-00000000a11c"],
+});
+schema!(RoomName: {
+    "type": "string", "minLength": 1, "maxLength": limits::ROOM_NAME_CHARS_MAX, "examples": ["workspace_123"],
+});
+schema!(SheetId: {
+    "type": "string", "minLength": 1, "maxLength": limits::SHEET_ID_CHARS_MAX, "examples": ["sheet_123"],
+});
+schema!(CellRef: {"type": "string", "pattern": "^[A-Za-z]{1,3}[0-9]{1,7}$", "examples": ["A1"]});
+schema!(RoomId: {"type": "string", "format": "uuid", "examples": [AN_ID]});
+schema!(EventId: {"type": "string", "format": "uuid", "examples": [AN_ID]});
+schema!(FileId: {"type": "string", "format": "uuid", "examples": [AN_ID]});
+schema!(NotificationId: {"type": "string", "format": "uuid", "examples": [AN_ID]});
+schema!(Seq: {
+    "type": "integer", "minimum": 0, "examples": [42],
+    "description": "The place in the room's order of stored events; it grows by one",
+});
+schema!(Epoch: {
+    "type": "integer", "examples": [1_761_566_400_250_i64],
+    "description": "Which sequence a `seq` belongs to: it changes when the sequence starts anew; opaque",
+});
+schema!(Status: {"type": "string", "enum": ["online", "away", "busy"]});
+schema!(Priority: {"type": "string", "enum": (Priority::ALL.map(Priority::name))});
+
+// ---- messages ----
+
+/// A message of a dialect.
+pub struct Description {
+    /// Its `type`.
+    pub name: String,
+    /// Who sends it.
+    pub sender: Sender,
+    /// What it is for.
+    pub summary: String,
+    /// On which of the dialect's endpoints it is spoken, if not on all: the variant's `x-endpoint`.
+    pub endpoint: Option<String>,
+    /// Its JSON Schema.
+    pub payload: Value,
+}
+
+/// Who sends a message.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Sender {
+    /// A client; the server answers a `ref`.
+    Client,
+    /// The server.
+    Server,
+}
+
+/// What clients may send: the variants of `T`, told apart by `tag`. Any of them may have a `ref`.
+pub fn from_clients<T: JsonSchema>(tag: &str) -> Vec<Description> {
+    let generator = SchemaSettings::draft07().for_deserialize().with(|settings| settings.inline_subschemas = true);
+    let mut messages = described(generator.into_generator().into_root_schema_for::<T>().into(), tag, Sender::Client);
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    let mut reference: Value = settings.into_generator().into_root_schema_for::<Option<Reference>>().into();
+    if let Some(fields) = reference.as_object_mut() {
+        fields.retain(|name, _| !["$schema", "title"].contains(&name.as_str()));
+        fields.insert("description".to_owned(), "The answer, or the error, carries it unchanged".into());
+    }
+    for message in &mut messages {
+        if let Some(properties) = message.payload.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.insert("ref".to_owned(), reference.clone());
+        }
+    }
+    messages
+}
+
+/// What the server sends: the variants of `T`, told apart by `tag`.
+pub fn from_server<T: JsonSchema>(tag: &str) -> Vec<Description> {
+    let settings = SchemaSettings::draft07().for_serialize().with(|settings| settings.inline_subschemas = true);
+    let settings = settings.with_transform(RecursiveTransform(|schema: &mut schemars::Schema| {
+        absent_rather_than_null(schema.ensure_object());
+    }));
+    described(settings.into_generator().into_root_schema_for::<T>().into(), tag, Sender::Server)
+}
+
+/// What the server may leave out it leaves out, and never writes as null.
+fn absent_rather_than_null(schema: &mut Map<String, Value>) {
+    let required = schema.get("required").cloned().unwrap_or_default();
+    let is_required =
+        |name: &str| required.as_array().is_some_and(|names| names.iter().any(|required| required == name));
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (_, property) in properties.iter_mut().filter(|(name, _)| !is_required(name)) {
+        if let Some(kind) = property.get_mut("type")
+            && let Some([other, null]) = kind.as_array().map(Vec::as_slice)
+            && null == "null"
+        {
+            *kind = other.clone();
+        }
+        if let Some(choices) = property.get_mut("anyOf").and_then(Value::as_array_mut) {
+            choices.retain(|choice| *choice != json!({"type": "null"}));
+        }
+    }
+}
+
+/// Takes the schema of an enum apart, into those of its variants.
+fn described(mut schema: Value, tag: &str, sender: Sender) -> Vec<Description> {
+    let variants = schema.get_mut("oneOf").map(Value::take);
+    let Some(Value::Array(variants)) = variants else { return Vec::new() };
+    let described = |mut payload: Value| {
+        one_line(&mut payload);
+        let name = payload.pointer(&format!("/properties/{tag}/const")).and_then(Value::as_str)?.to_owned();
+        let mut take = |field: &str| payload.as_object_mut()?.remove(field)?.as_str().map(str::to_owned);
+        let (summary, endpoint) = (take("description").unwrap_or_default(), take("x-endpoint"));
+        Some(Description { name, sender, summary, endpoint, payload })
+    };
+    variants.into_iter().filter_map(described).collect()
+}
+
+/// Descriptions come from doc comments, which are wrapped.
+fn one_line(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if name == "description" => *text = text.replace('\n', " "),
+                    other => one_line(other),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(one_line),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
