@@ -93,7 +93,7 @@ fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
                 | ChatDurable::MessageDeleted { .. }
                 | ChatDurable::MessageErased { .. }
                 | ChatDurable::ReadMarked { .. },
-            ) => return None,
+            ) => None,
             // no sheets here
             Durable::Sheet(_) => None,
         },
