@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Checks every file of deploy/ with its own tool, and that all of them speak of settings and metrics that the server
-# has. Ends with "N passed, N failed".
+# Checks every file of deploy/ with the tool it is written for, and checks that the settings and metrics it names exist in
+# the server. Ends with "N passed, N failed".
 #
-#   deploy/check.sh             says what is missing and how to install it
-#   deploy/check.sh --install   installs that first
+#   deploy/check.sh             if tools are missing, prints how to install them
+#   deploy/check.sh --install   installs missing tools first
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -17,7 +17,7 @@ PATH=$PATH:/usr/sbin
 tools=${CARGO_TARGET_DIR:-$PWD/../target}/deploy-check
 python=$tools/bin/python
 
-# Debian packages, each with the program that shows that it is there.
+# Prints the Debian packages whose program is missing.
 needed() {
   command -v haproxy >/dev/null || echo haproxy
   command -v nginx >/dev/null || echo nginx-light
@@ -28,7 +28,7 @@ needed() {
   python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
 }
 
-# The environment is good as long as the requirements have not changed since.
+# The Python environment is current if the requirements have not changed since it was made.
 environment_is_good() { cmp -s check/requirements.txt "$tools/requirements.txt"; }
 
 packages=$(needed | tr '\n' ' ')
@@ -46,7 +46,7 @@ if [ "$install" = yes ]; then
 elif [ -n "$packages" ] || ! environment_is_good; then
   [ -z "$packages" ] || echo "missing; as root, run: apt-get install -y --no-install-recommends $packages" >&2
   environment_is_good || echo "missing Python packages (check/requirements.txt)" >&2
-  echo "or let all of it be installed by: bash deploy/check.sh --install" >&2
+  echo "or install everything with: bash deploy/check.sh --install" >&2
   exit 1
 fi
 
@@ -55,7 +55,7 @@ trap 'rm -rf "$scratch"' EXIT
 passed=0
 failed=0
 
-# One check, silent as long as it passes.
+# Runs one check. Prints its output only if it fails.
 check() {
   local what=$1
   shift
@@ -69,8 +69,8 @@ check() {
   fi
 }
 
-# A place for its files, a certificate, and addresses for the names of the nodes are what a real nginx would have.
-nginx_takes_it() {
+# Provides what a real host would have: a folder for the files, a certificate, and addresses for the nodes' names.
+nginx_accepts_it() {
   mkdir -p "$scratch/nginx"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=convene.example.org \
     -keyout "$scratch/nginx/convene.key" -out "$scratch/nginx/convene.pem" || return 1
@@ -81,37 +81,37 @@ nginx_takes_it() {
   nginx -t -c "$scratch/nginx/nginx.conf"
 }
 
-# The binary that the unit names need not be installed here.
-systemd_takes_it() {
+# The binary that the unit names need not be installed, so /bin/true stands in for it.
+systemd_accepts_it() {
   sed 's#/usr/local/bin/convene#/bin/true#' systemd/convene.service >"$scratch/convene.service"
   systemd-analyze verify --man=no "$scratch/convene.service" >"$scratch/verified" 2>&1
   cat "$scratch/verified"
   [ ! -s "$scratch/verified" ]
 }
 
-kubernetes_takes_them() {
+kubernetes_accepts_them() {
   local file
   for file in kubernetes/*.yaml; do
-    # Files for kustomize and Helm are no resources of the cluster.
+    # Files for kustomize and Helm are not resources of the cluster.
     case $file in */kustomization.yaml | */prometheus-adapter.yaml) continue ;; esac
     "$tools/bin/kubernetes-validate" --strict --quiet -k 1.31 "$file" || return 1
   done
 }
 
-check "HAProxy's configuration" haproxy -c -f haproxy/haproxy.cfg
-check "nginx' configuration" nginx_takes_it
-check "Prometheus' configuration and rules" promtool check config prometheus/prometheus.yml
-check "what makes alerts fire, and what does not" promtool test rules prometheus/rules_test.yml
-check "metrics in rules, dashboard and autoscaler are the server's" "$python" check/metrics.py
-check "the systemd unit" systemd_takes_it
-check "the systemd unit shuts out what the server does not need" \
+check "the HAProxy configuration" haproxy -c -f haproxy/haproxy.cfg
+check "the nginx configuration" nginx_accepts_it
+check "the Prometheus configuration and rules" promtool check config prometheus/prometheus.yml
+check "the alerts fire when they should" promtool test rules prometheus/rules_test.yml
+check "metrics in rules, dashboard and autoscaler exist in the server" "$python" check/metrics.py
+check "the systemd unit" systemd_accepts_it
+check "the systemd unit is sandboxed" \
   systemd-analyze security --offline=true --threshold=20 systemd/convene.service
-check "Kubernetes' resources" kubernetes_takes_them
-check "Kubernetes' resources mean each other" "$python" check/kubernetes.py
-check "the composition" "$python" check/compose.py
+check "the Kubernetes resources" kubernetes_accepts_them
+check "the Kubernetes resources are consistent" "$python" check/kubernetes.py
+check "the Compose file" "$python" check/compose.py
 check "the Dockerfile" "$tools/bin/hadolint" Dockerfile
-check "settings are the server's, and no drain is cut short" "$python" check/settings.py
-check "the documentation of it" "$python" check/documents.py
+check "settings exist in the server, and no drain is cut short" "$python" check/settings.py
+check "docs/deployment.md" "$python" check/documents.py
 check "shell scripts" shellcheck check.sh cluster/run.sh
 
 echo "$passed passed, $failed failed"

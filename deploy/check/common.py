@@ -1,4 +1,4 @@
-"""What the checks share: where the files are, and how a fault is told."""
+"""Shared by the checks: locates and reads the files, and reports faults."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ def read_yaml(path: str):
 
 
 def finish(faults: list[str]) -> None:
-    """Ends the check: every fault in a line of its own, and an exit code that says whether there was one."""
+    """Ends the check: prints one fault per line, and exits with 1 if there was one."""
     for fault in faults:
         print(fault, file=sys.stderr)
     sys.exit(1 if faults else 0)

@@ -1,4 +1,4 @@
-"""compose.yaml against the Compose specification, and that no secret has a default."""
+"""Checks compose.yaml against the Compose specification, and that no secret has a default."""
 
 import json
 import re
@@ -15,7 +15,7 @@ def main() -> None:
     faults = []
     for found in VARIABLE.finditer(text):
         if re.search("PASSWORD|SECRET|KEY", found["name"]) and found["demand"] is None:
-            faults.append(f"compose.yaml: {found['name']} is a secret and must be demanded: ${{{found['name']}:?…}}")
+            faults.append(f"compose.yaml: {found['name']} is a secret and must be required: ${{{found['name']}:?…}}")
     filled_in = VARIABLE.sub(lambda found: found["default"] if found["default"] is not None else "value", text)
     composition = yaml.safe_load(filled_in)
     templates = [name for name in composition if name.startswith("x-")]

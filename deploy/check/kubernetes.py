@@ -1,14 +1,15 @@
-"""What schemas don't see: that the resources in kubernetes/ mean each other, and that the kustomization has them all."""
+"""Checks what schemas can't: that the resources in kubernetes/ refer to each other correctly, and that the kustomization
+lists all of them."""
 
 import re
 
 from common import DEPLOY, ROOT, finish, read_yaml
 
-# Not for the cluster as they are: a list of files, values of a Helm chart, and an example that holds no secret.
+# Not applied to the cluster: a list of files, Helm chart values, and an example without values.
 NOT_APPLIED = {"kustomization.yaml", "prometheus-adapter.yaml", "secret.example.yaml"}
-# max_connections (100), less what PostgreSQL keeps for superusers.
+# max_connections (100) minus the connections that PostgreSQL reserves for superusers.
 POSTGRES_CONNECTIONS = 97
-# Or uploads end at 1 MiB, and nothing of one that breaks off counts.
+# Without these, uploads are limited to 1 MiB and an interrupted upload keeps nothing.
 UPLOADS_PASS = {"proxy-body-size": "0", "proxy-request-buffering": "off"}
 
 
@@ -17,7 +18,7 @@ def main() -> None:
 
     def same(what: str, one, other) -> None:
         if one != other:
-            faults.append(f"kubernetes/: {what}: {one} here, {other} there")
+            faults.append(f"kubernetes/: {what} differ: {one} and {other}")
 
     listed = set(read_yaml("kubernetes/kustomization.yaml")["resources"])
     there = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")} - NOT_APPLIED
@@ -36,7 +37,7 @@ def main() -> None:
         same(f"labels of the spread over {spread['topologyKey']}", spread["labelSelector"]["matchLabels"], labels)
     same("labels of the service", service["spec"]["selector"], labels)
     same("labels of the disruption budget", disruption["spec"]["selector"]["matchLabels"], labels)
-    same("what is scaled", autoscaling["spec"]["scaleTargetRef"]["name"], name)
+    same("the autoscaler's target and the deployment", autoscaling["spec"]["scaleTargetRef"]["name"], name)
 
     [port] = container["ports"]
     [service_port] = service["spec"]["ports"]
@@ -63,12 +64,12 @@ def main() -> None:
     [connections] = re.findall(r"STORE_CONNECTIONS_MAX: usize = (\d+);", limits)
     pods = autoscaling["spec"]["maxReplicas"] + deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
     if pods * int(connections) > POSTGRES_CONNECTIONS:
-        faults.append(f"kubernetes/: {pods} pods take {connections} connections each, more than PostgreSQL usually has")
+        faults.append(f"kubernetes/: {pods} pods open {connections} connections each, more than PostgreSQL allows by default")
 
     [wanted] = [metric["pods"]["metric"]["name"] for metric in autoscaling["spec"]["metrics"] if "pods" in metric]
     adapter = read_yaml("kubernetes/prometheus-adapter.yaml")
     offered = [rule["name"]["as"] for rule in adapter["rules"]["custom"]]
-    same("metrics that are scaled by and that the adapter brings", [wanted], offered)
+    same("the autoscaler's metric and the adapter's metrics", [wanted], offered)
     finish(faults)
 
 

@@ -1,6 +1,6 @@
-"""Rules, dashboard and autoscaler speak of metrics that the server has, and every expression of the dashboard parses.
+"""Checks that rules, dashboard and autoscaler use metrics that exist in the server, and that the dashboard's expressions parse.
 
-The names come from where the server registers them, so that a metric that is renamed there fails here.
+The names are read from the code that registers them, so renaming a metric there makes this check fail.
 """
 
 import json
@@ -26,7 +26,7 @@ DOCUMENTS = ["../docs/deployment.md", "../docs/operations.md"]
 
 
 def names_of_the_server() -> tuple[set[str], set[str]]:
-    """Those of samples, and those of histograms as a whole, which people write and Prometheus does not know."""
+    """The names of samples, and the base names of histograms, which documents use although Prometheus has no such sample."""
     samples, histograms = set(), set()
     for path in (ROOT / "src").rglob("*.rs"):
         text = path.read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def expressions(dashboard: dict) -> list[str]:
 
 
 def unparsable(dashboard: dict) -> list[str]:
-    """Prometheus' own parser reads expressions in rules only, so each becomes one."""
+    """promtool parses expressions only in rules, so each expression is turned into a recording rule."""
     rules = [{"record": f"panel_{number}", "expr": text} for number, text in enumerate(expressions(dashboard))]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "dashboard.yml"
@@ -65,17 +65,17 @@ def unparsable(dashboard: dict) -> list[str]:
     return [] if checked.returncode == 0 else [f"grafana/convene.json: {checked.stderr.strip()}"]
 
 
-def panels_without_words(dashboard: dict) -> list[str]:
+def panels_without_description(dashboard: dict) -> list[str]:
     numbers = [panel["id"] for panel in dashboard["panels"]]
     faults = [] if len(set(numbers)) == len(numbers) else ["grafana/convene.json: two panels have the same id"]
     for panel in dashboard["panels"]:
         if panel["type"] != "row" and not panel.get("description"):
-            faults.append(f"grafana/convene.json: the panel \"{panel['title']}\" does not say what it shows")
+            faults.append(f"grafana/convene.json: the panel \"{panel['title']}\" has no description")
     return faults
 
 
-def untold_alerts() -> list[str]:
-    """Every alert says how bad it is, what happens and what to do, and is tried."""
+def incomplete_alerts() -> list[str]:
+    """Every alert has a severity, a summary and an action, and is tested."""
     faults = []
     tests = read("prometheus/rules_test.yml")
     for group in read_yaml("prometheus/rules.yml")["groups"]:
@@ -84,7 +84,7 @@ def untold_alerts() -> list[str]:
             if rule["labels"].get("severity") not in ("critical", "warning"):
                 faults.append(f"prometheus/rules.yml: {name} has no severity")
             if not {"summary", "action"} <= rule["annotations"].keys():
-                faults.append(f"prometheus/rules.yml: {name} has no summary, or does not say what to do")
+                faults.append(f"prometheus/rules.yml: {name} has no summary or no action")
             if f'"{name}"' not in tests:
                 faults.append(f"prometheus/rules_test.yml: nothing makes {name} fire")
     return faults
@@ -96,7 +96,7 @@ def main() -> None:
         finish(["src/: no metric is found where the server registers them; adapt deploy/check/metrics.py"])
     dashboard = json.loads(read("grafana/convene.json"))
     unknown = unknown_names(USED_IN, samples) + unknown_names(DOCUMENTS, samples | histograms)
-    finish(unknown + unparsable(dashboard) + panels_without_words(dashboard) + untold_alerts())
+    finish(unknown + unparsable(dashboard) + panels_without_description(dashboard) + incomplete_alerts())
 
 
 main()

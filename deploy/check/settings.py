@@ -1,22 +1,22 @@
-"""Every environment variable that deploy/ sets is one that the server reads, a drain is never cut short, and nodes that are
-several keep files in one place."""
+"""Checks that the server reads every environment variable that deploy/ sets, that no drain is cut short, and that deployments
+with several nodes share a file storage."""
 
 import re
 
 from common import ROOT, finish, read, read_yaml
 
-# Read by the C library and tools, or by what runs beside the server.
+# Read by the C library, by tools, or by other programs.
 NOT_OURS = {"PATH", "TMPDIR", "CARGO_TARGET_DIR"}
 
 
 def known_variables() -> set[str]:
-    """All that could be a variable's name in the code that reads the environment."""
+    """All strings that look like a variable name in the code that reads the environment."""
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "src/config").glob("*.rs")]
     return set(re.findall(r'"([A-Z][A-Z0-9_]+)"', "\n".join(texts)))
 
 
 def assigned(text: str) -> set[str]:
-    """Names at the start of `NAME=value` words, also in comments: what is shown there should work, too."""
+    """Names in `NAME=value`, also in comments, because examples should work too."""
     return set(re.findall(r"(?:^|[\s#=(])([A-Z][A-Z0-9_]{3,})=", text, re.MULTILINE))
 
 
@@ -50,20 +50,20 @@ def default_drain_seconds() -> int:
 
 
 def requests_end_seconds() -> int:
-    """How long a node that has drained waits for the connections of requests, among them a balancer's idle ones."""
+    """How long a drained node waits for open HTTP connections, including a balancer's idle ones."""
     code = (ROOT / "src/limits.rs").read_text(encoding="utf-8")
     [seconds] = re.findall(r"REST_SHUTDOWN_SECONDS: u64 = (\d+);", code)
     return int(seconds)
 
 
 def short_graces() -> list[str]:
-    """Where something would kill a node that has not ended yet."""
+    """Places that would kill a node before it has exited."""
     spare = requests_end_seconds() + 5
     faults = []
 
     def grace(where: str, given: int, needed: int) -> None:
         if given < needed + spare:
-            faults.append(f"{where}: gives {given} s; a drain may take {needed} s, and the end after it {spare} s more")
+            faults.append(f"{where}: allows {given} s, but a drain may take {needed} s and the exit another {spare} s")
 
     for name, service in read_yaml("compose.yaml")["services"].items():
         if name.startswith("node-"):
@@ -79,22 +79,22 @@ def short_graces() -> list[str]:
 
 
 def private_files() -> list[str]:
-    """Forms with several nodes, each of which would keep files of its own."""
+    """Deployments with several nodes whose file storage is not shared."""
     composition = read_yaml("compose.yaml")
     nodes = {name: node for name, node in composition["services"].items() if name.startswith("node-")}
     places = {name: shared_place(node, composition["volumes"]) for name, node in nodes.items()}
-    faults = [f"compose.yaml, {name}: files are in no place that the nodes share" for name in places if not places[name]]
+    faults = [f"compose.yaml, {name}: the file storage is not shared by the nodes" for name in places if not places[name]]
     if len(set(places.values())) > 1:
         faults.append(f"compose.yaml: the nodes keep files in different places: {places}")
     if not read_yaml("kubernetes/configmap.yaml")["data"].get("FILES_S3_BUCKET"):
-        faults.append("kubernetes/configmap.yaml: without FILES_S3_BUCKET every pod keeps files of its own")
+        faults.append("kubernetes/configmap.yaml: without FILES_S3_BUCKET every pod would keep its own files")
     if "FILES_DIR" not in assigned(read("cluster/run.sh")):
-        faults.append("cluster/run.sh: no FILES_DIR that the nodes share")
+        faults.append("cluster/run.sh: sets no shared FILES_DIR")
     return faults
 
 
 def shared_place(node: dict, volumes: dict) -> str | None:
-    """The bucket or the named volume in which a node of the composition keeps files, if it has one."""
+    """The bucket or the named volume in which a node of the Compose file keeps files, if there is one."""
     settings = node["environment"]
     if bucket := settings.get("FILES_S3_BUCKET"):
         return f"bucket {bucket}"

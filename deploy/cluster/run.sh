@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A cluster on this machine to try and to test against: nodes, PostgreSQL, Redis and HAProxy, all private, on free
-# loopback ports, with everything in one temporary folder. Runs until Ctrl-C, then removes all of it.
+# Runs a local cluster for trying out and testing: nodes, PostgreSQL, Redis and HAProxy on free loopback ports, with all files
+# in one temporary folder. Runs until Ctrl-C, then removes everything.
 #
 #   deploy/cluster/run.sh                      two nodes, built from this tree
-#   deploy/cluster/run.sh --nodes 3            three
-#   deploy/cluster/run.sh --binary PATH        an executable that is there already
+#   deploy/cluster/run.sh --nodes 3            three nodes
+#   deploy/cluster/run.sh --binary PATH        with an existing executable
 #
-# Whatever is set in the environment besides (RUST_LOG, MAX_CONNECTIONS_PER_USER, …) reaches the nodes.
+# The nodes inherit all other settings from the environment (RUST_LOG, MAX_CONNECTIONS_PER_USER, …).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-# Debian keeps PostgreSQL's programs beside the path, by version, and HAProxy among the administrator's.
+# Debian installs PostgreSQL's programs in a folder per version and HAProxy in /usr/sbin, neither of which may be in PATH.
 PATH=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin)
 missing=()
 command -v initdb >/dev/null || missing+=(postgresql)
@@ -41,16 +41,16 @@ if [ -z "$binary" ]; then
   (cd "$root" && cargo build --release --bin convene)
   binary=${CARGO_TARGET_DIR:-$root/target}/release/convene
 fi
-[ -x "$binary" ] || { echo "$binary is no executable; build it, or leave out --binary" >&2; exit 1; }
+[ -x "$binary" ] || { echo "$binary is not an executable; build it, or omit --binary" >&2; exit 1; }
 
-ulimit -n "$(ulimit -Hn)" # a socket is a file, for HAProxy two
+ulimit -n "$(ulimit -Hn)" # every socket is an open file; in HAProxy two
 umask 077
 folder=$(mktemp -d "${TMPDIR:-/tmp}/convene-cluster-XXXXXX")
-chmod 711 "$folder" # PostgreSQL may run as another user and must get through
+chmod 711 "$folder" # PostgreSQL may run as another user and must reach its data
 started=()
 
-# Starts a program of the cluster by a script of its own, which starts it again after it was killed. In a session of
-# its own, so that Ctrl-C reaches only us, who then stop all in their order.
+# Starts a program through a generated script, which users can run to start the program again after killing it. The program
+# runs in its own session, so that Ctrl-C reaches only this script, which stops the programs in the right order.
 start() {
   local name=$1
   shift
@@ -58,14 +58,14 @@ start() {
     "$folder/$name.pid" "$(printf '%q ' "$@")" "$folder/$name.log" >"$folder/$name.sh"
   started+=("$name")
   setsid bash "$folder/$name.sh" &
-  disown # whoever kills it knows
+  disown # no message from bash when somebody kills it
   until [ -s "$folder/$name.pid" ]; do sleep 0.01; done
 }
 
-# A program that has ended but was not waited for has no executable any more.
+# A zombie process has no executable in /proc.
 running() { [ -e "/proc/$(cat "$folder/$1.pid")/exe" ]; }
 
-# Waits until a command succeeds, for a program that is being started.
+# Waits for a program to start: until the given command succeeds.
 await() {
   local name=$1 tries
   shift
@@ -79,7 +79,7 @@ await() {
   exit 1
 }
 
-# Ends a program by a signal, at last by force.
+# Stops a program with the given signal, and kills it after 30 s.
 stop() {
   local name=$1 signal=$2 tries
   [ -e "$folder/$name.pid" ] || return 0
@@ -92,7 +92,7 @@ stop() {
   kill -KILL "$(cat "$folder/$name.pid")" 2>/dev/null || true
 }
 
-# The nodes first, all at once, because a drain takes seconds; then what they needed.
+# Stops the nodes first, in parallel because a drain takes seconds, then the programs that they depend on.
 clean_up() {
   trap '' INT TERM HUP QUIT
   local name stopping=()
@@ -102,7 +102,7 @@ clean_up() {
   [ ${#stopping[@]} = 0 ] || wait "${stopping[@]}"
   stop haproxy TERM
   stop redis TERM
-  stop postgres INT # the fast way, with a clean end; TERM would wait for clients
+  stop postgres INT # fast shutdown; TERM would wait for clients to disconnect
   [ -z "$waiting" ] || kill "$waiting"
   rm -rf "$folder"
 }
@@ -111,7 +111,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP QUIT
 
-# Below the ports that the system gives to outgoing connections.
+# Chooses a port below the range for outgoing connections.
 taken=" "
 free_port() {
   local port
@@ -135,7 +135,7 @@ start postgres "${as_postgres[@]}" postgres -D "$folder/postgres" -p "$database_
   -c listen_addresses=127.0.0.1 -c max_connections=200
 await postgres psql -h 127.0.0.1 -p "$database_port" -U convene -d postgres -c 'CREATE DATABASE convene'
 
-# Redis carries and stores nothing: it may be killed and come back empty.
+# Redis only relays messages and stores nothing, so it may be killed and restarted empty.
 free_port; redis_port=$free
 start redis redis-server --bind 127.0.0.1 --port "$redis_port" --save '' --appendonly no --dir "$folder"
 await redis redis-cli -p "$redis_port" ping
@@ -146,7 +146,7 @@ settings=(
   DATABASE_URL="$database_url" REDIS_URL="$redis_url" REDIS_PREFIX=convene
   JWT_SECRET_KEY="$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')"
   WS_HOST=127.0.0.1 TRUSTED_PROXIES=127.0.0.1 DATA_DIR="$folder/data" FILES_DIR="$folder/files"
-  # Everybody comes from one address here.
+  # All clients connect from one address here, so limits per address are off.
   LOGIN_ATTEMPTS_PER_MINUTE="${LOGIN_ATTEMPTS_PER_MINUTE:-0}" REGISTRATIONS_PER_HOUR="${REGISTRATIONS_PER_HOUR:-0}"
 )
 for ((node = 1; node <= nodes; node++)); do
@@ -157,7 +157,7 @@ for ((node = 1; node <= nodes; node++)); do
   await "node-$node" curl -fs "http://127.0.0.1:${port[node]}/readyz"
 done
 
-# The shipped configuration, with these nodes' addresses in place of its own.
+# Uses the shipped configuration with the addresses of these nodes.
 free_port; balancer_port=$free
 sed -e "s/^ *bind :8080/    bind 127.0.0.1:$balancer_port/" -e '/^ *server /d' \
   "$root/deploy/haproxy/haproxy.cfg" >"$folder/haproxy.cfg"
