@@ -1,6 +1,7 @@
-//! The built-in analyst: what a person would want to know first about the cells of a range, computed and said with its
-//! figures. Everything here is arithmetic over what the sheet holds; it guesses nothing and says what it can't do. The work
-//! goes in steps of one column or less, so that whoever runs it may stop between them.
+//! The built-in analyst: computes figures over the cells of a range and reports them as text and as data. It exists so
+//! that a server without an AI provider can answer questions about a sheet. It only does arithmetic over the cells: it
+//! must never estimate, and it reports what it cannot do. The work is split into steps of at most one column, so that
+//! the caller can stop between them.
 
 mod column;
 mod figures;
@@ -29,83 +30,83 @@ pub use self::{
 };
 use crate::{core::sheet::CellRef, limits};
 
-/// What a cell holds.
+/// The value of a cell.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Value {
     /// A number.
     Number(f64),
-    /// Yes or no.
+    /// A boolean.
     Boolean(bool),
-    /// A text, which may be a number or a date as people write them.
+    /// A text, possibly a number or a date in one of the usual notations.
     Text(Arc<str>),
 }
 
 /// A cell that is not empty.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Datum {
-    /// Where.
+    /// Its position.
     pub at: CellRef,
-    /// What.
+    /// Its value.
     pub value: Value,
 }
 
-/// Whether all cells of the range are there.
+/// Whether the analysis covers all cells of the range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
-    /// They are.
+    /// All of them.
     Whole,
-    /// There are more than are looked at.
+    /// Only the first cells; the range holds more than an analysis may read.
     CutOff,
 }
 
-/// What an analysis comes to.
+/// The result of an analysis.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Report {
-    /// For a person to read.
+    /// The answer as text.
     pub result: String,
     /// The same figures as data.
     pub findings: Findings,
 }
 
-/// How far an analysis is.
+/// Progress of an analysis.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// There is more to do.
+    /// More steps are needed.
     More {
         /// 0 to 99.
         percent: u8,
-        /// What comes next.
+        /// Description of the next step.
         status: &'static str,
     },
-    /// [`Analysis::finish`] may be called.
+    /// The analysis is complete; call [`Analysis::finish`].
     Done,
 }
 
-/// An analysis under way.
+/// An analysis in progress.
 pub struct Analysis {
     table: Table,
     asked: Asked,
     findings: Findings,
-    /// Which columns' figures are told, in the sheet's order.
+    /// Columns that are reported, in the order of the sheet.
     told: Vec<usize>,
     series: Vec<Series>,
     relations: Option<Relations>,
 }
 
 impl Analysis {
-    /// Arranges the cells as a table and reads the question; linear in both.
+    /// Arranges the cells as a table and parses the question. Linear in the size of both.
     pub fn new(cells: Vec<Datum>, extent: Extent, query: &str) -> Analysis {
         let table = Table::new(cells);
         let mut asked = question::read(query, &table);
         let mut findings = Findings::new(&table, extent, &asked);
         let told = told(table.columns.len(), &asked.columns);
         findings.columns_left_out = table.columns.len() - told.len();
-        // from here on places are those among the findings
+        // from here on `asked.columns` are indices into the findings
         asked.columns = asked.columns.iter().filter_map(|place| told.binary_search(place).ok()).collect();
         Analysis { table, asked, findings, told, series: Vec::new(), relations: None }
     }
 
-    /// Does the next part.
+    /// Does the next step.
     pub fn step(&mut self) -> Step {
         let next = self.told.get(self.series.len()).and_then(|place| self.table.columns.get(*place));
         if let Some(column) = next {
@@ -122,14 +123,14 @@ impl Analysis {
         }
     }
 
-    /// The text and the findings so far; of everything once [`Analysis::step`] was [`Step::Done`].
+    /// Returns the text and the findings so far. They are complete once [`Analysis::step`] has returned [`Step::Done`].
     pub fn finish(self) -> Report {
         let result = words::compose(&self.table, &self.asked, &self.findings);
         Report { result, findings: self.findings }
     }
 }
 
-/// Those that the question names before all others, as many as are told at all; in order.
+/// Selects the columns to report: those named by the question first, up to the limit. Returned in ascending order.
 fn told(columns: usize, named: &[usize]) -> Vec<usize> {
     let others = (0..columns).filter(|place| !named.contains(place));
     let mut told: Vec<usize> = named.iter().copied().chain(others).take(limits::ANALYSED_COLUMNS_MAX).collect();

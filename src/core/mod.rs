@@ -1,5 +1,6 @@
-//! What must be right, as plain state machines: input and `now` go in, effects come out. No actix, no I/O, no clock,
-//! no JSON, no log here, so that everything runs under seeded, replayable simulation.
+//! The logic that must be right, as plain state machines: input and `now` go in, effects come out. Nothing in this
+//! folder may use actix, I/O, a clock, JSON, SQL or the log, so that all of it runs under seeded, replayable
+//! simulation.
 
 pub mod analysis;
 pub mod assistant;

@@ -1,4 +1,4 @@
-//! Seeded runs for the simulations of this folder. Every run has a seed of its own; a failing one prints it, and
+//! Runs the simulations of this folder with random seeds. Each run has its own seed, which is printed on failure;
 //! `CONVENE_SEED=<seed>` replays that run alone.
 
 use fastrand::Rng;
@@ -14,7 +14,7 @@ impl Drop for Announce {
     }
 }
 
-/// Runs a simulation with that many fresh seeds, or with the one in `CONVENE_SEED`.
+/// Runs a simulation with `runs` random seeds, or with the one in `CONVENE_SEED`.
 pub fn simulate(runs: usize, mut run: impl FnMut(&mut Rng)) {
     let chosen = std::env::var("CONVENE_SEED").ok().map(|seed| seed.parse().expect("CONVENE_SEED is a number"));
     let seeds = chosen.map_or_else(|| (0..runs).map(|_| fastrand::u64(..)).collect::<Vec<u64>>(), |seed| vec![seed]);

@@ -1,4 +1,4 @@
-//! The figures of one column.
+//! The figures of a single column. Cells that do not have the column's kind are counted but must never enter a figure.
 
 use std::cmp::Reverse;
 
@@ -16,27 +16,27 @@ use super::{
 };
 use crate::{core::sheet::CellRef, limits};
 
-/// Fewer numbers than this have no outliers.
+/// Columns with fewer numbers are not searched for outliers.
 pub(super) const OUTLIERS_NUMBERS_MIN: usize = 5;
-/// Where the middle half is one number: so many mean distances from it are far. The second factor makes of a mean distance
-/// what a standard deviation would be, were the numbers spread as chance spreads them.
+/// Outlier threshold, in mean absolute deviations, for columns whose quartiles are equal. The second factor converts a
+/// mean absolute deviation to a standard deviation, assuming a normal distribution.
 const FAR_MEAN_DISTANCES: f64 = 3.5 * 1.2533;
-/// Fewer dates than this have no usual step.
+/// Columns with fewer dates have no usual step.
 const GAPS_DATES_MIN: usize = 4;
-/// So many times the usual step is a gap.
+/// A step longer than this multiple of the usual step is a gap.
 const GAP_STEPS: f64 = 1.5;
 
-/// A column's numbers or dates by row, for what is looked at across columns.
+/// The numbers or dates of a column by row, as input for comparisons between columns.
 pub(super) enum Series {
     /// Numbers.
     Numbers(Vec<(u32, f64)>),
     /// Days.
     Days(Vec<(u32, f64)>),
-    /// Neither.
+    /// The column holds neither numbers nor dates.
     None,
 }
 
-/// Every cell as what it was read as.
+/// The cells of a column, grouped by how they were read.
 #[derive(Default)]
 struct Readings {
     numbers: Vec<(u32, f64)>,
@@ -48,13 +48,13 @@ struct Readings {
     texts: usize,
 }
 
-/// A column's figures, and its series. `rows`: how many are in use.
+/// Returns the figures of a column and its series. `rows` is the number of rows in use.
 pub(super) fn analyse(column: &Column, rows: usize) -> (ColumnReport, Series) {
     let count = column.cells.len();
     let mut readings = Readings::of(&column.cells);
     let slashes = readings.settle_slashes();
     let kind = readings.kind(count);
-    // a column of numbers, or one of no kind that has figures to tell all the same
+    // a column of numbers, or a mixed column that is mostly numbers and therefore has figures too
     let mostly_numbers = readings.numbers.len() * 2 > count;
     let of_kind = match kind {
         ColumnKind::Number | ColumnKind::Mixed if mostly_numbers => readings.numbers.len(),
@@ -126,7 +126,7 @@ impl Readings {
         readings
     }
 
-    /// Dates with slashes become days, in the one order in which more of them are days at all.
+    /// Converts slash dates to days, using the day-month order under which more of them are valid dates.
     fn settle_slashes(&mut self) -> Option<Slashes> {
         if self.slashes.is_empty() {
             return None;
@@ -180,7 +180,7 @@ fn distinct(cells: &[(u32, Value)]) -> usize {
 
 fn number_facts(column: u32, readings: &Readings) -> Option<NumberFacts> {
     let numbers = &readings.numbers;
-    // the first of equals, which `max_by` would not give
+    // `rev` because `max_by` returns the last of equal elements, and the first is wanted
     let min = numbers.iter().min_by(|one, other| one.1.total_cmp(&other.1))?;
     let max = numbers.iter().rev().max_by(|one, other| one.1.total_cmp(&other.1))?;
     let located =
@@ -217,7 +217,8 @@ fn number_facts(column: u32, readings: &Readings) -> Option<NumberFacts> {
     })
 }
 
-/// Tukey's fences; where the middle half is one number, which makes all others far, so many mean distances from it.
+/// Tukey's fences. If the quartiles are equal, all other numbers would be outliers, so mean absolute deviations are
+/// used instead.
 fn rule(values: &[f64], quartiles: Option<(f64, f64)>) -> Option<(OutlierRule, f64, f64)> {
     let (low, high) = quartiles.filter(|_| values.len() >= OUTLIERS_NUMBERS_MIN)?;
     let (rule, reach) = if low < high {
@@ -266,7 +267,7 @@ fn most_frequent(cells: &[(u32, Value)]) -> Vec<Frequent> {
             *counts.entry(text.trim()).or_default() += 1;
         }
     }
-    // where nothing comes twice, nothing is frequent
+    // a text that occurs once is not frequent
     let mut counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 1).collect();
     counts.sort_unstable_by_key(|(text, count)| (Reverse(*count), *text));
     counts.truncate(limits::FINDING_EXAMPLES_MAX);

@@ -1,29 +1,29 @@
-//! Sums and their kin over many numbers, so computed that neither large sums nor small differences lose their figures, and
-//! that the order of the numbers does not matter. What has no finite value has none at all: no infinity and no NaN leaves
-//! this file.
+//! Statistics over many numbers. Results keep their precision for large sums and small differences, and do not depend
+//! on the order of the numbers. A result that is not finite is returned as `None`: this module must never return
+//! infinity or NaN.
 
-/// Fewer points have no line.
+/// A line through fewer points is not reported.
 pub const LINE_POINTS_MIN: usize = 3;
-/// From here on so many numbers may have a sum that is none; below, sums need no scale.
+/// Numbers from this size on may overflow when summed and are scaled down first.
 const SUMS_OVERFLOW_FROM: f64 = 1e288;
-/// By so many powers of two they are made smaller.
+/// The exponent (power of two) by which they are scaled down.
 const SUMS_EXPONENT: i32 = 64;
-/// Powers of two that are numbers themselves, in both directions.
+/// The largest power of two, in either direction, that is applied in one multiplication.
 const POWER_MAX: i32 = 512;
 
-/// The figures of many numbers taken together.
+/// Sum, mean and deviation of a set of numbers.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Moments {
-    /// All together; none if that is too large for a number.
+    /// The sum; `None` if it overflows.
     pub sum: Option<f64>,
     /// The arithmetic mean.
     pub mean: f64,
-    /// Of the sample, by one less than the count; none of fewer than two.
+    /// The sample standard deviation (divisor n − 1); `None` for fewer than two numbers.
     pub standard_deviation: Option<f64>,
 }
 
 impl Moments {
-    /// None of no numbers. They have to be finite.
+    /// Returns `None` for an empty slice. All values must be finite.
     pub fn of(values: &[f64]) -> Option<Moments> {
         let ends = Ends::of(values)?;
         let (sum, mean) = sum_and_mean(values, ends);
@@ -38,23 +38,23 @@ fn sum_and_mean(values: &[f64], ends: Ends) -> (Option<f64>, f64) {
     let scale = Scale::for_sums(ends);
     let total = exact_sum(values.iter().map(|value| scale.down(*value)));
     let mean = scale.up(total / values.len() as f64).unwrap_or(ends.max);
-    // rounding must not put the mean of equal numbers beside them
+    // rounding must not move the mean of equal numbers away from them
     (scale.up(total), mean.max(ends.min).min(ends.max))
 }
 
-/// How far the numbers lie from that one on average; none of no numbers.
+/// The mean absolute distance of the numbers from `middle`; `None` for an empty slice.
 pub fn mean_distance(values: &[f64], middle: f64) -> Option<f64> {
     let differences = Differences::from(middle, values, Ends::of(values)?);
     let total = exact_sum(differences.values.iter().map(|difference| difference.abs()));
     differences.scale.up(total / values.len() as f64)
 }
 
-/// The number, if it is one.
+/// The value, if it is finite.
 pub fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// The smallest and the largest of some numbers.
+/// The smallest and the largest of a set of numbers.
 #[derive(Clone, Copy, Debug)]
 struct Ends {
     min: f64,
@@ -73,20 +73,19 @@ impl Ends {
     }
 }
 
-/// A power of two by which numbers are divided, so that what is computed with them is neither too large nor too small for
-/// a number.
+/// A power of two by which numbers are divided before a computation, to avoid overflow and underflow.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
     exponent: i32,
 }
 
 impl Scale {
-    /// For adding up: only the largest numbers need one, as sums never get too small.
+    /// Scale for sums. Only the largest numbers need one, because sums do not underflow.
     fn for_sums(ends: Ends) -> Scale {
         Scale { exponent: if ends.size() < SUMS_OVERFLOW_FROM { 0 } else { SUMS_EXPONENT } }
     }
 
-    /// For multiplying: the largest comes near one.
+    /// Scale for products: brings the largest absolute value close to one.
     fn to_one(ends: Ends) -> Scale {
         let size = ends.size();
         Scale { exponent: if size > 0.0 { size.log2().floor() as i32 } else { 0 } }
@@ -101,7 +100,7 @@ impl Scale {
     }
 }
 
-/// In steps, as not every such power of two is a number.
+/// Multiplies by a power of two, in several steps because large powers are not representable as `f64`.
 fn times_two_to(mut value: f64, mut exponent: i32) -> f64 {
     while exponent != 0 {
         let step = exponent.clamp(-POWER_MAX, POWER_MAX);
@@ -111,10 +110,10 @@ fn times_two_to(mut value: f64, mut exponent: i32) -> f64 {
     value
 }
 
-/// The sum as if it were computed without rounding, and rounded once (Shewchuk, "Adaptive Precision Floating-Point
-/// Arithmetic", 1997). Every order of the numbers gives the same.
+/// The sum as if computed without rounding, and rounded once (Shewchuk, "Adaptive Precision Floating-Point Arithmetic",
+/// 1997). The result does not depend on the order of the numbers.
 fn exact_sum(values: impl Iterator<Item = f64>) -> f64 {
-    // parts of the sum that do not overlap, the smallest first
+    // non-overlapping parts of the sum, the smallest first
     let mut parts: Vec<f64> = Vec::new();
     for mut value in values {
         parts.retain_mut(|part| {
@@ -134,16 +133,16 @@ fn exact_sum(values: impl Iterator<Item = f64>) -> f64 {
         sum = before + part;
         lost = part - (sum - before);
     }
-    // half of the last figure was lost: what comes behind it says to which side
+    // exactly half a unit in the last place was lost: the next part decides the direction of rounding
     let behind = parts.next().unwrap_or_default();
     let twice = lost * 2.0;
     if lost * behind.signum() > 0.0 && behind != 0.0 && (sum + twice) - sum == twice { sum + twice } else { sum }
 }
 
-/// A series as differences from its middle, brought near one.
+/// A series as differences from its mean, scaled close to one.
 struct Differences {
     values: Vec<f64>,
-    /// All of them together: what the middle was rounded by.
+    /// The sum of the differences, which is the rounding error of the mean.
     rest: f64,
     scale: Scale,
 }
@@ -156,30 +155,30 @@ impl Differences {
         Differences { rest: exact_sum(values.iter().copied()), values, scale }
     }
 
-    /// The sum of the products, without what the rounding of the middles adds to it.
+    /// The sum of the products, corrected for the rounding error of the means.
     fn products(&self, other: &Differences) -> f64 {
         let products = exact_sum(self.values.iter().zip(&other.values).map(|(one, other)| one * other));
         products - self.rest * other.rest / self.values.len() as f64
     }
 }
 
-/// Two series side by side: how they go together.
+/// Two series of equal length, for correlation and regression.
 #[derive(Clone, Debug, Default)]
 pub struct Pairs {
     x: Vec<f64>,
     y: Vec<f64>,
 }
 
-/// A straight line through points.
+/// A straight line fitted to points.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Line {
-    /// By how much it rises per unit of the first series.
+    /// The rise per unit of the first series.
     pub slope: f64,
-    /// How much of the second series' variance it explains: 0 to 1.
+    /// The share of the second series' variance that the line explains: 0 to 1.
     pub r_squared: f64,
 }
 
-/// What lines and correlations are made of.
+/// The sums from which lines and correlations are computed.
 struct Products {
     xx: f64,
     yy: f64,
@@ -189,13 +188,13 @@ struct Products {
 }
 
 impl Pairs {
-    /// Takes one point.
+    /// Adds a point.
     pub fn add(&mut self, x: f64, y: f64) {
         self.x.push(x);
         self.y.push(y);
     }
 
-    /// How many.
+    /// The number of points.
     pub fn count(&self) -> u64 {
         self.x.len() as u64
     }
@@ -211,16 +210,16 @@ impl Pairs {
         Some(Products { xx, yy, xy, per_x: y.scale.exponent - x.scale.exponent })
     }
 
-    /// Pearson's coefficient; none where one of the series stands still.
+    /// Pearson's coefficient; `None` if one of the series is constant.
     pub fn correlation(&self) -> Option<f64> {
         self.products()?.correlation()
     }
 
-    /// The line of least squares; none where the first series stands still, or of too few points.
+    /// The least-squares line; `None` if the first series is constant or there are too few points.
     pub fn line(&self) -> Option<Line> {
         let products = self.products().filter(|products| self.x.len() >= LINE_POINTS_MIN && products.xx > 0.0)?;
         let slope = finite(times_two_to(products.xy / products.xx, products.per_x))?;
-        // a second series that stands still is explained by nothing, as there is nothing to explain
+        // a constant second series has no variance to explain
         Some(Line { slope, r_squared: products.correlation().map_or(0.0, |r| r * r) })
     }
 }
@@ -231,8 +230,8 @@ impl Products {
         if scale > 0.0 { finite(self.xy / scale).map(|r| r.clamp(-1.0, 1.0)) } else { None }
     }
 }
-/// The value below which that share of the numbers lies, between two of them in proportion (as QUARTILE.INC of
-/// spreadsheets). Reorders the numbers; takes linear time.
+/// The quantile at `share`, interpolated linearly between two numbers (like QUARTILE.INC in spreadsheets). Reorders the
+/// numbers; takes linear time.
 pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     let last = values.len().checked_sub(1)?;
     let at = share.clamp(0.0, 1.0) * last as f64;
@@ -241,7 +240,7 @@ pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     let low = *low;
     let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
     let part = at - index as f64;
-    // weights instead of a difference, which may be too large for a number; rounding must not lead out of what is between
+    // weights instead of a difference, which may overflow; rounding must not leave the interval
     finite(if part > 0.0 { (low * (1.0 - part) + high * part).max(low).min(high) } else { low })
 }
 
@@ -261,7 +260,7 @@ mod tests {
         pairs.line().unwrap()
     }
 
-    /// The numbers in every order.
+    /// All permutations of the numbers.
     fn orders(values: &[f64]) -> Vec<Vec<f64>> {
         let [first, rest @ ..] = values else { return vec![Vec::new()] };
         let places = |order: Vec<f64>| {
@@ -332,7 +331,7 @@ mod tests {
             let found = line(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(|step| step * size));
             assert!((found.slope / size - 1.0).abs() < 1e-12, "{size}: {found:?}");
             assert!((found.r_squared - 1.0).abs() < 1e-12, "{size}: {found:?}");
-            // and across: what both are divided by cancels out
+            // and of two scaled series: the scale cancels out
             let mut pairs = Pairs::default();
             (1..7).for_each(|step| pairs.add(f64::from(step) * size, f64::from(step) * -3.0 * size));
             let found = pairs.line().unwrap();

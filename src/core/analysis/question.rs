@@ -1,9 +1,9 @@
-//! What a question asks for: the words that name a figure, the columns that it names, and what nobody should expect of
-//! arithmetic. It only decides what is said first.
+//! Parses a question: the figures and columns that it names, and requests that arithmetic cannot answer. The result
+//! only decides which findings are reported first; it must never change a figure.
 
 use super::table::Table;
 
-/// A figure that may be asked for.
+/// A figure that a question may ask for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Topic {
     Sum,
@@ -24,7 +24,7 @@ pub(super) enum Topic {
 }
 
 impl Topic {
-    /// As the findings name it.
+    /// The name used in the findings.
     pub fn name(self) -> &'static str {
         match self {
             Topic::Sum => "sum",
@@ -73,30 +73,30 @@ impl Topic {
     }
 }
 
-/// What is asked for.
+/// What a question asks for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Asked {
-    /// In the order of the question, each once.
+    /// In the order of the question, without duplicates.
     pub topics: Vec<Topic>,
-    /// Places of the columns that it names.
+    /// Indices of the columns that the question names.
     pub columns: Vec<usize>,
-    /// What can't be done.
+    /// Requests that the analyst cannot answer.
     pub impossible: Vec<&'static str>,
 }
 
 impl Asked {
-    /// Whether nothing in particular is asked for: no figure, and no column.
+    /// Whether the question names neither a figure nor a column.
     pub fn is_open(&self) -> bool {
         self.names_no_figure() && self.columns.is_empty()
     }
 
-    /// Whether the question names no single figure.
+    /// Whether the question names no specific figure.
     pub fn names_no_figure(&self) -> bool {
         self.topics.iter().all(|topic| *topic == Topic::Overview)
     }
 }
 
-/// What words of a question ask for that arithmetic over cells does not give.
+/// Recognises requests that arithmetic over cells cannot answer.
 fn beyond(word: &str) -> Option<&'static str> {
     Some(match word {
         "forecast" | "forecasts" | "predict" | "prediction" | "predictions" | "project" | "future" => "forecast",
@@ -109,7 +109,7 @@ fn beyond(word: &str) -> Option<&'static str> {
     })
 }
 
-/// Reads a question.
+/// Parses a question.
 pub(super) fn read(query: &str, table: &Table) -> Asked {
     let query = query.to_lowercase();
     let words: Vec<&str> = words_of(&query).collect();
@@ -141,7 +141,7 @@ fn words_of(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// Whether the words say that name, one after the other.
+/// Whether the words contain the name as a sequence.
 fn names(words: &[&str], name: &str) -> bool {
     let name: Vec<&str> = words_of(name).collect();
     let same = |word: &str, part: &str| {

@@ -1,22 +1,22 @@
-//! What a cell's text may mean: people write numbers with thousands separators, currencies and percent signs, and dates
-//! in many ways. Nothing here guesses between two meanings: what is not clearly a number or a date stays text.
+//! Interprets the text of a cell. People write numbers with thousands separators, currencies and percent signs, and
+//! dates in many notations. This module must never guess: a text that is not clearly a number or a date stays text.
 
 use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 
-/// What a number counts.
+/// The unit of a number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Unit {
-    /// It does not say.
+    /// No unit is given.
     #[default]
     Plain,
-    /// Hundredths, kept as they are written: `12 %` is 12.
+    /// A percentage, kept as written: `12 %` is 12.
     Percent,
-    /// Money, by its sign.
+    /// An amount of money, with its currency sign.
     Currency(char),
 }
 
 impl Unit {
-    /// As it is written.
+    /// The sign as it is written.
     pub fn sign(self) -> Option<char> {
         match self {
             Unit::Plain => None,
@@ -26,22 +26,22 @@ impl Unit {
     }
 }
 
-/// What a text was read as.
+/// How a text was interpreted.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Reading {
     /// A number.
     Number(f64, Unit),
-    /// A moment, in days since 1970.
+    /// A point in time, in days since 1970.
     Date(f64),
-    /// A date like `3/4/2024`, of which only the company of others may say what is the month.
+    /// A date like `3/4/2024`. Only the other dates of the column can show which number is the month.
     SlashDate(SlashDate),
-    /// Yes or no.
+    /// A boolean.
     Boolean(bool),
-    /// Nothing of these.
+    /// None of these.
     Text,
 }
 
-/// A date with slashes: the first two numbers are day and month, in one order or the other.
+/// A date with slashes. The first two numbers are day and month, in an order that is not known yet.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct SlashDate {
     first: u32,
@@ -50,7 +50,7 @@ pub struct SlashDate {
     time_days: f64,
 }
 
-/// In which order dates with slashes are written.
+/// The order of day and month in dates with slashes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SlashOrder {
     /// `12/31/2024`.
@@ -61,10 +61,10 @@ pub enum SlashOrder {
 
 const CURRENCIES: [char; 5] = ['$', '€', '£', '¥', '₹'];
 const SECONDS_PER_DAY: f64 = 86_400.0;
-/// Longer texts are neither numbers nor dates.
+/// Longer texts are neither parsed as numbers nor as dates.
 const READ_BYTES_MAX: usize = 64;
 
-/// Reads one text.
+/// Interprets a text.
 pub fn read(text: &str) -> Reading {
     let text = text.trim();
     if text.is_empty() || text.len() > READ_BYTES_MAX {
@@ -76,7 +76,7 @@ pub fn read(text: &str) -> Reading {
     if text.eq_ignore_ascii_case("false") || text.eq_ignore_ascii_case("no") {
         return Reading::Boolean(false);
     }
-    // nearly all texts of real sheets end here
+    // fast path: nearly all texts of real sheets contain no digit
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
         return Reading::Text;
     }
@@ -91,7 +91,7 @@ fn number(text: &str) -> Option<(f64, Unit)> {
     };
     let (text, first_sign) = sign(text);
     let (text, unit) = unit(text)?;
-    // `$-3` as well as `-$3`, but one sign only
+    // `$-3` is valid as well as `-$3`, but only one sign is allowed
     let (text, second_sign) = sign(text);
     let signs = [bracketed, first_sign, second_sign];
     if signs.iter().filter(|sign| **sign < 0.0).count() > 1 {
@@ -123,7 +123,7 @@ fn unit(text: &str) -> Option<(&str, Unit)> {
     Some((text, Unit::Plain))
 }
 
-/// Digits with a point and an exponent; commas only where thousands are parted.
+/// Digits with an optional decimal point and exponent; commas only as thousands separators.
 fn plain(text: &str) -> Option<f64> {
     if !text.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
@@ -142,7 +142,7 @@ fn plain(text: &str) -> Option<f64> {
         }
         format!("{}{rest}", whole.replace(',', "")).parse().ok()?
     } else {
-        // `parse` would take `1_0` never, but `infinity` by its name, which begins with no digit
+        // `parse` also accepts `infinity` and `nan`, but the text starts with a digit or a point here
         text.parse().ok()?
     };
     value.is_finite().then_some(value)
@@ -181,7 +181,7 @@ fn date(text: &str) -> Option<Reading> {
     named_month(day_text, time_days).map(Reading::Date)
 }
 
-/// The day, and what stands behind the `T` or the last space before a `:`.
+/// Splits off the time: the part after the `T`, or after the last space before a `:`.
 fn split_time(text: &str) -> (&str, Option<&str>) {
     let Some(colon) = text.find(':') else { return (text, None) };
     let before = text.get(..colon).unwrap_or_default();
@@ -191,7 +191,7 @@ fn split_time(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// `10:30`, `10:30:05.5`, with `Z` or an offset, which is taken off.
+/// `10:30`, `10:30:05.5`, with `Z` or an offset, which is subtracted.
 fn time_of_day(text: &str) -> Option<f64> {
     let text = text.trim();
     let (clock, offset_minutes) = match text.strip_suffix(['Z', 'z']) {
@@ -251,7 +251,7 @@ fn days(year: i32, month: u32, day: u32, time_days: f64) -> Option<f64> {
 const EPOCH_DAYS_FROM_CE: i32 = 719_163;
 
 impl SlashDate {
-    /// The moment, if there is such a day in that order.
+    /// The point in time, if the date is valid in that order.
     pub fn days(self, order: SlashOrder) -> Option<f64> {
         let (month, day) = match order {
             SlashOrder::MonthFirst => (self.first, self.second),
@@ -261,17 +261,17 @@ impl SlashDate {
     }
 }
 
-/// A moment as people write it: `2024-01-15`, with the minute where it is no midnight.
+/// Formats a point in time: `2024-01-15`, followed by the time of day unless it is midnight.
 pub fn show_date(days: f64) -> String {
     let whole = days.floor();
-    // outside of what a date can be, which no reading gives
+    // out of range for a date; `read` does not return such values
     let date = NaiveDate::from_num_days_from_ce_opt((whole as i32).saturating_add(EPOCH_DAYS_FROM_CE));
     let date = date.unwrap_or_default();
     let minutes = ((days - whole) * 1_440.0).round() as u32;
     if minutes == 0 {
         return date.format("%Y-%m-%d").to_string();
     }
-    // a minute before midnight may be rounded up to it
+    // rounding must not produce 24:00
     let minutes = minutes.min(1_439);
     format!("{} {:02}:{:02}", date.format("%Y-%m-%d"), minutes / 60, minutes % 60)
 }

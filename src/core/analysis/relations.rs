@@ -1,5 +1,5 @@
-//! What is found across columns: trends over rows or days, columns that go together, rows that repeat. One column at a
-//! time, so that the work can be stopped.
+//! Findings that involve several columns: trends over rows or days, correlations, repeated rows. The work is done one
+//! column at a time, so that the caller can stop between steps.
 
 use rustc_hash::FxHashMap;
 
@@ -12,16 +12,16 @@ use super::{
 };
 use crate::limits;
 
-/// From here on two columns are said to go together.
+/// Correlations are reported from this |r| on.
 const STRONG_R: f64 = 0.7;
-/// Of fewer rows anything may look strong.
+/// With fewer rows, a strong correlation may be chance.
 const CORRELATED_ROWS_MIN: u64 = 8;
 
-/// How far the work is.
+/// Progress of the work.
 pub(super) struct Relations {
-    /// Columns of numbers, by their place among the series.
+    /// Indices of the series that hold numbers.
     numbers: Vec<usize>,
-    /// The column whose days trends go by.
+    /// The date column over which trends are computed.
     days: Option<usize>,
     next: usize,
 }
@@ -36,7 +36,7 @@ impl Relations {
         }
     }
 
-    /// Looks at the next column of numbers; after the last one at the rows.
+    /// Processes the next column of numbers; after the last one, the rows.
     pub fn step(&mut self, table: &Table, series: &[Series], findings: &mut Findings) -> Step {
         let Some(place) = self.numbers.get(self.next).copied() else {
             findings.correlations.sort_by(|one, other| other.r.abs().total_cmp(&one.r.abs()));
@@ -57,7 +57,7 @@ impl Relations {
             Some(Series::Days(days_by_row)) => Some((days, joined(days_by_row, points))),
             Some(Series::Numbers(_) | Series::None) | None => None,
         });
-        // days that are seldom there say little
+        // ignore dates if fewer than half of the rows have one
         let by_day = by_day.filter(|(_, pairs)| pairs.count() * 2 >= points.len() as u64);
         let trend = |per, of, pairs: Pairs| {
             let Line { slope, r_squared } = pairs.line()?;
@@ -67,7 +67,7 @@ impl Relations {
             let of = findings.columns.get(days).map(|column| column.column.clone());
             trend(Per::Day, of, pairs)
         });
-        // nor do days that are one and the same
+        // fall back to rows, also if all dates are the same
         let trend = by_day.or_else(|| {
             let mut pairs = Pairs::default();
             points.iter().for_each(|(row, value)| pairs.add(f64::from(*row), *value));
@@ -78,7 +78,7 @@ impl Relations {
         }
     }
 
-    /// With the columns of numbers before it.
+    /// Correlates the column with the columns of numbers before it.
     fn correlate(&self, place: usize, series: &[Series], findings: &mut Findings) {
         let Some(Series::Numbers(points)) = series.get(place) else { return };
         if self.next >= limits::CORRELATED_COLUMNS_MAX {
@@ -99,7 +99,7 @@ impl Relations {
     }
 }
 
-/// The rows in which both have a value.
+/// Pairs the values of the rows in which both series have one.
 fn joined(first: &[(u32, f64)], second: &[(u32, f64)]) -> Pairs {
     let mut pairs = Pairs::default();
     let mut others = second.iter().peekable();
@@ -112,7 +112,8 @@ fn joined(first: &[(u32, f64)], second: &[(u32, f64)]) -> Pairs {
     pairs
 }
 
-/// Of one column alone, repeated values are no repeated rows.
+/// Finds rows that repeat an earlier row. A table of one column is skipped: repeated values in it are not repeated
+/// rows.
 fn repeated_rows(table: &Table, findings: &mut Findings) {
     if table.columns.len() < 2 {
         return;
@@ -137,7 +138,7 @@ fn repeated_rows(table: &Table, findings: &mut Findings) {
     }
 }
 
-/// A value that can be compared.
+/// A value in a form that can be compared and hashed.
 #[derive(PartialEq, Eq, Hash)]
 enum Same<'a> {
     Number(u64),

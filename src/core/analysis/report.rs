@@ -1,5 +1,5 @@
-//! The findings as data (docs/workspace.md, "The analyst's findings"). The names of fields are a promise to clients:
-//! they are added, never changed. Every number is finite.
+//! The findings as data (docs/workspace.md, "The analyst's findings"). Clients depend on the field names: fields may be
+//! added but must never be renamed or removed. Every number is finite.
 
 use std::sync::Arc;
 
@@ -7,53 +7,53 @@ use serde::Serialize;
 
 use super::{Extent, question::Asked, table::Table};
 
-/// All that was found.
+/// All findings of an analysis.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Findings {
-    /// What was looked at.
+    /// The table that was analysed.
     pub table: TableFacts,
-    /// How the question was understood.
+    /// How the question was interpreted.
     pub question: QuestionFacts,
-    /// Column by column.
+    /// The columns, in the order of the sheet.
     pub columns: Vec<ColumnReport>,
-    /// Columns beyond those.
+    /// The number of columns that were not analysed.
     pub columns_left_out: usize,
-    /// Columns of numbers that go together, the strongest first.
+    /// Correlated columns of numbers, the strongest first.
     pub correlations: Vec<Correlation>,
-    /// Rows that are there more than once.
+    /// Rows that occur more than once.
     pub duplicate_rows: DuplicateRows,
 }
 
-/// What was looked at.
+/// The table that was analysed.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct TableFacts {
-    /// From the first to the last cell in use; absent when none is.
+    /// From the first to the last cell in use; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<String>,
     /// Rows in use, without the header.
     pub rows: usize,
     /// Columns in use.
     pub columns: usize,
-    /// The row, from 1, that names the columns.
+    /// The row that names the columns, counted from 1.
     pub header_row: Option<u32>,
     /// Cells that are not empty.
     pub cells: usize,
-    /// Whether there are more cells than were looked at.
+    /// Whether the range holds more cells than were analysed.
     pub cut_off: bool,
 }
 
-/// How the question was understood.
+/// How the question was interpreted.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct QuestionFacts {
-    /// What it asks for, by name.
+    /// Names of the figures that it asks for.
     pub topics: Vec<&'static str>,
     /// Letters of the columns that it names.
     pub columns: Vec<String>,
-    /// What it asks for that the analyst can't do.
+    /// Requests that the analyst cannot answer.
     pub not_possible: Vec<&'static str>,
 }
 
-/// What most cells of a column are.
+/// The kind of most cells of a column.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnKind {
@@ -61,13 +61,13 @@ pub enum ColumnKind {
     Number,
     /// Dates.
     Date,
-    /// Yes and no.
+    /// Booleans.
     Boolean,
     /// Texts.
     Text,
-    /// No kind has four fifths.
+    /// No kind has at least four fifths of the cells.
     Mixed,
-    /// Nothing below the name.
+    /// The column has no cells below its name.
     Empty,
 }
 
@@ -76,40 +76,41 @@ pub enum ColumnKind {
 pub struct ColumnReport {
     /// Its letters.
     pub column: String,
-    /// As the header names it.
+    /// Its name in the header row.
     pub name: Option<Arc<str>>,
-    /// What it holds.
+    /// The kind of most of its cells.
     pub kind: ColumnKind,
     /// Cells that are not empty.
     pub count: usize,
-    /// Rows in use where it is empty.
+    /// Rows in use in which it is empty.
     pub blanks: usize,
-    /// Different values.
+    /// Number of different values.
     pub distinct: usize,
-    /// Cells that are not of the column's kind, or no numbers in a mixed one that is mostly numbers: in none of its figures.
+    /// Cells that enter no figure: those that do not have the column's kind, or in a mixed column of mostly numbers
+    /// those that are not numbers.
     pub unreadable: usize,
-    /// Figures of numbers.
+    /// Figures of a column of numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<NumberFacts>,
-    /// Figures of dates.
+    /// Figures of a column of dates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<DateFacts>,
-    /// How many are yes.
+    /// Figures of a column of booleans.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boolean: Option<BooleanFacts>,
-    /// The most frequent texts.
+    /// Figures of a column of texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<TextFacts>,
 }
 
 impl ColumnReport {
-    /// Cells that its figures are of.
+    /// The number of cells that enter the figures.
     pub(super) fn readable(&self) -> usize {
         self.count - self.unreadable
     }
 }
 
-/// A number and where it is.
+/// A number and its cell.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Located {
     /// The first cell with it.
@@ -121,157 +122,158 @@ pub struct Located {
 /// Figures of a column of numbers.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct NumberFacts {
-    /// `%` or a currency's sign, if all numbers have the same.
+    /// `%` or a currency sign, if all numbers have the same one.
     pub unit: Option<char>,
-    /// Whether numbers of different units stand together.
+    /// Whether the column holds numbers of different units.
     pub mixed_units: bool,
-    /// All of those signs, in the order in which they come.
+    /// All unit signs, in the order of their first use.
     pub units: Vec<char>,
-    /// All together.
+    /// The sum.
     pub sum: Option<f64>,
     /// The arithmetic mean.
     pub mean: Option<f64>,
-    /// The middle one.
+    /// The median.
     pub median: Option<f64>,
-    /// A quarter of the numbers is below this.
+    /// The first quartile.
     pub lower_quartile: Option<f64>,
-    /// A quarter of the numbers is above this.
+    /// The third quartile.
     pub upper_quartile: Option<f64>,
     /// The smallest.
     pub min: Located,
     /// The largest.
     pub max: Located,
-    /// Of the sample.
+    /// The sample standard deviation.
     pub standard_deviation: Option<f64>,
-    /// Numbers far from the others; absent of too few numbers.
+    /// Numbers far from the others; absent if there are too few numbers.
     pub outliers: Option<Outliers>,
-    /// The straight line through them.
+    /// A straight line fitted to the numbers.
     pub trend: Option<Trend>,
 }
 
 /// Numbers far from the others.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Outliers {
-    /// By which rule.
+    /// The rule that was applied.
     pub rule: OutlierRule,
-    /// Below this is far.
+    /// Numbers below this are outliers.
     pub low: f64,
-    /// Above this is far.
+    /// Numbers above this are outliers.
     pub high: f64,
-    /// How many.
+    /// The number of outliers.
     pub count: usize,
-    /// The furthest.
+    /// The most distant ones.
     pub cells: Vec<Located>,
 }
 
-/// What is far.
+/// The rule that decides what is an outlier.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub enum OutlierRule {
-    /// One and a half times the middle half's width beyond it.
+    /// More than 1.5 times the interquartile range outside the quartiles.
     #[serde(rename = "tukey_1.5_iqr")]
     Tukey,
-    /// So many mean distances from the middle half, where that is one number.
+    /// More than 3.5 mean absolute deviations, scaled to a standard deviation, from the quartiles; used if both are
+    /// equal.
     #[serde(rename = "mean_absolute_deviation_3.5")]
     MeanDistance,
 }
 
-/// What a trend goes by.
+/// The independent variable of a trend.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Per {
-    /// Row by row.
+    /// The row number.
     Row,
-    /// By a column of dates.
+    /// A column of dates.
     Day,
 }
 
-/// How dates such as 3/4/2024 were read.
+/// How dates such as 3/4/2024 were interpreted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Slashes {
-    /// The column says so.
+    /// Month first, as other dates of the column show.
     MonthFirst,
-    /// The column says so.
+    /// Day first, as other dates of the column show.
     DayFirst,
-    /// Nothing says it.
+    /// Month first, by assumption.
     MonthFirstAssumed,
 }
 
-/// A straight line through a column.
+/// A straight line fitted to a column.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Trend {
-    /// What it goes by.
+    /// The independent variable.
     pub per: Per,
-    /// Letters of the column with the days.
+    /// Letters of the date column, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
-    /// By how much it rises per row or day.
+    /// The rise per row or day.
     pub slope: f64,
-    /// How much of the variance it explains: 0 to 1.
+    /// The share of the variance that the line explains: 0 to 1.
     pub r_squared: f64,
-    /// Through how many points.
+    /// The number of points.
     pub count: u64,
 }
 
 /// Figures of a column of dates.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct DateFacts {
-    /// The first.
+    /// The first date.
     pub earliest: String,
-    /// The last.
+    /// The last date.
     pub latest: String,
-    /// From the first to the last.
+    /// Days between the first and the last.
     pub span_days: f64,
-    /// What mostly lies between neighbours.
+    /// The median number of days between consecutive dates.
     pub usual_step_days: Option<f64>,
-    /// How many times it is more than one and a half of that.
+    /// The number of steps longer than 1.5 times the usual one.
     pub gap_count: usize,
-    /// The longest.
+    /// The longest gaps.
     pub gaps: Vec<Gap>,
-    /// How dates with slashes were read, if there are any.
+    /// How dates with slashes were interpreted, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slashes: Option<Slashes>,
 }
 
-/// Days without a date.
+/// A period without dates.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Gap {
-    /// The date before.
+    /// The date before the gap.
     pub from: String,
-    /// The date after.
+    /// The date after the gap.
     pub to: String,
-    /// Between them.
+    /// Days between the two.
     pub days: f64,
 }
 
-/// How many are yes.
+/// Figures of a column of booleans.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct BooleanFacts {
-    /// Yes.
+    /// Number of true values.
     #[serde(rename = "true")]
     pub yes: usize,
-    /// No.
+    /// Number of false values.
     #[serde(rename = "false")]
     pub no: usize,
 }
 
-/// The most frequent texts.
+/// Figures of a column of texts.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct TextFacts {
-    /// The most frequent first.
+    /// Repeated texts, the most frequent first.
     pub top: Vec<Frequent>,
 }
 
-/// A text and how often it is there.
+/// A text and the number of its occurrences.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Frequent {
-    /// The text, a long one cut.
+    /// The text, truncated if long.
     pub value: String,
-    /// How often.
+    /// The number of occurrences.
     pub count: usize,
 }
 
-/// Two columns of numbers that go together.
+/// Two correlated columns of numbers.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Correlation {
     /// Their letters.
@@ -282,26 +284,26 @@ pub struct Correlation {
     pub count: u64,
 }
 
-/// Rows that are there more than once.
+/// Rows that occur more than once.
 #[derive(Clone, Default, PartialEq, Debug, Serialize)]
 pub struct DuplicateRows {
     /// How many rows repeat an earlier one.
     pub count: usize,
-    /// The first of them.
+    /// The first of these.
     pub examples: Vec<DuplicateRow>,
 }
 
-/// A row that repeats an earlier one; numbers from 1.
+/// A row that repeats an earlier one. Row numbers count from 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct DuplicateRow {
-    /// The later.
+    /// The later row.
     pub row: u32,
-    /// The earlier.
+    /// The earlier row.
     pub same_as: u32,
 }
 
 impl Findings {
-    /// Nothing found yet.
+    /// Findings before the first step.
     pub(super) fn new(table: &Table, extent: Extent, asked: &Asked) -> Findings {
         let letters = |column: &usize| table.columns.get(*column).map(|column| column.letters());
         Findings {

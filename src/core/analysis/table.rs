@@ -1,4 +1,4 @@
-//! Cells arranged as a table: columns, the rows in use, and whether the first of them names the columns.
+//! Arranges cells as a table: columns, rows in use, and a header row if the first row is one.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
@@ -10,9 +10,9 @@ use super::{
 };
 use crate::core::sheet::CellRef;
 
-/// Cells looked at to decide whether a row names columns.
+/// Number of cells per column that are examined to detect a header row.
 const HEADER_SAMPLE_CELLS: usize = 100;
-/// Rows of text alone below a row of text until that one may be taken for names.
+/// In a table of texts only, the header row must be followed by at least this many rows.
 const HEADER_TEXT_ROWS_MIN: usize = 3;
 
 /// Numbers that may be years.
@@ -20,25 +20,25 @@ const YEARS: RangeInclusive<f64> = 1900.0..=2100.0;
 
 /// The cells of a range.
 pub(super) struct Table {
-    /// With at least one cell that is not empty; in order.
+    /// Columns with at least one non-empty cell, in order.
     pub columns: Vec<Column>,
-    /// The rows in use, without the one that names the columns; in order.
+    /// Rows in use, without the header row, in order.
     pub rows: Vec<u32>,
-    /// The row that names the columns.
+    /// The header row.
     pub header: Option<u32>,
-    /// The first and the last corner of what is in use; none where nothing is.
+    /// The first and the last corner of the cells in use; `None` if all are empty.
     pub corners: Option<(CellRef, CellRef)>,
-    /// Cells that are not empty, the names of columns included.
+    /// Number of non-empty cells, including the header.
     pub cells: usize,
 }
 
 /// A column.
 pub(super) struct Column {
-    /// Which.
+    /// Its index.
     pub index: u32,
-    /// As the header row names it.
+    /// Its name in the header row.
     pub name: Option<Arc<str>>,
-    /// Its cells that are not empty, without the name; by row.
+    /// Its non-empty cells by row, without the header.
     pub cells: Vec<(u32, Value)>,
 }
 
@@ -57,7 +57,7 @@ impl Table {
         rows.sort_unstable();
         rows.dedup();
         for cells in columns.values_mut() {
-            // no work where the cells come by row, as they do
+            // cheap if the cells are already ordered by row, as they usually are
             cells.sort_by_key(|(row, _)| *row);
         }
         let corners = match (rows.first(), rows.last(), columns.first_key_value(), columns.last_key_value()) {
@@ -86,7 +86,7 @@ impl Column {
         Column { index, name, cells }
     }
 
-    /// Its letters.
+    /// The letters of the column.
     pub fn letters(&self) -> String {
         letters(self.index)
     }
@@ -98,19 +98,20 @@ fn letters(column: u32) -> String {
     text.trim_end_matches('1').to_owned()
 }
 
-/// What the first cell of a column would say as its name.
+/// The first cell of a column as a possible column name.
 enum Heading<'a> {
-    /// A text that is nothing else.
+    /// A text that has no other interpretation.
     Text(&'a str),
-    /// A text that means yes or no elsewhere, such as `No` above numbers of a list.
+    /// A text that could also be a boolean, such as `No` above a column of numbers.
     YesOrNo(&'a str),
-    /// A year above numbers that are none.
+    /// A year above numbers that are not years.
     Year(u32),
 }
 
-/// Whether the first row names the columns: plain texts, each once, above columns that hold something else; or above
-/// columns of text, if every column has one and none of them comes again below. Beside such texts there may be others that
-/// are names by what stands below them.
+/// Whether the first row is a header row. Its texts must be unique and at least one must be plain text. Either a column
+/// below them must hold mostly something other than plain text, or, in a table of texts, every column must have a name
+/// and no name may recur below. Texts that could be booleans, and consecutive years, count as names if the cells below
+/// allow it.
 fn names_columns(first: u32, columns: &BTreeMap<u32, Vec<(u32, Value)>>, rows: usize) -> bool {
     if rows < 2 {
         return false;
@@ -141,7 +142,7 @@ fn names_columns(first: u32, columns: &BTreeMap<u32, Vec<(u32, Value)>>, rows: u
             return false;
         }
     }
-    // one number of that size may be any number, and so may be those that do not follow each other
+    // a single number in this range need not be a year, nor need numbers that are not consecutive
     let in_a_row = years.windows(2).all(|pair| matches!(pair, [one, next] if one.abs_diff(*next) == 1));
     if !has_plain || years.len() == 1 || !in_a_row {
         return false;

@@ -1,4 +1,4 @@
-//! Whole analyses of small sheets whose figures were computed by hand, and of random ones against a naive model.
+//! Analyses of small sheets whose figures were computed by hand, and of random sheets compared with a naive model.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{report::*, *};
 use crate::core::sheet::CellRef;
 
-/// A sheet written as CSV with `|`; what looks like a number is one.
+/// Parses a sheet written as CSV with `|`. Fields that look like numbers become numbers.
 fn sheet(text: &str) -> Vec<Datum> {
     let mut data = Vec::new();
     for (row, line) in (0..).zip(text.trim().lines()) {
@@ -162,7 +162,7 @@ fn a_row_of_texts_is_a_header_only_if_it_names() {
     assert!(report.result.starts_with("The sum of “2023” (B) is 40"), "{}", report.result);
 }
 
-/// The outliers of a column of numbers: by which rule, and where.
+/// The outliers of a column of numbers: the rule and the cells.
 fn outliers(numbers: &[f64]) -> (OutlierRule, Vec<String>) {
     let datum = |(row, value): (u32, &f64)| Datum { at: CellRef { row, column: 0 }, value: Value::Number(*value) };
     let findings = analyse((0..).zip(numbers).map(datum).collect(), "").findings;
@@ -286,7 +286,7 @@ fn wide_sheets_are_bounded() {
     let Report { result, findings } = analyse(wide, "sum of column SF");
     assert_eq!(findings.columns.len(), crate::limits::ANALYSED_COLUMNS_MAX);
     assert_eq!(findings.columns_left_out, 500 - findings.columns.len());
-    // what the question names is never left out
+    // a column named by the question is never left out
     assert!(result.starts_with("The sum of column SF is 1."), "{result}");
     assert_eq!(findings.columns.last().map(|column| column.column.as_str()), Some("SF"));
 }
@@ -324,7 +324,7 @@ proptest! {
     ) {
         let data = cells.into_iter().map(|((row, column), value)| Datum { at: CellRef { row, column }, value }).collect();
         let report = analyse(data, &query);
-        // NaN and infinity would be written as null where a number is promised
+        // NaN and infinity would be serialised as null where a number is promised
         let json = serde_json::to_value(&report.findings).unwrap();
         for column in json["columns"].as_array().unwrap() {
             for (field, promised) in [("min", "value"), ("max", "value"), ("trend", "slope"), ("outliers", "low")] {
@@ -357,7 +357,7 @@ proptest! {
     }
 }
 
-/// Work grows with the cells and no faster: a step over a column of many cells stays short.
+/// The work is linear in the number of cells: a step over a long column stays short.
 #[test]
 fn a_hundred_thousand_cells_are_no_burden() {
     let text: Arc<str> = "1,234.5".into();
@@ -372,7 +372,7 @@ fn a_hundred_thousand_cells_are_no_burden() {
     let data: Vec<_> = data.collect();
     let began = std::time::Instant::now();
     let report = analyse(data, "sum");
-    // generous: this is an unoptimised build on a busy machine; it takes a twentieth of that
+    // generous: an unoptimised build on a busy machine takes a twentieth of this
     assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     assert_eq!(report.findings.table.cells, 100_000);
 }

@@ -1,5 +1,6 @@
-//! The findings in words: what was asked for first, then what the table is, then what stands out, then what can't be done.
-//! Sentences carry their figures.
+//! Composes the answer as text: first what was asked for, then an overview of the table, then notable findings, then
+//! what the analyst cannot do. Every statement includes its figures, and this module must never compute a figure of its
+//! own.
 
 use std::fmt::Write;
 
@@ -12,14 +13,14 @@ use super::{
 };
 use crate::limits;
 
-/// Columns that an answer names where the question names none.
+/// How many columns an answer covers if the question names none.
 const COLUMNS_NAMED_MAX: usize = 3;
-/// From here on a line is said to tell something.
+/// Trends are reported as clear from this R² on.
 const TELLING_R_SQUARED: f64 = 0.5;
-/// From here on a share of blanks is said to stand out.
+/// Blanks are reported unasked from this share on.
 const BLANKS_TOLD_PERCENT: usize = 5;
 
-/// What the analyst can do, for who asks without a sheet.
+/// The answer to a question that names no sheet.
 pub fn capabilities() -> String {
     "I compute over the cells of a sheet, and this question names none. Send its `sheet_id`, and the cells in \
      `context.table_range` (such as A1:F200) if only some of them matter. I tell counts, sums, averages, medians, extremes, \
@@ -28,14 +29,14 @@ pub fn capabilities() -> String {
         .to_owned()
 }
 
-/// What there is to say about a range in which everything is empty.
+/// The answer for an empty range.
 pub fn nothing_there(range: &str) -> String {
     format!(
         "There is nothing to compute: {range} holds no cells. Check the range, or fill in some cells and ask again."
     )
 }
 
-/// All of it.
+/// The complete answer.
 pub(super) fn compose(table: &Table, asked: &Asked, findings: &Findings) -> String {
     let mut lines = Vec::new();
     for topic in &asked.topics {
@@ -65,7 +66,7 @@ fn answer(topic: Topic, asked: &Asked, findings: &Findings) -> Vec<String> {
         Topic::Count => return vec![format!("{} in use.", counted(findings.table.rows, "row"))],
         Topic::Correlation => return vec![correlations(findings)],
         Topic::Duplicates => return vec![duplicates(findings)],
-        // what comes without being asked for
+        // the overview is always part of the answer
         Topic::Overview => return Vec::new(),
         Topic::Sum
         | Topic::Mean
@@ -115,7 +116,7 @@ fn answer(topic: Topic, asked: &Asked, findings: &Findings) -> Vec<String> {
     said
 }
 
-/// One figure of one column; none where it has no such figure.
+/// One figure of one column; `None` if the column does not have it.
 fn figure(topic: Topic, column: &ColumnReport) -> Option<String> {
     let label = label(column);
     let number = column.number.as_ref();
@@ -271,7 +272,7 @@ fn overview(table: &Table, findings: &Findings) -> String {
     text
 }
 
-/// A column in one sentence.
+/// Summary of a column in one sentence.
 fn about(column: &ColumnReport) -> String {
     let label = label(column);
     let blanks = if column.blanks > 0 { format!(", {} empty", column.blanks) } else { String::new() };
@@ -307,7 +308,7 @@ fn about(column: &ColumnReport) -> String {
 fn standing_out(asked: &Asked, findings: &Findings) -> Vec<String> {
     let mut lines = Vec::new();
     let is_new = |topic: Topic| !asked.topics.contains(&topic);
-    // what the question names is told already
+    // columns that the question names have been described already
     if asked.is_open() {
         let numbers = findings.columns.iter().filter(|column| column.number.is_some());
         lines.extend(numbers.take(COLUMNS_NAMED_MAX).map(about));
@@ -376,7 +377,7 @@ fn label_of(letters: &str, findings: &Findings) -> String {
     column.map_or_else(|| format!("column {letters}"), label)
 }
 
-/// What a sum should be read with.
+/// Qualifications that a sum must be read with.
 fn reservations(column: &ColumnReport) -> String {
     let mut text = String::new();
     if column.unreadable > 0 {
@@ -388,7 +389,7 @@ fn reservations(column: &ColumnReport) -> String {
     text
 }
 
-/// The different units of a column.
+/// The different units of a column, as a phrase.
 fn units_of(facts: &NumberFacts) -> String {
     match facts.units.as_slice() {
         [only] => format!("with {only} and without a unit"),
@@ -410,7 +411,7 @@ fn listed(items: impl Iterator<Item = String>, joint: &str) -> String {
     }
 }
 
-/// A number of a column, with the column's unit.
+/// Formats a number with the unit of its column.
 fn amount(value: f64, facts: &NumberFacts) -> String {
     match facts.unit {
         Some('%') => format!("{} %", show(value)),
@@ -420,7 +421,7 @@ fn amount(value: f64, facts: &NumberFacts) -> String {
     }
 }
 
-/// A figure that may be too large for a number.
+/// Formats a figure that may be too large for a number.
 fn figure_of(value: Option<f64>, facts: &NumberFacts) -> String {
     value.map_or_else(|| "too large to tell".to_owned(), |value| amount(value, facts))
 }
@@ -429,7 +430,8 @@ fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-/// A number for people: four decimals at most, thousands parted; very large and very small ones by their exponent.
+/// Formats a number for people: at most four decimals, with thousands separators; very large and very small ones with
+/// an exponent.
 pub(super) fn show(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-4..1e15).contains(&size) {
