@@ -1,4 +1,5 @@
-//! What is asked of the assistant, and what it says; whose question is next, and how much each user may use.
+//! Questions to the assistant and its answers as domain types. The submodules decide the order of questions and how
+//! much each user may use. Nothing here may know a provider.
 
 pub mod budget;
 pub mod queue;
@@ -15,64 +16,64 @@ use crate::{
 /// A question of a client.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Question {
-    /// The client's own name for it.
+    /// The client's id for the request.
     pub request: Arc<str>,
-    /// In the client's words.
+    /// The text of the question.
     pub query: Arc<str>,
-    /// About which sheet.
+    /// The sheet that it is about.
     pub sheet: Option<SheetId>,
-    /// Which of its cells, such as `A1:Z100`; absent: all.
+    /// The range of cells, such as `A1:Z100`; absent for the whole sheet.
     pub table_range: Option<Arc<str>>,
 }
 
-/// News of an answer, for all sockets of whoever asked.
+/// Progress of an answer, sent to all sockets of the user who asked.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AnswerNews {
-    /// The client's name for the question.
+    /// The client's id for the request.
     pub request: Arc<str>,
-    /// Who asked.
+    /// The user who asked.
     pub user: UserId,
-    /// How far it is.
+    /// The phase of the answer.
     pub phase: AnswerPhase,
 }
 
-/// How far an answer is.
+/// The phases of an answer.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerPhase {
-    /// It is being worked on.
+    /// Work on it has started.
     Started {
-        /// What was asked.
+        /// The question.
         query: Arc<str>,
-        /// About which sheet.
+        /// The sheet that it is about.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sheet: Option<SheetId>,
     },
-    /// Some of it is done.
+    /// Part of the work is done.
     Progress {
         /// 0 to 100.
         percent: u8,
-        /// What is being done.
+        /// Description of the current step.
         status: Arc<str>,
-        /// The next piece of the text, where it streams.
+        /// The next part of the text, if the answer is streamed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         delta: Option<Arc<str>>,
     },
-    /// All of it.
+    /// The complete answer.
     Complete {
         /// The text.
         result: Arc<str>,
-        /// The same as data, where there is some.
+        /// The same as data, if available.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         findings: Option<RawJson>,
-        /// How long it took.
+        /// Duration of the work.
         processing_time_ms: u64,
     },
-    /// There will be none.
+    /// There will be no answer.
     Failed {
-        /// Why.
+        /// The reason.
         fault: AnswerFault,
-        /// One sentence, for people.
+        /// The reason as a sentence for people.
         sentence: Arc<str>,
     },
 }
@@ -81,12 +82,12 @@ pub enum AnswerPhase {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerFault {
-    /// Whoever asked wants it no more.
+    /// The user cancelled the question.
     Cancelled,
-    /// The provider is away, too slow, or out of order.
+    /// The provider is unreachable, too slow, or failed.
     Unavailable,
-    /// The user has asked for too much lately.
+    /// The user's budget is used up.
     OverBudget,
-    /// What is asked about is not there, or not the user's to see.
+    /// The data in question does not exist or the user may not read it.
     NoSuchData,
 }

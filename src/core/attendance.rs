@@ -1,6 +1,5 @@
-//! What there is to know of those who are in an open room, beside that they are there: status, cursor, when they did
-//! something last; and which sheets are in use. Every node knows it of all members: its own tell it, the others' is
-//! carried.
+//! The presence data of users in an open room: status, cursor and last activity, and the sheets in use. Every node
+//! keeps it for all members: its own members report it, that of others is received from their nodes.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -15,8 +14,8 @@ use crate::{
     limits,
 };
 
-/// How long members of so large a room wait at least until they are sent its whole state again: as long as its bytes
-/// take at the rate that each member is granted.
+/// The minimum period between two complete states sent to the members of a room of this size: as long as the bytes take
+/// at the rate granted to each member.
 pub fn period(users: usize) -> Duration {
     let listed = u32::try_from(users.min(limits::ONLINE_USERS_LISTED_MAX)).unwrap_or(u32::MAX);
     let bytes = listed.saturating_mul(limits::ATTENDEE_BYTES);
@@ -30,11 +29,11 @@ struct Known {
     last_seen: Timestamp,
 }
 
-/// One room's.
+/// The presence data of one room.
 #[derive(Debug, Default)]
 pub struct AttendanceBook {
     users: HashMap<UserId, Known>,
-    /// The latest first.
+    /// The most recently changed first.
     sheets: Vec<(SheetId, Timestamp)>,
 }
 
@@ -49,7 +48,7 @@ impl AttendanceBook {
         self.users.get_mut(user)
     }
 
-    /// The user did something.
+    /// The user was active.
     pub fn seen(&mut self, user: &UserId, now: Timestamp) {
         if let Some(known) = self.known(user, now) {
             known.last_seen = known.last_seen.max(now);
@@ -64,19 +63,19 @@ impl AttendanceBook {
         }
     }
 
-    /// The user says something about being there.
+    /// The user set a status.
     pub fn said(&mut self, user: &UserId, status: Status, now: Timestamp) {
         if let Some(known) = self.known(user, now) {
             known.status = status;
         }
     }
 
-    /// The last sign of life of anybody in the room.
+    /// The last activity of anybody in the room.
     pub fn last_sign(&self) -> Option<Timestamp> {
         self.users.values().map(|known| known.last_seen).max()
     }
 
-    /// What another node knows of a user there.
+    /// Merges what another node knows of a user there.
     pub fn learn(&mut self, attendee: &Attendee) {
         if let Some(known) = self.known(&attendee.user.id, attendee.last_seen) {
             known.status = attendee.status;
@@ -85,14 +84,14 @@ impl AttendanceBook {
         }
     }
 
-    /// The user is in the room on no node any more.
+    /// The user is not in the room on any node.
     pub fn forget(&mut self, user: &UserId) {
         self.users.remove(user);
     }
 
     /// A sheet changed.
     pub fn sheet_changed(&mut self, sheet: &SheetId, at: Timestamp) {
-        // nearly always it is the one that changed last
+        // fast path: usually the sheet that changed last changes again
         if let Some(first) = self.sheets.first_mut().filter(|(first, _)| first == sheet) {
             first.1 = first.1.max(at);
             return;
@@ -102,13 +101,13 @@ impl AttendanceBook {
         self.sheets.truncate(limits::ACTIVE_SHEETS_MAX);
     }
 
-    /// Sheets that changed lately, the latest first.
+    /// Recently changed sheets, the most recent first.
     pub fn active_sheets(&self, now: Timestamp) -> impl Iterator<Item = &SheetId> {
         let since = now.plus_ms(-(limits::SHEET_ACTIVE.as_millis() as i64));
         self.sheets.iter().filter(move |(_, at)| *at >= since).map(|(sheet, _)| sheet)
     }
 
-    /// What is known of these users.
+    /// The presence data of these users.
     pub fn of<'a>(&self, users: impl Iterator<Item = &'a Author>, now: Timestamp) -> Vec<Attendee> {
         let attendee = |user: &Author| match self.users.get(&user.id) {
             Some(Known { status, cursor, last_seen }) => {
@@ -119,7 +118,7 @@ impl AttendanceBook {
         users.map(attendee).collect()
     }
 
-    /// Everything, with these users in the room.
+    /// The complete state, for the given users in the room.
     pub fn attendance<'a>(&self, users: impl Iterator<Item = &'a Author>, total: usize, now: Timestamp) -> Attendance {
         let users = self.of(users.take(limits::ONLINE_USERS_LISTED_MAX), now);
         Attendance { users, total, active_sheets: self.active_sheets(now).cloned().collect() }

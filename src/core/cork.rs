@@ -1,24 +1,24 @@
-//! When a room's frame waits for company, so that several go out in one write. A quiet room never waits. A room whose
-//! frames come close together waits a moment for the next; where nobody came, it tries that more and more rarely, so
-//! that request and answer stay fast.
+//! Decides whether a room delays a frame, so that several are written in one system call. A quiet room must never
+//! delay. A room with frames in quick succession delays for a short time; if no further frame arrives, it tries that
+//! less and less often, so that request and response stay fast.
 
 use std::time::Duration;
 
 use crate::limits;
 
-/// The corking of one room. Times are since any fixed moment, by a clock that does not go back.
+/// The batching state of one room. Times are measured from any fixed point by a monotonic clock.
 #[derive(Debug, Default)]
 pub struct Cork {
     last: Option<Duration>,
-    /// waits in a row to which nobody came
+    /// consecutive delays in which no further frame arrived
     misses: u8,
-    /// batches that are still to go out without a wait
+    /// batches to send without delay before the next attempt
     skip: u8,
     waiting: bool,
 }
 
 impl Cork {
-    /// How long a batch that its first frame has just opened waits: nothing, or `longest`.
+    /// How long a batch that was just opened is delayed: zero or `longest`.
     pub fn wait(&mut self, now: Duration, longest: Duration) -> Duration {
         let near = self.last.is_some_and(|last| now.saturating_sub(last) < limits::CORK_CLOSE_TOGETHER);
         self.last = Some(now);
@@ -34,7 +34,7 @@ impl Cork {
         longest
     }
 
-    /// The batch went out, with so many frames. Called after every batch, whether it waited or not.
+    /// A batch of `frames` frames was sent. Must be called after every batch, delayed or not.
     pub fn flushed(&mut self, frames: usize, now: Duration) {
         if !std::mem::replace(&mut self.waiting, false) {
             return;

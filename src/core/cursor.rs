@@ -1,4 +1,4 @@
-//! Where somebody points in a room.
+//! Cursor positions of users in a room.
 
 use std::{fmt, sync::Arc};
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::profile::Author;
 
-/// A finite coordinate. Whole ones are shown without a point, as clients send them.
+/// A finite coordinate. Whole numbers are shown without a decimal point, as clients send them.
 #[derive(Clone, Copy, PartialEq, PartialOrd, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Coordinate(f64);
 
 impl Coordinate {
-    /// None for what is no number, or endless.
+    /// Returns `None` for NaN and infinity.
     pub fn new(number: f64) -> Option<Coordinate> {
         number.is_finite().then_some(Coordinate(number))
     }
@@ -32,20 +32,20 @@ impl fmt::Display for Coordinate {
 /// A user's cursor.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Cursor {
-    /// From the left.
+    /// Horizontal, from the left.
     pub x: Coordinate,
-    /// From the top.
+    /// Vertical, from the top.
     pub y: Coordinate,
-    /// The cell that it is at, by the client's own name.
+    /// The cell at the cursor, by the client's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cell: Option<Arc<str>>,
 }
 
-/// Whose cursor is where.
+/// A user and the position of the user's cursor.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Pointed {
-    /// Whose.
+    /// The user.
     pub user: Author,
-    /// Where.
+    /// The position.
     pub cursor: Cursor,
 }

@@ -1,5 +1,5 @@
-//! The last events of a room, in memory: a row of consecutive sequence numbers, bounded in count and in bytes. What
-//! is older is read from the database.
+//! The latest events of a room in memory: consecutive sequence numbers, bounded in count and in bytes. Older events are
+//! read from the database. The sequence must never have a gap.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -8,16 +8,16 @@ use crate::{
     ids::Seq,
 };
 
-/// Something with a place in a room's log.
+/// An entry of a room's log.
 pub trait Logged {
-    /// Its place, from 1.
+    /// Its sequence number, from 1.
     fn seq(&self) -> Seq;
-    /// Bytes that keeping it costs, near enough.
+    /// The approximate number of bytes that it occupies in memory.
     fn size_bytes(&self) -> usize;
 }
 
 impl Logged for Event {
-    /// Zero for an ephemeral event, which every room takes for one that it has had.
+    /// Zero for an ephemeral event, which counts as already delivered in every room.
     fn seq(&self) -> Seq {
         match &self.body {
             EventBody::Durable { seq, .. } => *seq,
@@ -37,9 +37,9 @@ impl Logged for Event {
 /// How much is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HistoryBounds {
-    /// Events that a client can recover at all, from memory or from the database.
+    /// Events that a client can recover at all, from memory or the database.
     pub events_max: usize,
-    /// Bytes of them in memory.
+    /// Bytes of events in memory.
     pub bytes_max: usize,
 }
 
@@ -49,17 +49,17 @@ pub struct History<E> {
     events: VecDeque<Arc<E>>,
     bytes: usize,
     bounds: HistoryBounds,
-    /// At most the bound: there may be less room for the moment.
+    /// The current limit, which may be below the bound.
     bytes_max: usize,
 }
 
 impl<E: Logged> History<E> {
-    /// Nothing yet.
+    /// An empty history.
     pub fn new(bounds: HistoryBounds) -> History<E> {
         History { events: VecDeque::new(), bytes: 0, bounds, bytes_max: bounds.bytes_max }
     }
 
-    /// Adds the newest event. One that does not follow the last begins the row anew.
+    /// Appends the newest event. If it does not follow the last one, the history is cleared first.
     pub fn push(&mut self, event: Arc<E>) {
         if self.events.back().is_some_and(|last| last.seq().next() != event.seq()) {
             self.clear();
@@ -69,7 +69,7 @@ impl<E: Logged> History<E> {
         self.trim();
     }
 
-    /// There is room for no more than so many bytes for the moment. The bound holds as well.
+    /// Sets a temporary limit on bytes. The bound still applies.
     pub fn limit(&mut self, bytes_max: usize) {
         self.bytes_max = bytes_max.min(self.bounds.bytes_max);
         self.trim();
@@ -82,13 +82,13 @@ impl<E: Logged> History<E> {
         }
     }
 
-    /// The oldest event in memory.
+    /// The sequence number of the oldest event in memory.
     pub fn first(&self) -> Option<Seq> {
         self.events.front().map(|event| event.seq())
     }
 
-    /// Adds what lies right before `before`, newest first, while there is room. `events` is in order; what does not
-    /// end there is not taken.
+    /// Prepends the events right before `before`, newest first, while there is room. `events` must be in order; events
+    /// that do not connect to `before` are ignored.
     pub fn extend_back(&mut self, events: &[Arc<E>], before: Seq) {
         let mut next = before;
         for event in events.iter().rev().skip_while(|event| event.seq() >= before) {
@@ -103,31 +103,31 @@ impl<E: Logged> History<E> {
         }
     }
 
-    /// Everything after `seq`, in order; none if memory does not reach back so far. The caller knows that `seq` is
-    /// before the newest event.
+    /// All events after `seq`, in order; `None` if the history does not reach back that far. `seq` must be before the
+    /// newest event.
     pub fn after(&self, seq: Seq) -> Option<Vec<Arc<E>>> {
         let first = self.events.front()?.seq();
         let skip = usize::try_from(seq.next().0.checked_sub(first.0)?).ok()?;
         Some(self.events.iter().skip(skip).cloned().collect())
     }
 
-    /// What is in memory, in order.
+    /// The events in memory, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<E>> {
         self.events.iter()
     }
 
-    /// Forgets everything.
+    /// Removes all events.
     pub fn clear(&mut self) {
         self.events = VecDeque::new();
         self.bytes = 0;
     }
 
-    /// How much is kept.
+    /// The bounds.
     pub fn bounds(&self) -> HistoryBounds {
         self.bounds
     }
 
-    /// Events in memory.
+    /// The number of events in memory.
     pub fn len(&self) -> usize {
         self.events.len()
     }
@@ -137,7 +137,7 @@ impl<E: Logged> History<E> {
         self.events.is_empty()
     }
 
-    /// Bytes in memory.
+    /// The number of bytes in memory.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

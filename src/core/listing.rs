@@ -1,11 +1,11 @@
-//! Who of a large room is named in the first word about it. The list is bounded, and kept in segments, so that whoever
-//! comes or goes makes only one of them anew: what a segment looks like on the wire is shared by all newcomers.
+//! The bounded list of members that a large room sends to newcomers. It is kept in segments, so that a join or leave
+//! invalidates only one of them: the encoded form of each segment is shared by all newcomers.
 
 use std::{collections::HashMap, time::Duration};
 
 use crate::{core::profile::Author, ids::UserId, limits};
 
-/// The listed members of one room, in segments. `S` is what a segment is made into.
+/// The listed members of one room, in segments. `S` is the encoded form of a segment.
 #[derive(Debug)]
 pub struct Listing<S> {
     places: HashMap<UserId, usize>,
@@ -15,7 +15,7 @@ pub struct Listing<S> {
 #[derive(Debug)]
 struct Segment<S> {
     users: Vec<Author>,
-    /// What it was made into, and when.
+    /// The encoded form, and when it was made.
     made: Option<(S, Duration)>,
 }
 
@@ -26,7 +26,7 @@ impl<S> Default for Listing<S> {
 }
 
 impl<S: Clone> Listing<S> {
-    /// Lists a member, unless the list is full.
+    /// Adds a member, unless the list is full.
     pub fn insert(&mut self, user: &Author) {
         if self.places.contains_key(&user.id) || self.is_full() {
             return;
@@ -43,7 +43,7 @@ impl<S: Clone> Listing<S> {
         }
     }
 
-    /// A member has left. Answers whether it was listed.
+    /// Removes a member. Returns whether it was listed.
     pub fn remove(&mut self, user: &UserId) -> bool {
         let Some(at) = self.places.remove(user) else { return false };
         if let Some(segment) = self.segments.get_mut(at) {
@@ -53,7 +53,7 @@ impl<S: Clone> Listing<S> {
         true
     }
 
-    /// What is told of a member has changed.
+    /// The listed data of a member has changed.
     pub fn change(&mut self, user: &UserId) {
         if let Some(segment) = self.places.get(user).and_then(|at| self.segments.get_mut(*at)) {
             segment.made = None;
@@ -65,13 +65,13 @@ impl<S: Clone> Listing<S> {
         self.places.contains_key(user)
     }
 
-    /// Whether nobody else is listed.
+    /// Whether no further member can be listed.
     pub fn is_full(&self) -> bool {
         self.places.len() >= limits::ONLINE_USERS_LISTED_MAX
     }
 
-    /// The segments, of which those are made anew that have changed, or that are older than [`limits::LISTING_FRESH`].
-    /// `now`: since any fixed moment.
+    /// The encoded segments. Those that have changed, or are older than [`limits::LISTING_FRESH`], are encoded again.
+    /// `now` is measured from any fixed point.
     pub fn segments(&mut self, now: Duration, make: impl Fn(&[Author]) -> S) -> Vec<S> {
         let filled = self.segments.iter_mut().filter(|segment| !segment.users.is_empty());
         let made = filled.map(|segment| {
@@ -94,7 +94,7 @@ mod tests {
         Author::new(UserId::new(format!("user-{number}")).unwrap(), "somebody")
     }
 
-    /// How many users the list names, and how many segments had to be made for it.
+    /// The number of listed users, and the number of segments that had to be encoded.
     fn listed(listing: &mut Listing<usize>, now: Duration) -> (usize, usize) {
         let made = Cell::new(0);
         let segments = listing.segments(now, |users| {

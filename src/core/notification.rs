@@ -1,4 +1,4 @@
-//! Notifications: what a user is to know, and which of them a socket wants to hear.
+//! Notifications to a user, and the filter with which a socket selects some of them.
 
 use std::sync::Arc;
 
@@ -9,26 +9,26 @@ use crate::{
     ids::{NotificationId, Timestamp},
 };
 
-/// How much it matters.
+/// The priority of a notification.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// Some time.
+    /// Can be read at any time.
     Low,
-    /// As usual.
+    /// The default.
     #[default]
     Normal,
-    /// Soon; before lower ones.
+    /// Delivered before lower priorities.
     High,
-    /// Now; before all others.
+    /// Delivered before all others.
     Critical,
 }
 
 impl Priority {
-    /// All of them, the lowest first.
+    /// All priorities, the lowest first.
     pub const ALL: [Priority; 4] = [Priority::Low, Priority::Normal, Priority::High, Priority::Critical];
 
-    /// As on the wire and in the database.
+    /// The name on the wire and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Priority::Low => "low",
@@ -38,7 +38,7 @@ impl Priority {
         }
     }
 
-    /// The priority of that name.
+    /// The priority with this name.
     pub fn from_name(name: &str) -> Option<Priority> {
         Priority::ALL.into_iter().find(|p| p.name() == name)
     }
@@ -49,42 +49,42 @@ impl Priority {
 pub struct Notification {
     /// Its id.
     pub id: NotificationId,
-    /// In a few words.
+    /// The title.
     pub title: Arc<str>,
-    /// In a sentence.
+    /// The text.
     pub message: Arc<str>,
-    /// What it is about, such as `workspace`.
+    /// The subject, such as `workspace`.
     pub category: Arc<str>,
-    /// How much it matters.
+    /// The priority.
     pub priority: Priority,
-    /// Which part of the client's product it comes from, such as `tables`.
+    /// The part of the client's product that it comes from, such as `tables`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module: Option<Arc<str>>,
-    /// Whatever else its sender gave, a JSON object.
+    /// Additional data of the sender, a JSON object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<RawJson>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// Which notifications a socket wants. An absent list means all.
+/// The notifications that a socket subscribes to. An absent list matches all.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NotificationFilter {
-    /// Of these categories.
+    /// Accepted categories.
     pub categories: Option<Vec<Arc<str>>>,
-    /// From these modules.
+    /// Accepted modules.
     pub modules: Option<Vec<Arc<str>>>,
-    /// Of these priorities.
+    /// Accepted priorities.
     pub priorities: Option<Vec<Priority>>,
 }
 
 impl NotificationFilter {
-    /// Whether the socket wants it.
+    /// Whether the notification matches.
     pub fn takes(&self, notification: &Notification) -> bool {
         let category = self.categories.as_ref().is_none_or(|wanted| wanted.contains(&notification.category));
         let module = self.modules.as_ref().is_none_or(|wanted| match &notification.module {
             Some(module) => wanted.contains(module),
-            // it comes from no module in particular, so no choice of modules can mean to leave it out
+            // a notification without a module matches every list of modules
             None => true,
         });
         let priority = self.priorities.as_ref().is_none_or(|wanted| wanted.contains(&notification.priority));

@@ -1,6 +1,7 @@
-//! Which other nodes live. A node that beats is there; one that has been silent for long enough is gone. It counts its
-//! own ticks instead of time, so that a process that was stopped for a while does not take everybody else for dead; and
-//! while the line to the others is down it counts nothing, since silence then says nothing about them.
+//! Detects which other nodes are alive. A node that sends heartbeats is alive; one that has been silent for a number of
+//! ticks is gone. Silence is measured in this node's own ticks, not in time, so that a process that was suspended does
+//! not declare all other nodes dead. While the link to the other nodes is down no ticks are counted, because silence
+//! must never be taken for death then.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ids::NodeId, limits};
 
-/// What a node says about itself, every second.
+/// The heartbeat that a node publishes every second.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Beat {
-    /// Its name for people.
+    /// Its display name.
     pub name: String,
     /// Seconds since it started.
     pub uptime_seconds: u64,
@@ -23,43 +24,45 @@ pub struct Beat {
     pub rooms: u64,
     /// The version of its roster (`core/roster.rs`).
     pub roster_version: u64,
-    /// Messages of clients that it took, lately, per second.
+    /// Recent rate of messages received from clients, per second.
     #[serde(default)]
     pub messages_per_second: f64,
-    /// Set while it drains: for so long its users are expected back elsewhere, and keep their places.
+    /// Set while it drains: the time in which its users are expected to reconnect elsewhere. They count as present
+    /// meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaving_ms: Option<u64>,
 }
 
-/// What a beat was.
+/// The result of a heartbeat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hearing {
-    /// The first of a node that was not known.
+    /// The first one of an unknown node.
     New,
-    /// Another one.
+    /// One of a known node.
     Known,
-    /// Of a node for which there is no place (`PEERS_MAX`).
+    /// One of a node that was not added, because `PEERS_MAX` is reached.
     NoPlace,
 }
 
 /// Another node.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Peer {
-    /// What it said last.
+    /// Its last heartbeat.
     pub beat: Beat,
-    /// Own ticks since then.
+    /// Ticks since then.
     pub silent_ticks: u32,
 }
 
 impl Peer {
-    /// Ticks of silence after which it is gone: one that said it would leave has until its users are back elsewhere.
+    /// Ticks of silence after which the node counts as gone. A node that is draining has until its users have
+    /// reconnected elsewhere.
     fn patience_ticks(&self) -> u32 {
         let leaving_ticks = self.beat.leaving_ms.map_or(0, |ms| u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX));
         leaving_ticks.clamp(limits::PEER_SILENT_TICKS_MAX, limits::PEER_LEAVING_TICKS_MAX)
     }
 }
 
-/// Whether the others can be heard.
+/// Whether heartbeats of other nodes can be received.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Sight {
     #[default]
@@ -75,7 +78,7 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// A beat was heard.
+    /// A heartbeat was received.
     pub fn hear(&mut self, node: NodeId, beat: Beat) -> Hearing {
         if let Some(peer) = self.peers.get_mut(&node) {
             *peer = Peer { beat, silent_ticks: 0 };
@@ -88,7 +91,7 @@ impl Peers {
         Hearing::New
     }
 
-    /// A second of this node's own time went by; answers who is gone.
+    /// One second of this node's own time has passed. Returns the nodes that are gone.
     pub fn tick(&mut self) -> Vec<NodeId> {
         if self.sight == Sight::Blind {
             return Vec::new();
@@ -100,23 +103,23 @@ impl Peers {
         gone.map(|(node, _)| node).collect()
     }
 
-    /// The line to the others is down: whoever was there stays.
+    /// The link to the other nodes is down: nobody is removed until it is up again.
     pub fn blind(&mut self) {
         self.sight = Sight::Blind;
     }
 
-    /// The line is back: everybody has the whole patience again to be heard.
+    /// The link is up again: all nodes get the full time-out to send a heartbeat.
     pub fn sighted(&mut self) {
         self.sight = Sight::Sighted;
         self.peers.values_mut().for_each(|peer| peer.silent_ticks = 0);
     }
 
-    /// All that are there.
+    /// All other nodes that are alive.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Peer)> {
         self.peers.iter().map(|(node, peer)| (*node, peer))
     }
 
-    /// How many are there.
+    /// The number of other nodes that are alive.
     pub fn count(&self) -> usize {
         self.peers.len()
     }

@@ -1,5 +1,5 @@
-//! What a user is told on every socket that the user has, on any node, whichever rooms these are in. The serde form is
-//! the one between nodes, so fields may be added but not renamed.
+//! Events for one user, delivered to all sockets of that user on any node, in whatever rooms these are. Nodes exchange
+//! the serde form: fields may be added but must never be renamed.
 
 use std::sync::Arc;
 
@@ -10,45 +10,45 @@ use crate::{
     ids::{NotificationId, UserId},
 };
 
-/// News for one user.
+/// An event for one user.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Personal {
-    /// Something to know.
+    /// A new notification.
     Notified {
-        /// Who is to know.
+        /// The recipient.
         user: UserId,
-        /// What.
+        /// The notification.
         notification: Arc<Notification>,
     },
-    /// It was read, here or on another socket.
+    /// A notification was marked as read.
     NotificationRead {
-        /// By whom.
+        /// Its recipient.
         user: UserId,
-        /// Which.
+        /// Its id.
         id: NotificationId,
     },
-    /// It says something else now.
+    /// A notification was changed.
     NotificationUpdated {
-        /// Who is to know.
+        /// The recipient.
         user: UserId,
-        /// What it says.
+        /// The new content.
         notification: Arc<Notification>,
     },
-    /// It was put away, by its user or by whoever sent it.
+    /// A notification was deleted, by its recipient or its sender.
     NotificationDeleted {
-        /// Whose it was.
+        /// Its recipient.
         user: UserId,
-        /// Which.
+        /// Its id.
         id: NotificationId,
     },
-    /// All that there were so far are read.
+    /// All notifications so far were marked as read.
     AllNotificationsRead {
-        /// By whom.
+        /// Their recipient.
         user: UserId,
     },
-    /// The assistant is at work.
+    /// Progress of an answer of the assistant.
     Answer(AnswerNews),
-    /// A file is on its way.
+    /// Progress of an upload.
     Upload(Upload),
 }

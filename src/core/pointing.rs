@@ -1,9 +1,10 @@
-//! Cursors on their way to a room's members. Between two frames only a user's newest place counts, so that an observer
-//! gets one frame a period whatever the number of those who move. Clients that know of one cursor a frame are not left
-//! out: everybody who moved is named first once, in turn, with the newest place, even if nobody moves any more.
+//! Conflates cursor movements on the way to a room's members. Between two frames only the newest position of each user
+//! is kept, so an observer is sent at most one frame per period, however many users move. Clients that read only one
+//! cursor per frame must not miss anybody: the users who moved take turns in the top-level fields, each with the newest
+//! position, even after all movement has stopped.
 //!
-//! A frame lists only so many; the rest stay owed. Bounded by the users of the room. It knows no time: its owner asks for a
-//! frame once a period while one is owed.
+//! A frame lists a limited number of users; the others follow in later frames. Memory is bounded by the users of the
+//! room. This module has no clock: its owner requests a frame once per period while any is pending.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -16,34 +17,34 @@ use crate::{
 /// Where a cursor was moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MovedOn {
-    /// On this node: the others have to hear of it.
+    /// On this node: the other nodes must be informed.
     ThisNode,
-    /// On another one, which has told all.
+    /// On another node, which has informed all.
     Another,
 }
 
-/// What goes out.
+/// The frames to send.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CursorFrames {
-    /// For everybody but the user who is named first in it.
+    /// For everybody except the user in its top-level fields.
     pub others: CursorsMoved,
     /// For that user, if anybody else has moved.
     pub first: Option<CursorsMoved>,
 }
 
-/// The cursors that are to be told.
+/// The pending cursor movements of one room.
 #[derive(Debug, Default)]
 pub struct Pointing {
     newest: HashMap<UserId, Newest>,
-    /// Who moved since the last frame.
+    /// Users who moved since the last frame.
     moved: Vec<UserId>,
-    /// Who has not been named first with the newest place, the longest waiting in front.
+    /// Users whose newest position has not been in the top-level fields yet, the longest waiting in front.
     owed: VecDeque<UserId>,
-    /// Who moved on this node since the others were told.
+    /// Users who moved on this node since the other nodes were informed.
     untold: Vec<UserId>,
 }
 
-/// A user's newest place, and in which of the lists the user is.
+/// A user's newest position, and the lists that contain the user.
 #[derive(Debug)]
 struct Newest {
     pointed: Pointed,
@@ -70,7 +71,7 @@ impl Pointing {
         }
     }
 
-    /// The user is gone, and the cursor with it.
+    /// The user is gone; the cursor is dropped.
     pub fn forget(&mut self, user: &UserId) {
         if self.newest.remove(user).is_some() {
             self.moved.retain(|moved| moved != user);
@@ -79,7 +80,7 @@ impl Pointing {
         }
     }
 
-    /// What other nodes have to hear.
+    /// Takes the movements that other nodes must be informed of.
     pub fn take_untold(&mut self) -> Vec<Pointed> {
         let users = std::mem::take(&mut self.untold);
         let told = |user: &UserId| {
@@ -90,7 +91,7 @@ impl Pointing {
         users.iter().filter_map(told).collect()
     }
 
-    /// The next frame, if one is owed.
+    /// Takes the next frames, if any are pending.
     pub fn take_frames(&mut self) -> Option<CursorFrames> {
         let named = self.owed.pop_front()?;
         let listed = self.moved.len().min(limits::CURSORS_PER_FRAME_MAX);
@@ -109,14 +110,14 @@ impl Pointing {
         let of = |users: &[UserId]| users.iter().filter_map(newest).collect::<Vec<_>>();
         let for_others = if moved.as_slice() == std::slice::from_ref(&named) { Vec::new() } else { of(&moved) };
         let but_named: Vec<UserId> = moved.into_iter().filter(|user| *user != named).collect();
-        // whoever comes next is named to this one already, and waits for the others all the same
+        // whoever takes the next turn is already named to this user, and still takes that turn for the others
         let next = self.owed.front().or(but_named.first());
         let for_first = next.and_then(newest).map(|first| {
             let alone = but_named.is_empty() || but_named.as_slice() == std::slice::from_ref(&first.user.id);
             CursorsMoved { first, moved: if alone { Vec::new() } else { of(&but_named) } }
         });
         if self.owed.is_empty() {
-            // told to all: nothing is kept while nobody moves
+            // everything has been sent: nothing is kept while nobody moves
             self.newest.retain(|_, newest| newest.is_untold);
         }
         Some(CursorFrames { others: CursorsMoved { first, moved: for_others }, first: for_first })
@@ -164,7 +165,7 @@ mod tests {
         assert_eq!(others, CursorsMoved { first: at(1, 1.0), moved: vec![at(1, 1.0), at(2, 5.0)] });
         assert_eq!(first, Some(CursorsMoved { first: at(2, 5.0), moved: Vec::new() }));
         assert_eq!(pointing.take_untold(), [at(1, 1.0)]);
-        // the second is owed to those who look at the first one named only
+        // the second is pending only for clients that read just the top-level fields
         assert_eq!(pointing.take_frames().unwrap().others, CursorsMoved { first: at(2, 5.0), moved: Vec::new() });
     }
 
@@ -187,8 +188,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
-        /// Two kinds of client watch: one reads whoever is named first, one reads the lists. Both end with the newest
-        /// place of everybody else.
+        /// Two kinds of clients: one reads the top-level fields, one reads the lists. Both must end with the newest
+        /// position of everybody else.
         #[test]
         fn every_client_ends_with_the_newest_place_of_everybody(steps in prop::collection::vec((0..6_usize, 0..2_usize), 1..60)) {
             let mut pointing = Pointing::default();

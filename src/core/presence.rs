@@ -1,8 +1,8 @@
-//! Who is online: a user with a socket anywhere, on this node or another, and for a grace after the last one. A socket
-//! that comes back within the grace makes no noise, wherever it comes back.
+//! Tracks which users are online: those with a socket on any node, and those whose last socket closed less than a grace
+//! period ago. A reconnect within the grace period, on any node, must never be announced.
 //!
-//! A socket key names one life of one socket, so a late disconnect of an earlier one finds nothing to undo.
-//! Memory is bounded by the users that have a socket or are in their grace.
+//! A socket key identifies one connection, not a client, so a late disconnect of an earlier connection has no effect.
+//! Memory is bounded by the number of users who have a socket or are in their grace period.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
@@ -17,44 +17,44 @@ use crate::{
     limits,
 };
 
-/// What others are to be told.
+/// A change to announce to other users.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PresenceChange {
     /// The user's first socket opened.
     Online(UserId),
-    /// The grace after the user's last socket ran out.
+    /// The grace period after the user's last socket expired.
     Offline(UserId),
 }
 
-/// What a user says about being there. Of several, said on several nodes, the last of these counts.
+/// The status that a user has set. If it differs between nodes, the last of these variants counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// There.
+    /// Available.
     #[default]
     Online,
-    /// There, but not looking.
+    /// Connected, but not active.
     Away,
-    /// There, but not to be disturbed.
+    /// Connected, but should not be disturbed.
     Busy,
 }
 
-/// A socket anywhere. The derived order is that of age, the same on every node.
+/// The location of a socket in the cluster. The derived order is by age and the same on every node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Whereabouts {
-    /// Since when.
+    /// When it was opened.
     pub opened_at: Timestamp,
-    /// On which node.
+    /// Its node.
     pub node: NodeId,
-    /// On which of its workers.
+    /// The worker of that node.
     pub worker: u16,
-    /// Which of the worker's.
+    /// The number of the socket on that worker.
     pub generation: u32,
 }
 
-/// What names a socket, and knows its node.
+/// A key that identifies a socket and knows its node.
 pub trait SocketKey: Copy + Eq + Hash {
-    /// The node that the socket is on.
+    /// The node of the socket.
     fn home(&self) -> NodeId;
 }
 
@@ -64,12 +64,12 @@ impl SocketKey for Whereabouts {
     }
 }
 
-/// When a grace ends, and which of those that end in the same millisecond.
+/// When a grace period ends, and a serial number for those that end in the same millisecond.
 type Deadline = (i64, u64);
 
 struct Presence<K> {
     sockets: Vec<K>,
-    /// What is said on each node, without the usual.
+    /// The status set on each node, unless it is the default.
     statuses: Vec<(NodeId, Status)>,
     /// set while there is no socket
     grace: Option<Deadline>,
@@ -85,7 +85,7 @@ impl<K: SocketKey> Presence<K> {
     }
 }
 
-/// The users and their sockets, wherever these are.
+/// All users who are online, with their sockets on all nodes.
 pub struct PresenceCore<K> {
     here: NodeId,
     users: HashMap<UserId, Presence<K>>,
@@ -96,7 +96,7 @@ pub struct PresenceCore<K> {
 }
 
 impl<K: SocketKey> PresenceCore<K> {
-    /// Nobody is online. `here`: this node.
+    /// Creates a tracker without users. `here` is this node.
     pub fn new(here: NodeId, now: Timestamp) -> PresenceCore<K> {
         PresenceCore {
             here,
@@ -108,7 +108,7 @@ impl<K: SocketKey> PresenceCore<K> {
         }
     }
 
-    /// A socket of the user opened. Said twice it counts once.
+    /// A socket of the user opened. Repeated calls for one socket have no effect.
     pub fn connect(&mut self, user: &UserId, socket: K, now: Timestamp) -> Option<PresenceChange> {
         self.time.advance(now);
         match self.users.entry(user.clone()) {
@@ -132,14 +132,14 @@ impl<K: SocketKey> PresenceCore<K> {
         }
     }
 
-    /// A socket of the user is gone. A key that is not known changes nothing.
+    /// A socket of the user closed. An unknown key has no effect.
     pub fn disconnect(&mut self, user: &UserId, socket: K, now: Timestamp) {
         let elapsed_ms = self.time.advance(now);
         let Some(presence) = self.users.get_mut(user) else { return };
         let Some(at) = presence.sockets.iter().position(|known| *known == socket) else { return };
         presence.sockets.swap_remove(at);
         self.sockets -= 1;
-        // what was said here lasts through the grace; other nodes say it again
+        // a status set here is kept during the grace period; other nodes send theirs again
         let lasts = presence.sockets.is_empty() && socket.home() == self.here;
         if !presence.is_at(socket.home()) && !lasts {
             presence.statuses.retain(|(home, _)| *home != socket.home());
@@ -153,7 +153,7 @@ impl<K: SocketKey> PresenceCore<K> {
         }
     }
 
-    /// Ends the graces that have run out, oldest first.
+    /// Ends the grace periods that have expired, oldest first.
     pub fn tick(&mut self, now: Timestamp) -> Vec<PresenceChange> {
         let elapsed_ms = self.time.advance(now);
         let mut changes = Vec::new();
@@ -167,17 +167,17 @@ impl<K: SocketKey> PresenceCore<K> {
         changes
     }
 
-    /// When `tick` next has something to do.
+    /// When `tick` must be called next.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.graces.first_key_value().map(|((due_ms, _), _)| self.time.wall(*due_ms))
     }
 
-    /// Whether the user has a socket or is in the grace after the last one.
+    /// Whether the user has a socket or is in the grace period.
     pub fn is_online(&self, user: &UserId) -> bool {
         self.users.contains_key(user)
     }
 
-    /// Those of the users who are online, in the order given.
+    /// Those of the users who are online, in the given order.
     pub fn online_among(&self, users: &[UserId]) -> Vec<UserId> {
         users.iter().filter(|user| self.is_online(user)).cloned().collect()
     }
@@ -187,19 +187,19 @@ impl<K: SocketKey> PresenceCore<K> {
         self.users.get(user).map_or(&[], |presence| &presence.sockets)
     }
 
-    /// What the user says; none if offline.
+    /// The user's status; `None` if offline.
     pub fn status(&self, user: &UserId) -> Option<Status> {
         self.users.get(user).map(Presence::status)
     }
 
-    /// What the user says on that node.
+    /// The user's status on a node.
     pub fn status_at(&self, user: &UserId, home: NodeId) -> Status {
         let said = self.users.get(user).and_then(|presence| presence.statuses.iter().find(|(at, _)| *at == home));
         said.map_or_else(Status::default, |(_, status)| *status)
     }
 
-    /// Sets what the user says on that node; it lasts until the user is offline there. Answers what the user said
-    /// before, none if offline.
+    /// Sets the user's status on a node; it is kept until the user is offline there. Returns the previous effective
+    /// status; `None` if the user is offline.
     pub fn set_status(&mut self, user: &UserId, home: NodeId, status: Status) -> Option<Status> {
         let presence = self.users.get_mut(user)?;
         let before = presence.status();
@@ -210,22 +210,22 @@ impl<K: SocketKey> PresenceCore<K> {
         Some(before)
     }
 
-    /// The users who are online.
+    /// All users who are online.
     pub fn everyone(&self) -> impl Iterator<Item = &UserId> {
         self.users.keys()
     }
 
-    /// How many users are online.
+    /// The number of users who are online.
     pub fn users(&self) -> usize {
         self.users.len()
     }
 
-    /// How many sockets they have.
+    /// The number of their sockets.
     pub fn sockets(&self) -> usize {
         self.sockets
     }
 
-    /// How many of them are in their grace.
+    /// The number of users in their grace period.
     pub fn in_grace(&self) -> usize {
         self.graces.len()
     }

@@ -1,19 +1,19 @@
-//! When a room's members are told who came and went: at once after a quiet while, and then together with whoever else
-//! comes and goes within a period that grows with the room. So a crowd at the door costs one write per member and period
-//! instead of one per member and newcomer.
+//! Decides when joins and leaves are announced to a room: at once after a quiet period, otherwise together with all
+//! others that occur within a period. The period grows with the size of the room, so that a rush of joins costs one
+//! write per member and period, not one per member and join.
 
 use std::time::Duration;
 
 use crate::limits;
 
-/// The pace of one room. Times are since any fixed moment, by a clock that does not go back.
+/// The pace of one room. Times are measured from any fixed point by a monotonic clock.
 #[derive(Debug, Default)]
 pub struct PresencePace {
     last: Option<Duration>,
 }
 
 impl PresencePace {
-    /// How long an announcement waits in a room of so many members.
+    /// How long an announcement must be delayed in a room with `members` members.
     pub fn wait(&self, now: Duration, members: usize) -> Duration {
         let Some(last) = self.last else { return Duration::ZERO };
         let members = u32::try_from(members).unwrap_or(u32::MAX);
@@ -22,7 +22,7 @@ impl PresencePace {
         (last + period).saturating_sub(now)
     }
 
-    /// Announcements went out.
+    /// Announcements have been sent.
     pub fn told(&mut self, now: Duration) {
         self.last = Some(now);
     }

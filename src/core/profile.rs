@@ -1,4 +1,4 @@
-//! Who somebody is, as far as others see it.
+//! Users: the stored profile, and the part of it that other users see.
 
 use std::sync::Arc;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Timestamp, UserId};
 
-/// What a user may do on the server as a whole.
+/// A user's role on the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Everybody.
+    /// An ordinary user.
     User,
-    /// Runs the server.
+    /// An administrator of the server.
     Admin,
 }
 
 impl Role {
-    /// As in tokens, in REST and in the database.
+    /// The name in tokens, in REST and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Role::User => "user",
@@ -25,7 +25,7 @@ impl Role {
         }
     }
 
-    /// The role of that name.
+    /// The role with this name.
     pub fn from_name(name: &str) -> Option<Role> {
         match name {
             "user" => Some(Role::User),
@@ -46,34 +46,34 @@ pub struct Profile {
     pub username: Arc<str>,
     /// Unique if given.
     pub email: Option<String>,
-    /// What people see.
+    /// The name shown to others.
     pub display_name: String,
-    /// What the user may do.
+    /// The role.
     pub role: Role,
     /// When first seen.
     pub created_at: Timestamp,
-    /// Tokens issued before this second are void (revocation).
+    /// Tokens issued before this second are revoked.
     pub tokens_not_before: Timestamp,
-    /// When the user's own issuer said what is stored; zero for users who registered here.
+    /// When the user's external issuer last supplied the stored values; zero for users who registered here.
     pub said_at: Timestamp,
-    /// Shut out until then for going on after refusals.
+    /// Blocked until then, for ignoring rate limits.
     pub blocked_until: Timestamp,
 }
 
 /// The part of a profile that events carry.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Author {
-    /// Who.
+    /// The user's id.
     pub id: UserId,
-    /// Under which name at that moment.
+    /// The username at the time of the event.
     pub username: Arc<str>,
-    /// The address, where members of an open room are told of each other; nowhere else.
+    /// The e-mail address. Only set for members of an open room, who see each other's addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Arc<str>>,
 }
 
 impl Author {
-    /// Without an address.
+    /// Creates an author without an e-mail address.
     pub fn new(id: UserId, username: impl Into<Arc<str>>) -> Author {
         Author { id, username: username.into(), email: None }
     }

@@ -1,15 +1,15 @@
-//! How much one user may ask for, over all of the user's sockets (docs/protocol.md, Rate limits).
+//! Rate limits of one user, over all of the user's sockets (docs/protocol.md, Rate limits).
 //!
-//! Requests are counted in sliding windows of a minute and an hour; ephemeral messages and edits drain a token bucket of
-//! one second's worth each. Everything is kept relative to the last charge, so a clock that steps back loses time but can
-//! neither panic nor lock anybody out.
+//! Requests are counted in sliding windows of a minute and an hour. Ephemeral messages and edits each drain a token
+//! bucket that holds one second's worth. All state is relative to the last charge, so a clock that is set back must
+//! never cause a panic or lock a user out; it only loses some time.
 //!
-//! The approximation: a window is kept as 61 slots, each with its count and the moment of its last request. A slot is
-//! forgotten as a whole, a window after its last request. So a request counts for at least the window less 1/15,000 of
-//! it (4 ms of the minute) and at most for 61/60 of it: a fresh minute takes exactly its limit, no sliding 59.996 s ever
-//! take more, and whoever sends evenly is left alone up to the limit where that is one request a slot, as with 60 a
-//! minute, and up to 60/61 of it where it is more. A slot counts to 65,535: limits above that per sixtieth of a window
-//! are not enforced exactly.
+//! A window is approximated by 61 slots, each with a count and the time of its last request. A slot expires as a whole,
+//! one window after its last request. A request therefore counts for at least the window minus 1/15,000 of it (4 ms of
+//! the minute) and at most 61/60 of it. An empty minute accepts exactly its limit, and no sliding 59.996 s accept more.
+//! A client that sends at an even rate can use the full limit if that is at most one request per slot, as with 60 per
+//! minute, and otherwise at least 60/61 of it. A slot counts to 65,535; limits above that number per sixtieth of a
+//! window are not enforced exactly.
 
 mod window;
 
@@ -20,27 +20,27 @@ use crate::{core::command::Charge, ids::Timestamp, limits};
 
 const MINUTE_MS: u32 = 60_000;
 const HOUR_MS: u32 = 60 * MINUTE_MS;
-/// How long refusals are added up, from the first of them.
+/// The period in which refusals are added up; it starts with the first one.
 const REFUSALS_WINDOW_MS: u32 = MINUTE_MS;
-/// A clock that steps back further than this lifts a block, since nobody can tell how much of it is left.
+/// A clock that is set back further than this lifts a block, because the remaining time cannot be determined.
 const STEP_BACK_MS_MAX: i64 = 60_000;
 
-/// The limits of one user; 0 switches one off.
+/// The limits per user; 0 disables a limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RateLimits {
-    /// Requests in any minute.
+    /// Requests in any period of a minute.
     pub requests_per_minute: u32,
-    /// Requests in any hour.
+    /// Requests in any period of an hour.
     pub requests_per_hour: u32,
-    /// Ephemeral messages a second, and at once.
+    /// Ephemeral messages per second, and the size of a burst.
     pub ephemeral_per_second: u32,
-    /// Edits a second, and at once.
+    /// Edits per second, and the size of a burst.
     pub edits_per_second: u32,
-    /// How long a user is blocked who goes on after the refusals.
+    /// How long a user is blocked who ignores refusals.
     pub block_ms: i64,
 }
 
-/// Which window was full.
+/// The window that was full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Window {
     /// The minute.
@@ -49,24 +49,24 @@ pub enum Window {
     Hour,
 }
 
-/// What becomes of a command.
+/// The decision about a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// It is carried out, and counted.
+    /// It is executed and counted.
     Allowed,
-    /// It is refused with an error; the same request succeeds after the wait if nothing else is sent meanwhile.
+    /// It is refused with an error. The same request succeeds after the wait if nothing else is sent in the meantime.
     Refused {
         /// Seconds to wait, at least 1.
         retry_after_seconds: u32,
         /// The window that frees up last.
         window: Window,
     },
-    /// It is counted, and carried out after the wait: until then nothing more is read from its socket.
+    /// It is counted and executed after the wait. Nothing more is read from its socket until then.
     Delayed {
         /// Milliseconds to wait, at least 1.
         wait_ms: u32,
     },
-    /// It is dropped without an answer.
+    /// It is dropped without a reply.
     Dropped,
     /// The user is blocked: the socket closes with 4429, and new ones are refused.
     Blocked {
@@ -75,12 +75,12 @@ pub enum Verdict {
     },
 }
 
-/// Where a user stands. Nodes tell it each other, so fields may be added but not renamed.
+/// A user's position relative to the limits. Nodes exchange this type: fields may be added but not renamed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Reckoning {
-    /// Requests of the last minute.
+    /// Requests in the last minute.
     pub minute: u32,
-    /// Requests of the last hour.
+    /// Requests in the last hour.
     pub hour: u32,
     /// Refusals that count towards a block.
     pub refusals: u32,
@@ -89,7 +89,7 @@ pub struct Reckoning {
 }
 
 impl Reckoning {
-    /// Two nodes' views of one user: what both have heard of is in both, so the fuller one counts.
+    /// Combines the views of two nodes. Requests known to both are counted in both, so the larger count is used.
     pub fn max(self, other: Reckoning) -> Reckoning {
         Reckoning {
             minute: self.minute.max(other.minute),
@@ -100,40 +100,40 @@ impl Reckoning {
     }
 }
 
-/// What was asked for lately on one node.
+/// Recent requests of a user on one node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct AskedFor {
-    /// Requests let through.
+    /// Accepted requests.
     pub requests: u32,
-    /// Requests refused.
+    /// Refused requests.
     pub refusals: u32,
 }
 
-/// What a user has used up, as one node tells it to another that the user came to; fields may be added but not renamed.
+/// A user's usage, as sent to a node to which the user connects. Fields may be added but not renamed.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Account {
-    /// The minute in nine slots, the present one first: all that earlier releases know.
+    /// The minute in nine slots, the current one first; the only form that earlier releases know.
     pub minute: Vec<u16>,
     /// The hour in nine slots.
     pub hour: Vec<u16>,
-    /// The minute as it is.
+    /// The minute at full resolution.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub minute_ages: Vec<Aged>,
-    /// The hour as it is.
+    /// The hour at full resolution.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hour_ages: Vec<Aged>,
     /// Refusals that count towards a block.
     #[serde(default)]
     pub refusals: u32,
-    /// For how long they count.
+    /// How long these still count.
     #[serde(default)]
     pub refusals_left_ms: u32,
 }
 
-/// What one user has used up. 416 bytes at most, no heap.
+/// The usage of one user. At most 416 bytes, without heap allocations.
 #[derive(Clone, Debug)]
 pub struct UserRate {
-    /// The last charge; everything else is relative to it.
+    /// The time of the last charge; everything else is relative to it.
     touched: Timestamp,
     minute: SlidingWindow<MINUTE_MS>,
     hour: SlidingWindow<HOUR_MS>,
@@ -145,7 +145,7 @@ pub struct UserRate {
 }
 
 impl UserRate {
-    /// Nothing used.
+    /// No usage.
     pub fn new(now: Timestamp) -> UserRate {
         UserRate {
             touched: now,
@@ -159,7 +159,7 @@ impl UserRate {
         }
     }
 
-    /// Counts a command and says what becomes of it. Refused and dropped ones use nothing up.
+    /// Charges a command and returns the decision. Refused and dropped commands cost nothing.
     pub fn charge(&mut self, charge: Charge, limits: &RateLimits, now: Timestamp) -> Verdict {
         if charge == Charge::Free {
             return Verdict::Allowed;
@@ -182,13 +182,13 @@ impl UserRate {
         }
     }
 
-    /// Seconds left of a block, at least 1; none if the user is not blocked.
+    /// The remaining seconds of a block, at least 1; `None` if the user is not blocked.
     pub fn blocked_for(&self, now: Timestamp) -> Option<u32> {
         let left = self.block_left_ms(now);
         (left > 0).then(|| whole_seconds(left))
     }
 
-    /// What is used up, refused and left of a block, for administrators.
+    /// The usage, refusals and remaining block, for administrators.
     pub fn reckoning(&mut self, now: Timestamp) -> Reckoning {
         self.pass(now);
         Reckoning {
@@ -199,21 +199,21 @@ impl UserRate {
         }
     }
 
-    /// Ends a block, and forgets the refusals that led to it. What was used up stays so.
+    /// Ends a block and forgets the refusals that led to it. The usage remains.
     pub fn lift(&mut self) {
         self.block_left_ms = 0;
         self.refusals = 0;
         self.refusals_left_ms = 0;
     }
 
-    /// Blocks the user until that moment, unless a longer block runs already.
+    /// Blocks the user until `until`, unless a longer block is in effect.
     pub fn block_until(&mut self, until: Timestamp, now: Timestamp) {
         self.pass(now);
         self.block_left_ms = self.block_left_ms.max(elapsed_ms(now, until));
     }
 
-    /// Counts what was asked for on another node. Who goes on after too many refusals is blocked by the node that
-    /// refuses the next one.
+    /// Counts requests made on another node. A user who exceeds the allowed refusals is blocked by the node that
+    /// refuses the next request.
     pub fn charge_elsewhere(&mut self, asked_for: AskedFor, now: Timestamp) {
         self.pass(now);
         if asked_for.requests > 0 {
@@ -225,13 +225,13 @@ impl UserRate {
         }
     }
 
-    /// Whether so much is used up that other nodes should hear of each request as it comes.
+    /// Whether usage is high enough that other nodes should be informed of every request at once.
     pub fn is_half_used(&self, limits: &RateLimits) -> bool {
         let half = |used: u32, limit: u32| limit > 0 && used >= limit.div_ceil(2);
         half(self.minute.used(), limits.requests_per_minute) || half(self.hour.used(), limits.requests_per_hour)
     }
 
-    /// For another node that the user comes to; none if nothing is used up.
+    /// The usage for a node to which the user connects; `None` if there is none.
     pub fn account(&mut self, now: Timestamp) -> Option<Account> {
         let Reckoning { minute, hour, refusals, block_left_ms: _ } = self.reckoning(now);
         (minute > 0 || hour > 0 || refusals > 0).then(|| Account {
@@ -244,9 +244,9 @@ impl UserRate {
         })
     }
 
-    /// Takes over what another node knows of the user, where that is more. What both know is not counted twice: of
-    /// each window the fuller view counts. `unknown`: requests that were let through here and that the other node has
-    /// not heard of.
+    /// Merges the usage that another node reports. Requests known to both nodes must not be counted twice, so for each
+    /// window the larger view is used. `unknown` is the number of requests accepted here that the other node has not
+    /// received yet.
     pub fn adopt(&mut self, account: &Account, unknown: u32, now: Timestamp) {
         self.pass(now);
         match &account.minute_ages[..] {
@@ -263,7 +263,7 @@ impl UserRate {
         }
     }
 
-    /// Whether there is nothing to remember any more, so that the user can be forgotten.
+    /// Whether nothing needs to be remembered, so that the user can be forgotten.
     pub fn is_idle(&self, now: Timestamp) -> bool {
         let mut then = self.clone();
         then.pass(now);
@@ -309,7 +309,7 @@ impl UserRate {
         self.refusals = self.refusals.saturating_add(u16::try_from(refusals).unwrap_or(u16::MAX));
     }
 
-    /// Lets the time since the last charge pass.
+    /// Advances the state to `now`.
     fn pass(&mut self, now: Timestamp) {
         self.block_left_ms = self.block_left_ms(now);
         let elapsed_ms = elapsed_ms(self.touched, now);
@@ -329,12 +329,12 @@ impl UserRate {
     }
 }
 
-/// Milliseconds that have passed; none if the clock stepped back, and never more than matters here.
+/// Elapsed milliseconds; 0 if the clock was set back. Saturates.
 fn elapsed_ms(from: Timestamp, to: Timestamp) -> u32 {
     u32::try_from(to.unix_ms.saturating_sub(from.unix_ms).max(0)).unwrap_or(u32::MAX)
 }
 
-/// Rounded up, so that the promise is kept; at least 1.
+/// Rounded up, so that a retry after that time succeeds; at least 1.
 fn whole_seconds(ms: u32) -> u32 {
     ms.div_ceil(1000).max(1)
 }
@@ -344,7 +344,7 @@ enum Taken {
     No,
 }
 
-/// A token bucket that holds one second's worth, as the microseconds of refilling that it lacks.
+/// A token bucket that holds one second's worth. Its state is the refill time, in microseconds, of the missing tokens.
 #[derive(Clone, Debug, Default)]
 struct Bucket {
     spent_us: u32,
@@ -366,8 +366,8 @@ impl Bucket {
         Taken::Yes
     }
 
-    /// Takes a token that may not be there yet. Answers how many milliseconds it takes to come. Each socket waits for one
-    /// at a time, so a user's debt is at most one token a socket.
+    /// Takes a token that may not be available yet. Returns the milliseconds until it is. Each socket waits for one
+    /// token at a time, so a user's debt is at most one token per socket.
     fn reserve(&mut self, per_second: u32) -> u32 {
         let Some(cost_us) = Bucket::FULL_US.checked_div(per_second) else { return 0 };
         self.spent_us = self.spent_us.saturating_add(cost_us);

@@ -1,6 +1,6 @@
-//! Who is online on other nodes, on which sockets and with which status. Each node is the only authority for its own
-//! sockets and tells them by diffs; this keeps the others' parts and notices when a diff is missing. It never guesses:
-//! what it has missed it asks for.
+//! Tracks the sockets and statuses of users on other nodes. Each node is the only authority for its own sockets and
+//! publishes them as versioned diffs. This module applies the diffs of the others and detects gaps. It must never
+//! guess: after a gap it requests the complete roster of that node.
 
 mod own;
 mod part;
@@ -22,176 +22,178 @@ use crate::{
 /// A socket as other nodes know it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SocketEntry {
-    /// Whose.
+    /// Its user.
     pub user: UserId,
-    /// Which worker's.
+    /// Its worker.
     pub worker: u16,
-    /// Which of the worker's.
+    /// Its number on that worker.
     pub generation: u32,
-    /// Since when.
+    /// When it was opened.
     pub opened_at: Timestamp,
 }
 
-/// What a node says about who is online there. The node's id is the life of its roster; a beat carries its version.
+/// A roster message between nodes. The id of a node identifies the incarnation of its roster; heartbeats carry its
+/// version.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
 pub enum RosterWord {
-    /// What changed, coalesced: first the closed ones, then the opened ones, then the statuses.
+    /// A coalesced change. Closed sockets apply first, then opened ones, then statuses.
     Diff {
-        /// The version after it; the one before is one less.
+        /// The version after the change; the version before it is one less.
         version: u64,
         /// Sockets that opened.
         opened: Vec<SocketEntry>,
         /// Sockets that closed.
         closed: Vec<SocketEntry>,
-        /// What users say about being there.
+        /// Statuses that users have set.
         statuses: Vec<(UserId, Status)>,
     },
-    /// Tell your roster.
+    /// A request for the complete roster.
     Ask {
-        /// Whose.
+        /// The node whose roster is requested.
         of: NodeId,
     },
-    /// A piece of the whole roster, in answer.
+    /// A part of the complete roster, in response to a request.
     Part {
-        /// The version that it is of.
+        /// The version of the roster.
         version: u64,
-        /// Which piece, from 0.
+        /// The index of this part, from 0.
         piece: u32,
-        /// How many there are.
+        /// The number of parts.
         pieces: u32,
         /// Sockets.
         sockets: Vec<SocketEntry>,
-        /// Statuses that are not the usual one.
+        /// Statuses other than the default.
         statuses: Vec<(UserId, Status)>,
     },
-    /// What users who came to a node had asked for lately elsewhere, as far as the saying node knows.
+    /// The recent usage of users who connected to a node, as known to the sender.
     Used {
-        /// Each user's windows.
+        /// The usage of each user.
         users: Vec<UsedUp>,
     },
-    /// How does this user stand by your node?
+    /// A request for a user's rate limit status.
     AskLimits {
-        /// The asking node's name for the question.
+        /// The id of the request.
         question: u64,
-        /// Who.
+        /// The user.
         user: UserId,
     },
-    /// The answer to it.
+    /// The response.
     Limits {
-        /// Which question.
+        /// The id of the request.
         question: u64,
-        /// How.
+        /// The status.
         reckoning: Reckoning,
     },
-    /// Which rooms are in use on your node?
+    /// A request for the rooms in use.
     AskRooms {
-        /// The asking node's name for the question.
+        /// The id of the request.
         question: u64,
     },
-    /// A piece of the answer to it.
+    /// A part of the response.
     Rooms {
-        /// Which question.
+        /// The id of the request.
         question: u64,
-        /// Which piece, from 0.
+        /// The index of this part, from 0.
         piece: u32,
-        /// How many there are.
+        /// The number of parts.
         pieces: u32,
         /// Rooms in use, with the number of users in each as that node sees it.
         rooms: Vec<RoomInUse>,
     },
 }
 
-/// What a user has asked for in the running windows (`core/rate.rs`).
+/// A user's usage in the current windows (`core/rate.rs`).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct UsedUp {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// How much.
+    /// The usage.
     #[serde(flatten)]
     pub account: Account,
-    /// Requests in it that were let through on the saying node since the user came there.
+    /// Of these, requests accepted on the sending node since the user connected to it.
     #[serde(default)]
     pub own: u32,
-    /// Requests in it of which the saying node has heard since the user came to the hearing one.
+    /// Of these, requests that the sending node has received from the receiving one since the user connected there.
     #[serde(default)]
     pub heard: u32,
 }
 
-/// A room that is in use.
+/// A room in use.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct RoomInUse {
-    /// Which.
+    /// The room.
     pub room: RoomId,
     /// Users in it.
     pub users: u64,
-    /// Different users in an hour, in thousandths: the mean over the hours of a day in which there were any.
+    /// Distinct users per hour, in thousandths: the mean over those of the last 24 hours in which there were any.
     #[serde(default)]
     pub users_per_hour_milli: u64,
-    /// The last sign of life of anybody in it, where that is kept.
+    /// The last activity of any member, where it is tracked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sign: Option<Timestamp>,
 }
 
 impl Eq for RoomInUse {}
 
-/// What a word changed.
+/// A change caused by a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RosterChange {
-    /// A socket opened elsewhere.
+    /// A socket opened on another node.
     Opened(NodeId, SocketEntry),
-    /// A socket closed elsewhere.
+    /// A socket closed on another node.
     Closed(NodeId, SocketEntry),
-    /// What a user says on another node changed.
+    /// A user's status on another node changed.
     Status(NodeId, UserId, Status),
 }
 
-/// What is to be done about a word.
+/// The result of a message.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RosterNews {
-    /// What changed, in order.
+    /// The changes, in order.
     pub changes: Vec<RosterChange>,
-    /// Whom to ask for the whole part.
+    /// The node to request the complete roster from.
     pub ask: Option<NodeId>,
 }
 
-/// The other nodes' sockets. Memory is bounded by the peers (`PEERS_MAX`) and by what each of them says it has.
+/// The sockets of the other nodes. Memory is bounded by the number of peers (`PEERS_MAX`) and the number of sockets
+/// that each of them reports.
 #[derive(Debug, Default)]
 pub struct Roster {
     parts: BTreeMap<NodeId, Part>,
 }
 
 impl Roster {
-    /// A peer is there; nothing is known of its sockets.
+    /// A peer is up; its sockets are not known yet.
     pub fn up(&mut self, node: NodeId) -> RosterNews {
         let part = self.parts.entry(node).or_default();
         RosterNews { changes: Vec::new(), ask: part.want().then_some(node) }
     }
 
-    /// A peer is gone, and its sockets with it.
+    /// A peer is gone; all its sockets count as closed.
     pub fn gone(&mut self, node: NodeId) -> RosterNews {
         let part = self.parts.remove(&node).unwrap_or_default();
         RosterNews { changes: part.into_sockets().map(|entry| RosterChange::Closed(node, entry)).collect(), ask: None }
     }
 
-    /// How many sockets each of the others has whose whole part is known.
+    /// The number of sockets of each other node whose complete roster is known.
     pub fn sockets(&self) -> impl Iterator<Item = (NodeId, usize)> {
         self.parts.iter().filter_map(|(node, part)| Some((*node, part.sockets()?)))
     }
 
-    /// A beat said where the peer's roster stands.
+    /// A heartbeat reported the version of the peer's roster.
     pub fn stands_at(&mut self, node: NodeId, version: u64) -> RosterNews {
         let asks = self.parts.get_mut(&node).is_some_and(|part| part.is_behind(version) && part.want());
         RosterNews { changes: Vec::new(), ask: asks.then_some(node) }
     }
 
-    /// A second went by: whoever was asked may be asked again.
+    /// One second has passed: requests may be repeated.
     pub fn tick(&mut self) {
         self.parts.values_mut().for_each(Part::tick);
     }
 
-    /// What another node said of its own sockets. Words of a node that is not known yet are left aside: its first beat
-    /// brings the whole.
+    /// Applies a message of another node about its own sockets. Messages of unknown nodes are ignored: their first
+    /// heartbeat triggers a request for the complete roster.
     pub fn hear(&mut self, node: NodeId, word: RosterWord) -> RosterNews {
         let Some(part) = self.parts.get_mut(&node) else { return RosterNews::default() };
         let mut changes = Vec::new();

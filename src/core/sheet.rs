@@ -1,5 +1,5 @@
-//! Shared sheets: cells, where they are, and what they hold. A cell's place is written as in every spreadsheet (`B2`);
-//! its value is any JSON scalar, kept as the client wrote it. Nothing here evaluates a formula.
+//! Shared sheets: positions and contents of cells. A position is written as in other spreadsheets (`B2`); a value is
+//! any JSON scalar, kept as the client wrote it. Formulas must never be evaluated here.
 
 mod range;
 mod versions;
@@ -18,7 +18,7 @@ use crate::{
     limits,
 };
 
-/// A cell's place. Counted from 0; shown as `A1`.
+/// The position of a cell. Counted from 0; displayed as `A1`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CellRef {
@@ -28,7 +28,7 @@ pub struct CellRef {
     pub column: u32,
 }
 
-/// Why a text is no [`CellRef`].
+/// The error for a text that is not a [`CellRef`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a cell is a column from A to XFD and a row from 1 to 1048576, such as B2")]
 pub struct BadCellRef;
@@ -39,7 +39,7 @@ impl FromStr for CellRef {
     fn from_str(text: &str) -> Result<CellRef, BadCellRef> {
         let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
         let (column, row) = text.split_at_checked(letters).ok_or(BadCellRef)?;
-        // longer ones lie outside of any sheet, and could not be counted
+        // longer ones are outside of any sheet and could overflow
         if !(1..=3).contains(&column.len()) || row.len() > 7 || !row.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(BadCellRef);
         }
@@ -81,42 +81,42 @@ impl From<CellRef> for String {
     }
 }
 
-/// What a cell holds, as a client sends it and as everybody is told it.
+/// The content of a cell, as a client sends it and as it is broadcast.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Cell {
-    /// Where.
+    /// Its position.
     #[serde(rename = "cell")]
     pub at: CellRef,
     /// Any JSON scalar, as it was written; `null` for an empty cell.
     pub value: RawJson,
-    /// How the client computes it, never looked into.
+    /// The client's formula; never evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub formula: Option<Arc<str>>,
-    /// On its way in: the version that the sender saw last, 0 for "whatever it is". Once stored: the new version.
+    /// In an update: the version that the sender saw last, or 0 to overwrite any version. Once stored: the new version.
     pub version: i64,
 }
 
-/// A cell that somebody else had changed before.
+/// A cell that was changed by somebody else in the meantime.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CellConflict {
-    /// In full.
+    /// With its content.
     Shown {
-        /// As it is.
+        /// The current content.
         current: Cell,
-        /// Who changed it last.
+        /// The user who changed it last.
         user: UserId,
     },
-    /// One of so many that what it holds would be too much to tell.
+    /// Without its content, because there are too many conflicts to send all contents.
     Named {
-        /// Where.
+        /// The position.
         at: CellRef,
-        /// What it is at.
+        /// The current version.
         version: i64,
     },
 }
 
 impl CellConflict {
-    /// Where.
+    /// The position of the cell.
     pub fn at(&self) -> CellRef {
         match self {
             CellConflict::Shown { current, .. } => current.at,
@@ -126,20 +126,20 @@ impl CellConflict {
 }
 
 impl Cell {
-    /// Bytes of its texts.
+    /// The number of bytes of its texts.
     pub fn text_bytes(&self) -> usize {
         self.value.as_str().len() + self.formula.as_deref().map_or(0, str::len)
     }
 }
 
-/// A cell as it is, with who changed it last.
+/// A stored cell, with the user who changed it last.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredCell {
     /// The cell.
     pub cell: Cell,
     /// Who changed it last.
     pub user: UserId,
-    /// When.
+    /// When it was changed.
     pub at: Timestamp,
 }
 

@@ -1,9 +1,9 @@
-//! Time that never goes back, made from a wall clock that may. Deadlines kept in it come late by nothing but the
-//! step itself, and never by hours because somebody set the clock.
+//! Monotonic time derived from a wall clock that may be set back. A deadline kept in this time must never be delayed by
+//! more than the size of the step.
 
 use crate::ids::Timestamp;
 
-/// Counts the milliseconds by which the wall clock went forward.
+/// Counts the milliseconds by which the wall clock has advanced.
 #[derive(Clone, Copy, Debug)]
 pub struct Steady {
     seen: Timestamp,
@@ -16,7 +16,7 @@ impl Steady {
         Steady { seen: now, elapsed_ms: 0 }
     }
 
-    /// Takes note of the wall clock; answers the milliseconds since the start.
+    /// Records the wall clock and returns the milliseconds since the start.
     pub fn advance(&mut self, now: Timestamp) -> i64 {
         let step_ms = now.unix_ms.saturating_sub(self.seen.unix_ms).max(0);
         self.seen = now;
@@ -24,7 +24,7 @@ impl Steady {
         self.elapsed_ms
     }
 
-    /// What the wall clock will show at that moment, as far as it is known now.
+    /// The expected wall clock time at `elapsed_ms`.
     pub fn wall(&self, elapsed_ms: i64) -> Timestamp {
         self.seen.plus_ms(elapsed_ms.saturating_sub(self.elapsed_ms))
     }

@@ -1,5 +1,5 @@
-//! Who types in a room, and on which socket: what a socket began must end with it, also where the same user has others.
-//! A source that does not say for a while that it goes on counts as having stopped.
+//! Tracks who is typing in a room, per socket, because a typing indicator must end with the socket that started it even
+//! if the user has other sockets. An indicator that is not renewed expires.
 
 use std::{hash::Hash, sync::Arc, time::Duration};
 
@@ -7,15 +7,15 @@ use rustc_hash::FxHashMap;
 
 use crate::{core::profile::Author, ids::UserId, limits};
 
-/// Where in a room somebody types: a cell by the client's own name, or the room itself.
+/// Where in a room a user types: a cell, by the client's id, or the room itself.
 pub type TypingPlace = Option<Arc<str>>;
 
-/// Somebody has stopped typing there.
+/// A user has stopped typing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stopped {
-    /// Who.
+    /// The user.
     pub user: Author,
-    /// Where.
+    /// The place.
     pub place: TypingPlace,
 }
 
@@ -23,11 +23,12 @@ pub struct Stopped {
 struct Typing {
     user: Author,
     place: TypingPlace,
-    /// When it was said last.
+    /// When it was last renewed.
     at: Duration,
 }
 
-/// The typists of one room. `K` names what somebody types on. Times are since any fixed moment.
+/// The users typing in one room. `K` identifies the source, such as a socket. Times are measured from any fixed point
+/// by a monotonic clock.
 #[derive(Debug)]
 pub struct Typists<K> {
     sources: FxHashMap<K, Vec<Typing>>,
@@ -40,10 +41,11 @@ impl<K> Default for Typists<K> {
 }
 
 impl<K: Copy + Eq + Hash> Typists<K> {
-    /// The user types there, or goes on. A source that types in too many places has stopped in the oldest.
+    /// The user starts or continues typing. If the source types in too many places, the oldest one is ended and
+    /// returned.
     pub fn started(&mut self, source: K, user: &Author, place: &TypingPlace, now: Duration) -> Option<Stopped> {
         if self.sources.len() >= limits::TYPISTS_MAX && !self.sources.contains_key(&source) {
-            return None; // the others let it expire
+            return None; // not tracked; the indicator expires at the receivers
         }
         let places = self.sources.entry(source).or_default();
         places.retain(|typing| typing.user.id != user.id || typing.place != *place);
@@ -52,7 +54,7 @@ impl<K: Copy + Eq + Hash> Typists<K> {
         oldest.and_then(|typing| self.unless_elsewhere(typing))
     }
 
-    /// The user says so.
+    /// The user has stopped typing.
     pub fn stopped(&mut self, source: K, user: &UserId, place: &TypingPlace) {
         if let Some(places) = self.sources.get_mut(&source) {
             places.retain(|typing| typing.user.id != *user || typing.place != *place);
@@ -62,14 +64,15 @@ impl<K: Copy + Eq + Hash> Typists<K> {
         }
     }
 
-    /// Such sources are gone. Answers who has stopped with them.
+    /// Removes the sources that match. Returns the users who have stopped typing with them.
     pub fn ended(&mut self, is_gone: impl Fn(&K) -> bool) -> Vec<Stopped> {
         let gone: Vec<K> = self.sources.keys().filter(|source| is_gone(source)).copied().collect();
         let ended: Vec<Typing> = gone.iter().filter_map(|source| self.sources.remove(source)).flatten().collect();
         ended.into_iter().filter_map(|typing| self.unless_elsewhere(typing)).collect()
     }
 
-    /// Answers who has not said for as long as `silence` says of its source that they go on, with that source.
+    /// Removes and returns the indicators that were not renewed within the time that `silence` returns for their
+    /// source.
     pub fn silent(&mut self, now: Duration, silence: impl Fn(&K) -> Duration) -> Vec<(K, Stopped)> {
         let mut silent = Vec::new();
         for (source, places) in &mut self.sources {
@@ -83,12 +86,12 @@ impl<K: Copy + Eq + Hash> Typists<K> {
         silent.into_iter().filter_map(stopped).collect()
     }
 
-    /// Whether nobody types.
+    /// Whether nobody is typing.
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }
 
-    /// Somebody who types in the same place on another source has not stopped.
+    /// A user who types in the same place from another source has not stopped.
     fn unless_elsewhere(&self, typing: Typing) -> Option<Stopped> {
         let Typing { user, place, .. } = typing;
         let mut others = self.sources.values().flatten();

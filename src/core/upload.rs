@@ -1,4 +1,5 @@
-//! What is told of an upload while it runs and when it is done. The bytes themselves travel over REST.
+//! Progress of an upload, as events for its user and room. The contents of files never pass through here; they are
+//! transferred over REST.
 
 use std::sync::Arc;
 
@@ -9,56 +10,56 @@ use crate::{
     ids::{FileId, UserId},
 };
 
-/// From where a stored file is fetched, relative to the server's address.
+/// The path from which a stored file is downloaded.
 pub fn content_url(file: FileId) -> String {
     format!("/api/v1/files/{file}/content")
 }
 
-/// News of an upload.
+/// Progress of an upload.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Upload {
-    /// The file's id: the client's own name for it, or that of a stored file.
+    /// The id of a stored file, or the client's own id for the file.
     pub file: Arc<str>,
-    /// Who uploads.
+    /// The uploading user.
     pub user: UserId,
-    /// How far it is.
+    /// The phase of the upload.
     pub phase: UploadPhase,
 }
 
-/// How far an upload is.
+/// The phases of an upload.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UploadPhase {
-    /// It begins.
+    /// It has started.
     Started {
         /// The file's name.
         filename: Arc<str>,
-        /// How large it will be.
+        /// The announced size.
         size_bytes: u64,
-        /// What it says it is.
+        /// The announced type.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mime_type: Option<Arc<str>>,
     },
-    /// Some of it has arrived.
+    /// Part of it has been received.
     Progress {
-        /// How much.
+        /// Bytes received.
         uploaded_bytes: u64,
-        /// Of how much.
+        /// Bytes in total.
         total_bytes: u64,
-        /// The client's own reckoning, a number as it was written.
+        /// The percentage as the client wrote it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         percentage: Option<RawJson>,
     },
-    /// All of it is stored.
+    /// The file is stored.
     Complete {
         /// The file's name.
         filename: Arc<str>,
-        /// From where it can be fetched.
+        /// Where it can be downloaded.
         url: Arc<str>,
     },
     /// It will not be completed.
     Cancelled {
-        /// Why.
+        /// The reason.
         why: UploadEnd,
     },
 }
@@ -69,8 +70,8 @@ pub enum UploadPhase {
 pub enum UploadEnd {
     /// It was deleted.
     Deleted,
-    /// It did not go on for too long.
+    /// It was inactive for too long.
     Expired,
-    /// The socket that announced it has ended.
+    /// The socket that announced it was closed.
     Disconnected,
 }

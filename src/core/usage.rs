@@ -1,5 +1,5 @@
-//! How many different users a room sees in an hour, for administrators. The hours are those of the clock, the last 24 of
-//! them count, and those in which nobody was there do not.
+//! Counts how many distinct users a room has per hour, for administrators. Hours are clock hours; the last 24 are kept,
+//! and empty hours do not count. It must never keep user ids.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -13,25 +13,25 @@ use crate::{
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 
-/// What one room has seen.
+/// The usage of one room.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Usage {
-    /// The present hour, since 1970.
+    /// The current hour since 1970.
     hour: i64,
-    /// Who was there in it, by the hash of the id: eight bytes each, and nobody can be read out of it.
+    /// Hashes of the ids of users seen in this hour: eight bytes each, and the ids cannot be recovered.
     seen: HashSet<u64>,
-    /// Hours before it with somebody there, the oldest first, and how many these were.
+    /// Earlier hours that had users, the oldest first, with the number of users.
     past: VecDeque<(i64, u32)>,
 }
 
 impl Usage {
-    /// Nobody was there yet.
+    /// No usage.
     pub fn new(now: Timestamp) -> Usage {
         Usage { hour: hour_of(now), seen: HashSet::new(), past: VecDeque::new() }
     }
 
-    /// Lets the time pass up to now, before anybody comes or goes: those who are `present` were so in every hour that
-    /// has begun since. A clock that steps back changes nothing.
+    /// Advances the time; call it before a join or leave. The users in `present` count in every hour that has begun
+    /// since the last call. A clock that is set back has no effect.
     pub fn pass<'a>(&mut self, now: Timestamp, present: impl Iterator<Item = &'a UserId>) {
         let hour = hour_of(now);
         if hour <= self.hour {
@@ -54,14 +54,14 @@ impl Usage {
         }
     }
 
-    /// Somebody is there.
+    /// Counts a user in the current hour.
     pub fn see(&mut self, user: &UserId) {
         if self.seen.len() < limits::USAGE_USERS_MAX {
             self.seen.insert(hash_of(user));
         }
     }
 
-    /// Different users in an hour, in thousandths: the mean over the hours in which there were any.
+    /// Distinct users per hour, in thousandths: the mean over the hours in which there were any.
     pub fn users_per_hour_milli(&self) -> u64 {
         let present = (!self.seen.is_empty()).then_some(self.seen.len() as u64);
         let counts = self.past.iter().map(|(_, users)| u64::from(*users)).chain(present);
@@ -69,7 +69,7 @@ impl Usage {
         (users * 1_000_u64).checked_div(hours).unwrap_or_default()
     }
 
-    /// Whether nothing of it counts any more.
+    /// Whether no hour counts any longer.
     pub fn is_over(&self, now: Timestamp) -> bool {
         let last = if self.seen.is_empty() { self.past.back().map(|(hour, _)| *hour) } else { Some(self.hour) };
         last.is_none_or(|last| last <= hour_of(now) - limits::USAGE_HOURS)
@@ -112,12 +112,12 @@ mod tests {
     fn who_stays_is_seen_in_every_hour_and_empty_hours_do_not_count() {
         let mut usage = Usage::new(at(0.5));
         users(&["ada", "bob", "eve"]).iter().for_each(|user| usage.see(user));
-        // bob and eve go; ada stays through hours 1, 2 and into 3, where bob comes back
+        // bob and eve leave; ada stays through hours 1, 2 and into 3, where bob returns
         let ada = users(&["ada"]);
         usage.pass(at(3.2), ada.iter());
         usage.see(&users(&["bob"])[0]);
         assert_eq!(usage.users_per_hour_milli(), (3 + 1 + 1 + 2) * 1_000 / 4);
-        // both go, and nobody is there for five hours
+        // both leave, and the room is empty for five hours
         usage.pass(at(8.0), [].iter());
         assert_eq!(usage.users_per_hour_milli(), (3 + 1 + 1 + 2) * 1_000 / 4);
         usage.see(&ada[0]);

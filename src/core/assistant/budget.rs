@@ -1,6 +1,6 @@
-//! How much of the assistant each user may use: questions in any hour, and characters sent to and taken from a provider
-//! in a day. Who asks is charged when the question is taken; what an answer costs is charged as it comes, so that a
-//! question may find the day used up by the one before it.
+//! Limits how much of the assistant each user may use: questions per hour, and characters exchanged with a provider per
+//! day. A question is charged when it is accepted; the cost of an answer is charged as it arrives. An answer may
+//! therefore exceed the budget, which then refuses the next question.
 
 use std::{collections::VecDeque, hash::Hash};
 
@@ -11,36 +11,36 @@ use crate::ids::Timestamp;
 const HOUR_MS: i64 = 3_600_000;
 const HOURS_PER_DAY: i64 = 24;
 
-/// The limits of one user; 0 switches one off.
+/// The limits per user; 0 disables a limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BudgetLimits {
-    /// Questions in any hour.
+    /// Questions in any period of an hour.
     pub requests_per_hour: usize,
-    /// Characters in a day: in the present clock hour and the 23 before it.
+    /// Characters per day: the current clock hour and the 23 before it.
     pub characters_per_day: u64,
-    /// Users remembered.
+    /// The number of users kept in memory.
     pub users_max: usize,
 }
 
-/// What is used up.
+/// A limit that has been reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UsedUp {
-    /// Of what.
+    /// Which limit.
     pub what: Allowance,
-    /// Seconds until it is worth trying again, at least 1.
+    /// Seconds until a retry can succeed, at least 1.
     pub retry_after_seconds: u32,
 }
 
-/// What a user has so much of.
+/// What is limited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Allowance {
-    /// Questions an hour.
+    /// Questions per hour.
     Requests,
-    /// Characters a day.
+    /// Characters per day.
     Characters,
 }
 
-/// What all users have used.
+/// The usage of all users.
 #[derive(Debug)]
 pub struct Budgets<U> {
     limits: BudgetLimits,
@@ -49,14 +49,14 @@ pub struct Budgets<U> {
 
 #[derive(Debug, Default)]
 struct Used {
-    /// When questions were taken, the oldest first.
+    /// Times of accepted questions, the oldest first.
     requests: VecDeque<Timestamp>,
-    /// By the clock's hour, the oldest first.
+    /// Characters per clock hour, the oldest first.
     characters: VecDeque<(i64, u64)>,
 }
 
 impl<U: Clone + Eq + Hash> Budgets<U> {
-    /// Nobody has used anything.
+    /// Creates budgets without usage.
     pub fn new(limits: BudgetLimits) -> Budgets<U> {
         Budgets { limits, users: FxHashMap::default() }
     }
@@ -64,7 +64,7 @@ impl<U: Clone + Eq + Hash> Budgets<U> {
     /// Charges a question.
     ///
     /// # Errors
-    /// If something is used up; then nothing is charged.
+    /// If a limit has been reached; nothing is charged in this case.
     pub fn ask(&mut self, user: &U, now: Timestamp) -> Result<(), UsedUp> {
         self.check_characters(user, now)?;
         let most = self.limits.requests_per_hour;
@@ -73,7 +73,7 @@ impl<U: Clone + Eq + Hash> Budgets<U> {
         }
         let used = self.used(user, now);
         if used.requests.len() >= most {
-            // the one whose end makes room
+            // the question that must expire first
             let first = used.requests.len() - most;
             let until = used.requests.get(first).map_or(now, |at| at.plus_ms(HOUR_MS));
             return Err(UsedUp { what: Allowance::Requests, retry_after_seconds: seconds_between(now, until) });
@@ -82,7 +82,7 @@ impl<U: Clone + Eq + Hash> Budgets<U> {
         Ok(())
     }
 
-    /// Whether the user has characters left.
+    /// Checks whether the user has characters left.
     ///
     /// # Errors
     /// If not.
@@ -96,7 +96,7 @@ impl<U: Clone + Eq + Hash> Budgets<U> {
         if left_over < most {
             return Ok(());
         }
-        // the hour whose end makes room
+        // find the hour whose expiry makes room
         let mut until = now;
         for (hour, characters) in &used.characters {
             left_over -= characters;
@@ -108,7 +108,7 @@ impl<U: Clone + Eq + Hash> Budgets<U> {
         Err(UsedUp { what: Allowance::Characters, retry_after_seconds: seconds_between(now, until) })
     }
 
-    /// Charges what an answer cost.
+    /// Charges the cost of an answer.
     pub fn spend(&mut self, user: &U, characters: u64, now: Timestamp) {
         if self.limits.characters_per_day == 0 || characters == 0 {
             return;
@@ -121,7 +121,8 @@ impl<U: Clone + Eq + Hash> Budgets<U> {
         }
     }
 
-    /// Forgets whoever has used nothing lately. Where there are still too many, those whose use is the oldest go.
+    /// Forgets users without current usage. If there are still too many, those who have been idle longest are
+    /// forgotten.
     pub fn forget_idle(&mut self, now: Timestamp) {
         self.users.retain(|_, used| {
             used.pass(now);
@@ -146,8 +147,8 @@ impl<U: Clone + Eq + Hash> Budgets<U> {
 }
 
 impl Used {
-    /// Forgets what is over. A clock that steps back makes nothing last longer than its time: what lies ahead is moved
-    /// to the present.
+    /// Removes expired usage. Entries from the future, which occur if the clock was set back, are moved to the present,
+    /// so that no entry counts longer than it should.
     fn pass(&mut self, now: Timestamp) {
         let hour = now.unix_ms.div_euclid(HOUR_MS);
         for at in self.requests.iter_mut().rev().take_while(|at| **at > now) {

@@ -1,56 +1,57 @@
-//! Whose question is next: so many at once on the node and for each user; the others wait, first come first served, and
-//! by turns between users, so that nobody with many questions keeps the others waiting.
+//! Decides which question is processed next. The number of running and queued questions is limited per node and per
+//! user. Queued questions are served in order within a user and round-robin between users, so that a user with many
+//! questions cannot delay the others.
 
 use std::{collections::VecDeque, hash::Hash};
 
 use rustc_hash::FxHashMap;
 
-/// How many.
+/// The limits of the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct QueueLimits {
-    /// Worked on at once.
+    /// Questions processed at once.
     pub at_once: usize,
-    /// Of them, one user's.
+    /// Of these, questions of one user.
     pub at_once_per_user: usize,
-    /// Waiting.
+    /// Queued questions.
     pub waiting: usize,
-    /// Of them, one user's.
+    /// Of these, questions of one user.
     pub waiting_per_user: usize,
 }
 
-/// Why a question finds no place.
+/// Why a question is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoPlace {
-    /// Too many wait.
+    /// The queue is full.
     Full,
-    /// Too many of the same user wait.
+    /// The user has too many queued questions.
     FullForUser,
 }
 
-/// The queue. What is in it belongs to users.
+/// The queue. Each item belongs to a user.
 #[derive(Debug)]
 pub struct Queue<U, T> {
     limits: QueueLimits,
     running: FxHashMap<U, usize>,
     running_count: usize,
-    /// Users with something waiting, the one whose turn it is first.
+    /// Users with queued items, the next one in front.
     turns: VecDeque<(U, VecDeque<T>)>,
     waiting_count: usize,
 }
 
 impl<U: Clone + Eq + Hash, T> Queue<U, T> {
-    /// An empty one.
+    /// Creates an empty queue.
     pub fn new(limits: QueueLimits) -> Queue<U, T> {
         Queue { limits, running: FxHashMap::default(), running_count: 0, turns: VecDeque::new(), waiting_count: 0 }
     }
 
-    /// Takes a place at the end. What may begin is told by [`Queue::begin`], and until then everything waits.
+    /// Appends an item. It stays queued until [`Queue::begin`] returns it.
     ///
     /// # Errors
-    /// If it finds no place.
+    /// If the queue is full.
     pub fn enter(&mut self, user: &U, item: T) -> Result<(), NoPlace> {
         let free = self.limits.at_once.saturating_sub(self.running_count);
-        // whoever may begin at once does not wait
+        // an item that can begin at once does not count as queued
         if self.waiting_count >= self.limits.waiting.saturating_add(free) {
             return Err(NoPlace::Full);
         }
@@ -69,7 +70,7 @@ impl<U: Clone + Eq + Hash, T> Queue<U, T> {
         Ok(())
     }
 
-    /// What may begin now, if anything; it runs until [`Queue::done`].
+    /// Returns the next item that may run now, if any. It counts as running until [`Queue::done`].
     pub fn begin(&mut self) -> Option<(U, T)> {
         if self.running_count >= self.limits.at_once {
             return None;
@@ -87,7 +88,7 @@ impl<U: Clone + Eq + Hash, T> Queue<U, T> {
         Some((user, item))
     }
 
-    /// Something of the user that ran has ended.
+    /// An item of the user has finished.
     pub fn done(&mut self, user: &U) {
         let Some(count) = self.running.get_mut(user) else { return };
         *count -= 1;
@@ -97,7 +98,7 @@ impl<U: Clone + Eq + Hash, T> Queue<U, T> {
         self.running_count -= 1;
     }
 
-    /// Takes out what of the user's waits and is meant.
+    /// Removes the first queued item of the user that matches.
     pub fn remove(&mut self, user: &U, is_meant: impl Fn(&T) -> bool) -> Option<T> {
         let at = self.turns.iter().position(|(whose, _)| whose == user)?;
         let (_, items) = self.turns.get_mut(at)?;
@@ -109,12 +110,12 @@ impl<U: Clone + Eq + Hash, T> Queue<U, T> {
         Some(item)
     }
 
-    /// How many run.
+    /// The number of running items.
     pub fn running(&self) -> usize {
         self.running_count
     }
 
-    /// How many wait.
+    /// The number of queued items.
     pub fn waiting(&self) -> usize {
         self.waiting_count
     }
@@ -205,7 +206,7 @@ mod tests {
                     }
                 }
                 while let Some((user, item)) = queue.begin() {
-                    // each user's own come in their order
+                    // items of one user keep their order
                     prop_assert_eq!(waiting.get_mut(&user).unwrap().remove(0), item);
                     running.push(user);
                 }
@@ -215,7 +216,7 @@ mod tests {
                 }
                 let left: usize = waiting.values().map(Vec::len).sum();
                 prop_assert_eq!((queue.running(), queue.waiting()), (running.len(), left));
-                // nobody waits for nothing
+                // nothing stays queued while it could run
                 for (user, items) in &waiting {
                     let may = running.len() < LIMITS.at_once && !running.contains(user);
                     prop_assert!(items.is_empty() || !may);

@@ -3,7 +3,7 @@ use crate::core::simulation::simulate;
 
 const LONGEST: Duration = Duration::from_millis(2);
 
-/// What a stream of frames met: how long each waited, and how many writes it took.
+/// Measurements of a stream of frames: how long each was delayed, and the number of writes.
 #[derive(Default)]
 struct Run {
     delays: Vec<Duration>,
@@ -20,7 +20,7 @@ impl Run {
     }
 }
 
-/// A room whose frames come after the given gaps, whatever becomes of them.
+/// A room whose frames arrive with the given gaps, independent of the results.
 fn open_loop(gaps: impl IntoIterator<Item = Duration>) -> Run {
     let (mut cork, mut run, mut now) = (Cork::default(), Run::default(), Duration::from_secs(10));
     let mut batch: Vec<Duration> = Vec::new();
@@ -44,7 +44,7 @@ fn open_loop(gaps: impl IntoIterator<Item = Duration>) -> Run {
     run
 }
 
-/// A client that sends its next request as soon as it has the answer.
+/// A client that sends its next request as soon as it has the response.
 fn ping_pong(round_trip: Duration, rounds: usize) -> Run {
     let (mut cork, mut run, mut now) = (Cork::default(), Run::default(), Duration::from_secs(10));
     for _ in 0..rounds {
@@ -86,7 +86,7 @@ fn request_and_answer_are_not_slowed() {
 #[test]
 fn a_room_that_had_backed_off_is_batched_again_once_it_is_busy() {
     simulate(50, |rng| {
-        // 3 ms apart: close together, yet no company within the wait
+        // 3 ms apart: in quick succession, but never within one delay
         let lonely = (0..2_000).map(|_| Duration::from_micros(3_000));
         let busy = (0..5_000).map(|_| Duration::from_micros(rng.u64(0..400)));
         let run = open_loop(lonely.chain(busy).collect::<Vec<_>>());

@@ -18,7 +18,7 @@ fn beat(leaving_ms: Option<u64>) -> Beat {
     }
 }
 
-/// Ticks until somebody is gone, at most a hundred.
+/// Ticks until a node is gone, at most a hundred.
 fn ticks_until_gone(peers: &mut Peers) -> Option<u32> {
     (1..=100).find(|_| !peers.tick().is_empty())
 }
@@ -72,8 +72,7 @@ fn a_beat_of_an_older_release_is_understood() {
     assert_eq!((beat.roster_version, beat.messages_per_second, beat.leaving_ms), (7, 0.0, None));
 }
 
-/// Whatever happens: a node is gone exactly when it was silent for its patience of ticks with open eyes, and Up and
-/// Gone alternate.
+/// A node is gone exactly when it was silent for its time-out while the link was up, and Up and Gone alternate.
 #[test]
 fn it_does_what_the_model_does() {
     simulate(100, |rng| {

@@ -5,7 +5,7 @@ use crate::core::simulation::simulate;
 
 const HERE: NodeId = NodeId(0);
 
-/// Sockets of this node, and from a thousand on of the node with their thousands.
+/// Sockets below 1,000 are on this node; the thousands of the others are their node.
 impl SocketKey for u32 {
     fn home(&self) -> NodeId {
         NodeId(u64::from(*self / 1_000))
@@ -124,7 +124,7 @@ fn a_clock_that_steps_back_does_not_stretch_the_grace() {
     assert_eq!(core.tick(at(GRACE_MS)), [PresenceChange::Offline(user("ann"))]);
 }
 
-/// The same by the plainest means: per user the sockets and the moment when the last one went.
+/// A naive model: per user the sockets and the time when the last one closed.
 #[derive(Default)]
 struct Model {
     sockets: BTreeMap<u8, BTreeSet<u32>>,
@@ -162,7 +162,7 @@ fn it_does_what_the_model_does() {
         for socket in 0..2_000u32 {
             let name = rng.u8(0..12);
             let id = user(&name.to_string());
-            // keys of the near past, so that many are known and some are told of twice
+            // keys of the recent past, so that many are known and some are reported twice
             let socket = socket.saturating_sub(rng.u32(0..20));
             match rng.u8(0..10) {
                 0..4 => assert_eq!(core.connect(&id, socket, at(now)).is_some(), model.connect(name, socket)),

@@ -10,7 +10,7 @@ const LIMITS: RateLimits = RateLimits {
     block_ms: 15 * 60_000,
 };
 const NO_BLOCK: RateLimits = RateLimits { block_ms: 0, ..LIMITS };
-/// What a request may count less and more than its window, as the module promises.
+/// By how much a request may count shorter and longer than its window, as the module documentation promises.
 const EARLY_MS: i64 = 4;
 const LATE_MS: i64 = 1_000;
 
@@ -129,7 +129,7 @@ fn edits_beyond_their_bucket_wait_and_none_is_refused() {
     for n in 0..120 {
         assert_eq!(rate.charge(Charge::Edit, &LIMITS, at(0)), Verdict::Allowed, "{n}");
     }
-    // each waits for the one before it, at 120 a second
+    // each edit waits for the one before it, at 120 per second
     for n in 1..=380_u32 {
         let Verdict::Delayed { wait_ms } = rate.charge(Charge::Edit, &LIMITS, at(0)) else { panic!("{n}") };
         let expected = f64::from(n) * 1000.0 / 120.0;
@@ -137,7 +137,7 @@ fn edits_beyond_their_bucket_wait_and_none_is_refused() {
     }
     assert!(!rate.is_idle(at(1_000)));
     assert!(rate.is_idle(at(4_200)));
-    // edits are no requests, and requests no edits
+    // edits do not count as requests, nor requests as edits
     assert_eq!(requests(&mut rate, &LIMITS, 0, 60), vec![Verdict::Allowed; 60]);
     let off = RateLimits { edits_per_second: 0, ..LIMITS };
     let mut free = UserRate::new(at(0));
@@ -189,7 +189,7 @@ fn a_clock_that_steps_back_locks_nobody_out() {
     }
 }
 
-/// Gaps that make bursts, even streams and pauses.
+/// Gaps that produce bursts, even streams and pauses.
 fn gap_ms() -> impl Strategy<Value = i64> {
     prop_oneof![4 => 0..3i64, 4 => 0..2_000i64, 1 => 5_000..70_000i64]
 }
@@ -197,7 +197,7 @@ fn gap_ms() -> impl Strategy<Value = i64> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Against a log of every request.
+    /// Compares with a log of every request.
     #[test]
     fn the_window_slides(limit in 1..80u32, gaps in prop::collection::vec(gap_ms(), 1..500)) {
         let limits = RateLimits { requests_per_minute: limit, requests_per_hour: 0, ..NO_BLOCK };
@@ -225,7 +225,7 @@ proptest! {
         }
     }
 
-    /// The wait holds when both windows are full, too.
+    /// The returned wait is sufficient even if both windows are full.
     #[test]
     fn the_wait_is_true_for_both_windows(gaps in prop::collection::vec(0..40_000i64, 1..400)) {
         let limits = RateLimits { requests_per_minute: 5, requests_per_hour: 60, ..NO_BLOCK };
@@ -239,7 +239,7 @@ proptest! {
         }
     }
 
-    /// Whatever the clock does, an hour and a bit later everything is open again.
+    /// Whatever the clock does, everything is allowed again after slightly more than an hour.
     #[test]
     fn no_clock_locks_out(steps in prop::collection::vec(-10_000_000..10_000_000i64, 1..100)) {
         let (mut rate, mut now) = (UserRate::new(at(0)), 0);
@@ -348,7 +348,7 @@ fn a_view_keeps_its_ages_between_nodes_of_all_releases() {
             assert!(here as usize <= lately(late_ms) && here as usize >= lately(-10), "after {later_ms} ms: {here}");
         }
     }
-    // an earlier release adds all up
+    // an earlier release adds up all slots
     assert_eq!((account.minute.len(), account.minute.iter().sum::<u16>()), (9, 50));
     let spread: Vec<u16> = account.minute[..8].to_vec();
     assert!(spread.iter().all(|count| (0..=8).contains(count)), "{spread:?}");

@@ -1,23 +1,23 @@
-//! A sliding window of requests, kept as slots of a sixtieth of it, each with its count and the moment of its last
-//! request (`core/rate.rs` says what that promises).
+//! A sliding window of requests, kept as slots of one sixtieth of it, each with a count and the time of its last
+//! request. `core/rate.rs` describes the guarantees.
 
 /// Sixty sixtieths of the window and the one that is being filled.
 const SLOTS: usize = 61;
-/// Steps in which a slot remembers the moment of its last request.
+/// The resolution, per slot, of the time of its last request.
 const STEPS: u32 = 250;
-/// Slots in which other nodes of earlier releases keep theirs: eight eighths of the window and the present one.
+/// The slots of earlier releases, still used between nodes: eight eighths of the window and the current one.
 const COARSE_SLOTS: usize = 9;
 
-/// How long ago the last of some requests came, in milliseconds, and how many they were.
+/// The age of the last of some requests, in milliseconds, and their number.
 pub type Aged = (u32, u16);
 
-/// Requests of the last `WINDOW_MS` milliseconds. Slot 0 is the present one.
+/// Requests in the last `WINDOW_MS` milliseconds. Slot 0 is the current one.
 #[derive(Clone, Debug)]
 pub struct SlidingWindow<const WINDOW_MS: u32> {
     counts: [u16; SLOTS],
-    /// when in its slot each slot's last request came, in steps
+    /// per slot: the time of its last request, in steps from the start of the slot
     lasts: [u8; SLOTS],
-    /// how far the present slot has come
+    /// the elapsed part of the current slot
     phase_ms: u32,
 }
 
@@ -32,7 +32,7 @@ impl<const WINDOW_MS: u32> SlidingWindow<WINDOW_MS> {
     const STEP_MS: u32 = Self::SLOT_MS / STEPS;
     const COARSE_MS: u32 = WINDOW_MS / (COARSE_SLOTS as u32 - 1);
 
-    /// Lets time pass.
+    /// Advances the time.
     pub fn pass(&mut self, elapsed_ms: u32) {
         let passed_ms = self.phase_ms.saturating_add(elapsed_ms);
         self.phase_ms = passed_ms % Self::SLOT_MS;
@@ -52,22 +52,22 @@ impl<const WINDOW_MS: u32> SlidingWindow<WINDOW_MS> {
         }
     }
 
-    /// How long ago a slot's last request came.
+    /// The age of a slot's last request.
     fn age_ms(&self, slot: usize, last: u8) -> u32 {
         (self.phase_ms + slot as u32 * Self::SLOT_MS).saturating_sub(u32::from(last) * Self::STEP_MS)
     }
 
-    /// Milliseconds until a slot is forgotten, a window after its last request.
+    /// Milliseconds until a slot expires, one window after its last request.
     fn left_ms(&self, slot: usize, last: u8) -> u32 {
         WINDOW_MS.saturating_sub(self.age_ms(slot, last))
     }
 
-    /// Requests that count.
+    /// The number of requests that count.
     pub fn used(&self) -> u32 {
         self.counts.iter().map(|count| u32::from(*count)).sum()
     }
 
-    /// Counts requests of this moment.
+    /// Counts requests made now.
     pub fn count(&mut self, requests: u32) {
         let [count, ..] = &mut self.counts;
         *count = count.saturating_add(u16::try_from(requests).unwrap_or(u16::MAX));
@@ -75,7 +75,7 @@ impl<const WINDOW_MS: u32> SlidingWindow<WINDOW_MS> {
         *last = u8::try_from(self.phase_ms / Self::STEP_MS).unwrap_or(u8::MAX);
     }
 
-    /// Milliseconds until one more request fits; 0 if it does now, or if there is no limit.
+    /// Milliseconds until another request fits; 0 if it fits now or there is no limit.
     pub fn wait_ms(&self, limit: u32) -> u32 {
         let mut used = self.used();
         if limit == 0 || used < limit {
@@ -92,13 +92,14 @@ impl<const WINDOW_MS: u32> SlidingWindow<WINDOW_MS> {
 
     // ---- between nodes ----
 
-    /// What counts, the newest first.
+    /// The requests that count, the newest first.
     pub fn ages(&self) -> Vec<Aged> {
         let slots = self.counts.iter().zip(self.lasts).enumerate().filter(|(_, (count, _))| **count > 0);
         slots.map(|(slot, (count, last))| (self.age_ms(slot, last), *count)).collect()
     }
 
-    /// The same in the slots of earlier releases, the present one first. They take a slot to be as young as it may be.
+    /// The same in the slots of earlier releases, the current one first. These treat each slot as if its requests were
+    /// as recent as possible.
     pub fn coarse(&self) -> Vec<u16> {
         let mut coarse = vec![0_u16; COARSE_SLOTS];
         for (age_ms, count) in self.ages() {
@@ -109,14 +110,14 @@ impl<const WINDOW_MS: u32> SlidingWindow<WINDOW_MS> {
         coarse
     }
 
-    /// Slots of an earlier release, each taken to be as young as it may be.
+    /// Converts the slots of an earlier release, assuming that their requests are as recent as possible.
     pub fn from_coarse(coarse: &[u16]) -> Vec<Aged> {
         let slots = coarse.iter().take(COARSE_SLOTS).enumerate().filter(|(_, count)| **count > 0);
         slots.map(|(slot, count)| (slot.saturating_sub(1) as u32 * Self::COARSE_MS, *count)).collect()
     }
 
-    /// Takes over another node's view, and `unknown` requests that were let through here and are not in it, if both
-    /// together are more than what is known here.
+    /// Replaces the state by another node's view plus the `unknown` requests that were accepted here and are missing
+    /// from it, if the total is larger than what is known here.
     pub fn adopt(&mut self, told: &[Aged], unknown: u32) {
         let sum = told.iter().map(|(_, count)| u32::from(*count)).fold(unknown, u32::saturating_add);
         if sum <= self.used() {

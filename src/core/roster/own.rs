@@ -1,4 +1,4 @@
-//! This node's own part of the roster, and what of it the others have not been told yet.
+//! This node's own part of the roster, and its changes that have not been published yet.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use crate::{
 /// A socket of this node.
 type Key = (u16, u32);
 
-/// Whether the node still tells what closes.
+/// Whether closed sockets are published.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Closes {
     #[default]
     Told,
-    /// It drains: its users are expected back elsewhere, and keep their places until it is gone.
+    /// The node drains: its users are expected to reconnect elsewhere and count as present until the node is gone.
     Kept,
 }
 
-/// What this node tells of itself. Memory is bounded by its sockets.
+/// The published state of this node and pending changes. Memory is bounded by its sockets.
 #[derive(Debug, Default)]
 pub struct OwnRoster {
     version: u64,
@@ -34,12 +34,12 @@ pub struct OwnRoster {
 }
 
 impl OwnRoster {
-    /// The version of what was told.
+    /// The version of the published state.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// Whether something waits to be told.
+    /// Whether there are unpublished changes.
     pub fn is_dirty(&self) -> bool {
         !(self.opened.is_empty() && self.closed.is_empty() && self.said.is_empty())
     }
@@ -52,7 +52,7 @@ impl OwnRoster {
         }
     }
 
-    /// A socket closed here. One that the others never heard of is nothing to tell.
+    /// A socket closed here. If its opening was never published, nothing needs to be published.
     pub fn closed(&mut self, worker: u16, generation: u32) {
         if self.closes == Closes::Kept {
             return;
@@ -63,25 +63,26 @@ impl OwnRoster {
         }
     }
 
-    /// What a user with a socket here says about being there.
+    /// A user with a socket here set a status.
     pub fn status(&mut self, user: &UserId, status: Status) {
         self.said.insert(user.clone(), status);
     }
 
-    /// The user's last socket here closed: what was said went with it.
+    /// The user's last socket here closed, so the status is gone.
     pub fn forget_status(&mut self, user: &UserId) {
         self.statuses.remove(user);
         self.said.remove(user);
     }
 
-    /// From now on nothing that closes is told.
+    /// From now on closed sockets are not published.
     pub fn keep_places(&mut self) {
         self.closes = Closes::Kept;
     }
 
-    /// What the others have not been told yet, in as few words as may be.
+    /// Takes the unpublished changes, in as few messages as possible.
     pub fn flush(&mut self) -> Vec<RosterWord> {
-        // others let go of a status with the last socket that they know of; a newer one may come later in the same word
+        // receivers drop a status with the user's last known socket, but a newer socket may be opened by the same
+        // message
         for entry in &self.closed {
             if let Some(status) = self.statuses.get(&entry.user) {
                 self.said.entry(entry.user.clone()).or_insert(*status);
@@ -92,7 +93,7 @@ impl OwnRoster {
             self.version += 1;
             let most = self.closed.len().min(ROSTER_ENTRIES_PER_WORD_MAX);
             let closed: Vec<_> = self.closed.drain(..most).collect();
-            // an opened socket goes out after everything that closed before it
+            // sockets must be opened only after all that closed before them
             let left = if self.closed.is_empty() { ROSTER_ENTRIES_PER_WORD_MAX - closed.len() } else { 0 };
             let opened: Vec<_> = std::iter::from_fn(|| self.opened.pop_first()).take(left).map(|(_, e)| e).collect();
             let left = if self.opened.is_empty() { left - opened.len() } else { 0 };
@@ -105,7 +106,7 @@ impl OwnRoster {
         words
     }
 
-    /// The whole part as it was told, in pieces. What waits has to be flushed and told first.
+    /// The published state in parts. Pending changes must have been flushed and published before.
     pub fn part(&self) -> Vec<RosterWord> {
         let sockets: Vec<_> =
             self.sockets.iter().map(|(key, (user, opened_at))| entry(*key, user, *opened_at)).collect();

@@ -1,4 +1,5 @@
-//! One other node's part of the roster: its diffs in the order of their versions, and the whole from its pieces.
+//! The roster of one other node: applies its diffs in the order of their versions and assembles the complete roster
+//! from its parts.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ pub(super) struct Diff {
 /// Sockets and statuses.
 type Piece = (Vec<SocketEntry>, Vec<(UserId, Status)>);
 
-/// Pieces of a whole that are still coming.
+/// A complete roster of which some parts have not arrived yet.
 #[derive(Debug)]
 struct Assembly {
     version: u64,
@@ -28,7 +29,7 @@ struct Assembly {
     got: BTreeMap<u32, Piece>,
 }
 
-/// Whether the node was asked for its whole a moment ago.
+/// Whether the complete roster was requested since the last tick.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Asked {
     #[default]
@@ -38,16 +39,16 @@ enum Asked {
 
 type Key = (u16, u32);
 
-/// What is known of one node.
+/// The state known of one node.
 #[derive(Debug, Default)]
 pub(super) struct Part {
-    /// None until the whole came once.
+    /// `None` until the complete roster has been received.
     version: Option<u64>,
     sockets: BTreeMap<Key, SocketEntry>,
-    /// How many of them each user has: what is asked when one closes.
+    /// The number of sockets per user, needed when one closes.
     per_user: BTreeMap<UserId, u32>,
     statuses: BTreeMap<UserId, Status>,
-    /// Diffs behind a gap.
+    /// Diffs after a gap.
     early: BTreeMap<u64, Diff>,
     assembly: Option<Assembly>,
     asked: Asked,
@@ -62,12 +63,12 @@ impl Part {
         self.asked = Asked::No;
     }
 
-    /// Whether the whole should be asked for now: at most once a tick.
+    /// Whether to request the complete roster now: at most once per tick.
     pub fn want(&mut self) -> bool {
         std::mem::replace(&mut self.asked, Asked::Lately) == Asked::No
     }
 
-    /// Versions only grow, so an older one is a late word.
+    /// Versions only grow; an older one belongs to a late message.
     pub fn is_behind(&self, version: u64) -> bool {
         self.version.is_none_or(|known| known < version)
     }
@@ -76,7 +77,7 @@ impl Part {
         self.version.is_none() || !self.early.is_empty()
     }
 
-    /// Takes a socket in. False if it was known.
+    /// Adds a socket. Returns false if it was known.
     fn open(&mut self, entry: SocketEntry) -> bool {
         *self.per_user.entry(entry.user.clone()).or_default() += 1;
         let known = self.sockets.insert(key(&entry), entry);
@@ -86,7 +87,7 @@ impl Part {
         known.is_none()
     }
 
-    /// Lets a socket go. None if it is not known.
+    /// Removes a socket. Returns `None` if it is not known.
     fn close(&mut self, key: Key) -> Option<SocketEntry> {
         let entry = self.sockets.remove(&key)?;
         self.count_down(&entry.user);
@@ -107,7 +108,7 @@ impl Part {
         self.statuses.get(user).copied()
     }
 
-    /// How many there are; none as long as the whole did not come.
+    /// The number of sockets; `None` until the complete roster has been received.
     pub fn sockets(&self) -> Option<usize> {
         self.version.map(|_| self.sockets.len())
     }
@@ -116,7 +117,8 @@ impl Part {
         self.sockets.into_values()
     }
 
-    /// Keeps a diff for [`Part::settle`]. Too many behind a gap: the oldest goes, and the whole will be asked for.
+    /// Stores a diff for [`Part::settle`]. If too many are stored after a gap, the oldest is dropped; the complete
+    /// roster replaces it.
     pub fn diff(&mut self, version: u64, diff: Diff) {
         if !self.is_behind(version) {
             return;
@@ -127,7 +129,7 @@ impl Part {
         }
     }
 
-    /// Keeps a piece for [`Part::settle`].
+    /// Stores a part for [`Part::settle`].
     pub fn piece(
         &mut self,
         version: u64,
@@ -147,7 +149,7 @@ impl Part {
         }
     }
 
-    /// Applies all that has no gap before it.
+    /// Applies everything that has no gap before it.
     pub fn settle(&mut self, node: NodeId, changes: &mut Vec<RosterChange>) {
         let complete = |assembly: &mut Assembly| assembly.got.len() == assembly.pieces as usize;
         if let Some(whole) = self.assembly.take_if(complete) {

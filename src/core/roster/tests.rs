@@ -49,7 +49,7 @@ fn a_new_peer_is_asked_once_and_its_pieces_make_the_whole() {
     assert_eq!(roster.up(THERE).ask, Some(THERE));
     assert_eq!(roster.stands_at(THERE, 4).ask, None, "it was asked a moment ago");
     assert_eq!(roster.hear(THERE, whole(4, (1, 2), &[2])), RosterNews::default());
-    // said while the pieces were under way
+    // published while the parts were in transit
     assert_eq!(roster.hear(THERE, diff(5, &[3], &[1])), RosterNews::default());
     let changes = roster.hear(THERE, whole(4, (0, 2), &[1])).changes;
     assert_eq!(changes, [opened(1), opened(2), closed(1), opened(3)]);
@@ -138,7 +138,7 @@ struct Node {
     own: OwnRoster,
     roster: Roster,
     core: PresenceCore<Whereabouts>,
-    /// What is really open here.
+    /// The sockets that are really open here.
     open: BTreeMap<u32, SocketEntry>,
     said: BTreeMap<UserId, Status>,
     told_online: BTreeSet<UserId>,
@@ -163,7 +163,7 @@ impl Node {
         Whereabouts { opened_at: entry.opened_at, node, worker: entry.worker, generation: entry.generation }
     }
 
-    /// Nobody hears Online twice, or Offline without Online.
+    /// A user must not be announced online twice, or offline without having been online.
     fn tell(&mut self, change: Option<PresenceChange>) {
         match change {
             Some(PresenceChange::Online(user)) => assert!(self.told_online.insert(user)),
@@ -219,7 +219,7 @@ impl Node {
     }
 }
 
-/// A word on the line: from, to, what; a beat is a version alone.
+/// A message in transit: sender, receiver, content; a heartbeat carries only a version.
 enum OnTheWay {
     Word(NodeId, NodeId, RosterWord),
     Beat(NodeId, NodeId, u64),
@@ -273,7 +273,7 @@ impl World {
         self.line.extend(whom.map(|of| OnTheWay::Word(from, of, RosterWord::Ask { of })));
     }
 
-    /// A second: graces end, everybody beats.
+    /// One second: grace periods end, all nodes send heartbeats.
     fn second(&mut self) {
         self.now = self.now.plus_ms(1_000);
         for index in 0..self.nodes.len() {
@@ -336,7 +336,7 @@ impl World {
         }
     }
 
-    /// Nothing is lost any more.
+    /// From here on nothing is lost.
     fn come_to_rest(&mut self, rng: &mut Rng) {
         for _ in 0..PRESENCE_GRACE.as_secs() + 4 {
             (0..self.nodes.len()).for_each(|index| self.flush(index));
@@ -396,7 +396,7 @@ fn a_crowd_that_goes_costs_the_same_for_each_of_them() {
         closed += roster.hear(THERE, diff).changes.len();
     }
     assert_eq!(closed, SOCKETS as usize);
-    // a second at most in a build that is not optimised; with a look at every socket for each it was minutes
+    // at most a second in an unoptimised build; with a scan of all sockets per closed one it took minutes
     assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
 }
 

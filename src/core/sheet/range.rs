@@ -1,18 +1,18 @@
-//! A rectangle of cells, as people write it: `A1:Z100`, `B2`, whole columns `A:C`, whole rows `1:10`.
+//! A rectangle of cells in the usual notation: `A1:Z100`, `B2`, whole columns `A:C`, whole rows `1:10`.
 
 use std::{fmt, str::FromStr};
 
 use super::{BadCellRef, CellRef};
 use crate::limits;
 
-/// A rectangle of cells, both corners included. Its first corner is never behind its last.
+/// A rectangle of cells, including both corners. The first corner is never below or to the right of the last.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct CellRange {
     first: CellRef,
     last: CellRef,
 }
 
-/// Why a text is no [`CellRange`].
+/// The error for a text that is not a [`CellRange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a range is two cells such as A1:Z100, one cell, columns such as A:C or rows such as 1:10")]
 pub struct BadCellRange;
@@ -26,10 +26,10 @@ impl From<BadCellRef> for BadCellRange {
 const LAST: CellRef = CellRef { row: limits::SHEET_ROWS_MAX - 1, column: limits::SHEET_COLUMNS_MAX - 1 };
 
 impl CellRange {
-    /// Every cell that a sheet can have.
+    /// All cells that a sheet can have.
     pub const WHOLE: CellRange = CellRange { first: CellRef { row: 0, column: 0 }, last: LAST };
 
-    /// The smallest rectangle that has both cells, whichever corners they are.
+    /// The smallest rectangle that contains both cells, whichever corners they are.
     pub fn between(one: CellRef, other: CellRef) -> CellRange {
         CellRange {
             first: CellRef { row: one.row.min(other.row), column: one.column.min(other.column) },
@@ -37,33 +37,33 @@ impl CellRange {
         }
     }
 
-    /// The corner above and to the left of all others.
+    /// The top left corner.
     pub const fn first(self) -> CellRef {
         self.first
     }
 
-    /// The corner below and to the right of all others.
+    /// The bottom right corner.
     pub const fn last(self) -> CellRef {
         self.last
     }
 
-    /// Whether the cell lies in it.
+    /// Whether the cell lies in the rectangle.
     pub fn contains(self, cell: CellRef) -> bool {
         (self.first.row..=self.last.row).contains(&cell.row)
             && (self.first.column..=self.last.column).contains(&cell.column)
     }
 
-    /// How many rows it has.
+    /// The number of rows.
     pub const fn rows(self) -> u32 {
         self.last.row - self.first.row + 1
     }
 
-    /// How many columns it has.
+    /// The number of columns.
     pub const fn columns(self) -> u32 {
         self.last.column - self.first.column + 1
     }
 
-    /// How many cells it has, empty ones included.
+    /// The number of cells, including empty ones.
     pub fn cells(self) -> u64 {
         u64::from(self.rows()) * u64::from(self.columns())
     }
@@ -78,7 +78,7 @@ impl FromStr for CellRange {
             return Ok(CellRange::between(cell, cell));
         };
         let (columns, rows) = (one.bytes().all(|byte| byte.is_ascii_alphabetic()), one.bytes().all(is_digit));
-        // what is missing on both sides is the whole of the sheet in that direction
+        // a dimension missing on both sides spans the whole sheet
         let (one, other) = match (columns, rows) {
             (false, false) => (one.parse()?, other.parse()?),
             (true, _) => (corner(one, "1")?, corner(other, &limits::SHEET_ROWS_MAX.to_string())?),
@@ -96,7 +96,7 @@ fn is_digit(byte: u8) -> bool {
     byte.is_ascii_digit()
 }
 
-/// A cell of a column and a row that were written apart. Neither may smuggle in a part of the other.
+/// Parses a cell from a column and a row given separately. Neither may contain part of the other.
 fn corner(column: &str, row: &str) -> Result<CellRef, BadCellRange> {
     let sound = column.bytes().all(|byte| byte.is_ascii_alphabetic()) && row.bytes().all(is_digit);
     if !sound {

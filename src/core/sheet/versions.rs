@@ -1,41 +1,42 @@
-//! Who was first: the versions of cells, by which an update is taken or sent back (docs/protocol.md, Sheets). Several
-//! updates are decided one after another, each with the eyes of somebody who came after those before it.
+//! Optimistic concurrency of cells: decides by version numbers whether an update is accepted or refused
+//! (docs/protocol.md, Sheets). Several updates of one batch are decided in order, each as if those before it were
+//! already stored.
 
 use std::collections::HashMap;
 
 use super::{Cell, CellRef};
 use crate::{ids::SheetId, limits};
 
-/// Why an update can't be taken, whatever is stored.
+/// Why an update is invalid, whatever is stored.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadUpdate {
-    /// Nothing is changed by it.
+    /// It changes nothing.
     #[error("`cells` is empty; send at least one cell")]
     Empty,
-    /// Which of both would count?
+    /// It would be ambiguous which one counts.
     #[error("`cells` has {0} twice; send each cell once")]
     Twice(CellRef),
-    /// No version that this server has told anybody.
+    /// A version that this server has never sent.
     #[error("`version` can't be {0}; send the version that you saw last, or 0")]
     Version(i64),
 }
 
-/// Why an update is not taken, now that it is known what is stored.
+/// Why an update is not accepted, given what is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NotTaken {
-    /// Somebody else had changed these cells before, which have these versions now.
+    /// These cells were changed by somebody else in the meantime; their current versions.
     Late(Vec<(CellRef, i64)>),
-    /// It could never be taken.
+    /// It is invalid.
     Bad(BadUpdate),
 }
 
-/// The versions of the cells that some updates touch; 0 for a cell that was never written.
+/// The versions of the cells that a batch of updates touches; 0 for a cell that was never written.
 #[derive(Default, Debug)]
 pub struct Versions {
     known: HashMap<SheetId, HashMap<CellRef, i64>>,
 }
 
-/// Whether an update can be taken at all, before any stored version is known.
+/// Validates an update without looking at stored versions.
 pub fn check(cells: &[Cell]) -> Result<(), BadUpdate> {
     if cells.is_empty() {
         return Err(BadUpdate::Empty);
@@ -54,13 +55,14 @@ pub fn check(cells: &[Cell]) -> Result<(), BadUpdate> {
     }
 }
 
-/// A version among these that nobody can have seen but of a cell that was brought so far; such an update makes no sheet.
+/// Returns a version that is larger than any a client can have seen, unless the cell was raised that far by updates.
+/// Such an update must not create a sheet.
 pub fn beyond_clocks(cells: &[Cell]) -> Option<i64> {
     cells.iter().map(|cell| cell.version).find(|version| *version > limits::CELL_VERSION_SENT_MAX)
 }
 
 impl Versions {
-    /// What is stored of a cell.
+    /// Records the stored version of a cell.
     pub fn know(&mut self, sheet: &SheetId, at: CellRef, version: i64) {
         match self.known.get_mut(sheet) {
             Some(cells) => {
@@ -72,15 +74,15 @@ impl Versions {
         }
     }
 
-    /// Takes the whole update and gives its cells their new versions; or takes nothing of it and answers why not. The
-    /// update has passed [`check`].
+    /// Accepts the whole update and assigns the new versions, or changes nothing and returns the reason. The update
+    /// must have passed [`check`].
     pub fn take(&mut self, sheet: &SheetId, cells: &mut [Cell]) -> Result<(), NotTaken> {
         let known = match self.known.get_mut(sheet) {
             Some(known) => known,
             None => self.known.entry(sheet.clone()).or_default(),
         };
         let stored = |at: CellRef| known.get(&at).copied().unwrap_or_default();
-        // a cell that was brought beyond the bound still goes on by one an update, for everybody who saw where it is
+        // a cell that is already beyond the bound still grows by one per update, for clients that saw its version
         let from_nowhere = |cell: &&Cell| cell.version > stored(cell.at).max(limits::CELL_VERSION_SENT_MAX);
         if let Some(cell) = cells.iter().find(from_nowhere) {
             return Err(NotTaken::Bad(BadUpdate::Version(cell.version)));
@@ -92,7 +94,7 @@ impl Versions {
         }
         for cell in cells {
             let stored = known.entry(cell.at).or_default();
-            // far from the end: what is sent is bounded, and above the bound it grows by one an update
+            // cannot overflow: versions sent are bounded, and above the bound they grow by one per update
             *stored = cell.version.max(*stored).saturating_add(1);
             cell.version = *stored;
         }
@@ -176,7 +178,7 @@ mod tests {
         assert_eq!(check(&[cell("A1", 0), cell("B1", limits::CELL_VERSION_SENT_MAX)]), Ok(()));
     }
 
-    /// What anybody would write down on paper: each cell with its version.
+    /// A naive model: each cell with its version.
     type Paper = BTreeMap<(String, CellRef), i64>;
 
     #[test]
@@ -186,7 +188,7 @@ mod tests {
             let mut versions = Versions::default();
             for _ in 0..200 {
                 if rng.u8(0..10) == 0 {
-                    // a new batch: what was decided so far is stored and read back
+                    // a new batch: the decisions so far are stored and read back
                     versions = Versions::default();
                     paper.iter().for_each(|((name, at), version)| versions.know(&sheet(name), *at, *version));
                 }
