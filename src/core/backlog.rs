@@ -1,11 +1,11 @@
-//! What a socket has yet to be sent. It exists only while a socket lags, so that an idle one owns nothing, and it is
-//! bounded in bytes: durable frames are never dropped (their overflow ends the socket, the client resumes), of
-//! ephemeral ones only the newest of a key matters, and what does not fit is dropped and counted. One ephemeral frame
-//! that is larger than all of that is kept, too: the state of a crowd must not be stale for ever behind a slow reader.
-//! Presence is between the two: a newer frame of the same key replaces an older one, so that there are at most as many
-//! as users, and therefore it is neither dropped nor a reason to close the socket.
+//! The send queue of a slow socket. It exists only while a socket lags, so that an idle one needs no memory. It is
+//! bounded in bytes. Durable frames are never dropped; if they overflow, the socket is closed and the client resumes.
+//! Ephemeral frames are conflated per key, and dropped and counted if they do not fit; a single one that is larger than
+//! the bound is kept, so that the state of a large room does not stay outdated behind a slow reader. Presence frames
+//! are conflated per key and never dropped, and they never close the socket, because there are at most as many as
+//! users.
 //!
-//! It must never change the order of durable frames, and never touch a frame of which a part is on the wire.
+//! It must never change the order of durable frames, and never drop or replace a frame that is partly written.
 
 use std::collections::VecDeque;
 
@@ -14,16 +14,16 @@ use rustc_hash::FxHashMap;
 
 use crate::limits;
 
-/// How a frame may be treated when its receiver is slow.
+/// How a frame may be treated if its receiver is slow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Class {
     /// Never dropped: overflow closes the socket.
     Durable,
-    /// The same, of a message that goes on in the next frame.
+    /// Like `Durable`, for a message that continues in the next frame.
     Part,
-    /// Only the newest of the key matters, and it is never dropped. The number of keys bounds it.
+    /// Conflated per key and never dropped. Bounded by the number of keys.
     Presence(u64),
-    /// Only the newest of the key matters; overflow drops it.
+    /// Conflated per key; dropped on overflow.
     Ephemeral(u64),
 }
 
@@ -42,18 +42,18 @@ impl Frame {
         Frame { bytes, class: Class::Durable }
     }
 
-    /// A frame that a newer one of the same key replaces.
+    /// A frame that is replaced by a newer one with the same key.
     pub fn ephemeral(bytes: Bytes, key: u64) -> Frame {
         Frame { bytes, class: Class::Ephemeral(key) }
     }
 
-    /// A frame that a newer one of the same key replaces, and that is never dropped.
+    /// A frame that is replaced by a newer one with the same key, and never dropped.
     pub fn presence(bytes: Bytes, key: u64) -> Frame {
         Frame { bytes, class: Class::Presence(key) }
     }
 }
 
-/// More durable bytes than a slow reader may owe: the socket is to be closed. What was queued until then stays.
+/// A slow reader has too many durable bytes queued: the socket must be closed. Frames queued before remain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the receiver owes more than its outbox holds")]
 pub struct Overflow;
@@ -62,20 +62,20 @@ pub struct Overflow;
 #[derive(Debug)]
 pub struct Backlog {
     queue: VecDeque<Frame>,
-    /// how much of the first frame is on the wire
+    /// how much of the first frame is written
     sent: usize,
-    /// whole bytes of the queued frames of each class
+    /// total bytes of the queued frames of each class
     durable: usize,
     presence: usize,
     ephemeral: usize,
-    /// of the ephemeral ones, those that are larger than the bound
+    /// bytes of ephemeral frames that are larger than the bound
     oversize: usize,
     durable_max: usize,
     ephemeral_max: usize,
-    /// where the newest of a key is, counted from the first frame ever queued
+    /// position of the newest frame of a key, counted from the first frame ever queued
     newest: FxHashMap<u64, usize>,
     popped: usize,
-    /// the frame that went out last was a part of a message that goes on
+    /// the last written frame belongs to a message that continues
     within_message: bool,
     closing: bool,
 }
@@ -87,7 +87,7 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// An empty queue with bounds of its own, in bytes.
+    /// Creates an empty queue with the given bounds, in bytes.
     pub fn bounded(durable_max: usize, ephemeral_max: usize) -> Backlog {
         Backlog {
             queue: VecDeque::new(),
@@ -105,13 +105,13 @@ impl Backlog {
         }
     }
 
-    /// Queues frames, of which the first `sent` bytes went out in a direct write (only possible while the queue is
-    /// empty). Answers how many ephemeral frames were dropped. While closing it takes nothing.
+    /// Queues frames. The first `sent` bytes of them were written directly, which is only possible while the queue is
+    /// empty. Returns the number of ephemeral frames that were dropped. After closing has begun, frames are ignored.
     ///
-    /// A durable frame that finds no other durable one is taken whatever its size; so is one that is partly sent.
+    /// A durable frame is accepted whatever its size if no other durable frame is queued, or if it is partly written.
     ///
     /// # Errors
-    /// [`Overflow`] at the first durable frame that does not fit; it and those after it are not queued.
+    /// [`Overflow`] at the first durable frame that does not fit; it and the following ones are not queued.
     pub fn push_all(&mut self, frames: &[Frame], mut sent: usize) -> Result<usize, Overflow> {
         debug_assert!(sent == 0 || self.queue.is_empty(), "a direct write while frames are queued");
         let mut dropped = 0;
@@ -142,7 +142,7 @@ impl Backlog {
         Ok(())
     }
 
-    /// Where the queued frame of a key is, unless a part of it is on the wire.
+    /// The position of the queued frame of a key, unless it is partly written.
     fn older(&self, key: u64) -> Option<usize> {
         let first_free = usize::from(self.sent > 0);
         self.newest.get(&key).and_then(|at| at.checked_sub(self.popped)).filter(|at| *at >= first_free)
@@ -162,7 +162,7 @@ impl Backlog {
         }
     }
 
-    /// Answers how many were dropped.
+    /// Returns the number of dropped frames.
     fn push_ephemeral(&mut self, frame: &Frame, key: u64, sent: usize) -> usize {
         let older = self.older(key);
         let freed = older.and_then(|at| self.queue.get(at)).map_or(0, |older| older.bytes.len());
@@ -183,8 +183,8 @@ impl Backlog {
         0
     }
 
-    /// Whether so many ephemeral bytes may come to those that wait, without those that they replace. The frame in progress
-    /// is as good as sent.
+    /// Whether an ephemeral frame of this size fits, given that `freed` bytes are replaced by it. A partly written
+    /// frame counts as sent.
     fn takes(&self, bytes: usize, freed: usize) -> bool {
         let in_progress = match self.queue.front() {
             Some(Frame { bytes, class: Class::Ephemeral(_) }) if self.sent > 0 => bytes.len(),
@@ -218,7 +218,7 @@ impl Backlog {
         self.queue.push_back(frame.clone());
     }
 
-    /// The next bytes to write: one frame as it is, or several small ones copied into `scratch`.
+    /// The next bytes to write: a single frame, or several small ones copied into `scratch`.
     pub fn chunk<'a>(&'a self, scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         let mut frames = self.queue.iter();
         let first = frames.next()?;
@@ -237,7 +237,7 @@ impl Backlog {
         Some(scratch)
     }
 
-    /// The socket took `bytes` of what `chunk` gave.
+    /// `bytes` of the last `chunk` were written.
     pub fn written(&mut self, mut bytes: usize) {
         while let Some(first) = self.queue.front() {
             let left = first.bytes.len().saturating_sub(self.sent);
@@ -268,15 +268,15 @@ impl Backlog {
         self.popped += 1;
     }
 
-    /// The first frame is gone: it is not the newest of its key any more.
+    /// The first frame is gone and no longer the newest of its key.
     fn forget_newest(&mut self, key: u64) {
         if self.newest.get(&key) == Some(&self.popped) {
             self.newest.remove(&key);
         }
     }
 
-    /// Makes the close frame the last thing that will be sent, after the frame in progress. The rest is forgotten and
-    /// nothing more is taken. A second call changes nothing.
+    /// Makes the close frame the last frame, right after a partly written message. All other frames are dropped and no
+    /// more are accepted. A second call has no effect.
     pub fn start_closing(&mut self, close_frame: Bytes) {
         if std::mem::replace(&mut self.closing, true) {
             return;
@@ -296,7 +296,7 @@ impl Backlog {
         }
     }
 
-    /// The rest of the message of which a part is on the wire.
+    /// The rest of the message that is partly written.
     fn take_in_progress(&mut self) -> Vec<Frame> {
         let mut rest = Vec::new();
         let mut goes_on = self.within_message || self.sent > 0;
@@ -307,12 +307,13 @@ impl Backlog {
         rest
     }
 
-    /// Queues frames beside the bound, which grows by as many bytes as wait of them. So a room opens: a replay is as large
-    /// as what was missed, and a client that could not take it whole would never be current. So comes a batch for a
-    /// reader that owes nothing, whose fault its size is not. Their sender bounds them.
+    /// Queues frames without regard to the bound, which is raised by their unsent bytes. Used for the frames of a join,
+    /// because a replay is as large as what was missed and a client that could not receive it completely would never
+    /// catch up, and for a batch to a reader with an empty queue, which is not to blame for the size of the batch. The
+    /// sender bounds these frames.
     ///
     /// # Errors
-    /// Never [`Overflow`] by these frames themselves.
+    /// Never [`Overflow`] because of these frames.
     pub fn push_beside(&mut self, frames: &[Frame], sent: usize) -> Result<usize, Overflow> {
         let (bound, before) = (self.durable_max, self.durable);
         self.durable_max = usize::MAX;
@@ -321,14 +322,14 @@ impl Backlog {
         pushed
     }
 
-    /// Whether the durable ones among these frames fit behind what waits.
+    /// Whether the durable frames among these fit into the bound.
     pub fn has_room_for(&self, frames: &[Frame]) -> bool {
         let durable = frames.iter().filter(|frame| matches!(frame.class, Class::Durable | Class::Part));
         let bytes: usize = durable.map(|frame| frame.bytes.len()).sum();
         self.durable.saturating_add(bytes) <= self.durable_max
     }
 
-    /// Makes the close frame the last thing that will be sent, after all that is queued. Nothing more is taken.
+    /// Makes the close frame the last frame, after everything that is queued. No more frames are accepted.
     pub fn finish_with(&mut self, close_frame: Bytes) {
         if std::mem::replace(&mut self.closing, true) {
             return;
@@ -337,12 +338,12 @@ impl Backlog {
         self.queue.push_back(Frame::durable(close_frame));
     }
 
-    /// Whether everything is on the wire, so that the queue can be dropped.
+    /// Whether everything is written, so that the queue can be freed.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// Bytes that are not on the wire yet.
+    /// The number of bytes that are not written yet.
     pub fn len_bytes(&self) -> usize {
         (self.durable + self.presence + self.ephemeral).saturating_sub(self.sent)
     }

@@ -1,10 +1,10 @@
-//! Who of a room is on other nodes. Each node's room is the only authority for its own part of the members and tells it
-//! by diffs; this keeps the parts of the others, notices when a diff is missing, and says when a user comes first or
-//! goes last elsewhere. It never guesses: what it has missed it asks for.
+//! Tracks the members of a room on other nodes. Each node's room is the only authority for its own part of the members
+//! and publishes it as diffs. This module keeps the parts of the others, detects gaps, and determines when a user's
+//! first node is added or last node removed. It must never guess: after a gap it requests the complete part.
 //!
-//! A part has a life, the random number of the room actor that tells it, and a version, the count of its diffs. Words
-//! of one node come in order or not at all; a word that does not follow what is known leads to a question, and its
-//! answer replaces the part.
+//! A part has an incarnation, the random number of the room actor that publishes it, and a version, the count of its
+//! diffs. Messages of one node arrive in order or not at all. A message that does not follow the known version triggers
+//! a request, whose response replaces the part.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
@@ -16,66 +16,66 @@ use crate::{
     limits,
 };
 
-/// What a room says to the rooms of the same id elsewhere about its own part of the members.
+/// Messages between the rooms with the same id on different nodes about their members.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
 pub enum PartWord {
-    /// A digest that wants to hear of the others' parts: all of them if the room has just begun, and where they stand
-    /// if it was deaf for a while.
+    /// A digest that requests the parts of the other nodes: completely if the room has just started, otherwise as
+    /// digests, after the link was down.
     Hello {
-        /// Which life of the room on its node.
+        /// The incarnation of the room on its node.
         life: u64,
-        /// Diffs so far.
+        /// Number of diffs so far.
         version: u64,
     },
-    /// Where the part stands; whoever knows it otherwise asks.
+    /// The version of the part. A receiver that knows another version requests the part.
     Digest {
-        /// Which life of the room on its node.
+        /// The incarnation of the room on its node.
         life: u64,
-        /// Diffs so far.
+        /// Number of diffs so far.
         version: u64,
     },
-    /// Users whose first socket on the node came, or whose last one went.
+    /// Users whose first socket on the node joined, or whose last one left.
     Diff {
-        /// Which life of the room on its node.
+        /// The incarnation of the room on its node.
         life: u64,
-        /// The version after it; the one before is one less.
+        /// The version after the change; the version before it is one less.
         version: u64,
-        /// Who came.
+        /// Users who joined.
         joined: Vec<Author>,
-        /// Who went.
+        /// Users who left.
         left: Vec<UserId>,
-        /// Those of them whose socket broke off: they may come back at once. Nodes of earlier releases do not say it.
+        /// Of these, users whose socket broke off and who may reconnect. Not sent by earlier releases.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         dropped: Vec<UserId>,
     },
-    /// Tell your part.
+    /// A request for the complete part.
     Ask {
-        /// Whose part.
+        /// The node whose part is requested.
         of: NodeId,
     },
-    /// A piece of the whole part, in answer.
+    /// A piece of the complete part, in response to a request.
     Part {
-        /// Which life of the room on its node.
+        /// The incarnation of the room on its node.
         life: u64,
-        /// The version that it is of.
+        /// The version of the part.
         version: u64,
-        /// Which piece, from 0.
+        /// The index of this piece, from 0.
         piece: u32,
-        /// How many there are.
+        /// The number of pieces.
         pieces: u32,
-        /// Who is there.
+        /// Users in the room.
         users: Vec<Author>,
     },
     /// The room is no longer in use on its node.
     Gone {
-        /// Which life of the room on its node.
+        /// The incarnation of the room on its node.
         life: u64,
     },
 }
 
 impl PartWord {
-    /// Users who came, if it tells of such.
+    /// Users who joined, according to this message.
     pub fn joined(&self) -> &[Author] {
         match self {
             PartWord::Diff { joined, .. } => joined,
@@ -88,16 +88,16 @@ impl PartWord {
     }
 }
 
-/// Whether there may be other nodes to tell anything.
+/// Whether there may be other nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Others {
-    /// There are none: nothing is kept for them.
+    /// There are none: nothing is recorded for them.
     None,
     /// There may be.
     Some,
 }
 
-/// This node's part, as it is told to the others.
+/// This node's part, as published to the others.
 #[derive(Debug)]
 pub struct OwnPart {
     life: u64,
@@ -107,7 +107,7 @@ pub struct OwnPart {
     left: HashMap<UserId, Return>,
 }
 
-/// Whether a user who went is likely to come back at once.
+/// Whether a user who left is likely to reconnect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Return {
     Unlikely,
@@ -115,39 +115,39 @@ enum Return {
 }
 
 impl OwnPart {
-    /// Nobody yet.
+    /// An empty part.
     pub fn new(life: u64, others: Others) -> OwnPart {
         OwnPart { life, version: 0, others, joined: HashMap::new(), left: HashMap::new() }
     }
 
-    /// A user's first socket on this node came.
+    /// A user's first socket on this node joined.
     pub fn came(&mut self, user: &Author) {
-        // whoever goes and comes back between two diffs was never away for the others
+        // a user who leaves and returns between two diffs was never away for the others
         if self.others == Others::Some && self.left.remove(&user.id).is_none() {
             self.joined.insert(user.id.clone(), user.clone());
         }
     }
 
-    /// A user's last socket on this node went.
+    /// A user's last socket on this node left.
     pub fn went(&mut self, user: &UserId) {
         if self.others == Others::Some && self.joined.remove(user).is_none() {
             self.left.insert(user.clone(), Return::Unlikely);
         }
     }
 
-    /// A user who went a moment ago may come back at once.
+    /// A user who has just left may reconnect.
     pub fn may_return(&mut self, user: &UserId) {
         if let Some(left) = self.left.get_mut(user) {
             *left = Return::Likely;
         }
     }
 
-    /// Whether something has changed since the last time.
+    /// Whether there are unpublished changes.
     pub fn has_diffs(&self) -> bool {
         !self.joined.is_empty() || !self.left.is_empty()
     }
 
-    /// What has changed since the last time, in words of bounded size.
+    /// Takes the unpublished changes, in messages of bounded size.
     pub fn take_diffs(&mut self) -> Vec<PartWord> {
         let mut joined: Vec<Author> = self.joined.drain().map(|(_, author)| author).collect();
         let mut left: Vec<(UserId, Return)> = self.left.drain().collect();
@@ -167,22 +167,22 @@ impl OwnPart {
         diffs
     }
 
-    /// Where the part stands.
+    /// The version of the part.
     pub fn digest(&self) -> PartWord {
         PartWord::Digest { life: self.life, version: self.version }
     }
 
-    /// The same, and the question where the others' parts stand.
+    /// The same, with a request for the versions of the others.
     pub fn hello(&self) -> PartWord {
         PartWord::Hello { life: self.life, version: self.version }
     }
 
-    /// The last word of this life.
+    /// The last message of this incarnation.
     pub fn gone(&self) -> PartWord {
         PartWord::Gone { life: self.life }
     }
 
-    /// The whole part in pieces. Take the diffs first: this is what stands after them.
+    /// The complete part in pieces. Call [`OwnPart::take_diffs`] first: the pieces include those changes.
     pub fn whole(&self, mut users: Vec<Author>) -> Vec<PartWord> {
         let pieces = u32::try_from(users.len().div_ceil(limits::MEMBERS_PER_WORD_MAX).max(1)).unwrap_or(u32::MAX);
         let (life, version) = (self.life, self.version);
@@ -195,28 +195,28 @@ fn first_of<T>(all: &mut Vec<T>) -> Vec<T> {
     std::mem::replace(all, rest)
 }
 
-/// What a word has changed, and what is to be said because of it.
+/// The changes caused by a message, and the messages to send in response.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Consequence {
     /// Users who were on no other node before.
     pub came: Vec<Author>,
-    /// Users who are on no other node any more.
+    /// Users who are not on any other node any more.
     pub went: Vec<Author>,
-    /// Those of them who may come back at once, since nobody said that they meant to go.
+    /// Of these, users who may reconnect, because no node reported a deliberate leave.
     pub may_return: HashSet<UserId>,
-    /// Ask that node for its part.
+    /// Request this node's part.
     pub ask: Option<NodeId>,
-    /// Answer with this.
+    /// The response to send.
     pub answer: Answer,
 }
 
-/// What is to be told of the own part.
+/// How much of the own part to send.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Answer {
     /// Nothing.
     #[default]
     Nothing,
-    /// Where it stands.
+    /// Its version.
     Digest,
     /// All of it.
     Whole,
@@ -249,13 +249,13 @@ pub struct Elsewhere {
     here: NodeId,
     parts: HashMap<NodeId, Part>,
     arriving: HashMap<NodeId, Arriving>,
-    /// questions without an answer, and since when
+    /// pending requests, with the time of the last one
     asked: HashMap<NodeId, Timestamp>,
     users: HashMap<UserId, Somewhere>,
 }
 
 impl Elsewhere {
-    /// Nothing is known of other nodes than this one.
+    /// Creates a tracker that knows no other node.
     pub fn new(here: NodeId) -> Elsewhere {
         Elsewhere {
             here,
@@ -266,7 +266,7 @@ impl Elsewhere {
         }
     }
 
-    /// Takes what the room on another node says.
+    /// Applies a message of the room on another node.
     pub fn hear(&mut self, from: NodeId, word: PartWord, now: Timestamp) -> Consequence {
         let mut consequence = Consequence::default();
         if from == self.here || (!self.parts.contains_key(&from) && self.parts.len() >= limits::PEERS_MAX) {
@@ -295,14 +295,15 @@ impl Elsewhere {
         consequence
     }
 
-    /// The node is gone, and its part with it.
+    /// The node is gone; its part is removed.
     pub fn peer_gone(&mut self, node: NodeId) -> Consequence {
         let mut consequence = Consequence::default();
         self.forget(node, &mut consequence);
         consequence
     }
 
-    /// Those to ask once more, because they have not answered for [`limits::PART_ASK_AGAIN`].
+    /// Returns the nodes whose part must be requested again, because they have not answered for
+    /// [`limits::PART_ASK_AGAIN`].
     pub fn unanswered(&mut self, now: Timestamp) -> Vec<NodeId> {
         let due = now.plus_ms(-(limits::PART_ASK_AGAIN.as_millis() as i64));
         let late: Vec<NodeId> = self.asked.iter().filter(|(_, at)| **at <= due).map(|(node, _)| *node).collect();
@@ -312,12 +313,12 @@ impl Elsewhere {
         late
     }
 
-    /// Whether a question is without an answer.
+    /// Whether a request is pending.
     pub fn is_asking(&self) -> bool {
         !self.asked.is_empty()
     }
 
-    /// Nodes whose part is known.
+    /// The number of nodes whose part is known.
     pub fn known(&self) -> usize {
         self.parts.len()
     }
@@ -327,13 +328,13 @@ impl Elsewhere {
         self.users.contains_key(user)
     }
 
-    /// Whether the user is there on a node whose id is less than this one's: of several nodes with the same to say, the
-    /// first one says it.
+    /// Whether the user is also on a node with a lower id. If several nodes could announce the same change, the one
+    /// with the lowest id does.
     pub fn is_on_an_earlier_node(&self, user: &UserId) -> bool {
         self.parts.iter().any(|(node, part)| *node < self.here && part.users.contains(user))
     }
 
-    /// The users on other nodes, each once, in no order.
+    /// The users on other nodes, each once, in no particular order.
     pub fn users(&self) -> impl Iterator<Item = &Author> {
         self.users.values().map(|somewhere| &somewhere.author)
     }
@@ -395,7 +396,7 @@ impl Elsewhere {
         let Entry::Occupied(mut arriving) = self.arriving.entry(from) else { return };
         let whole = arriving.get_mut();
         if (whole.life, whole.version, whole.next) != (life, version, piece) {
-            arriving.remove(); // the question is asked again
+            arriving.remove(); // the part will be requested again
             return;
         }
         whole.next += 1;
@@ -411,7 +412,7 @@ impl Elsewhere {
         self.arriving.remove(&from);
         let part = Part { life, version, users: users.iter().map(|author| author.id.clone()).collect() };
         let before = self.parts.insert(from, part).map(|part| part.users).unwrap_or_default();
-        // first those who are new, so that nobody goes who only moved
+        // additions first, so that no leave is announced for a user who only moved
         let mut after = HashSet::new();
         for author in users {
             if after.insert(author.id.clone()) && !before.contains(&author.id) {

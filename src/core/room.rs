@@ -1,8 +1,8 @@
-//! A room's state: who is in it, here and on other nodes, the order of its events, and the last of them for whoever comes
-//! back.
+//! The state of a room: its members here and on other nodes, the order of its events, and the latest events for clients
+//! that reconnect.
 //!
-//! The room never invents a number: the log gives every durable event its place, and the room only delivers in that
-//! order, each event once. It does no I/O: what memory does not have it names, and its owner reads it.
+//! The room must never assign a sequence number: the log does that, and the room only delivers events in this order,
+//! each once. It must not do I/O: it returns what has to be read from the log, and its owner reads it.
 
 use std::{hash::Hash, ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -25,50 +25,52 @@ use members::Members;
 pub use members::{Already, FirstSocket, JoinOutcome, LastSocket, LeaveOutcome};
 use order::Sequencer;
 
-/// What a client that comes back has missed (docs/protocol.md, Recovery).
+/// What a reconnecting client has missed (docs/protocol.md, Recovery).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Replay<E> {
-    /// It did not ask: a fresh join.
+    /// The client did not ask: it joins without a position.
     None,
-    /// These, in order; none if it is up to date.
+    /// These events, in order; empty if the client is up to date.
     FromMemory(Vec<Arc<E>>),
-    /// What memory no longer has. After reading it, ask again with `up_to`, for what came meanwhile. Where the log
-    /// has not all of it any more, it is [`Replay::Incomplete`] after all.
+    /// Events that are no longer in memory. After reading them, call [`RoomCore::replay`] again with `up_to` for the
+    /// events that were delivered in the meantime. If the log does not have them all, the result is
+    /// [`Replay::Incomplete`].
     FromStore {
         /// The last event that the client has.
         after: Seq,
-        /// The last one to read.
+        /// The last event to read.
         up_to: Seq,
     },
-    /// It has seen more than this room: what it saw was said on another node, and the log must be asked first. Where
-    /// the log has not come so far either, it is [`Replay::Incomplete`] after all.
+    /// The client has seen more than this room: it received events on another node that have not arrived here. The log
+    /// must be read first. If the log does not reach that position, the result is [`Replay::Incomplete`].
     Ahead,
-    /// It can't be told: another epoch, or too far back. It gets `complete: false`.
+    /// The client cannot be brought up to date: its epoch differs, or it is too far behind. It is sent `complete:
+    /// false`.
     Incomplete,
 }
 
-/// What came of reading a gap from the log.
+/// The result of reading a gap from the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GapClosed<E> {
-    /// Events that the log no longer has. The members who are here will never get them, and must be told before anything
-    /// else is delivered to them.
+    /// Events that the log no longer has. The present members can never receive them, and must be evicted before
+    /// anything else is delivered to them.
     pub lost: Option<RangeInclusive<Seq>>,
-    /// What is to be delivered now.
+    /// The events to deliver now.
     pub ready: Vec<Arc<E>>,
 }
 
-/// Which part of a room's members this is.
+/// Identifies this node's part of a room's members.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
-    /// On which node.
+    /// The node.
     pub node: NodeId,
-    /// Random: another one each time that the room begins there.
+    /// The incarnation of the room on this node: a random number, new each time that the room starts.
     pub life: u64,
     /// Whether there may be other nodes.
     pub others: Others,
 }
 
-/// One room. `K` names one life of one socket; `E` is an event of the log.
+/// The state of one room. `K` identifies one connection; `E` is an event of the log.
 #[derive(Debug)]
 pub struct RoomCore<K, E> {
     identity: Arc<RoomIdentity>,
@@ -76,7 +78,7 @@ pub struct RoomCore<K, E> {
     members: Members<K>,
     own: OwnPart,
     elsewhere: Elsewhere,
-    /// users on other nodes that are not here as well
+    /// users on other nodes who are not here as well
     only_elsewhere: usize,
     lingering: Lingering,
     order: Sequencer<E>,
@@ -84,7 +86,7 @@ pub struct RoomCore<K, E> {
 }
 
 impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
-    /// An empty room whose log has come to `head`.
+    /// Creates a room without members whose log has reached `head`.
     pub fn new(
         identity: Arc<RoomIdentity>,
         place: Place,
@@ -104,7 +106,7 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         }
     }
 
-    /// Which room it is.
+    /// The identity of the room.
     pub fn identity(&self) -> &Arc<RoomIdentity> {
         &self.identity
     }
@@ -114,14 +116,14 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.order.head()
     }
 
-    /// The life of the sequence.
+    /// The epoch of the sequence.
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
 
     // ---- members ----
 
-    /// Lets a socket in. A socket belongs to one user for life: a second join of it changes nothing.
+    /// Adds a socket. Its user is fixed: joining again has no effect.
     pub fn join(&mut self, socket: K, user: &Author) -> JoinOutcome {
         let mut outcome = self.members.join(socket, user);
         if outcome.first_socket == FirstSocket::Yes {
@@ -137,7 +139,7 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         outcome
     }
 
-    /// Lets a socket go; none if it was not there.
+    /// Removes a socket; `None` if it was not a member.
     pub fn leave(&mut self, socket: K) -> Option<LeaveOutcome> {
         let mut outcome = self.members.leave(socket)?;
         if outcome.last_socket == LastSocket::Yes {
@@ -150,38 +152,38 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         Some(outcome)
     }
 
-    /// A user whose socket broke off may come back at once: other nodes learn it together with the end of the user's last
-    /// socket here.
+    /// Marks a user whose socket broke off as likely to reconnect. Other nodes are informed of this together with the
+    /// end of the user's last socket here.
     pub fn may_return(&mut self, user: &UserId) {
         self.own.may_return(user);
     }
 
-    /// A user whose last socket anywhere has just ended counts as a member until the grace ends.
+    /// The user's last socket anywhere has closed; the user counts as a member until the grace period ends.
     pub fn linger(&mut self, user: Author, grace: Duration, now: Timestamp) {
         self.lingering.begin(user, grace, now);
     }
 
-    /// The user does not come back. None if the user did not linger.
+    /// Ends the grace period of a user. Returns `None` if there was none.
     pub fn end_lingering(&mut self, user: &UserId) -> Option<Author> {
         self.lingering.end(user)
     }
 
-    /// Users whose grace has ended: they have left.
+    /// Users whose grace period has ended: they have left.
     pub fn take_overdue(&mut self, now: Timestamp) -> Vec<Author> {
         self.lingering.take_overdue(now)
     }
 
-    /// How long until the next grace ends.
+    /// The time until the next grace period ends.
     pub fn next_grace_ends_in(&mut self, now: Timestamp) -> Option<Duration> {
         self.lingering.next_in(now)
     }
 
-    /// Users without a socket who count as members for a moment, in no order.
+    /// Users in their grace period, in no particular order.
     pub fn lingering(&self) -> impl Iterator<Item = &Author> {
         self.lingering.users()
     }
 
-    /// Whether the user counts as a member, with a socket or without one for a moment.
+    /// Whether the user counts as a member, with a socket or in the grace period.
     pub fn is_member(&self, user: &UserId) -> bool {
         self.is_present(user) || self.lingering.contains(user)
     }
@@ -191,7 +193,7 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.members.sockets_of(user)
     }
 
-    /// Whose socket it is, if it is here.
+    /// The user of a socket on this node.
     pub fn user_of(&self, socket: K) -> Option<&Author> {
         self.members.user_of(socket)
     }
@@ -201,113 +203,113 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.members.is_present(user) || self.elsewhere.contains(user)
     }
 
-    /// The users on all nodes, each once, those of this node first, under the name of the latest join. Who lost the last
-    /// socket a moment ago is among them.
+    /// The users on all nodes, each once, those of this node first, with the name given at the latest join. Includes
+    /// users in their grace period.
     pub fn online(&self) -> impl Iterator<Item = &Author> {
         let others = self.elsewhere.users().filter(|author| !self.members.is_present(&author.id));
         self.members.online().chain(others).chain(self.lingering.users())
     }
 
-    /// The users of this node, each once.
+    /// The users on this node, each once.
     pub fn online_here(&self) -> impl Iterator<Item = &Author> {
         self.members.online()
     }
 
-    /// Whether it is this node, of those where the user is, that says what the user does everywhere.
+    /// Whether this node announces what the user does, if the user is in the room on several nodes.
     pub fn speaks_for(&self, user: &UserId) -> bool {
         self.members.is_present(user) && !self.elsewhere.is_on_an_earlier_node(user)
     }
 
-    /// How many users are in the room, on all nodes.
+    /// The number of users in the room, on all nodes.
     pub fn users(&self) -> usize {
         self.members.users() + self.only_elsewhere + self.lingering.len()
     }
 
-    /// How many sockets are here.
+    /// The number of sockets on this node.
     pub fn sockets(&self) -> usize {
         self.members.sockets()
     }
 
     // ---- members elsewhere ----
 
-    /// Takes what the room on another node says about its members.
+    /// Applies a message of another node about the room's members there.
     pub fn hear(&mut self, from: NodeId, word: PartWord, now: Timestamp) -> Consequence {
         let consequence = self.elsewhere.hear(from, word, now);
         self.for_members(consequence)
     }
 
-    /// Another node is gone, and its members with it.
+    /// Another node is gone; its members are removed.
     pub fn peer_gone(&mut self, node: NodeId) -> Consequence {
         let consequence = self.elsewhere.peer_gone(node);
         self.for_members(consequence)
     }
 
-    /// What of it concerns the members here: whoever is here as well neither came nor went.
+    /// Drops users who are also on this node: for its members they neither joined nor left.
     fn for_members(&mut self, mut consequence: Consequence) -> Consequence {
         consequence.came.retain(|author| !self.members.is_present(&author.id));
         consequence.went.retain(|author| !self.members.is_present(&author.id));
         self.only_elsewhere = self.only_elsewhere + consequence.came.len() - consequence.went.len();
-        // whoever is back in time was never away
+        // a user who is back within the grace period never left
         consequence.came.retain(|author| self.lingering.end(&author.id).is_none());
         consequence
     }
 
-    /// Whether the others have to learn something of the members here.
+    /// Whether there are membership changes to publish.
     pub fn has_diffs(&self) -> bool {
         self.own.has_diffs()
     }
 
-    /// What the others have to learn of the members here since the last time.
+    /// Takes the membership changes since the last call.
     pub fn take_diffs(&mut self) -> Vec<PartWord> {
         self.own.take_diffs()
     }
 
-    /// Where this node's part of the members stands.
+    /// The version of this node's part of the members.
     pub fn digest(&self) -> PartWord {
         self.own.digest()
     }
 
-    /// The same, and the question where the others' parts stand.
+    /// The same, with a request for the versions of the other nodes.
     pub fn hello(&self) -> PartWord {
         self.own.hello()
     }
 
-    /// The last word to the others.
+    /// The message that the room is no longer in use on this node.
     pub fn gone(&self) -> PartWord {
         self.own.gone()
     }
 
-    /// This node's part, whole, in pieces; [`RoomCore::take_diffs`] comes first.
+    /// This node's complete part in pieces. Call [`RoomCore::take_diffs`] first.
     pub fn whole(&self) -> Vec<PartWord> {
         self.own.whole(self.members.online().cloned().collect())
     }
 
-    /// Nodes whose part is known.
+    /// The number of nodes whose part is known.
     pub fn parts_known(&self) -> usize {
         self.elsewhere.known()
     }
 
-    /// Whether a question for a part is without an answer.
+    /// Whether a request for a part is pending.
     pub fn is_asking(&self) -> bool {
         self.elsewhere.is_asking()
     }
 
-    /// Nodes to ask once more for their part.
+    /// Nodes from which to request their part again.
     pub fn unanswered(&mut self, now: Timestamp) -> Vec<NodeId> {
         self.elsewhere.unanswered(now)
     }
 
     // ---- events ----
 
-    /// Takes an event of the log, in whatever order and however often it comes. Answers what is to be delivered now.
+    /// Accepts an event of the log, in any order and any number of times. Returns the events to deliver now.
     pub fn commit(&mut self, event: Arc<E>) -> Vec<Arc<E>> {
         let ready = self.order.accept(event);
         self.remember(&ready);
         ready
     }
 
-    /// Takes what the log has of a gap: the events of `asked`, in order, from the first one that it still has. While the
-    /// log was read the room may have gone on.
+    /// Accepts the result of reading the gap `asked` from the log: the events in order, from the first one that still
+    /// exists. The room may have advanced during the read.
     pub fn close_gap(&mut self, asked: RangeInclusive<Seq>, read: Vec<Arc<E>>) -> GapClosed<E> {
         let next = self.order.head().next().max(*asked.start());
         let found = read.first().map_or_else(|| asked.end().next(), |event| event.seq());
@@ -323,30 +325,30 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         GapClosed { lost, ready }
     }
 
-    /// The log is known to have come to `seq`.
+    /// The log is known to have reached `seq`.
     pub fn heard_of(&mut self, seq: Seq) {
         self.order.heard_of(seq);
     }
 
-    /// Takes events that were read from the log and lie right before those in memory, for whoever else comes back;
-    /// as many of the newest as memory has room for.
+    /// Adds events read from the log that directly precede those in memory, for other clients that reconnect. Keeps the
+    /// newest ones, as many as fit.
     pub fn recall(&mut self, events: &[Arc<E>]) {
         let before = self.history.first().unwrap_or_else(|| self.order.head().next());
         self.history.extend_back(events, before);
     }
 
-    /// The first run of events that is known to exist and has not come.
+    /// The first range of events that are known to exist and have not arrived.
     pub fn missing(&self) -> Option<RangeInclusive<Seq>> {
         self.order.missing()
     }
 
-    /// Events that wait behind a gap.
+    /// The number of events held after a gap.
     pub fn held(&self) -> usize {
         self.order.held()
     }
 
-    /// What a client has missed that last had event `since` of that epoch. All of it has been delivered to the
-    /// members; what is delivered afterwards reaches the newcomer live.
+    /// What a client has missed whose last event was `since` of that epoch. All of it has been delivered to the
+    /// members; later events reach the client live.
     pub fn replay(&self, since: Option<(Seq, Epoch)>) -> Replay<E> {
         let Some((since, epoch)) = since else { return Replay::None };
         let head = self.order.head();
@@ -369,7 +371,7 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         }
     }
 
-    /// What was delivered after `seq`, if memory has all of it.
+    /// The events delivered after `seq`, if memory has all of them.
     pub fn said_since(&self, seq: Seq) -> Option<Vec<Arc<E>>> {
         match self.replay(Some((seq, self.epoch))) {
             Replay::FromMemory(events) => Some(events),
@@ -377,12 +379,12 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         }
     }
 
-    /// Memory has room for so many bytes of the last events, for the moment.
+    /// Limits the memory used for the latest events, until the next call.
     pub fn limit_history(&mut self, bytes_max: usize) {
         self.history.limit(bytes_max);
     }
 
-    /// Bytes of the last events in memory.
+    /// The bytes of the latest events in memory.
     pub fn history_bytes(&self) -> usize {
         self.history.bytes()
     }

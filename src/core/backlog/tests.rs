@@ -78,7 +78,7 @@ fn one_ephemeral_frame_larger_than_the_bound_is_kept_and_is_the_newest() {
     assert_eq!(backlog.push_all(&frames, 0), Ok(0));
     assert_eq!(backlog.push_all(&[ephemeral(3, "another crowd "), ephemeral(4, "zzz")], 0), Ok(2));
     backlog.written(3);
-    // what is in progress counts no more, and does not stand for the newest
+    // the frame in progress does not count any more and cannot be replaced
     assert_eq!(backlog.push_all(&[ephemeral(1, "the last crowd "), ephemeral(3, "another crowd ")], 0), Ok(1));
     assert_eq!(drain(&mut backlog, 100), "arger crowd y the last crowd ");
     assert_eq!(backlog.push_all(&[ephemeral(3, "another crowd ")], 0), Ok(0));
@@ -117,7 +117,7 @@ fn small_frames_go_together_and_big_ones_are_not_copied() {
     assert!(backlog.is_empty() && backlog.chunk(&mut scratch).is_none());
 }
 
-/// The same by the plainest means: a list, searched and summed each time.
+/// A naive model: a list that is searched and summed each time.
 #[derive(Default)]
 struct Model {
     queue: Vec<Frame>,
@@ -263,7 +263,7 @@ fn a_batch_beside_the_bound_raises_it_by_what_waits_of_it() {
     let mut backlog = Backlog::bounded(10, 4);
     assert!(backlog.has_room_for(&[durable("0123456789"), ephemeral(1, "any")]));
     assert!(!backlog.has_room_for(&[durable("0123456789"), durable("x")]));
-    // the first frame and a byte of the second are on the wire
+    // the first frame and one byte of the second are written
     assert_eq!(backlog.push_beside(&[durable("01234567"), durable("89abcdef"), durable("ghij")], 9), Ok(0));
     assert!(backlog.has_room_for(&[durable("0123456789")]));
     assert_eq!(backlog.push_all(&[durable("0123456789")], 0), Ok(0));

@@ -1,5 +1,5 @@
-//! Nodes that tell each other who is in a room, over a line that loses, doubles and delays. Whatever happens, they agree
-//! once their words get through, and each is told of every coming and going exactly once.
+//! Nodes that exchange the members of a room over a network that loses, duplicates and delays messages. They must agree
+//! once their messages arrive, and each node must learn of every join and leave exactly once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -117,13 +117,13 @@ fn the_last_word_of_a_life_does_not_end_the_next_one() {
 
 // ---- many nodes ----
 
-/// One node: its own part, what it knows of the others, and what its members have been told.
+/// One node: its own part, what it knows of the others, and what was announced to its members.
 struct Side {
     node: NodeId,
     own: OwnPart,
     here: BTreeMap<String, Author>,
     elsewhere: Elsewhere,
-    /// users of other nodes that were told to have come and not to have gone
+    /// users of other nodes who were announced as joined and not as left
     told: BTreeSet<String>,
 }
 
@@ -161,7 +161,7 @@ impl Side {
 
 struct World {
     sides: Vec<Side>,
-    /// words on their way: from which node, to which place
+    /// messages in transit: the sender, the index of the receiver
     line: VecDeque<(NodeId, usize, PartWord)>,
     now: Timestamp,
     nodes_made: u64,
@@ -216,7 +216,7 @@ impl World {
         }
     }
 
-    /// A node dies, the others find out, and another one comes in its place.
+    /// A node crashes, the others detect it, and another one takes its place.
     fn restart(&mut self, at: usize, rng: &mut Rng) {
         self.nodes_made += 1;
         let dead = std::mem::replace(&mut self.sides[at], Side::new(self.nodes_made, rng)).node;
@@ -229,7 +229,7 @@ impl World {
         self.say(at, vec![hello], 0, rng);
     }
 
-    /// The line is sound again: what every node knows becomes true.
+    /// The network is reliable again: the state of every node must become correct.
     fn settle(&mut self, rng: &mut Rng) {
         for _ in 0..3 {
             self.now = self.now.plus_ms(5_000);

@@ -1,7 +1,8 @@
-//! Users whose last socket broke off a moment ago and who are likely to come back. Until their grace ends they count as
-//! members: nobody is told that they left, and whoever comes back in time is not announced as new.
+//! Users whose last socket has just broken off and who are likely to reconnect. They count as members until their grace
+//! period ends: no leave is announced, and no join if they return in time.
 //!
-//! They have no socket anywhere. What asks for one (a queue for absent users, the target of a signal) must not ask here.
+//! They have no socket. Decisions that depend on a socket (queueing for absent users, the target of a signal) must
+//! never treat them as present.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,10 +14,10 @@ use crate::{
     ids::{Timestamp, UserId},
 };
 
-/// When a grace ends, and which of those that end in the same millisecond.
+/// When a grace period ends, and a serial number for those that end in the same millisecond.
 type Deadline = (i64, u64);
 
-/// The lingering users of one room.
+/// The users of one room who are in their grace period.
 #[derive(Debug, Default)]
 pub struct Lingering {
     users: HashMap<UserId, (Author, Deadline)>,
@@ -30,7 +31,7 @@ impl Lingering {
         self.time.get_or_insert_with(|| Steady::new(now)).advance(now)
     }
 
-    /// The user has just lost the last socket.
+    /// The user has lost the last socket.
     pub fn begin(&mut self, user: Author, grace: Duration, now: Timestamp) {
         self.end(&user.id);
         let ends_ms = self.elapsed_ms(now).saturating_add(i64::try_from(grace.as_millis()).unwrap_or(i64::MAX));
@@ -40,14 +41,14 @@ impl Lingering {
         self.users.insert(user.id.clone(), (user, deadline));
     }
 
-    /// The user is back, or must go at once. None if the user did not linger.
+    /// The user is back, or leaves at once. Returns `None` if there was no grace period.
     pub fn end(&mut self, user: &UserId) -> Option<Author> {
         let (author, deadline) = self.users.remove(user)?;
         self.deadlines.remove(&deadline);
         Some(author)
     }
 
-    /// Users whose grace has ended, in the order in which it did.
+    /// Users whose grace period has ended, in this order.
     pub fn take_overdue(&mut self, now: Timestamp) -> Vec<Author> {
         let elapsed_ms = self.elapsed_ms(now);
         let mut overdue = Vec::new();
@@ -60,24 +61,24 @@ impl Lingering {
         overdue
     }
 
-    /// How long until the next grace ends.
+    /// The time until the next grace period ends.
     pub fn next_in(&mut self, now: Timestamp) -> Option<Duration> {
         let elapsed_ms = self.elapsed_ms(now);
         let (ends_ms, _) = self.deadlines.keys().next()?;
         Some(Duration::from_millis(u64::try_from(ends_ms.saturating_sub(elapsed_ms)).unwrap_or(0)))
     }
 
-    /// Whether the user lingers.
+    /// Whether the user is in the grace period.
     pub fn contains(&self, user: &UserId) -> bool {
         self.users.contains_key(user)
     }
 
-    /// The users, in no order.
+    /// The users, in no particular order.
     pub fn users(&self) -> impl Iterator<Item = &Author> {
         self.users.values().map(|(author, _)| author)
     }
 
-    /// How many users.
+    /// The number of users.
     pub fn len(&self) -> usize {
         self.users.len()
     }

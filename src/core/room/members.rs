@@ -1,7 +1,7 @@
-//! Who is in a room: sockets, and the users behind them, each user once.
+//! The members of a room on this node: sockets, and their users, each user once.
 //!
-//! A socket key names one life of one socket in the room, generation included, so that a late leave of an earlier
-//! one finds nothing to undo. A member socket costs two map entries of about 24 bytes and a share of its user's name.
+//! A socket key identifies one connection including its generation, so a late leave of an earlier connection has no
+//! effect. A socket costs two map entries of about 24 bytes and a share of its user's name.
 
 use std::{
     borrow::Borrow,
@@ -18,22 +18,22 @@ use crate::{core::profile::Author, ids::UserId};
 /// Whether the socket is the user's first in the room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FirstSocket {
-    /// The others learn that the user came.
+    /// It is: the join is announced.
     Yes,
-    /// The user was there already.
+    /// The user was in the room already.
     No,
 }
 
 /// Whether the socket was the user's last in the room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LastSocket {
-    /// The others learn that the user went.
+    /// It was: the leave is announced.
     Yes,
-    /// The user is still there.
+    /// The user is still in the room.
     No,
 }
 
-/// Whether the socket itself was in the room before.
+/// Whether the socket was already a member.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Already {
     /// It was; nothing has changed.
@@ -42,25 +42,25 @@ pub enum Already {
     No,
 }
 
-/// What a join did.
+/// The result of a join.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct JoinOutcome {
-    /// Whether the user came with it.
+    /// Whether the user joined with it.
     pub first_socket: FirstSocket,
-    /// Whether it was there before.
+    /// Whether the socket was already a member.
     pub already: Already,
 }
 
-/// What a leave did.
+/// The result of a leave.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LeaveOutcome {
-    /// Whose socket it was.
+    /// The user of the socket.
     pub user: Author,
-    /// Whether the user went with it.
+    /// Whether the user left with it.
     pub last_socket: LastSocket,
 }
 
-/// A user as a map key: found by the id alone, kept once however many sockets there are.
+/// A user as a map key: looked up by id alone, stored once for all sockets of the user.
 #[derive(Debug)]
 struct ById(Arc<Author>);
 
@@ -139,13 +139,13 @@ impl<K> Default for Members<K> {
 }
 
 impl<K: Copy + Eq + Hash> Members<K> {
-    /// Lets a socket in. A socket belongs to one user for life: a second join of it changes nothing.
+    /// Adds a socket. Its user is fixed: joining again has no effect.
     pub fn join(&mut self, socket: K, user: &Author) -> JoinOutcome {
         if self.sockets.contains_key(&socket) {
             return JoinOutcome { first_socket: FirstSocket::No, already: Already::Yes };
         }
         let (author, first_socket) = match self.users.remove_entry(&user.id) {
-            // the name may be another by now, so the key is made anew where it is
+            // the name may have changed, so the key is replaced
             Some((known, mut sockets)) => {
                 let author = if *known.0 == *user { known.0 } else { Arc::new(user.clone()) };
                 sockets.add(socket);
@@ -162,7 +162,7 @@ impl<K: Copy + Eq + Hash> Members<K> {
         JoinOutcome { first_socket, already: Already::No }
     }
 
-    /// Lets a socket go; none if it was not there.
+    /// Removes a socket; `None` if it was not a member.
     pub fn leave(&mut self, socket: K) -> Option<LeaveOutcome> {
         let author = self.sockets.remove(&socket)?;
         let last_socket = self.users.get_mut(&author.id).map_or(LastSocket::Yes, |sockets| sockets.remove(socket));
@@ -174,7 +174,7 @@ impl<K: Copy + Eq + Hash> Members<K> {
         Some(LeaveOutcome { user: Author::clone(&user.unwrap_or(author)), last_socket })
     }
 
-    /// A crowd that has gone does not keep its memory.
+    /// Frees memory after a crowd has left.
     fn give_back(&mut self) {
         if self.sockets.capacity() > 64 && self.sockets.len() * 8 < self.sockets.capacity() {
             self.sockets.shrink_to(self.sockets.len() * 2);
@@ -187,7 +187,7 @@ impl<K: Copy + Eq + Hash> Members<K> {
         self.users.get(user).map_or(&[], Sockets::as_slice)
     }
 
-    /// Whose socket it is, if it is here.
+    /// The user of a socket.
     pub fn user_of(&self, socket: K) -> Option<&Author> {
         let author = self.sockets.get(&socket)?;
         self.users.get_key_value(&author.id).map(|(known, _)| &*known.0)
@@ -198,17 +198,17 @@ impl<K: Copy + Eq + Hash> Members<K> {
         self.users.contains_key(user)
     }
 
-    /// The users, each once, under the name of the latest join, in no order.
+    /// The users, each once, with the name given at the latest join, in no particular order.
     pub fn online(&self) -> impl Iterator<Item = &Author> {
         self.users.keys().map(|known| &*known.0)
     }
 
-    /// How many users.
+    /// The number of users.
     pub fn users(&self) -> usize {
         self.users.len()
     }
 
-    /// How many sockets.
+    /// The number of sockets.
     pub fn sockets(&self) -> usize {
         self.sockets.len()
     }

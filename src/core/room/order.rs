@@ -1,31 +1,31 @@
-//! Puts a room's events in order: they may arrive early, late or twice, and go on exactly once, one after another. An
-//! early one is held until the gap before it has closed.
+//! Puts the events of a room in order. Events may arrive early, late or repeatedly; they are released exactly once, in
+//! sequence. An early event is held until the gap before it has closed.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use crate::{core::history::Logged, ids::Seq, limits};
 
-/// What has gone on, and what waits.
+/// Position in the sequence, and the events held after a gap.
 #[derive(Debug)]
 pub struct Sequencer<E> {
     head: Seq,
-    /// the newest event heard of; what lies between is missing or held
+    /// the newest event known to exist; events before it are missing or held
     heard: Seq,
     held: BTreeMap<Seq, Arc<E>>,
 }
 
 impl<E: Logged> Sequencer<E> {
-    /// Everything up to `head` has gone on.
+    /// Everything up to `head` has been released.
     pub fn new(head: Seq) -> Sequencer<E> {
         Sequencer { head, heard: head, held: BTreeMap::new() }
     }
 
-    /// The last event that has gone on.
+    /// The last event released.
     pub fn head(&self) -> Seq {
         self.head
     }
 
-    /// Takes an event; answers what can go on now.
+    /// Accepts an event and returns the events released by it.
     pub fn accept(&mut self, event: Arc<E>) -> Vec<Arc<E>> {
         let seq = event.seq();
         if seq <= self.head {
@@ -42,7 +42,7 @@ impl<E: Logged> Sequencer<E> {
         ready
     }
 
-    /// Gives up on everything up to and including `seq`; answers what can go on now.
+    /// Gives up everything up to and including `seq` and returns the events released by that.
     pub fn skip_to(&mut self, seq: Seq) -> Vec<Arc<E>> {
         let mut ready = Vec::new();
         if seq <= self.head {
@@ -55,12 +55,12 @@ impl<E: Logged> Sequencer<E> {
         ready
     }
 
-    /// There is an event of that place.
+    /// An event with this sequence number is known to exist.
     pub fn heard_of(&mut self, seq: Seq) {
         self.heard = self.heard.max(seq);
     }
 
-    /// The first run of events that is known to exist and is not here.
+    /// The first range of events that are known to exist and have not arrived.
     pub fn missing(&self) -> Option<RangeInclusive<Seq>> {
         let last = match self.held.first_key_value() {
             Some((seq, _)) => Seq(seq.0 - 1),
@@ -69,12 +69,13 @@ impl<E: Logged> Sequencer<E> {
         (last > self.head).then(|| self.head.next()..=last)
     }
 
-    /// Events that wait behind a gap.
+    /// The number of events held after a gap.
     pub fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// Keeps the earliest; the others are missing again when their turn comes, and are read from the database.
+    /// Holds an event. If there are too many, the newest is dropped; it will be missing again later and is then read
+    /// from the database.
     fn hold(&mut self, seq: Seq, event: Arc<E>) {
         self.held.insert(seq, event);
         if self.held.len() > limits::GAP_EVENTS_MAX {

@@ -1,6 +1,6 @@
-//! A room among a log, a network and clients that come and go. The log numbers the events; the network loses, doubles
-//! and shuffles them; gaps and long absences are read from the log, some time later, while the room goes on. Whatever
-//! happens, a client sees every event once and in order, except where it was told that it can't.
+//! Simulates a room with a log, a network and clients that connect and disconnect. The log numbers the events; the
+//! network loses, duplicates and reorders them; gaps and long absences are read from the log with a delay, while the
+//! room continues. A client must see every event once and in order, unless it was told that it cannot recover.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,16 +12,16 @@ use super::{
 };
 use crate::core::simulation::simulate;
 
-/// What a client knows: the last event that it saw, and what it may expect next.
+/// A client: the last event that it saw and what it may expect next.
 struct Client {
     user: Author,
     socket: Option<u32>,
     last: Option<(Seq, Epoch)>,
-    /// how many events it saw, all told
+    /// number of events it saw in total
     seen: usize,
 }
 
-/// A socket that waits for a read of the log before it is let in.
+/// A socket that is admitted after a read of the log.
 struct Waiting {
     client: usize,
     socket: u32,
@@ -37,7 +37,7 @@ struct World {
     log_from: i64,
     in_flight: Vec<i64>,
     clients: Vec<Client>,
-    /// sockets that get live events, and whose they are
+    /// sockets that receive live events, with their clients
     live: BTreeMap<u32, usize>,
     waiting: Vec<Waiting>,
     sockets_made: u32,
@@ -46,7 +46,7 @@ struct World {
     evicted: usize,
 }
 
-/// Events that one read of the log brings.
+/// The number of events returned by one read of the log.
 const READ_MAX: usize = 6;
 
 impl World {
@@ -86,7 +86,7 @@ impl World {
         self.check();
     }
 
-    /// An event is stored and sent out, perhaps twice, perhaps to no avail.
+    /// An event is stored and published; the network may duplicate or lose it.
     fn append(&mut self, rng: &mut Rng) {
         self.log += 1;
         for _ in 0..[0, 1, 1, 1, 1, 1, 1, 2][rng.usize(0..8)] {
@@ -108,11 +108,11 @@ impl World {
         let Some(missing) = self.room.missing() else { return };
         let (first, last) = (missing.start().0, missing.end().0);
         assert!(last <= self.log, "nothing is missing that does not exist");
-        // as the log answers: in order, from the first that it still has, and no more at once than a read may bring
+        // the log answers in order, from the first event it still has, and with a bounded number of events
         let read = (first.max(self.log_from)..=last).take(READ_MAX).map(entry).collect();
         let GapClosed { lost, ready } = self.room.close_gap(missing, read);
         if lost.is_some() {
-            // whoever is here is evicted before anything else is delivered
+            // present members are evicted before anything else is delivered
             self.evicted += self.live.len();
             self.live.keys().copied().collect::<Vec<_>>().into_iter().for_each(|socket| self.part(socket));
         }
@@ -125,7 +125,7 @@ impl World {
         }
     }
 
-    /// A client comes, or goes.
+    /// A client connects or disconnects.
     fn toggle(&mut self, rng: &mut Rng) {
         let at = rng.usize(0..self.clients.len());
         if let Some(socket) = self.clients[at].socket {
@@ -150,7 +150,7 @@ impl World {
         assert_eq!(self.room.leave(socket), None, "a late leave finds nothing");
     }
 
-    /// Asks the room what was missed; lets the socket in unless the log has to be read first.
+    /// Asks the room for the missed events; admits the socket unless the log has to be read first.
     fn ask(&mut self, mut waiting: Waiting, since: Option<(Seq, Epoch)>) {
         let client = &mut self.clients[waiting.client];
         match self.room.replay(since) {
@@ -168,7 +168,7 @@ impl World {
                 return;
             }
             Replay::Ahead => {
-                // said on another node and not heard here yet: the log has it
+                // published on another node and not received here yet, but in the log
                 let log = self.log;
                 assert!(since.is_some_and(|(since, _)| since.0 <= log), "nobody saw what was not stored");
                 self.room.heard_of(Seq(log));
@@ -188,7 +188,7 @@ impl World {
         assert_eq!(outcome.already, Already::No);
     }
 
-    /// A read of the log comes back; the room may have gone on meanwhile.
+    /// A read of the log completes; the room may have advanced meanwhile.
     fn finish_read(&mut self, rng: &mut Rng) {
         if self.waiting.is_empty() {
             return;
@@ -196,19 +196,19 @@ impl World {
         let mut waiting = self.waiting.swap_remove(rng.usize(0..self.waiting.len()));
         let Some((last, epoch)) = self.clients[waiting.client].last else { panic!("it asked since something") };
         if waiting.events.len() as i64 != waiting.up_to.0 - last.0 {
-            // trimmed under our hands: it is told that it can't know all
+            // the log was trimmed during the read: the client is told that its recovery is incomplete
             self.incomplete += 1;
             waiting.events.clear();
             self.clients[waiting.client].last = None;
             return self.ask(waiting, None);
         }
-        // whoever comes next may have it from memory
+        // keeps the events in memory for the next client
         self.room.recall(&waiting.events.iter().map(|seq| entry(*seq)).collect::<Vec<_>>());
         let since = Some((waiting.up_to, epoch));
         self.ask(waiting, since);
     }
 
-    /// The room is forgotten and loaded again; with another epoch the log begins anew.
+    /// The room is dropped and loaded again; with another epoch the log starts again.
     fn restart(&mut self, epoch: Epoch) {
         self.live.keys().copied().collect::<Vec<_>>().into_iter().for_each(|socket| self.part(socket));
         self.waiting.iter().map(|waiting| waiting.socket).collect::<Vec<_>>().into_iter().for_each(|s| self.part(s));
@@ -219,7 +219,7 @@ impl World {
         self.room = room(self.log, epoch);
     }
 
-    /// Everybody goes on on another node, whose room has not heard of the last events yet.
+    /// All clients move to another node, whose room has not received the last events yet.
     fn move_on(&mut self, rng: &mut Rng) {
         self.restart(self.room.epoch());
         let behind = rng.i64(0..4).min(self.log + 1 - self.log_from);
@@ -262,7 +262,7 @@ impl Client {
         }
     }
 
-    /// Whether the contract allows to tell it that not everything can be recovered.
+    /// Whether the protocol allows an incomplete recovery here.
     fn is_beyond_help(&self, room: &RoomCore<u32, Entry>) -> bool {
         let Some((last, epoch)) = self.last else { return false };
         epoch != room.epoch() || last > room.head() || room.head().0 - last.0 > BOUNDS.events_max as i64

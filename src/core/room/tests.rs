@@ -103,7 +103,7 @@ fn an_event_in_the_midst_of_what_is_lost_is_not_delivered_either() {
     let mut room = room(0, EPOCH);
     room.heard_of(Seq(8));
     commit(&mut room, 1);
-    // came while the log was read
+    // arrived while the log was read
     commit(&mut room, 4);
     assert_eq!(close_gap(&mut room, (2, 8), &[7, 8]), (Some((2, 6)), vec![7, 8]));
     assert_eq!((room.head(), room.held()), (Seq(8), 0));
