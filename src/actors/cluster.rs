@@ -1,5 +1,6 @@
-//! This node among the others: it beats, hears the others' beats, says who has gone, and brings what nodes say to each
-//! other to the actor that it concerns. It decides nothing about rooms or users itself.
+//! This node's membership in the cluster. It publishes heartbeats, receives those of other nodes, reports nodes that
+//! are gone, and passes messages between nodes to the actors they concern. It must never decide anything about rooms or
+//! users itself.
 
 mod closing;
 mod reckoning;
@@ -35,15 +36,15 @@ use crate::{
 /// The actor. One per node.
 #[derive(Default)]
 pub struct Cluster {
-    /// Given by [`Join`] before anything else comes.
+    /// Set by [`Join`], which is the first message.
     node: Option<Arc<Node>>,
     auditor: Option<Addr<Auditor>>,
     peers: Peers,
-    /// What the next beat says: a beat never waits for anybody.
+    /// The figures for the next heartbeat, counted beforehand so that a heartbeat is never delayed.
     counted: Counted,
     counting: Counting,
     leaving_ms: Option<u64>,
-    /// Requests accepted so far, as of the last seconds, the newest last.
+    /// The number of accepted requests, sampled once per second, the newest last.
     accepted: VecDeque<u64>,
     surveys: Surveys,
     closings: Gatherer<SocketsClosed>,
@@ -63,14 +64,14 @@ enum Counting {
     Yes,
 }
 
-/// The node that takes part; the two need each other's address.
+/// Sets the node. A message of its own, because each needs the other's address.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Join(pub Arc<Node>);
 
 impl Cluster {
-    /// Armed again each time instead of an interval: one that made up for a time in which the process was stopped would
-    /// take everybody for dead at once.
+    /// Reschedules itself. An interval would make up for the ticks missed while the process was suspended, and declare
+    /// all peers dead at once.
     fn tick(&mut self, ctx: &mut Context<Self>) {
         ctx.run_later(limits::BEAT_PERIOD, Self::tick);
         let Some(node) = self.node.clone() else { return };
@@ -118,7 +119,7 @@ impl Cluster {
         node.bridge.say(To::Everyone, NodeWord::Beat(beat));
     }
 
-    /// Counts for the next beat.
+    /// Counts the figures for the next heartbeat.
     fn count(&mut self, ctx: &mut Context<Self>) {
         let Some(node) = self.node.clone().filter(|_| self.counting == Counting::No) else { return };
         self.counting = Counting::Yes;
@@ -160,7 +161,7 @@ impl Cluster {
             Hearing::New => {
                 log::info!("event=peer_up node={from} name={name}", name = logged(&name));
                 self.tell_news(PeerNews::Up(from));
-                // so that it knows of us as soon
+                // so that the peer knows this node as soon as possible
                 self.beat();
             }
             Hearing::NoPlace => return log::warn!("event=peer_ignored node={from} why=too_many"),
@@ -216,8 +217,8 @@ impl Handler<Join> for Cluster {
         if node.bridge.enlist.try_send(enlist).is_err() {
             log::error!("event=not_enlisted node={}", node.id);
         }
-        // On PostgreSQL a lone node, too, has events in its log that it did not hear of: those of an append whose outcome it
-        // never learned. So has one that another node uses the database with, although no Redis joins them.
+        // On PostgreSQL even a lone node can have events in its log that it was not informed of: those of an append
+        // whose outcome is unknown, and those of another node that uses the same database without a common Redis.
         if node.bridge.reach == Reach::Cluster || node.store.backend() == Backend::Postgres {
             self.auditor = Some(Auditor::new(node.clone()).start());
         }
@@ -316,7 +317,7 @@ mod tests {
         assert_eq!(cluster.messages_per_second(), 0.0);
         cluster.sample(100);
         assert_eq!(cluster.messages_per_second(), 0.0, "what was before the first second is nobody's rate");
-        // five a second for half a minute, then two seconds of forty, then silence
+        // five per second for half a minute, then two seconds of forty, then silence
         for second in 1..=30 {
             cluster.sample(100 + 5 * second);
             assert_eq!(cluster.messages_per_second(), 5.0);

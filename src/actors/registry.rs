@@ -1,5 +1,5 @@
-//! Finds, creates and retires rooms, and knows which sessions a user has. Nothing that happens per message passes
-//! here, and nothing here waits for anybody.
+//! Finds, creates and retires rooms, and knows the sessions of each user. No message of a room may pass through here
+//! (direct messages excepted), and nothing here may wait.
 
 mod across;
 mod exclusions;
@@ -47,10 +47,10 @@ use crate::{
 /// The actor. One per node.
 #[derive(Default)]
 pub struct Registry {
-    /// Given by [`Wire`] before anything else comes.
+    /// Set by [`Wire`], which is the first message.
     node: Option<Arc<Node>>,
     rooms: FxHashMap<RoomId, Placed>,
-    /// Whom rooms saw that are not in use for the moment.
+    /// The usage of rooms that are currently not in memory.
     rested: FxHashMap<RoomId, Usage>,
     users: FxHashMap<UserId, User>,
     /// For sockets that are being opened.
@@ -64,23 +64,23 @@ pub struct Registry {
     news: NewsRound,
 }
 
-/// A room in use.
+/// A room in memory.
 struct Placed {
     room: Addr<Room>,
-    /// Joins brought to it.
+    /// Joins sent to it.
     joins: u64,
 }
 
-/// A user who has a socket, or had one a moment ago.
+/// A user who has a socket or had one recently.
 struct User {
     profile: Option<(Arc<Profile>, Timestamp)>,
     quota: Arc<UserQuota>,
     tokens_not_before: Timestamp,
-    /// When tokens were voided last, as far as sockets may be on their way that were let in before.
+    /// When tokens were last revoked, kept as long as sockets may be opening that were admitted before.
     revoked_at: Option<Instant>,
-    /// Until when the user is shut out; in the past, since when no more.
+    /// When the user's block ends. In the past: when the last one ended.
     blocked_until: Timestamp,
-    /// When the user said the last word about being there, on whichever node.
+    /// When the user last set a status, on any node.
     status_said_at: Timestamp,
     /// Oldest first.
     sessions: Vec<Seat>,
@@ -89,11 +89,12 @@ struct User {
 /// A user's socket.
 struct Seat {
     conn: ConnKey,
-    /// One address for all that the registry says, so that the mailbox holds what it may hold and no more: each new
-    /// address would have a place of its own beside that. It keeps nothing alive, since a session ends itself.
+    /// The registry sends all messages through this one address, so that the bound of the mailbox holds: each new
+    /// address would have a guaranteed slot in addition. It does not keep the session alive, because a session ends
+    /// itself.
     session: Addr<Session>,
     told_to_go: ToldToGo,
-    /// The rooms that it is in, or on the way into; of a channel with the group whose members may enter.
+    /// The rooms that the socket has joined or is joining; a channel with its group, whose members may enter.
     rooms: Vec<(RoomId, Option<GroupId>)>,
 }
 
@@ -103,7 +104,7 @@ enum ToldToGo {
     Yes,
 }
 
-/// The node that this registry belongs to; the two need each other's address.
+/// Sets the node. A message of its own, because each needs the other's address.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Wire(pub Arc<Node>);
@@ -126,9 +127,9 @@ impl Registry {
         })
     }
 
-    /// Takes note of what the store says about the user's rights. What is new here was missed: sockets that opened
-    /// before it was known go. Whether a block that the store does not have any more was lifted, or has not got there
-    /// yet, is told by when it ended there: after it began here.
+    /// Applies what the store says about the user's rights. If a revocation or block is new here, it was missed, and
+    /// sockets opened before are closed. A block that is known here but not in the store was either lifted or is not
+    /// stored yet; it was lifted if the end of the stored block is after the start of the block known here.
     fn learn(&mut self, id: &UserId, tokens_not_before: Timestamp, blocked_until: Timestamp) {
         let (now, block_ms) = (self.now(), self.node.as_ref().map_or(0, |node| node.rates.block_ms));
         let user = self.user(id);
@@ -153,7 +154,7 @@ impl Registry {
         }
     }
 
-    /// A room's arbiter is chosen by the hash of its id, so that hot rooms spread over the cores.
+    /// The arbiter of a room is selected by the hash of its id, so that busy rooms are distributed over the cores.
     fn arbiter_of(&self, room: RoomId) -> Option<&ArbiterHandle> {
         use std::hash::{Hash, Hasher};
         let mut hasher = FxHasher::default();
@@ -162,7 +163,7 @@ impl Registry {
         self.workers.get(at).map(|(_, arbiter, _)| arbiter)
     }
 
-    /// Forgets users who have no socket and nothing to remember, and rooms that nobody was in for a day.
+    /// Removes users who have no socket and nothing to remember, and the usage of rooms that were empty for a day.
     fn forget_idle(&mut self) {
         let now = self.now();
         self.exclusions.forget_old(Instant::now());
@@ -193,13 +194,13 @@ impl Registry {
 }
 
 impl User {
-    /// Closes all of the user's sockets.
+    /// Closes all sockets of the user.
     fn close(&mut self, id: &UserId, why: Disconnect) -> usize {
         let staying = self.sessions.iter_mut().filter(|seat| seat.told_to_go == ToldToGo::No);
         staying.map(|seat| kick(id, seat, why)).count()
     }
 
-    /// Voids the tokens issued before that moment, and closes the sockets.
+    /// Revokes tokens issued before that time and closes the sockets.
     fn revoke(&mut self, id: &UserId, before: Timestamp) {
         self.tokens_not_before = self.tokens_not_before.max(before);
         self.revoked_at = Some(Instant::now());
@@ -207,26 +208,27 @@ impl User {
         self.close(id, Disconnect::Revoked);
     }
 
-    /// Whether a socket may be on its way that was let in before the revocation.
+    /// Whether a socket may be opening that was admitted before the revocation.
     fn was_revoked_lately(&self) -> bool {
         self.revoked_at.is_some_and(|at| at.elapsed() <= limits::ADMISSION_MAX)
     }
 
-    /// Why a socket can't stay whose rights were checked from that moment on, with a token issued then.
+    /// Why a socket must be closed whose rights were checked from `checked_from` on, with a token issued at
+    /// `issued_at`.
     fn has_lost(&self, issued_at: Option<Timestamp>, checked_from: Instant, now: Timestamp) -> Option<Disconnect> {
         if self.has_revoked(issued_at) {
             Some(Disconnect::Revoked)
         } else if self.quota.blocked_for(now).is_some() {
             Some(Disconnect::RateLimited)
         } else if checked_from.elapsed() > limits::ADMISSION_MAX {
-            // what was revoked since may have been forgotten
+            // a later revocation may have been forgotten
             Some(Disconnect::TryAgainLater)
         } else {
             None
         }
     }
 
-    /// Whether a token issued then is void.
+    /// Whether a token issued at that time is revoked.
     fn has_revoked(&self, issued_at: Option<Timestamp>) -> bool {
         let some = self.tokens_not_before > Timestamp::default();
         some && issued_at.is_none_or(|issued| issued < self.tokens_not_before)
@@ -287,7 +289,7 @@ impl Handler<Admit> for Registry {
         }
         let now = node.clock.now();
         let user = self.user(&ask.user);
-        // read now and then also for those who are blocked: the word that a block was lifted may have been lost
+        // expires for blocked users, too: the message that a block was lifted may have been lost
         let Some((profile, _)) = user.profile.as_ref().filter(|(_, until)| *until > now) else {
             return Admission::Unknown;
         };
@@ -397,15 +399,15 @@ impl Handler<BringErrand> for Registry {
 }
 
 impl Registry {
-    /// Finds or creates a room and sends it what was brought, which is counted: the room retires only if it agrees with
-    /// the count.
+    /// Finds or creates a room and sends it a message that counts as a join: the room retires only if its own count
+    /// agrees.
     fn bring<M>(&mut self, identity: Arc<RoomIdentity>, brought: M) -> Result<Addr<Room>, Refusal>
     where
         M: Message<Result = ()> + Send + 'static,
         Room: Handler<M>,
     {
         let id = identity.id;
-        // a room that has ended by a panic is made anew
+        // a room that has panicked is replaced
         if self.rooms.get(&id).is_none_or(|placed| !placed.room.connected()) {
             let usage = self.rested.remove(&id);
             let (Some(arbiter), Some(node)) = (self.arbiter_of(id), self.node.clone()) else {
@@ -430,7 +432,7 @@ impl Handler<Retire> for Registry {
 
     fn handle(&mut self, ask: Retire, _: &mut Self::Context) -> bool {
         let Some(placed) = self.rooms.get(&ask.room).filter(|placed| placed.room == ask.actor) else {
-            // it was let go before and did not hear the answer: no join can reach it any more
+            // it was retired before and did not receive the answer: no join can reach it any more
             return true;
         };
         let may = placed.joins == ask.joins;
@@ -495,7 +497,8 @@ impl Handler<StartDraining> for Registry {
 fn kick(user: &UserId, seat: &mut Seat, why: Disconnect) {
     let conn = seat.conn;
     log::info!("event=kick user={user} conn={conn:?} code={}", why.code(), user = logged(&user));
-    // once for a socket, by a new address, which has a place of its own in the mailbox: this must not be lost
+    // sent once per socket through a new address, which has a guaranteed slot in the mailbox: this message must not be
+    // lost
     match seat.session.clone().try_send(Kick(why)) {
         Err(SendError::Full(_)) => log::error!("event=kick_lost user={user} conn={conn:?}", user = logged(&user)),
         Ok(()) | Err(SendError::Closed(_)) => seat.told_to_go = ToldToGo::Yes,

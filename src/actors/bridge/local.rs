@@ -1,5 +1,5 @@
-//! The bridge without Redis: nodes of one process, usually one. With one node nothing is ever carried; with several
-//! (tests, embedding) it is the same seam that the Redis bridge fills.
+//! The bridge without Redis, for nodes in one process, usually a single one. It has the same interface as the Redis
+//! bridge and must never behave differently towards the other actors.
 
 use actix::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -35,7 +35,7 @@ impl Actor for LocalBridge {
 }
 
 impl LocalBridge {
-    /// Forgets rooms whose [`Detach`] was lost, or that ended without one.
+    /// Removes rooms whose [`Detach`] was lost, or that ended without one.
     fn forget_gone(&mut self) {
         self.rooms.retain(|_, nodes| {
             nodes.retain(|attached| attached.to.connected());
@@ -140,6 +140,6 @@ impl Handler<Say> for LocalBridge {
 impl Handler<Hush> for LocalBridge {
     type Result = ();
 
-    /// What was said before is in the others' mailboxes already.
+    /// Earlier messages are already in the mailboxes of the other nodes.
     fn handle(&mut self, _: Hush, _: &mut Self::Context) {}
 }

@@ -1,4 +1,4 @@
-//! Closing a connection on another node: asks the node that has it, and awaits the answer for a bounded time.
+//! Closes a connection on another node: asks the node that has it and waits for the answer for a bounded time.
 
 use actix::prelude::*;
 
@@ -12,12 +12,12 @@ use crate::{
     limits,
 };
 
-/// How many sockets of that name the node has closed; None while it has not answered.
+/// The number of sockets that the node has closed; `None` until it has answered.
 #[derive(Default)]
 pub(super) struct SocketsClosed(Option<u32>);
 
 impl SocketsClosed {
-    /// As the node says.
+    /// The answer of the node.
     pub fn new(sockets: u32) -> SocketsClosed {
         SocketsClosed(Some(sockets))
     }

@@ -1,5 +1,5 @@
-//! A user's position in the rate limits, over all nodes: each node counts its own requests and learns of the others', so
-//! the fullest of their views is the cluster's. Nodes that do not answer in time are left out.
+//! A user's rate limit status over all nodes. Each node counts its own requests and receives the counts of the others,
+//! so the largest view is that of the cluster. Nodes that do not answer in time are ignored.
 
 use actix::prelude::*;
 use futures_util::FutureExt;

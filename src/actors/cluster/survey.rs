@@ -1,6 +1,6 @@
-//! The rooms in use on all nodes, gathered when an administrator asks. A node that does not answer in time is left out.
-//! Nodes are asked one question at a time: callers that arrive while one is open wait for the next, since the open one's
-//! answers may be older than what the caller has just done.
+//! The rooms in use on all nodes, collected when an administrator asks. A node that does not answer in time is left
+//! out. There must never be more than one question at a time: callers that arrive meanwhile wait for the next one,
+//! because the answers to the current one may be older than the caller's last action.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,23 +23,23 @@ use crate::{
 
 type Rooms = Arc<Vec<RoomInUse>>;
 
-/// A caller that awaits the result.
+/// A caller that waits for the result.
 type Waiting = oneshot::Sender<Rooms>;
 
-/// Rooms asked at once.
+/// Rooms asked concurrently.
 const ASKED_AT_ONCE: usize = 256;
 
-/// The open question and the callers.
+/// The current question and the callers.
 #[derive(Default)]
 pub(super) struct Surveys {
     nodes: Gatherer<RoomsInUse>,
-    /// Callers of the open question, if one is open.
+    /// Callers of the current question, if there is one.
     open: Option<Vec<Waiting>>,
     /// Callers of the next one.
     next: Vec<Waiting>,
 }
 
-/// Rooms in use, as one or more nodes say.
+/// Rooms in use on one or more nodes.
 #[derive(Default)]
 struct RoomsInUse(BTreeMap<RoomId, RoomInUse>);
 
@@ -50,7 +50,7 @@ impl RoomsInUse {
 }
 
 impl Answer for RoomsInUse {
-    /// A room may be in use on several nodes. Each counts all of its users, so the highest count is the best.
+    /// A room may be in use on several nodes. Each counts all users of the room, so the highest count is used.
     fn merge(&mut self, other: RoomsInUse) {
         for (id, room) in other.0 {
             let known = self.0.entry(id).or_insert(room);
@@ -67,7 +67,7 @@ impl Surveys {
         self.nodes.answer(from, question, pieces, RoomsInUse::new(rooms));
     }
 
-    /// Stops waiting for a node that has gone.
+    /// Stops waiting for a node that is gone.
     pub fn without(&mut self, gone: NodeId) {
         self.nodes.forget_node(gone);
     }
@@ -103,7 +103,7 @@ impl Cluster {
         ctx.spawn(tell.into_actor(self));
     }
 
-    /// Begins a survey; it ends when every node has answered, or at the deadline.
+    /// Starts a survey; it ends when every node has answered, or at the deadline.
     fn begin_survey(&mut self, callers: Vec<Waiting>, ctx: &mut Context<Self>) {
         let Some(node) = self.node.clone() else { return };
         self.surveys.open = Some(callers);
@@ -132,7 +132,7 @@ impl Cluster {
 
     fn close_survey(&mut self, rooms: Rooms, ctx: &mut Context<Self>) {
         for caller in self.surveys.open.take().unwrap_or_default() {
-            // An error means that the caller has stopped waiting, which is fine.
+            // an error means that the caller has stopped waiting
             let _ = caller.send(rooms.clone());
         }
         let next = std::mem::take(&mut self.surveys.next);

@@ -1,5 +1,5 @@
-//! One group's way into the store: attempts until the database takes it or has been away for too long, and the search for an
-//! entry that can't be stored.
+//! Stores one group of entries: retries until the database accepts it or was unavailable for too long, and isolates an
+//! entry that cannot be stored. A retry must never store an entry twice.
 
 use std::{ops::Range, sync::Arc, time::Instant};
 
@@ -14,19 +14,19 @@ use crate::{
     },
 };
 
-/// What became of an entry.
+/// The result for an entry.
 pub(super) enum Fate {
-    /// It is stored or refused.
+    /// It was stored or refused.
     Settled(Result<Appended, NotStored>),
-    /// Another session keeps its room locked.
+    /// Another session holds a lock on its room.
     Locked,
 }
 
-/// What became of a group.
+/// The result for a group.
 pub(super) struct Committed {
     /// In the order of the entries.
     pub fates: Vec<Fate>,
-    /// An attempt ended in doubt: what is not settled may be stored all the same.
+    /// The outcome of an attempt is unknown: entries that are not settled may be stored nevertheless.
     pub in_doubt: bool,
 }
 
@@ -36,14 +36,14 @@ pub(super) struct Commit {
     pub metrics: Arc<Metrics>,
     pub appends: Arc<[Append]>,
     pub wait_for: WaitFor,
-    /// Since when the oldest entry waits.
+    /// When the oldest entry was queued.
     pub oldest: Instant,
-    /// An attempt of one of the entries ended in doubt before.
+    /// The outcome of an earlier attempt for one of the entries is unknown.
     pub in_doubt: bool,
 }
 
 impl Commit {
-    /// Stores the group, waiting for a database that is away as long as the oldest entry may wait.
+    /// Stores the group. Waits for an unavailable database as long as the oldest entry may wait.
     pub async fn run(mut self) -> Committed {
         loop {
             let appends = self.appends.clone();
@@ -73,7 +73,7 @@ impl Commit {
         }
     }
 
-    /// One attempt, of which the outcome is remembered if it is unknown.
+    /// One attempt. Records if its outcome is unknown.
     async fn attempt(&mut self, appends: Arc<[Append]>, wait_for: WaitFor) -> Result<Vec<Fate>, StoreError> {
         let began = Instant::now();
         let attempt = if self.in_doubt { Attempt::Again } else { Attempt::First };
@@ -94,8 +94,8 @@ impl Commit {
         }
     }
 
-    /// An entry of the group can't be stored: the group is halved until that entry is alone, so that only it is refused. A
-    /// database that goes away ends the search: all that is left is refused.
+    /// Bisects a group with an entry that cannot be stored until it is isolated, so that only this entry is refused. If
+    /// the database becomes unavailable, all remaining entries are refused.
     async fn bisect(&mut self, error: StoreError) -> Vec<Fate> {
         let count = self.appends.len();
         let mut fates = Vec::with_capacity(count);
@@ -126,7 +126,7 @@ impl Commit {
         }
     }
 
-    /// Why entries are refused that have waited too long.
+    /// The reason for refusing entries that have waited too long.
     fn refusal(&self) -> NotStored {
         NotStored::Refused(if self.in_doubt { Refusal::unanswered() } else { Refusal::unavailable() })
     }
@@ -161,7 +161,7 @@ fn effect_refusal(refused: &EffectRefused) -> Refusal {
     }
 }
 
-/// Why a single entry can't be stored.
+/// The reason for refusing a single entry that cannot be stored.
 fn refused(error: &StoreError) -> NotStored {
     NotStored::Refused(match error {
         StoreError::Unavailable(outage) if outage.is_known_not_stored() => Refusal::unavailable(),
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    /// The `seq` of each entry, 0 of those that were refused.
+    /// The `seq` of each entry, 0 for entries that were refused.
     fn seqs(fates: &[Fate]) -> Vec<i64> {
         let seq = |fate: &Fate| match fate {
             Fate::Settled(Ok(appended)) => appended.seq.0,

@@ -1,5 +1,5 @@
-//! The entries of rooms that another session keeps locked in the database, in order for each room. They are tried again
-//! beside the lane's other entries, until they are stored or have waited too long. Pure.
+//! The entries of rooms that another session has locked in the database, in order per room. They are retried separately
+//! from the lane's other entries until they are stored or have waited too long. No I/O.
 
 use std::{
     collections::VecDeque,
@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use super::lane::Queued;
 use crate::{ids::RoomId, limits};
 
-/// The rooms that are held, in the order in which it is their turn to be waited for.
+/// The held rooms, in the order in which they take turns.
 #[derive(Default)]
 pub(super) struct Held {
     turns: VecDeque<RoomId>,
@@ -24,25 +24,25 @@ impl Held {
         self.rooms.is_empty()
     }
 
-    /// Whether this room is, so that its later entries must be, too.
+    /// Whether the room is held, so that its later entries must be held as well.
     pub fn holds(&self, room: RoomId) -> bool {
         self.rooms.contains_key(&room)
     }
 
-    /// Puts an entry behind those of its room.
+    /// Appends an entry to those of its room.
     pub fn push_back(&mut self, queued: Queued) {
         self.room(queued.entry.append.room).push_back(queued);
     }
 
-    /// Puts the entries of an attempt back in front of those that came meanwhile. They are in order, those of several rooms
-    /// mixed.
+    /// Puts the entries of an attempt back in front of those that were added meanwhile. They are in order; those of
+    /// several rooms may be mixed.
     pub fn put_back(&mut self, entries: Vec<Queued>) {
         for queued in entries.into_iter().rev() {
             self.room(queued.entry.append.room).push_front(queued);
         }
     }
 
-    /// Takes out the entries that have waited too long. In each room the oldest come first.
+    /// Removes the entries that have waited too long; the oldest of each room first.
     pub fn take_overdue(&mut self, patience: Duration) -> Vec<Queued> {
         let mut overdue = Vec::new();
         let now = Instant::now();
@@ -54,8 +54,8 @@ impl Held {
         overdue
     }
 
-    /// Takes entries for an attempt: first those of the room whose turn it is to be waited for, then of other rooms, up to
-    /// the bound. Every room stays held until [`Held::free`].
+    /// Takes entries for an attempt, up to a bound: first those of the room whose turn it is, for which the attempt
+    /// waits, then those of other rooms. Every room stays held until [`Held::free`].
     pub fn next_group(&mut self) -> Vec<Queued> {
         let mut group = Vec::new();
         for room in &self.turns {
@@ -67,7 +67,7 @@ impl Held {
         group
     }
 
-    /// Lets rooms go: none of them has an entry in flight. Answers what is left of their entries, in order.
+    /// Releases rooms; none of them may have an entry in flight. Returns their remaining entries, in order.
     pub fn free(&mut self, is_free: impl Fn(RoomId) -> bool) -> Vec<Queued> {
         let mut freed = Vec::new();
         for (_, entries) in self.rooms.extract_if(|room, entries| entries.is_empty() || is_free(*room)) {

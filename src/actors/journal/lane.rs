@@ -1,5 +1,5 @@
-//! One lane of the journal: an actor that stores its rooms' events, one group at a time, and sends every room the outcome.
-//! It must never let one room wait for another room's lock.
+//! One lane of the journal: an actor that stores the events of its rooms, one group at a time, and sends the results to
+//! the rooms. It must never let one room wait for another room's lock.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
@@ -28,34 +28,34 @@ use crate::{
 pub(super) struct Lane {
     store: Store,
     metrics: Arc<Metrics>,
-    /// What goes into the next commits.
+    /// Entries for the next commits.
     queue: VecDeque<Queued>,
-    /// What waits for rooms that are locked by another session.
+    /// Entries of rooms that are locked by another session.
     held: Held,
-    /// Entries that are waiting, in flight not included, and the bytes of their events.
+    /// The number of queued entries, excluding those in flight, and the bytes of their events.
     waiting: usize,
     waiting_bytes: usize,
     is_committing: bool,
     is_retrying: bool,
-    /// Outcomes that a room's full mailbox did not take.
+    /// Results that are not delivered yet because the mailbox of the room was full.
     untold: VecDeque<(Addr<Room>, Settled)>,
     tickets: Tickets,
 }
 
-/// An entry that waits to be stored.
+/// A queued entry.
 pub(super) struct Queued {
     pub entry: Entry,
     pub since: Instant,
     weight: Weight,
     ticket: u64,
-    /// An attempt ended in doubt: it may be stored.
+    /// The outcome of an attempt is unknown: it may be stored.
     in_doubt: bool,
 }
 
 type Outcomes = Vec<(Queued, Result<Appended, NotStored>)>;
 
 impl Lane {
-    /// A lane over this store.
+    /// Creates a lane over this store.
     pub fn new(store: Store, metrics: Arc<Metrics>) -> Lane {
         Lane {
             store,
@@ -71,7 +71,7 @@ impl Lane {
         }
     }
 
-    /// Starts the next commit, if none is under way and there is something to store.
+    /// Starts the next commit, if none is in progress and the queue is not empty.
     fn commit(&mut self, ctx: &mut Context<Self>) {
         if self.is_committing || self.queue.is_empty() {
             return;
@@ -90,7 +90,7 @@ impl Lane {
         }));
     }
 
-    /// Tries rooms again that were locked, if that is not under way and there are any.
+    /// Retries locked rooms, if there are any and no retry is in progress.
     fn retry(&mut self, ctx: &mut Context<Self>) {
         if self.is_retrying || self.held.is_empty() {
             return;
@@ -120,7 +120,7 @@ impl Lane {
         ctx.spawn(stored.into_actor(self).map(|(group, committed), lane, ctx| lane.retried(group, committed, ctx)));
     }
 
-    /// Rooms of which something was stored are locked no more: what is left of them goes the usual way.
+    /// Rooms of which something was stored are not locked any more: their remaining entries return to the queue.
     fn retried(&mut self, group: Vec<Queued>, committed: Committed, ctx: &mut Context<Self>) {
         let (outcomes, locked) = sort_out(group, committed);
         let free: FxHashSet<RoomId> = outcomes.iter().map(|(queued, _)| queued.entry.append.room).collect();
@@ -140,7 +140,7 @@ impl Lane {
         }
     }
 
-    /// Stores a group, which waits no more from here on.
+    /// Stores a group. From here on its entries do not count as queued.
     fn store_group(
         &mut self,
         group: Vec<Queued>,
@@ -159,7 +159,7 @@ impl Lane {
         async move { (group, commit.run().await) }
     }
 
-    /// Holds the entries of rooms that are locked, and behind them what the queue has of the same rooms.
+    /// Holds the entries of locked rooms, and after them the queued entries of the same rooms.
     fn hold(&mut self, locked: Vec<Queued>) {
         if locked.is_empty() {
             return;
@@ -187,7 +187,7 @@ impl Lane {
         self.metrics.journal_queue_shrank(entries.len());
     }
 
-    /// Sends every room the outcome of its entries, in one message a room.
+    /// Sends each room the results of its entries, in one message per room.
     fn settle(&mut self, outcomes: Outcomes, ctx: &mut Context<Self>) {
         let mut rooms: FxHashMap<RoomId, (Addr<Room>, Vec<Outcome>)> = FxHashMap::default();
         for (Queued { entry, ticket, .. }, result) in outcomes {
@@ -222,7 +222,7 @@ impl Lane {
         self.release();
     }
 
-    /// Answers those who wait for entries that are settled by now, and of which the rooms know.
+    /// Answers barriers whose entries are settled, once all rooms have received their results.
     fn release(&mut self) {
         if self.untold.is_empty() {
             self.tickets.release();
@@ -230,8 +230,8 @@ impl Lane {
     }
 }
 
-/// How many of the entries go into one commit: bounded in what they write, so that it is over in time, and in what is
-/// delivered of them at once.
+/// How many entries go into one commit. Bounded by what they write, so that a commit is short, and by the size of what
+/// is delivered at once.
 fn group_len<'a>(entries: impl Iterator<Item = &'a Queued>) -> usize {
     let (mut rows, mut bytes) = (0, 0);
     let fits = |queued: &&Queued| {
@@ -242,7 +242,7 @@ fn group_len<'a>(entries: impl Iterator<Item = &'a Queued>) -> usize {
     entries.take(limits::COMMIT_APPENDS_MAX).take_while(fits).count().max(1)
 }
 
-/// Parts the entries that are settled from those whose rooms are locked.
+/// Separates settled entries from those of locked rooms.
 fn sort_out(group: Vec<Queued>, committed: Committed) -> (Outcomes, Vec<Queued>) {
     let (mut outcomes, mut locked) = (Vec::with_capacity(group.len()), Vec::new());
     for (mut queued, fate) in group.into_iter().zip(committed.fates) {
@@ -286,7 +286,7 @@ impl Handler<Entry> for Lane {
         }
         self.queue.push_back(queued);
         if !self.is_committing && self.queue.len() == 1 {
-            // begun at the end of this turn, so that what is in the mailbox already comes along
+            // started at the end of this turn, so that entries already in the mailbox are included
             ctx.spawn(actix::fut::ready(()).map(|(), lane: &mut Lane, ctx| lane.commit(ctx)));
         }
     }
@@ -307,7 +307,7 @@ impl Handler<crate::actors::watchdog::faults::Panic> for Lane {
     }
 }
 
-/// Answered when everything handed in before is settled and its rooms have been sent the outcome.
+/// Answered when all earlier entries are settled and their rooms have been sent the results.
 impl Handler<Barrier> for Lane {
     type Result = ResponseFuture<()>;
 
@@ -315,7 +315,7 @@ impl Handler<Barrier> for Lane {
         let settled = self.tickets.wait();
         self.release();
         Box::pin(async move {
-            // an error means that the lane is gone, and nothing is left to wait for
+            // an error means that the lane is gone, so there is nothing left to wait for
             let _ = settled.await;
         })
     }

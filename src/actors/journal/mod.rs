@@ -1,10 +1,10 @@
-//! Stores durable events in groups: what many rooms hand in during one commit goes into the next one, so that
-//! throughput does not depend on the disk's sync time. Nothing is published before its commit has returned, and
-//! nothing that a commit stored stays unpublished.
+//! Stores durable events in groups: what many rooms submit during one commit is stored by the next one, so throughput
+//! does not depend on the sync time of the disk. Nothing may be published before its commit has returned, and
+//! everything that was committed must be published.
 //!
-//! Rooms are spread over lanes by the hash of their ids. Each lane is an actor on a thread of its own with one group in
-//! flight, so that the disk syncs several groups together. A room's events always pass through the same lane, in order. A room
-//! whose row another session keeps locked waits beside its lane (`held`) and delays no other room.
+//! Rooms are distributed over lanes by the hash of their ids. Each lane is an actor on its own thread with one group in
+//! flight, so that the disk syncs several groups together. The events of a room always pass through the same lane, in
+//! order. A room whose row is locked by another session is held separately (`held`) and delays no other room.
 
 mod commit;
 mod held;
@@ -31,7 +31,7 @@ use crate::{
     store::{Backend, Store},
 };
 
-/// The way to the lanes. One per node; cheap to clone.
+/// Access to the lanes. One per node; cheap to clone.
 #[derive(Clone)]
 pub struct Journal {
     lanes: Arc<[Addr<Lane>]>,
@@ -51,10 +51,10 @@ impl Journal {
         Journal { lanes: (0..lanes).map(start).collect() }
     }
 
-    /// Hands in an append. Its room gets a [`Settled`](super::messages::Settled) about it.
+    /// Submits an entry. Its room receives a [`Settled`](super::messages::Settled) with the result.
     ///
     /// # Errors
-    /// The entry, if its lane takes no more.
+    /// Returns the entry if the mailbox of its lane is full.
     #[expect(
         clippy::result_large_err,
         reason = "as of an actor's address: the entry goes back to whoever handed it in"
@@ -69,23 +69,23 @@ impl Journal {
         }
     }
 
-    /// Ready when everything handed in before is stored or refused, and its rooms have been sent the outcome.
+    /// Completes when everything submitted before is stored or refused, and the rooms have been sent the results.
     ///
     /// # Errors
-    /// If one of the lanes is gone, or takes no more questions.
+    /// If a lane is gone, or its mailbox is full.
     pub async fn settled(&self) -> Result<(), MailboxError> {
         join_all(self.lanes.iter().map(|lane| lane.send(Barrier))).await.into_iter().collect()
     }
 
-    /// Ready when every lane has had its turn, whatever it has to store.
+    /// Completes when every lane has responded, whatever it has to store.
     ///
     /// # Errors
-    /// If one of the lanes is gone.
+    /// If a lane is gone.
     pub async fn alive(&self) -> Result<(), MailboxError> {
         join_all(self.lanes.iter().map(|lane| lane.send(Alive))).await.into_iter().collect()
     }
 
-    /// Has the first lane panic.
+    /// Makes the first lane panic.
     #[cfg(test)]
     pub(crate) async fn panic(&self) -> Result<(), MailboxError> {
         self.lanes[0].send(super::watchdog::faults::Panic).await

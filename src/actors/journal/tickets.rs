@@ -1,11 +1,11 @@
-//! Who waits until all entries before a moment are settled. Entries settle out of order (refused at once, held behind a
-//! locked room), so counting them would not do. Pure.
+//! Barriers: callers that wait until all entries submitted before a point in time are settled. Entries settle out of
+//! order (refused at once, or held because of a locked room), so a counter would not be sufficient. No I/O.
 
 use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 
-/// The entries that are not settled yet, and who waits for some of them.
+/// The entries that are not settled yet, and the waiting callers.
 #[derive(Default)]
 pub(super) struct Tickets {
     next: u64,
@@ -14,7 +14,7 @@ pub(super) struct Tickets {
 }
 
 impl Tickets {
-    /// A ticket for an entry that has come.
+    /// Issues a ticket for a new entry.
     pub fn issue(&mut self) -> u64 {
         let ticket = self.next;
         self.next += 1;
@@ -27,18 +27,18 @@ impl Tickets {
         self.open.remove(&ticket);
     }
 
-    /// Answered by [`Tickets::release`] once every ticket issued so far is closed.
+    /// The receiver is answered by [`Tickets::release`] once every ticket issued so far is closed.
     pub fn wait(&mut self) -> oneshot::Receiver<()> {
         let (done, wait) = oneshot::channel();
         self.waiting.push((self.next, done));
         wait
     }
 
-    /// Answers those who wait for nothing any more.
+    /// Answers the callers whose tickets are all closed.
     pub fn release(&mut self) {
         let oldest_open = self.open.first().copied().unwrap_or(u64::MAX);
         for (_, done) in self.waiting.extract_if(.., |(before, _)| *before <= oldest_open) {
-            // whoever asked may have stopped waiting
+            // the caller may have stopped waiting
             let _ = done.send(());
         }
     }

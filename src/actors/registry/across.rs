@@ -1,5 +1,5 @@
-//! Users across nodes: what concerns a user here is told where else the user has sockets, and what other nodes say of
-//! users is done here. What was heard is never told on.
+//! Users with sockets on several nodes: publishes what concerns a user to the other nodes, and applies what they
+//! publish. A message received from another node must never be published again.
 
 use std::{sync::Arc, time::Instant};
 
@@ -23,14 +23,14 @@ use crate::{
     logged::logged,
 };
 
-/// Users whose limits are shared with other nodes, because they have sockets there, too.
+/// Users whose limits are shared with other nodes, because they also have sockets there.
 #[derive(Default)]
 pub(super) struct SharedLimits {
     users: FxHashSet<UserId>,
     telling: Telling,
 }
 
-/// Whether the round that tells what was asked for is under way.
+/// Whether publication of recent requests is scheduled.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Telling {
     #[default]
@@ -38,7 +38,7 @@ enum Telling {
     Yes,
 }
 
-/// Whether a block was known here.
+/// Whether a block was already known here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum BlockIs {
     News,
@@ -50,7 +50,7 @@ impl Registry {
         self.node.clone().filter(|node| node.bridge.reach == Reach::Cluster)
     }
 
-    /// The user's first socket here opened: words for the user are to be brought here. A full bridge is tried again.
+    /// The user's first socket here opened: subscribe to the user's messages. Retried if the bridge is full.
     pub(super) fn follow(&self, user: UserId, ctx: &mut Context<Self>) {
         let Some(node) = self.among_others() else { return };
         if self.users.get(&user).is_none_or(|known| known.sessions.is_empty()) {
@@ -82,7 +82,7 @@ impl Registry {
         let now = self.now();
         let user = self.user(id);
         user.close(id, Disconnect::RateLimited);
-        // sockets that are still closing say it again, in whole seconds: that must not make the block longer
+        // sockets that are being closed report the block again, in whole seconds; this must not extend it
         if until <= user.blocked_until.plus_ms(1_000) {
             return BlockIs::Known;
         }
@@ -98,7 +98,7 @@ impl Registry {
         }
     }
 
-    /// Answers how many sockets it went to.
+    /// Returns the number of sockets that it was sent to.
     fn notify(&self, user: &UserId, data: RawJson, at: Timestamp) -> usize {
         let Some(user) = self.users.get(user) else { return 0 };
         let notice = Notice(Arc::new(Reply::Notice { data, at }));
@@ -113,7 +113,7 @@ impl Registry {
         }
     }
 
-    /// The user loses the rooms: sockets that are in them, and those that are on their way into them.
+    /// The user loses access to the rooms: closes sockets that are in them and refuses those that are joining them.
     fn exclude(&mut self, user: &UserId, rooms: &[RoomId]) {
         let now = Instant::now();
         for room in rooms {
@@ -178,7 +178,7 @@ impl Handler<FromElsewhere> for Registry {
                     user.quota.charge_elsewhere(asked_for, now);
                 }
             }
-            // the cluster's own, and the assistant's
+            // handled by the cluster and the assistant
             NodeWord::CancelAsk { .. }
             | NodeWord::AskCancelled { .. }
             | NodeWord::Beat(_)
@@ -188,7 +188,8 @@ impl Handler<FromElsewhere> for Registry {
     }
 }
 
-/// The one kind of message that comes through here: it concerns users, and only the registry knows their sockets.
+/// Direct messages, the only messages of a room that pass through the registry: they concern users, and only the
+/// registry knows the sockets of those.
 impl Handler<ToUsers> for Registry {
     type Result = ();
 
@@ -245,8 +246,8 @@ impl Handler<KeepOnly> for Registry {
     }
 }
 
-/// It holds here at once. Other nodes hear of it when it is stored, so that what anybody has seen of it outlives this
-/// process; or, where it can't be stored, all the same.
+/// Takes effect here at once. Other nodes are informed when it is stored, so that a block that anybody has seen
+/// survives a restart; if it cannot be stored, they are informed nevertheless.
 impl Handler<BlockUser> for Registry {
     type Result = ();
 

@@ -1,9 +1,9 @@
-//! Who was excluded from which room a moment ago. A socket that is being opened read its right to the room before it
-//! asks for the room; if the right was lost in between, the read is out of date and the socket must not get in. The
-//! room itself closes the sockets that it knows, so this memory is only about those that have not reached it yet.
+//! Recent exclusions of users from rooms. A socket that is being opened reads its right to a room before it asks to
+//! join. If the right was lost in between, the read is outdated and the socket must be refused. The room itself closes
+//! the sockets that it knows; this memory covers those that have not reached it yet.
 //!
-//! It never trusts a read that is older than what it remembers: whoever took longer than `ADMISSION_MAX`, or read before
-//! something that was forgotten for lack of space, is told to try again.
+//! It must never trust a read that is older than what it remembers: whoever took longer than `ADMISSION_MAX`, or read
+//! before an exclusion that was dropped for lack of space, has to try again.
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -18,14 +18,14 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Exclusions {
     latest: FxHashMap<(RoomId, UserId), Instant>,
-    /// The same, oldest first. One that was renewed is here twice.
+    /// The same, oldest first. A repeated exclusion is contained twice.
     order: VecDeque<(Instant, RoomId, UserId)>,
-    /// When the newest of those happened that were forgotten too early.
+    /// The time of the newest exclusion that was dropped early.
     forgotten: Option<Instant>,
 }
 
 impl Exclusions {
-    /// The user may no longer be in the room.
+    /// The user may no longer enter the room.
     pub fn add(&mut self, room: RoomId, user: &UserId, now: Instant) {
         self.forget_old(now);
         if self.order.len() >= limits::EXCLUSIONS_REMEMBERED_MAX
@@ -37,7 +37,7 @@ impl Exclusions {
         self.order.push_back((now, room, user.clone()));
     }
 
-    /// Whether a right to the room that was read from `read_at` on may have been lost since.
+    /// Whether a right to the room that was read at `read_at` or later may have been lost since.
     pub fn is_in_doubt(&self, room: RoomId, user: &UserId, read_at: Instant, now: Instant) -> bool {
         let too_old = now.saturating_duration_since(read_at) > limits::ADMISSION_MAX;
         if too_old || self.forgotten.is_some_and(|forgotten| read_at <= forgotten) {
@@ -47,7 +47,7 @@ impl Exclusions {
             && self.latest.get(&(room, user.clone())).is_some_and(|excluded_at| read_at <= *excluded_at)
     }
 
-    /// Forgets what is older than the longest admission.
+    /// Drops exclusions older than the longest admission.
     pub fn forget_old(&mut self, now: Instant) {
         while self.order.front().is_some_and(|(at, ..)| now.saturating_duration_since(*at) > limits::ADMISSION_MAX) {
             self.pop();

@@ -1,6 +1,7 @@
-//! What was said while this node heard nobody is made up for from the database: users with sockets here are read
-//! again, and whoever was revoked, blocked or taken out of a group meanwhile is closed, or of a room that is private; who
-//! was blocked is read again, too, and let in if the block was lifted.
+//! Resynchronises after this node was cut off from the others. Re-reads all users with sockets here and closes the
+//! sockets of those who were revoked, blocked, or removed from a group or private room in the meantime. Also re-reads
+//! blocked users, whose block may have been lifted. It must never rely on messages of other nodes, only on the
+//! database.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -17,17 +18,17 @@ use crate::{
     store::{Standing, StoreError},
 };
 
-/// Where the healing stands.
+/// State of the resynchronisation.
 #[derive(Default)]
 pub(super) struct Healing {
-    /// None until the bridge said how the line is.
+    /// `None` until the bridge has reported the state of the link.
     link: Option<LinkIs>,
     state: State,
     next: Option<SpawnHandle>,
     missed: Missed,
 }
 
-/// Users whose notifications may have been lost on their way here. Bounded by the users with a socket here.
+/// Users whose notifications may have been lost on the way here. Bounded by the users with a socket here.
 #[derive(Default)]
 struct Missed {
     users: VecDeque<UserId>,
@@ -39,12 +40,12 @@ enum State {
     #[default]
     Idle,
     Reading,
-    /// Once more after the present reading: the line came up in between.
+    /// Read once more after the current run: the link came up in the meantime.
     Again,
 }
 
-/// A socket in a room, in a channel with its group, as it was before the store was asked: one that comes later was checked
-/// later.
+/// A socket in a room, with the group of a channel, as it was before the store was read. Sockets that join later are
+/// checked later.
 type InRoom = (ConnKey, RoomId, Option<GroupId>);
 
 /// The members of private open rooms.
@@ -100,8 +101,8 @@ impl Registry {
         }));
     }
 
-    /// Notifications that were told meanwhile wait in the store. It is asked once for each user, a few users at a time,
-    /// and only the sockets of those for whom something waits go on to ask for it.
+    /// Notifications published in the meantime are queued in the store. It is asked once per user, a few users at a
+    /// time, and only the sockets of users with queued notifications fetch them.
     fn look_for_missed(&mut self, ctx: &mut Context<Self>) {
         let here = self.users.iter().filter(|(_, user)| !user.sessions.is_empty());
         self.healing.missed.users = here.map(|(id, _)| id.clone()).collect();
@@ -144,7 +145,7 @@ impl Registry {
         }));
     }
 
-    /// Has the user's sockets ask for what waits.
+    /// Makes the user's sockets fetch queued notifications.
     pub(super) fn tell_missed(&self, user: &UserId) {
         let seats = self.users.get(user).into_iter().flat_map(|user| &user.sessions);
         for seat in seats {
@@ -193,7 +194,8 @@ impl Handler<LinkIs> for Registry {
         match (before, link) {
             (Some(LinkIs::Down), LinkIs::Up) => {
                 self.heal(ctx);
-                // sockets that are being opened have read their rights before this, and are not among those read now
+                // sockets that are being opened may have read their rights before this point and are not among the
+                // users read now
                 ctx.run_later(limits::ADMISSION_MAX, Self::heal);
             }
             (Some(LinkIs::Up) | None, LinkIs::Down) => self.heal_while_blind(ctx),

@@ -1,5 +1,5 @@
-//! Tells every room here that another node came or went, a few rooms at a time: what rooms answer to that goes out to
-//! the other nodes, and ten thousand answers at one instant would be a storm.
+//! Informs the rooms on this node that another node is up or gone, a few rooms at a time. Each room responds with
+//! messages to the other nodes, and thousands of responses at once must not flood the bridge.
 
 use std::collections::VecDeque;
 
@@ -9,11 +9,11 @@ use rustc_hash::FxHashMap;
 use super::Registry;
 use crate::{actors::messages::PeerNews, ids::RoomId, limits};
 
-/// What has still to be told. Each room gets its news in the order in which they came: that a node has gone and come back
-/// is not the same as the reverse. Bounded by the rooms and by the peers.
+/// Pending events per room. A room receives its events in order, because "gone" followed by "up" differs from the
+/// reverse. Bounded by the rooms and the peers.
 #[derive(Default)]
 pub(super) struct NewsRound {
-    /// Rooms that have not been told all, in turn.
+    /// Rooms with pending events, in turn.
     rooms: VecDeque<RoomId>,
     waiting: FxHashMap<RoomId, VecDeque<PeerNews>>,
 }
@@ -29,8 +29,8 @@ impl NewsRound {
         }
     }
 
-    /// Tells the next room what waits for it, as far as `take` accepts it. A room that does not accept all has another turn
-    /// behind the others.
+    /// Delivers the pending events of the next room, as far as `take` accepts them. If the room does not accept all of
+    /// them, it gets another turn after the others.
     fn tell_next(&mut self, mut take: impl FnMut(RoomId, PeerNews) -> Taken) {
         let Some(room) = self.rooms.pop_front() else { return };
         let Some(waiting) = self.waiting.get_mut(&room) else { return };
@@ -49,7 +49,7 @@ impl NewsRound {
     }
 }
 
-/// Whether a room has taken its news, or is not there any more.
+/// Whether a room has accepted an event, or does not exist any more.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Taken {
     Yes,
@@ -61,7 +61,7 @@ impl Registry {
         for _ in 0..limits::PEER_NEWS_ROOMS_AT_ONCE {
             self.news.tell_next(|room, news| {
                 let told = self.rooms.get(&room).map(|placed| placed.room.try_send(news));
-                // a room that kept the members of a dead node would show them for ever
+                // must not be dropped: a room that kept the members of a dead node would list them for ever
                 if matches!(told, Some(Err(SendError::Full(_)))) { Taken::No } else { Taken::Yes }
             });
         }

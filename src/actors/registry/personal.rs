@@ -1,5 +1,5 @@
-//! What concerns one user, wherever the user's sockets are: news for all of them, and what the user does that the rooms
-//! of all of them have to hear.
+//! Events that concern one user on all of the user's sockets: notifications to them, and actions of the user that are
+//! announced in the rooms of all of them.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ use crate::{
 };
 
 impl Registry {
-    /// Answers how many sockets it went to.
+    /// Returns the number of sockets that it was sent to.
     pub(super) fn tell_user(&self, user: &UserId, what: &Arc<Personal>, but: Option<ConnKey>) -> usize {
         let Some(user) = self.users.get(user) else { return 0 };
         let others = user.sessions.iter().filter(|seat| Some(seat.conn) != but);
         others.filter(|seat| seat.session.try_send(News(what.clone())).is_ok()).count()
     }
 
-    /// The rooms on this node that the user's sockets here are in.
+    /// The rooms that the user's sockets on this node have joined.
     fn rooms_of(&self, user: &UserId) -> Vec<RoomId> {
         let seats = self.users.get(user).into_iter().flat_map(|user| &user.sessions);
         let mut rooms: Vec<RoomId> = seats.flat_map(|seat| seat.rooms.iter().map(|(room, _)| *room)).collect();
@@ -47,12 +47,12 @@ impl Registry {
         }
     }
 
-    /// Each node on which the user has sockets holds the user's last word: no other may say what is over, and it outlives
-    /// the node on which it was said.
+    /// Every node on which the user has sockets keeps the user's latest status. So an outdated one is never applied,
+    /// and the status outlives the node on which it was set.
     pub(super) fn adopt_status(&mut self, user: &Author, status: Status, at: Timestamp, ctx: &mut Context<Self>) {
         let Some(known) = self.users.get_mut(&user.id).filter(|known| !known.sessions.is_empty()) else { return };
         if at < known.status_said_at {
-            return; // the user has said something else here meanwhile
+            return; // the user has set another status here in the meantime
         }
         known.status_said_at = at;
         self.keep_status(user, status, ctx);
@@ -80,7 +80,7 @@ impl Handler<ToUser> for Registry {
     }
 }
 
-/// What was said to the user while the first socket here opened waits in the store.
+/// Notifications published while the first socket here was opening are queued in the store.
 impl Handler<Followed> for Registry {
     type Result = ();
 
@@ -104,7 +104,7 @@ impl Handler<StatusIs> for Registry {
     fn handle(&mut self, StatusIs { user, status }: StatusIs, ctx: &mut Self::Context) {
         let now = self.now();
         let known = self.user(&user.id);
-        // later than all that is known, whatever other nodes' clocks say
+        // later than all that is known, whatever the clocks of other nodes show
         known.status_said_at = known.status_said_at.plus_ms(1).max(now);
         let at = known.status_said_at;
         self.keep_status(&user, status, ctx);
@@ -113,7 +113,7 @@ impl Handler<StatusIs> for Registry {
     }
 }
 
-/// Asked here, not where it is known, so that what the user has just said comes first.
+/// Passes through the registry so that a status that the user has just set is included.
 impl Handler<StatusOf> for Registry {
     type Result = ResponseFuture<Status>;
 

@@ -1,6 +1,7 @@
-//! Tells the presence tracker which sockets there are. Both share a thread and a mailbox is drained without a pause, so
-//! a burst (a hundred thousand sockets that close at once) may not fit into the tracker's mailbox. Nothing of it is
-//! repeated one by one: as soon as there is room again, the tracker gets the whole list and settles the difference.
+//! Reports sockets to the presence tracker. Both run on one thread, and a mailbox is drained without a pause, so a
+//! burst (a hundred thousand sockets that close at once) may not fit into the tracker's mailbox. Lost reports must
+//! never be repeated one by one: as soon as there is room, the tracker receives the complete list and applies the
+//! difference.
 
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
@@ -16,12 +17,12 @@ use crate::{
     limits,
 };
 
-/// What the tracker has not been told.
+/// Reports that the tracker has not received.
 #[derive(Default)]
 pub(super) struct PresenceBacklog {
-    /// It has missed something and gets the whole list.
+    /// A report was lost; the complete list is pending.
     is_behind: bool,
-    /// What users said about being there. Bounded by the users with a socket here.
+    /// Statuses set by users. Bounded by the users with a socket here.
     statuses: FxHashMap<UserId, Status>,
 }
 
@@ -32,8 +33,8 @@ impl Registry {
         }
     }
 
-    /// False if it does not fit; then the whole list will be told. Nothing is told before that list, whose order would
-    /// be another one.
+    /// Returns false if the mailbox is full; the complete list will be sent later. Nothing is sent before that list, so
+    /// that the order is kept.
     pub(super) fn tell_presence<M>(&mut self, message: M, ctx: &mut Context<Self>) -> bool
     where
         M: Message<Result = ()> + Send + 'static,
@@ -42,7 +43,7 @@ impl Registry {
         let Some(node) = &self.node else { return true };
         if !self.presence.is_behind {
             match node.presence.try_send(message) {
-                // the tracker has ended: the watchdog says so
+                // the tracker has stopped; the watchdog reports that
                 Ok(()) | Err(SendError::Closed(_)) => return true,
                 Err(SendError::Full(_)) => {}
             }

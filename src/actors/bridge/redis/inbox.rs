@@ -1,5 +1,5 @@
-//! The way from Redis' connections to the bridge: bounded in bytes, and never blocking, because the connection reads
-//! nothing while its push is being taken.
+//! The queue from the Redis connections to the bridge. It is bounded in bytes and must never block, because a
+//! connection does not read while one of its pushes is being handled.
 
 use std::sync::{
     Arc,
@@ -14,41 +14,41 @@ use crate::{
     metrics::{Lost, Metrics},
 };
 
-/// Where the connections of one life of the link leave what they hear.
+/// Where the connections of one incarnation of the link put what they receive.
 #[derive(Clone)]
 pub(super) struct Inbox {
-    /// Which life, so that what an earlier one left behind is told apart.
+    /// The incarnation, so that pushes of an earlier one can be recognised.
     pub life: u64,
     pub sender: UnboundedSender<Arrival>,
     pub waiting: Arc<Waiting>,
     pub metrics: Arc<Metrics>,
 }
 
-/// Bytes on their way. Shared by the connections' tasks and the actor, which may be on different threads.
+/// Queued bytes. Shared by the connections' tasks and the actor, which may run on different threads.
 #[derive(Default)]
 pub(super) struct Waiting(AtomicUsize);
 
-/// Something from Redis.
+/// A push from Redis.
 pub(super) struct Arrival {
     pub life: u64,
     pub what: What,
 }
 
-/// What it is.
+/// The content of a push.
 pub(super) enum What {
-    /// Somebody published.
+    /// A published message.
     Message { channel: Vec<u8>, payload: Vec<u8> },
-    /// Redis no longer keeps a subscription.
+    /// Redis has ended a subscription.
     Unsubscribed { channel: Vec<u8> },
-    /// A connection has ended.
+    /// The connection was closed.
     Ended,
 }
 
-/// What an arrival costs besides its bytes.
+/// The overhead of a queued push besides its bytes.
 const OVERHEAD_BYTES: usize = 256;
 
 impl Waiting {
-    /// The message was taken out.
+    /// The push was taken from the queue.
     pub(super) fn taken(&self, what: &What) {
         self.0.fetch_sub(size(what), Ordering::Relaxed);
     }
@@ -64,7 +64,7 @@ fn size(what: &What) -> usize {
 }
 
 impl Inbox {
-    /// Takes a push, or drops and counts it if too much waits. The end of a connection is never dropped.
+    /// Queues a push, or drops and counts it if the queue is full. The end of a connection is never dropped.
     pub(super) fn push(&self, info: PushInfo) {
         let Some(what) = arrival(info) else { return };
         let bytes = size(&what);
@@ -80,7 +80,7 @@ impl Inbox {
     }
 }
 
-/// None for what does not concern the bridge, such as the confirmations of its own commands.
+/// Returns `None` for pushes that do not concern the bridge, such as confirmations of its own commands.
 fn arrival(info: PushInfo) -> Option<What> {
     let PushInfo { kind, data } = info;
     let mut data = data.into_iter();

@@ -1,6 +1,6 @@
-//! The life of the link to Redis: connecting, subscribing, probing, and finding out that it is dead. A subscription can be
-//! dead without an error (a proxy that forgot, a failover that nobody told), so the node speaks to itself through Redis
-//! once a second and believes nothing else. A link that is found broken is thrown away as a whole and made anew.
+//! The lifecycle of the link to Redis: connect, subscribe, probe, detect failure. A subscription can be dead without
+//! any error (a proxy that lost it, an unnoticed failover), so the node sends itself a message through Redis once a
+//! second and must never trust anything else as proof. A broken link is discarded completely and replaced.
 
 use std::time::{Duration, Instant};
 
@@ -21,15 +21,15 @@ use crate::{
     metrics::Lost,
 };
 
-/// Where the link stands.
+/// The state of the link.
 pub(super) enum Link {
-    /// There is none, and the next attempt is due at some time.
+    /// There is no link; the next attempt is scheduled.
     Away,
-    /// One is being made.
+    /// A connection is being established.
     Connecting,
-    /// There is one.
+    /// There is a link.
     Open(Box<Opened>),
-    /// There will be none again.
+    /// The bridge was closed; there will be no further link.
     Hushed,
 }
 
@@ -37,26 +37,26 @@ pub(super) enum Link {
 pub(super) struct Opened {
     wires: Wires,
     opened_at: Instant,
-    /// When Redis last gave a sign of life that counts in this phase.
+    /// The last sign of life that counts in the current phase.
     sign_at: Instant,
     probed_at: Option<Instant>,
-    /// A probe of this link came back.
+    /// A probe of this link was received.
     heard_itself: bool,
-    /// Everything is subscribed, too: other nodes are heard.
+    /// All subscriptions are confirmed, too: messages of other nodes are received.
     up: bool,
     publishing: bool,
     pinging: bool,
 }
 
 impl Link {
-    /// Whether the link exists, whatever its state.
+    /// Whether there is a link, in whatever state.
     pub(super) fn is_open(&self) -> bool {
         matches!(self, Link::Open(_))
     }
 }
 
 impl RedisBridge {
-    /// Makes the link.
+    /// Establishes a link.
     pub(super) fn connect(&mut self, ctx: &mut Context<Self>) {
         if matches!(self.link, Link::Hushed) {
             return;
@@ -94,12 +94,12 @@ impl RedisBridge {
         self.subscribe_more(ctx);
     }
 
-    /// Asks Redis for what is wanted and not held, a batch at a time.
+    /// Subscribes to wanted topics and unsubscribes from others, one batch at a time.
     pub(super) fn subscribe_more(&mut self, ctx: &mut Context<Self>) {
         let Link::Open(open) = &self.link else { return };
         let Some((direction, topics)) = self.subscriptions.next() else { return };
         let names: Vec<String> = topics.iter().map(|topic| self.names.of(topic)).collect();
-        // only rooms want to know
+        // only rooms need the number of other subscribers
         let rooms: Vec<String> = match direction {
             Direction::Subscribe => topics.iter().filter(|t| t.is_room()).map(|topic| self.names.of(topic)).collect(),
             Direction::Unsubscribe => Vec::new(),
@@ -107,7 +107,7 @@ impl RedisBridge {
         let (life, subscriber) = (self.life, open.wires.subscriber.clone());
         let changing = async move {
             subscriber.clone().change(direction, names).await?;
-            // asked after it, so that of two rooms that come at once one at least hears of the other
+            // asked after subscribing, so that of two nodes that start a room at once at least one sees the other
             if rooms.is_empty() { Ok(Vec::new()) } else { subscriber.others(rooms).await }
         };
         ctx.spawn(changing.into_actor(self).map(move |changed, bridge, ctx| match changed {
@@ -136,7 +136,7 @@ impl RedisBridge {
         self.subscribe_more(ctx);
     }
 
-    /// A room came whose channel is heard already.
+    /// A room was attached whose channel is already subscribed.
     pub(super) fn ask_for_others(&mut self, room: RoomId, ctx: &mut Context<Self>) {
         let Link::Open(open) = &self.link else { return };
         let name = self.names.of(&Topic::Room(room));
@@ -149,7 +149,8 @@ impl RedisBridge {
         }));
     }
 
-    /// The room hears from here on, or can't for now; it is told again after the next connect.
+    /// Informs the room that it receives messages from now on, or that it cannot for now; it is informed again after
+    /// the next connect.
     pub(super) fn tell_listening(&mut self, id: RoomId, others: Option<usize>) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         room.told = !matches!(room.listening.try_send(Listening { others }), Err(SendError::Full(_)));
@@ -167,7 +168,7 @@ impl RedisBridge {
         }
     }
 
-    /// A probe of this node came back.
+    /// A probe of this node was received.
     pub(super) fn heard_itself(&mut self, sent_at_micros: u64) {
         let now = self.micros();
         let Link::Open(open) = &mut self.link else { return };
@@ -191,7 +192,7 @@ impl RedisBridge {
         self.tell_link();
     }
 
-    /// Tells the node how the link is, unless it knows; a full mailbox is tried again with the next tick.
+    /// Informs the node of the state of the link, unless it knows. If its mailbox is full, the next tick tries again.
     pub(super) fn tell_link(&mut self) {
         let is = if matches!(&self.link, Link::Open(open) if open.up) { LinkIs::Up } else { LinkIs::Down };
         if let Some(enlisted) = &self.enlisted
@@ -202,10 +203,10 @@ impl RedisBridge {
         }
     }
 
-    /// Looks at the clock.
+    /// Runs periodically.
     pub(super) fn tick(&mut self, ctx: &mut Context<Self>) {
         if !ctx.connected() {
-            // the node is gone, and its timers would keep the bridge
+            // the node is gone, and the timers would keep the bridge alive
             return ctx.stop();
         }
         for room in std::mem::take(&mut self.untold) {
@@ -226,7 +227,7 @@ impl RedisBridge {
 
     fn probe_if_due(&mut self, ctx: &mut Context<Self>) {
         let number = self.micros();
-        // before that it could not come back
+        // a probe could not be received before that
         if !self.subscriptions.hears(&Topic::Node(self.node)) {
             return;
         }
@@ -240,7 +241,7 @@ impl RedisBridge {
         self.ping(ctx);
     }
 
-    /// The probe passes through one shard only; the others have to answer here.
+    /// A probe passes through one shard only; the others are pinged.
     fn ping(&mut self, ctx: &mut Context<Self>) {
         let Link::Open(open) = &mut self.link else { return };
         if open.pinging {
@@ -257,8 +258,8 @@ impl RedisBridge {
         }));
     }
 
-    /// Hands over what waits, unless Redis is still busy with what it was handed before: what comes meanwhile goes
-    /// together.
+    /// Publishes queued messages, unless the previous batch is still in progress; what is queued meanwhile becomes the
+    /// next batch.
     pub(super) fn publish_more(&mut self, ctx: &mut Context<Self>) {
         let Link::Open(open) = &mut self.link else { return };
         if open.publishing {
@@ -292,12 +293,12 @@ impl RedisBridge {
         self.publish_more(ctx);
     }
 
-    /// Throws the link away and makes another one after a pause.
+    /// Discards the link and connects again after a pause.
     pub(super) fn broken(&mut self, why: &dyn std::fmt::Display, ctx: &mut Context<Self>) {
         if matches!(self.link, Link::Hushed) {
             return;
         }
-        // one line for the beginning of an outage; what follows is the same again
+        // log only the start of an outage as a warning; failed attempts would repeat it
         if self.attempts == 0 {
             log::warn!("event=link_down why={why}", why = logged(&why));
         } else {
@@ -319,22 +320,22 @@ impl RedisBridge {
         ctx.run_later(pause, RedisBridge::connect);
     }
 
-    /// Answers whoever waits for the last word to be out.
+    /// Reports to the caller of [`Hush`] that all messages have been published.
     pub(super) fn say_hushed(&mut self) {
         if let Some(hush) = self.hush.take() {
             self.link = Link::Hushed;
             self.life += 1;
-            // whoever asked may have stopped waiting
+            // the caller may have stopped waiting
             let _gone = hush.send(());
         }
     }
 
-    /// Since the bridge began.
+    /// Microseconds since the bridge started.
     fn micros(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Queues a word, and sees to it that it goes out when this turn of the thread is over.
+    /// Queues a message and schedules the publication for the end of this turn of the thread.
     pub(super) fn say(&mut self, topic: Topic, word: &Word, ctx: &mut Context<Self>) {
         if self.hush.is_some() || !self.link.is_open() {
             self.metrics.lost(Lost::LinkDown, 1);
@@ -348,7 +349,7 @@ impl RedisBridge {
             self.publish_more(ctx);
         } else if !self.flush_planned && matches!(&self.link, Link::Open(open) if !open.publishing) {
             self.flush_planned = true;
-            // futures have their turn when the mailbox is empty
+            // futures are polled when the mailbox is empty
             ctx.spawn(async {}.into_actor(self).map(|(), bridge, ctx| {
                 bridge.flush_planned = false;
                 bridge.publish_more(ctx);
@@ -357,7 +358,7 @@ impl RedisBridge {
     }
 }
 
-/// How long to wait before the next attempt: twice as long each time, and never in step with the other nodes.
+/// The delay before the next attempt: exponential, with jitter so that nodes do not reconnect in step.
 fn pause(attempts: u32) -> Duration {
     let longest = limits::REDIS_RETRY.start().saturating_mul(1 << attempts.min(16)).min(*limits::REDIS_RETRY.end());
     longest.mul_f64(0.5 + fastrand::f64() / 2.0)

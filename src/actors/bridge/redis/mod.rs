@@ -1,6 +1,6 @@
-//! The bridge over Redis: one subscription per room in use on this node and per user with a socket here, one for the node
-//! itself and one for all nodes. It only carries, and never waits: what does not fit its bounds is dropped and counted,
-//! because everything durable is in the database and everything else is told again. `link.rs` is the life of its
+//! The bridge over Redis. It subscribes to one channel per room in use on this node, one per user with a socket here,
+//! one for this node and one for all nodes. It only transports and must never wait: what exceeds its bounds is dropped
+//! and counted, because durable events are in the database and everything else is repeated. `link.rs` manages its
 //! connections.
 
 mod inbox;
@@ -37,7 +37,7 @@ use crate::{
     metrics::{Lost, Metrics},
 };
 
-/// The actor. Serves one node, on a thread of its own.
+/// The actor. Serves one node, on its own thread.
 pub struct RedisBridge {
     node: NodeId,
     config: Arc<Redis>,
@@ -46,19 +46,19 @@ pub struct RedisBridge {
     metrics: Arc<Metrics>,
     began: Instant,
     enlisted: Option<Enlist>,
-    /// What the node was told last.
+    /// The state of the link that the node was last informed of.
     told: Option<LinkIs>,
     rooms: FxHashMap<RoomId, Room>,
-    /// Rooms whose full mailbox did not take [`Listening`].
+    /// Rooms that were not informed by [`Listening`] because their mailbox was full.
     untold: FxHashSet<RoomId>,
     subscriptions: Subscriptions,
     outgoing: Outgoing,
     flush_planned: bool,
     subscribing_planned: bool,
     link: Link,
-    /// Counts links, so that an answer of an earlier one is told apart.
+    /// The incarnation of the link, so that responses of an earlier one can be recognised.
     life: u64,
-    /// Failures since the link was last up.
+    /// Failed attempts since the link was last up.
     attempts: u32,
     arrivals: mpsc::UnboundedSender<Arrival>,
     waiting: Arc<Waiting>,
@@ -70,16 +70,16 @@ struct Room {
     to: Recipient<Carried>,
     listening: Recipient<Listening>,
     life: u64,
-    /// It was told [`Listening`] since it attached.
+    /// Whether [`Listening`] was sent since it attached.
     told: bool,
 }
 
 impl RedisBridge {
-    /// Starts the bridge of a node. It connects by itself, and again whenever it has to.
+    /// Starts the bridge of a node. It connects by itself and reconnects when necessary.
     pub fn start(redis: Redis, node: NodeId, board: Arc<LinkBoard>, metrics: Arc<Metrics>) -> Addr<RedisBridge> {
         board.set(LinkState::Down);
         start_in(&Arbiter::new().handle(), limits::BRIDGE_MAILBOX_MAX, move || {
-            // replaced before anything can arrive
+            // replaced in `started`, before anything can arrive
             let (arrivals, _) = mpsc::unbounded_channel();
             RedisBridge {
                 node,
@@ -117,7 +117,7 @@ impl RedisBridge {
         self.plan_subscribing(ctx);
     }
 
-    /// When the mailbox is empty, so that a crowd of rooms goes in one command.
+    /// Subscribes when the mailbox is empty, so that many rooms share one command.
     fn plan_subscribing(&mut self, ctx: &mut Context<Self>) {
         if !self.subscribing_planned && self.link.is_open() {
             self.subscribing_planned = true;
@@ -155,17 +155,17 @@ impl RedisBridge {
     }
 
     fn bring_room(&self, id: RoomId, carried: Carried) {
-        // a room that has gone is still heard until Redis confirms
+        // messages for a detached room arrive until Redis confirms the unsubscription
         let Some(room) = self.rooms.get(&id) else { return };
         match room.to.try_send(carried) {
             Ok(()) => self.metrics.received(),
             Err(SendError::Full(_)) => self.metrics.lost(Lost::ReceiverFull, 1),
-            // it is forgotten with the next sweep, unless its successor has taken its place by then
+            // removed with the next sweep, unless a successor has replaced it by then
             Err(SendError::Closed(_)) => {}
         }
     }
 
-    /// Forgets rooms whose [`Detach`] was lost, or that ended without one.
+    /// Removes rooms whose [`Detach`] was lost, or that ended without one.
     fn forget_gone(&mut self, ctx: &mut Context<Self>) {
         let gone = self.rooms.iter().filter(|(_, room)| !room.to.connected());
         let gone: Vec<RoomId> = gone.map(|(id, _)| *id).collect();
@@ -197,7 +197,8 @@ fn lost(unread: Unread) -> Lost {
     }
 }
 
-/// An event says itself which room it is of; another room's members must never be told it.
+/// Whether the message belongs to the room. An event names its own room and must never be delivered to the members of
+/// another one.
 fn belongs(room: RoomId, word: &RoomWord) -> bool {
     match word {
         RoomWord::Event(broadcast) => broadcast.event.room.id == room,
@@ -227,7 +228,7 @@ impl Actor for RedisBridge {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        // nobody else is on it
+        // the thread serves nothing else
         Arbiter::current().stop();
     }
 }
@@ -335,7 +336,7 @@ impl Handler<Hush> for RedisBridge {
             self.say_hushed();
         }
         Box::pin(async move {
-            // dropped with the actor, which is as quiet
+            // also resolves if the actor stops, which ends publication as well
             let _gone = hushed.await;
         })
     }

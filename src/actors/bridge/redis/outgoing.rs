@@ -1,5 +1,5 @@
-//! What waits to be handed to Redis: words of one channel share an envelope, in the order in which they were said, and
-//! all of it is bounded in bytes. Order between channels is nobody's promise.
+//! The queue of messages to publish. Messages for one channel share an envelope and keep their order; the queue is
+//! bounded in bytes. The order between channels is not guaranteed.
 
 use std::collections::VecDeque;
 
@@ -17,21 +17,21 @@ use crate::{
 pub(super) struct Outgoing {
     node: NodeId,
     waiting: VecDeque<(Topic, Draft)>,
-    /// For each topic the place of its last draft, counted from the first draft ever.
+    /// For each topic the position of its last draft, counted from the first draft ever queued.
     last: FxHashMap<Topic, u64>,
-    /// How many drafts were taken.
+    /// The number of drafts taken from the queue.
     taken: u64,
     bytes: usize,
     probe: Option<u64>,
 }
 
-/// An envelope ready to go.
+/// A complete envelope.
 pub(super) struct Post {
     pub topic: Topic,
     pub payload: Vec<u8>,
 }
 
-/// What is handed over at once.
+/// The messages of one publication.
 #[derive(Default)]
 pub(super) struct Parcel {
     pub posts: Vec<Post>,
@@ -43,10 +43,10 @@ impl Outgoing {
         Outgoing { node, waiting: VecDeque::new(), last: FxHashMap::default(), taken: 0, bytes: 0, probe: None }
     }
 
-    /// Adds a word to its topic's envelope.
+    /// Adds a message to the envelope of its topic.
     ///
     /// # Errors
-    /// Why it is lost.
+    /// The reason why the message is lost.
     pub(super) fn add(&mut self, topic: Topic, word: &Word) -> Result<(), Lost> {
         if self.bytes >= limits::PUBLISH_QUEUE_BYTES_MAX {
             return Err(Lost::QueueFull);
@@ -68,12 +68,12 @@ impl Outgoing {
         Ok(())
     }
 
-    /// The node speaks to itself; in front of all else, because a long queue is no dead link.
+    /// Queues a probe, in front of everything else, so that a long queue is not mistaken for a dead link.
     pub(super) fn probe(&mut self, number: u64) {
         self.probe = Some(number);
     }
 
-    /// The next parcel, oldest first; None if nothing waits.
+    /// The next batch, oldest first; `None` if the queue is empty.
     pub(super) fn take(&mut self) -> Option<Parcel> {
         let mut parcel = Parcel::default();
         if let Some(number) = self.probe.take() {
@@ -98,7 +98,7 @@ impl Outgoing {
         (!parcel.posts.is_empty()).then_some(parcel)
     }
 
-    /// Forgets everything, and says how many words that were.
+    /// Removes everything and returns the number of messages.
     pub(super) fn clear(&mut self) -> u32 {
         let words = self.waiting.iter().map(|(_, draft)| draft.items()).sum();
         self.taken += self.waiting.len() as u64;
@@ -109,7 +109,7 @@ impl Outgoing {
         words
     }
 
-    /// Whether there is enough for a whole parcel.
+    /// Whether there is enough for a full batch.
     pub(super) fn fills_a_parcel(&self) -> bool {
         self.bytes >= limits::PUBLISH_BYTES_AT_ONCE
     }

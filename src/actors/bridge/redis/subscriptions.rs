@@ -1,5 +1,6 @@
-//! Which channels are wanted, which Redis has confirmed, and what to ask of it next. What is wanted may change while an
-//! answer is under way: only the last word counts, and one command at a time keeps the answers in order.
+//! The table of subscriptions: which channels are wanted, which Redis has confirmed, and what to request next. A
+//! channel may be wanted or unwanted again while a request is pending; only the latest wish counts. There must never be
+//! more than one request at a time, so that responses stay in order.
 
 use std::collections::VecDeque;
 
@@ -15,7 +16,7 @@ pub(super) struct Subscriptions {
     to_subscribe: VecDeque<Topic>,
     to_unsubscribe: VecDeque<Topic>,
     under_way: Option<UnderWay>,
-    /// Of `to_subscribe`, those that were wanted already when the connection began.
+    /// How many topics in `to_subscribe` were already wanted when the connection was opened.
     first_left: usize,
     held: usize,
 }
@@ -32,12 +33,12 @@ struct Standing {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Held {
     No,
-    /// The answer is under way.
+    /// A request is pending.
     Changing,
     Yes,
 }
 
-/// What Redis is asked.
+/// The kind of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Direction {
     Subscribe,
@@ -50,7 +51,7 @@ struct UnderWay {
     among_first: bool,
 }
 
-/// Whether a wanted channel is heard already.
+/// Whether a wanted channel is already subscribed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Heard {
     Already,
@@ -58,27 +59,27 @@ pub(super) enum Heard {
 }
 
 impl Subscriptions {
-    /// From now on the channel is wanted.
+    /// The channel is wanted from now on.
     pub(super) fn want(&mut self, topic: Topic) -> Heard {
         let standing = self.topics.entry(topic.clone()).or_insert(Standing::NEW);
         standing.wanted = true;
         match standing.held {
             Held::Yes => return Heard::Already,
-            // asked again when the answer is here, if need be
+            // requested again when the response arrives, if necessary
             Held::Changing => {}
             Held::No => Standing::queue(&mut standing.asked_in, &mut self.to_subscribe, topic),
         }
         Heard::NotYet
     }
 
-    /// From now on it is not.
+    /// The channel is not wanted any more.
     pub(super) fn forget(&mut self, topic: &Topic) {
         let Some(standing) = self.topics.get_mut(topic) else { return };
         standing.wanted = false;
         match standing.held {
             Held::Yes => Standing::queue(&mut standing.asked_out, &mut self.to_unsubscribe, topic.clone()),
             Held::Changing => {}
-            // its place in the queue is passed over
+            // its queue entry will be skipped
             Held::No if standing.asked_in => {}
             Held::No => {
                 self.topics.remove(topic);
@@ -86,7 +87,7 @@ impl Subscriptions {
         }
     }
 
-    /// What to ask next, if no answer is under way.
+    /// The next request, if none is pending.
     pub(super) fn next(&mut self) -> Option<(Direction, Vec<Topic>)> {
         if self.under_way.is_some() {
             return None;
@@ -128,8 +129,8 @@ impl Subscriptions {
         Some((direction, topics))
     }
 
-    /// The answer is here, with how many others listen on each of the rooms, in their order, where that is known. Returns
-    /// the wanted channels that are heard from now on.
+    /// The pending request is confirmed. `others` has the number of other subscribers of each room in the request, in
+    /// order, where it is known. Returns the wanted channels that are now subscribed.
     pub(super) fn confirmed(&mut self, others: Vec<Option<usize>>) -> Vec<(Topic, Option<usize>)> {
         let Some(UnderWay { direction, topics, .. }) = self.under_way.take() else { return Vec::new() };
         let mut heard = Vec::new();
@@ -160,7 +161,7 @@ impl Subscriptions {
         heard
     }
 
-    /// The connection is gone, and all that Redis knew of us with it.
+    /// The connection is closed, and with it all subscriptions.
     pub(super) fn reset(&mut self) {
         self.under_way = None;
         self.to_unsubscribe.clear();
@@ -168,7 +169,7 @@ impl Subscriptions {
         self.topics.retain(|_, standing| standing.wanted);
         for (topic, standing) in &mut self.topics {
             *standing = Standing { wanted: true, asked_in: true, ..Standing::NEW };
-            // the node's own channels first: a probe may go out while the others follow
+            // the node's own channels first, so that it can probe while the others are subscribed
             match topic {
                 Topic::Nodes | Topic::Node(_) => self.to_subscribe.push_front(topic.clone()),
                 Topic::Room(_) | Topic::User(_) => self.to_subscribe.push_back(topic.clone()),
@@ -178,17 +179,17 @@ impl Subscriptions {
         self.held = 0;
     }
 
-    /// Whether all that was wanted when the connection began is heard.
+    /// Whether everything that was wanted when the connection was opened is subscribed.
     pub(super) fn are_restored(&self) -> bool {
         self.first_left == 0 && self.under_way.as_ref().is_none_or(|under_way| !under_way.among_first)
     }
 
-    /// Whether Redis has confirmed it, and nobody has asked for its end.
+    /// Whether the subscription is confirmed and still wanted.
     pub(super) fn hears(&self, topic: &Topic) -> bool {
         self.topics.get(topic).is_some_and(|standing| standing.wanted && standing.held == Held::Yes)
     }
 
-    /// How many channels Redis has confirmed.
+    /// The number of confirmed channels.
     pub(super) fn held(&self) -> usize {
         self.held
     }

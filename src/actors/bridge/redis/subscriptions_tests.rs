@@ -1,4 +1,4 @@
-//! The table against a Redis that does as it is told, under random changes of mind.
+//! Tests of the table against a model of Redis, with random changes of what is wanted.
 
 use std::collections::HashSet;
 
@@ -52,7 +52,7 @@ fn a_new_connection_starts_with_all_that_is_wanted_and_knows_when_it_has_it() {
         assert!(!table.are_restored());
         let (direction, topics) = table.next().unwrap();
         assert_eq!(direction, Direction::Subscribe);
-        // whoever comes meanwhile does not keep the link from being up
+        // channels wanted later do not delay the restoration
         table.want(topic(many + held.len() as u64));
         assert!(!table.are_restored());
         held.extend(topics);
@@ -81,7 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A server that keeps what it was told.
+/// A server that executes every request.
 #[derive(Default)]
 struct Server {
     held: HashSet<Topic>,

@@ -1,4 +1,4 @@
-//! What is said where: every channel of Redis that a node listens on or speaks into, and its name.
+//! The Redis channels to which a node subscribes and publishes, and their names.
 
 use std::fmt::Write;
 
@@ -11,14 +11,14 @@ pub(super) enum Topic {
     Nodes,
     /// One node.
     Node(NodeId),
-    /// The nodes where the room is in use.
+    /// The nodes on which the room is in use.
     Room(RoomId),
-    /// The nodes where the user has a socket.
+    /// The nodes on which the user has a socket.
     User(UserId),
 }
 
 impl Topic {
-    /// Whether it is a room's.
+    /// Whether it is the topic of a room.
     pub(super) fn is_room(&self) -> bool {
         match self {
             Topic::Room(_) => true,
@@ -27,7 +27,7 @@ impl Topic {
     }
 }
 
-/// The names under one prefix.
+/// The channel names with one prefix.
 pub(super) struct Names {
     prefix: String,
 }
@@ -46,11 +46,11 @@ impl Names {
             Topic::Room(room) => write!(name, "room:{room}"),
             Topic::User(user) => write!(name, "user:{user}"),
         };
-        // writing to a String does not fail
+        // writing to a String cannot fail
         written.map_or_else(|_| String::new(), |()| name)
     }
 
-    /// The channel of that name, if it is one of ours.
+    /// Parses the name of a channel; `None` if it is not one of ours.
     pub(super) fn topic(&self, name: &[u8]) -> Option<Topic> {
         let name = std::str::from_utf8(name).ok()?.strip_prefix(self.prefix.as_str())?;
         match name.split_once(':') {

@@ -1,5 +1,5 @@
-//! The connections themselves: how a Redis is found in each topology, and the few commands that a bridge needs. One
-//! connection listens and another speaks, so that a flood in one direction does not hold up the other.
+//! The connections to Redis: how the server is found in each topology, and the few commands that the bridge needs.
+//! Subscribing and publishing use separate connections, so that load in one direction never delays the other.
 
 use futures_util::future::try_join_all;
 use redis::{
@@ -18,7 +18,7 @@ use crate::{
     limits,
 };
 
-/// Takes what Redis says unasked; must not block.
+/// Receives pushes of Redis; must not block.
 pub(super) trait Pushed: Fn(PushInfo) -> Result<(), ()> + Clone + Send + Sync + 'static {}
 
 impl<F: Fn(PushInfo) -> Result<(), ()> + Clone + Send + Sync + 'static> Pushed for F {}
@@ -38,10 +38,10 @@ pub(super) enum Wire {
     Sharded(ClusterConnection),
 }
 
-/// What is published: the channel's name and the bytes.
+/// A publication: the channel's name and the payload.
 pub(super) type Publication = (String, Vec<u8>);
 
-/// Retries within the cluster's connection, for moved slots; a shard that is away ends the link instead.
+/// Retries within the cluster's connection, for moved slots. An unreachable shard ends the link instead.
 const CLUSTER_RETRIES: u32 = 3;
 
 /// Connects; gives up after `REDIS_CONNECT_MAX`.
@@ -101,14 +101,15 @@ fn settings(redis: &Redis) -> RedisConnectionInfo {
 fn certificates(tls: &RedisTls) -> RedisResult<Option<TlsCertificates>> {
     match tls {
         RedisTls::Off | RedisTls::SystemRoots => Ok(None),
-        // read at each connect, so that a new authority needs no restart
+        // read on each connect, so that a new authority needs no restart
         RedisTls::RootFile(file) => {
             Ok(Some(TlsCertificates { client_tls: None, root_cert: Some(std::fs::read(file)?) }))
         }
     }
 }
 
-/// Asks for the master. Sentinels often have no password where the master has one, so they are asked without first.
+/// Asks the sentinels for the master. They often have no password even if the master has one, so the first attempt is
+/// without.
 async fn ask_sentinels(
     redis: &Redis,
     sentinels: &[Place],
@@ -175,14 +176,14 @@ async fn open_cluster(
 }
 
 impl Wire {
-    /// Ready when Redis has confirmed all of them.
+    /// Completes when Redis has confirmed all of them.
     pub(super) async fn change(self, direction: Direction, names: Vec<String>) -> RedisResult<()> {
         match self {
             Wire::Single(mut connection) => match direction {
                 Direction::Subscribe => connection.subscribe(names).await,
                 Direction::Unsubscribe => connection.unsubscribe(names).await,
             },
-            // channels of one command would have to be of one slot
+            // the channels of one command would have to be in one slot
             Wire::Sharded(connection) => {
                 let each = names.into_iter().map(|name| {
                     let mut connection = connection.clone();
@@ -198,8 +199,8 @@ impl Wire {
         }
     }
 
-    /// How many others listen on each of the channels, on which this connection listens, too; None where an access rule
-    /// forbids the question.
+    /// The number of other subscribers of each channel, which this connection must be subscribed to; `None` where an
+    /// access rule forbids the question.
     pub(super) async fn others(self, names: Vec<String>) -> RedisResult<Vec<Option<usize>>> {
         match self {
             Wire::Single(mut connection) => {
@@ -224,7 +225,7 @@ impl Wire {
         }
     }
 
-    /// Ready when Redis has taken all of them.
+    /// Completes when Redis has accepted all of them.
     pub(super) async fn publish(self, publications: Vec<Publication>) -> RedisResult<()> {
         match self {
             Wire::Single(mut connection) => {
@@ -248,7 +249,7 @@ impl Wire {
         }
     }
 
-    /// Whether every shard still answers here. With one server the probe alone tells.
+    /// Checks that every shard answers. With a single server the probe is sufficient.
     pub(super) async fn ping(self) -> RedisResult<()> {
         match self {
             Wire::Single(_) => Ok(()),
@@ -261,7 +262,7 @@ impl Wire {
     }
 }
 
-/// None for what Redis answered with a refusal.
+/// `None` if Redis denied permission.
 fn allowed<T>(answer: RedisResult<T>) -> RedisResult<Option<T>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
