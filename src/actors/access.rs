@@ -1,5 +1,5 @@
-//! The way into a room, for sockets and for whoever asks again whether somebody may be there: found by what names it, made
-//! where that is allowed, and decided by the policy.
+//! The single decision whether a user may enter a room, for sockets, for re-checks and for REST. It finds the room by
+//! its reference, creates it where that is allowed, and asks the policy.
 
 use super::node::Node;
 use crate::{
@@ -8,23 +8,23 @@ use crate::{
     store::{Access, RoomRef, StoreError},
 };
 
-/// What becomes of an open room that does not exist.
+/// What happens if an open room does not exist.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IfMissing {
-    /// It is made, where the server makes rooms so.
+    /// It is created, if the server is configured to.
     Make,
-    /// The refusal that there is none.
+    /// The request is refused.
     Refuse,
 }
 
 impl Node {
-    /// Finds a room that somebody wants to enter, and decides whether that may be.
+    /// Finds a room and decides whether the subject may enter it.
     ///
     /// # Errors
-    /// The refusal, where there is no such room, or no way in.
+    /// The refusal, if the room does not exist or the subject may not enter it.
     pub async fn enter(&self, subject: Subject<'_>, room: &RoomRef, missing: IfMissing) -> Result<Access, Refusal> {
         if let RoomRef::Open(name) = room {
-            // before anything is read: a token that is confined learns nothing of other rooms
+            // checked before anything is read, so that a confined token reveals nothing about other rooms
             may(subject, Action::NameRoom { name })?;
         }
         let found = match self.store.access(room, subject.user).await.map_err(|error| unread(&error))? {

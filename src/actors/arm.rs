@@ -1,6 +1,6 @@
-//! A room's link to one hub. What the hub's full mailbox does not take waits here, in order and bounded. A subscription
-//! is never lost, and neither is an event behind it: when too much waits, ephemeral events are dropped first, and then all
-//! members that the hub has by then are evicted, so that they resume.
+//! A room's link to one hub. Messages that do not fit into the hub's mailbox are kept here, in order and bounded. A
+//! subscription must never be lost, nor an event after it: on overflow, ephemeral events are dropped first; then all
+//! members that the hub has at that point are evicted, so that they resume.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -16,30 +16,30 @@ use crate::{
 
 /// A worker with members of the room.
 pub(super) struct Arm {
-    /// Which worker.
+    /// The index of the worker.
     pub worker: u16,
-    /// How many members it has there.
+    /// The number of members on that worker.
     pub members: usize,
     room: RoomId,
     hub: Recipient<FromRoom>,
-    /// In the order in which the hub gets it. Beside deliveries it holds only what concerns single sockets: their
-    /// subscriptions and answers, which are bounded by the sockets themselves.
+    /// Messages that did not fit, in the order of delivery. Apart from deliveries it only contains messages for single
+    /// sockets (subscriptions and replies), which are bounded by the sockets themselves.
     spill: VecDeque<FromRoom>,
-    /// Deliveries in `spill` that must not be lost, and their bytes.
+    /// Deliveries in `spill` that must not be dropped, and their bytes.
     durable: usize,
     durable_bytes: usize,
-    /// Deliveries in `spill` that may be.
+    /// Deliveries in `spill` that may be dropped.
     ephemeral: usize,
     /// Ephemeral deliveries that were dropped and not reported yet.
     dropped: u32,
 }
 
-/// Whether something waits for the hub.
+/// Whether messages are waiting for the hub.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Backed {
-    /// Nothing.
+    /// None.
     Clear,
-    /// Something: try again soon.
+    /// Some: retry soon.
     Up,
 }
 
@@ -62,7 +62,7 @@ impl Arm {
         self.send(FromRoom::Deliver { room: self.room, broadcast })
     }
 
-    /// Sends, or keeps what can't be sent yet.
+    /// Sends a message, or keeps it if it cannot be sent yet.
     pub fn send(&mut self, message: FromRoom) -> Backed {
         if self.spill.is_empty() {
             match self.hub.try_send(message) {
@@ -95,7 +95,7 @@ impl Arm {
         }
     }
 
-    /// Keeps the newest ephemeral event of each key, and of those no more than half of what may wait.
+    /// Keeps only the newest ephemeral event of each key, and at most half as many as the limit.
     fn conflate(&mut self) {
         let (mut keys, mut kept) = (FxHashSet::default(), VecDeque::with_capacity(self.spill.len()));
         for message in std::mem::take(&mut self.spill).into_iter().rev() {
@@ -111,8 +111,9 @@ impl Arm {
         self.ephemeral = keys.len();
     }
 
-    /// Drops all deliveries. Everybody who should have got one of them is a member when the hub comes to the eviction,
-    /// also if the subscription waits before it; whoever subscribes after it gets a snapshot that includes them.
+    /// Drops all deliveries and evicts. Every socket that should have received one of them is a member when the hub
+    /// reaches the eviction, even if its subscription is waiting as well; a socket that subscribes later gets a
+    /// snapshot that includes them.
     fn evict(&mut self) {
         log::warn!("event=members_evicted room={} worker={} why=hub_mailbox_full", self.room, self.worker);
         self.spill.retain(|message| !matches!(message, FromRoom::Deliver { .. } | FromRoom::Evict { .. }));
@@ -120,7 +121,7 @@ impl Arm {
         self.spill.push_back(FromRoom::Evict { room: self.room });
     }
 
-    /// Tries again what waits.
+    /// Sends the waiting messages, as far as possible.
     pub fn retry(&mut self) -> Backed {
         while let Some(message) = self.spill.pop_front() {
             let weight = Weight::of(&message);
@@ -140,10 +141,10 @@ impl Arm {
         Backed::Clear
     }
 
-    /// The room has ended. Whoever is a member there still comes back to a new one.
+    /// The room has ended. Its members are evicted and will rejoin a new instance.
     pub fn let_go(mut self) {
         if self.members > 0 {
-            // who waited to be let in must be a member by then
+            // keeps waiting subscriptions: these sockets must be members when the eviction is reached
             self.spill.retain(|message| !matches!(message, FromRoom::Deliver { .. } | FromRoom::Evict { .. }));
             self.spill.push_back(FromRoom::Evict { room: self.room });
         }
@@ -157,14 +158,14 @@ impl Arm {
         std::mem::take(&mut self.dropped)
     }
 
-    /// Whether the arm can be let go.
+    /// Whether the link can be removed.
     pub fn is_spare(&self) -> bool {
         self.members == 0 && self.spill.is_empty()
     }
 }
 
-/// Sends once more when a full hub has a place, for a room that is not there to do it. Several such messages keep their
-/// order: a hub's waiting senders are woken in turn.
+/// Sends a message as soon as a full hub accepts it, for a room that has ended and cannot retry. Several such messages
+/// keep their order, because the senders waiting for a mailbox are woken in turn.
 pub(super) fn send_surely(hub: Recipient<FromRoom>, message: FromRoom) {
     if let Err(SendError::Full(message)) = hub.try_send(message)
         && tokio::runtime::Handle::try_current().is_ok()
@@ -177,13 +178,13 @@ pub(super) fn send_surely(hub: Recipient<FromRoom>, message: FromRoom) {
     }
 }
 
-/// What a waiting message counts for.
+/// How a waiting message counts.
 enum Weight {
-    /// It concerns one socket, and is kept whatever happens.
+    /// It concerns one socket and is always kept.
     Nothing,
-    /// The newest event of its key is enough.
+    /// Only the newest event of its key matters.
     Ephemeral(u64),
-    /// So many bytes that must not be lost silently.
+    /// It has this many bytes and must not be lost silently.
     Durable(usize),
 }
 
@@ -192,7 +193,7 @@ impl Weight {
         match message {
             FromRoom::Deliver { broadcast, .. } => match broadcast.class() {
                 Class::Ephemeral(key) => Weight::Ephemeral(key),
-                // a member who missed who came or went would not learn it later
+                // a member who missed a join or leave would not learn of it later
                 Class::Durable | Class::Part | Class::Presence(_) => Weight::Durable(broadcast.size_bytes()),
             },
             FromRoom::Subscribe { .. }

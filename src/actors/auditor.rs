@@ -1,6 +1,6 @@
-//! Compares the rooms in use here with the log. A room learns of a lost message by its successor, and the last one of
-//! all has none: so every now and then each room is told where its log stands, one query per thousand rooms. It only
-//! asks and tells; what is missing a room reads for itself.
+//! Compares the rooms in use on this node with the log. A room detects a lost event by its successor, but the last
+//! event has none. So each room is periodically sent the head of its log, with one query per thousand rooms. The
+//! auditor only reports; it must never read or deliver events itself.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,17 +23,17 @@ pub struct Auditor {
     next: Option<SpawnHandle>,
 }
 
-/// There are never two audits at once.
+/// Whether an audit is in progress. There are never two at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Auditing {
     No,
     Yes,
-    /// The line came up meanwhile: once more, at once.
+    /// The link came up in the meantime: audit again at once.
     YesAndAgain,
 }
 
 impl Auditor {
-    /// For the rooms of this node.
+    /// Creates an auditor for the rooms of this node.
     pub fn new(node: Arc<Node>) -> Auditor {
         Auditor { node, period: limits::AUDIT_PERIOD, auditing: Auditing::No, next: None }
     }
@@ -66,7 +66,7 @@ impl Auditor {
     }
 }
 
-/// Tells every room here where its log stands. A room whose mailbox is full hears it the next time.
+/// Sends every room on this node the head of its log. A room whose mailbox is full gets it in the next audit.
 async fn audit(node: Arc<Node>) -> Result<(), StoreError> {
     let placed = node.registry.send(RoomsInMemory).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default();
     let rooms: FxHashMap<RoomId, Addr<Room>> = placed.into_iter().map(|placed| (placed.id, placed.room)).collect();

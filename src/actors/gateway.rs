@@ -1,4 +1,4 @@
-//! What REST may ask of the actors, as plain async calls, so that no route ever sees an address or a mailbox.
+//! The requests that REST may make to the actors, as plain async calls. A route must never see an address or a mailbox.
 
 use std::{sync::Arc, time::Instant};
 
@@ -34,33 +34,33 @@ use crate::{
     store::{FileRecord, StoreError},
 };
 
-/// A node as administrators see it.
+/// A node as shown to administrators.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NodeReport {
-    /// Which.
+    /// Its id.
     pub id: NodeId,
-    /// Its name for people.
+    /// Its display name.
     pub name: String,
     /// Open sockets, rooms in memory, users with a socket.
     pub statistics: Statistics,
-    /// Messages of clients that it took, lately, per second.
+    /// Recent rate of messages received from clients, per second.
     pub messages_per_second: f64,
     /// Seconds since it started.
     pub uptime_seconds: u64,
-    /// Whether it is being taken out.
+    /// Whether it is shutting down.
     pub draining: bool,
-    /// Seconds since it was last heard; 0 for the one that answers.
+    /// Seconds since its last heartbeat; 0 for this node.
     pub silent_seconds: u32,
 }
 
-/// A line to the actors.
+/// Access to the actors.
 #[derive(Clone)]
 pub struct Gateway {
     node: Arc<Node>,
 }
 
 impl Gateway {
-    /// The line to this node's actors.
+    /// Access to this node's actors.
     pub fn new(node: Arc<Node>) -> Gateway {
         Gateway { node }
     }
@@ -70,11 +70,12 @@ impl Gateway {
         self.node.presence.send(WhoIsOnline(users)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
-    /// Has the registry do something, and waits until it is done. An actor drops a question whose asker has stopped
-    /// waiting, so this is handed over first and asked about afterwards: a registry that lags does it late, never not.
+    /// Makes the registry perform an action and waits until it is done. An actor drops a request whose caller has
+    /// stopped waiting, so the action is sent without waiting and its completion is confirmed by a second message: an
+    /// overloaded registry performs it late, but never skips it.
     ///
     /// # Errors
-    /// When the registry takes nothing for `EFFECT_PATIENCE`; then it was not done.
+    /// If the registry accepts nothing for `EFFECT_PATIENCE`; the action was not performed.
     async fn order<M>(&self, what: &str, order: M) -> Result<(), Refusal>
     where
         M: Message<Result = ()> + Send + 'static,
@@ -101,10 +102,10 @@ impl Gateway {
         }
     }
 
-    /// Closes the user's sockets and voids what is remembered of the user's tokens issued before that moment.
+    /// Closes the user's sockets and invalidates what is cached about tokens issued before that time.
     ///
     /// # Errors
-    /// When the actors are too busy to do it: ask again.
+    /// If the actors are overloaded; the caller should retry.
     pub async fn revoke_user(&self, user: UserId, before: Timestamp) -> Result<(), Refusal> {
         self.order("revoke", Revoke { user, before }).await
     }
@@ -112,20 +113,20 @@ impl Gateway {
     /// Closes the user's sockets in these rooms.
     ///
     /// # Errors
-    /// When the actors are too busy to do it: ask again.
+    /// If the actors are overloaded; the caller should retry.
     pub async fn leave_group(&self, rooms: Vec<RoomId>, user: UserId) -> Result<(), Refusal> {
         self.order("expel", ExpelFrom { user, rooms }).await
     }
 
-    /// Sends everybody else out of a room.
+    /// Removes all other users from a room.
     ///
     /// # Errors
-    /// When the actors are too busy to do it: ask again.
+    /// If the actors are overloaded; the caller should retry.
     pub async fn keep_only(&self, room: RoomId, users: Vec<UserId>) -> Result<(), Refusal> {
         self.order("keep_only", KeepOnly { room, users }).await
     }
 
-    /// Closes one connection by its name, on whichever node it is.
+    /// Closes a connection by its name, on whichever node it is.
     pub async fn disconnect(&self, connection: &str) -> Ended {
         let Some(name) = parse_connection_name(connection) else { return Ended::NotThere };
         let (user, conn) = (name.user, name.conn);
@@ -145,7 +146,7 @@ impl Gateway {
         self.node.presence.send(SocketsOf(user)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
-    /// Tells all sockets of a user something. Answers how many there are, as far as this node knows.
+    /// Sends a notice to all sockets of a user. Returns their number, as far as this node knows.
     pub async fn notify(&self, user: UserId, data: RawJson) -> usize {
         let sockets = self.sockets_of(user.clone()).await;
         let elsewhere = sockets.iter().filter(|socket| socket.node != self.node.id).count();
@@ -157,7 +158,7 @@ impl Gateway {
         here + elsewhere
     }
 
-    /// Tells all sockets of a user the news. Answers how many there are, as far as this node knows.
+    /// Sends an event to all sockets of a user. Returns their number, as far as this node knows.
     pub async fn tell(&self, what: Personal, user: UserId) -> usize {
         let sockets = self.sockets_of(user.clone()).await;
         let elsewhere = sockets.iter().filter(|socket| socket.node != self.node.id).count();
@@ -172,31 +173,31 @@ impl Gateway {
     /// Ends a user's block on all nodes.
     ///
     /// # Errors
-    /// When the actors are too busy to do it: ask again.
+    /// If the actors are overloaded; the caller should retry.
     pub async fn lift_block(&self, user: UserId, at: Timestamp) -> Result<(), Refusal> {
         self.order("lift", LiftBlock { user, at }).await
     }
 
-    /// How a user stands, by all nodes that answer in time.
+    /// A user's position relative to the limits, merged from all nodes that answer in time.
     pub async fn limits_of(&self, user: UserId) -> Reckoning {
         self.node.cluster.send(LimitsOf(user)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
-    /// The limits that users have.
+    /// The rate limits.
     pub fn rates(&self) -> RateLimits {
         self.node.rates
     }
 
-    /// The users who are online on all nodes, so many at most.
+    /// The users who are online on any node, at most `most`.
     pub async fn everyone_online(&self, most: usize) -> Vec<UserId> {
         self.node.presence.send(EveryoneOnline(most)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
-    /// Does something in a room for a user, by the same rules as on a socket; that the user may enter the room is
-    /// the caller's to know. Answers the event that was stored, if one was.
+    /// Executes a command in a room for a user, by the same rules as on a socket. The caller must have checked that the
+    /// user may enter the room. Returns the stored event, if one was stored.
     ///
     /// # Errors
-    /// The room's refusal; `SERVICE_UNAVAILABLE` if there is no answer in time, when it may have been stored all the same.
+    /// The room's refusal, or `SERVICE_UNAVAILABLE` if there is no answer in time; the event may have been stored nevertheless.
     pub async fn ask(
         &self,
         room: RoomIdentity,
@@ -218,22 +219,22 @@ impl Gateway {
                 return Err(Refusal::unavailable());
             }
         }
-        // what is stored takes at most the journal's patience, and opening the room about as long
+        // storing takes at most the journal's time-out, and starting the room about as long
         match timeout(ERRAND_WAIT, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(Refusal::unanswered()),
         }
     }
 
-    /// The files that go with a message, which the user has to be allowed to have.
+    /// The files to attach to a message, which must be shared with the user.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a file that is not there, is not complete, or may not be had.
+    /// `NOT_FOUND` for a file that does not exist, is not complete, or is not shared with the user.
     pub async fn attachments(&self, subject: Subject<'_>, files: &[FileId]) -> Result<Vec<Attachment>, Refusal> {
         if files.is_empty() { Ok(Vec::new()) } else { self.node.attachments(subject, files).await }
     }
 
-    /// Tells everybody in a room something. Answers whether it was handed over.
+    /// Broadcasts an announcement in a room. Returns whether it was handed over.
     pub async fn announce(&self, room: RoomIdentity, data: RawJson) -> bool {
         let body = EventBody::Ephemeral(Ephemeral::Room(RoomEphemeral::Announced { data }));
         let event = Event { room: Arc::new(room), at: self.node.clock.now(), body };
@@ -241,15 +242,15 @@ impl Gateway {
         self.node.registry.send(announce).timeout(ASK_TIMEOUT).await.is_ok()
     }
 
-    /// Tells the user's sockets, and the rooms that the user is in, how far an upload is. What is lost is not said again.
+    /// Sends the progress of an upload to the user's sockets and rooms. If it is lost, it is not repeated.
     pub fn tell_upload(&self, user: Author, upload: Upload) {
         if self.node.registry.try_send(TellUpload { user, upload, but: None }).is_err() {
             log::warn!("event=upload_not_told why=registry_full");
         }
     }
 
-    /// All nodes, this one first. Sockets elsewhere are counted from what is told of each of them at once; a beat, which
-    /// comes once a second, counts them only for a node of which no more is known.
+    /// All nodes, this one first. Sockets of other nodes are counted by the roster, which is updated at once; the
+    /// figure of the heartbeat, which is sent once per second, is used only for a node whose roster is not known.
     pub async fn nodes(&self) -> Vec<NodeReport> {
         let sockets = self.node.presence.send(SocketsElsewhere).timeout(ASK_TIMEOUT).await.unwrap_or_default();
         let known = self.node.cluster.send(KnownNodes).timeout(ASK_TIMEOUT).await.unwrap_or_default();
@@ -266,7 +267,7 @@ impl Gateway {
             id,
             name: peer.beat.name,
             statistics: Statistics {
-                // one that leaves keeps its users' places, and has fewer sockets than these
+                // a node that is leaving keeps its users' sockets in the roster, but has fewer
                 connections: match peer.beat.leaving_ms {
                     None => sockets.get(&id).copied().unwrap_or(peer.beat.connections),
                     Some(_) => peer.beat.connections,
@@ -282,40 +283,40 @@ impl Gateway {
         std::iter::once(own).chain(peers).collect()
     }
 
-    /// How many users are online on all nodes.
+    /// The number of users online on all nodes.
     pub async fn users_online(&self) -> usize {
         self.node.presence.send(CountOnline).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
-    /// The rooms with users in them on all nodes that answer in time. None if too many ask at once.
+    /// The rooms in use on all nodes that answer in time. `None` if too many requests are pending.
     pub async fn rooms(&self) -> Option<Arc<Vec<RoomInUse>>> {
         self.node.cluster.send(SurveyRooms).timeout(ASK_TIMEOUT).await.ok().flatten()
     }
 
-    /// Does what SIGTERM does.
+    /// Shuts the node down, like SIGTERM.
     pub fn stop(&self) -> StopCall {
         self.node.stop.pull()
     }
 
-    /// What the node has.
+    /// The figures of this node.
     pub async fn statistics(&self) -> Statistics {
         self.node.registry.send(CountAll).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
-    /// Whether the node is being taken out.
+    /// Whether the node is shutting down.
     pub fn is_leaving(&self) -> bool {
         self.node.is_leaving()
     }
 
-    /// Whether somebody may fetch a file.
+    /// Whether the subject may download a file.
     ///
     /// # Errors
-    /// When the database is away.
+    /// If the database is unavailable.
     pub async fn may_fetch(&self, subject: Subject<'_>, file: &FileRecord) -> Result<Result<(), Denied>, StoreError> {
         self.node.may_fetch(subject, file).await
     }
 
-    /// Whether the node takes nothing more.
+    /// Whether the node accepts no new requests.
     pub fn is_draining(&self) -> bool {
         self.node.is_draining()
     }

@@ -1,6 +1,6 @@
-//! Questions that this node asks other nodes (scatter and gather). It knows which answers are missing, merges those
-//! that arrive, and hands the result to whoever asked. It never sends a message and sets no timer: its owner publishes
-//! the question and calls [`Gatherer::expire`] at the deadline.
+//! Questions that this node asks other nodes (scatter and gather). Records which answers are missing, merges those that
+//! arrive, and returns the result to the caller. It must never send a message or set a timer: its owner publishes the
+//! question and calls [`Gatherer::expire`] at the deadline.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 
 use crate::{ids::NodeId, limits};
 
-/// What nodes answer. The default value stands for "no answer".
+/// The answers of nodes. The default value stands for "no answer".
 pub trait Answer: Default {
-    /// Adds what another node, or another part of the same answer, says.
+    /// Merges the answer of another node, or another part of the same answer.
     fn merge(&mut self, other: Self);
 }
 
@@ -41,13 +41,13 @@ impl<A> Default for Gatherer<A> {
 
 impl<A: Answer> Gatherer<A> {
     /// Opens a question to these nodes. The receiver gets the merged answers when all nodes have answered or the
-    /// question expires. None if there is nobody to ask or too many questions are open.
+    /// question expires. Returns `None` if there is no node to ask or too many questions are open.
     pub fn ask_all(&mut self, nodes: impl IntoIterator<Item = NodeId>) -> Option<(u64, oneshot::Receiver<A>)> {
         let nodes: BTreeMap<NodeId, u32> = nodes.into_iter().map(|node| (node, 0)).collect();
         if nodes.is_empty() { None } else { self.open(Missing::Nodes(nodes)) }
     }
 
-    /// Opens a question that the first answer closes, whichever node it comes from. None if too many are open.
+    /// Opens a question that is closed by the first answer, from whichever node. Returns `None` if too many are open.
     pub fn ask_any(&mut self) -> Option<(u64, oneshot::Receiver<A>)> {
         self.open(Missing::Any)
     }
@@ -62,8 +62,8 @@ impl<A: Answer> Gatherer<A> {
         Some((self.asked, answer))
     }
 
-    /// A node's answer, or one of the `parts` that it consists of. Answers to questions that have ended, and of nodes
-    /// that were not asked, are ignored.
+    /// Adds a node's answer, or one of the `parts` of which it consists. Answers to closed questions and of nodes that
+    /// were not asked are ignored.
     pub fn answer(&mut self, from: NodeId, question: u64, parts: u32, answer: A) {
         let Some(open) = self.open.get_mut(&question) else { return };
         let is_complete = match &mut open.missing {
@@ -83,7 +83,7 @@ impl<A: Answer> Gatherer<A> {
         }
     }
 
-    /// A node has gone: nobody waits for its answers any longer.
+    /// A node is gone: its answers are not expected any more.
     pub fn forget_node(&mut self, gone: NodeId) {
         let complete = self.open.extract_if(.., |_, open| match &mut open.missing {
             Missing::Any => false,
@@ -92,8 +92,8 @@ impl<A: Answer> Gatherer<A> {
         complete.for_each(|(_, open)| open.close());
     }
 
-    /// Ends a question with the answers that have arrived. Returns how many nodes did not answer; None if the question
-    /// had ended before.
+    /// Closes a question with the answers that have arrived. Returns the number of nodes that did not answer, or `None`
+    /// if the question was closed before.
     pub fn expire(&mut self, question: u64) -> Option<usize> {
         let open = self.open.remove(&question)?;
         let unanswered = match &open.missing {
@@ -107,7 +107,7 @@ impl<A: Answer> Gatherer<A> {
 
 impl<A> Open<A> {
     fn close(self) {
-        // An error means that the asker has stopped waiting, which is fine.
+        // an error means that the caller has stopped waiting
         let _ = self.done.send(self.merged);
     }
 }

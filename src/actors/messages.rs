@@ -1,5 +1,5 @@
-//! What the actors say to each other. Every message is typed; whoever sends one uses `try_send` or asks with a
-//! time-out, and says what happens when it is refused.
+//! The messages between actors. Every message is typed. A sender must use `try_send`, or ask with a time-out, and must
+//! handle a refusal.
 
 use std::{
     sync::Arc,
@@ -49,255 +49,256 @@ use crate::{
 
 // ---- to the actors that each node has one of ----
 
-/// Answered as soon as its turn comes: the actor works, and all that was handed to it before is done.
+/// Answered in turn: the actor works, and all messages sent to it before have been handled.
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]
 pub struct Alive;
 
 // ---- to the registry ----
 
-/// A worker thread has a hub.
+/// A worker thread has started its hub.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct WorkerUp {
-    /// Its number.
+    /// Its index.
     pub index: u16,
-    /// Where rooms may be placed.
+    /// The arbiter on which rooms may be started.
     pub arbiter: actix::ArbiterHandle,
     /// Its hub.
     pub hub: Addr<Hub>,
 }
 
-/// May this user open a socket? Asked before the upgrade.
+/// Asks whether a user may open a socket. Sent before the upgrade.
 #[derive(Message, Clone)]
 #[rtype(result = "Admission")]
 pub struct Admit {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// When the token was issued, if it says.
+    /// When the token was issued, if it has the claim.
     pub issued_at: Option<Timestamp>,
 }
 
 /// The answer to [`Admit`].
 #[derive(Debug, MessageResponse)]
 pub enum Admission {
-    /// Yes.
+    /// The user may open a socket.
     Welcome {
-        /// Who it is.
+        /// The user's profile.
         profile: Arc<Profile>,
-        /// The user's buckets, shared by all of the user's sockets on this node.
+        /// The user's rate limits, shared by all of the user's sockets on this node.
         quota: Arc<UserQuota>,
     },
-    /// The profile is not known here or not fresh: read it and [`Introduce`] it.
+    /// The profile is not known here or outdated: read it and send [`Introduce`].
     Unknown,
-    /// The token was issued before the user's tokens were voided.
+    /// The token was issued before the user's tokens were revoked.
     Revoked,
     /// Blocked for exceeding the rate limit.
     Blocked {
-        /// Seconds left.
+        /// Remaining seconds.
         retry_after_seconds: u32,
     },
-    /// The node has as many sockets as it is allowed.
+    /// The node has reached its limit of sockets.
     Full,
     /// The node drains.
     Draining,
 }
 
-/// A profile as just read from the store, and the same question again.
+/// A profile just read from the store, with the same question again.
 #[derive(Message)]
 #[rtype(result = "Admission")]
 pub struct Introduce {
-    /// Who it is.
+    /// The profile.
     pub profile: Profile,
     /// The question.
     pub admit: Admit,
 }
 
-/// A session began.
+/// A session has started.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SessionUp {
-    /// Whose.
+    /// Its user.
     pub user: UserId,
     /// Its connection.
     pub conn: ConnKey,
     /// The session.
     pub session: Addr<Session>,
-    /// When the token was issued, if it says.
+    /// When the token was issued, if it has the claim.
     pub issued_at: Option<Timestamp>,
     /// When the check of its rights began.
     pub checked_from: Instant,
 }
 
-/// A session ended.
+/// A session has ended.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct SessionDown {
-    /// Whose.
+    /// Its user.
     pub user: UserId,
     /// Its connection.
     pub conn: ConnKey,
 }
 
-/// Find or create a room, and bring it this join. Both in one message, so that no room can retire between the two.
+/// Finds or creates a room and sends it this join. A single message, so that the room cannot retire in between.
 #[derive(Message)]
 #[rtype(result = "Result<Addr<Room>, Refusal>")]
 pub struct JoinRoom {
-    /// Which.
+    /// The room.
     pub room: Arc<RoomIdentity>,
-    /// What to bring.
+    /// The join.
     pub join: Join,
 }
 
-/// A room has nobody and nothing to do.
+/// A room is empty and idle and asks to be removed.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct Retire {
-    /// Which.
+    /// The room.
     pub room: RoomId,
-    /// The actor that asks: a younger one may have its place already.
+    /// The asking actor: a newer one may have replaced it already.
     pub actor: Addr<Room>,
-    /// How many joins and errands it has seen; if the registry brought more, one is on the way and the room stays.
+    /// The number of joins and errands it has received. If the registry has sent more, one is in transit and the room
+    /// stays.
     pub joins: u64,
-    /// Whom it has seen, for the next time that it is in use.
+    /// Its usage, for the next time that the room starts.
     pub usage: Usage,
 }
 
-/// Close sockets of a user.
+/// Closes sockets of a user.
 #[derive(Message, Clone)]
 #[rtype(result = "usize")]
 pub struct CloseUser {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// One of them, or all.
+    /// The socket, or all if absent.
     pub conn: Option<ConnKey>,
-    /// Why.
+    /// The reason.
     pub why: Disconnect,
 }
 
-/// The user's tokens issued before that moment are void.
+/// Revokes the user's tokens issued before a time.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Revoke {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Before when.
+    /// The time.
     pub before: Timestamp,
 }
 
-/// The user may no longer be in these rooms.
+/// Removes a user from rooms.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct ExpelFrom {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// From where.
+    /// The rooms.
     pub rooms: Vec<RoomId>,
 }
 
-/// A durable event of a direct conversation, for both users' sockets that are elsewhere.
+/// A durable event of a direct conversation, for sockets of both users that are in other rooms.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct ToUsers {
-    /// Whom it concerns.
+    /// The users.
     pub users: [UserId; 2],
-    /// What happened.
+    /// The event.
     pub broadcast: Arc<Broadcast>,
 }
 
-/// The user went on after refusals, and is shut out: on all nodes, and after a restart.
+/// Blocks a user who has ignored rate limits, on all nodes and across restarts.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct BlockUser {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Until when.
+    /// The end of the block.
     pub until: Timestamp,
 }
 
-/// An administrator's word for all sockets of a user, wherever they are. Answers how many of them are here.
+/// A notice by an administrator for all sockets of a user, on any node. Returns the number of sockets on this node.
 #[derive(Message, Clone)]
 #[rtype(result = "usize")]
 pub struct Notify {
-    /// For whom.
+    /// The user.
     pub user: UserId,
-    /// What, as it was written.
+    /// The content, as it was received.
     pub data: RawJson,
-    /// When.
+    /// The time.
     pub at: Timestamp,
 }
 
-/// News for a user on every socket, wherever it is. Answers how many of them are here.
+/// An event for all sockets of a user, on any node. Returns the number of sockets on this node.
 #[derive(Message, Clone)]
 #[rtype(result = "usize")]
 pub struct ToUser {
-    /// For whom.
+    /// The user.
     pub user: UserId,
-    /// What.
+    /// The event.
     pub what: Arc<Personal>,
-    /// A socket here that knows it already.
+    /// A socket on this node that is left out because it knows already.
     pub but: Option<ConnKey>,
 }
 
-/// News of an upload, for the user's other sockets and for the rooms that the user is in, wherever these are.
+/// Progress of an upload, for the user's other sockets and for the rooms that the user is in, on any node.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct TellUpload {
-    /// Who uploads.
+    /// The uploading user.
     pub user: Author,
-    /// How far it is.
+    /// The progress.
     pub upload: Upload,
-    /// The socket that says so, if one does.
+    /// The socket that reported it, if any.
     pub but: Option<ConnKey>,
 }
 
-/// What a user says about being there, for the rooms that the user is in, wherever these are.
+/// A user's new status, for the rooms that the user is in, on any node.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct StatusIs {
-    /// Who.
+    /// The user.
     pub user: Author,
-    /// What.
+    /// The status.
     pub status: Status,
 }
 
-/// A room did not let a socket in, or has sent it out: the registry and the session learn it.
+/// A room has refused or removed a socket; the registry and the session are informed.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct ShutOut {
-    /// Whose.
+    /// The user of the socket.
     pub user: UserId,
-    /// Which socket.
+    /// The socket.
     pub conn: ConnKey,
-    /// Which room.
+    /// The room.
     pub room: RoomId,
-    /// What it is told.
+    /// The reply to send to the client.
     pub reply: Option<Box<Reply>>,
 }
 
-/// A socket left one of its rooms, and stays open.
+/// A socket has left a room and stays open.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct LeftRoom {
-    /// Whose.
+    /// The user of the socket.
     pub user: UserId,
-    /// Which socket.
+    /// The socket.
     pub conn: ConnKey,
-    /// Which room.
+    /// The room.
     pub room: RoomId,
 }
 
-/// An administrator's word for a room, wherever its members are.
+/// An announcement by an administrator for a room, on all nodes.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Announce(pub Arc<Broadcast>);
 
-/// Counts.
+/// Requests the node's figures.
 #[derive(Message)]
 #[rtype(result = "Statistics")]
 pub struct CountAll;
 
-/// What a node has.
+/// The figures of a node.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, MessageResponse)]
 pub struct Statistics {
     /// Open sockets.
@@ -308,7 +309,7 @@ pub struct Statistics {
     pub users: u64,
 }
 
-/// The addresses that a drain has to visit in order.
+/// Requests the addresses that a drain visits in order.
 #[derive(Message)]
 #[rtype(result = "Everyone")]
 pub struct StartDraining;
@@ -324,121 +325,121 @@ pub struct Everyone {
 
 // ---- to a session ----
 
-/// The session has to end.
+/// Closes the session.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Kick(pub Disconnect);
 
-/// Something that concerns the session's user, in a room where the session may not be.
+/// An event of a direct conversation of the session's user, while the session may be in another room.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Overhear(pub Arc<Broadcast>);
 
-/// An administrator's word for the session's user.
+/// An administrator's notice for the session's user.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Notice(pub Arc<Reply>);
 
-/// News for the session's user.
+/// An event for the session's user.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct News(pub Arc<Personal>);
 
-/// Words of other nodes may have been lost on their way to the session's user.
+/// Messages of other nodes to the session's user may have been lost.
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]
 pub struct NewsMissed;
 
 // ---- to the assistant ----
 
-/// A user asks. Its answer comes as [`ToUser`].
+/// A question to the assistant. The answer is sent as [`ToUser`].
 #[derive(Message, Clone)]
 #[rtype(result = "Result<(), Refusal>")]
 pub struct AskAssistant {
-    /// Who.
+    /// The user.
     pub user: Author,
-    /// On which socket.
+    /// The socket.
     pub conn: ConnKey,
-    /// The rooms to which the socket's token is confined; without it, all.
+    /// The rooms to which the socket's token is confined; all if absent.
     pub confined: Option<Arc<[RoomPattern]>>,
-    /// What.
+    /// The question.
     pub question: Question,
 }
 
-/// The user wants no answer any more.
+/// Cancels a question.
 #[derive(Message, Clone)]
 #[rtype(result = "bool")]
 pub struct CancelAsk {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// The client's name for the question.
+    /// The client's id for the question.
     pub request: Arc<str>,
 }
 
-/// The socket on which questions were asked has ended.
+/// A socket with open questions has closed.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct AskerGone {
-    /// Whose.
+    /// Its user.
     pub user: UserId,
-    /// Which.
+    /// The socket.
     pub conn: ConnKey,
 }
 
-/// No more questions are taken; answered when the last one has ended, by itself or because its time is over.
+/// Stops accepting questions. Answered when the last one has ended, by itself or at the time limit.
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]
 pub struct FinishAnswers {
-    /// How long that may take.
+    /// The time limit.
     pub within: Duration,
 }
 
 // ---- to a room ----
 
-/// Another node came or went. The registry brings it to every room, a few at a time.
+/// Another node is up or gone. The registry sends it to all rooms, a few at a time.
 #[derive(Message, Clone, Copy, PartialEq, Eq, Debug)]
 #[rtype(result = "()")]
 pub enum PeerNews {
-    /// It is there: it knows nothing yet of who is here.
+    /// The node is up and does not know yet who is here.
     Up(NodeId),
-    /// It is gone, and its members with it.
+    /// The node is gone, and its members with it.
     Gone(NodeId),
 }
 
-/// Where the room's sequence stands in the log: what lies before it and was not heard is to be read.
+/// The head of the room's log: events up to it that the room has not received must be read.
 #[derive(Message, Clone, Copy, PartialEq, Eq, Debug)]
 #[rtype(result = "()")]
 pub struct HeadIs {
-    /// The last event's place.
+    /// The sequence number of the last event.
     pub seq: Seq,
-    /// Of which life of the sequence.
+    /// The epoch of the sequence.
     pub epoch: Epoch,
 }
 
-/// A socket enters.
+/// A socket joins.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Join {
-    /// Which socket.
+    /// The socket.
     pub conn: ConnKey,
-    /// Its name towards clients and administrators.
+    /// Its name for clients and administrators.
     pub connection: Arc<str>,
-    /// Whose.
+    /// Its user.
     pub user: Author,
-    /// Where its thread's hub is.
+    /// The hub of its thread.
     pub hub: Addr<Hub>,
-    /// From where it resumes, if it does.
+    /// The position from which it resumes, if it does.
     pub resume: Option<Resume>,
-    /// The tag of the request, where it was asked for by one.
+    /// The tag of the request, if there was one.
     pub tag: Tag,
-    /// What the user says about being there.
+    /// The user's status.
     pub status: Status,
-    /// How many users may be in; absent: any number.
+    /// The maximum number of users in the room, if limited.
     pub capacity: Option<u32>,
-    /// When it began to be read that the user may enter: a right that was lost since then is read again, or the socket
-    /// is sent away to try again. None where the right can't end.
+    /// When reading of the access right began. A right that was lost since then is read again, or the socket is told to
+    /// try again. `None` if the right cannot be lost.
     pub access_read_at: Option<Instant>,
-    /// What its session has leased of the conversation's messages that are queued for the user.
+    /// The queued messages of the conversation that its session has leased.
     pub queued: Option<Box<Conversation>>,
 }
 
@@ -446,134 +447,134 @@ pub struct Join {
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Leave {
-    /// Which socket.
+    /// The socket.
     pub conn: ConnKey,
-    /// How.
+    /// The way it leaves.
     pub leaving: Leaving,
 }
 
-/// How a socket leaves.
+/// The ways in which a socket leaves.
 #[derive(Clone, Debug)]
 pub enum Leaving {
-    /// Its client asks for it, and has asked other things before.
+    /// At the request of its client, after the client's earlier requests.
     Asked {
-        /// Whose socket it is.
+        /// The user of the socket.
         user: UserId,
-        /// The tag of the request, which is answered when nothing more of the room will come.
+        /// The tag of the request, which is answered when nothing more of the room will be sent.
         tag: Tag,
     },
-    /// It has ended, or the room does not have it any more.
+    /// It has closed, or was removed from the room.
     AtOnce,
-    /// It broke off, and its user is likely to come back at once.
+    /// It broke off, and its user is likely to reconnect.
     BrokenOff,
 }
 
-/// A member asks something of the room.
+/// A command of a member.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Ask {
-    /// Which socket.
+    /// The socket.
     pub conn: ConnKey,
-    /// Whose.
+    /// Its user.
     pub user: Author,
-    /// Given back with the answer.
+    /// Returned with the reply.
     pub tag: Tag,
-    /// What.
+    /// The command.
     pub command: Command,
-    /// The files of a message, found and allowed; their ids are in the command.
+    /// The attached files, found and permitted; their ids are in the command.
     pub attachments: Vec<Attachment>,
 }
 
-/// The user may no longer be here.
+/// Removes a user from the room.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Expel {
-    /// Who.
+    /// The user.
     pub user: UserId,
 }
 
-/// Answered when everything said before it was handled.
+/// Answered when all earlier messages have been handled.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Barrier;
 
-/// Answered when the room has heard all that this socket said to it before, also if the socket is still on its way in.
+/// Answered when the room has handled all earlier messages of this socket, also if its join is still pending.
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]
 pub struct HeardOut {
-    /// Which.
+    /// The socket.
     pub conn: ConnKey,
 }
 
 // ---- to a hub ----
 
-/// What rooms tell a hub. One type, so that its order is one order.
+/// Messages from rooms to a hub. A single type, so that they keep their order.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub enum FromRoom {
-    /// A connection enters: its opening comes first, then everything that follows.
+    /// A connection joins: its opening is sent first, then everything that follows.
     Subscribe {
-        /// Into which room.
+        /// The room.
         room: RoomId,
-        /// Which connection.
+        /// The connection.
         conn: ConnKey,
-        /// First words, snapshot and replay.
+        /// Replies, snapshot and replay.
         opening: Vec<Opening>,
-        /// Whether it was in before, and wants its first words once more.
+        /// Whether it was a member before and asks for its opening again.
         already: Already,
     },
     /// A connection leaves.
     Unsubscribe {
-        /// Out of which room.
+        /// The room.
         room: RoomId,
-        /// Which connection.
+        /// The connection.
         conn: ConnKey,
-        /// The last that it is told.
+        /// The last reply to send.
         farewell: Option<Box<Reply>>,
     },
     /// An event for the room's members.
     Deliver {
-        /// Which room.
+        /// The room.
         room: RoomId,
-        /// What.
+        /// The event.
         broadcast: Arc<Broadcast>,
     },
-    /// An answer to one connection, behind what was delivered to it before.
+    /// A reply to one connection, after everything that was delivered to it before.
     Tell {
-        /// Of which room.
+        /// The room.
         room: RoomId,
-        /// Which.
+        /// The connection.
         conn: ConnKey,
-        /// What.
+        /// The reply.
         reply: Box<Reply>,
     },
-    /// A member has to go.
+    /// A member is closed.
     Expel {
-        /// From which room.
+        /// The room.
         room: RoomId,
-        /// Which connection.
+        /// The connection.
         conn: ConnKey,
-        /// Why.
+        /// The reason.
         why: Disconnect,
     },
-    /// The hub fell so far behind that the room can't make it up: its members there are told to resume.
+    /// The hub is too far behind for the room to catch up: all members on it are closed and told to resume.
     Evict {
-        /// Which room.
+        /// The room.
         room: RoomId,
     },
 }
 
-/// Nothing more is read from any socket.
+/// Stops reading from all sockets.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Quiesce;
 
-/// Every session is told to come back elsewhere. Answers how many connections are left.
+/// Closes every session with the request to reconnect elsewhere. Returns the number of remaining connections.
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "usize")]
 pub struct Drain {
-    /// Nobody is told to come back sooner.
+    /// The minimum delay of reconnects.
     pub floor_ms: u64,
-    /// Reconnects are spread over this time after that.
+    /// The period after that over which reconnects are spread.
     pub spread_ms: u64,
 }

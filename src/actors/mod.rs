@@ -1,6 +1,7 @@
-//! Who carries commands and events: a Session per socket, a Room per room in use, a Hub per worker thread, one
-//! Registry, one Journal, one PresenceTracker, one Cluster, one Auditor and one Bridge per node. They talk by the typed messages of
-//! `messages.rs` and share nothing mutable but what ARCHITECTURE.md lists; none of them knows a concrete dialect.
+//! The actors that execute commands and deliver events: one Session per socket, one Room per room in use, one Hub per
+//! worker thread, and one Registry, Journal, PresenceTracker, Cluster, Auditor and Bridge per node. They communicate by
+//! the typed messages of `messages.rs` and share no mutable state except what ARCHITECTURE.md lists. None of them may
+//! depend on a concrete dialect.
 
 pub mod access;
 pub mod auditor;
@@ -30,8 +31,8 @@ mod pump;
 
 use actix::{ArbiterHandle, dev::channel, prelude::*};
 
-/// Starts an actor on another thread with a mailbox of that size from the start: `Actor::start_in_arbiter` gives it
-/// sixteen places until its thread has come to it, which a crowd at the door of a new room overruns.
+/// Starts an actor on another thread with the given mailbox size from the start. `Actor::start_in_arbiter` starts with
+/// sixteen places, which a burst of joins to a new room can exceed before the actor's thread runs.
 fn start_in<A>(arbiter: &ArbiterHandle, mailbox_max: usize, make: impl FnOnce() -> A + Send + 'static) -> Addr<A>
 where
     A: Actor<Context = Context<A>>,

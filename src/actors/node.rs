@@ -1,5 +1,5 @@
-//! What every thread of a node shares and nothing changes: addresses, keys, the store, settings. Built once by `app`
-//! and passed in; there is no global.
+//! The state shared by all threads of a node: addresses, keys, store, settings. Built once by `app` and passed in;
+//! there must never be a global.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use std::{
@@ -35,67 +35,67 @@ use crate::{
 
 /// One node.
 pub struct Node {
-    /// Which.
+    /// Its id.
     pub id: NodeId,
     /// Finds rooms and users.
     pub registry: Addr<Registry>,
     /// Stores durable events.
     pub journal: Journal,
-    /// Knows who is online.
+    /// Tracks who is online.
     pub presence: Addr<PresenceTracker>,
-    /// Knows the other nodes.
+    /// Tracks the other nodes.
     pub cluster: Addr<Cluster>,
-    /// Reads.
+    /// Access to the database.
     pub store: Store,
-    /// Settings.
+    /// The settings.
     pub config: Arc<Config>,
-    /// Checks tokens.
+    /// Verifies tokens.
     pub verifier: Arc<Verifier>,
-    /// Counters.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// The line to the assistant, once it works.
+    /// Access to the assistant, once it has started.
     pub assistant: OnceLock<AssistantLine>,
     /// The wall clock.
     pub clock: Clock,
-    /// The line to other nodes.
+    /// Access to the other nodes.
     pub bridge: BridgeLink,
-    /// Bytes of the events that all rooms here keep in memory, bounded by
+    /// Bytes of the events that all rooms on this node keep in memory, bounded by
     /// [`limits::RECOVERY_BYTES_ALL_ROOMS_MAX`].
     pub(crate) history_bytes: AtomicUsize,
-    /// What users may send.
+    /// The rate limits.
     pub rates: RateLimits,
     /// When it started.
     pub started: Instant,
-    /// Load balancers are told to look elsewhere.
+    /// Load balancers are asked to route elsewhere.
     pub(crate) leaving: AtomicBool,
-    /// The node has begun to drain: no new sockets.
+    /// The node has started to drain: no new sockets.
     pub(crate) draining: AtomicBool,
     pub(crate) stop: StopSwitch,
     pub(crate) workers: AtomicU16,
 }
 
 impl Node {
-    /// Numbers the workers.
+    /// The index for the next worker.
     pub(crate) fn next_worker(&self) -> u16 {
         self.workers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Whether the node is on its way out, although it may still take sockets: see `SHUTDOWN_DELAY_MS`.
+    /// Whether the node is shutting down, although it may still accept sockets: see `SHUTDOWN_DELAY_MS`.
     pub fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
     }
 
-    /// Whether the node takes no new sockets, and its users are expected back elsewhere.
+    /// Whether the node accepts no new sockets and its users are expected to reconnect elsewhere.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// What the user says about being there.
+    /// The user's status.
     pub async fn status_of(&self, user: UserId) -> Status {
         self.registry.send(StatusOf(user)).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default()
     }
 
-    /// The heartbeat of a dialect's sockets.
+    /// The heartbeat settings for sockets of a dialect.
     pub fn heartbeat(&self, dialect: DialectKind) -> &Heartbeat {
         match dialect.manner().heartbeat {
             HeartbeatSetting::Common => &self.config.sockets.heartbeat,
@@ -104,40 +104,40 @@ impl Node {
     }
 }
 
-/// How sessions reach the assistant, which no actor here knows.
+/// The recipients through which sessions reach the assistant, which is not known to the actors.
 #[derive(Clone)]
 pub struct AssistantLine {
-    /// For questions.
+    /// Questions.
     pub ask: Recipient<AskAssistant>,
-    /// For answers that are wanted no more.
+    /// Cancellations.
     pub cancel: Recipient<CancelAsk>,
-    /// For the end of a socket on which something was asked.
+    /// Sockets with open questions that have closed.
     pub gone: Recipient<AskerGone>,
-    /// For what other nodes say.
+    /// Messages of other nodes.
     pub heard: Recipient<AssistantHeard>,
-    /// For the end of the node.
+    /// The shutdown of the node.
     pub finish: Recipient<FinishAnswers>,
 }
 
-/// How an administrator's call reaches whoever takes the node out.
+/// Passes an administrator's request to stop to the code that runs the node.
 #[derive(Debug, Default)]
 pub(crate) struct StopSwitch {
-    /// Somebody waits for the call.
+    /// Whether somebody waits for the request.
     wired: AtomicBool,
     pulled: Notify,
 }
 
-/// Whether a call to stop reaches anybody.
+/// The result of a request to stop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StopCall {
-    /// The node is being taken out.
+    /// The node is shutting down.
     Heard,
-    /// The node is a part of another program, which stops it.
+    /// The node is part of another program, which decides when to stop it.
     NotOurs,
 }
 
 impl StopSwitch {
-    /// Ready when somebody calls for the stop; from now on calls are heard.
+    /// Completes when a stop is requested; from the first call on, requests are accepted.
     pub(crate) async fn wait(&self) {
         self.wired.store(true, Ordering::Relaxed);
         self.pulled.notified().await;
@@ -157,37 +157,37 @@ impl StopSwitch {
 pub struct Clock;
 
 impl Clock {
-    /// Now.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp { unix_ms: since.as_millis() as i64 }
     }
 }
 
-/// What an administrator's name of a connection says.
+/// The parts of a connection's name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConnectionName {
-    /// Whose it is.
+    /// The user.
     pub user: UserId,
-    /// On which node.
+    /// The node.
     pub node: NodeId,
-    /// Which of the node's.
+    /// The connection on that node.
     pub conn: ConnKey,
 }
 
-/// What is percent-encoded of a user id in a connection's name, beside what is not ASCII: what headers, paths and log
-/// lines do not hold as it is.
+/// Characters that are percent-encoded in the user id of a connection's name, in addition to those that are not ASCII,
+/// because they are not allowed in headers, paths or log lines.
 const NOT_IN_NAMES: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b'<').add(b'>').add(b'?').add(b'\\');
 
-/// A connection's name towards clients and administrators: `ws_<user_id>_<unix seconds>_<suffix>`, where the suffix
-/// says which connection of which worker of which node it is.
+/// The name of a connection for clients and administrators: `ws_<user_id>_<unix seconds>_<suffix>`, where the suffix
+/// identifies node, worker and connection.
 pub fn connection_name(user: &UserId, at: Timestamp, node: NodeId, conn: ConnKey) -> Arc<str> {
     let user = utf8_percent_encode(user.as_str(), NOT_IN_NAMES);
     format!("ws_{user}_{}_{node}-{:x}-{:x}", at.unix_seconds(), conn.worker, conn.generation).into()
 }
 
-/// Reads a name made by [`connection_name`], also if it was decoded on its way, as in a path.
+/// Parses a name made by [`connection_name`], also if it was percent-decoded in transit, as in a path.
 pub fn parse_connection_name(name: &str) -> Option<ConnectionName> {
     let (head, suffix) = name.strip_prefix("ws_")?.rsplit_once('_')?;
     let (user, _) = head.rsplit_once('_')?;

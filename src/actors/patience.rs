@@ -1,13 +1,13 @@
-//! Waiting for a database that is away, as long as whatever needs it may wait.
+//! Retries of reads while the database is unavailable, limited to the time that the caller may wait.
 
 use std::time::Instant;
 
 use crate::{limits, store::StoreError};
 
-/// Reads, and again while the database is away, until it answers or has been away for too long.
+/// Reads, and retries while the database is unavailable, until it answers or `STORE_PATIENCE` has passed.
 ///
 /// # Errors
-/// Those of the last attempt.
+/// The error of the last attempt.
 pub async fn patiently<T>(read: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let began = Instant::now();
     loop {

@@ -1,6 +1,6 @@
-//! Who is online, on this node and on the others: users with a socket, and those whose last socket went less than a
-//! grace ago. It tells the other nodes what changes here, answers questions, reports changes, and sees to it that a user
-//! has no more sockets than allowed; it never decides who may do what.
+//! Tracks who is online on this node and the others: users with a socket, and those whose last socket closed less than
+//! a grace period ago. It publishes local changes to the other nodes, answers queries, and enforces the limit of
+//! sockets per user. It must never decide what a user may do.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -30,27 +30,27 @@ use crate::{
 
 /// The actor. One per node.
 pub struct PresenceTracker {
-    /// Given by [`Join`] before anything else comes.
+    /// Set by [`Join`], which is the first message.
     node: Option<Arc<Node>>,
     here: NodeId,
     core: PresenceCore<Whereabouts>,
     own: OwnRoster,
     others: Roster,
-    /// Users with sockets here and elsewhere.
+    /// Users with sockets on this node and on others.
     shared: FxHashSet<UserId>,
     clock: Clock,
     graces: Timer,
     gathering: Timer,
 }
 
-/// Whether a timer runs.
+/// Whether a timer is running.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Timer {
     Off,
     Set,
 }
 
-/// The node that the tracker belongs to; the two need each other's address.
+/// Sets the node. A message of its own, because each needs the other's address.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Join(pub Arc<Node>);
@@ -60,7 +60,7 @@ fn whereabouts(node: NodeId, entry: &SocketEntry) -> Whereabouts {
 }
 
 impl PresenceTracker {
-    /// Nobody is online yet.
+    /// Creates a tracker without users.
     pub fn new(here: NodeId, clock: Clock) -> PresenceTracker {
         PresenceTracker {
             node: None,
@@ -75,7 +75,7 @@ impl PresenceTracker {
         }
     }
 
-    /// The node, if there are others to be told.
+    /// The node, if there may be other nodes.
     fn among_others(&self) -> Option<&Arc<Node>> {
         self.node.as_ref().filter(|node| node.bridge.reach == Reach::Cluster)
     }
@@ -87,7 +87,7 @@ impl PresenceTracker {
                 PresenceChange::Offline(user) => log::debug!("event=offline user={user}", user = logged(&user)),
             }
         }
-        // graces are all of one length, so a timer that is set is never too late
+        // all grace periods have the same length, so a running timer never fires too late
         if self.graces == Timer::Set {
             return;
         }
@@ -104,7 +104,7 @@ impl PresenceTracker {
 
     // ---- towards the others ----
 
-    /// What changed here goes out together with what else changes within a moment.
+    /// Publishes local changes after a short delay, together with other changes.
     fn gather(&mut self, ctx: &mut Context<Self>) {
         if self.gathering == Timer::Off && self.own.is_dirty() {
             self.gathering = Timer::Set;
@@ -167,8 +167,8 @@ impl PresenceTracker {
         self.tell(online, ctx);
     }
 
-    /// After a change of the user's sockets: the oldest go if they are too many, each node closing its own; and the
-    /// registry learns whether limits are shared with other nodes.
+    /// Enforces the limit after a change of the user's sockets: the oldest are closed, by each node its own. Also
+    /// informs the registry whether the user's limits are shared with other nodes.
     fn review(&mut self, user: &UserId) {
         let Some(node) = self.node.clone() else { return };
         let mut sockets = self.core.sockets_of(user).to_vec();
@@ -225,7 +225,8 @@ impl Handler<SocketOpened> for PresenceTracker {
 
     fn handle(&mut self, SocketOpened { user, conn }: SocketOpened, ctx: &mut Self::Context) {
         let now = self.clock.now();
-        // newer than all that are known, whatever other nodes' clocks say: the one just opened is never the oldest
+        // newer than all that are known, whatever the clocks of other nodes show: the socket just opened must not be
+        // the oldest
         let newest = self.core.sockets_of(&user).iter().map(|socket| socket.opened_at).max();
         let opened_at = newest.map_or(now, |newest| newest.plus_ms(1).max(now));
         let ConnKey { worker, generation } = conn;
@@ -266,7 +267,7 @@ impl Handler<SocketClosed> for PresenceTracker {
     }
 }
 
-/// The difference between what was told one by one and what there is.
+/// Applies the difference between the reported changes, some of which were lost, and the actual sockets.
 impl Handler<SocketsHere> for PresenceTracker {
     type Result = ();
 

@@ -1,5 +1,6 @@
-//! Reads the socket and writes the outbox, as a future of the session's own context: one task per connection, and the
-//! actor's state at hand without a lock. The context polls it after the mailbox, which is the end of the turn.
+//! Reads the socket and flushes the outbox, as a future in the session's own context: one task per connection, with
+//! access to the actor's state without a lock. The context polls it after the mailbox, at the end of a turn. It must
+//! never block.
 
 use std::{pin::Pin, task};
 
@@ -16,17 +17,17 @@ pub(super) struct Pump {
     early: Option<Box<[u8]>>,
 }
 
-/// What became of a turn's reading.
+/// The result of reading in one turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Read {
-    /// More may come.
+    /// The stream is open.
     Open,
     /// The stream has ended.
     Ended,
 }
 
 impl Pump {
-    /// `early`: bytes that came right behind the handshake.
+    /// `early` are the bytes that were received together with the handshake.
     pub fn new(early: &[u8]) -> Pump {
         Pump { decoder: Decoder::default(), early: (!early.is_empty()).then(|| early.into()) }
     }
@@ -39,14 +40,14 @@ impl Pump {
         buffer: &mut [u8],
     ) -> Read {
         if session.worker.is_quiet() && session.outbox.is_open() {
-            return Read::Open; // the node drains: what is not read is not lost, its sender has no answer for it
+            return Read::Open; // the node drains: unread messages are not lost, since their sender gets no acknowledgement
         }
         if let Some(mut early) = self.early.take() {
             self.feed(&mut early, session, ctx);
         }
         for _ in 0..limits::READS_PER_TURN_MAX {
             if session.is_full() {
-                return Read::Open; // `join` wakes us when it is done
+                return Read::Open; // the task is woken when the pending commands are done
             }
             let read = session.outbox.socket().poll_read(cx, buffer);
             match read {

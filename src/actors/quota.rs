@@ -1,6 +1,6 @@
-//! A user's rate buckets, shared by all of the user's sockets on this node. It is the one mutable thing that sessions
-//! share: asking an actor for every frame would cost a round trip between threads, a lock that is held for a few
-//! nanoseconds and almost never contended does not.
+//! The rate limits of one user, shared by all of the user's sockets on this node. This is the only mutable state that
+//! sessions share: asking an actor for every frame would cost a round trip between threads, while a lock that is held
+//! for nanoseconds is almost never contended. The lock must never be held across a wait.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,26 +15,26 @@ use crate::{
     limits,
 };
 
-/// The buckets of one user.
+/// The rate limits and usage of one user.
 #[derive(Debug)]
 pub struct UserQuota(Mutex<Purse>);
 
 #[derive(Debug)]
 struct Purse {
     rate: UserRate,
-    /// What was asked for here since other nodes were last told.
+    /// Requests made here that were not published to other nodes yet.
     untold: AskedFor,
-    /// Whether the user is known to be on other nodes, too.
+    /// Whether the user is known to have sockets on other nodes, too.
     shared: Shared,
-    /// When the user came to this node, and the requests let through since.
+    /// When the user connected to this node, and the requests accepted since.
     came_at: Timestamp,
     since_coming: u32,
-    /// Requests heard of from nodes on which the user is not known to be yet.
+    /// Requests reported by other nodes before the user was known to have sockets there.
     heard_early: u32,
 }
 
 impl UserQuota {
-    /// Full buckets.
+    /// Creates a quota without usage.
     pub fn new(now: Timestamp) -> UserQuota {
         UserQuota(Mutex::new(Purse {
             rate: UserRate::new(now),
@@ -46,7 +46,7 @@ impl UserQuota {
         }))
     }
 
-    /// Counts one message.
+    /// Charges one message.
     pub fn charge(&self, charge: Charge, limits: &RateLimits, now: Timestamp) -> Verdict {
         let mut purse = self.purse();
         let verdict = purse.rate.charge(charge, limits, now);
@@ -66,31 +66,32 @@ impl UserQuota {
 
     // ---- shared with other nodes ----
 
-    /// The user's first socket on this node is about to open: what was asked for here before was told, or is forgotten.
+    /// The user's first socket on this node is about to open. Requests made here before were published, or do not count
+    /// any more.
     pub fn come(&self, now: Timestamp) {
         let mut purse = self.purse();
         (purse.came_at, purse.since_coming, purse.untold) = (now, 0, AskedFor::default());
         purse.heard_early = 0;
     }
 
-    /// Whether the user is on other nodes, too.
+    /// Sets whether the user has sockets on other nodes, too.
     pub fn share(&self, shared: Shared) {
         self.purse().shared = shared;
     }
 
-    /// What was asked for here since other nodes were last told.
+    /// Takes the requests that were not published yet.
     pub fn take_untold(&self) -> Option<AskedFor> {
         self.purse().take_untold()
     }
 
-    /// The same, if it should not wait: so much is used up that another node could let more through than is left.
+    /// The same, but only if publication is urgent: usage is so high that another node could accept more than is left.
     pub fn take_pressing(&self, limits: &RateLimits) -> Option<AskedFor> {
         let mut purse = self.purse();
         let is_pressing = purse.shared == Shared::Yes && purse.rate.is_half_used(limits);
         if is_pressing { purse.take_untold() } else { None }
     }
 
-    /// Counts what was asked for on another node.
+    /// Counts requests made on another node.
     pub fn charge_elsewhere(&self, asked_for: AskedFor, now: Timestamp) {
         let mut purse = self.purse();
         if purse.shared == Shared::No {
@@ -99,7 +100,8 @@ impl UserQuota {
         purse.rate.charge_elsewhere(asked_for, now);
     }
 
-    /// What is used up, for a node that the user came to; none if nothing is. It has heard of everything then.
+    /// The usage, for a node to which the user has connected; `None` if there is none. The other node then knows
+    /// everything.
     pub fn tell_all(&self, user: &UserId, now: Timestamp) -> Option<UsedUp> {
         let mut purse = self.purse();
         let heard = match purse.shared {
@@ -107,15 +109,16 @@ impl UserQuota {
                 purse.untold = AskedFor::default();
                 std::mem::take(&mut purse.heard_early)
             }
-            // from which node what was heard is not known: better a few requests too many than one refused too early
+            // it is not recorded which node reported them; better accept a few requests too many than refuse one too
+            // early
             Shared::Yes => u32::MAX,
         };
         let account = purse.rate.account(now)?;
         Some(UsedUp { user: user.clone(), account, own: purse.since_coming, heard })
     }
 
-    /// Takes over what another node knows, where that is more. If the user has just come here, it does not know all that
-    /// was asked for here since.
+    /// Merges the usage reported by another node. If the user has just connected here, that node does not know all
+    /// requests made here since.
     pub fn adopt(&self, used: &UsedUp, now: Timestamp) {
         let mut purse = self.purse();
         let since_ms = now.unix_ms.saturating_sub(purse.came_at.unix_ms);
@@ -123,14 +126,14 @@ impl UserQuota {
         let unknown = if just_came { purse.since_coming.saturating_sub(used.heard) } else { 0 };
         purse.rate.adopt(&used.account, unknown, now);
         if purse.shared == Shared::No {
-            // the user came to both nodes at once, and this one has yet to tell the other what it knows
+            // the user connected to both nodes at once, and this one has not reported its own requests to the other yet
             purse.heard_early = purse.heard_early.max(used.own);
         }
     }
 
     // ---- blocks ----
 
-    /// Blocks the user until that moment.
+    /// Blocks the user until that time.
     pub fn block_until(&self, until: Timestamp, now: Timestamp) {
         self.purse().rate.block_until(until, now);
     }
@@ -142,22 +145,22 @@ impl UserQuota {
         purse.rate.lift();
     }
 
-    /// Where the user stands.
+    /// The user's position relative to the limits.
     pub fn reckoning(&self, now: Timestamp) -> Reckoning {
         self.purse().rate.reckoning(now)
     }
 
-    /// Seconds that a block still lasts.
+    /// The remaining seconds of a block.
     pub fn blocked_for(&self, now: Timestamp) -> Option<u32> {
         self.purse().rate.blocked_for(now)
     }
 
-    /// Whether there is nothing to remember.
+    /// Whether nothing needs to be remembered.
     pub fn is_idle(&self, now: Timestamp) -> bool {
         self.purse().rate.is_idle(now)
     }
 
-    /// The core is plain data: a panic elsewhere can't leave it half changed.
+    /// The state is plain data, so a panic while the lock is held cannot leave it inconsistent.
     fn purse(&self) -> MutexGuard<'_, Purse> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,7 +193,7 @@ mod tests {
         quota.reckoning(now).minute
     }
 
-    /// Whichever word comes first, each request counts once on both nodes.
+    /// Whichever message arrives first, each request counts once on both nodes.
     #[test]
     fn nodes_that_a_user_comes_to_at_once_count_everything_once() {
         let (now, user) = (Timestamp::from_unix_seconds(1_700_000_000), UserId::new("ann").unwrap());
@@ -200,18 +203,18 @@ mod tests {
             ask(&two, now, 7);
             (one, two)
         };
-        // both tell before either has heard
+        // both publish before either has received
         let (one, two) = both();
         let (of_one, of_two) = (one.tell_all(&user, now).unwrap(), two.tell_all(&user, now).unwrap());
         two.adopt(&of_one, now);
         one.adopt(&of_two, now);
         assert_eq!((minute(&one, now), minute(&two, now)), (17, 17));
-        // one tells when it has adopted the other's view
+        // one publishes after it has merged the other's usage
         let (one, two) = both();
         one.adopt(&two.tell_all(&user, now).unwrap(), now);
         two.adopt(&one.tell_all(&user, now).unwrap(), now);
         assert_eq!((minute(&one, now), minute(&two, now)), (17, 17));
-        // two knows earlier that it shares, and some of its words are on their way
+        // two learns earlier that the user is shared, and some of its messages are in transit
         let (one, two) = both();
         two.share(Shared::Yes);
         one.charge_elsewhere(two.take_untold().unwrap(), now);

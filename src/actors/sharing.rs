@@ -1,5 +1,5 @@
-//! Who may have which file: its owner, administrators, and whoever may enter a room that it was shared in. Sessions ask it
-//! for attachments, REST for downloads.
+//! Decides who may download a file: its owner, administrators, and whoever may enter a room in which it was shared.
+//! Used by sessions for attachments and by REST for downloads.
 
 use super::node::Node;
 use crate::{
@@ -12,10 +12,10 @@ use crate::{
 };
 
 impl Node {
-    /// Whether somebody may fetch a file.
+    /// Whether the subject may download a file.
     ///
     /// # Errors
-    /// The refusal, and what keeps the database from answering.
+    /// If the database cannot be read. The inner result is the decision.
     pub async fn may_fetch(&self, subject: Subject<'_>, file: &FileRecord) -> Result<Result<(), Denied>, StoreError> {
         if may(subject, Action::ChangeFile { owner: &file.owner }).is_ok() {
             return Ok(Ok(()));
@@ -30,7 +30,7 @@ impl Node {
 
     async fn may_enter(&self, subject: Subject<'_>, room: &RoomIdentity) -> Result<Result<(), Denied>, StoreError> {
         let right = match &room.scope {
-            // nothing is to be read, and no conversation made of it
+            // the conversation must not be created, and there is nothing to read
             RoomScope::Direct { .. } => Right::Side,
             RoomScope::Channel { .. } | RoomScope::Open { .. } => {
                 match self.store.access(&RoomRef::of(room, subject.user), subject.user).await? {
@@ -42,10 +42,10 @@ impl Node {
         Ok(may(subject, Action::Enter { room, right }))
     }
 
-    /// The files that somebody wants to go with a message, in the order of their ids in it.
+    /// The files to attach to a message, in the order of the given ids.
     ///
     /// # Errors
-    /// `NOT_FOUND` for a file that is not there, is not complete, or may not be had.
+    /// `NOT_FOUND` for a file that does not exist, is not complete, or is not shared with the subject.
     pub async fn attachments(&self, subject: Subject<'_>, ids: &[FileId]) -> Result<Vec<Attachment>, Refusal> {
         let unread = |error: StoreError| match error {
             StoreError::Unavailable(_) => Refusal::unavailable(),

@@ -1,17 +1,17 @@
-//! Sweeps out of the store, now and then, what has expired. Every node does so: what one has swept out the others do not
-//! find. It decides nothing, and nobody waits for it.
+//! Deletes expired notifications from the store, periodically. Every node does so; rows deleted by one are simply not
+//! found by the others. It must never decide what expires, and nothing waits for it.
 
 use actix::prelude::*;
 
 use crate::{limits, store::Store};
 
-/// The actor. One per node; its timer keeps it alive.
+/// The actor. One per node; kept alive by its timer.
 pub struct Sweeper {
     store: Store,
 }
 
 impl Sweeper {
-    /// For that store.
+    /// Creates a sweeper for this store.
     pub fn new(store: Store) -> Sweeper {
         Sweeper { store }
     }
@@ -20,7 +20,7 @@ impl Sweeper {
         let store = self.store.clone();
         let swept = async move { store.sweep_notifications().await };
         ctx.spawn(swept.into_actor(self).map(|swept, sweeper, ctx| match swept {
-            // as many as go at once: there may be more
+            // the limit of one query was reached: there may be more
             Ok(count) if count as i64 >= limits::NOTIFICATIONS_SWEPT_MAX => sweeper.sweep(ctx),
             Ok(0) => {}
             Ok(count) => log::debug!("event=notifications_swept count={count}"),

@@ -1,8 +1,8 @@
-//! Asks the actors that each node has one of, again and again, whether they answer, and keeps when each of them did last.
-//! Without one of them the node serves nobody, however well its process looks from outside.
+//! Asks the actors of which each node has exactly one whether they respond, and records when each of them did last.
+//! Without one of them a node cannot serve anybody, even if its process looks healthy from outside.
 //!
-//! The questions are asked from a thread of their own and the answers are judged by their age, so a stalled main thread
-//! shows as well as an actor that has ended. It only looks; whoever runs the node restarts it.
+//! The requests are sent from a separate thread and judged by the age of the last response, so a stalled main thread is
+//! detected as well as an actor that has stopped. The watchdog must never restart anything; whoever runs the node does.
 
 use std::{
     sync::{
@@ -18,16 +18,16 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::{cluster::Cluster, messages::Alive, node::Node, presence::PresenceTracker, registry::Registry};
 use crate::{limits, metrics::ActorState};
 
-/// An actor that each node has one of.
+/// An actor of which each node has exactly one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Watched {
     /// Finds rooms and users.
     Registry,
     /// Stores events.
     Journal,
-    /// Knows who is online.
+    /// Tracks who is online.
     Presence,
-    /// Knows the other nodes.
+    /// Tracks the other nodes.
     Cluster,
 }
 
@@ -45,7 +45,7 @@ impl Watched {
         }
     }
 
-    /// What its silence means, for whoever runs the node.
+    /// The description of its failure, for operators.
     pub const fn silence(self) -> &'static str {
         match self {
             Watched::Registry => "the registry does not answer; restart the process",
@@ -56,10 +56,10 @@ impl Watched {
     }
 }
 
-/// When each of the actors answered last.
+/// When each of the actors responded last.
 pub struct LifeSigns {
     began: Instant,
-    /// In milliseconds since then, in the order of [`Watched::ALL`].
+    /// In milliseconds since `began`, in the order of [`Watched::ALL`].
     answered_ms: [AtomicU64; Watched::ALL.len()],
 }
 
@@ -77,14 +77,14 @@ impl LifeSigns {
         u128::from(silence_ms) > limits::WATCHDOG_SILENCE_MAX.as_millis()
     }
 
-    /// The first of the actors that has not answered for `WATCHDOG_SILENCE_MAX`.
+    /// The first actor that has not responded for `WATCHDOG_SILENCE_MAX`.
     pub fn silent(&self) -> Option<Watched> {
         let mut all = Watched::ALL.into_iter().zip(&self.answered_ms);
         all.find(|(_, answered_ms)| self.is_silent(answered_ms)).map(|(actor, _)| actor)
     }
 }
 
-/// Begins to ask; it ends with what is returned.
+/// Starts the watchdog. It stops when the returned value is dropped.
 pub fn watch(node: &Arc<Node>) -> Arc<LifeSigns> {
     let signs = Arc::new(LifeSigns::new());
     let arbiter = Arbiter::new();
@@ -150,11 +150,11 @@ impl Handler<Alive> for Cluster {
 
 #[cfg(test)]
 pub(crate) mod faults {
-    //! A fault that only tests can plant: a panic in an actor.
+    //! A fault injected by tests: a panic in an actor.
 
     use super::*;
 
-    /// The actor panics.
+    /// Makes the actor panic.
     #[derive(Message, Clone, Copy)]
     #[rtype(result = "()")]
     pub(crate) struct Panic;

@@ -1,5 +1,5 @@
-//! What a worker thread has: its hub, its outboxes, its clock, its read buffer. Reached only from that thread, so
-//! nothing here is locked.
+//! The state of a worker thread: its hub, outboxes, clock and read buffer. It must never be accessed from another
+//! thread, so nothing here needs a lock.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -18,28 +18,28 @@ use super::{
 };
 use crate::{ids::UserId, limits, transport::socket::Socket};
 
-/// One thread's share of the node.
+/// The state of one worker thread.
 pub struct Worker {
     /// Its number, from 0.
     pub index: u16,
     /// Its hub.
     pub hub: Addr<Hub>,
-    /// What all threads share, unchanging.
+    /// The shared, immutable state of the node.
     pub node: Arc<Node>,
-    /// One read buffer for every connection of the thread.
+    /// One read buffer for all connections of the thread.
     pub buffer: RefCell<Vec<u8>>,
     pub(super) outboxes: RefCell<FxHashMap<u32, Rc<Outbox>>>,
     generation: Cell<u32>,
-    /// Whole seconds since the worker started, moved on by the sweep.
+    /// Whole seconds since the worker started, updated by the sweep.
     pub(super) clock: Cell<u32>,
-    /// Nothing more is read from any socket: the node drains.
+    /// Whether the node drains and nothing more is read from any socket.
     pub(super) quiet: Cell<bool>,
 }
 
 thread_local!(static HERE: OnceCell<Rc<Worker>> = const { OnceCell::new() });
 
 impl Worker {
-    /// This thread's worker, started on first use.
+    /// The worker of this thread, started on first use.
     pub fn here(node: &Arc<Node>) -> Rc<Worker> {
         HERE.with(|here| here.get_or_init(|| Worker::start(node.clone())).clone())
     }
@@ -66,17 +66,17 @@ impl Worker {
         made.expect("the closure has run")
     }
 
-    /// Whole seconds since the worker started; what outboxes measure with.
+    /// Whole seconds since the worker started; the time unit of outboxes.
     pub fn now(&self) -> u32 {
         self.clock.get()
     }
 
-    /// Whether sockets are no longer read.
+    /// Whether reading from sockets has stopped.
     pub fn is_quiet(&self) -> bool {
         self.quiet.get()
     }
 
-    /// Names the next connection. Its place among the outboxes is taken when the socket comes.
+    /// Assigns a key and a name to the next connection. The outbox is added when the socket is available.
     pub fn ticket(&self, user: &UserId) -> Ticket {
         let generation = self.generation.get().wrapping_add(1);
         self.generation.set(generation);
@@ -84,7 +84,7 @@ impl Worker {
         Ticket { key, name: connection_name(user, self.node.clock.now(), self.node.id, key) }
     }
 
-    /// Gives a socket its outbox.
+    /// Creates the outbox of a socket.
     pub fn admit(&self, key: ConnKey, socket: Socket, owner: Owner) -> Rc<Outbox> {
         let outbox = Rc::new(Outbox::new(key, socket, owner, self.now()));
         self.outboxes.borrow_mut().insert(key.generation, outbox.clone());
@@ -92,14 +92,14 @@ impl Worker {
         outbox
     }
 
-    /// Forgets an outbox whose session has ended.
+    /// Removes the outbox of a session that has ended.
     pub fn dismiss(&self, key: ConnKey) {
         if let Some(outbox) = self.outboxes.borrow_mut().remove(&key.generation) {
             self.node.metrics.disconnected(outbox.reason());
         }
     }
 
-    /// The outbox of that connection, if it is still there.
+    /// The outbox of that connection, if it still exists.
     pub fn outbox(&self, key: ConnKey) -> Option<Rc<Outbox>> {
         self.outboxes.borrow().get(&key.generation).cloned()
     }

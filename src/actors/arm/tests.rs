@@ -12,7 +12,7 @@ use crate::{
     ids::{EventId, GroupId, Seq, Timestamp, UserId},
 };
 
-/// A mailbox that is drained only while the test waits. Keeps what it gets.
+/// A mailbox that is drained only while the test waits. Records what it receives.
 struct Stalled(Rc<RefCell<Vec<FromRoom>>>);
 
 impl Actor for Stalled {
@@ -66,7 +66,7 @@ impl Setting {
         self.arm.deliver(event);
     }
 
-    /// The opening would say that all before was delivered.
+    /// The opening represents everything delivered before.
     fn subscribe(&mut self, number: u32) {
         let (room, conn) = (self.identity.id, conn(number));
         self.arm.send(FromRoom::Subscribe { room, conn, opening: Vec::new(), already: Already::No });
@@ -93,7 +93,7 @@ fn conn(generation: u32) -> ConnKey {
     ConnKey { worker: 0, generation }
 }
 
-/// What the sockets of a hub see that gets these messages: for each the events, and whether it was evicted.
+/// What the sockets of a hub see that receives these messages: the events of each, and whether it was evicted.
 fn seen(messages: &[FromRoom]) -> Vec<(u32, Vec<i64>, bool)> {
     let mut sockets: Vec<(u32, Vec<i64>, bool)> = Vec::new();
     for message in messages {

@@ -1,6 +1,6 @@
-//! The seam between nodes. A room tells its bridge what the rooms of the same id on other nodes have to hear, a node
-//! what other nodes have to, and the bridge brings both what those say. It only carries: what is durable is in the
-//! database before it is handed over, so a bridge may lose, repeat or delay anything, and must never wait for anybody.
+//! The interface between nodes. Rooms publish messages to the rooms with the same id on other nodes, and nodes publish
+//! messages to other nodes; the bridge delivers both. It only transports: durable events are in the database before
+//! they are published, so a bridge may lose, repeat or delay any message, and must never wait for anybody.
 
 pub mod envelope;
 pub mod local;
@@ -24,224 +24,224 @@ use crate::{
 
 // ---- what is carried ----
 
-/// What rooms of one id on different nodes say to each other.
+/// Messages between rooms with the same id on different nodes.
 #[derive(Clone, Debug)]
 pub enum RoomWord {
-    /// Something happened: stored already, or ephemeral.
+    /// An event, ephemeral or already stored.
     Event(Arc<Broadcast>),
-    /// Who of the room is on the node that says it.
+    /// Members of the room on the sending node.
     Members(PartWord),
-    /// The user may no longer be here.
+    /// The user was removed from the room.
     Expel {
-        /// Who.
+        /// The user.
         user: UserId,
     },
-    /// Only these users may still be here.
+    /// All other users were removed from the room.
     KeepOnly {
-        /// Who.
+        /// The users who may stay.
         users: Vec<UserId>,
     },
-    /// Members on the node that says it moved their cursors.
+    /// Cursor movements of members on the sending node.
     Cursors(Vec<Pointed>),
-    /// What there is to know of members on the node that says it, beside that they are there.
+    /// Presence data of members on the sending node.
     Attending(Vec<Attendee>),
 }
 
-/// What nodes say to each other outside rooms.
+/// Messages between nodes outside of rooms.
 #[derive(Clone, Debug)]
 pub enum NodeWord {
-    /// The node lives, and how it is.
+    /// A heartbeat.
     Beat(Beat),
-    /// Who is online on the node that says it.
+    /// The roster of users online on the sending node.
     Roster(RosterWord),
-    /// A durable event of a direct conversation, for a user's sockets that are elsewhere.
+    /// A durable event of a direct conversation, for sockets of one of its users that are in other rooms.
     Direct {
-        /// Whom it concerns.
+        /// The user.
         user: UserId,
-        /// What happened.
+        /// The event.
         broadcast: Arc<Broadcast>,
     },
-    /// An administrator's word for all sockets of a user.
+    /// An administrator's notice for all sockets of a user.
     Notice {
-        /// For whom.
+        /// The user.
         user: UserId,
-        /// What, as it was written.
+        /// The content, as it was received.
         data: RawJson,
-        /// When.
+        /// The time.
         at: Timestamp,
     },
-    /// News for a user on every socket.
+    /// An event for all sockets of a user.
     Personal {
-        /// For whom.
+        /// The user.
         user: UserId,
-        /// What.
+        /// The event.
         what: Arc<Personal>,
     },
-    /// News of an upload, for a user's sockets and rooms.
+    /// Progress of an upload, for a user's sockets and rooms.
     Upload {
-        /// Who uploads.
+        /// The uploading user.
         user: Author,
-        /// How far it is.
+        /// The progress.
         upload: Upload,
     },
-    /// What a user says about being there, for the user's rooms.
+    /// A user's status, for the user's rooms.
     Status {
-        /// Who.
+        /// The user.
         user: Author,
-        /// What.
+        /// The status.
         status: Status,
-        /// When it was said: an older word than the last one that is known says nothing.
+        /// When it was set. A status older than the known one is ignored.
         at: Timestamp,
     },
-    /// A user wants no answer of the assistant any more.
+    /// A user cancels a question to the assistant.
     CancelAsk {
-        /// Who.
+        /// The user.
         user: UserId,
-        /// The client's name for the question.
+        /// The client's id for the question.
         request: Arc<str>,
-        /// For the answer.
+        /// The id of this request, for the answer.
         question: u64,
     },
-    /// The answer to [`NodeWord::CancelAsk`] of the node that had it; the others say nothing.
+    /// The answer to [`NodeWord::CancelAsk`] by the node that had the question; the others do not answer.
     AskCancelled {
-        /// The one that was asked.
+        /// The id of the request.
         question: u64,
     },
-    /// One connection of the node has to end.
+    /// Closes a connection of the receiving node.
     Close {
-        /// Whose.
+        /// The user.
         user: UserId,
-        /// Which.
+        /// The connection.
         conn: ConnKey,
-        /// For the answer.
+        /// The id of this request, for the answer.
         question: u64,
     },
     /// The answer to [`NodeWord::Close`].
     Closed {
-        /// The one that was asked.
+        /// The id of the request.
         question: u64,
-        /// How many sockets that ended: one or none.
+        /// The number of sockets that were closed: one or none.
         sockets: u32,
     },
-    /// The user may no longer be in these rooms. It is said beside [`RoomWord::Expel`], which only the nodes hear that
-    /// have the room in use: on the others sockets of the user may be on their way into it.
+    /// The user was removed from these rooms. Published in addition to [`RoomWord::Expel`], which only reaches nodes on
+    /// which the room is in use: on the others, sockets of the user may be about to join it.
     Exclude {
-        /// Who.
+        /// The user.
         user: UserId,
-        /// From where.
+        /// The rooms.
         rooms: Vec<RoomId>,
     },
-    /// The user's tokens issued before that moment are void.
+    /// The user's tokens issued before this time are revoked.
     Revoke {
-        /// Whose.
+        /// The user.
         user: UserId,
-        /// Before when.
+        /// The time.
         before: Timestamp,
     },
-    /// The user has gone on after refusals, and is shut out.
+    /// The user is blocked for ignoring rate limits.
     Block {
-        /// Who.
+        /// The user.
         user: UserId,
-        /// Until when.
+        /// The end of the block.
         until: Timestamp,
     },
-    /// The user's block is over before its time.
+    /// The user's block was ended early.
     Lift {
-        /// Whose.
+        /// The user.
         user: UserId,
-        /// Since when.
+        /// The time at which it ended.
         at: Timestamp,
     },
-    /// What a user's sockets on the saying node have asked for lately.
+    /// Recent requests of a user's sockets on the sending node.
     Spent {
-        /// Who.
+        /// The user.
         user: UserId,
-        /// How much since the last such word.
+        /// The requests since the last such message.
         asked_for: AskedFor,
     },
 }
 
-/// Which other nodes hear a [`NodeWord`].
+/// The receivers of a [`NodeWord`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum To {
-    /// Those where the user has a socket.
+    /// The nodes on which the user has a socket.
     User(UserId),
-    /// That one.
+    /// A single node.
     Node(NodeId),
-    /// All of them.
+    /// All nodes.
     Everyone,
 }
 
 // ---- from the bridge ----
 
-/// Brought to a room.
+/// A message delivered to a room.
 #[derive(Message, Clone, Debug)]
 #[rtype(result = "()")]
 pub struct Carried {
-    /// Which node says it.
+    /// The sending node.
     pub from: NodeId,
-    /// What.
+    /// The message.
     pub word: RoomWord,
 }
 
-/// To a room: from here on it hears what is said elsewhere, or it can't for now and the bridge says so again later.
-/// Comes after every [`Attach`], and again after each time that the bridge was deaf.
+/// To a room: messages of other nodes are received from now on, or cannot be for now and this message will be repeated.
+/// Sent after every [`Attach`], and again after every interruption of the link.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub struct Listening {
-    /// How many other nodes have the room in use; None where the bridge can't tell, or nobody can be heard.
+    /// The number of other nodes that have the room in use; `None` if unknown, or if no other node can be reached.
     pub others: Option<usize>,
 }
 
-/// Brought to a node.
+/// A message delivered to a node.
 #[derive(Message, Clone, Debug)]
 #[rtype(result = "()")]
 pub struct Heard {
-    /// Which node says it.
+    /// The sending node.
     pub from: NodeId,
-    /// What.
+    /// The message.
     pub word: NodeWord,
 }
 
-/// To a node: whether it can hear the others.
+/// To a node: whether messages of the other nodes are received.
 #[derive(Message, Clone, Copy, PartialEq, Eq, Debug)]
 #[rtype(result = "()")]
 pub enum LinkIs {
-    /// All subscriptions stand, and the probe came back.
+    /// All subscriptions are confirmed and a probe was received.
     Up,
-    /// Nothing is heard.
+    /// Nothing is received.
     Down,
 }
 
 // ---- to the bridge ----
 
-/// A node takes part.
+/// Registers a node.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Enlist {
-    /// Which.
+    /// The node.
     pub node: NodeId,
-    /// Where to bring what others say to it.
+    /// Receives the messages of other nodes.
     pub heard: Recipient<Heard>,
-    /// Whom to tell how the link is.
+    /// Receives the state of the link.
     pub link: Recipient<LinkIs>,
-    /// Whom to tell that words for a user are heard from now on.
+    /// Is informed when the subscription to a user is confirmed.
     pub followed: Recipient<Followed>,
 }
 
-/// A room is in use here: bring it what the others say.
+/// A room is in use here: subscribe to its messages.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Attach {
-    /// Which room.
+    /// The room.
     pub room: RoomId,
-    /// Which node's.
+    /// Its node.
     pub node: NodeId,
-    /// Which of the room's actors on that node, so that an older one can't detach it.
+    /// The incarnation of the room on that node, so that an older one cannot detach it.
     pub life: u64,
-    /// Where to bring it.
+    /// Receives the messages.
     pub to: Recipient<Carried>,
-    /// Whom to tell that it hears.
+    /// Is informed when the subscription is confirmed.
     pub listening: Recipient<Listening>,
 }
 
@@ -249,30 +249,31 @@ pub struct Attach {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Detach {
-    /// Which room.
+    /// The room.
     pub room: RoomId,
-    /// Which node's.
+    /// Its node.
     pub node: NodeId,
-    /// The one that was attached; a younger one stays.
+    /// The incarnation that was attached; a newer one stays attached.
     pub life: u64,
 }
 
-/// A user's first socket on the node opened.
+/// A user's first socket on the node opened: subscribe to the user's messages.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Follow {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which node's.
+    /// The node.
     pub node: NodeId,
 }
 
-/// Words for a user are heard from now on; those said since [`Follow`] may have been missed. Not told of users who were
-/// followed before the link came up: they are a part of what that means.
+/// The subscription to a user's messages is confirmed; those published since [`Follow`] may have been missed. Not sent
+/// for users followed before the link came up, because the link counts as up only when their subscriptions are
+/// confirmed.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Followed {
-    /// Whose.
+    /// The user.
     pub user: UserId,
 }
 
@@ -280,70 +281,70 @@ pub struct Followed {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Unfollow {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which node's.
+    /// The node.
     pub node: NodeId,
 }
 
-/// For the rooms of the same id on other nodes.
+/// Publishes a message to the rooms with the same id on other nodes.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Carry {
-    /// Which room's.
+    /// The room.
     pub room: RoomId,
-    /// From which node.
+    /// The sending node.
     pub node: NodeId,
-    /// What.
+    /// The message.
     pub word: RoomWord,
 }
 
-/// For other nodes.
+/// Publishes a message to other nodes.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Say {
-    /// To which.
+    /// The receivers.
     pub to: To,
-    /// From which.
+    /// The sending node.
     pub node: NodeId,
-    /// What.
+    /// The message.
     pub word: NodeWord,
 }
 
-/// The last word to a bridge, answered when what was said before has gone out or has no prospect to; then it carries
-/// nothing more.
+/// Closes the bridge. Answered when earlier messages have been published or cannot be; afterwards nothing more is
+/// transported.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Hush;
 
 // ---- a node's line ----
 
-/// How far a bridge reaches.
+/// Whether the bridge connects other nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reach {
-    /// There is no other node: nothing needs carrying.
+    /// There is no other node, so nothing is published.
     ThisNode,
-    /// There may be others.
+    /// There may be other nodes.
     Cluster,
 }
 
-/// How the line to the other nodes is, for health answers; written by the bridge alone.
+/// The state of the link to the other nodes, for health checks. Written by the bridge only.
 #[derive(Debug, Default)]
 pub struct LinkBoard(AtomicU8);
 
-/// What a [`LinkBoard`] says.
+/// The state of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LinkState {
-    /// There are no others.
+    /// There are no other nodes.
     Disabled,
-    /// They are heard.
+    /// Messages of other nodes are received.
     Up,
     /// They are not.
     Down,
 }
 
 impl LinkBoard {
-    /// What it says.
+    /// The current state.
     pub fn state(&self) -> LinkState {
         match self.0.load(Ordering::Relaxed) {
             0 => LinkState::Disabled,
@@ -352,7 +353,7 @@ impl LinkBoard {
         }
     }
 
-    /// Says something else.
+    /// Sets the state.
     pub fn set(&self, state: LinkState) {
         let code = match state {
             LinkState::Disabled => 0,
@@ -363,14 +364,14 @@ impl LinkBoard {
     }
 }
 
-/// A node's line to its bridge, whichever it is.
+/// A node's access to its bridge, of whichever kind.
 #[derive(Clone)]
 pub struct BridgeLink {
     /// This node.
     pub node: NodeId,
-    /// How far it reaches.
+    /// Whether there may be other nodes.
     pub reach: Reach,
-    /// How it is.
+    /// The state of the link.
     pub board: Arc<LinkBoard>,
     /// For [`Enlist`].
     pub enlist: Recipient<Enlist>,
@@ -391,7 +392,7 @@ pub struct BridgeLink {
 }
 
 impl BridgeLink {
-    /// The line of a node to a bridge.
+    /// Creates a node's access to a bridge.
     pub fn new<B>(bridge: &Addr<B>, node: NodeId, reach: Reach, board: Arc<LinkBoard>) -> BridgeLink
     where
         B: Actor<Context = Context<B>>
@@ -419,15 +420,16 @@ impl BridgeLink {
         }
     }
 
-    /// Hands over what the room has to hear on other nodes. A full bridge loses it: rooms close their gaps from the
-    /// database.
+    /// Publishes a message to the room on other nodes. If the bridge is full it is lost; rooms close their gaps from
+    /// the database.
     pub fn carry(&self, room: RoomId, word: RoomWord) {
         if self.reach == Reach::Cluster && self.carry.try_send(Carry { room, node: self.node, word }).is_err() {
             log::warn!("event=bridge_full room={room}");
         }
     }
 
-    /// Hands over what other nodes have to hear. A full bridge loses it: beats, rosters and profiles are repeated.
+    /// Publishes a message to other nodes. If the bridge is full it is lost; heartbeats, rosters and profiles are
+    /// repeated.
     pub fn say(&self, to: To, word: NodeWord) {
         if self.reach == Reach::Cluster && self.say.try_send(Say { to, node: self.node, word }).is_err() {
             log::warn!("event=bridge_full");

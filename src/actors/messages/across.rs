@@ -1,5 +1,4 @@
-//! What nodes and the actors that know them say to each other: the registry's share of it, the presence tracker's and the
-//! cluster's.
+//! Messages to the registry, the presence tracker and the cluster that concern other nodes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,64 +17,64 @@ use crate::{
 
 // ---- to the registry, from other nodes ----
 
-/// What another node said that concerns users with sockets here.
+/// A message of another node that concerns users with sockets on this one.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct FromElsewhere(pub Heard);
 
-/// Whether a user with a socket here has one on another node, too: then nodes tell each other what was asked for.
+/// Whether a user with a socket here also has one on another node, so that the nodes share the user's usage.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct SharedWithOthers {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Whether.
+    /// The state.
     pub shared: Shared,
 }
 
-/// End a connection on another node.
+/// Closes a connection on another node.
 #[derive(Message, Clone)]
 #[rtype(result = "Ended")]
 pub struct CloseElsewhere {
-    /// Which node.
+    /// The node.
     pub on: NodeId,
-    /// Whose connection.
+    /// The user of the connection.
     pub user: UserId,
-    /// Which of the node's.
+    /// The connection on that node.
     pub conn: ConnKey,
 }
 
-/// What became of a connection that was to end.
+/// The result of closing a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, MessageResponse)]
 pub enum Ended {
-    /// It was told to go.
+    /// It is being closed.
     Yes,
-    /// There is none of that name.
+    /// It does not exist.
     NotThere,
-    /// The node that has it did not answer.
+    /// Its node did not answer.
     Unanswered,
 }
 
 /// See [`SharedWithOthers`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shared {
-    /// There are sockets elsewhere.
+    /// There are sockets on other nodes.
     Yes,
     /// There are none any more.
     No,
 }
 
-/// Users came to another node: what this one knows of their limits is told there.
+/// Users have connected to another node, which must be sent their usage known here.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct CameElsewhere {
-    /// Which node.
+    /// The node.
     pub node: NodeId,
-    /// Who.
+    /// The users.
     pub users: Vec<UserId>,
 }
 
-/// What another node knows of the limits of users who came here.
+/// The usage known to another node of users who have connected here.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct UsedElsewhere(pub Vec<UsedUp>);
@@ -86,9 +85,9 @@ pub struct UsedElsewhere(pub Vec<UsedUp>);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SocketOpened {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which.
+    /// The socket.
     pub conn: ConnKey,
 }
 
@@ -96,104 +95,104 @@ pub struct SocketOpened {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SocketClosed {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which.
+    /// The socket.
     pub conn: ConnKey,
 }
 
-/// All sockets that are open here, and what users said about being there since the last word. What was told one by one
-/// before it may have been lost.
+/// All sockets that are open on this node, and the statuses set since the last report. Earlier reports of single
+/// changes may have been lost.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SocketsHere {
-    /// Whose, and which.
+    /// The users and their sockets.
     pub sockets: Vec<(UserId, ConnKey)>,
-    /// Who says what.
+    /// The users and their statuses.
     pub statuses: Vec<(UserId, Status)>,
 }
 
-/// Which of these users are online?
+/// Asks which of these users are online.
 #[derive(Message)]
 #[rtype(result = "Vec<UserId>")]
 pub struct WhoIsOnline(pub Vec<UserId>);
 
-/// The user's sockets, wherever they are.
+/// The user's sockets on all nodes.
 #[derive(Message)]
 #[rtype(result = "Vec<Whereabouts>")]
 pub struct SocketsOf(pub UserId);
 
-/// What the user says about being there.
+/// Asks for the user's status.
 #[derive(Message)]
 #[rtype(result = "Status")]
 pub struct StatusOf(pub UserId);
 
-/// The user says something else about being there.
+/// The user has set a status.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SetStatus {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// What.
+    /// The status.
     pub status: Status,
 }
 
-/// Users who are online, wherever they are, so many at most.
+/// Users who are online on any node, up to this number.
 #[derive(Message)]
 #[rtype(result = "Vec<UserId>")]
 pub struct EveryoneOnline(pub usize);
 
-/// How many users are online, wherever they are.
+/// The number of users online on all nodes.
 #[derive(Message)]
 #[rtype(result = "usize")]
 pub struct CountOnline;
 
-/// How many sockets other nodes have, by what they told of them one by one.
+/// The number of sockets of each other node, according to its roster.
 #[derive(Message)]
 #[rtype(result = "BTreeMap<NodeId, u64>")]
 pub struct SocketsElsewhere;
 
-/// What another node said about who is online there.
+/// A roster message of another node.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct RosterHeard {
-    /// Which.
+    /// The node.
     pub from: NodeId,
-    /// What.
+    /// The message.
     pub word: RosterWord,
 }
 
-/// A beat said where another node's roster stands.
+/// A heartbeat has reported the version of another node's roster.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct PeerStands {
-    /// Which.
+    /// The node.
     pub node: NodeId,
-    /// At which version.
+    /// The version.
     pub version: u64,
 }
 
-/// Which version of its roster has this node told?
+/// Asks for the published version of this node's roster.
 #[derive(Message)]
 #[rtype(result = "u64")]
 pub struct RosterVersion;
 
-/// The node drains: its users are expected back elsewhere and keep their places.
+/// The node drains: its users are expected to reconnect elsewhere and count as present meanwhile.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct KeepPlaces;
 
 // ---- to the cluster ----
 
-/// The node begins to leave.
+/// The node starts to leave.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct BeginLeaving {
-    /// For how long its users are expected back elsewhere.
+    /// For how long its users are expected to reconnect elsewhere.
     pub leaving_ms: u64,
 }
 
-/// What is known of the nodes.
+/// Asks for the known nodes.
 #[derive(Message)]
 #[rtype(result = "NodesKnown")]
 pub struct KnownNodes;
@@ -201,46 +200,46 @@ pub struct KnownNodes;
 /// The answer to [`KnownNodes`].
 #[derive(Clone, Default, Debug, MessageResponse)]
 pub struct NodesKnown {
-    /// Messages of clients that this node took, lately, per second.
+    /// Recent rate of messages received from clients of this node, per second.
     pub messages_per_second: f64,
     /// Seconds since this node started.
     pub uptime_seconds: u64,
-    /// The others.
+    /// The other nodes.
     pub peers: Vec<(NodeId, Peer)>,
 }
 
-/// How a user stands, by all nodes that answer in time.
+/// A user's position relative to the limits, merged from all nodes that answer in time.
 #[derive(Message, Clone)]
 #[rtype(result = "Reckoning")]
 pub struct LimitsOf(pub UserId);
 
-/// Which rooms are in use, on all nodes that answer in time? None if too many ask.
+/// Asks for the rooms in use on all nodes that answer in time. `None` if too many requests are pending.
 #[derive(Message)]
 #[rtype(result = "Option<Arc<Vec<RoomInUse>>>")]
 pub struct SurveyRooms;
 
 // ---- to the assistant, from other nodes ----
 
-/// What another node said about a question to the assistant.
+/// A message of another node about a question to the assistant.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub enum AssistantHeard {
-    /// A user wants no answer any more.
+    /// A user cancels a question.
     Cancel {
-        /// Which node says it.
+        /// The node that sends it.
         from: NodeId,
-        /// Who.
+        /// The user.
         user: UserId,
-        /// The client's name for the question.
+        /// The client's id for the question.
         request: Arc<str>,
-        /// For the answer.
+        /// The id of this request, for the answer.
         question: u64,
     },
     /// A question of this node's user was cancelled there.
     Cancelled {
         /// The node that cancelled it.
         from: NodeId,
-        /// The number under which this node asked for it.
+        /// The id under which this node requested it.
         question: u64,
     },
 }

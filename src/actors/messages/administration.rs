@@ -1,4 +1,4 @@
-//! What administrators and owners of rooms make the registry and the rooms do.
+//! Messages by which administrators and owners of rooms act on the registry and on rooms.
 
 use actix::prelude::*;
 
@@ -10,22 +10,22 @@ use crate::{
 
 // ---- to the registry ----
 
-/// A block is over before its time, on all nodes.
+/// Ends a block early, on all nodes.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct LiftBlock {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Since when.
+    /// The time at which it ends.
     pub at: Timestamp,
 }
 
-/// How a user stands, as far as this node knows.
+/// A user's position relative to the limits, as known to this node.
 #[derive(Message, Clone)]
 #[rtype(result = "Reckoning")]
 pub struct LimitsHere(pub UserId);
 
-/// Which rooms are in memory.
+/// Asks for the rooms in memory.
 #[derive(Message)]
 #[rtype(result = "Vec<Placement>")]
 pub struct RoomsInMemory;
@@ -33,25 +33,25 @@ pub struct RoomsInMemory;
 /// A room in memory.
 #[derive(Clone)]
 pub struct Placement {
-    /// Which.
+    /// Its id.
     pub id: RoomId,
-    /// Where it is.
+    /// Its address.
     pub room: Addr<Room>,
 }
 
-/// Were tokens of this user voided that were issued so early? Asked when a socket goes on with another token.
+/// Asks whether the user's tokens issued at this time are revoked. Sent when a socket continues with another token.
 #[derive(Message, Clone)]
 #[rtype(result = "bool")]
 pub struct IsRevoked {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// When the token was issued, if it says.
+    /// When the token was issued, if it has the claim.
     pub issued_at: Option<Timestamp>,
 }
 
 // ---- to a room ----
 
-/// How many users are in the room, as far as this node sees.
+/// Asks how many users are in the room, as known to this node.
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "RoomUse")]
 pub struct CountUsers;
@@ -61,18 +61,18 @@ pub struct CountUsers;
 pub struct RoomUse {
     /// Users in it now.
     pub users: u64,
-    /// Different users in an hour, in thousandths.
+    /// Distinct users per hour, in thousandths.
     pub users_per_hour_milli: u64,
-    /// The last sign of life of anybody in it, where that is kept.
+    /// The last activity of any member, where it is tracked.
     pub last_sign: Option<Timestamp>,
 }
 
-/// Only these users may still be here.
+/// Removes all users from a room except these.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct KeepOnly {
-    /// In which room.
+    /// The room.
     pub room: RoomId,
-    /// Who.
+    /// The users who may stay.
     pub users: Vec<UserId>,
 }

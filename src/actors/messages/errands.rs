@@ -1,4 +1,4 @@
-//! What REST does in rooms, on its way there and back.
+//! Commands that REST executes in rooms, and their answers.
 
 use std::sync::Arc;
 
@@ -14,29 +14,29 @@ use crate::{
     error::Refusal,
 };
 
-/// Find or create a room, and bring it this errand. Both in one message, as with [`super::JoinRoom`].
+/// Finds or creates a room and sends it this errand. A single message, as with [`super::JoinRoom`].
 #[derive(Message)]
 #[rtype(result = "Result<(), Refusal>")]
 pub struct BringErrand {
-    /// Which room.
+    /// The room.
     pub room: Arc<RoomIdentity>,
-    /// What to bring.
+    /// The errand.
     pub errand: Errand,
 }
 
-/// Something that a user does in a room over REST, by the same rules as on a socket.
+/// A command that a user executes in a room over REST, by the same rules as on a socket.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Errand {
-    /// Who.
+    /// The user.
     pub user: Author,
-    /// What.
+    /// The command.
     pub command: Command,
-    /// The files of a message, found and allowed; their ids are in the command.
+    /// The attached files, found and permitted; their ids are in the command.
     pub attachments: Vec<Attachment>,
-    /// Who waits for the answer. It is dropped where the command is not for rooms.
+    /// Receives the answer. Dropped if the command is not for rooms.
     pub answer: oneshot::Sender<ErrandAnswer>,
 }
 
-/// What became of an errand: the event that was stored, if one was, or why not.
+/// The result of an errand: the stored event, if one was stored, or the refusal.
 pub type ErrandAnswer = Result<Option<Box<Event>>, Refusal>;

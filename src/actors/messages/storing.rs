@@ -1,4 +1,4 @@
-//! What is handed to the journal, and what comes back of it.
+//! The entries submitted to the journal, and its results.
 
 use actix::prelude::*;
 
@@ -16,76 +16,76 @@ use crate::{
     store::{Append, Appended},
 };
 
-/// An append and where its outcome goes.
+/// An append, and the recipient of its result.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Entry {
-    /// What to store.
+    /// The data to store.
     pub append: Append,
-    /// The room that wants to know.
+    /// The room that receives the result.
     pub room: Addr<Room>,
-    /// Who asked.
+    /// The request that caused it.
     pub origin: Option<Origin>,
 }
 
-/// Who asked for a change.
+/// The origin of a change.
 #[derive(Debug)]
 pub struct Origin {
-    /// Who, and so who is answered.
+    /// Who is answered.
     pub asker: Asker,
     /// Who chose the room.
     pub aim: Aim,
 }
 
-/// Who chose the room that something is asked in.
+/// Who chose the room of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Aim {
     /// The client.
     Named,
-    /// The session, by what it knew: what turns out to belong elsewhere comes back to it.
+    /// The session, by what it knew. If the sheet belongs to another room, the update is returned to the session.
     Guessed,
 }
 
-/// The journal's word about appends of this room, in the order of their places.
+/// The results of appends of this room, in order of their sequence numbers.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Settled {
-    /// One by one.
+    /// The results.
     pub outcomes: Vec<Outcome>,
 }
 
-/// What became of one append.
+/// The result of one append.
 pub struct Outcome {
-    /// What was handed in.
+    /// The submitted entry.
     pub entry: Entry,
-    /// Its place and the event as it is stored, or why it is not.
+    /// The stored event with its sequence number, or the reason why it was not stored.
     pub result: Result<Appended, NotStored>,
 }
 
 /// Why something was not stored.
 #[derive(Clone, Debug)]
 pub enum NotStored {
-    /// It can't be, or not now.
+    /// It was refused.
     Refused(Refusal),
-    /// Somebody else had changed these cells before.
+    /// These cells were changed by somebody else in the meantime.
     Conflicts(Vec<CellConflict>),
-    /// The sheet was first written in another room.
+    /// The sheet belongs to another room.
     SheetElsewhere,
 }
 
-/// An update of cells came to a room that the client has not named, and the sheet belongs to another: the session finds
-/// out to which.
+/// An update of cells was sent to a room that the session had inferred, but the sheet belongs to another one. The
+/// session finds out which and sends it there.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Misdirected {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which socket.
+    /// The socket.
     pub conn: ConnKey,
-    /// The tag of its request.
+    /// The tag of the request.
     pub tag: Tag,
-    /// Which sheet.
+    /// The sheet.
     pub sheet: SheetId,
-    /// As the client sent them.
+    /// The cells as the client sent them.
     pub cells: Vec<Cell>,
 }
