@@ -1,5 +1,5 @@
-//! A broadcast, encoded at most once per dialect whatever the number of receivers and workers, and the batch that a
-//! hub makes of several. Knows the Dialect seam, never a concrete dialect.
+//! Broadcasts, encoded at most once per dialect however many receivers and workers there are, and the batches into
+//! which a hub combines them. Uses the interface of dialects and must never depend on a concrete one.
 
 use std::{
     hash::{Hash, Hasher},
@@ -29,24 +29,25 @@ use crate::{
 /// An event on its way to sockets.
 #[derive(Debug)]
 pub struct Broadcast {
-    /// What happened.
+    /// The event.
     pub event: Event,
-    /// Who hears it.
+    /// Who receives it.
     pub audience: Audience,
     class: Class,
-    /// One slot per dialect, made when the first of them is encoded: a broadcast that is only kept needs none.
+    /// One slot per dialect, allocated when the first one is encoded: a broadcast that is only kept in memory needs
+    /// none.
     encoded: OnceLock<Box<[OnceLock<Option<Bytes>>; DialectKind::COUNT]>>,
 }
 
 impl Broadcast {
-    /// A stored event, for those whom it is for.
+    /// Creates the broadcast of a stored event, with the event's own audience.
     pub fn durable(room: Arc<RoomIdentity>, stored: StoredEvent) -> Arc<Broadcast> {
         let StoredEvent { seq, id, at, what } = stored;
         let audience = what.audience();
         Broadcast::new(Event { room, at, body: EventBody::Durable { seq, id, what } }, audience)
     }
 
-    /// Not encoded yet: that happens for the first receiver of each dialect.
+    /// Creates a broadcast that is not encoded yet; it is encoded for the first receiver of each dialect.
     pub fn new(event: Event, audience: Audience) -> Arc<Broadcast> {
         let class = match &event.body {
             EventBody::Durable { .. } => Class::Durable,
@@ -55,20 +56,20 @@ impl Broadcast {
         Arc::new(Broadcast { event, audience, class, encoded: OnceLock::new() })
     }
 
-    /// How it may be treated where it can't be delivered at once.
+    /// How it may be treated if it cannot be delivered at once.
     pub fn class(&self) -> Class {
         self.class
     }
 
-    /// The frame of a direct message for a socket of that dialect that is bound to another room. There are few of those, so
-    /// it is not kept.
+    /// The frame of a direct message for a socket that is bound to another room. There are few such sockets, so it is
+    /// not cached.
     pub fn overheard_frame(&self, kind: DialectKind) -> Option<Frame> {
         let stamp = Stamp::new(self.event.at);
         let bytes = frame::build(|out| kind.dialect().encode_overheard(&self.event, stamp, out))?;
         Some(Frame { bytes, class: self.class })
     }
 
-    /// Whether it says who is present, which members may be told a moment later, together.
+    /// Whether it concerns presence, so that it may be delayed and combined with others.
     pub fn is_presence(&self) -> bool {
         match &self.event.body {
             EventBody::Durable { .. } => false,
@@ -88,7 +89,7 @@ impl Broadcast {
         }
     }
 
-    /// What a later one of the same batch makes pointless to send.
+    /// The key by which a later broadcast of the same batch replaces this one.
     fn presence_key(&self) -> Option<u64> {
         match self.class {
             Class::Presence(key) | Class::Ephemeral(key) if self.is_presence() => Some(key),
@@ -96,7 +97,7 @@ impl Broadcast {
         }
     }
 
-    /// The frame for sockets of that dialect; None where the dialect has no form for it.
+    /// The frame for sockets of that dialect; `None` if the dialect has no such message.
     pub fn frame(&self, kind: DialectKind) -> Option<Frame> {
         let slot = self.encoded.get_or_init(Box::default).get(kind as usize)?;
         let bytes = slot.get_or_init(|| {
@@ -116,21 +117,22 @@ impl Logged for Broadcast {
     }
 
     fn size_bytes(&self) -> usize {
-        // the history counts this once going in and once going out, so it may not change when a frame is encoded:
-        // the text as the event, and again as the one dialect that most rooms are spoken in
+        // The history adds this value and subtracts it later, so it must not change when a frame is encoded. Counts the
+        // text of the event, and once more the frame of the one dialect that most rooms use.
         size_of::<Broadcast>() + 2 * self.event.size_bytes()
     }
 }
 
-/// Of typing, of being present and of a status only a user's newest frame matters; signals are each their own, and none
-/// may be lost to a later one.
+/// For typing, presence and status only a user's newest frame matters. Signals are independent of each other, and none
+/// may be replaced.
 fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
     match ephemeral {
-        // by cell, since the start in one cell does not say that typing in another one has stopped
+        // by cell, because a start in one cell does not mean a stop in another
         Ephemeral::Chat(ChatEphemeral::Typing { user, cell, .. }) => {
             keyed((event.room.id, Kind::Typing, &user.id, cell.as_deref()))
         }
-        // by whoever is named first, since the frame that replaces another must tell no less of that cursor
+        // by the user in the top-level fields, because clients that read only these would miss that user's position
+        // otherwise
         Ephemeral::Presence(what) => match what {
             PresenceEphemeral::CursorsMoved(moved) => keyed((event.room.id, Kind::Cursors, &moved.first.user.id)),
             PresenceEphemeral::Attended(_) => keyed((event.room.id, Kind::Attendance)),
@@ -153,7 +155,7 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
     }
 }
 
-/// What of a room only the newest counts of.
+/// The kinds of frames of which only the newest matters.
 #[derive(Hash)]
 enum Kind {
     Typing,
@@ -174,25 +176,25 @@ fn key_of(key: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// The frame of what one socket is told at that moment.
+/// The frame of a reply to one socket.
 pub fn reply_frame(kind: DialectKind, reply: &Reply, at: Timestamp) -> Option<Frame> {
     let bytes = frame::build(|out| kind.dialect().encode_reply(reply, Stamp::new(at), out))?;
     Some(Frame { bytes, class: Class::Durable })
 }
 
-/// What a room puts in front of a newcomer, in order, before any live event.
+/// What a room sends to a newcomer before any live event, in order.
 #[derive(Clone, Debug)]
 pub enum Opening {
-    /// Said to this socket alone.
+    /// A reply to this socket only.
     Reply(Box<Reply>),
-    /// The first word about a large room, whose list of members is shared.
+    /// The first message about a large room, with a shared list of members.
     Crowd(Box<Crowd>),
-    /// Missed, and sent again.
+    /// A missed event.
     Replay(Arc<Broadcast>),
 }
 
 impl Opening {
-    /// Appends the frames for a socket of that dialect, which enters at that moment.
+    /// Appends the frames for a socket of that dialect that joins at that time.
     pub fn frames(&self, kind: DialectKind, at: Timestamp, out: &mut Vec<Frame>) {
         match self {
             Opening::Reply(reply) => out.extend(reply_frame(kind, reply, at)),
@@ -202,12 +204,12 @@ impl Opening {
     }
 }
 
-/// The first word about a large room.
+/// The first message about a large room.
 #[derive(Clone, Debug)]
 pub struct Crowd {
-    /// All but the members.
+    /// Everything except the members.
     pub entered: Entered,
-    /// The newcomer, where the shared list has no room for it.
+    /// The newcomer, if not contained in the shared list.
     pub unlisted: Option<Attendee>,
     /// The shared list.
     pub members: Vec<Arc<SharedMembers>>,
@@ -222,12 +224,12 @@ pub struct SharedMembers {
 }
 
 impl SharedMembers {
-    /// Not encoded yet.
+    /// Creates a segment that is not encoded yet.
     pub fn new(room: Arc<RoomIdentity>, members: Vec<Attendee>) -> Arc<SharedMembers> {
         Arc::new(SharedMembers { room, members, encoded: Default::default() })
     }
 
-    /// Each of them after a comma.
+    /// The encoded members, each preceded by a comma.
     fn bytes(&self, kind: DialectKind) -> Bytes {
         let Some(slot) = self.encoded.get(kind as usize) else { return Bytes::new() };
         let encode = || {
@@ -240,7 +242,7 @@ impl SharedMembers {
 }
 
 impl Crowd {
-    /// One message in several frames of the queue: its head, the shared segments as they are, and its tail.
+    /// A single message in several frames of the queue: its head, the shared segments, and its tail.
     fn frames(&self, kind: DialectKind, out: &mut Vec<Frame>) {
         let dialect = kind.dialect();
         let mut own = Vec::new();
@@ -251,12 +253,12 @@ impl Crowd {
         }
         let mut pieces = vec![Bytes::from(own)];
         pieces.extend(self.members.iter().map(|members| members.bytes(kind)).filter(|bytes| !bytes.is_empty()));
-        // the first member has no comma before it
+        // the first member is not preceded by a comma
         match &self.unlisted {
             Some(_) => remove_at(&mut pieces, before),
             None => {
                 if let Some(first) = pieces.get_mut(1) {
-                    first.advance(1); // not empty, which was looked at
+                    first.advance(1); // not empty: empty ones were filtered out
                 }
             }
         }
@@ -270,7 +272,7 @@ impl Crowd {
     }
 }
 
-/// Takes one byte out of the first piece, which is nobody else's.
+/// Removes a byte from the first piece, which is not shared.
 fn remove_at(pieces: &mut [Bytes], at: usize) {
     if let Some(first) = pieces.first_mut() {
         let mut bytes = Vec::from(std::mem::take(first));
@@ -281,35 +283,35 @@ fn remove_at(pieces: &mut [Bytes], at: usize) {
     }
 }
 
-/// Several broadcasts of one room in a row, laid out once per dialect.
+/// Several consecutive broadcasts of one room, encoded once per dialect.
 pub struct Batch {
     broadcasts: Vec<Arc<Broadcast>>,
     forms: [Option<Form>; DialectKind::COUNT],
 }
 
-/// A batch as one dialect says it.
+/// The encoded form of a batch in one dialect.
 pub struct Form {
-    /// The frames, for sockets that have to queue.
+    /// The frames, for sockets that have to queue them.
     pub frames: Vec<Frame>,
-    /// The same bytes in a row, for sockets that take them at once.
+    /// The same bytes concatenated, for sockets that accept them at once.
     pub wire: Bytes,
-    /// The audiences of `frames`, if any is not everyone.
+    /// The audiences of `frames`, unless all are for everyone.
     audiences: Option<Vec<Audience>>,
-    /// What is to be noted of it, in a direct conversation.
+    /// Messages of a direct conversation to be recorded as sent.
     pub direct: Option<Box<Direct>>,
 }
 
-/// What is sent of a direct conversation: messages stay in their users' queues until a socket has written them, so its
-/// session has to know that they were sent.
+/// The messages of a direct conversation in a batch. They stay in their user's queue until a socket has written them,
+/// so the session must know that they were sent.
 #[derive(Debug)]
 pub struct Direct {
     up_to: Seq,
-    /// The messages, each with whom it is queued for.
+    /// The messages, each with the user for whom it is queued.
     messages: Vec<(UserId, EventId)>,
 }
 
 impl Direct {
-    /// Of what a room puts in front of a newcomer.
+    /// The messages in what a room sends to a newcomer.
     pub fn of_opening(opening: &[Opening]) -> Option<Direct> {
         let entered = opening.iter().find_map(|part| {
             let Opening::Reply(reply) = part else { return None };
@@ -330,7 +332,7 @@ impl Direct {
         Some(Box::new(Direct { up_to, messages: broadcasts.iter().filter_map(|one| queued(one)).collect() }))
     }
 
-    /// The socket was sent it.
+    /// Records that the messages were sent to this socket.
     pub fn note(&self, outbox: &Outbox) {
         let for_its_user = self.messages.iter().filter(|(user, _)| *user == outbox.user);
         outbox.note_direct(self.up_to, for_its_user.map(|(_, id)| *id));
@@ -345,29 +347,29 @@ fn queued(broadcast: &Broadcast) -> Option<(UserId, EventId)> {
 }
 
 impl Batch {
-    /// A batch of these.
+    /// Creates a batch.
     pub fn new(broadcasts: Vec<Arc<Broadcast>>) -> Batch {
         Batch { broadcasts, forms: Default::default() }
     }
 
-    /// What is left of it from that place on, as a batch of its own.
+    /// The part of the batch from that position on, as a new batch.
     pub fn since(&self, from: usize) -> Batch {
         Batch::new(self.broadcasts.get(from..).unwrap_or_default().to_vec())
     }
 
-    /// How many broadcasts it holds.
+    /// The number of broadcasts.
     pub fn count(&self) -> usize {
         self.broadcasts.len()
     }
 
-    /// The form for one dialect, made on first use.
+    /// The form for one dialect, created on first use.
     pub fn form(&mut self, kind: DialectKind) -> Option<&Form> {
         let slot = self.forms.get_mut(kind as usize)?;
         Some(slot.get_or_insert_with(|| Form::new(&self.broadcasts, kind)))
     }
 }
 
-/// Without presence that a later broadcast of the batch replaces.
+/// Omits presence broadcasts that are replaced by a later one in the batch.
 fn newest(broadcasts: &[Arc<Broadcast>]) -> impl Iterator<Item = &Arc<Broadcast>> {
     let mut last = FxHashMap::default();
     if broadcasts.len() > 1 {
@@ -402,12 +404,12 @@ impl Form {
         Form { frames, wire, audiences, direct: Direct::of_batch(broadcasts) }
     }
 
-    /// Whether all receivers hear all of it, so that `wire` serves them all.
+    /// Whether everything is for all receivers, so that `wire` can be sent to each.
     pub fn is_for_everyone(&self) -> bool {
         self.audiences.is_none()
     }
 
-    /// The frames that this user hears.
+    /// The frames that this user receives.
     pub fn selection(&self, user: &UserId) -> Vec<Frame> {
         let Some(audiences) = &self.audiences else { return self.frames.clone() };
         let heard = self.frames.iter().zip(audiences).filter(|(_, audience)| audience.includes(user));

@@ -1,6 +1,6 @@
-//! A room's arm on a worker thread. The Hub is the one actor that writes broadcasts: it owns which connections of its
-//! thread are in which room, gathers frames while that pays, and runs the thread's only sweep. It never decides who
-//! may be in a room: it does what rooms tell it, in the order in which they tell it.
+//! Writes the broadcasts of rooms to the sockets of one worker thread. It knows which connections of its thread are in
+//! which room, batches frames where that pays off, and runs the thread's only sweep. It must never decide who may be in
+//! a room: it executes the messages of rooms in their order.
 
 use std::{
     future::Future,
@@ -36,44 +36,44 @@ pub struct Hub {
     rooms: FxHashMap<RoomId, LocalRoom>,
     /// Rooms with frames that are not written yet.
     dirty: Vec<RoomId>,
-    /// Sockets with first words that are not written yet: a newcomer is served before others are told of it.
+    /// Sockets with openings that are not flushed yet. They are flushed before others are told of the newcomer.
     opened: Vec<Rc<Outbox>>,
-    /// Sockets with direct frames that are not written yet.
+    /// Sockets with direct frames that are not flushed yet.
     touched: Vec<Rc<Outbox>>,
     started: Instant,
     ticks: usize,
     tally: Tally,
 }
 
-/// What was written since the last sweep; the metrics are told once a sweep, not once a frame.
+/// What was written since the last sweep; the metrics are updated once per sweep, not per frame.
 #[derive(Default)]
 struct Tally {
     deliveries: u64,
     bytes: u64,
 }
 
-/// The members that a room has on this thread.
+/// The members of a room on this thread.
 #[derive(Default)]
 struct LocalRoom {
     members: Vec<Rc<Outbox>>,
-    /// Who came while frames were waiting that were said before.
+    /// Sockets that subscribed while older frames were pending.
     late: Vec<Latecomer>,
     pending: Vec<Arc<Broadcast>>,
     /// Bytes of the events in `pending`.
     pending_bytes: usize,
-    /// Answers to single sockets that were sent behind the pending events, and go out behind them.
+    /// Replies to single sockets that must be sent after the pending events.
     replies: Vec<(Rc<Outbox>, Frame)>,
-    /// A batch that is partly written: a big fan-out is cut into chunks.
+    /// A batch that is partly written: a large fan-out is split into chunks.
     flight: Option<Flight>,
-    /// When the pending ones go out, since the hub started.
+    /// When the pending events are sent, measured from the start of the hub.
     due: Duration,
     cork: Cork,
     presence: PresencePace,
-    /// All that is pending says who is present.
+    /// Whether all pending events concern presence.
     only_presence: bool,
-    /// Members whose session ended, cleared away together.
+    /// Members whose session has ended; removed in bulk.
     gone: usize,
-    /// Members who have left and whose sockets are open; cleared away together with those.
+    /// Members who have left but whose sockets are open; removed together with those.
     left: FxHashSet<ConnKey>,
 }
 
@@ -82,17 +82,18 @@ impl LocalRoom {
         if self.flight.is_some() { Duration::ZERO } else { self.due }
     }
 
-    /// Whether events are pending that an answer must not overtake. Presence alone may wait longer than an answer should.
+    /// Whether events are pending that a reply must not overtake. Presence events alone may be delayed for longer than
+    /// a reply.
     fn has_events_pending(&self) -> bool {
         self.flight.is_some() || (!self.pending.is_empty() && !self.only_presence)
     }
 
-    /// Whether something is not written yet.
+    /// Whether anything is not written yet.
     fn has_pending(&self) -> bool {
         self.flight.is_some() || !self.pending.is_empty()
     }
 
-    /// Clears away members who are gone, once they are many enough to be worth it.
+    /// Removes members who are gone, once there are enough of them.
     fn clear_away(&mut self) {
         if (self.gone + self.left.len()) * 4 > self.members.len() {
             self.clear_away_now();
@@ -108,16 +109,16 @@ impl LocalRoom {
 
 struct Flight {
     batch: Batch,
-    /// The next member's place.
+    /// The index of the next member.
     at: usize,
-    /// Who hears only the end of it.
+    /// Sockets that receive only the end of it.
     late: Vec<Latecomer>,
-    /// What goes out behind it.
+    /// Replies to send after it.
     replies: Vec<(Rc<Outbox>, Frame)>,
 }
 
-/// A member of whom the waiting frames begin to concern only the one at `from`. Without it every join would have to
-/// write out what is waiting, and a crowd at the door could never be told of itself in few writes.
+/// A member that receives the pending frames only from index `from` on. Without this, every join would have to write
+/// the pending frames first, and a rush of joins could not be batched.
 struct Latecomer {
     outbox: Rc<Outbox>,
     from: usize,
@@ -126,9 +127,9 @@ struct Latecomer {
 /// How much of a room's batch to write.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extent {
-    /// As much as is fair to the thread's other work.
+    /// A chunk, in fairness to the thread's other work.
     Chunk,
-    /// All of it, because somebody is sent away.
+    /// All of it, because a member is removed.
     Whole,
 }
 
@@ -172,7 +173,7 @@ impl Handler<FromRoom> for Hub {
             FromRoom::Deliver { room, broadcast } => self.deliver(room, broadcast),
             FromRoom::Subscribe { room, conn, opening, already: Already::No } => self.subscribe(room, conn, &opening),
             FromRoom::Subscribe { room, conn, opening, already: Already::Yes } => {
-                // what was said before comes first
+                // earlier frames come first
                 self.write(room, Extent::Whole);
                 self.open(conn, &opening);
             }
@@ -227,7 +228,7 @@ impl Hub {
         }
     }
 
-    /// Writes a room's first words to one connection.
+    /// Writes a room's opening to one connection.
     fn open(&mut self, conn: ConnKey, opening: &[Opening]) -> Option<Rc<Outbox>> {
         let outbox = self.worker.outbox(conn)?;
         let (at, mut frames) = (self.worker.node.clock.now(), Vec::with_capacity(opening.len()));
@@ -244,7 +245,7 @@ impl Hub {
         let Some(outbox) = self.open(conn, opening) else { return };
         let room = self.rooms.entry(id).or_default();
         if room.left.contains(&conn) {
-            // it has left and comes again: its old place must not count
+            // it left and joins again: its old entry must not count
             if room.flight.is_some() {
                 self.write(id, Extent::Whole);
             }
@@ -258,11 +259,11 @@ impl Hub {
         }
     }
 
-    /// Takes a connection out of a room. What was delivered before is written to it first, so that whoever leaves has all
-    /// up to then.
+    /// Removes a connection from a room. Events delivered before are written to it first, so that it has everything up
+    /// to the leave.
     fn unsubscribe(&mut self, id: RoomId, conn: ConnKey) {
         if self.rooms.get(&id).is_some_and(|room| room.flight.is_some()) {
-            // places are counted in a flight
+            // a batch in flight refers to members by index
             self.write(id, Extent::Whole);
         }
         let Some(room) = self.rooms.get_mut(&id) else { return };
@@ -297,7 +298,8 @@ impl Hub {
         }
     }
 
-    /// Answers a connection, behind the events that the room has delivered before: an acknowledgement follows its own event.
+    /// Replies to a connection, after the events that the room has delivered before: an acknowledgement must follow its
+    /// own event.
     fn tell(&mut self, room: RoomId, conn: ConnKey, reply: &Reply) {
         let Some(outbox) = self.worker.outbox(conn) else { return };
         match self.rooms.get_mut(&room) {
@@ -324,7 +326,7 @@ impl Hub {
         }
     }
 
-    /// Writes one room's batch to its members. Answers whether some of it is left.
+    /// Writes the batch of a room to its members. Returns whether part of it is left.
     fn write(&mut self, id: RoomId, extent: Extent) -> Written {
         let Some(room) = self.rooms.get_mut(&id) else { return Written::All };
         let now = self.worker.now();
@@ -379,7 +381,7 @@ impl Hub {
         }
     }
 
-    /// Writes every room whose moment has come; answers when the next one's comes.
+    /// Writes every room that is due. Returns when the next one is due.
     fn flush_due(&mut self) -> Option<Duration> {
         let mut next = None;
         for outbox in mem::take(&mut self.opened) {
@@ -411,7 +413,7 @@ enum Written {
     Partly,
 }
 
-/// The broadcast path's inner step: one socket, one write.
+/// The inner step of the broadcast path: one socket, one write.
 fn write_batch(outbox: &Outbox, batch: &mut Batch, now: u32, tally: &mut Tally) {
     let Some(form) = batch.form(outbox.dialect).filter(|form| !form.frames.is_empty()) else { return };
     if form.is_for_everyone() {
@@ -459,7 +461,8 @@ impl Handler<Drain> for Hub {
 }
 
 impl Hub {
-    /// The thread stood still for so many seconds: it read and wrote nothing, and no client can be blamed for its silence.
+    /// The thread was stalled for this time and neither read nor wrote, so clients must not be blamed for their
+    /// silence.
     fn excuse(&self, seconds: u32) {
         log::warn!("event=worker_stalled worker={} seconds={seconds}", self.worker.index);
         for outbox in self.worker.outboxes.borrow().values() {
@@ -467,7 +470,8 @@ impl Hub {
         }
     }
 
-    /// Looks at a quarter of the connections, so at each of them once a second: stalls, pings, silence, tokens.
+    /// Checks a quarter of the connections, and so each of them once per second: stalls, heartbeats, time-outs, token
+    /// expiry.
     fn sweep(&mut self) {
         let now = self.started.elapsed().as_secs() as u32 + 1;
         let stalled = now.saturating_sub(self.worker.clock.replace(now)).saturating_sub(1);
@@ -479,7 +483,7 @@ impl Hub {
         let node = &self.worker.node;
         node.metrics.delivered(tally.deliveries, tally.bytes);
         let wall = node.clock.now();
-        // cloned: a socket that ends here wakes its session, which takes its outbox out of the map later
+        // cloned, because a socket that ends here wakes its session, which later removes its outbox from the map
         let quarter: Vec<_> = {
             let outboxes = self.worker.outboxes.borrow();
             let mine = outboxes.iter().filter(|(number, _)| **number as usize % 4 == self.ticks % 4);
@@ -508,7 +512,7 @@ impl Hub {
     }
 }
 
-/// Has the hub's thread stand still, for tests of what that does to others.
+/// Stalls the hub's thread, for tests.
 #[cfg(feature = "faults")]
 #[derive(actix::Message)]
 #[rtype(result = "()")]
@@ -523,15 +527,15 @@ impl Handler<Stall> for Hub {
     }
 }
 
-/// Blocks this thread, as a fault of the machine would.
+/// Blocks this thread, like a fault of the machine.
 #[cfg(feature = "faults")]
 pub(crate) fn stand_still(how_long: Duration) {
     let (_keep, never) = std::sync::mpsc::channel::<()>();
-    // it ends by its time-out
+    // ends by its time-out
     let _ = never.recv_timeout(how_long);
 }
 
-/// Runs in the hub's own context. The context polls it after the mailbox has run empty, which is the end of the turn.
+/// Runs in the hub's own context. The context polls it when the mailbox is empty, at the end of a turn.
 struct Flusher(Pin<Box<Sleep>>);
 
 impl ActorFuture<Hub> for Flusher {
@@ -546,7 +550,7 @@ impl ActorFuture<Hub> for Flusher {
         if let Some(due) = hub.flush_due() {
             let next = tokio::time::Instant::from_std(hub.started) + due;
             if next <= tokio::time::Instant::now() {
-                // a chunk is left: the mailbox and the thread's other tasks have their turn first
+                // a chunk is left: first yield to the mailbox and the thread's other tasks
                 cx.waker().wake_by_ref();
                 return task::Poll::Pending;
             }

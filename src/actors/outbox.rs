@@ -1,5 +1,5 @@
-//! What a session has yet to send, and the socket it sends through. Idle it owns no buffer; behind a slow reader it is
-//! bounded in bytes. It lives on its socket's thread and is reached only from there: by its session and by the hub.
+//! The sending side of a socket. It owns no buffer while idle, and a slow reader's queue is bounded in bytes. It
+//! belongs to its socket's thread and must never be accessed from another one: only its session and the hub use it.
 
 use std::{
     cell::{Cell, RefCell, RefMut},
@@ -21,80 +21,80 @@ use crate::{
     transport::{frame, socket::Socket},
 };
 
-/// A connection on some worker. Never used twice while the process lives.
+/// Identifies a connection of this process; never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ConnKey {
-    /// Which worker's.
+    /// The worker.
     pub worker: u16,
-    /// Grows with each connection of the worker.
+    /// Incremented with each connection of the worker.
     pub generation: u32,
 }
 
-/// What stands for the code of a close frame that has none (RFC 6455 section 7.4.1).
+/// Represents the code of a close frame that has none (RFC 6455 section 7.4.1).
 const NO_CODE: u16 = 1005;
 
-/// Whether what is queued goes out before the close frame.
+/// Whether queued frames are sent before the close frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Farewell {
-    /// Yes: the last frames explain the close.
+    /// They are: the last frames explain the close.
     AfterQueued,
-    /// No: the reader is too slow, or the stream broken.
+    /// They are not: the reader is too slow, or the stream is broken.
     AtOnce,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum State {
     Open,
-    /// A close frame is the last thing that will be sent.
+    /// The last frame to send is a close frame.
     Closing,
     Dead,
 }
 
-/// One socket's sending side.
+/// The sending side of one socket.
 pub struct Outbox {
-    /// Which connection.
+    /// The connection.
     pub key: ConnKey,
-    /// Whose.
+    /// Its user.
     pub user: UserId,
-    /// What it speaks.
+    /// Its dialect.
     pub dialect: DialectKind,
     socket: RefCell<Socket>,
     /// Wakes the session's task.
     waker: RefCell<Waker>,
     backlog: RefCell<Option<Box<Backlog>>>,
-    /// What was said before the room has opened, whose first word comes first; None from then on.
+    /// Frames that were sent before the room's first frame, which must precede them; `None` afterwards.
     early: RefCell<Option<Box<Early>>>,
     state: Cell<State>,
-    /// The worker's second at which the socket is cut unless it moves; 0 for never.
+    /// When the socket is cut unless it makes progress, in the worker's seconds; 0 for never.
     cut_at: Cell<u32>,
-    /// The worker's second of the last byte from the client.
+    /// When the last byte was received, in the worker's seconds.
     pub heard: Cell<u32>,
-    /// The worker's second of the last ping to the client.
+    /// When the last ping was sent, in the worker's seconds.
     pub pinged: Cell<u32>,
     /// When the token expires.
     pub expires_at: Cell<Timestamp>,
     hung_up: Cell<bool>,
-    /// The code of the client's close frame; 1005 if it has none (RFC 6455 section 7.4.1).
+    /// The code of the client's close frame, or [`NO_CODE`].
     client_code: Cell<Option<u16>>,
     reason: Cell<Option<Disconnect>>,
-    /// Ephemeral frames dropped since the sweep last asked.
+    /// Ephemeral frames dropped since the last sweep.
     dropped: Cell<u32>,
-    /// Bytes written that had to wait.
+    /// Bytes written from the queue.
     written_bytes: Cell<u64>,
-    /// What a hub has sent of direct conversations, until the session takes note of it.
+    /// Messages of direct conversations that a hub has sent, until the session has recorded them.
     direct: Cell<Option<Box<DirectSent>>>,
 }
 
-/// What a hub has sent to a socket of direct conversations.
+/// Messages of direct conversations that a hub has sent to a socket.
 #[derive(Default)]
 pub struct DirectSent {
-    /// The last place of the conversation that was sent.
+    /// The last sequence number of the conversation that was sent.
     pub up_to: Option<Seq>,
-    /// The messages for the socket's user, each with the place where its frame ends.
+    /// The messages for the socket's user, each with the position where its frame ends.
     pub messages: Vec<(EventId, Mark)>,
 }
 
-/// Frames that wait for the room's first one.
+/// Frames that wait for the room's first frame.
 #[derive(Default)]
 struct Early {
     frames: Vec<Frame>,
@@ -107,12 +107,12 @@ impl Early {
     }
 }
 
-/// A place in what an outbox has yet to write, behind all that was said before it.
+/// A position in an outbox's stream, after everything that was queued before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark(u64);
 
 impl Outbox {
-    /// An open outbox. `now`: the worker's second.
+    /// Creates an open outbox. `now` is in the worker's seconds.
     pub fn new(key: ConnKey, socket: Socket, owner: Owner, now: u32) -> Outbox {
         Outbox {
             key,
@@ -139,35 +139,36 @@ impl Outbox {
         }
     }
 
-    /// The socket, for the pump's reads.
+    /// The socket, for reading.
     pub fn socket(&self) -> RefMut<'_, Socket> {
         self.socket.borrow_mut()
     }
 
-    /// The session has ended: frees the descriptor and what was queued, though a hub may still list this outbox.
+    /// The session has ended: closes the descriptor and frees the queue, although a hub may still reference this
+    /// outbox.
     pub fn bury(&self) {
         self.state.set(State::Dead);
         self.socket.replace(Socket::Closed);
         self.backlog.take();
     }
 
-    /// Whether nothing more can be sent.
+    /// Whether nothing can be sent any more.
     pub fn is_dead(&self) -> bool {
         self.state.get() == State::Dead
     }
 
-    /// Whether it takes more frames.
+    /// Whether more frames are accepted.
     pub fn is_open(&self) -> bool {
         self.state.get() == State::Open
     }
 
-    /// Why the server closed it, if it did.
+    /// Why the server closed the socket, if it did.
     pub fn reason(&self) -> Option<Disconnect> {
         self.reason.get()
     }
 
-    /// Whether its user is likely to come back at once, because nobody meant the socket to end
-    /// (docs/protocol.md, Leaving).
+    /// Whether its user is likely to reconnect, because the socket was not closed deliberately (docs/protocol.md,
+    /// Leaving).
     pub fn may_return(&self) -> bool {
         let code = match self.reason.get() {
             Some(Disconnect::Normal) | None => self.client_code.get(),
@@ -184,7 +185,7 @@ impl Outbox {
         self.dropped.take()
     }
 
-    /// Remembers the task to wake when the socket takes bytes again or the session must end.
+    /// Stores the task to wake when the socket is writable again or the session must end.
     pub fn attend(&self, waker: &Waker) {
         if !self.waker.borrow().will_wake(waker) {
             *self.waker.borrow_mut() = waker.clone();
@@ -196,7 +197,8 @@ impl Outbox {
         self.waker.borrow().wake_by_ref();
     }
 
-    /// The broadcast path: writes `wire` (the frames in a row) at once, or queues them behind what is waiting.
+    /// Broadcast path: writes `wire` (the concatenated frames) at once, or queues the frames after what is queued
+    /// already.
     pub fn deliver(&self, frames: &[Frame], wire: &[u8], now: u32) {
         if self.state.get() != State::Open {
             return;
@@ -210,14 +212,14 @@ impl Outbox {
             Ok(n) if n == wire.len() => {}
             Ok(n) => {
                 self.queue_beside(frames, n, now);
-                self.flush(now); // until it refuses: only a refusal arms the waker
+                self.flush(now); // until it would block, because only that registers the waker
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.queue_beside(frames, 0, now),
             Err(_) => self.die(),
         }
     }
 
-    /// The same for a socket that hears only some of a batch.
+    /// Broadcast path for a socket that receives only part of a batch.
     pub fn deliver_some(&self, frames: &[Frame], now: u32) {
         if self.state.get() != State::Open {
             return;
@@ -230,7 +232,7 @@ impl Outbox {
         self.flush(now);
     }
 
-    /// Piece by piece: a socket that takes its bytes loses nothing to the bounds of those that lag.
+    /// Piece by piece, so that a socket that accepts its bytes is not affected by the bounds for slow ones.
     fn pour(&self, frames: &[Frame], now: u32) {
         for frame in frames {
             if self.state.get() != State::Open {
@@ -243,8 +245,8 @@ impl Outbox {
         }
     }
 
-    /// Whether something waits, behind which these frames have to be queued. Before they are too much for the socket it is
-    /// offered what waits: that may be of this very turn, and is no proof of a slow reader.
+    /// Whether earlier frames are queued, so that these must be queued as well. If they do not fit, the socket is
+    /// flushed first: the queue may have been filled in this very turn, which does not prove a slow reader.
     fn owes_before(&self, frames: &[Frame], now: u32) -> bool {
         let fits = match &*self.backlog.borrow() {
             None => return false,
@@ -256,12 +258,12 @@ impl Outbox {
         self.backlog.borrow().is_some()
     }
 
-    /// The direct path: queues one frame; `flush` at the end of the turn writes it with its neighbours.
+    /// Direct path: queues one frame; `flush` at the end of the turn writes it together with others.
     pub fn push(&self, frame: Frame, now: u32) {
         if self.state.get() != State::Open {
             return;
         }
-        // taken out meanwhile: what is called here may come back for it
+        // taken out because `close` may access it
         match self.early.take() {
             None => self.queue(&[frame], 0, now),
             Some(early) if early.is_full() => self.close(Disconnect::TooSlow, Farewell::AtOnce, now),
@@ -273,7 +275,7 @@ impl Outbox {
         }
     }
 
-    /// Queues what a room opens with, which its room has bounded, and behind it what was said to this socket before.
+    /// Queues the opening of a room, which the room has bounded, followed by the frames that were waiting for it.
     pub fn push_opening(&self, frames: &[Frame], now: u32) {
         if self.state.get() != State::Open {
             return;
@@ -291,19 +293,19 @@ impl Outbox {
         }
     }
 
-    /// Queues a control frame, which waits for nothing.
+    /// Queues a control frame, which does not wait for the room's first frame.
     pub fn push_control(&self, bytes: Bytes, now: u32) {
         if self.state.get() == State::Open {
             self.queue(&[Frame::durable(bytes)], 0, now);
         }
     }
 
-    /// Queues frames of which the first `sent` bytes are on the wire already.
+    /// Queues frames of which the first `sent` bytes are already written.
     pub fn queue(&self, frames: &[Frame], sent: usize, now: u32) {
         self.fill(now, |backlog| backlog.push_all(frames, sent));
     }
 
-    /// The same for a batch that its sender has bounded, and that comes to a reader who owed nothing.
+    /// Queues a batch for a reader whose queue was empty; its sender bounds it.
     fn queue_beside(&self, frames: &[Frame], sent: usize, now: u32) {
         self.fill(now, |backlog| backlog.push_beside(frames, sent));
     }
@@ -322,7 +324,7 @@ impl Outbox {
         }
     }
 
-    /// Writes what waits, as far as the socket takes it. Called at the end of a turn and when the socket is writable.
+    /// Writes as much of the queue as the socket accepts. Called at the end of a turn and when the socket is writable.
     pub fn flush(&self, now: u32) {
         let mut slot = self.backlog.borrow_mut();
         let waker = self.waker.borrow();
@@ -365,7 +367,7 @@ impl Outbox {
         }
     }
 
-    /// Sends a close frame as the last one, and sets the deadline for its way out and the answer.
+    /// Queues a close frame as the last one and sets the deadline for writing it and for the client's answer.
     pub fn close(&self, reason: Disconnect, farewell: Farewell, now: u32) {
         if self.state.get() != State::Open {
             return;
@@ -374,7 +376,7 @@ impl Outbox {
             Farewell::AfterQueued => self.release(now),
             Farewell::AtOnce => {}
         }
-        // what was released may have been too much
+        // the released frames may have overflowed and closed it
         if self.state.replace(State::Closing) != State::Open {
             return;
         }
@@ -393,14 +395,14 @@ impl Outbox {
         self.wake();
     }
 
-    /// Asks the client for a sign of life.
+    /// Sends a ping.
     pub fn ping(&self, now: u32) {
         self.pinged.set(now);
         self.push_control(frame::ping(b""), now);
         self.flush(now);
     }
 
-    /// Answers the client's close frame with `answer` and waits for nothing more.
+    /// Answers the client's close frame with `answer`; nothing more is expected.
     pub fn answer_close(&self, code: Option<u16>, answer: Bytes, now: u32) {
         self.hung_up.set(true);
         self.client_code.set(Some(code.unwrap_or(NO_CODE)));
@@ -413,12 +415,12 @@ impl Outbox {
         }
     }
 
-    /// Whether both close frames have passed.
+    /// Whether both close frames have been exchanged.
     pub fn is_finished(&self) -> bool {
         self.state.get() == State::Closing && self.hung_up.get() && self.backlog.borrow().is_none()
     }
 
-    /// The worker was not at work for so many seconds: deadlines of the client move by as much.
+    /// The worker was stalled for this time: extends the client's deadlines accordingly.
     pub fn excuse(&self, seconds: u32) {
         self.heard.set(self.heard.get() + seconds);
         self.pinged.set(self.pinged.get() + seconds);
@@ -427,7 +429,7 @@ impl Outbox {
         }
     }
 
-    /// Called by the sweep: cuts a socket that has not moved in time. Answers whether it was cut.
+    /// Called by the sweep: cuts a socket that has not made progress in time. Returns whether it was cut, and why.
     pub fn check_stall(&self, now: u32) -> Option<Stalled> {
         let at = self.cut_at.get();
         if at == 0 || now < at || self.is_dead() {
@@ -445,31 +447,32 @@ impl Outbox {
         Some(was)
     }
 
-    /// Bytes that wait for the socket.
+    /// The number of queued bytes.
     pub fn owed_bytes(&self) -> usize {
         self.backlog.borrow().as_ref().map_or(0, |b| b.len_bytes())
     }
 
-    /// Where what was said last ends; none as long as it waits for the room's first word.
+    /// The current end of the stream; `None` while frames wait for the room's first frame.
     pub fn mark(&self) -> Option<Mark> {
         let is_early = self.early.borrow().as_ref().is_some_and(|early| !early.frames.is_empty());
         (!is_early).then(|| Mark(self.written_bytes.get() + self.owed_bytes() as u64))
     }
 
-    /// Whether all up to there was written. Frames that were dropped meanwhile make it late, never early.
+    /// Whether everything up to the mark was written. Frames dropped in the meantime can delay this, but never make it
+    /// true too early.
     pub fn has_written(&self, mark: Mark) -> bool {
         self.is_open() && (self.backlog.borrow().is_none() || self.written_bytes.get() >= mark.0)
     }
 
-    /// A hub has just sent these messages of a direct conversation to the socket's user, and the conversation up to that
-    /// place. The session is woken to take note of it.
+    /// Records that a hub has sent these messages of a direct conversation to the socket's user, and the conversation
+    /// up to that sequence number. Wakes the session to process it.
     pub fn note_direct(&self, up_to: Seq, messages: impl Iterator<Item = EventId>) {
         let Some(mark) = self.mark() else { return };
         let known = self.direct.take();
         let is_first = known.is_none();
         let mut sent = known.unwrap_or_default();
         sent.up_to = sent.up_to.max(Some(up_to));
-        // one that finds no place stays queued
+        // messages beyond the limit stay queued in the store
         let free = DELIVERED_UNNOTED_MAX.saturating_sub(sent.messages.len());
         sent.messages.extend(messages.take(free).map(|id| (id, mark)));
         self.direct.set(Some(sent));
@@ -478,44 +481,44 @@ impl Outbox {
         }
     }
 
-    /// What a hub has sent of direct conversations since the last call.
+    /// The messages of direct conversations that a hub has sent since the last call.
     pub fn take_direct(&self) -> Option<Box<DirectSent>> {
         self.direct.take()
     }
 
-    /// Nothing more can be sent; the session's task is woken to end.
+    /// Nothing can be sent any more; the session's task is woken to end.
     pub fn die(&self) {
         self.state.set(State::Dead);
         self.wake();
     }
 }
 
-/// What a cut socket was doing.
+/// Why a socket was cut.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stalled {
-    /// It took no bytes.
+    /// It accepted no bytes.
     NotReading,
     /// It did not answer the close frame.
     NotClosing,
 }
 
-/// Whose socket it is.
+/// The owner of a socket.
 pub struct Owner {
     /// The user.
     pub user: UserId,
-    /// What the socket speaks.
+    /// The dialect.
     pub dialect: DialectKind,
-    /// Whether a room opens the conversation.
+    /// Whether the socket is bound to a room.
     pub bound: Bound,
     /// When the token expires.
     pub expires_at: Timestamp,
 }
 
-/// Whether a socket is bound to a room by its address, whose first word is to be the socket's first.
+/// Whether a socket is bound to a room by its address. If so, the first frame must be that of the room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bound {
-    /// It is.
+    /// It is bound to a room.
     ToRoom,
-    /// It enters rooms as it likes, and is told things before.
+    /// It joins rooms by name, and may receive other frames before.
     ToNone,
 }

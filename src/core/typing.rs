@@ -27,8 +27,7 @@ struct Typing {
     at: Duration,
 }
 
-/// The users typing in one room. `K` identifies the source, such as a socket. Times are measured from any fixed point
-/// by a monotonic clock.
+/// The users typing in one room. `K` identifies the source, such as a socket. Times are measured from any fixed point.
 #[derive(Debug)]
 pub struct Typists<K> {
     sources: FxHashMap<K, Vec<Typing>>,

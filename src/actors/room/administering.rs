@@ -1,4 +1,4 @@
-//! What administrators and owners want of a room.
+//! Actions of administrators and owners on a room, and access that must be read again because of them.
 
 use std::{collections::HashSet, time::Instant};
 
@@ -20,13 +20,13 @@ use crate::{
 };
 
 impl Room {
-    /// Before anybody comes or goes: who is there was there in every hour that has begun since.
+    /// Advances the usage statistics; call it before any join or leave.
     pub(super) fn pass_hours(&mut self) {
         let present = self.core.iter().flat_map(|core| core.online().map(|author| &author.id));
         self.usage.pass(self.node.clock.now(), present);
     }
 
-    /// Sends everybody else out who is here or on the way in.
+    /// Removes all users except these, including those whose join is pending.
     pub(super) fn keep_only(&mut self, users: &[UserId], ctx: &mut Context<Self>) {
         self.excluded_at = Some(Instant::now());
         let staying: HashSet<&UserId> = users.iter().collect();
@@ -41,7 +41,7 @@ impl Room {
         self.rest(ctx);
     }
 
-    /// The user's sockets that are not in yet stay out.
+    /// Refuses the user's pending joins.
     pub(super) fn turn_away_all_of(&mut self, user: &UserId, ctx: &mut Context<Self>) {
         let coming = self.entering.iter().filter(|(_, newcomer)| newcomer.is_of(user));
         let coming: Vec<ConnKey> = coming.map(|(conn, _)| *conn).collect();
@@ -58,8 +58,8 @@ impl Room {
         }
     }
 
-    /// Whether somebody was excluded after it was read that this newcomer may enter. In channels the registry has looked
-    /// at that already: it hears of every exclusion, also while the room is not in use.
+    /// Whether a user was excluded after the newcomer's right was read. For channels the registry has checked this
+    /// already, because it is informed of every exclusion, even while the room is not in use.
     pub(super) fn is_in_doubt(&self, join: &Join) -> bool {
         if self.open.is_none() {
             return false;
@@ -68,7 +68,7 @@ impl Room {
         read_at <= excluded_at
     }
 
-    /// Reads once more whether a newcomer may enter.
+    /// Reads the newcomer's right again.
     pub(super) fn read_access_again(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
         let Some(newcomer) = self.entering.get(&conn) else { return };
         let (node, user) = (self.node.clone(), newcomer.join.user.id.clone());

@@ -1,5 +1,5 @@
-//! What goes on in an open room beside its events: who is there with which status and cursor, and which sheets are in
-//! use. Members are told of cursors once a period; nodes tell each other.
+//! The state of open rooms besides their events: status and cursor of each member, and the sheets in use. Cursors are
+//! sent to members once per period; nodes exchange their part. None of this may ever be stored.
 
 use std::sync::Arc;
 
@@ -28,24 +28,24 @@ use crate::{
     limits,
 };
 
-/// An open room's.
+/// State kept only for open rooms.
 #[derive(Default)]
 pub(super) struct Goings {
     book: AttendanceBook,
     pointing: Pointing,
-    /// Members were told of cursors less than a period ago.
+    /// Whether cursors were sent within the last period.
     pointed: Pending,
-    /// Members were told of who is there less than a period ago, and a change waits.
+    /// Whether the complete presence state was sent recently and has changed since.
     attendance: Attending,
 }
 
 impl Goings {
-    /// What is known of these members.
+    /// The presence data of these members.
     pub(super) fn attendees(&self, users: &[Author], now: Timestamp) -> Vec<Attendee> {
         self.book.of(users.iter(), now)
     }
 
-    /// The same with what goes on.
+    /// The complete presence state.
     pub(super) fn attendance<'a>(
         &self,
         users: impl Iterator<Item = &'a Author>,
@@ -56,20 +56,20 @@ impl Goings {
     }
 }
 
-/// Whether members are told again of who is there.
+/// Whether the complete presence state must be sent again.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Attending {
     /// With the next change, at once.
     #[default]
     Quiet,
-    /// They were told a moment ago.
+    /// It was sent recently.
     Told,
-    /// And something has changed since.
+    /// It was sent recently, and has changed since.
     Changed,
 }
 
 impl Room {
-    /// Why a newcomer can't come in, in a room that is full.
+    /// The reason for refusing a newcomer if the room is full.
     pub(super) fn has_no_place_for(&self, join: &Join) -> Option<Refusal> {
         let (most, core) = (join.capacity?, self.core.as_ref()?);
         let full = core.users() >= most as usize && !core.is_member(&join.user.id);
@@ -79,7 +79,7 @@ impl Room {
 
     // ---- who is there ----
 
-    /// A newcomer brings a status.
+    /// A newcomer joins with a status.
     pub(super) fn attend(&mut self, join: &Join) {
         let now = self.node.clock.now();
         if let Some(goings) = &mut self.open {
@@ -88,14 +88,14 @@ impl Room {
         }
     }
 
-    /// A member did something.
+    /// A member was active.
     pub(super) fn seen(&mut self, user: &UserId) {
         if let Some(goings) = &mut self.open {
             goings.book.seen(user, self.node.clock.now());
         }
     }
 
-    /// The last sign of life of anybody who is there, where that is kept.
+    /// The last activity of any member, where it is tracked.
     pub(super) fn last_sign(&self) -> Option<Timestamp> {
         self.open.as_ref().and_then(|goings| goings.book.last_sign())
     }
@@ -108,7 +108,7 @@ impl Room {
         }
     }
 
-    /// Something was stored, here or on another node.
+    /// An event was stored, here or on another node.
     pub(super) fn happened(&mut self, broadcast: &Broadcast) {
         let Some(goings) = &mut self.open else { return };
         if let EventBody::Durable { what: Durable::Sheet(SheetDurable::CellsUpdated { sheet, .. }), .. } =
@@ -118,20 +118,20 @@ impl Room {
         }
     }
 
-    /// What was in use when the room was read, the latest first.
+    /// Sheets in use when the room was loaded, the most recent first.
     pub(super) fn sheets_were_changed(&mut self, sheets: &[(SheetId, Timestamp)]) {
         if let Some(goings) = &mut self.open {
             sheets.iter().rev().for_each(|(sheet, at)| goings.book.sheet_changed(sheet, *at));
         }
     }
 
-    /// Who is there, for a newcomer of an open room.
+    /// The presence state for a newcomer of an open room.
     pub(super) fn attendance(&self) -> Option<Arc<Attendance>> {
         let (goings, core) = (self.open.as_ref()?, self.core.as_ref()?);
         Some(Arc::new(goings.attendance(core.online(), core.users(), self.node.clock.now())))
     }
 
-    /// Tells the members here who is there, now that somebody came or went: in a crowd only now and then.
+    /// Sends the presence state to the members here after a join or leave; rate-limited in large rooms.
     pub(super) fn attendance_changed(&mut self, ctx: &mut Context<Self>) {
         let users = self.core.as_ref().map_or(0, |core| core.users());
         let Some(goings) = &mut self.open else { return };
@@ -160,7 +160,7 @@ impl Room {
 
     // ---- from and to other nodes ----
 
-    /// Something that a member on another node did.
+    /// Applies an ephemeral event of a member on another node.
     pub(super) fn note(&mut self, what: &Ephemeral) {
         let now = self.node.clock.now();
         if let Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, .. }) = what {
@@ -184,14 +184,14 @@ impl Room {
         }
     }
 
-    /// What another node knows of its members.
+    /// Applies the presence data that another node has of its members.
     pub(super) fn learn(&mut self, attending: &[Attendee]) {
         if let Some(goings) = &mut self.open {
             attending.iter().for_each(|attendee| goings.book.learn(attendee));
         }
     }
 
-    /// Tells other nodes what there is to know of members here.
+    /// Publishes the presence data of members here to the other nodes.
     pub(super) fn say_attending<'a>(&self, members: impl Iterator<Item = &'a Author>) {
         let Some(goings) = &self.open else { return };
         let members: Vec<&Author> = members.collect();
@@ -203,12 +203,13 @@ impl Room {
 
     // ---- what a member says everywhere ----
 
-    /// The user may be in the room on several nodes, each of which hears it.
+    /// Whether this node announces what the user does: the user may be in the room on several nodes, and each of them
+    /// is informed.
     fn speaks_for(&self, user: &UserId) -> bool {
         self.core.as_ref().is_some_and(|core| core.speaks_for(user))
     }
 
-    /// Of a user who is about to come in it is told when that has happened.
+    /// Announces a new status. For a user whose join is pending this is done after the join.
     pub(super) fn tell_status(&mut self, said: StatusIs, ctx: &mut Context<Self>) {
         let now = self.node.clock.now();
         self.listed_anew(&said.user.id);
@@ -233,7 +234,7 @@ impl Room {
         }
     }
 
-    /// The same.
+    /// Announces upload progress, in the same way.
     pub(super) fn tell_upload(&mut self, told: TellUpload, ctx: &mut Context<Self>) {
         if self.speaks_for(&told.user.id) || self.ends_for_the_absent(&told) {
             let audience = Audience::EveryoneBut(told.user.id.clone());
@@ -246,7 +247,7 @@ impl Room {
         }
     }
 
-    /// An upload that ends with the user's last socket here: no other node has the user in the room to say it.
+    /// Whether an upload ends with the user's last socket in the room: in that case no other node announces it.
     fn ends_for_the_absent(&self, told: &TellUpload) -> bool {
         let ends = match told.upload.phase {
             UploadPhase::Cancelled { .. } => true,
@@ -267,12 +268,12 @@ impl Room {
         self.tell_cursors(ctx);
     }
 
-    /// Members on another node moved theirs.
+    /// Members on another node moved their cursors.
     pub(super) fn point_elsewhere(&mut self, cursors: Vec<Pointed>, ctx: &mut Context<Self>) {
         let now = self.node.clock.now();
         let (Some(goings), Some(core)) = (&mut self.open, &self.core) else { return };
         for pointed in cursors {
-            // whoever left meanwhile points nowhere any more
+            // a user who has left in the meantime has no cursor
             if core.is_present(&pointed.user.id) {
                 goings.book.pointed(&pointed, now);
                 goings.pointing.point(pointed, MovedOn::Another);
@@ -281,14 +282,14 @@ impl Room {
         self.tell_cursors(ctx);
     }
 
-    /// Tells of cursors, at once after a quiet while, and then once a period.
+    /// Sends cursors, at once after a quiet period, otherwise once per period.
     fn tell_cursors(&mut self, ctx: &mut Context<Self>) {
         let Some(goings) = self.open.as_mut().filter(|goings| goings.pointed == Pending::No) else { return };
         let untold = goings.pointing.take_untold();
         let Some(frames) = goings.pointing.take_frames() else { return };
         goings.pointed = Pending::Yes;
         if !untold.is_empty() && self.node.bridge.reach == Reach::Cluster {
-            // a cursor of somebody who has not come yet would be dropped there
+            // the other nodes drop cursors of users whose join they do not know yet
             self.say_diffs();
             self.node.bridge.carry(self.identity.id, RoomWord::Cursors(untold));
         }

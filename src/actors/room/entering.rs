@@ -1,5 +1,5 @@
-//! How a socket comes into a room and goes. A join travels the same ordered path as live events: its snapshot and its
-//! replay are one message to the hub, so that nothing can slip in before it or between.
+//! Joins and leaves. A join takes the same ordered path as live events: its snapshot and replay are a single message to
+//! the hub, so no event may ever be delivered before or between them.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
     store::StoredEvent,
 };
 
-/// The leased messages, and those of the events published since that are queued for the newcomer.
+/// The leased messages, followed by those published since that are queued for the newcomer.
 pub(super) fn with_published_since(
     join: &Join,
     mut leased: Vec<Arc<Broadcast>>,
@@ -34,18 +34,18 @@ pub(super) fn with_published_since(
     leased
 }
 
-/// What a newcomer is sent again.
+/// What a newcomer is sent besides the snapshot.
 pub(super) enum Again {
-    /// These, which is all that was missed.
+    /// All missed events.
     Complete(Vec<Arc<Broadcast>>),
-    /// The gap is too old, or of another epoch.
+    /// Missed events cannot be replayed: the gap is too old, or of another epoch.
     Incomplete,
-    /// Nothing was asked for: these were queued for the user, if any.
+    /// No replay was requested: the messages queued for the user, if any.
     Queued(Vec<Arc<Broadcast>>),
 }
 
 impl Room {
-    /// Lets a socket in, at once or after what it missed was read.
+    /// Admits a socket, at once or after its missed events have been read.
     pub(super) fn enter(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
         let (Some(core), Some(newcomer)) = (&self.core, self.entering.get(&conn)) else { return };
         let (join, log) = (&newcomer.join, newcomer.log);
@@ -63,7 +63,7 @@ impl Room {
                         let queued = with_published_since(join, leased, &since);
                         self.admit(conn, Again::Queued(queued), ctx);
                     }
-                    // The room was loaded after the lease: what was stored in between is only in the log.
+                    // The room was loaded after the lease: events stored in between are only in the log.
                     None => self.read_log(conn, complete_to, core.head(), ctx),
                 }
             }
@@ -74,8 +74,8 @@ impl Room {
         }
     }
 
-    /// What the newcomer's session has leased of the user's queue, and the place up to which that is complete. What is
-    /// stored already but not published here yet is delivered live.
+    /// The messages that the newcomer's session has leased, and the sequence number up to which they are complete.
+    /// Events that are stored but not published here yet are delivered live.
     pub(super) fn leased(&self, join: &Join) -> (Vec<Arc<Broadcast>>, Seq) {
         let head = self.head();
         let Some(queued) = &join.queued else { return (Vec::new(), head) };
@@ -89,9 +89,9 @@ impl Room {
         stored.into_iter().map(|event| Broadcast::durable(self.identity.clone(), event)).collect()
     }
 
-    /// The socket is in from here on.
+    /// The socket is a member from here on.
     pub(super) fn admit(&mut self, conn: ConnKey, again: Again, ctx: &mut Context<Self>) {
-        // a socket that left while its replay was read is no longer here
+        // a socket that left while its replay was read is not in the list any more
         let Some(newcomer) = self.entering.remove(&conn) else { return };
         if let Some(refusal) = self.has_no_place_for(&newcomer.join) {
             return self.turn_away(newcomer, refusal, Disconnect::TryAgainLater, ctx);
@@ -103,7 +103,7 @@ impl Room {
         let outcome = core.join(join.conn, &join.user);
         self.attend(&join);
         if outcome.first_socket == FirstSocket::Yes {
-            // before the newcomer subscribes, so it goes to the others, and they are told after the newcomer
+            // delivered before the newcomer subscribes, so that it reaches only the others
             self.tell_joined(&join.user, ctx);
         }
         self.list(&join.user);
@@ -129,7 +129,7 @@ impl Room {
         self.hear_out(waited, ctx);
     }
 
-    /// The session learns that its socket is not in, or not any more. There may be no hub here to tell it anything.
+    /// Informs the session that its socket is not or no longer a member. The socket's hub may not be known here.
     pub(super) fn shut_out(&self, user: UserId, conn: ConnKey, reply: Option<Box<Reply>>) {
         let room = self.identity.id;
         if self.node.registry.try_send(ShutOut { user, conn, room, reply }).is_err() {
@@ -139,7 +139,7 @@ impl Room {
 
     pub(super) fn snapshot(&self, join: &Join) -> Entered {
         let attendance = self.attendance();
-        // in an open room the attendance names them
+        // in an open room the presence state contains the members
         let core = self.core.as_ref().filter(|_| attendance.is_none());
         let online = core.map_or_else(Vec::new, |core| core.online().cloned().collect());
         self.entered(join, online, attendance)
@@ -153,7 +153,7 @@ impl Room {
         }))
     }
 
-    /// The socket is out.
+    /// The socket is not a member any more.
     pub(super) fn depart(&mut self, conn: ConnKey, farewell: Option<Reply>, back: Return, ctx: &mut Context<Self>) {
         self.pass_hours();
         let Some(left) = self.core.as_mut().and_then(|core| core.leave(conn)) else { return };
@@ -164,7 +164,7 @@ impl Room {
         self.drop_spare_arms();
         self.end_typing_of(conn, ctx);
         if self.node.is_draining() {
-            return; // the user is expected back on another node
+            return; // the user is expected to reconnect on another node
         }
         if let (Some(core), Return::Likely) = (&mut self.core, back) {
             core.may_return(&left.user.id);

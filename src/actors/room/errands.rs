@@ -1,5 +1,5 @@
-//! What REST does in a room: the same commands as those of sockets, by the same rules, answered to whoever waits for the
-//! route's answer. An errand comes through the registry, which counts it like a join, so that no room can retire between.
+//! Commands executed over REST: the same commands as those of sockets, by the same rules, with an answer for the route.
+//! An errand passes through the registry, which counts it like a join, so that the room cannot retire in between.
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -19,22 +19,22 @@ use crate::{
     limits,
 };
 
-/// Who asked for something, and so who is answered.
+/// The origin of a command, which receives the answer.
 #[derive(Debug)]
 pub enum Asker {
     /// A socket.
     Socket {
-        /// Which.
+        /// The socket.
         conn: ConnKey,
         /// The tag of its request.
         tag: Tag,
     },
-    /// A route of REST.
+    /// A REST route.
     Route(oneshot::Sender<ErrandAnswer>),
 }
 
 impl Room {
-    /// It will not be done.
+    /// Refuses a command.
     pub(super) fn refuse_asker(&mut self, asker: Asker, refusal: Refusal, ctx: &mut Context<Self>) {
         match asker {
             Asker::Socket { conn, tag } => self.refuse(conn, tag, refusal, ctx),
@@ -46,7 +46,7 @@ impl Room {
         }
     }
 
-    /// It is done, and nothing durable came of it.
+    /// Confirms a command that stores nothing.
     pub(super) fn done(&mut self, asker: Asker, ctx: &mut Context<Self>) {
         match asker {
             Asker::Socket { conn, tag } if tag.wants_answer() => self.tell(conn, Reply::Done { tag }, ctx),
@@ -57,7 +57,7 @@ impl Room {
         }
     }
 
-    /// It is stored, as this event.
+    /// Confirms a command with the stored event.
     pub(super) fn acknowledge(&mut self, asker: Asker, stored: &Broadcast, ctx: &mut Context<Self>) {
         let EventBody::Durable { seq, id, .. } = stored.event.body else { return };
         match asker {
@@ -69,14 +69,14 @@ impl Room {
         }
     }
 
-    /// The room is open: what came before that is done now.
+    /// The room is open: executes the errands that arrived before.
     pub(super) fn run_early_errands(&mut self, ctx: &mut Context<Self>) {
         for errand in std::mem::take(&mut self.early_errands) {
             self.run(errand, ctx);
         }
     }
 
-    /// The room can't be opened.
+    /// The room cannot be opened: refuses the errands that arrived before.
     pub(super) fn refuse_early_errands(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
         for errand in std::mem::take(&mut self.early_errands) {
             self.refuse_asker(Asker::Route(errand.answer), refusal.clone(), ctx);

@@ -1,5 +1,5 @@
-//! Users whose last socket broke off: the others are told that they left when the grace is over, unless they are back on
-//! any node by then. Every node waits for itself, and by its own clock.
+//! Users whose last socket broke off: their leave is announced when the grace period is over, unless they are back on
+//! any node by then. Every node decides by its own clock and must never wait for another one.
 
 use std::time::{Duration, Instant};
 
@@ -8,17 +8,17 @@ use actix::prelude::*;
 use super::Room;
 use crate::{core::profile::Author, ids::UserId, limits};
 
-/// Whether a user whose socket has ended is likely to come back at once.
+/// Whether a user whose socket has closed is likely to reconnect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Return {
-    /// The user or the server meant it to end.
+    /// The user or the server closed it deliberately.
     Unlikely,
     /// It broke off.
     Likely,
 }
 
 impl Room {
-    /// How long nobody is told that such a user is gone.
+    /// For how long the leave is not announced.
     pub(super) fn grace_after(&self, back: Return) -> Duration {
         match back {
             Return::Unlikely => Duration::ZERO,
@@ -26,7 +26,7 @@ impl Room {
         }
     }
 
-    /// The user has no socket on any node any more. The members here are told so when the grace is over.
+    /// The user has no socket on any node any more. The leave is announced when the grace period is over.
     pub(super) fn went(&mut self, user: Author, grace: Duration, ctx: &mut Context<Self>) {
         let now = self.node.clock.now();
         match &mut self.core {
@@ -38,7 +38,7 @@ impl Room {
         }
     }
 
-    /// The user may not come back: the members here are told at once.
+    /// The user may not return: the leave is announced at once.
     pub(super) fn end_lingering(&mut self, user: &UserId, ctx: &mut Context<Self>) {
         if let Some(user) = self.core.as_mut().and_then(|core| core.end_lingering(user)) {
             self.tell_left(user, ctx);
@@ -51,7 +51,7 @@ impl Room {
         let wait = next.max(limits::LEAVE_GRACE_GATHER);
         let due = Instant::now() + wait;
         if self.graces.is_some_and(|set| set <= due) {
-            return; // that timer sets the next one
+            return; // the running timer sets the next one
         }
         self.graces = Some(due);
         ctx.run_later(wait, move |room, ctx| {

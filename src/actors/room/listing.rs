@@ -1,5 +1,5 @@
-//! The list of members that newcomers of a large room share, and what the members of such a room are told instead of the
-//! whole state: who came and who went, as far as they are listed.
+//! Large rooms: the list of members shared by all newcomers, and the joins and leaves that members are sent instead of
+//! the complete state. The cost of a join must not depend on the size of the room.
 
 use std::{sync::Arc, time::Instant};
 
@@ -21,13 +21,13 @@ use crate::{
     limits,
 };
 
-/// The list of a room that is large enough to need it.
+/// The list of a large room.
 pub(super) struct SharedListing {
     list: Listing<Arc<SharedMembers>>,
     began: Instant,
 }
 
-/// Whether clients may know a member by the list.
+/// Whether clients may know a member from the list.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Listed {
     Yes,
@@ -39,7 +39,7 @@ impl Room {
         self.core.as_ref().is_some_and(|core| core.users() > limits::ATTENDANCE_AT_ONCE_USERS_MAX)
     }
 
-    /// What a newcomer learns first. In a large room it costs as little as in a small one: the list is shared.
+    /// The first message to a newcomer. In a large room it is as cheap as in a small one, because the list is shared.
     pub(super) fn first_word(&mut self, join: &Join) -> Opening {
         if !self.is_large() {
             self.listing = None;
@@ -66,7 +66,7 @@ impl Room {
         Opening::Crowd(Box::new(Crowd { entered, unlisted, members }))
     }
 
-    /// What is known of these members.
+    /// The presence data of these members.
     fn attendees(&self, users: &[Author], now: Timestamp) -> Vec<Attendee> {
         match &self.open {
             Some(goings) => goings.attendees(users, now),
@@ -82,27 +82,27 @@ impl Room {
         }
     }
 
-    /// What goes on in an open room, without who is there.
+    /// The presence state of an open room without the members.
     fn activity(&self) -> Option<Attendance> {
         let (goings, core) = (self.open.as_ref()?, self.core.as_ref()?);
         Some(goings.attendance([].into_iter(), core.users(), self.node.clock.now()))
     }
 
-    /// A member came: the list names it, if it is kept and not full.
+    /// Adds a member to the list, if there is one and it is not full.
     pub(super) fn list(&mut self, user: &Author) {
         if let Some(listing) = &mut self.listing {
             listing.list.insert(user);
         }
     }
 
-    /// What is told of a member has changed.
+    /// The listed data of a member has changed.
     pub(super) fn listed_anew(&mut self, user: &UserId) {
         if let Some(listing) = &mut self.listing {
             listing.list.change(user);
         }
     }
 
-    /// A member left; somebody else takes the place in the list.
+    /// Removes a member from the list; another member takes the place.
     fn unlist(&mut self, user: &UserId) -> Listed {
         let Some(listing) = &mut self.listing else { return Listed::Yes };
         let was_listed = listing.list.remove(user);
@@ -115,7 +115,7 @@ impl Room {
         if was_listed { Listed::Yes } else { Listed::No }
     }
 
-    /// Tells the members here that somebody came whom nobody had before.
+    /// Announces to the members here that a user has joined who was in the room on no node.
     pub(super) fn tell_joined(&mut self, user: &Author, ctx: &mut Context<Self>) {
         self.list(user);
         let listed = match &self.listing {
@@ -128,7 +128,7 @@ impl Room {
         self.attendance_changed(ctx);
     }
 
-    /// Tells the members here that somebody is gone from all nodes.
+    /// Announces to the members here that a user has left on all nodes.
     pub(super) fn tell_left(&mut self, user: Author, ctx: &mut Context<Self>) {
         self.forget(&user.id);
         let listed = self.unlist(&user.id);
@@ -138,7 +138,8 @@ impl Room {
         self.attendance_changed(ctx);
     }
 
-    /// In a small open room the whole state says it; in a large one the change does, of whoever clients know by the list.
+    /// Whether single joins and leaves are announced. In a small open room the complete state is sent instead; in a
+    /// large one they are announced for members whom clients know from the list.
     fn tells_changes(&self, listed: Listed) -> bool {
         match self.identity.scope {
             RoomScope::Channel { .. } | RoomScope::Direct { .. } => true,

@@ -1,6 +1,6 @@
-//! A room in use: who is in it, the order of its events, and the hubs that have members. It feeds the core's state
-//! machine and carries out what that says. It never touches a socket, and it never says a durable event to anybody
-//! before the journal has stored it.
+//! A room in use: its members, the order of its events, and the hubs that have members. It feeds the state machine in
+//! `core` and executes its results. It must never touch a socket, and never publish a durable event before the journal
+//! has stored it.
 
 mod administering;
 mod attending;
@@ -57,45 +57,45 @@ use typing::{TypingHere, TypingSource};
 /// The actor. One per room in use.
 pub struct Room {
     identity: Arc<RoomIdentity>,
-    /// Random: tells this actor from others that had, or have, the same room on this node.
+    /// A random number that distinguishes this actor from earlier and later instances of the room on this node.
     life: u64,
     node: Arc<Node>,
     stage: Stage,
-    /// None until the room's place in the log was read.
+    /// `None` until the head of the room's log was read.
     core: Option<RoomCore<ConnKey, Broadcast>>,
     arms: Vec<Arm>,
-    /// Sockets that are not in yet.
+    /// Sockets whose join is pending.
     entering: FxHashMap<ConnKey, Newcomer>,
-    /// Those of them that came before the room was open, in order.
+    /// Those of them that joined before the room was open, in order.
     early: Vec<ConnKey>,
-    /// What REST asked for before the room was open, in order.
+    /// Errands of REST that arrived before the room was open, in order.
     early_errands: Vec<Errand>,
-    /// What other nodes said before the room was loaded.
+    /// Messages of other nodes that arrived before the room was loaded.
     early_words: Vec<Carried>,
-    /// Joins and errands that the registry brought; it must agree before the room may retire.
+    /// Joins and errands received; the registry must have sent as many before the room may retire.
     joins: u64,
     /// Entries that the journal has not settled.
     in_flight: usize,
     recall: Recall,
     telling: Telling,
-    /// When somebody lost the right to be here last, as far as that may not have been seen by whoever comes.
+    /// When a user was last excluded. A pending join may have read its right before that.
     excluded_at: Option<Instant>,
-    /// In an open room, what goes on there.
+    /// State kept only for open rooms.
     open: Option<Box<Goings>>,
-    /// In a large room, the list that newcomers share.
+    /// State kept only for large rooms: the list of members shared by newcomers.
     listing: Option<Box<SharedListing>>,
     usage: Usage,
-    /// Bytes of this room's history that are counted among those of all rooms.
+    /// Bytes of this room's history that are included in the total of all rooms.
     history_bytes: usize,
     typing: TypingHere,
     retry: Pending,
     gap: Pending,
     retiring: Pending,
-    /// When the timer for the end of the next grace is due.
+    /// When the timer for the next grace period is due.
     graces: Option<Instant>,
 }
 
-/// Whether a timer is set.
+/// Whether a timer is running.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Pending {
     #[default]
@@ -104,7 +104,7 @@ enum Pending {
 }
 
 impl Room {
-    /// A room that is loaded when it starts.
+    /// Creates a room, which is loaded when the actor starts.
     pub fn new(identity: Arc<RoomIdentity>, node: Arc<Node>, usage: Option<Usage>) -> Room {
         let usage = usage.unwrap_or_else(|| Usage::new(node.clock.now()));
         let open = match identity.scope {
@@ -146,12 +146,12 @@ impl Room {
             self.arms.push(Arm::new(conn.worker, self.identity.id, hub.clone().recipient()));
             self.arms.len() - 1
         });
-        // `at` was found in, or is the last of, a vector that is not empty
+        // `at` is an index found in, or the last of, a non-empty vector
         #[allow(clippy::indexing_slicing)]
         &mut self.arms[at]
     }
 
-    /// Lets arms go that have no members, unless the journal still owes somebody there an answer.
+    /// Removes links without members, unless the journal still has entries whose results may go there.
     fn drop_spare_arms(&mut self) {
         if self.in_flight == 0 {
             self.arms.retain(|arm| !arm.is_spare());
@@ -170,7 +170,7 @@ impl Room {
         self.send(conn, FromRoom::Tell { room, conn, reply: Box::new(reply) }, ctx);
     }
 
-    /// To the members on this node.
+    /// Sends to the members on this node.
     fn deliver(&mut self, broadcast: &Arc<Broadcast>, ctx: &mut Context<Self>) {
         let mut worst = Backed::Clear;
         for arm in &mut self.arms {
@@ -181,7 +181,7 @@ impl Room {
         self.after(worst, ctx);
     }
 
-    /// To the members on this node alone: the rooms on others see it for themselves.
+    /// Sends to the members on this node only; the rooms on other nodes detect the change themselves.
     fn announce_here(&mut self, what: Ephemeral, ctx: &mut Context<Self>) {
         let broadcast = self.ephemeral(what, Audience::Everyone);
         self.deliver(&broadcast, ctx);
@@ -192,14 +192,14 @@ impl Room {
         Broadcast::new(event, audience)
     }
 
-    /// To the members on all nodes.
+    /// Sends to the members on all nodes.
     fn announce(&mut self, what: Ephemeral, audience: Audience, ctx: &mut Context<Self>) {
         let broadcast = self.ephemeral(what, audience);
         self.deliver(&broadcast, ctx);
         self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast));
     }
 
-    /// Has all members on this node come back and resume.
+    /// Closes all members on this node, so that they reconnect and resume.
     fn evict(&mut self, ctx: &mut Context<Self>) {
         let room = self.identity.id;
         let sent = self.arms.iter_mut().map(|arm| arm.send(FromRoom::Evict { room }));
@@ -207,8 +207,8 @@ impl Room {
         self.after(backed, ctx);
     }
 
-    /// Closes the sockets that the user has here or on their way in; those that may be in many rooms leave this one and
-    /// stay open.
+    /// Removes a user: closes the user's sockets here and refuses pending joins. Sockets that may join several rooms
+    /// leave this one and stay open.
     fn expel(&mut self, user: &UserId, ctx: &mut Context<Self>) {
         self.excluded_at = Some(Instant::now());
         let sockets = self.core.as_ref().map(|core| core.sockets_of(user).to_vec()).unwrap_or_default();
@@ -251,7 +251,7 @@ impl Room {
             && self.arms.is_empty()
     }
 
-    /// An idle room asks the registry, after a while, whether it may go.
+    /// After a while, an idle room asks the registry whether it may stop.
     fn rest(&mut self, ctx: &mut Context<Self>) {
         if !self.is_idle() || self.retiring == Pending::Yes {
             return;
@@ -376,7 +376,7 @@ impl Handler<Barrier> for Room {
     fn handle(&mut self, _: Barrier, _: &mut Self::Context) {}
 }
 
-/// Has the room panic, for tests of what that leaves behind.
+/// Makes the room panic, for tests of the consequences.
 #[cfg(any(test, feature = "faults"))]
 #[derive(actix::Message)]
 #[rtype(result = "()")]
@@ -388,7 +388,7 @@ impl Handler<Panic> for Room {
 
     #[allow(clippy::panic)]
     fn handle(&mut self, _: Panic, _: &mut Self::Context) {
-        // on purpose, and only in a build for tests: the server that is shipped has no such message
+        // deliberate, and only in builds for tests: the released server has no such message
         panic!("a fault that was asked for");
     }
 }

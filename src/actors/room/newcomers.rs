@@ -1,5 +1,5 @@
-//! Sockets at the door. What is said before one is in waits behind its entrance, in order; whatever becomes of that, each
-//! request is answered once.
+//! Pending joins. Requests that a socket sends before it is admitted are queued behind its join, in order. Each request
+//! must be answered exactly once, whatever the result of the join.
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -20,15 +20,15 @@ use crate::{
     limits,
 };
 
-/// A socket that is not in yet.
+/// A socket whose join is pending.
 pub(super) struct Newcomer {
     pub join: Join,
-    /// Whether the log was asked how far it has come, since this socket came.
+    /// Whether the head of the log was read since this socket asked to join.
     pub log: LogAsked,
     waiting: Vec<Waiting>,
 }
 
-/// What was said meanwhile.
+/// A queued request.
 enum Waiting {
     Join(Join),
     Ask(Ask),
@@ -39,19 +39,19 @@ enum Waiting {
     },
     Status(StatusIs),
     Upload(TellUpload),
-    /// Whoever waits until all before it was heard; let go of by dropping it.
+    /// A caller that waits until all earlier requests have been handled; answered by dropping it.
     Listener(oneshot::Sender<()>),
 }
 
-/// Whether more may wait for a join to be done.
+/// Whether more requests may be queued behind a join.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Patience {
     Left,
-    /// No: the socket is to be turned away.
+    /// They may not: the socket is refused.
     Over,
 }
 
-/// All of that.
+/// The queued requests of a newcomer.
 pub(super) struct Waited(Vec<Waiting>);
 
 impl Newcomer {
@@ -67,7 +67,7 @@ impl Newcomer {
         self.waits(Waiting::Ask(ask))
     }
 
-    /// News of an upload, told to the others when this socket is in; they may miss it.
+    /// Queues upload progress to announce when the socket is admitted; dropped if the queue is full.
     pub fn tells_upload(&mut self, upload: TellUpload) {
         if self.waiting.len() < limits::NEWCOMER_WAITING_MAX {
             self.waiting.push(Waiting::Upload(upload));
@@ -79,7 +79,7 @@ impl Newcomer {
         if self.waiting.len() > limits::NEWCOMER_WAITING_MAX { Patience::Over } else { Patience::Left }
     }
 
-    /// The user's newest status, with which this socket comes in.
+    /// Sets the status with which the socket joins.
     pub fn brings(&mut self, status: &StatusIs) {
         self.join.status = status.status;
         for word in &mut self.waiting {
@@ -94,13 +94,13 @@ impl Newcomer {
         }
     }
 
-    /// Only the newest one is told to the others.
+    /// Queues a status to announce; it replaces an earlier one.
     pub fn tells_status(&mut self, status: StatusIs) {
         self.waiting.retain(|waiting| !matches!(waiting, Waiting::Status(_)));
         self.waiting.push(Waiting::Status(status));
     }
 
-    /// The requests that have still to be answered.
+    /// The tags of requests that still have to be answered.
     fn unanswered(self) -> impl Iterator<Item = Tag> {
         let waiting = self.waiting.into_iter().filter_map(|word| match word {
             Waiting::Join(join) => Some(join.tag),
@@ -117,7 +117,7 @@ impl Room {
         self.core.as_ref().is_some_and(|core| core.user_of(conn).is_some())
     }
 
-    /// A socket comes, for the first time or once more.
+    /// A socket asks to join, for the first time or again.
     fn come(&mut self, join: Join, ctx: &mut Context<Self>) {
         let conn = join.conn;
         if let Some(newcomer) = self.entering.get_mut(&conn) {
@@ -133,7 +133,7 @@ impl Room {
         self.knock(conn, ctx);
     }
 
-    /// Turns a newcomer away for which more requests wait than may, and answers all of them.
+    /// Refuses a newcomer with too many queued requests, and answers all of them.
     pub(super) fn keep_waiting(&mut self, conn: ConnKey, patience: Patience, ctx: &mut Context<Self>) {
         if patience == Patience::Left {
             return;
@@ -147,7 +147,7 @@ impl Room {
         }
     }
 
-    /// A client wants its socket out, after all that it asked before.
+    /// A client asks to leave, after all its earlier requests.
     fn go(&mut self, conn: ConnKey, user: UserId, tag: Tag, ctx: &mut Context<Self>) {
         if let Some(newcomer) = self.entering.get_mut(&conn) {
             let patience = newcomer.waits(Waiting::Leave { conn, user, tag });
@@ -160,7 +160,7 @@ impl Room {
         self.answer_stranger(user, conn, tag);
     }
 
-    /// A socket is out, whatever it has asked.
+    /// Removes a socket at once, whatever is queued.
     fn drop_out(&mut self, conn: ConnKey, back: Return, ctx: &mut Context<Self>) {
         self.early.retain(|early| *early != conn);
         self.recall.forget(conn);
@@ -173,7 +173,7 @@ impl Room {
         self.depart(conn, None, back, ctx);
     }
 
-    /// Does what was said while the socket was at the door, now that it is in, or will not be.
+    /// Handles the queued requests, now that the join is decided.
     pub(super) fn hear_out(&mut self, waited: Waited, ctx: &mut Context<Self>) {
         for word in waited.0 {
             match word {
@@ -187,7 +187,7 @@ impl Room {
         }
     }
 
-    /// Does not let a newcomer in: one that may be in many rooms is told so, another's socket is closed.
+    /// Refuses a newcomer. A socket that may join several rooms is informed and stays open; any other is closed.
     pub(super) fn turn_away(&mut self, newcomer: Newcomer, refusal: Refusal, why: Disconnect, ctx: &mut Context<Self>) {
         let (join, waited) = newcomer.into_parts();
         let conn = join.conn;
@@ -209,7 +209,7 @@ impl Room {
         }
     }
 
-    /// Refuses what a newcomer asked that is not let in, up to where it tries once more.
+    /// Refuses the queued requests of a refused newcomer, up to its next attempt to join.
     fn refuse_waited(&mut self, user: UserId, conn: ConnKey, waited: Waited, ctx: &mut Context<Self>) {
         let mut words = waited.0.into_iter();
         while let Some(word) = words.next() {
@@ -226,7 +226,7 @@ impl Room {
         self.shut_out(user, conn, None);
     }
 
-    /// Answers a request of a socket that is not in. There may be no hub here to tell it anything.
+    /// Answers a request of a socket that is not a member. The socket's hub may not be known here.
     pub(super) fn answer_stranger(&self, user: UserId, conn: ConnKey, tag: Tag) {
         let refusal = not_in_room();
         self.node.metrics.refused(refusal.code);
@@ -267,10 +267,10 @@ impl Handler<HeardOut> for Room {
     fn handle(&mut self, HeardOut { conn }: HeardOut, _: &mut Self::Context) -> Self::Result {
         let Some(newcomer) = self.entering.get_mut(&conn) else { return Box::pin(std::future::ready(())) };
         let (listener, heard) = oneshot::channel();
-        // one per question to the assistant, behind which its session reads no further
+        // one per question to the assistant, during which the session reads no further
         newcomer.waiting.push(Waiting::Listener(listener));
         Box::pin(async move {
-            // nothing is ever sent: the end of the other half says it
+            // nothing is ever sent: dropping the sender is the answer
             let _ = heard.await;
         })
     }

@@ -1,4 +1,4 @@
-//! What the node tells its rooms about other nodes and about the log.
+//! Messages of the node to its rooms about other nodes and about the log.
 
 use actix::prelude::*;
 

@@ -1,5 +1,5 @@
-//! What the log is asked for: what clients missed that memory no longer has, read once for all who ask meanwhile; and
-//! gaps in what was heard, which are closed from there. Nobody waits in a handler: answers come as messages.
+//! Recovery from the log: missed events that are no longer in memory, read once for all clients that ask meanwhile, and
+//! gaps in the sequence of events. No handler may wait; results arrive as messages.
 
 use std::{
     ops::RangeInclusive,
@@ -27,21 +27,21 @@ use crate::{
 /// Sockets that wait for the log.
 #[derive(Default)]
 pub(super) struct Recall {
-    /// The read under way: what lies after that event.
+    /// The read in progress: events after this one.
     reading: Option<Seq>,
-    /// Who waits for it, each from where.
+    /// Sockets that wait for it, each with its position.
     waiting: Vec<(ConnKey, Seq)>,
-    /// Who needs more than it brings, and asks again afterwards.
+    /// Sockets that need more than it returns, and try again afterwards.
     later: Vec<ConnKey>,
-    /// Who waits to hear how far the log has come.
+    /// Sockets that wait for the head of the log.
     asking: Vec<ConnKey>,
-    /// Who waits until the room has come as far as the log had.
+    /// Sockets that wait until the room has reached that head.
     ahead: Vec<(ConnKey, Seq)>,
-    /// When the log was asked last.
+    /// When the head of the log was last read.
     asked_at: Option<Instant>,
 }
 
-/// Whether the log was asked how far it has come.
+/// Whether the head of the log was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum LogAsked {
     No,
@@ -61,7 +61,7 @@ impl Recall {
 impl Room {
     // ---- what a client missed ----
 
-    /// Reads what lies after an event, for this socket and for whoever asks for the same meanwhile.
+    /// Reads the events after a position, for this socket and for all that ask for them meanwhile.
     pub(super) fn read_log(&mut self, conn: ConnKey, after: Seq, up_to: Seq, ctx: &mut Context<Self>) {
         match self.recall.reading {
             Some(reading) if after >= reading => return self.recall.waiting.push((conn, after)),
@@ -88,7 +88,7 @@ impl Room {
             log::warn!("event=log_not_read room={} why=\"{error}\"", self.identity.id);
             Vec::new()
         });
-        // stored already and not published yet: that comes live
+        // stored but not published yet: these are delivered live
         stored.retain(|event| event.seq <= up_to);
         let events = self.broadcasts(stored);
         let first = unbroken_from(&events, up_to);
@@ -108,7 +108,7 @@ impl Room {
             let again = match (&newcomer.join.resume, missed) {
                 (Some(_), Some(missed)) => Again::Complete(missed),
                 (Some(_), None) => Again::Incomplete,
-                // What could not be read stays queued, and its session delivers it later.
+                // Messages that could not be read stay queued; the session delivers them later.
                 (None, missed) => {
                     let (leased, _) = self.leased(&newcomer.join);
                     Again::Queued(with_published_since(&newcomer.join, leased, &missed.unwrap_or_default()))
@@ -118,26 +118,26 @@ impl Room {
         }
     }
 
-    /// What was published after `seq`, if memory still has all of it.
+    /// The events published after `seq`, if memory still has all of them.
     pub(super) fn said_since(&self, seq: Seq) -> Option<Vec<Arc<Broadcast>>> {
         self.core.as_ref()?.said_since(seq)
     }
 
     // ---- what was said on another node ----
 
-    /// Whether something may have been said on another node that did not come to tell it, because it died.
+    /// Whether another node may have stored events without informing this one, because it crashed.
     pub(super) fn may_be_behind(&self) -> bool {
         let fresh = self.recall.asked_at.is_some_and(|at| at.elapsed() < limits::LOG_ASKED_FRESH);
         self.node.bridge.reach == Reach::Cluster && !fresh
     }
 
-    /// The log was read a moment ago.
+    /// The head of the log has just been read.
     pub(super) fn log_was_asked(&mut self) {
         self.recall.asked_at = Some(Instant::now());
     }
 
-    /// A client that comes back may have seen, or missed, what this room has not heard yet: the log knows. One question
-    /// serves all who come meanwhile.
+    /// A reconnecting client may have seen or missed events that this room has not received yet, so the head of the log
+    /// is read. One read serves all sockets that arrive meanwhile.
     pub(super) fn ask_log(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
         self.recall.asking.push(conn);
         if self.recall.asking.len() > 1 {
@@ -172,8 +172,8 @@ impl Room {
         }));
     }
 
-    /// Lets in who has waited long enough for the room to come as far as the log had then. What is published later reaches
-    /// them live and in order.
+    /// Admits sockets that have waited long enough for the room to reach that head of the log. Later events are
+    /// delivered to them live and in order.
     fn let_in_waiting_for(&mut self, log_head: Seq, ctx: &mut Context<Self>) {
         let (late, ahead) = std::mem::take(&mut self.recall.ahead).into_iter().partition(|(_, head)| *head <= log_head);
         self.recall.ahead = ahead;
@@ -183,7 +183,7 @@ impl Room {
         }
     }
 
-    /// Lets in whoever waits for what the room has heard by now.
+    /// Admits sockets for which the room has received enough by now.
     fn let_in_caught_up(&mut self, ctx: &mut Context<Self>) {
         if self.recall.ahead.is_empty() {
             return;
@@ -198,7 +198,7 @@ impl Room {
 
     // ---- memory ----
 
-    /// Does what may change how much the room remembers, within what all rooms of the node may remember together.
+    /// Runs a change that may affect the size of the history, within the memory that all rooms of the node share.
     fn remember<T>(&mut self, change: impl FnOnce(&mut RoomCore<ConnKey, Broadcast>) -> T) -> Option<T> {
         let core = self.core.as_mut()?;
         let of_all = self.node.history_bytes.load(Ordering::Relaxed);
@@ -210,7 +210,7 @@ impl Room {
         Some(done)
     }
 
-    /// So many bytes are remembered here from now on.
+    /// Updates the memory accounted for this room.
     pub(super) fn count_history(&mut self, bytes: usize) {
         let before = std::mem::replace(&mut self.history_bytes, bytes);
         if bytes >= before {
@@ -222,7 +222,7 @@ impl Room {
 
     // ---- order ----
 
-    /// Delivers a stored event, and whatever waited for it, in the order of their places.
+    /// Delivers a stored event, and those that were held for it, in sequence.
     pub(super) fn publish(&mut self, broadcast: Arc<Broadcast>, ctx: &mut Context<Self>) {
         let Some(ready) = self.remember(|core| core.commit(broadcast)) else { return };
         for broadcast in &ready {
@@ -233,7 +233,7 @@ impl Room {
         self.let_in_caught_up(ctx);
     }
 
-    /// Sees to it that a gap which does not close by itself is closed from the log.
+    /// Schedules a read from the log for a gap that does not close by itself.
     pub(super) fn watch_gap(&mut self, ctx: &mut Context<Self>) {
         let open = self.core.as_ref().is_some_and(|core| core.missing().is_some());
         if open && self.gap == Pending::No {
@@ -245,11 +245,11 @@ impl Room {
         }
     }
 
-    /// Reads what is missing.
+    /// Reads the missing events.
     fn close_gap(&mut self, ctx: &mut Context<Self>) {
         let Some(missing) = self.core.as_ref().and_then(|core| core.missing()) else { return };
         if self.gap == Pending::Yes {
-            return; // it is being read, or will be
+            return; // a read is in progress or scheduled
         }
         self.node.metrics.gap_read();
         let (store, id) = (self.node.store.clone(), self.identity.id);
@@ -268,8 +268,8 @@ impl Room {
         }));
     }
 
-    /// Delivers what the log had of a gap. Members who will never get a part of it are evicted first, so that they come back
-    /// and are told that they missed something.
+    /// Delivers the events of a gap. If some of them no longer exist, the present members are evicted first, so that
+    /// they resume and are told that they have missed something.
     fn fill(&mut self, stored: Vec<StoredEvent>, asked: RangeInclusive<Seq>, ctx: &mut Context<Self>) {
         let broadcasts = self.broadcasts(stored);
         let Some(GapClosed { lost, ready }) = self.remember(|core| core.close_gap(asked, broadcasts)) else { return };
@@ -285,7 +285,7 @@ impl Room {
     }
 }
 
-/// From which event on nothing is missing up to `up_to`; None if that itself is.
+/// The first event from which nothing is missing up to `up_to`; `None` if that one is missing.
 fn unbroken_from(events: &[Arc<Broadcast>], up_to: Seq) -> Option<Seq> {
     let mut next = up_to.next();
     for event in events.iter().rev() {

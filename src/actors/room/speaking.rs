@@ -1,5 +1,5 @@
-//! What is said in a room: commands become entries for the journal or ephemeral events; stored entries become events in
-//! the order of their places; gaps are closed from the log.
+//! Commands in a room: durable ones become entries for the journal, others become ephemeral events; stored entries
+//! become broadcasts, in sequence. A durable event must never be published before it is stored.
 
 use std::sync::Arc;
 
@@ -24,22 +24,22 @@ use crate::{
     store::{Append, Appended, StoredEvent},
 };
 
-/// Who asks, and where the answer goes.
+/// The origin of a command, which receives the answer.
 pub(super) struct By {
     pub user: Author,
     pub asker: Asker,
 }
 
 impl Room {
-    /// Where the room's published sequence stands.
+    /// The sequence number of the last published event.
     pub(super) fn head(&self) -> Seq {
         self.core.as_ref().map_or_else(Seq::default, |core| core.head())
     }
 
-    /// Does what a member asks.
+    /// Handles a command of a member.
     pub(super) fn answer(&mut self, ask: Ask, ctx: &mut Context<Self>) {
         if let Some(newcomer) = self.entering.get_mut(&ask.conn) {
-            // answered after the first frame about the room
+            // answered after the first frame of the room
             let (conn, patience) = (ask.conn, newcomer.asks(ask));
             return self.keep_waiting(conn, patience, ctx);
         }
@@ -51,7 +51,7 @@ impl Room {
         self.carry_out(command, By { user, asker: Asker::Socket { conn, tag } }, attachments, ctx);
     }
 
-    /// Carries out a command that is for rooms, whoever asks.
+    /// Executes a command that is for rooms, whatever its origin.
     pub(super) fn carry_out(
         &mut self,
         command: Command,
@@ -74,7 +74,7 @@ impl Room {
                 self.point(Pointed { user: by.user, cursor }, ctx);
                 self.done(by.asker, ctx);
             }
-            // the session itself, which knows the socket, carries these out
+            // executed by the session itself, which knows the socket
             Command::Ping
             | Command::AuthRefresh { .. }
             | Command::Room(_)
@@ -117,7 +117,7 @@ impl Room {
         self.announce(Ephemeral::Call(signal), Audience::Only(target), ctx);
     }
 
-    /// Hands an event to the journal. Nobody hears of it before it is stored.
+    /// Submits an event to the journal. It is published only when it is stored.
     fn store(&mut self, what: Durable, origin: Origin, ctx: &mut Context<Self>) {
         let queue_for = match what.is_queued_for_absent() {
             true => self.identity.scope.queues_for(&what.author().id).cloned().into_iter().collect(),
@@ -141,7 +141,7 @@ impl Room {
         }
     }
 
-    /// The journal's word about one entry.
+    /// Handles the journal's result for one entry.
     pub(super) fn settle(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         let Outcome { entry, result } = outcome;
         let Append { id, at, what: asked, .. } = entry.append;
@@ -154,7 +154,7 @@ impl Room {
                 return;
             }
         };
-        // mostly the same as what is stored, which then needs no copy
+        // usually the same allocation as the stored one, which then needs no copy
         drop(asked);
         let what = Arc::unwrap_or_clone(what);
         let broadcast = Broadcast::durable(self.identity.clone(), StoredEvent { seq, id, at, what });
@@ -204,7 +204,7 @@ impl Room {
         }
     }
 
-    /// In a direct conversation both users hear of it on their sockets elsewhere, too.
+    /// Sends an event of a direct conversation to both users' sockets that are in other rooms.
     fn tell_both(&self, broadcast: &Arc<Broadcast>) {
         let RoomScope::Direct { users } = &self.identity.scope else { return };
         let told = ToUsers { users: users.clone(), broadcast: broadcast.clone() };

@@ -1,6 +1,6 @@
-//! How a room begins and ends. It listens first, then reads where the log stands, then asks the rooms of the same id
-//! elsewhere who is there, and only then opens: so nothing said meanwhile is missed, and a newcomer's first word names
-//! everybody.
+//! The start and the end of a room. It subscribes first, then reads the head of the log, then requests the members on
+//! other nodes, and only then opens. In this order no event can be missed, and the first message to a newcomer names
+//! all members.
 
 use std::time::Instant;
 
@@ -26,21 +26,21 @@ use crate::{
     store::{RoomHead, Visibility},
 };
 
-/// How far a room has come.
+/// The stages of a room's start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
-    /// It does not hear the other nodes yet.
+    /// It does not receive messages of other nodes yet.
     Deaf,
-    /// Its place in the log is being read.
+    /// The head of its log is being read.
     Loading,
-    /// It waits to learn who is in it elsewhere.
+    /// It waits for the members on other nodes.
     Gathering {
-        /// On how many nodes somebody may be.
+        /// The number of nodes that may have members.
         others: usize,
     },
-    /// Whoever comes is let in.
+    /// Joins are admitted.
     Open,
-    /// It could not be read: whoever comes next has it tried again.
+    /// It could not be loaded; the next join tries again.
     Unread,
 }
 
@@ -59,8 +59,8 @@ impl Room {
         }
     }
 
-    /// Has the bridge bring what is said elsewhere. A full bridge is tried again until it takes it: meanwhile the room opens
-    /// and learns of events from the log.
+    /// Subscribes to the messages of other nodes. Retried while the bridge is full; in the meantime the room opens and
+    /// learns of events from the log.
     fn attach(&self, ctx: &mut Context<Self>) {
         let (to, listening) = (ctx.address().recipient(), ctx.address().recipient());
         let attach = Attach { room: self.identity.id, node: self.node.id, life: self.life, to, listening };
@@ -74,7 +74,7 @@ impl Room {
         }
     }
 
-    /// The line to the other nodes stands, or stands again.
+    /// The subscription is confirmed, or confirmed again.
     pub(super) fn listening(&mut self, others: Option<usize>, ctx: &mut Context<Self>) {
         match self.stage {
             Stage::Deaf => self.load(others, ctx),
@@ -83,7 +83,7 @@ impl Room {
         }
     }
 
-    /// A socket at the door: it waits, or goes in.
+    /// A socket asks to join: it is admitted or has to wait.
     pub(super) fn knock(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
         match self.stage {
             Stage::Open => return self.enter(conn, ctx),
@@ -93,7 +93,7 @@ impl Room {
         self.early.push(conn);
     }
 
-    /// Reads where the sequence stands, waiting for a database that is away.
+    /// Reads the head of the log, waiting for an unavailable database.
     pub(super) fn load(&mut self, others: Option<usize>, ctx: &mut Context<Self>) {
         self.stage = Stage::Loading;
         let (node, id) = (self.node.clone(), self.identity.id);
@@ -111,7 +111,7 @@ impl Room {
         ctx.spawn(read.into_actor(self).map(move |read, room, ctx| match read {
             Ok(Some((head, sheets))) => {
                 if room.open.is_some() && head.visibility == Visibility::Private {
-                    // it may have become private before anybody here could be told
+                    // it may have become private before anybody here could be informed
                     room.excluded_at = room.excluded_at.max(Some(began));
                 }
                 room.sheets_were_changed(&sheets);
@@ -128,7 +128,7 @@ impl Room {
         }));
     }
 
-    /// Loaded: asks who is there elsewhere, if anybody may be.
+    /// The room is loaded: requests the members on other nodes, if there may be any.
     fn gather(&mut self, head: RoomHead, others: Option<usize>, ctx: &mut Context<Self>) {
         let bounds = HistoryBounds {
             events_max: self.node.config.storage.recovery_events_max,
@@ -175,15 +175,15 @@ impl Room {
         self.rest(ctx);
     }
 
-    /// What is said before the room knows its place in the log waits. What does not fit is lost, and found again:
-    /// events in the log, members by their versions.
+    /// Keeps messages that arrive before the head of the log is known. Those that do not fit are lost and recovered:
+    /// events from the log, members by their versions.
     pub(super) fn keep_early(&mut self, carried: Carried) {
         if self.early_words.len() < limits::EARLY_WORDS_MAX {
             self.early_words.push(carried);
         }
     }
 
-    /// Sends away whoever waits for a room that can't be loaded.
+    /// Refuses everybody who waits for a room that cannot be loaded.
     fn give_up(&mut self, refusal: &Refusal, why: Disconnect, ctx: &mut Context<Self>) {
         self.stage = Stage::Unread;
         self.early.clear();
@@ -194,8 +194,8 @@ impl Room {
         self.rest(ctx);
     }
 
-    /// The room is let go, or has panicked. In that case there are members, who are sent to come back: they get no event
-    /// any more, and a new room does not know them.
+    /// The room retires, or has panicked. In the latter case it has members, who are evicted because they would receive
+    /// no further events and a new instance does not know them.
     pub(super) fn end(&mut self) {
         self.count_history(0);
         for arm in std::mem::take(&mut self.arms) {
@@ -209,13 +209,13 @@ impl Room {
         if self.node.bridge.reach == Reach::ThisNode {
             return;
         }
-        // a node that drains keeps the places of its users until they are back elsewhere
+        // while a node drains, its users count as members until they have reconnected elsewhere
         if let Some(core) = self.core.as_ref().filter(|_| !self.node.is_draining()) {
             self.node.bridge.carry(self.identity.id, RoomWord::Members(core.gone()));
         }
         let detach = Detach { room: self.identity.id, node: self.node.id, life: self.life };
         if self.node.bridge.detach.try_send(detach).is_err() {
-            // the bridge finds by itself that nobody takes it any more
+            // the bridge removes rooms that have ended by itself
             log::warn!("event=detach_lost room={} why=bridge_full", self.identity.id);
         }
     }

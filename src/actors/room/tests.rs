@@ -1,5 +1,5 @@
-//! Rooms, hubs and the registry of a real node in this process, with sockets of this machine: what happens when a hub
-//! stalls, a bridge is full or a room panics.
+//! Rooms, hubs and the registry of a real node in this process, with local sockets: a stalled hub, a full bridge, a
+//! room that panics.
 
 use std::{net::TcpListener, rc::Rc, sync::mpsc, time::Duration};
 
@@ -45,14 +45,14 @@ struct Stage {
     _folder: tempfile::TempDir,
 }
 
-/// A thread with a hub that can be held up.
+/// A thread with a hub that can be stalled.
 struct Thread {
     arbiter: Arbiter,
     hub: Addr<Hub>,
     node: Arc<Node>,
 }
 
-/// As long as it lives, nothing happens on a thread.
+/// Stalls a thread until it is dropped.
 struct Stall(#[expect(dead_code, reason = "its end is what counts")] mpsc::Sender<()>);
 
 impl Thread {
@@ -88,7 +88,7 @@ async fn on<T: Send + 'static>(
     timeout(DEADLINE, answered).await.expect("the thread is alive").unwrap()
 }
 
-/// A client and its connection on the server's side, which has no session.
+/// A client and its connection on the server's side, without a session.
 struct Client {
     conn: ConnKey,
     user: Author,
@@ -128,7 +128,7 @@ impl Stage {
         Stage { node, identity, users, thread, _folder: folder }
     }
 
-    /// A room on this thread, which the registry does not know.
+    /// A room on this thread that the registry does not know.
     fn room(&self) -> Addr<Room> {
         let (identity, node) = (self.identity.clone(), self.node.clone());
         start_in(&Arbiter::current(), limits::ROOM_MAILBOX_MAX, move || Room::new(identity, node, None))
@@ -193,7 +193,7 @@ impl Stage {
 }
 
 impl Client {
-    /// The next frame, whatever it is.
+    /// The next frame of any kind.
     async fn next(&mut self) -> Option<Frame> {
         loop {
             let frame = timeout(DEADLINE, self.stream.next()).await.expect("a frame in time");
@@ -212,7 +212,7 @@ impl Client {
         }
     }
 
-    /// Reads up to a frame of that type.
+    /// Reads up to a frame of this type.
     async fn until(&mut self, kind: &str) -> Value {
         loop {
             let frame = self.json().await;
@@ -250,7 +250,7 @@ async fn members_behind_a_hub_that_stalls_too_long_are_evicted_and_newcomers_mis
     let mut old = stage.client(0).await;
     room.send(stage.join(&old)).await.unwrap();
     old.json().await;
-    // of the same user, so that nothing is read before they are in
+    // of the same user, so that no join is announced between them
     let (mut early, mut late) = (stage.client(0).await, stage.client(0).await);
 
     let stall = stage.thread.stall().await;
@@ -322,7 +322,7 @@ async fn whoever_waits_at_the_door_of_a_room_that_panics_is_sent_away_too() {
     assert!([Disconnect::TryAgainLater.code(), Disconnect::TooSlow.code()].contains(&code), "closed with {code}");
 }
 
-/// Takes what a bridge brings, and does nothing with it.
+/// Accepts the messages of a bridge and ignores them.
 struct Sink;
 
 impl Actor for Sink {
@@ -373,12 +373,12 @@ async fn a_room_that_a_full_bridge_did_not_take_hears_the_others_later() {
     let room = stage.room();
     let mut client = stage.client(0).await;
     room.send(stage.join(&client)).await.unwrap();
-    client.json().await; // the room opened without the others
+    client.json().await; // the room has opened without the other nodes
     drop(resume);
     let carry = bridge.clone().recipient::<Carry>();
     let heard = async {
         loop {
-            // not an event of the log, in which there is none
+            // an event that is not in the log, which is empty
             let user = stage.users[1].author();
             let what = Ephemeral::Chat(ChatEphemeral::Typing { user, typing: Typing::Started, cell: None });
             let event =
@@ -512,7 +512,7 @@ async fn who_leaves_and_comes_again_at_once_gets_what_follows_and_nothing_twice(
     }
 }
 
-/// While the thread stood still nobody was heard, and nobody is to blame.
+/// Silence during a stall of the server must not be blamed on the clients.
 #[actix::test]
 async fn a_worker_that_stalls_closes_nobody_for_its_own_silence() {
     let bridge = LocalBridge::default().start();
@@ -527,7 +527,7 @@ async fn a_worker_that_stalls_closes_nobody_for_its_own_silence() {
     let stall_ends = stall_ends.await;
     let conn = client.conn;
     timeout(DEADLINE, async {
-        // one round of the sweep behind the stall
+        // one round of the sweep after the stall
         while stage.thread.on(|worker| worker.now()).await <= stall_ends {
             tokio::task::yield_now().await;
         }

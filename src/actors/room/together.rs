@@ -1,6 +1,6 @@
-//! The room on several nodes: each tells the others who is there with it, and hears the same from them. Every node says
-//! by its own view who came and who went, so that its members hear of each once, however many sockets and nodes a user
-//! has.
+//! The members of a room on several nodes. Each node publishes its own members and receives those of the others. Each
+//! decides by its own view who has joined and left, so that its members learn of each join and leave exactly once,
+//! however many sockets and nodes a user has.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::{
     limits,
 };
 
-/// What is on its way to the others.
+/// Pending messages to the other nodes.
 #[derive(Default)]
 pub(super) struct Telling {
-    /// A diff was told a moment ago: the next one waits.
+    /// A diff was sent recently, so the next one is delayed.
     diff: Pending,
-    /// Somebody wants to know, and hears together with whoever else does.
+    /// The answer to send to nodes that have asked; one answer serves all of them.
     answer: Answer,
     answering: Pending,
     asking: Pending,
@@ -30,17 +30,17 @@ impl Room {
         self.node.bridge.carry(self.identity.id, RoomWord::Members(word));
     }
 
-    /// Tells where this part stands, and wants to know the same of the others.
+    /// Sends the version of this part and requests those of the others.
     pub(super) fn say_hello(&self) {
         if let Some(core) = &self.core {
             self.say(core.hello());
         }
     }
 
-    /// Says now and then where this part stands, which heals whatever was lost.
+    /// Sends the version of this part periodically, which repairs any loss.
     pub(super) fn keep_in_touch(&self, ctx: &mut Context<Self>) {
         if self.node.bridge.reach == Reach::Cluster {
-            // each room at a time of its own: many begin together, when a node has started
+            // with a random offset, because many rooms start together when a node has started
             let first = limits::MEMBERS_DIGEST_PERIOD.mul_f64(fastrand::f64());
             ctx.run_later(first, |room, ctx| {
                 room.say_digest();
@@ -55,7 +55,7 @@ impl Room {
         }
     }
 
-    /// Somebody came or went here: at once after a quiet while, else together with whoever else does.
+    /// Publishes joins and leaves: at once after a quiet period, otherwise together with those within a period.
     pub(super) fn tell_members(&mut self, ctx: &mut Context<Self>) {
         let has_diffs = self.core.as_ref().is_some_and(|core| core.has_diffs());
         if self.telling.diff == Pending::Yes || self.node.is_draining() || !has_diffs {
@@ -69,10 +69,10 @@ impl Room {
         });
     }
 
-    /// Tells who came and went since the last time, before anything else is told of those who came.
+    /// Publishes joins and leaves since the last call. Must precede any other message about users who have joined.
     pub(super) fn say_diffs(&mut self) {
         if self.node.is_draining() {
-            return; // users of a node that drains keep their places
+            return; // users of a draining node still count as present
         }
         let diffs = self.core.as_mut().map(|core| core.take_diffs()).unwrap_or_default();
         self.say_attending(diffs.iter().flat_map(PartWord::joined));
@@ -81,7 +81,7 @@ impl Room {
         }
     }
 
-    /// What the room on another node says about its members.
+    /// Applies a message of the room on another node about its members.
     pub(super) fn hear(&mut self, from: NodeId, word: PartWord, ctx: &mut Context<Self>) {
         let now = self.node.clock.now();
         self.pass_hours();
@@ -98,13 +98,13 @@ impl Room {
         self.end_typing_at(node, ctx);
         if let Some(core) = &mut self.core {
             let news = core.peer_gone(node);
-            // its last sign of life was as long ago as it takes to find that it is gone
+            // its last sign of life is as old as the time it takes to detect its failure
             let grace = self.grace_after(Return::Likely).saturating_sub(limits::PEER_SILENCE_MAX);
             self.take_news(news, grace, ctx);
         }
     }
 
-    /// `grace`: of those who may come back.
+    /// `grace` applies to users who may reconnect.
     fn take_news(&mut self, news: Consequence, grace: Duration, ctx: &mut Context<Self>) {
         let Consequence { came, went, may_return, ask, answer } = news;
         for user in came {
@@ -139,7 +139,7 @@ impl Room {
         });
     }
 
-    /// One answer serves all who ask within a moment.
+    /// One answer serves all nodes that ask within a short time.
     fn answer_soon(&mut self, answer: Answer, ctx: &mut Context<Self>) {
         self.telling.answer = self.telling.answer.max(answer);
         if self.telling.answer == Answer::Nothing || self.telling.answering == Pending::Yes {
@@ -160,7 +160,7 @@ impl Room {
         let Some(core) = &mut self.core else { return };
         let mut words = core.take_diffs();
         words.extend(core.whole());
-        // first, so that whoever waits to know who is here knows the rest, too
+        // sent first, so that a node that waits for the members has their presence data as well
         if let Some(core) = &self.core {
             self.say_attending(core.online_here().take(limits::ATTENDEES_KNOWN_MAX));
         }
@@ -169,7 +169,7 @@ impl Room {
         }
     }
 
-    /// The log is known to have come so far.
+    /// The log is known to have reached this sequence number.
     pub(super) fn head_is(&mut self, seq: Seq, epoch: Epoch, ctx: &mut Context<Self>) {
         if let Some(core) = self.core.as_mut().filter(|core| core.epoch() == epoch) {
             core.heard_of(seq);
@@ -177,7 +177,7 @@ impl Room {
         }
     }
 
-    /// A node has come, or come back after it was taken for gone: it learns where this part stands, and tells its own.
+    /// A node is up, or up again: sends it the version of this part and requests its own.
     pub(super) fn peer_up(&self) {
         self.say_hello();
     }

@@ -1,5 +1,5 @@
-//! Typing that ends with the socket on which it began: the others are told that it stopped when that socket ends, leaves
-//! or is silent for a while, though other sockets of the user stay.
+//! Typing indicators. An indicator must end with the socket on which it began: when that socket closes, leaves or does
+//! not renew it, even if the user has other sockets.
 
 use std::time::Duration;
 
@@ -18,18 +18,18 @@ use crate::{
     limits,
 };
 
-/// On what somebody types.
+/// The source of a typing indicator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum TypingSource {
-    /// A socket of this node.
+    /// A socket on this node.
     Socket(ConnKey),
-    /// Requests over REST on this node, which have no socket to end.
+    /// Requests over REST on this node, which have no socket that could close.
     Route,
-    /// Whatever sockets a user has on another node, which says when one of them ends.
+    /// Any socket on another node, which announces the end itself.
     Node(NodeId),
 }
 
-/// Who types, and whether a timer looks for those who are silent.
+/// The users who are typing, and whether a timer checks for expired indicators.
 #[derive(Default)]
 pub(super) struct TypingHere {
     typists: Typists<TypingSource>,
@@ -37,7 +37,7 @@ pub(super) struct TypingHere {
 }
 
 impl Room {
-    /// A member here began or stopped.
+    /// A member here started or stopped typing.
     pub(super) fn set_typing(
         &mut self,
         asker: &Asker,
@@ -54,7 +54,7 @@ impl Room {
         self.announce_typing(user, typing, cell, ctx);
     }
 
-    /// The same of a member here or elsewhere, who has been told of already.
+    /// Records a typing indicator of a member on any node that has been announced already.
     pub(super) fn note_typing(
         &mut self,
         source: TypingSource,
@@ -91,7 +91,7 @@ impl Room {
         self.announce(Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }), audience, ctx);
     }
 
-    /// A socket is out of the room.
+    /// A socket has left the room.
     pub(super) fn end_typing_of(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
         if self.typing.typists.is_empty() {
             return;
@@ -101,14 +101,15 @@ impl Room {
         }
     }
 
-    /// A node is gone, which can't say any more that somebody there stopped.
+    /// A node is gone and cannot announce the end of its indicators any more.
     pub(super) fn end_typing_at(&mut self, node: NodeId, ctx: &mut Context<Self>) {
         for Stopped { user, place } in self.typing.typists.ended(|source| *source == TypingSource::Node(node)) {
             self.tell_stopped(TypingSource::Node(node), user, place, ctx);
         }
     }
 
-    /// Of a member here all nodes are told; of one elsewhere the members here, since that node says nothing more.
+    /// Announces the end of an indicator: of a member here on all nodes; of a member on another node only here, because
+    /// that node does not announce it.
     fn tell_stopped(&mut self, source: TypingSource, user: Author, cell: TypingPlace, ctx: &mut Context<Self>) {
         match source {
             TypingSource::Socket(_) | TypingSource::Route => self.announce_typing(user, Typing::Stopped, cell, ctx),
@@ -133,7 +134,7 @@ impl Room {
             let now = room.node_time();
             let silent = room.typing.typists.silent(now, |source| match source {
                 TypingSource::Socket(_) | TypingSource::Route => limits::TYPING_SILENCE_MAX,
-                // its own node says it first
+                // its own node announces it first
                 TypingSource::Node(_) => limits::TYPING_SILENCE_MAX + limits::TYPING_LOOK * 3,
             });
             for (source, Stopped { user, place }) in silent {

@@ -1,4 +1,5 @@
-//! What a session has to do with the assistant: it passes questions on, and says when its socket has ended.
+//! Questions to the assistant: passes them on and reports the end of the socket. It must never answer a question about
+//! a sheet from a state older than the client's own earlier writes.
 
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ use crate::{
 };
 
 impl Session {
-    /// Asks the assistant, whose answer reaches all sockets of the user. A question about a sheet waits until all that was
-    /// said before it on this socket is stored, or refused.
+    /// Sends a question to the assistant, whose answer is delivered to all sockets of the user. A question about a
+    /// sheet waits until all earlier commands of this socket are stored or refused.
     pub(super) fn ask_assistant(&mut self, tag: Tag, question: Question, ctx: &mut Context<Self>) {
         let Some(assistant) = self.worker.node.assistant.get() else {
             return self.refuse(tag, away());
@@ -28,7 +29,7 @@ impl Session {
             let heard: Vec<_> = self.rooms.all().map(|room| room.send(HeardOut { conn })).collect();
             let journal = self.worker.node.journal.clone();
             async move {
-                // a room that is gone has nothing to store, nor has a journal
+                // a room or journal that is gone has nothing left to store
                 let _ = join_all(heard).await;
                 let _ = journal.settled().await;
             }
@@ -50,7 +51,7 @@ impl Session {
         });
     }
 
-    /// Stops an answer.
+    /// Cancels an answer.
     pub(super) fn cancel_ask(&mut self, tag: Tag, request: Arc<str>, ctx: &mut Context<Self>) {
         let Some(assistant) = self.worker.node.assistant.get() else {
             return self.refuse(tag, away());

@@ -1,4 +1,5 @@
-//! Commands that a session passes on to their room. The files that one names are looked up first.
+//! Commands that are passed on to a room. If a command names files, these are looked up first: a room must never see a
+//! file that the user may not share.
 
 use actix::prelude::*;
 
@@ -12,7 +13,7 @@ use crate::{
 };
 
 impl Session {
-    /// Passes a command on to its room, with the files that it names.
+    /// Sends a command to its room, with the files that it names.
     pub(super) fn pass_to_room(&mut self, tag: Tag, command: Command, ctx: &mut Context<Self>) {
         let room = command.target().room().cloned();
         let files = command.files().to_vec();

@@ -1,6 +1,6 @@
-//! A client's session: an actor on its socket's thread. Messages become commands through the socket's dialect; limits
-//! and expiry are checked here; what the room says reaches the outbox without passing through here. A session never
-//! spells a field name and never waits: what is pending keeps later commands in order behind it.
+//! The session of a client: an actor on its socket's thread. The socket's dialect converts messages into commands;
+//! limits and expiry are checked here. Frames of rooms reach the outbox without passing through the session. A session
+//! must never know a field name and never wait: while a request is pending, later commands are queued in order.
 
 mod asking;
 mod attaching;
@@ -62,24 +62,24 @@ pub struct Session {
     quota: Arc<UserQuota>,
     connection: Arc<str>,
     rooms: Rooms,
-    /// The rooms to which the token is confined; without it, all.
+    /// The rooms to which the token is confined; all if absent.
     confined: Option<Arc<[RoomPattern]>>,
     notices: Notices,
     queue: UserQueue,
-    /// Requests behind one that is pending; None when none is.
+    /// Requests queued behind a pending one; `None` if nothing is pending.
     waiting: Option<VecDeque<Request>>,
-    /// What is pending.
+    /// The number of pending operations.
     holds: u32,
     asked: AskedAssistant,
-    /// When the token was issued with which the socket was opened, if it says.
+    /// When the token was issued with which the socket was opened, if it has the claim.
     issued_at: Option<Timestamp>,
     /// When the check of its rights began.
     checked_from: Instant,
-    /// Uploads that were announced here and are not complete, the oldest first.
+    /// Uploads announced on this socket that are not complete, the oldest first.
     uploads: Vec<Arc<str>>,
 }
 
-/// Whether a question was put to the assistant on this socket, which must hear when the socket ends.
+/// Whether a question was sent to the assistant, which must then be informed of the end of the socket.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum AskedAssistant {
     #[default]
@@ -87,36 +87,36 @@ enum AskedAssistant {
     Once,
 }
 
-/// Who comes, by which dialect, to which room: all that the upgrade found out.
+/// The results of the upgrade: the user, the dialect, and the room.
 pub struct Visitor {
-    /// Who.
+    /// The user.
     pub profile: Arc<Profile>,
-    /// The user's buckets.
+    /// The user's rate limits.
     pub quota: Arc<UserQuota>,
-    /// What the socket speaks.
+    /// The dialect.
     pub dialect: DialectKind,
     /// When the token expires.
     pub expires_at: Timestamp,
-    /// When the token was issued, if it says.
+    /// When the token was issued, if it has the claim.
     pub issued_at: Option<Timestamp>,
     /// When the check of the token, of the user and of the right to the room began.
     pub checked_from: Instant,
-    /// The rooms to which the token is confined; without it, all.
+    /// The rooms to which the token is confined; all if absent.
     pub confined: Option<Arc<[RoomPattern]>>,
-    /// Where to; a socket of a dialect with many rooms says so later.
+    /// The room; absent in dialects whose sockets join rooms by name.
     pub binding: Option<Binding>,
 }
 
-/// A connection's key and name, made before the answer to the upgrade, which names it.
+/// The key and name of a connection, assigned before the response to the upgrade, which contains the name.
 pub struct Ticket {
-    /// Its key.
+    /// The key.
     pub key: ConnKey,
-    /// Its name towards clients and administrators.
+    /// The name for clients and administrators.
     pub name: Arc<str>,
 }
 
 impl Session {
-    /// Starts a session on this thread. `early`: what the client sent right behind its handshake.
+    /// Starts a session on this thread. `early` are the bytes that the client sent right after its handshake.
     pub fn open(worker: Rc<Worker>, socket: Socket, visitor: Visitor, ticket: Ticket, early: &[u8]) {
         let bound = if visitor.binding.is_some() { Bound::ToRoom } else { Bound::ToNone };
         let (user, dialect) = (visitor.profile.id.clone(), visitor.dialect);
@@ -151,10 +151,10 @@ impl Session {
 impl Session {
     // ---- in ----
 
-    /// One frame from the client; a break when no more are wanted.
+    /// Handles one frame from the client; breaks if no more are wanted.
     pub(super) fn inbound(&mut self, inbound: Inbound<'_>, ctx: &mut Context<Self>) -> ControlFlow<()> {
         match inbound {
-            // it was told to go: only its own close frame still matters
+            // being closed: only the client's close frame still matters
             Inbound::Text(_) | Inbound::Binary(_) | Inbound::Ping(_) if !self.outbox.is_open() => {}
             Inbound::Text(text) => self.message(ClientMessage::Text(text), ctx),
             Inbound::Binary(bytes) => self.message(ClientMessage::Binary(bytes), ctx),
@@ -178,7 +178,7 @@ impl Session {
                 None => self.request(request, ctx),
             },
             Err(Rejection { tag, refusal }) => {
-                // what can't be read costs as much as a request, or it would be free to send
+                // an invalid message costs as much as a request, or sending such messages would be free
                 if self.charge(Charge::Request, &tag) == Charged::Yes {
                     self.refuse(tag, refusal);
                 }
@@ -186,12 +186,12 @@ impl Session {
         }
     }
 
-    /// Whether the socket should not be read, because enough waits already.
+    /// Whether the socket should not be read because too many requests are queued.
     pub(super) fn is_full(&self) -> bool {
         self.waiting.as_ref().is_some_and(|waiting| waiting.len() >= limits::SESSION_WAITING_MAX)
     }
 
-    /// Does what takes time; what the client says meanwhile waits, in order.
+    /// Runs an asynchronous operation. Messages of the client are queued until it is done, in order.
     fn hold<T: 'static>(
         &mut self,
         work: impl Future<Output = T> + 'static,
@@ -204,7 +204,7 @@ impl Session {
             session.holds -= 1;
             then(done, session, ctx);
             session.resume_waiting(ctx);
-            // the pump had its turn before this future: it must write what was said here, and may read again
+            // the pump was polled before this future: wake it to write the replies and to continue reading
             session.outbox.wake();
             if session.outbox.is_dead() {
                 ctx.stop();
@@ -227,14 +227,14 @@ impl Session {
         match self.charge(request.command.charge(), &request.tag) {
             Charged::Yes => self.carry_out(request, ctx),
             Charged::No => {}
-            // what the client says meanwhile waits behind it, and soon the socket is not read
+            // later messages are queued behind it, and soon the socket is not read any more
             Charged::Later(wait) => {
                 self.hold(tokio::time::sleep(wait), ctx, move |(), session, ctx| session.carry_out(request, ctx));
             }
         }
     }
 
-    /// Does what was paid for, in its room or in the session itself.
+    /// Executes a charged command, in its room or in the session itself.
     fn carry_out(&mut self, request: Request, ctx: &mut Context<Self>) {
         self.worker.node.metrics.accepted();
         match request.command.target().room().filter(|name| !self.rooms.is_in(name)).cloned() {
@@ -243,7 +243,7 @@ impl Session {
         }
     }
 
-    /// Does it, once the room that it names was joined.
+    /// Executes a command whose room has been joined.
     fn perform(&mut self, Request { tag, command }: Request, ctx: &mut Context<Self>) {
         match command {
             Command::Ping => self.reply(&Reply::Pong { tag }),
@@ -265,7 +265,7 @@ impl Session {
         }
     }
 
-    /// A fresh token for the same user moves the socket's expiry.
+    /// A fresh token of the same user extends the life of the socket.
     fn refresh(&mut self, tag: Tag, token: &str, ctx: &mut Context<Self>) {
         let node = &self.worker.node;
         let claims = match node.verifier.verify(token) {
@@ -358,12 +358,12 @@ impl Session {
     }
 }
 
-/// Whether a message was paid for.
+/// Whether a message was charged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Charged {
     Yes,
     No,
-    /// Paid for, but to be carried out only after that time.
+    /// Charged, but must be executed only after this time.
     Later(Duration),
 }
 
@@ -384,21 +384,22 @@ impl Actor for Session {
         log::debug!("event=session_open connection={}", self.connection);
         self.join_bound(ctx);
         match self.rooms.bound().map(|room| &room.scope) {
-            // its frames wait behind the room's first one
+            // notifications wait for the room's first frame
             Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) => self.look_for_queued(ctx),
-            // when the conversation's first frame is sent, so that its messages come first; or when a filter is set
+            // for conversations when the first frame was sent, so that its messages come first; for unbound sockets
+            // when a filter is set
             Some(RoomScope::Direct { .. }) | None => {}
         }
     }
 
-    /// A leave must not be lost: what a full mailbox refuses is tried again before the session ends.
+    /// A leave must not be lost: if a mailbox is full, it is sent again before the session ends.
     fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
         self.outbox.die();
         if self.rooms.is_joining() || self.is_leasing() {
-            return Running::Continue; // the answer ends it: only then there is a room to leave, or a lease to return
+            return Running::Continue; // the pending answer stops it again: only then is there a room to leave, or a lease to return
         }
         let conn = self.outbox.key;
-        // while the rooms still have it
+        // while the rooms still list the socket
         self.end_uploads();
         self.rooms.leave_all(conn, if self.outbox.may_return() { Leaving::BrokenOff } else { Leaving::AtOnce });
         if std::mem::take(&mut self.asked) == AskedAssistant::Once {

@@ -1,5 +1,5 @@
-//! Rooms that a command names before its socket has joined them: one that is there has to be joined first, one that is not
-//! is made by being named, and joined.
+//! Commands that name a room which their socket has not joined. If the room exists, the command is refused: it must be
+//! joined first. If it does not exist, it is created and joined.
 
 use actix::prelude::*;
 
@@ -16,16 +16,16 @@ use crate::{
     ids::RoomName,
 };
 
-/// What a room is entered for.
+/// Why a room is joined.
 pub(super) enum Errand {
-    /// To be in it, which the room answers under this name.
+    /// The client asked to join; the room answers with this tag.
     Join(Tag),
-    /// To do this there.
+    /// The client sent a command to a new room.
     Do(Box<Request>),
 }
 
 impl Errand {
-    /// Of the request that asks for it.
+    /// The tag of the request.
     pub fn tag(&self) -> Tag {
         match self {
             Errand::Join(tag) => tag.clone(),
@@ -33,7 +33,7 @@ impl Errand {
         }
     }
 
-    /// Under which the room answers the join.
+    /// The tag with which the room answers the join.
     pub fn of_the_join(&self) -> Tag {
         match self {
             Errand::Join(tag) => tag.clone(),
@@ -43,7 +43,7 @@ impl Errand {
 }
 
 impl Session {
-    /// Does something in a room that this socket has not joined.
+    /// Executes a command for a room that this socket has not joined.
     pub(super) fn do_in_stranger(&mut self, name: RoomName, request: Request, ctx: &mut Context<Self>) {
         let subject = Subject { user: &self.user.id, role: Role::User, rooms: self.confined.as_deref() };
         if let Err(denied) = may(subject, Action::NameRoom { name: &name }) {
@@ -64,7 +64,7 @@ impl Session {
         });
     }
 
-    /// It costs what a join costs, where rooms are made so.
+    /// Charged like a join, if rooms are created in this way.
     fn make_by_naming(&mut self, name: RoomName, request: Request, ctx: &mut Context<Self>) {
         let makes = self.worker.node.config.rooms.auto_create;
         if makes && self.charge(Charge::Request, &request.tag) == Charged::No {

@@ -1,5 +1,5 @@
-//! What a session has to do with notifications: which of them its socket wants, and which were read. Their delivery,
-//! until some socket of the user has written them, is `queue`'s.
+//! Notifications on one socket: the filter, and read marks. Their delivery is done by `queue`, which keeps them until a
+//! socket of the user has written them.
 
 use std::sync::Arc;
 
@@ -20,26 +20,26 @@ use crate::{
     store::ReadMark,
 };
 
-/// Which notifications one socket wants.
+/// The notifications that one socket subscribes to.
 pub(super) struct Notices {
     /// When the socket opened.
     pub opened_at: Timestamp,
-    /// Those that it takes; None: all.
+    /// The filter; `None` accepts all.
     filter: Option<Box<NotificationFilter>>,
 }
 
 impl Notices {
-    /// Of a socket that opens now and wants all there is.
+    /// For a socket that opens now and accepts all.
     pub fn new(now: Timestamp) -> Notices {
         Notices { opened_at: now, filter: None }
     }
 
-    /// Whether the client has said what it wants.
+    /// Whether the client has set a filter.
     pub fn has_filter(&self) -> bool {
         self.filter.is_some()
     }
 
-    /// What the socket takes.
+    /// The filter.
     pub fn filter(&self) -> NotificationFilter {
         self.filter.as_deref().cloned().unwrap_or_default()
     }
@@ -52,14 +52,14 @@ impl Notices {
 impl Session {
     // ---- asked by the client ----
 
-    /// From now on the socket is sent what the filter takes, and at once what is queued of it.
+    /// Sets the filter and delivers queued notifications that match it.
     pub(super) fn filter_notifications(&mut self, tag: Tag, filter: NotificationFilter, ctx: &mut Context<Self>) {
         self.notices.filter = Some(Box::new(filter));
         self.done(tag);
         self.look_for_queued(ctx);
     }
 
-    /// Keeps that a notification was read, and tells the user's other sockets.
+    /// Stores that a notification was read and informs the user's other sockets.
     pub(super) fn read_notification(&mut self, tag: Tag, id: &str, ctx: &mut Context<Self>) {
         let Ok(id) = id.parse::<NotificationId>() else {
             return self.refuse(tag, no_such_notification());
@@ -87,7 +87,7 @@ impl Session {
 
     // ---- told to the client ----
 
-    /// News for the user, if this socket wants them.
+    /// Delivers an event for the user, if it passes the filter.
     pub(super) fn hear_news(&mut self, news: Arc<Personal>, ctx: &mut Context<Self>) {
         match &*news {
             Personal::Notified { notification, .. } => {

@@ -1,8 +1,8 @@
-//! The user's queue on this socket. What no socket of the user has written yet is queued in the store: notifications,
-//! and messages of direct conversations. A socket leases what its dialect and its filter can show, sends it, and the
-//! rows are deleted when the socket has written them. So of many sockets one delivers a row, and if that one or its
-//! node ends before, the next one does. What is sent live is deleted in the same way, by the first socket that has
-//! written it. Nothing is deleted before its last byte has left the outbox.
+//! The user's queue, seen from one socket. Notifications and direct messages that no socket of the user has written yet
+//! are queued in the store. A socket leases the rows that its dialect and filter can show and sends them; they are
+//! deleted when the socket has written them. So only one of several sockets delivers a row, and if that socket or its
+//! node ends before, another one does. Live messages are deleted in the same way by the first socket that has written
+//! them. A row must never be deleted before its last byte has left the outbox.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -27,59 +27,60 @@ use crate::{
     store::{Conversation, Leased, QueueQuery, Queued, QueuedId, QueuedMessages, StoreError, StoredEvent},
 };
 
-/// What of the user's queue concerns one socket.
+/// The state of the user's queue on one socket.
 #[derive(Default)]
 pub(super) struct UserQueue {
-    /// The last ones sent, so that what comes twice is sent once.
+    /// The rows sent last, so that duplicates are not sent twice.
     sent: VecDeque<QueuedId>,
-    /// Sent and not written yet. Bounded by what a slow reader may owe.
+    /// Rows that are sent and not written yet. Bounded by the size of the outbox.
     unwritten: Vec<Unwritten>,
-    /// Whether the outbox is being watched.
+    /// Whether a check of the outbox is scheduled.
     is_watched: bool,
     looking: Looking,
-    /// For when another socket's lease ends.
+    /// Timer for the end of another socket's lease.
     next_look: Option<SpawnHandle>,
-    /// How far the hub has sent the direct conversation that the socket is bound to; none before the first frame.
+    /// The sequence number up to which the hub has sent the direct conversation of this socket; `None` before its first
+    /// frame.
     sent_up_to: Option<Seq>,
 }
 
-/// A queued row whose frame is in the outbox, or on its way there.
+/// A queued row whose frame is in the outbox or on its way there.
 struct Unwritten {
     id: QueuedId,
     origin: Origin,
-    /// Where its frame ends in the outbox, once that is known.
+    /// Where its frame ends in the outbox, once known.
     mark: Option<Mark>,
 }
 
-/// How a queued row came to this socket.
+/// How a queued row reached this socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// It was sent to all sockets of the user: until one has written it, it stays queued.
+    /// It was sent to all sockets of the user and stays queued until one has written it.
     Live,
     /// It was queued, and this socket has leased it.
     Leased,
 }
 
-/// Whether the store is being asked for what is queued.
+/// Whether the store is being read.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Looking {
     #[default]
     No,
     Yes,
-    /// Once more after that: something changed in between.
+    /// Read once more afterwards: something has changed in the meantime.
     Again,
 }
 
-/// Whether a socket was sent something.
+/// Whether a frame was sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sent {
     Yes,
-    /// Its dialect has no form for it, or it is closing.
+    /// The dialect has no such message, or the socket is closing.
     No,
 }
 
 impl UserQueue {
-    /// A row's frame is in the outbox.
+    /// Records that a row's frame is in the outbox.
     fn note(&mut self, id: QueuedId, origin: Origin, mark: Option<Mark>) {
         if self.sent.len() >= limits::QUEUE_REMEMBERED_MAX {
             self.sent.pop_front();
@@ -99,7 +100,7 @@ impl Session {
         reply_frame(self.outbox.dialect, reply, self.worker.node.clock.now())
     }
 
-    /// Sends a queued row, unless it was sent already.
+    /// Sends a queued row, unless it was already sent.
     fn send_once(&mut self, id: QueuedId, frame: Option<Frame>, origin: Origin) -> Sent {
         if self.queue.sent.contains(&id) {
             match self.queue.unwritten.iter_mut().find(|unwritten| unwritten.id == id) {
@@ -117,7 +118,7 @@ impl Session {
         Sent::Yes
     }
 
-    /// Sends a notification that was just made.
+    /// Sends a notification that was just created.
     pub(super) fn send_notification(
         &mut self,
         notification: &Notification,
@@ -131,8 +132,8 @@ impl Session {
         }
     }
 
-    /// A direct message reaches its two users wherever they are, but not in a window on another conversation, whose
-    /// client would take it for a part of that.
+    /// Delivers a direct message to a socket that is not bound to its conversation. Sockets bound to another
+    /// conversation are left out, because their clients would show it there.
     pub(super) fn overhear(&mut self, broadcast: &Broadcast, ctx: &mut Context<Self>) {
         let dialect = self.outbox.dialect;
         let frame = match self.rooms.bound().map(|room| &room.scope) {
@@ -152,7 +153,7 @@ impl Session {
         }
     }
 
-    /// Takes note of what the hub has sent of a direct conversation. Called by the pump, which the hub wakes.
+    /// Records what the hub has sent of a direct conversation. Called by the pump, which the hub wakes.
     pub(in crate::actors) fn note_sent(&mut self, ctx: &mut Context<Self>) {
         let Some(sent) = self.outbox.take_direct() else { return };
         for (id, mark) in sent.messages {
@@ -168,11 +169,11 @@ impl Session {
 
     // ---- written ----
 
-    /// Deletes what is written. The rest is looked at again, until it is written or the socket ends.
+    /// Deletes written rows. Checks the others again until they are written or the socket ends.
     fn forget_written(&mut self, ctx: &mut Context<Self>) {
         let mut unwritten = std::mem::take(&mut self.queue.unwritten);
         unwritten.retain_mut(|one| {
-            // a leased row that its room has still to send has no mark before the hub has sent it
+            // a leased row that its room has not sent yet gets no mark
             let is_sent = one.mark.is_some() || self.queue.sent.contains(&one.id);
             one.mark = one.mark.or_else(|| if is_sent { self.outbox.mark() } else { None });
             let is_written = one.mark.is_some_and(|mark| self.outbox.has_written(mark));
@@ -191,8 +192,8 @@ impl Session {
         }
     }
 
-    /// Deletes a row that is written, also if the session ends meanwhile. Should that fail, the next socket is sent it
-    /// once more.
+    /// Deletes a written row, even if the session ends meanwhile. If that fails, the next socket receives the row once
+    /// more.
     fn delete_written(&self, id: QueuedId) {
         let (store, user) = (self.worker.node.store.clone(), self.user.id.clone());
         actix::spawn(async move {
@@ -206,7 +207,7 @@ impl Session {
         });
     }
 
-    /// The socket has ended: what it has leased and not written is the next one's. The rest is queued all the same.
+    /// The socket has ended: returns leased rows that were not written. Other rows are still queued.
     pub(super) fn give_back_unwritten(&mut self) {
         let unwritten = std::mem::take(&mut self.queue.unwritten).into_iter();
         self.return_leases(unwritten.filter(|one| one.origin == Origin::Leased).map(|one| one.id).collect());
@@ -230,13 +231,13 @@ impl Session {
 
     // ---- leasing ----
 
-    /// Whether leases are on their way here: the session must not end before they can be given back.
+    /// Whether a lease is being acquired: the session must not end before it can be returned.
     pub(super) fn is_leasing(&self) -> bool {
         self.queue.looking != Looking::No
     }
 
-    /// Leases what the conversation that the socket is bound to has in the user's queue, and goes on with it. The room
-    /// sends it behind its first frame.
+    /// Leases the queued messages of the conversation to which the socket is bound. The room sends them after its first
+    /// frame.
     pub(super) fn lease_conversation(
         &mut self,
         room: RoomId,
@@ -270,7 +271,7 @@ impl Session {
         log::warn!("event=queue_not_read user={} why={error}", logged(&self.user.id), error = logged(error));
     }
 
-    /// Asks whether anything is queued for the user, and delivers what this socket can show.
+    /// Checks whether anything is queued for the user, and delivers what this socket can show.
     pub(super) fn look_for_queued(&mut self, ctx: &mut Context<Self>) {
         if self.queue.looking != Looking::No {
             self.queue.looking = Looking::Again;
@@ -290,7 +291,7 @@ impl Session {
         }));
     }
 
-    /// A database that is away, or has too much to do, is asked again at a moment of this socket's own.
+    /// Retries after a random delay if the database is unavailable or overloaded.
     fn look_again_when_back(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
         let is_away = match error {
             StoreError::Unavailable(_) => true,
@@ -306,7 +307,7 @@ impl Session {
     fn stop_looking(&mut self, ctx: &mut Context<Self>) {
         let again = std::mem::take(&mut self.queue.looking) == Looking::Again;
         if !self.outbox.is_open() {
-            // it may have waited for this before it ends
+            // the session may have waited for this before it ends
             return if self.outbox.is_dead() {
                 ctx.stop()
             };
@@ -316,7 +317,7 @@ impl Session {
         }
     }
 
-    /// Another socket holds the rest until then; if it dies with it, this one delivers it.
+    /// Another socket has leased the rest until then. If it ends without delivering, this one delivers.
     fn look_again_at(&mut self, then: Timestamp, ctx: &mut Context<Self>) {
         let left_ms = then.unix_ms.saturating_sub(self.worker.node.clock.now().unix_ms);
         let wait = Duration::from_millis(left_ms.max(0) as u64).min(limits::QUEUE_LEASE);
@@ -331,9 +332,9 @@ impl Session {
         }
     }
 
-    /// What this socket can show. A socket that enters rooms as it likes says first which notifications it wants; until
-    /// then it is sent those that were made since it opened. Messages of a conversation are shown by a socket that is
-    /// bound to it; one that resumes has them in its replay.
+    /// The rows that this socket can show. A socket that joins rooms by name sets a filter for notifications first;
+    /// until then it receives only those created since it opened. Messages of a conversation are shown by a socket
+    /// bound to it; a socket that resumes has them in its replay.
     fn shows(&self) -> QueueQuery {
         let wants_old_ones = self.rooms.bound().is_some() || self.notices.has_filter();
         let messages = match (self.rooms.fresh_conversation(), self.queue.sent_up_to) {
@@ -351,7 +352,7 @@ impl Session {
         if !self.outbox.is_open() {
             return self.stop_looking(ctx);
         }
-        // as late as possible: what the hub has sent until now is not sent again
+        // as late as possible, so that rows the hub has sent by now are not sent again
         self.note_sent(ctx);
         let (node, user, wanted) = (self.worker.node.clone(), self.user.id.clone(), self.shows());
         let until = node.clock.now().plus_ms(limits::QUEUE_LEASE.as_millis() as i64);
@@ -391,7 +392,7 @@ impl Session {
         }
         self.outbox.flush(self.worker.now());
         self.forget_written(ctx);
-        // the pump had its turn before this future: what could not be written is its to go on with
+        // the pump was polled before this future: wake it to continue writing
         self.outbox.wake();
         if unsent.is_empty() {
             return self.lease_more(ctx);
@@ -400,7 +401,7 @@ impl Session {
         self.stop_looking(ctx);
     }
 
-    /// The next ones, when the socket has taken these.
+    /// Leases the next rows when the socket has accepted these.
     fn lease_more(&mut self, ctx: &mut Context<Self>) {
         ctx.run_later(limits::QUEUE_PACE, |session, ctx| {
             if session.outbox.is_open() && session.outbox.owed_bytes() > 0 {
@@ -411,12 +412,12 @@ impl Session {
     }
 }
 
-/// A stored event as its room would send it again.
+/// A stored event as its room would replay it.
 fn replayed(room: Arc<RoomIdentity>, event: StoredEvent) -> Arc<Broadcast> {
     Broadcast::durable(room, event)
 }
 
-/// Messages between nodes may have been lost: what was among them is queued in the store.
+/// Messages between nodes may have been lost; their content is queued in the store.
 impl Handler<NewsMissed> for Session {
     type Result = ();
 

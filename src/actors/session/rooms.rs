@@ -1,5 +1,5 @@
-//! The rooms that a session is in: the one that its address names, or those that it joins by name. What is said in a
-//! room is said to the room itself; the registry is asked only on the way in.
+//! The rooms of a session: the one that its address names, or those that it joins by name. Commands are sent to the
+//! room itself; the registry must only be involved in joins and leaves.
 
 use std::{sync::Arc, time::Instant};
 
@@ -29,12 +29,12 @@ use crate::{
     store::{RoomRef, StoreError},
 };
 
-/// The room that a socket is bound to by its address.
+/// The room to which a socket is bound by its address.
 #[derive(Clone)]
 pub struct Binding {
-    /// Which room.
+    /// The room.
     pub room: Arc<RoomIdentity>,
-    /// From where the client resumes, if it does.
+    /// The position from which the client resumes, if it does.
     pub resume: Option<Resume>,
 }
 
@@ -44,11 +44,11 @@ pub(super) struct Rooms {
     /// In the order of joining.
     joined: Vec<Joined>,
     joining: Joining,
-    /// For members of open rooms to see.
+    /// Shown to members of open rooms.
     email: Option<Arc<str>>,
-    /// Of the sheets that were written last.
+    /// The rooms of recently written sheets.
     homes: Vec<Home>,
-    /// Rooms that are there and were named without having been joined; a room once made stays.
+    /// Existing rooms that were named without having been joined. Rooms do not cease to exist, so this stays true.
     seen: Vec<RoomName>,
 }
 
@@ -59,16 +59,16 @@ struct Home {
     basis: Basis,
 }
 
-/// Why it is taken for the sheet's room.
+/// Why a room is assumed to be the sheet's room.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Basis {
-    /// The store says so, for good.
+    /// The store says so; this never changes.
     Stored,
-    /// What seems to be the sheet's first write was sent there, and what follows it goes the same way.
+    /// What seems to be the first write of the sheet was sent there, so later writes must follow it.
     Sent,
 }
 
-/// Whether the registry was asked for a room and has not answered.
+/// Whether a join is pending at the registry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Joining {
     No,
@@ -80,9 +80,9 @@ struct Joined {
     room: Addr<Room>,
 }
 
-/// How many sheets a session remembers the rooms of.
+/// The number of sheets whose rooms a session remembers.
 const HOMES_MAX: usize = 8;
-/// How many rooms that it did not join a session remembers.
+/// The number of rooms it has not joined that a session remembers.
 const SEEN_MAX: usize = 8;
 
 impl Rooms {
@@ -96,7 +96,8 @@ impl Rooms {
         self.bound.as_ref().map(|binding| &*binding.room)
     }
 
-    /// The direct conversation that the socket is bound to, unless it resumes: then a replay brings what was missed.
+    /// The direct conversation to which the socket is bound, unless it resumes: in that case the replay contains the
+    /// missed messages.
     pub fn fresh_conversation(&self) -> Option<RoomId> {
         let binding = self.bound.as_ref().filter(|binding| binding.resume.is_none())?;
         match binding.room.scope {
@@ -105,7 +106,7 @@ impl Rooms {
         }
     }
 
-    /// The room of that id, if the socket is bound to it.
+    /// The room with this id, if the socket is bound to it.
     pub fn identity_of(&self, room: RoomId) -> Option<Arc<RoomIdentity>> {
         self.bound.as_ref().filter(|binding| binding.room.id == room).map(|binding| binding.room.clone())
     }
@@ -118,18 +119,18 @@ impl Rooms {
         self.joined.is_empty()
     }
 
-    /// Leaves all of them; those whose mailbox is full stay in the list.
+    /// Leaves all rooms; those whose mailbox is full stay in the list.
     pub fn leave_all(&mut self, conn: ConnKey, leaving: Leaving) {
         let leave = || Leave { conn, leaving: leaving.clone() };
         self.joined.retain(|joined| matches!(joined.room.try_send(leave()), Err(SendError::Full(_))));
     }
 
-    /// All that were joined.
+    /// All joined rooms.
     pub fn all(&self) -> impl Iterator<Item = &Addr<Room>> {
         self.joined.iter().map(|joined| &joined.room)
     }
 
-    /// The one of that name, or the one joined last.
+    /// The room with this name, or the one joined last.
     fn find(&self, name: Option<&RoomName>) -> Option<&Joined> {
         match name {
             None => self.joined.last(),
@@ -165,7 +166,7 @@ impl Rooms {
         self.homes.push(Home { sheet: sheet.clone(), room: room.clone(), basis });
     }
 
-    /// Where to send what may be the first write of a sheet that is not stored yet.
+    /// The room to which a possible first write of a sheet is sent, as the sheet is not stored yet.
     fn guess_home(&mut self, sheet: &SheetId) -> Option<RoomName> {
         let sent = self.home_of(sheet, Basis::Sent).filter(|room| self.find(Some(room)).is_some());
         let room = sent.or_else(|| self.find(None)?.identity.scope.name().cloned())?;
@@ -177,12 +178,12 @@ impl Rooms {
 impl Session {
     // ---- in a room ----
 
-    /// Passes a command on to a room that this socket is in.
+    /// Sends a command to a room that this socket has joined.
     pub(super) fn ask_room(&self, name: Option<&RoomName>, tag: Tag, command: Command) {
         self.ask_room_with(name, tag, command, Vec::new());
     }
 
-    /// The same with the files of a message.
+    /// The same, with the files of a message.
     pub(super) fn ask_room_with(
         &self,
         name: Option<&RoomName>,
@@ -199,7 +200,7 @@ impl Session {
         }
     }
 
-    /// A sheet's cells change in the room that it belongs to.
+    /// Sends an update of cells to the room of the sheet.
     pub(super) fn update_cells(
         &mut self,
         tag: Tag,
@@ -229,7 +230,7 @@ impl Session {
         });
     }
 
-    /// Asks the store for a sheet's room, also while the database is away, as for a commit.
+    /// Reads the room of a sheet, and waits for an unavailable database as long as for a commit.
     fn look_for_home(
         &mut self,
         sheet: SheetId,
@@ -246,7 +247,7 @@ impl Session {
         });
     }
 
-    /// What the user says about being there, for everybody who sees the user anywhere.
+    /// Sets the user's status, for everybody who shares a room with the user.
     pub(super) fn set_status(&self, tag: Tag, status: Status) {
         if self.worker.node.registry.try_send(StatusIs { user: self.user.clone(), status }).is_err() {
             return self.refuse(tag, Refusal::unavailable());
@@ -254,8 +255,8 @@ impl Session {
         self.done(tag);
     }
 
-    /// Whether a fresh token still opens the rooms that the socket is in. Membership was checked at the entrance, and
-    /// its end ends the stay.
+    /// Whether a fresh token still permits the rooms that the socket has joined. Membership is not checked here: it was
+    /// checked at the join, and losing it closes the socket.
     pub(super) fn may_stay(&self, confined: Option<&[RoomPattern]>) -> Result<(), Denied> {
         let subject = Subject { user: &self.user.id, role: Role::User, rooms: confined };
         let bound = self.rooms.bound();
@@ -266,7 +267,7 @@ impl Session {
 
     // ---- in and out ----
 
-    /// Enters the room that the address names.
+    /// Joins the room that the address names.
     pub(super) fn join_bound(&mut self, ctx: &mut Context<Self>) {
         let Some(binding) = self.rooms.bound.clone() else { return };
         let join = self.join_of(binding.resume, Tag::default(), Status::default());
@@ -274,7 +275,7 @@ impl Session {
         let Some(conversation) = self.rooms.fresh_conversation() else {
             return self.enter(binding.room, join, Errand::Join(Tag::default()), ctx);
         };
-        // the session must not end before it can give the lease back
+        // the session must not end before it can return the lease
         self.rooms.joining = Joining::Yes;
         self.lease_conversation(conversation, ctx, move |queued, session, ctx| {
             session.rooms.joining = Joining::No;
@@ -284,7 +285,7 @@ impl Session {
         });
     }
 
-    /// Enters a room by its name, which is made at the first need.
+    /// Joins a room by name, which is created if necessary.
     pub(super) fn join_open(
         &mut self,
         errand: Errand,
@@ -338,10 +339,10 @@ impl Session {
         }
     }
 
-    /// Asks for the room; what the client says meanwhile waits, in order.
+    /// Sends the join to the registry; messages of the client are queued until it is answered.
     fn enter(&mut self, identity: Arc<RoomIdentity>, join: Join, errand: Errand, ctx: &mut Context<Self>) {
         self.rooms.joining = Joining::Yes;
-        // no time-out: the registry waits for nobody, and a join that was given up would leave a member behind
+        // no time-out: the registry does not wait for anybody, and an abandoned join could leave a member behind
         let ask = self.worker.node.registry.send(JoinRoom { room: identity.clone(), join });
         self.hold(ask, ctx, move |answer, session, ctx| {
             session.rooms.joining = Joining::No;
@@ -367,7 +368,7 @@ impl Session {
         });
     }
 
-    /// Leaves a room and stays connected.
+    /// Leaves a room; the socket stays open.
     pub(super) fn leave_open(&mut self, tag: Tag, name: &RoomName, ctx: &mut Context<Self>) {
         let conn = self.outbox.key;
         let Some(Joined { identity, room }) = self.rooms.find(Some(name)) else {
@@ -383,8 +384,8 @@ impl Session {
         self.tell_left(left, ctx);
     }
 
-    /// The registry learns that a room was left. The room answers the request: a full registry is tried again, and unless the
-    /// socket has come back meanwhile.
+    /// Informs the registry that a room was left, which the room itself confirms to the client. Retried if the registry
+    /// is full, unless the socket has joined again meanwhile.
     fn tell_left(&self, left: LeftRoom, ctx: &mut Context<Self>) {
         if let Err(SendError::Full(left)) = self.worker.node.registry.try_send(left) {
             ctx.run_later(limits::SPILL_RETRY, |session, ctx| {
@@ -396,7 +397,7 @@ impl Session {
         }
     }
 
-    /// It is done, and whoever wants to know is told so.
+    /// Confirms success, if the client asked for it.
     pub(super) fn done(&self, tag: Tag) {
         if tag.wants_answer() {
             self.reply(&Reply::Done { tag });
@@ -404,7 +405,7 @@ impl Session {
     }
 }
 
-/// The sheet was first written in another room meanwhile: the update goes there, and no further.
+/// The sheet belongs to another room: sends the update there, but only once.
 impl Handler<Misdirected> for Session {
     type Result = ();
 
@@ -426,7 +427,7 @@ impl Handler<ShutOut> for Session {
 
     fn handle(&mut self, out: ShutOut, _: &mut Self::Context) {
         let conn = self.outbox.key;
-        // it may have joined again meanwhile: then it leaves again, so that both sides know the same
+        // if the socket has joined again in the meantime it leaves, so that both sides agree
         self.rooms.joined.retain(|Joined { identity, room }| {
             let leave = Leave { conn, leaving: Leaving::AtOnce };
             identity.id != out.room || matches!(room.try_send(leave), Err(SendError::Full(_)))
@@ -441,7 +442,7 @@ pub(super) fn not_in_room() -> Refusal {
     Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first")
 }
 
-/// What a read that failed is to the client.
+/// Converts a failed read into a refusal.
 pub(super) fn store_refusal(error: &StoreError) -> Refusal {
     match error {
         StoreError::Unavailable(_) => Refusal::unavailable(),

@@ -1,4 +1,5 @@
-//! What a client says about an upload of its own, passed on to whom it concerns.
+//! Upload progress reported by the client, passed on to the user's other sockets and rooms. An announced upload must
+//! end with its socket.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::{
 };
 
 impl Session {
-    /// Tells the user's other sockets and the rooms that the user is in.
+    /// Publishes the progress to the user's other sockets and the rooms that the user is in.
     pub(super) fn tell_upload(&mut self, tag: Tag, file: Arc<str>, phase: UploadPhase) {
         self.remember_upload(&file, &phase);
         let upload = Upload { file, user: self.user.id.clone(), phase };
@@ -25,7 +26,7 @@ impl Session {
         self.done(tag);
     }
 
-    /// An upload that was announced here and is not complete ends with the socket.
+    /// Records announced uploads that are not complete, which end with the socket.
     fn remember_upload(&mut self, file: &Arc<str>, phase: &UploadPhase) {
         match phase {
             UploadPhase::Started { .. } => {
@@ -42,7 +43,7 @@ impl Session {
         }
     }
 
-    /// The socket ends: so do the uploads that it announced.
+    /// The socket has closed: cancels the uploads that it announced.
     pub(super) fn end_uploads(&mut self) {
         for file in std::mem::take(&mut self.uploads) {
             let phase = UploadPhase::Cancelled { why: UploadEnd::Disconnected };
