@@ -1,4 +1,4 @@
-//! The assistant: who answers, and how much.
+//! The assistant's settings: which provider answers questions, and the limits on questions.
 
 use std::time::Duration;
 
@@ -10,39 +10,39 @@ const BASE_URL: &str = "AI_BASE_URL";
 const MODEL: &str = "AI_MODEL";
 const API_KEY: &str = "AI_API_KEY";
 
-/// The assistant.
+/// The assistant's settings.
 #[derive(Clone, Debug)]
 pub struct Ai {
-    /// The provider that is asked; without one, the built-in analyst answers.
+    /// The provider that answers questions. Without one, the built-in analyst does.
     pub provider: Option<AiProvider>,
-    /// `AI_CONCURRENCY_MAX`: questions worked on at once on this node.
+    /// `AI_CONCURRENCY_MAX`: questions that this node processes at the same time.
     pub at_once: usize,
-    /// `AI_CONCURRENCY_PER_USER`: of them, one user's.
+    /// `AI_CONCURRENCY_PER_USER`: the share of these that one user may have.
     pub at_once_per_user: usize,
-    /// `AI_QUEUE_MAX`: questions that wait for their turn.
+    /// `AI_QUEUE_MAX`: questions that may be queued.
     pub waiting: usize,
-    /// `AI_REQUESTS_PER_HOUR`: questions of one user in any hour; 0: no limit, as it is where the analyst answers, which
-    /// costs nothing.
+    /// `AI_REQUESTS_PER_HOUR`: questions per user in any hour; 0: no limit, which is the default for the analyst,
+    /// because it costs nothing.
     pub requests_per_hour: usize,
-    /// `AI_CHARACTERS_PER_DAY`: characters that one user's questions send to the provider and take from it in a day; 0:
-    /// no limit.
+    /// `AI_CHARACTERS_PER_DAY`: characters that one user may send to and receive from the provider in a day; 0: no
+    /// limit.
     pub characters_per_day: u64,
-    /// `AI_TIMEOUT_SECONDS`: how long an answer may take once it is worked on.
+    /// `AI_TIMEOUT_SECONDS`: how long processing one question may take; queueing does not count.
     pub timeout: Duration,
 }
 
 /// An OpenAI-compatible endpoint.
 #[derive(Clone, Debug)]
 pub struct AiProvider {
-    /// `AI_BASE_URL`: as OpenAI's own clients take it, such as `https://api.openai.com/v1`.
+    /// `AI_BASE_URL`, in the form that OpenAI's own clients expect, such as `https://api.openai.com/v1`.
     pub base_url: Url,
     /// `AI_API_KEY`.
     pub api_key: Option<Secret>,
     /// `AI_MODEL`.
     pub model: String,
-    /// `AI_IDLE_TIMEOUT_SECONDS`: how long the provider may say nothing in the middle of an answer, and before it.
+    /// `AI_IDLE_TIMEOUT_SECONDS`: how long the provider may send nothing, before an answer begins or within one.
     pub idle_timeout: Duration,
-    /// `AI_TABLE_CHARACTERS_MAX`: characters of the sheet's cells that go with a question.
+    /// `AI_TABLE_CHARACTERS_MAX`: characters of the sheet's cells that are sent along with a question.
     pub table_characters: usize,
 }
 
@@ -91,7 +91,7 @@ impl Ai {
         let Some(provider) = &self.provider else { return };
         let loopback = matches!(provider.base_url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
         if provider.base_url.scheme() == "http" && provider.api_key.is_some() && !loopback {
-            let sentence = "AI_BASE_URL is http: AI_API_KEY and what users ask travel unprotected; use https, or keep the line private";
+            let sentence = "AI_BASE_URL is http: AI_API_KEY and the users' questions are sent unencrypted; use https, or a private network";
             warnings.push(sentence.into());
         }
     }
@@ -115,15 +115,15 @@ impl AiProvider {
         };
         let api_key = variables.text(API_KEY);
         if api_key.as_deref().is_some_and(|key| key.chars().any(|c| !c.is_ascii_graphic())) {
-            let problem = "holds a space or a character that no header takes; set it to the key alone";
+            let problem = "contains a space or a character that is not allowed in a header; set it to the key alone";
             return Err(ConfigError::new(API_KEY, problem));
         }
         let api_key = api_key.map(Secret::new);
         Ok(Some(AiProvider { base_url, api_key, model, idle_timeout, table_characters }))
     }
 
-    /// Where chat completions are asked for. A base without a path is taken for a whole server, whose API begins at
-    /// `/v1` as OpenAI's does.
+    /// The URL for chat completions. A base without a path is taken to mean a whole server, whose API begins at `/v1`
+    /// as OpenAI's does.
     pub fn completions_url(&self) -> Url {
         let mut url = self.base_url.clone();
         let path = url.path().trim_end_matches('/');
@@ -133,22 +133,22 @@ impl AiProvider {
     }
 }
 
-/// The problem never quotes the URL, which may hold a key.
+/// Errors never quote the URL, because it may contain a key.
 fn base_url(text: &str) -> Result<Url, ConfigError> {
-    const FORM: &str = "set it as OpenAI's clients take it, such as https://api.openai.com/v1";
+    const FORM: &str = "set it to the base URL that OpenAI's clients expect, such as https://api.openai.com/v1";
     let wrong = |what: &str| ConfigError::new(BASE_URL, format!("{what}; {FORM}"));
-    let url = Url::parse(text).map_err(|_| wrong("is no URL"))?;
+    let url = Url::parse(text).map_err(|_| wrong("is not a URL"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(wrong("is neither http nor https"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("holds a user or a password; put the key into AI_API_KEY"));
+        return Err(wrong("contains a user or a password; put the key into AI_API_KEY"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("has something behind its path"));
+        return Err(wrong("has a query or a fragment"));
     }
     if url.path().trim_end_matches('/').ends_with("/chat/completions") {
-        return Err(wrong("names the endpoint itself, which is added to it"));
+        return Err(wrong("includes the endpoint, which is appended automatically"));
     }
     Ok(url)
 }
@@ -182,12 +182,12 @@ mod tests {
     #[test]
     fn a_wrong_base_is_named_without_the_secret_in_it() {
         for (url, problem) in [
-            ("hush", "is no URL"),
+            ("hush", "is not a URL"),
             ("ftp://hush/v1", "is neither http nor https"),
             ("file:///hush", "is neither http nor https"),
             ("https://user:hush@host/v1", "put the key into AI_API_KEY"),
-            ("https://host/v1?key=hush", "has something behind its path"),
-            ("https://host/v1/chat/completions", "names the endpoint itself"),
+            ("https://host/v1?key=hush", "has a query or a fragment"),
+            ("https://host/v1/chat/completions", "includes the endpoint"),
         ] {
             let sentence = refusal(&[("AI_BASE_URL", url), ("AI_MODEL", "m")]);
             assert!(sentence.starts_with("AI_BASE_URL: ") && sentence.contains(problem), "{url}: {sentence}");

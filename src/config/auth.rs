@@ -1,4 +1,4 @@
-//! Who comes in: keys, lifetimes of tokens, limits on signing in.
+//! Authentication settings: keys, token lifetimes, and limits on signing in and registering.
 
 use std::{
     fmt, fs,
@@ -13,16 +13,16 @@ use super::{
     variables::Variables,
 };
 
-/// Keys, token lifetimes, and limits on signing in.
+/// Keys, token lifetimes, and limits on signing in and registering.
 #[derive(Clone, Debug)]
 pub struct Auth {
     /// `JWT_SECRET_KEY`, or the file in the data folder.
     pub secret: SecretSource,
-    /// `JWT_PUBLIC_KEY_FILE` and `JWT_ALGORITHM`: whose tokens are taken beside our own.
+    /// `JWT_PUBLIC_KEY_FILE` and `JWT_ALGORITHM`: the issuer whose tokens are accepted in addition to our own.
     pub public_key: Option<PublicKey>,
-    /// `JWT_ISSUER`: what `iss` must be.
+    /// `JWT_ISSUER`: the required value of `iss`.
     pub issuer: Option<String>,
-    /// `JWT_AUDIENCE`: what `aud` must contain.
+    /// `JWT_AUDIENCE`: a value that `aud` must contain.
     pub audience: Option<String>,
     /// `ACCESS_TOKEN_MINUTES`.
     pub access_token_lifetime: Duration,
@@ -36,21 +36,21 @@ pub struct Auth {
     pub registrations_per_hour: usize,
 }
 
-/// Where the secret that signs our tokens comes from.
+/// The source of the secret that signs our tokens.
 #[derive(Clone, Debug)]
 pub enum SecretSource {
     /// From the environment.
     Given(Secret),
-    /// Made at the first start, and kept in this file.
+    /// Generated at the first start and stored in this file.
     Kept(PathBuf),
 }
 
-/// A key to check others' tokens with.
+/// A key that verifies another issuer's tokens.
 #[derive(Clone)]
 pub struct PublicKey {
-    /// What they are signed with; no other algorithm is accepted with this key.
+    /// The algorithm of these signatures; no other algorithm is accepted with this key.
     pub algorithm: PublicKeyAlgorithm,
-    /// Where the key was read from.
+    /// The file that the key was read from.
     pub file: PathBuf,
     /// The key in PEM form.
     pub pem: Vec<u8>,
@@ -74,7 +74,7 @@ pub enum PublicKeyAlgorithm {
 }
 
 impl PublicKeyAlgorithm {
-    /// As in a token's header.
+    /// The name in a token's header.
     pub const fn name(self) -> &'static str {
         match self {
             PublicKeyAlgorithm::Rs256 => "RS256",
@@ -89,7 +89,7 @@ impl PublicKeyAlgorithm {
     }
 }
 
-/// Whether `?user_id=` is taken for who somebody is, without a token.
+/// Whether `?user_id=` identifies a user without a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Anonymous {
     /// No.
@@ -98,9 +98,9 @@ pub enum Anonymous {
     Accepted,
 }
 
-/// Bytes below which a secret can be guessed from a token (RFC 7518 section 3.2 asks for 32).
+/// A shorter secret can be guessed from a token (RFC 7518 section 3.2 requires 32 bytes).
 const SECRET_BYTES_ADVISED: usize = 32;
-/// Attempts that a limiter keeps per address are bounded by this.
+/// Bounds the number of attempts that a limiter stores per address.
 const ATTEMPTS_MAX: usize = 10_000;
 /// A year.
 const ACCESS_MINUTES_MAX: u64 = 365 * 24 * 60;
@@ -130,8 +130,8 @@ impl Auth {
         })
     }
 
-    /// The secret; made and kept on the first call without `JWT_SECRET_KEY`. Nodes and commands that share a data
-    /// folder get the same one, even when they start at once.
+    /// The secret. Without `JWT_SECRET_KEY`, the first call generates and stores one. Nodes and commands that share a
+    /// data folder get the same secret, even when they start at the same time.
     pub fn secret(&self) -> Result<Secret, ConfigError> {
         match &self.secret {
             SecretSource::Given(secret) => Ok(secret.clone()),
@@ -139,7 +139,7 @@ impl Auth {
         }
     }
 
-    /// The secret of a server that has one; never makes one.
+    /// The secret of an existing server. Never generates one.
     pub fn existing_secret(&self) -> Result<Secret, ConfigError> {
         match &self.secret {
             SecretSource::Given(secret) => Ok(secret.clone()),
@@ -172,13 +172,12 @@ impl Auth {
         if let SecretSource::Given(secret) = &self.secret
             && secret.expose().len() < SECRET_BYTES_ADVISED
         {
-            let sentence = "JWT_SECRET_KEY is shorter than 32 bytes and may be guessed; set it to a longer random text, \
+            let sentence = "JWT_SECRET_KEY is shorter than 32 bytes and can be guessed; set it to a longer random text, \
                             such as the output of: openssl rand -hex 32";
             warnings.push(sentence.into());
         }
         if self.anonymous == Anonymous::Accepted {
-            let sentence =
-                "ALLOW_ANONYMOUS is set: whoever reaches this address may be any user; unset it after the trial";
+            let sentence = "ALLOW_ANONYMOUS is set: anybody who reaches this address can act as any user; unset it after the trial";
             warnings.push(sentence.into());
         }
     }
@@ -192,7 +191,7 @@ fn anonymous(variables: &Variables<'_>, reach: Reach) -> Result<Anonymous, Confi
         ("1" | "true" | "yes" | "on", Reach::Loopback) => Ok(Anonymous::Accepted),
         ("1" | "true" | "yes" | "on", Reach::Network) => Err(ConfigError::new(
             NAME,
-            "lets anybody be any user, which is for this machine alone; unset it, or set WS_HOST to 127.0.0.1",
+            "lets anybody act as any user and is only allowed on a loopback address; unset it, or set WS_HOST to 127.0.0.1",
         )),
         (_other, _) => Err(ConfigError::value(NAME, &text, "is neither true nor false; set it to one of them")),
     }
@@ -217,7 +216,7 @@ fn public_key(variables: &Variables<'_>) -> Result<Option<PublicKey>, ConfigErro
         )),
         (Some(_), None) => Err(ConfigError::new(
             ALGORITHM,
-            "is missing; set it to what JWT_PUBLIC_KEY_FILE is a key of: RS256, ES256 or EdDSA",
+            "is missing; set it to the algorithm of the key in JWT_PUBLIC_KEY_FILE: RS256, ES256 or EdDSA",
         )),
         (Some(file), Some((_, Some(algorithm)))) => {
             let pem = fs::read(&file).map_err(|why| {
@@ -233,9 +232,10 @@ fn public_key(variables: &Variables<'_>) -> Result<Option<PublicKey>, ConfigErro
 }
 
 impl PublicKey {
-    /// The sentence for a file that holds no such key.
+    /// The error for a file without such a key.
     pub fn unfit(&self) -> ConfigError {
-        let problem = format!("holds no {} public key in PEM form; set it to a file that does", self.algorithm.name());
+        let problem =
+            format!("contains no {} public key in PEM form; set it to a file with one", self.algorithm.name());
         ConfigError::value("JWT_PUBLIC_KEY_FILE", &self.file.display().to_string(), problem)
     }
 }

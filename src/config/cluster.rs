@@ -1,4 +1,4 @@
-//! What joins nodes to a cluster: the Redis that carries what they say to each other.
+//! Cluster settings: the Redis through which nodes exchange messages.
 
 use std::{fmt, fs, path::PathBuf};
 
@@ -7,27 +7,27 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::{ConfigError, Secret, variables::Variables};
 
-/// Whether there are other nodes, and how they are reached.
+/// Whether there are other nodes, and how to reach them.
 #[derive(Clone, Debug)]
 pub struct Cluster {
-    /// `REDIS_URL`, or made of `REDIS_HOST` and its companions; without them this node is alone.
+    /// `REDIS_URL`, or built from `REDIS_HOST` and its companions. Without them this node runs alone.
     pub redis: Option<Redis>,
 }
 
-/// A Redis, or what speaks like one.
+/// A Redis or a compatible server.
 #[derive(Clone, Debug)]
 pub struct Redis {
-    /// Where it is, and of which kind.
+    /// Its addresses, and how it is set up.
     pub topology: Topology,
-    /// How the way there is protected.
+    /// How the connection is encrypted.
     pub tls: RedisTls,
-    /// The ACL user; Redis' default user without one.
+    /// The ACL user. Without one, Redis' default user.
     pub username: Option<String>,
     /// The password.
     pub password: Option<Secret>,
-    /// The database; it does not part channels, which have `prefix` for that.
+    /// The database. It does not separate channels; `prefix` does.
     pub database: u16,
-    /// `REDIS_PREFIX`: begins the name of every channel.
+    /// `REDIS_PREFIX`: the start of every channel name.
     pub prefix: String,
 }
 
@@ -36,34 +36,34 @@ pub struct Redis {
 pub enum Topology {
     /// One server.
     Standalone(Place),
-    /// A master and its replicas, which sentinels know.
+    /// A master and its replicas, monitored by sentinels.
     Sentinel {
         /// Some of the sentinels.
         sentinels: Vec<Place>,
-        /// The name under which they know the master.
+        /// The master's name in the sentinels.
         master: String,
     },
-    /// Redis Cluster, where channels are spread over shards.
+    /// Redis Cluster, which distributes channels over shards.
     Cluster(Vec<Place>),
 }
 
 /// A host and a port.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
-    /// A name or an address, without brackets.
+    /// A host name or an address, without brackets.
     pub host: String,
     /// The TCP port.
     pub port: u16,
 }
 
-/// TLS towards Redis. Certificate and name are always checked.
+/// TLS to Redis. Certificate and name are always verified.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RedisTls {
-    /// In the clear.
+    /// Unencrypted.
     Off,
-    /// Against the system's authorities.
+    /// Verified against the system's CA certificates.
     SystemRoots,
-    /// Against those in this PEM file (`sslrootcert` in the URL).
+    /// Verified against the CA certificates in this PEM file (`sslrootcert` in the URL).
     RootFile(PathBuf),
 }
 
@@ -74,13 +74,13 @@ const PREFIX_DEFAULT: &str = "convene";
 const PREFIX_CHARS_MAX: usize = 64;
 const PORT_DEFAULT: u16 = 6379;
 const SENTINEL_PORT_DEFAULT: u16 = 26379;
-/// Redis counts databases from 0; the highest that a server may be set up with is far below this.
+/// Redis counts databases from 0. This is far above any configuration in use.
 const DATABASE_MAX: u16 = 16_383;
 
 impl Cluster {
     pub(super) fn read(variables: &Variables<'_>) -> Result<Cluster, ConfigError> {
         let prefix = prefix(variables)?;
-        // read whether they are used or not, so that a bad value is never passed over
+        // Read even if they are not used, so that an invalid value is always reported.
         let port = variables.number("REDIS_PORT", 1..=u16::MAX, PORT_DEFAULT, "Redis' port, such as 6379")?;
         let database = variables.number("REDIS_DB", 0..=DATABASE_MAX, 0, "the number of a database, such as 0")?;
         let redis = match (variables.text(URL), variables.text("REDIS_HOST")) {
@@ -101,8 +101,8 @@ impl Cluster {
     pub(super) fn warn(&self, database: &str, warnings: &mut Vec<String>) {
         if self.redis.is_some() && database.starts_with("sqlite:") {
             warnings.push(
-                "Redis with SQLite joins only nodes on one machine that share the file; set DATABASE_URL to a \
-                 PostgreSQL for nodes on several"
+                "Redis with SQLite connects only nodes on one machine that share the file; for nodes on several machines \
+                 set DATABASE_URL to a PostgreSQL database"
                     .into(),
             );
         }
@@ -112,12 +112,12 @@ impl Cluster {
 fn prefix(variables: &Variables<'_>) -> Result<String, ConfigError> {
     const NAME: &str = "REDIS_PREFIX";
     let prefix = variables.text(NAME).unwrap_or_else(|| PREFIX_DEFAULT.into());
-    // no glob characters: access rules of Redis are patterns over channel names
+    // No glob characters, because access rules in Redis are patterns over channel names.
     let sound = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
     if prefix.len() <= PREFIX_CHARS_MAX && prefix.chars().all(sound) {
         return Ok(prefix);
     }
-    Err(ConfigError::value(NAME, &prefix, "is no prefix; set it to up to 64 letters, digits and -_.:/"))
+    Err(ConfigError::value(NAME, &prefix, "is not a valid prefix; set it to up to 64 letters, digits and -_.:/"))
 }
 
 impl Redis {
@@ -135,10 +135,10 @@ impl Redis {
         Ok(Redis { topology: Topology::Standalone(place), tls: RedisTls::Off, username, password, database, prefix })
     }
 
-    /// The problem never quotes the URL, which may hold a password.
+    /// Errors never quote the URL, because it may contain a password.
     fn parse(url: &str, prefix: String) -> Result<Redis, ConfigError> {
         let problem = |what: &str| ConfigError::new(URL, format!("{what}; {FORMS}"));
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| problem("is no URL"))?;
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| problem("is not a URL"))?;
         let (security, kind) = match scheme.split_once('+') {
             Some((security, kind)) => (security, Some(kind)),
             None => (scheme, None),
@@ -146,10 +146,10 @@ impl Redis {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let tls = match (security, root_file(query)?) {
             ("redis", None) => RedisTls::Off,
-            ("redis", Some(_)) => return Err(problem("has sslrootcert, but no TLS")),
+            ("redis", Some(_)) => return Err(problem("has sslrootcert, but does not use TLS")),
             ("rediss", None) => RedisTls::SystemRoots,
             ("rediss", Some(file)) => RedisTls::RootFile(file),
-            _ => return Err(problem("is no URL of a Redis")),
+            _ => return Err(problem("is not a Redis URL")),
         };
         let (account, rest) = match rest.rsplit_once('@') {
             Some((account, rest)) => (account, rest),
@@ -159,10 +159,10 @@ impl Redis {
         let (places, path) = rest.split_once('/').unwrap_or((rest, ""));
         let default_port = if kind == Some("sentinel") { SENTINEL_PORT_DEFAULT } else { PORT_DEFAULT };
         let places: Option<Vec<Place>> = places.split(',').map(|place| Place::parse(place, default_port)).collect();
-        let mut places = places.ok_or_else(|| problem("has a host or port that is none"))?;
+        let mut places = places.ok_or_else(|| problem("has an invalid host or port"))?;
         let (topology, database) = match (kind, places.len()) {
             (None, 1) => (Topology::Standalone(places.remove(0)), path),
-            (None, _) => return Err(problem("has several hosts, but is for one")),
+            (None, _) => return Err(problem("has several hosts, but redis:// and rediss:// allow only one")),
             (Some("sentinel"), _) => {
                 let (master, database) = path.split_once('/').unwrap_or((path, ""));
                 let master = decoded(master).filter(|name| !name.is_empty());
@@ -170,18 +170,18 @@ impl Redis {
                 (Topology::Sentinel { sentinels: places, master }, database)
             }
             (Some("cluster"), _) => (Topology::Cluster(places), path),
-            (Some(_other), _) => return Err(problem("is no URL of a Redis")),
+            (Some(_other), _) => return Err(problem("is not a Redis URL")),
         };
         let number = if database.is_empty() { Some(0) } else { database.parse().ok().filter(|n| *n <= DATABASE_MAX) };
-        let database = number.ok_or_else(|| problem("has a database that is no number"))?;
+        let database = number.ok_or_else(|| problem("has a database that is not a number"))?;
         if database != 0 && matches!(topology, Topology::Cluster(_)) {
-            return Err(problem("has a database, but Redis Cluster has only number 0"));
+            return Err(problem("has a database, but Redis Cluster supports only database 0"));
         }
         Ok(Redis { topology, tls, username, password, database, prefix })
     }
 }
 
-/// User and password; None where there is one without the other.
+/// User and password. None if a user is given without a password.
 fn account_of(account: &str) -> Option<(Option<String>, Option<Secret>)> {
     if account.is_empty() {
         return Some((None, None));
@@ -198,13 +198,13 @@ fn decoded(text: &str) -> Option<String> {
     percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned())
 }
 
-/// The file of `sslrootcert`, read here only to tell early what is wrong with it.
+/// The file of `sslrootcert`. It is read here only to report an error at startup.
 fn root_file(query: &str) -> Result<Option<PathBuf>, ConfigError> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
     let mut found = None;
     for (name, value) in pairs {
         if name != "sslrootcert" {
-            let problem = format!("has the parameter {name}, which means nothing; the only one is sslrootcert");
+            let problem = format!("has the unknown parameter {name}; the only supported one is sslrootcert");
             return Err(ConfigError::new(URL, problem));
         }
         let file = PathBuf::from(value);
@@ -215,7 +215,7 @@ fn root_file(query: &str) -> Result<Option<PathBuf>, ConfigError> {
         let text = fs::read(&file).map_err(|why| unfit(&why))?;
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
         if certificates.map_err(|why| unfit(&why))?.is_empty() {
-            return Err(unfit(&"no certificate in it"));
+            return Err(unfit(&"it contains no certificate"));
         }
         found = Some(file);
     }
@@ -322,18 +322,18 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_without_the_password() {
         for (url, problem) in [
-            ("nonsense", "is no URL"),
-            ("http://:hush@cache", "is no URL of a Redis"),
-            ("redis+magic://:hush@cache", "is no URL of a Redis"),
+            ("nonsense", "is not a URL"),
+            ("http://:hush@cache", "is not a Redis URL"),
+            ("redis+magic://:hush@cache", "is not a Redis URL"),
             ("redis://hush@cache", "names a user without a password"),
-            ("redis://:hush@cache:0", "has a host or port that is none"),
-            ("redis://:hush@", "has a host or port that is none"),
+            ("redis://:hush@cache:0", "has an invalid host or port"),
+            ("redis://:hush@", "has an invalid host or port"),
             ("redis://:hush@a,b", "has several hosts"),
-            ("redis://:hush@cache/many", "has a database that is no number"),
+            ("redis://:hush@cache/many", "has a database that is not a number"),
             ("redis+sentinel://:hush@a", "does not name the sentinels' master"),
-            ("redis+cluster://:hush@a/1", "has only number 0"),
+            ("redis+cluster://:hush@a/1", "supports only database 0"),
             ("redis://:hush@cache?sslrootcert=/x", "has sslrootcert=/x, which can't be used"),
-            ("redis://:hush@cache?protocol=3", "has the parameter protocol"),
+            ("redis://:hush@cache?protocol=3", "has the unknown parameter protocol"),
         ] {
             let sentence = refusal(&[("REDIS_URL", url)]);
             assert!(sentence.starts_with("REDIS_URL: ") && sentence.contains(problem), "{url}: {sentence}");
@@ -342,7 +342,7 @@ mod tests {
         assert!(refusal(&[("REDIS_HOST", "h"), ("REDIS_PORT", "x")]).starts_with("REDIS_PORT: \"x\" is not"));
         assert!(refusal(&[("REDIS_HOST", "h"), ("REDIS_DB", "-1")]).starts_with("REDIS_DB: \"-1\" is not"));
         assert!(refusal(&[("REDIS_HOST", "h"), ("REDIS_USERNAME", "u")]).starts_with("REDIS_USERNAME: has no"));
-        assert!(refusal(&[("REDIS_PREFIX", "a*")]).starts_with("REDIS_PREFIX: \"a*\" is no prefix"));
+        assert!(refusal(&[("REDIS_PREFIX", "a*")]).starts_with("REDIS_PREFIX: \"a*\" is not a valid prefix"));
     }
 
     #[test]

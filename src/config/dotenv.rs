@@ -1,21 +1,22 @@
-//! The file `.env`: one `NAME=value` per line, values as they are written. No error quotes a value, which may be a secret,
-//! and nothing is put in for a `$`.
+//! The file `.env`: one `NAME=value` per line. Errors must never quote a value, because it may be a secret. References
+//! to other variables (`${…}`) are not expanded.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use super::ConfigError;
 
-/// The variables of the file; none where there is no file.
+/// The variables of the file. Empty if there is no file.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     match fs::read_to_string(path) {
         Ok(text) => parse(&text),
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(why) if why.kind() == io::ErrorKind::InvalidData => {
-            Err(ConfigError::new(".env", "is not UTF-8 text; write it again as UTF-8, or remove the file"))
+            Err(ConfigError::new(".env", "is not UTF-8 text; save it as UTF-8, or remove the file"))
         }
-        Err(why) => {
-            Err(ConfigError::new(".env", format!("can't be read ({why}); let this user read it, or remove it")))
-        }
+        Err(why) => Err(ConfigError::new(
+            ".env",
+            format!("can't be read ({why}); give this user read permission, or remove it"),
+        )),
     }
 }
 
@@ -28,14 +29,14 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, ConfigError> {
     Ok(variables)
 }
 
-/// What is left of the file, and in which line it begins.
+/// The rest of the file, and its current line number.
 struct Reader<'a> {
     rest: &'a str,
     line: usize,
 }
 
 impl Reader<'_> {
-    /// The next variable; None at the end.
+    /// The next variable, or None at the end.
     fn variable(&mut self) -> Result<Option<(String, String)>, ConfigError> {
         loop {
             self.skip_blanks();
@@ -52,7 +53,7 @@ impl Reader<'_> {
         let name = written.split_once('=').map(|(name, _)| name.trim());
         let name = name.map(|name| name.strip_prefix("export ").unwrap_or(name).trim());
         let Some(name) = name.filter(|name| is_name(name)).map(str::to_owned) else {
-            return Err(wrong(line, None, "is not of the form NAME=value; write it so, or put a # before it"));
+            return Err(wrong(line, None, "does not have the form NAME=value; correct it, or put a # before it"));
         };
         while self.take() != Some('=') {}
         let value = self.value(line, &name)?;
@@ -77,12 +78,12 @@ impl Reader<'_> {
                         self.line += quoted.matches('\n').count();
                         self.rest = rest;
                     }
-                    None => return bad("has a ' without its second one; write it, or put the value in double quotes"),
+                    None => return bad("has no closing '; add it, or put the value in double quotes"),
                 },
                 Some('"') => loop {
                     match self.take() {
                         None => {
-                            return bad("has a \" without its second one; write it, or put the value in single quotes");
+                            return bad("has no closing \"; add it, or put the value in single quotes");
                         }
                         Some('"') => break,
                         Some('\\') => self.escaped(line, name, &mut value)?,
@@ -111,20 +112,20 @@ impl Reader<'_> {
             Some('n') => value.push('\n'),
             Some(c) if "\\'\"$ ".contains(c) => value.push(c),
             Some(_) | None => {
-                let what = "has a \\ that means nothing; write \\\\ for it, or put the whole value in single quotes";
+                let what = "has an unknown escape; write \\\\ for a \\, or put the whole value in single quotes";
                 return Err(wrong(line, Some(name), what));
             }
         }
         Ok(())
     }
 
-    /// A dollar sign is one, except where other programs would put another variable in: that is refused rather than
+    /// A dollar sign is literal. A reference that other programs would expand is refused, so that it is not
     /// misunderstood.
     fn dollar(&mut self, line: usize, name: &str, value: &mut String) -> Result<(), ConfigError> {
         let braced = self.rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
         if braced.is_some_and(|(inner, _)| is_name(inner)) {
-            let what = "refers to another variable with ${…}, which is not replaced here; write the value itself, or put the \
-                        whole value in single quotes if it has these signs";
+            let what = "refers to another variable with ${…}, which is not supported; write the value itself, or put the whole \
+                        value in single quotes if it contains these characters";
             return Err(wrong(line, Some(name), what));
         }
         value.push('$');
@@ -157,7 +158,7 @@ impl Reader<'_> {
     }
 }
 
-/// White space within a line; a carriage return ends lines of some editors.
+/// White space within a line, including the carriage return that some editors write.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() && c != '\n'
 }

@@ -1,4 +1,4 @@
-//! Where uploaded files are kept, and how many and how large they may be.
+//! File settings: where uploads are stored, which types are accepted, and the quotas.
 
 use std::{
     fmt,
@@ -14,21 +14,21 @@ use crate::limits;
 pub struct Files {
     /// `FILES_DIR`, or the bucket of `FILES_S3_BUCKET`.
     pub place: FilePlace,
-    /// `FILE_BYTES_MAX`: of one file.
+    /// `FILE_BYTES_MAX`: the size limit of one file.
     pub file_bytes_max: u64,
-    /// `FILES_PER_USER_BYTES_MAX`: of all files of one user; none: no limit (0 in the variable).
+    /// `FILES_PER_USER_BYTES_MAX`: the size limit of all files of one user. None: no limit (0 in the variable).
     pub per_user_bytes_max: Option<u64>,
-    /// `FILES_PER_USER_MAX`: how many files of one user; none: no limit (0 in the variable).
+    /// `FILES_PER_USER_MAX`: the number of files of one user. None: no limit (0 in the variable).
     pub per_user_files_max: Option<u32>,
-    /// `UPLOADS_PER_USER_MAX`: unfinished ones of one user.
+    /// `UPLOADS_PER_USER_MAX`: unfinished uploads per user.
     pub uploads_per_user_max: u32,
-    /// `UPLOAD_EXPIRY_HOURS`: until one that does not go on is given up.
+    /// `UPLOAD_EXPIRY_HOURS`: how long an unfinished upload is kept without progress.
     pub upload_expiry: Duration,
     /// `FILE_TYPES_ALLOWED`.
     pub types: FileTypes,
 }
 
-/// Where the bytes are.
+/// Where file contents are stored.
 #[derive(Clone, Debug)]
 pub enum FilePlace {
     /// A folder of this node, or one that all nodes share.
@@ -37,29 +37,29 @@ pub enum FilePlace {
     Bucket(Box<Bucket>),
 }
 
-/// A bucket and the way to it.
+/// A bucket and how to reach it.
 #[derive(Clone)]
 pub struct Bucket {
     /// `FILES_S3_BUCKET`: its name.
     pub name: String,
-    /// `FILES_S3_ENDPOINT`: the server's URL; Amazon's own without it.
+    /// `FILES_S3_ENDPOINT`: the server's URL. Without it, AWS.
     pub endpoint: Option<String>,
     /// `FILES_S3_REGION`.
     pub region: String,
-    /// `FILES_S3_PREFIX`: begins the name of every object.
+    /// `FILES_S3_PREFIX`: the start of every object name.
     pub prefix: String,
-    /// `FILES_S3_ACCESS_KEY_ID` and `FILES_S3_SECRET_ACCESS_KEY`; without them the machine's role.
+    /// `FILES_S3_ACCESS_KEY_ID` and `FILES_S3_SECRET_ACCESS_KEY`. Without them, the machine's role is used.
     pub keys: Option<BucketKeys>,
-    /// `FILES_S3_PATH_STYLE`: how the bucket's name is said.
+    /// `FILES_S3_PATH_STYLE`: how requests name the bucket.
     pub addressing: BucketAddressing,
 }
 
 /// An access key.
 #[derive(Clone)]
 pub struct BucketKeys {
-    /// Its id.
+    /// The key id.
     pub id: String,
-    /// The secret half.
+    /// The secret key.
     pub secret: Secret,
 }
 
@@ -78,12 +78,12 @@ impl fmt::Debug for Bucket {
     }
 }
 
-/// Which kinds of file are taken: patterns such as `image/*`; none: all.
+/// The accepted media types: patterns such as `image/*`. If empty, all types are accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FileTypes(Vec<String>);
 
 impl FileTypes {
-    /// Whether a file of this media type is taken.
+    /// Whether a file of this media type is accepted.
     pub fn take(&self, mime_type: &str) -> bool {
         let bare = mime_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let fits = |pattern: &String| match pattern.strip_suffix('*') {
@@ -105,7 +105,7 @@ impl FileTypes {
                 !kind.is_empty() && !kind.contains('*') && !rest.is_empty() && !rest.trim_end_matches('*').contains('*')
             });
             if !sound && pattern != "*" {
-                let problem = "is no media type; set it to a list such as image/*,application/pdf";
+                let problem = "is not a media type; set it to a list such as image/*,application/pdf";
                 return Err(ConfigError::value(NAME, pattern, problem));
             }
         }
@@ -119,7 +119,7 @@ impl fmt::Display for FileTypes {
     }
 }
 
-/// More is a typing error.
+/// A larger value is a typo.
 const BYTES_MAX: u64 = 1 << 50;
 const FILES_MAX: u32 = 100_000_000;
 
@@ -189,7 +189,8 @@ fn place(variables: &Variables<'_>, data_dir: &Path) -> Result<FilePlace, Config
     if let Some(url) = &endpoint {
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
         if rest.is_none_or(|rest| rest.is_empty() || rest.contains(['@', '?', '#'])) {
-            let problem = "is no URL of an S3 server; set it to one such as https://s3.example.org:9000, and the keys apart from it";
+            let problem =
+                "is not the URL of an S3 server; set it to one such as https://s3.example.org:9000, without the keys";
             return Err(ConfigError::new("FILES_S3_ENDPOINT", problem));
         }
     }
@@ -206,7 +207,7 @@ fn place(variables: &Variables<'_>, data_dir: &Path) -> Result<FilePlace, Config
             return Err(ConfigError::new("FILES_S3_ACCESS_KEY_ID", problem));
         }
     };
-    // other servers than Amazon's seldom have a name per bucket
+    // Servers other than AWS seldom have a host name per bucket.
     let by_path = variables.boolean("FILES_S3_PATH_STYLE", endpoint.is_some())?;
     let prefix = variables.text("FILES_S3_PREFIX").unwrap_or_else(|| "convene".into());
     Ok(FilePlace::Bucket(Box::new(Bucket {
@@ -258,6 +259,6 @@ mod tests {
         assert!(types.take("image/png") && types.take("Application/pdf; x=1"));
         assert!(!types.take("text/html") && !types.take("imagex/png"));
         assert!(FileTypes::default().take("anything/at-all"));
-        assert!(refusal(&[("FILE_TYPES_ALLOWED", "pictures")]).starts_with("FILE_TYPES_ALLOWED: \"pictures\" is no"));
+        assert!(refusal(&[("FILE_TYPES_ALLOWED", "pictures")]).starts_with("FILE_TYPES_ALLOWED: \"pictures\" is not"));
     }
 }

@@ -1,38 +1,38 @@
-//! Where the server listens, and to whom it answers.
+//! Listening settings: address, port, TLS, and the origins and proxies that are trusted.
 
 use std::{net::IpAddr, thread, time::Duration};
 
 use super::{ConfigError, Origins, TlsFiles, TrustedProxies, variables::Variables};
 
-/// Address, threads, TLS, and which pages and proxies are believed.
+/// Address, threads, TLS, and the origins and proxies that are trusted.
 #[derive(Clone, Debug)]
 pub struct Listen {
     /// `WS_HOST`: an address or a name that resolves to one.
     pub host: String,
-    /// `WS_PORT`: 0 takes any free port.
+    /// `WS_PORT`: 0 chooses any free port.
     pub port: u16,
     /// `WORKERS`: threads that serve sockets.
     pub workers: usize,
-    /// `HTTP_KEEP_ALIVE_SECONDS`: how long a connection is kept between two requests.
+    /// `HTTP_KEEP_ALIVE_SECONDS`: how long an idle HTTP connection stays open.
     pub keep_alive: Duration,
     /// `TLS_CERT_FILE` and `TLS_KEY_FILE`; plain HTTP without them.
     pub tls: Option<TlsFiles>,
-    /// `ALLOWED_ORIGINS`: pages that may use the server from a browser.
+    /// `ALLOWED_ORIGINS`: origins whose pages may use the server from a browser.
     pub origins: Origins,
-    /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` counts.
+    /// `TRUSTED_PROXIES`: proxies whose `X-Forwarded-For` is trusted.
     pub proxies: TrustedProxies,
 }
 
-/// Who can reach the address that is listened on.
+/// Who can reach the listening address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Reach {
-    /// This machine only.
+    /// Only this machine.
     Loopback,
-    /// Perhaps everybody.
+    /// Possibly everybody.
     Network,
 }
 
-/// More threads than any machine has cores; a typing error beyond it.
+/// Above the number of cores of any machine; a larger value is a typo.
 const WORKERS_MAX: usize = 1_024;
 
 impl Listen {

@@ -1,5 +1,5 @@
-//! What the operator decides: one documented struct per concern, read once at the start, checked, then passed on. The
-//! only place that reads the environment and files; nothing behind it ever asks for a variable by name.
+//! The operator's settings: one documented struct per concern, read and validated once at startup, then passed on. No
+//! other module may read environment variables.
 
 mod ai;
 mod auth;
@@ -41,51 +41,51 @@ pub use self::{
     variables::ConfigError,
 };
 
-/// Everything that an operator decides.
+/// All settings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the server listens and to whom it answers.
+    /// Where the server listens, and whom it trusts.
     pub listen: Listen,
-    /// Where things are kept.
+    /// Where data is stored.
     pub storage: Storage,
-    /// How it is joined to other nodes.
+    /// How this node is connected to other nodes.
     pub cluster: Cluster,
-    /// Who comes in.
+    /// Authentication.
     pub auth: Auth,
-    /// What a socket may do and how long it may be silent.
+    /// Limits and heartbeats of sockets.
     pub sockets: Sockets,
-    /// What open rooms are like.
+    /// Settings of open rooms.
     pub rooms: Rooms,
-    /// Where uploads are kept, and how much of them.
+    /// Where uploads are stored, and their quotas.
     pub files: Files,
-    /// How much a user may ask.
+    /// Rate limits per user.
     pub rates: Rates,
     /// The assistant.
     pub ai: Ai,
     /// What is logged.
     pub logging: Logging,
-    /// This node and how it goes.
+    /// This node's name, and how it shuts down.
     pub node: Node,
-    /// Where its variables came from.
+    /// Which variables were set.
     pub given: Given,
 }
 
 /// Which variables were set.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
-    /// Those that count.
+    /// The settings that were set.
     names: BTreeSet<String>,
-    /// All that could be set.
+    /// All settings.
     known: BTreeSet<String>,
-    /// A sentence for each that looks like a setting and is none.
+    /// A warning for each variable that looks like a misspelled setting.
     unknown: Vec<String>,
 }
 
-/// Values that win over the environment, from the command line.
+/// Values from the command line, which override the environment.
 pub type Overrides = [(&'static str, Option<String>)];
 
 impl Config {
-    /// From these values, then the process' environment, then the file `.env` in the working directory.
+    /// Reads these overrides, then the process environment, then the file `.env` in the working directory.
     pub fn from_env(overrides: &Overrides) -> Result<Config, ConfigError> {
         let file = dotenv::read(Path::new(".env"))?;
         let find = |name: &str| {
@@ -98,8 +98,8 @@ impl Config {
         Ok(config)
     }
 
-    /// From any source of variables; an empty value counts as none. Reads the key and certificate files that the
-    /// variables name, and nothing else.
+    /// Reads any source of variables. An empty value counts as unset. Reads the key and certificate files that the
+    /// variables name, and no other files.
     pub fn from(source: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
         let variables = Variables::new(&source);
         let storage = Storage::read(&variables)?;
@@ -125,7 +125,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The effective configuration for people, in the form of an `.env` file, without any secret.
+    /// The effective configuration for display, in the form of an `.env` file, without secrets.
     pub fn describe(&self) -> Vec<(&'static str, String)> {
         let mut lines = Vec::new();
         self.listen.describe(&mut lines);
@@ -142,7 +142,7 @@ impl Config {
         lines
     }
 
-    /// Whether a line of the description comes from a variable; the others are defaults.
+    /// Whether a line of the description was set by a variable. The others are defaults.
     pub fn is_given(&self, name: &str) -> bool {
         let instead: &[&str] = match name {
             "DATABASE_URL" => &["DB_HOST", "DATABASE"],
@@ -154,7 +154,7 @@ impl Config {
         self.given.names.contains(name) || instead.iter().any(|name| self.given.names.contains(*name))
     }
 
-    /// What works, but should not stay so: one sentence each.
+    /// Warnings about settings that work but should not be used in production, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.given.unknown.clone();
         self.auth.warn(&mut warnings);
@@ -164,7 +164,8 @@ impl Config {
     }
 }
 
-/// Variables that are not settings: all of the file, and those of the environment that may be misspelled.
+/// Warns about variables that are not settings: all of them in the file, and the possibly misspelled ones in the
+/// environment.
 fn unknown(file: &BTreeMap<String, String>, known: &BTreeSet<String>) -> Vec<String> {
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let mut sentences: Vec<String> = names.filter_map(|name| misspelled("The environment", &name, known)).collect();
@@ -176,14 +177,15 @@ fn unknown(file: &BTreeMap<String, String>, known: &BTreeSet<String>) -> Vec<Str
         }
     }
     if !others.is_empty() {
-        sentences.push(format!("The file .env sets what is no setting of this server: {}", others.join(", ")));
+        sentences
+            .push(format!("The file .env sets variables that are not settings of this server: {}", others.join(", ")));
     }
     sentences
 }
 
 fn misspelled(place: &str, name: &str, known: &BTreeSet<String>) -> Option<String> {
     let meant = variables::meant(name, known)?;
-    Some(format!("{place} sets {name}, which is no setting; did you mean {meant}?"))
+    Some(format!("{place} sets {name}, which is not a setting; did you mean {meant}?"))
 }
 
 #[cfg(test)]
@@ -195,7 +197,7 @@ pub(crate) mod tests {
         Config::from(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string()))
     }
 
-    /// The sentence with which these variables are refused.
+    /// The error for these variables.
     pub(crate) fn refusal(variables: &[(&str, &str)]) -> String {
         config(variables).expect_err("this configuration is wrong").to_string()
     }
@@ -261,8 +263,8 @@ pub(crate) mod tests {
         let file = BTreeMap::from(["WS_PROT", "WS_PORT", "GREETING"].map(|name| (name.into(), "hush".into())));
         let sentences = unknown(&file, &config(&[]).unwrap().given.known);
         let said = sentences.join("\n");
-        assert!(said.contains("WS_PROT, which is no setting; did you mean WS_PORT?"), "{said}");
-        assert!(said.contains("no setting of this server: GREETING") && !said.contains("hush"), "{said}");
+        assert!(said.contains("WS_PROT, which is not a setting; did you mean WS_PORT?"), "{said}");
+        assert!(said.contains("not settings of this server: GREETING") && !said.contains("hush"), "{said}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! This node: its name, its log, and how it goes.
+//! Settings of this node: its name, its log, and its shutdown.
 
 use std::{fs, time::Duration};
 
 use super::{ConfigError, variables::Variables};
 
-/// What is logged.
+/// The log filter.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Logging {
     /// `RUST_LOG` (env_logger's directives), or `LOG_LEVEL`.
@@ -16,7 +16,8 @@ impl Logging {
         let by_level = level(variables)?;
         let Some(filter) = variables.text("RUST_LOG") else { return Ok(Logging { filter: by_level.into() }) };
         env_filter::Builder::new().try_parse(&filter).map_err(|why| {
-            let problem = format!("is no filter of logs ({why}); set it to something like info or convene=debug,info");
+            let problem =
+                format!("is not a valid log filter ({why}); set it to something like info or convene=debug,info");
             ConfigError::value("RUST_LOG", &filter, problem)
         })?;
         Ok(Logging { filter })
@@ -27,7 +28,7 @@ impl Logging {
     }
 }
 
-/// env_logger's name of a level; Python's names are understood, because existing `.env` files have them.
+/// The env_logger name of a level. Python's level names are accepted too, because existing `.env` files use them.
 fn level(variables: &Variables<'_>) -> Result<&'static str, ConfigError> {
     let Some(level) = variables.text("LOG_LEVEL") else { return Ok("info") };
     match level.to_ascii_lowercase().as_str() {
@@ -44,21 +45,21 @@ fn level(variables: &Variables<'_>) -> Result<&'static str, ConfigError> {
     }
 }
 
-/// The node's name, and how it is taken down.
+/// The node's name, and how it shuts down.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// `NODE_NAME`: tells nodes apart in health answers and logs.
+    /// `NODE_NAME`: identifies the node in health responses and logs.
     pub name: String,
-    /// `RECONNECT_SPREAD_MS`: over how long, at most, the clients of a stopping node are told to come back.
+    /// `RECONNECT_SPREAD_MS`: the longest time over which the reconnects of a stopping node's clients are spread.
     pub reconnect_spread: Duration,
-    /// `RECONNECT_FLOOR_MS`: where no other node is known, the clients of a stopping node are told to come back no sooner,
-    /// since nobody listens before this one has been started again.
+    /// `RECONNECT_FLOOR_MS`: the minimum reconnect delay when no other node is known, because no node accepts
+    /// connections until this one has been restarted.
     pub reconnect_floor: Duration,
-    /// `RECONNECTS_PER_SECOND`: how many of them come back a second, unless that would take longer.
+    /// `RECONNECTS_PER_SECOND`: how many clients reconnect per second, unless that would exceed the spread.
     pub reconnects_per_second: u32,
-    /// `SHUTDOWN_DELAY_MS`: how long a stopping node goes on as before, so that load balancers notice.
+    /// `SHUTDOWN_DELAY_MS`: how long a stopping node continues to serve, so that load balancers notice.
     pub shutdown_delay: Duration,
-    /// `SHUTDOWN_TIMEOUT_SECONDS`: how long a graceful stop may take.
+    /// `SHUTDOWN_TIMEOUT_SECONDS`: how long a graceful shutdown may take.
     pub shutdown_timeout: Duration,
 }
 
@@ -81,7 +82,7 @@ impl Node {
         })
     }
 
-    /// Over how long so many clients come back, in milliseconds.
+    /// The time over which this many clients reconnect, in milliseconds.
     pub fn spread_ms(&self, clients: u64) -> u64 {
         let at_that_rate_ms = clients.saturating_mul(1_000) / u64::from(self.reconnects_per_second.max(1));
         at_that_rate_ms.min(self.reconnect_spread.as_millis() as u64)
@@ -104,7 +105,7 @@ fn name(variables: &Variables<'_>) -> Result<String, ConfigError> {
     match variables.text("NODE_NAME") {
         Some(name) if sound(&name) => Ok(name),
         Some(name) => {
-            let problem = "is not a node's name; set it to up to 128 letters, digits and signs without spaces";
+            let problem = "is not a valid node name; set it to up to 128 letters, digits and signs without spaces";
             Err(ConfigError::value("NODE_NAME", &name, problem))
         }
         None => {
@@ -126,7 +127,7 @@ mod tests {
         assert_eq!(filter(&[("LOG_LEVEL", "WARNING")]), "warn");
         assert_eq!(filter(&[("LOG_LEVEL", "WARNING"), ("RUST_LOG", "convene=debug")]), "convene=debug");
         let sentence = refusal(&[("RUST_LOG", "convene=shouting")]);
-        assert!(sentence.starts_with("RUST_LOG: \"convene=shouting\" is no filter"), "{sentence}");
+        assert!(sentence.starts_with("RUST_LOG: \"convene=shouting\" is not a valid log filter"), "{sentence}");
         assert!(
             refusal(&[("LOG_LEVEL", "loud"), ("RUST_LOG", "info")]).starts_with("LOG_LEVEL: \"loud\" is not a level")
         );

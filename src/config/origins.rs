@@ -1,17 +1,18 @@
-//! Which web pages may use the server from a browser. The check itself is pure, so that the upgrade and CORS agree.
+//! Decides which web origins may use the server from a browser. The check is a pure function, so that WebSocket
+//! upgrades and CORS agree.
 
 use std::fmt;
 
 use super::{ConfigError, variables::Variables};
 
-/// Pages that may connect. A request without an `Origin` header comes from no page and is not concerned.
+/// Origins that may connect. A request without an `Origin` header does not come from a page and is not checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origins {
-    /// Pages from the host that the request names as its own.
+    /// Pages of the host that the request is sent to.
     SameHost,
-    /// Every page.
+    /// Pages of any host.
     Any,
-    /// Pages from the same host, and these, each as `scheme://host[:port]` in lower case.
+    /// Pages of the same host and of these origins, each as `scheme://host[:port]` in lower case.
     Listed(Vec<String>),
 }
 
@@ -27,7 +28,7 @@ impl Origins {
         list.into_iter().map(checked).collect::<Result<_, _>>().map(Origins::Listed)
     }
 
-    /// Whether a page of this origin may talk to the server that was asked for as `host` (the `Host` header).
+    /// Whether a page of this origin may use the server at `host` (the `Host` header).
     pub fn allow(&self, origin: &str, host: &str) -> bool {
         match self {
             Origins::Any => true,
@@ -57,8 +58,7 @@ fn checked(origin: String) -> Result<String, ConfigError> {
     if sound {
         return Ok(origin);
     }
-    let problem =
-        "is not an origin; write scheme://host[:port], such as https://chat.example, several with commas, or *";
+    let problem = "is not an origin; set it to scheme://host[:port], such as https://chat.example, to several separated by commas, or to *";
     Err(ConfigError::value("ALLOWED_ORIGINS", &origin, problem))
 }
 

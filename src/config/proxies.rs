@@ -1,11 +1,11 @@
-//! Proxies whose word about a client's address is taken, and the address that follows from it. Limits per address
-//! stand on this: a client must not be able to choose its own.
+//! Trusted proxies, and the client address that follows from `X-Forwarded-For`. Limits per address depend on it, so a
+//! client must not be able to choose its own address.
 
 use std::{fmt, net::IpAddr};
 
 use super::{ConfigError, variables::Variables};
 
-/// Addresses and networks of proxies.
+/// Addresses and networks of trusted proxies.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TrustedProxies(Vec<Network>);
 
@@ -20,22 +20,22 @@ impl TrustedProxies {
         let networks = variables.list("TRUSTED_PROXIES").into_iter().map(|text| {
             Network::parse(&text).ok_or_else(|| {
                 let problem =
-                    "is not an address; write addresses or networks, such as 10.0.0.7 or 10.0.0.0/8, with commas";
+                    "is not an address; set it to addresses or networks separated by commas, such as 10.0.0.7 or 10.0.0.0/8";
                 ConfigError::value("TRUSTED_PROXIES", &text, problem)
             })
         });
         networks.collect::<Result<_, _>>().map(TrustedProxies)
     }
 
-    /// The client's address: the peer's, or, when the peer is a trusted proxy, the rightmost hop of `X-Forwarded-For`
-    /// that is not one. `forwarded` are the header's values in order.
+    /// The client's address: the peer's own, or, if the peer is a trusted proxy, the rightmost hop of `X-Forwarded-For`
+    /// that is not a trusted proxy. `forwarded` holds the header's values in order.
     pub fn client_address<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> IpAddr {
         let mut client = peer.to_canonical();
         for hop in forwarded.rev().flat_map(|value| value.rsplit(',')) {
             if !self.contain(client) {
                 break;
             }
-            // What follows a hop that is no address can't be trusted either.
+            // The hops before an invalid one can't be trusted either.
             let Some(address) = hop_address(hop.trim()) else { break };
             client = address;
         }

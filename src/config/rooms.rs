@@ -1,11 +1,11 @@
-//! Rooms that are known by their names.
+//! Settings of open rooms, which users join by name.
 
 use super::{ConfigError, variables::Variables};
 
-/// What open rooms are like here.
+/// Settings of open rooms.
 #[derive(Clone, Debug)]
 pub struct Rooms {
-    /// `ROOMS_AUTO_CREATE`: whether joining a room that does not exist makes it.
+    /// `ROOMS_AUTO_CREATE`: whether joining a room that does not exist creates it.
     pub auto_create: bool,
 }
 

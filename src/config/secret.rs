@@ -1,4 +1,5 @@
-//! The secret that signs tokens, and the file in which a generated one is kept.
+//! The secret that signs tokens, and the file that stores a generated secret. A secret must never appear in logs or
+//! errors.
 
 use std::{
     fmt, fs,
@@ -10,17 +11,17 @@ use std::{
 
 use super::ConfigError;
 
-/// A secret text. Never shown: its debug form hides it.
+/// A secret text. Its debug form does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    /// Takes the text as it is.
+    /// Wraps the text unchanged.
     pub fn new(text: impl Into<Arc<str>>) -> Secret {
         Secret(text.into())
     }
 
-    /// The text, for the one who signs with it.
+    /// The text, for signing and encryption.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -32,18 +33,19 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Random bytes of a generated secret.
+/// The length of a generated secret.
 const SECRET_BYTES: usize = 32;
 
-/// The secret in this file, which is made if it is not there.
+/// Reads the secret from this file. Generates it first if the file does not exist.
 pub(super) fn load_or_create(path: &Path) -> Result<Secret, ConfigError> {
     if !path.exists() {
-        create(path).map_err(|why| unusable(path, "made", why))?;
+        create(path).map_err(|why| unusable(path, "created", why))?;
     }
     load(path)
 }
 
-/// The secret in this file, which must be there: a new one would sign what no running server takes.
+/// Reads the secret from this file. The file must exist: a server that is running would not accept tokens signed with a
+/// new secret.
 pub(super) fn load(path: &Path) -> Result<Secret, ConfigError> {
     match fs::read_to_string(path) {
         Ok(text) => checked(path, &text),
@@ -70,7 +72,7 @@ fn checked(path: &Path, text: &str) -> Result<Secret, ConfigError> {
     let text = text.trim();
     if text.len() < SECRET_BYTES {
         let problem = format!(
-            "is not set, and the file {} holds no secret; set the variable, or remove the file for a new secret",
+            "is not set, and the file {} contains no secret; set the variable, or remove the file to generate a new secret",
             path.display()
         );
         return Err(ConfigError::new("JWT_SECRET_KEY", problem));
@@ -78,8 +80,8 @@ fn checked(path: &Path, text: &str) -> Result<Secret, ConfigError> {
     Ok(Secret::new(text))
 }
 
-/// Writes a whole file under another name first, then links it into place: the link fails if another process was
-/// faster, and then that one's secret is everybody's.
+/// Writes the whole file under a temporary name, then links it into place. If another process was faster, the link
+/// fails and all processes use that one's secret.
 fn create(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -145,7 +147,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jwt_secret");
         fs::write(&path, "\n").unwrap();
-        assert!(load_or_create(&path).unwrap_err().to_string().contains("holds no secret"));
+        assert!(load_or_create(&path).unwrap_err().to_string().contains("contains no secret"));
     }
 
     #[test]

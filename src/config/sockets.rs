@@ -1,33 +1,33 @@
-//! What a socket may do: how many, how silent, how fast.
+//! Settings of sockets: connection limits, heartbeats, and rate limits.
 
 use std::time::Duration;
 
 use super::{ConfigError, variables::Variables};
 
-/// Sockets of the node and of one user, their heartbeats, and how writes are gathered.
+/// Connection limits, heartbeats, and write batching.
 #[derive(Clone, Debug)]
 pub struct Sockets {
-    /// `MAX_CONNECTIONS_PER_USER`: above it the user's oldest socket goes; 0: no limit.
+    /// `MAX_CONNECTIONS_PER_USER`: a socket above this limit closes the user's oldest one; 0: no limit.
     pub per_user_max: usize,
-    /// `WEBSOCKET_MAX_CONNECTIONS`: sockets of this node; 0: no limit here.
+    /// `WEBSOCKET_MAX_CONNECTIONS`: sockets of this node; 0: no limit.
     pub connections_max: usize,
     /// `WEBSOCKET_PING_INTERVAL`, `WEBSOCKET_PING_TIMEOUT` (or `WEBSOCKET_TIMEOUT`).
     pub heartbeat: Heartbeat,
     /// `WEBSOCKET_HEARTBEAT_INTERVAL`, `WEBSOCKET_HEARTBEAT_TIMEOUT`: the same for the nexus dialect.
     pub nexus_heartbeat: Heartbeat,
-    /// `LEAVE_GRACE_MS`: how long a user whose last socket in a room broke off may take to come back until the others are
-    /// told; zero: they are told at once.
+    /// `LEAVE_GRACE_MS`: how long the others are not notified when the last socket of a user in a room drops, so that
+    /// the user can reconnect unnoticed; zero: they are notified at once.
     pub leave_grace: Duration,
-    /// `CORK_MS`: how long a busy socket's frames wait for company; zero: not at all.
+    /// `CORK_MS`: how long frames to a busy socket are delayed so that several are written together; zero: no delay.
     pub cork: Duration,
 }
 
-/// How often a socket is pinged, and after what silence it is closed.
+/// How often a socket is pinged, and how long it may be silent before it is closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Heartbeat {
-    /// Between two pings.
+    /// Time between two pings.
     pub interval: Duration,
-    /// Without a sign from the client.
+    /// Time without any data from the client.
     pub timeout: Duration,
 }
 
@@ -39,7 +39,7 @@ impl Sockets {
         let count = |name, default| {
             variables.number(name, 0..=CONNECTIONS_MAX, default, "a number of sockets, or 0 for no limit")
         };
-        // read whether it is used or not, so that a bad value is never passed over
+        // Read even if it is not used, so that an invalid value is always reported.
         variables.seconds("WEBSOCKET_TIMEOUT", HEARTBEAT_SECONDS, 60)?;
         let timeout = match variables.text("WEBSOCKET_PING_TIMEOUT") {
             Some(_) => "WEBSOCKET_PING_TIMEOUT",
@@ -79,7 +79,7 @@ fn heartbeat(
     let timeout = variables.seconds(timeout_name, HEARTBEAT_SECONDS, timeout_default)?;
     if timeout <= interval {
         let problem = format!(
-            "is not above {interval_name} ({} seconds), so that every quiet socket would be closed; set it to {} or more",
+            "is not above {interval_name} ({} seconds), so every idle socket would be closed; set it to {} or more",
             interval.as_secs(),
             interval.as_secs() * 2
         );
@@ -88,18 +88,18 @@ fn heartbeat(
     Ok(Heartbeat { interval, timeout })
 }
 
-/// How much a user may ask, over all of the user's sockets; 0 switches a limit off.
+/// Rate limits of a user, over all of the user's sockets; 0 disables a limit.
 #[derive(Clone, Debug)]
 pub struct Rates {
     /// `WEBSOCKET_REQUESTS_PER_MINUTE`.
     pub requests_per_minute: u32,
     /// `WEBSOCKET_REQUESTS_PER_HOUR`.
     pub requests_per_hour: u32,
-    /// `WEBSOCKET_BLOCK_DURATION_MINUTES`: how long somebody who goes on after refusals is shut out; zero: never.
+    /// `WEBSOCKET_BLOCK_DURATION_MINUTES`: how long a user who continues after being refused is blocked; zero: never.
     pub block: Duration,
-    /// `WEBSOCKET_EPHEMERAL_PER_SECOND`: typing, candidates and the like.
+    /// `WEBSOCKET_EPHEMERAL_PER_SECOND`: typing events, ICE candidates and the like.
     pub ephemeral_per_second: u32,
-    /// `WEBSOCKET_EDITS_PER_SECOND`: changes of cells.
+    /// `WEBSOCKET_EDITS_PER_SECOND`: cell updates.
     pub edits_per_second: u32,
 }
 

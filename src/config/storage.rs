@@ -1,4 +1,4 @@
-//! Where things are kept: the database and the data folder.
+//! Storage settings: the database and the data folder.
 
 use std::{
     fmt,
@@ -10,20 +10,20 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{ConfigError, variables::Variables};
 use crate::limits;
 
-/// The database, the data folder, and how much is kept for those who were away.
+/// The database, the data folder, and how much is kept for clients that are offline.
 #[derive(Clone, Debug)]
 pub struct Storage {
-    /// `DATA_DIR`: the embedded database and the generated secret live here.
+    /// `DATA_DIR`: contains the embedded database and the generated secret.
     pub data_dir: PathBuf,
-    /// `DATABASE_URL`, or made of `DB_HOST` and its companions, or a SQLite file in the data folder.
+    /// `DATABASE_URL`, or built from `DB_HOST` and its companions, or a SQLite file in the data folder.
     pub database: DatabaseUrl,
-    /// `MAX_QUEUE_SIZE`: messages that wait for a user without a socket.
+    /// `MAX_QUEUE_SIZE`: messages queued for a user who is offline.
     pub offline_queue_max: usize,
-    /// `MAX_CACHE_SIZE`: durable events kept per room for recovery.
+    /// `MAX_CACHE_SIZE`: stored events kept per room for recovery.
     pub recovery_events_max: usize,
 }
 
-/// A database's URL, with its password. Shown without it.
+/// A database URL with its password. Its display form hides the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl(String);
 
@@ -33,13 +33,13 @@ impl DatabaseUrl {
         &self.0
     }
 
-    /// What to look at when it can't be used.
+    /// Advice for an unusable database.
     pub fn advice(&self) -> &'static str {
         match self.file() {
             Some(_) => {
-                "check that DATA_DIR, or DATABASE_URL, names a place where this user may write, and no other file"
+                "check that DATA_DIR or DATABASE_URL names a place where this user may write, and not some other file"
             }
-            None => "check DATABASE_URL and that the database runs",
+            None => "check DATABASE_URL and that the database is running",
         }
     }
 
@@ -57,7 +57,7 @@ impl DatabaseUrl {
                 if !hosts(rest).split(',').all(is_host) {
                     return Err(ConfigError::new(
                         "DATABASE_URL",
-                        "has no port number behind its host; set it to postgres://user:password@host:5432/name, with %40 for a @ \
+                        "has no valid port after its host; set it to postgres://user:password@host:5432/name, with %40 for a @ \
                          and %3A for a : in the password",
                     ));
                 }
@@ -65,20 +65,20 @@ impl DatabaseUrl {
             }
             Some(_) | None => Err(ConfigError::new(
                 "DATABASE_URL",
-                "is no URL of a database; set it to sqlite://path/to/file.db or postgres://user:password@host:5432/name",
+                "is not a database URL; set it to sqlite://path/to/file.db or postgres://user:password@host:5432/name",
             )),
         }
     }
 }
 
-/// The hosts of a URL, of which the scheme is left out: what is behind the account and before the path.
+/// The hosts of a URL without its scheme: the part between the account and the path.
 fn hosts(rest: &str) -> &str {
     let before_parameters = rest.split('?').next().unwrap_or_default();
     let place = before_parameters.rsplit_once('@').map_or(before_parameters, |(_account, place)| place);
     place.split('/').next().unwrap_or_default()
 }
 
-/// A name, an address or a folder's percent-encoded name, perhaps with a port.
+/// A name, an address or the percent-encoded name of a socket folder, optionally with a port.
 fn is_host(text: &str) -> bool {
     let port = match text.strip_prefix('[') {
         Some(bracketed) => bracketed.split_once(']').map(|(_address, rest)| rest.strip_prefix(':').unwrap_or(rest)),
@@ -94,7 +94,7 @@ impl fmt::Display for DatabaseUrl {
             let (user, _password) = account.split_once(':')?;
             Some(format!("{scheme}://{user}@{place}"))
         });
-        // A password may also be given as a parameter; then nothing after the question mark is shown.
+        // The password may also be given as a parameter, so nothing after the question mark is shown.
         let shown = shown.unwrap_or_else(|| self.0.clone());
         f.write_str(shown.split_once("?").map_or(shown.as_str(), |(before, _)| before))
     }
@@ -130,7 +130,7 @@ impl Storage {
 }
 
 fn database(variables: &Variables<'_>, data_dir: &std::path::Path) -> Result<DatabaseUrl, ConfigError> {
-    // read whether it is used or not, so that a bad value is never passed over
+    // Read even if it is not used, so that an invalid value is always reported.
     let port = variables.number("DB_PORT", 1..=u16::MAX, 5432, "PostgreSQL's port, such as 5432")?;
     if let Some(url) = variables.text("DATABASE_URL") {
         return DatabaseUrl::parse(&url);
@@ -147,10 +147,10 @@ fn database(variables: &Variables<'_>, data_dir: &std::path::Path) -> Result<Dat
     Ok(DatabaseUrl(format!("postgres://{user}{password}@{host}:{port}/{name}")))
 }
 
-/// All but what stands for itself in every part of a URL (RFC 3986 section 2.3).
+/// All characters except those that need no encoding in any part of a URL (RFC 3986 section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Percent-encodes what could end a part of a URL.
+/// Percent-encodes characters that could end a part of a URL.
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
@@ -178,7 +178,10 @@ mod tests {
     #[test]
     fn other_databases_are_refused_without_showing_the_password() {
         let sentence = refusal(&[("DATABASE_URL", "mysql://u:hush@h/d")]);
-        assert!(sentence.starts_with("DATABASE_URL: is no URL") && !sentence.contains("hush"), "{sentence}");
+        assert!(
+            sentence.starts_with("DATABASE_URL: is not a database URL") && !sentence.contains("hush"),
+            "{sentence}"
+        );
     }
 
     #[test]
@@ -186,7 +189,7 @@ mod tests {
         for url in ["postgres://convene:hush/convene", "postgres://hush:hush:5432/x", "postgresql://[::1/hush:hush"] {
             let sentence = refusal(&[("DATABASE_URL", url)]);
             assert!(
-                sentence.starts_with("DATABASE_URL: has no port number") && !sentence.contains("hush"),
+                sentence.starts_with("DATABASE_URL: has no valid port") && !sentence.contains("hush"),
                 "{sentence}"
             );
         }

@@ -1,4 +1,4 @@
-//! The certificate and its key. Both are read at the start, so that a wrong file stops it with a sentence.
+//! The TLS certificate and its key. Both are read at startup, so that a wrong file stops the server with a clear error.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -37,7 +37,7 @@ impl TlsFiles {
         }
     }
 
-    /// What rustls needs to serve with them. Which protocols are offered (ALPN) is left to the server.
+    /// The rustls configuration for these files. The caller chooses the protocols to offer (ALPN).
     pub fn server_config(&self) -> Result<ServerConfig, ConfigError> {
         let chain: Vec<CertificateDer<'static>> = pem(CERTIFICATE, &self.certificate).and_then(|text| {
             CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(not_pem(CERTIFICATE))
@@ -46,7 +46,7 @@ impl TlsFiles {
         let unfit = |why: rustls::Error| {
             ConfigError::new(
                 KEY,
-                format!("does not go with {CERTIFICATE} ({why}); set both to the same certificate's files"),
+                format!("does not match {CERTIFICATE} ({why}); set both to the files of the same certificate"),
             )
         };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -95,7 +95,7 @@ mod tests {
 
         assert!(config(&[("TLS_CERT_FILE", &certificate), ("TLS_KEY_FILE", &key)]).unwrap().listen.tls.is_some());
         assert!(refusal(&[("TLS_CERT_FILE", &certificate)]).starts_with("TLS_KEY_FILE: is missing"));
-        assert!(refusal(&[("TLS_CERT_FILE", &certificate), ("TLS_KEY_FILE", &stranger)]).contains("does not go with"));
+        assert!(refusal(&[("TLS_CERT_FILE", &certificate), ("TLS_KEY_FILE", &stranger)]).contains("does not match"));
         assert!(refusal(&[("TLS_CERT_FILE", "/nowhere"), ("TLS_KEY_FILE", &key)]).contains("can't be read"));
         assert!(
             refusal(&[("TLS_CERT_FILE", &certificate), ("TLS_KEY_FILE", &certificate)]).starts_with("TLS_KEY_FILE")

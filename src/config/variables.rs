@@ -1,10 +1,11 @@
-//! Reading single variables with one sentence for every way in which a value can be wrong.
+//! Reads single variables. Every kind of invalid value has an error sentence that names the variable and says what to
+//! do.
 
 use std::{
     borrow::Cow, cell::RefCell, collections::BTreeSet, fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration,
 };
 
-/// A variable with a bad value: one sentence that names it and says what to do.
+/// An invalid variable: one sentence that names it and says what to do.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{variable}: {problem}")]
 pub struct ConfigError {
@@ -13,18 +14,19 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// The problem ends with what to do about it.
+    /// `problem` must end with what to do about it.
     pub(super) fn new(variable: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> ConfigError {
         ConfigError { variable: variable.into(), problem: problem.into() }
     }
 
-    /// A value that is not what the variable takes.
+    /// An invalid value of a variable.
     pub(super) fn value(variable: &'static str, value: &str, problem: impl Display) -> ConfigError {
         ConfigError::new(variable, format!("\"{value}\" {problem}"))
     }
 }
 
-/// The variables that may be read, so that a misspelled one is noticed. One that is always read need not be here.
+/// Variables that are read only in some configurations. They are listed so that misspelled ones are detected; a
+/// variable that is always read need not be here.
 const KNOWN: &[&str] = &[
     "ACCESS_TOKEN_MINUTES",
     "AI_API_KEY",
@@ -109,19 +111,20 @@ const KNOWN: &[&str] = &[
     "WS_PORT",
 ];
 
-/// Names that are this far apart, in letters that were added, left out, changed or swapped, may be meant for each other.
+/// The edit distance (added, removed, changed or swapped letters) up to which a name counts as a misspelling of
+/// another.
 const MISSPELLED_BY: usize = 2;
 
-/// Variables of other programs and libraries whose names are near to those of settings.
+/// Variables of other programs and libraries whose names resemble settings.
 const FOREIGN: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// The variable that this name may be meant for, unless it is one itself.
+/// The setting that this name may be a misspelling of. None if it is a setting itself.
 pub(super) fn meant<'a>(name: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
     if known.contains(name) || FOREIGN.contains(&name) {
         return None;
     }
     let nearest = known.iter().map(String::as_str).min_by_key(|known| strsim::osa_distance(known, name))?;
-    // short names are near to each other by chance
+    // Short names are similar by chance.
     let near = name.len() > 2 * MISSPELLED_BY && strsim::osa_distance(nearest, name) <= MISSPELLED_BY;
     near.then_some(nearest)
 }
@@ -138,12 +141,12 @@ impl<'a> Variables<'a> {
         Variables { source, asked: RefCell::new(asked) }
     }
 
-    /// The names of all settings, as far as they were asked for or are known.
+    /// The names of all settings that were read or are listed in `KNOWN`.
     pub(super) fn known(&self) -> BTreeSet<String> {
         self.asked.borrow().clone()
     }
 
-    /// The value without the spaces around it; an empty one counts as none.
+    /// The value without surrounding spaces. An empty value counts as unset.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         if !self.asked.borrow().contains(name) {
             self.asked.borrow_mut().insert(name.to_owned());
@@ -153,7 +156,7 @@ impl<'a> Variables<'a> {
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    /// A number within a range; `advice` completes "set it to …".
+    /// A number within a range. `advice` completes "set it to …".
     pub(super) fn number<T>(
         &self,
         name: &'static str,
@@ -175,7 +178,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// A span of whole seconds.
+    /// A duration in whole seconds.
     pub(super) fn seconds(
         &self,
         name: &'static str,
@@ -185,7 +188,7 @@ impl<'a> Variables<'a> {
         self.number(name, range, default, &format!("seconds, such as {default}")).map(Duration::from_secs)
     }
 
-    /// A span of whole milliseconds.
+    /// A duration in whole milliseconds.
     pub(super) fn milliseconds(
         &self,
         name: &'static str,
@@ -195,7 +198,7 @@ impl<'a> Variables<'a> {
         self.number(name, range, default, &format!("milliseconds, such as {default}")).map(Duration::from_millis)
     }
 
-    /// Yes or no.
+    /// A boolean.
     pub(super) fn boolean(&self, name: &'static str, default: bool) -> Result<bool, ConfigError> {
         let Some(text) = self.text(name) else { return Ok(default) };
         match text.to_ascii_lowercase().as_str() {
@@ -205,7 +208,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// The parts of a comma list, without empty ones.
+    /// The parts of a comma-separated list, without empty ones.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
