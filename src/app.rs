@@ -1,5 +1,5 @@
-//! The composition root: builds the store, the actors and the server in their order, and takes them down in theirs.
-//! It holds no behaviour of its own: what can be decided elsewhere is.
+//! The composition root: starts the store, the actors and the server in order, and shuts them down in order. It must hold no
+//! behaviour of its own that could live in another module.
 
 mod alone;
 #[cfg(feature = "faults")]
@@ -51,57 +51,57 @@ use crate::{
     transport::{plain, server},
 };
 
-/// Why the server did not start, or stopped.
+/// Why the server failed to start or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A setting is wrong.
+    /// A setting is invalid.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// The database can't be prepared.
+    /// The database can't be opened or migrated.
     #[error("The database {database} can't be prepared: {error}; {}", .database.advice())]
     Store {
-        /// Which.
+        /// Its URL.
         database: DatabaseUrl,
-        /// What it said.
+        /// The database's error.
         error: StoreError,
     },
-    /// The database can't be written to.
+    /// The database is read-only.
     #[error("The database {database} can't be written to: {why}; {}", write_advice(.database))]
     NotWritable {
-        /// Which, without its password.
+        /// Its URL, displayed without the password.
         database: DatabaseUrl,
-        /// What it said.
+        /// The database's error.
         why: String,
     },
-    /// Another process has the embedded database.
+    /// Another process uses the embedded database.
     #[error("{0}")]
     Locked(#[from] Locked),
-    /// Files can't be kept where they should be.
+    /// The file storage is not usable.
     #[error("{0}")]
     Files(#[from] BadBucket),
-    /// The address can't be listened on.
-    #[error("{address} can't be listened on: {error}; set WS_HOST and WS_PORT to a free address")]
+    /// The server can't listen on the address.
+    #[error("Can't listen on {address}: {error}; set WS_HOST and WS_PORT to a free address")]
     Listen {
-        /// Which.
+        /// The configured address.
         address: String,
-        /// What the system said.
+        /// The operating system's error.
         error: io::Error,
     },
-    /// The assistant's provider can't be spoken to.
-    #[error("TLS can't be set up for the assistant: {0}; check the system's certificates")]
+    /// The HTTP client of the assistant can't be created.
+    #[error("Can't set up TLS for the assistant: {0}; check the system's certificates")]
     Assistant(#[from] services::ai::BadProvider),
-    /// The server broke.
-    #[error("The server broke: {0}")]
+    /// The server failed.
+    #[error("The server failed: {0}")]
     Server(io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, then drains. A signal that comes while it starts ends it at once.
+/// Serves until SIGTERM or SIGINT, then drains. A signal during startup stops the server at once.
 ///
 /// # Errors
-/// Whatever keeps the server from starting, in one sentence.
+/// The reason why the server can't start, in one sentence.
 pub fn run(config: Config) -> Result<(), RunError> {
     System::new().block_on(async {
-        // First: the kernel drops signals that process 1, which is what we are in a container, has not asked for.
+        // Before anything else: in a container we are process 1, and the kernel drops signals that process 1 has no handler for.
         let mut stop = Box::pin(stop_signal().map_err(RunError::Server)?);
         let prepared = tokio::select! {
             biased;
@@ -116,17 +116,17 @@ pub fn run(config: Config) -> Result<(), RunError> {
     })
 }
 
-/// A node that may be let at its listener.
+/// A node that is ready to accept connections.
 struct Prepared {
     node: Arc<Node>,
     site: web::Data<Site>,
     listener: TcpListener,
-    /// Held as long as the node serves.
+    /// Held while the node serves.
     _lock: Option<DatabaseLock>,
 }
 
-/// All that comes before the first client. The port is taken first, so that its conflict is told first, but nobody can
-/// connect to it before the end.
+/// Everything that happens before the first client connects. The port is bound first, so that a conflict is reported first,
+/// but it accepts connections only at the end.
 async fn prepare(config: Config) -> Result<Prepared, RunError> {
     let refused = |error| {
         let address = format!("{}:{}", config.listen.host, config.listen.port);
@@ -146,7 +146,7 @@ async fn prepare(config: Config) -> Result<Prepared, RunError> {
     Ok(Prepared { node, site, listener, _lock: lock })
 }
 
-/// What an operator asks first: which version, and where everything is.
+/// Logs what an operator needs first: the version, and where everything is.
 fn describe_start(config: &Config) {
     let secret = match &config.auth.secret {
         SecretSource::Given(_) => "given".to_owned(),
@@ -170,7 +170,7 @@ fn describe_start(config: &Config) {
     );
 }
 
-/// Waits with a line in the log now and then that says for what.
+/// Waits for `work`. While it takes long, logs repeatedly what it waits for.
 async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
     let began = Instant::now();
     let mut work = std::pin::pin!(work);
@@ -182,17 +182,17 @@ async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
     }
 }
 
-/// Builds a node: its store, migrated, and its actors, on the calling thread's System. Who embeds Convene calls this
-/// and mounts the node into an App; `convene serve` goes on with [`serve`].
+/// Starts a node: migrates and opens its store, and starts its actors on the calling thread's System. Programs that embed Convene
+/// call this and mount the node into an App; `convene serve` continues with [`serve`].
 ///
 /// # Errors
-/// A wrong setting or a database that can't be prepared.
+/// An invalid setting, or a database that can't be opened, migrated or written to.
 pub async fn start(config: Config, secret: &Secret) -> Result<Arc<Node>, RunError> {
     start_among(config, secret, bridge).await
 }
 
-/// The same with a line to other nodes of the caller's own, made for the new node's id: nodes of one process over one
-/// [`LocalBridge`], in tests and for whoever embeds several.
+/// Like [`start`], but the caller provides the link to other nodes, created for the new node's id. Tests and programs that embed
+/// several nodes in one process connect them with one [`LocalBridge`].
 ///
 /// # Errors
 /// Like [`start`].
@@ -247,7 +247,7 @@ pub async fn start_among(
         stop: StopSwitch::default(),
         workers: AtomicU16::new(0),
     });
-    // the registry's mailbox is empty: nobody else has its address yet
+    // The mailboxes are empty, because nothing else has these addresses yet.
     if node.registry.try_send(Wire(node.clone())).is_err() {
         log::error!("event=registry_not_wired");
     }
@@ -263,10 +263,10 @@ pub async fn start_among(
     Ok(node)
 }
 
-/// Why the server can't start with this database.
+/// Classifies why the server can't start with this database.
 fn refused(database: DatabaseUrl, error: StoreError) -> RunError {
     let why = error.to_string();
-    // SQLite says the latter if the file, or a file that it keeps next to it, can't be opened.
+    // SQLite reports the latter if the database file or its journal can't be opened.
     if is_read_only(&error) || why.contains("unable to open database file") {
         RunError::NotWritable { database, why }
     } else {
@@ -276,12 +276,12 @@ fn refused(database: DatabaseUrl, error: StoreError) -> RunError {
 
 fn write_advice(database: &DatabaseUrl) -> &'static str {
     match database.file() {
-        Some(_) => "give the user that runs Convene the right to write to that file and to its folder",
-        None => "set DATABASE_URL to the primary server, and to an account whose transactions may write",
+        Some(_) => "give the user that runs Convene write permission for that file and its folder",
+        None => "set DATABASE_URL to the primary server and to an account whose transactions may write",
     }
 }
 
-/// The line to other nodes, if there may be any. It does not wait for Redis: the node serves without it.
+/// The link to other nodes. It does not wait for Redis, because the node can serve without it.
 fn bridge(config: &Config, id: NodeId, metrics: &Arc<Metrics>) -> BridgeLink {
     let board = Arc::new(LinkBoard::default());
     match &config.cluster.redis {
@@ -297,7 +297,7 @@ fn bridge(config: &Config, id: NodeId, metrics: &Arc<Metrics>) -> BridgeLink {
 /// Serves REST and sockets on a listener until `shutdown` is ready, then drains the node.
 ///
 /// # Errors
-/// A wrong certificate, or a listener that the system refuses.
+/// An invalid certificate, or a listener that the operating system refuses.
 pub async fn serve(
     node: Arc<Node>,
     site: web::Data<Site>,
@@ -326,12 +326,12 @@ pub async fn serve(
         drain(&node, &handle).await;
     });
     running.await.map_err(RunError::Server)?;
-    // The server ends a step before its drain does. A panic there has been logged.
+    // The server ends just before the drain does. A panic in the drain has already been logged.
     let _ = drained.await;
     Ok(())
 }
 
-/// The address that a browser on this machine opens: that of all addresses is none.
+/// The address that a browser on this machine can open: loopback instead of the unspecified address.
 fn openable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -341,14 +341,14 @@ fn openable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// One line that scripts wait for; people read the log.
+/// Prints the line that scripts wait for.
 fn announce(line: &str) {
     let mut out = io::stdout().lock();
-    // whoever closed our standard output does not want to read it
+    // A closed pipe is not an error.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Ready at the first SIGTERM or SIGINT after the call: whoever reads our first line may stop us at once.
+/// Completes at the first SIGTERM or SIGINT after this call. The handlers are installed at once, so that no signal is missed.
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminated = signal(SignalKind::terminate())?;
@@ -358,8 +358,8 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Takes the node out: load balancers and other nodes are told first; then no new sockets, nothing more is read, what
-/// was read is stored and answered, every client is told when to come back, and only then the server stops.
+/// Drains the node. Load balancers and other nodes are notified first. Then the node refuses new sockets, stops reading, stores
+/// and acknowledges what it has read, sends every client a reconnect time, and only then stops the server.
 async fn drain(node: &Node, server: &ServerHandle) {
     let began = Instant::now();
     let config = &node.config.node;
@@ -372,7 +372,7 @@ async fn drain(node: &Node, server: &ServerHandle) {
     let (told, patience) = (Instant::now(), config.shutdown_timeout);
     finish_answers(node, patience / 2).await;
     tell(node.presence.send(KeepPlaces).timeout(limits::ASK_TIMEOUT).await);
-    // sockets came and went during the delay
+    // The number of sockets has changed during the delay.
     let counted = node.registry.send(CountAll).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default();
     let spread_ms = config.spread_ms(counted.connections);
     leave(node, spread_ms).await;
@@ -384,18 +384,18 @@ async fn drain(node: &Node, server: &ServerHandle) {
         }
     }
     server.stop(true).await;
-    // last: until here other nodes are told what happens
+    // Last, because other nodes receive events until here.
     tell(node.bridge.hush.send(Hush).timeout(limits::ASK_TIMEOUT).await);
     log::info!("event=stopped took_ms={}", began.elapsed().as_millis());
 }
 
-/// Tells the other nodes for how long this one's users are on their way to them.
+/// Announces to the other nodes how long this node's users will take to reconnect to them.
 async fn leave(node: &Node, spread_ms: u64) {
     let leaving_ms = spread_ms.saturating_add(limits::LEAVING_SLACK.as_millis() as u64);
     tell(node.cluster.send(BeginLeaving { leaving_ms }).timeout(limits::ASK_TIMEOUT).await);
 }
 
-/// Lets the assistant's answers end while whoever asked is still here; what takes too long is told to have failed.
+/// Lets the assistant finish its answers while the users are still connected. Answers that take too long are reported as failed.
 async fn finish_answers(node: &Node, within: Duration) {
     if let Some(assistant) = node.assistant.get() {
         let patience = within.saturating_add(limits::ASK_TIMEOUT);
@@ -403,7 +403,7 @@ async fn finish_answers(node: &Node, within: Duration) {
     }
 }
 
-/// Lets everything that was read be stored and its answers reach the hubs.
+/// Waits until everything that was read is stored and the replies have reached the hubs.
 async fn settle(node: &Node, everyone: &Everyone) {
     for hub in &everyone.hubs {
         tell(hub.send(Quiesce).timeout(limits::ASK_TIMEOUT).await);
@@ -426,7 +426,7 @@ fn tell(answer: Result<(), MailboxError>) {
     }
 }
 
-/// How long clients wait at least: where no other node takes them, until this one has been started again.
+/// The minimum reconnect delay of clients. If no other node accepts them, it lets this one restart first.
 async fn floor_ms(node: &Node) -> u64 {
     let known = node.cluster.send(KnownNodes).timeout(limits::ASK_TIMEOUT).await.unwrap_or_default();
     let others = known.peers.iter().any(|(_, peer)| peer.beat.leaving_ms.is_none());

@@ -1,38 +1,39 @@
-//! One table of the reasons for which the server closes a socket, with the code that tells the client what to do next
-//! (docs/protocol.md, Close codes; RFC 6455 section 7.4).
+//! The reasons for which the server closes a socket, each with the close code that tells the client what to do next
+//! (docs/protocol.md, Close codes; RFC 6455 section 7.4). All closes use this table, so that codes keep one meaning.
 
 /// Why a socket is closed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Disconnect {
-    /// The client asked for it.
+    /// The client asked to close.
     Normal,
-    /// The peer broke RFC 6455.
+    /// The peer violated RFC 6455.
     ProtocolError,
-    /// A kind of frame this endpoint has no use for.
+    /// A kind of frame that this endpoint does not accept.
     UnsupportedData,
     /// Text that is not UTF-8.
     InvalidText,
     /// A message over the frame limit.
     TooBig,
-    /// This node restarts or is taken out.
+    /// This node restarts or is removed.
     Restarting,
-    /// The server can't take the session for the moment.
+    /// The server can't accept the session at the moment.
     TryAgainLater,
-    /// The token expired and no fresh one came.
+    /// The token expired and was not renewed.
     TokenExpired,
-    /// An administrator ended it, or the right to the room is gone.
+    /// An administrator closed it, or the user lost access to the room.
     Revoked,
-    /// The user opened more sockets than allowed; this is the oldest.
+    /// The user opened more sockets than allowed, and this one is the oldest.
     TooManyConnections,
-    /// Blocked for going on after refusals.
+    /// The user is blocked because they continued after being refused.
     RateLimited,
-    /// Nothing heard for the heartbeat's time-out.
+    /// Nothing was received within the heartbeat timeout.
     HeartbeatMissed,
-    /// Does not read what it is sent.
+    /// The client does not read fast enough.
     TooSlow,
 }
 
-/// The ranges of codes are instructions: 44xx come back differently or not at all, 45xx come back and resume.
+/// Code ranges are instructions to the client. 44xx: reconnect only after fixing the cause, or not at all. 45xx:
+/// reconnect and resume.
 impl Disconnect {
     /// All reasons, for metrics and tests.
     pub const ALL: [Disconnect; 13] = [

@@ -1,5 +1,5 @@
-//! One table of what can be refused: code on the wire, HTTP status, log level. Every layer's errors end here before a
-//! person sees them; this file must never know where they came from.
+//! The errors that users see: code on the wire, HTTP status, log level. Errors of all layers are converted to these
+//! before they leave the server. This module must not depend on any other layer.
 
 use std::borrow::Cow;
 
@@ -8,15 +8,15 @@ use log::Level;
 /// A stable error code (docs/protocol.md, Errors).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ErrorCode {
-    /// No token, or one that does not hold.
+    /// No token, or an invalid one.
     AuthenticationFailed,
-    /// A known user without the right.
+    /// A known user without the required permission.
     PermissionDenied,
-    /// More than the limit allows; `retry_after` says when to come back.
+    /// A limit was exceeded; `retry_after` says when to retry.
     RateLimitExceeded,
-    /// Not JSON at all.
+    /// Not JSON.
     InvalidJson,
-    /// JSON with a wrong or missing field, which the sentence names.
+    /// JSON with an invalid or missing field, which the sentence names.
     InvalidMessage,
     /// A `type` that this dialect does not have.
     UnknownMessageType,
@@ -26,35 +26,35 @@ pub enum ErrorCode {
     NotInRoom,
     /// No such user.
     UserNotFound,
-    /// The one it is for has no socket there.
+    /// The recipient has no socket in the room.
     TargetUnavailable,
-    /// Text over the limit.
+    /// Text above the length limit.
     MessageTooLong,
-    /// Somebody else's change came first.
+    /// Another change was made first.
     VersionConflict,
-    /// Taken already: a user name, an address.
+    /// The value is already taken, such as a username or an e-mail address.
     Conflict,
-    /// In already.
+    /// The user is already a member.
     AlreadyMember,
-    /// As many people are in as may be.
+    /// The maximum number of members is reached.
     SpaceFull,
-    /// The assistant can't answer now.
+    /// The assistant is not available.
     AiUnavailable,
-    /// No such thing.
+    /// The resource does not exist.
     NotFound,
-    /// The database or a queue does not take more for the moment.
+    /// The database or a queue can't accept more at the moment.
     ServiceUnavailable,
-    /// A fault of ours.
+    /// A fault of the server.
     InternalError,
 }
 
-/// What a code means outside the socket.
+/// What a code means in HTTP and in the log.
 pub struct ErrorRow {
-    /// As written on the wire.
+    /// The name on the wire.
     pub name: &'static str,
-    /// The status of an HTTP answer with this code.
+    /// The HTTP status.
     pub http_status: u16,
-    /// How loudly it is logged.
+    /// The log level.
     pub level: Level,
 }
 
@@ -82,7 +82,7 @@ impl ErrorCode {
         ErrorCode::InternalError,
     ];
 
-    /// The code's row of the table.
+    /// The code's row in the table.
     pub const fn row(self) -> ErrorRow {
         use ErrorCode as C;
         let (name, http_status, level) = match self {
@@ -109,31 +109,31 @@ impl ErrorCode {
         ErrorRow { name, http_status, level }
     }
 
-    /// As written on the wire.
+    /// The name on the wire.
     pub const fn name(self) -> &'static str {
         self.row().name
     }
 }
 
-/// A refusal, ready to be told to a person: the code and one sentence that says what to do.
+/// A refusal for display: the code, and one sentence that says what to do.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{sentence}")]
 pub struct Refusal {
-    /// The kind.
+    /// The code.
     pub code: ErrorCode,
-    /// One sentence, for people.
+    /// One sentence for users.
     pub sentence: Cow<'static, str>,
-    /// For limits: seconds until it is worth trying again.
+    /// For limits: seconds until a retry makes sense.
     pub retry_after_seconds: Option<u32>,
 }
 
 impl Refusal {
-    /// A refusal without a waiting time.
+    /// A refusal without a retry time.
     pub fn new(code: ErrorCode, sentence: impl Into<Cow<'static, str>>) -> Refusal {
         Refusal { code, sentence: sentence.into(), retry_after_seconds: None }
     }
 
-    /// A refusal that says when to come back.
+    /// A refusal with a retry time.
     pub fn limited(sentence: impl Into<Cow<'static, str>>, retry_after_seconds: u32) -> Refusal {
         Refusal {
             code: ErrorCode::RateLimitExceeded,
@@ -142,29 +142,29 @@ impl Refusal {
         }
     }
 
-    /// A fault of ours whose details are in the log only.
+    /// A fault of the server. Its details are only logged.
     pub fn internal() -> Refusal {
         Refusal::new(
             ErrorCode::InternalError,
-            "Something went wrong on the server; try again, and tell its operator if it goes on",
+            "Something went wrong on the server; try again, and contact the operator if it happens again",
         )
     }
 
-    /// The store or a queue can't take it now.
+    /// The store or a queue can't accept this at the moment.
     pub fn unavailable() -> Refusal {
         Refusal {
             code: ErrorCode::ServiceUnavailable,
-            sentence: "The server can't store this for the moment; try again in a few seconds".into(),
+            sentence: "The server can't store this at the moment; try again in a few seconds".into(),
             retry_after_seconds: Some(2),
         }
     }
 
-    /// The database was asked to store it and has not answered: it may have.
+    /// The database was asked to store it but has not responded, so it may or may not be stored.
     pub fn unanswered() -> Refusal {
         Refusal {
             code: ErrorCode::ServiceUnavailable,
             sentence:
-                "The database did not answer in time, so this may or may not be stored; look before you repeat it"
+                "The database did not respond in time, so this may or may not be stored; check before you repeat it"
                     .into(),
             retry_after_seconds: Some(2),
         }

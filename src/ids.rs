@@ -1,5 +1,5 @@
-//! The names of things: newtype identifiers and the timestamp, so that a user id is never passed where a room id
-//! belongs. Pure data: this file must never read a clock or talk to anything.
+//! Newtype identifiers and the timestamp, so that a user id can't be passed where a room id is expected. Pure data:
+//! this module must never read a clock or do I/O.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -9,18 +9,18 @@ use uuid::Uuid;
 
 use crate::{limits, names};
 
-/// Who a user is: an opaque string of 1–128 characters (docs/protocol.md, Identity). Cheap to clone.
+/// A user's id: an opaque string of 1–128 characters (docs/protocol.md, Identity). Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct UserId(Arc<str>);
 
-/// Why a string is no [`UserId`].
+/// The error for a string that is not a valid [`UserId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a user id is 1 to 128 characters without control characters")]
 pub struct BadUserId;
 
 impl UserId {
-    /// Checks length and characters.
+    /// Validates length and characters.
     pub fn new(text: impl Into<Arc<str>>) -> Result<UserId, BadUserId> {
         let text = text.into();
         let length = text.chars().count();
@@ -76,13 +76,14 @@ macro_rules! text_id {
         pub struct $bad;
 
         impl $name {
-            /// Checks length and characters.
+            /// Validates length and characters.
             pub fn new(text: impl Into<Arc<str>>) -> Result<$name, $bad> {
                 let text = text.into();
                 if !$is_fit(&text) { Err($bad) } else { $name::stored(text) }
             }
 
-            /// As a database or another node has it: made by an older release, perhaps, that took more.
+            /// Accepts a value from the database or another node. An older release with weaker rules may have created
+            /// it.
             pub fn stored(text: impl Into<Arc<str>>) -> Result<$name, $bad> {
                 let text = text.into();
                 let length = text.chars().count();
@@ -122,13 +123,13 @@ macro_rules! text_id {
     };
 }
 
-/// An id that nobody reads.
+/// For ids that are never shown to people, any characters are allowed.
 const fn is_any(_text: &str) -> bool {
     true
 }
 
 text_id!(
-    /// The name of an open room: a free string of 1–128 characters (docs/protocol.md, Rooms on demand). Cheap to clone.
+    /// The name of an open room: a string of 1–128 characters (docs/protocol.md, Rooms on demand). Cheap to clone.
     RoomName,
     BadRoomName,
     limits::ROOM_NAME_CHARS_MAX,
@@ -136,7 +137,7 @@ text_id!(
     "a room's name is 1 to 128 characters, of which something is visible, without invisible ones"
 );
 text_id!(
-    /// A shared sheet's id: a free string of 1–128 characters, the same sheet wherever it is said. Cheap to clone.
+    /// A shared sheet's id: a string of 1–128 characters. Cheap to clone.
     SheetId,
     BadSheetId,
     limits::SHEET_ID_CHARS_MAX,
@@ -152,7 +153,7 @@ macro_rules! uuid_id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new one, sortable by time (UUIDv7).
+            /// Creates a new id that sorts by time (UUIDv7).
             pub fn generate() -> $name {
                 $name(Uuid::now_v7())
             }
@@ -175,32 +176,33 @@ macro_rules! uuid_id {
 }
 
 uuid_id!(
-    /// A room of any kind. A channel's id, and a direct conversation's, is its room's.
+    /// The id of a room of any kind. A channel or a direct conversation has the id of its room.
     RoomId
 );
 uuid_id!(
-    /// A durable event in a room's log. A chat message's id is that of the event that brought it.
+    /// The id of a stored event in a room's log. A chat message has the id of the event that created it.
     EventId
 );
 uuid_id!(
-    /// A group: the owner of channels and of the membership that opens them.
+    /// The id of a group, which owns channels and has members.
     GroupId
 );
 uuid_id!(
-    /// A refresh token's own name (`jti`).
+    /// The id of a refresh token (`jti`).
     TokenId
 );
 
 uuid_id!(
-    /// A stored notification.
+    /// The id of a stored notification.
     NotificationId
 );
 uuid_id!(
-    /// An uploaded file.
+    /// The id of an uploaded file.
     FileId
 );
 
-/// One life of a node: random at every start, so that a node that comes back is another one. Shown as 16 hex digits.
+/// One incarnation of a node. It is random at every start, so that a restarted node counts as a different one. Shown as
+/// 16 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NodeId(pub u64);
@@ -220,7 +222,7 @@ impl TryFrom<String> for NodeId {
 }
 
 impl NodeId {
-    /// A new one.
+    /// Creates a new id.
     pub fn generate() -> NodeId {
         NodeId(Uuid::new_v4().as_u64_pair().0)
     }
@@ -240,13 +242,13 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// Place of a durable event in its room, from 1, without holes, the same on every node.
+/// The position of a stored event in its room: counted from 1, without gaps, and the same on every node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seq(pub i64);
 
 impl Seq {
-    /// The one after this.
+    /// The next position.
     pub const fn next(self) -> Seq {
         Seq(self.0 + 1)
     }
@@ -258,13 +260,13 @@ impl fmt::Display for Seq {
     }
 }
 
-/// Tells one life of a room's sequence from another; a `since` of another epoch means nothing.
+/// Distinguishes the incarnations of a room's sequence. A `since` is only valid within its epoch.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub i64);
 
 impl Epoch {
-    /// The epoch of no room.
+    /// An epoch that no room has.
     pub const NONE: Epoch = Epoch(-1);
 }
 
@@ -287,7 +289,7 @@ impl Timestamp {
         self.unix_ms.div_euclid(1000)
     }
 
-    /// This moment and `ms` milliseconds.
+    /// This moment plus `ms` milliseconds.
     pub const fn plus_ms(self, ms: i64) -> Timestamp {
         Timestamp { unix_ms: self.unix_ms.saturating_add(ms) }
     }
@@ -296,14 +298,14 @@ impl Timestamp {
 impl FromStr for Timestamp {
     type Err = chrono::ParseError;
 
-    /// From RFC 3339.
+    /// Parses RFC 3339.
     fn from_str(text: &str) -> Result<Timestamp, chrono::ParseError> {
         DateTime::parse_from_rfc3339(text).map(|moment| Timestamp { unix_ms: moment.timestamp_millis() })
     }
 }
 
 impl Timestamp {
-    /// As RFC 3339 with milliseconds and `Z`, without an allocation for the years 0 to 9999.
+    /// Formats as RFC 3339 with milliseconds and `Z`. Does not allocate for the years 0 to 9999.
     pub fn rfc3339(self) -> Rfc3339 {
         let moment = DateTime::from_timestamp_millis(self.unix_ms).unwrap_or_default();
         let year = moment.year();
@@ -322,7 +324,7 @@ impl Timestamp {
     }
 }
 
-/// Writes a number so that its last digit stands at `last`; the places before it hold zeros.
+/// Writes a number right-aligned, so that its last digit is at `last`. The positions before it must contain zeros.
 fn put_digits(text: &mut [u8; 24], last: usize, number: u32) {
     let mut left = number;
     for place in text.iter_mut().take(last + 1).rev().take_while(|place| place.is_ascii_digit()) {
@@ -343,7 +345,7 @@ impl Rfc3339 {
     /// The text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            // digits and ASCII signs only, so it is UTF-8
+            // Only digits and ASCII signs, so it is valid UTF-8.
             Written::Short(text) => std::str::from_utf8(text).unwrap_or_default(),
             Written::Long(text) => text,
         }

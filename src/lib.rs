@@ -1,10 +1,11 @@
 //! Convene: a realtime collaboration server.
 //!
-//! The map: `transport` owns sockets, `dialects` translate bytes into `core` commands and events, `actors` carry them,
-//! `store` keeps them, `auth` says who and whether, `http` is REST and pages, `services` work beside them (the assistant,
-//! files), `config` reads the environment, `app` puts it together. ARCHITECTURE.md tells the whole story.
+//! `transport` owns sockets, `dialects` convert between bytes and the commands and events of `core`, `actors` deliver
+//! them, `store` persists them, `auth` authenticates and authorises, `http` serves REST and the pages, `services`
+//! provides the assistant and files, `config` reads the environment, and `app` assembles everything. ARCHITECTURE.md
+//! describes the design and its invariants.
 
-// Panics are for tests: what cannot fail says why on the spot, with `#[expect]` or by another way of writing it.
+// Only tests may panic. Code that cannot fail must prove it, with `#[expect]` and a reason or in another form.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 pub mod actors;

@@ -1,9 +1,9 @@
-//! Values in log lines, which are `key=value` with spaces between them: whatever somebody is called, and whatever an
-//! error quotes, can't be taken for another field.
+//! Formats values for log lines, which are `key=value` pairs separated by spaces. Names and error texts come from
+//! users, so they must not be able to forge another field or another line.
 
 use std::fmt;
 
-/// As it stands in a log line: bare where it is one word, else in quotes, with what does not print escaped.
+/// Formats a value for a log line: bare if it is one word, otherwise quoted, with unprintable characters escaped.
 pub fn logged<T: fmt::Display>(value: T) -> Logged<T> {
     Logged(value)
 }
@@ -29,7 +29,7 @@ impl<T: fmt::Display> fmt::Display for Logged<T> {
     }
 }
 
-/// A whole line of the log: what would begin another one is escaped.
+/// Formats a whole log line. Characters that would begin another line are escaped.
 pub fn one_line(line: &fmt::Arguments<'_>) -> String {
     line.to_string().chars().fold(String::new(), |mut written, c| {
         if c.is_control() {

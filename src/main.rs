@@ -1,6 +1,7 @@
-//! The command line. It reads the configuration, starts the log, and leaves everything else to the library.
+//! The command line. It reads the configuration, starts the log, and calls the library. It must hold no server logic, so that
+//! programs that embed Convene lose nothing.
 
-// Panics are for tests: what cannot fail says why on the spot, with `#[expect]` or by another way of writing it.
+// Only tests may panic. Code that cannot fail must prove it, with `#[expect]` and a reason or in another form.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use std::{
@@ -30,7 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A realtime collaboration server: rooms, presence, chat and signalling over WebSockets.
 ///
-/// All settings are environment variables, which may also stand in a file .env; check-config shows them.
+/// All settings are environment variables, or entries of a .env file. `convene check-config` prints them.
 #[derive(Parser)]
 #[command(name = "convene", version)]
 struct Arguments {
@@ -42,7 +43,7 @@ struct Arguments {
     /// The port to listen on, instead of WS_PORT
     #[arg(long, global = true)]
     port: Option<u16>,
-    /// The folder of the embedded database and the secret, instead of DATA_DIR
+    /// The folder for the embedded database and the secret, instead of DATA_DIR
     #[arg(long, global = true, value_name = "FOLDER")]
     data: Option<String>,
 }
@@ -58,11 +59,11 @@ impl Arguments {
 enum Command {
     /// Serve until stopped by SIGTERM or SIGINT (the default)
     Serve,
-    /// Bring the database's tables up to date and exit; serve does it, too
+    /// Apply pending database migrations and exit (serve does this on every start)
     Migrate,
-    /// Print the effective configuration without secrets, or say what is wrong with it
+    /// Print the effective configuration without secrets, or explain which setting is invalid
     CheckConfig,
-    /// Ask the server at WS_HOST and WS_PORT whether it is alive: for a container's health check, which has no curl
+    /// Check that the server at WS_HOST and WS_PORT responds, for container health checks (no curl needed)
     Health,
     /// Print the OpenAPI document of the REST routes
     Openapi,
@@ -77,16 +78,16 @@ struct TokenArguments {
     /// The user's id (the claim `sub`)
     #[arg(long)]
     user: UserId,
-    /// The name under which an unknown user is stored
+    /// The username to store if the user is unknown
     #[arg(long)]
     username: Option<String>,
-    /// The address with which an unknown user is stored
+    /// The e-mail address to store if the user is unknown
     #[arg(long)]
     email: Option<String>,
-    /// What the token allows on the server as a whole
+    /// The role that the token grants
     #[arg(long, value_enum, default_value_t = TokenRole::User)]
     role: TokenRole,
-    /// How long the token holds; without it, as long as ACCESS_TOKEN_MINUTES says
+    /// The lifetime of the token; by default ACCESS_TOKEN_MINUTES
     #[arg(long)]
     ttl_seconds: Option<u32>,
 }
@@ -106,7 +107,7 @@ impl From<TokenRole> for Role {
     }
 }
 
-/// A wrong configuration, told apart from a failure for scripts, as a wrong command line is.
+/// The exit code for an invalid configuration, as for an invalid command line. Scripts can tell it apart from a failure.
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -139,17 +140,17 @@ fn failed(sentence: impl Display, code: ExitCode) -> ExitCode {
     code
 }
 
-/// A line on standard output. Whoever closed it has read enough.
+/// Prints a line to standard output. A closed pipe is not an error.
 fn print(line: impl Display) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
-/// A line on standard error, if anybody reads it.
+/// Prints a line to standard error. A closed pipe is not an error.
 fn complain(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// One line per event on standard error, its values as key=value.
+/// Logs one line per event to standard error, with values as key=value.
 fn start_log(filter: &str) {
     env_logger::Builder::new()
         .parse_filters(filter)
@@ -162,7 +163,7 @@ fn start_log(filter: &str) {
 
 fn migrate(config: &Config) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|why| format!("No thread can be started for the database: {why}; try again"))?;
+    let runtime = runtime.map_err(|why| format!("Can't start a thread for the database: {why}; try again"))?;
     let applied = runtime.block_on(Store::migrate(config.storage.database.as_str())).map_err(|why| {
         format!("{} can't be migrated: {why}; {}", config.storage.database, config.storage.database.advice())
     })?;
@@ -178,11 +179,11 @@ fn print_document(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What was set first, then the defaults.
+/// Prints the settings that were set, then the defaults.
 fn check_config(config: &Config) -> ExitCode {
     let (host, port) = (config.listen.host.as_str(), config.listen.port);
     if let Err(why) = (host, port).to_socket_addrs() {
-        let sentence = format!("WS_HOST: \"{host}\" has no address ({why}); set it to an address of this machine");
+        let sentence = format!("WS_HOST: \"{host}\" can't be resolved ({why}); set it to an address of this machine");
         return failed(sentence, ExitCode::from(EXIT_USAGE));
     }
     let (given, defaults): (Vec<_>, Vec<_>) =
@@ -200,29 +201,31 @@ fn check_config(config: &Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Alive is an answer of `/healthz` (docs/operations.md) within this time.
+/// The server is alive if `/healthz` (docs/operations.md) responds within this time.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
-/// The first byte of a TLS alert (RFC 8446 section 5.1): how a server with a certificate answers plain HTTP.
+/// The first byte of a TLS alert (RFC 8446 section 5.1), with which a TLS server responds to plain HTTP.
 const TLS_ALERT: u8 = 21;
 
 fn health(config: &Config) -> Result<(), String> {
     let (host, port) = (&config.listen.host, config.listen.port);
     let answer = ask_for_health(host, port).map_err(|why| {
-        format!("{host}:{port} does not answer: {why}; check that the server runs with the same WS_HOST and WS_PORT")
+        format!("{host}:{port} does not respond: {why}; check that the server runs with the same WS_HOST and WS_PORT")
     })?;
     let alive = match &config.listen.tls {
         None => answer.starts_with(b"HTTP/1.1 200 "),
-        // the process works if it refuses what is no TLS; its certificate is not this command's concern
+        // The process is alive if it refuses plain HTTP. This command does not check the certificate.
         Some(_) => answer.first() == Some(&TLS_ALERT),
     };
     if alive {
         return Ok(());
     }
-    Err(format!("{host}:{port} does not answer as this server would; check WS_HOST, WS_PORT and what listens there"))
+    Err(format!(
+        "{host}:{port} does not respond like a Convene server; check WS_HOST, WS_PORT and which program listens there"
+    ))
 }
 
 fn ask_for_health(host: &str, port: u16) -> io::Result<Vec<u8>> {
-    let nowhere = || io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address");
+    let nowhere = || io::Error::new(io::ErrorKind::AddrNotAvailable, "the host name has no address");
     let address = (host, port).to_socket_addrs()?.next().ok_or_else(nowhere)?;
     let mut stream = TcpStream::connect_timeout(&reachable(address), HEALTH_PATIENCE)?;
     stream.set_read_timeout(Some(HEALTH_PATIENCE))?;
@@ -232,7 +235,7 @@ fn ask_for_health(host: &str, port: u16) -> io::Result<Vec<u8>> {
     Ok(status.into_iter().take(length).collect())
 }
 
-/// Who listens on all addresses is asked on loopback.
+/// A server that listens on all addresses is reached on loopback.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

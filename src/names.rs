@@ -1,5 +1,6 @@
-//! What may be in a name, and what of a text can be seen: one definition for every name from every source. A name that nobody
-//! can see can't be spoken to or shut out, and one that looks like another's is taken for that one. Pure; knows nothing above.
+//! Rules for names and visible text: one definition for names from all sources. Nobody can address or remove a user
+//! whose name is invisible, and a name that looks like another one can be used to impersonate. Pure: this module must
+//! not depend on other layers.
 
 use icu_properties::{CodePointSetData, CodePointSetDataBorrowed, props::DefaultIgnorableCodePoint};
 use unicode_normalization::UnicodeNormalization;
@@ -7,9 +8,9 @@ use unicode_security::{confusable_detection::skeleton, mixed_script::AugmentedSc
 
 const IGNORABLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
 
-/// Whether a character shows nothing, or changes how others are shown: control characters, what Unicode lets a font ignore
-/// (joiners, fillers, variation selectors, tags, direction marks), separators of lines, interlinear marks, and the blank
-/// Braille pattern. White space is not hidden.
+/// Whether a character is invisible or changes how others are displayed: control characters, characters that Unicode
+/// lets a font ignore (joiners, fillers, variation selectors, tags, direction marks), line separators, interlinear
+/// marks, and the blank Braille pattern. White space does not count as hidden.
 pub fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -19,18 +20,18 @@ pub fn is_hidden(c: char) -> bool {
         || IGNORABLE.contains(c)
 }
 
-/// Whether a reader sees anything of it.
+/// Whether the text has a visible character.
 pub fn is_visible(text: &str) -> bool {
     text.chars().any(|c| !c.is_whitespace() && !is_hidden(c))
 }
 
-/// Whether it may be a name for people to read: something of it is visible, and nothing hides in it.
+/// Whether the text is usable as a displayed name: it has a visible character and no hidden ones.
 pub fn is_readable(text: &str) -> bool {
     is_visible(text) && (text.is_ascii() || without_hidden(text) == text) && !text.chars().any(char::is_control)
 }
 
-/// The text without hidden characters. Joiners and variation selectors stay where emoji and some scripts need them: behind a
-/// character that is not ASCII (or a digit, whose picture has a selector).
+/// The text without hidden characters. Joiners and variation selectors are kept where emoji and some scripts need them:
+/// after a non-ASCII character (or after a digit, for keycap emoji).
 pub fn without_hidden(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     for c in text.chars() {
@@ -54,17 +55,18 @@ const fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// A name of another's making, made fit: one line, nothing hidden, at most so many characters. None if nothing is left.
+/// Cleans up a name from another source: one line, no hidden characters, at most `chars_max` characters. None if
+/// nothing remains.
 pub fn cleaned(text: &str, chars_max: usize) -> Option<String> {
     let one_line: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
     let visible: String = without_hidden(&one_line).trim().chars().take(chars_max).collect();
-    // what was cut may have ended with a joiner or a space
+    // The cut text may end with a joiner or a space.
     let visible = without_hidden(visible.trim_end());
     is_visible(&visible).then_some(visible)
 }
 
-/// The form under which names are unique and found: whatever their case, their composition (`é` in one character or two), their
-/// width, and what hides in them.
+/// The form in which names are compared and looked up. It ignores case, composition (`é` as one character or two),
+/// width, and hidden characters.
 pub fn key(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -73,8 +75,8 @@ pub fn key(text: &str) -> String {
     folded.nfkc().collect()
 }
 
-/// Whether all letters are of one script, or of those that are written together (Japanese, Korean or Chinese with Latin): an
-/// `а` of the Cyrillic script among Latin letters is meant to be taken for an `a`.
+/// Whether all letters belong to one script, or to scripts that are written together (Japanese, Korean or Chinese with
+/// Latin). A Cyrillic `а` among Latin letters is meant to be mistaken for an `a`.
 pub fn is_of_one_script(text: &str) -> bool {
     let is_one = |scripts: AugmentedScriptSet| !scripts.is_empty();
     let others: String = text.chars().filter(|c| !c.is_ascii()).collect();
@@ -82,7 +84,8 @@ pub fn is_of_one_script(text: &str) -> bool {
     is_one(AugmentedScriptSet::for_str(text)) || scripts.hanb || scripts.jpan || scripts.kore
 }
 
-/// The key of the name that this one may be taken for, in simpler letters; none for a name that has the simplest already.
+/// The key of the name that this one may be mistaken for, in simpler letters. None if the name already uses the
+/// simplest letters.
 pub fn taken_for(text: &str) -> Option<String> {
     let own = key(text);
     if own.is_ascii() {

@@ -1,5 +1,5 @@
-//! A node without Redis takes itself for alone. On PostgreSQL it may be wrong: then users of one node do not see those of
-//! the other, and both look healthy. So it looks who else is connected, and says so in the log.
+//! Warns if a node without Redis shares its PostgreSQL database with another node. Both nodes would look healthy, but their users
+//! would not see each other. The check must never stop a node, because the other process may be a migration or a restart.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,7 +10,7 @@ use crate::{
     store::Backend,
 };
 
-/// Looks for as long as the node lives, if there is anything to look for.
+/// Checks repeatedly while the node lives. Does nothing with Redis or SQLite.
 pub(super) fn watch(node: &Arc<Node>) {
     if node.bridge.reach == Reach::Cluster || node.store.backend() == Backend::Sqlite {
         return;
@@ -22,7 +22,7 @@ pub(super) fn watch(node: &Arc<Node>) {
             tokio::time::sleep(limits::NEIGHBOURS_PERIOD).await;
             let Some(node) = node.upgrade() else { return };
             let Ok(found) = node.store.other_processes().await else { continue };
-            // one that is just stopping, or migrating, is gone the next time
+            // A process that is stopping or migrating is gone at the next check.
             let stays = found.iter().find(|name| seen.contains(name));
             if let Some(other) = stays
                 && warned.is_none_or(|at| at.elapsed() >= limits::NEIGHBOURS_WARNED)

@@ -1,6 +1,5 @@
-//! Faults on demand, for the continuity checker: a hub that stalls, a registry that lags, rooms that panic. Signals ask for
-//! them, so no message of a client and no route can. Compiled with the feature `faults` only, which nothing that is shipped
-//! has.
+//! Injects faults for the continuity checker: a hub that stalls, a registry that lags, rooms that panic. Signals trigger them, so
+//! no client message and no route can. Compiled only with the feature `faults`, which must never be enabled in a release.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -16,11 +15,11 @@ use crate::{
     limits,
 };
 
-/// How long a stalled thread stands still.
+/// How long a stalled thread is blocked.
 const STALL: Duration = Duration::from_millis(1_500);
 
-/// SIGUSR1 stalls the thread of each hub in turn, SIGHUP the one of registry, journal and cluster; SIGUSR2 has every room
-/// panic.
+/// SIGUSR1 stalls the thread of one hub after the other, SIGHUP the thread of registry, journal and cluster. SIGUSR2 makes every
+/// room panic.
 pub(super) fn listen(node: &Arc<Node>) -> io::Result<()> {
     let mut hub = signal(SignalKind::user_defined1())?;
     let mut rooms = signal(SignalKind::user_defined2())?;

@@ -1,6 +1,6 @@
-//! One process per SQLite database. Without Redis a node is alone: a second one on the same file would show its users
-//! another half of every room. Nodes that Redis joins may share the file. The lock is the kernel's and ends with the
-//! process, however that ends.
+//! Locks a SQLite database for one process. Without Redis, a second node on the same file would split every room between the two
+//! nodes. Nodes that are connected by Redis may share the file. It is a kernel file lock, which ends with the process even after a
+//! crash, so it must never need manual removal.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -11,26 +11,26 @@ use std::{
 
 use crate::{config::Config, limits};
 
-/// Why the database can't be had.
+/// Why the database can't be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum Locked {
-    /// Somebody else has it.
+    /// Another process uses it.
     #[error(
-        "The database {} is in use by another convene{holder}; stop that one, set another DATA_DIR, or join the two \
+        "The database {} is in use by another convene{holder}; stop that one, set another DATA_DIR, or connect the two \
          with REDIS_URL", .file.display()
     )]
     InUse {
         /// The database.
         file: PathBuf,
-        /// Which process, if it says so.
+        /// The other process's id for the message, if known.
         holder: String,
     },
-    /// The file beside the database can't be made.
-    #[error("The file {} can't be made: {error}; set DATA_DIR to a folder where this user may write", .file.display())]
+    /// The lock file next to the database can't be created.
+    #[error("The file {} can't be created: {error}; set DATA_DIR to a folder where this user may write", .file.display())]
     Unusable {
-        /// The lock.
+        /// The lock file.
         file: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         error: io::Error,
     },
 }
@@ -42,10 +42,10 @@ pub struct DatabaseLock {
 }
 
 impl DatabaseLock {
-    /// Takes the lock, or waits for a moment for whoever is just stopping. None for other databases.
+    /// Takes the lock. Waits briefly if another process holds it, because that one may be stopping. None for other databases.
     ///
     /// # Errors
-    /// If another process serves from that file, or the lock can't be made beside it.
+    /// If another process serves from that file, or the lock file can't be created.
     pub async fn take(config: &Config) -> Result<Option<DatabaseLock>, Locked> {
         let Some(database) = config.storage.database.file() else { return Ok(None) };
         let path = beside(database);
@@ -71,7 +71,7 @@ impl DatabaseLock {
     }
 }
 
-/// The name with `.lock` behind it.
+/// The path with `.lock` appended.
 fn beside(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");
@@ -85,7 +85,7 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-/// Leaves the number of this process, for the sentence that another one says.
+/// Writes this process's id, for the error message of another process.
 fn sign(mut file: &File) -> io::Result<()> {
     file.set_len(0)?;
     write!(file, "{}", std::process::id())

@@ -82,7 +82,7 @@ async fn the_server_does_not_start_on_a_file_that_it_may_not_write() {
     assert!(!ended.status.success(), "{said}");
     assert!(said.contains(&data.join("convene.db").display().to_string()), "it should name the file: {said}");
     // The lock file is created first, and is refused first where the whole folder is read-only.
-    let advised = ["the right to write", "where this user may write"].iter().any(|advice| said.contains(advice));
+    let advised = ["write permission", "where this user may write"].iter().any(|advice| said.contains(advice));
     assert!(advised, "it should say what to do: {said}");
     fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("our own folder");
 }
