@@ -1,5 +1,6 @@
-//! Who comes in, and where to: everything that is settled before the upgrade is answered, the same for the owned
-//! socket and the mounted one. It answers with a refusal and its HTTP status, never with half a session.
+//! Decides whether a socket may open, and which room it joins. This happens before the upgrade is answered, and is the
+//! same for owned and mounted sockets. It must either admit a session completely or refuse it with an HTTP status;
+//! there is no half-open session.
 
 use std::{
     sync::Arc,
@@ -44,25 +45,26 @@ pub struct Asking<'a> {
     pub headers: &'a HeaderMap,
 }
 
-/// Somebody who may come in.
+/// An admitted request.
 pub struct Admitted {
-    /// Who, and where to.
+    /// The user and the room.
     pub visitor: Visitor,
-    /// Where the token was; none for an anonymous user.
+    /// Where the token was found. None for an anonymous user.
     pub place: Option<TokenPlace>,
 }
 
-/// Settles whether a socket may open.
+/// Decides whether a socket may open.
 ///
 /// # Errors
-/// The refusal to answer with, under its code's HTTP status.
+/// The refusal to send, with the HTTP status of its code.
 pub async fn admit(worker: &Worker, asking: Asking<'_>) -> Result<Admitted, Refusal> {
-    // rights that are lost from here on may be missing in what is read below
+    // A right that is revoked after this moment may be missing from the data read below.
     let checked_from = Instant::now();
     let endpoint = Endpoint::of_path(asking.path).map_err(|why| match why {
-        NoEndpoint::Unknown => {
-            Refusal::new(ErrorCode::NotFound, "No WebSocket endpoint has this address; see the protocol reference")
-        }
+        NoEndpoint::Unknown => Refusal::new(
+            ErrorCode::NotFound,
+            "There is no WebSocket endpoint at this address; see the protocol reference",
+        ),
         NoEndpoint::NoSuchRoom => Refusal::new(ErrorCode::RoomNotFound, "There is no such room; check the id"),
     })?;
     check_origin(worker, asking.headers)?;
@@ -87,7 +89,8 @@ pub async fn admit(worker: &Worker, asking: Asking<'_>) -> Result<Admitted, Refu
     Ok(Admitted { visitor, place: identified.place })
 }
 
-/// A page of another site may not use its visitor's rights here. No `Origin`: no page.
+/// Refuses pages of other sites, which could act with the rights of their visitor. A request without `Origin` does not
+/// come from a page.
 fn check_origin(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -96,12 +99,13 @@ fn check_origin(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
     if allowed { Ok(()) } else { Err(Refusal::new(ErrorCode::PermissionDenied, sentence)) }
 }
 
-/// `since`, a number, and `epoch`, opaque to clients: one that is not ours is another epoch, not a mistake.
+/// Reads `since`, a number, and `epoch`, which is opaque to clients. An epoch that we did not issue counts as a
+/// different epoch, not as an error.
 fn resume_of(query: &str) -> Result<Option<Resume>, Refusal> {
     let since = match query_value(query, "since").as_deref() {
         None | Some("") => return Ok(None),
         Some(text) => text.parse::<i64>().map(Seq).map_err(|_| {
-            let sentence = "`since` is not a whole number; send the last `seq` that you have seen, or leave it out";
+            let sentence = "`since` is not a whole number; send the last `seq` that you received, or omit it";
             Refusal::new(ErrorCode::InvalidMessage, sentence)
         })?,
     };
@@ -112,7 +116,7 @@ fn resume_of(query: &str) -> Result<Option<Resume>, Refusal> {
 
 type Welcome = (Arc<Profile>, Arc<UserQuota>);
 
-/// Asks the registry, which knows the user's sockets, buckets and revocations.
+/// Asks the registry, which knows the user's sockets, rate limits and revocations.
 async fn welcome(worker: &Worker, claims: &Claims) -> Result<Welcome, Refusal> {
     let registry = &worker.node.registry;
     let ask = Admit { user: claims.user.clone(), issued_at: claims.issued_at };
@@ -131,12 +135,14 @@ async fn welcome(worker: &Worker, claims: &Claims) -> Result<Welcome, Refusal> {
             return Err(Refusal::new(ErrorCode::AuthenticationFailed, sentence));
         }
         Ok(Admission::Blocked { retry_after_seconds }) => {
-            let sentence = "Blocked for exceeding the rate limit; come back when the block is over";
+            let sentence = "Blocked for exceeding the rate limit; try again when the block is over";
             return Err(Refusal::limited(sentence, retry_after_seconds));
         }
-        Ok(Admission::Full) => "This node has as many connections as it may; try again, or another node",
-        Ok(Admission::Draining) => "This node is being taken out; connect again to reach another one",
-        Ok(Admission::Unknown) | Err(_) => "The server is too busy to let you in; try again in a few seconds",
+        Ok(Admission::Full) => "This node has reached its connection limit; try again later, or use another node",
+        Ok(Admission::Draining) => "This node is shutting down; reconnect to reach another one",
+        Ok(Admission::Unknown) | Err(_) => {
+            "The server is too busy to accept this connection; try again in a few seconds"
+        }
     };
     let seconds = u32::try_from(Duration::from_secs(2).as_secs()).unwrap_or(1);
     Err(Refusal { retry_after_seconds: Some(seconds), ..Refusal::new(ErrorCode::ServiceUnavailable, sentence) })
@@ -146,7 +152,7 @@ async fn profile_of(store: &Store, claims: &Claims) -> Result<Profile, Refusal> 
     store.provision_as_said(&claims.token_user(), claims.said()).await.map_err(store_refusal)
 }
 
-/// Finds the room that the address names, if it names one, and checks the right to it.
+/// Finds the room that the address names, if any, and checks the user's right to it.
 async fn authorise(
     node: &Node,
     claims: &Claims,

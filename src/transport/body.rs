@@ -1,6 +1,6 @@
-//! A session inside somebody's actix-web App: frames come from the request's body and go to the response's. Between the
-//! session and the response is a pipe, bounded in bytes, that says how far the client has fallen behind. It must never
-//! grow with a slow reader, and never leave a connection open that the session has given up.
+//! A session inside another program's actix-web App. It reads frames from the request body and writes frames to the
+//! response body. A pipe, bounded in bytes, connects the session and the response and shows how far the client has
+//! fallen behind. It must never grow with a slow reader, and never leave a connection open that the session has closed.
 
 use std::{
     any::Any,
@@ -23,36 +23,38 @@ use tokio::net::TcpStream;
 use super::socket::Socket;
 use crate::limits;
 
-/// The connection under a mounted session, kept so that it can be cut when the client has stopped reading. The HTTP
-/// dispatcher polls nothing of ours while its own write buffer is full, so that no other word reaches it then.
+/// The connection of a mounted session, kept so that it can be closed when the client has stopped reading. While the
+/// write buffer of the HTTP dispatcher is full, it polls none of our code, so the connection can't be closed in any
+/// other way.
 #[derive(Clone)]
 pub struct Connection(Rc<socket2::Socket>);
 
 impl Connection {
-    /// To be given to `HttpServer::on_connect` by whoever mounts Convene. Without it a client that stops reading leaves
-    /// its rooms all the same, but its connection stays until it goes by itself. Costs a descriptor per connection.
+    /// Pass this to `HttpServer::on_connect` when you mount Convene. Without it, a client that stops reading still
+    /// leaves its rooms, but its connection stays open until the client or the system closes it. Costs one descriptor
+    /// per connection.
     pub fn remember(io: &dyn Any, extensions: &mut Extensions) {
         let tcp = io
             .downcast_ref::<TcpStream>()
             .or_else(|| io.downcast_ref::<TlsStream<TcpStream>>().map(|tls| tls.get_ref().0));
         let Some(socket) = tcp.map(SockRef::from) else { return };
-        // Smaller than the kernel's default, so that a stall shows soon; refused, it only shows later.
+        // Smaller than the kernel's default, so that a stall is detected soon. If this fails, it is detected later.
         let _ = socket.set_send_buffer_size(limits::KERNEL_SEND_BUFFER_BYTES);
         if let Ok(copy) = socket.try_clone() {
             extensions.insert(Connection(Rc::new(copy)));
         }
     }
 
-    /// Both directions end, which the dispatcher notices, and what is unsent is dropped when it closes.
+    /// Closes both directions, which the dispatcher notices. Unsent data is dropped when the connection closes.
     fn cut(&self) {
-        // An error here means that the connection is gone already.
+        // An error means that the connection is already closed.
         let _ = self.0.set_linger(Some(Duration::ZERO));
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 
-/// Joins the two bodies: the socket is the session's, the body is the response's. `connection` is what
-/// [`Connection::remember`] left in the request's connection data.
+/// Creates the two ends: a socket for the session and a body for the response. `connection` is what
+/// [`Connection::remember`] stored in the request's connection data.
 pub fn mounted(request: web::Payload, connection: Option<Connection>) -> (Socket, Body) {
     let pipe = Rc::new(Pipe::default());
     let body = Body(pipe.clone());
@@ -100,33 +102,33 @@ impl Mounted {
 }
 
 impl Drop for Mounted {
-    /// A session that ended without a word ends its response, too.
+    /// A session that ends without closing must end its response, too.
     fn drop(&mut self) {
         self.pipe.end(End::Finished);
     }
 }
 
-/// How far the writing side has come.
+/// The state of the writing side.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 enum End {
     #[default]
     Open,
-    /// What is in the pipe is the last.
+    /// The pipe contains the last bytes.
     Finished,
-    /// What is in the pipe is of no use any more.
+    /// The bytes in the pipe will not be sent.
     Aborted,
-    /// The response is gone, and with it the reader.
+    /// The response was dropped, so nobody reads the pipe.
     Unread,
 }
 
-/// What the session has written and the response has not taken yet.
+/// Bytes that the session has written and the response has not taken yet.
 #[derive(Default)]
 struct Pipe {
     held: RefCell<BytesMut>,
     end: Cell<End>,
-    /// Woken when there is something to read.
+    /// Woken when there are bytes to read.
     reader: RefCell<Option<Waker>>,
-    /// Woken when there is room.
+    /// Woken when there is space to write.
     writer: RefCell<Option<Waker>>,
 }
 
@@ -148,7 +150,7 @@ impl Pipe {
         Ok(taken.len())
     }
 
-    /// The first end counts.
+    /// Only the first end counts.
     fn end(&self, end: End) {
         if self.end.get() == End::Open {
             self.end.set(end);
@@ -159,18 +161,18 @@ impl Pipe {
 }
 
 fn wake(waker: &RefCell<Option<Waker>>) {
-    let waker = waker.take(); // bound first: what it wakes may come back here
+    let waker = waker.take(); // taken first, because the woken task may borrow the cell again
     if let Some(waker) = waker {
         waker.wake();
     }
 }
 
-/// The response's body: whatever the session writes, until it ends.
+/// The response body: it yields what the session writes until the session ends.
 pub struct Body(Rc<Pipe>);
 
-/// The session gave the connection up; the dispatcher drops it on this error.
+/// The session closed the connection; the dispatcher drops it on this error.
 #[derive(Debug, thiserror::Error)]
-#[error("the session was cut because its client stopped reading")]
+#[error("the session was closed because its client stopped reading")]
 pub struct Aborted;
 
 impl actix_web::ResponseError for Aborted {}
@@ -199,7 +201,7 @@ impl Stream for Body {
 }
 
 impl Drop for Body {
-    /// The client has gone: the session's next write says so.
+    /// The client has disconnected; the session's next write fails.
     fn drop(&mut self) {
         self.0.end(End::Unread);
     }

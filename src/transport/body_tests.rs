@@ -9,17 +9,18 @@ use futures_util::StreamExt;
 
 use super::*;
 
-/// What a mounted endpoint does with its socket.
+/// How a mounted endpoint uses its socket.
 type Play = fn(Socket, mpsc::Sender<()>);
 
-/// Whether the App remembers its connections, as it should.
+/// Whether the App calls [`Connection::remember`], as it should.
 #[derive(Clone, Copy)]
 enum Connections {
     Remembered,
     Forgotten,
 }
 
-/// An ordinary App on a port of its own with one endpoint of ours; a client that has shaken hands; what `play` tells.
+/// Starts an App with one endpoint that runs `play`. Returns a client after its handshake, the messages of `play`, and
+/// the server.
 async fn mounted_client(
     connections: Connections,
     play: Play,
@@ -72,7 +73,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     actix_rt::task::spawn_blocking(work).await.unwrap()
 }
 
-/// Sends back what comes, then ends.
+/// Echoes what it receives, then ends.
 fn echo(mut socket: Socket, _: mpsc::Sender<()>) {
     actix_rt::spawn(async move {
         let mut buffer = [0; 1000];
@@ -93,7 +94,7 @@ fn echo(mut socket: Socket, _: mpsc::Sender<()>) {
     });
 }
 
-/// Writes until nothing is taken for good, then cuts.
+/// Writes until the socket accepts no more bytes, then aborts.
 fn jam_and_abort(mut socket: Socket, tell: mpsc::Sender<()>) {
     actix_rt::spawn(async move {
         let chunk = vec![7; 64 * 1024];
@@ -133,7 +134,7 @@ async fn a_mounted_socket_carries_both_ways_and_ends() {
 async fn a_jammed_mounted_client_is_cut_when_its_session_gives_up() {
     let (client, told, server) = mounted_client(Connections::Remembered, jam_and_abort).await;
     blocking(move || told.recv().unwrap()).await;
-    // Without reading a byte: only a reset shows through a window that is shut.
+    // The client must not read: with a closed window, only a reset is visible.
     client.set_nonblocking(true).unwrap();
     let client = TcpStream::from_std(client).unwrap();
     let reset = actix_rt::time::timeout(Duration::from_secs(10), client.ready(tokio::io::Interest::ERROR)).await;
@@ -141,7 +142,7 @@ async fn a_jammed_mounted_client_is_cut_when_its_session_gives_up() {
     server.stop(false).await;
 }
 
-/// Cuts at the first byte, without having written.
+/// Aborts after the first byte, without having written.
 fn abort(mut socket: Socket, _: mpsc::Sender<()>) {
     actix_rt::spawn(async move {
         assert_eq!(poll_fn(|cx| socket.poll_read(cx, &mut [0])).await.unwrap(), 1);

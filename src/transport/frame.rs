@@ -1,6 +1,6 @@
-//! The WebSocket wire format (RFC 6455, no extensions): bytes in, messages out, and back. It exists so that a message is
-//! handed on without a copy when it arrived whole, and so that nothing is kept between messages. It must never do I/O,
-//! read a clock, or hold more than the limit that its caller gives.
+//! The WebSocket wire format (RFC 6455, without extensions). A message that arrives whole is passed on without a copy,
+//! and nothing is kept between messages. This module must never do I/O, read a clock, or buffer more than the caller's
+//! limit.
 
 use std::ops::ControlFlow;
 
@@ -10,23 +10,23 @@ use crate::{dialects::Encoded, disconnect::Disconnect};
 
 /// The longest payload of a control frame (RFC 6455 section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
-/// The longest header that a server writes: two bytes and a length of eight.
+/// The longest header that a server writes: two bytes plus a length of eight bytes.
 const HEADER_BYTES_MAX: usize = 10;
-/// Room for one usual event, so that most frames are built without growing.
+/// The size of a typical event, so that most frames are built without reallocation.
 const USUAL_FRAME_BYTES: usize = 320;
 
-/// A whole message or control frame of a client, borrowed from the read buffer where possible.
+/// A complete message or control frame of a client, borrowed from the read buffer if possible.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Inbound<'a> {
-    /// A text message, known to be UTF-8.
+    /// A text message, validated as UTF-8.
     Text(&'a str),
     /// A binary message.
     Binary(&'a [u8]),
-    /// To be answered by a pong with the same payload.
+    /// Must be answered by a pong with the same payload.
     Ping(&'a [u8]),
-    /// An answer to a ping, or a heartbeat that nobody asked for.
+    /// The answer to a ping, or an unsolicited heartbeat.
     Pong,
-    /// The client closes; what follows it is not read.
+    /// The client closes. Nothing after it is read.
     Close(Option<u16>),
 }
 
@@ -69,7 +69,7 @@ impl Opcode {
     }
 }
 
-/// Whether a frame ends its message.
+/// Whether a frame is the last of its message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fragment {
     Last,
@@ -85,7 +85,7 @@ struct Header {
 }
 
 impl Header {
-    /// The header at the start of `bytes` and its length, or None while it has not arrived whole.
+    /// The header at the start of `bytes` and its length. None if it is incomplete.
     fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, Disconnect> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         let opcode = Opcode::from_bits(first & 0x0f)?;
@@ -123,47 +123,47 @@ impl Header {
     }
 }
 
-/// Turns a client's byte stream into messages. Between messages it owns no memory and is one pointer wide.
+/// Converts a client's byte stream into messages. Between messages it owns no memory and is one pointer in size.
 #[derive(Default)]
 pub struct Decoder {
     partial: Option<Box<Partial>>,
 }
 
-/// What is kept while a frame or a message has not arrived whole.
+/// State that is kept while a frame or a message is incomplete.
 #[derive(Default)]
 struct Partial {
-    /// The start of a header; short, and rarely used.
+    /// The start of an incomplete header.
     header: Vec<u8>,
-    /// The frame whose payload is under way, and how much of it is here.
+    /// The frame whose payload is incomplete, and the number of payload bytes received.
     arriving: Option<(Header, usize)>,
-    /// The payload of an arriving control frame, which may come in the middle of a message.
+    /// The payload of an incomplete control frame, which may arrive in the middle of a message.
     control: Vec<u8>,
-    /// The message so far, unmasked.
+    /// The message received so far, unmasked.
     message: Vec<u8>,
-    /// Text or binary, from a message's first frame to its last.
+    /// The kind of the message in progress, from its first frame to its last.
     open: Option<Opcode>,
-    /// Of the message so far, once it is long.
+    /// The character count of the message in progress, once it is long.
     characters: Characters,
 }
 
-/// How much one message may be.
+/// The size limits of one message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MessageBounds {
     /// Bytes, all fragments together.
     pub bytes_max: usize,
-    /// Characters of a text message, however each is written in JSON.
+    /// Characters of a text message, however each is encoded in JSON.
     pub characters_max: usize,
 }
 
-/// So many bytes, and no other bound.
+/// A limit in bytes only.
 impl From<usize> for MessageBounds {
     fn from(bytes_max: usize) -> MessageBounds {
         MessageBounds { bytes_max, characters_max: bytes_max }
     }
 }
 
-/// Counts the characters of a JSON text that comes in pieces: one of several bytes is one, and so is one that is written
-/// as an escape, or as a pair of them. Looks at a text only once it has more bytes than it may have characters.
+/// Counts the characters of a JSON text that arrives in pieces. A multi-byte character counts as one, and so does an
+/// escape or a pair of escapes. It scans a text only once it has more bytes than allowed characters.
 #[derive(Clone, Copy, Default)]
 struct Characters {
     seen_bytes: usize,
@@ -171,19 +171,19 @@ struct Characters {
     escape: Escape,
 }
 
-/// Where in an escape the text stands.
+/// The position relative to an escape.
 #[derive(Clone, Copy, Default)]
 enum Escape {
     #[default]
     Outside,
-    /// Behind the backslash.
+    /// After the backslash.
     Begun,
-    /// Behind so many of the four digits, which are those of the second half of a pair, as far as they have come.
+    /// After `seen` of the four digits. `second_half`: the digits so far can be the second half of a surrogate pair.
     Digits { seen: u8, second_half: bool },
 }
 
 impl Characters {
-    /// Looks at the message so far.
+    /// Scans the message received so far.
     fn look_at(&mut self, message: &[u8], opcode: Opcode, bounds: MessageBounds) -> Result<(), Disconnect> {
         if opcode != Opcode::Text || message.len() <= bounds.characters_max {
             return Ok(());
@@ -198,13 +198,13 @@ impl Characters {
     fn step(&mut self, byte: u8) {
         let (escape, characters) = match self.escape {
             Escape::Outside if byte == b'\\' => (Escape::Begun, 0),
-            // the bytes behind a character's first begin with the bits 10
+            // Continuation bytes of a multi-byte character begin with the bits 10.
             Escape::Outside => (Escape::Outside, usize::from(byte & 0xc0 != 0x80)),
             Escape::Begun if byte == b'u' => (Escape::Digits { seen: 0, second_half: true }, 0),
             Escape::Begun => (Escape::Outside, 1),
             Escape::Digits { seen: 3, second_half } => (Escape::Outside, usize::from(!second_half)),
             Escape::Digits { seen, second_half } => {
-                // second halves are DC00 to DFFF
+                // Second halves are DC00 to DFFF.
                 let fits = match seen {
                     0 => matches!(byte, b'd' | b'D'),
                     1 => matches!(byte, b'c'..=b'f' | b'C'..=b'F'),
@@ -218,13 +218,13 @@ impl Characters {
     }
 }
 
-/// What one step of decoding came to.
+/// The result of one decoding step.
 enum Step {
-    /// This many bytes are done with.
+    /// This many bytes were consumed.
     Consumed(usize),
-    /// All bytes are done with, and more are needed.
+    /// All bytes were consumed, and more are needed.
     Starved,
-    /// No more messages are wanted.
+    /// Decoding has ended.
     Stopped,
 }
 
@@ -238,12 +238,12 @@ impl From<(ControlFlow<()>, usize)> for Step {
 }
 
 impl Decoder {
-    /// Consumes `data`, which it unmasks in place, and hands every message that is complete to `on`. When `on` breaks,
-    /// and after a close frame, the rest is thrown away. A message beyond `bounds`, all fragments together, is refused: one
-    /// of too many bytes from the header that shows it, one of too many characters when they have come.
+    /// Consumes `data`, which it unmasks in place, and calls `on` with every complete message. When `on` breaks, and
+    /// after a close frame, the rest is discarded. A message that exceeds `bounds`, all fragments together, is refused:
+    /// if it has too many bytes, as soon as a header shows it; if it has too many characters, when they arrive.
     ///
     /// # Errors
-    /// The reason to close with, when the client broke the protocol; messages before the breach were handed out.
+    /// The close reason if the client violates the protocol. Messages before the violation were passed to `on`.
     pub fn feed(
         &mut self,
         data: &mut [u8],
@@ -277,7 +277,7 @@ impl Decoder {
         }
     }
 
-    /// Reads a header and, if the payload is all there, the frame.
+    /// Reads a header and, if the payload is complete, the frame.
     fn begin_frame(
         &mut self,
         data: &mut [u8],
@@ -307,7 +307,7 @@ impl Decoder {
         Ok((flow, header_bytes + header.payload_bytes).into())
     }
 
-    /// Takes more of a payload that came in several reads.
+    /// Adds more of a payload that arrives in several reads.
     fn continue_frame(
         &mut self,
         header: Header,
@@ -337,7 +337,7 @@ impl Decoder {
         Ok((flow, bytes).into())
     }
 
-    /// The next header, from `data` or from what was kept and `data`; with it how many bytes of `data` it took.
+    /// The next header, from `data` alone or from the kept start and `data`, and the number of bytes of `data` it used.
     fn header(&mut self, data: &[u8]) -> Result<Option<(Header, usize)>, Disconnect> {
         let kept = self.partial.as_mut().map(|p| &mut p.header).filter(|kept| !kept.is_empty());
         let Some(kept) = kept else {
@@ -357,7 +357,7 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Whether such a frame may come now and still be within the limit.
+    /// Whether this frame is allowed now and within the limits.
     fn admit(&self, header: &Header, bounds: MessageBounds) -> Result<(), Disconnect> {
         let (open, so_far) = self.partial.as_ref().map_or((None, 0), |p| (p.open, p.message.len()));
         match (header.opcode, open) {
@@ -379,8 +379,8 @@ impl Partial {
         self.header.is_empty() && self.arriving.is_none() && self.open.is_none()
     }
 
-    /// Adds a piece of a data frame, `here` bytes of which came before. Memory grows with what has arrived, never with
-    /// what a header promises, by doubling, so that many small pieces cost linear time.
+    /// Adds a piece of a data frame, of which `here` bytes came before. Memory grows with the received bytes, never
+    /// with the length that a header announces, and by doubling, so that many small pieces cost linear time.
     fn append(&mut self, header: &Header, here: usize, piece: &[u8], bounds: MessageBounds) -> Result<(), Disconnect> {
         if header.opcode != Opcode::Continuation {
             self.open = Some(header.opcode);
@@ -401,7 +401,7 @@ impl Partial {
         }
     }
 
-    /// A data frame is here whole; if it is its message's last, the message is.
+    /// Handles a complete data frame. If it is the last of its message, the message is complete.
     fn end_of_data(
         &mut self,
         header: &Header,
@@ -434,13 +434,13 @@ fn control(
         Opcode::Pong => Ok(on(Inbound::Pong)),
         Opcode::Close | Opcode::Continuation | Opcode::Text | Opcode::Binary => {
             let code = close_code(payload)?;
-            let _ = on(Inbound::Close(code)); // nothing may follow it, whatever the answer
+            let _ = on(Inbound::Close(code)); // nothing may follow a close, so the result does not matter
             Ok(ControlFlow::Break(()))
         }
     }
 }
 
-/// The code of a close frame, if it has one and it is one that may be sent (RFC 6455 section 7.4 and its registry).
+/// The code of a close frame, if it has one and it is allowed in a frame (RFC 6455 section 7.4 and its registry).
 fn close_code(payload: &[u8]) -> Result<Option<u16>, Disconnect> {
     if payload.is_empty() {
         return Ok(None);
@@ -456,7 +456,7 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, Disconnect> {
     }
 }
 
-/// Takes the mask off a piece of a payload that begins `offset` bytes into it.
+/// Unmasks a piece of a payload that begins at `offset`.
 fn unmask(data: &mut [u8], mut mask: [u8; 4], offset: usize) {
     mask.rotate_left(offset % 4);
     let [a, b, c, d] = mask;
@@ -470,7 +470,7 @@ fn unmask(data: &mut [u8], mut mask: [u8; 4], offset: usize) {
     }
 }
 
-// ---- out ----
+// ---- Encoding ----
 
 /// A text message as one frame.
 pub fn text(payload: &[u8]) -> Bytes {
@@ -482,17 +482,17 @@ pub fn binary(payload: &[u8]) -> Bytes {
     whole(Opcode::Binary, payload)
 }
 
-/// A ping; a payload over [`CONTROL_BYTES_MAX`] is cut.
+/// A ping. A payload over [`CONTROL_BYTES_MAX`] is truncated.
 pub fn ping(payload: &[u8]) -> Bytes {
     whole(Opcode::Ping, payload.get(..CONTROL_BYTES_MAX).unwrap_or(payload))
 }
 
-/// The answer to a ping of that payload; one over [`CONTROL_BYTES_MAX`] is cut.
+/// The pong for a ping with this payload. A payload over [`CONTROL_BYTES_MAX`] is truncated.
 pub fn pong(payload: &[u8]) -> Bytes {
     whole(Opcode::Pong, payload.get(..CONTROL_BYTES_MAX).unwrap_or(payload))
 }
 
-/// A close frame; a reason that does not fit is cut at a character.
+/// A close frame. A reason that is too long is truncated at a character boundary.
 pub fn close(code: u16, reason: &str) -> Bytes {
     let mut payload = code.to_be_bytes().to_vec();
     let end = reason.floor_char_boundary(CONTROL_BYTES_MAX - payload.len());
@@ -500,8 +500,8 @@ pub fn close(code: u16, reason: &str) -> Bytes {
     whole(Opcode::Close, &payload)
 }
 
-/// Builds a frame from what `write` appends, without copying it: the header goes into room kept before it. None if
-/// `write` says that there is nothing to send. `write` only appends.
+/// Builds a frame from what `write` appends, without copying it: the header is written into space reserved before it.
+/// None if `write` reports that there is nothing to send. `write` must only append.
 pub fn build(write: impl FnOnce(&mut Vec<u8>) -> Encoded) -> Option<Bytes> {
     let mut out = Vec::with_capacity(USUAL_FRAME_BYTES);
     out.extend_from_slice(&[0; HEADER_BYTES_MAX]);
@@ -517,11 +517,11 @@ pub fn build(write: impl FnOnce(&mut Vec<u8>) -> Encoded) -> Option<Bytes> {
         *place = byte;
     }
     let mut frame = Bytes::from(out);
-    frame.advance(start); // less than the room kept, which `checked_sub` found there
+    frame.advance(start); // within the reserved space, as `checked_sub` has verified
     Some(frame)
 }
 
-/// The header of a text message of so many bytes, which follow it.
+/// The header of a text message whose payload has this length.
 pub fn text_header(payload_bytes: usize) -> Bytes {
     let (header, header_bytes) = header_out(Opcode::Text, payload_bytes);
     Bytes::copy_from_slice(header.get(..header_bytes).unwrap_or_default())
@@ -535,7 +535,7 @@ fn whole(opcode: Opcode, payload: &[u8]) -> Bytes {
     out.into()
 }
 
-/// An unmasked header and how much of the array it fills.
+/// An unmasked header and its length within the array.
 fn header_out(opcode: Opcode, payload_bytes: usize) -> ([u8; HEADER_BYTES_MAX], usize) {
     let first = 0x80 | opcode.bits();
     let [a, b, c, d, e, f, g, h] = (payload_bytes as u64).to_be_bytes();

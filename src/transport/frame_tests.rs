@@ -1,7 +1,7 @@
 use super::*;
 use crate::limits::MESSAGE_BYTES_MAX;
 
-/// A frame as a client sends it; `first` is the byte of flags and opcode.
+/// A frame as a client sends it; `first` is the byte with flags and opcode.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [7, 99, 3, 250];
     let mut out = vec![first];
@@ -21,7 +21,7 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What comes out of `reads`, and how it ended.
+/// The messages decoded from `reads`, and the result.
 fn decode(reads: &[&[u8]]) -> (Vec<String>, Result<(), Disconnect>) {
     let (mut decoder, mut seen) = (Decoder::default(), Vec::new());
     for read in reads {
@@ -207,7 +207,7 @@ fn characters_are_counted_however_they_are_written_and_cut() {
     };
     for character in ["a", "ß", "日", "🎉", r"\u00df", r"\ud83c\udf89", r"\UD83C", r"\n"] {
         let ones = match character {
-            r"\UD83C" => 5, // no escape but a letter's, and four more letters
+            r"\UD83C" => 5, // an escaped letter and four more letters, not a \u escape
             _ => 1,
         };
         let most = character.repeat(MOST / ones);
@@ -217,7 +217,7 @@ fn characters_are_counted_however_they_are_written_and_cut() {
             assert_eq!(fed(1, more.as_bytes(), piece), Err(Disconnect::TooBig), "{character} in pieces of {piece}");
         }
     }
-    // a binary message has bytes only
+    // Binary messages are only limited in bytes.
     assert_eq!(fed(2, &[b'x'; 12 * MOST], 64), Ok(1));
     assert_eq!(fed(2, &[b'x'; 12 * MOST + 1], 64), Err(Disconnect::TooBig));
 }

@@ -1,6 +1,6 @@
-//! Connections between two HTTP requests. They are kept for longer than balancers keep theirs, so that no balancer sends a
-//! request on a connection that ends at this moment; and they are closed as soon as the node drains, so that a stop does
-//! not wait for them. Everything here belongs to one worker's thread.
+//! Tracks idle HTTP connections. They are kept open longer than balancers keep theirs, so that no balancer sends a
+//! request on a connection that is just being closed. When the node drains, they are closed at once, so that the
+//! shutdown does not wait for them. Everything here belongs to one worker's thread.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,20 +14,20 @@ use tokio::net::TcpStream;
 
 use crate::{actors::worker::Worker, limits};
 
-/// One connection. The HTTP dispatcher holds it as long as the connection is its own.
+/// One connection. The HTTP dispatcher owns it as long as the connection carries HTTP.
 pub(super) struct Connection {
-    /// The same socket once more, to end it by; none once it speaks WebSocket.
+    /// A second handle of the same socket, used to close it. None once it carries WebSocket.
     socket: RefCell<Option<Socket>>,
-    /// Requests that are being answered.
+    /// The number of requests in progress.
     busy: Cell<usize>,
 }
 
-/// Those of one worker.
+/// The connections of one worker.
 #[derive(Default)]
 pub(super) struct Connections(RefCell<Vec<Weak<Connection>>>);
 
 impl Connections {
-    /// Watches over the worker's connections until its thread ends.
+    /// Watches the worker's connections until its thread ends.
     pub(super) fn watch(worker: &Rc<Worker>) -> Rc<Connections> {
         let connections = Rc::new(Connections::default());
         let (weak, node) = (Rc::downgrade(&connections), worker.node.clone());
@@ -44,7 +44,8 @@ impl Connections {
         connections
     }
 
-    /// A connection that was just accepted. None if the system has no descriptor left; then it ends by its time-out.
+    /// Adds a connection that was just accepted. None if the system has no descriptor left; the connection then ends by
+    /// its timeout.
     pub(super) fn add(&self, stream: &TcpStream) -> Option<Rc<Connection>> {
         let socket = SockRef::from(stream).try_clone().ok()?;
         let connection = Rc::new(Connection { socket: RefCell::new(Some(socket)), busy: Cell::new(0) });
@@ -52,20 +53,21 @@ impl Connections {
         Some(connection)
     }
 
-    /// The dispatcher of an idle connection reads its end and closes it. A response that is still being sent goes on.
+    /// Shuts down reading on idle connections, whereupon the dispatcher closes them. A response in progress is
+    /// completed.
     fn end_idle(&self) {
         for connection in self.0.borrow().iter().filter_map(Weak::upgrade) {
             if connection.busy.get() == 0
                 && let Some(socket) = connection.socket.borrow().as_ref()
             {
-                // it may be closed already
+                // It may already be closed.
                 let _ = socket.shutdown(Shutdown::Read);
             }
         }
     }
 }
 
-/// A request on its way to an answer: its connection is not idle.
+/// A request in progress. Its connection is not idle.
 pub(super) struct Busy(Option<Rc<Connection>>);
 
 impl Busy {
@@ -86,7 +88,7 @@ impl Drop for Busy {
     }
 }
 
-/// The connection speaks WebSocket from now on and is the session's.
+/// Stops tracking the connection, which now carries WebSocket and belongs to a session.
 pub(super) fn release(request: &Request) {
     if let Some(connection) = request.conn_data::<Rc<Connection>>() {
         connection.socket.borrow_mut().take();

@@ -1,5 +1,5 @@
-//! Bytes and sockets: the WebSocket wire format, the socket that a session owns after the upgrade, and the same session
-//! inside anybody's actix-web App. Nothing here may know a dialect's fields or touch a database.
+//! Bytes and sockets: the WebSocket wire format, the socket that a session owns after the upgrade, and sessions mounted
+//! in another program's actix-web App. Nothing here may know a dialect's fields or access a database.
 
 pub mod admission;
 pub mod body;

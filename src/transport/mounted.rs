@@ -1,5 +1,6 @@
-//! The same session inside anybody's actix-web App: the handshake is actix-web-actors', frames come by the request's
-//! body and go by the response's. This is the only file that uses that crate, which its authors have deprecated.
+//! Mounts sessions into another program's actix-web App. actix-web-actors does the handshake; frames are read from the
+//! request body and written to the response body. Only this file may use that crate, because its authors have
+//! deprecated it.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -16,8 +17,8 @@ use crate::{
     error::Refusal,
 };
 
-/// Serves one WebSocket request of an App. The path that counts is the one that Convene's own server would have.
-#[allow(deprecated)] // the crate as a whole is; see the module's head
+/// Serves one WebSocket request of an App. Its path is interpreted as on Convene's own server.
+#[allow(deprecated)] // the whole crate is deprecated; see the module's documentation
 async fn serve(request: HttpRequest, payload: web::Payload, node: Arc<Node>) -> HttpResponse {
     let worker = Worker::here(&node);
     let asking = Asking { path: request.path(), query: request.query_string(), headers: request.headers() };
@@ -51,8 +52,8 @@ fn refuse(worker: &Rc<Worker>, refusal: &Refusal) -> HttpResponse {
     answer.content_type("application/json").body(refusal_body(worker, refusal))
 }
 
-/// Routes for Convene's WebSocket endpoints, for `App::configure` of an App that embeds a node. Give
-/// [`Connection::remember`] to `HttpServer::on_connect`, so that clients which stop reading can be cut.
+/// Routes for Convene's WebSocket endpoints, for `App::configure` of an App that embeds a node. Pass
+/// [`Connection::remember`] to `HttpServer::on_connect`, so that clients that stop reading can be disconnected.
 pub fn mount(node: &Arc<Node>) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let node = node.clone();
     move |app| {

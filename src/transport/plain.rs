@@ -1,4 +1,5 @@
-//! What the sockets' addresses answer to a request that is no WebSocket handshake. Usually a proxy has dropped its headers.
+//! Answers plain HTTP requests to WebSocket addresses. Usually a proxy has removed the upgrade headers, and the answer
+//! must say so.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -13,7 +14,7 @@ use crate::{
     error::{ErrorCode, Refusal},
 };
 
-/// Answers at all addresses of sockets.
+/// Adds the answers for all WebSocket addresses.
 pub fn configure(config: &mut web::ServiceConfig) {
     for path in ["/ws/{room:.*}", "/api/v1/ws"] {
         config.service(web::resource(path).default_service(web::to(answer)));
@@ -23,8 +24,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
 async fn answer(request: HttpRequest) -> HttpResponse {
     let (refusal, mut response) = match Endpoint::of_path(request.path()) {
         Ok(_) => {
-            let sentence = "This address speaks WebSocket, and the request asks for none; connect with ws:// or wss://. If you did, \
-                            a proxy in between must pass the headers Upgrade and Connection on";
+            let sentence = "This is a WebSocket endpoint; connect with ws:// or wss://. If you did, a proxy removes the headers \
+                            Upgrade and Connection; configure it to pass them on";
             (Refusal::new(ErrorCode::InvalidMessage, sentence), HttpResponse::UpgradeRequired())
         }
         Err(NoEndpoint::NoSuchRoom) => {
@@ -32,7 +33,7 @@ async fn answer(request: HttpRequest) -> HttpResponse {
             (Refusal::new(ErrorCode::RoomNotFound, sentence), HttpResponse::NotFound())
         }
         Err(NoEndpoint::Unknown) => {
-            let sentence = "There is nothing at this address; check the path";
+            let sentence = "There is no resource at this address; check the path";
             (Refusal::new(ErrorCode::NotFound, sentence), HttpResponse::NotFound())
         }
     };

@@ -1,4 +1,5 @@
-//! One port for both: an ordinary actix-web App answers requests, and the upgrade hook takes sockets away from it.
+//! Serves REST and WebSocket on one port: an ordinary actix-web App answers requests, and the upgrade hook takes over
+//! the sockets. Nothing here may depend on what requests or frames contain.
 
 use std::{
     io,
@@ -24,23 +25,23 @@ use crate::{
     limits,
 };
 
-/// A listening socket: [`reserve`] and [`listen`] at once.
+/// A listening socket: [`reserve`] and [`listen`] in one call.
 ///
 /// # Errors
-/// Those of the system, when the address can't be used.
+/// The operating system's error if the address can't be used.
 pub fn listener(host: &str, port: u16) -> io::Result<TcpListener> {
     reserve(host, port).and_then(listen)
 }
 
-/// An address that is ours and refuses connections until [`listen`].
+/// A bound address that refuses connections until [`listen`].
 pub struct Reserved(Socket);
 
-/// Takes an address. Its connections will have a small send buffer: the kernel's own would hide a stalled reader.
+/// Binds an address. Its connections get a small send buffer, because the kernel's default would hide a stalled reader.
 ///
 /// # Errors
-/// Those of the system, when the address can't be used.
+/// The operating system's error if the address can't be used.
 pub fn reserve(host: &str, port: u16) -> io::Result<Reserved> {
-    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address");
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host name has no address");
     for address in (host, port).to_socket_addrs()? {
         match bind(address) {
             Ok(socket) => return Ok(Reserved(socket)),
@@ -59,20 +60,20 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Lets clients connect.
+/// Starts to accept connections.
 ///
 /// # Errors
-/// Those of the system, when another process was faster.
+/// The operating system's error if another process was faster.
 pub fn listen(Reserved(socket): Reserved) -> io::Result<TcpListener> {
     socket.listen(limits::LISTEN_BACKLOG)?;
     Ok(socket.into())
 }
 
-/// Serves REST by `app`, made once per worker, and sockets by the hook, with TLS if a configuration is given. The
-/// server handles no signal: whoever runs it stops it.
+/// Serves REST with `app`, created once per worker, and sockets with the upgrade hook; with TLS if a configuration is
+/// given. The server handles no signals: the caller stops it.
 ///
 /// # Errors
-/// Those of the system, when the listener can't be used.
+/// The operating system's error if the listener can't be used.
 pub fn serve<A, S, B>(
     node: &Arc<Node>,
     listener: TcpListener,
@@ -89,7 +90,7 @@ where
         .workers(node.config.listen.workers)
         .shutdown_timeout(limits::REST_SHUTDOWN_SECONDS);
     let node = node.clone();
-    // the same shape twice, because the stream's type is part of the service's
+    // Written twice, because the type of the stream is part of the service's type.
     let builder = match tls {
         None => builder.listen("http", listener, move || {
             let worker = Worker::here(&node);
@@ -133,7 +134,7 @@ fn remember(connections: &Connections, stream: &TcpStream, kept: &mut Extensions
     }
 }
 
-/// The app, which says how long its requests take, and asks for an end of the connection once the node drains.
+/// Wraps the app: marks the connection busy during a request, and closes it after the response once the node drains.
 fn answering<S, B>(
     app: S,
     worker: Rc<Worker>,

@@ -1,6 +1,6 @@
-//! The socket under a session, whatever it is: plain TCP, TLS, or the two bodies of an ordinary actix-web exchange. It is
-//! read by the session's pump and written by its outbox, on one thread, without a task or a buffer of its own. It must
-//! never block, and never know what the bytes mean.
+//! The socket of a session: plain TCP, TLS, or the two bodies of an ordinary actix-web request. The session reads it
+//! and its outbox writes it, on one thread, without a task or a buffer in between. It must never block, and never
+//! interpret the bytes.
 
 use std::{
     io,
@@ -27,7 +27,7 @@ pub enum Socket {
     Tls(Box<TlsStream<TcpStream>>),
     /// The bodies of a request and its response (see [`super::body`]).
     Mounted(Box<Mounted>),
-    /// The session has ended; the descriptor is free, whoever still holds the outbox.
+    /// The session has ended. The descriptor is closed, even if the outbox still exists.
     Closed,
 }
 
@@ -44,10 +44,10 @@ impl From<TlsStream<TcpStream>> for Socket {
 }
 
 impl Socket {
-    /// Reads what is there; 0 bytes is the end.
+    /// Reads the available bytes; 0 bytes means the end.
     ///
     /// # Errors
-    /// Those of the connection; it is of no use afterwards.
+    /// An error of the connection, which is unusable afterwards.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
         let polled = match self {
@@ -59,17 +59,18 @@ impl Socket {
         polled.map_ok(|()| buffer.filled().len())
     }
 
-    /// Writes as much as the socket takes now. Only a refusal arms `waker`: after a partial write, write on.
+    /// Writes as many bytes as the socket accepts now. `waker` is registered only when the socket accepts none; after a
+    /// partial write, write again.
     ///
     /// # Errors
-    /// `WouldBlock` when it takes nothing now; any other means that the connection is of no use any more.
+    /// `WouldBlock` if the socket accepts nothing now. After any other error the connection is unusable.
     pub fn write(&mut self, waker: &Waker, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(tcp) => write_tcp(tcp, waker, bytes),
             Socket::Tls(tls) => {
                 let mut cx = Context::from_waker(waker);
                 let written = or_would_block(Pin::new(&mut **tls).poll_write(&mut cx, bytes))?;
-                // What the kernel refuses stays in the record layer, and `flush` pushes it on.
+                // Bytes that the kernel does not accept stay in the TLS record layer until `flush`.
                 match Pin::new(&mut **tls).poll_flush(&mut cx) {
                     Poll::Ready(Err(error)) => Err(error),
                     Poll::Ready(Ok(())) | Poll::Pending => Ok(written),
@@ -80,11 +81,11 @@ impl Socket {
         }
     }
 
-    /// Pushes on what a TLS record layer still holds: ciphertext that the kernel refused when it was written. Free for
-    /// the other kinds, which hold nothing.
+    /// Flushes ciphertext that the kernel did not accept when it was written. Costs nothing for the other kinds, which
+    /// buffer nothing.
     ///
     /// # Errors
-    /// `WouldBlock` while something is held, with `waker` armed; otherwise as for [`Socket::write`].
+    /// `WouldBlock` with `waker` registered while bytes are buffered; otherwise as for [`Socket::write`].
     pub fn flush(&mut self, waker: &Waker) -> io::Result<()> {
         match self {
             Socket::Tls(tls) if tls.get_ref().1.wants_write() => {
@@ -94,11 +95,11 @@ impl Socket {
         }
     }
 
-    /// Ends the connection now, without waiting for a reader that has stopped: what is unsent is dropped, the peer gets a
-    /// reset, and the descriptor is free. Wakes nobody: the caller ends the session.
+    /// Closes the connection at once, without waiting for a reader that has stopped: unsent bytes are dropped, the peer
+    /// gets a reset, and the descriptor is closed. It wakes no task: the caller ends the session.
     pub fn abort(&mut self) {
         match std::mem::replace(self, Socket::Closed) {
-            // The reset is sent when the descriptor closes, which is why nothing may keep the stream.
+            // The kernel sends the reset when the descriptor is closed, so nothing may keep the stream.
             Socket::Tcp(tcp) => reset_on_close(&tcp),
             Socket::Tls(tls) => reset_on_close(tls.get_ref().0),
             Socket::Mounted(mounted) => mounted.abort(),
@@ -106,11 +107,11 @@ impl Socket {
         }
     }
 
-    /// Ends the sending side after what was written. In TLS that includes what [`Socket::flush`] has pushed on; call this
-    /// when it holds nothing.
+    /// Closes the sending side after the written bytes. With TLS, call this only when [`Socket::flush`] has nothing
+    /// left to send.
     pub fn finish(&mut self) {
         match self {
-            // An error here means that the peer has gone already.
+            // An error means that the peer has already disconnected.
             Socket::Tcp(tcp) => drop(SockRef::from(&*tcp).shutdown(Shutdown::Write)),
             Socket::Tls(tls) => drop(Pin::new(&mut **tls).poll_shutdown(&mut Context::from_waker(Waker::noop()))),
             Socket::Mounted(mounted) => mounted.finish(),
@@ -119,7 +120,7 @@ impl Socket {
     }
 }
 
-/// Tries the system call first: the readiness that tokio keeps is asked only when the kernel refuses.
+/// Tries the system call first and asks tokio for readiness only if the kernel refuses.
 fn write_tcp(tcp: &TcpStream, waker: &Waker, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match tcp.try_write(bytes) {
@@ -140,7 +141,7 @@ fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
 }
 
 fn reset_on_close(tcp: &TcpStream) {
-    // An error here means that the connection is gone already.
+    // An error means that the connection is already closed.
     let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
 }
 

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Stream
 
 use super::*;
 
-/// More than any kernel buffer between the two ends.
+/// More than all kernel buffers between the two ends.
 const MUCH: usize = 16 << 20;
 
 /// Both ends of a TCP connection: ours and a plain blocking one.
@@ -26,7 +26,7 @@ fn pattern(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|index| (index % 251) as u8).collect()
 }
 
-/// Writes all of `bytes` the way an outbox does: until refused, then again when woken.
+/// Writes all of `bytes` like an outbox: until refused, then again when woken.
 async fn write_all(socket: &mut Socket, bytes: &[u8]) -> io::Result<()> {
     let mut written = 0;
     poll_fn(|cx| {
@@ -49,7 +49,7 @@ async fn read(socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
     poll_fn(|cx| socket.poll_read(cx, buffer)).await
 }
 
-/// Writes until refused; what was taken.
+/// Writes until refused. Returns the number of accepted bytes.
 fn fill(socket: &mut Socket) -> usize {
     let (bytes, mut taken) = (vec![7; 64 * 1024], 0);
     loop {
@@ -60,7 +60,7 @@ fn fill(socket: &mut Socket) -> usize {
                 return taken;
             }
         }
-        assert!(taken < MUCH, "a reader that has stopped is not noticed");
+        assert!(taken < MUCH, "a reader that has stopped must be detected");
     }
 }
 
@@ -132,7 +132,7 @@ async fn only_a_refusal_arms_the_waker_and_room_wakes_it() {
 
 type Peer = StreamOwned<ClientConnection, std::net::TcpStream>;
 
-/// Our end of a TLS connection, as the server's acceptor makes it, and a blocking client in a thread of its own.
+/// Our end of a TLS connection, created like the server's acceptor does, and a blocking client in its own thread.
 async fn tls_pair<T: Send + 'static>(
     work: impl FnOnce(Peer) -> T + Send + 'static,
 ) -> (Socket, std::thread::JoinHandle<T>) {
@@ -171,7 +171,7 @@ async fn tls_carries_much_through_a_slow_reader_to_the_last_byte() {
     let (mut socket, peer) = tls_pair(|mut peer| {
         peer.write_all(b"hello").unwrap();
         let mut all = Vec::new();
-        peer.read_to_end(&mut all).unwrap(); // an end without TLS's own goodbye would be an error
+        peer.read_to_end(&mut all).unwrap(); // fails if the stream ends without a TLS close_notify
         all
     })
     .await;

@@ -1,6 +1,6 @@
-//! The upgrade hook: takes the socket itself away from the HTTP dispatcher when a request asks for WebSocket. The
-//! dispatcher, its buffers, its middleware and its time-outs are gone from there on, so whatever they did for REST is
-//! done here: limits on origins and users, and the log line.
+//! The upgrade hook: takes the socket from the HTTP dispatcher when a request asks for WebSocket. From then on the
+//! dispatcher, its middleware and its timeouts are out of the way, so everything they do for REST must be done here as
+//! well: limits on origins and users, and the log line.
 
 use std::{convert::Infallible, rc::Rc};
 
@@ -26,7 +26,7 @@ use crate::{
     ids::Timestamp,
 };
 
-/// Called by the HTTP dispatcher, for any path, when a request carries `Upgrade: websocket`.
+/// Called by the HTTP dispatcher, for any path, if a request has `Upgrade: websocket`.
 pub async fn upgrade<T>(
     request: Request,
     mut framed: Framed<T, h1::Codec>,
@@ -47,7 +47,7 @@ where
     let ticket = worker.ticket(&visitor.profile.id);
     let head = handshake(&request, place, &ticket).ok().and_then(|mut accepted| accepted.message_body(()).ok());
     let Some(head) = head else {
-        let sentence = "This is no WebSocket handshake; send version 13 with a key";
+        let sentence = "This is not a valid WebSocket handshake; send version 13 with a key";
         let refusal = Refusal::new(ErrorCode::InvalidMessage, sentence);
         return refuse(framed, &worker, request.path(), &refusal).await;
     };
@@ -55,13 +55,13 @@ where
         worker.node.metrics.upgraded();
         keep_alive::release(&request);
         let parts = framed.into_parts();
-        // copied, not kept: even empty, the dispatcher's buffer holds its 8 KiB
+        // Copied, because even an empty buffer of the dispatcher holds 8 KiB.
         Session::open(worker, parts.io.into(), visitor, ticket, &parts.read_buf);
     }
     Ok(())
 }
 
-/// The answer that accepts (RFC 6455 section 4.2.2), naming the connection.
+/// The response that accepts the handshake (RFC 6455 section 4.2.2), with the connection's ids.
 fn handshake(
     request: &Request,
     place: Option<TokenPlace>,
@@ -93,7 +93,7 @@ where
     let mut head = Response::build(StatusCode::from_u16(row.http_status).unwrap_or(StatusCode::BAD_REQUEST));
     head.insert_header((header::CONTENT_TYPE, "application/json"));
     head.insert_header((header::CONNECTION, "close"));
-    // whatever was wrong with the handshake, this is the version that works (RFC 6455 section 4.4)
+    // Whatever is wrong with the handshake, this is the supported version (RFC 6455 section 4.4).
     head.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
     if let Some(seconds) = refusal.retry_after_seconds {
         head.insert_header((header::RETRY_AFTER, seconds.to_string()));
@@ -110,12 +110,12 @@ where
     Ok(())
 }
 
-/// The refusal as JSON, as sockets are told it.
+/// The refusal as JSON, in the form in which sockets receive it.
 pub(super) fn refusal_body(worker: &Worker, refusal: &Refusal) -> Bytes {
     refusal_in_json(refusal, worker.node.clock.now())
 }
 
-/// The same, for a moment.
+/// Like [`refusal_body`], for a given time.
 pub(super) fn refusal_in_json(refusal: &Refusal, at: Timestamp) -> Bytes {
     let mut body = Vec::new();
     let reply = Reply::Error { tag: Tag::default(), refusal: refusal.clone() };
