@@ -1,5 +1,5 @@
-//! What is neither a room nor a socket: the assistant, and uploaded files. It works beside the actors that carry messages,
-//! by the same typed messages, and may use the store and the settings; it must never know HTTP or a dialect.
+//! The assistant and file uploads. They run next to the actors that deliver messages and exchange typed messages with
+//! them. They may use the store and the settings, but must never depend on HTTP or on a dialect.
 
 pub mod ai;
 pub mod files;

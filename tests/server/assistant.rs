@@ -245,8 +245,8 @@ async fn what_is_of_no_use_is_not_asked_again() {
         (&[Play::Refuses(404, None)], "AI_MODEL"),
         (&[Play::Refuses(307, None)], "AI_BASE_URL"),
         (&[Play::Refuses(429, Some("3600"))], "3600 seconds"),
-        (&[Play::TalksRubbish], "makes no sense"),
-        (&[Play::SendsOneEndlessLine], "makes no sense"),
+        (&[Play::TalksRubbish], "is invalid"),
+        (&[Play::SendsOneEndlessLine], "is invalid"),
         (&[Play::Fails(&[])], "failed"),
         (&[Play::BreaksOff(&["Once upon"])], "in the middle"),
         (&[Play::Fails(&["Once upon"])], "in the middle"),
@@ -344,7 +344,7 @@ async fn the_form_of_an_answer_is_known_by_itself_and_not_by_its_label() {
         let mut alice = open(&server.user("alice").await).await;
         ask(&mut alice, "r1", "hello").await;
         let sentence = fails(&mut alice, "r1", "AI_UNAVAILABLE").await;
-        assert!(sentence.contains("makes no sense"), "{script:?}: {sentence}");
+        assert!(sentence.contains("is invalid"), "{script:?}: {sentence}");
         server.logs("check AI_BASE_URL").await;
         assert_eq!(provider.asked().len(), 1, "{script:?}");
     }
@@ -414,7 +414,7 @@ async fn so_many_run_at_once_and_the_others_wait_their_turn() {
     let mut bob = open(&server.user("bob").await).await;
     ask(&mut bob, "r1", "hello").await;
     event(&mut bob, "r1", "ai_start").await;
-    assert_eq!(event(&mut bob, "r1", "ai_progress").await["status"], "Waiting for its turn");
+    assert_eq!(event(&mut bob, "r1", "ai_progress").await["status"], "Queued");
     let mut carol = open(&server.user("carol").await).await;
     ask(&mut carol, "r1", "hello").await;
     assert_eq!(carol.expect_error("AI_UNAVAILABLE").await["request_id"], "r1");

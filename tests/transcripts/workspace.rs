@@ -242,11 +242,11 @@ fn complete() -> UploadPhase {
     UploadPhase::Complete { filename: "data.csv".into(), url: "https://storage.example.com/file_123.csv".into() }
 }
 
-const CANCELLED: &str = "The request was cancelled; send it again if it is wanted after all";
+const CANCELLED: &str = "The request was cancelled; send it again if you still need it";
 const OVER_BUDGET: &str =
-    "Your questions and their answers have used up what you may use in a day; ask again in 3600 seconds";
+    "Your questions and answers have reached your limit of characters per day; ask again in 3600 seconds";
 const NO_SUCH_SHEET: &str =
-    "There is no sheet of that `sheet_id` that you may read; check the id, or ask for access to its room";
+    "There is no sheet with this `sheet_id` that you may read; check the id, or ask for access to its room";
 
 fn told_to_the_user() -> Vec<(&'static str, Told)> {
     let personal = |news| Told::One(Reply::Personal(Arc::new(news)));

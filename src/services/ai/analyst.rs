@@ -1,5 +1,5 @@
-//! The provider that is always there: the analysis of `core::analysis`, on the blocking pool, in steps between which it can
-//! be stopped.
+//! The built-in provider: runs the analysis of `core::analysis` on the blocking pool, in steps, so that it can be
+//! stopped between them. It must never block the assistant's thread.
 
 use std::sync::{
     Arc,
@@ -34,7 +34,7 @@ impl Provider for Analyst {
     }
 }
 
-/// Sets its flag when whoever waits for the work is gone.
+/// Sets its flag when the future that waits for the work is dropped.
 struct Wanted(Arc<AtomicBool>);
 
 impl Drop for Wanted {
@@ -43,7 +43,8 @@ impl Drop for Wanted {
     }
 }
 
-/// Analyses beside everything else; stops soon after the future is dropped. Of no cells there are findings as well.
+/// Runs the analysis on the blocking pool. It stops soon after the future is dropped. An empty table has findings as
+/// well.
 pub(super) async fn analyse(table: Cells, query: Arc<str>, progress: impl Fn(u8, &str)) -> Result<Report, Fault> {
     let wanted = Wanted(Arc::default());
     let is_unwanted = wanted.0.clone();
@@ -53,7 +54,7 @@ pub(super) async fn analyse(table: Cells, query: Arc<str>, progress: impl Fn(u8,
         let mut analysis = Analysis::new(table.data, table.extent, &query);
         while !is_unwanted.load(Ordering::Relaxed) {
             match analysis.step() {
-                // nobody needs every step
+                // Progress may be skipped.
                 Step::More { percent, status } => drop(tell.try_send((percent, status))),
                 Step::Done => {
                     let report = analysis.finish();
@@ -71,7 +72,7 @@ pub(super) async fn analyse(table: Cells, query: Arc<str>, progress: impl Fn(u8,
         Ok(None) => Err(Fault::unavailable("The analysis was stopped; ask again")),
         Err(error) => {
             log::error!("event=ai_analysis_failed why=\"{error}\"");
-            Err(Fault::unavailable("The analysis failed, which is a fault of the server; ask about another range"))
+            Err(Fault::unavailable("The analysis failed because of a server error; ask about another range"))
         }
     }
 }
@@ -81,9 +82,7 @@ pub(super) fn as_json(findings: &Findings) -> Result<RawJson, Fault> {
         Ok(text) => Ok(RawJson::from_parsed(&text)),
         Err(error) => {
             log::error!("event=ai_findings_unwritable why=\"{error}\"");
-            Err(Fault::unavailable(
-                "The findings can't be written, which is a fault of the server; ask about another range",
-            ))
+            Err(Fault::unavailable("The findings can't be encoded because of a server error; ask about another range"))
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The cells that a question is about: whether there is such a sheet, whether the user may read it, and what it holds.
+//! Loads the cells that a question is about. Checks that the sheet exists and that the user may read it; the error must
+//! be the same in both cases, so that it does not reveal sheets of other rooms.
 
 use std::sync::Arc;
 
@@ -17,18 +18,18 @@ use crate::{
     store::{RoomRef, StoreError},
 };
 
-/// What the question is about; none if it names no sheet.
+/// The cells that the question is about. None if it names no sheet.
 pub(super) async fn asked_about(node: &Node, ask: &AskAssistant) -> Result<Option<Cells>, Fault> {
     let Some(sheet) = &ask.question.sheet else { return Ok(None) };
     may_read(node, ask, sheet).await?;
     cells(node, sheet, ask.question.table_range.as_ref()).await.map(Some)
 }
 
-/// A sheet is read by whoever may enter the room that it belongs to. Nobody is told that one exists elsewhere.
+/// A user may read a sheet if they may enter its room. Otherwise the error does not reveal whether the sheet exists.
 async fn may_read(node: &Node, ask: &AskAssistant, sheet: &SheetId) -> Result<(), Fault> {
     let hidden = || {
         Fault::no_such_data(
-            "There is no sheet of that `sheet_id` that you may read; check the id, or ask for access to its room",
+            "There is no sheet with this `sheet_id` that you may read; check the id, or ask for access to its room",
         )
     };
     let room = node.store.sheet_room(sheet).await.map_err(away)?.ok_or_else(hidden)?;
@@ -41,11 +42,11 @@ async fn may_read(node: &Node, ask: &AskAssistant, sheet: &SheetId) -> Result<()
 fn away(error: StoreError) -> Fault {
     match error {
         StoreError::Unavailable(_) => {
-            Fault::unavailable("The database does not answer for the moment; ask again in a few seconds")
+            Fault::unavailable("The database does not respond at the moment; ask again in a few seconds")
         }
         StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
             log::error!("event=ai_sheet_unreadable why=\"{error}\"");
-            Fault::unavailable("The sheet can't be read, which is a fault of the server; ask again later")
+            Fault::unavailable("The sheet can't be read because of a server error; ask again later")
         }
     }
 }
@@ -55,9 +56,7 @@ async fn cells(node: &Node, sheet: &SheetId, range: Option<&Arc<str>>) -> Result
         None => (CellRange::WHOLE, "the whole sheet".to_owned()),
         Some(text) => {
             let range: CellRange = text.parse().map_err(|error| {
-                Fault::no_such_data(format!(
-                    "`context.table_range` says no range: {error}; or leave it out for all cells"
-                ))
+                Fault::no_such_data(format!("`context.table_range` is not a range: {error}; or omit it for all cells"))
             })?;
             (range, range.to_string())
         }
@@ -80,8 +79,8 @@ async fn cells(node: &Node, sheet: &SheetId, range: Option<&Arc<str>>) -> Result
     }
 }
 
-/// What a stored value means; none if the cell is empty. Numbers are read from their text: whether the JSON parser rounds
-/// them right depends on how it was built.
+/// The value of a stored cell. None if the cell is empty. Numbers are parsed from their text, because whether the JSON
+/// parser rounds them correctly depends on its build features.
 fn value_of(value: &RawJson) -> Option<Value> {
     let text = value.as_str().trim();
     match text.as_bytes().first()? {
@@ -92,7 +91,7 @@ fn value_of(value: &RawJson) -> Option<Value> {
             let text: String = serde_json::from_str(text).ok()?;
             (!text.trim().is_empty()).then(|| Value::Text(text.into()))
         }
-        // no cell holds one
+        // No cell contains an array or an object.
         b'[' | b'{' => None,
         _digit => {
             let number = text.parse().ok().and_then(finite);
@@ -117,7 +116,7 @@ mod tests {
         assert_eq!(value("1e999"), Some(Value::Text("1e999".into())), "too large for a number");
         assert_eq!(value("false"), Some(Value::Boolean(false)));
         assert_eq!(value("[1]"), None);
-        // the parser of JSON alone would be one unit in the last place beside these
+        // A JSON parser without exact rounding would be off by one unit in the last place here.
         for text in ["-0.35000000000000003", "1.7976931348623157e308", "6.0221407600000001e23", "5e-324", "-0"] {
             assert_eq!(value(text), Some(Value::Number(text.parse().unwrap())), "{text}");
         }

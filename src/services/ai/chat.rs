@@ -1,5 +1,5 @@
-//! The provider behind an OpenAI-compatible endpoint. It asks again only what may be asked again, and only while the user
-//! has been told nothing; a text that has begun is never begun anew.
+//! A provider with an OpenAI-compatible endpoint. It retries only requests that may be retried, and only while the user
+//! has received no text: an answer that has begun must never be restarted.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{
     metrics::{AiTokens, Metrics},
 };
 
-/// The endpoint and how it is spoken to.
+/// The endpoint and its HTTP client.
 pub struct Chat {
     client: Client,
     url: Url,
@@ -32,7 +32,7 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// A client of its own for that endpoint: no redirects, no proxies of the environment.
+    /// Creates a client for this endpoint. It follows no redirects and uses no proxies from the environment.
     ///
     /// # Errors
     /// If TLS can't be set up.
@@ -74,7 +74,7 @@ impl Chat {
                 return Err(fault);
             }
             self.metrics.ai.retried();
-            teller.progress(5, "The model is busy; asking again");
+            teller.progress(5, "The model is busy; retrying");
             tokio::time::sleep(pause).await;
             attempt += 1;
         };
@@ -82,7 +82,7 @@ impl Chat {
         Ok(Answer { result: text, findings })
     }
 
-    /// Written beside everything else: a large table takes its time.
+    /// Builds the request on the blocking pool, because a large table takes time.
     async fn body(&self, task: Task, report: Option<&Report>) -> Result<String, Fault> {
         let figures = report.map(|report| report.result.clone());
         let (model, characters) = (self.config.model.clone(), self.config.table_characters);
@@ -101,11 +101,11 @@ impl Chat {
         });
         written.await.unwrap_or_else(|error| Err(error.to_string())).map_err(|why| {
             log::error!("event=ai_request_unwritable why={why}", why = logged(&why));
-            Fault::unavailable("The request can't be written, which is a fault of the server; ask about another range")
+            Fault::unavailable("The request can't be encoded because of a server error; ask about another range")
         })
     }
 
-    /// Asks once and reads the answer.
+    /// Sends the request once and reads the answer.
     async fn attempt(&self, body: &str, reading: &mut Reading<'_>) -> Result<String, Trouble> {
         let response = self.send(body).await?;
         reading.read(response, self.config.idle_timeout).await?;
@@ -141,7 +141,7 @@ impl Provider for Chat {
     }
 }
 
-/// Doubled each time, with a random part so that many do not come back at once.
+/// Exponential back-off with a random part, so that clients do not retry all at the same time.
 fn pause_before(attempt: u32) -> Duration {
     let (first, last) = (*limits::PROVIDER_RETRY.start(), *limits::PROVIDER_RETRY.end());
     let pause = first.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(last);

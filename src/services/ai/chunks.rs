@@ -1,6 +1,6 @@
-//! The messages of the chat completions API (OpenAI's, as many servers speak it): what is asked, and the pieces in which the
-//! answer comes. What is not known is skipped, and a field of another type than it should have counts as absent: many
-//! servers speak this API, each a little differently.
+//! The messages of the chat completions API: the request, and the chunks of the streamed answer. Many servers implement
+//! this API, each a little differently, so unknown fields are ignored and a field of an unexpected type counts as
+//! absent.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,40 +8,40 @@ use serde_json::Value;
 /// A request for a streamed answer.
 #[derive(Serialize)]
 pub struct ChatRequest<'a> {
-    /// Which model.
+    /// The model.
     pub model: &'a str,
-    /// What was said.
+    /// The conversation.
     pub messages: [Message<'a>; 2],
-    /// Always.
+    /// Always true.
     pub stream: bool,
-    /// What comes with the stream.
+    /// Options of the stream.
     pub stream_options: StreamOptions,
 }
 
-/// One thing that was said.
+/// One message of the conversation.
 #[derive(Serialize)]
 pub struct Message<'a> {
-    /// By whom.
+    /// Who wrote it.
     pub role: &'static str,
-    /// What.
+    /// The text.
     pub content: &'a str,
 }
 
-/// What comes with the stream.
+/// Options of the stream.
 #[derive(Serialize)]
 pub struct StreamOptions {
-    /// What it cost, in the end.
+    /// Whether the stream ends with the token usage.
     pub include_usage: bool,
 }
 
-/// What one event of the stream says.
+/// The content of one event of the stream.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Chunk {
     /// The next piece of the text.
     pub text: String,
-    /// The text has ended, and why.
+    /// Why the text has ended, if it has.
     pub finish: Option<Finish>,
-    /// What it cost.
+    /// The token usage.
     pub usage: Option<Usage>,
 }
 
@@ -50,38 +50,38 @@ pub struct Chunk {
 pub enum Finish {
     /// It is complete.
     Complete,
-    /// It reached the model's limit.
+    /// It reached the model's length limit.
     Length,
     /// The provider withheld it.
     Withheld,
 }
 
-/// What an answer cost, in tokens.
+/// The token usage of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
-    /// Of the question.
+    /// Tokens of the question.
     pub prompt_tokens: u64,
-    /// Of the answer.
+    /// Tokens of the answer.
     pub completion_tokens: u64,
 }
 
-/// What an event is.
+/// One event of the stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Said {
     /// A piece of the answer.
     Chunk(Chunk),
-    /// Nothing more comes.
+    /// The end of the stream.
     Done,
-    /// The provider failed in the middle.
+    /// The provider failed during the answer.
     Failed,
-    /// No message of this API.
+    /// Not a message of this API.
     Rubbish,
 }
 
-/// The text with which streams end.
+/// The text that ends a stream.
 const DONE: &str = "[DONE]";
 
-/// Reads one event's data.
+/// Parses the data of one event.
 pub fn read(data: &str) -> Said {
     if data.trim() == DONE {
         return Said::Done;
@@ -90,7 +90,7 @@ pub fn read(data: &str) -> Said {
     if form.get("error").is_some_and(|error| !error.is_null()) {
         return Said::Failed;
     }
-    // one answer was asked for
+    // Only one answer was requested.
     let choice = match form.get("choices") {
         None | Some(Value::Null) => None,
         Some(Value::Array(choices)) => choices.first(),
@@ -103,13 +103,13 @@ pub fn read(data: &str) -> Said {
     })
 }
 
-/// `delta` in streams, `message` in answers that come whole; some servers send both, one of them empty.
+/// `delta` in streams, `message` in complete answers. Some servers send both, one of them empty.
 fn text(choice: &Value) -> String {
     let contents = ["delta", "message"].into_iter().filter_map(|name| choice.get(name)?.get("content"));
     contents.map(content).find(|text| !text.is_empty()).unwrap_or_default()
 }
 
-/// A text, or a list of parts that have one.
+/// A text, or a list of parts that contain text.
 fn content(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
@@ -123,7 +123,7 @@ fn content(content: &Value) -> String {
 
 fn finish(choice: &Value) -> Option<Finish> {
     Some(match choice.get("finish_reason")?.as_str()? {
-        // so some servers write that it has not ended
+        // Some servers send this while the text has not ended.
         "" => return None,
         "length" => Finish::Length,
         "content_filter" => Finish::Withheld,
@@ -134,7 +134,7 @@ fn finish(choice: &Value) -> Option<Finish> {
 fn usage(usage: &Value) -> Usage {
     let tokens = |name| {
         let count = usage.get(name)?;
-        // what is no whole number is cut off, and what is none at all is 0
+        // A fraction is truncated, and a value that is not a number counts as 0.
         count.as_u64().or_else(|| count.as_f64().map(|count| count as u64))
     };
     Usage {

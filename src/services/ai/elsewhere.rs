@@ -1,5 +1,5 @@
-//! Cancelling a question from any node: one that does not run here may run on another node where its user has a socket.
-//! Those nodes are asked, and the one that runs it answers. No answer within the deadline means that none runs it.
+//! Cancels a question that may run on another node. It asks the nodes where the user has a socket, and the one that
+//! runs the question answers. No answer within the deadline means that no node runs it.
 
 use actix::prelude::*;
 
@@ -32,8 +32,9 @@ impl Handler<CancelAsk> for Assistant {
         if self.node.bridge.reach == Reach::ThisNode {
             return Box::pin(std::future::ready(is_here));
         }
-        // The same name may be running on another node as well: it is the client's own. So the others are asked even if
-        // a question was cancelled here, or if too many such questions are open to await the answer.
+        // The client chooses the request's name, so another node may run a question of the same name. The other nodes
+        // are therefore asked even if a question was cancelled here, or if too many such requests are pending to await
+        // the answer.
         let asked = if is_here { None } else { self.elsewhere.ask_any() };
         let question = asked.as_ref().map_or(0, |(question, _)| *question);
         self.node.bridge.say(To::User(user.clone()), NodeWord::CancelAsk { user, request, question });

@@ -1,9 +1,9 @@
-//! Server-sent events (WHATWG HTML, section 9.2.6) out of bytes that come in any pieces. Bounded: a line or an event larger
-//! than its limit is a fault, never memory.
+//! Parses server-sent events (WHATWG HTML, section 9.2.6) from bytes that arrive in pieces. A line or an event above
+//! its limit is an error; it must never be buffered.
 
 use crate::limits;
 
-/// Reads a stream of events, of which it keeps the data alone.
+/// Parses a stream of events and keeps only their data.
 #[derive(Debug, Default)]
 pub struct EventParser {
     line: Vec<u8>,
@@ -13,12 +13,12 @@ pub struct EventParser {
     is_begun: Begun,
 }
 
-/// The stream is not one of events, or one that nobody should read.
+/// The stream does not contain events, or one that is too large.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a line or an event of the stream is longer than any honest one")]
+#[error("a line or an event of the stream is too long")]
 pub struct TooLong;
 
-/// An event with an empty `data` is one, an event without is none.
+/// An event with an empty `data` field counts. An event without one does not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum HasData {
     #[default]
@@ -26,7 +26,7 @@ enum HasData {
     Yes,
 }
 
-/// What the last byte was: `\r\n` ends one line, not two.
+/// The kind of the last byte: `\r\n` ends one line, not two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum After {
     #[default]
@@ -34,7 +34,7 @@ enum After {
     CarriageReturn,
 }
 
-/// A byte order mark may stand before the first line.
+/// A byte order mark may precede the first line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Begun {
     #[default]
@@ -45,10 +45,10 @@ enum Begun {
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 impl EventParser {
-    /// Takes the next bytes and hands the data of each event that they complete to `event`.
+    /// Parses the next bytes and passes the data of each event that they complete to `event`.
     ///
     /// # Errors
-    /// If a line or an event is too long; the stream is of no use from there on.
+    /// If a line or an event is too long. The stream is unusable afterwards.
     pub fn feed(&mut self, bytes: &[u8], mut event: impl FnMut(&str)) -> Result<(), TooLong> {
         let mut rest = bytes;
         if let (After::CarriageReturn, [b'\n', behind @ ..]) = (self.after, rest) {
@@ -74,10 +74,10 @@ impl EventParser {
         self.extend(rest)
     }
 
-    /// Nothing more comes. The standard throws away what no empty line has ended; here it is handed to `event`, which must
-    /// expect half of one.
+    /// Ends the stream. The standard discards an event without a final empty line; here it is passed to `event`, which
+    /// must expect incomplete data.
     pub fn finish(mut self, mut event: impl FnMut(&str)) {
-        // the end of a line that was begun, and an empty one
+        // Ends the line in progress, then the event, as an empty line would.
         let _too_long = self.end_line(&mut event).and_then(|()| self.end_line(&mut event));
     }
 
@@ -112,14 +112,14 @@ impl EventParser {
             self.data.extend_from_slice(value);
             self.has_data = HasData::Yes;
         }
-        // the memory goes on to the next line
+        // Reuses the buffer for the next line.
         self.line = line;
         self.line.clear();
         Ok(())
     }
 }
 
-/// The value of a `data` line; comments and other fields mean nothing here.
+/// The value of a `data` line. Comments and other fields are ignored.
 fn data_of(line: &[u8]) -> Option<&[u8]> {
     match line.strip_prefix(b"data")? {
         [] => Some(&[]),

@@ -1,6 +1,7 @@
-//! The assistant: users ask about their sheets, a provider answers, and the news goes to all sockets of whoever asked. One
-//! actor per node, on a thread of its own, holds the questions: how many at once, whose turn it is, how much each user may
-//! use. Every question that was taken ends with exactly one `Complete` or `Failed`; no question and no answer is logged.
+//! The assistant: users ask about their sheets, a provider answers, and progress is sent to all sockets of the user.
+//! One actor per node, on its own thread, manages the questions: concurrency, the queue, and the budget of each user.
+//! Every accepted question must end with exactly one `Complete` or `Failed`. Questions and answers must never be
+//! logged.
 
 mod analyst;
 mod cells;
@@ -58,37 +59,38 @@ pub struct Assistant {
     queue: Queue<UserId, Name>,
     budgets: Budgets<UserId>,
     elsewhere: Gatherer<IsCancelled>,
-    /// Grows with each question, so that a late end is not taken for that of a later question of the same name.
+    /// Incremented with each question, so that the late end of one is not taken for that of a later question with the
+    /// same name.
     lives: u64,
-    /// Whoever waits for the last answer; None while questions are taken.
+    /// Notified when the last answer has ended. None while questions are accepted.
     finishing: Option<Vec<oneshot::Sender<()>>>,
 }
 
-/// A question's name: the user's, and the client's for it.
+/// The key of a question: the user, and the name that the client chose.
 type Name = (UserId, Arc<str>);
 
-/// A question that was taken and has not ended.
+/// A question that was accepted and has not ended.
 struct Asked {
     ask: AskAssistant,
     life: u64,
     teller: Rc<Teller>,
     taken: Instant,
-    /// Stops the work on it; None while it waits for its turn.
+    /// Stops the work. None while the question is queued.
     abort: Option<AbortHandle>,
 }
 
-/// How the work on a question ended.
+/// The result of the work on a question.
 type Outcome = Result<Result<Answer, Fault>, Aborted>;
 
-/// The provider can't be asked: the system's certificates can't be used.
+/// The provider is not usable because the system's certificates can't be loaded.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadProvider(String);
 
-/// Starts the assistant and gives the node its line.
+/// Starts the assistant and registers it with the node.
 ///
 /// # Errors
-/// If the provider's TLS can't be set up.
+/// If TLS to the provider can't be set up.
 pub fn start(node: &Arc<Node>) -> Result<(), BadProvider> {
     let config = node.config.ai.clone();
     #[cfg(feature = "ai-http")]
@@ -104,7 +106,7 @@ pub fn start(node: &Arc<Node>) -> Result<(), BadProvider> {
             Some(chat) => Rc::new(chat),
             None => Rc::new(Analyst),
         };
-        // the configuration has refused a provider
+        // The configuration has already rejected a provider.
         #[cfg(not(feature = "ai-http"))]
         let provider: Rc<dyn Provider> = Rc::new(Analyst);
         Assistant::new(of_actor, &config, provider)
@@ -116,7 +118,7 @@ pub fn start(node: &Arc<Node>) -> Result<(), BadProvider> {
         heard: assistant.clone().recipient(),
         finish: assistant.recipient(),
     };
-    // a node is started once
+    // A node is started only once.
     let _ = node.assistant.set(line);
     Ok(())
 }
@@ -146,11 +148,11 @@ impl Assistant {
         }
     }
 
-    // ---- taking questions ----
+    // ---- accepting questions ----
 
     fn take(&mut self, ask: AskAssistant, ctx: &mut Context<Self>) -> Result<(), Refusal> {
         if self.finishing.is_some() {
-            let sentence = "The server is about to restart and takes no more questions; ask again in a minute";
+            let sentence = "The server is about to restart and accepts no more questions; ask again in a minute";
             return Err(Refusal::new(ErrorCode::AiUnavailable, sentence));
         }
         let name = (ask.user.id.clone(), ask.question.request.clone());
@@ -172,12 +174,12 @@ impl Assistant {
         self.asks.insert(name.clone(), asked);
         self.begin_next(ctx);
         if self.asks.get(&name).is_some_and(|asked| asked.abort.is_none()) {
-            teller.progress(0, "Waiting for its turn");
+            teller.progress(0, "Queued");
         }
         Ok(())
     }
 
-    /// Begins what may begin.
+    /// Starts queued questions within the limits.
     fn begin_next(&mut self, ctx: &mut Context<Self>) {
         while let Some((user, name)) = self.queue.begin() {
             let checked = self.budgets.check_characters(&user, self.node.clock.now());
@@ -196,16 +198,16 @@ impl Assistant {
                     let sentence = over_budget(used_up).sentence;
                     self.end(&name, failed(Fault { kind: AnswerFault::OverBudget, sentence }), ctx);
                 }
-                // what is cancelled leaves the queue
+                // A cancelled question leaves the queue.
                 (_, None) => self.queue.done(&user),
             }
         }
         self.node.metrics.ai.load(self.queue.running(), self.queue.waiting());
     }
 
-    // ---- ends ----
+    // ---- ending questions ----
 
-    /// The work on a question is over, and its connections are closed.
+    /// Handles the end of the work on a question. Its connections are closed.
     fn ended(&mut self, name: &Name, life: u64, teller: &Teller, outcome: Outcome, ctx: &mut Context<Self>) {
         let (user, _) = name;
         self.queue.done(user);
@@ -225,7 +227,7 @@ impl Assistant {
         self.begin_next(ctx);
     }
 
-    /// Stops the work on a question, or takes it out of the queue, and says why.
+    /// Stops the work on a question, or removes it from the queue, and reports the reason to the user.
     fn stop(&mut self, name: &Name, fault: Fault, ctx: &mut Context<Self>) {
         match self.asks.get(name).map(|asked| asked.abort.clone()) {
             Some(Some(abort)) => abort.abort(),
@@ -236,15 +238,15 @@ impl Assistant {
         self.node.metrics.ai.load(self.queue.running(), self.queue.waiting());
     }
 
-    /// Answers whether there was such a question.
+    /// Cancels a question. Returns whether it existed.
     fn cancel(&mut self, name: &Name, ctx: &mut Context<Self>) -> bool {
         let is_there = self.asks.contains_key(name);
-        let sentence = "The request was cancelled; send it again if it is wanted after all";
+        let sentence = "The request was cancelled; send it again if you still need it";
         self.stop(name, Fault { kind: AnswerFault::Cancelled, sentence: sentence.into() }, ctx);
         is_there
     }
 
-    /// The last word on a question.
+    /// Sends the final event of a question.
     fn end(&mut self, name: &Name, end: AnswerPhase, ctx: &mut Context<Self>) {
         let Some(asked) = self.asks.remove(name) else { return };
         let outcome = match &end {
@@ -273,13 +275,13 @@ impl Assistant {
         }));
     }
 
-    /// Tells whoever waits for the last answer.
+    /// Notifies the waiters if no question is left.
     fn finished(&mut self) {
         if self.asks.is_empty()
             && let Some(waiting) = &mut self.finishing
         {
             for waiting in waiting.drain(..) {
-                // whoever waited may have stopped to
+                // A waiter may have given up.
                 let _ = waiting.send(());
             }
         }
@@ -303,7 +305,7 @@ async fn work(
     tokio::time::timeout(patience, answer).await.unwrap_or_else(|_elapsed| {
         let seconds = patience.as_secs();
         Err(Fault::unavailable(format!(
-            "The answer took longer than {seconds} seconds; ask for less, or about fewer cells"
+            "The answer took longer than {seconds} seconds; ask a simpler question, or about fewer cells"
         )))
     })
 }
@@ -314,8 +316,8 @@ fn failed(fault: Fault) -> AnswerPhase {
 
 fn no_place(no_place: NoPlace) -> Refusal {
     let sentence = match no_place {
-        NoPlace::Full => "Too many questions of others wait for the assistant; ask again in a minute",
-        NoPlace::FullForUser => "Too many of your questions wait for the assistant; wait for one to end, or cancel one",
+        NoPlace::Full => "The assistant's queue is full; ask again in a minute",
+        NoPlace::FullForUser => "Too many of your questions are queued; wait for one to end, or cancel one",
     };
     Refusal::new(ErrorCode::AiUnavailable, sentence)
 }
@@ -324,11 +326,11 @@ fn over_budget(used_up: UsedUp) -> Refusal {
     let seconds = used_up.retry_after_seconds;
     let sentence = match used_up.what {
         Allowance::Requests => {
-            format!("You have asked the assistant all that you may in an hour; ask again in {seconds} seconds")
+            format!("You have reached your limit of questions per hour; ask again in {seconds} seconds")
         }
         Allowance::Characters => {
             format!(
-                "Your questions and their answers have used up what you may use in a day; ask again in {seconds} seconds"
+                "Your questions and answers have reached your limit of characters per day; ask again in {seconds} seconds"
             )
         }
     };
@@ -345,7 +347,7 @@ impl Actor for Assistant {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        // nobody else is on it
+        // Nothing else runs on this thread.
         Arbiter::current().stop();
     }
 }
@@ -366,7 +368,7 @@ impl Handler<AskerGone> for Assistant {
         let theirs: Vec<Name> =
             self.asks.iter().filter(|(_, asked)| is_theirs(asked)).map(|(name, _)| name.clone()).collect();
         for name in theirs {
-            let sentence = "The connection on which this was asked has ended; ask again if it is wanted after all";
+            let sentence = "The connection on which this was asked has closed; ask again if you still need the answer";
             self.stop(&name, Fault { kind: AnswerFault::Cancelled, sentence: sentence.into() }, ctx);
         }
         self.begin_next(ctx);
@@ -387,12 +389,12 @@ impl Handler<FinishAnswers> for Assistant {
         ctx.run_later(within, |assistant, ctx| {
             let left: Vec<Name> = assistant.asks.keys().cloned().collect();
             for name in left {
-                let sentence = "The server is being restarted before the answer was ready; ask again in a minute";
+                let sentence = "The server restarts before the answer is ready; ask again in a minute";
                 assistant.stop(&name, Fault::unavailable(sentence), ctx);
             }
         });
         Box::pin(async move {
-            // as the patience of whoever asks is longer, an error means that the actor is gone
+            // The caller waits longer than this, so an error means that the actor has stopped.
             let _ = all_done.await;
         })
     }

@@ -1,5 +1,5 @@
-//! The seam between the assistant and whoever answers: what is asked, what comes of it, and how progress is told. Who answers
-//! knows nothing of queues, budgets or sockets.
+//! The interface between the assistant and providers: the task, the answer, and progress reports. A provider must not
+//! know about queues, budgets or sockets.
 
 use std::{
     borrow::Cow,
@@ -24,66 +24,66 @@ use crate::{
     logged::logged,
 };
 
-/// Who answers. Dropping the future stops the work, and whatever it has open ends at once.
+/// A provider of answers. Dropping the future stops the work and closes its connections at once.
 pub trait Provider {
-    /// Answers.
+    /// Answers the task.
     fn answer<'a>(&'a self, task: Task, teller: &'a Teller) -> LocalBoxFuture<'a, Result<Answer, Fault>>;
 
-    /// Its name in logs.
+    /// The provider's name in logs.
     fn name(&self) -> &'static str;
 }
 
-/// What is to be answered.
+/// A question to answer.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// In the user's words.
+    /// The user's text.
     pub query: Arc<str>,
-    /// What it is about.
+    /// The cells that the question is about.
     pub table: Option<Cells>,
 }
 
-/// The cells of a range, empty ones left out.
+/// The non-empty cells of a range.
 #[derive(Clone, Debug)]
 pub struct Cells {
-    /// The range as people write it.
+    /// The range in spreadsheet notation.
     pub range: String,
     /// Row by row.
     pub data: Vec<Datum>,
-    /// Whether these are all.
+    /// Whether these are all cells of the range.
     pub extent: Extent,
 }
 
-/// What came of it.
+/// The answer to a question.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Answer {
     /// The text.
     pub result: String,
-    /// The same as data, where there is some.
+    /// The result as structured data, if available.
     pub findings: Option<RawJson>,
 }
 
-/// Why there is no answer.
+/// Why a question has no answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
-    /// The kind.
+    /// The kind of failure.
     pub kind: AnswerFault,
     /// One sentence that says what to do.
     pub sentence: Cow<'static, str>,
 }
 
 impl Fault {
-    /// The provider is away, too slow, or out of order.
+    /// The provider is unreachable, too slow, or failing.
     pub fn unavailable(sentence: impl Into<Cow<'static, str>>) -> Fault {
         Fault { kind: AnswerFault::Unavailable, sentence: sentence.into() }
     }
 
-    /// What is asked about is not there, or not the user's to see.
+    /// The data does not exist, or the user may not read it.
     pub fn no_such_data(sentence: impl Into<Cow<'static, str>>) -> Fault {
         Fault { kind: AnswerFault::NoSuchData, sentence: sentence.into() }
     }
 }
 
-/// Tells the user's sockets how far one answer is.
+/// Reports the progress of one answer to the user's sockets.
 pub struct Teller {
     users: Recipient<ToUser>,
     user: UserId,
@@ -93,24 +93,24 @@ pub struct Teller {
     spent_characters: Cell<u64>,
 }
 
-/// Progress without text is told no more often than this.
+/// The minimum time between progress reports without text.
 const PROGRESS_PACE: Duration = Duration::from_millis(100);
 
 impl Teller {
-    /// For one question of a user.
+    /// Creates a reporter for one question of a user.
     pub fn new(users: Recipient<ToUser>, user: UserId, request: Arc<str>) -> Teller {
         let (percent, told_at, spent_characters) = (Cell::new(0), Cell::new(None), Cell::new(0));
         Teller { users, user, request, percent, told_at, spent_characters }
     }
 
-    /// Progress, unless some was told a moment ago. The percentage never goes back.
+    /// Reports progress, unless the last report was just sent. The percentage never decreases.
     pub fn progress(&self, percent: u8, status: &str) {
         if self.told_at.get().is_none_or(|at| at.elapsed() >= PROGRESS_PACE) {
             self.tell_progress(percent, status, None);
         }
     }
 
-    /// The next piece of the text.
+    /// Reports the next piece of the text.
     #[cfg(feature = "ai-http")]
     pub fn text(&self, percent: u8, delta: &str) {
         self.tell_progress(percent, "Writing the answer", Some(delta.into()));
@@ -119,7 +119,7 @@ impl Teller {
     fn tell_progress(&self, percent: u8, status: &str, delta: Option<Arc<str>>) {
         self.percent.set(self.percent.get().max(percent.min(99)));
         self.told_at.set(Some(Instant::now()));
-        // what is lost comes again with the whole answer
+        // A lost piece is contained in the complete answer.
         if self
             .users
             .try_send(self.news(AnswerPhase::Progress { percent: self.percent.get(), status: status.into(), delta }))
@@ -129,14 +129,14 @@ impl Teller {
         }
     }
 
-    /// Begins the news.
+    /// Reports the start.
     pub fn start(&self, started: AnswerPhase) {
         if self.users.try_send(self.news(started)).is_err() {
             log::warn!("event=ai_start_lost user={} why=registry_full", logged(&self.user));
         }
     }
 
-    /// The last news, which waits for its place where the others are dropped.
+    /// Reports the end. Unlike progress, it waits until the registry accepts it.
     pub fn end(&self, end: AnswerPhase) -> impl Future<Output = ()> + use<> {
         let told = self.users.send(self.news(end)).timeout(limits::ASK_TIMEOUT);
         let user = self.user.clone();
@@ -152,13 +152,13 @@ impl Teller {
         ToUser { user: self.user.clone(), what: Arc::new(Personal::Answer(news)), but: None }
     }
 
-    /// Counts characters that went to a provider or came from it.
+    /// Counts characters sent to a provider or received from it.
     #[cfg(feature = "ai-http")]
     pub fn spend(&self, characters: usize) {
         self.spent_characters.set(self.spent_characters.get() + characters as u64);
     }
 
-    /// How many those are.
+    /// The number of characters counted.
     pub fn spent_characters(&self) -> u64 {
         self.spent_characters.get()
     }

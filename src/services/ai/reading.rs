@@ -1,5 +1,5 @@
-//! Reads one answer of a provider, in pieces or whole, and tells the user of it as it comes. What counts is what was said:
-//! neither a wrong label nor a missing last word takes an answer away that is complete.
+//! Reads one answer of a provider, streamed or whole, and forwards it to the user as it arrives. It must not discard a
+//! complete answer because of a wrong content type or a missing end marker.
 
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ use crate::limits;
 pub(super) struct Reading<'a> {
     teller: &'a Teller,
     text: String,
-    /// How much of the text the user was told.
+    /// How much of the text the user has received.
     told_bytes: usize,
-    /// When the rest has to be told.
+    /// When the rest must be sent to the user.
     tell_at: Option<Instant>,
     finish: Option<Finish>,
     usage: Option<Usage>,
@@ -29,14 +29,14 @@ pub(super) struct Reading<'a> {
     state: State,
 }
 
-/// Whether anything of an answer has come.
+/// Whether any part of an answer has arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Heard {
     Nothing,
     Something,
 }
 
-/// Whether more is to come.
+/// Whether more data is expected.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
@@ -46,14 +46,14 @@ enum State {
     Full,
 }
 
-/// The form in which an answer comes. Its first byte that is not blank tells it; providers label both as they like.
+/// The form of an answer. It is detected from the first byte that is not blank, because content types are unreliable.
 enum Form {
     Unknown,
     Events(EventParser),
     Whole(Vec<u8>),
 }
 
-/// How the bytes of an answer ended before its last word.
+/// How the bytes of an answer ended without an end marker.
 enum Ending {
     Clean,
     Silent,
@@ -67,17 +67,17 @@ impl<'a> Reading<'a> {
         Reading { teller, text, told_bytes, tell_at, finish: None, usage: None, heard, state }
     }
 
-    /// Whether the user was told some of the text.
+    /// Whether the user has received some of the text.
     pub fn has_told(&self) -> bool {
         self.told_bytes > 0
     }
 
-    /// What it cost, if the provider says so.
+    /// The token usage, if the provider reports it.
     pub fn usage(&self) -> Option<Usage> {
         self.usage
     }
 
-    /// Reads all of it.
+    /// Reads the whole answer.
     pub async fn read(&mut self, response: Response, idle: Duration) -> Result<(), Trouble> {
         let (mut stream, mut form) = (response.bytes_stream(), Form::Unknown);
         let (mut silent_until, mut last_word_until) = (Instant::now() + idle, None);
@@ -90,7 +90,7 @@ impl<'a> Reading<'a> {
                     form = self.feed(form, &bytes);
                     silent_until = Instant::now() + idle;
                     if self.finish.is_some() {
-                        // the text is complete: what it cost may follow, and is not worth much waiting
+                        // The text is complete. The token usage may follow, but is not worth a long wait.
                         let until = last_word_until.get_or_insert(Instant::now() + limits::PROVIDER_LAST_WORD_WAIT);
                         silent_until = silent_until.min(*until);
                     }
@@ -139,7 +139,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// What is behind the end of a text does not take the text away.
+    /// Invalid data after the end of the text does not discard the text.
     fn doubt(&mut self, state: State) {
         self.state = if self.finish.is_some() { State::Done } else { state };
     }
@@ -162,7 +162,7 @@ impl<'a> Reading<'a> {
         self.tell_at.get_or_insert(Instant::now() + limits::ANSWER_GATHER);
     }
 
-    /// Tells the user what has gathered.
+    /// Sends the pending text to the user.
     fn tell(&mut self) {
         self.tell_at = None;
         let Some(delta) = self.text.get(self.told_bytes..).filter(|delta| !delta.is_empty()) else { return };
@@ -170,9 +170,9 @@ impl<'a> Reading<'a> {
         self.told_bytes = self.text.len();
     }
 
-    // ---- the end ----
+    // ---- end of the answer ----
 
-    /// No more bytes come, well or not. The last ones count although nothing ended them, if they make sense.
+    /// Handles the end of the bytes, whether clean or not. Incomplete last data is used if it can be parsed.
     fn end(&mut self, form: Form, ending: Ending) -> Result<(), Trouble> {
         match form {
             Form::Unknown => {}
@@ -210,7 +210,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// What has gathered is told before the bad news; a text that has begun is not begun anew.
+    /// Sends the pending text before the error. An answer that has begun is not retried.
     fn unfinished(&mut self, trouble: Trouble) -> Trouble {
         if self.text.is_empty() {
             return trouble;
@@ -219,24 +219,24 @@ impl<'a> Reading<'a> {
         match trouble {
             Trouble::Passing { why, .. } | Trouble::Final { why, .. } => Trouble::Final {
                 why: format!("{why}, in the middle of an answer"),
-                fault: Fault::unavailable("The model stopped in the middle of its answer; ask again for all of it"),
+                fault: Fault::unavailable("The model stopped in the middle of its answer; ask again"),
             },
         }
     }
 
-    /// The text, with a word about what is missing of it. It is told before.
+    /// The text, with a note if it is incomplete. Sends the pending text first.
     pub fn conclude(&mut self) -> Result<String, Trouble> {
         self.tell();
         match self.finish {
             _ if self.state == State::Full => self.text.push_str("\n\n(The answer was cut off: it is too long.)"),
             Some(Finish::Length) => self.text.push_str("\n\n(The answer was cut off at the model's limit.)"),
             Some(Finish::Withheld) if self.text.is_empty() => {
-                let fault = Fault::unavailable("The model's provider withheld the answer; ask in other words");
+                let fault = Fault::unavailable("The model's provider withheld the answer; rephrase the question");
                 return Err(Trouble::Final { why: "withheld".into(), fault });
             }
             Some(Finish::Withheld) => self.text.push_str("\n\n(The provider withheld the rest of the answer.)"),
             Some(Finish::Complete) | None if self.text.trim().is_empty() => {
-                let fault = Fault::unavailable("The model answered nothing; ask in other words");
+                let fault = Fault::unavailable("The model returned an empty answer; rephrase the question");
                 return Err(Trouble::Final { why: "empty answer".into(), fault });
             }
             Some(Finish::Complete) | None => {}
@@ -245,12 +245,12 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// White space, or a part of a byte order mark.
+/// White space, or part of a byte order mark.
 fn is_blank(byte: u8) -> bool {
     byte.is_ascii_whitespace() || "\u{feff}".as_bytes().contains(&byte)
 }
 
-/// An estimate, as nobody knows how long a text will be: a tenth at its first piece, half after about 1,500 bytes, and
+/// An estimate, because the length of the answer is unknown: 10 at the first piece, half after about 1,500 bytes, then
 /// ever slower towards 95.
 fn percent(bytes: usize) -> u8 {
     let share = 1.0 - (-(bytes as f64) / 2_000.0).exp();

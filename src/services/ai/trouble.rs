@@ -1,5 +1,5 @@
-//! What goes wrong with a provider: what the operator's log says, what the user is told, and whether it is of use to ask
-//! again.
+//! The failures of a provider: the text for the operator's log, the sentence for the user, and whether a retry makes
+//! sense.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,42 +7,42 @@ use reqwest::{Response, StatusCode, header};
 
 use super::provider::Fault;
 
-/// Why one attempt came to nothing.
+/// Why one attempt failed.
 pub(super) enum Trouble {
-    /// It may be asked again, after that time if the provider said so.
+    /// A retry may succeed, after `after` if the provider specified a time.
     Passing { why: String, after: Option<Duration>, fault: Fault },
-    /// It is of no use to ask again.
+    /// A retry can't succeed.
     Final { why: String, fault: Fault },
 }
 
 const AGAIN: &str = "ask again in a moment";
 
-/// The provider said nothing for too long.
+/// The provider was silent for too long.
 pub(super) fn stalled() -> Trouble {
-    // the provider has taken the question and may be at work on it: asked again it would do all of it twice
-    let fault = Fault::unavailable(format!("The model said nothing for too long; {AGAIN}"));
+    // The provider has received the question and may be working on it. A retry would make it do the work twice.
+    let fault = Fault::unavailable(format!("The model did not respond for too long; {AGAIN}"));
     Trouble::Final { why: "stalled".into(), fault }
 }
 
-/// The connection can't be made.
+/// The connection can't be established.
 pub(super) fn unreachable(error: reqwest::Error) -> Trouble {
-    // the URL is left out of it: it says nothing that the operator does not know
+    // The URL is omitted, because the operator knows it and it may contain a key.
     let why = short(&error.without_url());
     Trouble::Passing { why, after: None, fault: Fault::unavailable(format!("The model can't be reached; {AGAIN}")) }
 }
 
-/// The connection ended before the answer did.
+/// The connection was closed before the end of the answer.
 pub(super) fn broke_off(why: &str) -> Trouble {
     let fault = Fault::unavailable(format!("The connection to the model broke; {AGAIN}"));
     Trouble::Passing { why: why.to_owned(), after: None, fault }
 }
 
-/// The same, as the connection says it.
+/// Like [`broke_off`], with the error of the connection.
 pub(super) fn torn(error: reqwest::Error) -> Trouble {
     broke_off(&short(&error.without_url()))
 }
 
-/// The provider reports an error of its own in the answer.
+/// The provider reports an error within the answer.
 pub(super) fn failed() -> Trouble {
     Trouble::Final {
         why: "the provider reported an error in its stream".into(),
@@ -50,11 +50,11 @@ pub(super) fn failed() -> Trouble {
     }
 }
 
-/// Who answers is something else.
+/// The response does not come from a chat completions API.
 pub(super) fn senseless() -> Trouble {
     Trouble::Final {
-        why: "the answer is none of a chat completions API; check AI_BASE_URL".into(),
-        fault: Fault::unavailable("The model's answer makes no sense; ask again, or tell an administrator"),
+        why: "the answer does not conform to the chat completions API; check AI_BASE_URL".into(),
+        fault: Fault::unavailable("The model's answer is invalid; ask again, or contact an administrator"),
     }
 }
 
@@ -66,7 +66,7 @@ fn short(error: &dyn std::error::Error) -> String {
     text.replace(['"', '\n', '\r'], " ")
 }
 
-/// The provider refuses.
+/// The provider refuses the request.
 pub(super) fn refused(response: &Response) -> Trouble {
     let status = response.status();
     let why = format!("status {}", status.as_u16());
@@ -76,24 +76,24 @@ pub(super) fn refused(response: &Response) -> Trouble {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
             let when = after
                 .map_or_else(|| AGAIN.to_owned(), |wait| format!("ask again in {} seconds", wait.as_secs().max(1)));
-            let fault = Fault::unavailable(format!("The model has too much to do; {when}"));
+            let fault = Fault::unavailable(format!("The model is overloaded; {when}"));
             return Trouble::Passing { why, after, fault };
         }
         _ if status.is_server_error() => {
-            let fault = Fault::unavailable(format!("The model is out of order; {AGAIN}"));
+            let fault = Fault::unavailable(format!("The model is not working; {AGAIN}"));
             return Trouble::Passing { why, after, fault };
         }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            "The model's provider refuses this server's key; an administrator has to check AI_API_KEY"
+            "The model's provider rejects this server's key; an administrator must check AI_API_KEY"
         }
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-            "The model is not found where this server asks; an administrator has to check AI_BASE_URL and AI_MODEL"
+            "The model was not found; an administrator must check AI_BASE_URL and AI_MODEL"
         }
         StatusCode::PAYLOAD_TOO_LARGE => "The question is too large for the model; ask about fewer cells",
         _ if status.is_redirection() => {
-            "The model's provider is elsewhere; an administrator has to put its own address into AI_BASE_URL"
+            "The model's provider has moved; an administrator must set AI_BASE_URL to its final address"
         }
-        _ => "The model's provider does not accept the question; ask more briefly, or about fewer cells",
+        _ => "The model's provider does not accept the question; shorten it, or ask about fewer cells",
     };
     Trouble::Final { why, fault: Fault::unavailable(sentence) }
 }

@@ -1,37 +1,37 @@
-//! What became of one request's bytes: how far they came, how far they stay and in which parts, and how far the database
-//! counts them. Pure.
+//! Accounts for the bytes of one request: how many have arrived, how many are durable and in which parts, and how many
+//! the database counts. Pure.
 
 use std::collections::HashSet;
 
 use crate::store::FilePart;
 
-/// The books of one run of writing.
+/// The accounting of one write request.
 pub struct Ledger {
-    /// How far the database counts.
+    /// The offset in the database.
     counted: u64,
-    /// How far the bytes reach that stay.
+    /// The end of the durable bytes.
     settled: u64,
-    /// How far those that came reach.
+    /// The end of the received bytes.
     arrived: u64,
-    /// Parts that stay, from `counted` to `settled`, of which the database was not told, or not how long they are.
+    /// Durable parts from `counted` to `settled` that the database does not know, or does not know the length of.
     news: Vec<FilePart>,
-    /// Parts that the database knows of, or may know of.
+    /// Parts that the database knows or may know.
     told: HashSet<String>,
 }
 
-/// What the database is told.
+/// An update for the database.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
-    /// New parts, and such as have grown.
+    /// Parts that are new or have grown.
     pub parts: Vec<FilePart>,
-    /// How far it counted before.
+    /// The previous offset.
     pub from: u64,
-    /// How far it is to count.
+    /// The new offset.
     pub to: u64,
 }
 
 impl Ledger {
-    /// Nothing has come since the database counted so many bytes.
+    /// The state at the start, when the database counts this many bytes.
     pub fn at(received_bytes: u64) -> Ledger {
         let (counted, settled, arrived) = (received_bytes, received_bytes, received_bytes);
         Ledger { counted, settled, arrived, news: Vec::new(), told: HashSet::new() }
@@ -53,7 +53,7 @@ impl Ledger {
         self.arrived += bytes;
     }
 
-    /// All that came stays, the last of it in the part that begins at `start`.
+    /// Marks all received bytes as durable; the last of them are in the part that begins at `start`.
     pub fn keep(&mut self, start: u64, name: &str) {
         if self.settled == self.arrived {
             return;
@@ -63,39 +63,39 @@ impl Ledger {
         self.settled = self.arrived;
     }
 
-    /// What came and does not stay is as if it had not come.
+    /// Discards received bytes that are not durable.
     pub const fn lose(&mut self) {
         self.arrived = self.settled;
     }
 
-    /// Whether a part counts, may count, or is about to.
+    /// Whether the database counts a part, may count it, or is about to.
     pub fn holds(&self, name: &str) -> bool {
         self.told.contains(name) || self.news.iter().any(|part| part.name == name)
     }
 
-    /// What is to be told.
+    /// The update to send.
     pub fn step(&self) -> Step {
         Step { parts: self.news.clone(), from: self.counted, to: self.settled }
     }
 
-    /// Nothing but that the writer lives.
+    /// An update that only shows that the writer is alive.
     pub const fn sign_of_life(&self) -> Step {
         Step { parts: Vec::new(), from: self.counted, to: self.counted }
     }
 
-    /// The database was told.
+    /// The database has accepted the update.
     pub fn taken(&mut self, step: &Step) {
         self.unclear(step);
         self.counted = step.to;
         self.news.retain(|part| !step.parts.contains(part));
     }
 
-    /// Nobody knows whether the database was told: what the step names may count, now or later.
+    /// The result of the update is unknown. The database may count its parts, now or later.
     pub fn unclear(&mut self, step: &Step) {
         self.told.extend(step.parts.iter().map(|part| part.name.clone()));
     }
 
-    /// Gives up everything that does not count, and answers which parts nobody knows of.
+    /// Discards everything that does not count. Returns the parts that the database can't know.
     pub fn give_up(&mut self) -> Vec<String> {
         (self.settled, self.arrived) = (self.counted, self.counted);
         let names = std::mem::take(&mut self.news).into_iter().map(|part| part.name);

@@ -1,24 +1,25 @@
-//! Base64 and the header `Upload-Metadata` (tus 1.0, Creation): pairs of a key and a base64 text, with commas. Pure.
+//! Parses base64 and the header `Upload-Metadata` (tus 1.0, Creation): comma-separated pairs of a key and a base64
+//! value. Pure.
 
 use std::collections::HashMap;
 
 use crate::limits;
 
-/// Why a header is no metadata; each says what to do.
+/// Why a header is invalid. Each error says what to do.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadMetadata {
     /// Too long.
     #[error("Upload-Metadata has more than {} bytes; send less", limits::UPLOAD_METADATA_BYTES_MAX)]
     TooLong,
-    /// Not what the protocol says.
-    #[error("Upload-Metadata must be keys, each with a value in base64, and commas between them; correct `{0}`")]
+    /// The header does not follow the protocol.
+    #[error("Upload-Metadata must be comma-separated keys, each with a base64 value; correct `{0}`")]
     Malformed(String),
-    /// Nobody knows which is meant.
+    /// A key occurs twice, so its value is ambiguous.
     #[error("Upload-Metadata has the key `{0}` twice; send it once")]
     Doubled(String),
 }
 
-/// What the header says; values that are not UTF-8 are made so.
+/// The pairs of the header. Invalid UTF-8 in values is replaced.
 pub fn parse(header: &str) -> Result<HashMap<String, String>, BadMetadata> {
     if header.len() > limits::UPLOAD_METADATA_BYTES_MAX {
         return Err(BadMetadata::TooLong);
@@ -36,7 +37,7 @@ pub fn parse(header: &str) -> Result<HashMap<String, String>, BadMetadata> {
     Ok(found)
 }
 
-/// The bytes of a base64 text, padded or not (RFC 4648 section 4).
+/// Decodes base64, padded or not (RFC 4648 section 4).
 pub fn base64(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_end_matches('=').as_bytes();
     let mut bytes = Vec::with_capacity(text.len() * 3 / 4);

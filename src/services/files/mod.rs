@@ -1,5 +1,5 @@
-//! Uploaded files: taking them in piece by piece (tus 1.0), keeping them, giving them out, and removing what was given
-//! up. The rules are here, and the bytes' way to storage; it must never know HTTP, and never decide who may.
+//! Uploaded files: receiving them in chunks (tus 1.0), storing, serving and removing them. This module has the rules
+//! and writes to storage. It must never depend on HTTP, and never decide about permissions.
 
 mod faults;
 mod ledger;
@@ -43,26 +43,26 @@ pub struct Files {
     clock: Clock,
 }
 
-/// What an uploader says of a file before it comes.
+/// What the uploader announces before sending a file.
 #[derive(Clone, Debug)]
 pub struct Announced {
-    /// Its name, as given.
+    /// The name as the client sent it.
     pub name: Option<String>,
-    /// Its media type, as given.
+    /// The media type as the client sent it.
     pub mime_type: Option<String>,
-    /// All that was said of it, in the uploader's own form.
+    /// All metadata in the client's own form.
     pub metadata: Option<String>,
-    /// How large it will be.
+    /// The size.
     pub size_bytes: u64,
-    /// The room whose members may fetch it.
+    /// The room whose members may download the file.
     pub room: Option<RoomId>,
 }
 
 impl Files {
-    /// The files of a node. Starts on the calling thread what removes those that were given up.
+    /// Creates the file service and starts the removal of expired uploads on the calling thread.
     ///
     /// # Errors
-    /// Settings of a bucket that contradict each other.
+    /// Contradictory settings of a bucket.
     pub fn start(node: &Arc<Node>) -> Result<Files, BadBucket> {
         let files = Files {
             store: node.store.clone(),
@@ -79,7 +79,7 @@ impl Files {
         &self.settings.files
     }
 
-    /// Bytes of one file.
+    /// The size limit of one file.
     pub fn file_bytes_max(&self) -> u64 {
         self.settings().file_bytes_max
     }
@@ -89,10 +89,10 @@ impl Files {
         self.clock.now().plus_ms(lifetime_ms)
     }
 
-    /// Begins an upload. One of no bytes is complete at once.
+    /// Starts an upload. An upload of zero bytes is complete at once.
     ///
     /// # Errors
-    /// What is too large, not of a kind that is taken, or more than the user may have.
+    /// The file is too large, has a type that is not allowed, or exceeds the user's quota.
     pub async fn begin(&self, owner: &Author, announced: Announced) -> Result<FileRecord, UploadFault> {
         if announced.size_bytes > self.file_bytes_max() {
             return Err(UploadFault::TooLarge { bytes_max: self.file_bytes_max() });
@@ -136,10 +136,10 @@ impl Files {
         Ok(file)
     }
 
-    /// Removes a file, finished or not, for good.
+    /// Removes a file permanently, whether complete or not.
     ///
     /// # Errors
-    /// When the database is away. What storage does not do now is done later.
+    /// If the database is unavailable. A failure of the storage is retried later.
     pub async fn remove(&self, file: &FileRecord) -> Result<(), UploadFault> {
         self.store.doom_file(file.id).await?;
         if !file.is_complete() {
@@ -149,7 +149,7 @@ impl Files {
         Ok(())
     }
 
-    /// Whoever was told that an upload began is told that it will not be completed.
+    /// Notifies everybody who was notified of the start of an upload that it will not be completed.
     async fn tell_cancelled(&self, id: FileId, owner: &UserId, why: UploadEnd) {
         match self.store.user(owner).await {
             Ok(Some(profile)) => {

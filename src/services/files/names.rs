@@ -1,20 +1,20 @@
-//! Names and media types as uploaders give them, made harmless. A name is for people only and is never a path; still it
-//! ends up in headers, in other people's download folders and on their screens. Pure.
+//! Sanitises file names and media types from uploaders. A name is only for display and must never be used as a path,
+//! but it still appears in headers, in download folders and on screens. Pure.
 
 use crate::{
     limits::{FILE_NAME_CHARS_MAX, MIME_TYPE_CHARS_MAX},
     names::{is_visible, without_hidden},
 };
 
-/// What a file without a usable name is called.
+/// The name of a file without a usable name.
 const NAMELESS: &str = "file";
-/// Characters of an ending that is kept when a long name is cut.
+/// The longest file extension that is kept when a long name is shortened.
 const ENDING_CHARS_MAX: usize = 20;
-/// The media type of what says nothing about itself (RFC 2046 section 4.5.1).
+/// The default media type (RFC 2046 section 4.5.1).
 pub const OCTET_STREAM: &str = "application/octet-stream";
 
-/// The last part of what may be a path of any system, without what is invisible, turns text around, or means something
-/// to a file system.
+/// The last component of a path of any operating system, without characters that are invisible, change the text
+/// direction, or have a meaning for file systems.
 pub fn safe_name(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).find(|part| !part.trim_matches(['.', ' ']).is_empty()).unwrap_or_default();
     let visible = without_hidden(last);
@@ -23,7 +23,7 @@ pub fn safe_name(given: &str) -> String {
     if is_visible(name) { shortened(name) } else { NAMELESS.to_owned() }
 }
 
-/// Cut in the middle, so that the ending stays.
+/// Shortened in the middle, so that the extension is kept.
 fn shortened(name: &str) -> String {
     let count = name.chars().count();
     if count <= FILE_NAME_CHARS_MAX {
@@ -38,7 +38,7 @@ fn shortened(name: &str) -> String {
     without_hidden(&begin) + &ending
 }
 
-/// What the file is: as the uploader says if that is a media type, or else by the ending of its name.
+/// The media type: the uploader's if it is valid, otherwise guessed from the file extension.
 pub fn media_type(given: Option<&str>, name: &str) -> String {
     let bare = given.and_then(|text| text.split(';').next()).map(|text| text.trim().to_ascii_lowercase());
     match bare.filter(|text| is_media_type(text)) {
@@ -47,7 +47,7 @@ pub fn media_type(given: Option<&str>, name: &str) -> String {
     }
 }
 
-/// Two tokens with a stroke between them (RFC 6838 section 4.2).
+/// Two tokens separated by a slash (RFC 6838 section 4.2).
 fn is_media_type(text: &str) -> bool {
     let token = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphanumeric())

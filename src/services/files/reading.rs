@@ -1,4 +1,4 @@
-//! Giving files out: any range of them, as a stream that never holds more than a piece.
+//! Serves files: any range, as a stream that must never hold more than one piece in memory.
 
 use std::ops::Range;
 
@@ -8,10 +8,10 @@ use super::{DownloadFault, Files, StorageFault, storage::ByteStream};
 use crate::{ids::FileId, store::FilePart};
 
 impl Files {
-    /// The bytes of a range of a complete file. The first of them are there already.
+    /// The bytes of a range of a complete file. The first piece has already been read.
     ///
     /// # Errors
-    /// When the database or storage is away.
+    /// If the database or the storage is unavailable.
     pub async fn read(&self, id: FileId, range: Range<u64>) -> Result<ByteStream, DownloadFault> {
         let wanted = overlapping(self.store.file_parts(id).await?, &range);
         let storage = self.storage.clone();
@@ -20,13 +20,14 @@ impl Files {
             async move { storage.read(id, &name, range).await }
         });
         let mut bytes = counted(pieces.try_flatten().boxed(), range.end - range.start);
-        // what is away is told by the answer's status, which goes before the bytes
+        // The first piece is read before the response begins, so that an unavailable storage is visible in the HTTP
+        // status.
         let first = bytes.try_next().await?;
         Ok(stream::iter(first.map(Ok)).chain(bytes).boxed())
     }
 }
 
-/// Which range of which part.
+/// The parts that overlap with the range, and the range within each.
 fn overlapping(parts: Vec<FilePart>, range: &Range<u64>) -> Vec<(String, Range<u64>)> {
     let within = |part: FilePart| {
         let start = range.start.max(part.start);
@@ -36,7 +37,8 @@ fn overlapping(parts: Vec<FilePart>, range: &Range<u64>) -> Vec<(String, Range<u
     parts.into_iter().filter_map(within).collect()
 }
 
-/// Ends in a fault if there is less than was promised, so that nobody takes it for all.
+/// Ends with an error if there are fewer bytes than promised, so that the client does not mistake the file for
+/// complete.
 fn counted(bytes: ByteStream, promised: u64) -> ByteStream {
     let counted = stream::try_unfold((bytes, promised), |(mut bytes, left)| async move {
         match bytes.try_next().await? {

@@ -1,11 +1,11 @@
-//! Removing what was given up: unfinished uploads that did not go on, and deleted files whose bytes could not be removed
-//! at once. Every node does it; twice does no harm.
+//! Removes expired uploads, and the bytes of deleted files that could not be removed at once. Every node does this;
+//! doing it twice is harmless.
 
 use super::Files;
 use crate::{core::upload::UploadEnd, ids::FileId, limits};
 
 impl Files {
-    /// For as long as the node lives.
+    /// Sweeps repeatedly while the node lives.
     pub(super) async fn sweep_always(self) {
         loop {
             tokio::time::sleep(limits::FILES_SWEEP_PERIOD).await;
@@ -25,7 +25,8 @@ impl Files {
         }
     }
 
-    /// Whoever was told that these uploads began learns that they are given up. Several nodes may say it.
+    /// Notifies everybody who was notified of the start of these uploads that they have expired. Several nodes may send
+    /// this.
     async fn tell_expired(&self) {
         match self.store.expired_uploads(limits::FILES_SWEPT_AT_ONCE).await {
             Ok(expired) => {
@@ -37,7 +38,7 @@ impl Files {
         }
     }
 
-    /// First the bytes, then the name by which they are found.
+    /// Removes the bytes first, because the database entry is needed to find them.
     pub(super) async fn clean_away(&self, id: FileId) {
         if let Err(error) = self.storage.keep_only(id, Vec::new()).await {
             return log::warn!("event=file_left file={id} why=\"{error}\"");

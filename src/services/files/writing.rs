@@ -1,5 +1,6 @@
-//! One request's bytes on their way to storage. Only one request writes a file at a time, which the database sees to, so
-//! that it holds across nodes; one that brings nothing any more has to yield. What is counted as received is on the disk.
+//! Writes the bytes of one request to storage. The database ensures that only one request writes a file at a time,
+//! across all nodes; a request that sends no more bytes must yield. Bytes must be durable before they count as
+//! received.
 
 use std::time::{Duration, Instant};
 
@@ -24,41 +25,41 @@ use crate::{
 /// A SHA-1 digest.
 pub type Sha1Digest = [u8; 20];
 
-/// What a request says of the bytes that it brings.
+/// What a request announces about its bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk {
-    /// Where in the file they begin.
+    /// Their offset in the file.
     pub offset: u64,
-    /// How many there are, if it says so.
+    /// Their number, if known.
     pub length: Option<u64>,
-    /// Their digest: with it, all of them count or none.
+    /// Their digest. With a digest, either all of them count or none.
     pub checksum: Option<Sha1Digest>,
 }
 
 /// How a body ended.
 enum Ending {
-    /// As it should.
+    /// Completely.
     Whole,
-    /// Too early; what came counts.
+    /// Too early. The received bytes count.
     Early(UploadFault),
-    /// Wrongly; what was not kept before does not count.
+    /// With an error. Bytes that were not durable before do not count.
     Wrong(UploadFault),
 }
 
-/// How a body comes, seen at a checkpoint.
+/// Whether bytes arrived between two checkpoints.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Pace {
-    /// Something came since the one before.
+    /// Some bytes arrived.
     Running,
-    /// Nothing did.
+    /// No bytes arrived.
     Quiet,
 }
 
 impl Files {
-    /// Writes a request's bytes, until they end or the connection does, and answers how the file stands then.
+    /// Writes the bytes of a request until they or the connection end. Returns the resulting state of the file.
     ///
     /// # Errors
-    /// Whatever ended it early. What had arrived is kept, except under a checksum.
+    /// The reason for an early end. The received bytes are kept, except with a checksum.
     pub async fn write<E>(
         &self,
         id: FileId,
@@ -74,7 +75,7 @@ impl Files {
         }
         let ending = run.pour(body, by).await;
         let ended = run.end(ending).await;
-        // whatever ended the request: the last byte is there
+        // The file is complete if the last byte is stored, regardless of how the request ended.
         if run.completed {
             run.tell_progress(by, run.file.size_bytes);
             self.finish(&run.file, by).await;
@@ -84,10 +85,10 @@ impl Files {
         ended
     }
 
-    /// How an upload stands, once a request whose connection broke has kept what it brought.
+    /// The state of an upload, after a request whose connection broke has stored its bytes.
     ///
     /// # Errors
-    /// When the database is away, or the upload is gone.
+    /// If the database is unavailable or the upload no longer exists.
     pub async fn standing(&self, file: FileRecord) -> Result<FileRecord, UploadFault> {
         let (seen, began) = (file.received_bytes, Instant::now());
         let mut standing = file;
@@ -101,7 +102,7 @@ impl Files {
         Ok(standing)
     }
 
-    /// Before this a writer has fallen silent.
+    /// A writer that was last active before this time has stalled.
     fn silent_since(&self) -> Timestamp {
         self.clock.now().plus_ms(-(limits::UPLOAD_IDLE_YIELD.as_millis() as i64))
     }
@@ -110,7 +111,7 @@ impl Files {
         file.written_at.is_some_and(|at| at >= self.silent_since())
     }
 
-    /// Waits for the request before to be done, or to have fallen silent.
+    /// Waits until the previous request has ended or stalled.
     async fn take_turn(&self, id: FileId) -> Result<(FileRecord, Lease), UploadFault> {
         let (lease, began) = (Lease(Uuid::new_v4()), Instant::now());
         loop {
@@ -123,7 +124,7 @@ impl Files {
         }
     }
 
-    /// All of it is there: everybody whom it concerns hears of it, and what earlier writers left behind goes.
+    /// Handles a complete file: notifies everybody concerned, and removes leftovers of earlier writers.
     async fn finish(&self, file: &FileRecord, by: &Author) {
         log::info!("event=upload_complete file={} user={} bytes={}", file.id, logged(&file.owner), file.size_bytes);
         self.tell(by, file, complete(file));
@@ -143,16 +144,16 @@ struct Run<'a> {
     files: &'a Files,
     file: FileRecord,
     lease: Lease,
-    /// The part that grows.
+    /// The part that is being written.
     open: Option<Open>,
     parts: usize,
     batch: Vec<u8>,
     ledger: Ledger,
     hasher: Option<Sha1>,
     checksum: Option<Sha1Digest>,
-    /// When others were told of the progress, and how far it was.
+    /// When progress was last published, and its value.
     told: (Instant, u64),
-    /// Whether this run brought the last byte.
+    /// Whether this request wrote the last byte.
     completed: bool,
 }
 
@@ -195,7 +196,7 @@ impl<'a> Run<'a> {
         self.file.size_bytes.saturating_sub(self.ledger.arrived())
     }
 
-    /// Takes the body until it ends.
+    /// Reads the body until it ends.
     async fn pour<E>(&mut self, mut body: impl Stream<Item = Result<Bytes, E>> + Unpin, by: &Author) -> Ending {
         let (mut heard, mut checked, mut seen) = (Instant::now(), Instant::now(), self.ledger.arrived());
         loop {
@@ -250,7 +251,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Hands the batch to storage.
+    /// Writes the batch to storage.
     async fn flush(&mut self) -> Result<(), UploadFault> {
         if self.batch.is_empty() {
             return Ok(());
@@ -267,7 +268,7 @@ impl<'a> Run<'a> {
         if full { self.seal().await } else { Ok(()) }
     }
 
-    /// A new part, which begins with the batch.
+    /// Creates a new part that begins with the batch.
     async fn begin_part(&mut self) -> Result<Open, UploadFault> {
         let start = self.ledger.arrived() - self.batch.len() as u64;
         let name = format!("{start:016x}-{}", self.lease.0.simple());
@@ -284,7 +285,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Ends the part that grows: it stays.
+    /// Completes the current part and makes it durable.
     async fn seal(&mut self) -> Result<(), UploadFault> {
         let Some(Open { sink, start, name, .. }) = self.open.take() else { return Ok(()) };
         match sink.finish().await {
@@ -299,14 +300,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Storage failed: the part that grows ends where it was kept last, or is gone.
+    /// Handles a storage failure: the current part ends where it was last durable, or is removed.
     async fn lose(&mut self, open: Open, fault: StorageFault) -> UploadFault {
         open.sink.abandon().await;
         self.forget(&open.name).await;
         fault.into()
     }
 
-    /// What came and does not stay is as if it had not come. What there is of it goes, if nothing of that part counts.
+    /// Discards received bytes that are not durable. Removes their part if nothing of it counts.
     async fn forget(&mut self, name: &str) {
         self.batch.clear();
         self.ledger.lose();
@@ -321,7 +322,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Makes what has arrived stay as far as it can be done now, and says so to the database.
+    /// Makes the received bytes durable as far as possible now, and updates the database.
     async fn checkpoint(&mut self, pace: Pace) -> Result<(), UploadFault> {
         self.flush().await?;
         if let Some(mut open) = self.open.take() {
@@ -333,19 +334,19 @@ impl<'a> Run<'a> {
             let kept = self.ledger.arrived() == self.ledger.settled();
             let old = open.begun.elapsed() >= age_max(self.parts, pace);
             self.open = Some(open);
-            // under a checksum nothing counts before the end
+            // With a checksum, nothing counts before the end.
             if !kept && old && self.checksum.is_none() {
                 self.seal().await?;
             }
         }
-        // who brings nothing does not keep the lease
+        // A request that sends no bytes does not keep the lease.
         if pace == Pace::Running || (self.checksum.is_none() && self.ledger.has_news()) {
             self.advance(AfterAdvance::GoOn).await?;
         }
         Ok(())
     }
 
-    /// Tells the database what stays; under a checksum only that the writer lives.
+    /// Reports the durable bytes to the database; with a checksum, only that the writer is alive.
     async fn advance(&mut self, then: AfterAdvance) -> Result<(), UploadFault> {
         let step = if self.checksum.is_none() { self.ledger.step() } else { self.ledger.sign_of_life() };
         let (parts, from, to) = (step.parts.clone(), step.from, step.to);
@@ -361,7 +362,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// A commit broke off. What it names may count, now or later; if it counts already, all is well.
+    /// Handles a commit that failed with an unknown result. Its parts may count, now or later. If they already count,
+    /// there is no error.
     async fn clear_up(&mut self, step: &Step, error: StoreError) -> Result<(), UploadFault> {
         self.ledger.unclear(step);
         if step.parts.is_empty() {
@@ -370,7 +372,7 @@ impl<'a> Run<'a> {
         let began = Instant::now();
         while began.elapsed() < limits::UPLOAD_DOUBT_MAX {
             match self.files.store.file_parts(self.file.id).await {
-                // the names are this run's own
+                // The part names are unique to this request.
                 Ok(known) if step.parts.iter().all(|part| known.contains(part)) => {
                     log::info!("event=commit_found file={} why=\"{error}\"", self.file.id);
                     self.completed |= step.to == self.file.size_bytes;
@@ -383,7 +385,7 @@ impl<'a> Run<'a> {
         Err(error.into())
     }
 
-    /// Settles everything, or gives up what may not count, and lets the next one write.
+    /// Completes everything, or discards what may not count, and releases the lease.
     async fn end(&mut self, ending: Ending) -> Result<FileRecord, UploadFault> {
         let early = match ending {
             Ending::Wrong(fault) => return Err(self.give_up(fault).await),
@@ -397,7 +399,7 @@ impl<'a> Run<'a> {
             Err(fault) => Err(self.give_up(fault).await),
         };
         match early {
-            // what came first is what is told
+            // The first error is the one to report.
             Some(fault) => Err(fault),
             None => {
                 settled?;
@@ -415,10 +417,10 @@ impl<'a> Run<'a> {
         let closed = self.close().await;
         if self.checksum.is_some() {
             closed?;
-            self.checksum = None; // it holds: from here on the bytes count
+            self.checksum = None; // it matches, so the bytes count from here on
             return self.advance(AfterAdvance::Release).await;
         }
-        // what could not be stored does not undo what was
+        // A failure to store later bytes does not undo the stored ones.
         self.advance(AfterAdvance::Release).await?;
         closed
     }
@@ -428,13 +430,13 @@ impl<'a> Run<'a> {
         self.seal().await
     }
 
-    /// Gives up what does not count and lets the next one write.
+    /// Discards everything that does not count and releases the lease.
     async fn give_up(&mut self, fault: UploadFault) -> UploadFault {
         self.batch.clear();
         let mut left = self.ledger.give_up();
         if let Some(open) = self.open.take() {
             open.sink.abandon().await;
-            // a part that has grown since a checkpoint counts as far as it did then
+            // A part that has grown since a checkpoint counts up to that checkpoint.
             if !self.ledger.holds(&open.name) && !left.contains(&open.name) {
                 left.push(open.name);
             }
@@ -446,14 +448,14 @@ impl<'a> Run<'a> {
         fault
     }
 
-    /// Lets the next one write. Without the database the lease ends by itself.
+    /// Releases the lease. If the database is unavailable, the lease expires.
     async fn release(&mut self) {
         if let Err(error) = self.advance(AfterAdvance::Release).await {
             log::debug!("event=lease_not_released file={} why=\"{error}\"", self.file.id);
         }
     }
 
-    /// Tells others how far it is, unless they know.
+    /// Publishes the progress if it has changed.
     fn tell_progress(&mut self, by: &Author, uploaded_bytes: u64) {
         if self.told.1 == uploaded_bytes {
             return;
@@ -464,8 +466,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// How old a part becomes that stays only once it has ended. The more parts there are, the rarer they become, so that a
-/// file that takes days has room for all of them.
+/// The age at which a part is completed, if a part is durable only when it is complete. It grows with the number of
+/// parts, so that uploads that take days stay below the limit of parts.
 fn age_max(parts: usize, pace: Pace) -> Duration {
     let doubled = (parts * 10 / limits::FILE_PARTS_MAX).min(10);
     let age = limits::UPLOAD_S3_OBJECT_AGE * (1 << doubled);
@@ -475,7 +477,7 @@ fn age_max(parts: usize, pace: Pace) -> Duration {
     }
 }
 
-/// The checkpoint must come well before the lease may be taken.
+/// The checkpoint must come well before the lease may be taken over.
 const _: () = assert!(at_least_twice(limits::UPLOAD_CHECKPOINT, limits::UPLOAD_IDLE_YIELD));
 
 const fn at_least_twice(period: Duration, span: Duration) -> bool {

@@ -1,5 +1,5 @@
-//! Parts as objects of a bucket, `<prefix>/<file id>/<part>`, so that any node can go on with an upload that another one
-//! began. A short part is put at once, a longer one by a multipart upload. An object is there as a whole or not at all.
+//! Stores parts as objects of a bucket, `<prefix>/<file id>/<part>`, so that any node can continue an upload. A short
+//! part is one PUT, a longer one a multipart upload. An object exists completely or not at all.
 
 use std::ops::Range;
 
@@ -18,9 +18,9 @@ use crate::{
     limits,
 };
 
-/// The settings of a bucket contradict each other.
+/// The settings of the bucket contradict each other.
 #[derive(Debug, thiserror::Error)]
-#[error("The bucket can't be used: {0}; check the settings that begin with FILES_S3_")]
+#[error("The bucket can't be used: {0}; check the settings FILES_S3_*")]
 pub struct BadBucket(String);
 
 impl From<object_store::Error> for StorageFault {
@@ -39,14 +39,14 @@ pub struct BucketStorage {
 pub struct BucketSink {
     store: Arc<AmazonS3>,
     path: Path,
-    /// What is not enough for a request yet.
+    /// Bytes that are not enough for a request yet.
     gathered: Vec<u8>,
     upload: Option<WriteMultipart>,
 }
 
 impl BucketStorage {
     pub fn new(bucket: &Bucket) -> Result<BucketStorage, BadBucket> {
-        // how long a request may take in all depends on the line; a line that brings nothing is dead
+        // The total time of a request depends on the connection, so only a connection without progress times out.
         let client = ClientOptions::new()
             .with_timeout_disabled()
             .with_connect_timeout(limits::S3_CONNECT_MAX)
@@ -81,7 +81,7 @@ impl BucketStorage {
         BucketSink { store: self.store.clone(), path, gathered: Vec::new(), upload: None }
     }
 
-    /// In requests of a bounded length each: whoever reads slowly keeps none of them open for long.
+    /// Reads in requests of bounded length, so that a slow reader does not keep a request open for long.
     pub fn read(&self, file: FileId, name: &str, range: Range<u64>) -> ByteStream {
         let begin = (self.store.clone(), self.folder_of(file).join(name), range);
         let pieces = stream::try_unfold(begin, |(store, path, range)| async move {

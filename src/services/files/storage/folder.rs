@@ -1,5 +1,5 @@
-//! Parts as files of a folder, `<folder>/<xx>/<file id>/<part>`. The disk is waited for on threads of their own, and while
-//! one batch is being written the next may gather. Nothing of a user's making is ever part of a path.
+//! Stores parts as files of a folder, `<folder>/<xx>/<file id>/<part>`. Disk access happens on blocking threads; while
+//! one batch is written, the next one may be filled. User input must never become part of a path.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -37,7 +37,7 @@ impl FolderStorage {
         FolderStorage { root }
     }
 
-    /// The last two digits are random; the first ones tell the time.
+    /// The last two digits of the id are random; the first ones are a timestamp.
     fn folder_of(&self, file: FileId) -> PathBuf {
         let name = file.to_string();
         let shelf = name.get(name.len().saturating_sub(2)..).unwrap_or_default();
@@ -50,7 +50,7 @@ impl FolderStorage {
         let made = blocking(move || {
             fs::create_dir_all(&folder)?;
             let made = OpenOptions::new().write(true).create_new(true).open(&path)?;
-            // the names on the way to it must stay as well
+            // The directory entries of the path must be durable as well.
             for part in path.ancestors().skip(1).take(3) {
                 File::open(part)?.sync_all()?;
             }

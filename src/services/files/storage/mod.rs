@@ -1,6 +1,6 @@
-//! Where the bytes of files are: a folder or a bucket. A file is a number of parts, each written once, from its start,
-//! by one writer; which parts count is in the database. So a writer that was given up, or a node that died, can leave
-//! something behind, but never damage anything.
+//! The storage of file contents: a folder or a bucket. A file consists of parts, each written once, from its start, by
+//! one writer; the database records which parts count. An abandoned writer or a dead node can therefore leave unused
+//! parts behind, but must never damage a file.
 
 #[cfg(feature = "s3")]
 mod bucket;
@@ -21,7 +21,7 @@ use self::{
 };
 use crate::{config::FilePlace, ids::FileId};
 
-/// Storage did not do what it should; the text is for the log.
+/// A storage failure. The text is for the log.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct StorageFault(pub String);
@@ -35,7 +35,7 @@ impl From<std::io::Error> for StorageFault {
 /// The bytes of a file, or of a range of it.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StorageFault>>;
 
-/// One of the two. Cheap to clone.
+/// The configured storage. Cheap to clone.
 #[derive(Clone)]
 pub enum Storage {
     /// A folder of the file system.
@@ -54,10 +54,10 @@ pub enum Sink {
 }
 
 impl Storage {
-    /// As configured. Reaches for nothing yet.
+    /// Creates the configured storage. Does not access it yet.
     ///
     /// # Errors
-    /// Settings of a bucket that contradict each other.
+    /// Contradictory settings of a bucket.
     pub fn new(place: &FilePlace) -> Result<Storage, BadBucket> {
         Ok(match place {
             FilePlace::Folder(folder) => Storage::Folder(Arc::new(FolderStorage::new(folder.clone()))),
@@ -65,7 +65,7 @@ impl Storage {
         })
     }
 
-    /// Begins a part. `name` must be new within the file.
+    /// Creates a part. `name` must be new within the file.
     pub async fn create(&self, file: FileId, name: &str) -> Result<Sink, StorageFault> {
         match self {
             Storage::Folder(folder) => folder.create(file, name).await.map(Sink::Folder),
@@ -73,7 +73,7 @@ impl Storage {
         }
     }
 
-    /// A range of a part.
+    /// Reads a range of a part.
     pub async fn read(&self, file: FileId, name: &str, range: Range<u64>) -> Result<ByteStream, StorageFault> {
         match self {
             Storage::Folder(folder) => folder.read(file, name, range).await,
@@ -81,7 +81,7 @@ impl Storage {
         }
     }
 
-    /// Removes the parts of a file that are not among these. With none of them nothing of the file is left.
+    /// Removes all parts of a file except these. With no names, removes the whole file.
     pub async fn keep_only(&self, file: FileId, names: Vec<String>) -> Result<(), StorageFault> {
         match self {
             Storage::Folder(folder) => folder.keep_only(file, names).await,
@@ -89,7 +89,7 @@ impl Storage {
         }
     }
 
-    /// Removes one part, if it is there.
+    /// Removes one part if it exists.
     pub async fn remove(&self, file: FileId, name: &str) -> Result<(), StorageFault> {
         match self {
             Storage::Folder(folder) => folder.remove(file, name).await,
@@ -99,8 +99,8 @@ impl Storage {
 }
 
 impl Sink {
-    /// Takes a batch, and leaves an empty buffer in its place. Not more than one batch is on its way at a time for a
-    /// folder, and a few for a bucket.
+    /// Writes a batch and leaves an empty buffer in its place. A folder has at most one batch in progress, a bucket a
+    /// few.
     pub async fn write(&mut self, batch: &mut Vec<u8>) -> Result<(), StorageFault> {
         match self {
             Sink::Folder(sink) => sink.write(batch).await,
@@ -108,7 +108,7 @@ impl Sink {
         }
     }
 
-    /// Makes all that was written stay, if it can be done before the part's end. Answers whether it was.
+    /// Makes all written bytes durable, if that is possible before the part is complete. Returns whether it was.
     pub async fn sync(&mut self) -> Result<Synced, StorageFault> {
         match self {
             Sink::Folder(sink) => sink.sync().await.map(|()| Synced::Yes),
@@ -116,7 +116,7 @@ impl Sink {
         }
     }
 
-    /// Ends the part: it stays.
+    /// Completes the part and makes it durable.
     pub async fn finish(self) -> Result<(), StorageFault> {
         match self {
             Sink::Folder(mut sink) => sink.sync().await,
@@ -124,7 +124,7 @@ impl Sink {
         }
     }
 
-    /// Gives the part up. What is left is removed with [`Storage::remove`].
+    /// Abandons the part. [`Storage::remove`] removes the leftovers.
     pub async fn abandon(self) {
         match self {
             Sink::Folder(_) => {}
@@ -132,7 +132,7 @@ impl Sink {
         }
     }
 
-    /// How long a part may become; none: as long as the file.
+    /// The size limit of a part. None: no limit.
     pub const fn bytes_max(&self) -> Option<u64> {
         match self {
             Sink::Folder(_) => None,
@@ -141,11 +141,11 @@ impl Sink {
     }
 }
 
-/// Whether what was written stays although the part goes on.
+/// Whether written bytes are durable before the part is complete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Synced {
-    /// It does.
+    /// They are.
     Yes,
-    /// Only once the part has ended.
+    /// Only when the part is complete.
     OnlyAtTheEnd,
 }

@@ -1,20 +1,20 @@
-//! Stands for `bucket.rs` in a build without the feature `s3`: no value of these types exists, so that the rest of the
-//! storage is the same in both builds. The configuration has refused `FILES_S3_BUCKET` before.
+//! Replaces `bucket.rs` in a build without the feature `s3`. These types have no values, so the rest of the storage is
+//! the same in both builds. The configuration has already rejected `FILES_S3_BUCKET`.
 
 use std::ops::Range;
 
 use super::{ByteStream, StorageFault};
 use crate::{config::Bucket, ids::FileId};
 
-/// This build keeps no files in buckets.
+/// This build does not support buckets.
 #[derive(Debug, thiserror::Error)]
-#[error("This build can't keep files in a bucket; unset FILES_S3_BUCKET, or build with the feature s3")]
+#[error("This build does not support buckets; unset FILES_S3_BUCKET, or build with the feature s3")]
 pub struct BadBucket;
 
-/// A bucket.
+/// A bucket. Has no values.
 pub enum BucketStorage {}
 
-/// A part that is being written.
+/// A part that is being written. Has no values.
 pub enum BucketSink {}
 
 impl BucketStorage {
