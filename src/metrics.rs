@@ -1,5 +1,5 @@
-//! What is counted, under the names that dashboards know. Whoever counts calls a method that says what happened; no
-//! label is a text from outside, so that their number is bounded.
+//! The metrics, under the names that dashboards use. Callers report what happened through one method each. A label must
+//! never contain text from outside, so that the number of time series stays bounded.
 
 mod ai;
 
@@ -19,7 +19,7 @@ use prometheus_client::{
 pub use self::ai::{AiMetrics, AiOutcome, AiTokens};
 use crate::{disconnect::Disconnect, error::ErrorCode};
 
-/// What became of a command, or of a request to open a socket.
+/// The outcome of a command or of an upgrade request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Outcome {
     Accepted,
@@ -50,24 +50,24 @@ struct CodeLabel {
     code: u32,
 }
 
-/// Why something said between nodes was not brought.
+/// Why a message between nodes was not delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Lost {
-    /// The link was down when it was said.
+    /// The link was down when it was sent.
     LinkDown,
-    /// More was said than Redis took.
+    /// Messages were sent faster than Redis accepts them.
     QueueFull,
-    /// It is larger than an envelope may be.
+    /// It exceeds the size limit of an envelope.
     TooLarge,
-    /// Redis did not take it.
+    /// Redis refused it.
     Refused,
-    /// More came than this node's threads took.
+    /// Messages arrived faster than this node processes them.
     InboxFull,
-    /// The room or the node it is for has a full mailbox.
+    /// The mailbox of the receiving room or actor is full.
     ReceiverFull,
-    /// A newer release said it.
+    /// It comes from a newer release.
     Newer,
-    /// It is nothing that a node says.
+    /// It is not a valid message.
     Unreadable,
 }
 
@@ -94,12 +94,12 @@ struct LostLabel {
 /// The content type of [`Metrics::render`] (Prometheus text exposition format 0.0.4).
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The code that stands for none (RFC 6455 section 7.1.5).
+/// The code for connections without a close frame (RFC 6455 section 7.1.5).
 const NO_CLOSE_FRAME: u16 = 1006;
 
-/// All counters of a node.
+/// All metrics of a node.
 pub struct Metrics {
-    /// The assistant's.
+    /// The assistant's metrics.
     pub ai: AiMetrics,
     registry: Registry,
     connections: Gauge,
@@ -113,7 +113,7 @@ pub struct Metrics {
     ephemeral_dropped: Counter,
     slow_consumers: Counter,
     requests: Family<OutcomeLabel, Counter>,
-    /// The outcome of nearly all requests, without the look into the family.
+    /// A shortcut to the outcome of nearly all requests, to avoid the lookup in the family.
     requests_accepted: Counter,
     journal_appends: Counter,
     journal_commits: Counter,
@@ -178,7 +178,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Everything at zero.
+    /// Creates metrics with all values at zero.
     pub fn new() -> Metrics {
         Metrics::default()
     }
@@ -188,49 +188,45 @@ impl Metrics {
         let r = &mut registry;
         r.register("connections", "Open sockets", self.connections.clone());
         r.register("connections", "Sockets opened since the start", self.connected.clone());
-        r.register("disconnects", "Sockets ended, by close code", self.disconnected.clone());
+        r.register("disconnects", "Sockets closed, by close code", self.disconnected.clone());
         r.register("users_online", "Users with an open socket", self.users_online.clone());
-        r.register("peers", "Other nodes that are heard", self.peers.clone());
+        r.register("peers", "Other nodes that this node receives heartbeats from", self.peers.clone());
         r.register("rooms", "Rooms in memory", self.rooms.clone());
         r.register("deliveries", "Events written to sockets", self.deliveries.clone());
         r.register("delivered_bytes", "Bytes of events written to sockets", self.delivered_bytes.clone());
-        r.register("ephemeral_dropped", "Ephemeral events not sent to slow readers", self.ephemeral_dropped.clone());
+        r.register("ephemeral_dropped", "Ephemeral events not sent to slow clients", self.ephemeral_dropped.clone());
         r.register("slow_consumers", "Sockets closed for reading too slowly", self.slow_consumers.clone());
-        r.register("requests", "Commands of clients, by what became of them", self.requests.clone());
+        r.register("requests", "Client commands, by outcome", self.requests.clone());
         r.register("journal_appends", "Events stored", self.journal_appends.clone());
         r.register("journal_commits", "Transactions that stored them", self.journal_commits.clone());
-        r.register("journal_commit_seconds", "How long a transaction took", self.journal_commit_seconds.clone());
-        r.register("journal_queue", "Events that wait to be stored", self.journal_queue.clone());
-        r.register("upgrades", "Requests to open a socket, by what became of them", self.upgrades.clone());
-        r.register("store_up", "1 while the database answers and can be written to", self.store_up.clone());
-        r.register("actor_up", "1 while an actor that the node can't do without answers", self.actor_up.clone());
-        r.register("history_reads", "Reads of a room's log for returning clients", self.history_reads.clone());
-        r.register("room_gaps", "Reads of a room's log for what was not heard in time", self.room_gaps.clone());
+        r.register("journal_commit_seconds", "Duration of a transaction", self.journal_commit_seconds.clone());
+        r.register("journal_queue", "Events that are queued for storage", self.journal_queue.clone());
+        r.register("upgrades", "Upgrade requests, by outcome", self.upgrades.clone());
+        r.register("store_up", "1 while the database responds and is writable", self.store_up.clone());
+        r.register("actor_up", "1 while an essential actor responds", self.actor_up.clone());
+        r.register("history_reads", "Reads of a room's log for reconnecting clients", self.history_reads.clone());
+        r.register("room_gaps", "Reads of a room's log for missing messages of other nodes", self.room_gaps.clone());
         self.registry = registry;
     }
 
-    /// What returning clients missed is read from a room's log.
+    /// Counts a log read for events that a reconnecting client missed.
     pub fn history_read(&self) {
         self.history_reads.inc();
     }
 
-    /// A gap in what a room has heard is closed from its log.
+    /// Counts a log read that fills a gap in the messages from other nodes.
     pub fn gap_read(&self) {
         self.room_gaps.inc();
     }
 
     fn register_bridge(&mut self) {
         let r = &mut self.registry;
-        r.register("bridge_up", "1 while other nodes are heard", self.bridge_up.clone());
-        r.register("bridge_published", "Words handed to Redis", self.bridge_published.clone());
-        r.register("bridge_received", "Words brought from other nodes", self.bridge_received.clone());
-        r.register("bridge_lost", "Words between nodes that were not brought", self.bridge_lost.clone());
-        r.register(
-            "bridge_reconnects",
-            "Times that the link to Redis was found broken",
-            self.bridge_reconnects.clone(),
-        );
-        r.register("bridge_probe_seconds", "How long the last probe took", self.bridge_probe_seconds.clone());
+        r.register("bridge_up", "1 while messages from other nodes are received", self.bridge_up.clone());
+        r.register("bridge_published", "Messages published to Redis", self.bridge_published.clone());
+        r.register("bridge_received", "Messages received from other nodes", self.bridge_received.clone());
+        r.register("bridge_lost", "Messages between nodes that were not delivered", self.bridge_lost.clone());
+        r.register("bridge_reconnects", "How often the link to Redis broke", self.bridge_reconnects.clone());
+        r.register("bridge_probe_seconds", "Duration of the last probe", self.bridge_probe_seconds.clone());
         r.register("bridge_subscriptions", "Channels that Redis has confirmed", self.bridge_subscriptions.clone());
     }
 
@@ -240,7 +236,7 @@ impl Metrics {
         self.connected.inc();
     }
 
-    /// A socket has ended; None: the client or the network ended it without a word.
+    /// A socket was closed. None: by the client or the network without a close frame.
     pub fn disconnected(&self, why: Option<Disconnect>) {
         self.connections.dec();
         let code = why.map_or(NO_CLOSE_FRAME, Disconnect::code);
@@ -250,33 +246,33 @@ impl Metrics {
         }
     }
 
-    /// How many users have a socket.
+    /// Sets the number of users with a socket.
     pub fn users_online(&self, users: usize) {
         self.users_online.set(gauge_value(users));
     }
 
-    /// How many other nodes are heard.
+    /// Sets the number of reachable other nodes.
     pub fn peers(&self, peers: usize) {
         self.peers.set(gauge_value(peers));
     }
 
-    /// A room came into memory.
+    /// A room was loaded into memory.
     pub fn room_opened(&self) {
         self.rooms.inc();
     }
 
-    /// A room left memory.
+    /// A room was removed from memory.
     pub fn room_closed(&self) {
         self.rooms.dec();
     }
 
-    /// Events went out to sockets.
+    /// Events were written to sockets.
     pub fn delivered(&self, deliveries: u64, bytes: u64) {
         self.deliveries.inc_by(deliveries);
         self.delivered_bytes.inc_by(bytes);
     }
 
-    /// Ephemeral events were not sent to a slow reader.
+    /// Ephemeral events were dropped for a slow client.
     pub fn ephemeral_dropped(&self, count: u32) {
         self.ephemeral_dropped.inc_by(u64::from(count));
     }
@@ -286,7 +282,7 @@ impl Metrics {
         self.requests_accepted.inc();
     }
 
-    /// How many were accepted so far.
+    /// The number of accepted commands so far.
     pub fn requests_accepted(&self) -> u64 {
         self.requests_accepted.get()
     }
@@ -303,27 +299,27 @@ impl Metrics {
         self.journal_commit_seconds.observe(took.as_secs_f64());
     }
 
-    /// So many more events wait to be stored.
+    /// Events were queued for storage.
     pub fn journal_queue_grew(&self, by: usize) {
         self.journal_queue.inc_by(gauge_value(by));
     }
 
-    /// So many events wait no more.
+    /// Events left the storage queue.
     pub fn journal_queue_shrank(&self, by: usize) {
         self.journal_queue.dec_by(gauge_value(by));
     }
 
-    /// A socket was let in.
+    /// A socket was accepted.
     pub fn upgraded(&self) {
         self.upgrades.get_or_create(&OutcomeLabel { outcome: Outcome::Accepted }).inc();
     }
 
-    /// A request to open a socket was refused.
+    /// An upgrade request was refused.
     pub fn upgrade_refused(&self, code: ErrorCode) {
         self.upgrades.get_or_create(&OutcomeLabel { outcome: Outcome::Refused(code) }).inc();
     }
 
-    /// The database answered and took a write, or did not.
+    /// Sets whether the database responds and is writable.
     pub fn store(&self, state: StoreState) {
         self.store_up.set(match state {
             StoreState::Up => 1,
@@ -331,7 +327,7 @@ impl Metrics {
         });
     }
 
-    /// Whether an actor that the node can't do without answers.
+    /// Sets whether an essential actor responds.
     pub fn actor(&self, actor: &'static str, state: ActorState) {
         self.actor_up.get_or_create(&ActorLabel { actor }).set(match state {
             ActorState::Answers => 1,
@@ -339,43 +335,43 @@ impl Metrics {
         });
     }
 
-    /// Other nodes are heard.
+    /// The link to other nodes works.
     pub fn link_up(&self) {
         self.bridge_up.set(1);
     }
 
-    /// The link to Redis was found broken, or could not be made.
+    /// The link to Redis broke or could not be established.
     pub fn link_broke(&self) {
         self.bridge_up.set(0);
         self.bridge_reconnects.inc();
     }
 
-    /// Words were handed to Redis.
+    /// Messages were published to Redis.
     pub fn published(&self, words: u32) {
         self.bridge_published.inc_by(u64::from(words));
     }
 
-    /// A word came from another node.
+    /// A message arrived from another node.
     pub fn received(&self) {
         self.bridge_received.inc();
     }
 
-    /// Words between nodes were not brought.
+    /// Messages between nodes were lost.
     pub fn lost(&self, reason: Lost, words: u32) {
         self.bridge_lost.get_or_create(&LostLabel { reason }).inc_by(u64::from(words));
     }
 
-    /// The node heard itself.
+    /// A probe of this node to itself arrived.
     pub fn probed(&self, took: Duration) {
         self.bridge_probe_seconds.set(took.as_secs_f64());
     }
 
-    /// How many channels Redis has confirmed.
+    /// Sets the number of channels that Redis has confirmed.
     pub fn subscriptions(&self, channels: usize) {
         self.bridge_subscriptions.set(gauge_value(channels));
     }
 
-    /// Everything in the text form that Prometheus scrapes.
+    /// All metrics in the text format that Prometheus scrapes.
     pub fn render(&self) -> String {
         let mut text = String::new();
         match encode_registry(&mut text, &self.registry) {
@@ -388,23 +384,23 @@ impl Metrics {
     }
 }
 
-/// Whether an actor answers.
+/// Whether an actor responds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ActorState {
-    /// It does.
+    /// It responds.
     Answers,
-    /// It has ended, or is stuck.
+    /// It has ended or is stuck.
     Silent,
 }
 
-/// Whether the database answers and can be written to.
+/// Whether the database responds and is writable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StoreState {
-    /// It does.
+    /// It responds and is writable.
     Up,
-    /// It does not, or takes too long.
+    /// It does not respond in time.
     Down,
-    /// It answers and takes no write.
+    /// It responds but refuses writes.
     ReadOnly,
 }
 
@@ -412,9 +408,9 @@ fn gauge_value(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The encoder writes OpenMetrics, where a counter's family is named without its `_total`, so that the gauge
-/// `connections` and the counter `connections_total` would be one family described twice. In Prometheus' own format the
-/// description has the sample's name.
+/// Converts the encoder's OpenMetrics to the Prometheus format. In OpenMetrics the family of a counter is named without
+/// `_total`, so the gauge `connections` and the counter `connections_total` would be one family described twice. In the
+/// Prometheus format the description has the name of the sample.
 fn as_prometheus_text(open_metrics: &str) -> String {
     let mut out = String::with_capacity(open_metrics.len() + 512);
     let mut lines = open_metrics.lines().peekable();

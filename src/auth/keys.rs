@@ -1,5 +1,5 @@
-//! Keys, each bound to one algorithm. What a token's header claims only ever selects among keys that were configured
-//! for that very algorithm, so a public key can't be used as an HMAC secret (RFC 8725 section 3.1).
+//! Verification keys, each bound to one algorithm. A token's header must only select among keys configured for exactly
+//! its algorithm, so that a public key can't be used as an HMAC secret (RFC 8725 section 3.1).
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation, decode_header};
 
@@ -8,15 +8,16 @@ use crate::{
     limits,
 };
 
-/// A key with everything that a token signed by it must fulfil, made once.
+/// A key and the rules for tokens signed with it, prepared once.
 pub(super) struct VerificationKey {
     pub(super) key: DecodingKey,
     pub(super) rules: Validation,
 }
 
-/// The keys whose tokens are taken. Key sets that change at run time (JWKS) would be a third field, selected by `kid`.
+/// The keys whose tokens are accepted. Key sets that change at run time (JWKS) would be a third field, selected by
+/// `kid`.
 pub struct VerificationKeys {
-    /// The secret with which this server signs, and perhaps another one that shares it.
+    /// The secret with which this server, and perhaps another issuer that shares it, signs.
     shared: VerificationKey,
     /// An identity provider's key.
     public: Option<VerificationKey>,
@@ -33,8 +34,8 @@ impl VerificationKeys {
         Ok(VerificationKeys { shared, public })
     }
 
-    /// The key for this token's algorithm, or for the shared secret, which then refuses it. The header is read twice
-    /// only when there is a choice.
+    /// The key for this token's algorithm. Defaults to the shared secret, which then rejects the token. The header is
+    /// decoded separately only if there is a choice.
     pub(super) fn select(&self, token: &str) -> &VerificationKey {
         match &self.public {
             Some(public) if decode_header(token).is_ok_and(|header| public.rules.algorithms.contains(&header.alg)) => {
@@ -74,7 +75,7 @@ fn rules(algorithm: Algorithm, auth: &Auth) -> Validation {
             rules.set_audience(&[audience]);
             required.push("aud");
         }
-        // Without a configured audience there is nothing to compare a token's with.
+        // Without a configured audience there is no value to compare with.
         None => rules.validate_aud = false,
     }
     rules.set_required_spec_claims(&required);

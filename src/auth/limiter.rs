@@ -1,5 +1,5 @@
-//! How often one address may sign in or register: a pure core with the time passed in, and bounded memory whatever
-//! the number of addresses.
+//! Limits how often one address may sign in or register. Pure: the time is passed in. Memory must stay bounded for any
+//! number of addresses.
 
 use std::{
     collections::VecDeque,
@@ -11,27 +11,30 @@ use rustc_hash::FxHashMap;
 
 use crate::ids::Timestamp;
 
-/// Refused; worth another try after so many seconds.
+/// The attempt is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TryAgain {
-    /// At least one.
+    /// Seconds until the next attempt makes sense; at least one.
     pub after_seconds: u32,
 }
 
-/// Counts attempts per address over a sliding window. Refused attempts do not count, so that waiting helps.
+/// Counts attempts per address in a sliding window. Refused attempts do not count, so that a client that waits is
+/// accepted again.
 pub struct AddressLimiter {
     attempts_max: usize,
     window_ms: i64,
     addresses_max: usize,
-    /// Two generations: when the young one is full, or a window old, it becomes the old one, and the old one's
-    /// addresses are forgotten. So forgetting costs nothing per attempt, and early only under a flood of addresses.
+    /// Two generations of addresses. When the young one is full or older than the window, it replaces the old one,
+    /// whose addresses are forgotten. Forgetting therefore costs nothing per attempt, and happens early only during a
+    /// flood of addresses.
     young: FxHashMap<IpAddr, VecDeque<Timestamp>>,
     old: FxHashMap<IpAddr, VecDeque<Timestamp>>,
     turned_at: Timestamp,
 }
 
 impl AddressLimiter {
-    /// At most so many attempts within the window; 0 is no limit. At most so many addresses are remembered.
+    /// At most `attempts_max` attempts within the window; 0 disables the limit. At most `addresses_max` addresses are
+    /// remembered.
     pub fn new(attempts_max: usize, window: Duration, addresses_max: usize) -> AddressLimiter {
         AddressLimiter {
             attempts_max,
@@ -78,7 +81,7 @@ impl AddressLimiter {
     }
 }
 
-/// What counts as one client: a household has a whole /64 of IPv6 addresses.
+/// The key of one client: an IPv6 household usually has a whole /64 network.
 fn one_client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

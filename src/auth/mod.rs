@@ -1,5 +1,5 @@
-//! Who somebody is, and whether they may: tokens and their keys, passwords, limits on signing in, and the one function
-//! that decides on rights. Knows neither sockets nor routes, and never logs a token or a password.
+//! Authentication and authorisation: tokens and their keys, passwords, limits on signing in, and the one function that
+//! decides on permissions. It must not know sockets or routes, and must never log a token or a password.
 
 pub mod keys;
 pub mod limiter;

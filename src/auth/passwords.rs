@@ -1,5 +1,5 @@
-//! Passwords: argon2id with the parameters that OWASP advises, computed on the blocking pool and a few at a time, since
-//! each takes 19 MiB and a core for tens of milliseconds.
+//! Password hashing: argon2id with the parameters that OWASP recommends. It runs on the blocking pool, a few at a time,
+//! because each hash takes 19 MiB and tens of milliseconds of CPU. Plain passwords must never leave this module.
 
 use std::sync::Arc;
 
@@ -16,32 +16,32 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// A hash that no password has, with the parameters above: whoever asks for a user that does not exist waits as long as
-/// for a wrong password, and learns nothing.
+/// A hash that no password matches. It is checked for unknown users, so that the response time does not reveal whether
+/// a user exists.
 const NOBODYS_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Why a password was neither hashed nor checked.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordFault {
-    /// More are waiting than the server takes on.
-    #[error("too many passwords wait to be checked")]
+    /// The queue is full.
+    #[error("too many password checks are queued")]
     Busy,
-    /// A fault of ours, or a stored hash that can't be read.
+    /// An internal fault, or a stored hash that can't be parsed.
     #[error("a password can't be hashed: {0}")]
     Fault(String),
 }
 
-/// Whether a password is the user's.
+/// The result of a password check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Match {
-    /// It is.
+    /// The password is correct.
     Right,
-    /// It is not, or there is no such user, or the user has no password.
+    /// The password is wrong, or there is no such user, or the user has no password.
     Wrong,
 }
 
-/// The hasher, with its bounds.
+/// The hasher with its concurrency limits.
 #[derive(Clone)]
 pub struct Passwords {
     at_once: Arc<Semaphore>,
@@ -58,7 +58,7 @@ impl Default for Passwords {
 }
 
 impl Passwords {
-    /// The argon2id string to store.
+    /// Hashes a password. Returns the argon2id string to store.
     pub async fn hash(&self, password: String) -> Result<String, PasswordFault> {
         self.run(move || {
             let hash = argon2()?.hash_password(password.as_bytes()).map_err(fault)?;
@@ -67,7 +67,7 @@ impl Passwords {
         .await
     }
 
-    /// Checks a password against a stored hash. Without one it takes the same time and is wrong.
+    /// Checks a password against a stored hash. Without a hash it takes the same time and fails.
     pub async fn check(&self, password: String, stored: Option<String>) -> Result<Match, PasswordFault> {
         self.run(move || {
             let known = stored.is_some();
@@ -85,7 +85,7 @@ impl Passwords {
     ) -> Result<T, PasswordFault> {
         let _place = self.waiting.try_acquire().map_err(|_| PasswordFault::Busy)?;
         let turn = self.at_once.clone().acquire_owned().await.map_err(fault)?;
-        // The turn goes along: the work runs on when whoever asked has gone.
+        // The permit moves into the task, because the task continues when the caller is gone.
         let done = task::spawn_blocking(move || {
             let result = work();
             drop(turn);

@@ -1,5 +1,5 @@
-//! Rights, in one function. Who asks, and what for, come in; yes, or the sentence that says why not, goes out. No look
-//! into the store happens here: the action carries the facts that it is decided by.
+//! All permissions, in one function. It gets the user and the action, and returns either yes or the sentence that
+//! explains the refusal. It must never access the store: the action contains the facts that decide.
 
 use serde::Deserialize;
 
@@ -13,113 +13,115 @@ use crate::{
     store::{GroupRole, Right, RoomRole, Visibility},
 };
 
-/// Who asks.
+/// The user who acts.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// The user.
     pub user: &'a UserId,
-    /// The stored role or the token's, whichever is more.
+    /// The higher of the stored role and the token's role.
     pub role: Role,
-    /// The rooms to which the token is confined; without it, all.
+    /// The rooms to which the token is restricted. None: no restriction.
     pub rooms: Option<&'a [RoomPattern]>,
 }
 
-/// What is asked for, with the resource and the facts that decide.
+/// The requested action, with its resource and the facts that decide.
 #[derive(Clone, Copy, Debug)]
 pub enum Action<'a> {
-    /// Enter a room of any kind, write in it, read its history.
+    /// Enter a room of any kind, write in it, and read its history.
     Enter {
-        /// Which.
+        /// The room.
         room: &'a RoomIdentity,
-        /// How the user stands towards it.
+        /// The user's relation to the room.
         right: Right,
     },
-    /// Stay in a room with a fresh token: how the user stands towards it was decided at the door.
+    /// Stay in a room with a renewed token. The user's right to the room was checked on entry.
     Stay {
-        /// Which.
+        /// The room.
         room: &'a RoomIdentity,
     },
-    /// Speak of an open room by its name.
+    /// Refer to an open room by its name.
     NameRoom {
-        /// Which.
+        /// The room's name.
         name: &'a RoomName,
     },
-    /// Change an open room, or who its members are.
+    /// Change an open room or its members.
     ManageRoom {
-        /// What the user is in it.
+        /// The user's role in the room.
         membership: Option<RoomRole>,
     },
-    /// Make a group.
+    /// Create a group.
     CreateGroup,
     /// See a group, its members and its channels.
     ViewGroup {
-        /// What the user is in it.
+        /// The user's role in the group.
         membership: Option<GroupRole>,
     },
-    /// Bring somebody into a group.
+    /// Add a member to a group.
     AddMember {
-        /// What the user is in it.
+        /// The user's role in the group.
         membership: Option<GroupRole>,
-        /// What the other one becomes.
+        /// The new member's role.
         granted: GroupRole,
     },
-    /// Take somebody out of a group, or leave it.
+    /// Remove a member from a group, or leave it.
     RemoveMember {
-        /// What the user is in it.
+        /// The user's role in the group.
         membership: Option<GroupRole>,
-        /// Whom.
+        /// The member to remove.
         member: &'a UserId,
-        /// What that one is in it.
+        /// That member's role.
         held: GroupRole,
     },
-    /// Make a channel in a group.
+    /// Create a channel in a group.
     CreateChannel {
-        /// What the user is in it.
+        /// The user's role in the group.
         membership: Option<GroupRole>,
     },
-    /// See how an upload stands, go on with it, or delete a file.
+    /// Read the state of an upload, continue it, or delete a file.
     ChangeFile {
-        /// Who uploads it, or did.
+        /// The uploader.
         owner: &'a UserId,
     },
-    /// Find other users.
+    /// Search for users.
     SearchUsers,
-    /// End connections, revoke users' tokens.
+    /// Close connections, revoke tokens, and other administration.
     Administer,
 }
 
-/// Why not. Each is told as `PERMISSION_DENIED`.
+/// Why an action is refused. The code is always `PERMISSION_DENIED`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Denied {
-    /// Not in the group.
+    /// Not a member of the group.
     #[error("Only members of the group may do this; ask its owner to add you")]
     NotAMember,
-    /// In the group, with too small a role.
+    /// A member of the group whose role is too low.
     #[error("Only the group's owner and moderators may do this; ask one of them")]
     NotAModerator,
-    /// For owners alone.
+    /// Only for the owner of a group.
     #[error("Only the group's owner may do this; ask the owner")]
     NotTheOwner,
-    /// A private room.
+    /// A private room without an invitation.
     #[error("This room is private, and only its members may enter; ask its owner to add you")]
     NotInvited,
-    /// Somebody else's room.
+    /// The room belongs to somebody else.
     #[error("Only the room's owner and administrators may do this; ask one of them")]
     NotYourRoom,
-    /// Somebody else's conversation.
+    /// The conversation belongs to other users.
     #[error("Only the two users of a conversation may enter it")]
     NotYourConversation,
-    /// Somebody else's file.
+    /// The file belongs to somebody else.
     #[error("Only the file's owner and administrators may do this; ask one of them")]
     NotYourFile,
-    /// Somebody else's file, in no room of the user's.
-    #[error("Only the file's owner and the members of rooms that it was shared in may fetch it; ask to have it shared")]
+    /// The file belongs to somebody else and is not shared in a room of the user.
+    #[error(
+        "Only the file's owner and members of a room in which it was shared may download it; ask the owner to share it"
+    )]
     NotShared,
-    /// For administrators.
+    /// Only for administrators.
     #[error("Only an administrator may do this; ask one, or use an administrator's token")]
     NotAnAdministrator,
-    /// The token's `rooms` do not reach so far.
-    #[error("The token is confined to other rooms; use one that opens this")]
+    /// The token's `rooms` claim does not include the room.
+    #[error("The token is restricted to other rooms; use a token for this room")]
     Confined,
 }
 
@@ -129,8 +131,9 @@ impl From<Denied> for Refusal {
     }
 }
 
-/// Decides. Administrators manage groups without being members, but neither enter channels nor read conversations that
-/// are not theirs. A token confined to rooms opens these, and shows what its user may see, but changes nothing else.
+/// Decides whether an action is allowed. Administrators manage groups without being members, but may not enter other
+/// users' channels or conversations. A token that is restricted to rooms gives access to these and to what its user may
+/// view, but may not change anything else.
 pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
     match action {
         Action::Enter { room, right } => {
@@ -187,7 +190,7 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
     }
 }
 
-/// The role that gives and takes a role.
+/// The role that is needed to grant or remove a role.
 const fn needed_over(role: GroupRole) -> GroupRole {
     match role {
         GroupRole::Member => GroupRole::Moderator,
@@ -215,7 +218,7 @@ fn unconfined(subject: Subject<'_>) -> Result<(), Denied> {
     open(subject.rooms.is_none_or(|rooms| rooms.iter().any(RoomPattern::is_everything)), Denied::Confined)
 }
 
-/// Whether the user is a side of the conversation, if the room is one.
+/// Allows a conversation only to its two users.
 fn is_side(subject: Subject<'_>, room: &RoomIdentity) -> Result<(), Denied> {
     match &room.scope {
         RoomScope::Direct { users } => open(users.contains(subject.user), Denied::NotYourConversation),
@@ -223,7 +226,7 @@ fn is_side(subject: Subject<'_>, room: &RoomIdentity) -> Result<(), Denied> {
     }
 }
 
-/// Whether the token reaches the room: an open one by its name, any other by its id.
+/// Whether the token includes the room: an open room by its name, any other by its id.
 fn within_rooms(subject: Subject<'_>, room: &RoomIdentity) -> Result<(), Denied> {
     match (subject.rooms, &room.scope) {
         (None, _) => Ok(()),
@@ -236,13 +239,13 @@ fn named(subject: Subject<'_>, name: &str) -> Result<(), Denied> {
     open(subject.rooms.is_none_or(|rooms| rooms.iter().any(|pattern| pattern.matches(name))), Denied::Confined)
 }
 
-/// A room's name in which `*` stands for any run of characters.
+/// A pattern for room names, in which `*` matches any characters.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct RoomPattern(String);
 
 impl RoomPattern {
-    /// Takes any text; without a star it matches itself only.
+    /// Accepts any text. Without a star it matches only itself.
     pub fn new(text: impl Into<String>) -> RoomPattern {
         RoomPattern(text.into())
     }
@@ -251,7 +254,7 @@ impl RoomPattern {
         !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
     }
 
-    /// Whether the pattern stands for this room. Takes at most the product of both lengths.
+    /// Whether the pattern matches this room. Takes at most time proportional to the product of both lengths.
     pub fn matches(&self, room: &str) -> bool {
         let mut parts = self.0.split('*');
         // `split` yields at least one part.

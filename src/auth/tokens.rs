@@ -1,5 +1,5 @@
-//! Tokens: where they are found, what they claim, how they are checked and signed. A token is a JSON Web Token
-//! (RFC 7519); docs/protocol.md, Authentication, says which claims count.
+//! Tokens: finding them in a request, their claims, verifying and signing them. A token is a JSON Web Token (RFC 7519).
+//! docs/protocol.md, Authentication, lists the claims. Tokens must never be logged.
 
 use std::{borrow::Cow, fmt};
 
@@ -24,29 +24,29 @@ use crate::{
     store::{RefreshRecord, SaidProfile, TokenUser},
 };
 
-// ---- where a token is found ----
+// ---- finding a token ----
 
-/// A token as it came, and from where.
+/// A token and where it was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FoundToken {
-    /// The token, not checked yet.
+    /// The token, not verified yet.
     pub token: String,
-    /// Where it was.
+    /// Where it was found.
     pub place: TokenPlace,
 }
 
-/// The places of a token, in the order in which they are looked at.
+/// The places where a token is searched, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TokenPlace {
     /// `?token=`
     Query,
     /// `Authorization: Bearer …`
     Header,
-    /// `Sec-WebSocket-Protocol: bearer, …`: the handshake must answer with the protocol `bearer`.
+    /// `Sec-WebSocket-Protocol: bearer, …`. The handshake must select the protocol `bearer`.
     Subprotocol,
 }
 
-/// The first token in the query, the headers, or the offered subprotocols. `query` is without the question mark.
+/// The first token in the query, the headers, or the offered subprotocols. `query` has no question mark.
 pub fn find_token(query: &str, headers: &HeaderMap) -> Option<FoundToken> {
     let found = |place| move |token: Cow<'_, str>| FoundToken { token: token.into_owned(), place };
     query_value(query, "token")
@@ -55,7 +55,7 @@ pub fn find_token(query: &str, headers: &HeaderMap) -> Option<FoundToken> {
         .or_else(|| subprotocol(headers).map(Cow::from).map(found(TokenPlace::Subprotocol)))
 }
 
-/// The value of a query parameter, decoded; an empty one counts as none.
+/// The decoded value of a query parameter. An empty value counts as absent.
 pub fn query_value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     let pair = query.split('&').find(|pair| pair.split('=').next() == Some(name))?;
     let value = pair.split_once('=')?.1;
@@ -85,16 +85,16 @@ fn subprotocol(headers: &HeaderMap) -> Option<&str> {
     offered.next().filter(|token| !token.is_empty())
 }
 
-// ---- what it claims ----
+// ---- claims ----
 
-/// What a good access token says.
+/// The claims of a valid access token.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Claims {
     /// `sub`.
     pub user: UserId,
     /// `exp`.
     pub expires_at: Timestamp,
-    /// `iat`, where the issuer says it.
+    /// `iat`, if the issuer sets it.
     pub issued_at: Option<Timestamp>,
     /// `username`.
     pub username: Option<String>,
@@ -102,16 +102,16 @@ pub struct Claims {
     pub email: Option<String>,
     /// `display_name`.
     pub display_name: Option<String>,
-    /// When another issuer said so; none in our own tokens, which repeat what is stored.
+    /// When another issuer made the profile claims. None in our own tokens, which only repeat stored values.
     pub said_at: Option<Timestamp>,
-    /// `role`; one that this server does not know counts as none.
+    /// `role`. An unknown role counts as absent.
     pub role: Option<Role>,
-    /// `rooms`: the only rooms that this token opens.
+    /// `rooms`: the only rooms that the token gives access to.
     pub rooms: Option<Vec<RoomPattern>>,
 }
 
 impl Claims {
-    /// What provisioning a user first seen needs.
+    /// The data for provisioning a user at first sight.
     pub fn token_user(&self) -> TokenUser {
         TokenUser {
             id: self.user.clone(),
@@ -121,14 +121,14 @@ impl Claims {
         }
     }
 
-    /// What the user's own issuer says of the user by now, for whom is known already.
+    /// The current profile according to the user's own issuer, for updating a known user.
     pub fn said(&self) -> Option<SaidProfile> {
         let (display_name, email) = (self.display_name.clone(), self.email.clone());
         self.said_at.map(|at| SaidProfile { display_name, email, at })
     }
 
-    /// Whether the token was issued before everything of this user's was revoked. One that does not say when it was
-    /// issued can't show that it came later.
+    /// Whether the token was issued before all tokens of this user were revoked. Without an issue time it counts as
+    /// issued before.
     pub fn is_void(&self, tokens_not_before: Timestamp) -> bool {
         let never_revoked = tokens_not_before == Timestamp::default();
         !never_revoked && self.issued_at.is_none_or(|issued_at| issued_at < tokens_not_before)
@@ -149,47 +149,47 @@ impl Claims {
     }
 }
 
-/// What a good refresh token says.
+/// The claims of a valid refresh token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RefreshClaims {
     /// `sub`.
     pub user: UserId,
     /// `jti`.
     pub id: TokenId,
-    /// `fam`: the login it came of.
+    /// `fam`: the login that it derives from.
     pub family: Uuid,
     /// `iat`.
     pub issued_at: Timestamp,
 }
 
-/// Why a token is refused.
+/// Why a token is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TokenFault {
-    /// There is none.
+    /// There is no token.
     #[error("A token is needed; sign in, and send it as Authorization: Bearer, as ?token= or as a subprotocol")]
     Missing,
     /// Not a token, or one without `sub` or `exp`.
     #[error("The token is malformed; sign in again for a new one")]
     Malformed,
-    /// Changed on the way, or signed by somebody else or in another way.
+    /// Tampered with, or signed with another key or algorithm.
     #[error("The token is not signed by a key that this server trusts; sign in again for a new one")]
     BadSignature,
-    /// Too late.
+    /// `exp` has passed.
     #[error("The token has expired; refresh it or sign in again")]
     Expired,
-    /// Too early (`nbf`).
+    /// `nbf` is in the future.
     #[error("The token is not valid yet; check the clocks, or wait")]
     NotYetValid,
-    /// `iss` is another.
+    /// `iss` does not match.
     #[error("The token comes from another issuer; sign in with the one that this server trusts")]
     WrongIssuer,
-    /// `aud` is another.
-    #[error("The token is meant for another service; ask for one for this server")]
+    /// `aud` does not match.
+    #[error("The token is for another service; request one for this server")]
     WrongAudience,
-    /// A refresh token where an access token belongs, or the other way round.
-    #[error("The token is of another kind; access tokens open the server, refresh tokens only /api/auth/refresh")]
+    /// A refresh token instead of an access token, or the other way round.
+    #[error("Wrong kind of token; refresh tokens are only for /api/auth/refresh, access tokens for everything else")]
     WrongKind,
-    /// Everything of this user's was revoked after it had been issued.
+    /// All tokens of the user issued up to then were revoked.
     #[error("The token has been revoked; sign in again")]
     Revoked,
 }
@@ -217,9 +217,9 @@ impl From<jsonwebtoken::errors::Error> for TokenFault {
     }
 }
 
-// ---- the form on the wire ----
+// ---- wire format ----
 
-/// Seconds since 1970, perhaps with a fraction (RFC 7519 section 2, NumericDate).
+/// Seconds since 1970, possibly with a fraction (RFC 7519 section 2, NumericDate).
 #[derive(Clone, Copy)]
 struct NumericDate(Timestamp);
 
@@ -244,7 +244,7 @@ impl<'de> Deserialize<'de> for NumericDate {
             }
 
             fn visit_f64<E>(self, seconds: f64) -> Result<NumericDate, E> {
-                // A cast from f64 saturates, so that no value is undefined here.
+                // A cast from f64 saturates, so every value is defined.
                 Ok(NumericDate(Timestamp { unix_ms: (seconds * 1000.0).round() as i64 }))
             }
         }
@@ -275,12 +275,12 @@ struct RefreshWire {
     fam: Uuid,
 }
 
-/// What both kinds of our own tokens have.
+/// The claims that both kinds of our own tokens share.
 #[derive(Serialize)]
 struct Signed<'a, T> {
     sub: &'a UserId,
     exp: i64,
-    /// With milliseconds, so that a revocation tells tokens of the same second apart.
+    /// With milliseconds, so that a revocation can distinguish tokens of the same second.
     iat: f64,
     typ: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -310,33 +310,33 @@ struct RefreshRest {
 
 const ACCESS: &str = "access";
 const REFRESH: &str = "refresh";
-/// What identity providers write into the `typ` claim of an access token.
+/// The `typ` claim that identity providers use in access tokens.
 const BEARER: &str = "bearer";
 
-// ---- checking ----
+// ---- verifying ----
 
-/// Checks tokens. Everything that does not depend on the token is prepared here once; it runs at every connect.
+/// Verifies tokens. It runs on every connect, so everything that does not depend on the token is prepared once.
 pub struct Verifier {
     keys: VerificationKeys,
     anonymous: Anonymous,
 }
 
-/// Somebody whose claims hold, with the token's place; none for an anonymous user.
+/// Verified claims and where the token was found. The place is None for an anonymous user.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Identified {
-    /// What the token says.
+    /// The claims.
     pub claims: Claims,
-    /// Where it was.
+    /// Where the token was found.
     pub place: Option<TokenPlace>,
 }
 
 impl Verifier {
-    /// For the keys and rules of a configuration.
+    /// Creates a verifier with the keys and rules of a configuration.
     pub fn new(auth: &Auth, secret: &Secret) -> Result<Verifier, ConfigError> {
         Ok(Verifier { keys: VerificationKeys::new(auth, secret)?, anonymous: auth.anonymous })
     }
 
-    /// Who sends this request: by its token, or by `?user_id=` where anonymous users are allowed.
+    /// Identifies the sender of a request by its token, or by `?user_id=` if anonymous users are allowed.
     pub fn identify(&self, query: &str, headers: &HeaderMap) -> Result<Identified, TokenFault> {
         if let Some(found) = find_token(query, headers) {
             return Ok(Identified { claims: self.verify(&found.token)?, place: Some(found.place) });
@@ -351,7 +351,7 @@ impl Verifier {
         }
     }
 
-    /// The claims of an access token.
+    /// Verifies an access token and returns its claims.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenFault> {
         let wire: AccessWire = self.decode(token)?;
         if let Some(kind) = &wire.typ
@@ -374,9 +374,9 @@ impl Verifier {
         })
     }
 
-    /// The claims of a refresh token.
+    /// Verifies a refresh token and returns its claims.
     pub fn verify_refresh(&self, token: &str) -> Result<RefreshClaims, TokenFault> {
-        // An access token has no family; it is of another kind rather than malformed.
+        // An access token has no family. It is of the wrong kind rather than malformed.
         let wire: RefreshWire = match self.decode(token) {
             Err(TokenFault::Malformed) if self.verify(token).is_ok() => return Err(TokenFault::WrongKind),
             decoded => decoded?,
@@ -406,13 +406,13 @@ pub struct Signer {
     audience: Option<String>,
 }
 
-/// Signing failed, which only a fault of ours can bring about.
+/// Signing failed, which only an internal fault can cause.
 #[derive(Debug, thiserror::Error)]
 #[error("a token can't be signed: {0}")]
 pub struct SigningFault(#[from] jsonwebtoken::errors::Error);
 
 impl Signer {
-    /// For the issuer and audience of a configuration, which our own tokens must fulfil as well.
+    /// Creates a signer with the issuer and audience of a configuration, which our own tokens must satisfy as well.
     pub fn new(auth: &Auth, secret: &Secret) -> Signer {
         Signer {
             key: signing_key(secret),
@@ -422,7 +422,7 @@ impl Signer {
         }
     }
 
-    /// An access token.
+    /// Signs an access token.
     pub fn access(
         &self,
         user: &TokenUser,
@@ -439,7 +439,7 @@ impl Signer {
         self.sign(&user.id, ACCESS, now, expires_at, rest)
     }
 
-    /// The refresh token that goes with a record.
+    /// Signs the refresh token of a record.
     pub fn refresh(&self, record: &RefreshRecord, now: Timestamp) -> Result<String, SigningFault> {
         let rest = RefreshRest { jti: record.id, fam: record.family };
         self.sign(&record.user, REFRESH, now, record.expires_at, rest)

@@ -192,7 +192,7 @@ fn issuer_and_audience_are_required_where_configured() {
     assert!(verifier.verify(&token).is_ok());
 }
 
-/// A verifier that also takes tokens of this public key.
+/// A verifier that also accepts tokens of this public key.
 fn with_public_key(algorithm: &str, pem: &str) -> Result<Verifier, ConfigError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), pem).unwrap();
@@ -228,7 +228,7 @@ fn public_keys_verify_their_own_algorithm_and_nothing_else() {
         let token = signed_with(algorithm, &private.unwrap(), &claims);
         assert_eq!(verifier.verify(&token).unwrap().user.as_str(), "a", "{name}");
         assert!(verifier.verify(&signed(claims.clone())).is_ok(), "{name}: our own tokens still hold");
-        // The classical confusion: the public key's text as an HMAC secret.
+        // The classic algorithm confusion: the public key's text as an HMAC secret.
         let confused = signed_with(Algorithm::HS256, &EncodingKey::from_secret(public.as_bytes()), &claims);
         assert_eq!(verifier.verify(&confused).unwrap_err(), TokenFault::BadSignature, "{name}");
         let cut = token.rsplit_once('.').unwrap().0;

@@ -1,4 +1,4 @@
-//! What is counted of the assistant.
+//! The assistant's metrics. Labels must never contain text from outside.
 
 use std::time::Duration;
 
@@ -21,18 +21,18 @@ use crate::error::ErrorCode;
 pub enum AiOutcome {
     /// With an answer.
     Complete,
-    /// It was wanted no more.
+    /// The user cancelled it.
     Cancelled,
-    /// The provider is away, too slow, or out of order.
+    /// The provider was unreachable, too slow, or failing.
     Unavailable,
-    /// The user's day was used up.
+    /// The user's daily budget was used up.
     OverBudget,
-    /// What it is about is not there.
+    /// The data that it is about does not exist.
     NoSuchData,
 }
 
 impl AiOutcome {
-    /// As labels and logs name it.
+    /// The name in labels and logs.
     pub const fn name(self) -> &'static str {
         match self {
             AiOutcome::Complete => "complete",
@@ -50,12 +50,12 @@ impl EncodeLabelValue for AiOutcome {
     }
 }
 
-/// Whose tokens.
+/// The kind of tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum AiTokens {
-    /// Of questions.
+    /// Tokens of questions.
     Prompt,
-    /// Of answers.
+    /// Tokens of answers.
     Completion,
 }
 
@@ -81,7 +81,7 @@ struct TokensLabel {
     of: AiTokens,
 }
 
-/// The assistant's counters.
+/// The assistant's metrics.
 pub struct AiMetrics {
     answers: Family<EndLabel, Counter>,
     refusals: Family<OutcomeLabel, Counter>,
@@ -109,13 +109,13 @@ impl Default for AiMetrics {
 
 impl AiMetrics {
     pub(super) fn register(&self, r: &mut Registry) {
-        r.register("ai_answers", "Questions to the assistant that ended, by how", self.answers.clone());
-        r.register("ai_refusals", "Questions that the assistant did not take, by why", self.refusals.clone());
-        r.register("ai_running", "Questions that the assistant works on", self.running.clone());
-        r.register("ai_waiting", "Questions that wait for their turn", self.waiting.clone());
-        r.register("ai_answer_seconds", "From a question to its end", self.seconds.clone());
-        r.register("ai_retries", "Times that a provider was asked again", self.retries.clone());
-        r.register("ai_tokens", "Tokens that a provider has counted", self.tokens.clone());
+        r.register("ai_answers", "Questions to the assistant, by outcome", self.answers.clone());
+        r.register("ai_refusals", "Questions that the assistant refused, by reason", self.refusals.clone());
+        r.register("ai_running", "Questions in progress", self.running.clone());
+        r.register("ai_waiting", "Questions in the queue", self.waiting.clone());
+        r.register("ai_answer_seconds", "Time from a question to its end", self.seconds.clone());
+        r.register("ai_retries", "Retried requests to a provider", self.retries.clone());
+        r.register("ai_tokens", "Tokens reported by the provider", self.tokens.clone());
     }
 
     /// A question ended.
@@ -124,23 +124,23 @@ impl AiMetrics {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// A question was not taken.
+    /// A question was refused.
     pub fn refused(&self, code: ErrorCode) {
         self.refusals.get_or_create(&OutcomeLabel { outcome: Outcome::Refused(code) }).inc();
     }
 
-    /// How many questions are worked on, and how many wait.
+    /// Sets how many questions are in progress and queued.
     pub fn load(&self, running: usize, waiting: usize) {
         self.running.set(gauge_value(running));
         self.waiting.set(gauge_value(waiting));
     }
 
-    /// A provider is asked again.
+    /// A request to the provider is retried.
     pub fn retried(&self) {
         self.retries.inc();
     }
 
-    /// A provider has counted tokens.
+    /// The provider reported token usage.
     pub fn tokens(&self, of: AiTokens, count: u64) {
         self.tokens.get_or_create(&TokensLabel { of }).inc_by(count);
     }
