@@ -221,8 +221,8 @@ mod tests {
             ("DB_PASSWORD='hush", "DB_PASSWORD"),
             ("DB_PASSWORD=\"hush", "DB_PASSWORD"),
             ("DATABASE_URL=postgres://hush:${DB_PASSWORD}@db/x", "DATABASE_URL"),
-            ("hush", "line 3 is not"),
-            ("hush hush=1", "line 3 is not"),
+            ("hush", "line 3 does not"),
+            ("hush hush=1", "line 3 does not"),
         ] {
             let sentence = parse(&format!("# one\nX=1\n{written}\n")).unwrap_err().to_string();
             assert!(sentence.starts_with(".env: line 3") && sentence.contains(variable), "{sentence}");

@@ -1,5 +1,5 @@
-//! What administrators do to the running server, on whichever node they ask: statistics of all nodes, connections,
-//! words for rooms and users, and the way out.
+//! Administration of the running cluster from any node: statistics of all nodes, connections, messages to rooms and
+//! users, and shutdown. Every route must check that the user is an administrator.
 
 use actix_web::{HttpResponse, http::Method, web};
 use serde::Serialize;
@@ -32,12 +32,12 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/api/v1/ws/shutdown", [(Method::POST, web::to(shutdown))]));
 }
 
-#[utoipa::path(delete, path = "/api/v1/ws/connections/{connection_id}", tag = "administration", summary = "Close a connection, with 4403",
+#[utoipa::path(delete, path = "/api/v1/ws/connections/{connection_id}", tag = "administration", summary = "Close a connection with code 4403",
     params(bodies::ConnectionPath),
     responses(
         (status = 204, description = "Closed"),
         (status = 403, description = "For administrators only"),
-        (status = 404, description = "There is no such connection"),
+        (status = 404, description = "The connection does not exist"),
     ))]
 pub(super) async fn disconnect(
     site: web::Data<Site>,
@@ -47,10 +47,10 @@ pub(super) async fn disconnect(
     user.may(Action::Administer)?;
     let refused = match site.gateway.disconnect(&path).await {
         Ended::Yes => None,
-        Ended::NotThere => Some((ErrorCode::NotFound, "There is no such connection; it may have ended by itself")),
+        Ended::NotThere => Some((ErrorCode::NotFound, "The connection does not exist; it may already be closed")),
         Ended::Unanswered => Some((
             ErrorCode::ServiceUnavailable,
-            "The node of this connection does not answer; try again in a few seconds",
+            "The node of this connection does not respond; try again in a few seconds",
         )),
     };
     if let Some((code, sentence)) = refused {
@@ -62,7 +62,7 @@ pub(super) async fn disconnect(
 
 // ---- statistics ----
 
-/// Of all nodes together; `uptime_seconds` is the answering one's.
+/// Statistics of all nodes combined. `uptime_seconds` is that of the node that answers.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Stats)]
 pub(super) struct StatsJson {
@@ -120,7 +120,7 @@ async fn totals(site: &Site, nodes: &[NodeReport]) -> Result<StatsJson, ApiError
     let connections = nodes.iter().map(|node| node.statistics.connections).sum();
     Ok(StatsJson {
         total_connections: connections,
-        // there are no others: who somebody is was settled before the upgrade
+        // All connections are authenticated, because that happens before the upgrade.
         authenticated_connections: connections,
         users_online: site.gateway.users_online().await,
         rooms_active: site.gateway.rooms().await.ok_or_else(Refusal::unavailable)?.len(),
@@ -129,9 +129,9 @@ async fn totals(site: &Site, nodes: &[NodeReport]) -> Result<StatsJson, ApiError
     })
 }
 
-#[utoipa::path(get, path = "/api/v1/ws/stats", tag = "administration", summary = "Statistics of all nodes together",
+#[utoipa::path(get, path = "/api/v1/ws/stats", tag = "administration", summary = "Get statistics of all nodes combined",
     responses(
-        (status = 200, description = "Now", body = StatsJson),
+        (status = 200, description = "The current statistics", body = StatsJson),
         (status = 403, description = "For administrators only"),
     ))]
 pub(super) async fn stats(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<StatsJson>, ApiError> {
@@ -140,9 +140,9 @@ pub(super) async fn stats(site: web::Data<Site>, user: AuthUser) -> Result<web::
     Ok(web::Json(totals(&site, &nodes).await?))
 }
 
-#[utoipa::path(get, path = "/api/v1/ws/stats/detailed", tag = "administration", summary = "Statistics per node",
+#[utoipa::path(get, path = "/api/v1/ws/stats/detailed", tag = "administration", summary = "Get statistics per node",
     responses(
-        (status = 200, description = "Now", body = DetailedStatsJson),
+        (status = 200, description = "The current statistics", body = DetailedStatsJson),
         (status = 403, description = "For administrators only"),
     ))]
 pub(super) async fn stats_detailed(
@@ -157,7 +157,7 @@ pub(super) async fn stats_detailed(
 
 // ---- rooms ----
 
-/// A room with users in it. `room_id` is an open room's name. `active_sheets_count` counts sheets changed lately.
+/// A room with users. `room_id` is the name for an open room. `active_sheets_count` counts recently changed sheets.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActiveRoom)]
 pub(super) struct RoomJson {
@@ -165,16 +165,16 @@ pub(super) struct RoomJson {
     name: String,
     user_count: u64,
     active_sheets_count: i64,
-    /// The last event, the last sign of life of anybody in an open room, or the room's making: whichever came last.
+    /// The latest of: the last event, the last activity of a user in an open room, and the creation of the room.
     last_activity: String,
     messages_sent: i64,
     avg_users_per_hour: f64,
 }
 
-/// The fullest first.
-#[utoipa::path(get, path = "/api/v1/ws/rooms", tag = "administration", summary = "The rooms in use",
+/// Lists the rooms in use, largest first.
+#[utoipa::path(get, path = "/api/v1/ws/rooms", tag = "administration", summary = "List the rooms in use",
     responses(
-        (status = 200, description = "Up to 1,000 rooms, the fullest first", body = Vec<RoomJson>),
+        (status = 200, description = "Up to 1,000 rooms, largest first", body = Vec<RoomJson>),
         (status = 403, description = "For administrators only"),
     ))]
 pub(super) async fn rooms(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<RoomJson>>, ApiError> {
@@ -206,13 +206,13 @@ pub(super) struct BroadcastJson {
     status: &'static str,
 }
 
-#[utoipa::path(post, path = "/api/v1/ws/rooms/{room_id}/broadcast", tag = "administration", summary = "Tell everybody in a room something",
+#[utoipa::path(post, path = "/api/v1/ws/rooms/{room_id}/broadcast", tag = "administration", summary = "Send a message to everybody in a room",
     params(bodies::RoomPath),
     request_body = bodies::Anything,
     responses(
         (status = 200, description = "Sent", body = BroadcastJson),
         (status = 403, description = "For administrators only"),
-        (status = 404, description = "There is no such room"),
+        (status = 404, description = "The room does not exist"),
     ))]
 pub(super) async fn broadcast(
     site: web::Data<Site>,
@@ -228,14 +228,14 @@ pub(super) async fn broadcast(
     Ok(web::Json(BroadcastJson { room_id, status: "sent" }))
 }
 
-/// The room of that id, or the open one of that name.
+/// The room with this id, or the open room with this name.
 async fn addressed(site: &Site, user: &AuthUser, path: &str) -> Result<RoomIdentity, ApiError> {
     if let Ok(id) = path.parse()
         && let Some(room) = site.store.room(id).await?
     {
         return Ok(room);
     }
-    let no_such_room = || ApiError::new(ErrorCode::RoomNotFound, "There is no such room; check its id or its name");
+    let no_such_room = || ApiError::new(ErrorCode::RoomNotFound, "The room does not exist; check its id or its name");
     let name = RoomName::new(path).map_err(|_| no_such_room())?;
     let room = site.store.open_room(&name, user.id()).await?.ok_or_else(no_such_room)?;
     Ok(room.identity)
@@ -250,13 +250,13 @@ pub(super) struct NotifiedJson {
     sockets: usize,
 }
 
-#[utoipa::path(post, path = "/api/v1/ws/users/{user_id}/notify", tag = "administration", summary = "Tell all sockets of a user something",
+#[utoipa::path(post, path = "/api/v1/ws/users/{user_id}/notify", tag = "administration", summary = "Send a message to all sockets of a user",
     params(bodies::UserPath),
     request_body = bodies::Anything,
     responses(
-        (status = 200, description = "Sent to so many sockets", body = NotifiedJson),
+        (status = 200, description = "The number of sockets that received it", body = NotifiedJson),
         (status = 403, description = "For administrators only"),
-        (status = 404, description = "There is no such user"),
+        (status = 404, description = "The user does not exist"),
     ))]
 pub(super) async fn notify(
     site: web::Data<Site>,
@@ -272,7 +272,7 @@ pub(super) async fn notify(
     Ok(web::Json(NotifiedJson { user_id: to.to_string(), sockets }))
 }
 
-// ---- the way out ----
+// ---- shutdown ----
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Stopping)]
@@ -281,11 +281,11 @@ pub(super) struct StoppingJson {
     node: String,
 }
 
-#[utoipa::path(post, path = "/api/v1/ws/shutdown", tag = "administration", summary = "Stop the node that answers",
+#[utoipa::path(post, path = "/api/v1/ws/shutdown", tag = "administration", summary = "Stop the node that answers this request",
     responses(
-        (status = 202, description = "It tells its clients and stops", body = StoppingJson),
+        (status = 202, description = "The node notifies its clients and stops", body = StoppingJson),
         (status = 403, description = "For administrators only"),
-        (status = 409, description = "The node is a part of another program"),
+        (status = 409, description = "The node is embedded in another program"),
     ))]
 pub(super) async fn shutdown(site: web::Data<Site>, user: AuthUser) -> Result<HttpResponse, ApiError> {
     user.may(Action::Administer)?;
@@ -296,7 +296,7 @@ pub(super) async fn shutdown(site: web::Data<Site>, user: AuthUser) -> Result<Ht
             Ok(HttpResponse::Accepted().json(StoppingJson { status: "stopping", node }))
         }
         StopCall::NotOurs => {
-            let sentence = "This node is a part of another program; stop that one";
+            let sentence = "This node is embedded in another program; stop that program";
             Err(ApiError::new(ErrorCode::Conflict, sentence))
         }
     }

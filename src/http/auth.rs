@@ -1,4 +1,4 @@
-//! `/api/auth`: accounts and tokens.
+//! `/api/auth`: registration, sign-in, and tokens. Errors of a sign-in must not reveal which accounts exist.
 
 use std::time::Duration;
 
@@ -38,16 +38,16 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/api/auth/me", [(Method::GET, web::to(me))]));
 }
 
-/// A user, as the user sees oneself.
+/// A user, as returned to that user.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub(super) struct UserJson {
     #[schema(schema_with = schemas::user_id)]
     id: String,
-    /// For clients that need integers; it never changes.
+    /// For clients that need integers. It never changes.
     number: i64,
     username: String,
-    /// Null for users of another issuer that names none.
+    /// Null for users of another issuer that provides no e-mail address.
     email: Option<String>,
     display_name: String,
     #[schema(schema_with = schemas::role)]
@@ -70,25 +70,25 @@ impl UserJson {
     }
 }
 
-/// What signing in and refreshing answer.
+/// The response to signing in and refreshing.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(super) struct SessionJson {
     access_token: String,
-    /// Works once; refreshing answers the next one. A repetition within seconds gets one, too.
+    /// Can be used once; refreshing returns the next one. A repeated request within a few seconds succeeds as well.
     refresh_token: String,
     #[schema(schema_with = schemas::bearer_word)]
     token_type: &'static str,
-    /// Seconds.
+    /// The lifetime of the access token in seconds.
     expires_in: u64,
     user: UserJson,
 }
 
-#[utoipa::path(post, path = "/api/auth/register", tag = "accounts", summary = "Register", security(()),
+#[utoipa::path(post, path = "/api/auth/register", tag = "accounts", summary = "Register an account", security(()),
     request_body = bodies::Registration,
     responses(
         (status = 201, description = "The new user", body = UserJson),
-        (status = 409, description = "The user name or the address is taken"),
+        (status = 409, description = "The username or the e-mail address is taken"),
         (status = 429, description = "Too many registrations from this address"),
     ))]
 pub(super) async fn register(
@@ -106,7 +106,7 @@ pub(super) async fn register(
     if let Some(simpler) = names::taken_for(&username)
         && site.store.user_by_name(&simpler).await?.is_some()
     {
-        let sentence = "This user name looks like somebody else's; choose another one";
+        let sentence = "This username looks too similar to another user's; choose another one";
         return Err(ApiError::new(ErrorCode::Conflict, sentence));
     }
     let user = NewUser {
@@ -124,8 +124,8 @@ pub(super) async fn register(
     request_body(content((bodies::SignIn = "application/json"), (bodies::SignIn = "application/x-www-form-urlencoded"))),
     responses(
         (status = 200, description = "Tokens", body = SessionJson),
-        (status = 401, description = "The name or the password is wrong"),
-        (status = 429, description = "Too many attempts to sign in from this address"),
+        (status = 401, description = "The username or the password is wrong"),
+        (status = 429, description = "Too many sign-in attempts from this address"),
     ))]
 pub(super) async fn login(
     site: web::Data<Site>,
@@ -136,10 +136,10 @@ pub(super) async fn login(
     let name = match fields.optional_line("username", name_chars.clone())? {
         Some(name) => name,
         None => fields.optional_line("email", name_chars)?.ok_or_else(|| {
-            ApiError::field("username", "is missing; send the user name, or the address as email, with the password")
+            ApiError::field("username", "is missing; send the username or the email with the password")
         })?,
     };
-    // Shorter ones than may be registered are wrong rather than malformed: old accounts may have them.
+    // A password below the minimum length is wrong rather than malformed, because old accounts may have one.
     let password = fields.secret("password", 1..=*limits::PASSWORD_CHARS.end())?;
     let attempt = site.limiters().logins.attempt(address.0, site.clock.now());
     attempt.map_err(|again| ApiError::limited("attempts to sign in", again))?;
@@ -158,16 +158,16 @@ pub(super) async fn login(
     Ok(web::Json(answer))
 }
 
-/// One sentence for all ways to fail, so that it does not tell which names exist.
+/// One error for all failed sign-ins, so that it does not reveal which accounts exist.
 fn wrong_login() -> ApiError {
-    ApiError::new(ErrorCode::AuthenticationFailed, "The user name or the password is wrong; check both and try again")
+    ApiError::new(ErrorCode::AuthenticationFailed, "The username or the password is wrong; check both and try again")
 }
 
-#[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", summary = "Get fresh tokens for a refresh token, which works once", security(()),
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", summary = "Exchange a refresh token for new tokens; it can be used once", security(()),
     request_body = bodies::RefreshToken,
     responses(
         (status = 200, description = "Tokens", body = SessionJson),
-        (status = 401, description = "The token does not hold, or was used before: then its sign-in has ended"),
+        (status = 401, description = "The token is invalid, or it was used before and its session has ended"),
     ))]
 pub(super) async fn refresh(site: web::Data<Site>, Body(fields): Body) -> Result<web::Json<SessionJson>, ApiError> {
     let claims = refresh_claims(&site, &fields.secret("refresh_token", 1..=limits::TOKEN_BYTES_MAX)?)?;
@@ -182,30 +182,30 @@ pub(super) async fn refresh(site: web::Data<Site>, Body(fields): Body) -> Result
         RefreshUse::Rotated => Ok(web::Json(answer)),
         RefreshUse::Reused => {
             log::warn!("event=refresh_reused user={} family={}", logged(&claims.user), claims.family);
-            let sentence = "The refresh token was used before, so that its sign-in has ended; sign in again";
+            let sentence = "The refresh token was already used, so its session has ended; sign in again";
             Err(ApiError::new(ErrorCode::AuthenticationFailed, sentence))
         }
         RefreshUse::Unknown => Err(TokenFault::Revoked.into()),
     }
 }
 
-#[utoipa::path(post, path = "/api/auth/logout", tag = "accounts", summary = "Sign out: end the sign-in that a refresh token belongs to", security(()),
+#[utoipa::path(post, path = "/api/auth/logout", tag = "accounts", summary = "Sign out: end the session that a refresh token belongs to", security(()),
     request_body = bodies::RefreshToken,
     responses(
         (status = 204, description = "Ended"),
-        (status = 401, description = "The token does not hold"),
+        (status = 401, description = "The token is invalid"),
     ))]
 pub(super) async fn logout(site: web::Data<Site>, Body(fields): Body) -> Result<HttpResponse, ApiError> {
     match site.verifier.verify_refresh(&fields.secret("refresh_token", 1..=limits::TOKEN_BYTES_MAX)?) {
         Ok(claims) => site.store.end_refresh_family(claims.id).await?,
-        // It has ended by itself.
+        // Its session has already ended.
         Err(TokenFault::Expired) => {}
         Err(fault) => return Err(fault.into()),
     }
     Ok(HttpResponse::NoContent().finish())
 }
 
-#[utoipa::path(get, path = "/api/auth/me", tag = "accounts", summary = "Who I am",
+#[utoipa::path(get, path = "/api/auth/me", tag = "accounts", summary = "Get the current user",
     responses(
         (status = 200, description = "The user", body = UserJson),
     ))]
@@ -213,12 +213,12 @@ pub(super) async fn me(user: AuthUser) -> web::Json<UserJson> {
     web::Json(UserJson::new(&user.profile, user.role))
 }
 
-#[utoipa::path(post, path = "/api/auth/revoke", tag = "accounts", summary = "Void all tokens that a user has, and close the sockets (administrators)",
+#[utoipa::path(post, path = "/api/auth/revoke", tag = "accounts", summary = "Revoke all tokens of a user and close the user's sockets (administrators)",
     request_body = bodies::Revocation,
     responses(
         (status = 204, description = "Done"),
         (status = 403, description = "For administrators only"),
-        (status = 404, description = "There is no such user"),
+        (status = 404, description = "The user does not exist"),
     ))]
 pub(super) async fn revoke(
     site: web::Data<Site>,
@@ -250,7 +250,7 @@ fn fresh_record(site: &Site, profile: &Profile, now: Timestamp, family: Uuid) ->
 
 fn session(site: &Site, profile: &Profile, record: &RefreshRecord, now: Timestamp) -> Result<SessionJson, ApiError> {
     let lifetime = site.config.auth.access_token_lifetime;
-    // The clock of the node that revoked may be ahead of ours: tokens that come after the revocation must say so.
+    // The clock of the node that revoked may be ahead of ours. New tokens must be dated after the revocation.
     let issued = now.max(profile.tokens_not_before);
     let user = TokenUser {
         id: profile.id.clone(),

@@ -1,5 +1,5 @@
-//! `/api/v1/ws/blocks` and what belongs to it: who is shut out for going on after refusals, how a user stands with the
-//! limits, and the way back in.
+//! `/api/v1/ws/blocks`: users who are blocked for exceeding the rate limit, a user's rate-limit usage, and lifting a
+//! block.
 
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
@@ -35,22 +35,22 @@ pub(super) struct BlockJson {
     user_id: String,
     username: String,
     blocked_until: String,
-    /// Seconds left.
+    /// Seconds until the block ends.
     retry_after: i64,
 }
 
-/// Who is blocked.
+/// Lists the blocked users.
 #[utoipa::path(
     get,
     path = "/api/v1/ws/blocks",
     tag = "administration",
     params(
-        ("after" = Option<String>, Query, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]{0,128}$", description = "the id of the last user of the page before"),
-        ("limit" = Option<i64>, Query, minimum = 1, description = "up to 100"),
+        ("after" = Option<String>, Query, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]{0,128}$", description = "The id of the last user on the previous page"),
+        ("limit" = Option<i64>, Query, minimum = 1, description = "The page size, up to 100"),
     ),
     responses(
-        (status = 200, description = "Those who are blocked at this moment, by their ids", body = BlockPageJson),
-        (status = 400, description = "A parameter is wrong; the sentence names it"),
+        (status = 200, description = "The users who are blocked now, ordered by id", body = BlockPageJson),
+        (status = 400, description = "A parameter is invalid; the error names it"),
         (status = 403, description = "For administrators only"),
     )
 )]
@@ -63,7 +63,7 @@ pub(super) async fn blocks(
     let query = request.query_string();
     let page = Page::asked(query, limits::PAGE_BLOCKS_MAX, limits::PAGE_BLOCKS_MAX)?;
     let after = query_value(query, "after").filter(|text| !text.is_empty());
-    let wrong = |_| ApiError::field("after", "must be the id of a user");
+    let wrong = |_| ApiError::field("after", "must be a user's id");
     let after = after.map(|text| UserId::new(&*text).map_err(wrong)).transpose()?;
     let mut blocked = site.store.blocked_users(after, page.to_read()).await?;
     let has_more = page.cut(&mut blocked);
@@ -77,7 +77,7 @@ pub(super) async fn blocks(
     Ok(web::Json(BlockPageJson { blocks: blocks.collect(), has_more }))
 }
 
-/// Rounded up, so that the promise is kept.
+/// Rounded up, so that a retry after this time succeeds.
 fn seconds_until(until: Timestamp, now: Timestamp) -> i64 {
     until.unix_ms.saturating_sub(now.unix_ms).max(0).saturating_add(999) / 1_000
 }
@@ -90,24 +90,24 @@ pub(super) struct StandingJson {
     /// 0: no limit.
     requests_per_minute: u32,
     requests_per_hour: u32,
-    /// Refusals that count towards a block, which the next one after `refusals_before_block` brings.
+    /// Refusals that count towards a block. The first one above `refusals_before_block` causes it.
     refusals: u32,
     refusals_before_block: u32,
     blocked_until: Option<String>,
-    /// Seconds left of a block.
+    /// Seconds until the block ends.
     retry_after: Option<i64>,
 }
 
-/// How a user stands with the rate limits, on all nodes.
+/// Gets a user's rate-limit usage on all nodes.
 #[utoipa::path(
     get,
     path = "/api/v1/ws/users/{user_id}/limits",
     tag = "administration",
-    params(("user_id" = String, Path, description = "Who")),
+    params(("user_id" = String, Path, description = "The user's id")),
     responses(
-        (status = 200, description = "What was used, and what there is", body = StandingJson),
+        (status = 200, description = "The usage and the limits", body = StandingJson),
         (status = 403, description = "For administrators only"),
-        (status = 404, description = "No such user"),
+        (status = 404, description = "The user does not exist"),
     )
 )]
 pub(super) async fn standing(
@@ -119,7 +119,7 @@ pub(super) async fn standing(
     let profile = site.store.user(&user_id(&path)?).await?.ok_or_else(ApiError::no_such_user)?;
     let reckoning = site.gateway.limits_of(profile.id.clone()).await;
     let (now, rates) = (site.clock.now(), site.gateway.rates());
-    // a block is known to the store and to nodes that have met the user
+    // A block is known to the store and to nodes that the user has connected to.
     let until = now.plus_ms(i64::from(reckoning.block_left_ms)).max(profile.blocked_until);
     let blocked = Some(until).filter(|until| *until > now);
     Ok(web::Json(StandingJson {
@@ -135,16 +135,16 @@ pub(super) async fn standing(
     }))
 }
 
-/// Ends a user's block.
+/// Lifts a user's block.
 #[utoipa::path(
     delete,
     path = "/api/v1/ws/users/{user_id}/block",
     tag = "administration",
-    params(("user_id" = String, Path, description = "Whose")),
+    params(("user_id" = String, Path, description = "The user's id")),
     responses(
-        (status = 204, description = "The user is not blocked on any node, and refusals count anew"),
+        (status = 204, description = "The user is not blocked on any node, and the count of refusals is reset"),
         (status = 403, description = "For administrators only"),
-        (status = 404, description = "No such user"),
+        (status = 404, description = "The user does not exist"),
     )
 )]
 pub(super) async fn lift(
@@ -158,7 +158,7 @@ pub(super) async fn lift(
         let at = site.clock.now();
         site.store.lift_block(&profile.id, at).await?;
         log::info!("event=block_lifted user={} by={}", logged(&profile.id), logged(user.id()));
-        // a block that could not be stored is lifted, too
+        // Also lifts a block that could not be stored.
         site.gateway.lift_block(profile.id, at).await?;
         Ok(HttpResponse::NoContent().finish())
     })

@@ -1,4 +1,5 @@
-//! Errors of REST, all in one JSON form with the status of their code (docs/protocol.md, Errors).
+//! REST errors: one JSON form for all, with the HTTP status of their code (docs/protocol.md, Errors). Details of
+//! internal faults must only be logged.
 
 use std::fmt;
 
@@ -26,23 +27,23 @@ use crate::{
     store::StoreError,
 };
 
-/// A refusal on its way to a client.
+/// A refusal as an HTTP response.
 #[derive(Debug)]
 pub struct ApiError(Refusal);
 
-/// What every refusal answers.
+/// The body of every error.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(super) struct ErrorBody<'a> {
     #[schema(schema_with = schemas::error_word)]
     r#type: &'static str,
-    /// One sentence for people, which says what to do.
-    #[schema(example = "name: is missing; send it as a text")]
+    /// One sentence for people that says what to do.
+    #[schema(example = "name: is missing; send it as a string")]
     error: &'a str,
-    /// For programs; it does not change.
+    /// For programs. It does not change between releases.
     #[schema(schema_with = schemas::error_code)]
     code: &'static str,
-    /// Seconds until it is worth trying again.
+    /// Seconds until a retry makes sense.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     retry_after: Option<u32>,
@@ -55,7 +56,7 @@ impl ApiError {
         ApiError(Refusal::new(code, sentence))
     }
 
-    /// A field that is missing or wrong; the sentence begins with its name.
+    /// A missing or invalid field. The sentence begins with its name.
     pub(super) fn field(name: &str, problem: impl fmt::Display) -> ApiError {
         ApiError::new(ErrorCode::InvalidMessage, format!("{name}: {problem}"))
     }
@@ -66,18 +67,18 @@ impl ApiError {
     }
 
     pub(super) fn no_such_group() -> ApiError {
-        ApiError::new(ErrorCode::NotFound, "There is no such group; check its id")
+        ApiError::new(ErrorCode::NotFound, "The group does not exist; check its id")
     }
 
     pub(super) fn no_such_channel() -> ApiError {
-        ApiError::new(ErrorCode::RoomNotFound, "There is no such channel; check its id")
+        ApiError::new(ErrorCode::RoomNotFound, "The channel does not exist; check its id")
     }
 
     pub(super) fn no_such_user() -> ApiError {
-        ApiError::new(ErrorCode::UserNotFound, "There is no such user; check the id or the name")
+        ApiError::new(ErrorCode::UserNotFound, "The user does not exist; check the id or the name")
     }
 
-    /// The answer under a status of the caller's choice.
+    /// The response with a status that the caller chooses.
     pub(super) fn answer(&self, mut response: HttpResponseBuilder) -> HttpResponse {
         if let Some(seconds) = self.0.retry_after_seconds {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
@@ -111,14 +112,14 @@ impl ResponseError for ApiError {
     }
 }
 
-/// No route has this path.
+/// Answers paths without a route.
 pub(super) async fn not_found() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::new(ErrorCode::NotFound, "There is nothing at this address; check the path"))
+    Err(ApiError::new(ErrorCode::NotFound, "There is no resource at this address; check the path"))
 }
 
-/// The path exists, for other methods.
+/// Answers a method that the path does not support.
 pub(super) fn method_not_allowed(methods: &str) -> HttpResponse {
-    let error = ApiError::new(ErrorCode::NotFound, format!("This address does not take the method; use {methods}"));
+    let error = ApiError::new(ErrorCode::NotFound, format!("This address does not support the method; use {methods}"));
     let mut response = HttpResponse::MethodNotAllowed();
     response.insert_header((ALLOW, methods));
     error.answer(response)
@@ -153,7 +154,7 @@ impl From<StoreError> for ApiError {
                 ApiError::new(ErrorCode::Conflict, format!("This {what} is taken; choose another one"))
             }
             StoreError::Missing => {
-                ApiError::new(ErrorCode::NotFound, "What this refers to does not exist; check the ids")
+                ApiError::new(ErrorCode::NotFound, "An object that this refers to does not exist; check the ids")
             }
             StoreError::Fault(why) => {
                 log::error!("event=store_fault why={why}", why = logged(&why));
@@ -168,7 +169,7 @@ impl From<PasswordFault> for ApiError {
         match fault {
             PasswordFault::Busy => ApiError(Refusal {
                 code: ErrorCode::ServiceUnavailable,
-                sentence: "Too many people sign in at this moment; try again in a few seconds".into(),
+                sentence: "Too many people are signing in at the moment; try again in a few seconds".into(),
                 retry_after_seconds: Some(2),
             }),
             PasswordFault::Fault(why) => {

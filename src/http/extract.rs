@@ -1,4 +1,5 @@
-//! What handlers take from a request: who asks, from which address, and the body's fields.
+//! Extracts typed values from requests: the user, the client address, and the fields of the body. A handler must never
+//! parse a token or a body itself.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -28,26 +29,26 @@ use crate::{
     store::Access,
 };
 
-/// The user behind a request: the token holds, the profile is stored, nothing is revoked.
+/// The authenticated user of a request: the token is valid, the profile is stored, and nothing is revoked.
 pub(super) struct AuthUser {
     pub(super) profile: Profile,
-    /// The stored role or the token's, whichever is more.
+    /// The higher of the stored role and the token's role.
     pub(super) role: Role,
     claims: Claims,
 }
 
 impl AuthUser {
-    /// Decides whether this user may.
+    /// Checks whether this user may do something.
     pub(super) fn may(&self, action: Action<'_>) -> Result<(), ApiError> {
         Ok(may(self.subject(), action)?)
     }
 
-    /// Decides whether this user may enter a room.
+    /// Checks whether this user may enter a room.
     pub(super) fn may_enter(&self, room: &Access) -> Result<(), ApiError> {
         self.may(Action::Enter { room: &room.identity, right: room.right })
     }
 
-    /// Who asks, for the policy.
+    /// The subject for the policy.
     pub(super) fn subject(&self) -> Subject<'_> {
         Subject { user: &self.profile.id, role: self.role, rooms: self.claims.rooms.as_deref() }
     }
@@ -76,8 +77,8 @@ impl FromRequest for AuthUser {
     }
 }
 
-/// An administrator, and the body, which nobody else's request is read for: who may not do it is told so, whatever the
-/// body is like.
+/// An administrator and the body. The body is read only after the role has been checked, so that other users get the
+/// same refusal whatever they send.
 pub(super) struct Administrator<B> {
     pub(super) user: AuthUser,
     pub(super) body: B,
@@ -99,7 +100,7 @@ impl<B: FromRequest<Error = ApiError> + 'static> FromRequest for Administrator<B
     }
 }
 
-/// The address that limits count: the peer's, or what a trusted proxy says of it.
+/// The address that limits are counted by: the peer's, or the one that a trusted proxy reports.
 pub(super) struct ClientAddress(pub(super) IpAddr);
 
 impl FromRequest for ClientAddress {
@@ -114,15 +115,15 @@ impl FromRequest for ClientAddress {
     }
 }
 
-/// Without a peer, which is so in tests and on Unix sockets, everybody is one client.
+/// Without a peer address, as in tests and on Unix sockets, all clients count as one.
 pub(super) fn client_address(proxies: &TrustedProxies, peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    // A value that is not text ends the chain like any other hop that is no address.
+    // A value that is not text ends the chain, like any other hop that is not an address.
     let hops: Vec<&str> = headers.get_all(X_FORWARDED_FOR).map(|value| value.to_str().unwrap_or("?")).collect();
     proxies.client_address(peer, hops.into_iter())
 }
 
-/// A body as JSON or as a form, bounded.
+/// A body as JSON or as a form, of bounded size.
 pub(super) struct Body(pub(super) Fields);
 
 impl FromRequest for Body {
@@ -134,7 +135,7 @@ impl FromRequest for Body {
         let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {
             let bytes = bounded(payload, limits::REST_BODY_BYTES_MAX).await?;
-            // curl -d calls everything a form; no form begins with a bracket
+            // `curl -d` labels every body as a form, but no form begins with a brace.
             let is_form = is_form && bytes.trim_ascii_start().first() != Some(&b'{');
             let fields = if is_form { Fields::from_form(&bytes)? } else { Fields::from_json(&bytes)? };
             Ok(Body(fields))
@@ -142,7 +143,7 @@ impl FromRequest for Body {
     }
 }
 
-/// A body that is passed on as it is: a JSON object, no bigger and no deeper than a client of a socket may expect.
+/// A JSON object that is passed on unchanged, bounded in size and depth for the sake of the receiving clients.
 pub(super) struct JsonObject(pub(super) RawJson);
 
 impl FromRequest for JsonObject {
@@ -164,19 +165,19 @@ fn json_object(bytes: &[u8]) -> Result<RawJson, ApiError> {
     };
     let value: Value = serde_json::from_slice(bytes).map_err(wrong)?;
     if !value.is_object() {
-        return Err(ApiError::new(ErrorCode::InvalidMessage, "The body must be a JSON object; put the value into one"));
+        return Err(ApiError::new(ErrorCode::InvalidMessage, "The body must be a JSON object; wrap the value in one"));
     }
-    // one level is the message that carries it
+    // One level is needed for the enclosing message.
     let depth_max = limits::JSON_DEPTH_MAX - 1;
     if depth(&value) > depth_max {
-        let sentence = format!("The body nests deeper than {depth_max} levels; make it flatter");
+        let sentence = format!("The body is nested deeper than {depth_max} levels; flatten it");
         return Err(ApiError::new(ErrorCode::InvalidJson, sentence));
     }
     let text: &RawValue = serde_json::from_slice(bytes).map_err(wrong)?;
     Ok(RawJson::from_parsed(text.get()))
 }
 
-/// How many brackets are open at once. The parser has bounded that.
+/// The nesting depth. The recursion is bounded, because the parser bounds it.
 pub(super) fn depth(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
@@ -189,11 +190,11 @@ async fn bounded(
     payload: impl Future<Output = Result<web::Payload, actix_web::Error>>,
     bytes_max: usize,
 ) -> Result<web::Bytes, ApiError> {
-    let broken = || ApiError::new(ErrorCode::InvalidMessage, "The body did not arrive as announced; send it again");
+    let broken = || ApiError::new(ErrorCode::InvalidMessage, "The body did not arrive completely; send it again");
     let payload = payload.await.map_err(|_| broken())?;
     let bytes = payload.to_bytes_limited(bytes_max).await.map_err(|_| {
         let most = bytes_max / 1024;
-        ApiError::new(ErrorCode::MessageTooLong, format!("The body is over {most} KiB; send a shorter one"))
+        ApiError::new(ErrorCode::MessageTooLong, format!("The body exceeds {most} KiB; send a shorter one"))
     })?;
     bytes.map_err(|_| broken())
 }
@@ -206,7 +207,7 @@ fn site(request: &HttpRequest) -> Result<web::Data<Site>, ApiError> {
     })
 }
 
-/// Ids in paths: what is no id names nothing.
+/// Parses an id in a path. A malformed id is answered like an unknown one.
 pub(super) fn group_id(text: &str) -> Result<GroupId, ApiError> {
     text.parse().map_err(|_| ApiError::no_such_group())
 }

@@ -1,4 +1,5 @@
-//! Fields of request bodies and queries, read one by one, so that every refusal names the field and says what is right.
+//! Reads the fields of request bodies and queries one by one, so that every refusal names the field and says what is
+//! allowed.
 
 use std::{num::IntErrorKind, ops::RangeInclusive, str::FromStr};
 
@@ -17,28 +18,28 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Fields(Map<String, Value>);
 
-/// How a text field is treated.
+/// How spaces around a text are treated.
 #[derive(Clone, Copy)]
 enum Spaces {
-    /// Those around it do not count: names.
+    /// Removed: for names.
     Trimmed,
-    /// All count: passwords, tokens.
+    /// Kept: for passwords and tokens.
     Kept,
 }
 
 impl Fields {
-    /// From a JSON object.
+    /// Parses a JSON object.
     pub(super) fn from_json(body: &[u8]) -> Result<Fields, ApiError> {
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Ok(Fields(fields)),
-            Ok(_) => Err(ApiError::new(ErrorCode::InvalidMessage, "The body must be a JSON object with the fields")),
+            Ok(_) => Err(ApiError::new(ErrorCode::InvalidMessage, "The body must be a JSON object")),
             Err(why) => {
                 Err(ApiError::new(ErrorCode::InvalidJson, format!("The body is not JSON ({why}); send a JSON object")))
             }
         }
     }
 
-    /// From an HTML form's encoding; of a repeated field the last one counts.
+    /// Parses an HTML form. The last value of a repeated field counts.
     pub(super) fn from_form(body: &[u8]) -> Result<Fields, ApiError> {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body).map_err(|why| {
             ApiError::new(ErrorCode::InvalidMessage, format!("The body is not a form ({why}); send a form or JSON"))
@@ -46,43 +47,40 @@ impl Fields {
         Ok(Fields(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()))
     }
 
-    /// A name or the like: one line, without spaces around it.
+    /// A name or similar text: one line, trimmed.
     pub(super) fn line(&self, name: &str, chars: RangeInclusive<usize>) -> Result<String, ApiError> {
         self.optional_line(name, chars)?.ok_or_else(|| missing(name))
     }
 
-    /// The same, where it may be absent, null or empty.
+    /// Like [`Fields::line`], but the field may be absent, null or empty.
     pub(super) fn optional_line(&self, name: &str, chars: RangeInclusive<usize>) -> Result<Option<String>, ApiError> {
         let Some(text) = self.optional_text(name, chars, Spaces::Trimmed)? else { return Ok(None) };
         if !text.is_empty() && !names::is_readable(&text) {
-            return Err(ApiError::field(
-                name,
-                "must be one line with something visible, and without invisible characters",
-            ));
+            return Err(ApiError::field(name, "must be one line with a visible character and without invisible ones"));
         }
         Ok(Some(text))
     }
 
-    /// Text with line breaks, which may be absent, null or empty.
+    /// Text with line breaks. It may be absent, null or empty.
     pub(super) fn optional_lines(&self, name: &str, chars_max: usize) -> Result<Option<String>, ApiError> {
         let Some(text) = self.optional_text(name, 0..=chars_max, Spaces::Trimmed)? else { return Ok(None) };
         if text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)) {
-            return Err(ApiError::field(name, "must have no control characters but line breaks and tabs"));
+            return Err(ApiError::field(name, "must have no control characters except line breaks and tabs"));
         }
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
-    /// A password or token, exactly as sent.
+    /// A password or a token, unchanged.
     pub(super) fn secret(&self, name: &str, chars: RangeInclusive<usize>) -> Result<String, ApiError> {
         self.optional_text(name, chars, Spaces::Kept)?.ok_or_else(|| missing(name))
     }
 
-    /// Text exactly as sent and of any length, which may be absent or null.
+    /// Text of any length, unchanged. It may be absent or null.
     pub(super) fn optional_raw_text(&self, name: &str) -> Result<Option<String>, ApiError> {
         self.optional_text(name, 0..=usize::MAX, Spaces::Kept)
     }
 
-    /// Ids of files, which may be absent or null.
+    /// File ids. The field may be absent or null.
     pub(super) fn file_ids(&self, name: &str) -> Result<Vec<FileId>, ApiError> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(Vec::new()),
@@ -96,7 +94,7 @@ impl Fields {
         }
     }
 
-    /// A whole number within a range, which may be absent or null.
+    /// A whole number within a range. The field may be absent or null.
     pub(super) fn optional_number(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
         let number = match self.0.get(name) {
             None | Some(Value::Null) => return Ok(None),
@@ -107,14 +105,14 @@ impl Fields {
         number.map(Some).ok_or_else(wrong)
     }
 
-    /// A moment, which may be absent or null.
+    /// A timestamp. The field may be absent or null.
     pub(super) fn optional_moment(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let Some(text) = self.optional_text(name, 0..=64, Spaces::Trimmed)? else { return Ok(None) };
-        let wrong = || ApiError::field(name, "must be a moment such as 2025-10-27T12:00:00Z (RFC 3339)");
+        let wrong = || ApiError::field(name, "must be a timestamp such as 2025-10-27T12:00:00Z (RFC 3339)");
         text.parse().map(Some).map_err(|_| wrong())
     }
 
-    /// An object that is passed on, which may be absent or null.
+    /// An object that is passed on unchanged. The field may be absent or null.
     pub(super) fn optional_object(&self, name: &str, bytes_max: usize) -> Result<Option<RawJson>, ApiError> {
         let value = match self.0.get(name) {
             None | Some(Value::Null) => return Ok(None),
@@ -131,7 +129,7 @@ impl Fields {
         Ok(Some(RawJson::from_parsed(&text)))
     }
 
-    /// Whether the field is there, be it null.
+    /// Whether the field is present, even if null.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
@@ -146,7 +144,7 @@ impl Fields {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(text)) => text.as_str(),
             Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                return Err(ApiError::field(name, "must be a text"));
+                return Err(ApiError::field(name, "must be a string"));
             }
         };
         let text = match spaces {
@@ -161,7 +159,7 @@ impl Fields {
     }
 }
 
-/// A whole number, also when it is written as `4.0`: to JSON the two are the same.
+/// A whole number, also in the form `4.0`, which is the same number in JSON.
 fn whole(value: &Value) -> Option<u64> {
     const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
     let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number);
@@ -169,10 +167,10 @@ fn whole(value: &Value) -> Option<u64> {
 }
 
 fn missing(name: &str) -> ApiError {
-    ApiError::field(name, "is missing; send it as a text")
+    ApiError::field(name, "is missing; send it as a string")
 }
 
-/// A user name: nothing that looks like an address, and nothing that hides in a line of text.
+/// A username: it must not look like an e-mail address, and must have no spaces or invisible characters.
 pub(super) fn username(fields: &Fields) -> Result<String, ApiError> {
     let name = fields.line("username", limits::USERNAME_CHARS)?;
     if name.chars().any(|c| c.is_whitespace() || c == '@' || names::is_hidden(c)) {
@@ -185,7 +183,7 @@ pub(super) fn username(fields: &Fields) -> Result<String, ApiError> {
     Ok(name)
 }
 
-/// An address with one @ and something on both sides; whether mail arrives there only mail can tell.
+/// An e-mail address with one @ and text on both sides. Only sending mail could verify it further.
 pub(super) fn email(fields: &Fields) -> Result<String, ApiError> {
     let email = fields.line("email", 3..=limits::EMAIL_CHARS_MAX)?;
     let sound = email.split_once('@').is_some_and(|(name, host)| {
@@ -197,22 +195,22 @@ pub(super) fn email(fields: &Fields) -> Result<String, ApiError> {
     Ok(email)
 }
 
-/// How many are wanted, from 1 on. More than `most`, be it more than an integer holds, is `most`.
+/// A page size of at least 1. Larger values, even if they do not fit into an integer, count as `most`.
 pub(super) fn query_limit(text: &str, most: i64) -> Result<i64, ApiError> {
     match text.parse::<i64>() {
         Ok(number) if number >= 1 => Ok(number.min(most)),
         Err(why) if *why.kind() == IntErrorKind::PosOverflow => Ok(most),
-        Ok(_) | Err(_) => Err(ApiError::field("limit", "must be a number from 1 on")),
+        Ok(_) | Err(_) => Err(ApiError::field("limit", "must be a number of at least 1")),
     }
 }
 
-/// Which page of a list is asked for.
+/// The requested page size of a list.
 pub(super) struct Page {
     limit: i64,
 }
 
 impl Page {
-    /// Reads `limit` in a query: `default` without it, `most` if it is more.
+    /// Reads `limit` from a query. Without it, `default`; at most `most`.
     pub(super) fn asked(query: &str, default: i64, most: i64) -> Result<Page, ApiError> {
         let limit = match query_value(query, "limit") {
             None => default,
@@ -221,12 +219,12 @@ impl Page {
         Ok(Page { limit })
     }
 
-    /// How many to read: one more than the page has, which tells whether there is another page.
+    /// How many items to read: one more than the page size, which shows whether there is another page.
     pub(super) const fn to_read(&self) -> i64 {
         self.limit + 1
     }
 
-    /// What was read becomes the page; whether there is more.
+    /// Truncates the items to the page size. Returns whether there are more.
     pub(super) fn cut<T>(&self, found: &mut Vec<T>) -> bool {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let has_more = found.len() > limit;
@@ -235,7 +233,7 @@ impl Page {
     }
 }
 
-/// A number in a query.
+/// A number from a query.
 pub(super) fn query_number<T>(text: &str, name: &str, range: RangeInclusive<T>) -> Result<T, ApiError>
 where
     T: FromStr + PartialOrd + std::fmt::Display,
@@ -264,10 +262,10 @@ mod tests {
     #[test]
     fn every_refusal_names_the_field() {
         let some = fields(r#"{"name": 5, "empty": " ", "null": null, "lines": "a\nb"}"#);
-        assert_eq!(sentence(some.line("name", 1..=8)), "name: must be a text");
+        assert_eq!(sentence(some.line("name", 1..=8)), "name: must be a string");
         assert_eq!(sentence(some.line("empty", 1..=8)), "empty: must have 1 to 8 characters");
-        assert_eq!(sentence(some.line("null", 1..=8)), "null: is missing; send it as a text");
-        assert_eq!(sentence(some.line("absent", 1..=8)), "absent: is missing; send it as a text");
+        assert_eq!(sentence(some.line("null", 1..=8)), "null: is missing; send it as a string");
+        assert_eq!(sentence(some.line("absent", 1..=8)), "absent: is missing; send it as a string");
         assert!(sentence(some.line("lines", 1..=8)).starts_with("lines: must be one line"));
         assert_eq!(some.optional_lines("lines", 8).unwrap().as_deref(), Some("a\nb"));
         assert_eq!(some.optional_lines("empty", 8).unwrap(), None);
@@ -298,7 +296,7 @@ mod tests {
             assert_eq!(query_limit(text, 7).ok(), limit, "{text}");
         }
         for text in ["0", "-1", "-99999999999999999999", "", "x", "1.5"] {
-            assert_eq!(sentence(query_limit(text, 7)), "limit: must be a number from 1 on", "{text}");
+            assert_eq!(sentence(query_limit(text, 7)), "limit: must be a number of at least 1", "{text}");
         }
     }
 

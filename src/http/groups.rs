@@ -1,4 +1,4 @@
-//! `/api/groups`: groups, their members and their channels.
+//! `/api/groups`: groups, their members and their channels. Every removal must also close the removed user's sockets.
 
 use std::collections::HashSet;
 
@@ -46,7 +46,7 @@ pub(super) struct GroupJson {
     description: Option<String>,
     #[schema(schema_with = schemas::user_id)]
     owner_id: String,
-    /// Yours; null for an administrator who is not in the group.
+    /// Your role. Null for an administrator who is not a member.
     role: Option<&'static str>,
     #[schema(schema_with = schemas::timestamp)]
     created_at: String,
@@ -118,11 +118,11 @@ impl From<Channel> for ChannelJson {
     }
 }
 
-#[utoipa::path(post, path = "/api/groups", tag = "groups", summary = "Make a group, whose owner you are",
+#[utoipa::path(post, path = "/api/groups", tag = "groups", summary = "Create a group that you own",
     request_body = bodies::NewGroup,
     responses(
         (status = 201, description = "The group", body = GroupJson),
-        (status = 403, description = "The token is confined to rooms"),
+        (status = 403, description = "The token is restricted to rooms"),
     ))]
 pub(super) async fn create(
     site: web::Data<Site>,
@@ -137,7 +137,7 @@ pub(super) async fn create(
     Ok(HttpResponse::Created().json(GroupJson::from(group)))
 }
 
-#[utoipa::path(get, path = "/api/groups", tag = "groups", summary = "The groups that you are in",
+#[utoipa::path(get, path = "/api/groups", tag = "groups", summary = "List your groups",
     responses(
         (status = 200, description = "Up to 1,000 groups", body = Vec<GroupJson>),
     ))]
@@ -146,12 +146,12 @@ pub(super) async fn mine(site: web::Data<Site>, user: AuthUser) -> Result<web::J
     Ok(web::Json(groups.into_iter().map(GroupJson::from).collect()))
 }
 
-#[utoipa::path(get, path = "/api/groups/{group_id}", tag = "groups", summary = "A group",
+#[utoipa::path(get, path = "/api/groups/{group_id}", tag = "groups", summary = "Get a group",
     params(bodies::GroupPath),
     responses(
         (status = 200, description = "The group", body = GroupJson),
-        (status = 403, description = "You are not in the group, or may not do this there"),
-        (status = 404, description = "There is no such group"),
+        (status = 403, description = "You are not a member of the group, or your role does not allow this"),
+        (status = 404, description = "The group does not exist"),
     ))]
 pub(super) async fn one(
     site: web::Data<Site>,
@@ -162,12 +162,12 @@ pub(super) async fn one(
     Ok(web::Json(group.into()))
 }
 
-#[utoipa::path(get, path = "/api/groups/{group_id}/members", tag = "groups", summary = "The members of a group",
+#[utoipa::path(get, path = "/api/groups/{group_id}/members", tag = "groups", summary = "List the members of a group",
     params(bodies::GroupPath),
     responses(
         (status = 200, description = "Up to 1,000 members", body = Vec<MemberJson>),
-        (status = 403, description = "You are not in the group, or may not do this there"),
-        (status = 404, description = "There is no such group"),
+        (status = 403, description = "You are not a member of the group, or your role does not allow this"),
+        (status = 404, description = "The group does not exist"),
     ))]
 pub(super) async fn members(
     site: web::Data<Site>,
@@ -181,13 +181,13 @@ pub(super) async fn members(
     Ok(web::Json(members.into_iter().map(|member| MemberJson::new(member, &online)).collect()))
 }
 
-#[utoipa::path(post, path = "/api/groups/{group_id}/members", tag = "groups", summary = "Bring somebody into a group",
+#[utoipa::path(post, path = "/api/groups/{group_id}/members", tag = "groups", summary = "Add a member to a group",
     params(bodies::GroupPath),
     request_body = bodies::NewMember,
     responses(
         (status = 201, description = "The member", body = MemberJson),
-        (status = 403, description = "You are not in the group, or may not do this there"),
-        (status = 404, description = "There is no such group, or no such user"),
+        (status = 403, description = "You are not a member of the group, or your role does not allow this"),
+        (status = 404, description = "The group or the user does not exist"),
         (status = 409, description = "In already"),
     ))]
 pub(super) async fn add_member(
@@ -203,10 +203,10 @@ pub(super) async fn add_member(
     let member = match site.store.add_group_member(group.id, &newcomer, granted).await {
         Ok(member) => member,
         Err(StoreError::Taken(_)) => {
-            let sentence = "The user is a member of the group already; remove the member first to give another role";
+            let sentence = "The user is already a member of the group; to change the role, remove and add the member";
             return Err(ApiError::new(ErrorCode::AlreadyMember, sentence));
         }
-        // The group was there a moment ago, so it is the user who is not.
+        // The group existed a moment ago, so it is the user who does not exist.
         Err(StoreError::Missing) => return Err(ApiError::no_such_user()),
         Err(other) => return Err(other.into()),
     };
@@ -235,19 +235,19 @@ async fn named_user(site: &Site, fields: &Fields) -> Result<UserId, ApiError> {
         return user_id(&id);
     }
     let Some(name) = fields.optional_line("username", 1..=*limits::USERNAME_CHARS.end())? else {
-        return Err(ApiError::field("user_id", "is missing; send the user's id, or the name as username"));
+        return Err(ApiError::field("user_id", "is missing; send the user's id, or the username"));
     };
     let profile = site.store.user_by_name(&name).await?;
     profile.map(|profile| profile.id).ok_or_else(ApiError::no_such_user)
 }
 
-#[utoipa::path(delete, path = "/api/groups/{group_id}/members/{user_id}", tag = "groups", summary = "Take somebody out of a group, or leave it",
+#[utoipa::path(delete, path = "/api/groups/{group_id}/members/{user_id}", tag = "groups", summary = "Remove a member from a group, or leave it",
     params(bodies::MemberPath),
     responses(
-        (status = 204, description = "Out; the sockets in the channels of the group are closed"),
-        (status = 403, description = "You are not in the group, or may not do this there"),
-        (status = 404, description = "There is no such group, or the user is not in it"),
-        (status = 409, description = "The only owner cannot leave"),
+        (status = 204, description = "The member was removed, and their sockets in the group's channels are closed"),
+        (status = 403, description = "You are not a member of the group, or your role does not allow this"),
+        (status = 404, description = "The group does not exist, or the user is not a member"),
+        (status = 409, description = "The only owner can't leave"),
     ))]
 pub(super) async fn remove_member(
     site: web::Data<Site>,
@@ -258,7 +258,10 @@ pub(super) async fn remove_member(
     let group = visible_group(&site, &user, &group).await?;
     let member = user_id(&member)?;
     let Some(held) = site.store.group_role(group.id, &member).await? else {
-        return Err(ApiError::new(ErrorCode::UserNotFound, "The user is not in the group; look at its members"));
+        return Err(ApiError::new(
+            ErrorCode::UserNotFound,
+            "The user is not a member of the group; check the list of members",
+        ));
     };
     user.may(Action::RemoveMember { membership: group.role, member: &member, held })?;
     if held == GroupRole::Owner {
@@ -271,7 +274,7 @@ pub(super) async fn remove_member(
         member = logged(&member)
     );
     to_the_end(async move {
-        // read before the removal, so that a database which goes away in between keeps nobody in
+        // Read before the removal, so that the sockets can be closed even if the database fails in between.
         let before = site.store.channels_of(group.id).await?;
         site.store.remove_group_member(group.id, &member).await?;
         let channels = site.store.channels_of(group.id).await.unwrap_or(before);
@@ -281,7 +284,7 @@ pub(super) async fn remove_member(
     .await
 }
 
-/// A group without an owner could be managed by nobody.
+/// Ensures that a group keeps an owner; otherwise nobody could manage it.
 async fn keep_an_owner(site: &Site, group: GroupId, leaving: &UserId) -> Result<(), ApiError> {
     let members = site.store.group_members(group).await?;
     if members.iter().any(|member| member.role == GroupRole::Owner && member.profile.id != *leaving) {
@@ -291,14 +294,14 @@ async fn keep_an_owner(site: &Site, group: GroupId, leaving: &UserId) -> Result<
     Err(ApiError::new(ErrorCode::Conflict, sentence))
 }
 
-#[utoipa::path(post, path = "/api/groups/{group_id}/channels", tag = "groups", summary = "Make a channel",
+#[utoipa::path(post, path = "/api/groups/{group_id}/channels", tag = "groups", summary = "Create a channel",
     params(bodies::GroupPath),
     request_body = bodies::NewChannel,
     responses(
         (status = 201, description = "The channel", body = ChannelJson),
-        (status = 403, description = "You are not in the group, or may not do this there"),
-        (status = 404, description = "There is no such group"),
-        (status = 409, description = "The name is taken in this group"),
+        (status = 403, description = "You are not a member of the group, or your role does not allow this"),
+        (status = 404, description = "The group does not exist"),
+        (status = 409, description = "The name is already used in this group"),
     ))]
 pub(super) async fn create_channel(
     site: web::Data<Site>,
@@ -320,12 +323,12 @@ pub(super) async fn create_channel(
     Ok(HttpResponse::Created().json(ChannelJson::from(channel)))
 }
 
-#[utoipa::path(get, path = "/api/groups/{group_id}/channels", tag = "groups", summary = "The channels of a group",
+#[utoipa::path(get, path = "/api/groups/{group_id}/channels", tag = "groups", summary = "List the channels of a group",
     params(bodies::GroupPath),
     responses(
         (status = 200, description = "Up to 1,000 channels", body = Vec<ChannelJson>),
-        (status = 403, description = "You are not in the group, or may not do this there"),
-        (status = 404, description = "There is no such group"),
+        (status = 403, description = "You are not a member of the group, or your role does not allow this"),
+        (status = 404, description = "The group does not exist"),
     ))]
 pub(super) async fn channels(
     site: web::Data<Site>,
@@ -337,7 +340,7 @@ pub(super) async fn channels(
     Ok(web::Json(channels.into_iter().map(ChannelJson::from).collect()))
 }
 
-/// The group, if it exists and the user may see it.
+/// The group, if it exists and the user may view it.
 async fn visible_group(site: &Site, user: &AuthUser, id: &str) -> Result<Group, ApiError> {
     let group = site.store.group(group_id(id)?, user.id()).await?.ok_or_else(ApiError::no_such_group)?;
     user.may(Action::ViewGroup { membership: group.role })?;

@@ -1,5 +1,5 @@
-//! Whether the node works, for load balancers, dashboards and people. The answers are read from a board that a probe
-//! keeps, so that asking for health costs nothing and never waits for the database.
+//! Health of the node, for load balancers, dashboards and operators. A background probe updates a board, and the routes
+//! only read it, so that a health check costs nothing and never waits for the database.
 
 use std::{
     sync::{
@@ -36,7 +36,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/metrics", [(Method::GET, web::to(metrics))]));
 }
 
-/// What is known of the database, of the line to other nodes, and of the actors that the node can't do without.
+/// The state of the database, the link to other nodes, and the essential actors.
 pub struct HealthBoard {
     /// A [`StoreState`].
     store: AtomicU8,
@@ -46,7 +46,7 @@ pub struct HealthBoard {
 }
 
 impl HealthBoard {
-    /// Starts the probe on this thread, and the watchdog; both end with the board.
+    /// Starts the probe and the watchdog on this thread. Both end with the board.
     pub fn watch(node: &Arc<Node>) -> Arc<HealthBoard> {
         let board = Arc::new(HealthBoard {
             store: AtomicU8::new(Up as u8),
@@ -65,8 +65,8 @@ impl HealthBoard {
     }
 }
 
-/// Whether the database answers and takes a write. No answer within one interval is a "down"; together that is less
-/// than five seconds.
+/// Checks whether the database responds and is writable. No response within one interval counts as down, so a failure
+/// is detected within five seconds.
 async fn look(store: &Store) -> StoreState {
     let asked = async {
         store.ping().await?;
@@ -117,10 +117,10 @@ pub(super) struct HealthJson<'a> {
     uptime_seconds: u64,
 }
 
-#[utoipa::path(get, path = "/healthz", tag = "health", summary = "Whether the process works", security(()),
+#[utoipa::path(get, path = "/healthz", tag = "health", summary = "Check whether the process is alive", security(()),
     responses(
         (status = 200, description = "It does", body = StatusJson),
-        (status = 503, description = "It can't go on, with the reason: restart it", body = StatusJson),
+        (status = 503, description = "It is not alive and must be restarted; with the reason", body = StatusJson),
     ))]
 pub(super) async fn alive(site: web::Data<Site>) -> HttpResponse {
     match site.health.actors.silent() {
@@ -133,10 +133,10 @@ fn unavailable(reason: &'static str) -> HttpResponse {
     HttpResponse::ServiceUnavailable().json(StatusJson { status: "unavailable", reason: Some(reason) })
 }
 
-#[utoipa::path(get, path = "/readyz", tag = "health", summary = "Whether the node should be sent clients", security(()),
+#[utoipa::path(get, path = "/readyz", tag = "health", summary = "Check whether the node should receive clients", security(()),
     responses(
         (status = 200, description = "It should", body = StatusJson),
-        (status = 503, description = "It should not, with the reason", body = StatusJson),
+        (status = 503, description = "It should not; with the reason", body = StatusJson),
     ))]
 pub(super) async fn ready(site: web::Data<Site>) -> HttpResponse {
     let reason = if site.gateway.is_leaving() {
@@ -144,20 +144,20 @@ pub(super) async fn ready(site: web::Data<Site>) -> HttpResponse {
     } else if let Some(actor) = site.health.actors.silent() {
         actor.silence()
     } else if site.health.store() == Down {
-        "the database does not answer"
+        "the database does not respond"
     } else if site.health.store() == ReadOnly {
-        "the database can be read but not written"
+        "the database is read-only"
     } else if site.health.link.state() == LinkState::Down {
-        "other nodes are not heard through Redis"
+        "no messages are received from Redis"
     } else {
         return HttpResponse::Ok().json(status("ready"));
     };
     unavailable(reason)
 }
 
-#[utoipa::path(get, path = "/api/v1/ws/health", tag = "health", summary = "What the node knows of itself, true within 5 s of a change", security(()),
+#[utoipa::path(get, path = "/api/v1/ws/health", tag = "health", summary = "Get the health of the node, at most 5 s old", security(()),
     responses(
-        (status = 200, description = "Whether it lacks something or not", body = HealthJson),
+        (status = 200, description = "The health of the node and its parts", body = HealthJson),
     ))]
 pub(super) async fn health(site: web::Data<Site>) -> HttpResponse {
     let store = site.health.store();
@@ -182,7 +182,7 @@ pub(super) async fn health(site: web::Data<Site>) -> HttpResponse {
     })
 }
 
-#[utoipa::path(get, path = "/metrics", tag = "health", summary = "Metrics for Prometheus", security(()),
+#[utoipa::path(get, path = "/metrics", tag = "health", summary = "Get metrics for Prometheus", security(()),
     responses(
         (status = 200, description = "OpenMetrics text", content_type = CONTENT_TYPE, body = String),
     ))]

@@ -1,5 +1,5 @@
-//! Messages of a channel or a direct conversation: pages of history, newest first, and sending one. A message is sent by
-//! the room itself, by the rules that sockets have.
+//! Messages of a channel or a direct conversation: pages of history, newest first, and sending. Sending goes through
+//! the room itself, so that the same rules apply as for sockets.
 
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
@@ -42,10 +42,10 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 pub(super) struct PageJson {
     messages: Vec<MessageJson>,
     has_more: bool,
-    /// Changes when the sequence starts anew.
+    /// Changes when the sequence restarts.
     #[schema(value_type = i64)]
     epoch: Epoch,
-    /// Where the room stood when the page was read: a socket opened with `since` of it misses nothing.
+    /// The room's position when the page was read. A socket that opens with it as `since` misses nothing.
     #[schema(value_type = i64)]
     seq: Seq,
 }
@@ -108,13 +108,13 @@ impl PlaceJson {
     }
 }
 
-#[utoipa::path(get, path = "/api/channels/{channel_id}/messages", tag = "messages", summary = "Messages of a channel",
+#[utoipa::path(get, path = "/api/channels/{channel_id}/messages", tag = "messages", summary = "List the messages of a channel",
     params(bodies::ChannelPath, bodies::PageQuery),
     responses(
         (status = 200, description = "A page, newest first", body = PageJson),
-        (status = 400, description = "before or limit is wrong"),
-        (status = 403, description = "You are not in the group of the channel"),
-        (status = 404, description = "There is no such channel, or no such message in it"),
+        (status = 400, description = "`before` or `limit` is invalid"),
+        (status = 403, description = "You are not a member of the channel's group"),
+        (status = 404, description = "The channel does not exist, or the message is not in it"),
     ))]
 pub(super) async fn of_channel(
     site: web::Data<Site>,
@@ -126,13 +126,13 @@ pub(super) async fn of_channel(
     page(&site, room.id, &room.scope, request.query_string()).await
 }
 
-#[utoipa::path(get, path = "/api/dm/{user_id}/messages", tag = "messages", summary = "Messages of your conversation with a user",
+#[utoipa::path(get, path = "/api/dm/{user_id}/messages", tag = "messages", summary = "List the messages of your conversation with a user",
     params(bodies::UserPath, bodies::PageQuery),
     responses(
         (status = 200, description = "A page, newest first", body = PageJson),
-        (status = 400, description = "before or limit is wrong"),
-        (status = 403, description = "The token is confined to other rooms"),
-        (status = 404, description = "There is no such user, or no such message in the conversation"),
+        (status = 400, description = "`before` or `limit` is invalid"),
+        (status = 403, description = "The token is restricted to other rooms"),
+        (status = 404, description = "The user does not exist, or the message is not in the conversation"),
     ))]
 pub(super) async fn of_conversation(
     site: web::Data<Site>,
@@ -152,7 +152,7 @@ async fn channel(site: &Site, user: &AuthUser, id: &str) -> Result<RoomIdentity,
     Ok(access.identity)
 }
 
-/// The conversation with that user, if the token reaches so far.
+/// The conversation with this user, if the token gives access to it.
 async fn conversation(site: &Site, user: &AuthUser, partner: &str) -> Result<RoomIdentity, ApiError> {
     let found = site.store.access(&RoomRef::Direct(user_id(partner)?), user.id()).await?;
     let access = found.ok_or_else(ApiError::no_such_user)?;
@@ -164,12 +164,12 @@ async fn conversation(site: &Site, user: &AuthUser, partner: &str) -> Result<Roo
     params(bodies::ChannelPath),
     request_body = bodies::NewMessage,
     responses(
-        (status = 201, description = "The message, stored; the channel's sockets get it as any other", body = MessageJson),
-        (status = 400, description = "Empty, or a wrong field"),
-        (status = 403, description = "You are not in the group of the channel"),
-        (status = 404, description = "There is no such channel, or no such file"),
+        (status = 201, description = "The stored message, which is also delivered to the sockets of the channel", body = MessageJson),
+        (status = 400, description = "The message is empty or a field is invalid"),
+        (status = 403, description = "You are not a member of the channel's group"),
+        (status = 404, description = "The channel or a file does not exist"),
         (status = 413, description = "The text is too long"),
-        (status = 503, description = "It can't be stored now"),
+        (status = 503, description = "The server can't store this at the moment"),
     ))]
 pub(super) async fn send_to_channel(
     site: web::Data<Site>,
@@ -185,12 +185,12 @@ pub(super) async fn send_to_channel(
     params(bodies::UserPath),
     request_body = bodies::NewMessage,
     responses(
-        (status = 201, description = "The message, stored; the sockets of both users get it as any other", body = MessageJson),
-        (status = 400, description = "Empty, or a wrong field"),
-        (status = 403, description = "The token is confined to other rooms"),
-        (status = 404, description = "There is no such user, or no such file"),
+        (status = 201, description = "The stored message, which is also delivered to the sockets of both users", body = MessageJson),
+        (status = 400, description = "The message is empty or a field is invalid"),
+        (status = 403, description = "The token is restricted to other rooms"),
+        (status = 404, description = "The user or a file does not exist"),
         (status = 413, description = "The text is too long"),
-        (status = 503, description = "It can't be stored now"),
+        (status = 503, description = "The server can't store this at the moment"),
     ))]
 pub(super) async fn send_to_user(
     site: web::Data<Site>,
@@ -235,11 +235,12 @@ async fn page(site: &Site, room: RoomId, scope: &RoomScope, query: &str) -> Resu
         None => Before::Newest,
         Some(text) => parse_before(&text)?,
     };
-    // The head first: what is stored after it comes by the socket, and a message that is in both has the same seq.
+    // The head is read first: messages stored after it are delivered by the socket, and a message that is in both has
+    // the same seq.
     let head = site.store.room_head(room).await?.ok_or_else(ApiError::no_such_channel)?;
     let mut messages = match site.store.messages(room, before, page.to_read()).await {
         Err(StoreError::Missing) => {
-            let sentence = "before: there is no such message in this room; take one from a page of it";
+            let sentence = "before: the message is not in this room; use the id or seq of one from a page of it";
             return Err(ApiError::new(ErrorCode::NotFound, sentence));
         }
         other => other?,

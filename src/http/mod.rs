@@ -1,5 +1,5 @@
-//! REST: one file of routes per resource, each with its JSON forms beside it. A route reads its request, asks the policy,
-//! calls the store or the gateway, and answers; it never sees an actor's address and never writes SQL.
+//! REST: one file per resource, with its routes and JSON types. A route parses its request, asks the policy, and calls
+//! the store or the gateway. It must never use an actor's address or write SQL.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -47,7 +47,7 @@ mod users;
 pub use self::security::app;
 use self::{errors::ApiError, health::HealthBoard};
 
-/// What the routes work with; shared by all workers.
+/// The state of the routes, shared by all workers.
 pub struct Site {
     store: Store,
     gateway: Gateway,
@@ -62,7 +62,7 @@ pub struct Site {
     limiters: Mutex<Limiters>,
 }
 
-/// The only state that requests change here: how often each address tried.
+/// The only state here that requests change: the attempts per address.
 struct Limiters {
     logins: AddressLimiter,
     registrations: AddressLimiter,
@@ -72,11 +72,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Site {
-    /// For a node, whose tokens are signed with `secret`. Starts on the calling thread the health probe and what removes
-    /// uploads that were given up.
+    /// Creates the state for a node, whose tokens are signed with `secret`. Starts the health probe and the removal of
+    /// expired uploads on the calling thread.
     ///
     /// # Errors
-    /// A bucket that can't be used as it is set.
+    /// A bucket whose settings are not usable.
     pub fn new(node: &Arc<Node>, secret: &Secret) -> Result<Site, BadBucket> {
         let config = node.config.clone();
         let limiter = |attempts, window| AddressLimiter::new(attempts, window, limits::LOGIN_ADDRESSES_MAX);
@@ -100,12 +100,12 @@ impl Site {
     }
 
     fn limiters(&self) -> MutexGuard<'_, Limiters> {
-        // Counts stay usable whatever happened to the thread that held them.
+        // The counters stay usable even if a thread has panicked while it held the lock.
         self.limiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Mounts all routes of REST. The site is the app's data.
+/// Registers all REST routes. The app's data must contain the state.
 pub fn configure(config: &mut web::ServiceConfig) {
     auth::configure(config);
     groups::configure(config);
@@ -121,7 +121,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     openapi::configure(config);
 }
 
-/// A resource of these methods. It answers others with 405 and the ones it has.
+/// A resource with these methods. Other methods are answered with 405 and the list of supported ones.
 fn resource<const N: usize>(path: &str, routes: [(Method, Route); N]) -> Resource {
     #[cfg(test)]
     openapi::tests::registered(path, routes.iter().map(|(method, _)| method));
@@ -135,7 +135,7 @@ fn resource<const N: usize>(path: &str, routes: [(Method, Route); N]) -> Resourc
     routes.into_iter().fold(resource, |resource, (method, route)| resource.route(route.method(method)))
 }
 
-/// Does it to the end, even when the client goes away in between: for changes that must be followed by another step.
+/// Runs the future to completion even if the client disconnects: for changes that need a second step.
 async fn to_the_end<T: 'static>(work: impl Future<Output = Result<T, ApiError>> + 'static) -> Result<T, ApiError> {
     actix_web::rt::spawn(work).await.unwrap_or_else(|lost| {
         log::error!("event=request_lost why=\"{lost}\"");

@@ -1,4 +1,5 @@
-//! `/api/v1/notifications`: a user's own, and `/api/v1/ws/broadcast/notification`, by which administrators send them.
+//! `/api/v1/notifications`: a user's own notifications; and `/api/v1/ws/broadcast/notification`, with which
+//! administrators send them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -38,7 +39,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/api/v1/notifications/{notification_id}/read", [(Method::POST, web::to(read))]));
 }
 
-/// A notification as its user sees it. `updated_at` is when its status, or what it says, changed last.
+/// A notification as shown to its user. `updated_at` is the last change of its status or content.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct NotificationJson {
     id: String,
@@ -50,7 +51,7 @@ pub(super) struct NotificationJson {
     priority: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     module_name: Option<String>,
-    /// What else its sender gave.
+    /// Additional data from the sender.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     data: Option<Box<RawValue>>,
@@ -82,7 +83,7 @@ impl From<StoredNotification> for NotificationJson {
     }
 }
 
-// ---- a user's own ----
+// ---- the user's own notifications ----
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct NotificationPageJson {
@@ -91,22 +92,22 @@ pub(super) struct NotificationPageJson {
     unread_count: i64,
 }
 
-/// A page of your own notifications, newest first.
+/// Lists your notifications, newest first.
 #[utoipa::path(
     get,
     path = "/api/v1/notifications",
     tag = "notifications",
     params(
-        ("status" = Option<String>, Query, pattern = "^(unread|read|dismissed)?$", description = "`unread`, `read` or `dismissed`; without it, the first two"),
-        ("unread" = Option<bool>, Query, description = "`true` for `status=unread`"),
-        ("category" = Option<String>, Query, max_length = 64, description = "those of that category"),
+        ("status" = Option<String>, Query, pattern = "^(unread|read|dismissed)?$", description = "`unread`, `read` or `dismissed`; by default unread and read ones"),
+        ("unread" = Option<bool>, Query, description = "`true` is the same as `status=unread`"),
+        ("category" = Option<String>, Query, max_length = 64, description = "Only notifications of this category"),
         ("priority" = Option<String>, Query, pattern = "^(low|normal|high|critical)?$", description = "`low`, `normal`, `high` or `critical`"),
-        ("before" = Option<String>, Query, pattern = "^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$", description = "the id of a notification: older ones"),
-        ("limit" = Option<i64>, Query, minimum = 1, description = "up to 100; 50 without it"),
+        ("before" = Option<String>, Query, pattern = "^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$", description = "The id of a notification; only older ones are returned"),
+        ("limit" = Option<i64>, Query, minimum = 1, description = "The page size, up to 100; 50 by default"),
     ),
     responses(
         (status = 200, description = "The page", body = NotificationPageJson),
-        (status = 400, description = "A parameter is wrong; the sentence names it"),
+        (status = 400, description = "A parameter is invalid; the error names it"),
     )
 )]
 pub(super) async fn list(
@@ -168,7 +169,7 @@ pub(super) struct UnreadJson {
     by_category: BTreeMap<String, i64>,
 }
 
-/// How many of your own notifications are unread.
+/// Counts your unread notifications.
 #[utoipa::path(
     get,
     path = "/api/v1/notifications/unread",
@@ -188,15 +189,15 @@ pub(super) async fn unread(site: web::Data<Site>, user: AuthUser) -> Result<web:
     Ok(web::Json(answer))
 }
 
-/// Marks one of your own notifications as read.
+/// Marks one of your notifications as read.
 #[utoipa::path(
     post,
     path = "/api/v1/notifications/{notification_id}/read",
     tag = "notifications",
-    params(("notification_id" = String, Path, description = "Which")),
+    params(("notification_id" = String, Path, description = "The notification's id")),
     responses(
-        (status = 204, description = "It is read, or was already"),
-        (status = 404, description = "You have no such notification"),
+        (status = 204, description = "It is marked as read"),
+        (status = 404, description = "You have no notification with this id"),
     )
 )]
 pub(super) async fn read(
@@ -218,17 +219,17 @@ pub(super) async fn read(
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct ReadAllJson {
-    /// How many were unread.
+    /// The number that were unread.
     read: usize,
 }
 
-/// Marks all of your own notifications as read.
+/// Marks all your notifications as read.
 #[utoipa::path(
     post,
     path = "/api/v1/notifications/read-all",
     tag = "notifications",
     responses(
-        (status = 200, description = "How many were unread", body = ReadAllJson),
+        (status = 200, description = "The number that were unread", body = ReadAllJson),
     )
 )]
 pub(super) async fn read_all(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<ReadAllJson>, ApiError> {
@@ -243,15 +244,15 @@ pub(super) async fn read_all(site: web::Data<Site>, user: AuthUser) -> Result<we
     .await
 }
 
-/// Puts one of your own notifications away.
+/// Dismisses one of your notifications.
 #[utoipa::path(
     delete,
     path = "/api/v1/notifications/{notification_id}",
     tag = "notifications",
-    params(("notification_id" = String, Path, description = "Which")),
+    params(("notification_id" = String, Path, description = "The notification's id")),
     responses(
-        (status = 204, description = "It is in no list any more but that of dismissed ones"),
-        (status = 404, description = "You have no such notification"),
+        (status = 204, description = "It is dismissed, and only listed with `status=dismissed`"),
+        (status = 404, description = "You have no notification with this id"),
     )
 )]
 pub(super) async fn dismiss(
@@ -276,10 +277,10 @@ fn notification_id(text: &str) -> Result<NotificationId, ApiError> {
 }
 
 fn no_such_notification() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such notification; take one from a list of them")
+    ApiError::new(ErrorCode::NotFound, "The notification does not exist; use an id from the list")
 }
 
-// ---- sent by administrators ----
+// ---- sending by administrators ----
 
 /// What happened to a notification.
 #[derive(Clone, Copy)]
@@ -311,7 +312,7 @@ impl Happening {
     }
 }
 
-/// What an administrator sends, as `event_type` wants it.
+/// The body that an administrator sends, depending on `event_type`.
 pub(super) struct NotificationBody;
 
 impl PartialSchema for NotificationBody {
@@ -323,8 +324,8 @@ impl PartialSchema for NotificationBody {
 
 impl ToSchema for NotificationBody {}
 
-/// With `notification_created`, `user_id` says who is to know; without it, everybody who is online. With
-/// `notification_updated`, `notification_id` says which one it takes the place of.
+/// For `notification_created`: `user_id` is the recipient; without it, all users who are online. For
+/// `notification_updated`: `notification_id` is the notification to replace.
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
 struct NotificationSaid {
@@ -340,7 +341,7 @@ struct NotificationSaid {
     expires_at: Option<String>,
 }
 
-/// With `notification_deleted`; a `user_id` has to be its user's.
+/// For `notification_deleted`. A `user_id` must be that of the notification's user.
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "as above")]
 struct NotificationNamed {
@@ -351,29 +352,29 @@ struct NotificationNamed {
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct SentJson {
     event_type: &'static str,
-    /// The stored one; with several users, the one of the first.
+    /// The stored notification; with several recipients, that of the first one.
     notification: Option<NotificationJson>,
-    /// How many users it was for.
+    /// The number of recipients.
     users: usize,
-    /// How many sockets they have, as far as the answering node knows.
+    /// The number of their sockets that this node knows of.
     sockets: usize,
-    /// For how many more users it was, for whom it could not be stored.
+    /// The number of users for whom it could not be stored.
     failed: usize,
 }
 
-/// Sends a notification to a user, or to everybody who is online.
+/// Sends a notification to one user or to all users who are online.
 #[utoipa::path(
     post,
     path = "/api/v1/ws/broadcast/notification",
     tag = "administration",
     params(("event_type" = Option<String>, Query, pattern = "^(notification_created|notification_updated|notification_deleted)?$",
-        description = "`notification_created` (as without it), `notification_updated` or `notification_deleted`")),
+        description = "`notification_created` (the default), `notification_updated` or `notification_deleted`")),
     request_body = NotificationBody,
     responses(
-        (status = 200, description = "It is stored, and told to the sockets there are", body = SentJson),
-        (status = 400, description = "A field is missing or wrong; the sentence names it"),
+        (status = 200, description = "It is stored and was sent to the users' open sockets", body = SentJson),
+        (status = 400, description = "A field is missing or invalid; the error names it"),
         (status = 403, description = "Not an administrator"),
-        (status = 404, description = "No such user or notification"),
+        (status = 404, description = "The user or the notification does not exist"),
     )
 )]
 pub(super) async fn send(
@@ -408,7 +409,7 @@ async fn create(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
     };
     let event_type = Happening::Created.name();
     let mut sent = SentJson { event_type, notification: None, users: 0, sockets: 0, failed: 0 };
-    // what is stored is told at once, whatever becomes of the rest
+    // Stored notifications are delivered at once, even if a later batch fails.
     for some in users.chunks(limits::NOTIFIED_PER_COMMIT) {
         let stored = match site.store.create_notifications(some, &new).await {
             Ok(stored) => stored,
@@ -428,7 +429,7 @@ async fn create(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
             let news = Personal::Notified { user: one.user.clone(), notification: Arc::clone(&one.notification) };
             site.gateway.tell(news, one.user.clone())
         });
-        // all of them at once: one after another would be a hop to the registry and back for each
+        // In parallel, because each delivery takes a round trip to the registry.
         sent.sockets += join_all(told).await.into_iter().sum::<usize>();
         sent.users += stored.len();
         sent.notification = sent.notification.take().or_else(|| stored.into_iter().next().map(Into::into));
@@ -468,7 +469,7 @@ async fn delete(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
     })
 }
 
-/// The one that `notification_id` names; a `user_id` beside it has to be its user's.
+/// The notification that `notification_id` names. If `user_id` is present, it must be its user.
 async fn named(site: &Site, fields: &Fields) -> Result<StoredNotification, ApiError> {
     let id = notification_id(&fields.line("notification_id", 1..=limits::CLIENT_NAME_CHARS_MAX)?)?;
     let of = fields.optional_line("user_id", 1..=limits::USER_ID_CHARS_MAX)?;
@@ -487,7 +488,7 @@ fn new_notification(fields: &Fields) -> Result<NewNotification, ApiError> {
     let message = fields.optional_lines("message", limits::NOTIFICATION_MESSAGE_CHARS_MAX)?;
     Ok(NewNotification {
         title: fields.line("title", 1..=limits::NOTIFICATION_TITLE_CHARS_MAX)?.into(),
-        message: message.ok_or_else(|| ApiError::field("message", "is missing; send it as a text"))?.into(),
+        message: message.ok_or_else(|| ApiError::field("message", "is missing; send it as a string"))?.into(),
         category: fields.line("category", name.clone())?.into(),
         priority: match fields.optional_line("priority", 1..=16)? {
             None => Priority::default(),
@@ -499,10 +500,12 @@ fn new_notification(fields: &Fields) -> Result<NewNotification, ApiError> {
     })
 }
 
-/// What has expired already would be shown to nobody.
+/// Rejects a time in the past, because such a notification would never be shown.
 fn future(expires_at: Option<Timestamp>) -> Result<Option<Timestamp>, ApiError> {
     match expires_at {
-        Some(at) if at <= Clock.now() => Err(ApiError::field("expires_at", "has passed; send a later moment, or none")),
+        Some(at) if at <= Clock.now() => {
+            Err(ApiError::field("expires_at", "is in the past; send a later time, or omit it"))
+        }
         other => Ok(other),
     }
 }

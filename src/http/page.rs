@@ -1,6 +1,7 @@
-//! The page at `/`: a small chat client in plain HTML, CSS and JavaScript, embedded in the binary, so that a server
-//! which has just been started can be used at once. It speaks the public REST and the `channel` dialect and nothing
-//! else. Beside it, the page at `/api/docs`, which shows the API documents. This room must never give the page a way that another client does not have, and never load from elsewhere.
+//! The pages: a small chat client at `/`, and the API reference at `/api/docs`. They are plain HTML, CSS and JavaScript
+//! embedded in the binary, so that a new server is usable at once. The chat client uses only the public REST API and
+//! the `channel` dialect. The pages must never get an interface that other clients do not have, and never load anything
+//! from other hosts.
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETag, EntityTag, Header as _, IfNoneMatch, REFERRER_POLICY,
@@ -8,8 +9,8 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, guard, web};
 
-/// No inline script or style, nothing from other hosts, no framing, no markup parsed from strings. `ws:` and `wss:`
-/// stand there because not every browser counts a WebSocket to the same host as `'self'`.
+/// No inline scripts or styles, nothing from other hosts, no framing, no markup parsed from strings. `ws:` and `wss:`
+/// are listed because not every browser matches a WebSocket to the same host with `'self'`.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
@@ -71,7 +72,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     }
 }
 
-/// The names carry no version, so that a browser asks every time; the tag makes the answer a bare 304 until the
+/// File names contain no version, so a browser revalidates every time. The tag makes the response a 304 until the
 /// binary changes.
 fn respond(asset: &'static Asset, tag: &EntityTag, request: &HttpRequest) -> HttpResponse {
     let unchanged = match IfNoneMatch::parse(request) {
@@ -92,7 +93,7 @@ fn respond(asset: &'static Asset, tag: &EntityTag, request: &HttpRequest) -> Htt
     response.content_type(asset.content_type).body(asset.body)
 }
 
-/// FNV-1a, 64 bits, as hex: the same on every node that runs the same binary, which is all that an ETag needs.
+/// FNV-1a, 64 bits, as hex. It is the same on every node that runs the same binary, which is all that an ETag needs.
 fn fingerprint(bytes: &[u8]) -> String {
     let hash = bytes
         .iter()
@@ -107,7 +108,7 @@ mod tests {
     use actix_web::http::{StatusCode, header};
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
 
-    /// The pages are embedded in every binary, and one is sent to every new user.
+    /// The pages are embedded in every binary and sent to every new user, so they must stay small.
     const PAGE_BYTES_MAX: usize = 116 * 1024;
 
     #[actix_web::test]
@@ -161,7 +162,7 @@ mod tests {
         for asset in &ASSETS {
             let named = asset.body.split('"').filter_map(|piece| match piece.strip_prefix("./") {
                 Some(module) if asset.content_type == SCRIPT => Some(format!("/assets/{module}")),
-                // relative, so that a proxy may put a prefix before all addresses
+                // Relative, so that a proxy may add a prefix to all paths.
                 _ => piece.trim_start_matches("../").strip_prefix("assets/").map(|name| format!("/assets/{name}")),
             });
             for path in named {

@@ -1,4 +1,4 @@
-//! A slash at the end of a path means the same as none.
+//! Makes a trailing slash in a path equivalent to none.
 
 use actix_web::{
     Error, HttpMessage, HttpResponse,
@@ -12,11 +12,10 @@ use actix_web::{
     middleware::Next,
 };
 
-/// Marks a request whose path had a slash at its end: relative addresses in the answer begin one level deeper.
+/// Marks a request whose path had a trailing slash. Relative URLs in the response then start one level deeper.
 pub(super) struct HadSlash;
 
-/// Takes the slash off before the routes see the path. The page of the API's description refers to its files by relative
-/// addresses, so its readers are sent on instead.
+/// Removes the slash before routing. The API reference refers to its files by relative URLs, so it redirects instead.
 pub(super) async fn without_slash(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,

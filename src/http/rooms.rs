@@ -1,5 +1,5 @@
-//! `/api/v1/rooms`: open rooms as their owners see them. A room is named by its `room_id`, the free string that clients
-//! join it by, percent-encoded where it is part of a path.
+//! `/api/v1/rooms`: open rooms and their members, managed by their owners. A room is identified by its `room_id`, the
+//! string by which clients join it, percent-encoded in paths.
 
 use std::collections::HashSet;
 
@@ -34,13 +34,13 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/api/v1/rooms/{room_id}/members/{user_id}", [(Method::DELETE, web::to(remove_member))]));
 }
 
-/// A room. `role` is what you are in it.
+/// A room. `role` is your role in it.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct OpenRoomJson {
     room_id: String,
     name: String,
     visibility: &'static str,
-    /// How many users may be in; null: any number.
+    /// The maximum number of members. Null: unlimited.
     capacity: Option<u32>,
     owner_id: Option<String>,
     role: Option<&'static str>,
@@ -70,13 +70,13 @@ pub(super) struct RoomMemberJson {
     online: bool,
 }
 
-/// What a new room is made of.
+/// A new room.
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
 pub(super) struct NewRoomBody {
     #[schema(schema_with = schemas::room_name)]
     room_id: String,
-    /// `open` or `private`; open without it.
+    /// `open` or `private`; `open` by default.
     #[schema(schema_with = schemas::visibility, required = false)]
     visibility: Option<String>,
     #[schema(schema_with = schemas::optional_room_name, required = false)]
@@ -85,7 +85,7 @@ pub(super) struct NewRoomBody {
     capacity: Option<u32>,
 }
 
-/// What is to change; what is absent stays.
+/// The changes. Absent fields stay unchanged.
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
 pub(super) struct RoomChangeBody {
@@ -93,12 +93,12 @@ pub(super) struct RoomChangeBody {
     visibility: Option<String>,
     #[schema(schema_with = schemas::optional_room_name, required = false)]
     name: Option<String>,
-    /// Null: any number.
+    /// Null: unlimited.
     #[schema(schema_with = schemas::capacity, required = false)]
     capacity: Option<u32>,
 }
 
-/// Who is to be a member.
+/// The user to add.
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
 pub(super) struct RoomMemberBody {
@@ -106,7 +106,7 @@ pub(super) struct RoomMemberBody {
     user_id: String,
 }
 
-/// Makes a room ahead of its first visitor. You become its owner.
+/// Creates a room before anybody joins it. You become its owner.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms",
@@ -114,9 +114,9 @@ pub(super) struct RoomMemberBody {
     request_body = NewRoomBody,
     responses(
         (status = 201, description = "It is there", body = OpenRoomJson),
-        (status = 400, description = "A field is missing or wrong; the sentence names it"),
-        (status = 403, description = "The token is confined to other rooms"),
-        (status = 409, description = "There is a room of that name"),
+        (status = 400, description = "A field is missing or invalid; the error names it"),
+        (status = 403, description = "The token is restricted to other rooms"),
+        (status = 409, description = "A room with this name exists"),
     )
 )]
 pub(super) async fn create(
@@ -136,7 +136,7 @@ pub(super) async fn create(
         Err(StoreError::Taken(_)) => {
             return Err(ApiError::new(
                 ErrorCode::Conflict,
-                "There is a room of this room_id already; choose another one",
+                "A room with this room_id already exists; choose another one",
             ));
         }
         other => other?,
@@ -145,16 +145,16 @@ pub(super) async fn create(
     Ok(HttpResponse::Created().json(OpenRoomJson::from(room)))
 }
 
-/// A room that you may enter.
+/// Gets a room that you may enter.
 #[utoipa::path(
     get,
     path = "/api/v1/rooms/{room_id}",
     tag = "rooms",
-    params(("room_id" = String, Path, description = "Its name, percent-encoded")),
+    params(("room_id" = String, Path, description = "The room's name, percent-encoded")),
     responses(
         (status = 200, description = "The room", body = OpenRoomJson),
-        (status = 403, description = "It is private, and you are not a member"),
-        (status = 404, description = "No such room"),
+        (status = 403, description = "The room is private and you are not a member"),
+        (status = 404, description = "The room does not exist"),
     )
 )]
 pub(super) async fn one(
@@ -165,18 +165,18 @@ pub(super) async fn one(
     Ok(web::Json(visible(&site, &user, &path).await?.into()))
 }
 
-/// Changes a room. Making it private sends those out who are not members.
+/// Changes a room. Making it private removes users who are not members.
 #[utoipa::path(
     patch,
     path = "/api/v1/rooms/{room_id}",
     tag = "rooms",
-    params(("room_id" = String, Path, description = "Its name, percent-encoded")),
+    params(("room_id" = String, Path, description = "The room's name, percent-encoded")),
     request_body = RoomChangeBody,
     responses(
-        (status = 200, description = "The room as it is now", body = OpenRoomJson),
-        (status = 400, description = "A field is wrong; the sentence names it"),
-        (status = 403, description = "Neither its owner nor an administrator"),
-        (status = 404, description = "No such room"),
+        (status = 200, description = "The changed room", body = OpenRoomJson),
+        (status = 400, description = "A field is invalid; the error names it"),
+        (status = 403, description = "You are neither the owner nor an administrator"),
+        (status = 404, description = "The room does not exist"),
     )
 )]
 pub(super) async fn change(
@@ -211,16 +211,16 @@ pub(super) async fn change(
     .await
 }
 
-/// The members of a room that you may enter, its owner first.
+/// Lists the members of a room that you may enter, the owner first.
 #[utoipa::path(
     get,
     path = "/api/v1/rooms/{room_id}/members",
     tag = "rooms",
-    params(("room_id" = String, Path, description = "Its name, percent-encoded")),
+    params(("room_id" = String, Path, description = "The room's name, percent-encoded")),
     responses(
         (status = 200, description = "The members", body = Vec<RoomMemberJson>),
-        (status = 403, description = "It is private, and you are not a member"),
-        (status = 404, description = "No such room"),
+        (status = 403, description = "The room is private and you are not a member"),
+        (status = 404, description = "The room does not exist"),
     )
 )]
 pub(super) async fn members(
@@ -246,17 +246,17 @@ fn member_json(online: &HashSet<UserId>, profile: Profile, role: RoomRole) -> Ro
     }
 }
 
-/// Makes somebody a member.
+/// Adds a member.
 #[utoipa::path(
     post,
     path = "/api/v1/rooms/{room_id}/members",
     tag = "rooms",
-    params(("room_id" = String, Path, description = "Its name, percent-encoded")),
+    params(("room_id" = String, Path, description = "The room's name, percent-encoded")),
     request_body = RoomMemberBody,
     responses(
         (status = 201, description = "The member", body = RoomMemberJson),
-        (status = 403, description = "Neither its owner nor an administrator"),
-        (status = 404, description = "No such room or user"),
+        (status = 403, description = "You are neither the owner nor an administrator"),
+        (status = 404, description = "The room or the user does not exist"),
         (status = 409, description = "A member already"),
     )
 )]
@@ -269,12 +269,7 @@ pub(super) async fn add_member(
     let room = managed(&site, &user, &path).await?;
     let member = user_id(&fields.line("user_id", 1..=limits::USER_ID_CHARS_MAX)?)?;
     let profile = site.store.user(&member).await?.ok_or_else(ApiError::no_such_user)?;
-    let already = || {
-        ApiError::new(
-            ErrorCode::AlreadyMember,
-            "This user is a member already; nobody is in a room twice, so there is nothing to do",
-        )
-    };
+    let already = || ApiError::new(ErrorCode::AlreadyMember, "This user is already a member; there is nothing to do");
     if room.owner.as_ref() == Some(&member) {
         return Err(already());
     }
@@ -282,7 +277,7 @@ pub(super) async fn add_member(
         Ok(true) => {}
         Ok(false) => return Err(already()),
         Err(StoreError::Taken(_)) => {
-            let sentence = format!("A room has at most {} members; take somebody out first", limits::ROOM_MEMBERS_MAX);
+            let sentence = format!("A room has at most {} members; remove a member first", limits::ROOM_MEMBERS_MAX);
             return Err(ApiError::new(ErrorCode::Conflict, sentence));
         }
         Err(error) => return Err(error.into()),
@@ -297,20 +292,20 @@ pub(super) async fn add_member(
     Ok(HttpResponse::Created().json(member_json(&online, profile, RoomRole::Member)))
 }
 
-/// Takes a member out, or leaves. From a private room the user's sockets go at once.
+/// Removes a member, or leaves the room. In a private room the user's sockets are removed at once.
 #[utoipa::path(
     delete,
     path = "/api/v1/rooms/{room_id}/members/{user_id}",
     tag = "rooms",
     params(
-        ("room_id" = String, Path, description = "Its name, percent-encoded"),
-        ("user_id" = String, Path, description = "Who"),
+        ("room_id" = String, Path, description = "The room's name, percent-encoded"),
+        ("user_id" = String, Path, description = "The member's id"),
     ),
     responses(
-        (status = 204, description = "No member any more"),
-        (status = 403, description = "Neither its owner nor an administrator"),
-        (status = 404, description = "No such room or member"),
-        (status = 409, description = "The owner stays"),
+        (status = 204, description = "The member was removed"),
+        (status = 403, description = "You are neither the owner nor an administrator"),
+        (status = 404, description = "The room or the member does not exist"),
+        (status = 409, description = "The owner can't be removed"),
     )
 )]
 pub(super) async fn remove_member(
@@ -325,7 +320,7 @@ pub(super) async fn remove_member(
     if room.owner.as_ref() == Some(&member) {
         return Err(ApiError::new(
             ErrorCode::Conflict,
-            "The owner of a room can't be taken out of it; make another room, and use that",
+            "The owner can't be removed from the room; create another room instead",
         ));
     }
     to_the_end(async move {
@@ -346,7 +341,7 @@ pub(super) async fn remove_member(
     .await
 }
 
-/// The room, if there is one and the user may enter it; administrators see all.
+/// The room, if it exists and the user may enter it. Administrators see all rooms.
 async fn visible(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
     let room = named(site, user, name).await?;
     if user.role != Role::Admin {
@@ -355,7 +350,7 @@ async fn visible(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, A
     Ok(room)
 }
 
-/// The room, if there is one and the user may change it.
+/// The room, if it exists and the user may change it.
 async fn managed(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
     let room = named(site, user, name).await?;
     user.may(Action::ManageRoom { membership: room.membership })?;
@@ -369,7 +364,7 @@ async fn named(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, Api
 }
 
 fn no_such_room() -> ApiError {
-    ApiError::new(ErrorCode::RoomNotFound, "There is no such room; check its room_id")
+    ApiError::new(ErrorCode::RoomNotFound, "The room does not exist; check its room_id")
 }
 
 fn title(fields: &Fields) -> Result<Option<String>, ApiError> {

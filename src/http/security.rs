@@ -1,4 +1,5 @@
-//! What every answer passes through: the log line, the security headers, the rules for pages of other origins.
+//! Wraps all responses: the access log, the security headers, and the rules for pages of other origins. The log must
+//! never contain a query, because it may hold a token.
 
 use std::time::Instant;
 
@@ -29,9 +30,9 @@ use crate::{
     error::ErrorCode,
 };
 
-/// How long a browser may remember the answer to a preflight.
+/// How long a browser may cache the response to a preflight.
 const PREFLIGHT_SECONDS: usize = 600;
-/// What an upload's request may carry (tus 1.0).
+/// Request headers that an upload may use (tus 1.0).
 const UPLOAD_HEADERS_TAKEN: [&str; 8] = [
     "tus-resumable",
     "upload-length",
@@ -42,7 +43,7 @@ const UPLOAD_HEADERS_TAKEN: [&str; 8] = [
     "x-request-id",
     "x-requested-with",
 ];
-/// What a page may read of the answer.
+/// Response headers that a page may read.
 const UPLOAD_HEADERS_SHOWN: [&str; 9] = [
     "tus-resumable",
     "tus-version",
@@ -54,10 +55,10 @@ const UPLOAD_HEADERS_SHOWN: [&str; 9] = [
     "upload-metadata",
     "upload-expires",
 ];
-/// A year, in seconds.
+/// One year in seconds.
 const TLS_ONLY: &str = "max-age=31536000";
 
-/// The App of one worker: the routes of REST, those that `routes` adds, and what surrounds them all.
+/// The App of one worker: the REST routes, the routes that `routes` adds, and the middleware around them.
 pub fn app(
     site: web::Data<Site>,
     routes: impl FnOnce(&mut web::ServiceConfig),
@@ -78,7 +79,7 @@ pub fn app(
     map_config(app, |_| AppConfig::default())
 }
 
-/// A route that sets one of these itself keeps its own.
+/// Default headers. A route that sets one of these keeps its own value.
 fn headers(listen: &Listen) -> DefaultHeaders {
     let headers = DefaultHeaders::new()
         .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -92,7 +93,7 @@ fn headers(listen: &Listen) -> DefaultHeaders {
     }
 }
 
-/// Tokens travel in a header of their own and never as cookies, so that no page can use another's.
+/// CORS rules. Tokens are sent in a header and never as cookies, so a page can't use another page's token.
 fn cors(origins: &Origins) -> Cors {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
@@ -108,8 +109,8 @@ fn cors(origins: &Origins) -> Cors {
     }
 }
 
-/// A page of an origin that may not use the server is told so in the form of all errors, with what to do about it. The
-/// browser keeps the sentence from the page, but shows it to whoever develops it.
+/// Refuses a page of an origin that is not allowed, with the usual error body. The browser hides the sentence from the
+/// page but shows it to its developer.
 async fn foreign_page(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -128,13 +129,13 @@ async fn foreign_page(
     }
 }
 
-/// What sockets say, too.
+/// Like the error that sockets get.
 fn not_allowed(origin: &str) -> ApiError {
     let sentence = format!("Pages of {origin} may not use this server; add {origin} to ALLOWED_ORIGINS");
     ApiError::new(ErrorCode::PermissionDenied, sentence)
 }
 
-/// One line per request: the path without its query, which may hold a token.
+/// Logs one line per request: the path without its query, which may hold a token.
 async fn log_request(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -159,7 +160,7 @@ async fn log_request(
     answered
 }
 
-/// What asks every few seconds does not fill the log, nor do the files of the pages.
+/// The log level. Frequent probes and the files of the pages are not logged by default.
 fn level(path: &str, status: StatusCode) -> Level {
     match path {
         "/healthz" | "/readyz" | "/metrics" | "/api/v1/ws/health" => Level::Debug,

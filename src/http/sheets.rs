@@ -1,5 +1,5 @@
-//! Shared sheets over REST: pages of cells with their versions, and the same as dense rows or CSV. Only reading: cells
-//! are changed over sockets, where everybody hears of it.
+//! Shared sheets over REST: pages of cells with their versions, and the values as dense rows or CSV. Read-only: cells
+//! are changed over sockets, so that all members receive the change.
 
 mod dense;
 
@@ -45,58 +45,58 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 /// A page of a sheet's cells.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct CellsPage {
-    /// Which sheet.
+    /// The sheet.
     #[schema(value_type = String)]
     sheet_id: SheetId,
-    /// The room that it belongs to.
+    /// The sheet's room.
     #[schema(value_type = String)]
     room_id: RoomName,
-    /// The room's life and place before the page was read: a socket that joins with them misses nothing.
+    /// The room's epoch and position before the page was read. A socket that joins with them misses nothing.
     #[schema(value_type = i64)]
     epoch: Epoch,
     /// See `epoch`.
     #[schema(value_type = i64)]
     seq: Seq,
-    /// What was asked for, with both corners.
+    /// The requested range with both corners.
     #[schema(example = "A1:Z100")]
     range: String,
-    /// Row by row, those that were ever written.
+    /// The cells that were ever written, row by row.
     cells: Vec<CellJson>,
-    /// Where the next page begins: send it as `after`. Null at the end.
+    /// The start of the next page: send it as `after`. Null at the end.
     next: Option<String>,
 }
 
-/// A cell as it is.
+/// A cell.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct CellJson {
-    /// Where.
+    /// The cell's position.
     #[schema(example = "B2")]
     cell_id: String,
-    /// Any JSON scalar, as it was sent; null for a cell that was cleared.
+    /// Any JSON scalar, as it was sent. Null for a cleared cell.
     #[schema(schema_with = schemas::scalar)]
     value: Box<RawValue>,
-    /// As it was sent.
+    /// The formula as it was sent.
     formula: Option<String>,
-    /// Send it with an update, to learn whether somebody else was first.
+    /// Send it with an update to detect a conflict.
     version: i64,
-    /// Who changed it last.
+    /// The user who last changed it.
     user_id: String,
-    /// When.
+    /// The time of the last change.
     updated_at: String,
 }
 
-/// How the answer is wanted.
+/// The requested format.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
-    /// Cells with their versions, in pages.
+    /// Pages of cells with their versions.
     Cells,
-    /// Values in rows.
+    /// Values in rows, as JSON.
     Rows,
-    /// The same for spreadsheets and scripts.
+    /// Values in rows, as CSV.
     Csv,
 }
 
-/// Whether CSV begins with the mark by which Excel knows UTF-8.
+/// Whether CSV begins with a byte order mark, by which Excel recognises UTF-8.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ByteOrder {
     Unmarked,
@@ -127,22 +127,22 @@ struct Sheet {
     head: RoomHead,
 }
 
-/// The cells of a sheet.
+/// Reads the cells of a sheet.
 #[utoipa::path(
     get,
     path = "/api/v1/sheets/{sheet_id}/cells",
     tag = "sheets",
     summary = "Read a shared sheet",
-    description = "Pages of cells with their versions, or the values in rows, as JSON or CSV. Whoever may enter the sheet's room may read it.",
+    description = "Returns pages of cells with their versions, or the values in rows as JSON or CSV. Users who may enter the sheet's room may read it.",
     params(("sheet_id" = String, Path, description = "The sheet"), bodies::CellsQuery),
     responses(
         (status = 200, description = "A page of cells; with `format` the rows or the CSV", content(
             (bodies::SheetAnswer = "application/json"), (String = "text/csv"),
         )),
-        (status = 400, description = "`INVALID_MESSAGE`: the sentence names the parameter"),
+        (status = 400, description = "`INVALID_MESSAGE`: the error names the parameter"),
         (status = 401, description = "`AUTHENTICATION_FAILED`"),
-        (status = 403, description = "`PERMISSION_DENIED`: the sheet's room is private, or the token is confined to others"),
-        (status = 404, description = "`NOT_FOUND`: nobody has written this sheet yet"),
+        (status = 403, description = "`PERMISSION_DENIED`: the sheet's room is private, or the token is restricted to other rooms"),
+        (status = 404, description = "`NOT_FOUND`: the sheet does not exist yet"),
     ),
 )]
 pub(super) async fn cells(
@@ -162,7 +162,7 @@ pub(super) async fn cells(
     let area = used.map(|last| CellRange::between(asked.range.first(), last));
     if area.is_some_and(|area| area.cells() > limits::SHEET_FIELDS_MAX) {
         let problem = format!(
-            "has more than {} fields down to its last value; ask for a smaller one, or for format=cells",
+            "has more than {} fields down to its last value; request a smaller one, or format=cells",
             limits::SHEET_FIELDS_MAX
         );
         return Err(ApiError::field("range", problem));
@@ -173,8 +173,8 @@ pub(super) async fn cells(
     })
 }
 
-/// The sheet, for whoever may enter its room. Where the room stands is read before any cell: what is changed after it
-/// comes by the socket, and a change that is in both has the same version.
+/// The sheet, if the user may enter its room. The room's head is read before any cell: later changes are delivered by
+/// the socket, and a change that is in both has the same version.
 async fn admitted(site: &Site, user: &AuthUser, id: &str) -> Result<Sheet, ApiError> {
     let id = SheetId::new(id).map_err(|_| no_such_sheet())?;
     let room = site.store.sheet_room(&id).await?.ok_or_else(no_such_sheet)?;
@@ -188,7 +188,7 @@ async fn admitted(site: &Site, user: &AuthUser, id: &str) -> Result<Sheet, ApiEr
 fn no_such_sheet() -> ApiError {
     ApiError::new(
         ErrorCode::NotFound,
-        "There is no such sheet yet; check its id, or write its first cell over a socket",
+        "The sheet does not exist yet; check its id, or write its first cell over a socket",
     )
 }
 
@@ -219,7 +219,7 @@ impl Asked {
                 if given {
                     return Err(ApiError::field(
                         name,
-                        "is for pages of format=cells; rows and CSV come whole, so ask for a smaller range",
+                        "is only for format=cells; rows and CSV are returned whole, so request a smaller range",
                     ));
                 }
             }
@@ -233,7 +233,7 @@ impl Asked {
     }
 }
 
-/// Whether CSV is named and JSON is not: a browser that takes anything gets JSON.
+/// Whether CSV is listed and JSON is not. A browser that accepts anything gets JSON.
 fn prefers_csv(accepted: &str) -> bool {
     let mut types = accepted.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
     types.clone().any(|kind| kind.eq_ignore_ascii_case("text/csv"))
@@ -274,7 +274,7 @@ impl From<StoredCell> for CellJson {
     }
 }
 
-/// The value as it was sent. It was JSON when it came, and it is kept as it is.
+/// The value as it was sent. It was validated as JSON when it was stored.
 fn raw(value: &RawJson) -> Box<RawValue> {
     RawValue::from_string(value.as_str().to_owned()).unwrap_or_else(|why| {
         log::error!("event=strange_cell_value why=\"{why}\"");
@@ -282,8 +282,8 @@ fn raw(value: &RawJson) -> Box<RawValue> {
     })
 }
 
-/// CSV as in RFC 4180. Values come as they are, also those that a spreadsheet would take for a formula: whoever opens
-/// the file decides whom to trust (docs/protocol.md, Sheets).
+/// CSV as in RFC 4180. Values are not escaped, even those that a spreadsheet would interpret as a formula: the user who
+/// opens the file must trust its source (docs/protocol.md, Sheets).
 fn csv(store: &Store, sheet: Sheet, area: Option<CellRange>, mark: ByteOrder) -> HttpResponse {
     let name = utf8_percent_encode(sheet.id.as_str(), NON_ALPHANUMERIC);
     let rows = area.map(|area| Rows::new(area, Layout::Csv));
@@ -293,14 +293,14 @@ fn csv(store: &Store, sheet: Sheet, area: Option<CellRange>, mark: ByteOrder) ->
         .streaming(streamed(store.clone(), sheet.id, rows, mark.bytes(), Bytes::new()))
 }
 
-/// What stands before the rows of a JSON answer.
+/// The fields before the rows of a JSON response.
 #[derive(Serialize)]
 struct RowsHead<'a> {
     sheet_id: &'a SheetId,
     room_id: &'a RoomName,
     epoch: Epoch,
     seq: Seq,
-    /// From the range's first cell to its last used row and column; null if all is empty.
+    /// From the range's first cell to its last used row and column. Null if all cells are empty.
     range: Option<String>,
 }
 
@@ -309,7 +309,7 @@ fn rows(store: &Store, sheet: Sheet, area: Option<CellRange>) -> HttpResponse {
     let range = area.map(|area| area.to_string());
     let head = RowsHead { sheet_id: &id, room_id: &room, epoch: head.epoch, seq: head.seq, range };
     let Ok(head) = serde_json::to_string(&head) else {
-        // texts and numbers alone
+        // Contains only strings and numbers.
         unreachable!("the head of rows is plain JSON")
     };
     let opening = format!("{},\"rows\":[", head.trim_end_matches('}'));
@@ -318,7 +318,7 @@ fn rows(store: &Store, sheet: Sheet, area: Option<CellRange>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").streaming(body)
 }
 
-/// What is left to be streamed.
+/// The state of the stream.
 enum Left {
     Opening { opening: Bytes, rows: Option<Rows> },
     Rows(Rows),
@@ -329,17 +329,17 @@ enum Left {
 /// Rows that are being written.
 struct Rows {
     dense: Dense,
-    /// Read, and not written yet.
+    /// Cells that were read but not written yet.
     read: VecDeque<StoredCell>,
     unread: Unread,
 }
 
-/// What is not read yet.
+/// The cells that are not read yet.
 #[derive(Clone, Copy)]
 enum Unread {
-    /// What comes after that cell.
+    /// All cells after this one.
     After(Option<CellRef>),
-    /// Nothing.
+    /// No cells.
     None,
 }
 
@@ -348,7 +348,7 @@ impl Rows {
         Rows { dense: Dense::new(area, layout), read: VecDeque::new(), unread: Unread::After(None) }
     }
 
-    /// Reads the next cells, if those that were read are written.
+    /// Reads the next cells if the previous ones are written.
     async fn read(&mut self, store: &Store, sheet: &SheetId) -> Result<(), StoreError> {
         let Unread::After(after) = self.unread else { return Ok(()) };
         if self.read.is_empty() {
@@ -361,7 +361,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Writes what was read, or as much of it as goes at once.
+    /// Writes the cells that were read, up to the size of one piece.
     fn write(&mut self) -> Progress {
         while let Some(kept) = self.read.front() {
             if self.dense.cell(kept.cell.at, kept.cell.value.as_str()) == Progress::Full {
@@ -376,8 +376,8 @@ impl Rows {
     }
 }
 
-/// The area's rows, read from the database as fast as the client takes them. A database that goes away in between breaks
-/// the answer off, which the client sees by its missing end.
+/// Streams the area's rows, reading from the database as fast as the client accepts them. If the database fails, the
+/// stream ends early, which the client detects by the missing end.
 fn streamed(
     store: Store,
     sheet: SheetId,
@@ -400,7 +400,7 @@ fn streamed(
             }
             let progress = rows.write();
             let written = rows.dense.take();
-            // a fast client takes this at once: the thread's other tasks have their turn before the next
+            // A fast client accepts this at once, so yield to the thread's other tasks first.
             tokio::task::yield_now().await;
             match progress {
                 Progress::Full => Some((Ok(written), Left::Rows(rows))),

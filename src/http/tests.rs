@@ -1,5 +1,6 @@
-//! The routes with everything around them, on a whole node with a database of its own. What can be seen from outside
-//! with two users and a browser is tested there; here is what needs a chosen peer, a chosen token or a look at headers.
+//! Tests of the routes with their middleware, on a whole node with its own database. Behaviour that is visible to two
+//! users and a browser is tested from outside; these tests need a chosen peer address, a chosen token, or access to
+//! headers.
 
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ async fn rest<'a>(
     Rest { service, node, _folder: folder }
 }
 
-/// An answer: status, headers and the body as JSON, or null.
+/// A response: status, headers, and the body as JSON or null.
 struct Answer {
     status: u16,
     headers: header::HeaderMap,
@@ -96,7 +97,7 @@ where
         self.ask(TestRequest::delete().uri(path).insert_header(bearer(token))).await
     }
 
-    /// A token as another system with the same secret would sign it.
+    /// A token that another system with the same secret would sign.
     fn token(&self, user: &str, role: Role) -> String {
         let signer = Signer::new(&self.node.config.auth, &Secret::new(SECRET));
         let id = UserId::new(user).unwrap();
@@ -180,7 +181,7 @@ async fn attempts_to_sign_in_are_limited_by_the_real_address() {
     for _ in 0..2 {
         assert_eq!(rest.ask(login_from("9.9.9.9", "1.1.1.1")).await.code(), (401, "AUTHENTICATION_FAILED"));
     }
-    // Whoever is no proxy does not get a new address by claiming one.
+    // A client that is not a trusted proxy can't choose its address.
     let refused = rest.ask(login_from("9.9.9.9", "2.2.2.2")).await;
     assert_eq!(refused.code(), (429, "RATE_LIMIT_EXCEEDED"));
     let seconds: u64 = refused.header(header::RETRY_AFTER).parse().unwrap();
@@ -297,7 +298,7 @@ async fn health_tells_of_each_actor_that_has_ended() {
         assert_eq!(ended, Err(actix::MailboxError::Closed));
         let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while rest.get("/healthz", "").await.status == 200 {
-            assert!(std::time::Instant::now() < end, "{} has ended, and health says that all is well", actor.name());
+            assert!(std::time::Instant::now() < end, "{} has ended, but health still reports healthy", actor.name());
             actix_web::rt::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         for path in ["/healthz", "/readyz"] {

@@ -1,4 +1,4 @@
-//! `/api/users`: finding somebody to talk to.
+//! `/api/users`: finding other users. E-mail addresses must not be returned.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
     config.service(resource("/api/users", [(Method::GET, web::to(search))]));
 }
 
-/// A user as others see one: no address.
+/// A user as shown to others, without the e-mail address.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FoundUser)]
 pub(super) struct FoundUserJson {
@@ -33,13 +33,13 @@ pub(super) struct FoundUserJson {
     online: bool,
 }
 
-/// Without a query, the first users by name.
-#[utoipa::path(get, path = "/api/users", tag = "users", summary = "Find users by the beginning of a name",
+/// Without a query, returns the first users by name.
+#[utoipa::path(get, path = "/api/users", tag = "users", summary = "Find users by the start of a name",
     params(bodies::SearchQuery),
     responses(
         (status = 200, description = "Up to 20 users, by name", body = Vec<FoundUserJson>),
         (status = 400, description = "The query is too long"),
-        (status = 403, description = "The token is confined to rooms"),
+        (status = 403, description = "The token is restricted to rooms"),
     ))]
 pub(super) async fn search(
     site: web::Data<Site>,

@@ -38,7 +38,7 @@ async fn a_node_whose_database_takes_no_write_is_not_ready_and_none_starts_on_it
 
     writing(&cluster, &database, "on").await;
     let reason = ready(&server, 503).await;
-    assert!(reason.contains("can be read but not written"), "{reason}");
+    assert!(reason.contains("read-only"), "{reason}");
     let health = get(&server.url("/api/v1/ws/health")).await.expect(200);
     assert_eq!((&health["status"], &health["database"]["status"]), (&"degraded".into(), &"read_only".into()));
     let metrics = get(&server.url("/metrics")).await.text;

@@ -1,5 +1,5 @@
-//! What is answered when an upload or a download is refused: the contract's JSON, under the status that tus or HTTP asks
-//! for, which is finer than that of the code.
+//! Error responses of uploads and downloads: the usual JSON body, with the HTTP status that tus or HTTP requires, which
+//! is more specific than that of the code.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ use crate::{
     store::StoreError,
 };
 
-/// The digest is of other bytes (tus 1.0, Checksum).
+/// The status for a checksum mismatch (tus 1.0, Checksum).
 const CHECKSUM_MISMATCH: u16 = 460;
 
-/// A refusal with a status of its own.
+/// An error with its own status.
 #[derive(Debug)]
 pub struct Refused {
     status: StatusCode,
@@ -30,7 +30,7 @@ impl Refused {
     }
 
     pub fn no_such_file() -> Refused {
-        Refused::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, "There is no such file; check its id")
+        Refused::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, "The file does not exist; check its id")
     }
 }
 
@@ -89,7 +89,7 @@ impl From<DownloadFault> for Refused {
         let sentence = fault.to_string();
         match fault {
             DownloadFault::Store(error) => error.into(),
-            // logged where it happened
+            // Already logged where it happened.
             DownloadFault::Storage(_) => {
                 Refused::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServiceUnavailable, sentence)
             }

@@ -1,4 +1,4 @@
-//! `/api/v1/files`: uploads that go on where they broke off (tus 1.0), downloads with ranges, and lists of one's own.
+//! `/api/v1/files`: resumable uploads (tus 1.0), downloads with ranges, and a list of one's own files.
 
 mod answers;
 pub(super) mod serving;
@@ -11,7 +11,7 @@ use self::answers::Refused;
 use super::{ApiError, Site, extract::AuthUser, fields::Page, resource};
 use crate::{auth::tokens::query_value, core::upload::content_url, ids::FileId, limits, store::FileRecord};
 
-/// When it is worth trying again after too many uploads at once.
+/// The retry time after too many parallel uploads.
 const TOO_MANY_RETRY_SECONDS: u32 = 30;
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -36,7 +36,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
             ],
         ))
         .service(
-            // `content`, or the file's name, for people and programs that look at the end of an address
+            // `content`, or the file's name, for people and programs that look at the end of a URL.
             resource(
                 "/api/v1/files/{file_id}/{name}",
                 [(Method::GET, web::to(serving::content)), (Method::HEAD, web::to(serving::content_head))],
@@ -54,10 +54,10 @@ struct FileJson {
     uploaded_bytes: u64,
     complete: bool,
     created_at: String,
-    /// When an unfinished upload is given up.
+    /// When an unfinished upload expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
-    /// From where it is fetched, once it is complete.
+    /// The URL for downloading, once the upload is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
 }
@@ -85,16 +85,16 @@ struct FilesJson {
     has_more: bool,
 }
 
-/// One's own files, newest first.
+/// Lists your files, newest first.
 #[utoipa::path(
-    get, path = "/api/v1/files", tag = "files", summary = "Your files, newest first",
+    get, path = "/api/v1/files", tag = "files", summary = "List your files, newest first",
     params(
-        ("before" = Option<String>, Query, pattern = "^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$", description = "The id of a file: those made before it"),
-        ("limit" = Option<u32>, Query, minimum = 1, description = "How many, 50 unless said otherwise, at most 100"),
+        ("before" = Option<String>, Query, pattern = "^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$", description = "The id of a file; only older ones are returned"),
+        ("limit" = Option<u32>, Query, minimum = 1, description = "The page size, at most 100; 50 by default"),
     ),
     responses(
         (status = 200, description = "A page of them", body = FilesJson),
-        (status = 400, description = "A parameter is wrong; the sentence names it"),
+        (status = 400, description = "A parameter is invalid; the error names it"),
     )
 )]
 async fn mine(site: web::Data<Site>, user: AuthUser, request: HttpRequest) -> Result<web::Json<FilesJson>, Refused> {
@@ -110,24 +110,24 @@ async fn mine(site: web::Data<Site>, user: AuthUser, request: HttpRequest) -> Re
     Ok(web::Json(FilesJson { files: found.into_iter().map(FileJson::from).collect(), has_more }))
 }
 
-/// What there is to know of a file.
+/// Gets the metadata of a file.
 #[utoipa::path(
-    get, path = "/api/v1/files/{file_id}", tag = "files", summary = "What there is to know of a file",
+    get, path = "/api/v1/files/{file_id}", tag = "files", summary = "Get the metadata of a file",
     params(("file_id" = String, Path, description = "The file's id")),
-    responses((status = 200, description = "The file", body = FileJson), (status = 403, description = "Not shared with you"), (status = 404, description = "No such file"))
+    responses((status = 200, description = "The file", body = FileJson), (status = 403, description = "Not shared with you"), (status = 404, description = "The file does not exist"))
 )]
 async fn one(site: web::Data<Site>, user: AuthUser, path: web::Path<String>) -> Result<web::Json<FileJson>, Refused> {
     Ok(web::Json(fetchable(&site, &user, &path).await?.into()))
 }
 
-/// A file that the user may have.
+/// A file that the user may download.
 async fn fetchable(site: &Site, user: &AuthUser, id: &str) -> Result<FileRecord, Refused> {
     let file = site.store.file(file_id(id)?).await?.ok_or_else(Refused::no_such_file)?;
     site.gateway.may_fetch(user.subject(), &file).await??;
     Ok(file)
 }
 
-/// What is no id names nothing.
+/// A malformed id is answered like an unknown one.
 fn file_id(text: &str) -> Result<FileId, Refused> {
     text.parse().map_err(|_| Refused::no_such_file())
 }

@@ -1,5 +1,6 @@
-//! Giving files out. Whatever somebody uploaded must never run as a page or a script of ours: only kinds that show nothing
-//! but themselves are shown in place, nothing is guessed from the bytes, and what runs by its type comes without one.
+//! Serves file contents. An uploaded file must never run as a page or script of this server: only types that can't
+//! contain active content are displayed in place, the type is never guessed from the contents, and active types are
+//! sent without their type.
 
 use std::ops::Range;
 
@@ -27,7 +28,7 @@ use crate::{
     store::FileRecord,
 };
 
-/// What must be encoded in a name in a header (RFC 8187 section 3.2.1), and a little more.
+/// The characters to encode in a file name in a header (RFC 8187 section 3.2.1), and a few more.
 const NAME_ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -51,48 +52,48 @@ const NAME_ENCODED: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
-/// Whether a browser shows it or puts it away.
+/// Whether a browser displays the file or saves it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Shown {
     InPlace,
-    /// By the browser's own viewer, which does not work in a sandbox and is none of our pages.
+    /// In the browser's own viewer, which does not work in a sandbox and does not run as our page.
     ByViewer,
     AsDownload,
 }
 
-/// What GET would answer, without the bytes.
+/// Like GET, without the body.
 #[utoipa::path(
-    head, path = "/api/v1/files/{file_id}/{name}", tag = "files", summary = "How large a file is, and of which type",
+    head, path = "/api/v1/files/{file_id}/{name}", tag = "files", summary = "Get the size and the type of a file",
     params(
         ("file_id" = String, Path, description = "The file's id"),
-        ("name" = String, Path, example = "content", description = "`content`, or the file's name for whoever looks at the end of an address"),
-        ("Range" = Option<String>, Header, description = "One range of bytes; several are answered by the whole file"),
-        ("If-Range" = Option<String>, Header, description = "The ETag, or Last-Modified, of what one has a part of: if it is another by now, all of it comes"),
-        ("If-None-Match" = Option<String>, Header, description = "The ETag of what one has: if it is the same, nothing comes"),
+        ("name" = String, Path, example = "content", description = "`content`, or the file's name for clients that look at the end of a URL"),
+        ("Range" = Option<String>, Header, description = "One byte range; a request for several ranges returns the whole file"),
+        ("If-Range" = Option<String>, Header, description = "The ETag or Last-Modified of the part that the client has; if it differs, the whole file is sent"),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of the client's copy; if it matches, the file is not sent again"),
     ),
     responses(
-        (status = 200, description = "All of it, under its own type", headers(
-            ("ETag" = String, description = "Which file it is; its bytes never change"),
-            ("Last-Modified" = String, description = "When it was complete"),
+        (status = 200, description = "The whole file, with its own type", headers(
+            ("ETag" = String, description = "Identifies the file; its contents never change"),
+            ("Last-Modified" = String, description = "When the upload was completed"),
             ("Accept-Ranges" = String, description = "bytes"),
-            ("Content-Disposition" = String, description = "Whether to show it or to put it away, and its name"),
+            ("Content-Disposition" = String, description = "Whether to display or save the file, and its name"),
         )),
         (status = 206, description = "The range", headers(
-            ("ETag" = String, description = "Which file it is; its bytes never change"),
-            ("Last-Modified" = String, description = "When it was complete"),
+            ("ETag" = String, description = "Identifies the file; its contents never change"),
+            ("Last-Modified" = String, description = "When the upload was completed"),
             ("Accept-Ranges" = String, description = "bytes"),
-            ("Content-Disposition" = String, description = "Whether to show it or to put it away, and its name"),
-            ("Content-Range" = String, description = "Which bytes of how many"),
+            ("Content-Disposition" = String, description = "Whether to display or save the file, and its name"),
+            ("Content-Range" = String, description = "The range and the total number of bytes"),
         )),
-        (status = 304, description = "As the client has it", headers(
-            ("ETag" = String, description = "Which file it is; its bytes never change"),
-            ("Last-Modified" = String, description = "When it was complete"),
+        (status = 304, description = "The client's copy is current", headers(
+            ("ETag" = String, description = "Identifies the file; its contents never change"),
+            ("Last-Modified" = String, description = "When the upload was completed"),
             ("Accept-Ranges" = String, description = "bytes"),
         )),
-        (status = 403, description = "Neither the user's nor shared in a room that the user may enter"),
-        (status = 404, description = "No such file, or not complete"),
-        (status = 416, description = "The range begins behind the end", headers(
-            ("Content-Range" = String, description = "How many bytes there are"),
+        (status = 403, description = "The file is neither yours nor shared in a room that you may enter"),
+        (status = 404, description = "The file does not exist or is not complete"),
+        (status = 416, description = "The range begins after the end of the file", headers(
+            ("Content-Range" = String, description = "The total number of bytes"),
         )),
     )
 )]
@@ -105,39 +106,39 @@ pub async fn content_head(
     content(site, user, path, request).await
 }
 
-/// The bytes of a file, or a range of them.
+/// Sends a file or a range of it.
 #[utoipa::path(
-    get, path = "/api/v1/files/{file_id}/{name}", tag = "files", summary = "Fetch a file, or a range of it",
+    get, path = "/api/v1/files/{file_id}/{name}", tag = "files", summary = "Download a file or a range of it",
     params(
         ("file_id" = String, Path, description = "The file's id"),
-        ("name" = String, Path, example = "content", description = "`content`, or the file's name for whoever looks at the end of an address"),
-        ("Range" = Option<String>, Header, description = "One range of bytes; several are answered by the whole file"),
-        ("If-Range" = Option<String>, Header, description = "The ETag, or Last-Modified, of what one has a part of: if it is another by now, all of it comes"),
-        ("If-None-Match" = Option<String>, Header, description = "The ETag of what one has: if it is the same, nothing comes"),
+        ("name" = String, Path, example = "content", description = "`content`, or the file's name for clients that look at the end of a URL"),
+        ("Range" = Option<String>, Header, description = "One byte range; a request for several ranges returns the whole file"),
+        ("If-Range" = Option<String>, Header, description = "The ETag or Last-Modified of the part that the client has; if it differs, the whole file is sent"),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of the client's copy; if it matches, the file is not sent again"),
     ),
     responses(
-        (status = 200, description = "All of it, under its own type", content_type = "*/*", body = bodies::Bytes, headers(
-            ("ETag" = String, description = "Which file it is; its bytes never change"),
-            ("Last-Modified" = String, description = "When it was complete"),
+        (status = 200, description = "The whole file, with its own type", content_type = "*/*", body = bodies::Bytes, headers(
+            ("ETag" = String, description = "Identifies the file; its contents never change"),
+            ("Last-Modified" = String, description = "When the upload was completed"),
             ("Accept-Ranges" = String, description = "bytes"),
-            ("Content-Disposition" = String, description = "Whether to show it or to put it away, and its name"),
+            ("Content-Disposition" = String, description = "Whether to display or save the file, and its name"),
         )),
         (status = 206, description = "The range", content_type = "*/*", body = bodies::Bytes, headers(
-            ("ETag" = String, description = "Which file it is; its bytes never change"),
-            ("Last-Modified" = String, description = "When it was complete"),
+            ("ETag" = String, description = "Identifies the file; its contents never change"),
+            ("Last-Modified" = String, description = "When the upload was completed"),
             ("Accept-Ranges" = String, description = "bytes"),
-            ("Content-Disposition" = String, description = "Whether to show it or to put it away, and its name"),
-            ("Content-Range" = String, description = "Which bytes of how many"),
+            ("Content-Disposition" = String, description = "Whether to display or save the file, and its name"),
+            ("Content-Range" = String, description = "The range and the total number of bytes"),
         )),
-        (status = 304, description = "As the client has it", headers(
-            ("ETag" = String, description = "Which file it is; its bytes never change"),
-            ("Last-Modified" = String, description = "When it was complete"),
+        (status = 304, description = "The client's copy is current", headers(
+            ("ETag" = String, description = "Identifies the file; its contents never change"),
+            ("Last-Modified" = String, description = "When the upload was completed"),
             ("Accept-Ranges" = String, description = "bytes"),
         )),
-        (status = 403, description = "Neither the user's nor shared in a room that the user may enter"),
-        (status = 404, description = "No such file, or not complete"),
-        (status = 416, description = "The range begins behind the end", headers(
-            ("Content-Range" = String, description = "How many bytes there are"),
+        (status = 403, description = "The file is neither yours nor shared in a room that you may enter"),
+        (status = 404, description = "The file does not exist or is not complete"),
+        (status = 416, description = "The range begins after the end of the file", headers(
+            ("Content-Range" = String, description = "The total number of bytes"),
         )),
     )
 )]
@@ -149,7 +150,7 @@ pub async fn content(
 ) -> Result<HttpResponse, Refused> {
     let file = fetchable(&site, &user, &path.0).await?;
     let Some(completed_at) = file.completed_at else {
-        let sentence = "The file has not arrived completely; wait for the end of its upload";
+        let sentence = "The upload of the file is not complete; wait until it is";
         return Err(Refused::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, sentence));
     };
     let headers = request.headers();
@@ -204,7 +205,7 @@ enum Wanted {
     Nothing,
 }
 
-/// What a Range header asks for (RFC 9110 section 14.1). What can't be read, and several ranges, count as no header.
+/// Parses a Range header (RFC 9110 section 14.1). An invalid header or several ranges count as no header.
 fn wanted(text: &str, size: u64) -> Wanted {
     let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
         return Wanted::All;
@@ -225,7 +226,7 @@ fn wanted(text: &str, size: u64) -> Wanted {
     }
 }
 
-/// The type under which a file is given out, and how it is shown.
+/// The type with which a file is served, and how it is displayed.
 fn manner(mime_type: &str) -> (String, Shown) {
     let (kind, rest) = mime_type.split_once('/').unwrap_or((mime_type, ""));
     let active = rest.contains("xml") || rest.contains("svg") || rest.contains("script");
@@ -258,7 +259,7 @@ const fn policy(shown: Shown) -> &'static str {
     }
 }
 
-/// The name in both forms (RFC 6266 appendix D): ASCII for old clients, and as it is.
+/// The file name in both forms (RFC 6266 appendix D): ASCII for old clients, and UTF-8.
 fn disposition(file: &FileRecord, shown: Shown) -> String {
     let kind = match shown {
         Shown::InPlace | Shown::ByViewer => "inline",

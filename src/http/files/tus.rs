@@ -1,4 +1,4 @@
-//! Resumable uploads, tus 1.0 (https://tus.io/protocols/resumable-upload): core, creation with upload, termination,
+//! Resumable uploads with tus 1.0 (https://tus.io/protocols/resumable-upload): core, creation with upload, termination,
 //! checksum and expiration.
 
 use std::{collections::HashMap, str::FromStr, time::Duration};
@@ -27,11 +27,11 @@ use crate::{
     store::{FileRecord, RoomRef},
 };
 
-/// The version of the protocol, the only one there is.
+/// The only version of the protocol.
 pub const VERSION: &str = "1.0.0";
-/// Said by both sides, always.
+/// Sent by both sides with every request and response.
 pub const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
-/// The versions that the server speaks.
+/// The versions that the server supports.
 pub const SUPPORTED: HeaderName = HeaderName::from_static("tus-version");
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const LENGTH: HeaderName = HeaderName::from_static("upload-length");
@@ -39,17 +39,17 @@ const METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 const EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 const CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
-/// The body of a PATCH.
+/// The content type of a PATCH body.
 const BYTES: &str = "application/offset+octet-stream";
 
-/// What the server can do. Needs no token.
+/// Returns the capabilities of the server. Needs no token.
 #[utoipa::path(
-    options, path = "/api/v1/files", tag = "files", summary = "What the upload server can do (tus 1.0)", security(()),
+    options, path = "/api/v1/files", tag = "files", summary = "Get the capabilities of the upload server (tus 1.0)", security(()),
     responses(
-        (status = 204, description = "What it can do", headers(
+        (status = 204, description = "The capabilities", headers(
             ("Tus-Resumable" = String, description = "1.0.0"),
-            ("Tus-Version" = String, description = "The versions that are spoken"),
-            ("Tus-Extension" = String, description = "The extensions, with commas between them"),
+            ("Tus-Version" = String, description = "The supported versions"),
+            ("Tus-Extension" = String, description = "The extensions, separated by commas"),
             ("Tus-Max-Size" = u64, description = "The largest file, in bytes"),
             ("Tus-Checksum-Algorithm" = String, description = "sha1"),
         ))
@@ -64,15 +64,15 @@ pub async fn options(site: web::Data<Site>) -> HttpResponse {
         .finish()
 }
 
-/// The same at an upload's own address, whether there is one or not.
+/// The same at the URL of an upload, whether it exists or not.
 #[utoipa::path(
-    options, path = "/api/v1/files/{file_id}", tag = "files", summary = "What the upload server can do (tus 1.0)", security(()),
+    options, path = "/api/v1/files/{file_id}", tag = "files", summary = "Get the capabilities of the upload server (tus 1.0)", security(()),
     params(("file_id" = String, Path, description = "The upload's id")),
     responses(
-        (status = 204, description = "What it can do", headers(
+        (status = 204, description = "The capabilities", headers(
             ("Tus-Resumable" = String, description = "1.0.0"),
-            ("Tus-Version" = String, description = "The versions that are spoken"),
-            ("Tus-Extension" = String, description = "The extensions, with commas between them"),
+            ("Tus-Version" = String, description = "The supported versions"),
+            ("Tus-Extension" = String, description = "The extensions, separated by commas"),
             ("Tus-Max-Size" = u64, description = "The largest file, in bytes"),
             ("Tus-Checksum-Algorithm" = String, description = "sha1"),
         ))
@@ -82,29 +82,29 @@ pub async fn options_of_file(site: web::Data<Site>) -> HttpResponse {
     options(site).await
 }
 
-/// Begins an upload, and takes the first bytes if they come along.
+/// Starts an upload, and stores the first bytes if the request has a body.
 #[utoipa::path(
-    post, path = "/api/v1/files", tag = "files", summary = "Begin an upload (tus 1.0, creation)",
+    post, path = "/api/v1/files", tag = "files", summary = "Start an upload (tus 1.0, creation)",
     params(
         ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0"),
-        ("Upload-Length" = u64, Header, description = "Bytes of the whole file"),
-        ("Upload-Metadata" = Option<String>, Header, description = "filename, filetype, room_id, each in base64"),
-        ("Upload-Checksum" = Option<String>, Header, description = "sha1 and the digest of the body in base64"),
+        ("Upload-Length" = u64, Header, description = "The size of the whole file in bytes"),
+        ("Upload-Metadata" = Option<String>, Header, description = "`filename`, `filetype` and `room_id`, each in base64"),
+        ("Upload-Checksum" = Option<String>, Header, description = "`sha1`, a space, and the digest of the body in base64"),
     ),
-    request_body(content_type = "application/offset+octet-stream", description = "The first bytes, if they come along (creation-with-upload)"),
+    request_body(content_type = "application/offset+octet-stream", description = "The first bytes of the file, optional (creation-with-upload)"),
     responses(
-        (status = 201, description = "The upload has begun", headers(
+        (status = 201, description = "The upload has started", headers(
             ("Tus-Resumable" = String, description = "1.0.0"),
-            ("Location" = String, description = "The address of the upload, relative to that of the request"),
-            ("Upload-Offset" = u64, description = "How many bytes were taken, where some came along"),
-            ("Upload-Expires" = String, description = "When it is given up, unless it is complete"),
+            ("Location" = String, description = "The URL of the upload, relative to the URL of the request"),
+            ("Upload-Offset" = u64, description = "The number of bytes received with this request"),
+            ("Upload-Expires" = String, description = "When an unfinished upload expires"),
         )),
-        (status = 400, description = "A header is missing or wrong"),
-        (status = 403, description = "A room that the user may not enter"),
-        (status = 404, description = "No such room"),
-        (status = 412, description = "Another version of tus, or none named"),
-        (status = 413, description = "Larger than Tus-Max-Size, more than the user may have, or more bytes than were announced"),
-        (status = 415, description = "A type of file that is not taken"),
+        (status = 400, description = "A header is missing or invalid"),
+        (status = 403, description = "You may not enter the room"),
+        (status = 404, description = "The room does not exist"),
+        (status = 412, description = "Wrong or missing version of tus"),
+        (status = 413, description = "The file exceeds Tus-Max-Size or your quota, or the body is longer than announced"),
+        (status = 415, description = "The file type is not allowed"),
         (status = 429, description = "Too many unfinished uploads"),
         (status = 460, description = "The bytes do not match the checksum"),
     )
@@ -117,11 +117,11 @@ pub async fn create(
 ) -> Result<HttpResponse, Refused> {
     check_version(&request)?;
     if text(&request, &HeaderName::from_static("upload-concat"))?.is_some() {
-        let sentence = "Upload-Concat is not taken here; turn parallel uploads off (tus-js-client: parallelUploads: 1)";
+        let sentence = "Upload-Concat is not supported; turn parallel uploads off (tus-js-client: parallelUploads: 1)";
         return Err(Refused::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidMessage, sentence));
     }
     if text(&request, &HeaderName::from_static("upload-defer-length"))?.is_some() {
-        let sentence = "Upload-Defer-Length is not taken here; say the Upload-Length at once";
+        let sentence = "Upload-Defer-Length is not supported; send the Upload-Length";
         return Err(Refused::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidMessage, sentence));
     }
     let size_bytes = number(&request, &LENGTH)?.ok_or_else(|| wrong_number(&LENGTH))?;
@@ -136,16 +136,16 @@ pub async fn create(
     let author = user.profile.author();
     let said = (!said.is_empty()).then(|| said.to_owned());
     let file = site.files.begin(&author, Announced { name, mime_type, metadata: said, size_bytes, room }).await?;
-    // relative to the address of the request, so that it holds behind a proxy that puts a prefix before the path
+    // Relative to the URL of the request, so that it works behind a proxy that adds a prefix to the path.
     let has_slash = request.extensions().contains::<HadSlash>();
     let location = if has_slash { file.id.to_string() } else { format!("files/{}", file.id) };
     let mut created = answer(StatusCode::CREATED);
     created.insert_header((LOCATION, location));
     let file = match chunk {
-        // the upload is there even if its first bytes broke off: the offset says
+        // The upload exists even if its first bytes were interrupted; the offset shows how many were stored.
         Some(chunk) => match receive(&site, file.id, chunk, body, author).await {
             Ok(file) => file,
-            // who is refused is told of no upload, and could neither go on with it nor delete it
+            // A refused client does not learn the upload's URL, so it could neither continue nor delete it.
             Err(fault @ (UploadFault::ChecksumMismatch | UploadFault::TooMuch)) => {
                 site.files.remove(&file).await?;
                 return Err(fault.into());
@@ -163,25 +163,25 @@ pub async fn create(
     Ok(with_expiry(&mut created, &file).finish())
 }
 
-/// How far an upload is.
+/// Returns the offset of an upload.
 #[utoipa::path(
-    head, path = "/api/v1/files/{file_id}", tag = "files", summary = "How far an upload is (tus 1.0)",
+    head, path = "/api/v1/files/{file_id}", tag = "files", summary = "Get the offset of an upload (tus 1.0)",
     params(
         ("file_id" = String, Path, description = "The upload's id"),
         ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0"),
     ),
     responses(
-        (status = 200, description = "How far it is", headers(
+        (status = 200, description = "The offset", headers(
             ("Tus-Resumable" = String, description = "1.0.0"),
-            ("Upload-Offset" = u64, description = "How far the upload is, in bytes"),
-            ("Upload-Length" = u64, description = "Bytes of the whole file"),
-            ("Upload-Metadata" = String, description = "What is known of the file, in base64"),
-            ("Upload-Expires" = String, description = "When it is given up, unless it is complete"),
+            ("Upload-Offset" = u64, description = "The number of bytes received"),
+            ("Upload-Length" = u64, description = "The size of the whole file in bytes"),
+            ("Upload-Metadata" = String, description = "The metadata of the file, in base64"),
+            ("Upload-Expires" = String, description = "When an unfinished upload expires"),
         )),
-        (status = 400, description = "A header is wrong"),
-        (status = 403, description = "Somebody else's upload"),
-        (status = 404, description = "No such upload"),
-        (status = 412, description = "Another version of tus, or none named"),
+        (status = 400, description = "A header is invalid"),
+        (status = 403, description = "The upload belongs to another user"),
+        (status = 404, description = "The upload does not exist"),
+        (status = 412, description = "Wrong or missing version of tus"),
     )
 )]
 pub async fn head(
@@ -203,31 +203,31 @@ pub async fn head(
     Ok(with_expiry(&mut found, &file).finish())
 }
 
-/// Takes more bytes of an upload.
+/// Appends bytes to an upload.
 #[utoipa::path(
-    patch, path = "/api/v1/files/{file_id}", tag = "files", summary = "Go on with an upload (tus 1.0)",
+    patch, path = "/api/v1/files/{file_id}", tag = "files", summary = "Continue an upload (tus 1.0)",
     params(
         ("file_id" = String, Path, description = "The upload's id"),
         ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0"),
-        ("Upload-Offset" = u64, Header, description = "Where the body begins"),
-        ("Upload-Checksum" = Option<String>, Header, description = "sha1 and the digest of the body in base64"),
+        ("Upload-Offset" = u64, Header, description = "The offset of the body"),
+        ("Upload-Checksum" = Option<String>, Header, description = "`sha1`, a space, and the digest of the body in base64"),
     ),
     request_body(content = bodies::Bytes, content_type = "application/offset+octet-stream", description = "The next bytes"),
     responses(
-        (status = 204, description = "They were taken", headers(
+        (status = 204, description = "The bytes were stored", headers(
             ("Tus-Resumable" = String, description = "1.0.0"),
-            ("Upload-Offset" = u64, description = "How far the upload is, in bytes"),
-            ("Upload-Expires" = String, description = "When it is given up, unless it is complete"),
+            ("Upload-Offset" = u64, description = "The number of bytes received"),
+            ("Upload-Expires" = String, description = "When an unfinished upload expires"),
         )),
-        (status = 400, description = "A header is missing or wrong, or the body broke off"),
-        (status = 403, description = "Somebody else's upload"),
-        (status = 404, description = "No such upload"),
-        (status = 408, description = "Nothing came for a minute"),
-        (status = 409, description = "The upload stands elsewhere"),
-        (status = 412, description = "Another version of tus, or none named"),
-        (status = 413, description = "More bytes than were announced, or in too many requests"),
-        (status = 415, description = "Another Content-Type"),
-        (status = 423, description = "Another request is writing"),
+        (status = 400, description = "A header is missing or invalid, or the body is incomplete"),
+        (status = 403, description = "The upload belongs to another user"),
+        (status = 404, description = "The upload does not exist"),
+        (status = 408, description = "No bytes arrived for a minute"),
+        (status = 409, description = "The offset does not match"),
+        (status = 412, description = "Wrong or missing version of tus"),
+        (status = 413, description = "More bytes than announced, or too many requests"),
+        (status = 415, description = "Wrong Content-Type"),
+        (status = 423, description = "Another request is writing this file"),
         (status = 460, description = "The bytes do not match the checksum"),
     )
 )]
@@ -252,19 +252,19 @@ pub async fn patch(
     Ok(with_expiry(&mut taken, &file).finish())
 }
 
-/// Deletes a file, finished or not.
+/// Deletes a file, complete or not.
 #[utoipa::path(
-    delete, path = "/api/v1/files/{file_id}", tag = "files", summary = "Delete a file, finished or not (tus 1.0, termination)",
+    delete, path = "/api/v1/files/{file_id}", tag = "files", summary = "Delete a complete or unfinished file (tus 1.0, termination)",
     params(
         ("file_id" = String, Path, description = "The upload's id"),
         ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0"),
     ),
     responses(
         (status = 204, description = "It is gone", headers(("Tus-Resumable" = String, description = "1.0.0"))),
-        (status = 400, description = "A header is wrong"),
-        (status = 403, description = "Somebody else's file"),
-        (status = 404, description = "No such file"),
-        (status = 412, description = "Another version of tus, or none named"),
+        (status = 400, description = "A header is invalid"),
+        (status = 403, description = "The file belongs to another user"),
+        (status = 404, description = "The file does not exist"),
+        (status = 412, description = "Wrong or missing version of tus"),
     )
 )]
 pub async fn delete(
@@ -280,41 +280,41 @@ pub async fn delete(
     Ok(answer(StatusCode::NO_CONTENT).finish())
 }
 
-/// For clients that can't send other methods than POST (tus 1.0, X-HTTP-Method-Override).
+/// For clients that can only send POST (tus 1.0, X-HTTP-Method-Override).
 #[utoipa::path(
-    post, path = "/api/v1/files/{file_id}", tag = "files", summary = "HEAD, PATCH or DELETE, for clients that can only POST",
+    post, path = "/api/v1/files/{file_id}", tag = "files", summary = "Send HEAD, PATCH or DELETE from a client that can only POST",
     params(
         ("file_id" = String, Path, description = "The upload's id"),
-        ("X-HTTP-Method-Override" = String, Header, pattern = "^(HEAD|PATCH|DELETE)$", example = "PATCH", description = "The method that is meant"),
+        ("X-HTTP-Method-Override" = String, Header, pattern = "^(HEAD|PATCH|DELETE)$", example = "PATCH", description = "The method to execute"),
         ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0"),
-        ("Upload-Offset" = Option<u64>, Header, description = "For PATCH: where the body begins"),
-        ("Upload-Checksum" = Option<String>, Header, description = "For PATCH: sha1 and the digest of the body in base64"),
+        ("Upload-Offset" = Option<u64>, Header, description = "For PATCH: the offset of the body"),
+        ("Upload-Checksum" = Option<String>, Header, description = "For PATCH: `sha1`, a space, and the digest of the body in base64"),
     ),
     request_body(content_type = "application/offset+octet-stream", description = "For PATCH: the next bytes"),
     responses(
         (status = 200, description = "As to HEAD", headers(
             ("Tus-Resumable" = String, description = "1.0.0"),
-            ("Upload-Offset" = u64, description = "How far the upload is, in bytes"),
-            ("Upload-Length" = u64, description = "Bytes of the whole file"),
-            ("Upload-Metadata" = String, description = "What is known of the file, in base64"),
-            ("Upload-Expires" = String, description = "When it is given up, unless it is complete"),
+            ("Upload-Offset" = u64, description = "The number of bytes received"),
+            ("Upload-Length" = u64, description = "The size of the whole file in bytes"),
+            ("Upload-Metadata" = String, description = "The metadata of the file, in base64"),
+            ("Upload-Expires" = String, description = "When an unfinished upload expires"),
         )),
-        (status = 204, description = "As to PATCH, or to DELETE", headers(
+        (status = 204, description = "The response to PATCH or DELETE", headers(
             ("Tus-Resumable" = String, description = "1.0.0"),
-            ("Upload-Offset" = u64, description = "How far the upload is, in bytes"),
-            ("Upload-Expires" = String, description = "When it is given up, unless it is complete"),
+            ("Upload-Offset" = u64, description = "The number of bytes received"),
+            ("Upload-Expires" = String, description = "When an unfinished upload expires"),
         )),
-        (status = 400, description = "A header is missing or wrong, or the body broke off"),
-        (status = 403, description = "Somebody else's upload"),
-        (status = 404, description = "No such upload"),
-        (status = 408, description = "Nothing came for a minute"),
-        (status = 409, description = "The upload stands elsewhere"),
-        (status = 412, description = "Another version of tus, or none named"),
-        (status = 413, description = "More bytes than were announced, or in too many requests"),
-        (status = 415, description = "Another Content-Type"),
-        (status = 423, description = "Another request is writing"),
+        (status = 400, description = "A header is missing or invalid, or the body is incomplete"),
+        (status = 403, description = "The upload belongs to another user"),
+        (status = 404, description = "The upload does not exist"),
+        (status = 408, description = "No bytes arrived for a minute"),
+        (status = 409, description = "The offset does not match"),
+        (status = 412, description = "Wrong or missing version of tus"),
+        (status = 413, description = "More bytes than announced, or too many requests"),
+        (status = 415, description = "Wrong Content-Type"),
+        (status = 423, description = "Another request is writing this file"),
         (status = 460, description = "The bytes do not match the checksum"),
-        (status = 405, description = "Another method, or none named", headers(("Allow" = String, description = "Those that may be named"))),
+        (status = 405, description = "Unsupported or missing method", headers(("Allow" = String, description = "The allowed methods"))),
     )
 )]
 pub async fn overridden(
@@ -332,7 +332,7 @@ pub async fn overridden(
     }
 }
 
-/// The body on its way to storage, in a task of its own: when the connection breaks, the request's own is dropped.
+/// Writes the body to storage in a separate task, because the request's own is dropped when the connection breaks.
 async fn receive(
     site: &web::Data<Site>,
     file: FileId,
@@ -348,14 +348,14 @@ async fn receive(
     })
 }
 
-/// An upload that the user may go on with.
+/// An upload that the user may continue.
 async fn owned(site: &Site, user: &AuthUser, id: &str) -> Result<FileRecord, Refused> {
     let file = site.store.file(file_id(id)?).await?.ok_or_else(Refused::no_such_file)?;
     user.may(Action::ChangeFile { owner: &file.owner })?;
     Ok(file)
 }
 
-/// The open room that the metadata names, if it does: one that the uploader may enter.
+/// The open room named in the metadata, if any. The uploader must be allowed to enter it.
 async fn room(site: &Site, user: &AuthUser, metadata: &HashMap<String, String>) -> Result<Option<RoomId>, Refused> {
     let Some(name) = metadata.get("room_id").or_else(|| metadata.get("room")).filter(|name| !name.is_empty()) else {
         return Ok(None);
@@ -363,7 +363,7 @@ async fn room(site: &Site, user: &AuthUser, metadata: &HashMap<String, String>) 
     let name = RoomName::new(name.as_str()).map_err(|bad| ApiError::field("room_id", bad))?;
     user.may(Action::NameRoom { name: &name })?;
     let Some(room) = site.store.access(&RoomRef::Open(name), user.id()).await? else {
-        let sentence = "room_id: there is no such room; join it first, or leave it out";
+        let sentence = "room_id: the room does not exist; join it first, or omit it";
         return Err(ApiError::new(ErrorCode::RoomNotFound, sentence).into());
     };
     user.may_enter(&room)?;
@@ -385,7 +385,7 @@ fn with_expiry<'a>(response: &'a mut HttpResponseBuilder, file: &FileRecord) -> 
     response
 }
 
-/// A moment as HTTP writes it (RFC 9110 section 5.6.7), to the second.
+/// An HTTP date (RFC 9110 section 5.6.7), in whole seconds.
 pub fn http_date(at: Timestamp) -> HttpDate {
     let since = Duration::from_secs(u64::try_from(at.unix_seconds()).unwrap_or_default());
     HttpDate::from(std::time::UNIX_EPOCH + since)
@@ -405,7 +405,7 @@ fn text<'a>(request: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a st
     value.to_str().map(str::trim).map(Some).map_err(wrong)
 }
 
-/// Digits only: neither a sign nor anything that does not fit.
+/// Digits only, without a sign, and within the range of the type.
 fn number(request: &HttpRequest, name: &HeaderName) -> Result<Option<u64>, Refused> {
     let Some(text) = text(request, name)? else { return Ok(None) };
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -413,7 +413,7 @@ fn number(request: &HttpRequest, name: &HeaderName) -> Result<Option<u64>, Refus
 }
 
 fn wrong_number(name: &HeaderName) -> Refused {
-    ApiError::field(name.as_str(), "must be a whole number of bytes, from 0 on").into()
+    ApiError::field(name.as_str(), "must be a whole number of bytes, 0 or more").into()
 }
 
 fn is_bytes(request: &HttpRequest) -> bool {

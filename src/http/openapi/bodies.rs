@@ -1,6 +1,6 @@
-//! The forms of requests in the API document. Routes read a body field by field, so that every refusal names the field
-//! (`http::fields`); these types say what they read, and are never made.
-#![expect(dead_code, reason = "they are described, not made")]
+//! The request bodies in the API document. Routes read a body field by field, so that every refusal names the field
+//! (`http::fields`). These types only describe what the routes read; they are never constructed.
+#![expect(dead_code, reason = "these types are only described, never constructed")]
 
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
@@ -24,23 +24,23 @@ pub struct Registration {
     email: String,
     #[schema(schema_with = password)]
     password: String,
-    /// What others see; the user name if absent.
+    /// Shown to others. The username by default.
     #[schema(schema_with = display_name, required = false)]
     display_name: Option<String>,
 }
 
-/// A user name or an address, and the password.
+/// A username or an e-mail address, and the password.
 #[derive(ToSchema)]
 #[serde(untagged)]
 pub enum SignIn {
-    /// By name.
+    /// With the username.
     ByName {
         #[schema(schema_with = login_name)]
         username: String,
         #[schema(schema_with = old_password)]
         password: String,
     },
-    /// By address; a user name would come first.
+    /// With the e-mail address. A username takes precedence.
     ByAddress {
         #[schema(schema_with = nothing, required = false)]
         username: Option<String>,
@@ -51,14 +51,14 @@ pub enum SignIn {
     },
 }
 
-/// The token that goes with a sign-in.
+/// A refresh token.
 #[derive(ToSchema)]
 pub struct RefreshToken {
     #[schema(schema_with = refresh_token)]
     refresh_token: String,
 }
 
-/// Whose tokens end.
+/// The user whose tokens are revoked.
 #[derive(ToSchema)]
 pub struct Revocation {
     #[schema(schema_with = user_id_in_body)]
@@ -68,10 +68,10 @@ pub struct Revocation {
 /// A message to send.
 #[derive(ToSchema)]
 pub struct NewMessage {
-    /// May be left out where files go with it.
+    /// May be omitted if files are attached.
     #[schema(schema_with = message_text, required = false)]
     content: Option<String>,
-    /// Uploaded files of yours, or shared with you.
+    /// Files that you uploaded or that are shared with you.
     #[schema(schema_with = attachment_ids, required = false)]
     attachments: Option<Vec<String>>,
 }
@@ -94,7 +94,7 @@ pub struct NewChannel {
     r#type: Option<String>,
 }
 
-/// Who comes in, by id or by name.
+/// The user to add, by id or by name.
 #[derive(ToSchema)]
 #[serde(untagged)]
 pub enum NewMember {
@@ -105,7 +105,7 @@ pub enum NewMember {
         #[schema(schema_with = granted_role, required = false)]
         role: Option<String>,
     },
-    /// By name; an id would come first.
+    /// By name. An id takes precedence.
     ByName {
         #[schema(schema_with = nothing, required = false)]
         user_id: Option<String>,
@@ -116,7 +116,7 @@ pub enum NewMember {
     },
 }
 
-/// Any JSON object; it is passed on as it is.
+/// Any JSON object, passed on unchanged.
 pub struct Anything;
 
 impl PartialSchema for Anything {
@@ -127,7 +127,7 @@ impl PartialSchema for Anything {
 
 impl ToSchema for Anything {}
 
-/// Bytes of whatever kind.
+/// Bytes of any type.
 pub struct Bytes;
 
 impl PartialSchema for Bytes {
@@ -138,7 +138,7 @@ impl PartialSchema for Bytes {
 
 impl ToSchema for Bytes {}
 
-/// What a sheet's cells are answered as.
+/// The cells of a sheet in one of two formats.
 #[derive(ToSchema)]
 #[serde(untagged)]
 pub enum SheetAnswer {
@@ -155,9 +155,9 @@ pub struct SheetRows {
     room_id: String,
     epoch: i64,
     seq: i64,
-    /// From the range's first cell to its last used row and column; null if all is empty.
+    /// From the range's first cell to its last used row and column. Null if all cells are empty.
     range: Option<String>,
-    /// Row by row; null for an empty cell.
+    /// Row by row. Null for an empty cell.
     #[schema(schema_with = rows_of_scalars)]
     rows: Vec<Vec<String>>,
 }
@@ -214,49 +214,49 @@ pub struct RoomPath {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct ConnectionPath {
-    /// The connection's name, as in `X-Connection-Id`.
+    /// The connection's id, as in `X-Connection-Id`.
     #[param(schema_with = connection_id)]
     connection_id: String,
 }
 
-/// Which page of history.
+/// A page of history.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// The id or the `seq` of a message: only older ones are sent.
+    /// The id or the `seq` of a message. Only older messages are returned.
     #[param(schema_with = before, required = false)]
     before: Option<String>,
-    /// How many.
+    /// The page size.
     #[param(schema_with = page_limit, required = false)]
     limit: Option<i64>,
 }
 
-/// Who is looked for.
+/// A search for users.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct SearchQuery {
-    /// How the user name or the display name begins; without it, the first users by name.
+    /// The start of the username or the display name. Without it, the first users by name.
     #[param(schema_with = search_text, required = false)]
     query: Option<String>,
 }
 
-/// Which of a sheet's cells, and how.
+/// The cells to read, and the format.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CellsQuery {
     /// Two cells (`A1:Z100`), one (`B2`), columns (`A:C`) or rows (`1:10`); the whole sheet if absent.
     #[param(schema_with = cell_range, required = false)]
     range: Option<String>,
-    /// `cells` (pages, the default), `rows` (JSON rows) or `csv`; `Accept: text/csv` asks for the last one, too.
+    /// `cells` (pages, the default), `rows` (JSON rows) or `csv`. `Accept: text/csv` also selects CSV.
     #[param(schema_with = cells_format, required = false)]
     format: Option<String>,
-    /// `true`: CSV begins with a byte order mark, by which Excel knows UTF-8.
+    /// `true`: CSV begins with a byte order mark, by which Excel recognises UTF-8.
     #[param(schema_with = csv_mark, required = false)]
     bom: Option<String>,
-    /// Most cells in a page.
+    /// The page size in cells.
     #[param(schema_with = cells_limit, required = false)]
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[param(schema_with = cell_place, required = false)]
     after: Option<String>,
 }

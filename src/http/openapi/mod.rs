@@ -1,5 +1,6 @@
-//! The API document, OpenAPI 3.1, put together from what stands at each route, and served beside the routes. What holds
-//! for many routes is added here once: who may come, and the errors that every such route can answer.
+//! The API document (OpenAPI 3.1). It is assembled from the descriptions at the routes and served with them. This
+//! module adds what many routes share: authentication, and the errors that follow from what a route accepts. It must
+//! never describe a route that does not exist.
 
 use std::sync::LazyLock;
 
@@ -24,7 +25,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
     config.service(resource("/api/openapi.json", [(Method::GET, web::to(openapi))]));
 }
 
-/// Serves what is spoken over WebSockets. The text comes from outside, as REST knows no dialect.
+/// Serves the AsyncAPI document. The caller provides its text, because REST must not know the dialects.
 pub fn configure_asyncapi(config: &mut web::ServiceConfig, text: &'static str) {
     let service = resource("/api/asyncapi.json", [(Method::GET, web::to(asyncapi))]);
     config.service(service.app_data(web::Data::new(SocketsDocument(text))));
@@ -37,7 +38,7 @@ struct SocketsDocument(&'static str);
 #[openapi(
     info(
         title = "Convene",
-        description = "A realtime collaboration server. This document has the routes of REST; what is spoken over WebSockets stands in /api/asyncapi.json."
+        description = "A realtime collaboration server. This document describes the REST routes; /api/asyncapi.json describes the WebSocket messages."
     ),
     paths(
         auth::register, auth::login, auth::refresh, auth::logout, auth::me, auth::revoke,
@@ -62,22 +63,22 @@ struct SocketsDocument(&'static str);
     security(("bearer" = []), ("token" = [])),
     servers((url = "..", description = "This server")),
     tags(
-        (name = "accounts", description = "Registering, signing in, tokens"),
+        (name = "accounts", description = "Registration, sign-in, tokens"),
         (name = "users", description = "Finding somebody"),
-        (name = "groups", description = "Groups, their members, their channels"),
-        (name = "messages", description = "History, newest first, and sending"),
-        (name = "rooms", description = "Open rooms, which have names of their own"),
-        (name = "notifications", description = "One's own"),
-        (name = "files", description = "Uploads by the tus 1.0 protocol, downloads"),
-        (name = "sheets", description = "Shared sheets; they are written over sockets"),
-        (name = "administration", description = "For tokens with the role `admin`, on any node and about all nodes"),
-        (name = "health", description = "For load balancers, dashboards and people"),
-        (name = "documents", description = "What this server speaks, for programs"),
+        (name = "groups", description = "Groups, their members and their channels"),
+        (name = "messages", description = "Message history, newest first, and sending"),
+        (name = "rooms", description = "Open rooms, which users join by name"),
+        (name = "notifications", description = "Your notifications"),
+        (name = "files", description = "Uploads with the tus 1.0 protocol, and downloads"),
+        (name = "sheets", description = "Shared sheets; they are changed over WebSockets"),
+        (name = "administration", description = "Requires the role `admin`. Any node answers for all nodes."),
+        (name = "health", description = "For load balancers, dashboards and operators"),
+        (name = "documents", description = "Machine-readable API documents"),
     )
 )]
 struct Document;
 
-/// The document as it is served.
+/// The document as served.
 static TEXT: LazyLock<String> = LazyLock::new(|| Document::openapi().to_pretty_json().unwrap_or_default());
 
 /// The document of all REST routes, as JSON.
@@ -85,21 +86,21 @@ pub fn document() -> &'static str {
     &TEXT
 }
 
-/// This document.
+/// Returns this document.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "documents", security(()),
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = bodies::Anything)))]
 async fn openapi() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(document())
 }
 
-/// What is spoken over WebSockets.
+/// Returns the AsyncAPI document of the WebSocket messages.
 #[utoipa::path(get, path = "/api/asyncapi.json", tag = "documents", security(()),
     responses((status = 200, description = "AsyncAPI 3.0", content_type = "application/json", body = bodies::Anything)))]
 async fn asyncapi(document: web::Data<SocketsDocument>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(document.0)
 }
 
-/// What holds for many routes.
+/// Adds what many routes share.
 struct Whole;
 
 impl Modify for Whole {
@@ -109,7 +110,7 @@ impl Modify for Whole {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.bearer_format = Some("JWT".to_owned());
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        let token = ApiKeyValue::with_description("token", "For whoever can't set headers; the header is better");
+        let token = ApiKeyValue::with_description("token", "For clients that can't set headers; prefer the header");
         components.add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Query(token)));
         for path in document.paths.paths.values_mut() {
             for operation in operations(path) {
@@ -128,7 +129,7 @@ fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, put, post, delete, options, head, patch].into_iter().flatten()
 }
 
-/// Handlers have short names, which several tags may share.
+/// Handlers of several tags may have the same name, so the tag is added.
 fn name_by_tag(operation: &mut Operation) {
     let tag = operation.tags.iter().flatten().next();
     if let (Some(tag), Some(name)) = (tag, &operation.operation_id) {
@@ -136,8 +137,8 @@ fn name_by_tag(operation: &mut Operation) {
     }
 }
 
-/// What utoipa reads from a handler's arguments gives way to what stands at the route before it; what is in a path is
-/// required; and what a schema says of itself is said of its parameter.
+/// Cleans up parameters: explicit descriptions at the route replace those that utoipa derives from the handler's
+/// arguments, path parameters are required, and the description of a schema becomes that of its parameter.
 fn settle_parameters(operation: &mut Operation) {
     let Some(parameters) = &mut operation.parameters else { return };
     let mut seen: Vec<(String, ParameterIn)> = Vec::new();
@@ -154,7 +155,8 @@ fn settle_parameters(operation: &mut Operation) {
             parameter.required = Required::True;
         }
         let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else { continue };
-        // a format would bound it by what an integer holds; what is above the most is taken for the most
+        // A format would restrict the limit to an integer type, but larger values are accepted and count as the
+        // maximum.
         if parameter.name == "limit" {
             schema.format = None;
         }
@@ -163,20 +165,20 @@ fn settle_parameters(operation: &mut Operation) {
     }
 }
 
-/// The errors that follow from what a route takes, and the shared body for those that name none.
+/// Adds the errors that follow from what a route accepts, and the shared body for errors without one.
 fn add_errors(operation: &mut Operation) {
     let mut common = Vec::new();
     let secured = operation.security.is_none();
     if secured {
-        common.push(("401", "No token, or one that does not hold"));
+        common.push(("401", "The token is missing or invalid"));
     }
     if operation.request_body.is_some() {
-        common.push(("400", "The body is malformed, or a field is wrong or missing; the sentence names it"));
+        common.push(("400", "The body is malformed, or a field is missing or invalid; the error names it"));
         common.push(("413", "The body is too long"));
     }
     if secured || operation.request_body.is_some() {
-        common.push(("500", "A fault of the server's"));
-        common.push(("503", "The server can't store or take it now; try again after `retry_after`"));
+        common.push(("500", "Internal error of the server"));
+        common.push(("503", "The server can't process this at the moment; try again after `retry_after`"));
     }
     let responses = &mut operation.responses.responses;
     for (status, description) in common {
@@ -190,7 +192,7 @@ fn add_errors(operation: &mut Operation) {
     }
 }
 
-/// An answer to HEAD has none.
+/// A response to HEAD has no body.
 fn without_body(response: &mut RefOr<Response>) {
     if let RefOr::T(response) = response {
         response.content.clear();
@@ -198,7 +200,7 @@ fn without_body(response: &mut RefOr<Response>) {
 }
 
 fn complete_error(status: &str, response: &mut Response) {
-    // a range that can't be had is answered by headers alone
+    // An unsatisfiable range is answered with headers only.
     if !status.starts_with(['4', '5']) || status == "416" {
         return;
     }
@@ -207,8 +209,8 @@ fn complete_error(status: &str, response: &mut Response) {
         response.content.insert("application/json".to_owned(), RefOr::T(body));
     }
     let header = match status {
-        "401" => ("WWW-Authenticate", "The kind of token that is wanted: `Bearer`"),
-        "429" => ("Retry-After", "Seconds until it is worth trying again"),
+        "401" => ("WWW-Authenticate", "The required kind of token: `Bearer`"),
+        "429" => ("Retry-After", "Seconds until a retry makes sense"),
         _other => return,
     };
     let mut described = Header::default();

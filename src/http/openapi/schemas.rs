@@ -1,5 +1,5 @@
-//! The forms of fields in the API document. Bounds come from `limits`, and patterns say what `fields` accepts, so that a
-//! client which follows the document is not refused for its form.
+//! The field schemas in the API document. Bounds come from `limits`, and patterns match what `fields` accepts, so that
+//! a client that follows the document is never refused because of a field's form.
 
 use std::ops::RangeInclusive;
 
@@ -15,12 +15,12 @@ use crate::{
     store::{ChannelMedium, GroupRole, Visibility},
 };
 
-/// Line breaks and tabs around a name do not count.
+/// Line breaks and tabs around a name are trimmed.
 const AROUND: &str = r"[\t-\r\x85 ]*";
 const NO_CONTROL: &str = r"[^\x00-\x1f\x7f-\x9f]";
 const INK: &str = r"[^\s\x00-\x1f\x7f-\x9f]";
 const NO_CONTROL_BUT_BREAKS: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
-/// No spaces, no @, nothing invisible.
+/// No spaces, no @, no invisible characters.
 const VISIBLE: &str = r"[^\s@\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]";
 const VISIBLE_NO_DOT: &str = r"[^\s@.\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]";
 
@@ -51,7 +51,7 @@ fn a_name(schema: ObjectBuilder) -> ObjectBuilder {
     schema.pattern(Some(format!("^{AROUND}{NO_CONTROL}*{INK}{NO_CONTROL}*{AROUND}$")))
 }
 
-// ---- what is answered ----
+// ---- response fields ----
 
 /// A moment, RFC 3339 in UTC with milliseconds.
 pub fn timestamp() -> Object {
@@ -61,38 +61,38 @@ pub fn timestamp() -> Object {
         .build()
 }
 
-/// A role on the server as a whole.
+/// A role on the server.
 pub fn role() -> Object {
     words(text(), ["user", "admin"])
 }
 
-/// Every code that an error may have.
+/// All error codes.
 pub fn error_code() -> Object {
     words(text(), ErrorCode::ALL.map(ErrorCode::name))
 }
 
-/// What is always the same word.
+/// A constant.
 pub fn always(word: &'static str) -> Object {
     words(text(), [word])
 }
 
-/// `error`.
+/// The constant `error`.
 pub fn error_word() -> Object {
     always("error")
 }
 
-/// `bearer`.
+/// The constant `bearer`.
 pub fn bearer_word() -> Object {
     always("bearer")
 }
 
-/// Bytes of any kind.
+/// Bytes of any type.
 pub fn any_bytes() -> Object {
-    // binary bodies have no type of JSON's (OpenAPI 3.1, Considerations for File Uploads)
+    // Binary bodies have no JSON type (OpenAPI 3.1, Considerations for File Uploads).
     ObjectBuilder::new().schema_type(SchemaType::AnyValue).build()
 }
 
-/// A JSON object of any content.
+/// A JSON object with any content.
 pub fn any_object() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Object)
@@ -100,18 +100,18 @@ pub fn any_object() -> Object {
         .build()
 }
 
-/// A text, a number, true, false or null.
+/// A string, a number, true, false or null.
 pub fn scalar() -> Object {
     let types = SchemaType::from_iter([Type::String, Type::Number, Type::Boolean, Type::Null]);
     ObjectBuilder::new().schema_type(types).examples([json!("Hello World")]).build()
 }
 
-/// What may stand there only as null.
+/// Only null.
 pub fn nothing() -> Object {
     ObjectBuilder::new().schema_type(Type::Null).build()
 }
 
-/// Lists of scalars in a list.
+/// A list of lists of scalars.
 pub fn rows_of_scalars() -> Array {
     Array::new(Array::new(scalar()))
 }
@@ -123,37 +123,37 @@ pub fn user_id() -> Object {
     chars(text(), 1..=limits::USER_ID_CHARS_MAX).examples([json!("01932c07-209c-7000-8000-000000000b0b")]).build()
 }
 
-/// In a body: spaces around it do not count.
+/// A user's id in a body. Spaces around it are trimmed.
 pub fn user_id_in_body() -> Object {
     a_name(chars(text(), 1..=limits::USER_ID_CHARS_MAX))
         .examples([json!("01932c07-209c-7000-8000-000000000b0b")])
         .build()
 }
 
-/// In a path.
+/// A user's id in a path.
 pub fn user_id_in_path() -> Object {
     explained(user_id(), "The user's id")
 }
 
-/// In a path.
+/// A group's id in a path.
 pub fn group_id() -> Object {
     explained(uuid(), "The group's id")
 }
 
-/// In a path.
+/// A channel's id in a path.
 pub fn channel_id() -> Object {
     explained(uuid(), "The channel's id")
 }
 
-/// In a path.
+/// A room's id or name in a path.
 pub fn room_id() -> Object {
     explained(chars(text(), 1..=limits::ROOM_NAME_CHARS_MAX).build(), "The room's id, or an open room's name")
 }
 
-/// In a path.
+/// A connection's id in a path.
 pub fn connection_id() -> Object {
     let example = json!("ws_alice_1761566400_7f3a");
-    explained(text().examples([example]).build(), "The connection's name, as in `X-Connection-Id`")
+    explained(text().examples([example]).build(), "The connection's id, as in `X-Connection-Id`")
 }
 
 fn explained(mut schema: Object, meaning: &str) -> Object {
@@ -161,20 +161,20 @@ fn explained(mut schema: Object, meaning: &str) -> Object {
     schema
 }
 
-/// The id of a group, a channel, a message.
+/// The id of a group, a channel or a message.
 pub fn uuid() -> Object {
     text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))).build()
 }
 
-// ---- fields of bodies ----
+// ---- request fields ----
 
-/// A new user's name.
+/// A new user's username.
 pub fn username() -> Object {
     let schema = chars(text(), limits::USERNAME_CHARS).pattern(Some(format!("^{VISIBLE}+$")));
     schema.examples([json!("alice")]).build()
 }
 
-/// A new user's address.
+/// A new user's e-mail address.
 pub fn email() -> Object {
     let pattern = format!("^{VISIBLE}+@{VISIBLE_NO_DOT}({VISIBLE}*{VISIBLE_NO_DOT})?$");
     chars(text(), 3..=limits::EMAIL_CHARS_MAX).pattern(Some(pattern)).examples([json!("alice@example.org")]).build()
@@ -186,7 +186,7 @@ pub fn password() -> Object {
     chars(text(), limits::PASSWORD_CHARS).format(Some(format)).examples([json!("correct horse battery")]).build()
 }
 
-/// A password that may be one of long ago.
+/// An existing password, which may be shorter than a new one must be.
 pub fn old_password() -> Object {
     let format = SchemaFormat::KnownFormat(KnownFormat::Password);
     chars(text(), 1..=*limits::PASSWORD_CHARS.end())
@@ -195,18 +195,18 @@ pub fn old_password() -> Object {
         .build()
 }
 
-/// The name with which somebody signs in.
+/// The username or e-mail address for signing in.
 pub fn login_name() -> Object {
     a_name(chars(text(), 1..=limits::EMAIL_CHARS_MAX)).examples([json!("alice")]).build()
 }
 
-/// A name to show.
+/// A display name.
 pub fn display_name() -> Object {
     let schema = chars(optional_text(), 0..=limits::DISPLAY_NAME_CHARS_MAX);
     schema.pattern(Some(format!("^{AROUND}{NO_CONTROL}*{AROUND}$"))).examples([json!("Alice")]).build()
 }
 
-/// An existing user's name.
+/// An existing user's username.
 pub fn known_username() -> Object {
     a_name(chars(text(), 1..=*limits::USERNAME_CHARS.end())).examples([json!("bob")]).build()
 }
@@ -221,12 +221,12 @@ pub fn room_name() -> Object {
     a_name(chars(text(), 1..=limits::ROOM_NAME_CHARS_MAX)).examples([json!("general")]).build()
 }
 
-/// The text of a message, which may be absent where files go with it.
+/// The text of a message. Optional if files are attached.
 pub fn message_text() -> Object {
     chars(optional_text(), 0..=limits::CHAT_CHARS_MAX).examples([json!("Hello everyone!")]).build()
 }
 
-/// Ids of files that go with a message.
+/// Ids of attached files.
 pub fn attachment_ids() -> Array {
     ArrayBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
@@ -236,18 +236,18 @@ pub fn attachment_ids() -> Array {
         .build()
 }
 
-/// The same, where it may be absent.
+/// An optional name of a room.
 pub fn optional_room_name() -> Object {
     a_name(chars(optional_text(), 1..=limits::ROOM_NAME_CHARS_MAX)).examples([json!("General")]).build()
 }
 
-/// Who may enter a room.
+/// The visibility of a room.
 pub fn visibility() -> Object {
     let names = [Visibility::Open, Visibility::Private].map(|one| Some(one.name())).into_iter().chain([None]);
     optional_text().enum_values(Some(names)).build()
 }
 
-/// How many may be in a room.
+/// The maximum number of members of a room.
 pub fn capacity() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
@@ -269,18 +269,18 @@ pub fn group_role() -> Object {
     words(text(), GROUP_ROLES.map(GroupRole::name))
 }
 
-/// A role to give; `member` unless said otherwise.
+/// The role of a new member; `member` by default.
 pub fn granted_role() -> Object {
     let names = GROUP_ROLES.map(|role| Some(role.name())).into_iter().chain([None]);
     optional_text().enum_values(Some(names)).default(Some(json!("member"))).build()
 }
 
-/// What a channel is for.
+/// The type of a channel.
 pub fn medium() -> Object {
     words(text(), MEDIA.map(ChannelMedium::name))
 }
 
-/// What a new channel is for; `TEXT` unless said otherwise.
+/// The type of a new channel; `TEXT` by default.
 pub fn wanted_medium() -> Object {
     let names = MEDIA.map(|medium| Some(medium.name())).into_iter().chain([None]);
     optional_text().enum_values(Some(names)).default(Some(json!("TEXT"))).build()
@@ -288,30 +288,30 @@ pub fn wanted_medium() -> Object {
 
 // ---- queries ----
 
-/// The beginning of a name.
+/// The start of a name.
 pub fn search_text() -> Object {
     let schema = chars(text(), 0..=limits::DISPLAY_NAME_CHARS_MAX).examples([json!("bo")]);
-    schema.description(Some("How a name begins; without it, the first users by name")).build()
+    schema.description(Some("The start of a name; without it, the first users by name")).build()
 }
 
-/// Where a page ends: a message's id or its `seq`.
+/// The end of a page: a message's id or `seq`.
 pub fn before() -> Object {
-    let meaning = "The id or the `seq` of a message: only older ones are sent";
+    let meaning = "The id or the `seq` of a message; only older ones are returned";
     let schema = text().description(Some(meaning));
     schema.pattern(Some("^([0-9]{1,18}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$")).build()
 }
 
-/// Messages in a page; more than the most are as many as the most.
+/// The page size in messages. Larger values count as the maximum.
 pub fn page_limit() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(1.0))
         .default(Some(json!(limits::PAGE_MESSAGES_DEFAULT)))
-        .description(Some(format!("How many; at most {} are sent", limits::PAGE_MESSAGES_MAX)))
+        .description(Some(format!("The page size, at most {}", limits::PAGE_MESSAGES_MAX)))
         .build()
 }
 
-/// A cell's place.
+/// The position of a cell.
 pub fn cell_place() -> Object {
     text().pattern(Some(format!("^{COLUMN}{ROW}$"))).examples([json!("B2")]).build()
 }
@@ -323,7 +323,7 @@ pub fn cell_range() -> Object {
     text().pattern(Some(pattern)).examples([json!("A1:Z100")]).build()
 }
 
-/// How cells are answered.
+/// The format of cells.
 pub fn cells_format() -> Object {
     words(text(), ["cells", "rows", "csv"])
 }
@@ -333,12 +333,12 @@ pub fn csv_mark() -> Object {
     words(text(), ["false", "true"])
 }
 
-/// Cells in a page; more than the most are as many as the most.
+/// The page size in cells. Larger values count as the maximum.
 pub fn cells_limit() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(1.0))
         .default(Some(json!(limits::PAGE_CELLS_DEFAULT)))
-        .description(Some(format!("How many; at most {} are sent", limits::PAGE_CELLS_MAX)))
+        .description(Some(format!("The page size, at most {}", limits::PAGE_CELLS_MAX)))
         .build()
 }

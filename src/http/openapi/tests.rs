@@ -1,4 +1,4 @@
-//! The document against the routes: neither may have what the other lacks.
+//! Compares the document with the routes: neither may contain anything that the other lacks.
 
 use std::{
     cell::RefCell,
@@ -15,18 +15,18 @@ use crate::{
 };
 
 thread_local! {
-    /// Every route that was registered on this thread: its path and its methods.
+    /// Every route that was registered on this thread, with its path and methods.
     static REGISTERED: RefCell<BTreeSet<(String, String)>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// Notes a route. Called by `http::resource`, through which all routes of REST are made.
+/// Records a route. Called by `http::resource`, which creates all REST routes.
 pub fn registered<'a>(path: &str, methods: impl Iterator<Item = &'a Method>) {
     REGISTERED.with_borrow_mut(|routes| routes.extend(methods.map(|method| (path.to_owned(), method.to_string()))));
 }
 
-/// Routes that are not described, each with the reason.
+/// Routes that are not described.
 const EXCUSED: [(&str, &str); 3] = [
-    // the same status as for GET, without its body, for load balancers that ask so
+    // HEAD for load balancers: the same status as GET, without the body.
     ("/healthz", "HEAD"),
     ("/readyz", "HEAD"),
     ("/api/v1/ws/health", "HEAD"),
@@ -59,15 +59,15 @@ fn every_route_is_in_the_document_and_nothing_else_is() {
     let excused = BTreeSet::from(EXCUSED.map(|(path, method)| (path.to_owned(), method.to_owned())));
     let missing: BTreeSet<_> = routes.difference(&described).cloned().collect();
     let invented: Vec<_> = described.difference(&routes).collect();
-    assert_eq!(missing, excused, "what is not described, and what needs no excuse");
-    assert!(invented.is_empty(), "no such route: {invented:?}");
+    assert_eq!(missing, excused, "routes that are not described");
+    assert!(invented.is_empty(), "described routes that do not exist: {invented:?}");
 }
 
-/// A route made without `resource` would be seen by nobody.
+/// A route created without `resource` would not be recorded.
 #[test]
 fn every_route_is_made_by_resource() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
-    // `resource` itself, the pages, and this
+    // `resource` itself, the pages, and this file.
     let excused = ["mod.rs", "page.rs", "openapi/tests.rs"].map(|name| root.join(name));
     let (mut waiting, mut seen) = (vec![root], 0);
     while let Some(folder) = waiting.pop() {
@@ -106,13 +106,13 @@ fn every_operation_says_what_it_is_for_and_what_it_answers() {
         assert_eq!(described.len(), named.len(), "{name} describes {described:?}");
         assert!(described.iter().all(|one| named.contains(one)), "{name} describes {described:?}");
         for (status, answer) in operation["responses"].as_object().unwrap() {
-            // an answer to HEAD has no body, nor has one that can't give the range
+            // A response to HEAD has no body, nor has an unsatisfiable range.
             let error = status.starts_with(['4', '5']) && status != "416" && method != "HEAD";
             assert!(!error || answer["content"]["application/json"].is_object(), "{name}: {status} has no body");
             assert!(method != "HEAD" || answer["content"].is_null(), "{name}: {status} has a body");
             assert!(
                 answer["description"].as_str().is_some_and(|text| !text.is_empty()),
-                "{name}: {status} says nothing"
+                "{name}: {status} has no description"
             );
         }
         let secured = operation.get("security").is_none();
@@ -120,7 +120,7 @@ fn every_operation_says_what_it_is_for_and_what_it_answers() {
     }
 }
 
-/// Where a token is asked for in the body, or not at all.
+/// The routes that need no token in a header.
 fn is_public(path: &str) -> bool {
     ["/api/auth/login", "/api/auth/refresh", "/api/auth/logout"].contains(&path)
 }
@@ -147,7 +147,7 @@ fn every_reference_leads_somewhere() {
     }
 }
 
-/// What the server hands out as `next` has to be what it says that it takes as `after`.
+/// The server must accept as `after` every place that it returns as `next`.
 #[test]
 fn places_are_described_as_they_are_read() {
     let takes = |schema: utoipa::openapi::Object, text: &str| {

@@ -1,4 +1,4 @@
-//! Cells, which come one by one and with gaps, as rows without gaps: as JSON arrays or as CSV (RFC 4180). Pure.
+//! Writes cells, which arrive one by one and with gaps, as rows without gaps: JSON arrays or CSV (RFC 4180). Pure.
 
 use actix_web::web::Bytes;
 
@@ -7,47 +7,47 @@ use crate::{
     limits,
 };
 
-/// How rows are written.
+/// The format of rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Layout {
-    /// `[1,"a",null],[…]`: what stands between the brackets of the outer array.
+    /// `[1,"a",null],[…]`: the contents of the outer array.
     Json,
-    /// Fields and CRLF.
+    /// Fields separated by commas, rows ended by CRLF.
     Csv,
 }
 
-/// A writer of rows. Cells come in row-major order.
+/// Writes rows. Cells must arrive in row-major order.
 pub(super) struct Dense {
     area: CellRange,
     layout: Layout,
-    /// The field that is written next; behind the area's last row once all are.
+    /// The next field to write; after the area's last row once all are written.
     next: CellRef,
     written: String,
-    /// Fields written since the last time.
+    /// Fields written since the last [`Dense::take`].
     fields: usize,
 }
 
-/// How far a call has come.
+/// The state after a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Progress {
-    /// All is written.
+    /// Everything is written.
     Done,
-    /// So much is written that it is time to give it away; call again afterwards.
+    /// The piece is full: take it, then call again.
     Full,
 }
 
 impl Dense {
-    /// Nothing is written yet.
+    /// A writer that has written nothing yet.
     pub(super) fn new(area: CellRange, layout: Layout) -> Dense {
         Dense { area, layout, next: area.first(), written: String::new(), fields: 0 }
     }
 
-    /// What is covered.
+    /// The covered area.
     pub(super) fn area(&self) -> CellRange {
         self.area
     }
 
-    /// Writes a cell, and before it the empty ones that it comes after. One that is outside or too late is left out.
+    /// Writes a cell and the empty cells before it. A cell that is outside the area or out of order is skipped.
     pub(super) fn cell(&mut self, at: CellRef, value: &str) -> Progress {
         if !self.area.contains(at) || at < self.next {
             return Progress::Done;
@@ -59,7 +59,7 @@ impl Dense {
         filled
     }
 
-    /// Writes the empty cells that are left.
+    /// Writes the remaining empty cells.
     pub(super) fn rest(&mut self) -> Progress {
         self.fill_up_to(CellRef { row: self.area.last().row + 1, column: self.area.first().column })
     }
@@ -74,7 +74,7 @@ impl Dense {
         Progress::Done
     }
 
-    /// What was written since the last time.
+    /// The text written since the last call.
     pub(super) fn take(&mut self) -> Bytes {
         self.fields = 0;
         std::mem::take(&mut self.written).into()
@@ -105,16 +105,16 @@ impl Dense {
             if row_ends { CellRef { row: row + 1, column: first.column } } else { CellRef { row, column: column + 1 } };
     }
 
-    /// A JSON scalar as people would write it: a text without its quotes, `null` as nothing.
+    /// A JSON scalar in plain form: a string without its quotes, `null` as nothing.
     fn csv_field(&mut self, value: &str) {
         let alone = self.area.columns() == 1;
         let text = match value {
-            // a lone empty field would make an empty line, which many readers skip
+            // A row of one empty field would be an empty line, which many readers skip.
             "null" if alone => return self.written.push_str("\"\""),
             "null" => return,
             text if text.starts_with('"') => match serde_json::from_str::<String>(text) {
                 Ok(text) => text,
-                // half of a surrogate pair: JSON has it, Unicode does not
+                // Half of a surrogate pair: allowed in JSON, but not in Unicode.
                 Err(_) => text.to_owned(),
             },
             other => other.to_owned(),
@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes it piece by piece.
+    /// Writes the cells piece by piece.
     fn pieces<'a>(area: CellRange, layout: Layout, cells: impl Iterator<Item = (CellRef, &'a str)>) -> Vec<Bytes> {
         let mut dense = Dense::new(area, layout);
         let mut pieces = Vec::new();
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(written("A1:A3", Layout::Csv, &[("A2", "\"\"")]), "\"\"\r\n\"\"\r\n\"\"\r\n");
     }
 
-    /// Another reader of CSV, as simple as can be.
+    /// A second, minimal CSV reader.
     fn read_csv(text: &str) -> Vec<Vec<String>> {
         let (mut rows, mut row, mut field, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
         let mut characters = text.chars().peekable();
