@@ -1,12 +1,12 @@
-// REST and the session. The session lives in sessionStorage, so that two tabs can be two people.
-// Nothing else in the page reads or writes tokens.
+// REST calls and the session. The session is kept in sessionStorage, so that two tabs can be two users. No other module
+// may read or write tokens.
 
 const STORAGE_KEY = "convene.session";
 const REFRESH_RETRY_MS = 10_000;
 const REFRESH_LOCK = "convene.refresh";
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** What the server said when it refused: `message` is its own sentence, fit to be shown. Status 0: not reached. */
+/** The server's refusal: `message` is its sentence, suitable for display. Status 0: the server was not reached. */
 export class ApiError extends Error {
   constructor(status, code, message, retryAfterSeconds) {
     super(message);
@@ -16,15 +16,15 @@ export class ApiError extends Error {
   }
 }
 
-/** Fires "refreshed" when there is a new access token, and "ended" when signing in again is the only way on. */
+/** Fires "refreshed" when there is a new access token, and "ended" when the user must sign in again. */
 export const sessionEvents = new EventTarget();
 
 let session = restore();
 let refreshTimer = 0;
 let refreshing = null;
 
-// A duplicated tab starts with a copy of the session, and a refresh token is good for one use:
-// the tab that used it hands the new one to its twins. They refresh one after the other (REFRESH_LOCK).
+// A duplicated tab starts with a copy of the session, but a refresh token can be used only once. The tab that uses it
+// sends the new one to its twins; they refresh one after the other (REFRESH_LOCK).
 const twins = new BroadcastChannel("convene.session");
 twins.addEventListener("message", ({ data }) => {
   if (!session || data.usedRefreshToken !== session.refresh_token) return;
@@ -55,7 +55,7 @@ function clear() {
 export const currentUser = () => session?.user ?? null;
 export const accessToken = () => session?.access_token ?? "";
 
-/** Starts the timer of a session that a reload has brought back. */
+/** Starts the refresh timer of a session that was restored after a reload. */
 export function resumeSession() {
   if (session) scheduleRefresh();
   return session !== null;
@@ -63,13 +63,14 @@ export function resumeSession() {
 
 function scheduleRefresh(delayMs) {
   clearTimeout(refreshTimer);
-  // The last fifth of a token's life, spread so that twin tabs do not refresh at the same moment.
+  // Refreshes in the last fifth of a token's lifetime, at a random moment so that twin tabs do not refresh at the same
+  // time.
   const spread = session.lifetime_ms * (0.2 + 0.1 * Math.random());
   const wait = delayMs ?? Math.max(0, session.expires_at - spread - Date.now());
   refreshTimer = setTimeout(() => refresh().catch(() => scheduleRefresh(REFRESH_RETRY_MS)), Math.min(wait, TIMER_MAX_MS));
 }
 
-/** An address of this server, also where a proxy puts a prefix before all of them: relative to the page, which is at the root. */
+/** A URL of this server, relative to the page at the root, so that it works behind a proxy that adds a prefix. */
 export const fromHere = (path) => new URL(path.slice(1), document.baseURI);
 
 async function send(method, path, body, token) {
@@ -80,16 +81,16 @@ async function send(method, path, body, token) {
   try {
     response = await fetch(fromHere(path), { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
-    throw new ApiError(0, "UNREACHABLE", "The server cannot be reached. Check your connection and try again.");
+    throw new ApiError(0, "UNREACHABLE", "Can't reach the server. Check your connection and try again.");
   }
   const answer = await response.json().catch(() => null);
   if (response.ok) return answer;
   const retryAfter = Number(answer?.retry_after ?? response.headers.get("Retry-After")) || undefined;
-  const sentence = answer?.error ?? `The server answered with status ${response.status}. Try again in a moment.`;
+  const sentence = answer?.error ?? `The server responded with status ${response.status}. Try again in a moment.`;
   throw new ApiError(response.status, answer?.code, sentence, retryAfter);
 }
 
-/** Calls the API as the signed-in user. A stale access token is exchanged once, unseen by the caller. */
+/** Calls the API as the signed-in user. Refreshes an expired access token once, transparently to the caller. */
 export async function call(method, path, body) {
   const token = accessToken();
   try {
@@ -101,18 +102,18 @@ export async function call(method, path, body) {
   }
 }
 
-/** Exchanges the refresh token. Rejects with status 0 while the server is away; a refusal ends the session. */
+/** Exchanges the refresh token. Rejects with status 0 while the server is unreachable; a refusal ends the session. */
 export function refresh() {
   refreshing ??= inTurn(session?.refresh_token).finally(() => { refreshing = null; });
   return refreshing;
 }
 
-// One tab of this browser at a time. Locks exist on https and localhost only; elsewhere the server's grace for
-// repetitions has to do.
+// One tab of this browser at a time. Locks exist only on https and localhost; elsewhere the server tolerates a repeated
+// refresh within a few seconds.
 async function inTurn(stale) {
   if (!navigator.locks) return exchange(stale);
   return navigator.locks.request(REFRESH_LOCK, async () => {
-    // what a twin has sent before it gave the lock up arrives first
+    // A session that a twin sent before it released the lock arrives first.
     await new Promise((resolve) => { setTimeout(resolve); });
     return exchange(stale);
   });

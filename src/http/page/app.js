@@ -1,4 +1,4 @@
-// The entry: signing in, routes in the address, and the wiring between the sidebar, the start page and the open room.
+// The entry point: signing in, routes in the URL, and the wiring between the sidebar, the start page and the open room.
 
 import { currentUser, resumeSession, sessionEvents, signIn, signOut, signUp } from "./api.js";
 import { askForm, askPerson } from "./dialogs.js";
@@ -104,16 +104,16 @@ async function enter() {
   }
 }
 
-// ---- what people can do
+// ---- user actions
 
 const actions = {
   newGroup: () => askForm({
     title: "New group",
-    hint: "A group holds channels and the people who may read them.",
+    hint: "A group has channels and members who can read them.",
     submit: "Create group",
     fields: [
       { label: "Name", name: "name", required: true, maxlength: 128, placeholder: "Reading circle" },
-      { label: "What it is about (optional)", name: "description", maxlength: 500 },
+      { label: "Description (optional)", name: "description", maxlength: 500 },
     ],
     onSubmit: ({ name, description }) => directory.createGroup(name, description),
   }),
@@ -167,7 +167,7 @@ function drawDirectory() {
   renderSteps(directory, actions);
 }
 
-// ---- routes: #/c/<channel>, #/d/<user>, #/ for the start page, none for wherever this tab was last
+// ---- routes: #/c/<channel>, #/d/<user>, #/ for the start page; without one, the last route of this tab
 
 function closeRoom() {
   room?.close();
@@ -227,7 +227,7 @@ async function openChannel(channelId) {
   const found = directory?.findChannel(channelId);
   if (found) return showRoom({ key: `c:${channelId}`, ...found });
   if (!directory) return undefined;
-  toast("That channel is not here any more, or you are not a member of its group.");
+  toast("This channel no longer exists, or you are not a member of its group.");
   history.replaceState(null, "", "#/");
   return showHome();
 }

@@ -1,4 +1,4 @@
-// Where this user writes: the box that grows, the key that sends, drafts per room, and telling others of typing.
+// The message box: it grows with the text, sends on Enter, keeps a draft per room, and reports typing.
 
 import { byId } from "./dom.js";
 
@@ -27,7 +27,7 @@ export class Composer {
       this.#submit();
     }, { signal });
     byId("composer").addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); }, { signal });
-    // On a touch screen the focus would bring the keyboard up over what there is to read.
+    // On a touch screen, focus would open the keyboard and cover the messages.
     if (matchMedia("(hover: hover)").matches) this.focus();
   }
 
@@ -71,7 +71,7 @@ export class Composer {
   }
 }
 
-/** Keeps, for the same place, who else is typing. The end of it may be lost, so that it ends by itself. */
+/** Tracks who else is typing. A typing event expires, because its end may be lost. */
 export class TypingLine {
   #names = new Map();
   #timers = new Map();

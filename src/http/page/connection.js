@@ -1,5 +1,5 @@
-// One WebSocket to one room, kept alive: it reconnects with growing, jittered delays and resumes where it stopped.
-// It knows close codes, positions and the heartbeat. What a frame means to people is the room's affair.
+// One WebSocket to one room: it reconnects with growing, jittered delays and resumes where it stopped. It handles close
+// codes, positions and the heartbeat; the room interprets the frames.
 
 import { accessToken, fromHere, refresh } from "./api.js";
 
@@ -10,8 +10,8 @@ const SILENCE_MAX_MS = 10_000;
 
 const FINAL_CLOSE_CODES = {
   4403: { sentence: "You were disconnected, or you no longer have access here.", action: "Try again" },
-  4409: { sentence: "You are connected in too many tabs or devices, so this one was let go.", action: "Use this tab" },
-  4429: { sentence: "Too many messages in a short time. The server pauses you for a while.", action: "Try again" },
+  4409: { sentence: "You are connected in too many tabs or devices, so this tab was disconnected.", action: "Use this tab" },
+  4429: { sentence: "You sent too many messages in a short time and are blocked for a while.", action: "Try again" },
 };
 
 export class RoomConnection {
@@ -25,10 +25,10 @@ export class RoomConnection {
   #firstFrame = null;
 
   /**
-   * `path` is the endpoint; `position` {seq, epoch} is where to resume, or null to start at the present.
-   * `probe` asks over REST whether the room may be entered: a browser hides the status of a refused upgrade.
-   * `onFrame(frame)` gets every frame, `onReady()` is called when what was missed has arrived,
-   * `onPhase({phase, sentence?, action?, untilMs?})` tells how the connection is.
+   * `path` is the endpoint; `position` {seq, epoch} is where to resume, or null to start with new messages.
+   * `probe` checks over REST whether the user may enter the room, because a browser hides the status of a refused upgrade.
+   * `onFrame(frame)` gets every frame, `onReady()` is called when all missed messages have arrived,
+   * `onPhase({phase, sentence?, action?, untilMs?})` reports the state of the connection.
    */
   constructor({ path, position, probe, onFrame, onReady, onPhase }) {
     Object.assign(this, { path, position, probe, onFrame, onReady, onPhase });
@@ -46,7 +46,7 @@ export class RoomConnection {
     clearTimeout(this.#retryTimer);
   }
 
-  /** Sends a frame if the socket is open, and says whether it did. */
+  /** Sends a frame if the socket is open. Returns whether it did. */
   send(frame) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(frame));
@@ -59,7 +59,7 @@ export class RoomConnection {
     this.#connect();
   }
 
-  // A laptop that wakes up, or a network that comes back, should not wait for a timer.
+  // Reconnect at once when a laptop wakes up or the network returns, instead of waiting for the timer.
   #wake = () => {
     if (document.hidden || this.phase === "stopped") return;
     if (this.phase === "waiting") this.retryNow();
@@ -82,7 +82,7 @@ export class RoomConnection {
       url.searchParams.set("since", position.seq);
       url.searchParams.set("epoch", position.epoch);
     }
-    // The token travels as a subprotocol: unlike the address it is not written to logs.
+    // The token is sent as a subprotocol, because a URL may be written to logs.
     const socket = new WebSocket(url, ["bearer", accessToken()]);
     let opened = false;
     socket.addEventListener("open", () => {
@@ -140,7 +140,7 @@ export class RoomConnection {
     this.onReady({ hasGap });
   }
 
-  /** Notes a live event of this room. Until the replay is over a later break must ask for all of it again. */
+  /** Records a live event of this room. If the connection breaks before the replay is complete, all of it must be requested again. */
   advance(seq) {
     if (this.ready && this.position && seq > this.position.seq) this.position = { ...this.position, seq };
   }

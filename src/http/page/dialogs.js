@@ -1,4 +1,4 @@
-// The one dialog of the page, in two uses: a short form, and finding a person.
+// The dialog of the page, used for short forms and for finding a user.
 
 import { currentUser } from "./api.js";
 import { avatar, byId, el, showError } from "./dom.js";
@@ -48,13 +48,13 @@ function prepare({ title, hint, submit, fields }) {
   return inputs.map(({ input }) => input);
 }
 
-/** Asks for a few words. `onSubmit(values)` may reject: the dialog stays and shows its sentence. */
+/** Shows a form. `onSubmit(values)` may reject: the dialog then stays open and shows the error. */
 export function askForm({ onSubmit, ...form }) {
   const inputs = prepare(form);
   submitAction = () => onSubmit(Object.fromEntries(inputs.map((input) => [input.name, input.value.trim()])));
 }
 
-/** Finds a person by name. `search(query)` gives users, `onPick(user)` may reject. */
+/** Finds a user by name. `search(query)` returns users, `onPick(user)` may reject. */
 export function askPerson({ search, onPick, ...form }) {
   const [input] = prepare({
     ...form,
@@ -76,7 +76,7 @@ export function askPerson({ search, onPick, ...form }) {
         avatar(user.id, user.display_name || user.username, user.online ? "online" : "offline"),
         el("span", {}, el("strong", {}, user.display_name || user.username), " ", el("small", {}, `@${user.username}`)),
         user.online && el("small", { class: "end" }, "online")))));
-    byId("dialog-status").textContent = query && !found.length ? "Nobody of that name has an account here." : "";
+    byId("dialog-status").textContent = query && !found.length ? "No user with this name." : "";
   };
   input.addEventListener("input", () => {
     clearTimeout(timer);
@@ -87,7 +87,7 @@ export function askPerson({ search, onPick, ...form }) {
     await look();
     const typed = input.value.trim().toLowerCase();
     const user = found.find(({ username }) => username.toLowerCase() === typed) ?? (found.length === 1 ? found[0] : null);
-    if (!user) throw new Error(found.length ? "Choose one of the people below." : "Nobody of that name has an account here.");
+    if (!user) throw new Error(found.length ? "Choose one of the users below." : "No user with this name.");
     await onPick(user);
   };
 }

@@ -1,10 +1,10 @@
-// What this user can open: groups with their channels, and the people written to. Groups come from the server;
-// the list of direct messages is kept in this browser, per user. Fires "change", and "loaded" once.
+// What this user can open: groups with their channels, and direct messages. Groups are read from the server; the list
+// of direct messages is kept in this browser, per user. Fires "change", and "loaded" once.
 
 import { call, currentUser } from "./api.js";
 
 const POLL_MS = 20_000;
-// Somebody without a group is probably waiting to be added to one.
+// A user without a group is probably waiting to be added to one.
 const POLL_LONELY_MS = 4_000;
 const DIRECT_MAX = 50;
 
@@ -46,7 +46,7 @@ export class Directory extends EventTarget {
     }, this.groups.length ? POLL_MS : POLL_LONELY_MS);
   }
 
-  /** Reads the groups, and the channels of those that are new, of `groupId`, and of one more in turn. */
+  /** Reads the groups, and the channels of new groups, of `groupId`, and of one further group per round. */
   async refresh(groupId) {
     const round = (this.#round += 1);
     try {
@@ -58,7 +58,7 @@ export class Directory extends EventTarget {
         const stale = !channels || group.id === groupId || group.id === turn;
         return { ...group, channels: stale ? await call("GET", `/api/groups/${group.id}/channels`) : channels };
       }));
-      // An answer that was overtaken by that of a later question is out of date.
+      // A response that was overtaken by a later one is out of date.
       if (round < this.#shownRound) return;
       this.#shownRound = round;
       const before = JSON.stringify(this.groups);
@@ -108,7 +108,7 @@ export class Directory extends EventTarget {
     return this.direct.find(({ id }) => id === userId) ?? null;
   }
 
-  /** Puts a person at the head of the direct messages; `unread` marks that something waits there. */
+  /** Moves a user to the top of the direct messages; `unread` marks an unread message. */
   rememberPerson({ id, username, display_name: displayName }, unread = false) {
     const known = this.person(id);
     if (known && !known.unread === !unread && known.username === username) return;
@@ -136,7 +136,7 @@ export class Directory extends EventTarget {
     try {
       localStorage.setItem(this.#directKey(), JSON.stringify(this.direct));
     } catch {
-      // A browser that keeps nothing still shows the list until the tab is closed.
+      // If the browser stores nothing, the list is still kept until the tab is closed.
     }
   }
 }

@@ -1,4 +1,5 @@
-// The page at /api/docs: reads the two documents of this server and shows them. Nothing is shown that is not in them.
+// The API reference at /api/docs. It renders the two documents of this server and must show nothing that is not in
+// them.
 
 import { byId, el, showError } from "./dom.js";
 import { bounds, fields, kind, resolve, sample } from "./schema.js";
@@ -8,13 +9,13 @@ const METHODS = ["get", "post", "put", "patch", "delete", "head", "options"];
 
 async function load(path) {
   const response = await fetch(path);
-  if (!response.ok) throw new Error(`${path} was answered by ${response.status}`);
+  if (!response.ok) throw new Error(`${path} returned status ${response.status}`);
   return response.json();
 }
 
 const json = (value) => el("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
 
-/** Text in which `words` stand for code. */
+/** Text in which `words` are shown as code. */
 function prose(text) {
   const pieces = String(text ?? "").split("`");
   return pieces.map((piece, index) => (index % 2 ? el("code", {}, piece) : piece));
@@ -28,7 +29,7 @@ function fieldTable(rows, root, caption) {
     el("td", {}, bounds(schema, root), el("p", {}, ...prose(description ?? schema?.description ?? resolve(schema, root).description))));
   return el("table", { class: "fields" },
     el("caption", { class: "sr-only" }, caption),
-    el("thead", {}, el("tr", {}, ...["Name", "Type", "Bounds and meaning"].map((name) => el("th", { scope: "col" }, name)))),
+    el("thead", {}, el("tr", {}, ...["Name", "Type", "Limits and meaning"].map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, ...rows.map(line)));
 }
 
@@ -39,7 +40,7 @@ function content(media, root, caption) {
   });
 }
 
-/** A box that opens, under an address of its own. */
+/** A collapsible box with its own URL. */
 function box(id, badge, name, summary, build) {
   const inside = el("div");
   const node = el("details", { class: "entry-box", id },
@@ -74,7 +75,7 @@ function answers(operation, root) {
     const found = resolve(answer, root);
     const line = el("p", {}, el("code", {}, status), " ", ...prose(found.description));
     if (status >= "400" && status !== "503") return line;
-    return el("div", {}, line, ...content(found.content, root, `Fields of the answer ${status}`).filter((part) => part));
+    return el("div", {}, line, ...content(found.content, root, `Fields of the response ${status}`).filter((part) => part));
   });
 }
 
@@ -96,7 +97,7 @@ function restChapters(root) {
 function messageBox(channelName, operation, reference, root) {
   const channelMessage = resolve(reference, root);
   const message = resolve(channelMessage, root);
-  // what the server receives, a client sends
+  // The AsyncAPI document describes the server's side: what the server receives, a client sends.
   const badge = operation.action === "receive" ? "send" : "receive";
   const name = message.name ?? "message";
   return box(`${channelName}-${badge}-${name}`, badge, name, message.summary ?? "", () => [
@@ -113,7 +114,7 @@ function channelChapter(name, channel, root) {
   const query = fields(channel.bindings?.ws?.query, root).map((row) => ({ ...row, path: `?${row.path}=` }));
   const made = chapter(channel.title ?? name, channel.description, [
     el("p", {}, el("code", {}, channel.address)),
-    fieldTable([...parameters, ...query], root, "Parameters of the address"), ...boxes,
+    fieldTable([...parameters, ...query], root, "URL parameters"), ...boxes,
   ].filter((part) => part));
   return made;
 }
@@ -122,12 +123,12 @@ function closeCodes(root) {
   const rows = Object.entries(root["x-close-codes"] ?? {});
   if (!rows.length) return null;
   const lines = rows.map(([code, { reason, description }]) => el("tr", {}, el("th", { scope: "row" }, code), el("td", {}, reason), el("td", {}, description)));
-  return chapter("Close codes", "44xx: do not come back as you are. 45xx and 1012: come back, and resume.", [
+  return chapter("Close codes", "44xx: reconnect only after fixing the cause, or not at all. 45xx and 1012: reconnect and resume.", [
     el("table", { class: "fields" }, el("thead", {}, el("tr", {}, ...["Code", "Reason", "What to do"].map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, ...lines)),
   ]);
 }
 
-// ---- the frame ----
+// ---- page layout ----
 
 function chapter(title, description, parts) {
   const id = `chapter-${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}`;
@@ -171,7 +172,7 @@ async function start() {
     fillContents();
     openTarget();
   } catch (error) {
-    showError(byId("failure"), `The documents could not be read: ${error.message}. Reload the page.`);
+    showError(byId("failure"), `Can't load the API documents: ${error.message}. Reload the page.`);
   }
 }
 

@@ -1,8 +1,8 @@
-// Small helpers over the DOM. Text only ever becomes a text node here: nothing in the page parses markup.
+// DOM helpers. Text always becomes a text node: no module of the page may parse markup.
 
 export const byId = (id) => document.getElementById(id);
 
-/** Makes an element; string children become text nodes. `on` holds listeners, `data` the data-* attributes. */
+/** Creates an element; string children become text nodes. `on` contains listeners, `data` the data-* attributes. */
 export function el(tag, { on = {}, data = {}, ...attributes } = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -38,7 +38,7 @@ export function icon(name) {
 
 const HUES = 8;
 
-/** A round sign with the name's first letter; the colour follows the user's id, so it is the same everywhere. */
+/** A round avatar with the first letter of the name. The colour is derived from the user id, so it is the same everywhere. */
 export function avatar(userId, name, presence) {
   let hash = 0;
   for (const unit of String(userId)) hash = Math.imul(hash ^ unit.codePointAt(0), 0x01000193);
@@ -51,7 +51,7 @@ export function avatar(userId, name, presence) {
 const TOAST_MS = 5_000;
 let toastTimer = 0;
 
-/** A sentence at the foot of the page that goes away by itself. */
+/** Shows a sentence at the bottom of the page for a few seconds. */
 export function toast(sentence) {
   const node = byId("toast");
   node.textContent = sentence;
@@ -60,7 +60,7 @@ export function toast(sentence) {
   toastTimer = setTimeout(() => { node.hidden = true; }, TOAST_MS);
 }
 
-/** Says a sentence to screen readers only. */
+/** Announces a sentence to screen readers only. */
 export function announce(sentence) {
   const node = byId("announcer");
   node.append(el("p", {}, sentence));

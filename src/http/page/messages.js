@@ -1,5 +1,5 @@
-// The list of messages on the screen. It is given all entries and brings the DOM in line with them,
-// touching only what changed, and keeps what the reader looks at where it is.
+// The list of messages on the screen. It gets all entries and updates only the changed DOM nodes, and keeps the scroll
+// position of the reader.
 
 import { avatar, el } from "./dom.js";
 
@@ -22,7 +22,7 @@ export class MessageList {
   #rows = new Map();
   #days = new Map();
 
-  /** `onRetry(entry)` and `onDiscard(entry)` act on a message that was not sent. */
+  /** `onRetry(entry)` and `onDiscard(entry)` handle a message that was not sent. */
   constructor({ scroller, list, onRetry, onDiscard }) {
     Object.assign(this, { scroller, list, onRetry, onDiscard });
     list.replaceChildren();

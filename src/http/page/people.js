@@ -1,12 +1,13 @@
-// Who belongs to the open room and who is online. The socket tells who is in this room; REST, asked now and then,
-// tells who is online anywhere on the server.
+// The members of the open room and who is online. The socket reports who is in this room; REST, polled periodically,
+// reports who is online anywhere on the server.
 
 import { call, currentUser } from "./api.js";
 import { avatar, byId, el } from "./dom.js";
 
 const RELOAD_EVERY_MS = 30_000;
 const RELOAD_SOON_MS = 600;
-// The server counts somebody as online for five seconds after the last socket: whoever reloads a page has not left.
+// The server counts a user as online for five seconds after the last socket closes, so that reloading a page does not
+// look like leaving.
 const RELOAD_AFTER_LEAVING_MS = 6_000;
 
 export class People {
@@ -29,7 +30,7 @@ export class People {
     clearTimeout(this.#leavingTimer);
   }
 
-  /** The whole of who is in the room, from the first frame. */
+  /** Sets the complete list of users in the room, from the first frame. */
   areHere(userIds) {
     this.#here = new Set(userIds);
     this.#draw();
@@ -43,7 +44,7 @@ export class People {
 
   went(userId) {
     this.#here.delete(userId);
-    // Perhaps only to another room: REST will know.
+    // The user may only have moved to another room; REST will show it.
     clearTimeout(this.#leavingTimer);
     this.#leavingTimer = setTimeout(() => this.reload(), RELOAD_AFTER_LEAVING_MS);
     this.#draw();
@@ -64,7 +65,7 @@ export class People {
       this.#members = members;
       this.#draw();
     } catch {
-      // Asked again soon; what is shown stays.
+      // Retried soon; the current list stays.
     }
   }
 

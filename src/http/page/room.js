@@ -1,4 +1,4 @@
-// The room that is open: its history and its connection, and which of its frames concerns whom.
+// The open room: its history and its connection, and the dispatch of its frames.
 
 import { accessToken, call, currentUser, sessionEvents } from "./api.js";
 import { Composer, TypingLine } from "./composer.js";
@@ -106,7 +106,7 @@ export class OpenRoom {
       byId("older").hidden = !this.#hasOlder;
       this.#drawBeginning();
     };
-    // A hidden tab gets no animation frames, but should be complete when it is looked at.
+    // A hidden tab gets no animation frames, but should be complete when it becomes visible.
     if (document.hidden) setTimeout(draw, 100);
     else requestAnimationFrame(draw);
   }
@@ -132,10 +132,10 @@ export class OpenRoom {
       if (this.isClosed) return;
       this.#takeNewest(page);
       this.epoch = page.epoch ?? undefined;
-      // Whatever is said between this answer and the socket's opening arrives as a replay.
+      // Messages between this response and the opening of the socket arrive as a replay.
       if (this.epoch !== undefined) position = { seq: page.seq ?? 0, epoch: page.epoch };
     } catch {
-      // The connection tries on, and tells why not.
+      // The connection keeps retrying and shows the reason.
     }
     if (this.isClosed) return;
     this.#connection = new RoomConnection({
@@ -169,7 +169,7 @@ export class OpenRoom {
       else if (!this.#loaded) this.#takeNewest(await this.#page({ limit: PAGE_SIZE }));
       this.timeline.settle();
     } catch {
-      toast("Some earlier messages could not be read. Reload the page to see them.");
+      toast("Some earlier messages could not be loaded. Reload the page to see them.");
     }
     if (this.isClosed) return;
     this.#flush();
@@ -177,7 +177,7 @@ export class OpenRoom {
     this.people.reload();
   }
 
-  /** The server kept too little to replay: reads pages until they meet what is known, or starts afresh. */
+  /** The server can't replay everything: reads pages until they meet the known messages, or starts over. */
   async #fillGap() {
     const knownSeq = this.timeline.newestSeq();
     const missed = [];
@@ -285,7 +285,7 @@ export class OpenRoom {
   #takeMessage(frame) {
     const own = frame.sender_id === currentUser().id;
     if (!this.#belongsHere(frame)) {
-      // A direct message reaches all sockets of its two people, whichever room these are in.
+      // A direct message is delivered to all sockets of both users, whichever room these are in.
       if (!own) this.actions.directMessageElsewhere({ id: frame.sender_id, username: frame.sender_username });
       return;
     }

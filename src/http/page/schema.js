@@ -1,4 +1,4 @@
-// Reading schemas: what a field may be, in words and as an example. It knows JSON Schema and nothing of this server.
+// Describes JSON schemas: types, limits, and example values. It must not contain anything specific to this server.
 
 const DEPTH_MAX = 8;
 
@@ -19,10 +19,10 @@ export function resolve(schema, root) {
   return merged;
 }
 
-/** The alternatives of a schema that has some. */
+/** The alternatives of a schema, if any. */
 export const alternatives = (schema) => schema.oneOf ?? schema.anyOf ?? null;
 
-/** Its type in a few words: "text or null", "list of texts". */
+/** The type in short form: "string or null", "array of integer". */
 export function kind(schema, root) {
   const found = resolve(schema, root);
   if (found.const !== undefined) return JSON.stringify(found.const);
@@ -33,7 +33,7 @@ export function kind(schema, root) {
   return types.map((type) => (type === "array" ? `array of ${kind(found.items ?? {}, root)}` : type)).join(" or ");
 }
 
-/** Its bounds in words. */
+/** The limits as text. */
 export function bounds(schema, root) {
   const found = resolve(schema, root);
   const said = [];
@@ -52,7 +52,7 @@ export function bounds(schema, root) {
 
 const TEXTS = { "date-time": "2025-10-27T12:00:00.250Z", uuid: "01932c0a-77f1-7d3e-9c55-1b2a3c4d5e6f" };
 
-/** A value that fits. */
+/** An example value that satisfies the schema. */
 export function sample(schema, root, depth = 0) {
   const found = resolve(schema, root);
   if (found.example !== undefined) return found.example;
@@ -78,7 +78,7 @@ export function sample(schema, root, depth = 0) {
   return null;
 }
 
-/** Every field of an object, those of its objects and lists beneath it: {path, schema, needed}. */
+/** All fields of an object, including those of nested objects and arrays: {path, schema, needed}. */
 export function fields(schema, root, prefix = "", depth = 0) {
   const found = resolve(schema, root);
   if (depth >= DEPTH_MAX) return [];

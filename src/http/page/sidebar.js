@@ -1,8 +1,8 @@
-// The list of conversations. It is drawn anew on every change, and the focus is put back where it was.
+// The list of conversations. It is redrawn on every change; the focus is then restored.
 
 import { avatar, byId, el, icon } from "./dom.js";
 
-/** `actions`: newGroup(), newChannel(group), addMember(group), newDirect(). `openKey` is the room shown. */
+/** `actions`: newGroup(), newChannel(group), addMember(group), newDirect(). `openKey` is the room that is shown. */
 export function renderSidebar(directory, openKey, actions) {
   const focused = document.activeElement?.dataset?.key;
   const action = (key, label, run) => el("button", {
@@ -36,14 +36,14 @@ export function renderSidebar(directory, openKey, actions) {
   if (focused) byId("directory").querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** The start page's three steps, ticked off as they are done. */
+/** The three steps of the start page, ticked when they are done. */
 export function renderSteps(directory, actions) {
   const group = directory.groups.find((one) => directory.mayManage(one)) ?? directory.groups[0];
   const channel = directory.groups.flatMap((one) => one.channels)[0];
   const steps = [
-    { done: !!group, title: "Make a group", text: "A group is a team, a class, a circle of friends.", label: "New group", run: actions.newGroup },
-    { done: !!channel, title: "Make a channel in it", text: "A channel is a room for one topic, such as “general”.", label: "New channel", run: group && (() => actions.newChannel(group)) },
-    { done: false, title: "Add people and say hello", text: "They need an account on this server; you add them by username.", label: "Add people", run: channel && group && (() => actions.addMember(group)) },
+    { done: !!group, title: "Create a group", text: "A group is a team, a class or a circle of friends.", label: "New group", run: actions.newGroup },
+    { done: !!channel, title: "Create a channel", text: "A channel is a room for one topic, such as “general”.", label: "New channel", run: group && (() => actions.newChannel(group)) },
+    { done: false, title: "Add people and say hello", text: "They need an account on this server. Add them by username.", label: "Add people", run: channel && group && (() => actions.addMember(group)) },
   ];
   const next = steps.findIndex((step) => !step.done);
   byId("steps").replaceChildren(...steps.map((step, index) => el("li", { class: step.done ? "done" : index === next ? "next" : "" },

@@ -1,8 +1,8 @@
-// What was said in one room, in order, each message once; and what this tab is still trying to say.
-// A pure model: no DOM, no network, no clock but the one handed in.
+// The messages of one room, in order and each once, and the messages that this tab has yet to send. A pure model: no
+// DOM, no network, and no clock except the one passed in.
 
-// queued: not yet given to a socket. sending: given, not confirmed. unknown: the socket broke before the answer.
-// failed: refused, or lost. sent: stored by the server.
+// queued: not yet passed to a socket. sending: passed, not confirmed. unknown: the socket broke before the
+// confirmation. failed: refused, or lost. sent: stored by the server.
 const OPEN_STATES = new Set(["sending", "unknown", "failed"]);
 
 export class Timeline {
@@ -15,7 +15,7 @@ export class Timeline {
     this.userId = userId;
   }
 
-  /** Takes a message of the server's, from a live frame, a replay or history. Says whether it was new to us. */
+  /** Adds a message from the server: from a live frame, a replay or the history. Returns whether it was new. */
   accept(message) {
     const known = this.#byId.get(message.id);
     if (known) {
@@ -40,13 +40,13 @@ export class Timeline {
     return own === null;
   }
 
-  /** An echo carries no `ref`: it belongs to the oldest unconfirmed message of ours with the same text. */
+  /** An echo carries no `ref`: it belongs to our oldest unconfirmed message with the same text. */
   #claim(message) {
     return this.entries.find((entry) =>
       OPEN_STATES.has(entry.state) && !entry.refused && entry.content === message.content && message.seq > entry.afterSeq);
   }
 
-  /** Adds a message of ours, to be sent. `afterSeq` is the newest position seen, so that older twins are not taken for it. */
+  /** Adds our own message, to be sent. `afterSeq` is the newest position seen, so that older messages with the same text are not taken for it. */
   queue(content, senderName, now) {
     const ref = `m${(this.#counter += 1)}-${now}`;
     const entry = { key: ref, ref, senderId: this.userId, senderName, content, at: new Date(now), state: "queued", order: this.#counter };
@@ -71,7 +71,7 @@ export class Timeline {
     this.#sort();
   }
 
-  /** The server refused it, so no echo will come. */
+  /** The server refused it, so there will be no echo. */
   refuse(ref, reason) {
     const entry = this.#byRef.get(ref);
     if (!entry || entry.state === "sent") return false;
@@ -79,16 +79,16 @@ export class Timeline {
     return true;
   }
 
-  /** The socket broke: what it was carrying may or may not have been stored. */
+  /** The socket broke: messages in transit may or may not have been stored. */
   interrupted() {
     for (const entry of this.entries) if (entry.state === "sending") entry.state = "unknown";
   }
 
-  /** The replay is over: what did not come back in it was not stored. The person decides whether to say it again. */
+  /** The replay is complete: messages that were not in it were not stored. The user decides whether to send them again. */
   settle() {
     for (const entry of this.entries) {
       if (entry.state !== "unknown") continue;
-      Object.assign(entry, { state: "failed", reason: "The connection broke while this was being sent." });
+      Object.assign(entry, { state: "failed", reason: "The connection broke while sending." });
     }
   }
 
@@ -111,13 +111,13 @@ export class Timeline {
     if (entry.id) this.#byId.delete(entry.id);
   }
 
-  /** Forgets what the server said, not what we have yet to say: the sequence has started anew, or a hole is too wide. */
+  /** Forgets the server's messages but not our unsent ones, because the sequence has restarted or a gap is too wide. */
   reset() {
     this.entries = this.entries.filter((entry) => entry.state !== "sent");
     this.#byId.clear();
   }
 
-  /** Drops the oldest messages beyond `count`; says whether any were dropped. */
+  /** Drops the oldest messages beyond `count`. Returns whether any were dropped. */
   trim(count) {
     const sent = this.entries.filter((entry) => entry.id);
     if (sent.length <= count) return false;

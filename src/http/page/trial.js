@@ -1,4 +1,4 @@
-// "Try it": sends one request to this server and shows what came back.
+// "Try it": sends one request to this server and shows the response.
 
 import { announce, byId, el } from "./dom.js";
 import { sample } from "./schema.js";
@@ -20,7 +20,7 @@ function address(path, inputs) {
     if (parameter.in === "path") filled = filled.replace(`{${parameter.name}}`, encodeURIComponent(node.value));
     if (parameter.in === "query" && node.value !== "") query.append(parameter.name, node.value);
   }
-  // The page is at <root>/api/docs, and a proxy may put a prefix before the root.
+  // The page is at <root>/api/docs, and a proxy may add a prefix to the root.
   const url = new URL(`..${filled}`, document.baseURI);
   url.search = query;
   return url;
@@ -31,7 +31,7 @@ function readable(text, contentType) {
     try {
       return JSON.stringify(JSON.parse(text), null, 2);
     } catch {
-      // shown as it is
+      // Not JSON: shown as text.
     }
   }
   return text.length > BODY_CHARS_SHOWN_MAX ? `${text.slice(0, BODY_CHARS_SHOWN_MAX)}…` : text;
@@ -71,7 +71,7 @@ export function trial(method, path, operation, parameters, root) {
       output.replaceChildren(el("pre", { tabindex: "0" }, shown));
       announce(shown.split("\n")[0]);
     } catch (error) {
-      output.replaceChildren(el("p", { class: "form-error" }, `The server was not reached: ${error.message}. Try again.`));
+      output.replaceChildren(el("p", { class: "form-error" }, `Can't reach the server: ${error.message}. Try again.`));
     }
     button.disabled = false;
   };
