@@ -1,5 +1,6 @@
-//! What is spoken over WebSockets as one AsyncAPI 3.0 document, put together from the schemas of the dialects'
-//! wire types, the table of close codes and the endpoints. Tests hold it to the recorded messages.
+//! The WebSocket protocols as one AsyncAPI 3.0 document, assembled from the schemas of the dialects' wire types, the
+//! table of close codes and the endpoints. It must never describe by hand what a type can describe. Tests compare it
+//! with recorded messages.
 
 use std::sync::LazyLock;
 
@@ -99,7 +100,7 @@ fn document() -> Value {
             messages.entry(key).or_insert_with(|| described_message(message));
         }
         for (sender, references) in sent {
-            // the document is the server's: what a client sends it receives
+            // the document describes the server: it receives what a client sends
             let (name, action) = match sender {
                 Sender::Client => ("Received", "receive"),
                 Sender::Server => ("Sent", "send"),
@@ -129,7 +130,7 @@ fn document() -> Value {
 const ABOUT: &str = "What is spoken over WebSockets: JSON objects in text frames, told apart by `type`. Fields and messages \
     that you do not know are to be ignored. The routes of REST stand in /api/openapi.json.";
 
-/// The same `type` means one thing per dialect and direction.
+/// A `type` has only one meaning per dialect and direction.
 fn key(dialect: DialectKind, message: &Description) -> String {
     let sender = match message.sender {
         Sender::Client => "client",

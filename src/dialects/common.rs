@@ -1,5 +1,5 @@
-//! The messages that the dialects of flat JSON objects share (docs/protocol.md, Common). A dialect's own enum of messages
-//! names those that it speaks. It must never know a field that only a single dialect has.
+//! The messages shared by dialects of flat JSON objects (docs/protocol.md, Common). Each dialect's own enum of messages
+//! names those that it uses. A field that only one dialect has must never be added here.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub struct AuthRefresh {
 
 // ---- from the server ----
 
-/// Whom a message is about.
+/// The user that a message is about.
 #[derive(Serialize, JsonSchema)]
 pub struct User<'a> {
     pub user_id: &'a UserId,
@@ -43,7 +43,7 @@ impl<'a> From<&'a Author> for User<'a> {
     }
 }
 
-/// Where a client stands when it has entered.
+/// The position of a client after joining.
 #[derive(Serialize, JsonSchema)]
 pub struct Position<'a> {
     pub seq: Seq,
@@ -53,7 +53,7 @@ pub struct Position<'a> {
     pub connection_id: &'a str,
 }
 
-/// The answer to a ping.
+/// The reply to a ping.
 #[derive(Serialize, JsonSchema)]
 pub struct Pong<'a> {
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -77,23 +77,23 @@ pub struct Ack<'a> {
     pub id: Option<EventId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<Seq>,
-    /// When the fresh token ends.
+    /// When the fresh token expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Moment>,
 }
 
 impl<'a> Ack<'a> {
-    /// Something was stored.
+    /// A change was stored.
     pub fn stored(tag: &'a Tag, id: EventId, seq: Seq) -> Ack<'a> {
         Ack { id: Some(id), seq: Some(seq), ..Ack::done(tag) }
     }
 
-    /// Something was done; nothing was stored.
+    /// The request was executed; nothing was stored.
     pub fn done(tag: &'a Tag) -> Ack<'a> {
         Ack { reference: Echo::of(tag), id: None, seq: None, expires_at: None }
     }
 
-    /// A fresh token was taken.
+    /// A fresh token was accepted.
     pub fn refreshed(tag: &'a Tag, expires_at: Timestamp) -> Ack<'a> {
         Ack { expires_at: Some(Moment(expires_at)), ..Ack::done(tag) }
     }
@@ -109,7 +109,7 @@ pub struct ErrorMessage<'a> {
     pub error: &'a str,
     /// For programs; it does not change.
     pub code: Code,
-    /// Seconds until it is worth trying again.
+    /// Seconds until a retry can succeed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
     pub timestamp: Moment,
@@ -127,10 +127,10 @@ impl<'a> ErrorMessage<'a> {
     }
 }
 
-/// The node is leaving.
+/// The node is shutting down.
 #[derive(Serialize, JsonSchema)]
 pub struct Restarting {
-    /// Milliseconds to wait before connecting again.
+    /// Milliseconds to wait before reconnecting.
     #[schemars(example = 2_350)]
     pub reconnect_in_ms: u64,
     pub timestamp: Moment,
@@ -142,7 +142,7 @@ impl Restarting {
     }
 }
 
-/// An administrator's announcement in a room. `R`: how the dialect names rooms.
+/// An administrator's announcement in a room. `R` is the dialect's way to name rooms.
 #[derive(Serialize, JsonSchema)]
 pub struct Broadcast<'a, R> {
     pub room_id: R,
@@ -151,23 +151,23 @@ pub struct Broadcast<'a, R> {
     pub timestamp: Moment,
 }
 
-/// The end of a replay. `R`: how the dialect names rooms.
+/// The end of a replay. `R` is the dialect's way to name rooms.
 #[derive(Serialize, JsonSchema)]
 pub struct Recovered<R> {
     pub room_id: R,
     pub seq: Seq,
-    /// False where the gap is too old: read it over REST.
+    /// False if the gap is too old; read the history over REST instead.
     pub complete: bool,
 }
 
-/// A message for one user, beside the rooms.
+/// A message for one user, independent of rooms.
 #[derive(Serialize, JsonSchema)]
 pub struct Notice<T> {
     pub data: T,
     pub timestamp: Moment,
 }
 
-/// A stored notification, whole.
+/// A complete stored notification.
 #[derive(Serialize, JsonSchema)]
 pub struct Notification<'a> {
     pub id: NotificationId,
@@ -175,15 +175,15 @@ pub struct Notification<'a> {
     pub title: &'a str,
     #[schemars(example = &"John commented on your sheet")]
     pub message: &'a str,
-    /// What it is about.
+    /// The subject.
     #[schemars(example = &"workspace")]
     pub category: &'a str,
     pub priority: Priority,
-    /// Which part of the client's product it comes from.
+    /// The part of the client's product that it comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"tables")]
     pub module_name: Option<&'a str>,
-    /// Whatever else its sender gave.
+    /// Additional data of the sender.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<RelayedObject<'a>>,
     pub created_at: Moment,

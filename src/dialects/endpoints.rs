@@ -1,11 +1,12 @@
-//! Which address speaks which dialect, about what.
+//! The WebSocket endpoints: which path belongs to which dialect, and to which room it refers. An unknown path must
+//! never be guessed.
 
 use percent_encoding::percent_decode_str;
 
 use super::DialectKind;
 use crate::ids::{RoomId, UserId};
 
-/// What a socket's address names.
+/// A WebSocket endpoint.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Endpoint {
     /// `/ws/channel/{channel_id}`.
@@ -16,17 +17,17 @@ pub enum Endpoint {
     Workspace,
 }
 
-/// Why an address is no endpoint.
+/// Why a path is not an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoEndpoint {
-    /// Nothing there speaks WebSocket.
+    /// There is no WebSocket endpoint at this path.
     Unknown,
-    /// The address is right but what it names can't exist.
+    /// The endpoint exists, but the room it names cannot.
     NoSuchRoom,
 }
 
 impl Endpoint {
-    /// Reads a request's path, with or without a slash at its end.
+    /// Parses the path of a request, with or without a trailing slash.
     pub fn of_path(path: &str) -> Result<Endpoint, NoEndpoint> {
         let path = path.strip_suffix('/').unwrap_or(path);
         if let Some(id) = path.strip_prefix("/ws/channel/") {
@@ -43,7 +44,7 @@ impl Endpoint {
         }
     }
 
-    /// What is spoken there.
+    /// The dialect of this endpoint.
     pub const fn dialect(&self) -> DialectKind {
         match self {
             Endpoint::Channel(_) | Endpoint::Direct(_) => DialectKind::Channel,

@@ -1,5 +1,5 @@
-//! The values in the fields that clients send: how each is read, what is said when it is not what it must be, and its
-//! JSON Schema, side by side. They know no message.
+//! The values of fields that clients send: parsing, error message and JSON Schema of each, side by side. They must
+//! never depend on a message.
 
 use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr, sync::Arc};
 
@@ -22,7 +22,7 @@ use crate::{
 
 // ---- reading ----
 
-/// A string. `expected` says what it must be.
+/// Reads a string. `expected` describes it for error messages.
 fn text<'de, D: Deserializer<'de>>(deserializer: D, expected: impl fmt::Display) -> Result<Cow<'de, str>, D::Error> {
     deserializer.deserialize_str(TextVisitor(expected))
 }
@@ -49,9 +49,9 @@ impl<'de, T: fmt::Display> Visitor<'de> for TextVisitor<T> {
     }
 }
 
-/// Refuses more than so many characters.
+/// Refuses texts with more characters.
 fn within<E: serde::de::Error>(text: &str, chars_max: usize) -> Result<(), E> {
-    // characters are counted only when there are enough bytes for too many
+    // characters are only counted if there are enough bytes for too many
     if text.len() <= chars_max {
         return Ok(());
     }
@@ -68,7 +68,7 @@ fn without_nul<E: serde::de::Error>(text: &str) -> Result<(), E> {
     }
 }
 
-/// The JSON text of a value, whatever it is.
+/// The JSON text of any value.
 fn json<'de, D: Deserializer<'de>>(deserializer: D, expected: impl fmt::Display) -> Result<&'de str, D::Error> {
     struct Json<T>(T);
     impl<'de, T: fmt::Display> Visitor<'de> for Json<T> {
@@ -87,7 +87,7 @@ fn json<'de, D: Deserializer<'de>>(deserializer: D, expected: impl fmt::Display)
 
 // ---- texts ----
 
-/// A client's own name for something: 1 to `MAX` characters without control characters.
+/// A client's id for something: 1 to `MAX` characters without control characters.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Name<const MAX: usize>(pub Arc<str>);
 
@@ -113,14 +113,14 @@ impl<'de, const MAX: usize> Deserialize<'de> for Name<MAX> {
     }
 }
 
-/// The same where an empty string means that there is none: browsers send it for what they do not know.
+/// The same, but an empty string counts as absent: browsers send it for what they do not know.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NameOrEmpty<const MAX: usize>(Arc<str>);
 
 schema!([const MAX: usize] NameOrEmpty<MAX>: {"type": "string", "maxLength": MAX});
 
 impl<const MAX: usize> NameOrEmpty<MAX> {
-    /// The name, if it is one.
+    /// The name, unless empty.
     pub fn name(self) -> Option<Arc<str>> {
         Some(self.0).filter(|text| !text.is_empty())
     }
@@ -132,7 +132,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for NameOrEmpty<MAX> {
     }
 }
 
-/// A text for people or machines of at most `MAX` characters.
+/// A text of at most `MAX` characters.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Prose<const MAX: usize>(pub Arc<str>);
 
@@ -147,7 +147,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Prose<MAX> {
     }
 }
 
-/// What somebody says to others in a chat, of at most `MAX` characters. `ChatCommand::send` checks it, for REST too.
+/// The text of a chat message, of at most `MAX` characters. `ChatCommand::send` validates it, for REST as well.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChatText<'a, const MAX: usize>(pub Cow<'a, str>);
 
@@ -156,7 +156,7 @@ schema!([const MAX: usize] ChatText<'_, MAX>: {
 });
 
 impl<const MAX: usize> ChatText<'_, MAX> {
-    /// For the sentence about one that is missing.
+    /// For the error message if it is missing.
     pub const EXPECTED: &'static str = "the text of the message, a string";
 }
 
@@ -226,7 +226,7 @@ impl<'de, const COUNT: usize> Deserialize<'de> for FileIds<COUNT> {
     }
 }
 
-/// An array, parsed apart from the message around it: none if an item is not what it must be.
+/// Parses an array separately from the message around it. Returns `None` if an item has the wrong type.
 fn array<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
     expected: &str,
@@ -287,7 +287,7 @@ impl<'de, T: Deserialize<'de>, const MIN: usize, const MAX: usize> Visitor<'de> 
 
 // ---- numbers ----
 
-/// A whole number from 0 on that every client can count with.
+/// A non-negative integer that every client can represent exactly.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Count(pub i64);
 
@@ -322,14 +322,14 @@ impl<'de> Deserialize<'de> for Finite {
 
 // ---- any JSON ----
 
-/// JSON as somebody wrote it, read.
+/// JSON from a client, as it was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Json<'a>(pub &'a str);
 
 schema!(['a] Json<'a>: {});
 
 impl Json<'_> {
-    /// To be kept.
+    /// An owned copy.
     pub fn to_raw(self) -> RawJson {
         RawJson::from_parsed(self.0)
     }
@@ -341,7 +341,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
     }
 }
 
-/// What is said of a value that is something else than it must be.
+/// The error for a value of the wrong type.
 fn not<E: serde::de::Error>(json: &str, expected: &str) -> E {
     match serde_json::from_str(json) {
         Ok(Value::Bool(found)) => E::invalid_type(Unexpected::Bool(found), &expected),
@@ -354,8 +354,8 @@ fn not<E: serde::de::Error>(json: &str, expected: &str) -> E {
     }
 }
 
-/// A string of at most `MAX` characters, a number, true, false or null, as it was written. One that common parsers can't
-/// read is refused: who gets it is not who wrote it.
+/// A string of at most `MAX` characters, a number, true, false or null, as it was written. Values that common parsers
+/// cannot read are refused, because other clients receive them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scalar<const MAX: usize>(pub RawJson);
 
@@ -364,7 +364,7 @@ schema!([const MAX: usize] Scalar<MAX>: {
 });
 
 impl<const MAX: usize> Scalar<MAX> {
-    /// For the sentence about one that is missing.
+    /// For the error message if it is missing.
     pub const EXPECTED: &'static str = "a string, a number, true, false or null";
 }
 
@@ -375,14 +375,14 @@ impl<'de, const MAX: usize> Deserialize<'de> for Scalar<MAX> {
             Some(b'[' | b'{') => return Err(not(json, Self::EXPECTED)),
             Some(b'"') => within(&whole_text::<D::Error>(json)?, MAX)?,
             Some(b'-' | b'0'..=b'9') => readable_number::<D::Error>(json)?,
-            // true, false and null: the parser has let nothing else through
+            // true, false and null: the parser accepts nothing else
             Some(_) | None => {}
         }
         Ok(Scalar(RawJson::from_parsed(json)))
     }
 }
 
-/// A string's characters.
+/// Checks the characters of a string.
 fn whole_text<E: serde::de::Error>(json: &str) -> Result<Cow<'_, str>, E> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -390,7 +390,7 @@ fn whole_text<E: serde::de::Error>(json: &str) -> Result<Cow<'_, str>, E> {
     serde_json::from_str(json).map(|Text(text)| text).map_err(|_| E::custom(half))
 }
 
-/// A number that fits into what nearly all parsers make of numbers, and is not so long that some refuse it.
+/// A number that nearly all parsers can represent, and that is not too long for some of them.
 fn readable_number<E: serde::de::Error>(json: &str) -> Result<(), E> {
     let most = limits::NUMBER_CHARS_MAX;
     if json.len() <= most && serde_json::from_str::<f64>(json).is_ok_and(f64::is_finite) {
@@ -401,7 +401,7 @@ fn readable_number<E: serde::de::Error>(json: &str) -> Result<(), E> {
     Err(E::custom(rest))
 }
 
-/// A value that may be null, which is not the same as absent.
+/// A value that may be null, as distinguished from absent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnlessAbsent<T>(pub Option<T>);
 
@@ -448,17 +448,17 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for UnlessAbsent<T> {
     }
 }
 
-/// The client's name for a request, a string or a number as it was written.
+/// The client's id for a request, a string or a number as it was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reference(pub RawJson);
 
-// the bound is in bytes as written, quotes included
+// the bound is in bytes as written, including quotes
 schema!(Reference: {
     "type": ["string", "number"], "maxLength": limits::REF_BYTES_MAX - 2, "examples": ["m-1"],
 });
 
 impl Reference {
-    /// What it must be.
+    /// Description for error messages.
     pub const EXPECTED: &'static str = "one string or number of at most 256 bytes";
 }
 
@@ -477,15 +477,15 @@ impl<'de> Deserialize<'de> for Reference {
 
 // ---- ids ----
 
-/// What a string names, read as its own type does it.
+/// A value parsed from a string by its own `FromStr`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Id<T>(pub T);
 
-/// A type that is read from a string by [`Id`].
+/// A type that is parsed from a string by [`Id`].
 pub trait Named: FromStr<Err: fmt::Display> {
-    /// What the string must be.
+    /// Description of the string for error messages.
     const EXPECTED: &'static str;
-    /// What goes between the field's name and the reason when it is not.
+    /// What is inserted between the field's name and the reason in an error message.
     const BAD: &'static str = ": ";
 }
 

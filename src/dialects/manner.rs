@@ -1,32 +1,32 @@
-//! How the sockets of a dialect are treated, where dialects differ: what the transport, the sessions and the hubs ask
-//! instead of matching on the dialect. It must never know what a message means.
+//! The settings by which the sockets of a dialect differ from others. Transport, sessions and hubs use them instead of
+//! matching on the dialect. This module must never know the meaning of a message.
 
 use crate::limits;
 
-/// One dialect's.
+/// The settings of one dialect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Manner {
-    /// The dialect's name, which is its folder's, too.
+    /// The name of the dialect, which is also that of its folder.
     pub name: &'static str,
-    /// Bytes of one message from a client.
+    /// Maximum number of bytes of a message from a client.
     pub message_bytes_max: usize,
-    /// Characters of one text message from a client.
+    /// Maximum number of characters of a text message from a client.
     pub message_characters_max: usize,
     /// Which setting of the heartbeat counts.
     pub heartbeat: HeartbeatSetting,
 }
 
-/// Which setting of the heartbeat counts for a dialect's sockets.
+/// The heartbeat settings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HeartbeatSetting {
-    /// That of all dialects but nexus.
+    /// The setting for all dialects except nexus.
     Common,
-    /// That of nexus.
+    /// The setting for nexus.
     Nexus,
 }
 
 impl Manner {
-    /// That of a dialect of JSON texts under this name: the common heartbeat, the common bounds.
+    /// The settings of a dialect with JSON text messages: common heartbeat, common bounds.
     pub const fn json(name: &'static str) -> Manner {
         Manner {
             name,

@@ -1,5 +1,5 @@
-//! The wire protocols. A dialect is a pure pair of functions between bytes and the core's commands and events: no I/O,
-//! no actor, no clock, and no knowledge of another dialect. Wire types never leave their dialect's folder.
+//! The wire protocols. A dialect is a pair of pure functions between bytes and the core's commands and events. It must
+//! never do I/O, use an actor or a clock, or know another dialect; its wire types must never leave its folder.
 
 use self::manner::Manner;
 use crate::{
@@ -22,7 +22,7 @@ mod read;
 pub mod schema;
 pub mod workspace;
 
-/// Which dialect a socket speaks. Its number is the place of its encoding in a shared broadcast.
+/// The dialect of a socket. The number is the index of its encoding in a shared broadcast.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DialectKind {
     /// Channels and direct messages: `/ws/channel/{channel_id}`, `/ws/dm/{other_user_id}`.
@@ -35,15 +35,15 @@ impl DialectKind {
     /// All of them, each at the place of its number.
     pub const ALL: [DialectKind; 2] = [DialectKind::Channel, DialectKind::Workspace];
 
-    /// How many there are.
+    /// The number of dialects.
     pub const COUNT: usize = DialectKind::ALL.len();
 
-    /// Its name, which is its folder's, too.
+    /// The name, which is also that of its folder.
     pub const fn name(self) -> &'static str {
         self.manner().name
     }
 
-    /// How its sockets are treated.
+    /// The settings for its sockets.
     pub const fn manner(self) -> &'static Manner {
         match self {
             DialectKind::Channel => &channel::MANNER,
@@ -60,7 +60,7 @@ impl DialectKind {
     }
 }
 
-/// One message of a client, already UTF-8 if it is text.
+/// A message of a client; text is already valid UTF-8.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum ClientMessage<'a> {
     /// A text message.
@@ -69,23 +69,23 @@ pub enum ClientMessage<'a> {
     Binary(&'a [u8]),
 }
 
-/// A message that is no request, with what to answer.
+/// A message that is not a valid request, with the reply to send.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rejection {
-    /// What the answer is to name, as far as it could be read.
+    /// The tag for the reply, as far as it could be read.
     pub tag: Tag,
-    /// Why.
+    /// The reason.
     pub refusal: Refusal,
 }
 
-/// What an encoder wrote.
+/// The result of an encoder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Encoded {
     /// A text message.
     Text,
     /// A binary message.
     Binary,
-    /// Nothing: the dialect has no form for it.
+    /// Nothing, because the dialect has no such message.
     Nothing,
 }
 
@@ -109,15 +109,15 @@ impl Stamp {
         Stamp { at, draw }
     }
 
-    /// The frame's id. Ask once per frame: each call draws another one.
+    /// The id of the frame. Call it once per frame: each call generates another one.
     pub fn id(&self) -> EventId {
         (self.draw)()
     }
 }
 
-/// The seam between the wire and the core.
+/// The interface between the wire and the core.
 pub trait Dialect: Sync {
-    /// Reads one message. Never panics, whatever the bytes are.
+    /// Decodes one message. Must not panic, whatever the bytes are.
     fn decode(&self, message: ClientMessage<'_>) -> Result<Request, Rejection>;
 
     /// Appends an event's form to `out`. The form is the same for every receiver. A durable event has an id and every
@@ -128,11 +128,11 @@ pub trait Dialect: Sync {
     /// room would take for that room's.
     fn encode_overheard(&self, event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
 
-    /// Appends some of a room's members as the first word about the room names them, each after a comma.
+    /// Appends members of a room as they are listed in the first message about the room, each preceded by a comma.
     fn encode_members(&self, room: &RoomIdentity, members: &[Attendee], out: &mut Vec<u8>);
 
-    /// Appends the first word about a room without its members; answers how many bytes of it come before them. None where the
-    /// dialect has no form for it.
+    /// Appends the first message about a room without its members. Returns the offset at which the members have to be
+    /// inserted, or `None` if the dialect has no such message.
     fn encode_entered(&self, entered: &Entered, out: &mut Vec<u8>) -> Option<usize>;
 
     /// Appends the form of what one socket is told.

@@ -1,5 +1,5 @@
-//! The values in the fields that the server sends: how each is written, and its JSON Schema. They know no message. What
-//! is written is borrowed from the event, and goes straight into the frame.
+//! The values of fields that the server sends: serialization and JSON Schema of each. They must never depend on a
+//! message. Values are borrowed from the event and written directly into the frame.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -24,7 +24,7 @@ pub fn encode(message: &impl Serialize, out: &mut Vec<u8>) -> Encoded {
     let before = out.len();
     match serde_json::to_writer(&mut *out, message) {
         Ok(()) => Encoded::Text,
-        // Only kept JSON that is none could do this, and no dialect lets such in.
+        // Fails only for raw JSON that is malformed, which no dialect accepts.
         Err(_) => {
             out.truncate(before);
             Encoded::Nothing
@@ -32,7 +32,7 @@ pub fn encode(message: &impl Serialize, out: &mut Vec<u8>) -> Encoded {
     }
 }
 
-/// Appends items to a list that has others before them, each after a comma.
+/// Appends items to a non-empty list, each preceded by a comma.
 pub fn append_items<T: Serialize>(items: impl Iterator<Item = T>, out: &mut Vec<u8>) {
     for item in items {
         let before = out.len();
@@ -43,8 +43,8 @@ pub fn append_items<T: Serialize>(items: impl Iterator<Item = T>, out: &mut Vec<
     }
 }
 
-/// Appends a message whose list `name` is empty. Answers how many bytes of the message come before the list's items. No
-/// text before it can be taken for it: quotes in texts are escaped.
+/// Appends a message whose list `name` is empty. Returns the offset at which items have to be inserted. No text before
+/// the list can be mistaken for it, because quotes in texts are escaped.
 pub fn encode_without_items(message: &impl Serialize, name: &str, out: &mut Vec<u8>) -> Option<usize> {
     let start = out.len();
     if encode(message, out) == Encoded::Nothing {
@@ -55,7 +55,7 @@ pub fn encode_without_items(message: &impl Serialize, name: &str, out: &mut Vec<
     Some(place + list.len())
 }
 
-/// JSON as somebody wrote it, passed on.
+/// Relayed JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Relayed<'a>(pub &'a RawJson);
 
@@ -67,13 +67,13 @@ impl Serialize for Relayed<'_> {
     }
 }
 
-/// The same where it is an object.
+/// Relayed JSON that is an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct RelayedObject<'a>(pub Relayed<'a>);
 
 schema!(['a] RelayedObject<'a>: {"type": "object"});
 
-/// The same where it is no array and no object.
+/// Relayed JSON that is neither an array nor an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct RelayedScalar<'a>(Relayed<'a>);
 
@@ -92,7 +92,7 @@ fn written<S: Serializer>(json: &str, serializer: S) -> Result<S::Ok, S::Error> 
     serde_json::from_str::<&RawValue>(json).map_err(S::Error::custom)?.serialize(serializer)
 }
 
-/// A `ref`, echoed.
+/// The `ref` of a request, returned to the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Echo<'a>(pub Relayed<'a>);
 
@@ -101,13 +101,13 @@ schema!(['a] Echo<'a>: {
 });
 
 impl<'a> Echo<'a> {
-    /// That of the request, if it has one.
+    /// The `ref` of the request, if it has one.
     pub fn of(tag: &'a Tag) -> Option<Echo<'a>> {
         tag.reference.as_ref().map(|reference| Echo(Relayed(reference)))
     }
 }
 
-/// A moment, as RFC 3339 with milliseconds.
+/// A time in RFC 3339 format with milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Moment(pub Timestamp);
 
@@ -119,7 +119,7 @@ impl Serialize for Moment {
     }
 }
 
-/// An error's code.
+/// An error code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Code(pub ErrorCode);
 
@@ -131,7 +131,7 @@ impl Serialize for Code {
     }
 }
 
-/// A coordinate: a whole one without a point, as clients send it.
+/// A coordinate. Whole numbers are written without a decimal point, as clients send them.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Number(pub Coordinate);
 
@@ -140,7 +140,7 @@ schema!(Number: {"type": "number", "examples": [150]});
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let number = self.0.get();
-        // whole numbers up to here are exact in both forms
+        // whole numbers up to this limit are exact in both forms
         if number.fract() == 0.0 && number.abs() <= limits::COUNT_MAX as f64 {
             serializer.serialize_i64(number as i64)
         } else {
@@ -149,7 +149,7 @@ impl Serialize for Number {
     }
 }
 
-/// Values that become wire types one by one, as they are written.
+/// Values that are converted into wire types one by one during serialization.
 #[derive(Clone, Copy, Debug)]
 pub struct Each<'a, T, W>(&'a [T], PhantomData<fn(&'a T) -> W>);
 

@@ -1,11 +1,11 @@
-//! Reading a flat JSON message into the wire type that describes it. A wire type derives `Deserialize`; the deserializer
-//! here gives it the fields by their names, in the order of the type, and turns whatever is wrong into a sentence that
-//! names the field. Whatever the bytes are, it must never panic and never let a malformed value through. It must never
-//! know a message or the meaning of a field.
+//! Deserializes a flat JSON message into the wire type that describes it. A wire type derives `Deserialize`; the
+//! deserializer here provides the fields by name, in the order of the type, and turns any error into a sentence that
+//! names the field. Whatever the bytes are, it must never panic and never accept a malformed value. It must never know
+//! a message or the meaning of a field.
 //!
-//! Rules that every dialect of flat JSON shares: `null` in an optional field counts as absent; a field that a message
-//! has twice is refused; fields that the type does not have are ignored. A field that clients call by several names is
-//! declared as `#[serde(rename = "first|second")]`: the first of them that is there counts.
+//! Rules for all dialects of flat JSON: `null` in an optional field counts as absent; a field that occurs twice in a
+//! message is refused; unknown fields are ignored. A field that clients call by several names is declared as
+//! `#[serde(rename = "first|second")]`: the first one present is used.
 
 use std::{borrow::Cow, fmt};
 
@@ -27,23 +27,23 @@ use crate::{
     limits,
 };
 
-/// Characters of an unknown `type` that a refusal repeats.
+/// The number of characters of an unknown `type` that a refusal repeats.
 const ECHOED_TYPE_CHARS: usize = 64;
-/// A newtype struct of this name gets the JSON text of its value, whatever the value is.
+/// A newtype struct with this name receives the JSON text of its value, of any type.
 pub(super) const JSON_TEXT: &str = "$convene::json_text";
-/// A newtype struct of this name gets an option that is none only where the field is absent, not where it is null.
+/// A newtype struct with this name receives an option that is none only if the field is absent, not if it is null.
 pub(super) const UNLESS_ABSENT: &str = "$convene::unless_absent";
 
-/// A message, split into its fields. Each stays JSON text until a wire type asks for it.
+/// A message, split into its fields. Each remains JSON text until a wire type requests it.
 pub struct Message<'a> {
     fields: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 impl<'a> Message<'a> {
-    /// Splits it.
+    /// Splits a message.
     ///
     /// # Errors
-    /// `INVALID_JSON` for what is no JSON, `INVALID_MESSAGE` for what is no object.
+    /// `INVALID_JSON` if it is not JSON, `INVALID_MESSAGE` if it is not an object.
     pub fn parse(message: ClientMessage<'a>) -> Result<Message<'a>, Refusal> {
         let text = match message {
             ClientMessage::Text(text) => text,
@@ -56,7 +56,7 @@ impl<'a> Message<'a> {
         }
         serde_json::from_str(text).map_err(|error| match error.classify() {
             Category::Syntax | Category::Eof | Category::Io => not_json(error),
-            // Our own visitor refuses nothing but a top level that is no object, which the parser leaves unread.
+            // Our own visitor only fails if the top level is not an object, which the parser leaves unread.
             Category::Data => match serde_json::from_str::<IgnoredAny>(text) {
                 Ok(_) => invalid("The message must be a JSON object with a `type`"),
                 Err(error) => not_json(error),
@@ -64,11 +64,12 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The message as one of the variants of an enum, told apart by the string in the field `tag`. `section` names the
-    /// part of the protocol reference that lists them. `asked` becomes the variant's name, even if its fields are wrong.
+    /// Reads the message as a variant of an enum, selected by the string in the field `tag`. `section` is the part of
+    /// the protocol reference that lists the variants. `asked` is set to the name of the variant, even if its fields
+    /// are invalid.
     ///
     /// # Errors
-    /// `UNKNOWN_MESSAGE_TYPE` if the enum has no such variant; else as the variant's fields say.
+    /// `UNKNOWN_MESSAGE_TYPE` if the enum has no such variant; otherwise the error of a field.
     pub fn read<T: Deserialize<'a>>(
         &self,
         tag: &'static str,
@@ -81,7 +82,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// What kind of message it is.
+    /// The name of the variant.
     fn kind(&self, tag: &'static str) -> Result<Cow<'a, str>, Wrong> {
         struct Kind;
         impl<'de> Visitor<'de> for Kind {
@@ -103,18 +104,18 @@ impl<'a> Message<'a> {
         value.deserialize_str(Kind).map_err(|wrong| wrong.at(tag))
     }
 
-    /// The message as a struct of some of its fields, whatever its kind.
+    /// Reads some of the message's fields as a struct, whatever its type.
     ///
     /// # Errors
-    /// As the fields say.
+    /// The error of a field.
     pub fn read_fields<T: Deserialize<'a>>(&self) -> Result<T, Refusal> {
         T::deserialize(Body(self)).map_err(Refusal::from)
     }
 
-    /// The client's name for the request, a string or a number.
+    /// The client's id for the request, a string or a number.
     ///
     /// # Errors
-    /// `INVALID_MESSAGE` if it is something else, too long, or there twice.
+    /// `INVALID_MESSAGE` if it has another type, is too long, or occurs twice.
     pub fn reference(&self) -> Result<Option<ClientRef>, Refusal> {
         let bad = || invalid(format!("`ref` must be {}", Reference::EXPECTED));
         let value = self.find("ref").map_err(|_| bad())?;
@@ -132,7 +133,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The first field that is there of those whose names are separated by `|`, with its name.
+    /// The first field present of those whose names are separated by `|`, with its name.
     fn find_any<'n>(&self, names: &'n str) -> Result<(&'n str, Value<'a>), Wrong> {
         if !names.contains('|') {
             return Ok((names, self.find(names)?));
@@ -155,7 +156,7 @@ impl<'de> Deserialize<'de> for Message<'de> {
 
 struct MessageVisitor;
 
-/// Borrowed where it can be: serde borrows a `Cow` only when told to.
+/// Borrowed if possible: serde borrows a `Cow` only with this attribute.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -177,12 +178,12 @@ impl<'de> Visitor<'de> for MessageVisitor {
 
 // ---- errors ----
 
-/// What is wrong with a message or a field.
+/// An error in a message or a field.
 #[derive(Debug)]
 pub struct Wrong {
     code: ErrorCode,
     field: Option<String>,
-    /// What follows the field's name in the sentence, with the space or the colon before it.
+    /// The rest of the sentence after the field's name, including the space or colon before it.
     rest: Cow<'static, str>,
 }
 
@@ -225,7 +226,7 @@ impl From<Wrong> for Refusal {
 }
 
 impl de::Error for Wrong {
-    /// `rest` goes on after the field's name: " must not be empty".
+    /// `rest` continues the sentence after the field's name: " must not be empty".
     fn custom<T: fmt::Display>(rest: T) -> Wrong {
         Wrong::new(ErrorCode::InvalidMessage, rest.to_string())
     }
@@ -247,7 +248,7 @@ impl de::Error for Wrong {
         Wrong::custom(format_args!(" must be {expected}"))
     }
 
-    /// A text of too many characters.
+    /// For texts with too many characters.
     fn invalid_length(count: usize, expected: &dyn Expected) -> Wrong {
         Wrong::new(ErrorCode::MessageTooLong, format!(" has {count} characters; {expected}"))
     }
@@ -261,7 +262,7 @@ impl de::Error for Wrong {
     }
 }
 
-/// Words to choose from, for a sentence.
+/// The allowed words, for a sentence.
 struct OneOf(&'static [&'static str]);
 
 impl fmt::Display for OneOf {
@@ -284,12 +285,12 @@ impl Expected for OneOf {
     }
 }
 
-/// A message that can be read, and is not what it must be.
+/// The refusal of a message that can be parsed but is invalid.
 pub fn invalid(sentence: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::new(ErrorCode::InvalidMessage, sentence)
 }
 
-/// A field is something else than it must be; `found` says what, or that it is missing.
+/// The refusal of a field that has the wrong type or is missing; `found` says which.
 pub fn expected(field: &str, found: &str, expected: &str) -> Refusal {
     Wrong::kind(found, &expected).at(field).into()
 }
@@ -308,7 +309,7 @@ fn not_json(why: impl fmt::Display) -> Refusal {
 
 // ---- a field's value ----
 
-/// A field's value, or none where the field is absent.
+/// The value of a field; `None` if the field is absent.
 #[derive(Clone, Copy)]
 struct Value<'de>(Option<&'de RawValue>);
 
@@ -318,7 +319,7 @@ impl<'de> Value<'de> {
         self.0.is_none_or(|value| value.get() == "null")
     }
 
-    /// Its text.
+    /// The JSON text.
     fn json(self, expected: &dyn Expected) -> Result<&'de str, Wrong> {
         self.0.map(RawValue::get).ok_or_else(|| Wrong::missing(expected))
     }
@@ -433,10 +434,10 @@ fn number<'de, V: Visitor<'de>>(json: &str, visitor: V) -> Result<V::Value, Wron
     }
 }
 
-/// Takes nothing: it is asked only to say what came instead.
+/// A visitor that accepts nothing; used to describe in an error what was found instead.
 struct NothingBut<T>(T);
 
-/// There is no value of it.
+/// A type without values.
 enum Never {}
 
 impl<'de, T: fmt::Display> Visitor<'de> for NothingBut<T> {
@@ -449,7 +450,7 @@ impl<'de, T: fmt::Display> Visitor<'de> for NothingBut<T> {
 
 // ---- the fields of a message ----
 
-/// Gives a type its fields in the type's order, absent ones included, so that the type says what is missing.
+/// Provides the fields in the order of the type, including absent ones, so that the type can report what is missing.
 struct Fields<'m, 'de> {
     message: &'m Message<'de>,
     names: std::slice::Iter<'static, &'static str>,
@@ -471,7 +472,7 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
     }
 }
 
-/// A whole message, as a struct.
+/// A complete message, as a struct.
 struct Body<'m, 'de>(&'m Message<'de>);
 
 impl<'de> Deserializer<'de> for Body<'_, 'de> {
@@ -496,7 +497,7 @@ impl<'de> Deserializer<'de> for Body<'_, 'de> {
     }
 }
 
-/// A whole message, as a variant of an enum.
+/// A complete message, as a variant of an enum.
 struct Variant<'m, 'de> {
     kind: Cow<'de, str>,
     message: &'m Message<'de>,
@@ -560,11 +561,12 @@ impl<'de> VariantAccess<'de> for Body<'_, 'de> {
 
 // ---- depth ----
 
-/// Whether brackets outside strings nest deeper than `depth_max`. Reads any bytes, well-formed or not, without recursion.
+/// Whether brackets outside of strings nest deeper than `depth_max`. Accepts any text, well-formed or not, and does not
+/// recurse.
 fn nests_deeper_than(text: &str, depth_max: usize) -> bool {
     let brackets = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
     if brackets <= depth_max {
-        return false; // the usual case, and one that the compiler does many bytes at a time
+        return false; // the usual case, which the compiler vectorises
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {

@@ -1,5 +1,5 @@
-//! JSON Schemas of wire types: those of the vocabulary's ids, and how the messages of a dialect are read out of the schema
-//! of its enum of messages. It must never be needed to read or write a message.
+//! JSON Schemas: those of common ids, and the extraction of single messages from the schema of a dialect's enum of
+//! messages. Reading or writing a message must never depend on this module.
 
 use schemars::{JsonSchema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use crate::{
     limits,
 };
 
-/// Gives a type its schema, always written out where the type stands.
+/// Implements the schema of a type, always inlined where the type is used.
 macro_rules! schema {
     ([$($generics:tt)*] $type:ty: $schema:tt) => {
         impl<$($generics)*> schemars::JsonSchema for $type {
@@ -71,9 +71,9 @@ pub struct Description {
     pub name: String,
     /// Who sends it.
     pub sender: Sender,
-    /// What it is for.
+    /// Its purpose.
     pub summary: String,
-    /// On which of the dialect's endpoints it is spoken, if not on all: the variant's `x-endpoint`.
+    /// The endpoint on which it is used, if not on all of the dialect: the variant's `x-endpoint`.
     pub endpoint: Option<String>,
     /// Its JSON Schema.
     pub payload: Value,
@@ -82,7 +82,7 @@ pub struct Description {
 /// Who sends a message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Sender {
-    /// A client; the server answers a `ref`.
+    /// A client; the server replies if there is a `ref`.
     Client,
     /// The server.
     Server,
@@ -115,7 +115,7 @@ pub fn from_server<T: JsonSchema>(tag: &str) -> Vec<Description> {
     described(settings.into_generator().into_root_schema_for::<T>().into(), tag, Sender::Server)
 }
 
-/// What the server may leave out it leaves out, and never writes as null.
+/// The server omits optional fields and never writes them as null.
 fn absent_rather_than_null(schema: &mut Map<String, Value>) {
     let required = schema.get("required").cloned().unwrap_or_default();
     let is_required =
@@ -134,7 +134,7 @@ fn absent_rather_than_null(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Takes the schema of an enum apart, into those of its variants.
+/// Splits the schema of an enum into those of its variants.
 fn described(mut schema: Value, tag: &str, sender: Sender) -> Vec<Description> {
     let variants = schema.get_mut("oneOf").map(Value::take);
     let Some(Value::Array(variants)) = variants else { return Vec::new() };
@@ -148,7 +148,7 @@ fn described(mut schema: Value, tag: &str, sender: Sender) -> Vec<Description> {
     variants.into_iter().filter_map(described).collect()
 }
 
-/// Descriptions come from doc comments, which are wrapped.
+/// Joins lines: descriptions come from doc comments, which are wrapped.
 fn one_line(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {

@@ -1,7 +1,7 @@
-//! The form in which nodes speak to each other: JSON, several words in one envelope. Nodes of two neighbouring releases
-//! run side by side during a rolling upgrade, so the names here are the contract: fields and words are only ever added.
-//! A reader skips words that it does not know, and whole envelopes of a higher version. Whatever comes in, it must
-//! neither panic nor take more memory than a small multiple of the bytes that came.
+//! The wire format between nodes: JSON, several messages in one envelope. During a rolling upgrade nodes of two
+//! adjacent releases run side by side, so the names here are a contract: fields and messages may be added, but must
+//! never be renamed or removed. A reader skips messages that it does not know, and whole envelopes of a higher version.
+//! Whatever it reads, it must never panic or allocate more than a small multiple of the received bytes.
 
 mod form;
 
@@ -26,57 +26,57 @@ use crate::{
     limits,
 };
 
-/// Readers of version n understand all envelopes up to n. It grows only when old readers would misunderstand.
+/// Readers of version n understand all envelopes up to n. Raise it only if old readers would misunderstand an envelope.
 const VERSION: u32 = 1;
 
 // ---- writing ----
 
-/// What goes into an envelope.
+/// The content of an envelope.
 #[derive(Clone, Debug)]
 pub enum Word {
-    /// On a room's channel.
+    /// A message on a room's channel.
     Room(RoomWord),
-    /// On all others.
+    /// A message on any other channel.
     Node(NodeWord),
-    /// The node to itself.
+    /// A message of the node to itself.
     Probe(u64),
 }
 
-/// An envelope that is being filled.
+/// An envelope being written.
 pub struct Draft {
     bytes: Vec<u8>,
     items: u32,
 }
 
-/// The word has no place in an envelope: it is larger than what readers look into.
+/// The message is larger than the largest envelope that readers accept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooLarge;
 
 impl Draft {
-    /// An empty one of that node.
+    /// Creates an empty envelope from that node.
     pub fn new(node: NodeId) -> Draft {
         Draft { bytes: format!(r#"{{"v":{VERSION},"node":"{node}","items":["#).into_bytes(), items: 0 }
     }
 
-    /// How many words it holds.
+    /// The number of messages.
     pub fn items(&self) -> u32 {
         self.items
     }
 
-    /// Its bytes, closed.
+    /// The number of bytes of the finished envelope.
     pub fn bytes(&self) -> usize {
         self.bytes.len() + 2
     }
 
-    /// Whether it should be followed by another one.
+    /// Whether another envelope should be started.
     pub fn is_full(&self) -> bool {
         self.bytes() >= limits::ENVELOPE_BYTES_FULL
     }
 
-    /// Adds a word.
+    /// Adds a message.
     ///
     /// # Errors
-    /// If it is too large; then the draft is as before.
+    /// If it is too large; the envelope is unchanged in this case.
     pub fn add(&mut self, word: &Word) -> Result<(), TooLarge> {
         let before = self.bytes.len();
         if self.items > 0 {
@@ -91,14 +91,14 @@ impl Draft {
         Ok(())
     }
 
-    /// The bytes to send.
+    /// The bytes to publish.
     pub fn seal(mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(b"]}");
         self.bytes
     }
 }
 
-/// The only error is raw JSON that is none, which no dialect lets in.
+/// Fails only for raw JSON that is malformed, which no dialect accepts.
 fn item(word: &Word) -> serde_json::Result<ItemForm<'_>> {
     let mut form = ItemForm::default();
     match word {
@@ -216,27 +216,27 @@ fn event_form(broadcast: &Broadcast) -> serde_json::Result<EventForm<'_>> {
 
 // ---- reading ----
 
-/// An envelope that was understood as such; its words are read one by one.
+/// An envelope whose frame was parsed; its messages are parsed one by one.
 pub struct Envelope<'a> {
-    /// Which node speaks.
+    /// The sending node.
     pub from: NodeId,
     items: Vec<&'a RawValue>,
 }
 
-/// Why an envelope, or one of its words, was not read.
+/// Why an envelope or a message in it was not read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unread {
-    /// Of a newer release.
+    /// It was written by a newer release.
     Newer,
-    /// No node of ours has written it.
+    /// It was not written by one of our nodes.
     Rubbish,
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads the outside.
+    /// Parses the frame of an envelope.
     ///
     /// # Errors
-    /// If it is none, or of a newer version.
+    /// If it is malformed, or of a newer version.
     pub fn open(payload: &'a [u8]) -> Result<Envelope<'a>, Unread> {
         if payload.len() > limits::ENVELOPE_BYTES_MAX {
             return Err(Unread::Rubbish);
@@ -252,17 +252,17 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// The words, in the order in which they were said.
+    /// The messages, in order.
     pub fn words(&self) -> impl Iterator<Item = Result<Word, Unread>> {
         self.items.iter().map(|item| {
             let form: ItemForm<'_> = serde_json::from_str(item.get()).map_err(|_| Unread::Rubbish)?;
-            // an object without a field that we know
+            // an object without a known field
             word(form).ok_or(Unread::Newer)
         })
     }
 }
 
-/// What a payload is that has not the shape of this version.
+/// Classifies a payload that does not have the structure of this version.
 fn version_only(payload: &[u8]) -> Unread {
     match serde_json::from_slice(payload) {
         Ok(VersionForm { v }) if v > VERSION => Unread::Newer,

@@ -1,5 +1,5 @@
-//! Every word comes back as it was said, whatever is in it; rubbish is refused; neighbouring releases understand each
-//! other.
+//! Tests of the wire format: every message is read as it was written, garbage is refused, adjacent releases understand
+//! each other.
 
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ use crate::{
 
 // ---- every word ----
 
-// Boxed, because a strategy holds all that it may choose from, and a test's stack is small.
+// Boxed, because a strategy holds all its alternatives and the stack of a test is small.
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z]{1,8}", "\\PC{1,20}", Just("\"quotes\"\\ \u{2028} \u{1F600} </script>".to_owned())]
@@ -124,7 +124,7 @@ fn cursor() -> BoxedStrategy<Cursor> {
     (any::<i32>(), any::<i32>(), prop::option::of(text()))
         .prop_map(|(x, y, cell)| Cursor {
             x: Coordinate::new(f64::from(x)).unwrap(),
-            y: Coordinate::new(f64::from(y) / 8.0).unwrap(), // to the bit
+            y: Coordinate::new(f64::from(y) / 8.0).unwrap(), // exactly representable
             cell: cell.map(Into::into),
         })
         .boxed()
@@ -302,7 +302,7 @@ fn word() -> BoxedStrategy<Word> {
     prop_oneof![room.prop_map(Word::Room), node.prop_map(Word::Node), any::<u64>().prop_map(Word::Probe)].boxed()
 }
 
-/// All that is in a word; what is encoded for sockets is made anew on each node.
+/// The content of a message; encoded frames are excluded, because each node makes its own.
 fn shown(word: &Word) -> String {
     let event = |broadcast: &Broadcast| format!("{:?} {:?}", broadcast.event, broadcast.audience);
     match word {
@@ -328,13 +328,13 @@ fn read(payload: &[u8]) -> Vec<Result<String, Unread>> {
     envelope.words().map(|word| word.map(|word| shown(&word))).collect()
 }
 
-/// Puts a field that nobody knows into every object that has named fields.
+/// Adds an unknown field to every object that has named fields.
 fn with_more_fields(payload: &[u8]) -> Vec<u8> {
     fn grow(value: &mut serde_json::Value) {
         match value {
             serde_json::Value::Object(fields) => {
                 fields.values_mut().for_each(grow);
-                // the only key of an object may be the tag of an enum, and has to stay alone
+                // the only key of such an object is the tag of an enum and has to stay the only one
                 let names = ["only", "everyone_but"];
                 let tag = fields.len() == 1 && fields.iter().all(|(k, v)| v.is_object() || names.contains(&k.as_str()));
                 if !tag {
@@ -455,7 +455,7 @@ fn what_is_too_large_is_neither_sent_nor_looked_into() {
     assert_eq!(Envelope::open(&padded).map(|_| ()), Err(Unread::Rubbish));
 }
 
-/// What is on the wire today, which the next release has to read.
+/// The current wire format, which the next release has to read.
 #[test]
 fn the_form_is_as_written_down() {
     let id = "00000000-0000-0000-0000-00000000000";

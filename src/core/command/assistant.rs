@@ -1,4 +1,4 @@
-//! What a client may ask the assistant.
+//! Requests of a client to the assistant.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use crate::core::assistant::Question;
 /// A command to the assistant.
 #[derive(Clone, PartialEq, Debug)]
 pub enum AssistantCommand {
-    /// Ask it something.
+    /// Ask a question.
     Ask(Question),
-    /// An answer is not wanted any more.
+    /// Cancel a question.
     Cancel {
-        /// The client's name for the question.
+        /// The client's id for the question.
         request: Arc<str>,
     },
 }
 
 impl AssistantCommand {
-    /// How it is counted.
+    /// How it is charged.
     pub const fn charge(&self) -> Charge {
         match self {
             AssistantCommand::Ask(_) | AssistantCommand::Cancel { .. } => Charge::Request,

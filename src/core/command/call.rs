@@ -1,4 +1,4 @@
-//! What a client may ask of a call between two users.
+//! Requests of a client in a call between two users.
 
 use super::{Charge, RawJson, Target};
 use crate::ids::UserId;
@@ -8,11 +8,11 @@ use crate::ids::UserId;
 pub enum CallCommand {
     /// A WebRTC signal for one user in the room.
     Signal {
-        /// Offer, answer or candidate.
+        /// The kind: offer, answer or candidate.
         kind: SignalKind,
-        /// For whom; absent in a direct conversation, where it is the partner.
+        /// The receiver; absent in a direct conversation, where it is the partner.
         target: Option<UserId>,
-        /// Relayed unchanged.
+        /// The content, relayed unchanged.
         data: RawJson,
     },
 }
@@ -25,7 +25,7 @@ impl CallCommand {
         }
     }
 
-    /// How it is counted.
+    /// How it is charged.
     pub const fn charge(&self) -> Charge {
         match self {
             CallCommand::Signal { kind: SignalKind::Offer | SignalKind::Answer, .. } => Charge::Request,
@@ -37,9 +37,9 @@ impl CallCommand {
 /// The three signals of a WebRTC negotiation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SignalKind {
-    /// A session description that offers.
+    /// A session description with an offer.
     Offer,
-    /// One that answers.
+    /// A session description with an answer.
     Answer,
     /// A network candidate.
     IceCandidate,

@@ -1,4 +1,4 @@
-//! What a client may ask of a room's chat.
+//! Requests of a client to the chat of a room.
 
 use std::sync::Arc;
 
@@ -12,31 +12,31 @@ use crate::{
 /// A command of the chat.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ChatCommand {
-    /// A message for the room.
+    /// Send a message.
     Send {
-        /// To which kind of room the client thinks it speaks.
+        /// The kind of room for which the client sent it.
         addressed: Addressed,
         /// The text, within limits.
         content: Arc<str>,
-        /// Uploaded files that go with it.
+        /// The attached files.
         attachments: Vec<FileId>,
     },
-    /// The user began or stopped typing.
+    /// The user started or stopped typing.
     SetTyping {
-        /// To which kind of room the client thinks it speaks.
+        /// The kind of room for which the client sent it.
         addressed: Addressed,
-        /// Which of the two.
+        /// Whether typing started or stopped.
         typing: Typing,
-        /// In which cell, by the client's own name.
+        /// The cell, by the client's id.
         cell: Option<Arc<str>>,
     },
 }
 
 impl ChatCommand {
-    /// A message, once it is known that it may be sent: the same for sockets and REST.
+    /// Validates a message, by the same rules for sockets and REST.
     ///
     /// # Errors
-    /// `INVALID_MESSAGE` where there is neither text nor file, or a NUL character, or a file twice; `MESSAGE_TOO_LONG`.
+    /// `INVALID_MESSAGE` if it has neither text nor files, or contains a NUL character, or names a file twice; `MESSAGE_TOO_LONG`.
     pub fn send(addressed: Addressed, content: Arc<str>, attachments: Vec<FileId>) -> Result<ChatCommand, Refusal> {
         let invalid = |sentence: &'static str| Err(Refusal::new(ErrorCode::InvalidMessage, sentence));
         if !names::is_visible(&content) && attachments.is_empty() {
@@ -45,7 +45,7 @@ impl ChatCommand {
         if content.contains('\0') {
             return invalid("`content` must not have NUL characters (\\u0000); leave them out");
         }
-        // Characters are counted only when there are enough bytes for too many.
+        // characters are only counted if there are enough bytes for too many
         let most = limits::CHAT_CHARS_MAX;
         if content.len() > most && content.chars().count() > most {
             let count = content.chars().count();
@@ -59,7 +59,7 @@ impl ChatCommand {
         Ok(ChatCommand::Send { addressed, content, attachments })
     }
 
-    /// To which kind of room the client thinks it speaks.
+    /// The kind of room for which the client sent it.
     pub const fn addressed(&self) -> &Addressed {
         match self {
             ChatCommand::Send { addressed, .. } | ChatCommand::SetTyping { addressed, .. } => addressed,
@@ -71,7 +71,7 @@ impl ChatCommand {
         Target::Room(self.addressed().room())
     }
 
-    /// Uploaded files that it names.
+    /// The uploaded files that it names.
     pub fn files(&self) -> &[FileId] {
         match self {
             ChatCommand::Send { attachments, .. } => attachments,
@@ -88,24 +88,24 @@ impl ChatCommand {
     }
 }
 
-/// The refusal of a list of files that is none, is too long, or names one twice.
+/// The refusal of a list of files that is malformed, too long, or names one twice.
 pub fn bad_attachments() -> Refusal {
     let most = limits::ATTACHMENTS_MAX;
     let sentence = format!("`attachments` must be a list of at most {most} ids of uploaded files, each once");
     Refusal::new(ErrorCode::InvalidMessage, sentence)
 }
 
-/// To whom a client says something. A private message that is sent into a channel by mistake must not be delivered
-/// there.
+/// The kind of room that a message is addressed to. A private message sent to a channel by mistake must never be
+/// delivered there.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Addressed {
-    /// All who are in the channel.
+    /// All members of the channel.
     Channel,
-    /// The other side of a direct conversation.
+    /// The other user of a direct conversation.
     Partner,
-    /// All who are in an open room.
+    /// All members of an open room.
     Room {
-        /// Which; absent: the one joined last.
+        /// The room; if absent, the one joined last.
         room: Option<RoomName>,
     },
 }
@@ -123,8 +123,8 @@ impl Addressed {
 /// Whether somebody types.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Typing {
-    /// Began.
+    /// The user started.
     Started,
-    /// Ended.
+    /// The user stopped.
     Stopped,
 }

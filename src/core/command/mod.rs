@@ -1,6 +1,6 @@
-//! All that a client may ask, in one form for every dialect: one file per capability, each of which says for its own
-//! commands how they are charged and which room they are for. A dialect makes commands from bytes; nothing behind the
-//! dialect ever sees a field name or a wire type.
+//! Everything that a client may request, in one form for all dialects, with one file per capability; each decides how
+//! its commands are charged and which room they are for. A dialect creates commands from bytes. Nothing outside the
+//! dialects must ever see a field name or a wire type.
 
 mod assistant;
 mod call;
@@ -27,19 +27,19 @@ pub use self::{
 };
 use crate::ids::{Epoch, FileId, RoomName, Seq};
 
-/// A JSON value exactly as the client wrote it, known to be well-formed. Relayed, never looked into. In the log and
-/// between nodes it travels as a string.
+/// A JSON value exactly as the client wrote it, known to be well-formed. It is relayed and never interpreted. In the
+/// log and between nodes it is encoded as a string.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RawJson(Arc<str>);
 
 impl RawJson {
-    /// Takes text that a JSON parser has accepted; the caller is the parser.
+    /// Wraps text that a JSON parser has accepted; the caller must have parsed it.
     pub fn from_parsed(text: &str) -> RawJson {
         RawJson(text.into())
     }
 
-    /// The one that says nothing.
+    /// The value `null`.
     pub fn null() -> RawJson {
         RawJson::from_parsed("null")
     }
@@ -50,29 +50,29 @@ impl RawJson {
     }
 }
 
-/// The client's own name for a request, a string or a number, echoed as it came.
+/// The client's id for a request, a string or a number, returned unchanged.
 pub type ClientRef = RawJson;
 
-/// What a dialect says about a request and gets back with every answer to it. Opaque to everything else: actors carry it,
-/// and only the dialect that made it reads it.
+/// Data of a dialect about a request that is returned with every reply to it. Opaque: actors pass it on, and only the
+/// dialect that created it reads it.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Tag {
-    /// The client's own name for the request, echoed by the answer, the acknowledgement or the error.
+    /// The client's id for the request, repeated in the reply, acknowledgement or error.
     pub reference: Option<ClientRef>,
-    /// The wire name of what was asked; empty where the message could not be read so far.
+    /// The wire name of the request; empty if the message could not be parsed that far.
     pub asked: &'static str,
-    /// The client's own name for the thing that the request is about, where the dialect repeats it in errors.
+    /// The client's id for the subject of the request, if the dialect repeats it in errors.
     pub about: Option<Arc<str>>,
 }
 
 impl Tag {
-    /// Whether the client wants to be told of success too. An error is always told.
+    /// Whether the client wants confirmation of success. Errors are always sent.
     pub const fn wants_answer(&self) -> bool {
         self.reference.is_some()
     }
 }
 
-/// One request of a client.
+/// A request of a client.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Request {
     /// Given back with every answer.
@@ -81,26 +81,26 @@ pub struct Request {
     pub command: Command,
 }
 
-/// What a returning client has seen last.
+/// The last position of a reconnecting client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Resume {
-    /// The last event it saw.
+    /// The last event it received.
     pub since: Seq,
-    /// Of which life of the sequence; absent in old clients, which mean the present one.
+    /// The epoch of that event; absent from old clients, which mean the current one.
     pub epoch: Option<Epoch>,
 }
 
-/// What a client may ask.
+/// A command of a client.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
-    /// Are you there?
+    /// Check the connection.
     Ping,
-    /// A fresh token for the same user.
+    /// Use a fresh token of the same user.
     AuthRefresh {
-        /// The token as sent.
+        /// The token.
         token: String,
     },
-    /// Enter and leave rooms.
+    /// Join and leave rooms.
     Room(RoomCommand),
     /// Messages and typing.
     Chat(ChatCommand),
@@ -137,16 +137,16 @@ impl<'a> Target<'a> {
     }
 }
 
-/// How a command is counted (docs/protocol.md, Rate limits).
+/// How a command is charged (docs/protocol.md, Rate limits).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Charge {
-    /// Not at all.
+    /// Free of charge.
     Free,
-    /// As a request of the minute and the hour.
+    /// As a request, per minute and hour.
     Request,
-    /// In the bucket of ephemeral messages; above it dropped silently.
+    /// To the bucket of ephemeral messages; above the limit it is dropped silently.
     Ephemeral,
-    /// In the bucket of edits; above it the socket is read more slowly.
+    /// To the bucket of edits; above the limit the socket is read more slowly.
     Edit,
 }
 
@@ -167,7 +167,7 @@ impl Command {
         }
     }
 
-    /// Uploaded files that it names, which have to be found and allowed first.
+    /// The uploaded files that it names, which must be looked up and permitted first.
     pub fn files(&self) -> &[FileId] {
         match self {
             Command::Chat(command) => command.files(),

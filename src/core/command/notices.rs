@@ -1,4 +1,4 @@
-//! What a client may ask about its user's notifications.
+//! Requests of a client about the user's notifications.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use crate::core::notification::NotificationFilter;
 /// A command about notifications.
 #[derive(Clone, PartialEq, Debug)]
 pub enum NoticeCommand {
-    /// Which of them this socket wants from now on.
+    /// Set the filter of this socket.
     Filter(NotificationFilter),
-    /// One was read.
+    /// Mark a notification as read.
     Read {
-        /// Its id, as the client wrote it.
+        /// Its id as the client wrote it.
         id: Arc<str>,
     },
 }
 
 impl NoticeCommand {
-    /// How it is counted.
+    /// How it is charged.
     pub const fn charge(&self) -> Charge {
         match self {
             NoticeCommand::Filter(_) | NoticeCommand::Read { .. } => Charge::Request,

@@ -1,4 +1,4 @@
-//! What a client may say about its user's presence: a cursor in a room, a status everywhere.
+//! Requests of a client about the user's presence: the cursor in a room, the status everywhere.
 
 use super::{Charge, Target};
 use crate::{
@@ -9,16 +9,16 @@ use crate::{
 /// A command about presence.
 #[derive(Clone, PartialEq, Debug)]
 pub enum PresenceCommand {
-    /// The user points somewhere.
+    /// Move the user's cursor.
     MoveCursor {
-        /// In which room; absent: the one joined last.
+        /// The room; if absent, the one joined last.
         room: Option<RoomName>,
-        /// Where.
+        /// The position.
         cursor: Cursor,
     },
-    /// The user's status, for all rooms that the user is in.
+    /// Set the user's status, for all rooms that the user is in.
     SetStatus {
-        /// Which.
+        /// The status.
         status: Status,
     },
 }
@@ -32,7 +32,7 @@ impl PresenceCommand {
         }
     }
 
-    /// How it is counted.
+    /// How it is charged.
     pub const fn charge(&self) -> Charge {
         match self {
             PresenceCommand::MoveCursor { .. } => Charge::Ephemeral,

@@ -3,7 +3,7 @@
 use super::{Charge, Resume};
 use crate::ids::RoomName;
 
-/// A command about being in a room.
+/// A command about membership in a room.
 #[derive(Clone, PartialEq, Debug)]
 pub enum RoomCommand {
     /// Enter an open room, made at the first need.
@@ -13,7 +13,7 @@ pub enum RoomCommand {
         /// From where the client resumes, if it does.
         resume: Option<Resume>,
     },
-    /// Leave it.
+    /// Leave a room.
     Leave {
         /// Which.
         room: RoomName,

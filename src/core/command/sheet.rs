@@ -1,4 +1,4 @@
-//! What a client may ask of shared sheets.
+//! Requests of a client about shared sheets.
 
 use super::{Charge, Target};
 use crate::{
@@ -9,13 +9,13 @@ use crate::{
 /// A command of a sheet.
 #[derive(Clone, PartialEq, Debug)]
 pub enum SheetCommand {
-    /// Change cells: all of them, or none.
+    /// Write cells: all of them, or none.
     UpdateCells {
-        /// Which sheet.
+        /// The sheet.
         sheet: SheetId,
-        /// Which room it belongs to; absent: the one that it was first written in, or else the one joined last.
+        /// The room of the sheet; if absent, the one in which it was first written, otherwise the one joined last.
         room: Option<RoomName>,
-        /// Each cell once, with the version that the client saw last.
+        /// The cells, each once, with the version that the client saw last.
         cells: Vec<Cell>,
     },
 }

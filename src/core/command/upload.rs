@@ -1,4 +1,4 @@
-//! What a client may say about an upload of its own.
+//! Reports of a client about its own uploads.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use crate::core::upload::UploadPhase;
 /// A command about an upload.
 #[derive(Clone, PartialEq, Debug)]
 pub enum UploadCommand {
-    /// How far it is.
+    /// Report progress.
     Report {
-        /// The client's own name for the file.
+        /// The client's id for the file.
         file: Arc<str>,
-        /// How far it is.
+        /// The phase of the upload.
         phase: UploadPhase,
     },
 }
 
 impl UploadCommand {
-    /// How it is counted.
+    /// How it is charged.
     pub const fn charge(&self) -> Charge {
         match self {
             UploadCommand::Report { phase, .. } => match phase {

@@ -10,11 +10,11 @@ use crate::core::{
 pub enum CallEphemeral {
     /// A WebRTC signal.
     Signal {
-        /// From whom.
+        /// The sender.
         from: Author,
-        /// Which.
+        /// The kind of the signal.
         kind: SignalKind,
-        /// As the sender wrote it.
+        /// The content as the sender wrote it.
         data: RawJson,
     },
 }

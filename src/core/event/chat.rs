@@ -16,7 +16,7 @@ use crate::{
 pub enum ChatDurable {
     /// A message.
     MessageSent {
-        /// Who wrote it.
+        /// The author.
         sender: Author,
         /// The text.
         content: Arc<str>,
@@ -24,34 +24,34 @@ pub enum ChatDurable {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<Attachment>,
     },
-    /// A message says something else now. It is replayed with its new text.
+    /// A message was edited. It is replayed with its new text.
     MessageEdited {
-        /// Which.
+        /// The message.
         message: EventId,
-        /// Who changed it.
+        /// The user who edited it.
         editor: Author,
         /// The new text.
         content: Arc<str>,
     },
     /// A message was deleted. A tombstone is replayed in its place.
     MessageDeleted {
-        /// Which.
+        /// The message.
         message: EventId,
-        /// Who deleted it.
+        /// The user who deleted it.
         by: Author,
     },
-    /// The tombstone: what the log keeps of a message that was deleted. Never appended.
+    /// The tombstone that replaces a deleted message in the log. Never appended.
     MessageErased {
-        /// Who had written it.
+        /// The author of the message.
         sender: Author,
     },
     /// A user has read further than before.
     ReadMarked {
-        /// Who.
+        /// The user.
         reader: Author,
         /// The last message that was read.
         message: EventId,
-        /// Its place; the store fills it in.
+        /// Its sequence number, set by the store.
         up_to: Seq,
     },
 }
@@ -61,7 +61,7 @@ impl ChatDurable {
     pub(super) const KINDS: &[&str] =
         &["message_sent", "message_edited", "message_deleted", "message_erased", "read_marked"];
 
-    /// Its kind in the log.
+    /// The kind in the log.
     pub const fn kind(&self) -> &'static str {
         match self {
             ChatDurable::MessageSent { .. } => "message_sent",
@@ -72,7 +72,7 @@ impl ChatDurable {
         }
     }
 
-    /// Who did it.
+    /// The user who caused it.
     pub const fn author(&self) -> &Author {
         match self {
             ChatDurable::MessageSent { sender, .. } | ChatDurable::MessageErased { sender } => sender,
@@ -82,7 +82,7 @@ impl ChatDurable {
         }
     }
 
-    /// Who of the room's members is sent it.
+    /// The members who receive it.
     pub const fn audience(&self) -> Audience {
         match self {
             ChatDurable::MessageSent { .. }
@@ -100,7 +100,7 @@ impl ChatDurable {
                 let of = |file: &Attachment| size_of::<Attachment>() + file.filename.len() + file.mime_type.len();
                 Weight { bytes: content.len() + attachments.iter().map(of).sum::<usize>(), rows: 0 }
             }
-            // the message is changed in the history, in the log and in a queue
+            // the message is changed in the history, the log and a queue
             ChatDurable::MessageEdited { content, .. } => Weight { bytes: content.len(), rows: 3 },
             ChatDurable::MessageDeleted { .. } => Weight { bytes: 0, rows: 3 },
             ChatDurable::MessageErased { .. } => Weight::default(),
@@ -109,10 +109,10 @@ impl ChatDurable {
         }
     }
 
-    /// Whether it is queued for a participant who has no socket.
+    /// Whether it is queued for a participant without a socket.
     pub const fn is_queued_for_absent(&self) -> bool {
         match self {
-            // a tombstone keeps its message's place in the queue
+            // a tombstone keeps the place of its message in the queue
             ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. } => true,
             ChatDurable::MessageEdited { .. } | ChatDurable::MessageDeleted { .. } | ChatDurable::ReadMarked { .. } => {
                 false
@@ -121,29 +121,29 @@ impl ChatDurable {
     }
 }
 
-/// An uploaded file that goes with a message.
+/// An uploaded file attached to a message.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Attachment {
-    /// Which.
+    /// Its id.
     pub file: FileId,
     /// Its name.
     pub filename: Arc<str>,
-    /// How large it is.
+    /// Its size.
     pub size_bytes: u64,
-    /// What it is.
+    /// Its type.
     pub mime_type: Arc<str>,
 }
 
 /// An event of the chat that is not stored.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ChatEphemeral {
-    /// Somebody began or stopped typing.
+    /// A user started or stopped typing.
     Typing {
-        /// Who.
+        /// The user.
         user: Author,
-        /// Which of the two.
+        /// Whether typing started or stopped.
         typing: Typing,
-        /// In which cell, by the client's own name.
+        /// The cell, by the client's id.
         cell: Option<Arc<str>>,
     },
 }

@@ -1,6 +1,7 @@
-//! Reading a durable event by its kind. Its serde form is one flat map with the field `kind`, as it was before events
-//! were divided into capabilities: rows that were written then are read as they are. We write `kind` first, and read such a
-//! map without buffering it. It must never depend on the order of the fields: JSONB and other releases may change it.
+//! Deserialization of durable events by their kind. The serde form is a single flat map with the field `kind`, as
+//! before events were divided into capabilities, so rows written then can still be read. `kind` is written first, which
+//! allows reading without buffering. Reading must never depend on the order of the fields: JSONB and other releases may
+//! change it.
 
 use std::{borrow::Cow, fmt};
 
@@ -14,7 +15,7 @@ use serde::{
 
 use super::{ChatDurable, Durable, SheetDurable};
 
-/// The field that names the kind.
+/// The field with the kind.
 const TAG: &str = "kind";
 
 impl<'de> Deserialize<'de> for Durable {
@@ -25,7 +26,7 @@ impl<'de> Deserialize<'de> for Durable {
 
 struct ByKind;
 
-/// The same for maps in which another field comes first. Serde buffers the fields, so this is slower.
+/// For maps in which another field comes first. Serde buffers the fields, so this is slower.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum InAnyOrder {
@@ -33,7 +34,7 @@ enum InAnyOrder {
     Sheet(SheetDurable),
 }
 
-/// Borrowed where the input allows it.
+/// Borrowed if the input allows it.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -68,7 +69,7 @@ impl<'de> Visitor<'de> for ByKind {
     }
 }
 
-/// A map of which the first key, and perhaps its value, was read already; it is given back whole.
+/// A map whose first key, and possibly its value, has been read already; presents the complete map.
 struct Whole<'de, A> {
     key: Option<Cow<'de, str>>,
     value: Option<Cow<'de, str>>,

@@ -1,6 +1,6 @@
 use crate::core::event::{ChatDurable, Durable, SheetDurable};
 
-/// Rows as they stand in logs that were written before events were divided into capabilities.
+/// Rows of logs written before events were divided into capabilities.
 const OLD_ROWS: [(&str, &str); 3] = [
     ("message_sent", r#"{"kind":"message_sent","sender":{"id":"ann","username":"Ann"},"content":"hi"}"#),
     (
@@ -22,7 +22,7 @@ fn rows_that_were_written_before_are_read_and_written_as_they_were() {
     }
 }
 
-/// Rows of the kinds that change what is stored of a message or of a reader.
+/// Rows of the kinds that change a stored message or a read mark.
 const EFFECT_ROWS: [(&str, &str); 4] = [
     (
         "message_edited",

@@ -1,6 +1,7 @@
-//! All that a client may be sent, in one form for every dialect: one file per capability. Durable events have a place in
-//! their room's log; ephemeral ones are delivered once and forgotten. What the journal, the store, rooms and hubs need to
-//! know of an event they ask it, so that a new one is added in its capability's file and in the dialects that show it.
+//! Everything that a client may be sent, in one form for all dialects, with one file per capability. Durable events
+//! have a sequence number in their room's log; ephemeral ones are delivered once and forgotten. What the journal, the
+//! store, rooms and hubs need to know about an event they must ask the event itself, so that a new event only changes
+//! its capability's file and the dialects that show it.
 
 mod call;
 mod chat;
@@ -29,7 +30,7 @@ use crate::{
     ids::{EventId, GroupId, RoomId, RoomName, Seq, Timestamp, UserId},
 };
 
-/// What kind of room it is, with what that kind is made of.
+/// The kind of a room, with its properties.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RoomScope {
     /// A channel of a group.
@@ -37,20 +38,20 @@ pub enum RoomScope {
         /// The group whose members may enter.
         group: GroupId,
     },
-    /// A conversation of two users, in ascending order of their ids.
+    /// A conversation of two users, ordered by their ids.
     Direct {
-        /// Both sides; the same user twice for notes to oneself.
+        /// Both users; the same user twice for notes to oneself.
         users: [UserId; 2],
     },
-    /// A room that anybody makes by its name (docs/protocol.md, Rooms on demand).
+    /// A room that anybody can create by its name (docs/protocol.md, Rooms on demand).
     Open {
-        /// What clients call it.
+        /// The name used by clients.
         name: RoomName,
     },
 }
 
 impl RoomScope {
-    /// Whether what is addressed so belongs into this kind of room.
+    /// Whether a message addressed in this way belongs in this kind of room.
     pub const fn takes(&self, addressed: &Addressed) -> bool {
         match (self, addressed) {
             (RoomScope::Channel { .. }, Addressed::Channel)
@@ -62,7 +63,7 @@ impl RoomScope {
         }
     }
 
-    /// What clients call an open room.
+    /// The name of an open room.
     pub const fn name(&self) -> Option<&RoomName> {
         match self {
             RoomScope::Channel { .. } | RoomScope::Direct { .. } => None,
@@ -78,12 +79,12 @@ impl RoomScope {
         }
     }
 
-    /// In whose queue a message of that sender is put, until a socket of theirs has written it.
+    /// The user in whose queue a message of that sender is put until a socket of that user has written it.
     pub fn queues_for(&self, sender: &UserId) -> Option<&UserId> {
         self.partner_of(sender).filter(|partner| *partner != sender)
     }
 
-    /// In a direct conversation the other side.
+    /// The other user of a direct conversation.
     pub fn partner_of(&self, user: &UserId) -> Option<&UserId> {
         match self {
             RoomScope::Channel { .. } | RoomScope::Open { .. } => None,
@@ -92,7 +93,7 @@ impl RoomScope {
     }
 }
 
-/// Which room an event belongs to.
+/// Identifies a room.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RoomIdentity {
     /// Its id.
@@ -101,19 +102,19 @@ pub struct RoomIdentity {
     pub scope: RoomScope,
 }
 
-/// Something that happened in a room.
+/// An event in a room.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event {
-    /// Where.
+    /// The room.
     pub room: Arc<RoomIdentity>,
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// What.
+    /// The content.
     pub body: EventBody,
 }
 
 impl Event {
-    /// In whose queue it is, until a socket of theirs has written it.
+    /// The user in whose queue it is until a socket of that user has written it.
     pub fn queued_for(&self) -> Option<&UserId> {
         match &self.body {
             EventBody::Durable { what, .. } if what.is_queued_for_absent() => {
@@ -124,43 +125,43 @@ impl Event {
     }
 }
 
-/// Durable or not.
+/// The content of an event.
 #[derive(Clone, PartialEq, Debug)]
 pub enum EventBody {
-    /// Stored, numbered, replayed to whoever missed it.
+    /// A stored event; replayed to clients that missed it.
     Durable {
-        /// Its place in the room.
+        /// The sequence number in the room.
         seq: Seq,
-        /// Its id; a message's id, too.
+        /// The id; for a message also the id of the message.
         id: EventId,
-        /// What happened.
+        /// The content.
         what: Durable,
     },
-    /// Told once.
+    /// An event that is delivered once and not stored.
     Ephemeral(Ephemeral),
 }
 
-/// A stored event. The serde form is the one in the log (`kinds`), so fields may be added but not renamed.
+/// A stored event. The serde form is that of the log (`kinds`): fields may be added but not renamed.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Durable {
-    /// Of the chat.
+    /// An event of the chat.
     Chat(ChatDurable),
-    /// Of a shared sheet.
+    /// An event of a shared sheet.
     Sheet(SheetDurable),
 }
 
-/// What storing an event costs, for the journal's bounds.
+/// The cost of storing an event, for the bounds of the journal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Weight {
-    /// Bytes that keeping it costs, near enough; those of its frame are about as many.
+    /// The approximate number of bytes in memory; its frame has about as many.
     pub bytes: usize,
-    /// Rows that it writes beside its own in the log and the message history.
+    /// Rows written in addition to those in the log and the message history.
     pub rows: usize,
 }
 
 impl Durable {
-    /// Its kind in the log: the `kind` column and the tag of its serde form.
+    /// The kind in the log: the `kind` column and the tag of the serde form.
     pub const fn kind(&self) -> &'static str {
         match self {
             Durable::Chat(event) => event.kind(),
@@ -168,7 +169,7 @@ impl Durable {
         }
     }
 
-    /// Who did it.
+    /// The user who caused it.
     pub const fn author(&self) -> &Author {
         match self {
             Durable::Chat(event) => event.author(),
@@ -176,7 +177,7 @@ impl Durable {
         }
     }
 
-    /// Who of the room's members is sent it, live and on replay.
+    /// The members who receive it, live and on replay.
     pub const fn audience(&self) -> Audience {
         match self {
             Durable::Chat(event) => event.audience(),
@@ -192,7 +193,7 @@ impl Durable {
         }
     }
 
-    /// Whether it is queued for a participant who has no socket.
+    /// Whether it is queued for a participant without a socket.
     pub const fn is_queued_for_absent(&self) -> bool {
         match self {
             Durable::Chat(event) => event.is_queued_for_absent(),
@@ -200,25 +201,25 @@ impl Durable {
         }
     }
 
-    /// Bytes that keeping it costs, near enough.
+    /// The approximate number of bytes in memory.
     pub fn size_bytes(&self) -> usize {
         self.weight().bytes
     }
 }
 
-/// Who of a room's members is sent an event.
+/// The members of a room who receive an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Audience {
-    /// All of them.
+    /// All members.
     Everyone,
     /// The sockets of one user.
     Only(UserId),
-    /// All but the sockets of one user.
+    /// All except the sockets of one user.
     EveryoneBut(UserId),
 }
 
 impl Audience {
-    /// Whether that user's sockets are sent it.
+    /// Whether the sockets of that user receive it.
     pub fn includes(&self, user: &UserId) -> bool {
         match self {
             Audience::Everyone => true,
@@ -231,14 +232,14 @@ impl Audience {
 /// An event that is not stored.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Ephemeral {
-    /// Who is there, with which cursor and status.
+    /// An event of presence: members, cursors, status.
     Presence(PresenceEphemeral),
-    /// Of the chat.
+    /// An event of the chat.
     Chat(ChatEphemeral),
-    /// Of a call.
+    /// An event of a call.
     Call(CallEphemeral),
-    /// Of an upload.
+    /// An event of an upload.
     Upload(UploadEphemeral),
-    /// Of the room itself.
+    /// An event of the room itself.
     Room(RoomEphemeral),
 }

@@ -1,4 +1,4 @@
-//! Who is in a room, with which cursor and status.
+//! Events of presence: members of a room, cursors, status.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::{
     limits,
 };
 
-/// An event about who is in a room. None is stored.
+/// An event of presence. None is stored.
 #[derive(Clone, PartialEq, Debug)]
 pub enum PresenceEphemeral {
-    /// A user's first socket entered the room.
+    /// A user's first socket joined the room.
     UserJoined {
         /// Who.
         user: Author,
     },
-    /// A user's last socket left it.
+    /// A user's last socket left the room.
     UserLeft {
         /// Who.
         user: Author,
@@ -31,51 +31,52 @@ pub enum PresenceEphemeral {
     CursorsMoved(Arc<CursorsMoved>),
     /// A user's status changed.
     StatusChanged {
-        /// Whose.
+        /// The user.
         user: Author,
-        /// To what.
+        /// The new status.
         status: Status,
     },
-    /// Who is in the room, after somebody came or went.
+    /// The members of the room, after a join or leave.
     Attended(Arc<Attendance>),
 }
 
-/// Who moved the cursor since the last such word, each at the newest place.
+/// Users who moved the cursor since the last such event, each with the newest position.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CursorsMoved {
-    /// Who has waited longest to be named first: clients that know of one cursor a frame see all in turn.
+    /// The entry for the top-level fields: the user who has waited longest, so that clients that read only these fields
+    /// receive all users in turn.
     pub first: Pointed,
-    /// Everybody who moved, if that is anybody else.
+    /// All users who moved, if there are others.
     pub moved: Vec<Pointed>,
 }
 
-/// Who is in an open room, and what goes on there.
+/// The presence state of an open room.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Attendance {
-    /// Each user once; cut at `ONLINE_USERS_LISTED_MAX`.
+    /// The members, each user once; truncated at `ONLINE_USERS_LISTED_MAX`.
     pub users: Vec<Attendee>,
-    /// How many there are.
+    /// The number of members.
     pub total: usize,
-    /// Sheets changed lately, the latest first.
+    /// Recently changed sheets, the most recent first.
     pub active_sheets: Vec<SheetId>,
 }
 
 impl Attendance {
-    /// Whether there are more users than are listed.
+    /// Whether there are more members than listed.
     pub const fn is_cut(&self) -> bool {
         self.total > limits::ONLINE_USERS_LISTED_MAX
     }
 }
 
-/// A user in an open room.
+/// A member of an open room.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Attendee {
-    /// Who.
+    /// The user.
     pub user: Author,
-    /// What the user says about being there.
+    /// The user's status.
     pub status: Status,
-    /// Where the user pointed last.
+    /// The user's last cursor position.
     pub cursor: Option<Cursor>,
-    /// When the user did something there last.
+    /// The user's last activity in the room.
     pub last_seen: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! What one socket is sent, and nobody else.
+//! Replies: what is sent to a single socket.
 
 use std::sync::Arc;
 
@@ -15,74 +15,74 @@ use crate::{
     limits,
 };
 
-/// What one socket is told, and nobody else.
+/// A message to a single socket.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Reply {
-    /// The answer to a ping.
+    /// The reply to a ping.
     Pong {
         /// The request's tag.
         tag: Tag,
     },
-    /// The change is durable.
+    /// The change was stored.
     Ack {
         /// The request's tag.
         tag: Tag,
-        /// What was made.
+        /// The id of the stored event.
         id: EventId,
-        /// Its place.
+        /// Its sequence number.
         seq: Seq,
     },
-    /// A fresh token was taken.
+    /// A fresh token was accepted.
     AuthRefreshed {
         /// The request's tag.
         tag: Tag,
-        /// When the new token ends.
+        /// When the new token expires.
         expires_at: Timestamp,
     },
-    /// It is done; nothing durable was made of it.
+    /// The request was executed; nothing was stored.
     Done {
         /// The request's tag.
         tag: Tag,
     },
-    /// Somebody else had changed these cells before; nothing was changed.
+    /// The cells were changed by somebody else in the meantime; nothing was written.
     VersionConflict {
         /// The request's tag.
         tag: Tag,
-        /// Which sheet.
+        /// The sheet.
         sheet: SheetId,
-        /// Each of them as it is.
+        /// The conflicting cells with their current state.
         conflicts: Vec<CellConflict>,
     },
-    /// News for the user on every socket.
+    /// An event for the user on all sockets.
     Personal(Arc<Personal>),
     /// A refusal.
     Error {
         /// The request's tag.
         tag: Tag,
-        /// Why.
+        /// The reason.
         refusal: Refusal,
     },
     /// The first word about a room.
     Entered(Box<Entered>),
     /// The end of a replay.
     Recovered {
-        /// Which room.
+        /// The room.
         room: Arc<RoomIdentity>,
-        /// Up to where.
+        /// The last sequence number of the replay.
         seq: Seq,
-        /// Whether it was all that was missed.
+        /// Whether it contained everything that was missed.
         complete: bool,
     },
-    /// An administrator's word for the user.
+    /// An administrator's notice for the user.
     Notice {
-        /// As it was written.
+        /// The content, as it was received.
         data: RawJson,
-        /// When.
+        /// The time.
         at: Timestamp,
     },
-    /// The node goes; come back after the delay.
+    /// The node is shutting down; the client should reconnect after the delay.
     Restarting {
-        /// The client's slot.
+        /// The delay assigned to this client.
         reconnect_in_ms: u64,
     },
 }
@@ -90,29 +90,29 @@ pub enum Reply {
 /// What a newcomer learns first.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entered {
-    /// The tag of the request, where one was made.
+    /// The tag of the request, if there was one.
     pub tag: Tag,
-    /// Which room.
+    /// The room.
     pub room: Arc<RoomIdentity>,
     /// The newcomer.
     pub user: UserId,
     /// The newcomer's socket.
     pub connection: Arc<str>,
-    /// Who is there, the newcomer included, each user once. Empty in an open room, where `attendance` has them, and in a
-    /// large one, whose list is shared by newcomers.
+    /// The users in the room including the newcomer, each once. Empty in an open room, where `attendance` contains
+    /// them, and in a large room, whose list is shared by newcomers.
     pub online: Vec<Author>,
-    /// How many users are there.
+    /// The number of users in the room.
     pub online_total: usize,
-    /// The room's sequence at this moment.
+    /// The room's current sequence number.
     pub seq: Seq,
     /// Its epoch.
     pub epoch: Epoch,
-    /// What goes on there, in an open room.
+    /// The presence state of an open room.
     pub attendance: Option<Arc<Attendance>>,
 }
 
 impl Entered {
-    /// Whether there are more users than are listed.
+    /// Whether there are more users than listed.
     pub const fn is_cut(&self) -> bool {
         self.online_total > limits::ONLINE_USERS_LISTED_MAX
     }

@@ -7,7 +7,7 @@ use crate::core::command::RawJson;
 pub enum RoomEphemeral {
     /// An administrator's message for the room.
     Announced {
-        /// As it was written.
+        /// The content as it was received.
         data: RawJson,
     },
 }

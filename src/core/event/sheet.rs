@@ -8,17 +8,17 @@ use crate::{
     ids::SheetId,
 };
 
-/// A stored event of a sheet. The serde form is the one in the log, so fields may be added but not renamed.
+/// A stored event of a sheet. The serde form is that of the log: fields may be added but not renamed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SheetDurable {
     /// Cells changed, all at once.
     CellsUpdated {
-        /// Which sheet.
+        /// The sheet.
         sheet: SheetId,
-        /// Who changed them.
+        /// The user who changed them.
         author: Author,
-        /// Each as it is now.
+        /// The new state of each cell.
         cells: Vec<Cell>,
     },
 }
@@ -27,21 +27,21 @@ impl SheetDurable {
     /// The kinds in the log that belong to sheets.
     pub(super) const KINDS: &[&str] = &["cells_updated"];
 
-    /// Its kind in the log.
+    /// The kind in the log.
     pub const fn kind(&self) -> &'static str {
         match self {
             SheetDurable::CellsUpdated { .. } => "cells_updated",
         }
     }
 
-    /// Who did it.
+    /// The user who caused it.
     pub const fn author(&self) -> &Author {
         match self {
             SheetDurable::CellsUpdated { author, .. } => author,
         }
     }
 
-    /// Who of the room's members is sent it.
+    /// The members who receive it.
     pub const fn audience(&self) -> Audience {
         match self {
             SheetDurable::CellsUpdated { .. } => Audience::Everyone,
@@ -58,7 +58,7 @@ impl SheetDurable {
         }
     }
 
-    /// Whether it is queued for a participant who has no socket.
+    /// Whether it is queued for a participant without a socket.
     pub const fn is_queued_for_absent(&self) -> bool {
         match self {
             SheetDurable::CellsUpdated { .. } => false,

@@ -7,11 +7,11 @@ use crate::core::{profile::Author, upload::Upload};
 /// An event of an upload. None is stored.
 #[derive(Clone, PartialEq, Debug)]
 pub enum UploadEphemeral {
-    /// A member uploads a file.
+    /// Progress of a member's upload.
     Reported {
-        /// Who.
+        /// The user.
         user: Author,
-        /// How far it is.
+        /// The progress.
         upload: Arc<Upload>,
     },
 }

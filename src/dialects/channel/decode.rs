@@ -1,5 +1,5 @@
-//! From the dialect's messages to requests. `wire` says what a message is made of; here it gets its meaning, and what
-//! concerns several fields at once is checked. Whatever the bytes are, it must never panic.
+//! Converts the dialect's messages into commands. `wire` declares the messages; this module gives them their meaning
+//! and validates what concerns several fields at once. It must never panic, whatever the bytes are.
 
 use super::wire::{
     FromClient,
@@ -16,10 +16,10 @@ use crate::{
     error::Refusal,
 };
 
-/// Where the protocol reference lists the messages.
+/// The section of the protocol reference that lists the messages.
 const SECTION: &str = "The channel dialect";
 
-/// Reads one message.
+/// Decodes one message.
 pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     let unread = |refusal| Rejection { tag: Tag::default(), refusal };
     let message = Message::parse(message).map_err(unread)?;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{core::command::RawJson, ids::UserId, limits};
 
-/// Any JSON, with the fields' own names among the keys.
+/// Any JSON, with names of known fields among the keys.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -36,7 +36,8 @@ fn field_name() -> impl Strategy<Value = String> {
     prop::sample::select(names.to_vec()).prop_map(str::to_owned)
 }
 
-/// What a client would have written to mean the same. Kept JSON goes in as it is: parsing would round its numbers.
+/// What a client would have written to mean the same. Raw JSON is inserted unchanged, because parsing would round its
+/// numbers.
 fn written(request: &Request) -> String {
     let mut fields = match &request.command {
         Command::Ping => vec![("type", json!("ping").to_string())],

@@ -1,5 +1,5 @@
-//! From events and replies to the dialect's messages, written straight into the frame: an event is encoded once, whatever
-//! the number of its receivers. Every match is exhaustive, so that a new event asks here for its form.
+//! Converts events and replies into the dialect's messages, written directly into the frame. An event is encoded once
+//! for all receivers. No match may have a catch-all, so that the compiler asks for the form of a new event.
 
 use super::wire::{
     FromServer, Notified,
@@ -27,7 +27,7 @@ use crate::{
     ids::{RoomId, Timestamp},
 };
 
-/// Whether an event is told with its place in its room.
+/// Whether an event is sent with its sequence number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Numbered {
     Yes,
@@ -40,7 +40,7 @@ pub fn event(event: &Event, numbered: Numbered, out: &mut Vec<u8>) -> Encoded {
     encoded(of_event(event, numbered), out)
 }
 
-/// Appends what one socket is told.
+/// Appends a message for one socket.
 pub fn reply(reply: &Reply, at: Timestamp, out: &mut Vec<u8>) -> Encoded {
     encoded(of_reply(reply, at), out)
 }
@@ -52,7 +52,7 @@ fn encoded(message: Option<FromServer<'_>>, out: &mut Vec<u8>) -> Encoded {
     }
 }
 
-/// Which of the two kinds of room that this dialect knows; most messages differ between them.
+/// The kinds of rooms in this dialect; most messages differ between them.
 #[derive(Clone, Copy)]
 enum Place {
     Channel,
@@ -60,7 +60,7 @@ enum Place {
 }
 
 impl Place {
-    /// None for a room that no socket of this dialect is in.
+    /// `None` for a room that no socket of this dialect can join.
     const fn of(scope: &RoomScope) -> Option<Place> {
         match scope {
             RoomScope::Channel { .. } => Some(Place::Channel),
@@ -87,14 +87,14 @@ fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
                 };
                 message_sent(event, message, sender)
             }
-            // installed clients know of the chat only its messages
+            // the only messages of the chat that installed clients know are those above
             Durable::Chat(
                 ChatDurable::MessageEdited { .. }
                 | ChatDurable::MessageDeleted { .. }
                 | ChatDurable::MessageErased { .. }
                 | ChatDurable::ReadMarked { .. },
             ) => None,
-            // no sheets here
+            // this dialect has no sheets
             Durable::Sheet(_) => None,
         },
         EventBody::Ephemeral(what) => match what {
@@ -154,13 +154,13 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             Some(FromServer::ServerRestarting(Restarting::new(*reconnect_in_ms, at)))
         }
         Reply::Personal(news) => match &**news {
-            // in the form of an administrator's message, with the notification as what was written
+            // in the form of an administrator's message, with the notification as its data
             Personal::Notified { notification, .. } => {
                 let data = Notified::Stored((&**notification).into());
                 let timestamp = Moment(notification.created_at);
                 Some(FromServer::Notification(Notice { data, timestamp }))
             }
-            // old clients would take these for something new
+            // old clients would take these for new notifications
             Personal::NotificationUpdated { .. }
             | Personal::NotificationRead { .. }
             | Personal::NotificationDeleted { .. }
@@ -193,7 +193,7 @@ fn typing_changed(place: Place, user: &Author, room: RoomId, typing: Typing) -> 
     }
 }
 
-/// What a newcomer learns first. In a direct conversation that is whether the partner is there.
+/// The first message to a newcomer. In a direct conversation it says whether the partner is present.
 fn first_frame(entered: &Entered) -> Option<FromServer<'_>> {
     let Entered { room, online, .. } = entered;
     Some(match Place::of(&room.scope)? {
@@ -225,7 +225,7 @@ fn position(entered: &Entered) -> Position<'_> {
     Position { seq: entered.seq, epoch: entered.epoch, connection_id: &entered.connection }
 }
 
-/// Appends the first frame of a channel without its members. Answers how many bytes of it come before them.
+/// Appends the first message of a channel without its members. Returns the offset at which they have to be inserted.
 pub fn entered(entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
     match Place::of(&entered.room.scope)? {
         Place::Channel => {
@@ -236,7 +236,7 @@ pub fn entered(entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
     }
 }
 
-/// Appends members, each after a comma.
+/// Appends members, each preceded by a comma.
 pub fn members(members: &[Attendee], out: &mut Vec<u8>) {
     output::append_items(members.iter().map(|member| &member.user.id), out);
 }

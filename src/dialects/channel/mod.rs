@@ -1,5 +1,6 @@
-//! The `channel` dialect: channels, direct messages, typing, presence and WebRTC signals, flat JSON objects told apart by
-//! `type` (docs/protocol.md, The channel dialect). Its field names and wire forms must never leave this folder.
+//! The `channel` dialect: channels, direct messages, typing, presence and WebRTC signals, as flat JSON objects
+//! distinguished by `type` (docs/protocol.md, The channel dialect). Its field names and wire types must never leave
+//! this folder.
 
 mod decode;
 mod encode;
@@ -15,13 +16,13 @@ use crate::core::{
     event::{Attendee, Entered, Event, Reply, RoomIdentity},
 };
 
-/// How its sockets are treated.
+/// The settings for its sockets.
 pub(super) const MANNER: Manner = Manner::json("channel");
 
 /// The dialect of `/ws/channel/…` and `/ws/dm/…`.
 pub struct Channel;
 
-/// All messages of the dialect, both ways.
+/// All messages of the dialect, of clients and of the server.
 pub fn messages() -> Vec<Description> {
     let mut messages = schema::from_clients::<wire::FromClient<'_>>("type");
     messages.extend(schema::from_server::<wire::FromServer<'_>>("type"));

@@ -1,5 +1,5 @@
-//! From the dialect's messages to requests. `wire` says what a message is made of; here it gets its meaning, and what
-//! concerns several fields at once is checked. Whatever the bytes are, it must never panic.
+//! Converts the dialect's messages into commands. `wire` declares the messages; this module gives them their meaning
+//! and validates what concerns several fields at once. It must never panic, whatever the bytes are.
 
 use std::sync::Arc;
 
@@ -33,10 +33,10 @@ use crate::{
     limits,
 };
 
-/// Where the protocol reference lists the messages.
+/// The section of the protocol reference that lists the messages.
 const SECTION: &str = "The workspace dialect";
 
-/// Reads one message.
+/// Decodes one message.
 pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     let unread = |refusal| Rejection { tag: Tag::default(), refusal };
     let message = Message::parse(message).map_err(unread)?;
@@ -49,7 +49,7 @@ pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     }
 }
 
-/// The client's name for the question to the assistant that a message is about, also if the rest can't be understood.
+/// The client's id for the question to the assistant that a message is about, even if the rest is invalid.
 fn question_named(message: &Message<'_>, asked: &str) -> Option<Arc<str>> {
     let about: AboutQuestion = match asked {
         "ai_request" | "ai_cancel" => message.read_fields().ok()?,
@@ -124,7 +124,7 @@ fn update_cells(update: CellsUpdate) -> Result<Command, Refusal> {
     Ok(Command::Sheet(SheetCommand::UpdateCells { sheet: update.sheet_id.0, room: named(update.room), cells }))
 }
 
-/// A formula says enough; without one a cell is cleared by an explicit null, never by a value that was forgotten.
+/// A formula is sufficient. Without one, a cell is cleared by an explicit null, never by a missing value.
 fn cell(write: CellWrite) -> Result<Cell, Refusal> {
     let formula = write.formula.map(|formula| formula.0);
     let value = match (write.value.0, &formula) {
@@ -180,7 +180,7 @@ fn upload_progress(progress: UploadProgress<'_>) -> Result<Command, Refusal> {
     if uploaded_bytes > total_bytes {
         return Err(invalid("`bytes_uploaded` must not be more than `total_bytes`"));
     }
-    // a number that a client can read, or else it is computed
+    // a number that a client can read; otherwise the percentage is computed
     let fits = |text: &str| text.len() <= limits::PERCENTAGE_BYTES_MAX && text.parse().is_ok_and(f64::is_finite);
     let percentage = progress.percentage.filter(|percentage| fits(percentage.0)).map(|percentage| percentage.to_raw());
     let phase = UploadPhase::Progress { uploaded_bytes, total_bytes, percentage };

@@ -73,7 +73,7 @@ fn check(message: ClientMessage<'_>) {
     }
 }
 
-/// The value that is taken, or what is said against it.
+/// The accepted value, or the error sentence.
 fn value_of(fields: &str) -> Result<String, String> {
     let text = format!(r#"{{"type":"cell_update","sheet_id":"s","cell_id":"A1",{fields}}}"#);
     match decode(ClientMessage::Text(&text)) {

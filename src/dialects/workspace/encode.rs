@@ -1,5 +1,5 @@
-//! From events and replies to the dialect's messages, written straight into the frame: an event is encoded once, whatever
-//! the number of its receivers. Every match is exhaustive, so that a new event asks here for its form.
+//! Converts events and replies into the dialect's messages, written directly into the frame. An event is encoded once
+//! for all receivers. No match may have a catch-all, so that the compiler asks for the form of a new event.
 
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -43,7 +43,7 @@ pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
     }
 }
 
-/// Appends what one socket is told.
+/// Appends a message for one socket.
 pub fn reply(reply: &Reply, at: Timestamp, out: &mut Vec<u8>) -> Encoded {
     match of_reply(reply, at) {
         Some(FromServer::Notification(notice)) => announce(notice.data, FromServer::Notification(notice), out),
@@ -58,8 +58,8 @@ struct Typed {
     _kind: String,
 }
 
-/// An administrator's message is an object of the administrator's own making. Clients of this dialect expect it as it was
-/// written, told apart by its own `type`; one without a `type` is wrapped.
+/// An administrator's message is an arbitrary object. Clients of this dialect expect it unchanged if it has a `type` of
+/// its own; otherwise it is wrapped.
 fn announce(data: RelayedObject<'_>, wrapped: FromServer<'_>, out: &mut Vec<u8>) -> Encoded {
     let text = data.0.0.as_str();
     if serde_json::from_str::<Typed>(text).is_ok() && serde_json::from_str::<IgnoredAny>(text).is_ok() {
@@ -77,7 +77,7 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName) -> Option<FromServer<'a>> 
                 let change = Change { user, room_id: room, id: *id, seq: *seq, timestamp: Moment(event.at) };
                 Some(cells_updated(sheet, cells, change))
             }
-            // no chat here
+            // this dialect has no chat
             Durable::Chat(_) => None,
         },
         EventBody::Ephemeral(what) => match what {
@@ -147,7 +147,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
 
 // ---- rooms ----
 
-/// What a newcomer learns first.
+/// The first message to a newcomer.
 fn first_frame(entered: &Entered) -> Option<FromServer<'_>> {
     let (room, attendance) = (entered.room.scope.name()?, entered.attendance.as_deref()?);
     Some(FromServer::RoomState(first_state(entered, room, attendance)))
@@ -158,7 +158,7 @@ fn first_state<'a>(entered: &'a Entered, room: &'a RoomName, attendance: &'a Att
     RoomState { reference: Echo::of(&entered.tag), position: Some(position), ..room_state(room, attendance) }
 }
 
-/// Appends the same without the members. Answers how many bytes of it come before them.
+/// Appends the first message without the members. Returns the offset at which they have to be inserted.
 pub fn entered(entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
     let (room, attendance) = (entered.room.scope.name()?, entered.attendance.as_deref()?);
     let users = Members { room, users: &[] };
@@ -166,7 +166,7 @@ pub fn entered(entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
     output::encode_without_items(&FromServer::RoomState(state), "users", out)
 }
 
-/// Appends members, each after a comma.
+/// Appends members, each preceded by a comma.
 pub fn members(room: &RoomIdentity, members: &[Attendee], out: &mut Vec<u8>) {
     let Some(name) = room.scope.name() else { return };
     output::append_items(members.iter().map(|attendee| Member::new(name, attendee)), out);
@@ -191,7 +191,7 @@ fn cursor_moved<'a>(room: &'a RoomName, moved: &'a CursorsMoved) -> CursorMoved<
 
 // ---- sheets ----
 
-/// One cell by itself, or several in a list.
+/// A single cell in the message itself, or several in a list.
 fn cells_updated<'a>(sheet_id: &'a SheetId, cells: &'a [Cell], change: Change<'a>) -> FromServer<'a> {
     match cells {
         [only] => FromServer::CellUpdated(CellUpdated { sheet_id, cell: only.into(), change }),
@@ -199,7 +199,7 @@ fn cells_updated<'a>(sheet_id: &'a SheetId, cells: &'a [Cell], change: Change<'a
     }
 }
 
-/// The first cell by itself, and all of them in a list if there are several.
+/// The first cell in the message itself, and all of them in a list if there are several.
 fn version_conflict<'a>(
     tag: &'a Tag,
     sheet: &'a SheetId,
@@ -260,7 +260,7 @@ fn notification_gone(event_type: NotificationEventType, user_id: &UserId, id: No
     FromServer::NotificationEvent(NotificationEvent { event_type, notification, notification_id: Some(id), user_id })
 }
 
-/// `place`: whose upload it is, in which room it is told.
+/// `place` is the user and the room in which the upload is announced.
 fn upload<'a>(upload: &'a Upload, place: Option<(&'a Author, &'a RoomName)>) -> FromServer<'a> {
     let file_id = &*upload.file;
     let uploader = Uploader {
@@ -298,7 +298,7 @@ fn upload<'a>(upload: &'a Upload, place: Option<(&'a Author, &'a RoomName)>) -> 
     }
 }
 
-/// Rounded to tenths. Of nothing, all is there.
+/// Rounded to tenths. An empty file is complete.
 fn computed_percentage(part: u64, whole: u64) -> f64 {
     if whole == 0 { 100.0 } else { (part as f64 * 1000.0 / whole as f64).round() / 10.0 }
 }

@@ -1,6 +1,6 @@
-//! The `workspace` dialect: many rooms on one socket, cursors, shared sheets, the assistant, notifications and uploads,
-//! flat JSON objects told apart by `type` (docs/protocol.md, The workspace dialect). Its field names and wire forms must
-//! never leave this folder.
+//! The `workspace` dialect: many rooms per socket, cursors, shared sheets, the assistant, notifications and uploads, as
+//! flat JSON objects distinguished by `type` (docs/protocol.md, The workspace dialect). Its field names and wire types
+//! must never leave this folder.
 
 mod decode;
 mod encode;
@@ -16,13 +16,13 @@ use crate::core::{
     event::{Attendee, Entered, Event, Reply, RoomIdentity},
 };
 
-/// How its sockets are treated.
+/// The settings for its sockets.
 pub(super) const MANNER: Manner = Manner::json("workspace");
 
 /// The dialect of `/api/v1/ws`.
 pub struct Workspace;
 
-/// All messages of the dialect, both ways.
+/// All messages of the dialect, of clients and of the server.
 pub fn messages() -> Vec<Description> {
     let mut messages = schema::from_clients::<wire::FromClient<'_>>("type");
     messages.extend(schema::from_server::<wire::FromServer<'_>>("type"));

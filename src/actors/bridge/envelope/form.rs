@@ -1,4 +1,5 @@
-//! The shapes of an envelope, its words and what is in them: what is written is what is read. Nothing happens here.
+//! The serde types of the wire format between nodes. The same types are used for writing and reading. They must never
+//! contain logic.
 
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ pub(super) struct VersionForm {
     pub(super) v: u32,
 }
 
-/// One word: exactly one of the fields.
+/// A message: exactly one of the fields is set.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct ItemForm<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -192,7 +193,7 @@ pub(super) struct EventForm<'a> {
     pub(super) room: RoomId,
     pub(super) scope: ScopeForm,
     pub(super) at: Timestamp,
-    /// An audience of a newer release makes the word unreadable, rather than heard by everyone.
+    /// An unknown audience of a newer release makes the message unreadable, so that it is not delivered to everyone.
     #[serde(default, skip_serializing_if = "AudienceForm::is_everyone")]
     pub(super) to: AudienceForm,
     #[serde(borrow)]
@@ -222,7 +223,7 @@ pub(super) enum ScopeForm {
     Open { name: RoomName },
 }
 
-// Tagged from outside: raw JSON can't be read inside an enum that is tagged from inside.
+// Externally tagged, because raw JSON cannot be deserialized inside an internally tagged enum.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum BodyForm<'a> {

@@ -1,4 +1,4 @@
-//! The signals by which two browsers set up a call.
+//! WebRTC signals, by which two browsers set up a call.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,9 @@ use crate::{
 /// A signal for one user.
 #[derive(Deserialize, JsonSchema)]
 pub struct SignalFor<'a> {
-    /// For whom; in a direct conversation always the partner.
+    /// The receiver; in a direct conversation always the partner.
     pub target_user_id: Option<Id<UserId>>,
-    /// Any JSON; it arrives as it was sent.
+    /// Any JSON, delivered unchanged.
     #[serde(borrow)]
     #[schemars(example = serde_json::json!({}))]
     pub data: Json<'a>,

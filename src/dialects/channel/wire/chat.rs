@@ -1,4 +1,4 @@
-//! Messages of people to people.
+//! Chat messages.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,29 +24,30 @@ pub type Content<'a> = ChatText<'a, { limits::CHAT_CHARS_MAX }>;
     {"required": ["attachments"], "properties": {"attachments": {"type": "array", "minItems": 1}}},
 ])))]
 pub struct Say<'a> {
-    /// Without NUL characters; not empty and not only spaces, unless files go along.
+    /// Without NUL characters; must not be empty or only spaces, unless files are attached.
     #[serde(borrow, default)]
     pub content: UnlessAbsent<Option<Content<'a>>>,
-    /// The ids of complete files, one's own or such as one may fetch.
+    /// Ids of complete files that are the user's own or shared with the user.
     pub attachments: Option<FileIds<{ limits::ATTACHMENTS_MAX }>>,
 }
 
-/// What messages in channels and in conversations have in common.
+/// The common part of messages in channels and conversations.
 #[derive(Serialize, JsonSchema)]
 pub struct Message<'a> {
     #[schemars(example = &"01932c0c-5a5a-7abc-8def-112233445566")]
     pub id: EventId,
-    /// Empty only where files go along.
+    /// Empty only if files are attached.
     #[schemars(length(max = limits::CHAT_CHARS_MAX), example = &"Hello everyone!")]
     pub content: &'a str,
     pub sender_id: &'a UserId,
     #[schemars(example = &"alice")]
     pub sender_username: &'a str,
     pub created_at: Moment,
-    /// Absent where a direct message is told to the socket of a channel, whose client would take it for one of the channel.
+    /// Absent if a direct message is sent to the socket of a channel, whose client would take it for one of the
+    /// channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<Seq>,
-    /// Absent where there are none: clients that know nothing of files see what they always saw.
+    /// Absent if there are none, so that nothing changes for clients that do not know files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attachments: Option<Each<'a, event::Attachment, Attachment<'a>>>,
 }

@@ -1,5 +1,5 @@
-//! The messages of the channel dialect, as they are on the wire: a variant per `type`, whose documentation is that of the
-//! AsyncAPI document. `x-endpoint` says on which of the two endpoints a message is spoken, if not on both.
+//! The messages of the channel dialect: a variant per `type`, whose doc comment is the description in the AsyncAPI
+//! document. `x-endpoint` names the endpoint on which a message is used, if not on both.
 
 pub mod calls;
 pub mod chat;
@@ -24,7 +24,7 @@ use crate::{
     ids::RoomId,
 };
 
-/// What clients send.
+/// Messages of clients.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
@@ -33,82 +33,82 @@ pub enum FromClient<'a> {
     Message(#[serde(borrow)] Say<'a>),
     /// Say something to the partner; the same as `message`
     DmMessage(#[serde(borrow)] Say<'a>),
-    /// Tell that one types, or stopped
+    /// Report that the user started or stopped typing
     Typing(SetTyping),
-    /// The same to the partner
+    /// Report that the user started or stopped typing, to the partner
     DmTyping(SetTyping),
     /// Offer a call
     WebrtcOffer(#[serde(borrow)] SignalFor<'a>),
     /// Answer an offer
     WebrtcAnswer(#[serde(borrow)] SignalFor<'a>),
-    /// A way to reach this peer
+    /// Send a network candidate
     WebrtcIceCandidate(#[serde(borrow)] SignalFor<'a>),
-    /// Ask whether the server lives
+    /// Check the connection
     Ping,
-    /// Give a fresh token of the same user before the old one ends
+    /// Provide a fresh token of the same user before the old one expires
     AuthRefresh(AuthRefresh),
 }
 
-/// What the server sends.
+/// Messages of the server.
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromServer<'a> {
-    /// The answer to a ping
+    /// The reply to a ping
     Pong(Pong<'a>),
-    /// What was asked for is stored, or done
+    /// The request was stored or executed
     Ack(Ack<'a>),
-    /// A message was refused; it had no effect
+    /// A message was refused and had no effect
     Error(ErrorMessage<'a>),
-    /// Come back after this delay, and resume
+    /// The server is shutting down; reconnect after this delay, and resume
     ServerRestarting(Restarting),
     /// An administrator's announcement in a room
     Broadcast(Broadcast<'a, RoomId>),
-    /// All that was missed has been sent
+    /// The replay of missed events is complete
     Recovered(Recovered<RoomId>),
     /// A stored notification, or an administrator's message, for a user
     Notification(Notice<Notified<'a>>),
-    /// The first frame: who is in the channel
+    /// The first frame: the users in the channel
     #[schemars(extend("x-endpoint" = "channel"))]
     OnlineUsers(OnlineUsers<'a>),
     /// A user's first socket in the channel opened
     #[schemars(extend("x-endpoint" = "channel"))]
     UserJoined(InChannel<'a>),
-    /// A user's last socket in the channel ended
+    /// A user's last socket in the channel closed
     #[schemars(extend("x-endpoint" = "channel"))]
     UserLeft(InChannel<'a>),
-    /// A message, stored; the sender receives it, too
+    /// A stored message; also sent to the sender
     #[schemars(extend("x-endpoint" = "channel"))]
     Message(ChannelMessage<'a>),
-    /// Somebody types, or stopped
+    /// A user started or stopped typing
     #[schemars(extend("x-endpoint" = "channel"))]
     Typing(TypingInChannel<'a>),
-    /// The first frame: the partner is not there
+    /// The first frame, if the partner is not present
     #[schemars(extend("x-endpoint" = "direct"))]
     Connected(Connected<'a>),
-    /// The partner is there; as the first frame with `seq` and `epoch`
+    /// The partner is present; as the first frame it has `seq` and `epoch`
     #[schemars(extend("x-endpoint" = "direct"))]
     DmUserOnline(PartnerOnline<'a>),
-    /// The partner's last socket in the conversation ended
+    /// The partner's last socket in the conversation closed
     #[schemars(extend("x-endpoint" = "direct"))]
     DmUserOffline(InConversation<'a>),
-    /// A direct message, stored; its `seq` counts in the conversation
+    /// A stored direct message; its `seq` belongs to the conversation
     DmMessage(DirectMessage<'a>),
-    /// The partner types, or stopped
+    /// The partner started or stopped typing
     #[schemars(extend("x-endpoint" = "direct"))]
     DmTyping(TypingInConversation<'a>),
-    /// Somebody offers a call
+    /// A user offers a call
     WebrtcOffer(Signal<'a>),
-    /// Somebody answers an offer
+    /// A user answers an offer
     WebrtcAnswer(Signal<'a>),
-    /// A way to reach a peer
+    /// A network candidate of another user
     WebrtcIceCandidate(Signal<'a>),
 }
 
-/// What a user is notified of.
+/// The content of a notification.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Notified<'a> {
-    /// A stored notification, whole.
+    /// A complete stored notification.
     Stored(Notification<'a>),
     /// As the administrator wrote it.
     Written(RelayedObject<'a>),

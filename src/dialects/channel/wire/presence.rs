@@ -1,4 +1,4 @@
-//! Who is there, and who types.
+//! Users who are present, and users who are typing.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,11 +20,11 @@ pub struct SetTyping {
 
 #[derive(Serialize, JsonSchema)]
 pub struct OnlineUsers<'a> {
-    /// Each user once, oneself included.
+    /// Each user once, including the client's own.
     #[schemars(length(max = limits::ONLINE_USERS_LISTED_MAX))]
     pub users: Each<'a, Author, OnlineUser<'a>>,
     pub total_users: usize,
-    /// Where there are more users than are listed.
+    /// True if there are more users than listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncated: Option<bool>,
     pub channel_id: RoomId,
@@ -42,7 +42,7 @@ impl<'a> From<&'a Author> for OnlineUser<'a> {
     }
 }
 
-/// About a user in a channel.
+/// A user in a channel.
 #[derive(Serialize, JsonSchema)]
 pub struct InChannel<'a> {
     #[serde(flatten)]
@@ -50,7 +50,7 @@ pub struct InChannel<'a> {
     pub channel_id: RoomId,
 }
 
-/// About a user in a conversation.
+/// A user in a conversation.
 #[derive(Serialize, JsonSchema)]
 pub struct InConversation<'a> {
     #[serde(flatten)]

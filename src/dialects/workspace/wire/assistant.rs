@@ -13,17 +13,17 @@ use crate::{
     limits,
 };
 
-/// The client's own name for a question.
+/// The client's id for a question.
 type RequestName = Name<{ limits::CLIENT_NAME_CHARS_MAX }>;
 
 // ---- from clients ----
 
 #[derive(Deserialize, JsonSchema)]
 pub struct AiRequest {
-    /// One's own name for the question.
+    /// The client's id for the question.
     #[schemars(example = &"req_123")]
     pub request_id: RequestName,
-    /// Not empty and not only spaces.
+    /// Must not be empty or only spaces.
     #[schemars(required, length(min = 1), example = &"What are the trends?")]
     pub query: Option<Prose<{ limits::QUESTION_CHARS_MAX }>>,
     pub sheet_id: Option<Id<SheetId>>,
@@ -32,7 +32,7 @@ pub struct AiRequest {
 
 #[derive(Deserialize, JsonSchema)]
 pub struct Context {
-    /// Which cells; all if absent.
+    /// The range of cells; the whole sheet if absent.
     #[schemars(example = &"A1:Z100")]
     pub table_range: Option<NameOrEmpty<{ limits::CURSOR_CELL_CHARS_MAX }>>,
 }
@@ -43,7 +43,7 @@ pub struct AiCancel {
     pub request_id: RequestName,
 }
 
-/// What every message about a question has.
+/// The common part of all messages about a question.
 #[derive(Deserialize)]
 pub struct AboutQuestion {
     pub request_id: RequestName,
@@ -57,7 +57,7 @@ pub struct AiEvent<'a> {
     #[schemars(length(min = 1, max = limits::CLIENT_NAME_CHARS_MAX), example = &"req_123")]
     pub request_id: &'a str,
     pub user_id: &'a UserId,
-    /// What belongs to the `event_type`.
+    /// Depends on `event_type`.
     pub data: Answer<'a>,
 }
 
@@ -84,7 +84,7 @@ impl From<&AnswerPhase> for AiEventType {
     }
 }
 
-/// How far an answer is.
+/// Progress of an answer.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Answer<'a> {
@@ -98,16 +98,16 @@ pub enum Answer<'a> {
         #[schemars(range(max = 100))]
         progress: u8,
         status: &'a str,
-        /// The next piece of the text, where it streams.
+        /// The next part of the text, if the answer is streamed.
         #[serde(skip_serializing_if = "Option::is_none")]
         delta: Option<&'a str>,
     },
     Complete {
         result: &'a str,
-        /// The same as data, where there is some.
+        /// The same as data, if available.
         #[serde(skip_serializing_if = "Option::is_none")]
         findings: Option<RelayedObject<'a>>,
-        /// Seconds.
+        /// In seconds.
         processing_time: f64,
     },
     Error {

@@ -1,5 +1,5 @@
-//! The messages of the workspace dialect, as they are on the wire: a variant per `type`, whose documentation is that of
-//! the AsyncAPI document.
+//! The messages of the workspace dialect: a variant per `type`, whose doc comment is the description in the AsyncAPI
+//! document.
 
 pub mod assistant;
 pub mod notifications;
@@ -28,88 +28,88 @@ use crate::{
     ids::RoomName,
 };
 
-/// What clients send.
+/// Messages of clients.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
 pub enum FromClient<'a> {
-    /// Ask whether the server lives
+    /// Check the connection
     Ping,
-    /// Give a fresh token of the same user before the old one ends
+    /// Provide a fresh token of the same user before the old one expires
     AuthRefresh(AuthRefresh),
-    /// Enter a room, which is made if there is none
+    /// Join a room, which is created if it does not exist
     JoinRoom(#[serde(borrow)] JoinRoom<'a>),
     /// Leave a room
     LeaveRoom(LeaveRoom),
-    /// Where one's cursor is
+    /// Report the position of the user's cursor
     CursorMove(CursorMove),
-    /// Tell that one types
+    /// Report that the user started typing
     TypingStart(Typing),
-    /// Tell that one stopped
+    /// Report that the user stopped typing
     TypingStop(Typing),
-    /// How one is there
+    /// Set the user's status
     StatusUpdate(SetStatus),
     /// Change a cell of a sheet
     CellUpdate(CellUpdate),
     /// Change several cells at once, all or none
     CellsUpdate(CellsUpdate),
-    /// Ask the assistant
+    /// Ask the assistant a question
     AiRequest(AiRequest),
-    /// Want the answer no more
+    /// Cancel a question to the assistant
     AiCancel(AiCancel),
-    /// Which notifications this socket wants
+    /// Set the notification filter of this socket
     SubscribeNotifications(SubscribeNotifications),
     /// Mark a notification as read
     NotificationRead(NotificationRead),
-    /// Tell that an upload begins
+    /// Announce an upload
     FileUploadStart(UploadStart),
-    /// Tell how far an upload is
+    /// Report the progress of an upload
     FileUploadProgress(#[serde(borrow)] UploadProgress<'a>),
 }
 
-/// What the server sends.
+/// Messages of the server.
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromServer<'a> {
-    /// The answer to a ping
+    /// The reply to a ping
     Pong(Pong<'a>),
-    /// What was asked for is stored, or done
+    /// The request was stored or executed
     Ack(Ack<'a>),
-    /// A message was refused; it had no effect
+    /// A message was refused and had no effect
     Error(Box<WorkspaceError<'a>>),
-    /// Come back after this delay, and resume
+    /// The server is shutting down; reconnect after this delay, and resume
     ServerRestarting(Restarting),
     /// An administrator's announcement in a room
     Broadcast(Broadcast<'a, &'a RoomName>),
-    /// All that was missed has been sent
+    /// The replay of missed events is complete
     Recovered(Recovered<&'a RoomName>),
     /// An administrator's message for a user
     Notification(Notice<RelayedObject<'a>>),
-    /// Who is in the room: to whoever comes, and to all when somebody came or went
+    /// The users in the room: sent to a newcomer, and to all members after a join or leave
     RoomState(RoomState<'a>),
-    /// Somebody came into a room of more than 50 users
+    /// A user joined a room with more than 50 users
     UserJoined(UserJoined<'a>),
-    /// Somebody left a room of more than 50 users
+    /// A user left a room with more than 50 users
     UserLeft(UserLeft<'a>),
-    /// Somebody's cursor moved
+    /// Cursors moved
     CursorMoved(CursorMoved<'a>),
-    /// Somebody types
+    /// A user started typing
     UserTypingStart(UserTyping<'a>),
-    /// Somebody stopped typing
+    /// A user stopped typing
     UserTypingStop(UserTyping<'a>),
-    /// How somebody is there
+    /// A user's status changed
     UserStatusChanged(StatusChanged<'a>),
-    /// A cell changed; the sender receives it, too
+    /// A cell changed; also sent to the sender
     CellUpdated(CellUpdated<'a>),
-    /// Several cells changed at once
+    /// Several cells changed at once; also sent to the sender
     CellsUpdated(CellsUpdated<'a>),
-    /// How far an answer is, to all sockets of whoever asked
+    /// Progress of an answer, sent to all sockets of the user who asked
     AiEvent(AiEvent<'a>),
-    /// A notification was made or changed, or read or deleted elsewhere
+    /// A notification was created or changed, or was read or deleted on another socket
     NotificationEvent(NotificationEvent<'a>),
-    /// An upload begins
+    /// An upload started
     FileUploadStart(UploadStarted<'a>),
-    /// How far an upload is
+    /// Progress of an upload
     FileUploadProgress(UploadProgressed<'a>),
     /// A file is stored
     FileUploadComplete(UploadComplete<'a>),

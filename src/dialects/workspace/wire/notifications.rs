@@ -1,4 +1,4 @@
-//! Notifications: which of them a socket wants, and what happens to them.
+//! Notifications: the filter of a socket, and events.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::{
     limits,
 };
 
-/// Names to choose notifications by.
+/// Names by which notifications are filtered.
 type Chosen = Names<{ limits::FILTER_NAMES_MAX }, { limits::FILTER_NAME_CHARS_MAX }>;
 
 // ---- from clients ----
@@ -42,13 +42,13 @@ pub struct NotificationRead {
 #[derive(Serialize, JsonSchema)]
 pub struct NotificationEvent<'a> {
     pub event_type: NotificationEventType,
-    /// The notification; only its id where it was read or deleted.
+    /// The notification; only its id if it was read or deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notification: Option<Subject<'a>>,
-    /// Which one was read or deleted.
+    /// The notification that was read or deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notification_id: Option<NotificationId>,
-    /// Whose it is.
+    /// The recipient.
     pub user_id: &'a UserId,
 }
 
@@ -62,7 +62,7 @@ pub enum NotificationEventType {
     AllNotificationsRead,
 }
 
-/// Which notification an event is about.
+/// The notification that an event is about.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Subject<'a> {

@@ -1,4 +1,4 @@
-//! Rooms, who is in them, and what they are doing.
+//! Rooms, their members, cursors, typing and status.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
@@ -18,21 +18,21 @@ use crate::{
     limits,
 };
 
-/// A cell as clients name it: any name will do.
+/// A client's id for a cell; any name is accepted.
 type CellName = NameOrEmpty<{ limits::CURSOR_CELL_CHARS_MAX }>;
 
 // ---- from clients ----
 
 #[derive(Deserialize, JsonSchema)]
 pub struct JoinRoom<'a> {
-    /// Which room. `room` and `conversation_id` are understood as well.
+    /// The room. The names `room` and `conversation_id` are accepted as well.
     #[serde(rename = "room_id|room|conversation_id")]
     #[schemars(rename = "room_id")]
     pub room: Id<RoomName>,
-    /// The highest `seq` that was seen: what was missed since then comes first.
+    /// The highest `seq` received so far: missed events are replayed first.
     #[schemars(example = 41)]
     pub since: Option<Count>,
-    /// The `epoch` that it belongs to.
+    /// The `epoch` of `since`.
     #[serde(borrow)]
     #[schemars(with = "Option<Epoch>")]
     pub epoch: Option<Json<'a>>,
@@ -40,7 +40,7 @@ pub struct JoinRoom<'a> {
 
 #[derive(Deserialize, JsonSchema)]
 pub struct LeaveRoom {
-    /// Which room. `room` and `conversation_id` are understood as well.
+    /// The room. The names `room` and `conversation_id` are accepted as well.
     #[serde(rename = "room_id|room|conversation_id")]
     #[schemars(rename = "room_id")]
     pub room: Id<RoomName>,
@@ -48,23 +48,23 @@ pub struct LeaveRoom {
 
 #[derive(Deserialize, JsonSchema)]
 pub struct CursorMove {
-    /// Which room; the latest that one has joined if absent. `room_id` and `conversation_id` are understood as well.
+    /// The room; if absent, the one joined last. The names `room_id` and `conversation_id` are accepted as well.
     #[serde(rename = "room|room_id|conversation_id")]
     #[schemars(rename = "room")]
     pub room: Option<Id<RoomName>>,
     pub x: Finite,
     pub y: Finite,
-    /// At which cell, by the client's own name; an empty one is none.
+    /// The cell, by the client's id; an empty one counts as absent.
     #[schemars(example = &"A1")]
     pub cell: Option<CellName>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub struct Typing {
-    /// In which cell, by the client's own name; an empty one is none.
+    /// The cell, by the client's id; an empty one counts as absent.
     #[schemars(example = &"A1")]
     pub cell_id: Option<CellName>,
-    /// Which room; the latest that one has joined if absent. `room_id` and `conversation_id` are understood as well.
+    /// The room; if absent, the one joined last. The names `room_id` and `conversation_id` are accepted as well.
     #[serde(rename = "room|room_id|conversation_id")]
     #[schemars(rename = "room")]
     pub room: Option<Id<RoomName>>,
@@ -82,21 +82,21 @@ pub struct RoomState<'a> {
     pub room_id: &'a RoomName,
     #[schemars(length(max = limits::ONLINE_USERS_LISTED_MAX))]
     pub users: Members<'a>,
-    /// Changed in the last 15 minutes.
+    /// Sheets that changed within the last 15 minutes.
     pub active_sheets: &'a [SheetId],
     pub total_users: usize,
-    /// Where there are more users than are listed.
+    /// True if there are more users than listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncated: Option<bool>,
-    /// To the newcomer: as in `join_room`.
+    /// Only for a newcomer: the `ref` of `join_room`.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<Echo<'a>>,
-    /// To the newcomer.
+    /// Only for a newcomer.
     #[serde(flatten)]
     pub position: Option<Position<'a>>,
 }
 
-/// Those who are in a room.
+/// The members of a room.
 #[derive(JsonSchema)]
 #[schemars(with = "Vec<Member<'a>>")]
 pub struct Members<'a> {
@@ -155,7 +155,7 @@ pub struct UserLeft<'a> {
 pub struct Cursor<'a> {
     pub x: Number,
     pub y: Number,
-    /// By the client's own name.
+    /// By the client's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = limits::CURSOR_CELL_CHARS_MAX), example = &"A1")]
     pub cell: Option<&'a str>,
@@ -180,13 +180,14 @@ impl<'a> From<&'a Pointed> for UserCursor<'a> {
     }
 }
 
-/// Clients of old know of one cursor a frame: it is the one in front. `cursors` has everybody who moved.
+/// The top-level fields are for old clients, which read a single cursor per frame. `cursors` contains all users who
+/// moved.
 #[derive(Serialize, JsonSchema)]
 pub struct CursorMoved<'a> {
     #[serde(flatten)]
     pub first: UserCursor<'a>,
     pub room: &'a RoomName,
-    /// Everybody who moved, where several did.
+    /// All users who moved, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursors: Option<Each<'a, Pointed, UserCursor<'a>>>,
 }
@@ -195,7 +196,7 @@ pub struct CursorMoved<'a> {
 pub struct UserTyping<'a> {
     #[serde(flatten)]
     pub user: User<'a>,
-    /// By the client's own name.
+    /// By the client's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = limits::CURSOR_CELL_CHARS_MAX), example = &"A1")]
     pub cell_id: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! Shared sheets: what clients change, what everybody is told, and what is said to whoever came too late.
+//! Shared sheets: updates by clients, updates sent to everybody, and conflicts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ type Formula = Prose<{ limits::FORMULA_CHARS_MAX }>;
 
 // ---- from clients ----
 
-/// A cell as a client changes it: a value, a formula, or both.
+/// A client's update of a cell: a value, a formula, or both.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(extend("anyOf" = json!([
     {"required": ["value"]},
@@ -29,13 +29,13 @@ type Formula = Prose<{ limits::FORMULA_CHARS_MAX }>;
 ])))]
 pub struct CellWrite {
     pub cell_id: Id<CellRef>,
-    /// Any JSON scalar; null for an empty cell.
+    /// Any JSON scalar; null clears the cell.
     #[serde(default)]
     pub value: UnlessAbsent<CellValue>,
-    /// Kept as it is, never computed.
+    /// Stored unchanged, never evaluated.
     #[schemars(example = &"=SUM(A1:A3)")]
     pub formula: Option<Formula>,
-    /// The version that was seen last; absent or 0: whatever it is.
+    /// The version that the client saw last; absent or 0 overwrites any version.
     pub version: Option<Count>,
 }
 
@@ -46,25 +46,25 @@ pub struct CellWrite {
 ])))]
 pub struct CellUpdate {
     pub sheet_id: Id<SheetId>,
-    /// Which room; the latest that one has joined if absent. `room_id` and `conversation_id` are understood as well.
+    /// The room; if absent, the one joined last. The names `room_id` and `conversation_id` are accepted as well.
     #[serde(rename = "room|room_id|conversation_id")]
     #[schemars(rename = "room")]
     pub room: Option<Id<RoomName>>,
     pub cell_id: Id<CellRef>,
-    /// Any JSON scalar; null for an empty cell.
+    /// Any JSON scalar; null clears the cell.
     #[serde(default)]
     pub value: UnlessAbsent<CellValue>,
-    /// Kept as it is, never computed.
+    /// Stored unchanged, never evaluated.
     #[schemars(example = &"=SUM(A1:A3)")]
     pub formula: Option<Formula>,
-    /// The version that was seen last; absent or 0: whatever it is.
+    /// The version that the client saw last; absent or 0 overwrites any version.
     pub version: Option<Count>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub struct CellsUpdate {
     pub sheet_id: Id<SheetId>,
-    /// Which room; the latest that one has joined if absent. `room_id` and `conversation_id` are understood as well.
+    /// The room; if absent, the one joined last. The names `room_id` and `conversation_id` are accepted as well.
     #[serde(rename = "room|room_id|conversation_id")]
     #[schemars(rename = "room")]
     pub room: Option<Id<RoomName>>,
@@ -74,7 +74,7 @@ pub struct CellsUpdate {
 
 // ---- from the server ----
 
-/// A cell as it is.
+/// The state of a cell.
 #[derive(Serialize, JsonSchema)]
 pub struct Cell<'a> {
     pub cell_id: CellRef,
@@ -88,12 +88,12 @@ impl<'a> From<&'a sheet::Cell> for Cell<'a> {
     }
 }
 
-/// What a cell holds.
+/// The content of a cell.
 #[derive(Serialize, JsonSchema)]
 pub struct Held<'a> {
     /// Any JSON scalar; null for an empty cell.
     pub value: RelayedScalar<'a>,
-    /// Kept as it is, never computed.
+    /// Stored unchanged, never evaluated.
     #[schemars(length(max = limits::FORMULA_CHARS_MAX), example = &"=SUM(A1:A3)")]
     pub formula: Option<&'a str>,
     #[schemars(range(min = 0))]
@@ -106,7 +106,7 @@ impl<'a> From<&'a sheet::Cell> for Held<'a> {
     }
 }
 
-/// Who changed cells, and where that stands in the room.
+/// The author of a change, and its place in the room.
 #[derive(Serialize, JsonSchema)]
 pub struct Change<'a> {
     #[serde(flatten)]
@@ -137,7 +137,7 @@ pub struct CellsUpdated<'a> {
 
 // ---- errors ----
 
-/// A refusal, with more where somebody else's change came first, or where a question is refused.
+/// A refusal, with details of a version conflict, or of a question to the assistant.
 #[derive(Serialize, JsonSchema)]
 pub struct WorkspaceError<'a> {
     #[serde(flatten)]
@@ -145,14 +145,14 @@ pub struct WorkspaceError<'a> {
     /// With VERSION_CONFLICT.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sheet_id: Option<&'a SheetId>,
-    /// With VERSION_CONFLICT: the first such cell.
+    /// With VERSION_CONFLICT: the first conflicting cell.
     #[serde(flatten)]
     pub first: Option<FirstConflict<'a>>,
-    /// With VERSION_CONFLICT of several cells.
+    /// With VERSION_CONFLICT: all conflicting cells, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = limits::CELLS_PER_UPDATE_MAX))]
     pub conflicts: Option<Each<'a, CellConflict, Conflict<'a>>>,
-    /// Of the `ai_request` or `ai_cancel` that is refused.
+    /// The id of the `ai_request` or `ai_cancel` that was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::CLIENT_NAME_CHARS_MAX), example = &"req_123")]
     pub request_id: Option<&'a str>,
@@ -164,11 +164,11 @@ impl<'a> From<ErrorMessage<'a>> for WorkspaceError<'a> {
     }
 }
 
-/// The first cell that somebody else had changed before; it is always shown.
+/// The first cell that was changed by somebody else; always with its content.
 #[derive(Serialize, JsonSchema)]
 pub struct FirstConflict<'a> {
     pub cell_id: CellRef,
-    /// The cell as it is.
+    /// The current state of the cell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current: Option<Current<'a>>,
 }
@@ -180,14 +180,14 @@ impl<'a> From<&'a CellConflict> for FirstConflict<'a> {
     }
 }
 
-/// A cell that somebody else had changed before.
+/// A cell that was changed by somebody else in the meantime.
 #[derive(Serialize, JsonSchema)]
 pub struct Conflict<'a> {
     pub cell_id: CellRef,
-    /// The cell as it is.
+    /// The current state of the cell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current: Option<Current<'a>>,
-    /// Where there is no `current`, since there are too many to show.
+    /// Instead of `current`, if there are too many conflicts to show.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub version: Option<i64>,

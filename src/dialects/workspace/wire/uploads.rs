@@ -1,4 +1,4 @@
-//! News of uploads.
+//! Progress of uploads.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::{
 };
 
 type FileName = Name<{ limits::FILE_NAME_CHARS_MAX }>;
-/// The client's own name for a file.
+/// The client's id for a file.
 type ClientFile = Name<{ limits::CLIENT_NAME_CHARS_MAX }>;
 
 // ---- from clients ----
@@ -23,7 +23,7 @@ type ClientFile = Name<{ limits::CLIENT_NAME_CHARS_MAX }>;
 pub struct UploadStart {
     #[schemars(example = &"data.csv")]
     pub filename: FileName,
-    /// Bytes.
+    /// In bytes.
     #[schemars(example = 1_024_000)]
     pub file_size: Count,
     #[schemars(example = &"text/csv")]
@@ -38,7 +38,7 @@ pub struct UploadProgress<'a> {
     pub bytes_uploaded: Count,
     #[schemars(example = 1_024_000)]
     pub total_bytes: Count,
-    /// As the client reckons it; computed if absent or no number.
+    /// As computed by the client; computed by the server if absent or not a number.
     #[serde(borrow)]
     #[schemars(with = "Option<f64>", example = 50.0)]
     pub percentage: Option<Json<'a>>,
@@ -48,16 +48,16 @@ pub struct UploadProgress<'a> {
 
 // ---- from the server ----
 
-/// Who uploads, and where that is told.
+/// The uploading user.
 #[derive(Serialize, JsonSchema)]
 pub struct Uploader<'a> {
-    /// Who uploads.
+    /// The uploading user.
     pub user_id: &'a UserId,
-    /// To the rooms that the user is in.
+    /// Only in messages to the rooms that the user is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"alice")]
     pub username: Option<&'a str>,
-    /// To the rooms that the user is in.
+    /// Only in messages to the rooms that the user is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub room: Option<&'a RoomName>,
 }
@@ -68,7 +68,7 @@ pub struct UploadStarted<'a> {
     pub file_id: &'a str,
     #[schemars(length(min = 1, max = limits::FILE_NAME_CHARS_MAX), example = &"data.csv")]
     pub filename: &'a str,
-    /// Bytes.
+    /// In bytes.
     #[schemars(example = 1_024_000)]
     pub file_size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +86,7 @@ pub struct UploadProgressed<'a> {
     pub bytes_uploaded: u64,
     #[schemars(example = 1_024_000)]
     pub total_bytes: u64,
-    /// As its client reckons it, or else computed.
+    /// As computed by its client, otherwise by the server.
     #[schemars(with = "f64", example = 50.0)]
     pub percentage: Percentage<'a>,
     #[serde(flatten)]
