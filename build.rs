@@ -1,4 +1,4 @@
-//! Migrations are embedded in the binary by a macro that cargo can't see through: a new one must rebuild it.
+//! Rebuilds when a migration is added: a macro embeds the migrations in the binary, which cargo does not notice.
 
 fn main() {
     println!("cargo::rerun-if-changed=migrations");

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The instruction gate: bash benches/callgrind.sh [instructions allowed per delivery]
-# Counts user-space instructions of a broadcast under callgrind and fails above the limit (700). It measures the profile
-# `gate`, a build without link-time optimisation, which is ready sooner. It counted 361 where a `dist` build counted 261.
+# Counts user-space instructions per delivery under callgrind and fails above the limit (700). It measures the profile
+# `gate`, which has no link-time optimisation and compiles faster. It counted 361 where a `dist` build counted 261.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 limit=${1:-700}
@@ -9,12 +9,12 @@ limit=${1:-700}
 command -v valgrind > /dev/null || { echo "error: valgrind is not installed: run apt-get install valgrind" >&2; exit 1; }
 ulimit -n 65536 2> /dev/null || ulimit -n "$(ulimit -H -n)"
 
-# Absolute: the server is started in a folder of its own.
+# Absolute, because the server is started in another folder.
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 folder=$target/callgrind
 mkdir -p "$folder"
-# Valgrind replaces the system's allocator only, hence no mimalloc. Only the server is optimised: what the generator
-# costs is not counted, and a build of it with all that tests need would take longer than the rest.
+# Valgrind replaces only the system allocator, hence no mimalloc. Only the server is optimised: the generator's instructions
+# are not counted, and an optimised build with all test dependencies would take longer than the rest.
 cargo build --quiet --profile gate --no-default-features --bin convene
 cp "$target/gate/convene" "$folder/convene"
 load=$(cargo test --quiet --bench load --no-run --message-format json |

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds and runs the load generator: bash benches/run.sh sparse --reps 3
-# Without arguments: what there is to run.
+# Without arguments it lists the scenarios.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

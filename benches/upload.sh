@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# How fast one upload over the loopback reaches the disk, beside `dd` on the same disk in the same run, and how much
-# memory the server takes for it. Needs curl and a `dist` build: cargo build --profile dist --bin convene
+# Measures the throughput of one upload over loopback to the disk, compared with `dd` on the same disk in the same run, and the
+# memory that the server needs for it. Needs curl and a `dist` build: cargo build --profile dist --bin convene
 #
-#   benches/upload.sh [MiB] [runs]     the files of 1,024 MiB and 3 runs unless said otherwise
+#   benches/upload.sh [MiB] [runs]     by default 1,024 MiB and 3 runs
 #
-# The source lies in memory (/dev/shm), so that only writing counts. Both sides sync the disk before they are done.
+# The source is in memory (/dev/shm), so that only writing counts. Both sides sync the disk before they finish.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

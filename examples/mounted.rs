@@ -1,4 +1,4 @@
-//! Convene inside an actix-web App of one's own: the embedder's routes, Convene's REST and its sockets on one port.
+//! Convene inside your own actix-web App: your routes, Convene's REST routes and its sockets on one port.
 //!
 //!     cargo run --example mounted
 
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             routes.app_data(site.clone()).configure(http::configure).configure(mount(&node))
         };
         let server = HttpServer::new(own_app)
-            // lets a client that stops reading be cut, although its socket is the App's
+            // Lets Convene disconnect a client that stops reading, although the App owns its socket.
             .on_connect(Connection::remember)
             .bind(address)?;
         for bound in server.addrs() {

@@ -1,7 +1,7 @@
-//! A plain broadcast server in the way the actix examples teach it: a `WebsocketContext` actor per socket, an actor
-//! per room, one mailbox send per receiver. No store, no tokens, no limits.
+//! A plain broadcast server in the style of the actix examples: a `WebsocketContext` actor per socket, an actor per
+//! room, one mailbox send per receiver. No store, no tokens, no limits.
 //!
-//! `GET /ws/channel/<room>?user=<id>` upgrades; JSON text goes to everybody in the room with a `seq` added.
+//! `GET /ws/channel/<room>?user=<id>` upgrades; JSON text is broadcast to everybody in the room with a `seq` added.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,7 +12,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use actix_web_actors::ws;
 use serde_json::Value;
 
-/// A broadcast on its way to one socket; the text is shared.
+/// A broadcast to one socket; the text is shared.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 struct Outgoing(actix_web::web::Bytes);
@@ -46,7 +46,7 @@ impl Actor for Room {
 impl Handler<Join> for Room {
     type Result = ();
 
-    #[allow(clippy::disallowed_methods)] // The form this baseline is here to show.
+    #[allow(clippy::disallowed_methods)] // This baseline shows the usual form.
     fn handle(&mut self, join: Join, _: &mut Self::Context) {
         join.socket.do_send(Outgoing(web::Bytes::from_static(br#"{"type":"joined"}"#)));
         self.members.push(join.socket);
@@ -64,7 +64,7 @@ impl Handler<Leave> for Room {
 impl Handler<Broadcast> for Room {
     type Result = ();
 
-    #[allow(clippy::disallowed_methods)] // The form this baseline is here to show.
+    #[allow(clippy::disallowed_methods)] // This baseline shows the usual form.
     fn handle(&mut self, broadcast: Broadcast, _: &mut Self::Context) {
         let Ok(Value::Object(mut message)) = serde_json::from_str(&broadcast.0) else { return };
         self.seq += 1;
@@ -83,12 +83,12 @@ struct Socket {
 impl Actor for Socket {
     type Context = ws::WebsocketContext<Self>;
 
-    #[allow(clippy::disallowed_methods)] // The form this baseline is here to show.
+    #[allow(clippy::disallowed_methods)] // This baseline shows the usual form.
     fn started(&mut self, context: &mut Self::Context) {
         self.room.do_send(Join { socket: context.address() });
     }
 
-    #[allow(clippy::disallowed_methods)] // The form this baseline is here to show.
+    #[allow(clippy::disallowed_methods)] // This baseline shows the usual form.
     fn stopped(&mut self, context: &mut Self::Context) {
         self.room.do_send(Leave { socket: context.address() });
     }
@@ -105,7 +105,7 @@ impl Handler<Outgoing> for Socket {
 }
 
 impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Socket {
-    #[allow(clippy::disallowed_methods)] // The form this baseline is here to show.
+    #[allow(clippy::disallowed_methods)] // This baseline shows the usual form.
     fn handle(&mut self, message: Result<ws::Message, ws::ProtocolError>, context: &mut Self::Context) {
         match message {
             Ok(ws::Message::Text(text)) => self.room.do_send(Broadcast(text.to_string())),
@@ -130,7 +130,7 @@ async fn enter(
     ws::WsResponseBuilder::new(Socket { room }, &request, payload).start()
 }
 
-/// Serves on a free port of 127.0.0.1, with one worker, until a signal ends it.
+/// Serves on a free port of 127.0.0.1, with one worker, until a signal.
 pub fn serve() -> io::Result<()> {
     actix_web::rt::System::new().block_on(async {
         let rooms = web::Data::new(Rooms::default());

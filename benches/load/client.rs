@@ -1,7 +1,7 @@
 //! Thousands of WebSocket clients on one thread and one epoll.
 //!
-//! The receive path reads into one shared buffer and hands out text payloads as slices of it; a connection keeps
-//! bytes of its own only for a frame that is not all there yet. Whoever listens decides what to look at.
+//! Received bytes go into one shared buffer, and text payloads are passed on as slices of it. A connection has its own
+//! buffer only for an incomplete frame. The receiver decides what to parse, so that counting frames stays cheap.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -20,14 +20,14 @@ use crate::frame;
 
 const READ_BUFFER_BYTES: usize = 512 * 1024;
 const EVENTS_PER_TURN: usize = 4_096;
-/// How long all of a swarm's handshakes may take without one of them ending.
+/// How long all handshakes of a swarm may take without progress.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
-/// The timer's place among the connections.
+/// The token of the timer, distinct from those of connections.
 const TIMER: Token = Token(usize::MAX);
-/// A timer set to nought would be none.
+/// A timer set to zero would be disabled.
 const NOW: Duration = Duration::from_nanos(1);
 
-/// Hears what arrives.
+/// Receives text messages.
 pub trait Receiver {
     fn text(&mut self, connection: usize, payload: &[u8], now: Instant);
 }
@@ -39,37 +39,37 @@ impl Receiver for () {
 enum Phase {
     Handshake,
     Open,
-    /// With the close frame's code, if one came.
+    /// Contains the code of the close frame, if there was one.
     Closed(Option<u16>),
 }
 
 struct Connection {
     socket: TcpStream,
     phase: Phase,
-    /// The start of a frame whose end has not arrived.
+    /// The start of an incomplete frame.
     partial: Vec<u8>,
     unsent: Vec<u8>,
-    /// What it says when the connection stands.
+    /// Sent when the connection is established.
     greeting: Option<String>,
-    /// Has had its first text frame: servers under test send one when the socket is in its room.
+    /// Has received its first text frame. Servers under test send one when the socket is in its room.
     joined: bool,
     deaf: bool,
-    /// A handshake that fails is an end like another.
+    /// A failed handshake counts as a normal close.
     forgiven: bool,
 }
 
-/// Where a client goes in.
+/// How a client connects.
 pub struct Door {
     pub address: SocketAddr,
-    /// Query included.
+    /// Includes the query.
     pub path: String,
-    /// What to say first, where a socket is let in by a message.
+    /// The first message, for servers that are joined with a message.
     pub greeting: Option<String>,
 }
 
 pub struct Swarm {
     poll: Poll,
-    /// Epoll's own timeout counts whole milliseconds, which is too coarse for ten thousand messages a second.
+    /// The timeout of epoll has a resolution of milliseconds, which is too coarse for ten thousand messages a second.
     timer: OwnedFd,
     events: Events,
     buffer: Vec<u8>,
@@ -77,7 +77,7 @@ pub struct Swarm {
     joined: usize,
     closed: usize,
     forgiving: bool,
-    /// Reads that brought something; with the frames, it tells how many shared a write.
+    /// Reads that returned bytes. Together with the frames, they show how many frames shared a write.
     pub reads: u64,
 }
 
@@ -99,7 +99,7 @@ impl Swarm {
         })
     }
 
-    /// Opens one connection per door, `at_once` under way at a time, until each is in its room.
+    /// Opens one connection per door, at most `at_once` handshakes at a time, until all have joined their rooms.
     pub fn join_all<R: Receiver>(&mut self, doors: &[Door], at_once: usize, receiver: &mut R) -> Result<()> {
         let already = self.joined;
         let mut started = 0;
@@ -127,7 +127,7 @@ impl Swarm {
         Ok(())
     }
 
-    /// A connection that the server has ended begins anew, at whatever door.
+    /// Reconnects a connection that the server has closed, possibly through another door.
     pub fn reopen(&mut self, index: usize, door: &Door) -> Result<()> {
         let opened = self.connect(index, TcpStream::connect(door.address)?, door)?;
         let ended = std::mem::replace(&mut self.connections[index], opened);
@@ -136,7 +136,7 @@ impl Swarm {
         Ok(())
     }
 
-    /// Opens one connection with a kernel receive buffer of about `bytes`, and waits until it is in its room.
+    /// Opens one connection with a kernel receive buffer of about `bytes`, and waits until it has joined its room.
     pub fn join_with_receive_buffer<R: Receiver>(
         &mut self,
         door: &Door,
@@ -161,7 +161,8 @@ impl Swarm {
     }
 
     fn connect(&self, index: usize, mut socket: TcpStream, door: &Door) -> Result<Connection> {
-        // Edge-triggered: the write edge fires once when the connection stands, and again only after a full buffer.
+        // Edge-triggered: the write event fires once when the connection is established, and again only after a full
+        // buffer.
         self.poll.registry().register(&mut socket, Token(index), Interest::READABLE | Interest::WRITABLE)?;
         let request = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -184,7 +185,7 @@ impl Swarm {
         self.connections.len()
     }
 
-    /// Sends a text frame; what the kernel does not take now goes out in a later turn.
+    /// Sends a text frame. Bytes that the kernel does not accept now are sent in a later turn.
     pub fn send(&mut self, connection: usize, text: &[u8]) -> Result<()> {
         let connection = &mut self.connections[connection];
         frame::append(frame::TEXT, text, &mut connection.unsent);
@@ -192,12 +193,13 @@ impl Swarm {
         Ok(())
     }
 
-    /// From now on nothing is read from this connection.
+    /// Stops reading from this connection.
     pub fn make_deaf(&mut self, connection: usize) {
         self.connections[connection].deaf = true;
     }
 
-    /// Bytes (up to 1 MiB) that wait in the kernel for a deaf connection, or `None` once the server has reset it.
+    /// Bytes (up to 1 MiB) in the kernel's buffer of a connection that does not read, or `None` once the server has
+    /// reset it.
     pub fn waiting_bytes(&mut self, connection: usize) -> Option<usize> {
         let mut window = vec![0; 1 << 20];
         match self.connections[connection].socket.peek(&mut window) {
@@ -207,10 +209,10 @@ impl Swarm {
         }
     }
 
-    /// Waits for the next readiness, at most until `until`, and hands what arrived to `receiver`.
+    /// Waits for the next event, at most until `until`, and passes received messages to `receiver`.
     pub fn turn<R: Receiver>(&mut self, until: Instant, receiver: &mut R) -> Result<()> {
         let left = until.saturating_duration_since(Instant::now());
-        // Edge-triggered: setting the timer again is what clears an expiry.
+        // Edge-triggered: setting the timer again clears an expiry.
         let expiry = Itimerspec { it_interval: Timespec::default(), it_value: left.max(NOW).try_into()? };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &expiry)?;
         match self.poll.poll(&mut self.events, None) {
@@ -233,7 +235,7 @@ impl Swarm {
         Ok(())
     }
 
-    /// Turns until `until`, for when nothing has to be sent meanwhile.
+    /// Runs until `until` without sending anything.
     pub fn listen_until<R: Receiver>(&mut self, until: Instant, receiver: &mut R) -> Result<()> {
         while Instant::now() < until {
             self.turn(until, receiver)?;
@@ -241,21 +243,21 @@ impl Swarm {
         Ok(())
     }
 
-    /// From now on a server may die while a client opens a connection.
+    /// From now on, a server may die while a client connects.
     pub fn forgive_failed_handshakes(&mut self) {
         self.forgiving = true;
     }
 
-    /// Whether the connection has ended.
+    /// Whether the connection is closed.
     pub fn is_closed(&self, connection: usize) -> bool {
         self.connections[connection].is_closed()
     }
 
-    /// The line breaks: no close frame, and nothing more is heard.
+    /// Breaks the connection without a close frame. Nothing more is received.
     pub fn cut(&mut self, connection: usize) -> Result<()> {
         let connection = &mut self.connections[connection];
         if !connection.is_closed() {
-            // it may be broken already
+            // It may already be broken.
             let _ = connection.socket.shutdown(std::net::Shutdown::Both);
             connection.phase = Phase::Closed(None);
             self.closed += 1;
@@ -263,17 +265,17 @@ impl Swarm {
         Ok(())
     }
 
-    /// Connections that the server has ended and that were not opened again.
+    /// Connections that the server has closed and that were not reopened.
     pub fn closed(&self) -> usize {
         self.closed
     }
 
-    /// Fails if the server has ended any connection.
+    /// Fails if the server has closed any connection.
     pub fn require_all_open(&self) -> Result<()> {
         self.require_closed(0)
     }
 
-    /// Fails unless the server has ended just so many connections.
+    /// Fails unless the server has closed exactly this many connections.
     pub fn require_closed(&self, expected: usize) -> Result<()> {
         if self.closed == expected {
             return Ok(());
@@ -298,9 +300,9 @@ impl Connection {
             match self.socket.write(&self.unsent) {
                 Ok(written) => drop(self.unsent.drain(..written)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // The connection is not up yet: its write edge comes.
+                // The connection is not established yet; a write event will follow.
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => break,
-                // The read side tells why.
+                // Reading reports the error.
                 Err(error) if is_reset(&error) => break,
                 Err(error) => return Err(error),
             }
@@ -308,7 +310,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads until nothing is left. Answers how many reads brought something.
+    /// Reads until nothing is left. Returns how many reads returned bytes.
     fn drain<R: Receiver>(&mut self, index: usize, buffer: &mut [u8], receiver: &mut R) -> Result<u64> {
         let mut reads = 0;
         while !self.deaf && !self.is_closed() {
@@ -325,7 +327,7 @@ impl Connection {
             let used = self.consume(index, &buffer[..filled], receiver)?;
             self.partial.clear();
             self.partial.extend_from_slice(&buffer[used..filled]);
-            // A short read emptied the socket; a new edge follows whatever comes next.
+            // A short read has emptied the socket. A new event follows when more arrives.
             if filled < buffer.len() {
                 return Ok(reads);
             }
@@ -341,7 +343,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Handles the whole frames of `bytes` and tells how many bytes those were.
+    /// Handles the complete frames in `bytes`. Returns how many bytes they take.
     fn consume<R: Receiver>(&mut self, index: usize, bytes: &[u8], receiver: &mut R) -> Result<usize> {
         let mut used = 0;
         if matches!(self.phase, Phase::Handshake) {

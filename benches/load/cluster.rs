@@ -1,4 +1,4 @@
-//! Nodes that share one PostgreSQL and one Redis, and what all of them together have used.
+//! Nodes that share one PostgreSQL and one Redis, and the CPU time of all of them.
 
 use crate::Result;
 use crate::client::Door;
@@ -9,15 +9,15 @@ use crate::redis::Redis;
 use crate::server::Server;
 use crate::world::{Layout, World};
 
-/// What the nodes of a cluster share. It is made before the generator is pinned: PostgreSQL and Redis run where the
-/// scheduler puts them.
+/// The shared parts of a cluster. They are started before the generator is pinned, so PostgreSQL and Redis run on any
+/// core.
 pub struct Cluster {
     postgres: Postgres,
     redis: Redis,
     world: World,
 }
 
-/// CPU time of everybody who has a part in a delivery.
+/// CPU time of all processes that take part in a delivery.
 #[derive(Clone, Copy)]
 pub struct Bill {
     pub nodes: CpuTime,
@@ -42,7 +42,7 @@ impl Cluster {
         Ok(Cluster { postgres, redis: Redis::start()?, world })
     }
 
-    /// Starts one more node.
+    /// Starts another node.
     pub fn node(&self, common: &Common, name: &str, cores: &str) -> Result<Server> {
         let mut command = self.world.command(&common.binary, common.workers);
         command.environment.push(("REDIS_URL".to_owned(), self.redis.url()));
@@ -51,12 +51,12 @@ impl Cluster {
         Server::start(&command)
     }
 
-    /// The way of `member` into `room` on `node`.
+    /// How `member` connects to `room` on `node`.
     pub fn door(&self, node: &Server, member: usize, room: usize) -> Result<Door> {
         Ok(Door { address: node.address, path: self.world.path(member, room)?, greeting: None })
     }
 
-    /// What `nodes`, Redis and PostgreSQL have used so far.
+    /// The CPU time of `nodes`, Redis and PostgreSQL so far.
     pub fn bill(&self, nodes: &[&Server]) -> Result<Bill> {
         let mut total = CpuTime::default();
         for node in nodes {

@@ -1,4 +1,5 @@
-//! Who is compared: how each server is started, what a member sends it, and how a broadcast is recognised.
+//! The servers that are compared: how each one is started, what a member sends to it, and how a broadcast is
+//! recognised.
 
 use std::path::{Path, PathBuf};
 
@@ -13,11 +14,11 @@ use crate::world::{self, World};
 pub enum Contender {
     /// Convene's ephemeral path: a typing event to all members, nothing stored.
     ConveneTyping,
-    /// The same with `CORK_MS=0`: frames of one turn still share a write, none waits.
+    /// The same with `CORK_MS=0`: frames of one turn still share a write, but no frame is delayed.
     ConveneTypingUncorked,
-    /// Convene's durable path: stored and numbered, then sent to all members.
+    /// Convene's durable path: stored and numbered, then broadcast to all members.
     ConveneMessage,
-    /// The workspace dialect: cells of a room's one sheet, stored, then told to all members.
+    /// The workspace dialect: cells of the one sheet of a room, stored, then broadcast to all members.
     ConveneCells,
     /// benches/baselines/actix_web_actors.rs
     ActixWebActors,
@@ -25,11 +26,11 @@ pub enum Contender {
     NpmWs,
 }
 
-/// What a baseline's broadcast has around its text: `{"type":"message","content":"","seq":123456}`.
+/// Bytes around the text of a baseline's broadcast: `{"type":"message","content":"","seq":123456}`.
 const BASELINE_ENVELOPE_BYTES: usize = 46;
 
 impl Contender {
-    /// The row that others are compared with: it runs everywhere and has no tuning.
+    /// The row that others are compared with, because it runs everywhere and has no tuning.
     pub const BASE: Contender = Contender::NpmWs;
 
     pub fn name(self) -> &'static str {
@@ -66,10 +67,10 @@ impl Contender {
         }
     }
 
-    /// What `publisher` sends in its `round`th turn.
+    /// The message of `publisher` in turn `round`.
     pub fn compose(self, publisher: usize, round: u64, text_bytes: usize) -> Vec<u8> {
         let text_bytes = match self {
-            // On and off in turn: a server may swallow what changes nothing.
+            // Alternates between on and off, because a server may ignore an event that changes nothing.
             Contender::ConveneTyping | Contender::ConveneTypingUncorked => {
                 return format!(r#"{{"type":"typing","is_typing":{}}}"#, round.is_multiple_of(2)).into_bytes();
             }
@@ -85,7 +86,7 @@ impl Contender {
         format!(r#"{{"type":"message","content":"{text}"}}"#).into_bytes()
     }
 
-    /// How to start this server; `binary` and `workers` are Convene's.
+    /// The command that starts this server. `binary` and `workers` apply to Convene.
     pub fn command(self, binary: &Path, workers: usize, world: &World) -> Result<ServerCommand> {
         match self {
             Contender::ConveneTyping | Contender::ConveneMessage | Contender::ConveneCells => {
@@ -105,7 +106,7 @@ impl Contender {
         }
     }
 
-    /// The path, query included, by which `member` enters `room`, and what is to be said there first.
+    /// The path with query by which `member` enters `room`, and the first message to send.
     pub fn way_in(self, world: &World, member: usize, room: usize) -> Result<(String, Option<String>)> {
         match self {
             Contender::ConveneTyping | Contender::ConveneTypingUncorked | Contender::ConveneMessage => {

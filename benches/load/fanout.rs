@@ -1,7 +1,7 @@
-//! Who was sent what: every publication is counted until the last member has it.
+//! Tracks deliveries: every publication is counted until all members have received it.
 //!
-//! A publication is recognised by its publisher, whose number every broadcast carries, so one member has at most one
-//! publication on the way. (An ephemeral event carries nothing else that we could choose.)
+//! A publication is recognised by its publisher, whose number every broadcast contains. One member may therefore have
+//! only one publication in flight. (An ephemeral event contains nothing else that we could choose.)
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::contender::Contender;
 use crate::histogram::Histogram;
 use crate::tag::{Sighting, TagReader};
 
-/// One member's publication on its way.
+/// One member's publication in flight.
 #[derive(Clone, Copy)]
 struct Flight {
     since: Instant,
@@ -22,11 +22,11 @@ pub struct Fanout {
     tags: TagReader,
     flights: Vec<Flight>,
     receivers: u32,
-    /// The node of each connection; empty if there is but one.
+    /// The node of each connection. Empty if there is only one node.
     nodes: Vec<u8>,
-    /// To receivers on the publisher's node.
+    /// Latency to receivers on the publisher's node.
     pub latency: Histogram,
-    /// To receivers on another node.
+    /// Latency to receivers on another node.
     pub across: Histogram,
     /// Since the window began.
     pub deliveries: u64,
@@ -34,11 +34,11 @@ pub struct Fanout {
     /// Publishers whose publication has reached everybody.
     pub completed: Vec<usize>,
     pub missing: u64,
-    /// A publisher spoke again before everybody had its last word.
+    /// How often a publisher sent again before everybody had received its previous message.
     pub overtaken: u64,
-    /// Deliveries beyond those expected.
+    /// Deliveries in excess of the expected ones.
     pub surplus: u64,
-    /// When the room was told that somebody left it.
+    /// When the room was notified that somebody left.
     pub departed_at: Option<Instant>,
     refusal: Option<String>,
 }
@@ -46,7 +46,7 @@ pub struct Fanout {
 const DEPARTURE: &[u8] = b"{\"type\":\"user_left\"";
 
 impl Fanout {
-    /// For `publishers` members, each of whose publications is to reach `receivers`.
+    /// For `publishers` members, each of whose publications must reach `receivers`.
     pub fn new(contender: Contender, publishers: usize, receivers: usize) -> Self {
         Fanout {
             tags: contender.tags(),
@@ -66,12 +66,12 @@ impl Fanout {
         }
     }
 
-    /// Tells latencies within a node from those across; `nodes` has the node of each connection.
+    /// Separates latencies within a node from those between nodes. `nodes` has the node of each connection.
     pub fn over_nodes(self, nodes: Vec<u8>) -> Self {
         Fanout { nodes, ..self }
     }
 
-    /// To be called right before `publisher` sends what was due at `since`.
+    /// Must be called right before `publisher` sends what was due at `since`.
     pub fn published(&mut self, publisher: usize, since: Instant) {
         let flight = &mut self.flights[publisher];
         self.overtaken += u64::from(flight.missing > 0);
@@ -80,7 +80,7 @@ impl Fanout {
         self.missing += u64::from(self.receivers);
     }
 
-    /// A measured window begins: what is counted per window starts at nought.
+    /// Begins a measured window: resets the counters of a window.
     pub fn begin_window(&mut self) {
         self.latency.clear();
         self.across.clear();
@@ -88,7 +88,7 @@ impl Fanout {
         self.delivered_bytes = 0;
     }
 
-    /// Fails if a delivery is missing or was one too many, or if the server refused a message.
+    /// Fails if a delivery is missing or duplicated, or if the server refused a message.
     pub fn require_complete(&self) -> Result<()> {
         if let Some(refusal) = &self.refusal {
             return Err(format!("the server refused a message: {refusal}").into());

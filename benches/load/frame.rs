@@ -1,4 +1,4 @@
-//! Just enough of RFC 6455 to be a client that counts: no allocation, no unmasking, no UTF-8 check.
+//! The part of RFC 6455 that a counting client needs: no allocation, no unmasking, no UTF-8 validation.
 
 /// Frame opcodes (RFC 6455 section 5.2).
 pub const TEXT: u8 = 0x1;
@@ -11,18 +11,18 @@ const MASKED: u8 = 0x80;
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
-/// A whole frame at the start of a buffer.
+/// A complete frame at the start of a buffer.
 pub struct Frame<'a> {
     pub opcode: u8,
     pub payload: &'a [u8],
-    /// Header and payload together.
+    /// The length of header and payload.
     pub bytes: usize,
 }
 
-/// The first frame of `bytes`, if it is all there.
+/// The first frame of `bytes`, if it is complete.
 ///
 /// # Errors
-/// A sentence, for what the servers under test never send: fragments, masked or oversized frames.
+/// A sentence, for frames that the servers under test never send: fragments, masked or oversized frames.
 pub fn first(bytes: &[u8]) -> Result<Option<Frame<'_>>, &'static str> {
     let [head, length, rest @ ..] = bytes else { return Ok(None) };
     if head & FINAL == 0 || head & 0x0F == 0 {

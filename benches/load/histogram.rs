@@ -1,4 +1,4 @@
-//! Latencies in buckets of under two per cent width, so that ten million of them cost 30 KB and no sorting.
+//! Latencies in buckets of less than 2 % width, so that ten million samples need 30 KB and no sorting.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl Histogram {
         self.max_ns = 0;
     }
 
-    /// The latency in milliseconds that `share` (0.5, 0.99) of the samples stay within; NaN if there are none.
+    /// The latency in milliseconds below which this `share` (0.5, 0.99) of the samples lies. NaN without samples.
     pub fn quantile_ms(&self, share: f64) -> f64 {
         let rank = (self.total as f64 * share).ceil() as u64;
         let mut seen = 0;

@@ -1,25 +1,25 @@
-//! The load generator: what the figures in docs/performance.md come from.
+//! The load generator, which produces the figures in docs/performance.md.
 //!
-//! It starts each server under test as a child on a core of its own, drives it over real sockets from another
-//! core, reads the child's CPU time and resident memory around each measured window, and puts the servers next to
-//! each other in one table, with their repetitions interleaved so that a slow minute of the machine hits all alike.
+//! It starts each server under test as a child process on a core of its own and drives it over real sockets from
+//! another core. Around each measured window it reads the child's CPU time and resident memory. All servers appear in
+//! one table; their repetitions are interleaved, so that a slow minute of the machine affects all of them.
 //!
-//! `bash benches/run.sh sparse --reps 3` is the way in. The map:
+//! Run it with `bash benches/run.sh sparse --reps 3`. The modules:
 //!
-//! | file | is |
+//! | file | contents |
 //! |---|---|
 //! | `options.rs` | the command line |
-//! | `scenario/` | one file per question asked; each ends in a table |
-//! | `contender.rs` | who is compared, and how each is started and spoken to |
-//! | `world.rs` | users, group and channels on Convene, made over REST |
-//! | `server.rs`, `process.rs`, `postgres.rs`, `redis.rs` | child processes: start, pin, read their usage, stop |
+//! | `scenario/` | one file per scenario; each prints a table |
+//! | `contender.rs` | the servers that are compared, and how each is started and addressed |
+//! | `world.rs` | users, group and channels on Convene, created over REST |
+//! | `server.rs`, `process.rs`, `postgres.rs`, `redis.rs` | child processes: start, pin, measure, stop |
 //! | `cluster.rs` | nodes on one PostgreSQL and one Redis |
 //! | `client.rs`, `frame.rs`, `tag.rs` | thousands of WebSockets on one epoll, counting frames without parsing JSON |
-//! | `fanout.rs` | who was sent what, and how long it took |
-//! | `returns.rs` | clients that come back, and whether each is sent exactly what it missed |
+//! | `fanout.rs` | deliveries and their latency |
+//! | `returns.rs` | clients that reconnect, and whether each receives exactly what it missed |
 //! | `histogram.rs`, `report.rs` | percentiles, medians, tables |
 //!
-//! It must never measure what it did not also count: a lost delivery fails the run.
+//! It must never report a figure for deliveries that it did not count: a lost delivery fails the run.
 
 #[path = "../baselines/actix_web_actors.rs"]
 mod actix_web_actors;
@@ -47,16 +47,16 @@ use clap::Parser;
 
 use options::{Arguments, Scenario};
 
-/// The allocator of the server under test, so that the baseline in this same binary has it too.
+/// The same allocator as the server under test, because the actix-web-actors baseline runs in this binary.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A benchmark stops at the first thing that goes wrong and says it in one sentence; nobody handles its errors.
+/// A benchmark stops at the first error and prints it in one sentence; no caller handles errors.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    // `cargo bench` adds `--bench` to what it runs; alone, it asks what there is.
+    // `cargo bench` adds `--bench` to the arguments. Without other arguments, show the help.
     let mut words: Vec<String> = std::env::args().filter(|argument| argument != "--bench").collect();
     if words.len() < 2 {
         words.push("--help".to_owned());

@@ -1,4 +1,4 @@
-//! The command line: one subcommand per scenario, the shared options in `Common`.
+//! The command line: one subcommand per scenario; `Common` has the shared options.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,36 +16,36 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Scenario {
-    /// One room, published to at a steady low rate: the price of one unbatched delivery.
+    /// One room with publications at a steady low rate: the cost of one unbatched delivery.
     Sparse(Sparse),
-    /// One room, a fixed number of messages in flight: the price at saturation.
+    /// One room with a fixed number of messages in flight: the cost at saturation.
     Window(Window),
-    /// Many small rooms in which everybody talks, with and without corking.
+    /// Many small rooms in which all members publish, with and without corking.
     Rooms(Rooms),
     /// Resident bytes per idle authenticated connection in a room.
     Idle(Idle),
-    /// Connects per second and CPU per join, token checked.
+    /// Connects per second and CPU per join, including the token check.
     Joins(Joins),
     /// Stored and acknowledged messages per second on SQLite and PostgreSQL.
     Stored(Stored),
-    /// Stored and acknowledged updates of cells per second, and a large sheet: read whole, and changed.
+    /// Stored and acknowledged cell updates per second, and reading and changing a large sheet.
     Cells(Cells),
-    /// One room in which everybody moves the cursor, beside one broadcast of the same bytes.
+    /// One room in which everybody moves the cursor, compared with one broadcast of the same bytes.
     Cursors(Cursors),
-    /// One room whose members are on one node, and on two: what an event costs that crosses over.
+    /// The same room on one node and spread over two: the cost of an event that crosses nodes.
     Spread(Spread),
-    /// A node dies and its clients come back to another one at once, each with messages to catch up on.
+    /// A node dies and its clients reconnect to another one at once, each with missed messages.
     Returning(Returning),
     /// Many people join one room of the workspace dialect.
     Crowd(Crowd),
-    /// Clients whose lines break and who come back, on one node and on several of which one is killed: fails on any lost,
-    /// doubled or reordered message.
+    /// Clients whose connections break repeatedly, on one node and on several of which one is killed. Fails on any
+    /// lost, duplicated or reordered message.
     Jitter(Jitter),
-    /// Counts and order over several workers: fails on any lost, doubled or reordered delivery.
+    /// Counts and order with several workers. Fails on any lost, duplicated or reordered delivery.
     Order(Order),
-    /// What one reader that never reads costs the others.
+    /// The effect of one client that never reads on the others.
     Stall(Stall),
-    /// User-space instructions per delivery under callgrind: the gate that CI holds.
+    /// User-space instructions per delivery under callgrind, with the limit that CI enforces.
     Instructions(Instructions),
     /// The baseline server of benches/baselines/actix_web_actors.rs; started by the scenarios.
     #[command(hide = true)]
@@ -54,19 +54,19 @@ pub enum Scenario {
 
 #[derive(Args, Clone)]
 pub struct Common {
-    /// How often each server is measured; the table shows medians.
+    /// Repetitions per server; the table shows medians.
     #[arg(long, default_value_t = 3)]
     pub reps: usize,
-    /// Length of a measured window.
+    /// Duration of a measured window in seconds.
     #[arg(long, default_value_t = 10.0)]
     pub seconds: f64,
-    /// Load before a measured window, not counted.
+    /// Duration of the load before a measured window, which is not counted.
     #[arg(long, default_value_t = 2.0)]
     pub warmup_seconds: f64,
     /// Measure only these servers (comma-separated).
     #[arg(long, value_enum, value_delimiter = ',')]
     pub only: Vec<Contender>,
-    /// The core, or the cores (`0,1`), that a server under test is pinned to.
+    /// The core or cores (`0,1`) that a server under test is pinned to.
     #[arg(long, default_value = "0")]
     pub server_cores: String,
     /// The core that this process is pinned to.
@@ -89,7 +89,7 @@ impl Common {
         Duration::from_secs_f64(self.warmup_seconds)
     }
 
-    /// Those of `all` that were asked for.
+    /// The selected servers among `all`.
     pub fn chosen(&self, all: &[Contender]) -> Vec<Contender> {
         all.iter().copied().filter(|one| self.only.is_empty() || self.only.contains(one)).collect()
     }
@@ -101,10 +101,10 @@ pub struct Sparse {
     pub common: Common,
     #[arg(long, default_value_t = 1_000)]
     pub members: usize,
-    /// Messages a second into the room.
+    /// Messages per second into the room.
     #[arg(long, default_value_t = 50.0)]
     pub rate: f64,
-    /// Bytes of text in a stored message, and of the whole JSON of a baseline's broadcast.
+    /// Bytes of text in a stored message, or of the whole JSON of a baseline's broadcast.
     #[arg(long, default_value_t = 128)]
     pub text_bytes: usize,
 }
@@ -115,7 +115,7 @@ pub struct Window {
     pub common: Common,
     #[arg(long, default_value_t = 1_000)]
     pub members: usize,
-    /// Messages in flight, each from another member; one run each.
+    /// Messages in flight, each from another member; one run per value.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 32])]
     pub in_flight: Vec<usize>,
     #[arg(long, default_value_t = 128)]
@@ -130,22 +130,22 @@ pub struct Rooms {
     pub rooms: usize,
     #[arg(long, default_value_t = 10)]
     pub members: usize,
-    /// Messages a second from each member.
+    /// Messages per second from each member.
     #[arg(long, default_value_t = 10.0)]
     pub rate: f64,
-    /// Who speaks after whom.
+    /// The order in which members publish.
     #[arg(long, value_enum, default_value_t = Turns::Conversation)]
     pub turns: Turns,
     #[arg(long, default_value_t = 128)]
     pub text_bytes: usize,
 }
 
-/// The order in which the members of all rooms take turns at one even overall rate.
+/// The order in which the members of all rooms publish at one even overall rate.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Turns {
-    /// A room's members speak one right after the other, then the next room's: bursts, as of cursors.
+    /// The members of a room publish one right after the other, then those of the next room: bursts, as with cursors.
     Conversation,
-    /// One member of each room, then the next member of each room: every room hears evenly spaced messages.
+    /// One member of each room, then the next member of each room: every room gets evenly spaced messages.
     Scattered,
 }
 
@@ -157,7 +157,7 @@ pub struct Idle {
     pub rooms: usize,
     #[arg(long, default_value_t = 100)]
     pub members: usize,
-    /// Handshakes under way at once.
+    /// Handshakes in progress at a time.
     #[arg(long, default_value_t = 64)]
     pub at_once: usize,
 }
@@ -166,7 +166,7 @@ pub struct Idle {
 pub struct Joins {
     #[command(flatten)]
     pub idle: Idle,
-    /// Convene has a row on each (the baselines have no database).
+    /// The databases that Convene is measured on (the baselines have none).
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Sqlite, Database::Postgres])]
     pub databases: Vec<Database>,
 }
@@ -179,7 +179,7 @@ pub struct Stored {
     pub rooms: usize,
     #[arg(long, default_value_t = 200)]
     pub senders: usize,
-    /// Unacknowledged messages that a sender may have.
+    /// Unacknowledged messages per sender.
     #[arg(long, default_value_t = 1)]
     pub depth: usize,
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Sqlite, Database::Postgres])]
@@ -192,15 +192,15 @@ pub struct Stored {
 pub struct Cells {
     #[command(flatten)]
     pub common: Common,
-    /// One in a room of its own each.
+    /// Sheets, each in its own room.
     #[arg(long, default_value_t = 20)]
     pub sheets: usize,
     #[arg(long, default_value_t = 100)]
     pub clients: usize,
-    /// Unacknowledged updates that a client may have.
+    /// Unacknowledged updates per client.
     #[arg(long, default_value_t = 1)]
     pub depth: usize,
-    /// Cells in one update.
+    /// Cells per update.
     #[arg(long, default_value_t = 1)]
     pub cells: usize,
     /// Cells of the large sheet.
@@ -219,7 +219,7 @@ pub struct Cursors {
     pub common: Common,
     #[arg(long, default_value_t = 100)]
     pub people: usize,
-    /// Moves a second of each.
+    /// Moves per second of each person.
     #[arg(long, default_value_t = 30.0)]
     pub rate: f64,
 }
@@ -236,16 +236,16 @@ pub struct Spread {
     pub common: Common,
     #[arg(long, default_value_t = 1)]
     pub rooms: usize,
-    /// In each room.
+    /// Members per room.
     #[arg(long, default_value_t = 1_000)]
     pub members: usize,
-    /// Messages a second at the steady pace, into all rooms together.
+    /// Messages per second at the steady rate, into all rooms together.
     #[arg(long, default_value_t = 50.0)]
     pub rate: f64,
-    /// Messages in flight when saturated, over all rooms, each from another member.
+    /// Messages in flight at saturation, over all rooms, each from another member.
     #[arg(long, default_value_t = 32)]
     pub in_flight: usize,
-    /// The core or cores of the second node; without it, those of the first.
+    /// The core or cores of the second node; by default those of the first.
     #[arg(long)]
     pub second_cores: Option<String>,
     #[arg(long, default_value_t = 128)]
@@ -261,19 +261,19 @@ pub struct Returning {
     pub clients: usize,
     #[arg(long, default_value_t = 100)]
     pub rooms: usize,
-    /// Clients that stay where the writers are (one writer per room is there always).
+    /// Clients that stay connected to the writers' node (in addition to one writer per room).
     #[arg(long, default_value_t = 0)]
     pub staying: usize,
-    /// Messages that each client has missed.
+    /// Messages that each client misses.
     #[arg(long, default_value_t = 50)]
     pub missed: u64,
-    /// Handshakes under way at once.
+    /// Handshakes in progress at a time.
     #[arg(long, default_value_t = 256)]
     pub at_once: usize,
-    /// Between the last of these messages and the first client's return; above 5 the dead node has been noticed.
+    /// Time between the last of these messages and the first reconnect; above 5, the dead node has been detected.
     #[arg(long, default_value_t = 0.0)]
     pub pause_seconds: f64,
-    /// What the node that they return to knows of their rooms.
+    /// The state of the rooms on the node that the clients reconnect to.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [RoomState::InUse, RoomState::Unknown])]
     pub room_states: Vec<RoomState>,
     #[arg(long, default_value_t = 128)]
@@ -286,12 +286,12 @@ impl Returning {
     }
 }
 
-/// What a node knows of a room before the first client returns.
+/// The state of a room on a node before the first client reconnects.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RoomState {
-    /// Its writer is there.
+    /// In use by its writer.
     InUse,
-    /// Its writer is on a third node.
+    /// Unknown: its writer is on a third node.
     Unknown,
 }
 
@@ -299,10 +299,10 @@ pub enum RoomState {
 pub struct Crowd {
     #[command(flatten)]
     pub common: Common,
-    /// How many; one run each.
+    /// Numbers of people; one run per value.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 5_000, 10_000])]
     pub people: Vec<usize>,
-    /// Joins under way at once.
+    /// Joins in progress at a time.
     #[arg(long, default_value_t = 256)]
     pub at_once: usize,
 }
@@ -318,16 +318,16 @@ pub struct Jitter {
     /// Messages into each room.
     #[arg(long, default_value_t = 120)]
     pub messages: usize,
-    /// Over how long they are spread.
+    /// The time over which the messages are spread.
     #[arg(long, default_value_t = 60.0)]
     pub talk_seconds: f64,
-    /// Between two cuts of one client.
+    /// Time between two disconnects of one client.
     #[arg(long, default_value_t = 15.0)]
     pub every_seconds: f64,
-    /// How long it is away.
+    /// How long a client stays disconnected.
     #[arg(long, default_value_t = 2.0)]
     pub away_seconds: f64,
-    /// On so many nodes; one run each. Of several one is killed half way.
+    /// Numbers of nodes; one run per value. If there are several, one is killed half way.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 3])]
     pub nodes: Vec<usize>,
     #[arg(long, default_value_t = 128)]
@@ -343,10 +343,10 @@ pub struct Order {
     pub rooms: usize,
     #[arg(long, default_value_t = 250)]
     pub members: usize,
-    /// Members of each room who speak.
+    /// Members of each room who publish.
     #[arg(long, default_value_t = 4)]
     pub senders: usize,
-    /// Messages that a speaker may have on the way to somebody.
+    /// Messages in flight per publisher.
     #[arg(long, default_value_t = 8)]
     pub depth: usize,
     #[arg(long, default_value_t = 2)]
@@ -363,7 +363,7 @@ pub struct Stall {
     pub members: usize,
     #[arg(long, default_value_t = 50.0)]
     pub rate: f64,
-    /// Large, so that the reader that does not read fills its buffers within seconds.
+    /// Large, so that the buffers of the client that does not read fill within seconds.
     #[arg(long, default_value_t = 4_096)]
     pub text_bytes: usize,
 }

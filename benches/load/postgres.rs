@@ -1,4 +1,4 @@
-//! A PostgreSQL of our own in a temporary folder, on a free port, with the durability it has by default.
+//! A private PostgreSQL in a temporary folder, on a free port, with its default durability.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::Result;
 use crate::process::{self, CpuTime};
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// PostgreSQL refuses to run as root; Debian's package makes this user.
+/// PostgreSQL refuses to run as root; Debian's package creates this user.
 const SYSTEM_USER: &str = "postgres";
 
 pub struct Postgres {
@@ -21,7 +21,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// `initdb`, then a server that listens on 127.0.0.1 alone and trusts it.
+    /// Runs `initdb`, then starts a server that listens only on 127.0.0.1 and trusts it.
     pub fn start() -> Result<Postgres> {
         let programs = programs()?;
         let folder = tempfile::Builder::new().prefix("convene-bench-pg-").tempdir()?;
@@ -42,12 +42,12 @@ impl Postgres {
         format!("postgres://convene@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Of all its processes, so far.
+    /// CPU time of all its processes so far.
     pub fn cpu_time(&self) -> Result<CpuTime> {
         process::cpu_time_of_family(self.postmaster()?)
     }
 
-    /// The first line of its lock file; our child is `runuser`.
+    /// Read from the first line of its lock file, because our child is `runuser`.
     fn postmaster(&self) -> Result<u32> {
         let lock = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid"))?;
         Ok(lock.lines().next().unwrap_or_default().trim().parse()?)
@@ -73,7 +73,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // SIGINT to the postmaster is a fast shutdown; `runuser` ends with it.
+        // SIGINT to the postmaster is a fast shutdown, which also ends `runuser`.
         if let Ok(pid) = self.postmaster() {
             let _ = Command::new("kill").args(["-INT", &pid.to_string()]).status();
         }
@@ -87,7 +87,7 @@ fn as_postgres(program: &Path) -> Command {
     command
 }
 
-/// Debian's `/usr/lib/postgresql/<version>/bin`, the newest one.
+/// The newest `/usr/lib/postgresql/<version>/bin` of Debian.
 fn programs() -> Result<PathBuf> {
     let missing = "PostgreSQL is not installed: run `apt-get install postgresql`";
     let versions = std::fs::read_dir("/usr/lib/postgresql").map_err(|_| missing)?;

@@ -1,4 +1,4 @@
-//! What the kernel says about a process: CPU time and resident memory.
+//! CPU time and resident memory of a process, from the kernel.
 
 use std::fs;
 use std::process::Command;
@@ -11,7 +11,7 @@ const TICK_MS: u64 = 10;
 
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// CPU time of a process so far, all of its threads, the ended ones included.
+/// CPU time of all threads of a process so far, including ended ones.
 #[derive(Clone, Copy, Default)]
 pub struct CpuTime {
     pub user: Duration,
@@ -37,21 +37,21 @@ pub fn cpu_time(pid: u32) -> Result<CpuTime> {
     cpu_times(pid).map(|(own, _)| own)
 }
 
-/// CPU time of a process and of the processes it has started, the ended ones included.
+/// CPU time of a process and its child processes, including ended ones.
 pub fn cpu_time_of_family(pid: u32) -> Result<CpuTime> {
     let (own, ended) = cpu_times(pid)?;
     let mut total = own.plus(ended);
     for child in fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?.split_whitespace() {
-        // A child that ends meanwhile is counted with the ended ones next time.
+        // A child that ends in between is counted with the ended ones next time.
         total = total.plus(cpu_time(child.parse()?).unwrap_or_default());
     }
     Ok(total)
 }
 
-/// The process' own CPU time, and that of its children that have ended.
+/// CPU time of the process itself and of its ended children.
 fn cpu_times(pid: u32) -> Result<(CpuTime, CpuTime)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The command name, in parentheses, may contain spaces; the fields after it don't.
+    // The command name in parentheses may contain spaces; the fields after it do not.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |index: usize| -> Result<Duration> {
         let field = fields.get(index).ok_or("/proc/<pid>/stat is shorter than proc(5) says")?;
@@ -60,7 +60,7 @@ fn cpu_times(pid: u32) -> Result<(CpuTime, CpuTime)> {
     Ok((CpuTime { user: ticks(11)?, system: ticks(12)? }, CpuTime { user: ticks(13)?, system: ticks(14)? }))
 }
 
-/// Resident bytes, exact (`VmRSS` of `/proc/<pid>/status` lags by up to 64 pages a thread).
+/// Exact resident bytes (`VmRSS` of `/proc/<pid>/status` lags by up to 64 pages per thread).
 pub fn resident_bytes(pid: u32) -> Result<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:")).ok_or("no Rss in smaps_rollup")?;
@@ -68,7 +68,7 @@ pub fn resident_bytes(pid: u32) -> Result<u64> {
     Ok(kib * 1024)
 }
 
-/// Pins this process, all threads, to `cores` as taskset(1) spells them.
+/// Pins all threads of this process to `cores`, in the syntax of taskset(1).
 pub fn pin_self(cores: &str) -> Result<()> {
     let pid = std::process::id().to_string();
     let done = Command::new("taskset").args(["-a", "-c", "-p", cores, &pid]).output()?;
@@ -78,7 +78,7 @@ pub fn pin_self(cores: &str) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the process may open `needed` descriptors; servers inherit the limit.
+/// Fails unless the process may open `needed` descriptors. Servers inherit the limit.
 pub fn require_descriptors(needed: usize) -> Result<()> {
     let limits = fs::read_to_string("/proc/self/limits")?;
     let line = limits.lines().find(|line| line.starts_with("Max open files")).ok_or("no limit on open files")?;
@@ -91,8 +91,8 @@ pub fn require_descriptors(needed: usize) -> Result<()> {
     }
 }
 
-/// Waits before a child process is looked at again: it can't be waited for otherwise.
-#[allow(clippy::disallowed_methods)] // This thread is nobody's arbiter.
+/// Sleeps before polling a child process again.
+#[allow(clippy::disallowed_methods)] // No actor runs on this thread.
 pub fn pause() {
     std::thread::sleep(PAUSE);
 }

@@ -1,4 +1,4 @@
-//! A Redis of our own in a temporary folder, on a free port, that keeps nothing on disk.
+//! A private Redis in a temporary folder, on a free port, without persistence.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -60,7 +60,7 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        // It may have ended by itself, which is as good.
+        // It may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,8 +1,8 @@
-//! The tables: one row per server, the median of its repetitions in each column, and ratios to one of the rows.
+//! Tables: one row per server, the median of its repetitions in each column, and ratios to one of the rows.
 
 use std::collections::BTreeMap;
 
-/// One column: its heading carries the unit.
+/// A column. Its heading includes the unit.
 pub struct Column {
     pub heading: &'static str,
     pub decimals: usize,
@@ -11,10 +11,10 @@ pub struct Column {
 pub struct Table {
     title: String,
     columns: Vec<Column>,
-    /// In the order of their first appearance.
+    /// In the order of first appearance.
     names: Vec<String>,
     values: BTreeMap<String, Vec<Vec<f64>>>,
-    /// Column by which rows are compared, and the row that counts as 1.
+    /// The column by which rows are compared, and the row that counts as 1.
     ratio: Option<(usize, String)>,
 }
 
@@ -23,13 +23,13 @@ impl Table {
         Table { title: title.into(), columns, names: Vec::new(), values: BTreeMap::new(), ratio: None }
     }
 
-    /// Adds a column with each row's `column` in proportion to that of the row `base`.
+    /// Adds a column with the ratio of each row's `column` to that of the row `base`.
     pub fn compared_by(mut self, column: usize, base: impl Into<String>) -> Self {
         self.ratio = Some((column, base.into()));
         self
     }
 
-    /// One repetition of one row. Prints it at once: a long run should be watchable.
+    /// Adds one repetition of a row, and prints it at once, so that a long run can be watched.
     pub fn add(&mut self, name: &str, values: Vec<f64>) {
         let shown: Vec<String> = self.columns.iter().zip(&values).map(|(column, value)| column.show(*value)).collect();
         eprintln!("  {name}: {}", shown.join(", "));
@@ -39,7 +39,7 @@ impl Table {
         self.values.entry(name.to_owned()).or_default().push(values);
     }
 
-    /// The median of a row's repetitions so far; NaN without any.
+    /// The median of a row's repetitions so far. NaN without any.
     pub fn median(&self, name: &str, column: usize) -> f64 {
         median(&self.sorted(name, column))
     }
@@ -110,7 +110,7 @@ fn median(sorted: &[f64]) -> f64 {
     }
 }
 
-/// A shared machine makes latencies worthless: the reader is told how busy it was.
+/// The load averages, because latencies on a busy machine are meaningless.
 fn load_line() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let minutes: Vec<&str> = load.split_whitespace().take(3).collect();

@@ -1,6 +1,6 @@
-//! Clients that lose their node and come back: what each has seen, and whether it is sent exactly what it missed.
+//! Clients that lose their node and reconnect: what each has received, and whether it is sent exactly what it missed.
 //!
-//! Every durable event at every client is checked: its `seq` is the last one's successor, or the run fails.
+//! Every stored event at every client is checked: its `seq` must follow the previous one, or the run fails.
 
 use std::time::Instant;
 
@@ -18,12 +18,12 @@ const BEFORE_EPOCH: &str = "\"epoch\":";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Has never been in.
+    /// Was never connected.
     New,
     Live,
-    /// Is on its way back.
+    /// Is reconnecting.
     Expected,
-    /// Is in again, and is being sent what it missed.
+    /// Is connected again and is receiving what it missed.
     Behind,
 }
 
@@ -32,20 +32,20 @@ struct Client {
     state: State,
     seen: u64,
     epoch: u64,
-    /// When it began to come back.
+    /// When it began to reconnect.
     since: Instant,
 }
 
 pub struct Returns {
     clients: Vec<Client>,
     seqs: TagReader,
-    /// Of those expected: who has had a first frame.
+    /// Expected clients that have received a first frame.
     pub entered: usize,
-    /// Of those expected: who has had all that it missed.
+    /// Expected clients that have received everything they missed.
     pub current: usize,
     /// From the start of a handshake until the client is current.
     pub latency: Histogram,
-    /// Of any kind, since `begin`.
+    /// Frames of any kind since `begin`.
     pub frames: u64,
     fault: Option<String>,
 }
@@ -64,7 +64,7 @@ impl Returns {
         }
     }
 
-    /// The highest `seq` that the client knows.
+    /// The highest `seq` that the client has received.
     pub fn seen(&self, client: usize) -> u64 {
         self.clients[client].seen
     }
@@ -73,20 +73,20 @@ impl Returns {
         self.clients[client].epoch
     }
 
-    /// Counting begins.
+    /// Resets the counters.
     pub fn begin(&mut self) {
         self.frames = 0;
         self.latency.clear();
     }
 
-    /// The client is coming back now.
+    /// The client reconnects now.
     pub fn expect(&mut self, client: usize) {
         let client = &mut self.clients[client];
         client.state = State::Expected;
         client.since = Instant::now();
     }
 
-    /// Fails if anything came that should not, or in another order.
+    /// Fails if anything unexpected was received, or in the wrong order.
     pub fn require_right(&self) -> Result<()> {
         match &self.fault {
             Some(fault) => Err(fault.clone().into()),
@@ -129,7 +129,7 @@ impl Returns {
         if is_in && seq == client.seen + 1 {
             client.seen = seq;
         } else {
-            self.wrong(index, "a message lost, doubled or out of order", payload);
+            self.wrong(index, "a message is lost, duplicated or out of order", payload);
         }
     }
 
@@ -137,7 +137,7 @@ impl Returns {
         let whole = tag::find(payload, b"\"complete\":true").is_some();
         let client = &mut self.clients[index];
         if client.state != State::Behind || !whole || tag::last_number(payload, BEFORE_SEQ) != Some(client.seen) {
-            return self.wrong(index, "not the word that it now has all", payload);
+            return self.wrong(index, "`recovered` is unexpected or incomplete", payload);
         }
         client.state = State::Live;
         self.current += 1;

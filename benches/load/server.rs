@@ -1,4 +1,4 @@
-//! A server under test as a child process: started on its core, waited for, asked to stop.
+//! A server under test as a child process: started on its core, awaited, and stopped.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,7 +11,7 @@ use crate::Result;
 use crate::client::Swarm;
 use crate::process::{self, CpuTime};
 
-/// Every server under test prints a line with this when it accepts connections, followed by `<ip>:<port>`.
+/// Every server under test prints a line with this text, followed by `<ip>:<port>`, when it accepts connections.
 const READY: &str = "listening on http://";
 /// Long enough for a server under valgrind.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -22,9 +22,9 @@ pub struct ServerCommand {
     pub program: OsString,
     pub arguments: Vec<OsString>,
     pub environment: Vec<(String, String)>,
-    /// Where it runs; a `.env` there would count.
+    /// The working directory; a `.env` in it would be read.
     pub directory: Option<PathBuf>,
-    /// As taskset(1) spells them; `None` leaves the choice to the scheduler.
+    /// In the syntax of taskset(1). `None` leaves the choice to the scheduler.
     pub cores: Option<String>,
 }
 
@@ -48,7 +48,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the server and waits until it says where it listens.
+    /// Starts the server and waits until it prints its address.
     pub fn start(how: &ServerCommand) -> Result<Server> {
         let mut command = how.command();
         command.args(&how.arguments).envs(how.environment.iter().map(|(name, value)| (name, value)));
@@ -71,12 +71,12 @@ impl Server {
                 break address.trim().trim_end_matches('/').parse()?;
             }
         };
-        // What it prints later must not fill the pipe.
+        // Later output must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(Server { child, address })
     }
 
-    /// The server's process; `taskset` has replaced itself with it.
+    /// The server's process id; `taskset` has replaced itself by the server.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -89,14 +89,14 @@ impl Server {
         process::resident_bytes(self.pid())
     }
 
-    /// SIGKILL: a crash.
+    /// Kills the server with SIGKILL, like a crash.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
-    /// A counter of `/metrics`, by its whole name.
+    /// A counter of `/metrics`, by its full name.
     pub fn counter(&self, name: &str) -> Result<u64> {
         let mut socket = TcpStream::connect(self.address)?;
         socket.set_read_timeout(Some(METRICS_TIMEOUT))?;
@@ -107,8 +107,8 @@ impl Server {
         Ok(value.ok_or_else(|| format!("/metrics has no {name}"))?.trim().parse()?)
     }
 
-    /// SIGTERM, then the clients go, and the exit status must be a good one. In this order a draining server need not
-    /// tell everybody of everybody's leaving.
+    /// Sends SIGTERM, then disconnects the clients; the exit status must be 0. In this order a draining server need not
+    /// announce every departure to everybody.
     pub fn stop(mut self, clients: Option<Swarm>) -> Result<()> {
         terminate(self.pid())?;
         process::pause();
@@ -126,7 +126,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // After `stop` both are no-ops that fail.
+        // After `stop` both calls fail without effect.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

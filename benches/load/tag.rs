@@ -1,23 +1,23 @@
 //! Finds one number in frames of one kind without parsing their JSON.
 //!
-//! The first frame of a kind is searched; where the number was found is remembered, and a later frame that starts
-//! alike is read at that place. Each server writes its fields in an order of its own, but always in the same one.
+//! The first frame of a kind is searched. The position of the number is remembered, and later frames with the same
+//! start are read at that position. This works because each server always writes its fields in the same order.
 
-/// Enough of a frame's start to tell kinds apart: `{"type":"typing"`.
+/// Enough of the start of a frame to distinguish kinds: `{"type":"typing"`.
 const PREFIX_BYTES: usize = 16;
 
-/// What a frame turned out to be.
+/// The result of reading a frame.
 pub enum Sighting {
     Number(u64),
-    /// An `error` frame: a benchmark has no use for refusals.
+    /// An `error` frame. A refusal fails a benchmark.
     Refusal,
     Other,
 }
 
 pub struct TagReader {
-    /// What a frame of the kind contains, such as `"typing"`.
+    /// Text that a frame of this kind contains, such as `"typing"`.
     marker: &'static [u8],
-    /// What stands right before the number, such as `"user_id":"b`.
+    /// The text right before the number, such as `"user_id":"b`.
     before: &'static [u8],
     known: Option<(Vec<u8>, usize)>,
     others: Vec<Vec<u8>>,
@@ -59,13 +59,13 @@ impl TagReader {
     }
 }
 
-/// The number that starts at `offset`.
+/// The number that begins at `offset`.
 fn number_at(payload: &[u8], offset: usize) -> u64 {
     let digits = payload[offset..].iter().take_while(|byte| byte.is_ascii_digit());
     digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }
 
-/// The number behind the last occurrence of `before`.
+/// The number after the last occurrence of `before`.
 pub fn last_number(payload: &[u8], before: &str) -> Option<u64> {
     let found = payload.windows(before.len()).rposition(|window| window == before.as_bytes())?;
     Some(number_at(payload, found + before.len()))

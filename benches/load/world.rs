@@ -1,7 +1,7 @@
-//! Users, a group and its channels on a Convene server, made over REST as any client would make them.
+//! Users, a group and its channels on a Convene server, created over REST like any client would.
 //!
-//! A world is made once per scenario in a data folder (or database) of its own; the measured servers are then started
-//! on it again and again. Users are never registered: the server provisions them from their tokens.
+//! A world is created once per scenario in its own data folder or database; the measured servers are then started on it
+//! repeatedly. Users are not registered: the server provisions them from their tokens.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,14 +14,14 @@ use tempfile::TempDir;
 use crate::Result;
 use crate::server::{Server, ServerCommand};
 
-/// Stands before a user's number in a frame that names the user.
+/// The text before a user's number in a frame that names the user.
 pub const USER_BEFORE_NUMBER: &str = "\"user_id\":\"b";
 
 const SECRET: &str = "a secret of the load generator, long enough for HS256";
 const TOKEN_TTL_SECONDS: u64 = 24 * 3600;
 const REQUESTS_AT_ONCE: usize = 16;
 
-/// The limits protect a server from what a load generator does.
+/// Limits that would protect a server from this load generator, so they are disabled.
 const LIMITS_OFF: [&str; 7] = [
     "WEBSOCKET_REQUESTS_PER_MINUTE",
     "WEBSOCKET_REQUESTS_PER_HOUR",
@@ -32,11 +32,11 @@ const LIMITS_OFF: [&str; 7] = [
     "REGISTRATIONS_PER_HOUR",
 ];
 
-/// Rooms of equal size; member `n` belongs to room `n / members`.
+/// Rooms of equal size. Member `n` belongs to room `n / members`.
 #[derive(Clone, Copy)]
 pub struct Layout {
     pub rooms: usize,
-    /// In each room.
+    /// Members per room.
     pub members: usize,
 }
 
@@ -57,13 +57,14 @@ pub struct World {
 }
 
 impl World {
-    /// No users and no rooms: for runs in which only baselines take part.
+    /// No users and no rooms, for runs with only baselines.
     pub fn empty() -> Result<World> {
         let folder = tempfile::Builder::new().prefix("convene-bench-").tempdir()?;
         Ok(World { folder, database_url: None, channels: Vec::new() })
     }
 
-    /// Starts a server, makes what `layout` needs, and stops it. Without a `database_url`: SQLite in a temporary folder.
+    /// Starts a server, creates what `layout` needs, and stops the server. Without a `database_url`, uses SQLite in a
+    /// temporary folder.
     pub fn make(binary: &Path, layout: Layout, database_url: Option<String>) -> Result<World> {
         let mut world = World { database_url, ..World::empty()? };
         eprintln!("making {} users and {} rooms", layout.people(), layout.rooms);
@@ -98,17 +99,17 @@ impl World {
         Ok(format!("/ws/channel/{channel}?token={}", token(member)?))
     }
 
-    /// Where rooms are made by joining them.
+    /// The endpoint on which rooms are created by joining them.
     pub fn workspace_path(&self, member: usize) -> Result<String> {
         Ok(format!("/api/v1/ws?token={}", token(member)?))
     }
 
-    /// For what only administrators may.
+    /// A token for administrative requests.
     pub fn admin_token(&self) -> Result<String> {
         signed("admin", json!({"role": "admin"}))
     }
 
-    /// A small REST client's answer, as text, to `member` asking the server at `address`.
+    /// The response text to a GET request of `member` to the server at `address`.
     pub fn get_text(&self, address: SocketAddr, path: &str, member: usize) -> Result<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
@@ -138,7 +139,7 @@ fn signed(user: &str, mut claims: Value) -> Result<String> {
     Ok(jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?)
 }
 
-/// A small REST client.
+/// A minimal REST client.
 struct Api {
     http: reqwest::Client,
     root: String,
@@ -164,7 +165,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Value> {
     Ok(serde_json::from_str(&body)?)
 }
 
-/// One group that everybody is a member of, and a channel per room. The channels' ids.
+/// Creates one group with all members, and a channel per room. Returns the channels' ids.
 async fn populate(address: SocketAddr, layout: Layout) -> Result<Vec<String>> {
     let api = &Api { http: reqwest::Client::new(), root: format!("http://{address}") };
     let provisioned = (0..layout.people()).map(|member| api.get("/api/auth/me", member));

@@ -1,5 +1,5 @@
-// A plain broadcast server on npm ws: no store, no tokens, no limits.
-// GET /ws/channel/<room>?user=<id> upgrades; JSON text goes to everybody in the room with a seq added.
+// A plain broadcast server on npm ws: no store, no tokens, no limits. GET /ws/channel/<room>?user=<id> upgrades; JSON
+// text is broadcast to everybody in the room with a seq added.
 
 import { WebSocketServer } from 'ws';
 

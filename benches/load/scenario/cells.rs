@@ -1,5 +1,5 @@
-//! Stored and acknowledged updates of cells: what one node takes in when everybody types into shared sheets; and a large
-//! sheet: how long it takes to fill, to read whole and to change while others are in it.
+//! Stored and acknowledged cell updates: the throughput of one node when everybody types into shared sheets. Also a
+//! large sheet: the time to fill it, to read it whole, and to change it while others are in it.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,11 @@ use crate::scenario::stored::{Senders, columns};
 use crate::scenario::{OTHER_DESCRIPTORS, Stage, stage};
 use crate::world::{Layout, World};
 
-/// Columns of every sheet here.
+/// Columns of every sheet.
 const SHEET_COLUMNS: usize = 20;
-/// Rows of the sheets that everybody types into.
+/// Rows of the shared sheets.
 const SHEET_ROWS: usize = 50;
-/// Cells in one update of the large sheet, and updates of it that are under way at once.
+/// Cells per update of the large sheet, and updates in flight.
 const FILL: (usize, usize) = (500, 4);
 /// Single changes of the large sheet.
 const CHANGES: usize = 200;
@@ -57,10 +57,10 @@ pub fn run(options: &Cells) -> Result<()> {
     Ok(())
 }
 
-/// One repetition on one database, both made for it.
+/// One repetition on one database; both are created for it.
 fn measure(options: &Cells, layout: Layout, database: Database) -> Result<(Vec<f64>, Vec<f64>)> {
     let common = &options.common;
-    // Started before this process is pinned: the database has both cores, as the scheduler sees fit.
+    // Started before this process is pinned, so that the database may use both cores.
     let postgres = match database {
         Database::Sqlite => None,
         Database::Postgres => Some(Postgres::start()?),
@@ -69,7 +69,7 @@ fn measure(options: &Cells, layout: Layout, database: Database) -> Result<(Vec<f
     let mut stage = stage(Contender::ConveneCells, common, &world, layout)?;
     let (cells, text_bytes) = (options.cells, options.text_bytes);
     let update = move |sender, reference| {
-        // Everybody's next cells, so that colleagues meet in them now and then.
+        // Everybody's next cells, chosen so that members occasionally write the same cell.
         let first = sender * 7 + reference;
         compose(&format!("sheet-{}", layout.room_of(sender)), reference, cells, text_bytes, |n| {
             (first + n) % (SHEET_COLUMNS * SHEET_ROWS)
@@ -96,7 +96,7 @@ fn measure_large(options: &Cells, world: &World, stage: &mut Stage) -> Result<Ve
     let Stage { server, swarm } = stage;
     let (text_bytes, large) = (options.text_bytes, options.large);
     let (at_once, under_way) = FILL;
-    // References go on from one to the next, and the cells with them.
+    // References and cells continue from one update to the next.
     let fill = move |_sender, turn: usize| {
         compose("large", turn, at_once.min(large), text_bytes, |n| (turn * at_once + n) % large)
     };

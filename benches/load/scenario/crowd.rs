@@ -1,7 +1,7 @@
-//! Many people into one room: what it costs the server until everybody is in and knows who is there.
+//! Many people join one room: the server's cost until everybody has joined and knows the members.
 //!
-//! Each client speaks the workspace dialect: its token is checked, it joins the room by a message, it is sent the room's
-//! state, and the others are told of it.
+//! Each client speaks the workspace dialect: its token is checked, it joins the room with a message, it receives the
+//! room's state, and the others are notified.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::report::{Column, Table};
 use crate::scenario::{OTHER_DESCRIPTORS, start};
 use crate::world::{Layout, World};
 
-/// The last joins are still being announced when the last client is in.
+/// The last joins are still being announced when the last client has joined.
 const SETTLING: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
@@ -44,7 +44,7 @@ pub fn run(options: &Crowd) -> Result<()> {
         Column::new("frames per person", 1),
         Column::new("MB in all", 0),
     ];
-    let mut table = Table::new(format!("crowd: people who join one room, {} at once", options.at_once), columns);
+    let mut table = Table::new(format!("crowd: people joining one room, {} at a time", options.at_once), columns);
     for _ in 0..common.reps {
         for &people in &options.people {
             table.add(&format!("{people} people"), measure(options, people, &world)?);

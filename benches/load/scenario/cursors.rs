@@ -1,5 +1,5 @@
-//! Everybody in one room moves the cursor at once: what the server spends on it beside one broadcast of the same bytes to
-//! the same people as often, and how often each of them is told.
+//! Everybody in one room moves the cursor: the server's cost compared with broadcasting the same bytes to the same
+//! people equally often, and how often each observer receives a frame.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::report::{Column, Table};
 use crate::scenario::{Stage, prepare, stage};
 use crate::world::{Layout, World};
 
-/// How often an observer may be told.
+/// The minimum period between frames to one observer.
 const PERIOD: Duration = Duration::from_millis(33);
 
 pub fn run(options: &Cursors) -> Result<()> {
@@ -83,7 +83,7 @@ fn measure(
     Ok((watch, values))
 }
 
-/// Everybody moves in turn, evenly spread over time.
+/// Members move in turn, evenly spread over time.
 fn move_cursors(swarm: &mut Swarm, watch: &mut Watch, options: &Cursors, until: Instant) -> Result<()> {
     let between = Duration::from_secs_f64(1.0 / (options.rate * options.people as f64));
     let (mut due, mut turn) = (Instant::now(), 0_usize);
@@ -104,7 +104,7 @@ fn move_cursors(swarm: &mut Swarm, watch: &mut Watch, options: &Cursors, until: 
     Ok(())
 }
 
-/// What observers are told.
+/// What observers receive.
 struct Watch {
     last: Vec<Option<Instant>>,
     gaps_ms: Vec<f64>,
@@ -127,7 +127,7 @@ impl Watch {
         vec![frames, self.bytes as f64 / self.frames.max(1) as f64, quantile(0.01), quantile(0.5)]
     }
 
-    /// The bytes of a frame, and the time between two.
+    /// The average bytes of a frame, and the time between two frames.
     fn typical(&self, window: Duration) -> (usize, Duration) {
         let frames_each = self.frames as f64 / self.last.len() as f64;
         let every = window.as_secs_f64() / frames_each.max(1.0);
@@ -148,7 +148,7 @@ impl Receiver for Watch {
     }
 }
 
-/// An administrator who says something to the room again and again, on a thread of its own.
+/// An administrator who broadcasts to the room repeatedly, on a separate thread.
 struct Talk {
     stop: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<std::result::Result<(), String>>,

@@ -1,4 +1,4 @@
-//! What a connection costs that does nothing: resident bytes, and the CPU of keeping it.
+//! The cost of an idle connection: resident bytes, and the CPU to keep it.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use crate::report::{Column, Table};
 use crate::scenario::{JOINING_AT_ONCE, doors, prepare, start};
 use crate::world::Layout;
 
-/// Joins are announced, corks run out, freed pages go back: then it is idle.
+/// The connections are idle once joins are announced, corks have expired, and freed pages are returned.
 const SETTLING: Duration = Duration::from_secs(5);
 
 pub const CONTENDERS: [Contender; 3] = [Contender::ConveneTyping, Contender::ActixWebActors, Contender::NpmWs];
 
-/// Nothing is published here, so that Convene has one row.
+/// Nothing is published here, so Convene has only one row.
 pub fn row(contender: Contender) -> &'static str {
     if contender.is_convene() { "Convene" } else { contender.name() }
 }

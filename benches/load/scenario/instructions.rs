@@ -1,5 +1,5 @@
-//! User-space instructions per delivery, counted by callgrind: the same number on an idle and on a busy machine, so
-//! that CI can hold a limit to it. Started by `benches/callgrind.sh`, which builds the server for it.
+//! User-space instructions per delivery, counted by callgrind. The number does not depend on the load of the machine,
+//! so CI can enforce a limit. Started by `benches/callgrind.sh`, which builds the server.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,10 +17,10 @@ use crate::scenario::{COMPLETION_TIMEOUT, SETTLING, complete, doors};
 use crate::server::{Server, ServerCommand};
 use crate::world::{Layout, World};
 
-/// Valgrind is slow: few handshakes at a time, so that none runs into a timeout.
+/// Valgrind is slow, so few handshakes run at a time to avoid timeouts.
 const JOINING_AT_ONCE: usize = 8;
 const TEXT_BYTES: usize = 128;
-/// Publications before the count begins.
+/// Publications before counting begins.
 const WARMUP_MESSAGES: usize = 20;
 
 pub fn run(options: &Instructions) -> Result<()> {
@@ -58,7 +58,8 @@ pub fn run(options: &Instructions) -> Result<()> {
     Ok(())
 }
 
-/// One publication after the other, each waited for: nothing shares a write, so that this is the highest price.
+/// Publishes one message after the other and waits for each. No frames share a write, so this measures the highest
+/// cost.
 fn publish(contender: Contender, messages: usize, swarm: &mut Swarm, fanout: &mut Fanout) -> Result<()> {
     for message in 0..messages {
         let people = swarm.len();
@@ -99,7 +100,7 @@ fn instrumentation(pid: u32, state: &str) -> Result<()> {
     Err(format!("callgrind_control -i {state}: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
 }
 
-/// The profile's `totals:` line. (Its `summary:` stays at nought when counting was switched off before the end.)
+/// The profile's `totals:` line. (Its `summary:` is zero if counting was switched off before the end.)
 fn total(profile: &Path) -> Result<u64> {
     let text = fs::read_to_string(profile)?;
     let total = text.lines().find_map(|line| line.strip_prefix("totals:")).ok_or("the profile has no totals")?;

@@ -1,7 +1,7 @@
-//! Clients on bad lines: each is cut without a close frame now and then and comes back a moment later, while writers go
-//! on. Every client must be sent every message once and in order; the run fails otherwise.
+//! Clients with unreliable connections: each is disconnected without a close frame repeatedly and reconnects a moment
+//! later, while writers continue. Every client must receive every message once and in order, or the run fails.
 //!
-//! On one node, and on three of which one is killed half way: its clients come back on the others.
+//! On one node, and on three of which one is killed half way and its clients reconnect to the others.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +17,13 @@ use crate::scenario::{JOINING_AT_ONCE, OTHER_DESCRIPTORS, SETTLING, start};
 use crate::server::Server;
 use crate::world::{Layout, World};
 
-/// How long the last clients may take to be current after the last message.
+/// How long the last clients may take to become current after the last message.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(20);
 const TURN: Duration = Duration::from_millis(5);
-/// The clients are cut at the same moments in each run.
+/// The clients are disconnected at the same moments in each run.
 const SEED: u64 = 15;
 
-/// Where the rooms are.
+/// Where the rooms run.
 #[expect(clippy::large_enum_variant, reason = "there is one")]
 enum Place {
     OneNode(World),
@@ -70,7 +70,7 @@ pub fn run(options: &Jitter) -> Result<()> {
     Ok(())
 }
 
-/// The last member of each room is its writer, whose line holds.
+/// The last member of each room is its writer, whose connection stays up.
 fn layout(options: &Jitter) -> Result<Layout> {
     if options.rooms == 0 || !options.clients.is_multiple_of(options.rooms) {
         return Err("--clients must be a multiple of --rooms".into());
@@ -78,20 +78,20 @@ fn layout(options: &Jitter) -> Result<Layout> {
     Ok(Layout { rooms: options.rooms, members: options.clients / options.rooms + 1 })
 }
 
-/// One repetition; member `n` is connection `n`.
+/// One repetition. Member `n` is connection `n`.
 struct Play<'a> {
     options: &'a Jitter,
     layout: Layout,
     place: &'a Place,
-    /// Writers are on the first one; the last one is killed.
+    /// Writers use the first node; the last one is killed.
     nodes: Vec<Server>,
-    /// With so many nodes alive the last one is still to be killed.
+    /// The last node is killed when this many nodes are left.
     killed_at: usize,
-    /// What killed nodes had used.
+    /// CPU time of killed nodes.
     gone: CpuTime,
     swarm: Swarm,
     returns: Returns,
-    /// When the client is cut next, and when it comes back if it is away.
+    /// When the client is disconnected next, and when it reconnects if it is disconnected.
     lines: Vec<(Instant, Option<Instant>)>,
     random: fastrand::Rng,
 }
@@ -128,7 +128,7 @@ impl<'a> Play<'a> {
         member % self.layout.members == self.layout.members - 1
     }
 
-    /// The way of a member, by whatever node the number falls on; writers' lines are to the first.
+    /// How a member connects; `number` selects the node. Writers always use the first node.
     fn door(&self, member: usize, number: usize) -> Result<Door> {
         let at = if self.is_writer(member) { 0 } else { number % self.nodes.len() };
         let room = self.layout.room_of(member);
@@ -157,7 +157,7 @@ impl<'a> Play<'a> {
         let cpu = self.cpu()?.since(before);
         let delivered = (self.layout.people() * self.options.messages) as f64;
         Ok(vec![
-            100.0, // anything else has ended the run
+            100.0, // otherwise the run has failed
             cpu.total().as_secs_f64(),
             cpu.user.as_secs_f64(),
             self.returns.frames as f64 / delivered,
@@ -167,13 +167,13 @@ impl<'a> Play<'a> {
         ])
     }
 
-    /// Where each room's writer stands.
+    /// The position of each room's writer.
     fn heads(&self) -> Vec<u64> {
         let writer = |room| (room + 1) * self.layout.members - 1;
         (0..self.layout.rooms).map(|room| self.returns.seen(writer(room))).collect()
     }
 
-    /// The writers speak at an even rate while lines break.
+    /// The writers publish at an even rate while connections break.
     fn talk(&mut self) -> Result<()> {
         let (began, every) = (Instant::now(), Duration::from_secs_f64(self.options.every_seconds));
         self.lines = (0..self.layout.people()).map(|_| (began + every.mul_f64(self.random.f64()), None)).collect();
@@ -237,13 +237,13 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// Everybody comes back and hears all that was said.
+    /// Everybody reconnects and receives all messages.
     fn catch_up(&mut self, starts: &[u64]) -> Result<()> {
         let deadline = Instant::now() + CATCH_UP_TIMEOUT;
         loop {
             let now = Instant::now();
             for line in &mut self.lines {
-                line.0 = deadline + CATCH_UP_TIMEOUT; // nobody is cut any more
+                line.0 = deadline + CATCH_UP_TIMEOUT; // no more disconnects
             }
             self.cut(now, Duration::from_secs(1))?;
             self.bring_back(now)?;
@@ -255,7 +255,7 @@ impl<'a> Play<'a> {
                 return Ok(());
             }
             if now > deadline {
-                return Err(format!("{late} clients have not heard all of their room").into());
+                return Err(format!("{late} clients have not received all messages of their room").into());
             }
         }
     }

@@ -1,5 +1,5 @@
-//! A storm of joins: everybody connects at once, as after a restart. On Convene each one's token is checked, its right
-//! to the channel is looked up, it is sent who is there, and the room is told of it; the baselines do none of that.
+//! Many joins at once, as after a restart. Convene checks each token and the right to the channel, sends the list of
+//! members, and notifies the room; the baselines do none of this.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ impl Receiver for Frames {
     }
 }
 
-/// One row.
+/// One row of the table.
 struct Host {
     contender: Contender,
     world: World,
@@ -70,7 +70,7 @@ pub fn run(options: &Joins) -> Result<()> {
     Ok(())
 }
 
-/// Everybody to be measured, made before this process is pinned: a database has both cores.
+/// All servers to measure, created before this process is pinned, so that a database may use both cores.
 fn hosts(options: &Idle, layout: Layout, databases: &[Database]) -> Result<Vec<Host>> {
     let common = &options.common;
     let mut hosts = Vec::new();

@@ -1,4 +1,5 @@
-//! One file per question. What they share: setting a stage (a server, its rooms, everybody in), and measuring a window.
+//! One file per scenario. This module has the shared parts: preparing a stage (a server with its rooms and members),
+//! and measuring a window.
 
 pub mod cells;
 pub mod crowd;
@@ -29,13 +30,13 @@ use crate::report::Column;
 use crate::server::Server;
 use crate::world::{Layout, World};
 
-/// Handshakes under way at once while a stage fills; the `joins` scenario has an option of its own.
+/// Handshakes in progress at a time while a stage is prepared. The `joins` scenario has its own option.
 const JOINING_AT_ONCE: usize = 64;
-/// Descriptors beyond one per socket.
+/// Descriptors in addition to one per socket.
 const OTHER_DESCRIPTORS: usize = 256;
-/// After the last publication everybody has it within this, or it is lost.
+/// A delivery that takes longer than this after the last publication counts as lost.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Joins are announced to the room; a window begins when that has died down.
+/// Time for the announcements of joins to end before a window begins.
 const SETTLING: Duration = Duration::from_millis(500);
 
 /// A running server.
@@ -50,7 +51,7 @@ impl Stage {
     }
 }
 
-/// What a scenario needs before its first server: a pinned generator, descriptors, a world if Convene takes part.
+/// Prepares a scenario: pins the generator, checks the descriptor limit, and creates a world if Convene takes part.
 pub fn prepare(common: &Common, chosen: &[Contender], layout: Layout) -> Result<World> {
     process::require_descriptors(layout.people() + OTHER_DESCRIPTORS)?;
     process::pin_self(&common.generator_cores)?;
@@ -61,7 +62,7 @@ pub fn prepare(common: &Common, chosen: &[Contender], layout: Layout) -> Result<
     }
 }
 
-/// Everybody's way into the one server at `address`.
+/// How all members connect to the server at `address`.
 pub fn doors(contender: Contender, world: &World, layout: Layout, address: SocketAddr) -> Result<Vec<Door>> {
     let door = |member| {
         let (path, greeting) = contender.way_in(world, member, layout.room_of(member))?;
@@ -70,14 +71,14 @@ pub fn doors(contender: Contender, world: &World, layout: Layout, address: Socke
     (0..layout.people()).map(door).collect()
 }
 
-/// Starts the contender on the cores of a server under test.
+/// Starts the contender on the server cores.
 pub fn start(contender: Contender, common: &Common, world: &World) -> Result<Server> {
     let mut command = contender.command(&common.binary, common.workers, world)?;
     command.cores = Some(common.server_cores.clone());
     Server::start(&command)
 }
 
-/// Starts the contender and brings every member of the layout into its room; member `n` is connection `n`.
+/// Starts the contender and joins every member of the layout to its room. Member `n` is connection `n`.
 pub fn stage(contender: Contender, common: &Common, world: &World, layout: Layout) -> Result<Stage> {
     let server = start(contender, common, world)?;
     let mut swarm = Swarm::new()?;
@@ -86,12 +87,12 @@ pub fn stage(contender: Contender, common: &Common, world: &World, layout: Layou
     Ok(Stage { server, swarm })
 }
 
-/// A source of load that can be run for a while, and again.
+/// A source of load that can run repeatedly.
 pub trait Load {
     fn run(&mut self, swarm: &mut Swarm, fanout: &mut Fanout, until: Instant) -> Result<()>;
 }
 
-/// What a window of fan-out came to.
+/// The measured figures of a window.
 pub struct Measured {
     deliveries_per_second: f64,
     cpu_us: f64,
@@ -118,7 +119,7 @@ impl Measured {
         ]
     }
 
-    /// The column that rows are compared by.
+    /// The column by which rows are compared.
     pub const CPU_COLUMN: usize = 1;
 
     pub fn values(&self) -> Vec<f64> {
@@ -136,7 +137,7 @@ impl Measured {
     }
 }
 
-/// Warms up, measures one window, and checks that everything published arrived exactly once.
+/// Warms up, measures one window, and checks that every publication arrived exactly once.
 pub fn measure(stage: &mut Stage, fanout: &mut Fanout, load: &mut impl Load, common: &Common) -> Result<Measured> {
     let Stage { server, swarm } = stage;
     load.run(swarm, fanout, Instant::now() + common.warmup())?;
@@ -162,12 +163,12 @@ pub fn measure(stage: &mut Stage, fanout: &mut Fanout, load: &mut impl Load, com
 
     complete(swarm, fanout)?;
     if fanout.overtaken > 0 {
-        eprintln!("  note: {} times a member spoke again before everybody had its last message", fanout.overtaken);
+        eprintln!("  note: {} times a member published before everybody had its previous message", fanout.overtaken);
     }
     Ok(measured)
 }
 
-/// Waits until everybody has everything.
+/// Waits until all deliveries are complete.
 pub fn complete(swarm: &mut Swarm, fanout: &mut Fanout) -> Result<()> {
     let deadline = Instant::now() + COMPLETION_TIMEOUT;
     while fanout.missing > 0 && !fanout.refused() && Instant::now() < deadline {
@@ -177,8 +178,8 @@ pub fn complete(swarm: &mut Swarm, fanout: &mut Fanout) -> Result<()> {
     fanout.require_complete()
 }
 
-/// Members who speak in a fixed order at an even rate, whatever the server does. A latency counts from the moment a
-/// message was due, so that a generator held up by the server does not hide it.
+/// Members publish in a fixed order at an even rate, whatever the server does. A latency counts from the time a message
+/// was due, so that a generator blocked by the server does not hide it.
 pub struct OpenLoop {
     pub contender: Contender,
     pub text_bytes: usize,
@@ -194,7 +195,7 @@ impl OpenLoop {
         OpenLoop { contender, text_bytes, order, interval, next: Instant::now(), sent: 0 }
     }
 
-    /// After a pause: what fell due meanwhile is not made up for.
+    /// After a pause: does not make up for messages that were due in between.
     pub fn resume(&mut self) {
         self.next = Instant::now();
     }
@@ -214,7 +215,7 @@ impl Load for OpenLoop {
                 fanout.published(publisher, self.next);
                 swarm.send(publisher, &text)?;
                 self.sent += 1;
-                // An exact rhythm would stay in step with the kernel's clock tick, which samples user against system time.
+                // An exact rhythm would stay in step with the kernel's clock tick, which samples user and system time.
                 self.next += self.interval.mul_f64(0.5 + fastrand::f64());
             }
             swarm.turn(self.next.min(until), fanout)?;

@@ -1,8 +1,8 @@
 //! Counts and order with as many workers as cores: every receiver checks every message of its room.
 //!
-//! The room's `seq` must grow by one from message to message at each receiver (the order is total, nothing is lost or
-//! doubled), and each speaker's own numbering must hold too (a speaker's messages are not reordered on the way in).
-//! The members of a room are spread over the workers as the kernel spreads connections.
+//! At each receiver, the room's `seq` must grow by one with each message (the order is total, nothing is lost or
+//! duplicated), and so must each publisher's own numbers (a publisher's messages are not reordered on the way in). The
+//! kernel distributes the connections over the workers.
 
 use std::time::{Duration, Instant};
 
@@ -19,10 +19,10 @@ use crate::tag::{Sighting, TagReader};
 use crate::world::{Layout, World};
 
 const JOINING_AT_ONCE: usize = 64;
-/// If nothing arrives for this long, what is missing is lost.
+/// If nothing arrives for this long, the missing messages are lost.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(15);
 const REPORT_EVERY: Duration = Duration::from_secs(10);
-/// A message's text begins with `speaker × COUNT_SPAN + count`.
+/// A message's text begins with `publisher × COUNT_SPAN + count`.
 const COUNT_SPAN: u64 = 1_000_000_000;
 
 pub fn run(options: &Order) -> Result<()> {
@@ -72,7 +72,7 @@ fn drive(swarm: &mut Swarm, check: &mut Check, options: &Order) -> Result<()> {
             report_at = Instant::now() + REPORT_EVERY;
         }
     }
-    // Whatever comes now was not asked for.
+    // Anything that arrives now is surplus.
     swarm.listen_until(Instant::now() + Duration::from_secs(1), check)?;
     check.missing = (published * options.members as u64).saturating_sub(check.deliveries);
     Ok(())
@@ -81,11 +81,11 @@ fn drive(swarm: &mut Swarm, check: &mut Check, options: &Order) -> Result<()> {
 /// What a receiver expects next.
 struct Ear {
     seq: u64,
-    /// Of each speaker of the room.
+    /// The next count of each publisher in the room.
     counts: Vec<u64>,
 }
 
-/// A speaker: how many messages it sent, and how often each of the latest ones was heard.
+/// A publisher: the number of messages sent, and how often each of the latest ones was received.
 struct Speaker {
     sent: u64,
     heard: Vec<u32>,
@@ -101,11 +101,11 @@ struct Check {
     completed: Vec<usize>,
     deliveries: u64,
     missing: u64,
-    /// Numbers skipped by a room's `seq` at a receiver.
+    /// Numbers that a room's `seq` skipped at a receiver.
     gaps: u64,
-    /// A `seq` that a receiver had passed already: doubled or out of order.
+    /// A `seq` that a receiver had already passed: duplicated or out of order.
     stale: u64,
-    /// A speaker's message out of its own turn.
+    /// A message out of the publisher's order.
     unordered: u64,
     refusal: Option<String>,
 }
@@ -130,10 +130,10 @@ impl Check {
         }
     }
 
-    /// The connection that `speaker` speaks on, and its next message.
+    /// The connection of a publisher, and its next message.
     fn next_message(&mut self, speaker: usize) -> (usize, Vec<u8>) {
         let (room, place) = (speaker / self.senders, speaker % self.senders);
-        // Speakers are spread over the room's members, and with them over the workers.
+        // Publishers are spread over the room's members, and thereby over the workers.
         let connection = room * self.members + place * self.members / self.senders;
         let count = self.speakers[speaker].sent;
         self.speakers[speaker].sent += 1;
@@ -163,7 +163,7 @@ impl Check {
     fn report(&self, options: &Order, seconds: f64, cpu_seconds: f64) -> Result<()> {
         println!("\n### order: {} rooms × {}, {} workers\n", options.rooms, options.members, options.workers);
         println!(
-            "| deliveries checked | missing | gaps in seq | doubled or late | out of a speaker's order | seconds | server CPU s |"
+            "| deliveries checked | missing | gaps in seq | duplicated or late | out of a publisher's order | seconds | server CPU s |"
         );
         println!("|---|---|---|---|---|---|---|");
         println!(
@@ -171,7 +171,7 @@ impl Check {
             self.deliveries, self.missing, self.gaps, self.stale, self.unordered
         );
         if self.wrong() > 0 {
-            return Err("deliveries were lost, doubled or reordered".into());
+            return Err("deliveries were lost, duplicated or reordered".into());
         }
         Ok(())
     }
@@ -188,7 +188,7 @@ impl Receiver for Check {
             Sighting::Other => return,
         };
         let (Sighting::Number(number), Some(ear)) = (self.texts.read(payload), &mut self.ears[connection]) else {
-            return self.refusal = Some("a message without our text".to_owned());
+            return self.refusal = Some("a message with an unknown text".to_owned());
         };
         self.deliveries += 1;
         if seq < ear.seq {

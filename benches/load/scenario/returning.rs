@@ -1,10 +1,10 @@
-//! A node dies, and everybody who was on it comes back at once: how long until the last client is current, what one of
-//! them costs, and how often the log was read for all of them.
+//! A node dies and all its clients reconnect at once: the time until the last client is current, the cost per client,
+//! and how often the log was read for all of them.
 //!
-//! Node `a` is killed with SIGKILL; writers elsewhere then put the same number of messages into every room; then all of
-//! its clients open a socket on node `b`, in random order, with the `since` and `epoch` that they know. Each must be sent
-//! exactly what it missed, in order, and the word that this was all. The writers are on `b`, whose rooms are thus in use
-//! already, or on a third node, so that `b` begins with rooms that it does not know.
+//! Node `a` is killed with SIGKILL. Writers on another node then publish the same number of messages into every room.
+//! Then all clients of `a` connect to node `b` in random order, with their `since` and `epoch`. Each must receive
+//! exactly what it missed, in order, followed by `recovered`. The writers are either on `b`, so that the rooms are
+//! already in use there, or on a third node, so that `b` does not know the rooms.
 
 use std::time::{Duration, Instant};
 
@@ -21,11 +21,11 @@ use crate::world::Layout;
 
 /// If nothing happens for this long, something was lost.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(20);
-/// Whatever comes this long after everybody is current was not asked for.
+/// Anything that arrives this long after everybody is current is surplus.
 const SURPLUS: Duration = Duration::from_secs(1);
 const HISTORY_READS: &str = "convene_history_reads_total";
 const GAP_READS: &str = "convene_room_gaps_total";
-/// The clients come back in another order than they came in, the same one in each run.
+/// The clients reconnect in a random order, the same in each run.
 const SEED: u64 = 50;
 
 pub fn run(options: &Returning) -> Result<()> {
@@ -74,13 +74,13 @@ fn name(state: RoomState) -> &'static str {
     }
 }
 
-/// Who is who: the members of a room are first those who come back, then those who stay, and last its writer.
+/// Roles: the members of a room are first those who reconnect, then those who stay, and last its writer.
 #[derive(Clone, Copy)]
 struct Cast {
     rooms: usize,
-    /// In each room.
+    /// Per room.
     returning: usize,
-    /// In each room.
+    /// Per room.
     staying: usize,
 }
 
@@ -117,21 +117,21 @@ impl Cast {
     }
 }
 
-/// One repetition; member `n` is connection `n`.
+/// One repetition. Member `n` is connection `n`.
 struct Play<'a> {
     options: &'a Returning,
     cluster: &'a Cluster,
     cast: Cast,
     doomed: Option<Server>,
     refuge: Server,
-    /// Where the writers are, if not in the refuge.
+    /// The writers' node, if it is not the refuge.
     third: Option<Server>,
     swarm: Swarm,
     returns: Returns,
 }
 
 impl<'a> Play<'a> {
-    /// Everybody is in.
+    /// Starts the nodes and connects all members.
     fn begin(options: &'a Returning, cluster: &'a Cluster, cast: Cast, state: RoomState) -> Result<Play<'a>> {
         let common = &options.common;
         let node = |name| cluster.node(common, name, &common.server_cores);
@@ -157,7 +157,7 @@ impl<'a> Play<'a> {
         Ok(Play { options, cluster, cast, doomed: Some(doomed), refuge, third, swarm, returns })
     }
 
-    /// The node dies, and its clients notice.
+    /// Kills the node, and its clients notice.
     fn crash(&mut self) -> Result<()> {
         if let Some(doomed) = self.doomed.take() {
             doomed.kill()?;
@@ -169,8 +169,8 @@ impl<'a> Play<'a> {
         self.swarm.require_closed(self.options.clients)
     }
 
-    /// Each writer speaks again when it has heard itself, until every room is `missed` messages further and everybody
-    /// who stayed knows it.
+    /// Each writer publishes again when it has received its own message, until every room has `missed` more messages
+    /// and everybody who stayed has received them.
     fn write(&mut self) -> Result<()> {
         let missed = self.options.missed;
         let writers: Vec<(usize, u64)> =
@@ -193,7 +193,7 @@ impl<'a> Play<'a> {
                 break;
             }
             if Instant::now() > deadline {
-                return Err(format!("{late} clients that stayed have not heard all {missed} messages").into());
+                return Err(format!("{late} clients that stayed have not received all {missed} messages").into());
             }
             self.swarm.turn(Instant::now() + Duration::from_millis(5), &mut self.returns)?;
             self.returns.require_right()?;
@@ -203,7 +203,7 @@ impl<'a> Play<'a> {
         self.returns.require_right()
     }
 
-    /// All come back.
+    /// All clients reconnect.
     fn storm(&mut self) -> Result<Vec<f64>> {
         let mut order: Vec<usize> = self.cast.all(Role::Returning).collect();
         fastrand::Rng::with_seed(SEED).shuffle(&mut order);
@@ -255,7 +255,7 @@ impl<'a> Play<'a> {
                 progress = (steps, Instant::now());
             } else if progress.1.elapsed() > PROGRESS_TIMEOUT {
                 let (entered, current) = (self.returns.entered, self.returns.current);
-                return Err(format!("of {} clients {entered} came in and {current} are current", order.len()).into());
+                return Err(format!("of {} clients {entered} connected and {current} are current", order.len()).into());
             }
         }
         Ok(())
@@ -267,15 +267,19 @@ impl<'a> Play<'a> {
         Ok(door)
     }
 
-    /// Everybody of a room has heard as far as its writer.
+    /// Fails unless all members of each room have received as much as its writer.
     fn require_current(&self) -> Result<()> {
         let layout = self.cast.layout();
         let head = |member| self.returns.seen((layout.room_of(member) + 1) * layout.members - 1);
         let late = (0..layout.people()).filter(|member| self.returns.seen(*member) != head(*member)).count();
-        if late == 0 { Ok(()) } else { Err(format!("{late} clients have not heard all of their room").into()) }
+        if late == 0 {
+            Ok(())
+        } else {
+            Err(format!("{late} clients have not received all messages of their room").into())
+        }
     }
 
-    /// Of the refuge, Redis and PostgreSQL.
+    /// CPU time of the refuge, Redis and PostgreSQL.
     fn bill(&self) -> Result<Bill> {
         self.cluster.bill(&[&self.refuge])
     }

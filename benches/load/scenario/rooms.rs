@@ -1,8 +1,8 @@
-//! A hundred rooms of ten in which everybody talks: what corking is for.
+//! A hundred rooms of ten in which all members publish: the use case of corking.
 //!
-//! The overall rate is even; who speaks after whom is an option. In `conversation` order a room's ten members speak
-//! within a millisecond, which is how cursors and quick exchanges arrive and what a cork of 2 ms can join; `scattered` is the opposite
-//! extreme, in which a room hears evenly spaced messages and a cork has nothing to join.
+//! The overall rate is even; the order of publishers is an option. In `conversation` order a room's ten members publish
+//! within a millisecond, like cursors and quick exchanges, which a cork of 2 ms can batch. `scattered` is the opposite
+//! extreme: a room gets evenly spaced messages and a cork has nothing to batch.
 
 use crate::Result;
 use crate::contender::Contender;

@@ -1,5 +1,5 @@
-//! One room of a thousand, fifty messages a second: each delivery is a write of its own, and what it costs is
-//! mostly the kernel's.
+//! One room of a thousand, fifty messages a second: each delivery is a write of its own, and its cost is mostly the
+//! kernel's.
 
 use crate::Result;
 use crate::contender::Contender;

@@ -1,8 +1,8 @@
-//! What it costs that the members of a room are on two nodes: the same rooms, people and load, once with everybody on
-//! one of two nodes and once with half of each room on either.
+//! The cost of spreading a room's members over two nodes: the same rooms, people and load, once with all members on one
+//! of two nodes and once with half of each room on each.
 //!
-//! Both nodes run in both cases, on one PostgreSQL and one Redis, so that what a cluster costs at rest is in both. Each
-//! kind of event is measured at a steady rate, saturated, and at half of what two nodes reached saturated.
+//! Both nodes run in both cases, on one PostgreSQL and one Redis, so that the idle cost of a cluster is included in
+//! both. Each kind of event is measured at a steady rate, saturated, and at half of what two nodes reached saturated.
 
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ use crate::world::Layout;
 
 const DELIVERIES_COLUMN: usize = 0;
 const CPU_COLUMN: usize = 1;
-/// Reads of a room's log for what Redis did not bring in time.
+/// Reads of a room's log for messages that Redis did not deliver in time.
 const GAP_READS: &str = "convene_room_gaps_total";
 
 /// Where the members of a room are.
@@ -50,12 +50,12 @@ impl Placement {
     }
 }
 
-/// How the rooms are spoken into.
+/// The rate of publications.
 #[derive(Clone, Copy)]
 enum Pace {
-    /// Messages a second, in all.
+    /// Messages per second, in total.
     Steady(f64),
-    /// Messages in flight, in all.
+    /// Messages in flight, in total.
     Saturated(usize),
 }
 
@@ -80,7 +80,7 @@ pub fn run(options: &Spread) -> Result<()> {
     Ok(())
 }
 
-/// All repetitions of both placements at one pace.
+/// All repetitions of both placements at one rate.
 fn measure_all(
     options: &Spread,
     cluster: &Cluster,
@@ -129,13 +129,13 @@ fn measure_all(
     Ok(table)
 }
 
-/// Who speaks in a turn: one member of each room, then the next member of each.
+/// The publisher of a turn: one member of each room, then the next member of each.
 fn speaker(turn: usize, layout: Layout) -> usize {
     let (room, place) = (turn % layout.rooms, turn / layout.rooms);
     room * layout.members + place % layout.members
 }
 
-/// Two nodes with everybody in; member `n` is connection `n`.
+/// Two nodes with all members connected. Member `n` is connection `n`.
 struct Stage {
     nodes: [Server; 2],
     swarm: Swarm,
@@ -154,7 +154,7 @@ impl Stage {
         Ok(Stage { nodes, swarm })
     }
 
-    /// Warms up, measures one window, and checks that everything published arrived exactly once.
+    /// Warms up, measures one window, and checks that every publication arrived exactly once.
     fn measure(
         &mut self,
         options: &Spread,
@@ -191,7 +191,10 @@ impl Stage {
         complete(&mut self.swarm, fanout)?;
         values.push((self.gap_reads()? - gaps_before) as f64);
         if fanout.overtaken > 0 {
-            eprintln!("  note: {} times a member spoke again before everybody had its last message", fanout.overtaken);
+            eprintln!(
+                "  note: {} times a member published before everybody had its previous message",
+                fanout.overtaken
+            );
         }
         Ok(values)
     }

@@ -1,6 +1,7 @@
-//! What one reader that never reads does to the others, to the server's memory, and how long it is tolerated.
+//! The effect of one client that never reads on the others and on the server's memory, and how long the server
+//! tolerates it.
 //!
-//! The same load runs twice on one server: without the deaf reader, then with it.
+//! The same load runs twice on one server: first without that client, then with it.
 
 use std::time::{Duration, Instant};
 
@@ -13,17 +14,17 @@ use crate::report::{Column, Table};
 use crate::scenario::{Load, Measured, OpenLoop, Stage, complete, measure, prepare, stage};
 use crate::world::{Layout, World};
 
-/// The deaf reader's kernel buffer: small, so that the stall is the server's to bear.
+/// The kernel buffer of the client that never reads. Small, so that the server has to buffer.
 const RECEIVE_BUFFER_BYTES: usize = 16 * 1024;
-/// How often the deaf socket is looked at.
+/// How often its socket is checked.
 const SLICE: Duration = Duration::from_millis(50);
-/// Longer than any server may tolerate the deaf reader.
+/// Longer than any server should tolerate the client.
 const WITH_STALL: Duration = Duration::from_secs(30);
 
 pub fn run(options: &Stall) -> Result<()> {
     let common = &options.common;
     let chosen = common.chosen(&[Contender::ConveneMessage, Contender::ActixWebActors, Contender::NpmWs]);
-    // The deaf reader has an account, but is in the room only later.
+    // The client that never reads has an account, but joins the room only later.
     let layout = Layout { rooms: 1, members: options.members };
     let world = prepare(common, &chosen, Layout { rooms: 1, members: options.members + 1 })?;
     let columns = vec![
@@ -97,7 +98,7 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / 1024.0 / 1024.0
 }
 
-/// The deaf reader, watched from outside: what waits for it in the kernel, and when it is gone.
+/// The client that never reads, observed from outside: the bytes in its kernel buffer, and when it is disconnected.
 struct Stalled {
     connection: usize,
     since: Instant,
@@ -119,12 +120,12 @@ impl Stalled {
             self.waiting_bytes = bytes;
             self.last_progress = now;
         }
-        // The server tells the room, resets the connection, or both.
+        // The server notifies the room, resets the connection, or both.
         let gone_at = fanout.departed_at.or(waiting_bytes.is_none().then_some(now));
         self.gone_at = self.gone_at.or(gone_at);
     }
 
-    /// Seconds from `moment` to the cut.
+    /// Seconds from `moment` to the disconnect.
     fn after(&self, moment: Instant) -> f64 {
         self.gone_at.map_or(f64::NAN, |gone| gone.saturating_duration_since(moment).as_secs_f64())
     }

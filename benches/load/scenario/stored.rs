@@ -1,5 +1,6 @@
-//! Stored and acknowledged messages: what one node takes in when everybody speaks, and how soon it answers at half
-//! of that. An acknowledgement counts from the send (saturated) or from when the message was due (at half the rate).
+//! Stored and acknowledged messages: the throughput of one node when everybody publishes, and the latency of
+//! acknowledgements at half of that. The latency counts from the send (saturated) or from the time the message was due
+//! (at half the rate).
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use crate::scenario::{Stage, stage};
 use crate::tag::{Sighting, TagReader};
 use crate::world::{Layout, World};
 
-/// References in use at once; they go round.
+/// References in use at a time; they wrap around.
 const REFERENCES: usize = 1 << 16;
 /// If nothing is acknowledged for this long, something was lost.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(15);
@@ -41,10 +42,10 @@ pub fn run(options: &Stored) -> Result<()> {
     Ok(())
 }
 
-/// One repetition on one database, both made for it: a table that grew in an earlier one would be another database.
+/// One repetition on one database; both are created for it, because a table that has grown would change the result.
 fn measure(options: &Stored, layout: Layout, database: Database) -> Result<Vec<f64>> {
     let common = &options.common;
-    // Started before this process is pinned: the database has both cores, as the scheduler sees fit.
+    // Started before this process is pinned, so that the database may use both cores.
     let postgres = match database {
         Database::Sqlite => None,
         Database::Postgres => Some(Postgres::start()?),
@@ -61,7 +62,7 @@ fn measure(options: &Stored, layout: Layout, database: Database) -> Result<Vec<f
     Ok(values)
 }
 
-/// The figures that [`Senders::measure`] comes to.
+/// The columns of [`Senders::measure`].
 pub fn columns() -> Vec<Column> {
     vec![
         Column::new("acknowledged/s", 0),
@@ -83,9 +84,9 @@ struct Pending {
     open: bool,
 }
 
-/// The senders' side: who waits for which acknowledgement.
+/// The senders, and the acknowledgements that they wait for.
 pub struct Senders {
-    /// What a sender says under that reference.
+    /// Composes the message of a sender with a reference.
     compose: Box<dyn Fn(usize, usize) -> String>,
     people: usize,
     acks: Acks,
@@ -97,7 +98,7 @@ pub struct Acks {
     tags: TagReader,
     pending: Vec<Pending>,
     open: usize,
-    /// Senders who were just acknowledged.
+    /// Senders whose message was just acknowledged.
     ready: Vec<usize>,
     acknowledged: u64,
     latency: Histogram,
@@ -126,7 +127,7 @@ impl Senders {
         Senders { compose: Box::new(compose), people, acks, next_reference: 0, started: false }
     }
 
-    /// Saturates the server, then gives it half of what it took.
+    /// Saturates the server, then applies half of the rate it reached.
     pub fn measure(&mut self, stage: &mut Stage, common: &Common, depth: usize) -> Result<Vec<f64>> {
         let Stage { server, swarm } = stage;
         self.saturate(swarm, depth, Instant::now() + common.warmup())?;
@@ -172,7 +173,7 @@ impl Senders {
         swarm.send(sender, text.as_bytes())
     }
 
-    /// Everybody has `depth` messages unacknowledged, always.
+    /// Keeps `depth` messages of every sender unacknowledged.
     fn saturate(&mut self, swarm: &mut Swarm, depth: usize, until: Instant) -> Result<()> {
         if !self.started {
             self.started = true;
@@ -198,7 +199,7 @@ impl Senders {
         Ok(())
     }
 
-    /// The senders take turns at an even rate; ticks of a millisecond leave the core to the database between them.
+    /// The senders publish in turn at an even rate; ticks of a millisecond leave the core to the database in between.
     fn pace(&mut self, swarm: &mut Swarm, per_second: f64, length: Duration) -> Result<()> {
         let began = Instant::now();
         let mut sent: u64 = 0;
@@ -215,7 +216,7 @@ impl Senders {
         Ok(())
     }
 
-    /// Waits for the acknowledgements that are still to come.
+    /// Waits for the outstanding acknowledgements.
     pub fn complete(&mut self, swarm: &mut Swarm) -> Result<()> {
         let deadline = Instant::now() + PROGRESS_TIMEOUT;
         while self.open > 0 {
@@ -246,7 +247,7 @@ impl Receiver for Acks {
             Sighting::Other => return,
         };
         let Some(pending) = self.pending.get_mut(reference).filter(|pending| pending.open) else {
-            return self.refusal = Some(format!("an acknowledgement that nobody waits for: ref {reference}"));
+            return self.refusal = Some(format!("an unexpected acknowledgement: ref {reference}"));
         };
         pending.open = false;
         self.open -= 1;

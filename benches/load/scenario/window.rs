@@ -1,5 +1,5 @@
-//! One room with a fixed number of messages in flight, each published when its predecessor has reached everybody:
-//! the price of a delivery when the server never rests.
+//! One room with a fixed number of messages in flight, each published when its predecessor has reached everybody: the
+//! cost of a delivery when the server is never idle.
 
 use std::time::{Duration, Instant};
 
@@ -44,12 +44,12 @@ pub fn run(options: &Window) -> Result<()> {
     Ok(())
 }
 
-/// Publishers who each speak again when everybody has heard them.
+/// Publishers who each publish again when everybody has received their message.
 pub struct ClosedLoop {
     contender: Contender,
     text_bytes: usize,
     publishers: Vec<usize>,
-    /// Publications so far of each member.
+    /// Publications of each member so far.
     rounds: Vec<u64>,
     started: bool,
 }
