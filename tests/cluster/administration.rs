@@ -7,7 +7,7 @@ use crate::support::rest::assert_timestamp;
 use crate::support::shape::number;
 use crate::support::{DEADLINE, User, eventually, token};
 
-/// An administrator at a node.
+/// An administrator connected to a node.
 fn admin(setting: &Setting, node: usize) -> User {
     let token = token::for_admin("root-of-all", "root");
     User::with_token(setting.cluster.server(node).origin(), "root-of-all", "root", &token)
@@ -20,7 +20,7 @@ async fn any_connection_can_be_ended_from_any_node() {
     let path = format!("/api/v1/ws/connections/{}", bob.header("X-Connection-Id"));
     setting.alice.delete(&path).await.expect_error(403, "PERMISSION_DENIED");
     bob.expect_nothing_before_pong().await;
-    // Nodes learn of each other's sockets a moment after they were opened.
+    // Nodes learn about each other's sockets with a short delay.
     eventually("that the other node knows the connection", DEADLINE, || async {
         let answer = admin(&setting, 0).delete(&path).await;
         (answer.status == 204).then_some(()).or_else(|| {
@@ -100,7 +100,7 @@ async fn statistics_count_the_whole_cluster() {
     }
     for node in [0, 1] {
         let admin = admin(&setting, node);
-        // Counts travel with the beats.
+        // Counts are sent with the heartbeats.
         eventually(&format!("three connections counted at node {node}"), DEADLINE, || async {
             let stats = admin.get("/api/v1/ws/stats").await.expect(200);
             (number(&stats, "total_connections") == 3 && number(&stats, "rooms_active") == 1).then_some(())

@@ -1,4 +1,4 @@
-//! An answer reaches its user on every node, and may be cancelled from any.
+//! An answer reaches its user on every node, and can be cancelled from any node.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::Cluster;
 use crate::support::provider::{Play, Provider};
 use crate::support::socket::Frame;
 
-/// More than news takes from node to node.
+/// Longer than an event takes between nodes.
 const HEARD_WITHIN: Duration = Duration::from_millis(500);
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn an_answer_is_told_on_every_node_and_cancelled_from_any() {
     let [alice] = cluster.users(["alice"]).await;
     let mut here = alice.open("/api/v1/ws").await;
     let mut there = cluster.at(1, &alice).open("/api/v1/ws").await;
-    // that the second socket's node is asked for its user's news is known when something comes
+    // The second socket's subscription to its user's events may take a moment, so the test retries.
     let mut tries = 0;
     let request = loop {
         tries += 1;
@@ -45,7 +45,7 @@ async fn an_answer_is_told_on_every_node_and_cancelled_from_any() {
     there.send_json(&json!({"type": "ai_cancel", "request_id": request})).await;
     there.expect_error("NOT_FOUND").await;
 
-    // a name is one node's; to cancel it means all that have it
+    // A request name is local to a node; cancelling it cancels the requests of that name on all nodes.
     let both = json!({"type": "ai_request", "request_id": "both", "query": "hello"});
     let asked = provider.asked().len();
     here.send_json(&both).await;

@@ -13,14 +13,15 @@ async fn a_node_without_its_database(line: Line) {
     said("before", &mut [&mut alice, &mut bob]).await;
     setting.cluster.nodes[0].database.set(line);
     alice.send_json(&json!({"type": "message", "content": "into the void", "ref": 1})).await;
-    // A few seconds: nobody waits for good, not even for a connection that was fine a moment ago and is silently dead.
+    // A refusal after a few seconds: no request waits for ever, not even for a connection that has silently died.
     match alice.next_within(DEADLINE).await {
         Some(Frame::Json(error)) => assert_error(&error, "SERVICE_UNAVAILABLE"),
         other => panic!("a refusal, not {other:?}"),
     }
     let reason = setting.cluster.wait_ready(0, 503).await.to_lowercase();
     assert!(reason.contains("database"), "the reason should name the database: {reason}");
-    // What others store is still heard there, typing goes both ways, and the other node is not concerned.
+    // Messages that others store are still received there, typing works in both directions, and the other node is not
+    // affected.
     said("from the other node", &mut [&mut bob, &mut alice]).await;
     alice.send_json(&json!({"type": "typing", "is_typing": true})).await;
     for socket in [&mut alice, &mut bob] {
@@ -30,7 +31,8 @@ async fn a_node_without_its_database(line: Line) {
 
     setting.cluster.nodes[0].database.set(Line::Open);
     setting.cluster.wait_ready(0, 200).await;
-    // A stalled line may still deliver the statement once it is open again: the refusal said that the outcome is unknown.
+    // A stalled connection may still deliver the statement once it is open again; the refusal said that the outcome is
+    // unknown.
     alice.send_json(&json!({"type": "message", "content": "healed"})).await;
     let mut late = 0;
     for socket in [&mut alice, &mut bob] {

@@ -1,4 +1,4 @@
-//! Direct messages find their user, wherever the sockets are.
+//! Direct messages reach their user on any node.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ async fn enter(user: &User, partner: &User) -> (Socket, Value) {
     (socket, first)
 }
 
-/// Enters, and waits until the partner is known to be there.
+/// Opens the conversation and waits until the partner is known to be online.
 async fn enter_knowing(user: &User, partner: &User) -> Socket {
     let (mut socket, first) = enter(user, partner).await;
     if first["type"] == "connected" {
@@ -41,9 +41,9 @@ async fn a_partner_on_the_other_node_gets_it_live_and_not_again_later() {
     bob.send_json(&json!({"type": "dm_typing", "is_typing": true})).await;
     assert_eq!(alice.expect("dm_typing").await["user_id"], setting.bob.id.as_str());
 
-    // It was live, so nothing waits for the next time, on neither node.
+    // It was delivered live, so nothing is queued on either node.
     bob.close().await;
-    // What the socket began ends with it.
+    // Typing of the socket ends with it.
     assert_eq!(alice.expect("dm_typing").await["is_typing"], false);
     assert_eq!(alice.expect("dm_user_offline").await["user_id"], setting.bob.id.as_str());
     for node in [0, 1] {
@@ -67,7 +67,7 @@ async fn what_waits_for_an_absent_partner_is_delivered_on_the_other_node() {
         if frame["type"] == "dm_message" {
             queued.push(frame["content"].clone());
         } else {
-            // That Alice is there may be heard a moment later, if the first frame did not say so.
+            // Alice's presence may be announced a moment later if the first frame did not contain it.
             assert_eq!((&frame["type"], &first["type"]), (&json!("dm_user_online"), &json!("connected")), "{frame}");
         }
     }
@@ -112,7 +112,7 @@ async fn what_a_killed_node_had_leased_and_not_written_is_delivered_by_the_next(
         alice.send_json(&json!({"type": "dm_message", "content": content, "ref": number.to_string()})).await;
         alice.expect_echo_and_ack("dm_message", &content, &number.to_string()).await;
     }
-    // Bob's socket at the second node takes the first frame, and then no more than the kernel holds
+    // Bob's socket at the second node reads the first frame, and then stops reading.
     let authority = setting.cluster.server(1).authority().to_owned();
     let mut deaf = RawSocket::with_receive_buffer(&authority, 4096).await;
     let path = format!("/ws/dm/{}?token={}", setting.alice.id, setting.bob.token);
@@ -123,7 +123,7 @@ async fn what_a_killed_node_had_leased_and_not_written_is_delivered_by_the_next(
 
     let (mut bob, first) = enter(&setting.cluster.at(0, &setting.bob), &setting.alice).await;
     assert_eq!(first["seq"], MESSAGES, "{first}");
-    // the lease of the dead node has to end; what is written meanwhile comes at once
+    // The lease of the dead node must expire; messages written in the meantime are delivered at once.
     say(&mut alice, "live").await;
     assert_eq!(bob.expect("dm_message").await["content"], "live");
     for number in 1..=MESSAGES {

@@ -1,4 +1,4 @@
-//! A node is taken out under load, and nobody but its own clients notices.
+//! A node is drained under load; only its own clients notice.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -11,13 +11,13 @@ use crate::support::shape::{number, text};
 use crate::support::socket::Frame;
 use crate::support::{Cluster, DEADLINE, Socket, eventually};
 
-/// Long enough to see that the node still serves while its readiness is red already.
+/// Long enough to observe that the node still serves while it is not ready.
 const SHUTDOWN_DELAY_MS: u64 = 2_000;
 const RECONNECT_SPREAD_MS: u64 = 2_000;
-/// Who does not come back is told as left: after the spread and a bit.
+/// Users who do not reconnect are announced as left shortly after the spread.
 const LEFT_WITHIN: Duration = Duration::from_secs(30);
 
-/// Reads until the word that the node restarts, and the close; the delay asked for.
+/// Reads until the restart announcement and the close. Returns the reconnect delay.
 async fn told_to_return(mut socket: Socket) -> u64 {
     loop {
         let frame = socket.next_json().await;
@@ -32,7 +32,7 @@ async fn told_to_return(mut socket: Socket) -> u64 {
     }
 }
 
-/// Reads what a member hears until that user has left; returns who was told as joined or left, in order.
+/// Reads until that user has left. Returns all joins and leaves, in order.
 async fn comings_and_goings(mut socket: Socket, last_to_leave: String) -> Vec<(Value, Value)> {
     let mut told = Vec::new();
     let begun = Instant::now();
@@ -73,7 +73,7 @@ async fn a_node_that_is_taken_out_loses_nothing_and_makes_no_noise() {
         joined.insert(text(&watcher.expect("user_joined").await, "user_id"));
     }
     let watching = tokio::spawn(comings_and_goings(watcher, dora.id.clone()));
-    // Both read all the time: the talker fills the outbox of a socket that nobody reads.
+    // Both read continuously, because the talker would fill the send buffer of a socket that nobody reads.
     let [bob, absent] = [bob, absent].map(|socket| tokio::spawn(told_to_return(socket)));
     let talker = Talker::start(talking, "carol");
     eventually("load", DEADLINE, || std::future::ready((talker.count() >= 100).then_some(()))).await;

@@ -1,4 +1,4 @@
-//! The grace of whoever breaks off counts in the whole cluster (docs/protocol.md, "Leaving").
+//! The leave grace applies in the whole cluster (docs/protocol.md, "Leaving").
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ async fn whoever_comes_back_on_another_node_was_never_away() {
     let setting = with_grace(600_000).await;
     let (mut alice, bob) = setting.both().await;
     drop(bob);
-    // on Alice's node, and then again on his own, each time before the grace is over
+    // Reconnects to Alice's node, and then to his own, each time within the grace period.
     for node in [0, 1, 0] {
         let bob_there = setting.bob.at(setting.cluster.server(node));
         let mut bob = join_knowing(&bob_there, &setting.channel, &[&setting.alice]).await;
@@ -33,7 +33,7 @@ async fn members_on_other_nodes_are_told_when_the_grace_is_over() {
     drop(bob);
     assert_eq!(alice.expect("user_left").await["user_id"], setting.bob.id.as_str());
     assert!(began.elapsed() >= GRACE, "told after {:?}", began.elapsed());
-    // and of one who means to go at once
+    // An intentional leave is announced at once.
     let setting = with_grace(600_000).await;
     let (mut alice, bob) = setting.both().await;
     bob.close().await;

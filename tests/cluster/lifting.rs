@@ -1,4 +1,4 @@
-//! A block is seen from any node and lifted on all of them, also on one that heard nothing of it.
+//! A block is visible on any node and lifted on all of them, including nodes that did not know about it.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn status_at(setting: &Setting, node: usize) -> u16 {
     RawSocket::connect(authority).await.handshake(authority, &path, &[]).await.status
 }
 
-/// Alice goes on until both nodes shut her out.
+/// Alice continues until both nodes have blocked her.
 async fn blocked() -> Setting {
     let cluster = Cluster::builder().env("WEBSOCKET_REQUESTS_PER_MINUTE", PER_MINUTE).start(2).await;
     let setting = Setting::of(cluster).await;

@@ -1,4 +1,4 @@
-//! Limits of a user hold over all nodes.
+//! Limits per user apply across all nodes.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ async fn the_oldest_of_too_many_sockets_goes_wherever_it_is() {
     let other_channel = setting.alice.channel_with(&[]).await;
     let mut oldest = setting.alice.join(&setting.channel).await;
     let mut others = Vec::new();
-    // Told apart by milliseconds, whichever node they are on.
+    // Ordered by milliseconds, whichever node they are on.
     for node in [&setting.alice, &alice_there, &setting.alice, &alice_there] {
         others.push(node.join(&other_channel).await);
     }
     oldest.expect_nothing_before_pong().await;
     others.push(alice_there.join(&other_channel).await);
     oldest.expect_close(4409).await;
-    // The next one that goes is the next oldest, on this node again, for a newcomer on the other.
+    // The next oldest one, on this node again, is closed by a new socket on the other node.
     others.push(alice_there.join(&other_channel).await);
     closed_with(&mut others[0], 4409).await;
     for socket in &mut others[1..] {
@@ -32,7 +32,7 @@ async fn the_oldest_of_too_many_sockets_goes_wherever_it_is() {
     }
 }
 
-/// Sends a message and reads up to its answer; whether it was refused.
+/// Sends a message and reads up to its answer. Returns whether it was refused.
 async fn is_refused(socket: &mut Socket) -> bool {
     socket.send_json(&json!({"type": "message", "content": "hi", "ref": 1})).await;
     loop {
@@ -89,8 +89,8 @@ async fn requests_on_all_nodes_count_together() {
         assert!(!is_refused(&mut here).await);
         assert!(!is_refused(&mut there).await);
     }
-    // What was spent elsewhere is told in the background, a few times a second; at that pace hardly any more passes,
-    // where two nodes that know nothing of each other would let ten.
+    // Usage on other nodes is published in the background, a few times a second. At that rate hardly any more messages
+    // pass, whereas two independent nodes would accept ten.
     let mut pace = tokio::time::interval(Duration::from_millis(500));
     pace.tick().await;
     let mut beyond = 0;
@@ -140,7 +140,7 @@ async fn refusals_on_all_nodes_lead_to_one_block() {
     while refused < 10 {
         let socket = if refused % 2 == 0 { &mut here } else { &mut there };
         refused += u64::from(is_refused(socket).await);
-        // the fuller of the nodes' views: each has to know of all refusals
+        // The maximum of the nodes' counts: each node must know about all refusals.
         eventually("the refusals of both nodes", Duration::from_secs(5), || async {
             (ops.get(&path).await.expect(200)["refusals"] == refused).then_some(())
         })

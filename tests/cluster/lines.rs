@@ -1,4 +1,4 @@
-//! The lines of the harness do what the tests believe of them; otherwise those would test nothing.
+//! Tests of the harness itself: the proxies must behave as the other tests assume.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{DEADLINE, Line};
 /// Long enough for bytes to cross the loopback many times.
 const SILENT_FOR: Duration = Duration::from_millis(300);
 
-/// A service that answers every byte with itself, behind a line.
+/// A service behind a proxy that echoes every byte.
 async fn echo_behind_a_line() -> Proxy {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("a bound listener has an address").port();
@@ -47,7 +47,7 @@ async fn a_severed_line_resets_what_is_open_and_what_comes_until_it_is_restored(
     let mut old = connect(&line).await;
     echo(&mut old, 1).await;
     line.set(Line::Severed);
-    // who is reset very soon never gets to know that the line was there
+    // A connection that is reset very early may fail to connect.
     let new = match TcpStream::connect(("127.0.0.1", line.port())).await {
         Ok(mut new) => end_of(&mut new).await,
         Err(error) => error,

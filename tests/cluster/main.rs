@@ -1,6 +1,6 @@
-//! Black-box tests of several nodes: real processes over one real PostgreSQL and one real Redis, each node's lines to
-//! them through a proxy that a test can cut. Each module tests one promise to clients who do not know, and must not
-//! notice, that there is more than one node.
+//! Black-box tests of several nodes: real processes over one real PostgreSQL and one real Redis. Each node's
+//! connections to them go through a proxy that a test can cut. Each module tests one promise to clients, who must not
+//! notice that there is more than one node.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! A node dies, or is taken for dead and comes back.
+//! A node dies, or is considered dead and returns.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::setting::{Setting, join_knowing, said};
 use crate::support::Socket;
 use crate::support::socket::Frame;
 
-/// Users of a dead node are gone within so long.
+/// The time within which the users of a dead node must be announced as left.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// The next frame must be `user_left` of that user, within ten seconds of `since`.
@@ -60,7 +60,7 @@ async fn a_direct_partner_on_a_killed_node_goes_offline() {
         Some(Frame::Json(frame)) => assert_eq!(frame["type"], "dm_user_offline", "{frame}"),
         other => panic!("expected dm_user_offline within {GONE_WITHIN:?}, got {other:?}"),
     }
-    // For somebody who is nowhere it waits.
+    // For a user who is offline everywhere, the message is queued.
     alice.send_json(&json!({"type": "dm_message", "content": "later", "ref": 1})).await;
     alice.next_json().await;
     alice.next_json().await;
@@ -79,14 +79,14 @@ async fn a_frozen_node_is_taken_for_dead_and_welcomed_back() {
         said(content, &mut [&mut alice]).await;
     }
     setting.cluster.server(1).resume();
-    // His socket was open all the time: he is there again, and gets what he missed, in order.
+    // His socket was open all the time: he is online again, and gets the missed messages in order.
     assert_eq!(alice.expect("user_joined").await["user_id"], setting.bob.id.as_str());
     let mut heard = Vec::new();
     while heard.len() < 2 {
         let frame = bob.next_json().await;
         match frame["type"].as_str() {
             Some("message") => heard.push(frame["content"].clone()),
-            // To him it was the others who were away.
+            // From his point of view, the others were offline.
             Some("user_left" | "user_joined") => assert_eq!(frame["user_id"], setting.alice.id.as_str(), "{frame}"),
             _ => panic!("unexpected: {frame}"),
         }

@@ -1,11 +1,11 @@
-//! Whatever somebody publishes into our channels of Redis disturbs nobody.
+//! Foreign messages in our Redis channels are ignored.
 
 use serde_json::json;
 
 use crate::setting::{Setting, said};
 use crate::support::random;
 
-/// As large as Redis hands out by default to a subscriber without cutting it off.
+/// The largest message that Redis delivers to a subscriber by default without disconnecting it.
 const HUGE_BYTES: usize = 4 * 1024 * 1024;
 
 fn payloads() -> Vec<Vec<u8>> {

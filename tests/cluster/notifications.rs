@@ -1,4 +1,5 @@
-//! Notifications reach every socket of their user on every node, and whoever was away on whichever node they come to.
+//! Notifications reach every socket of their user on every node. For an offline user they are delivered on whichever
+//! node the user connects to.
 
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ async fn every_socket_on_every_node_hears_it_and_of_its_reading() {
     assert_eq!((&read["event_type"], &read["notification_id"]), (&json!("notification_read"), &json!(id)));
     let counts = setting.bob.get("/api/v1/notifications/unread").await.expect(200);
     assert_eq!(number(&counts, "unread_count"), 0);
-    // told to somebody, so it waits for nobody
+    // It was delivered to one socket, so it is not queued.
     let mut later = bob_here.join(&setting.channel).await;
     send(&setting, 1, &setting.bob, "two").await;
     assert_eq!(hear(&mut later).await, "two");
@@ -135,7 +136,7 @@ async fn a_room_made_private_on_one_node_sends_out_those_on_another() {
     assert_eq!(refusal["code"], "PERMISSION_DENIED", "{refusal}");
     bob.send_json(&join).await;
     bob.read_until("error").await;
-    // both nodes count the users of the room by one name
+    // Both nodes count the room's users under the same id.
     let ops = admin(&setting, 1);
     eventually("one user in the room", DEADLINE, || async {
         let rooms = ops.get("/api/v1/ws/rooms").await.expect(200);

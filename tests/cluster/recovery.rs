@@ -1,4 +1,4 @@
-//! `since` works on another node than before.
+//! `since` works on a different node.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::support::postgres::Held;
 use crate::support::shape::number;
 use crate::support::{Cluster, DEADLINE, Line, Postgres, Socket, User, eventually};
 
-/// Comes back at the user's node; returns the socket, the seqs that were sent again, and the `recovered` frame.
+/// Reconnects to the user's node. Returns the socket, the replayed seqs, and the `recovered` frame.
 async fn come_back(user: &User, channel: &str, since: u64, epoch: &str) -> (Socket, Vec<u64>, Value) {
     let mut socket = user.resume(channel, since, epoch).await;
     socket.expect("online_users").await;
@@ -17,7 +17,7 @@ async fn come_back(user: &User, channel: &str, since: u64, epoch: &str) -> (Sock
         match frame["type"].as_str() {
             Some("recovered") => return (socket, missed, frame),
             Some("message") => missed.push(number(&frame, "seq")),
-            // Who else is there may come before or after.
+            // Presence events of others may come before or after.
             Some("user_joined" | "user_left") => {}
             _ => panic!("unexpected before `recovered`: {frame}"),
         }
@@ -38,13 +38,13 @@ async fn a_client_resumes_on_another_node() {
     let epoch = epoch_of(&setting.alice, &setting.channel).await;
     let mut alice = setting.alice.join(&setting.channel).await;
     say_many(&mut alice, 1..=6).await;
-    // This node had no such room until now.
+    // This node did not know the room until now.
     let (mut bob, missed, recovered) = come_back(&setting.bob, &setting.channel, 2, &epoch).await;
     assert_eq!(missed, [3, 4, 5, 6]);
     assert_eq!(recovered, json!({"type": "recovered", "room_id": setting.channel, "seq": 6, "complete": true}));
     say_many(&mut alice, 7..=7).await;
     while bob.next_json().await["seq"] != 7 {}
-    // There and back again.
+    // And back to the first node.
     let bob_here = setting.bob.at(setting.cluster.server(0));
     let (_, missed, recovered) = come_back(&bob_here, &setting.channel, 5, &epoch).await;
     assert_eq!((missed, &recovered["complete"]), (vec![6, 7], &json!(true)));
@@ -62,7 +62,8 @@ async fn a_client_resumes_on_another_node_after_kill_9() {
     let bob_here = setting.bob.at(setting.cluster.server(0));
     let (mut back, mut heard, recovered) = come_back(&bob_here, &setting.channel, 3, &epoch).await;
     assert_eq!(recovered["complete"], true, "{recovered}");
-    // What the dead node stored and told nobody is a gap, which may be closed a moment later; the rest then comes live.
+    // Messages that the dead node stored but did not publish are a gap, which may be filled a moment later; the rest
+    // then arrives live.
     assert_eq!(recovered["seq"], 3 + heard.len(), "{recovered} after {heard:?}");
     while heard.len() < 5 {
         heard.push(number(&back.expect("message").await, "seq"));
@@ -78,7 +79,7 @@ async fn what_was_just_acknowledged_elsewhere_is_no_future() {
     const ROUNDS: u64 = 40;
     let setting = Setting::new().await;
     let epoch = epoch_of(&setting.alice, &setting.channel).await;
-    // Bob keeps the room in use on his node, so that it has a head of its own that may lag behind.
+    // Bob keeps the room in use on his node, so that it has its own head, which may lag behind.
     let (mut alice, _bob) = setting.both().await;
     let alice_there = setting.alice.at(setting.cluster.server(1));
     for round in 1..=ROUNDS {
@@ -90,7 +91,7 @@ async fn what_was_just_acknowledged_elsewhere_is_no_future() {
     }
 }
 
-/// Locks the log of all rooms: where it has come to can be read, its events can't.
+/// Locks the log of all rooms: its head can be read, but its events cannot.
 async fn locked_log(cluster: &Cluster) -> Held {
     Postgres::shared().hold(cluster.database_url(), "LOCK TABLE room_events IN ACCESS EXCLUSIVE MODE").await
 }
@@ -113,7 +114,7 @@ async fn a_database_that_breaks_off_while_the_log_is_read_is_asked_again() {
     let epoch = epoch_of(&bob, &channel).await;
     let mut socket = alice.join(&channel).await;
     for number in 1..=SAID {
-        // more than memory holds
+        // More than the in-memory history holds.
         let content = "x".repeat(9_000);
         socket.send_json(&json!({"type": "message", "content": content, "ref": number})).await;
         while socket.next_json().await["type"] != "ack" {}

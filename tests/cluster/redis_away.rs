@@ -1,5 +1,5 @@
-//! Redis goes away, abruptly or without a word: people on one node go on talking, nothing acknowledged is lost, the
-//! node says how it is, and all of it heals by itself, without a socket being closed.
+//! Redis becomes unavailable, with or without closing its connections: users on one node continue to communicate,
+//! nothing acknowledged is lost, the node reports its state, and it recovers by itself without closing a socket.
 
 use std::time::Instant;
 
@@ -28,7 +28,7 @@ async fn people() -> People {
     People { setting, carol, alice, carol_socket, bob }
 }
 
-/// Reads messages until that many have come, in order, with nothing between but news of who is there.
+/// Reads until these messages have arrived in order, allowing only presence events in between.
 async fn hear_in_order(socket: &mut Socket, seqs: std::ops::RangeInclusive<u64>) {
     for seq in seqs {
         loop {
@@ -59,7 +59,7 @@ async fn members_of_one_node_go_on_talking_and_the_others_catch_up() {
         assert!(reason.contains("redis"), "the reason should name Redis: {reason}");
         get(&people.setting.cluster.server(node).url("/healthz")).await.expect(200);
     }
-    // A newcomer is let in, and hears what those on this node say.
+    // A new socket is accepted and receives the messages of this node.
     people.carol_socket.close().await;
     let mut again = people.carol.join(&people.setting.channel).await;
     people.alice.say("six").await;
@@ -72,7 +72,7 @@ async fn members_of_one_node_go_on_talking_and_the_others_catch_up() {
     }
     people.alice.say("seven").await;
     hear_in_order(&mut people.bob, 1..=7).await;
-    // That Carol went and came may be told to Bob only now, and that he was out of sight to the others.
+    // Bob may be notified only now that Carol left and rejoined, and that he was unreachable for the others.
     people.bob.say("eight").await;
     hear_in_order(&mut people.bob, 8..=8).await;
     hear_in_order(&mut again, 7..=8).await;
@@ -86,7 +86,7 @@ async fn a_line_that_is_silently_dead_is_found() {
     people.setting.cluster.wait_ready(1, 503).await;
     assert!(stalled.elapsed() < FIVE_SECONDS, "readiness goes red within 5 s, not {:?}", stalled.elapsed());
     people.setting.redis_status(1, "down").await;
-    // That Bob's node is not heard of may or may not have made him leave by now.
+    // The node may or may not already count Bob as gone, because his node is unreachable.
     people.alice.say("unheard for now").await;
     for socket in [&mut people.alice, &mut people.carol_socket] {
         hear_in_order(socket, 1..=1).await;
@@ -101,7 +101,7 @@ async fn a_line_that_is_silently_dead_is_found() {
 #[tokio::test]
 async fn a_message_lost_on_the_way_is_found_without_a_successor() {
     let mut people = people().await;
-    // Too short to be noticed by anybody: what is published meanwhile is gone, and nothing follows.
+    // Too short to be detected: messages published in the meantime are lost, and no further message reveals the gap.
     people.setting.cluster.nodes[1].redis.set(Line::Severed);
     said("the last word", &mut [&mut people.alice, &mut people.carol_socket]).await;
     people.setting.cluster.nodes[1].redis.set(Line::Open);

@@ -1,4 +1,4 @@
-//! A right that is taken away on one node is gone on all.
+//! A right that is revoked on one node is revoked on all nodes.
 
 use serde_json::json;
 use tokio::time::Instant;
@@ -7,7 +7,7 @@ use crate::setting::{Setting, said};
 use crate::support::crowd::Crowd;
 use crate::support::{Cluster, Line, User, token};
 
-/// Attempts to open sockets before the right is taken away.
+/// Attempts to open sockets before the right is revoked.
 const ATTEMPTS: usize = 50;
 
 #[tokio::test]
@@ -55,12 +55,12 @@ async fn revoked_tokens_close_all_sockets_and_open_none() {
     alice.expect_nothing_before_pong().await;
 }
 
-/// Two nodes that close no socket because its user has many.
+/// Two nodes without a limit on sockets per user.
 async fn many_sockets() -> Cluster {
     Cluster::builder().env("MAX_CONNECTIONS_PER_USER", 0).start(2).await
 }
 
-/// Sockets of Bob's at both nodes, of which the second has a slow line to the database.
+/// Bob on both nodes, of which the second has a slow connection to the database.
 async fn bob_everywhere(setting: &Setting) -> [User; 2] {
     let here = setting.cluster.at(0, &setting.bob);
     setting.cluster.nodes[1].database.set(Line::Slow);

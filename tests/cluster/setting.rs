@@ -1,4 +1,4 @@
-//! What most of these tests begin with: two nodes, people on both, one room.
+//! The usual setup of these tests: two nodes, users on both, one room.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use crate::support::shape::{opaque, sorted_texts};
 use crate::support::socket::Frame;
 use crate::support::{Cluster, Socket, User, eventually};
 
-/// "Within 5 s" of the contract, and a busy machine's share.
+/// The documented 5 s, plus slack for a busy machine.
 pub const FIVE_SECONDS: Duration = Duration::from_secs(6);
 
-/// Two nodes, Alice at the first and Bob at the second, and a channel of both.
+/// Two nodes, Alice on the first and Bob on the second, and a channel with both.
 pub struct Setting {
     pub cluster: Cluster,
     pub alice: User,
@@ -33,7 +33,7 @@ impl Setting {
         Setting { cluster, alice, bob, channel }
     }
 
-    /// Both in the channel, each knowing of the other.
+    /// Both in the channel, each aware of the other.
     pub async fn both(&self) -> (Socket, Socket) {
         let mut alice = self.alice.join(&self.channel).await;
         let bob = join_knowing(&self.bob, &self.channel, &[&self.alice]).await;
@@ -41,7 +41,7 @@ impl Setting {
         (alice, bob)
     }
 
-    /// A third person with a right to the channel, registered at the first node.
+    /// A third user with access to the channel, registered on the first node.
     pub async fn guest(&self, username: &str) -> User {
         let guest = self.cluster.server(0).user(username).await;
         let groups = self.alice.get("/api/groups").await.expect(200);
@@ -50,7 +50,7 @@ impl Setting {
         guest
     }
 
-    /// Waits until a node's health says so of its Redis; how long it took.
+    /// Waits until a node's health reports this state of its Redis. Returns how long it took.
     pub async fn redis_status(&self, node: usize, status: &str) -> Duration {
         let url = self.cluster.server(node).url("/api/v1/ws/health");
         let begun = Instant::now();
@@ -64,8 +64,8 @@ impl Setting {
     }
 }
 
-/// Joins, and waits until everybody who is there is known: a node whose first member this is may have to ask the others
-/// first, and then tells the rest by `user_joined`.
+/// Joins and waits until all members are known. A node that just loaded the room may have to ask the other nodes, and
+/// then announces the rest with `user_joined`.
 pub async fn join_knowing(user: &User, channel: &str, others: &[&User]) -> Socket {
     let mut socket = user.connect(channel).await;
     let first = socket.expect("online_users").await;
@@ -78,7 +78,7 @@ pub async fn join_knowing(user: &User, channel: &str, others: &[&User]) -> Socke
     socket
 }
 
-/// The content of a chat message that everybody must get next, and nothing else before it.
+/// A chat message that everybody must receive next.
 pub async fn all_hear(content: &str, sockets: &mut [&mut Socket]) -> Value {
     let mut first = None;
     for socket in sockets {
@@ -88,13 +88,13 @@ pub async fn all_hear(content: &str, sockets: &mut [&mut Socket]) -> Value {
     first.expect("somebody listens")
 }
 
-/// Says something and has everybody hear it, the speaker first.
+/// Sends a message from the first socket and expects that all receive it.
 pub async fn said(content: &str, sockets: &mut [&mut Socket]) -> Value {
     sockets[0].say(content).await;
     all_hear(content, sockets).await
 }
 
-/// Asks with a `ref` and returns the error's code.
+/// Sends a request with a `ref` and returns the code of the error.
 pub async fn refused(socket: &mut Socket, message: &Value) -> String {
     let mut message = message.clone();
     message["ref"] = json!("refused");
@@ -104,7 +104,7 @@ pub async fn refused(socket: &mut Socket, message: &Value) -> String {
     error["code"].as_str().expect("a code").to_owned()
 }
 
-/// Reads until the socket is closed with that code, whatever is said before.
+/// Reads until the socket is closed with this code, skipping other frames.
 pub async fn closed_with(socket: &mut Socket, code: u16) -> Vec<Frame> {
     let frames = socket.expect_end_within(crate::support::DEADLINE).await;
     let closed = frames.iter().any(|frame| matches!(frame, Frame::Close(Some((got, _))) if *got == code));
@@ -112,7 +112,7 @@ pub async fn closed_with(socket: &mut Socket, code: u16) -> Vec<Frame> {
     frames
 }
 
-/// The epoch of a channel, as its first frame tells it.
+/// The epoch of a channel, from its first frame.
 pub async fn epoch_of(user: &User, channel: &str) -> String {
     let mut socket = user.connect(channel).await;
     let epoch = opaque(&socket.expect("online_users").await, "epoch");

@@ -1,4 +1,4 @@
-//! Shared sheets over two nodes: one of them is first, and what it was told is kept.
+//! Shared sheets over two nodes: one update is first, and acknowledged updates are kept.
 
 use serde_json::{Value, json};
 
@@ -18,17 +18,17 @@ fn update(cell: &str, value: &str, version: u64) -> Value {
     json!({"type": "cell_update", "sheet_id": "s", "cell_id": cell, "value": value, "version": version, "ref": value})
 }
 
-/// What one socket has seen.
+/// What one socket has received.
 #[derive(Default, PartialEq, Debug)]
 struct Seen {
-    /// Places, versions and values, as they were told.
+    /// Positions, versions and values, as received.
     rows: Vec<[Value; 3]>,
     acks: Vec<Value>,
     conflicts: usize,
 }
 
 impl Seen {
-    /// Reads until so many updates were told and so many requests answered.
+    /// Reads until this many updates and answers have arrived.
     async fn read(&mut self, socket: &mut Socket, rows: usize, answers: usize) {
         while self.rows.len() < rows || self.acks.len() + self.conflicts < answers {
             let frame = socket.next_json().await;
@@ -38,7 +38,7 @@ impl Seen {
                 }
                 (Some("ack"), _) => self.acks.push(frame["seq"].clone()),
                 (Some("error"), Some("VERSION_CONFLICT")) => self.conflicts += 1,
-                // who else is there may be told at any moment
+                // Presence may be updated at any time.
                 (Some("room_state"), _) => {}
                 _ => panic!("{frame}"),
             }
@@ -101,7 +101,7 @@ async fn acknowledged_cells_outlive_their_node_and_come_to_who_missed_them() {
     let cells = page["cells"].as_array().expect("a page");
     let kept: Vec<&Value> = cells.iter().map(|cell| &cell["value"]).collect();
     assert_eq!(kept, ["1", "2", "3", "4", "5", "6"], "what was acknowledged is kept");
-    // Bob, whose node is gone, comes back to the other one.
+    // Bob, whose node died, reconnects to the other one.
     for user in [&alice, &cluster.at(0, &bob)] {
         let mut back = user.open("/api/v1/ws").await;
         let join = json!({"type": "join_room", "room_id": ROOM, "since": 2, "epoch": page["epoch"]});

@@ -1,4 +1,4 @@
-//! A room over two nodes is one room.
+//! A room over two nodes behaves like one room.
 
 use serde_json::json;
 
@@ -38,7 +38,7 @@ async fn who_is_there_is_told_once_per_user() {
     let setting = Setting::new().await;
     let carol = setting.cluster.at(1, &setting.guest("carol").await);
     let (mut alice, bob) = setting.both().await;
-    // A second socket of Bob's, on the other node, is no news.
+    // A second socket of Bob on the other node is not announced.
     let bob_here = join_knowing(&setting.bob.at(setting.cluster.server(0)), &setting.channel, &[&setting.alice]).await;
     let mut witness = carol.connect(&setting.channel).await;
     let first = witness.expect("online_users").await;
@@ -48,7 +48,7 @@ async fn who_is_there_is_told_once_per_user() {
     assert_eq!(number(&first, "total_users"), 3);
     assert_eq!(alice.expect("user_joined").await["user_id"], carol.id.as_str());
 
-    // The end of one of his two sockets is no news either; the end of the last one is, once.
+    // The close of one of his two sockets is not announced either; the close of the last one is, once.
     bob.close().await;
     said("still here", &mut [&mut witness, &mut alice]).await;
     bob_here.close().await;
@@ -62,7 +62,7 @@ async fn who_is_there_is_told_once_per_user() {
 
 #[tokio::test]
 async fn signals_find_their_target_on_the_other_node() {
-    /// What a re-encoding would change.
+    /// Data that re-encoding would change.
     const DATA: &str = r#"{ "sdp":"v=0\r\n\u0041\/é👋", "n":1.0e+05,"big":12345678901234567890.10,  "a":[ ],"a":{} }"#;
     let setting = Setting::new().await;
     let carol = setting.guest("carol").await;
@@ -73,7 +73,7 @@ async fn signals_find_their_target_on_the_other_node() {
         assert_eq!(signal["from_user_id"], setting.alice.id.as_str());
         assert!(bob.last_text().contains(DATA), "data should be unchanged in {}", bob.last_text());
     }
-    // Carol has no socket there, on neither node.
+    // Carol has no socket there, on either node.
     let offer = json!({"type": "webrtc_offer", "target_user_id": carol.id, "data": {}});
     assert_eq!(refused(&mut alice, &offer).await, "TARGET_UNAVAILABLE");
     assert_eq!(refused(&mut bob, &offer).await, "TARGET_UNAVAILABLE");

@@ -1,4 +1,4 @@
-//! An open room over two nodes is one room: who is there, with which status and cursor, what is typed and uploaded.
+//! An open room over two nodes behaves like one room: presence with status and cursors, typing, and uploads.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::{Cluster, DEADLINE, Socket, User, eventually, token};
 
 const ROOM: &str = "workspace_123";
 
-/// A socket in the room. On a node whose first member this is, those elsewhere may be told a moment later.
+/// A socket in the room. If its node has just loaded the room, members on other nodes may be announced a moment later.
 async fn joined(user: &User) -> Socket {
     let mut socket = user.open("/api/v1/ws").await;
     socket.send_json(&json!({"type": "join_room", "room_id": ROOM})).await;
@@ -14,7 +14,7 @@ async fn joined(user: &User) -> Socket {
     socket
 }
 
-/// Reads until a frame of that type comes for which it holds.
+/// Reads until a frame of that type for which `holds` returns true.
 async fn until(socket: &mut Socket, kind: &str, holds: impl Fn(&Value) -> bool) -> Value {
     let found = async {
         loop {
@@ -68,7 +68,7 @@ async fn what_a_user_of_two_nodes_does_is_told_once() {
     let (mut here, mut there) = (joined(&alice).await, joined(&cluster.at(1, &alice)).await);
     let mut near = joined(&bob).await;
     let mut far = joined(&cluster.at(1, &bob)).await;
-    // everybody knows of everybody before it begins
+    // Everybody must know everybody before the test begins.
     for socket in [&mut here, &mut there, &mut near, &mut far] {
         socket.send_json(&json!({"type": "join_room", "room_id": ROOM})).await;
         until(socket, "room_state", |state| state["total_users"] == 2 && state["connection_id"].is_string()).await;
@@ -81,7 +81,7 @@ async fn what_a_user_of_two_nodes_does_is_told_once() {
         until(socket, "file_upload_start", |frame| frame["file_id"] == "f").await;
     }
     until(&mut there, "file_upload_start", |frame| frame["file_id"] == "f").await;
-    // whatever was told twice would come before this
+    // A duplicate would arrive before this.
     there.send_json(&json!({"type": "typing_start", "cell_id": "Z9", "room": ROOM})).await;
     for socket in [&mut near, &mut far] {
         let frame = socket.next_json().await;
@@ -102,7 +102,7 @@ async fn typing_ends_with_its_socket_on_another_node_once() {
     drop(ends);
     let stopped = reader.next_json().await;
     assert_eq!((&stopped["type"], &stopped["cell_id"]), (&json!("user_typing_stop"), &json!("B2")), "{stopped}");
-    // whatever was sent twice would come before this
+    // A duplicate would arrive before this.
     stays.send_json(&json!({"type": "typing_start", "cell_id": "Z9", "room": ROOM})).await;
     let frame = reader.next_json().await;
     assert_eq!((&frame["type"], &frame["cell_id"]), (&json!("user_typing_start"), &json!("Z9")), "{frame}");
@@ -125,7 +125,7 @@ async fn the_status_of_whoever_joins_elsewhere_is_known() {
     let cluster = Cluster::start(2).await;
     let [alice, bob] = cluster.users(["alice", "bob"]).await;
     let mut watcher = joined(&bob).await;
-    // the room is in use on both nodes already
+    // The room is already in use on both nodes.
     let mut other = cluster.at(1, &alice).open("/api/v1/ws").await;
     other.send_json(&json!({"type": "status_update", "status": "busy", "ref": 1})).await;
     until(&mut other, "ack", |_| true).await;
@@ -165,13 +165,13 @@ async fn the_last_word_of_a_user_on_two_nodes_counts() {
     let [alice, carol] = cluster.users(["alice", "carol"]).await;
     let (mut first, mut second) = (joined(&alice).await, joined(&cluster.at(1, &alice)).await);
     let mut watcher = joined(&cluster.at(1, &carol)).await;
-    // everybody knows of everybody before it begins
+    // Everybody must know everybody before the test begins.
     for socket in [&mut first, &mut second, &mut watcher] {
         socket.send_json(&json!({"type": "join_room", "room_id": ROOM})).await;
         until(socket, "room_state", |state| state["total_users"] == 2).await;
     }
     let status = |status: &str| json!({"type": "status_update", "status": status});
-    // what is shown of Alice in a room that is joined now
+    // Alice's presence in a room that is joined now.
     let shown = async |room: String| {
         let mut tab = cluster.at(1, &alice).open("/api/v1/ws").await;
         tab.send_json(&json!({"type": "join_room", "room_id": room})).await;

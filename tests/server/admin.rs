@@ -1,4 +1,4 @@
-//! What administrators see and do on one node (docs/protocol.md, "Administration"), and what outlives it.
+//! Administration on one node (docs/protocol.md, "Administration"), and its effects after a restart.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn admin(server: &Server) -> User {
     User::with_token(server.origin(), "ops", "ops", &token::for_admin("ops", "ops"))
 }
 
-/// The next frames up to one of that `type`.
+/// Reads the next frames up to one of that `type`.
 async fn hear(socket: &mut Socket, kind: &str) -> Value {
     socket.read_until(kind).await.pop().expect("the one that was waited for")
 }
@@ -40,7 +40,7 @@ async fn nobody_but_an_administrator_gets_in() {
         (Method::DELETE, format!("/api/v1/ws/users/{}/block", alice.id)),
     ];
     for (method, path) in paths {
-        // whatever comes with it
+        // The role is checked whatever the body is.
         for body in ["", "{", "[]", "{}"] {
             let request = reqwest::Client::new().request(method.clone(), server.url(&path)).bearer_auth(&alice.token);
             let request = request.header("content-type", "application/json").body(body);
@@ -120,7 +120,7 @@ async fn a_connection_is_ended_by_what_its_header_says_whatever_its_user_is_call
         assert_eq!(ops.delete(&format!("/api/v1/ws/connections/{name}")).await.status, 204, "{id}: {name}");
         socket.expect_close(4403).await;
     }
-    // nobody's name is taken for another field of a log line
+    // A user's name must not be able to forge another field of a log line.
     server.logs(r#"event=kick user="bob by=\"root\"" conn="#).await;
     server.logs("user=jürgen ").await;
 }
@@ -142,7 +142,7 @@ async fn a_broadcast_reaches_the_room_and_nobody_else() {
         assert_eq!((&heard["data"], &heard["room_id"]), (&data, &json!(channel)));
     }
     elsewhere.expect_nothing_before_pong().await;
-    // a room without anybody in it is a room all the same
+    // A room without members is still a room.
     let empty = alice.channel_with(&[]).await;
     ops.post(&format!("/api/v1/ws/rooms/{empty}/broadcast"), json!({})).await.expect(200);
     for room in [uuid::Uuid::now_v7().to_string(), "no-room".to_owned()] {
@@ -213,7 +213,7 @@ async fn readiness_goes_red_while_sockets_go_on() {
     server.request_stop();
     let url = server.url("/readyz");
     eventually("red readiness", DEADLINE, || async { (get(&url).await.status == 503).then_some(()) }).await;
-    // the balancer has not noticed yet: whoever comes is served, and whoever is there talks on
+    // The balancer has not noticed yet: new sockets are served, and open ones continue.
     let mut late = alice.join(&channel).await;
     late.say_acked("still here", "1").await;
     hear(&mut socket, "message").await;
@@ -244,7 +244,7 @@ on_both! {
             answer.header("retry-after").parse::<u64>().expect("Retry-After in seconds")
         };
         let before = refused().await;
-        // the block is stored beside the refusal, not before it
+        // The block is stored at the same time as the refusal is sent, not before it.
         let log = || async { (refused().await <= before).then_some(()) };
         eventually("the block", DEADLINE, log).await;
         server.terminate().await;

@@ -1,5 +1,5 @@
-//! The assistant over the workspace socket: the built-in analyst, and a language model's endpoint with good and bad manners
-//! (docs/workspace.md, "The assistant").
+//! The assistant over the workspace socket: the built-in analyst, and a language model's endpoint that behaves well or
+//! badly (docs/workspace.md, "The assistant").
 
 use serde_json::{Value, json};
 
@@ -8,10 +8,10 @@ use crate::support::rest::get;
 use crate::support::{Server, Socket, User, token};
 use crate::workspace::{join, joined, open};
 
-/// A key that must show nowhere.
+/// A key that must not appear anywhere.
 const KEY: &str = "sk-hush-hush";
 
-/// A server whose assistant asks that provider.
+/// A server whose assistant uses this provider.
 async fn asking(provider: &Provider, settings: &[(&str, &str)]) -> Server {
     let mut builder = Server::builder()
         .env("AI_BASE_URL", provider.base_url())
@@ -35,7 +35,7 @@ async fn event(socket: &mut Socket, request: &str, kind: &str) -> Value {
     event["data"].clone()
 }
 
-/// All events of a request up to its end: the text of the deltas, and the end.
+/// All events of a request up to its end: the text of the deltas, and the last event.
 async fn until_end(socket: &mut Socket, request: &str) -> (String, Value) {
     event(socket, request, "ai_start").await;
     let (mut text, mut last) = (String::new(), 0);
@@ -101,7 +101,7 @@ async fn the_analyst_computes_over_the_stored_cells() {
         (&findings["columns"][1]["number"]["sum"], &findings["columns"][0]["kind"]),
         (&json!(1230.0), &json!("date"))
     );
-    // only the named cells count
+    // Only the selected cells count.
     alice
         .send_json(&json!({"type": "ai_request", "request_id": "r2", "query": "sum", "sheet_id": "q1",
                            "context": {"table_range": "B2:B2"}}))
@@ -138,7 +138,7 @@ async fn the_analyst_says_what_it_can_do_and_what_is_not_there() {
 async fn a_question_comes_after_the_cells_that_were_sent_before_it() {
     let server = Server::start().await;
     let mut alice = open(&server.user("alice").await).await;
-    // nothing is read in between
+    // Nothing is read in between.
     alice.send_json(&json!({"type": "join_room", "room_id": "sales"})).await;
     for row in 1..=20 {
         let cell = format!("A{row}");
@@ -159,7 +159,7 @@ async fn a_question_comes_after_the_cells_that_were_sent_before_it() {
 async fn the_analyst_takes_many_questions_of_one_user_at_once() {
     let server = Server::builder().env("WEBSOCKET_REQUESTS_PER_MINUTE", 1_000).start().await;
     let mut alice = with_sales(&server.user("alice").await).await;
-    // more than a provider is asked in an hour
+    // More than the hourly limit for a provider.
     for round in ["a", "b"] {
         for name in 0..50 {
             let request = format!("{round}{name}");
@@ -202,7 +202,7 @@ async fn an_answer_streams_to_all_sockets_of_whoever_asked() {
     let server = asking(&provider, &[]).await;
     let user = server.user("alice").await;
     let (mut alice, mut other) = (with_sales(&user).await, open(&user).await);
-    // from here on it is told what the user is told
+    // From here on it receives what the user receives.
     other.expect_nothing_before_pong().await;
     alice
         .send_json(&json!({"type": "ai_request", "request_id": "r1", "query": "a secret question", "sheet_id": "q1",
@@ -286,17 +286,17 @@ async fn a_server_that_does_not_stream_is_understood() {
     assert_eq!(completes(&mut alice, "r1").await.1["result"], "All at once.");
 }
 
-/// All of an answer, and no word that it was all.
+/// A complete answer without an end marker.
 const COMPLETE: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"All of it.\"},\"finish_reason\":\"stop\"}]}\n\n";
 const COMPLETE_AND_RUBBISH: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"All of it.\"},\"finish_reason\":\"stop\"}]}\n\n\
                                     data: {\"error\":{\"message\":\"too late\"}}\n\ndata: <html>\n\n";
-/// Nothing but the last word says that it is all, and no empty line ends it.
+/// Only the end marker shows that the answer is complete, and no empty line follows it.
 const DONE_ON_A_LAST_LINE: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"All of it.\"}}]}\n\ndata: [DONE]";
-/// The same at once.
+/// The same without streaming.
 const WHOLE: &str = " {\"choices\":[{\"message\":{\"content\":\"All of it.\"},\"finish_reason\":\"stop\"}]}";
 const EVENTS: Option<&str> = Some("text/event-stream");
 
-/// The provider is asked once, and all that it said is the answer.
+/// The provider is asked once, and its whole text is the answer.
 async fn is_answered_whole(script: &'static [Play]) {
     let provider = Provider::start(script).await;
     let server = asking(&provider, &[]).await;
@@ -350,7 +350,7 @@ async fn the_form_of_an_answer_is_known_by_itself_and_not_by_its_label() {
     }
 }
 
-// ---- ends before the end ----
+// ---- early ends ----
 
 #[tokio::test]
 async fn whoever_asked_may_cancel_and_the_provider_is_left_at_once() {
@@ -364,7 +364,7 @@ async fn whoever_asked_may_cancel_and_the_provider_is_left_at_once() {
     let refused = alice.read_until("error").await.pop().expect("an error");
     assert_eq!((&refused["code"], &refused["ref"]), (&json!("CONFLICT"), &json!(1)), "{refused}");
     assert_eq!(refused["request_id"], "r1", "{refused}");
-    // from another socket of the same user
+    // From another socket of the same user.
     other.send_json(&json!({"type": "ai_cancel", "request_id": "r1", "ref": 2})).await;
     assert_eq!(other.read_until("ack").await.pop().expect("an ack")["ref"], 2);
     provider.nobody_there().await;
@@ -380,7 +380,7 @@ async fn whoever_asked_may_cancel_and_the_provider_is_left_at_once() {
     assert_eq!(alice.expect_error("NOT_FOUND").await["request_id"], "r1");
     alice.send_json(&json!({"type": "ai_request", "request_id": "r2", "query": ""})).await;
     assert_eq!(alice.expect_error("INVALID_MESSAGE").await["request_id"], "r2");
-    // the name is free again, and nobody else can cancel it
+    // The name is free again, and no other user can cancel the request.
     ask(&mut alice, "r1", "hello").await;
     event(&mut alice, "r1", "ai_start").await;
     let mut bob = open(&server.user("bob").await).await;
@@ -452,7 +452,7 @@ async fn a_user_has_so_many_questions_an_hour_and_so_many_characters_a_day() {
     alice.expect_error("RATE_LIMIT_EXCEEDED").await;
 }
 
-// ---- the end of the server ----
+// ---- server shutdown ----
 
 #[tokio::test]
 async fn a_stopping_server_lets_answers_end_and_fails_the_rest() {

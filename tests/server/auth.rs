@@ -1,4 +1,4 @@
-//! Who somebody is: accounts, tokens, and what happens when they end (docs/protocol.md, "Authentication").
+//! Accounts and tokens, and what happens when they end (docs/protocol.md, "Authentication").
 
 use std::time::Duration;
 
@@ -153,7 +153,7 @@ on_both! {
 async fn tokens_of_a_clock_that_is_behind_the_revocation_are_good() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
-    // As a node would whose clock is 20 s ahead.
+    // Like a node whose clock is 20 s ahead.
     let ahead = Timestamp { unix_ms: (token::now() + 20) * 1_000 };
     let database = format!("sqlite://{}", server.data_folder().join("convene.db").display());
     let store = Store::open(&database, &StoreOptions::default()).await.unwrap();
@@ -178,7 +178,7 @@ async fn post_refresh(server: &Server, refresh_token: &str) -> crate::support::r
     post(&server.url("/api/auth/refresh"), json!({"refresh_token": refresh_token})).await
 }
 
-/// Tokens that must not open anything, each with the reason.
+/// Tokens that must be rejected, each with the reason.
 fn bad_tokens(user_id: &str) -> Vec<(&'static str, String)> {
     let hour = token::now() + 3600;
     let good = json!({"sub": user_id, "username": "alice", "exp": hour});
@@ -236,7 +236,7 @@ async fn a_token_is_taken_from_each_of_the_three_places() {
         let expected = if place == Place::Subprotocol { "bearer" } else { "" };
         assert_eq!(socket.header("Sec-WebSocket-Protocol"), expected, "{place:?}");
     }
-    // The query comes first: a bad token there is not saved by a good one elsewhere.
+    // The query takes precedence: a good token elsewhere does not make up for a bad one in it.
     let mut raw = RawSocket::connect(server.authority()).await;
     let header = format!("Authorization: Bearer {}", alice.token);
     let answer = raw.handshake(server.authority(), &format!("{path}?token=bad"), &[&header]).await;
@@ -277,7 +277,7 @@ on_both! {
         socket.say("hello").await;
         assert_eq!(socket.expect_message("hello").await["sender_username"], "zoë");
 
-        // Somebody else with the same name from the same provider gets in as well.
+        // Another user of the same provider with the same name is accepted as well.
         let claims = json!({"sub": "another", "username": "zoë", "exp": token::now() + 60});
         let other = User::with_token(server.origin(), "another", "zoë", &token::sign(&claims, token::SECRET));
         let me = other.get("/api/auth/me").await.expect(200);

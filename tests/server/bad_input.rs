@@ -1,4 +1,4 @@
-//! Bad messages: each gets the contract's error, closes nothing, loses nothing, and reaches nobody else
+//! Bad messages: each gets the documented error, closes nothing, loses nothing, and reaches no other user
 //! (docs/protocol.md, "Errors").
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::raw::{FrameOut, RawSocket, TEXT};
 use crate::support::socket::Frame;
 use crate::support::{DEADLINE, Server, random};
 
-/// Messages that a channel refuses: text, code, and the field that the sentence must name (or nothing).
+/// Messages that a channel refuses: the text, the code, and the field that the sentence must name (if any).
 fn bad_messages() -> Vec<(String, &'static str, &'static str)> {
     let deep =
         |levels: usize| format!(r#"{{"type":"typing","is_typing":{}1{}}}"#, "[".repeat(levels), "]".repeat(levels));
@@ -145,7 +145,7 @@ async fn a_binary_frame_is_answered_and_reaches_nobody() {
     let mut socket = alice.join(&channel).await;
     witness.expect("user_joined").await;
     socket.send_frame(Message::binary(&b"\x00\x01\x02"[..])).await;
-    // Refused as a message or with 1003 ("text frames only"): either is an answer.
+    // Either a refused message or a close with 1003 ("text frames only") is acceptable.
     match socket.next_within(DEADLINE).await {
         Some(Frame::Json(error)) => crate::support::rest::assert_error(&error, "INVALID_MESSAGE"),
         Some(Frame::Close(Some((1003, _)))) => {
@@ -164,8 +164,8 @@ on_both! {
         let mut odd = alice.join(&channel).await;
         let mut plain = bob.join(&channel).await;
         odd.expect("user_joined").await;
-        // PostgreSQL has no form for U+0000. Whether it is refused or kept, it must be the same everywhere, and what
-        // others send in the same group commit must not suffer.
+        // PostgreSQL can't store U+0000. Whether it is refused or stored, the result must be the same on both
+        // databases, and other messages in the same group commit must not be affected.
         for round in 0..20 {
             odd.send_json(&json!({"type": "message", "content": "a\u{0}b", "ref": round})).await;
             plain.say(&format!("plain {round}")).await;
@@ -233,7 +233,7 @@ async fn random_frames_never_hurt_the_server() {
         let mut raw = RawSocket::upgrade(server.authority(), &path).await;
         for _ in 0..random.u32(1..8) {
             let bytes = random_bytes(&mut random, valid.as_bytes());
-            // The server may have hung up over the bytes before these, as it should.
+            // The server may already have disconnected because of the previous bytes, which is correct.
             if raw.try_write(&bytes).await.is_err() {
                 break;
             }
@@ -250,7 +250,7 @@ async fn random_frames_never_hurt_the_server() {
     assert!(!log.contains("panicked"), "the server must not panic: {log}");
 }
 
-/// Pure noise, noise behind a frame's header, or a valid frame with a few bytes changed.
+/// Pure noise, noise after a frame's header, or a valid frame with a few changed bytes.
 fn random_bytes(random: &mut fastrand::Rng, valid: &[u8]) -> Vec<u8> {
     let noise = |random: &mut fastrand::Rng, most: usize| {
         let length = random.usize(0..most);

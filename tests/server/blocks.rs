@@ -1,4 +1,4 @@
-//! What administrators see of the rate limits, and how they let somebody back in (docs/protocol.md, "Rate limits").
+//! Rate limits as administrators see them, and lifting a block (docs/protocol.md, "Rate limits").
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ fn admin(server: &Server) -> User {
     User::with_token(server.origin(), "ops", "ops", &token::for_admin("ops", "ops"))
 }
 
-/// Goes on until the socket is closed for it.
+/// Sends messages until the socket is closed because of the block.
 async fn get_blocked(socket: &mut Socket) {
     for _ in 0..PER_MINUTE + 11 {
         socket.say("on and on").await;
@@ -77,7 +77,7 @@ on_both! {
         assert_eq!(ops.delete(&lift).await.status, 204, "nothing to lift is as good");
         assert_eq!(ops.get("/api/v1/ws/blocks").await.expect(200)["blocks"], json!([]));
         let mut socket = alice.join(&channel).await;
-        // What was used up stays so, and refusals count anew.
+        // The usage stays, but refusals are counted from zero.
         socket.send_json(&json!({"type": "message", "content": "too soon", "ref": 1})).await;
         socket.expect_error("RATE_LIMIT_EXCEEDED").await;
         let lifted = ops.get(&limits).await.expect(200);

@@ -1,4 +1,4 @@
-//! Channels: who is told what, in which order, in exactly the seed's form (docs/protocol.md, "channel").
+//! Channels: the recipients of each event, the order, and the exact wire format (docs/protocol.md, "channel").
 
 use serde_json::json;
 
@@ -40,7 +40,7 @@ on_both! {
 async fn nothing_comes_before_the_first_frame_however_eager_the_client() {
     let server = Server::start().await;
     let alice = server.user("alice").await;
-    // each time in a channel that nobody is in, so that the room is read first
+    // Each time in a channel without members, so that the room must be loaded first.
     for _ in 0..10 {
         let channel = alice.create_channel(&alice.create_group("eager").await, "eager").await;
         let mut socket = alice.connect(&channel).await;

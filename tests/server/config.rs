@@ -1,5 +1,5 @@
-//! Configuration: defaults that need no set-up, every named variable honoured, bad values refused in one sentence that
-//! names the variable (docs/protocol.md, "Configuration").
+//! Configuration: defaults that need no setup, every documented variable is used, and invalid values are refused in one
+//! sentence that names the variable (docs/protocol.md, "Configuration").
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,12 +12,12 @@ use crate::support::rest::get;
 use crate::support::server::{run_in, run_to_end};
 use crate::support::{Database, Postgres, Server, User, token};
 
-/// Everything the program said.
+/// All output of the program.
 fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Values that must stop the start: the variables, the first of which is the bad one.
+/// Settings that must stop the start; the first variable is the invalid one.
 fn bad_settings() -> Vec<Vec<(&'static str, &'static str)>> {
     let single = [
         ("WS_PORT", "http"),
@@ -88,9 +88,9 @@ fn bad_settings() -> Vec<Vec<(&'static str, &'static str)>> {
 async fn a_bad_value_stops_the_start_with_one_sentence_that_names_it() {
     for settings in bad_settings() {
         let name = settings[0].0;
-        // RUST_LOG wins over LOG_LEVEL, so it must be absent where that one is tested.
+        // RUST_LOG overrides LOG_LEVEL, so it must not be set when that one is tested.
         let log = (name != "LOG_LEVEL").then_some(("RUST_LOG", "off"));
-        // A later setting of the same name wins.
+        // A later setting of the same name overrides.
         let environment: Vec<_> = [("WS_PORT", "0")].into_iter().chain(log).chain(settings.clone()).collect();
         for arguments in [&[][..], &["check-config"]] {
             let output = run_to_end(arguments, &environment).await;
@@ -259,7 +259,7 @@ async fn the_separate_database_variables_make_a_postgres_url() {
     assert_eq!(cluster.query_text(&url, query).await.as_deref(), Some("alice"));
     assert!(!server.data_folder().join("convene.db").exists(), "nothing goes to SQLite");
 
-    // DATABASE_URL wins over them.
+    // DATABASE_URL overrides them.
     let other = Server::builder()
         .env("DB_HOST", "127.0.0.1")
         .env("DB_PORT", cluster.port())

@@ -1,4 +1,4 @@
-//! `kill -9` under load: what was acknowledged is there after the restart (docs/protocol.md, "References and
+//! `kill -9` under load: acknowledged messages are still there after the restart (docs/protocol.md, "References and
 //! acknowledgements").
 
 use crate::load::{Acknowledged, Talker, assert_kept};

@@ -1,5 +1,5 @@
-//! The database goes away and comes back: durable commands are refused with a reason, everything else goes on, and all
-//! of it heals by itself.
+//! The database becomes unavailable and returns: commands to be stored are refused with a reason, everything else
+//! continues, and the server recovers by itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -39,11 +39,11 @@ impl Setting {
         eventually(&what, DEADLINE * 2, || async { (get(&url).await.status == status).then_some(()) }).await;
     }
 
-    /// What must hold while the database is away, whichever way it went.
+    /// Checks what must hold while the database is unavailable, whatever the cause.
     async fn expect_outage(&self, sender: &mut Socket, receiver: &mut Socket) {
         let asked = Instant::now();
         sender.send_json(&json!({"type": "message", "content": "into the void", "ref": 1})).await;
-        // Ephemeral events and pings don't wait for it.
+        // Ephemeral events and pings do not wait for it.
         sender.send_json(&json!({"type": "typing", "is_typing": true})).await;
         receiver.expect("typing").await;
         receiver.expect_nothing_before_pong().await;
@@ -68,7 +68,7 @@ impl Setting {
         assert_eq!(refused.status, 503, "REST says so, too: {}", refused.text);
     }
 
-    /// Everything works again, on the sockets that were open all along.
+    /// Everything works again, on the sockets that stayed open.
     async fn expect_healed(&self, sender: &mut Socket, receiver: &mut Socket) {
         self.wait_ready(200).await;
         sender.say_acked("healed", "h").await;
@@ -135,11 +135,11 @@ async fn connections_cut_in_the_middle_of_commits_are_not_noticed() {
         assert_eq!(talker.refused(), 0, "what was cut off is tried again, not refused");
         acknowledged.extend(talker.stop().await);
     }
-    // A commit of unknown outcome that was tried again must not be stored twice.
+    // A retried commit with an unknown outcome must not be stored twice.
     assert_kept(&alice, &channel, &acknowledged).await;
 }
 
-/// A server on a PostgreSQL of its own, on which nobody is counted.
+/// A server on its own PostgreSQL database, without rate limits.
 async fn uncounted(url: &str) -> Server {
     Server::builder()
         .env("DATABASE_URL", url)
@@ -149,7 +149,7 @@ async fn uncounted(url: &str) -> Server {
         .await
 }
 
-/// Writes the first cell of one new sheet after another without naming a room, until told to stop; nothing is refused.
+/// Writes the first cell of one new sheet after another without naming a room, until stopped. Nothing may be refused.
 async fn begin_sheets(user: User, written: Arc<AtomicU64>, stopping: Arc<AtomicBool>) {
     let mut socket = joined(&user, "room").await;
     while !stopping.load(Ordering::Relaxed) {
@@ -200,7 +200,7 @@ async fn the_rooms_of_new_sheets_are_found_although_connections_are_cut() {
     }
 }
 
-/// Reads until the updates of so many places were told, in order; answers how many acknowledgements came as well.
+/// Reads until this many updates have arrived in order. Returns how many acknowledgements arrived as well.
 async fn told(socket: &mut Socket, seqs: std::ops::RangeInclusive<u64>) -> u64 {
     let (mut seq, mut acks) = (*seqs.start(), 0);
     while seqs.contains(&seq) {
@@ -232,7 +232,7 @@ async fn what_waited_for_the_database_cuts_no_reader_when_it_comes_at_once() {
     let mut reader = joined(&bob, "room").await;
     sender.expect("room_state").await;
     let first = json!({"type": "cell_update", "sheet_id": "s", "cell_id": "A1", "value": 1});
-    // the second one finds out where the sheet belongs, so that none after it has to ask the database
+    // The second message finds out which room the sheet belongs to, so that later ones need not query the database.
     for _ in 1..=BEFORE {
         sender.send_json(&first).await;
         for socket in [&mut sender, &mut reader] {
@@ -296,12 +296,12 @@ async fn a_message_of_unknown_outcome_that_was_stored_is_delivered_on_a_lone_nod
     receiver.expect_message("before").await;
     line.set(Line::Uncommitted);
     sender.send_json(&json!({"type": "message", "content": "in doubt", "ref": 1})).await;
-    // the message itself may come first: the auditor may look while the answer is still waited for
+    // The message itself may arrive first: the log reconciler may run while the answer is still awaited.
     let error = eventually_error(&mut sender).await;
     crate::support::rest::assert_error(&error, "SERVICE_UNAVAILABLE");
     assert!(error["error"].as_str().unwrap_or_default().contains("may or may not"), "{error}");
     line.set(Line::Open);
-    // nobody says anything more in this room: the node finds out by itself
+    // Nobody sends anything more in this room, so the node must find the message by itself.
     let told = match receiver.next_within(DEADLINE * 2).await {
         Some(crate::support::socket::Frame::Json(frame)) => frame,
         other => panic!("the message that was stored, not {other:?}"),
@@ -310,7 +310,7 @@ async fn a_message_of_unknown_outcome_that_was_stored_is_delivered_on_a_lone_nod
     assert_eq!(alice.history(&channel).await.len(), 2, "once");
 }
 
-/// The next error, whatever comes before it.
+/// The next error, skipping other frames.
 async fn eventually_error(socket: &mut Socket) -> serde_json::Value {
     loop {
         match socket.next_within(PATIENCE * 2).await {

@@ -1,4 +1,4 @@
-//! Direct messages: two people, one conversation, nobody else (docs/protocol.md, "channel").
+//! Direct messages: two users, one conversation, nobody else (docs/protocol.md, "channel").
 
 use serde_json::json;
 
@@ -160,7 +160,7 @@ async fn nobody_else_can_enter_a_conversation() {
         third.expect_nothing_before_pong().await;
         assert!(carol.whole_history(&format!("/api/dm/{}/messages", partner.id)).await.is_empty());
     }
-    // The conversation's id is no channel that one could join or read.
+    // The conversation's id is not a channel that could be joined or read.
     let conversation = text(&connected, "conversation_id");
     carol.get(&format!("/api/channels/{conversation}/messages")).await.expect_error(404, "ROOM_NOT_FOUND");
     let path = format!("/ws/channel/{conversation}?token={}", carol.token);
@@ -219,7 +219,7 @@ async fn a_direct_message_is_heard_in_a_channel_but_in_no_other_conversation() {
     carol_in_channel.expect_nothing_before_pong().await;
 }
 
-/// Opens a conversation on a socket with a small receive buffer.
+/// Opens a conversation on a socket with a small receive buffer, then stops reading.
 async fn enter_and_stall(server: &Server, user: &User, partner: &User) -> RawSocket {
     let mut deaf = RawSocket::with_receive_buffer(server.authority(), 4096).await;
     let path = format!("/ws/dm/{}?token={}", partner.id, user.token);
@@ -228,7 +228,7 @@ async fn enter_and_stall(server: &Server, user: &User, partner: &User) -> RawSoc
     deaf
 }
 
-/// Messages that together are more than the kernel takes of a reader that does not read.
+/// More messages than the kernel buffers for a client that does not read.
 const LARGE: i64 = 80;
 
 async fn say_large(sender: &mut Socket) {
@@ -249,7 +249,7 @@ on_both! {
         drop(deaf);
         sender.expect("dm_user_online").await;
         sender.expect("dm_user_offline").await;
-        // what the dead socket held is given back a moment after its end
+        // The leases of the dead socket are released shortly after it closes.
         let (mut socket, mut frame) = eventually("the messages are free again", DEADLINE, || {
             let (alice, bob) = (&alice, &bob);
             async move {

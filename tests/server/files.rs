@@ -1,4 +1,4 @@
-//! Uploads by tus 1.0, downloads, and files that go with messages (docs/protocol.md, "Files").
+//! Uploads with tus 1.0, downloads, and file attachments (docs/protocol.md, "Files").
 
 use std::time::Duration;
 
@@ -69,7 +69,8 @@ async fn what_arrived_before_the_connection_broke_is_kept() {
     let location = uploader.create(bytes.len(), "x.bin").await;
     let (checked, came) = (3_000_000, 3_000_333);
     let mut request = uploader.hang(&location, bytes.len(), &bytes[..checked]).await;
-    // what HTTP still holds while storage is behind goes with the connection: here it holds nothing
+    // Bytes that HTTP buffers while the storage is behind are lost with the connection. Wait for a checkpoint, so that
+    // there are none.
     eventually("a checkpoint", DEADLINE, || async { (uploader.offset(&location).await == checked).then_some(()) })
         .await;
     request.write_all(&bytes[checked..came]).await.expect("the request goes on");
@@ -101,7 +102,7 @@ async fn one_request_writes_at_a_time_and_a_silent_one_has_to_yield() {
         (uploader.offset(&location).await == 10).then_some(())
     })
     .await;
-    // a trickle keeps the turn; the other one waits for a while and is sent away
+    // A slow trickle keeps the lease; the other request waits for a while and is refused.
     let (trickle, sent_away) = tokio::join!(
         async {
             for at in 10..30 {
@@ -114,7 +115,7 @@ async fn one_request_writes_at_a_time_and_a_silent_one_has_to_yield() {
     );
     let () = trickle;
     sent_away.expect_error(423, "CONFLICT");
-    // the trickle ends, and its connection hangs: the next one has its turn
+    // The trickle ends, and its connection hangs. The next request gets the lease.
     let at = uploader.offset(&location).await;
     let next = uploader.patch(&location, at, &bytes[at..]).await;
     match next.status.as_u16() {
@@ -139,7 +140,7 @@ async fn a_chunk_that_does_not_match_its_checksum_is_not_kept() {
         let headers = [TUS, BYTES, ("Upload-Offset", "0"), ("Upload-Checksum", checksum)];
         uploader.send(Method::PATCH, &location, &headers, bytes).await
     };
-    // of "hello world"
+    // The SHA-1 of "hello world".
     let digest = sha1("Kq5sNclPz7QV2+lfQIuc6R7oRu0=");
     patch(&digest, b"hello_world").await.expect_error(460, "INVALID_MESSAGE");
     assert_eq!(uploader.offset(&location).await, 0);
@@ -283,7 +284,7 @@ on_both! {
         let answer = bob.get(told["attachments"][0]["url"].as_str().expect("a url")).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "a,b\n1,2\n"));
         eve.get(&content).await.expect_error(403, "PERMISSION_DENIED");
-        // a file that was shared with him may go on with a message of his; one that was not may not
+        // Bob may attach a file that was shared with him, but no other.
         his.send_json(&json!({"type": "message", "content": "again", "attachments": [id_of(&location)]})).await;
         assert_eq!(his.expect("message").await["attachments"], expected);
         let unfinished = uploader.create(5, "half").await;
@@ -340,7 +341,7 @@ async fn the_address_of_an_upload_holds_behind_a_prefix() {
     let uploader = Uploader { server: &server, user: &alice };
     for path in ["/api/v1/files", "/api/v1/files/"] {
         let answer = uploader.send(Method::POST, path, &[TUS, ("Upload-Length", "5")], b"").await;
-        // As a client resolves it that sees the server under /convene.
+        // Resolved like by a client that sees the server under /convene.
         let seen = reqwest::Url::parse(&format!("http://proxy/convene{path}")).unwrap();
         let location = seen.join(answer.header("location")).unwrap();
         let inside = location.path().strip_prefix("/convene").expect("within the prefix");

@@ -1,4 +1,5 @@
-//! Files in a bucket: what came counts soon, and a bucket that is away or refuses breaks nothing (docs/operations.md, "Files").
+//! Files in a bucket: received bytes count soon, and an unavailable or refusing bucket breaks nothing
+//! (docs/operations.md, "Files").
 
 use std::time::{Duration, Instant};
 

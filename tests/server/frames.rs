@@ -1,4 +1,4 @@
-//! RFC 6455 to the letter: what a frame may look like, and what the server says to one that may not.
+//! RFC 6455 compliance: which frames are accepted, and how the server answers invalid ones.
 
 use serde_json::json;
 
@@ -14,7 +14,8 @@ struct Setting {
 impl Setting {
     /// A server, a witness in the channel, and the path for raw sockets of another user.
     async fn new() -> Setting {
-        // Other members' sockets make no noise here: the raw user's joins are told once, before each test's frames.
+        // Other members' sockets must not interfere: the raw user's joins are announced once, before each test's
+        // frames.
         let server = Server::builder().env("MAX_CONNECTIONS_PER_USER", 0).env("LEAVE_GRACE_MS", 0).start().await;
         let (alice, bob) = (server.user("alice").await, server.user("bob").await);
         let channel = alice.channel_with(&[&bob]).await;
@@ -30,7 +31,7 @@ impl Setting {
         raw
     }
 
-    /// Sends the frames on a fresh socket and expects this close code, and nothing at the witness but the leaving.
+    /// Sends the frames on a new socket and expects this close code. The witness must receive only the leave.
     async fn expect_close(&mut self, what: &str, frames: &[FrameOut], code: u16) {
         println!("{what}");
         let mut raw = self.open().await;
@@ -92,7 +93,7 @@ async fn text_that_is_not_utf_8_closes_with_1007() {
     for (what, frames) in cases {
         setting.expect_close(what, &frames, 1007).await;
     }
-    // A character split over two fragments is whole when the message is.
+    // A character that is split over two fragments is complete when the message is.
     let mut raw = setting.open().await;
     raw.send(&FrameOut::new(TEXT, first).unfinished()).await;
     raw.send(&FrameOut::new(CONTINUATION, second)).await;
@@ -139,7 +140,7 @@ async fn bytes_may_come_one_by_one_and_frames_many_at_once() {
     for number in 0..100 {
         assert_eq!(raw.next_json().await["content"], number.to_string());
     }
-    // All three forms of the length, right at their edges.
+    // All three encodings of the length, at their boundaries.
     for length in [125, 126, 127, 65_535] {
         let filler = "x".repeat(length - r#"{"type":"ping","filler":""}"#.len());
         raw.send(&FrameOut::new(TEXT, format!(r#"{{"type":"ping","filler":"{filler}"}}"#))).await;

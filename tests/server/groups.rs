@@ -1,4 +1,4 @@
-//! Groups and channels over REST: who may what, and what a socket hears of it (docs/protocol.md, "channel").
+//! Groups and channels over REST: permissions, and the effects on open sockets (docs/protocol.md, "channel").
 
 use serde_json::{Value, json};
 

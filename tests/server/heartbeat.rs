@@ -1,4 +1,4 @@
-//! The heartbeat: the server asks whether a socket lives and lets a silent one go (docs/protocol.md, "Heartbeat").
+//! The heartbeat: the server pings sockets and closes silent ones (docs/protocol.md, "Heartbeat").
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! History over REST: pages by key, newest first (docs/protocol.md, "channel").
+//! History over REST: keyset pages, newest first (docs/protocol.md, "channel").
 
 use serde_json::{Value, json};
 

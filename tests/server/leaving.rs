@@ -1,4 +1,4 @@
-//! Who leaves, and when the others are told: at once where somebody meant it, after a grace where a line broke off
+//! Leaving: announced at once after an intentional leave, and after a grace period when a connection broke
 //! (docs/protocol.md, "Leaving").
 
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::support::{Server, Socket, User};
 
-/// A grace that no test outlives.
+/// A grace period that no test outlives.
 const FOR_EVER: u32 = 600_000;
 
 async fn with_grace(milliseconds: u32) -> (Server, User, User, String) {
@@ -77,7 +77,7 @@ async fn whoever_means_to_go_is_told_as_gone_at_once() {
     close_with(socket, 1000).await;
     watcher.expect("user_left").await;
 
-    // a line that broke off, and a removal while the others wait for a return
+    // A broken connection, and a removal from the group during the grace period.
     let socket = bob.join(&channel).await;
     watcher.expect("user_joined").await;
     drop(socket);
@@ -96,7 +96,7 @@ async fn a_message_for_somebody_who_broke_off_waits_for_the_return() {
     lost.expect("dm_user_online").await;
     sender.expect("dm_user_online").await;
     drop(lost);
-    // a signal finds out that he has no socket
+    // A signal detects that he has no socket.
     let signal = json!({"type": "webrtc_offer", "data": {}, "ref": 1});
     loop {
         sender.send_json(&signal).await;

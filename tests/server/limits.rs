@@ -1,4 +1,4 @@
-//! Limits: how much one client may ask, and what happens beyond (docs/protocol.md, "Rate limits", "Limits").
+//! Limits: how much one client may request, and what happens beyond that (docs/protocol.md, "Rate limits", "Limits").
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::rest::{PASSWORD, post, send};
 use crate::support::shape::number;
 use crate::support::{Server, Socket, User};
 
-/// Sends one message and returns the error's `retry_after`, or nothing when it went through.
+/// Sends one message and returns the error's `retry_after`. None if the message was accepted.
 async fn refused(socket: &mut Socket, reference: u64) -> Option<u64> {
     socket.send_json(&json!({"type": "message", "content": "hi", "ref": reference})).await;
     let answer = socket.next_json().await;
@@ -42,7 +42,7 @@ async fn sixty_requests_a_minute_over_all_sockets_of_a_user() {
         let retry_after = refused(socket, 60).await.expect("the 61st is refused, on every socket");
         assert!((1..=60).contains(&retry_after), "{retry_after}");
     }
-    // Pings are free, typing has a bucket of its own, and others are not concerned.
+    // Pings are free, typing has its own bucket, and other users are not affected.
     first.expect_nothing_before_pong().await;
     first.send_json(&json!({"type": "typing", "is_typing": true})).await;
     first.expect("typing").await;
@@ -137,7 +137,7 @@ async fn text_is_counted_in_characters() {
     assert_eq!(socket.expect_message("and on").await["seq"], 3);
 }
 
-/// A chat message whose JSON is exactly `bytes` long; its text is short, the rest is a field nobody reads.
+/// A chat message whose JSON is exactly `bytes` long. Its text is short; the rest is an ignored field.
 fn message_of(bytes: usize) -> String {
     let frame = |filler: &str| json!({"type": "message", "content": "hi", "filler": filler}).to_string();
     frame(&"x".repeat(bytes - frame("").len()))
@@ -173,7 +173,7 @@ async fn a_frame_over_64_kib_closes_with_1009() {
     socket.expect_close(1009).await;
     witness.expect("user_left").await;
 
-    // Fragments count together, and the limit is noticed before everything has come.
+    // Fragments count together, and the limit is detected before all bytes have arrived.
     let path = format!("/ws/channel/{channel}?token={}", alice.token);
     let mut raw = RawSocket::upgrade(server.authority(), &path).await;
     raw.next_json().await;
@@ -182,7 +182,7 @@ async fn a_frame_over_64_kib_closes_with_1009() {
     raw.send(&FrameOut::new(CONTINUATION, &half).unfinished()).await;
     raw.expect_close(1009).await;
 
-    // A header that announces far more than it may is refused without waiting for it.
+    // A header that announces too much is refused without waiting for the payload.
     let mut raw = RawSocket::upgrade(server.authority(), &path).await;
     raw.next_json().await;
     let mut header = vec![0x81, 0xff];
@@ -252,7 +252,7 @@ fn assert_limited(answer: crate::support::rest::Answer) {
 async fn logins_are_limited_per_address() {
     let server = Server::builder().env("LOGIN_ATTEMPTS_PER_MINUTE", 3).start().await;
     for attempt in 0..3 {
-        // The header counts for nothing: anybody can write it.
+        // The header is ignored, because anybody can set it.
         login_from(&server, Some(&format!("203.0.113.{attempt}"))).await.expect_error(401, "AUTHENTICATION_FAILED");
     }
     assert_limited(login_from(&server, None).await);
@@ -266,7 +266,7 @@ async fn logins_are_limited_per_address() {
     login_from(&proxied, Some("203.0.113.1")).await.expect_error(401, "AUTHENTICATION_FAILED");
     assert_limited(login_from(&proxied, Some("203.0.113.1")).await);
     login_from(&proxied, Some("203.0.113.2")).await.expect_error(401, "AUTHENTICATION_FAILED");
-    // What the client wrote itself stands left of what our own proxies added.
+    // Entries that the client wrote itself are to the left of those that our proxies added.
     assert_limited(login_from(&proxied, Some("198.51.100.7, 203.0.113.2, 192.0.2.1")).await);
 }
 

@@ -1,4 +1,4 @@
-//! One room's row is locked in the database by somebody else: only that room waits.
+//! Another session locks the database row of one room: only that room may be delayed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,16 +13,16 @@ use crate::support::{DEADLINE, Postgres, Server, Socket, User, eventually};
 
 /// How long the row stays locked.
 const LOCKED: Duration = Duration::from_secs(10);
-/// Rooms that have nothing to do with it.
+/// Rooms that must not be affected.
 const OTHERS: usize = 6;
-/// What acknowledgements of the others may take, but for one in a hundred.
+/// The limit for 99 % of their acknowledgements.
 const QUICK: Duration = Duration::from_millis(100);
-/// How often a client of another room is taken to write.
+/// The assumed interval between messages of a client in another room.
 const EVERY: Duration = Duration::from_millis(10);
-/// Messages to the locked room that are under way at once.
+/// Messages to the locked room in flight.
 const INSISTING: usize = 8;
 
-/// Sends message after message, each when the last one is acknowledged, and answers how long each took.
+/// Sends messages, each when the previous one is acknowledged. Returns how long each took.
 async fn talk(mut socket: Socket, stopping: Arc<AtomicBool>) -> Vec<Duration> {
     let mut took = Vec::new();
     while !stopping.load(Ordering::Relaxed) {
@@ -46,8 +46,8 @@ async fn answer(socket: &mut Socket) -> Value {
     }
 }
 
-/// Keeps some messages to the locked room under way, until told to stop; then waits for the last answers. Answers which were
-/// stored and how many were refused.
+/// Keeps some messages to the locked room in flight until stopped, then waits for the last answers. Returns the stored
+/// ones, and how many were refused.
 async fn insist(mut socket: Socket, stopping: Arc<AtomicBool>) -> (Vec<String>, usize) {
     let (mut sent, mut refused, mut stored) = (0, 0, Vec::new());
     loop {
@@ -71,8 +71,8 @@ async fn insist(mut socket: Socket, stopping: Arc<AtomicBool>) -> (Vec<String>, 
     }
 }
 
-/// The time that all but one in a hundred took, as clients would see it who write every so often, whether or not the last
-/// answer has come.
+/// The 99th percentile as seen by clients that send at a fixed interval, whether or not the previous answer has
+/// arrived.
 fn p99(took: &[Duration]) -> Duration {
     let mut seen = Vec::new();
     for took in took {
@@ -109,7 +109,7 @@ impl Setting {
         Setting { cluster, url, server, alice, locked }
     }
 
-    /// As somebody at a prompt does who forgets the transaction.
+    /// Locks the row, like a person at a prompt who forgets to end the transaction.
     async fn lock(&self) -> Held {
         let lock = format!("SELECT seq FROM rooms WHERE id = '{}' FOR UPDATE", self.locked);
         self.cluster.hold(&self.url, &lock).await

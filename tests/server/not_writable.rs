@@ -1,5 +1,5 @@
-//! A database that can be read but not written to: the server does not start on one, and one that has become so is not
-//! ready (docs/operations.md, "Health and metrics").
+//! A read-only database: the server does not start on one, and is not ready if its database becomes read-only
+//! (docs/operations.md, "Health and metrics").
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -9,7 +9,7 @@ use crate::support::rest::get;
 use crate::support::server::run_to_end;
 use crate::support::{DEADLINE, Postgres, Server, eventually, token};
 
-/// Nobody in particular, who owns nothing.
+/// The user `nobody`, who owns no files.
 const NOBODY: u32 = 65_534;
 
 async fn ready(server: &Server, status: u16) -> String {
@@ -21,7 +21,7 @@ async fn ready(server: &Server, status: u16) -> String {
     .await
 }
 
-/// Also for sessions that are open, as after a failover to what was a standby.
+/// Also affects open sessions, as after a failover to a former standby.
 async fn writing(cluster: &Postgres, database: &str, is_refused: &str) {
     let set = format!("ALTER SYSTEM SET default_transaction_read_only = {is_refused}");
     cluster.query_text(database, &set).await;
@@ -81,7 +81,7 @@ async fn the_server_does_not_start_on_a_file_that_it_may_not_write() {
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert!(!ended.status.success(), "{said}");
     assert!(said.contains(&data.join("convene.db").display().to_string()), "it should name the file: {said}");
-    // The lock file is created first, and is refused first where the whole folder is read-only.
+    // The lock file is created first, so it is refused first if the whole folder is read-only.
     let advised = ["write permission", "where this user may write"].iter().any(|advice| said.contains(advice));
     assert!(advised, "it should say what to do: {said}");
     fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("our own folder");

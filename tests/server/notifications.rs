@@ -1,5 +1,5 @@
-//! Notifications (docs/protocol.md, "Notifications"): stored, told to every socket that wants them, kept for whoever is
-//! away, read once.
+//! Notifications (docs/protocol.md, "Notifications"): stored, sent to every subscribed socket, queued for users who are
+//! offline, and marked as read once.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn admin(server: &Server) -> User {
     User::with_token(server.origin(), "ops", "ops", &token::for_admin("ops", "ops"))
 }
 
-/// The seed's own example, with another title and priority.
+/// The example of the seed application, with another title and priority.
 fn notification(to: &User, title: &str, priority: &str) -> Value {
     json!({"user_id": to.id, "title": title, "message": "You have been assigned a new task", "category": "tasks",
            "priority": priority, "module_name": "project_management"})
@@ -94,7 +94,8 @@ on_both! {
         for title in ["2", "4", "1", "3"] {
             hear(&mut socket, title).await;
         }
-        // Until what was told is forgotten, a socket that comes may find it still in another one's hand, never free.
+        // Until delivered notifications are forgotten, a new socket may find them leased by another one, but never
+        // free.
         let mut later = alice.join(&channel).await;
         later.expect_nothing_before_pong().await;
         send(&ops, &alice, "5", "low").await;
@@ -113,7 +114,7 @@ async fn many_wait_and_all_come() {
     for title in &sent {
         send(&ops, &alice, title, "normal").await;
     }
-    // on two sockets that come at once each is told on one of them
+    // If two sockets connect at the same time, each notification is delivered on one of them.
     let (mut one, mut other) = tokio::join!(alice.join(&channel), alice.join(&channel));
     let mut heard = Vec::new();
     while heard.len() < sent.len() {
@@ -139,7 +140,7 @@ async fn a_workspace_socket_hears_what_its_filter_takes() {
     let next = async |socket: &mut Socket| text(&socket.expect("notification_event").await["notification"], "title");
     subscribe(&mut picky, json!({"categories": ["tasks"], "priorities": ["normal", "critical"]})).await;
     assert_eq!((next(&mut picky).await, next(&mut picky).await), ("critical".to_owned(), "normal".to_owned()));
-    // live ones, too, each socket by its own filter
+    // Live notifications, too; each socket has its own filter.
     let mut all = workspace(&alice).await;
     subscribe(&mut all, json!({})).await;
     assert_eq!(next(&mut all).await, "low", "it waited for a socket that wants it");
@@ -177,7 +178,7 @@ async fn what_was_read_is_told_to_the_users_other_sockets() {
     let event = other.expect("notification_event").await;
     assert_eq!((&event["event_type"], &event["notification_id"]), (&json!("notification_read"), &json!(id)));
     assert_eq!(titles(&alice, "?status=read").await, ["Read me"]);
-    // once more changes nothing, and is told to nobody
+    // A repetition changes nothing and is not announced.
     reader.send_json(&read).await;
     reader.expect("ack").await;
     other.expect_nothing_before_pong().await;
@@ -233,7 +234,7 @@ async fn its_user_lists_counts_reads_and_dismisses() {
     assert_eq!(socket.expect("notification_event").await["event_type"], "all_notifications_read");
     assert_eq!(alice.get("/api/v1/notifications/unread").await.expect(200)["unread_count"], 0);
     crate::support::rest::get(&server.url("/api/v1/notifications")).await.expect_error(401, "AUTHENTICATION_FAILED");
-    // nothing of what was read or dismissed before anybody heard it is told later
+    // Notifications that were read or dismissed before anybody subscribed are not delivered later.
     subscribe(&mut socket, json!({})).await;
     socket.expect_nothing_before_pong().await;
 }
@@ -350,7 +351,7 @@ async fn what_a_stalled_socket_never_took_is_told_to_the_next() {
     let path = format!("/ws/channel/{channel}?token={}", bob.token);
     assert_eq!(stalled.handshake(server.authority(), &path, &[]).await.status, 101);
     sender.expect("user_joined").await;
-    // more than the system's buffers hold, less than a socket may owe
+    // More than the system buffers, less than the send buffer of a socket.
     let content = "x".repeat(9_000);
     for _ in 0..40 {
         sender.say(&content).await;

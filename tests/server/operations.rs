@@ -1,5 +1,4 @@
-//! What an operator looks at and what browsers enforce: health, metrics, headers, origins, logs (docs/protocol.md,
-//! "Configuration").
+//! Operations and browser security: health, metrics, headers, origins, logs (docs/protocol.md, "Configuration").
 
 use reqwest::Method;
 use serde_json::json;
@@ -45,7 +44,7 @@ async fn the_health_command_tells_whether_the_server_is_alive() {
     let mut server = Server::start().await;
     let (_, port) = server.authority().rsplit_once(':').expect("the address has a port");
     let port = port.to_owned();
-    // Listening on all addresses, as in a container, is asked about on loopback.
+    // A server that listens on all addresses, as in a container, is checked on loopback.
     for host in ["127.0.0.1", "0.0.0.0"] {
         let asked = run_to_end(&["health"], &[("WS_HOST", host), ("WS_PORT", &port)]).await;
         assert_eq!((asked.status.code(), asked.stderr.len()), (Some(0), 0), "{asked:?}");
@@ -70,7 +69,7 @@ async fn the_health_command_is_not_fooled_by_another_program() {
     answering.await.expect("the other program answered");
 }
 
-/// The value of a sample, summed over its labels; `None` when there is no such name.
+/// The value of a sample, summed over its labels. None if there is no such name.
 fn sample(metrics: &str, name: &str) -> Option<f64> {
     let values = metrics.lines().filter_map(|line| {
         let rest = line.strip_prefix(name)?;
@@ -97,7 +96,7 @@ async fn metrics_count_what_happens() {
     sender.expect("user_left").await;
     let answer = get(&server.url("/metrics")).await;
     assert!(answer.header("Content-Type").contains("text"), "{}", answer.header("Content-Type"));
-    // Workers hand their counts in once in a while.
+    // Workers report their counts periodically.
     let url = server.url("/metrics");
     let metrics = eventually("deliveries in the metrics", DEADLINE, || async {
         let text = get(&url).await.text;
@@ -161,7 +160,7 @@ async fn unknown_paths_methods_and_bodies_get_the_contracts_error() {
     let answer = alice.post("/api/groups", huge).await;
     assert!([400, 413].contains(&answer.status.as_u16()), "{}", answer.status);
     assert_eq!(answer.body["type"], "error", "{}", answer.text);
-    // A plain GET where a socket belongs.
+    // A plain GET to a WebSocket endpoint.
     let answer = alice.get("/ws/channel/x").await;
     assert!((400..=426).contains(&answer.status.as_u16()), "{}", answer.status);
 }

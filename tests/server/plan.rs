@@ -1,8 +1,8 @@
-//! Random plans over the whole server: users connect, talk, drop the line, resume; the server is killed or stopped now
-//! and then. At rest, everybody who resumed has seen every acknowledged message exactly once and in order.
+//! Random plans over the whole server: users connect, send, disconnect and resume; the server is killed or stopped from
+//! time to time. At rest, everybody who resumed must have received every acknowledged message exactly once and in
+//! order.
 //!
-//! A failed run prints its seed; `CONVENE_SEED=<seed>` makes the same plan again (the timing of sockets is the
-//! machine's own).
+//! A failed run prints its seed; `CONVENE_SEED=<seed>` repeats the plan (but not the timing of the sockets).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,21 +19,21 @@ const USERS: usize = 4;
 const ROOMS: usize = 3;
 const STEPS: u32 = 250;
 
-/// A user in a room: an open socket or none, and what was seen so far.
+/// A user in a room: the socket, if open, and the messages received so far.
 struct Member {
     user: User,
     room: usize,
     channel: String,
     socket: Option<Socket>,
     epoch: String,
-    /// Every message seen, in the order in which it came.
+    /// Every message received, in order.
     seen: Vec<(u64, String)>,
-    /// Texts sent whose acknowledgement has not come.
+    /// Texts that were sent but not acknowledged.
     unanswered: BTreeSet<String>,
 }
 
 impl Member {
-    /// Connects, or resumes after the last message seen, and reads the replay.
+    /// Connects, or resumes after the last message received, and reads the replay.
     async fn enter(&mut self, log: &mut Log) {
         let first_time = self.epoch.is_empty();
         let mut socket = if first_time {
@@ -47,7 +47,7 @@ impl Member {
         assert!(first_time || epoch == self.epoch, "the epoch of {} changed", self.channel);
         if first_time {
             assert_eq!(self.seen.len(), 0);
-            // Members enter before anybody talks, so that each must see everything from the start.
+            // Members join before anybody sends, so that each must receive everything from the start.
             assert_eq!(number(&first, "seq"), 0, "{first}");
         }
         self.epoch = epoch;
@@ -60,7 +60,7 @@ impl Member {
         }
     }
 
-    /// Sends a message and does not wait for what comes of it.
+    /// Sends a message without waiting for the result.
     async fn say(&mut self, content: String) {
         if let Some(socket) = &mut self.socket {
             let message = json!({"type": "message", "content": content, "ref": content}).to_string();
@@ -70,7 +70,7 @@ impl Member {
         }
     }
 
-    /// Reads until the frame that `done` accepts, noting what is seen; `None` when the socket ended before.
+    /// Reads until a frame that `done` accepts, recording messages. None if the socket closes first.
     async fn read_until(
         &mut self,
         log: &mut Log,
@@ -107,7 +107,7 @@ impl Member {
         }
     }
 
-    /// Reads what has arrived, up to the answer to a ping.
+    /// Reads all received frames, up to the answer to a ping.
     async fn catch_up(&mut self, log: &mut Log) {
         log.pings += 1;
         let reference = format!("ping {}", log.pings);
@@ -121,7 +121,7 @@ impl Member {
     }
 }
 
-/// What the server promised, by room.
+/// The acknowledged messages per room.
 #[derive(Default)]
 struct Log {
     rooms: [Acknowledged; ROOMS],
@@ -180,7 +180,7 @@ on_both! {
     }
 }
 
-/// All users in all rooms, connected, before anybody talks.
+/// All users in all rooms, connected, before anybody sends.
 async fn settle(users: &[User], log: &mut Log) -> Vec<Member> {
     let others: Vec<&User> = users.iter().skip(1).collect();
     let mut members = Vec::new();
@@ -203,10 +203,10 @@ async fn settle(users: &[User], log: &mut Log) -> Vec<Member> {
     members
 }
 
-/// Everybody reads to the end, comes back where needed, and everybody sees one last message per room.
+/// Everybody reads all frames and reconnects if needed, then receives one last message per room.
 async fn come_to_rest(members: &mut [Member], log: &mut Log) {
     for member in members.iter_mut() {
-        // A server that was killed leaves sockets that only reading shows to be dead.
+        // After the server was killed, a socket is only found to be dead by reading.
         member.catch_up(log).await;
         if member.socket.is_none() {
             member.enter(log).await;
@@ -226,7 +226,7 @@ async fn come_to_rest(members: &mut [Member], log: &mut Log) {
     }
 }
 
-/// What every member has seen is what the server keeps, and all that was acknowledged is in it.
+/// The messages that every member received are those that the server stored, and include all acknowledged ones.
 async fn check(reader: &User, members: &[Member], log: &Log) {
     for (room, acknowledged) in log.rooms.iter().enumerate() {
         let inhabitants: Vec<&Member> = members.iter().filter(|member| member.room == room).collect();

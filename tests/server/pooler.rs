@@ -1,4 +1,4 @@
-//! PgBouncer between the server and PostgreSQL: it works, or it is refused at the start with a sentence.
+//! PgBouncer between the server and PostgreSQL: it either works or is refused at the start with an explanation.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::support::pgbouncer::PgBouncer;
 use crate::support::server::run_to_end;
 use crate::support::{DEADLINE, Postgres, Server, eventually};
 
-/// The advisory lock under which one node at a time migrates.
+/// The advisory lock that allows only one node at a time to migrate.
 const MIGRATION_LOCK: i64 = 0x63_6f_6e_76_65_6e_65;
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn a_pooler_that_keeps_a_session_together_works() {
     let bouncer = PgBouncer::start(cluster.port(), "session");
     let url = bouncer.url(&cluster.create_database().await);
     for _ in 0..2 {
-        // the second one finds no lock that the first one left
+        // The second run must not be blocked by a lock that the first one left.
         let output = run_to_end(&["migrate"], &[("DATABASE_URL", &url)]).await;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -1,4 +1,4 @@
-//! A database that can be read and not written, as an old primary after a failover.
+//! A database that becomes read-only, like an old primary after a failover.
 
 use std::time::{Duration, Instant};
 
@@ -25,10 +25,9 @@ impl Setting {
         Setting { cluster, url, _server: server, alice, channel }
     }
 
-    /// Has sessions write or not write from now on: those that are open, and new ones as far as their user has no setting of
-    /// its own.
+    /// Makes sessions read-only or writable: open ones, and new ones unless their user has its own setting.
     async fn set_read_only(&self, to: &str) {
-        // Sessions that refused a write have left the pool, so there may be none when writing is allowed again.
+        // Sessions that refused a write are removed from the pool, so there may be none when writing is allowed again.
         let sessions = "SELECT count(*)::text FROM pg_stat_activity WHERE starts_with(application_name, 'convene')";
         let open = self.cluster.query_text(&self.url, sessions).await;
         assert!(to == "off" || open.as_deref() != Some("0"), "a warm pool");
@@ -36,7 +35,7 @@ impl Setting {
         self.cluster.query_text(&self.url, "SELECT pg_reload_conf()::text").await;
     }
 
-    /// Has new sessions write whatever the server's setting is: what a failover gives.
+    /// Makes new sessions writable whatever the server's setting is, as after a failover.
     async fn let_new_sessions_write(&self) {
         self.cluster.query_text(&self.url, "ALTER ROLE convene SET default_transaction_read_only = off").await;
     }
@@ -47,7 +46,7 @@ async fn after_a_failover_the_node_writes_again_by_itself() {
     let setting = Setting::new().await;
     let mut socket = setting.alice.join(&setting.channel).await;
     socket.say_acked("before", "b").await;
-    // many sessions, so that many are of no use afterwards
+    // Many sessions, so that many are unusable afterwards.
     let reads = (0..20).map(|_| setting.alice.get("/api/groups"));
     futures_util::future::join_all(reads).await;
     setting.let_new_sessions_write().await;
@@ -62,7 +61,7 @@ async fn after_a_failover_the_node_writes_again_by_itself() {
         (answer.status == 201).then_some(())
     })
     .await;
-    // and goes on doing so on every connection
+    // It works on every connection from then on.
     let writes = (0..20).map(|_| setting.alice.post("/api/groups", json!({"name": "many"})));
     for answer in futures_util::future::join_all(writes).await {
         assert_eq!(answer.status, 201, "{}", answer.text);

@@ -1,4 +1,4 @@
-//! Coming back: exactly what was missed, then the word that it was all, then live (docs/protocol.md, "Order, sequence,
+//! Resuming: exactly the missed events, then `recovered`, then live events (docs/protocol.md, "Order, sequence,
 //! recovery").
 
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::support::raw::RawSocket;
 use crate::support::shape::{number, opaque, text};
 use crate::support::{Server, Socket};
 
-/// Reads the first frame and all up to `recovered`; returns the replayed frames and the `recovered` frame.
+/// Reads the first frame and all frames up to `recovered`. Returns the replayed frames and the `recovered` frame.
 async fn read_replay(socket: &mut Socket, first: &str) -> (Vec<Value>, Value) {
     socket.expect(first).await;
     let mut frames = socket.read_until("recovered").await;
@@ -193,11 +193,11 @@ on_both! {
         let talking = tokio::spawn(async move {
             for number in 1..=MESSAGES {
                 sender.say(&number.to_string()).await;
-                // Reads its own echo, joins and leaves, so that it is no slow consumer.
+                // Reads its own echo, joins and leaves, so that it does not become a slow consumer.
                 while sender.next_json().await["type"] != "message" {}
             }
         });
-        // Bob drops the line after every few messages, while Alice goes on talking.
+        // Bob disconnects after every few messages, while Alice continues to send.
         let mut seen = 0;
         while seen < MESSAGES {
             for _ in 0..7.min(MESSAGES - seen) {

@@ -1,5 +1,5 @@
-//! A node whose Redis is away serves its own sockets and says how it is; it needs no restart when Redis comes, goes and
-//! comes back.
+//! A node without Redis serves its own sockets and reports its state. It needs no restart when Redis becomes available,
+//! fails, and returns.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::redis::Redis;
 use crate::support::rest::get;
 use crate::support::{DEADLINE, Server, eventually};
 
-/// Waits for readiness and what health says of Redis, which are true within 5 s.
+/// Waits for the readiness and the Redis state in health, which are at most 5 s old.
 async fn wait_for(server: &Server, ready: u16, redis: &str, status: &str) {
     let what = format!("readiness {ready} and Redis {redis}");
     eventually(&what, DEADLINE, || async {

@@ -1,5 +1,5 @@
-//! A right that is taken away is gone a second later, also for sockets that were being opened at that moment: whoever
-//! was removed, revoked or blocked has no open socket (docs/protocol.md, "Authentication").
+//! A revoked right takes effect within a second, also for sockets that are being opened at that moment: a removed,
+//! revoked or blocked user has no open socket (docs/protocol.md, "Authentication").
 
 use serde_json::json;
 use tokio::time::Instant;
@@ -11,9 +11,9 @@ use crate::support::{DEADLINE, Database, Line, Postgres, Server, ServerBuilder, 
 
 /// How often a race is run.
 const ROUNDS: usize = 5;
-/// The same where the database is slow, which makes the race certain.
+/// The same with a slow database, which makes the race certain.
 const SLOW_ROUNDS: usize = 2;
-/// Attempts to open a socket before the right is taken away.
+/// Attempts to open a socket before the right is revoked.
 const ATTEMPTS: usize = 50;
 
 fn admin(server: &Server) -> User {
@@ -53,12 +53,12 @@ async fn nobody_slips_in_while_revoked(server: &Server, rounds: usize, before: i
     }
 }
 
-/// A server that closes no socket because its user has many.
+/// A server without a limit on sockets per user.
 fn server(database: Database) -> ServerBuilder {
     Server::builder().database(database).env("MAX_CONNECTIONS_PER_USER", 0)
 }
 
-/// A server whose line to its database is slow from the moment on at which it is told so.
+/// A server whose connection to the database becomes slow on request.
 async fn with_slow_database() -> (Server, Proxy) {
     let postgres = Postgres::shared();
     let url = postgres.create_database().await;

@@ -1,4 +1,5 @@
-//! Open rooms over REST (docs/protocol.md, "Open rooms over REST"): made ahead, made private, with members and a capacity.
+//! Open rooms over REST (docs/protocol.md, "Open rooms over REST"): created in advance, made private, with members and
+//! a capacity.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use crate::support::shape::Kind::{Count, Time};
 use crate::support::shape::{assert_shape, number, text};
 use crate::support::{DEADLINE, Server, Socket, User, eventually, token};
 
-/// A name that needs encoding in a path, and its encoding.
+/// A name that must be encoded in a path, and its encoding.
 const NAME: &str = "team/ünder 100%?";
 const ENCODED: &str = "team%2F%C3%BCnder%20100%25%3F";
 
@@ -84,11 +85,11 @@ async fn making_a_room_private_sends_out_who_is_not_a_member() {
     patch(&alice, "/api/v1/rooms/den", json!({"visibility": "private"})).await.expect(200);
     let heard = guest.read_until("error").await.pop().expect("a refusal");
     assert_eq!(heard["code"], "PERMISSION_DENIED", "{heard}");
-    // out of the room, and still connected
+    // Removed from the room, but still connected.
     guest.send_json(&json!({"type": "cursor_move", "room": "den", "x": 1, "y": 2})).await;
     guest.expect_error("NOT_IN_ROOM").await;
     enter(&mut guest, "elsewhere").await;
-    // earlier states tell of the others' coming
+    // Earlier states announce the others' joins.
     loop {
         let state = owner.read_until("room_state").await.pop().expect("a state");
         let users = state["users"].as_array().expect("users");
@@ -98,7 +99,7 @@ async fn making_a_room_private_sends_out_who_is_not_a_member() {
             break;
         }
     }
-    // in an open room a member who is taken out may stay
+    // In an open room, a removed member may rejoin.
     patch(&alice, "/api/v1/rooms/den", json!({"visibility": "open"})).await.expect(200);
     assert_eq!(carol.delete(&format!("/api/v1/rooms/den/members/{}", carol.id)).await.status, 204);
     member.send_json(&json!({"type": "join_room", "room_id": "den"})).await;

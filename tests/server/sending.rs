@@ -1,4 +1,4 @@
-//! Messages sent over REST: the same rules, the same events, the same log as over sockets (docs/protocol.md, History).
+//! Sending over REST: the same rules, events and log as over sockets (docs/protocol.md, History).
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ on_both! {
         let (alice, bob) = (server.user("alice").await, server.user("bob").await);
         let channel = alice.channel_with(&[&bob]).await;
         let path = format!("/api/channels/{channel}/messages");
-        // the room is not in use: it is opened for it
+        // The room is not in use and must be loaded first.
         let first = alice.post(&path, json!({"content": "nobody is there"})).await.expect(201);
         let fields = [
             ("id", Uuid), ("content", Text), ("sender_id", Text), ("sender_username", Text), ("channel_id", Uuid),
@@ -32,7 +32,7 @@ on_both! {
                 assert_eq!(told[field], second[field], "{field}");
             }
         }
-        // sockets and REST write one log
+        // Sockets and REST write to the same log.
         own.say_acked("from the socket", "1").await;
         let fourth = bob.post(&path, json!({"content": "and back"})).await.expect(201);
         assert_eq!(number(&fourth, "seq"), 4);

@@ -7,7 +7,7 @@ use crate::support::shape::Kind::{Count, OptionalText, Text, Time};
 use crate::support::shape::assert_shape;
 use crate::support::{Server, Socket, User, rest, token};
 
-/// A socket in that room.
+/// A socket that has joined the room.
 async fn join(user: &User, room: &str) -> Socket {
     let mut socket = user.open("/api/v1/ws").await;
     socket.send_json(&json!({"type": "join_room", "room_id": room})).await;
@@ -15,7 +15,7 @@ async fn join(user: &User, room: &str) -> Socket {
     socket
 }
 
-/// Writes cells and answers the versions that they got.
+/// Writes cells and returns the versions that they got.
 async fn write(socket: &mut Socket, sheet: &str, cells: &[(&str, Value)]) -> Vec<u64> {
     let cells: Vec<Value> = cells.iter().map(|(at, value)| json!({"cell_id": at, "value": value})).collect();
     socket.send_json(&json!({"type": "cells_update", "sheet_id": sheet, "cells": cells, "ref": "w"})).await;
@@ -69,7 +69,7 @@ on_both! {
             let page = alice.get(&path("budget", &format!("range={range}"))).await.expect(200);
             assert_eq!(places(&page), expected, "{range}");
         }
-        // What happens after a page comes by the socket that resumes from it.
+        // Changes after a page are delivered by a socket that resumes from the page's position.
         write(&mut socket, "budget", &[("A1", json!("Sum"))]).await;
         let mut late = alice.open("/api/v1/ws").await;
         late.send_json(&json!({"type": "join_room", "room_id": "workspace one", "since": page["seq"], "epoch": page["epoch"]})).await;
@@ -90,7 +90,7 @@ on_both! {
         let conflict = second.expect_error("VERSION_CONFLICT").await;
         assert_eq!(conflict["current"], json!({"value": 2, "formula": null, "version": 2, "user_id": alice.id}));
         assert_eq!(conflict["ref"], 7);
-        // The sheet stays where it is.
+        // The sheet stays in its room.
         let mut elsewhere = join(&bob, "elsewhere").await;
         elsewhere.send_json(&json!({"type": "cell_update", "sheet_id": "s", "room": "elsewhere", "cell_id": "A1", "value": 3})).await;
         let refusal = elsewhere.expect_error("INVALID_MESSAGE").await;
@@ -234,12 +234,12 @@ async fn bad_questions_are_refused_by_name() {
             "{query}: {error}"
         );
     }
-    // The whole of it is fine in pages, and its filled part in rows.
+    // The whole sheet can be read in pages, and its filled part in rows.
     let page = alice.get(&path("s", "range=A:XFD&limit=99999999")).await.expect(200);
     assert_eq!(places(&page), ["A1", "XFD1048576"]);
     assert_eq!(alice.get(&path("s", "range=A:C&format=rows")).await.expect(200)["rows"], json!([[1]]));
     alice.post(&path("s", ""), json!({})).await.expect_error(405, "NOT_FOUND");
-    // Excel knows UTF-8 by a mark.
+    // Excel recognises UTF-8 by a byte order mark.
     assert!(alice.get(&path("s", "range=A1:A1&format=csv&bom=true")).await.text.starts_with("\u{feff}1"));
     assert!(alice.get(&path("s", "range=A1:A1&format=csv")).await.text.starts_with('1'));
     alice.get(&path("s", "format=csv&bom=x")).await.expect_error(400, "INVALID_MESSAGE");

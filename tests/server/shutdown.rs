@@ -1,5 +1,4 @@
-//! Stopping on purpose: clients are told when to come back, and nothing acknowledged is lost (docs/protocol.md,
-//! "Close codes").
+//! Graceful shutdown: clients get a reconnect time, and nothing acknowledged is lost (docs/protocol.md, "Close codes").
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -30,7 +29,7 @@ async fn every_socket_is_told_when_to_come_back() {
         let word = socket.expect("server_restarting").await;
         assert_shape(&word, &[("type", Text), ("reconnect_in_ms", Count), ("timestamp", Time)]);
         let delay = number(&word, "reconnect_in_ms");
-        // nobody listens before this server, which knows of no other one, has been started again
+        // This server knows no other node, so clients must not reconnect before it has restarted.
         assert!((1_000..=5_000).contains(&delay), "{word}");
         delays.insert(delay);
         socket.expect_close(1012).await;
@@ -113,7 +112,7 @@ async fn nobody_gets_in_while_it_drains() {
     let mut socket = alice.join(&channel).await;
     server.request_stop();
     socket.expect("server_restarting").await;
-    // Refused by the listener, or by the server with a status that says "not now": never a new session.
+    // Refused by the listener, or by the server with a temporary status: never a new session.
     let path = format!("/ws/channel/{channel}");
     let request =
         crate::support::socket::request(server.origin(), &path, &alice.token, crate::support::socket::Place::Query);

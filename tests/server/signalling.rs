@@ -1,4 +1,4 @@
-//! WebRTC signalling: relayed unchanged, to the target only, stored nowhere (docs/protocol.md, "channel").
+//! WebRTC signalling: relayed unchanged, only to the target, and not stored (docs/protocol.md, "channel").
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::support::Server;
 use crate::support::shape::Kind::Text;
 use crate::support::shape::assert_shape;
 
-/// Numbers that lose digits in a double, escapes, odd spacing, a repeated key: what a re-encoding would change.
+/// Data that re-encoding would change: numbers that lose digits as doubles, escapes, unusual spacing, a repeated key.
 const DATA: &str = r#"{ "sdp":"v=0\r\no=- 46117 2 IN IP4 127.0.0.1\r\n\u0041\/é👋", "n":1.0e+05,"big":12345678901234567890.10,  "a":[ ],"a":{},"sdpMid" : null }"#;
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A client that stops reading: gone within ten seconds, nobody else delayed, memory flat.
+//! A client that stops reading: disconnected within ten seconds, no delay for others, constant memory.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::support::raw::{FrameOut, RawSocket, TEXT};
 use crate::support::shape::{number, opaque};
 use crate::support::{Server, Socket, User};
 
-/// Joins a channel on a socket with a small receive buffer, reads the first frame and then nothing more.
+/// Joins a channel on a socket with a small receive buffer, reads the first frame, then stops reading.
 async fn join_and_stall(server: &Server, user: &User, channel: &str) -> RawSocket {
     let mut deaf = RawSocket::with_receive_buffer(server.authority(), 4096).await;
     let path = format!("/ws/channel/{channel}?token={}", user.token);
@@ -17,7 +17,7 @@ async fn join_and_stall(server: &Server, user: &User, channel: &str) -> RawSocke
     deaf
 }
 
-/// Reads until this message's echo; returns whether a `user_left` was among what came before it.
+/// Reads until this message's echo. Returns whether a `user_left` came before it.
 async fn read_to_echo(socket: &mut Socket, content: &str) -> bool {
     let mut somebody_left = false;
     loop {
@@ -63,7 +63,7 @@ async fn it_is_gone_within_ten_seconds_and_delays_nobody() {
     assert!(slowest < Duration::from_secs(1), "another member waited {slowest:?} for a message");
     drop(stalled);
 
-    // It comes back and misses nothing, although that is more than a socket may owe at once.
+    // It reconnects and misses nothing, although the replay is larger than a socket's send buffer.
     let mut back = bob.resume(&channel, 0, &epoch).await;
     back.expect("online_users").await;
     for seq in 1..=sent {
@@ -87,7 +87,7 @@ async fn a_crowd_of_them_does_not_grow_the_memory() {
     }
     sender.expect("user_joined").await;
     let before = server.resident_bytes();
-    // 40 KB each: 40 MB in all, 1.2 GB if it were kept for each of the crowd.
+    // 40 KB each: 40 MB in total, or 1.2 GB if it were buffered for each member of the crowd.
     let content = "👋".repeat(10_000);
     let mut most = before;
     for number in 0..MESSAGES {

@@ -1,4 +1,4 @@
-//! The start and the end of the process: what it waits for, what it says, and who may not be there beside it
+//! Start and end of the process: what it waits for, what it prints, and conflicts with other processes
 //! (docs/operations.md).
 
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use crate::support::guard::{self, Ending};
 use crate::support::server::{BINARY, run_in};
 use crate::support::{DEADLINE, Postgres, Server, eventually, token};
 
-/// The program with these variables only; its log goes to a file.
+/// Runs the program with only these variables; its log goes to a file.
 fn launch(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Child {
     let log = std::fs::File::create(folder.join("log")).expect("writable");
     let mut command = Command::new(BINARY);
@@ -37,7 +37,7 @@ async fn ended(child: &mut Child) -> ExitStatus {
 
 #[tokio::test]
 async fn a_start_that_waits_says_so_refuses_clients_and_ends_at_a_signal() {
-    // It takes connections and says nothing.
+    // Accepts connections but never responds.
     let mute = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = {
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -54,7 +54,7 @@ async fn a_start_that_waits_says_so_refuses_clients_and_ends_at_a_signal() {
         assert_eq!(ended(&mut child).await.code(), Some(0), "the signal is handled, not suffered");
         logs(folder.path(), "event=stopped").await;
     }
-    // And it does not wait for ever.
+    // It does not wait for ever.
     let output = run_in(folder.path(), &["migrate"], &[("DATABASE_URL", &url)]).await;
     let sentence = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && sentence.contains("does not answer"), "{sentence}");
@@ -86,7 +86,7 @@ async fn a_second_node_on_one_postgres_without_redis_is_noticed() {
         let line = node.logs("event=not_alone").await;
         assert!(line.contains(&format!("convene {}@", other.pid())) && line.contains("set REDIS_URL"), "{line}");
     }
-    // Until then each hears of the other from the database, late.
+    // Until then, each node receives the other's messages from the database, with a delay.
     let alice = one.user("alice").await;
     let channel = alice.channel_with(&[]).await;
     let mut here = alice.join(&channel).await;

@@ -1,4 +1,4 @@
-//! TLS by certificate and key files: the same REST and the same sockets, encrypted.
+//! TLS with certificate and key files: the same REST API and sockets, encrypted.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::server::run_in;
 use crate::support::{DEADLINE, Server, token};
 
-/// A server with a fresh certificate for `localhost`, and that certificate.
+/// A server with a new certificate for `localhost`, and the certificate.
 async fn tls_server() -> (Server, CertificateDer<'static>) {
     tls_server_in(tempfile::tempdir().expect("a temporary folder").path()).await
 }
@@ -49,7 +49,7 @@ async fn http(stream: &mut TlsStream<TcpStream>, request: String) -> String {
     stream.write_all(request.as_bytes()).await.expect("the server reads");
     let mut answer = Vec::new();
     let reading = stream.read_to_end(&mut answer);
-    // A server may end TCP without TLS' own goodbye.
+    // A server may close TCP without a TLS close_notify.
     let _ = tokio::time::timeout(DEADLINE, reading).await.expect("the answer ends");
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -63,7 +63,7 @@ async fn rest_and_sockets_work_over_tls() {
         http(&mut connect(&server, &certificate).await, format!("GET /healthz HTTP/1.1\r\n{close}\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 
-    // Alice and Bob exist as soon as their tokens were seen; then they talk.
+    // Alice and Bob are provisioned from their tokens; then they exchange messages.
     let (alice, bob) = (token::for_user("alice", "alice", 60), token::for_user("bob", "bob", 60));
     let me = format!("GET /api/auth/me HTTP/1.1\r\n{close}\r\nAuthorization: Bearer {bob}\r\n\r\n");
     let answer = http(&mut connect(&server, &certificate).await, me).await;
@@ -79,7 +79,7 @@ async fn rest_and_sockets_work_over_tls() {
         frame
     };
     expect(&mut socket, "connected").await;
-    // Bigger than a TLS record and than what one write takes.
+    // Larger than a TLS record and than what one write accepts.
     let content = "x".repeat(10_000);
     for _ in 0..50 {
         let message = json!({"type": "dm_message", "content": content}).to_string();
@@ -111,7 +111,7 @@ async fn the_health_command_knows_a_server_with_tls() {
     let settings = [("WS_PORT", port.as_str()), ("TLS_CERT_FILE", "cert.pem"), ("TLS_KEY_FILE", "key.pem")];
     let asked = run_in(folder.path(), &["health"], &settings).await;
     assert_eq!(asked.status.code(), Some(0), "{asked:?}");
-    // Without its certificate's files it takes the server for another program.
+    // Without the certificate files, the check takes the server for another program.
     let asked = run_in(folder.path(), &["health"], &settings[..1]).await;
     assert_eq!(asked.status.code(), Some(1), "{asked:?}");
     server.kill();

@@ -1,5 +1,5 @@
-//! One contract for both transports: the socket that the server owns after the upgrade, and the same session mounted
-//! inside an actix-web App.
+//! One contract for both transports: the socket that the server owns after the upgrade, and a session mounted in an
+//! actix-web App.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Transport {
     }
 }
 
-/// Makes a test of each transport from one body.
+/// Makes a test for each transport from one body.
 macro_rules! on_both_transports {
     ($($name:ident)*) => {
         mod owned {

@@ -1,4 +1,5 @@
-//! What an uploader and those around hear of an upload, whatever becomes of its connection (docs/protocol.md, "Files").
+//! Upload events for the uploader and for the members of the room, whatever happens to the connection
+//! (docs/protocol.md, "Files").
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -9,7 +10,7 @@ use crate::support::raw::RawSocket;
 use crate::support::tus::{BYTES, TUS, Uploader, base64, id_of, pattern};
 use crate::support::{Database, Line, Postgres, Server, Socket, User};
 
-/// A socket of the user's that hears everything from now on.
+/// A socket of the user that receives all events from now on.
 async fn listener(user: &User) -> Socket {
     let mut socket = user.open("/api/v1/ws").await;
     socket.send_json(&json!({"type": "ping"})).await;
@@ -17,7 +18,7 @@ async fn listener(user: &User) -> Socket {
     socket
 }
 
-/// What was told of an upload until another one, which begins now, is complete.
+/// The events of an upload, until another upload that starts now is complete.
 async fn told_of(socket: &mut Socket, uploader: &Uploader<'_>, location: &str) -> Vec<Value> {
     let last = uploader.upload("last.txt", b"x").await;
     let mut told = Vec::new();
@@ -110,7 +111,7 @@ async fn one_question_after_a_broken_connection_tells_where_to_go_on() {
     let bytes = pattern(24_000_000);
     for turn in 0..5 {
         let location = uploader.create(bytes.len(), "x.bin").await;
-        // more than the kernel holds, so that the server has begun when the connection breaks
+        // More than the kernel buffers, so that the server has begun to read when the connection breaks.
         drop(uploader.hang(&location, bytes.len(), &bytes[..bytes.len() / 2]).await);
         let at = uploader.offset(&location).await;
         let answer = uploader.patch(&location, at, &bytes[at..]).await;
@@ -128,7 +129,7 @@ async fn creations_that_are_refused_leave_nothing_behind() {
         let headers = [TUS, BYTES, ("Upload-Length", length), ("Upload-Checksum", checksum)];
         uploader.send(Method::POST, "/api/v1/files", &headers, b"hello world").await
     };
-    // of "hello world"
+    // The SHA-1 of "hello world".
     let digest = "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=";
     for _ in 0..12 {
         create("sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA=", "11").await.expect_error(460, "INVALID_MESSAGE");
@@ -182,7 +183,7 @@ async fn a_commit_that_nobody_told_of_loses_no_byte() {
     }
 }
 
-/// The database's URL with a line of our own in between.
+/// The database's URL through a proxy.
 fn behind_a_line(url: String) -> (String, Proxy) {
     let (before, rest) = url.rsplit_once(':').expect("a port");
     let (port, after) = rest.split_once('/').expect("a database");

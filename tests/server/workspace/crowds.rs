@@ -1,11 +1,11 @@
-//! Rooms of many: what newcomers and the others are told there.
+//! Large rooms: what newcomers and the other members receive.
 
 use serde_json::{Value, json};
 
 use super::{join, joined, open, server, users_of};
 use crate::support::{Server, Socket, User, token};
 
-/// Users whom the server learns of by their tokens.
+/// Users whom the server provisions from their tokens.
 fn strangers(server: &Server, count: usize) -> Vec<User> {
     let stranger = |number: usize| {
         let id = format!("stranger-{number:04}");
@@ -49,7 +49,7 @@ async fn in_a_large_room_newcomers_learn_who_is_there_and_the_others_who_came_an
         .filter(|frame| frame["type"] == "user_joined")
         .filter_map(|frame| frame["user_id"].as_str())
         .collect();
-    // with the watcher, number 49 is the one that makes it large
+    // With the watcher, number 49 is the one that makes the room large.
     let expected: Vec<&str> = strangers[49..].iter().map(|user| user.id.as_str()).collect();
     assert_eq!(joined, expected, "each once, in rooms of more than fifty");
     assert!(told.iter().any(|frame| frame["type"] == "room_state"), "who was told by states before");
@@ -59,7 +59,7 @@ async fn in_a_large_room_newcomers_learn_who_is_there_and_the_others_who_came_an
     leaver.read_until("ack").await;
     let told = until(&mut watcher, |frame| frame["type"] == "user_left").await;
     assert_eq!(told.last().map(|frame| &frame["user_id"]), Some(&json!(last)));
-    // and a state follows for clients that know of nothing else
+    // A state follows for clients that understand only states.
     let told = until(&mut watcher, |frame| frame["type"] == "room_state" && frame["total_users"] == CROWD).await;
     assert!(!users_of(told.last().expect("the state")).contains(&last.to_owned()));
     let state = join(&mut leaver, "hall").await;

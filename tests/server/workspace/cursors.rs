@@ -1,4 +1,4 @@
-//! Cursors: to the others, the newest place of each, at most one frame a period.
+//! Cursors: sent to the others, the latest position of each, at most one frame per period.
 
 use std::{collections::HashMap, time::Instant};
 
@@ -34,7 +34,7 @@ async fn a_cursor_is_told_to_the_others_and_kept_for_newcomers() {
     assert_eq!(of_bob["cursor"], Value::Null);
 }
 
-/// What somebody who watches has seen: by whoever was named first, and by the lists.
+/// The positions that an observer has received, by the top-level fields and by the lists.
 #[derive(Default)]
 struct Seen {
     by_first: HashMap<String, Value>,
@@ -43,7 +43,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Reads until everybody else was named first at the newest place.
+    /// Reads until the top-level fields have named everybody else at the newest position.
     async fn read(socket: &mut Socket, own: &str, others: usize, newest: i64) -> Seen {
         let mut seen = Seen::default();
         while seen.by_first.values().filter(|x| **x == newest).count() < others {
@@ -109,7 +109,7 @@ async fn a_cursor_goes_with_its_user() {
     assert_eq!(of_alice["cursor"], Value::Null, "a new stay begins without a cursor");
 }
 
-/// The state of a crowd is larger than what a socket may owe, and a cursor that moves goes with it.
+/// The state of a large room exceeds a socket's send buffer, and a moving cursor is sent along with it.
 #[tokio::test]
 async fn a_crowd_is_counted_to_the_last_while_a_cursor_moves() {
     const PEOPLE: usize = 400;

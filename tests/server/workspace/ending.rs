@@ -1,4 +1,4 @@
-//! What a socket began ends with it, though other sockets of its user stay.
+//! State that belongs to a socket ends with it, even if other sockets of its user stay open.
 
 use std::time::{Duration, Instant};
 
@@ -94,7 +94,7 @@ async fn typing_that_is_not_repeated_stops_after_ten_seconds() {
     let began = Instant::now();
     typist.send_json(&typing_in("B2")).await;
     assert_eq!(reader.expect("user_typing_start").await["cell_id"], "B2");
-    // what is repeated goes on
+    // Repeated typing continues.
     let mut again = tokio::time::interval(Duration::from_secs(1));
     loop {
         again.tick().await;
@@ -127,7 +127,7 @@ async fn an_upload_over_tus_that_is_deleted_is_reported() {
     for socket in [&mut member, &mut own] {
         let frames = socket.read_until("file_upload_cancelled").await;
         let cancelled = frames.last().expect("it was read until then");
-        // not the one that was complete
+        // Not the completed one.
         assert_eq!((&cancelled["file_id"], &cancelled["reason"]), (&json!(id_of(&location)), &json!("deleted")));
     }
 }

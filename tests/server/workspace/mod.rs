@@ -1,4 +1,4 @@
-//! The workspace dialect from outside: many rooms on one socket, who is there, cursors, sheets, status, typing.
+//! The workspace dialect, black box: many rooms on one socket, presence, cursors, sheets, status, typing.
 
 mod crowds;
 mod cursors;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Server, Socket, User};
 
-/// A server on which nobody is counted: these tests are about other things.
+/// A server without rate limits, which are not the subject of these tests.
 pub async fn server() -> Server {
     Server::builder()
         .env("WEBSOCKET_REQUESTS_PER_MINUTE", 0)
@@ -24,12 +24,12 @@ pub async fn server() -> Server {
         .await
 }
 
-/// A socket of that user, in no room yet.
+/// A socket of that user that has not joined a room.
 pub async fn open(user: &User) -> Socket {
     user.open("/api/v1/ws").await
 }
 
-/// Joins; answers the room's state.
+/// Joins a room. Returns the room's state.
 pub async fn join(socket: &mut Socket, room: &str) -> Value {
     socket.send_json(&json!({"type": "join_room", "room_id": room})).await;
     let state = socket.expect("room_state").await;
@@ -37,14 +37,14 @@ pub async fn join(socket: &mut Socket, room: &str) -> Value {
     state
 }
 
-/// A socket of that user in that room.
+/// A socket of that user that has joined that room.
 pub async fn joined(user: &User, room: &str) -> Socket {
     let mut socket = open(user).await;
     join(&mut socket, room).await;
     socket
 }
 
-/// The ids of those who are there, sorted.
+/// The sorted ids of the users in a state.
 pub fn users_of(state: &Value) -> Vec<String> {
     let users = state["users"].as_array().unwrap_or_else(|| panic!("a list of users, not {state}"));
     let mut ids: Vec<String> = users.iter().map(|user| user["user_id"].as_str().expect("an id").to_owned()).collect();
@@ -52,15 +52,15 @@ pub fn users_of(state: &Value) -> Vec<String> {
     ids
 }
 
-/// Sends all of it in one go, before anything is read.
+/// Sends all messages before reading anything.
 pub async fn pipeline(socket: &mut Socket, messages: &[Value]) {
     for message in messages {
         socket.send_json(message).await;
     }
 }
 
-/// Reads until each of the refs was answered; what each of them was told, by `type` or an error's `code`. A second answer
-/// to one of them is a failure.
+/// Reads until each of the refs was answered. Returns the `type` of each answer, or the `code` of an error. A second
+/// answer to one of them is a failure.
 pub async fn answers<const N: usize>(socket: &mut Socket, references: [u64; N]) -> [String; N] {
     let mut answers = BTreeMap::new();
     while !references.iter().all(|reference| answers.contains_key(reference)) {

@@ -1,4 +1,4 @@
-//! Joins that take a moment: what is asked right behind them, and who is sent out meanwhile.
+//! Joins that take a while: requests sent right after them, and users who are removed in the meantime.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ async fn whatever_is_asked_behind_a_join_is_answered_once() {
         assert_eq!(answers(&mut socket, [1, 2, 3]).await, ["room_state", "ack", "ack"]);
         let read = alice.get(&format!("/api/v1/sheets/short%20{round}/cells")).await.expect(200);
         assert_eq!(read["cells"][0]["value"], 1, "{read}");
-        // in a room that is in use, too
+        // Also in a room that is in use.
         pipeline(&mut socket, &[join_as(&room, 1), write_as(&room, 2), leave_as(&room, 3), write_as(&room, 4)]).await;
         assert_eq!(answers(&mut socket, [1, 2, 3, 4]).await, ["room_state", "ack", "ack", "NOT_IN_ROOM"]);
     }
@@ -76,7 +76,7 @@ async fn whatever_is_asked_behind_a_join_that_is_refused_is_refused_too() {
         let asked = [join_as(&room, 1), write_as(&room, 2), leave_as(&room, 3)];
         let refused = ["SPACE_FULL", "NOT_IN_ROOM", "NOT_IN_ROOM"].map(str::to_owned);
         let done = ["room_state", "ack", "ack"].map(str::to_owned);
-        // on a room that is not in memory yet, both at once
+        // In a room that is not in memory yet, both at the same time.
         tokio::join!(pipeline(&mut first, &asked), pipeline(&mut second, &asked));
         for socket in [&mut first, &mut second] {
             let answers = answers(socket, [1, 2, 3]).await;
@@ -88,7 +88,7 @@ async fn whatever_is_asked_behind_a_join_that_is_refused_is_refused_too() {
     }
 }
 
-/// The room's state as it is now.
+/// The current state of the room.
 async fn state_of(socket: &mut Socket, room: &str) -> Value {
     socket.send_json(&json!({"type": "join_room", "room_id": room, "ref": "now"})).await;
     loop {
@@ -99,7 +99,7 @@ async fn state_of(socket: &mut Socket, room: &str) -> Value {
     }
 }
 
-/// A server on PostgreSQL, and a line of the test's own to its database.
+/// A server on PostgreSQL, and the test's own connection to its database.
 async fn with_database() -> (Server, Client) {
     let url = Postgres::shared().create_database().await;
     let server = Server::builder().env("DATABASE_URL", &url).start().await;
@@ -114,7 +114,7 @@ async fn a_room_that_becomes_private_keeps_those_out_who_are_on_the_way_in() {
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     alice.post("/api/v1/rooms", json!({"room_id": "den"})).await.expect(201);
     let (mut owner, mut guest) = (open(&alice).await, open(&bob).await);
-    // what a room reads when it begins waits for this
+    // Loading a room waits for this lock.
     database.batch_execute("BEGIN; LOCK TABLE sheets IN ACCESS EXCLUSIVE MODE").await.expect("the lock");
     for socket in [&mut owner, &mut guest] {
         pipeline(socket, &[join_as("den", 1), leave_as("den", 2), join_as("den", 3)]).await;
@@ -145,7 +145,7 @@ async fn whoever_joins_while_the_room_becomes_private_is_not_in_it() {
         let join_room = join_as(&room, round);
         let (changed, ()) = tokio::join!(change, guest.send_json(&join_room));
         changed.expect(200);
-        // let in and sent out, or not let in
+        // Either admitted and removed, or not admitted.
         loop {
             let frame = guest.next_json().await;
             if frame["type"] == "error" {

@@ -24,7 +24,7 @@ async fn a_status_is_told_in_all_rooms_of_the_user_and_kept() {
     for socket in [&mut first, &mut second, &mut in_one, &mut in_two] {
         socket.expect_nothing_before_pong().await;
     }
-    // in a room that is joined later, and for whoever comes later
+    // In a room that is joined later, and for users who join later.
     join(&mut in_one, "three").await;
     let state = join(&mut first, "three").await;
     let of_alice = state["users"].as_array().unwrap().iter().find(|user| user["user_id"] == alice.id.as_str()).unwrap();

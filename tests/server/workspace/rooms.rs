@@ -1,4 +1,4 @@
-//! Coming into rooms and going, in the seed's form.
+//! Joining and leaving rooms, in the wire format of the seed application.
 
 use serde_json::json;
 
@@ -71,7 +71,7 @@ async fn one_socket_is_in_many_rooms() {
     let typing = |room: &str| json!({"type": "typing_start", "cell_id": "A1", "room": room});
     both.send_json(&typing("one")).await;
     assert_eq!(in_one.expect("user_typing_start").await["room"], "one");
-    // without a name: the room joined last
+    // Without a name: the room that was joined last.
     both.send_json(&json!({"type": "typing_stop", "cell_id": "A1"})).await;
     assert_eq!(in_two.expect("user_typing_stop").await["room"], "two");
     in_one.expect_nothing_before_pong().await;
@@ -180,7 +180,7 @@ async fn a_room_that_is_named_and_not_there_is_made_and_joined() {
         let state = socket.expect("room_state").await;
         assert_eq!((&state["room_id"], &state["total_users"]), (&json!(room), &json!(1)));
         socket.expect(answer).await;
-        // what is there has to be joined first
+        // An existing room must be joined first.
         let mut other = open(&bob).await;
         other.send_json(&message).await;
         other.expect_error("NOT_IN_ROOM").await;

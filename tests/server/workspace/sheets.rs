@@ -1,4 +1,5 @@
-//! Cells over the socket. How they are stored and read over REST is tested with the store and in `tests/server/sheets.rs`.
+//! Cells over the socket. Storing them and reading them over REST is tested with the store and in
+//! `tests/server/sheets.rs`.
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ fn update(cell: &str, value: Value, version: i64) -> Value {
     json!({"type": "cell_update", "sheet_id": "sheet_123", "cell_id": cell, "value": value, "version": version, "ref": cell})
 }
 
-/// Sends it and reads what the sender is told: the change and the acknowledgement, in either order.
+/// Sends an update and reads the two answers to the sender: the change and the acknowledgement, in either order.
 async fn updated(socket: &mut Socket, message: &Value) -> (Value, Value) {
     socket.send_json(message).await;
     told_and_acked(socket, "cell_updated").await
@@ -75,7 +76,7 @@ on_both! {
         let current = json!({"value": 1, "formula": null, "version": 2, "user_id": alice.id});
         assert_eq!(conflict["current"], current);
         first.expect_nothing_before_pong().await;
-        // with the present version it goes through, and so does one that does not ask for any
+        // With the current version it is accepted, and so is an update without a version.
         for (version, expected) in [(2, 3), (0, 4)] {
             let (told, _) = updated(&mut second, &update("A1", json!("now"), version)).await;
             assert_eq!((&told["version"], first.expect("cell_updated").await), (&json!(expected), told.clone()));
@@ -143,9 +144,9 @@ async fn a_sheet_belongs_to_the_room_that_it_was_first_written_in() {
     let mut editor = joined(&alice, "first").await;
     updated(&mut editor, &update("A1", json!(1), 0)).await;
     join(&mut editor, "second").await;
-    // the room joined last is another one, and yet
+    // The sheet keeps its room, although another room was joined last.
     assert_eq!(updated(&mut editor, &update("A2", json!(1), 0)).await.0["room_id"], "first");
-    // a sheet that is not there yet belongs to the room that is named
+    // A new sheet belongs to the room that is named.
     let mut named = update("A1", json!(1), 0);
     (named["sheet_id"], named["room"]) = (json!("other"), json!("first"));
     assert_eq!(updated(&mut editor, &named).await.0["room_id"], "first");
@@ -164,7 +165,7 @@ async fn a_sheet_belongs_to_the_room_that_it_was_first_written_in() {
     assert_eq!(state["active_sheets"], json!(["other", "sheet_123"]));
 }
 
-/// A server whose commits into a room can be held up, while it reads as ever.
+/// A server whose commits into a room can be blocked while it can still read.
 async fn on_postgres() -> (&'static Postgres, String, Server) {
     let postgres = Postgres::shared();
     let url = postgres.create_database().await;
@@ -181,7 +182,7 @@ async fn what_follows_the_first_write_goes_the_same_way() {
     editor.send_json(&update("A1", json!(1), 0)).await;
     join(&mut editor, "second").await;
     editor.send_json(&update("A2", json!(2), 0)).await;
-    // both are on their way, and the sheet is not there yet
+    // Both are in flight, and the sheet does not exist yet.
     editor.expect_nothing_before_pong().await;
     alice.get("/api/v1/sheets/sheet_123/cells").await.expect_error(404, "NOT_FOUND");
     drop(held);
@@ -210,7 +211,7 @@ async fn who_loses_the_race_for_a_new_sheet_is_sent_on_to_its_room() {
     })
     .await;
     for (socket, cell) in [(&mut editor, "A2"), (&mut stranger, "A3")] {
-        // neither has named a room: what they know is the one joined last
+        // Neither has named a room, so the room joined last applies.
         socket.send_json(&update(cell, json!("late"), 0)).await;
         socket.expect_nothing_before_pong().await;
     }
@@ -223,7 +224,7 @@ async fn who_loses_the_race_for_a_new_sheet_is_sent_on_to_its_room() {
 
 #[tokio::test]
 async fn a_paste_of_five_hundred_cells_blocks_nobody_and_all_are_acknowledged() {
-    // the limits that every server has: 60 requests a minute, 120 edits a second
+    // The default limits: 60 requests a minute, 120 edits a second.
     let limits = ["WEBSOCKET_REQUESTS_PER_MINUTE", "WEBSOCKET_REQUESTS_PER_HOUR", "WEBSOCKET_EDITS_PER_SECOND"];
     let server = limits.into_iter().fold(Server::builder(), |server, name| server.without_env(name)).start().await;
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
@@ -234,7 +235,7 @@ async fn a_paste_of_five_hundred_cells_blocks_nobody_and_all_are_acknowledged() 
     for row in 1..=500 {
         editor.send_json(&update(&format!("A{row}"), json!(row), 0)).await;
     }
-    // somebody else is served meanwhile, and so is the editor's own next request, in its turn
+    // Another user is served in the meantime, and so is the editor's own next request, in order.
     other.send_json(&update("B1", json!("bob"), 0)).await;
     while other.next_json().await["type"] != "ack" {}
     assert!(began.elapsed() < std::time::Duration::from_secs(3), "nobody else waits");
@@ -251,7 +252,7 @@ async fn a_paste_of_five_hundred_cells_blocks_nobody_and_all_are_acknowledged() 
     assert!(began.elapsed() > std::time::Duration::from_millis(3_000), "380 of them had to wait at 120 a second");
     let cells = alice.get("/api/v1/sheets/sheet_123/cells?limit=1000").await.expect(200);
     assert_eq!(cells["cells"].as_array().unwrap().len(), 501);
-    // and they were no requests
+    // Edits do not count as requests.
     for n in 0..50 {
         editor.send_json(&json!({"type": "status_update", "status": "busy", "ref": n})).await;
     }
@@ -263,7 +264,7 @@ async fn a_paste_of_five_hundred_cells_blocks_nobody_and_all_are_acknowledged() 
     }
 }
 
-/// A text as clients of several languages write it: as it is, or every character as escapes.
+/// A text in both JSON forms: unescaped, or with every character as an escape.
 fn written(character: &str, count: usize, escaped: bool) -> String {
     let mut units = [0; 2];
     let text: String = match escaped {
@@ -296,11 +297,11 @@ async fn the_longest_text_can_be_sent_in_every_script() {
         editor.send_text(&update(MOST)).await;
         let (told, _) = told_and_acked(&mut editor, "cell_updated").await;
         assert_eq!(told["value"], character.repeat(MOST), "{character} {escaped}");
-        // one more is too long, and the socket stays
+        // One more character is too long, but the socket stays open.
         editor.send_text(&update(MOST + 1)).await;
         editor.expect_error("MESSAGE_TOO_LONG").await;
     }
-    // all of it at once
+    // All of it in one update.
     let formula = written("🎉", convene::limits::FORMULA_CHARS_MAX, true);
     let value = written("🎉", MOST, true);
     let update = format!(
@@ -309,7 +310,7 @@ async fn the_longest_text_can_be_sent_in_every_script() {
     assert!(update.len() > 480_000, "as large as it gets: {}", update.len());
     editor.send_text(&update).await;
     told_and_acked(&mut editor, "cell_updated").await;
-    // no text is long enough for that many
+    // Longer than any allowed text.
     editor.send_text(&format!(r#"{{"type":"ping","filler":"{}"}}"#, written("ж", 65_536, false))).await;
     editor.expect_close(1009).await;
 }
