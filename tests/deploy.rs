@@ -1,5 +1,5 @@
-//! What deploy/ ships for people to run: the cluster that one command starts serves through its balancer on every node, gets
-//! over a node's end, and leaves nothing behind.
+//! Tests what deploy/ ships: the cluster that one command starts serves through its balancer on every node, survives
+//! the death of a node, and leaves nothing behind.
 
 use std::{
     collections::BTreeMap,
@@ -19,14 +19,14 @@ use support::{
 
 mod support;
 
-/// The last line that the script prints once everything runs.
+/// The last line that the script prints when everything is running.
 const RUNNING: &str = "Ctrl-C stops all of it.";
-/// A node that drains has this long, and some more.
+/// The time that a draining node may take, plus slack.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
-/// Ended by SIGTERM, as a shell says it.
+/// The exit code of a shell for SIGTERM.
 const TERMINATED: i32 = 128 + 15;
 
-/// A cluster, and what it said of itself: `balancer`, `node-1` and so on.
+/// A cluster, and its printed values by name: `balancer`, `node-1` and so on.
 struct Cluster {
     script: Child,
     said: BTreeMap<String, String>,
@@ -42,7 +42,7 @@ impl Cluster {
             .process_group(0)
             .spawn()
             .expect("bash should start");
-        // the signal has the script stop what it started
+        // The signal makes the script stop what it started.
         guard::watch(script.id(), Ending::Quit);
         let output = BufReader::new(script.stdout.take().expect("asked for as a pipe"));
         let mut said = BTreeMap::new();
@@ -81,7 +81,7 @@ impl Cluster {
         health["connections"].as_u64().expect("a count")
     }
 
-    /// SIGTERM, and the script's exit code.
+    /// Sends SIGTERM and returns the script's exit code.
     async fn stop(mut self) -> Option<i32> {
         guard::signal(self.script.id(), "TERM");
         let status = eventually("the end of the cluster", STOP_TIMEOUT, || {
@@ -110,7 +110,7 @@ async fn a_cluster_is_one_command_and_leaves_nothing_behind() {
         assert_eq!(get(&format!("{balancer}{path}")).await.status.as_u16(), status, "{path}");
     }
 
-    // The others' clients and all new ones go on at once, before any health check could have noticed.
+    // The other nodes' clients and all new ones continue at once, before any health check could have failed.
     guard::signal(cluster.pid("node-1"), "KILL");
     for _ in 0..4 {
         alice.join(&channel).await.say_acked("still here", "1").await;

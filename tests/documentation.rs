@@ -1,4 +1,4 @@
-//! The protocol reference against the server: its tables of codes and limits, and every example of a socket message.
+//! Compares the documentation with the server: tables of codes and limits, and every example of a socket message.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -16,7 +16,7 @@ fn section<'a>(reference: &'a str, heading: &str) -> &'a str {
     rest.find("\n#").map_or(rest, |end| &rest[..end])
 }
 
-/// The rows of the last table in a text, without its head; cells without spaces around and without code marks.
+/// The rows of the last table in a text without its header; cells are trimmed and without backticks.
 fn table(text: &str) -> Vec<Vec<String>> {
     let rows = text.lines().filter(|line| line.starts_with('|'));
     let mut rows: Vec<Vec<String>> = rows
@@ -121,7 +121,7 @@ fn every_message_is_shown_and_every_example_is_a_message() {
     );
 }
 
-/// ARCHITECTURE.md has every crate that the project is made of, and no other.
+/// ARCHITECTURE.md lists exactly the crates that the project depends on.
 #[test]
 fn the_choice_of_parts_is_that_of_the_manifest() {
     let manifest = read("Cargo.toml");
@@ -141,7 +141,7 @@ fn the_choice_of_parts_is_that_of_the_manifest() {
     assert_eq!(names, used);
 }
 
-/// The reference names the documents that the server makes of itself, and they name each other.
+/// The reference links to the generated documents, and they link to each other.
 #[test]
 fn the_reference_leads_to_the_documents() {
     let reference = read("docs/protocol.md");

@@ -1,5 +1,5 @@
-//! The wire format against whatever may come: streams cut anywhere, random and damaged bytes, another implementation.
-//! Memory is counted by this test's own allocator, so that the bounds are measured, not believed.
+//! Property tests of the wire format: streams cut anywhere, random and damaged bytes, and another implementation as
+//! peer. This test's own allocator counts memory, so that the bounds are measured.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -40,23 +40,23 @@ fn count(taken: usize, given_back: usize) {
     TALLY.set(tally);
 }
 
-// SAFETY: everything is passed on to the system's allocator unchanged.
+// SAFETY: everything is passed on to the system allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
-        // SAFETY: the caller's promise is the system's demand.
+        // SAFETY: the caller guarantees what the system allocator requires.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(0, layout.size());
-        // SAFETY: the caller's promise is the system's demand.
+        // SAFETY: the caller guarantees what the system allocator requires.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size, layout.size());
-        // SAFETY: the caller's promise is the system's demand.
+        // SAFETY: the caller guarantees what the system allocator requires.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -64,7 +64,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What `work` took at most at one time, and in all.
+/// The peak and the total memory that `work` allocates.
 fn measured(work: impl FnOnce()) -> Tally {
     let before = TALLY.get();
     TALLY.set(Tally::default());
@@ -74,7 +74,8 @@ fn measured(work: impl FnOnce()) -> Tally {
     during
 }
 
-/// What a decoder may hold beside the message: its own fields, the start of a header, a control frame's payload.
+/// The memory that a decoder may hold in addition to the message: its own fields, the start of a header, a control
+/// frame's payload.
 const DECODER_BYTES_MAX: isize = 512;
 
 // ---- streams ----
@@ -117,10 +118,11 @@ fn push_frame(stream: &mut Vec<u8>, first: u8, payload: &[u8], mask: [u8; 4]) {
     stream.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
-/// One message, the places where it is cut into fragments, a ping between fragments or none, the mask.
+/// One message, the positions where it is split into fragments, a ping between fragments or none, the mask.
 type Part = (Sent, Vec<Index>, Option<Vec<u8>>, [u8; 4]);
 
-/// Bytes without a pattern, made from two numbers: a strategy per byte would take minutes to make and to shrink.
+/// Bytes without a pattern, generated from two numbers. A strategy per byte would take minutes to generate and to
+/// shrink.
 fn noise(bytes_max: usize) -> impl Strategy<Value = Vec<u8>> {
     (0..bytes_max, any::<u32>()).prop_map(|(bytes, seed)| {
         let step = |state: &mut u32| {
@@ -143,7 +145,7 @@ fn parts() -> impl Strategy<Value = Vec<Part>> {
     vec((sent, vec(any::<Index>(), 0..4), ping, any::<[u8; 4]>()), 0..6)
 }
 
-/// The bytes of `parts`, and what is to come out, in order.
+/// The bytes of `parts`, and the expected messages in order.
 fn stream_of(parts: &[Part]) -> (Vec<u8>, Vec<Sent>) {
     let (mut stream, mut expected) = (Vec::new(), Vec::new());
     for (sent, cuts, ping, mask) in parts {
@@ -175,7 +177,7 @@ fn stream_of(parts: &[Part]) -> (Vec<u8>, Vec<Sent>) {
     (stream, expected)
 }
 
-/// Feeds `stream` in reads of the given sizes, over and over, to the end or to a breach.
+/// Feeds `stream` in reads of the given sizes, repeatedly, up to the end or to a violation.
 fn feed(stream: &mut [u8], reads: &[usize], limit: usize, mut on: impl FnMut(Inbound<'_>)) -> Result<(), Disconnect> {
     let (mut decoder, mut start) = (Decoder::default(), 0);
     for read in reads.iter().cycle() {
@@ -198,7 +200,7 @@ fn decode(stream: &[u8], reads: &[usize], limit: usize) -> (Vec<Sent>, Result<()
     (out, fed)
 }
 
-/// What decoding takes, without what is made of the messages.
+/// The memory for decoding, without that for processing the messages.
 fn memory_of(stream: &[u8], reads: &[usize], limit: usize) -> Tally {
     let mut stream = stream.to_vec();
     measured(|| {
@@ -265,7 +267,7 @@ proptest! {
     }
 }
 
-/// A connection whose incoming bytes are there already and whose outgoing ones are kept.
+/// A connection whose incoming bytes are fixed and whose outgoing bytes are recorded.
 struct Wire {
     incoming: Cursor<Vec<u8>>,
     outgoing: Vec<u8>,
@@ -302,7 +304,7 @@ fn many_small_reads_and_many_small_fragments_cost_linear_memory_traffic() {
     for (stream, reads) in [(&whole, 1), (&whole, 1_400), (&fragments, 1), (&fragments, 1_400)] {
         let memory = memory_of(stream, &[reads], limit);
         assert!(memory.peak <= limit as isize + DECODER_BYTES_MAX, "held {} bytes", memory.peak);
-        // Growing by doubling moves each byte about once; header scraps come on top when headers are cut in two.
+        // Growth by doubling moves each byte about once; pieces of headers come on top when headers are split.
         assert!(memory.total <= 16 * limit, "moved {} bytes", memory.total);
     }
 }

@@ -1,4 +1,5 @@
-//! Several nodes in one process over the local bridge: what they know of each other, and what holds over all of them.
+//! Several nodes in one process over the local bridge: their knowledge of each other, and limits that apply across all
+//! of them.
 
 use std::{
     sync::Arc,
@@ -115,7 +116,7 @@ async fn nodes_see_each_other_and_each_others_users() {
     until("who came since", || is_online(&one, "bob")).await;
     let sockets = one.presence.send(SocketsOf(user("bob"))).await.unwrap();
     assert_eq!(sockets.iter().map(|socket| socket.node).collect::<Vec<_>>(), [two.id]);
-    // a node that comes later hears the whole from everybody
+    // A node that starts later receives the whole roster from everybody.
     let three = cluster.node("three").await;
     until("both on the third", || async { is_online(&three, "ann").await && is_online(&three, "bob").await }).await;
     close(&two, "bob", 1).await;
@@ -178,7 +179,7 @@ async fn blocks_and_revocations_hold_everywhere() {
     until("the block on two", blocked).await;
     let stored = || async { one.store.user(&ann.id).await.unwrap().unwrap().blocked_until == until_then };
     until("the block in the store", stored).await;
-    // a node that starts later reads it with the user
+    // A node that starts later reads it with the user.
     let three = cluster.node("three").await;
     let ann = one.store.user(&ann.id).await.unwrap().unwrap();
     assert!(matches!(introduce(&three, &ann).await, Admission::Blocked { .. }));
@@ -186,7 +187,7 @@ async fn blocks_and_revocations_hold_everywhere() {
     let before = Timestamp { unix_ms: 10_000 };
     one.registry.send(Revoke { user: bob.id.clone(), before }).await.unwrap();
     let revoked = || async {
-        // the profile is to be read again first
+        // The profile must be read again first.
         matches!(two.registry.send(admit(&bob)).await.unwrap(), Admission::Unknown)
             && matches!(introduce(&two, &bob).await, Admission::Revoked)
     };
@@ -222,13 +223,13 @@ async fn an_act_of_an_administrator_is_done_although_nobody_waits_for_it_any_mor
     let node = Cluster::new().node("a").await;
     let ann = user("ann");
     let gateway = Gateway::new(node.clone());
-    // given up before the registry's turn has come
+    // Cancelled before the registry has processed it.
     let revoked = gateway.revoke_user(ann.clone(), Timestamp { unix_ms: 9_000 }).now_or_never();
     assert!(revoked.is_none());
     assert!(node.registry.send(IsRevoked { user: ann, issued_at: Some(Timestamp { unix_ms: 5_000 }) }).await.unwrap());
 }
 
-/// Sockets of the user that have not been told to go.
+/// Sockets of the user that are not closing.
 async fn staying(node: &Node, who: &UserId) -> usize {
     let close = CloseUser { user: who.clone(), conn: None, why: Disconnect::Normal };
     node.registry.send(close).await.unwrap()
@@ -265,7 +266,7 @@ async fn online(node: &Node) -> usize {
     node.presence.send(CountOnline).await.unwrap()
 }
 
-/// Of the first user, who stays, and of some who went.
+/// Sockets of the first user, who stays, and of some who left.
 async fn sockets_of_some(node: &Node) -> usize {
     let mut sockets = 0;
     for generation in [0, 1, BURST / 2, BURST - 1] {
@@ -288,7 +289,7 @@ async fn a_burst_of_sockets_that_the_presence_tracker_can_not_take_is_made_up_fo
     for generation in 0..BURST {
         let (session, checked_from) = (session.clone(), Instant::now());
         let conn = conn(generation);
-        // each clone has a place of its own in the mailbox: it is the other one that is to overflow
+        // Each clone has its own slot in the mailbox; the other mailbox must overflow.
         let up = SessionUp { user: whose(generation), conn, session, issued_at: None, checked_from };
         here.registry.clone().try_send(up).unwrap();
     }

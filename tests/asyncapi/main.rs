@@ -1,6 +1,6 @@
-//! The AsyncAPI document: it is AsyncAPI, it has every endpoint, dialect and close code that the server has, and its
-//! messages are those of the recordings (`messages.rs`). That they are those of the code follows from where they come from:
-//! the schemas are derived from the types that decode and encode.
+//! The AsyncAPI document is valid, contains every endpoint, dialect and close code of the server, and its messages are
+//! those of the recordings (`messages.rs`). The schemas are derived from the types that decode and encode, so they
+//! match the code.
 
 mod messages;
 
@@ -59,7 +59,7 @@ fn every_reference_leads_somewhere() {
         assert!(found.contains(needed), "{needed}");
     }
     for target in found {
-        // keys hold dots and no slashes, so that pointers need no escapes
+        // Keys contain dots but no slashes, so pointers need no escapes.
         assert!(document.pointer(target.strip_prefix('#').unwrap()).is_some(), "{target} leads nowhere");
     }
 }
@@ -83,7 +83,7 @@ fn every_message_of_a_channel_is_in_one_of_its_operations() {
     assert_eq!(in_channels, messages);
 }
 
-/// The names of an enum's variants, from a match that must know each of them.
+/// The names of an enum's variants, from an exhaustive match.
 macro_rules! names {
     ($what:ident: $($variant:ident $name:literal)*) => {{
         fn name_of(it: &$what) -> &'static str {

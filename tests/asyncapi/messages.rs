@@ -1,5 +1,5 @@
-//! The described messages against the recorded ones: every recorded message fits the schema of its `type` and names no
-//! field that the schema lacks; every message, property and word of a choice that is described was recorded.
+//! Compares the described messages with the recorded ones: every recorded message matches the schema of its `type` and
+//! has no field that the schema lacks; every described message, property and enum value was recorded.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -20,18 +20,19 @@ fn recorded(dialect: DialectKind, sender: &str) -> Vec<(String, Value)> {
     read.collect()
 }
 
-/// An administrator's words with a `type` of their own reach workspaces as they are: the document can't know them.
+/// An administrator's broadcast with its own `type` is passed to workspaces unchanged, so the document can't describe
+/// it.
 fn is_announced(dialect: DialectKind, sender: &str, kind: &str) -> bool {
     let own = ["direct_message", "system_announcement"].contains(&kind);
     dialect == DialectKind::Workspace && sender == "server" && own
 }
 
-/// The alternatives of a schema, if it has some.
+/// The alternatives of a schema, if any.
 fn choices(schema: &Value) -> impl Iterator<Item = &Value> {
     ["oneOf", "anyOf"].into_iter().filter_map(|name| schema[name].as_array()).flatten()
 }
 
-/// Fields that no schema names. Where a schema names none at all, any may stand.
+/// Fields that no schema names. A schema without properties allows any field.
 fn unnamed(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
     match (value, schema["properties"].as_object()) {
         (Value::Object(fields), Some(properties)) => {
@@ -43,7 +44,7 @@ fn unnamed(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
             }
         }
         (Value::Array(values), _) => values.iter().for_each(|value| unnamed(&schema["items"], value, at, found)),
-        // a field is named if any of the alternatives that fit names it
+        // A field is named if any of the matching alternatives names it.
         (value, _) => {
             let fits = choices(schema).filter(|choice| jsonschema::draft7::is_valid(choice, value));
             let unnamed_by_each = fits.map(|choice| {
@@ -56,7 +57,7 @@ fn unnamed(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// What a schema has: its properties by their paths, and each word of each choice of words.
+/// The parts of a schema: its properties by path, and each value of each enum.
 #[derive(Default)]
 struct Parts {
     properties: BTreeSet<String>,
@@ -64,7 +65,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// All that a schema has; with a value, what of it occurs in the value.
+    /// Adds all parts of a schema; with a value, only those that occur in the value.
     fn add(&mut self, schema: &Value, value: Option<&Value>, at: &str) {
         for word in schema["enum"].as_array().into_iter().flatten().filter(|word| value.is_none_or(|v| v == *word)) {
             self.words.insert((schema["enum"].to_string(), word.to_string()));

@@ -1,4 +1,4 @@
-//! What every bridge promises. Each implementation runs the same suite.
+//! The contract of every bridge. Each implementation runs the same suite.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     support::{DEADLINE, eventually, redis::Redis},
 };
 
-/// The suite, on three nodes of one bridge that are up.
+/// The suite, on three running nodes of one bridge.
 async fn contract([here, there, elsewhere]: [Node; 3]) {
     for node in [&here, &there, &elsewhere] {
         assert_eq!(node.links(), [LinkIs::Up]);
@@ -54,7 +54,7 @@ async fn rooms(here: &Node, there: &Node, elsewhere: &Node) {
     assert_eq!(at_there.heard(), expected, "what was detached hears nothing more");
 }
 
-/// A room that has ended is forgotten, whether or not it could say so.
+/// A room that has ended is forgotten, even if it could not unsubscribe.
 async fn gone(here: &Node, there: &Node) {
     let room = RoomId::generate();
     there.attached(room).await.end().await;
@@ -78,7 +78,7 @@ async fn words(here: &Node, there: &Node, elsewhere: &Node) {
     here.follow(&ann).await;
     there.follow(&ann).await;
     let mut number = 100;
-    // nobody is told that a subscription stands, so it is tried until it does
+    // There is no notification of the subscription here, so the test retries until it works.
     eventually("a followed user's words", DEADLINE, || {
         number += 1;
         let there = &there;
@@ -121,12 +121,12 @@ async fn redis_keeps_it() {
     on_redis(&redis.url()).await;
 }
 
-/// The suite on a Redis of whatever kind.
+/// Runs the suite on any kind of Redis.
 pub async fn on_redis(url: &str) {
     contract([Node::redis_up(url, 1).await, Node::redis_up(url, 2).await, Node::redis_up(url, 3).await]).await;
 }
 
-/// With one node nothing is carried at all, so that a message costs nothing more.
+/// With a single node nothing is published, so that messages have no extra cost.
 #[actix::test]
 async fn a_bridge_that_reaches_nobody_is_not_asked() {
     let bridge = LocalBridge::default().start();
@@ -134,7 +134,7 @@ async fn a_bridge_that_reaches_nobody_is_not_asked() {
     let alone = BridgeLink::new(&bridge, NodeId(1), Reach::ThisNode, Arc::new(LinkBoard::default()));
     let room = node.attached(RoomId::generate()).await;
     alone.carry(room.id, event(room.id, 1));
-    // a question behind it in the same mailbox: had it been carried, it would be there by now
+    // A request after it in the same mailbox: a published event would have arrived by now.
     node.detach(room.id).await;
     assert!(room.heard().is_empty());
 }

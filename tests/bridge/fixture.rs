@@ -1,4 +1,4 @@
-//! Stands where a node and its rooms stand, and keeps what it is brought.
+//! A stand-in for a node and its rooms that records what the bridge delivers.
 
 use std::{
     sync::{
@@ -29,20 +29,20 @@ use convene::{
 
 use crate::support::{DEADLINE, eventually};
 
-/// A node: its line to the bridge and what it was brought.
+/// A node: its link to the bridge, and what was delivered to it.
 pub struct Node {
     pub link: BridgeLink,
     pub metrics: Arc<Metrics>,
     ear: Arc<Ear>,
 }
 
-/// Of every room here; another one is no room of ours.
+/// The incarnation of every room here; messages of another one are not ours.
 const LIFE: u64 = 1;
 
-/// Shared with the actors that listen.
+/// Shared with the actors that receive.
 #[derive(Default)]
 struct Ear {
-    /// What nodes said, as `<from>:<number>`.
+    /// Messages of nodes, as `<from>:<number>`.
     words: Mutex<Vec<String>>,
     links: Mutex<Vec<LinkIs>>,
     followed: Mutex<Vec<UserId>>,
@@ -55,7 +55,7 @@ pub struct Room {
     listener: Addr<Listener<Told>>,
 }
 
-/// A room ends without a word to the bridge.
+/// Makes a room end without unsubscribing.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct End;
@@ -132,7 +132,7 @@ impl Handler<Followed> for Listener<Ear> {
     }
 }
 
-/// A word that is told apart by its number.
+/// A message that is identified by its number.
 pub fn spent(requests: u32) -> NodeWord {
     NodeWord::Spent { user: user("anybody"), asked_for: AskedFor { requests, refusals: 0 } }
 }
@@ -151,13 +151,13 @@ pub fn event(room: RoomId, seq: i64) -> RoomWord {
 }
 
 impl Node {
-    /// On a bridge within the process.
+    /// A node on a bridge within the process.
     pub async fn local(bridge: &Addr<LocalBridge>, number: u64) -> Node {
         let link = BridgeLink::new(bridge, NodeId(number), Reach::Cluster, Arc::new(LinkBoard::default()));
         Node::enlisted(link, Arc::new(Metrics::new())).await
     }
 
-    /// On a Redis, which need not be there.
+    /// A node on a Redis, which need not be running.
     pub async fn redis(url: &str, number: u64) -> Node {
         let config = Config::from(|name| (name == "REDIS_URL").then(|| url.to_owned())).expect("a URL of a Redis");
         let (board, metrics) = (Arc::new(LinkBoard::default()), Arc::new(Metrics::new()));
@@ -166,7 +166,7 @@ impl Node {
         Node::enlisted(BridgeLink::new(&bridge, NodeId(number), Reach::Cluster, board), metrics).await
     }
 
-    /// The same, when it hears the others.
+    /// The same, once it receives from the others.
     pub async fn redis_up(url: &str, number: u64) -> Node {
         let node = Node::redis(url, number).await;
         node.wait_link(&[LinkIs::Up]).await;
@@ -186,7 +186,7 @@ impl Node {
         Node { link, metrics, ear }
     }
 
-    /// Attaches a room, and does not wait for it to hear.
+    /// Subscribes a room without waiting for the confirmation.
     pub async fn attach(&self, id: RoomId) -> Room {
         let told = Arc::<Told>::default();
         let listener = Listener(told.clone()).start();
@@ -195,7 +195,7 @@ impl Node {
         Room { id, told, listener }
     }
 
-    /// Attaches a room that hears.
+    /// Subscribes a room and waits for the confirmation.
     pub async fn attached(&self, id: RoomId) -> Room {
         let room = self.attach(id).await;
         room.wait_listening(1).await;
@@ -206,7 +206,7 @@ impl Node {
         self.link.detach.send(Detach { room, node: self.link.node, life: LIFE }).await.unwrap();
     }
 
-    /// As an older actor of the room does that was let go late.
+    /// Unsubscribes like an older actor of the room that was stopped late.
     pub async fn detach_older(&self, room: RoomId) {
         self.link.detach.send(Detach { room, node: self.link.node, life: LIFE + 1 }).await.unwrap();
     }
@@ -215,7 +215,7 @@ impl Node {
         self.link.follow.send(Follow { user: user.clone(), node: self.link.node }).await.unwrap();
     }
 
-    /// Waits until it was told that words for the user are heard.
+    /// Waits for the confirmation that the user's messages are received.
     pub async fn wait_followed(&self, user: &UserId) {
         let what = format!("words for {user}");
         eventually(&what, DEADLINE, || async { self.ear.followed.lock().unwrap().contains(user).then_some(()) }).await;
@@ -229,7 +229,7 @@ impl Node {
         self.link.say.send(Say { to, node: self.link.node, word: spent(number) }).await.unwrap();
     }
 
-    /// What other nodes said, as `<from>:<number>`.
+    /// Messages of other nodes, as `<from>:<number>`.
     pub fn words(&self) -> Vec<String> {
         self.ear.words.lock().unwrap().clone()
     }
@@ -239,7 +239,7 @@ impl Node {
         eventually(&what, DEADLINE, || async { self.words().iter().any(|heard| heard == word).then_some(()) }).await;
     }
 
-    /// How the link was said to be, leaving out repetitions and a "down" before the first "up".
+    /// The reported states of the link, without repetitions and without a "down" before the first "up".
     pub fn links(&self) -> Vec<LinkIs> {
         let mut links = self.ear.links.lock().unwrap().clone();
         links.dedup();
@@ -271,14 +271,14 @@ impl Room {
         self.told.seqs.lock().unwrap().clone()
     }
 
-    /// Waits until it heard an event; returns all it heard by then.
+    /// Waits for an event. Returns all events received by then.
     pub async fn wait_seq(&self, seq: i64) -> Vec<i64> {
         let what = format!("event {seq}");
         eventually(&what, DEADLINE, || async { self.heard().contains(&seq).then_some(()) }).await;
         self.heard()
     }
 
-    /// Ends, as a room does that panics: it says nothing to the bridge.
+    /// Ends like a room that panics: without unsubscribing.
     pub async fn end(self) {
         self.listener.send(End).await.unwrap();
         eventually("the room to end", DEADLINE, || async { (!self.listener.connected()).then_some(()) }).await;
@@ -288,12 +288,12 @@ impl Room {
         self.told.listening.load(Ordering::Acquire)
     }
 
-    /// On how many other nodes it is in use, as it was told last.
+    /// The number of other nodes on which it is in use, as last reported.
     pub fn others(&self) -> Option<usize> {
         *self.told.others.lock().unwrap()
     }
 
-    /// Waits until it was told so often that it hears.
+    /// Waits for this many confirmations of the subscription.
     pub async fn wait_listening(&self, times: usize) {
         let what = format!("to be told {times} times that the room hears");
         eventually(&what, DEADLINE, || async { (self.listening() >= times).then_some(()) }).await;

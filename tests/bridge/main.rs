@@ -1,5 +1,5 @@
-//! Bridges between nodes: the contract that every implementation keeps, and what is promised of Redis besides. A bridge
-//! only carries, so this is all that rooms and nodes rely on.
+//! Bridges between nodes: the contract of every implementation, and additional promises of the bridge over Redis. A
+//! bridge only transports messages, so rooms and nodes rely on nothing else.
 
 mod contract;
 mod fixture;

@@ -1,4 +1,4 @@
-//! What is promised of the bridge over Redis besides the contract: it survives whatever happens to Redis.
+//! Promises of the bridge over Redis in addition to the contract: it survives failures of Redis.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn a_restart_of_redis_is_told_and_heals() {
     there.wait_link(&[LinkIs::Up, LinkIs::Down]).await;
     here.wait_link(&[LinkIs::Up, LinkIs::Down]).await;
     assert_eq!(here.link.board.state(), LinkState::Down);
-    // said into the void: the rooms heal from the database
+    // Published while Redis is down: rooms repair this from the database.
     here.link.carry(id, event(id, 1));
     let late = here.attached(RoomId::generate()).await;
     assert_eq!(late.others(), None, "while nobody can be heard, nobody is counted");
@@ -57,7 +57,7 @@ async fn a_node_is_told_from_when_on_a_user_is_followed() {
     let alice = user("alice");
     here.follow(&alice).await;
     here.wait_followed(&alice).await;
-    // what is said from then on is heard
+    // Messages sent from then on are received.
     there.say(To::User(alice), 7).await;
     here.wait_word("2:7").await;
 }
@@ -108,7 +108,7 @@ async fn a_connection_that_stalls_is_found_within_five_seconds() {
     room.wait_listening(2).await;
 }
 
-/// Commands are answered on both connections; only what is published does not come any more.
+/// Commands are answered on both connections, but published messages no longer arrive.
 #[actix::test]
 async fn a_subscription_that_is_dead_without_an_error_is_found_within_five_seconds() {
     let redis = Redis::private();
@@ -117,7 +117,7 @@ async fn a_subscription_that_is_dead_without_an_error_is_found_within_five_secon
     proxy.set(Line::Deaf);
     node.wait_link_within(&[LinkIs::Up, LinkIs::Down], Duration::from_secs(5)).await;
     assert_eq!(node.link.board.state(), LinkState::Down);
-    // a new link that hears nothing is none
+    // A new link that receives nothing does not count as a link.
     eventually("another attempt", DEADLINE, || async {
         (node.metric("convene_bridge_reconnects_total") >= 2.0).then_some(())
     })
@@ -189,7 +189,7 @@ async fn rubbish_on_the_channels_is_counted_and_passed_over() {
         (channel.as_str(), ""),
         (channel.as_str(), r#"{"v":9,"node":"07","later":[]}"#),
         (channel.as_str(), r#"{"v":1,"node":"07","items":[{"later":{}},{"event":7}]}"#),
-        // another room's event, and a word that is not for rooms
+        // Another room's event, and a message that is not for rooms.
         (channel.as_str(), foreign.as_str()),
         ("convene:nodes", "\u{1}\u{2}"),
         ("convene:node:0000000000000002", r#"{"v":1,"node":"07","items":[{"probe":1}]}"#),
@@ -204,7 +204,7 @@ async fn rubbish_on_the_channels_is_counted_and_passed_over() {
     assert_eq!(there.links(), [LinkIs::Up]);
 }
 
-/// Redis closes a subscriber that does not keep up; here its bound is so low that one message is too much.
+/// Redis disconnects a subscriber that is too slow. Its limit is set so low here that one message exceeds it.
 #[actix::test]
 async fn a_subscriber_that_redis_throws_out_comes_back() {
     let redis = Redis::private();
@@ -231,7 +231,7 @@ async fn what_was_said_before_the_last_word_goes_out() {
     here.link.hush.send(Hush).await.unwrap();
     here.link.carry(room.id, event(room.id, 1_001));
     assert_eq!(room.wait_seq(1_000).await.len(), 1_000);
-    // while Redis is away there is nothing to wait for
+    // While Redis is down there is nothing to wait for.
     let mut gone = redis;
     gone.stop();
     there.wait_link(&[LinkIs::Up, LinkIs::Down]).await;

@@ -1,4 +1,4 @@
-//! Redis in every form that `REDIS_URL` can name.
+//! Redis in every topology that `REDIS_URL` supports.
 
 use std::{path::Path, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     support::{DEADLINE, eventually, redis::Redis},
 };
 
-/// A sentinel needs its time to see that a master is gone, and for its replica to be ready.
+/// A sentinel needs time to detect that a master is down, and for its replica to be ready.
 const FAILOVER: Duration = Duration::from_secs(20);
 
 fn authority(name: &str, folder: &Path) -> (CertifiedIssuer<'static, KeyPair>, String) {
@@ -127,12 +127,12 @@ async fn a_cluster_carries_over_sharded_channels() {
     }
     here.say(To::Everyone, 1).await;
     there.wait_word("1:1").await;
-    // a shard that goes takes its rooms' channels along: the link is not whole
+    // When a shard fails, its rooms' channels are lost: the link is incomplete.
     shards[0].stop();
     there.wait_link(&[LinkIs::Up, LinkIs::Down, LinkIs::Up, LinkIs::Down]).await;
 }
 
-/// Moves the channel's slot from the shard that has it to another, as an operator's resharding does.
+/// Moves the channel's slot from its shard to another one, like resharding by an operator.
 fn move_slot(shards: &[Redis], channel: &str) {
     let slot = shards[0].cli(&["CLUSTER", "KEYSLOT", channel]);
     let is_there = |shard: &&Redis| shard.cli(&["PUBSUB", "SHARDCHANNELS", channel]).contains(channel);

@@ -1,5 +1,5 @@
-// The page at / in a real Chromium, against the real binary: two people, two browser contexts, one server,
-// which is also killed and started again under them.
+// The page at / in a real Chromium, with the real binary: two users, two browser contexts, one server, which is also
+// killed and restarted during the test.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -13,7 +13,7 @@ let browser;
 let ada;
 let grace;
 
-/** Has a user say `count` numbered things in the channel open in the tab, over a socket of their own; returns them once stored. */
+/** Makes a user send `count` numbered messages to the channel open in the tab, over a separate socket. Returns them once stored. */
 function speak({ page }, username, count) {
   return page.evaluate(async ({ username, password, count }) => {
     const headers = { "Content-Type": "application/json" };
@@ -76,7 +76,7 @@ test("what is wrong with a form is said in the server's sentence", async () => {
   ]);
   assert.equal(taken.status(), 409);
   await alert.filter({ hasText: (await taken.json()).error }).waitFor();
-  // The browser itself notes refused requests; nothing else may be there.
+  // The browser itself logs refused requests; there must be no other messages.
   assert.deepEqual(other.complaints.filter((line) => !/status of (401|409)/.test(line)), []);
   await other.page.context().close();
 });
@@ -227,7 +227,7 @@ test("the server is killed and started again: both tabs come back by themselves 
   assert.deepEqual((await texts(ada)).slice(-3), expected);
   assert.deepEqual((await texts(grace)).slice(-3), expected);
   for (const { complaints } of [ada, grace]) {
-    // While nobody listens the browser itself notes every failed attempt; nothing else may be there.
+    // While the server is down the browser logs every failed attempt; there must be no other messages.
     assert.deepEqual(complaints.filter((line) => !/net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)/.test(line)), []);
   }
 });

@@ -1,4 +1,5 @@
-// The page at /api/docs in a real Chromium: what the two documents hold is shown, found, opened by its address and tried.
+// The page at /api/docs in a real Chromium: the contents of the two documents are shown, searchable, linkable, and can
+// be tried.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -65,7 +66,7 @@ test("a message shows its fields and an example, in the dark and on a telephone 
   const { page } = await open("/api/docs#channel-send-message", { colorScheme: "dark", viewport: { width: 390, height: 800 } });
   const message = page.locator('[id="channel-send-message"]');
   await message.getByRole("rowheader", { name: "type required", exact: true }).waitFor();
-  // each may be left out where the other is there
+  // Each is optional if the other one is present.
   for (const name of ["content", "attachments"]) assert.equal(await message.getByRole("rowheader", { name, exact: true }).count(), 1, name);
   assert.match(await message.locator("pre").textContent(), /"type": "message"/);
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the page is wider than the screen");

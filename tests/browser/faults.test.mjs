@@ -1,5 +1,5 @@
-// What the page does when its socket breaks: a proxy inside the browser stands between the page and the real server,
-// and cuts, delays or swallows what the test tells it to.
+// The page's behaviour when its socket breaks: a proxy inside the browser, between the page and the real server, cuts,
+// delays or drops frames as the test demands.
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
@@ -10,7 +10,7 @@ let server;
 let browser;
 let tab;
 
-// The sockets opened so far, newest last, and what the proxy does with frames. Each frame passes unless a rule says no.
+// The sockets opened so far, newest last, and the proxy's rules. A frame passes unless a rule forbids it.
 let sockets;
 let passOut;
 let passIn;

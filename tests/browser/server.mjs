@@ -1,4 +1,4 @@
-// The real binary on a free port with a data folder of its own, which can be killed and started again in place.
+// The real binary on a free port with its own data folder. It can be killed and restarted in place.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ export class Server {
   #log = "";
   #killing = false;
 
-  /** `settings`: further variables of the server. */
+  /** `settings`: additional variables of the server. */
   static async start(settings = {}) {
     await access(BINARY).catch(() => {
       throw new Error(`There is no server at ${BINARY}. Build it with: cargo build, or name another one in CONVENE_BIN.`);
@@ -31,7 +31,7 @@ export class Server {
   }
 
   async #run(port) {
-    // Only what the test means to set: a developer's own environment must not change what is tested.
+    // Only the variables that the test sets, so that a developer's environment does not affect the tests.
     const { PATH, HOME } = process.env;
     const child = spawn(BINARY, [], {
       cwd: this.data,
@@ -53,7 +53,7 @@ export class Server {
     throw new Error(`The server ended before it listened.\n${this.#log}`);
   }
 
-  /** Ends it as a crash does: no goodbye to anyone. */
+  /** Kills it like a crash, without closing its connections. */
   async kill() {
     this.#killing = true;
     this.#process.kill("SIGKILL");

@@ -1,4 +1,4 @@
-// One person's tab in a real Chromium, and what a person does and sees in it.
+// One user's tab in a real Chromium, with the actions and observations of a user.
 
 import { chromium } from "playwright-core";
 
@@ -13,7 +13,7 @@ export function launch() {
   });
 }
 
-/** A browser context with one tab, and everything its console complained about. */
+/** A browser context with one tab, and everything that its console reported. */
 export async function openTab(browser, url, name, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   context.setDefaultTimeout(WAIT_MS);
@@ -59,5 +59,5 @@ export async function openChannel(tab, name) {
   await connected(tab);
 }
 
-/** All texts on the screen, in order. */
+/** All message texts on the screen, in order. */
 export const texts = ({ page }) => page.locator("#messages .message .body").allTextContents();

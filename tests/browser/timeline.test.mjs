@@ -1,10 +1,10 @@
-// The page's model of a conversation: each message once and in order, whatever order the answers come in.
+// The page's model of a conversation: each message once and in order, whatever order the responses arrive in.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-// The page's files are modules for a browser, with no package around them that would tell Node so.
+// The page's files are browser modules without a package.json, so Node would not treat them as modules.
 const source = await readFile(new URL("../../src/http/page/timeline.js", import.meta.url), "utf8");
 const { Timeline } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
 

@@ -1,4 +1,4 @@
-// What the tests of real clients share: a signed-in user, bytes, a line that can be cut, Python programs.
+// Shared by the tests of real clients: a signed-in user, bytes, a proxy that breaks connections, Python programs.
 
 import { spawn } from "node:child_process";
 import { access } from "node:fs/promises";
@@ -9,14 +9,14 @@ import { fileURLToPath } from "node:url";
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const PYTHON = process.env.CONVENE_TEST_PYTHON ?? `${HERE}.venv/bin/python`;
 
-/** Bytes that are different everywhere, so that a misplaced one shows. */
+/** Bytes without repetition, so that a misplaced one is detected. */
 export function pattern(count) {
   const bytes = Buffer.alloc(count);
   for (let at = 0; at < count; at++) bytes[at] = Math.imul(at, 2654435761) >>> 11;
   return bytes;
 }
 
-/** Registers, and answers the access token. */
+/** Registers and returns the access token. */
 export async function signIn(url, username) {
   const post = (path, body) => fetch(url + path, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
@@ -33,7 +33,7 @@ export async function content(url, location, token, range) {
   return { status: answer.status, bytes: Buffer.from(await answer.arrayBuffer()) };
 }
 
-/** A line to the server that breaks, once, after so many bytes towards it. */
+/** A proxy to the server that breaks once, after this many bytes towards it. */
 export async function breakingLine(url, bytesUntilBreak) {
   const port = Number(new URL(url).port);
   let left = bytesUntilBreak;
@@ -49,7 +49,7 @@ export async function breakingLine(url, bytesUntilBreak) {
       if (left > 0 || line.breaks > 0) return;
       line.breaks++;
       client.pause();
-      // what the line took must have gone through it
+      // Bytes that the proxy accepted must have been forwarded.
       setTimeout(() => line.onBreak().then(() => { client.resetAndDestroy(); end(); }), 50);
     });
   });
@@ -67,7 +67,7 @@ async function python(args) {
   return spawn(PYTHON, args, { cwd: HERE, stdio: ["ignore", "pipe", "pipe"] });
 }
 
-/** Runs a Python program to its end and answers what it printed. */
+/** Runs a Python program to its end and returns its output. */
 export async function runPython(...args) {
   const child = await python(args);
   let [out, error] = ["", ""];

@@ -1,4 +1,4 @@
-// The real tus clients: tus-js-client and tuspy, over a line that breaks and a server that dies.
+// The real tus clients, tus-js-client and tuspy, over a connection that breaks and with a server that dies.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -30,7 +30,7 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Uploads to its end and answers the address and the errors on the way. */
+/** Uploads a file completely. Returns the URL and the errors on the way. */
 function upload(url, token, bytes, options = {}) {
   return new Promise((resolve, reject) => {
     const run = new tus.Upload(bytes, {
@@ -125,7 +125,7 @@ test("files in a bucket arrive, go on, are read in ranges and deleted", async ()
     assert.equal(range.status, 206);
     assert.ok(range.bytes.equals(BYTES.subarray(from, to)), `${from} to ${to}`);
   }
-  // what was kept at one node's death goes on at the next: nothing of it is on a node's disk
+  // Bytes stored before one node's death are available on the next: nothing is on a node's own disk.
   const chunked = await upload(bucketServer.url, token, BYTES.subarray(0, 3_000_000), { chunkSize: 1_000_000 });
   assert.ok((await content(bucketServer.url, chunked.url, token)).bytes.equals(BYTES.subarray(0, 3_000_000)));
   for (const url of [whole.url, location, chunked.url]) {

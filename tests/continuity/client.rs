@@ -1,5 +1,5 @@
-//! A client that writes numbered messages, reads everything, and always comes back, as a good client does: with
-//! `since` and `epoch`, after the delay it was told or with a growing one, to any node.
+//! A client that writes numbered messages, reads everything, and always reconnects like a good client: with `since` and
+//! `epoch`, after the requested delay or with back-off, to any node.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,34 +16,34 @@ use crate::support::shape::{number, opaque, text};
 use crate::support::socket::{Frame, Place};
 use crate::support::{Socket, User};
 
-/// Between two messages of one client.
+/// Time between two messages of one client.
 const WRITE_INTERVAL_MS: std::ops::RangeInclusive<u64> = 40..=360;
-/// Messages without an answer, beyond which a client waits.
+/// Unanswered messages beyond which a client waits.
 const IN_FLIGHT_MAX: usize = 16;
 const PING_INTERVAL: Duration = Duration::from_secs(1);
-/// A server that says nothing for so long, though asked every second, is taken for dead.
+/// A server that is silent for this long, although it is pinged every second, is considered dead.
 const SILENCE: Duration = Duration::from_secs(5);
-/// Opening, up to the first frame.
+/// Time to connect, up to the first frame.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(4);
 const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 const BACKOFF_FIRST_MS: u64 = 50;
 const BACKOFF_MAX_MS: u64 = 1_000;
-/// At the end, everything that is still on its way has come by then.
+/// At the end, all remaining frames must arrive within this time.
 const LAST_LOOK: Duration = Duration::from_secs(3);
 
-/// Who a client is and which room it lives in.
+/// A client's identity and room.
 pub struct Role {
     pub name: String,
     pub user: User,
     pub room: usize,
     /// `/ws/channel/{id}` or `/ws/dm/{user}`.
     pub path: String,
-    /// `message` or `dm_message`: what it sends and what counts.
+    /// `message` or `dm_message`: the type that it sends and counts.
     pub kind: &'static str,
     pub seed: u64,
 }
 
-/// One stay on a node, and why it ended.
+/// One connection to a node, and why it ended.
 #[derive(Clone, Debug)]
 pub struct Stay {
     pub node: usize,
@@ -52,7 +52,7 @@ pub struct Stay {
     pub end: String,
 }
 
-/// What a client brings home.
+/// A client's record.
 pub struct Account {
     pub member: Member,
     pub acknowledged: Vec<Acknowledged>,
@@ -60,15 +60,15 @@ pub struct Account {
     pub stays: Vec<Stay>,
     /// The longest time without a socket, and when it began.
     pub longest_away_ms: (u64, u64),
-    /// The same without the delay that a draining node had asked for.
+    /// The same, minus the delay that a draining node had requested.
     pub longest_beyond_slot_ms: u64,
-    /// How often a node that is taken out said when to return.
+    /// How often a draining node sent a reconnect time.
     pub told_to_return: usize,
-    /// What a server must not say in such a run, whatever goes wrong.
+    /// Frames that a server must never send in such a run.
     pub unexpected: Vec<String>,
 }
 
-/// How a stay ended.
+/// How a connection ended.
 enum End {
     /// By the server or the network.
     Lost(String),
@@ -83,12 +83,12 @@ pub struct Client {
     progress: Arc<Progress>,
     random: fastrand::Rng,
     account: Account,
-    /// The highest place seen; `None` before the first frame ever.
+    /// The highest seq seen. None before the first frame.
     position: Option<u64>,
     /// The `since` of the open socket.
     since: u64,
     epoch: String,
-    /// Texts without an answer, on the open socket.
+    /// Unanswered texts on the open socket.
     in_flight: BTreeSet<String>,
     connections: u64,
     written: u64,
@@ -125,7 +125,7 @@ impl Client {
         }
     }
 
-    /// Lives until the director says that it is over.
+    /// Runs until the director ends the run.
     pub async fn live(mut self) -> Account {
         let mut node = self.random.usize(0..self.stage.origins.len());
         loop {
@@ -152,12 +152,12 @@ impl Client {
         }
     }
 
-    /// Waits for its slot and knocks until some node lets it in; `None` when the run is over.
+    /// Waits for its reconnect time, then retries until a node accepts it. None when the run is over.
     async fn come_in(&mut self, mut node: usize) -> Option<(Socket, usize)> {
         sleep(Duration::from_millis(self.reconnect_in_ms)).await;
         let mut backoff_ms = BACKOFF_FIRST_MS;
         while self.stage.phase() != Phase::Leaving {
-            // Otherwise it was refused, or nobody answered.
+            // Otherwise it was refused, or nobody responded.
             if let Ok(Some(socket)) = timeout(OPEN_TIMEOUT, self.open(node)).await {
                 return Some((socket, node));
             }
@@ -193,7 +193,7 @@ impl Client {
         };
         match socket.next_within(OPEN_TIMEOUT).await {
             Some(Frame::Json(first)) if first.get("epoch").is_some() => self.enter(&first),
-            // Let in and sent away at once: the node is being taken out, say.
+            // Accepted and then disconnected at once, for example because the node is draining.
             Some(Frame::Json(first)) if first["type"] == "server_restarting" => return None,
             Some(Frame::Json(first)) => {
                 self.account.unexpected.push(format!("{}'s first frame was {first}", self.role.name));
@@ -224,7 +224,7 @@ impl Client {
 
     fn note_absence(&mut self, since_ms: u64, until_ms: u64) {
         let slot_ms = std::mem::take(&mut self.reconnect_in_ms);
-        // The first arrival is no absence.
+        // The first connect does not count as an absence.
         if self.connections > 1 {
             let away_ms = until_ms - since_ms;
             self.account.longest_away_ms = self.account.longest_away_ms.max((away_ms, since_ms));
@@ -233,9 +233,9 @@ impl Client {
         }
     }
 
-    /// Reads and writes until the socket ends, whoever ends it.
+    /// Reads and writes until the socket ends, for whatever reason.
     async fn stay(&mut self, mut socket: Socket) -> End {
-        // What came between the question for the place and now is not to be waited for: it is in the first frames.
+        // Frames that arrived between the request and now are in the first frames and need not be awaited.
         let (mut phase, mut moves) = (self.stage.phase.clone(), self.stage.moves.clone());
         moves.mark_unchanged();
         let mut heard = Instant::now();
@@ -306,7 +306,7 @@ impl Client {
     fn hear(&mut self, frame: &Value) {
         let at_ms = self.stage.now_ms();
         match frame["type"].as_str().unwrap_or_default() {
-            // A direct message is also heard in channels; its place there is another room's.
+            // A direct message is also delivered to channel sockets; its seq belongs to another room.
             kind if kind == self.role.kind => {
                 let seq = number(frame, "seq");
                 let seen = Seen { seq, id: text(frame, "id"), text: text(frame, "content"), at_ms };
@@ -355,25 +355,25 @@ impl Client {
 
     fn closed(&mut self, close: Option<(u16, String)>) -> End {
         let Some((code, reason)) = close else { return End::Lost("closed without a code".to_owned()) };
-        // 44xx: "do not come back as you are". Nobody here has done anything to deserve it.
+        // 44xx means "do not reconnect unchanged". No client of this run gives a reason for that.
         if (4400..4500).contains(&code) || (1002..1010).contains(&code) {
             self.account.unexpected.push(format!("{} was closed with {code} {reason}", self.role.name));
         }
         End::Lost(format!("closed with {code}"))
     }
 
-    /// Goes politely or without a word, as clients do.
+    /// Leaves with or without a close frame, as clients do.
     async fn leave(&mut self, socket: Socket) -> End {
         if self.random.bool() {
             drop(socket);
         } else {
-            // Bounded: the node may be frozen.
+            // Bounded, because the node may be frozen.
             let _ = timeout(SEND_TIMEOUT, socket.close()).await;
         }
         End::Moved
     }
 
-    /// What was sent twice may come late: everything until the answer to a last question is taken.
+    /// Duplicates may arrive late: reads everything up to the answer to a last ping.
     async fn look_once_more(&mut self, mut socket: Socket) -> End {
         if send(&mut socket, vec![json!({"type": "ping", "ref": "last"})]).await.is_err() {
             return End::Lost("could not send".to_owned());
@@ -399,7 +399,7 @@ async fn send(socket: &mut Socket, frames: Vec<Value>) -> Result<(), ()> {
     Ok(())
 }
 
-/// How often each end of a stay came, over all clients.
+/// How often each kind of end occurred, over all clients.
 pub fn count_ends(accounts: &[Account]) -> BTreeMap<&str, u64> {
     let mut counts = BTreeMap::new();
     for stay in accounts.iter().flat_map(|account| &account.stays) {

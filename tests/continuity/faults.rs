@@ -1,4 +1,4 @@
-//! Carries out a plan on a running cluster, on time as far as the machine allows, and writes down what it did.
+//! Executes a plan on a running cluster, as punctually as the machine allows, and records what it did.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::plan::{Action, Plan, Service};
 use crate::stage::{Direction, Move, Stage};
 use crate::support::{Cluster, Postgres};
 
-/// One thing that was done.
+/// One executed action.
 #[derive(Clone, Copy, Debug)]
 pub struct Deed {
     /// The step of the plan that it belongs to.
@@ -18,7 +18,7 @@ pub struct Deed {
     pub until_ms: u64,
 }
 
-/// Does everything in the plan, and prints each fault as it begins.
+/// Executes the whole plan, and prints each fault when it begins.
 pub async fn perform(plan: &Plan, cluster: &mut Cluster, stage: &Stage, direction: &Direction) -> Vec<Deed> {
     let mut deeds: Vec<Deed> = Vec::new();
     for (at_ms, action, step) in plan.actions(cluster.nodes.len()) {
@@ -60,7 +60,7 @@ async fn perform_one(action: Action, cluster: &mut Cluster, direction: &Directio
     }
 }
 
-/// Locks the row of the room that was made first. A node that is frozen may hold it itself: nothing else waits for it.
+/// Locks the row of the oldest room. A frozen node may hold the lock itself; nothing else waits for it.
 fn lock_row(database_url: String, for_ms: u64) {
     tokio::spawn(async move {
         let locking = "SELECT seq FROM rooms ORDER BY created_at, id LIMIT 1 FOR UPDATE";

@@ -1,7 +1,9 @@
-//! The continuity checker: real clients on all nodes of a real cluster talk while nodes are killed and frozen, Redis is
-//! restarted and lines are cut; then it is checked that nothing acknowledged was lost, doubled or reordered for anybody.
+//! The continuity checker. Real clients on all nodes of a real cluster exchange messages while nodes are killed and
+//! frozen, Redis is restarted and connections are cut. Afterwards it checks that nothing acknowledged was lost,
+//! duplicated or reordered for any client.
 //!
-//! `CONTINUITY_SEED`, `CONTINUITY_SECONDS` and `CONTINUITY_NODES` change the run; `tests/continuity.sh` is the long form.
+//! `CONTINUITY_SEED`, `CONTINUITY_SECONDS` and `CONTINUITY_NODES` change the run; `tests/continuity.sh` runs the long
+//! form.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -28,13 +30,13 @@ use stage::{Direction, Phase, Progress, Stage};
 use support::shape::{number, text};
 use support::{Cluster, User, eventually};
 
-/// Its plan for two nodes has every kind of fault.
+/// Its plan for two nodes contains every kind of fault.
 const DEFAULT_SEED: u64 = 282;
 const DEFAULT_SECONDS: u64 = 50;
 const DEFAULT_NODES: usize = 2;
 const USERS: [&str; 5] = ["anna", "bert", "cleo", "dora", "emil"];
 const CHANNELS: usize = 3;
-/// Coming in, answers to what is in flight, catching up: each may take so long when everything works again.
+/// The time limit for connecting, for outstanding answers, and for catching up, each when everything works again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A room as the checker reads it.
@@ -106,7 +108,8 @@ async fn run(settings: Settings, plan: Plan) -> Run {
     Run { settings, plan, deeds, record, verdict, accounts, stragglers }
 }
 
-/// Who is in which room: everybody in every channel, one with a second device, and two in a conversation.
+/// The assignment of clients to rooms: everybody in every channel, one user with a second device, and two in a
+/// conversation.
 async fn cast(cluster: &Cluster, seed: u64) -> (Vec<Room>, Vec<Role>) {
     let users = cluster.users(USERS).await;
     let [anna, bert, ..] = &users;
@@ -140,7 +143,7 @@ async fn cast(cluster: &Cluster, seed: u64) -> (Vec<Room>, Vec<Role>) {
     (rooms, roles)
 }
 
-/// The clients at work.
+/// The running clients.
 struct Company {
     members: Vec<(String, usize, Arc<Progress>)>,
     tasks: Vec<JoinHandle<Account>>,
@@ -157,7 +160,7 @@ impl Company {
         company
     }
 
-    /// Waits until all are so far; names those who are not in the end.
+    /// Waits until all clients satisfy the condition. Returns those that do not.
     async fn wait(&self, what: &str, is_there: impl Fn(&Progress) -> bool) -> Vec<String> {
         self.wait_in_room(what, |_, progress| is_there(progress)).await
     }
@@ -177,7 +180,7 @@ impl Company {
         }
     }
 
-    /// Waits until everybody is where the rooms' logs end.
+    /// Waits until all clients have reached the heads of their rooms' logs.
     async fn wait_for_heads(&self, rooms: &[Room]) -> Vec<String> {
         let mut heads = Vec::new();
         for room in rooms {

@@ -1,23 +1,25 @@
-//! What goes wrong and when, from a seed: the same seed, length and number of nodes give the same plan.
+//! The faults of a run and their times, generated from a seed: the same seed, duration and number of nodes give the
+//! same plan.
 //!
-//! Faults overlap, but none begins on a part that another one holds: a node (its process and its lines) or Redis.
+//! Faults overlap, but none begins on a part that another one occupies: a node (its process and its connections) or
+//! Redis.
 
 use std::fmt;
 
 use crate::support::Line;
 
-/// Clients begin undisturbed.
+/// Time without faults at the start.
 const FIRST_FAULT_MS: u64 = 2_000;
-/// After the last fault has ended there is still some time in which everything works.
+/// Time without faults at the end.
 const CALM_END_MS: u64 = 6_000;
-/// Between the beginnings of two faults.
+/// Time between the starts of two faults.
 const PAUSE_MS: std::ops::RangeInclusive<u64> = 300..=3_500;
-/// A node that is taken down and started again is left in peace for so long, to come up.
+/// A node that is restarted gets no further fault for this long.
 const START_MS: u64 = 4_000;
-/// A node in which something has gone wrong is left in peace for so long.
+/// A node with an internal fault gets no further fault for this long.
 const INSIDE_MS: u64 = 2_000;
 
-/// What the plan is made from.
+/// The parameters of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub seed: u64,
@@ -25,7 +27,7 @@ pub struct Settings {
     pub duration_ms: u64,
 }
 
-/// Something that a node needs, behind a line that can be cut.
+/// A service that a node needs, behind a proxy that can be cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     Redis,
@@ -35,30 +37,30 @@ pub enum Service {
 /// One fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// `kill -9`, and started again.
+    /// `kill -9`, then a restart.
     Kill { node: usize, down_ms: u64 },
-    /// SIGTERM to one node after another, each started again when it has ended.
+    /// SIGTERM to one node after another; each is restarted when it has exited.
     RollingRestart,
-    /// Redis ends with all that it held, and comes back empty.
+    /// Redis is stopped, and restarted empty.
     RedisAway { down_ms: u64 },
-    /// SIGSTOP and SIGCONT.
+    /// SIGSTOP, then SIGCONT.
     Pause { node: usize, for_ms: u64 },
-    /// A node's line to a service is severed, stalled or deafened, and restored.
+    /// A node's connection to a service is severed, stalled or deafened, then restored.
     Cut { node: usize, service: Service, line: Line, for_ms: u64 },
-    /// A transaction that has nothing to do with the nodes locks a room's row.
+    /// An unrelated transaction locks a room's row.
     LockRow { for_ms: u64 },
-    /// Something inside a node goes wrong (only where the server is built with its feature `faults`).
+    /// A fault within a node (only if the server is built with the feature `faults`).
     Inside { node: usize, fault: Inside },
-    /// So many per cent of the clients leave their node for another.
+    /// This percentage of the clients moves to another node.
     Move { percent: u32 },
 }
 
-/// What may go wrong inside a node, and the signal that asks for it.
+/// Faults within a node, and the signals that trigger them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inside {
-    /// The thread of a hub stands still for a moment.
+    /// The thread of a hub is blocked for a moment.
     HubStalls,
-    /// The thread of the registry does.
+    /// The thread of the registry is blocked for a moment.
     RegistryLags,
     /// Every room panics.
     RoomsPanic,
@@ -74,40 +76,40 @@ impl Inside {
     }
 }
 
-/// A fault and when it begins, counted from the start of the run.
+/// A fault and its start, relative to the start of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     pub at_ms: u64,
     pub fault: Fault,
 }
 
-/// One thing to be done at a time: faults taken apart into their beginnings and ends.
+/// One action: faults are split into their starts and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Kill(usize),
-    /// SIGTERM, without waiting for the end.
+    /// Sends SIGTERM without waiting for the exit.
     Terminate(usize),
-    /// Waits for the end, if it was asked for, and starts the node.
+    /// Waits for the exit if one was requested, then starts the node.
     Start(usize),
     Pause(usize),
     Resume(usize),
     StopRedis,
     StartRedis,
     Set(usize, Service, Line),
-    /// Locks a room's row and frees it after so many milliseconds, without waiting for that.
+    /// Locks a room's row and releases it after this many milliseconds, without waiting for that.
     LockRow(u64),
     Inside(usize, Inside),
     Move(u32),
 }
 
-/// What goes wrong in one run.
+/// The faults of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub steps: Vec<Step>,
 }
 
 impl Plan {
-    /// The plan of a seed. Every kind of fault comes once before any comes again.
+    /// The plan for a seed. Every kind of fault occurs once before any occurs again.
     pub fn generate(settings: Settings) -> Plan {
         let mut random = fastrand::Rng::with_seed(settings.seed);
         let end_ms = settings.duration_ms.saturating_sub(CALM_END_MS);
@@ -115,7 +117,7 @@ impl Plan {
         let mut bag = Vec::new();
         let mut steps = Vec::new();
         let mut at_ms = FIRST_FAULT_MS;
-        // Towards the end the long ones do not fit any more, and the short ones do.
+        // Towards the end the long faults no longer fit, but the short ones do.
         let mut misfits = 0;
         while misfits < Kind::all().len() {
             if bag.is_empty() {
@@ -124,7 +126,7 @@ impl Plan {
             }
             let Some(kind) = bag.pop() else { break };
             let fault = kind.fault(random.usize(0..settings.nodes), &mut random);
-            // The nearest time at which all that it touches is free.
+            // The earliest time at which everything it affects is free.
             let begin_ms = at_ms.max(free_at.of(fault));
             if begin_ms + fault.lasts_ms(settings.nodes) > end_ms {
                 misfits += 1;
@@ -137,20 +139,20 @@ impl Plan {
         Plan { steps }
     }
 
-    /// Everything to be done, in the order of time, each with the number of its step.
+    /// All actions in chronological order, each with the number of its step.
     pub fn actions(&self, nodes: usize) -> Vec<(u64, Action, usize)> {
         let mut actions: Vec<(u64, Action, usize)> = Vec::new();
         for (number, step) in self.steps.iter().enumerate() {
             let of_step = step.fault.actions(nodes).into_iter();
             actions.extend(of_step.map(|(after_ms, action)| (step.at_ms + after_ms, action, number)));
         }
-        // Stable: what one fault does at one time stays in its order.
+        // Stable: simultaneous actions of one fault stay in order.
         actions.sort_by_key(|(at_ms, ..)| *at_ms);
         actions
     }
 }
 
-/// When each part is free for a fault.
+/// When each part is free for the next fault.
 struct FreeAt {
     nodes: Vec<u64>,
     redis: u64,
@@ -207,7 +209,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Killing, what the whole is about, is there twice.
+    /// Killing is the most important fault, so it is included twice.
     const FROM_OUTSIDE: [Kind; 12] = [
         Kind::Kill,
         Kind::Kill,
@@ -222,7 +224,7 @@ impl Kind {
         Kind::LockRow,
         Kind::Move,
     ];
-    /// What the server itself has to do.
+    /// Faults that the server itself must trigger.
     const INSIDE: [Kind; 3] = [Kind::HubStalls, Kind::RegistryLags, Kind::RoomsPanic];
 
     fn all() -> Vec<Kind> {
@@ -239,7 +241,7 @@ impl Kind {
             Kind::Kill => Fault::Kill { node, down_ms: random.u64(0..=6_000) },
             Kind::RollingRestart => Fault::RollingRestart,
             Kind::RedisAway => Fault::RedisAway { down_ms: random.u64(100..=8_000) },
-            // Around the time after which other nodes take it for dead.
+            // Around the time after which other nodes consider it dead.
             Kind::Pause => Fault::Pause { node, for_ms: random.u64(500..=9_000) },
             Kind::SeverRedis => cut(Service::Redis, Line::Severed, random.u64(10..=8_000)),
             Kind::StallRedis => cut(Service::Redis, Line::Stalled, random.u64(500..=10_000)),
@@ -269,7 +271,7 @@ impl Fault {
         }
     }
 
-    /// For how long it keeps what it touches.
+    /// How long it occupies what it affects.
     fn lasts_ms(self, nodes: usize) -> u64 {
         match self {
             Fault::Kill { down_ms, .. } => down_ms + START_MS,
@@ -347,7 +349,7 @@ mod tests {
         assert_eq!(missing(crate::DEFAULT_SEED), 0, "plans that do: {complete:?}");
     }
 
-    /// From what kind a fault was drawn.
+    /// The kind that a fault was drawn from.
     fn kind(fault: Fault) -> std::mem::Discriminant<Kind> {
         let kind = match fault {
             Fault::Kill { .. } => Kind::Kill,

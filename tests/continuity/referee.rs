@@ -1,10 +1,10 @@
-//! Judges a record of what was promised, what is stored and what everybody saw. It does nothing else, so that it can
-//! be shown forged records and must find the fault in each.
+//! Judges a record of what was acknowledged, stored and received. It does nothing else, so that tests can give it
+//! forged records, in each of which it must find the fault.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// A message as the log has it after everything.
+/// A message in the log at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     pub seq: u64,
@@ -12,7 +12,7 @@ pub struct Stored {
     pub text: String,
 }
 
-/// A message as a member was sent it.
+/// A message as received by a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     pub seq: u64,
@@ -22,7 +22,7 @@ pub struct Seen {
     pub at_ms: u64,
 }
 
-/// A promise of the server's.
+/// An acknowledgement of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acknowledged {
     pub room: usize,
@@ -32,7 +32,7 @@ pub struct Acknowledged {
     pub at_ms: u64,
 }
 
-/// `complete:false`: nothing was sent again of (after, up_to].
+/// `complete:false`: the events (after, up_to] were not replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Incomplete {
     pub after: u64,
@@ -44,54 +44,54 @@ pub struct Incomplete {
 pub struct Member {
     pub name: String,
     pub room: usize,
-    /// Where the room stood when it first came in: it is owed everything after it.
+    /// The room's seq when the member first joined; it must receive everything after it.
     pub since: u64,
     pub seen: Vec<Seen>,
     pub incomplete: Vec<Incomplete>,
-    /// Every epoch that it was told.
+    /// Every epoch that it received.
     pub epochs: BTreeSet<String>,
 }
 
-/// All that there is to judge.
+/// Everything that is judged.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// Every room's log, by number.
     pub rooms: Vec<Vec<Stored>>,
     pub members: Vec<Member>,
     pub acknowledged: Vec<Acknowledged>,
-    /// Texts that were refused, and when: the sender was told that nothing was done.
+    /// Refused texts, and when: the sender was told that nothing was stored.
     pub refused: BTreeMap<String, u64>,
 }
 
-/// Something that must not be, with what is needed to look into it.
+/// A violation, with the data needed to investigate it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub who: String,
     pub room: usize,
     pub seq: u64,
-    /// When it was seen, or acknowledged; unknown for what was never seen.
+    /// When it was received or acknowledged. Unknown if it was never received.
     pub at_ms: Option<u64>,
     pub what: String,
 }
 
-/// The judgement.
+/// The result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     pub acknowledged: usize,
     pub stored: usize,
     pub delivered: usize,
     pub incomplete_recoveries: usize,
-    /// Not lost, doubled or reordered, but a client that tries again doubles it.
+    /// Neither lost, duplicated nor reordered, but a client that retries would duplicate it.
     pub refused_but_stored: Vec<Finding>,
     pub lost: Vec<Finding>,
     pub duplicated: Vec<Finding>,
     pub reordered: Vec<Finding>,
-    /// What was told twice and differently: a text, an id or a place.
+    /// Received twice with different text, id or seq.
     pub contradicted: Vec<Finding>,
 }
 
 impl Verdict {
-    /// Nothing lost, doubled, reordered or contradicted.
+    /// Nothing was lost, duplicated, reordered or contradicted.
     pub fn is_clean(&self) -> bool {
         self.findings().all(|(_, findings)| findings.is_empty())
     }
@@ -154,7 +154,7 @@ pub fn judge(record: &Record) -> Verdict {
     verdict
 }
 
-/// A room's log by place and by text.
+/// A room's log by seq and by text.
 struct Log<'a> {
     by_seq: BTreeMap<u64, &'a Stored>,
     by_text: BTreeMap<&'a str, &'a Stored>,
@@ -164,7 +164,7 @@ impl<'a> Log<'a> {
     fn read(room: usize, log: &'a [Stored], verdict: &mut Verdict) -> Log<'a> {
         let mut read = Log { by_seq: BTreeMap::new(), by_text: BTreeMap::new() };
         let mut ids = BTreeSet::new();
-        // The last number that each sender's connection had, which counts up.
+        // The last number of each sender's connection, which must increase.
         let mut last_numbers: BTreeMap<&str, u64> = BTreeMap::new();
         for (index, message) in log.iter().enumerate() {
             let finding = |what: &str| Finding {
@@ -193,7 +193,7 @@ impl<'a> Log<'a> {
     }
 }
 
-/// Takes `<connection>#<number>` apart.
+/// Splits `<connection>#<number>`.
 fn number_of(text: &str) -> Option<(&str, u64)> {
     let (connection, number) = text.rsplit_once('#')?;
     Some((connection, number.parse().ok()?))
@@ -265,7 +265,7 @@ mod tests {
         format!("anna/1#{seq}")
     }
 
-    /// Two members of one room who saw all of ten messages, all of them acknowledged.
+    /// Two members of one room who received all of ten messages, all of them acknowledged.
     fn good() -> Record {
         let stored = |seq| Stored { seq, id: format!("id-{seq}"), text: text(seq) };
         let seen = |seq| Seen { seq, id: format!("id-{seq}"), text: text(seq), at_ms: seq * 100 };
@@ -284,7 +284,7 @@ mod tests {
         }
     }
 
-    /// How many of each kind are found after `forge` had its way with a good record.
+    /// How many violations of each kind are found after `forge` has modified a good record.
     fn found(forge: impl FnOnce(&mut Record)) -> (usize, usize, usize, usize) {
         let mut record = good();
         forge(&mut record);
@@ -370,7 +370,7 @@ mod tests {
             record.acknowledged.remove(4);
             record.members.iter_mut().for_each(|member| member.seen.retain(|seen| seen.seq != 5));
         };
-        // Everything after the hole is one too high.
+        // Everything after the gap is one too high.
         assert_eq!(found(hole), (0, 0, 0, 5));
     }
 

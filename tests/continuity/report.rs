@@ -1,4 +1,5 @@
-//! What a run says at its end: the counts, and for whatever is wrong the evidence and the way to see it again.
+//! The report at the end of a run: the counts, and for every violation the evidence and the command that repeats the
+//! run.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +8,12 @@ use crate::faults::Deed;
 use crate::plan::{Plan, Settings};
 use crate::referee::{Finding, Record, Verdict};
 
-/// Members per kind of finding, and places per member, that are shown; all are counted.
+/// Members shown per kind of violation, and seqs per member. All are counted.
 const SHOWN_MAX: usize = 12;
-/// A fault is near if it was going on within so long before.
+/// A fault is shown as near if it was active within this time before.
 const NEAR_MS: u64 = 15_000;
 
-/// Everything that is known after a run.
+/// All data of a run.
 pub struct Run {
     pub settings: Settings,
     pub plan: Plan,
@@ -20,12 +21,12 @@ pub struct Run {
     pub record: Record,
     pub verdict: Verdict,
     pub accounts: Vec<Account>,
-    /// Whom the director waited for in vain.
+    /// Clients that the director waited for in vain.
     pub stragglers: Vec<String>,
 }
 
 impl Run {
-    /// Nothing lost, doubled or reordered, nobody left behind, nothing said that must not be said.
+    /// Nothing lost, duplicated or reordered, no client left behind, no forbidden frame.
     pub fn is_good(&self) -> bool {
         self.verdict.is_clean()
             && self.stragglers.is_empty()
@@ -53,7 +54,7 @@ impl Run {
         out
     }
 
-    /// What is wrong, where, and around which faults.
+    /// The violations, and the faults around them.
     pub fn evidence(&self) -> String {
         let mut out = String::new();
         for (kind, findings) in self.verdict.findings() {
@@ -88,7 +89,7 @@ impl Run {
         )
     }
 
-    /// What happened to one member, and what went on around the first of it.
+    /// What happened to one member, and what happened around the first violation.
     fn explain(&self, kind: &str, findings: &[&Finding]) -> String {
         let Some(Finding { who, room, seq, at_ms, what }) = findings.first() else { return String::new() };
         let around_ms = at_ms.or_else(|| self.first_seen_ms(*room, *seq));
@@ -110,7 +111,7 @@ impl Run {
         out
     }
 
-    /// When the first member of the room was sent it, or its sender the acknowledgement.
+    /// When the first member of the room received it, or its sender got the acknowledgement.
     fn first_seen_ms(&self, room: usize, seq: u64) -> Option<u64> {
         let members = self.record.members.iter().filter(|member| member.room == room);
         let seen = members.flat_map(|member| &member.seen).filter(|seen| seen.seq == seq).map(|seen| seen.at_ms);

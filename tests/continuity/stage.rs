@@ -1,34 +1,34 @@
-//! What all clients of a run share: the clock, the way to the nodes, and the director's words.
+//! Shared by all clients of a run: the clock, the addresses of the nodes, and the director's instructions.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use tokio::sync::watch;
 
-/// How far the run is.
+/// The phase of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Everybody comes in; nobody writes.
+    /// Everybody connects; nobody writes.
     Gathering,
-    /// Everybody writes, and things go wrong.
+    /// Everybody writes, and faults occur.
     Writing,
     /// Nobody writes any more; everybody catches up.
     Settling,
-    /// Everybody looks once more whether anything comes, and goes.
+    /// Everybody checks for late frames, and disconnects.
     Leaving,
 }
 
-/// An order to move, told to everybody; each throws its own dice.
+/// An instruction to move, sent to everybody; each client decides randomly.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Move {
     pub percent: u32,
 }
 
-/// A client's view of the stage.
+/// A client's view of the run.
 #[derive(Clone)]
 pub struct Stage {
     pub started: Instant,
-    /// `http://127.0.0.1:<port>` of every node, which stay the same over restarts.
+    /// `http://127.0.0.1:<port>` of every node, unchanged by restarts.
     pub origins: Vec<String>,
     pub phase: watch::Receiver<Phase>,
     pub moves: watch::Receiver<Move>,
@@ -58,13 +58,13 @@ impl Stage {
     }
 }
 
-/// How far a client is, for the director to wait on.
+/// A client's progress, for the director.
 #[derive(Default)]
 pub struct Progress {
     /// It has an open socket and has read its first frame.
     pub is_in: AtomicBool,
-    /// The highest place it knows of.
+    /// The highest seq that it knows.
     pub position: AtomicU64,
-    /// Messages without an answer on the open socket.
+    /// Unanswered messages on the open socket.
     pub in_flight: AtomicU64,
 }

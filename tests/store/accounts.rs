@@ -1,4 +1,4 @@
-//! Users: unique names whatever their case, logins, and users first seen through a token.
+//! Users: unique names regardless of case, logins, and users provisioned from a token.
 
 use convene::{
     core::profile::Role,
@@ -53,7 +53,7 @@ on_both! {
         assert_eq!(taken, Err(StoreError::Taken("username")));
         let taken = store.create_user(new_user("other", Some("ONE@example.org"))).await;
         assert_eq!(taken, Err(StoreError::Taken("email")));
-        // Any number of users may have none.
+        // Any number of users may have no e-mail address.
         store.create_user(new_user("third", None)).await.unwrap();
         store.create_user(new_user("fourth", None)).await.unwrap();
     }
@@ -85,7 +85,7 @@ on_both! {
         assert_eq!((first.id.as_str(), &*first.username, first.email.as_deref()),
             ("idp|7", "grace", Some("grace@example.org")));
         assert_eq!(store.provision_user(&token_user("idp|7", Some("renamed"), None)).await.unwrap(), first);
-        // Without a password, there is no login.
+        // Without a password, login is not possible.
         assert_eq!(store.credentials("grace").await.unwrap().unwrap().1, None);
         let unnamed = store.provision_user(&token_user("idp|8", None, None)).await.unwrap();
         assert_eq!(&*unnamed.username, "idp|8");

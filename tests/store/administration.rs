@@ -1,4 +1,4 @@
-//! What administrators and owners keep: open rooms with members, and who is shut out.
+//! Administrative state: open rooms with members, and blocked users.
 
 use convene::{
     ids::{RoomName, Timestamp, UserId},

@@ -1,5 +1,5 @@
-//! Effects of events: an edit or a deletion changes the message where it is kept, a read mark only advances, and what
-//! is refused takes no place.
+//! Effects of events: an edit or a deletion changes the stored message, a read mark only advances, and a refused event
+//! takes no place in the log.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -66,7 +66,7 @@ on_both! {
         assert_eq!((*message, &editor.id, &**content), (sent[0].id, &ada.id, "better \u{fffd}"));
         let queued = store.lease_conversation(&bob.id, room, TIME).await.unwrap().events;
         assert_eq!((queued[0].id, text(&queued[0].what)), (sent[0].id, "better \u{fffd}"));
-        // an answer that was lost
+        // Retried after a lost answer.
         let again = store.append(&[edited], Attempt::Again).await.unwrap().remove(0);
         assert_eq!(seq(again), Ok(Seq(3)));
         assert_eq!(store.room_head(room).await.unwrap().unwrap().seq, Seq(3));
@@ -173,7 +173,7 @@ on_both! {
     }
 }
 
-/// The history, the payloads in the log, the queue and the read marks are what the events of the log make in their order.
+/// The history, the payloads in the log, the queue and the read marks must be what replaying the log produces.
 async fn assert_is_what_the_log_says(store: &Store, room: RoomId, users: &[&Profile]) {
     let log = store.events_after(room, Seq(0), 1_000).await.unwrap();
     let head = store.room_head(room).await.unwrap().unwrap().seq;

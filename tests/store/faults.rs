@@ -1,4 +1,5 @@
-//! A database that goes away, comes back, or is held by somebody else: what callers are told, and that it heals.
+//! A database that becomes unavailable, returns, or is locked by others: callers get the right error, and the store
+//! recovers.
 
 use std::{
     net::TcpListener,
@@ -16,7 +17,7 @@ fn assert_unavailable<T: std::fmt::Debug>(outcome: Result<T, StoreError>) {
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
 }
 
-/// Migrated, on a server of its own.
+/// A migrated database on its own server.
 async fn own_server() -> (Server, String, Store) {
     let server = Server::start(&[]).await;
     let url = server.create_database().await;
@@ -32,7 +33,7 @@ on_both! {
         let (_, room) = channel(&store, &ada).await;
         for turn in 0..200_u32 {
             let batch: Vec<_> = (0..20).map(|_| message(room, &ada, "x")).collect();
-            // From "not even begun" to "nearly done".
+            // Cancelled anywhere from before the start until nearly done.
             let _ = tokio::time::timeout(Duration::from_micros(u64::from(turn) * 20), append(&store, &batch, Attempt::First)).await;
         }
         append(&store, &[message(room, &ada, "last")], Attempt::First).await.unwrap();
@@ -72,7 +73,7 @@ async fn a_refused_connection_is_unavailable_at_once() {
 
 #[tokio::test]
 async fn a_silent_peer_is_unavailable_in_bounded_time() {
-    // Accepts, and never says a word.
+    // Accepts connections but never responds.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://nobody@127.0.0.1:{}/none", listener.local_addr().unwrap().port());
     let store = Store::open(&url, &StoreOptions::default()).await.unwrap();
@@ -111,7 +112,7 @@ async fn a_killed_postgres_is_noticed_and_its_return_heals_all() {
         let seqs = append(&store, &batch, Attempt::Again).await.unwrap();
         store.ping().await.unwrap();
         stored += 2 * (acknowledged + 1);
-        // Nothing acknowledged is lost, and what was of unknown outcome is there once.
+        // Nothing acknowledged is lost, and appends with an unknown outcome are stored once.
         assert_eq!(seqs, [Seq(stored - 1), Seq(stored)]);
         assert_eq!(store.room_head(room).await.unwrap().unwrap().seq, Seq(stored));
         let messages = store.messages(room, Before::Newest, i64::MAX).await.unwrap();
@@ -119,7 +120,7 @@ async fn a_killed_postgres_is_noticed_and_its_return_heals_all() {
     }
 }
 
-/// Repeats the query until it answers something.
+/// Repeats the query until it returns a row.
 async fn until_rows(client: &tokio_postgres::Client, sql: &str) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while client.query(sql, &[]).await.unwrap().is_empty() {
@@ -135,7 +136,7 @@ async fn an_administrators_shutdown_is_unavailable() {
     let (_, room) = channel(&store, &ada).await;
     let (holder, watcher) = (connect(&url).await.unwrap(), connect(&url).await.unwrap());
     for _ in 0..5 {
-        // The append waits for a lock while its connection is taken away.
+        // The append waits for a lock while its connection is terminated.
         holder.batch_execute("BEGIN; LOCK TABLE rooms IN ACCESS EXCLUSIVE MODE").await.unwrap();
         let task = {
             let (store, batch) = (store.clone(), [message(room, &ada, "x")]);
@@ -146,14 +147,14 @@ async fn an_administrators_shutdown_is_unavailable() {
         assert_unavailable(task.await.unwrap());
         holder.batch_execute("ROLLBACK").await.unwrap();
     }
-    // Idle connections are taken away, too: the next query does not meet a dead one.
+    // Idle connections are terminated, too: the next query must not use a dead one.
     append(&store, &[message(room, &ada, "x")], Attempt::First).await.unwrap();
     let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'convene'";
     server.execute("postgres", others).await;
     let none = "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'convene')";
     until_rows(&watcher, none).await;
     let mut outcome = append(&store, &[message(room, &ada, "x")], Attempt::First).await;
-    // Gone for the server; the news may still be on its way to us, and then the answer must be the right one.
+    // Terminated on the server, but the client may not know yet; in that case the error must be the right one.
     for _ in 0..3 {
         if outcome.is_err() {
             assert_unavailable(outcome);
@@ -182,7 +183,7 @@ async fn a_lock_held_for_too_long_is_unavailable() {
         assert_unavailable(task.await.unwrap());
     }
     assert!(begun.elapsed() < convene::limits::STORE_STATEMENT_MAX + Duration::from_secs(3));
-    // Reads of other tables went on meanwhile and go on.
+    // Reads of other tables continue.
     store.user(&ada.id).await.unwrap();
     holder.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(append(&store, &[message(room, &ada, "x")], Attempt::First).await.unwrap(), [Seq(1)]);
@@ -200,7 +201,7 @@ async fn a_locked_file_is_unavailable() {
     let begun = Instant::now();
     assert_unavailable(append(&store, &[message(room, &ada, "x")], Attempt::First).await);
     assert!(begun.elapsed() < convene::limits::STORE_LOCK_WAIT * 2);
-    // Readers don't wait for writers.
+    // Readers do not wait for writers.
     assert_eq!(store.room_head(room).await.unwrap().unwrap().seq, Seq(0));
     other.batch_execute("ROLLBACK").unwrap();
     assert_eq!(append(&store, &[message(room, &ada, "x")], Attempt::First).await.unwrap(), [Seq(1)]);
@@ -213,7 +214,7 @@ async fn a_commit_is_on_the_disk() {
     let ada = user(&store, "ada").await;
     let (_, room) = channel(&store, &ada).await;
     append(&store, &[message(room, &ada, "x")], Attempt::First).await.unwrap();
-    // A copy of the files, while they are in use, is what a crash would leave.
+    // A copy of the files while they are in use is what a crash would leave.
     let copy = tempfile::tempdir().unwrap();
     for suffix in ["", "-wal"] {
         let from = format!("{}{suffix}", database.file().display());

@@ -1,4 +1,4 @@
-//! Uploaded files: one writer at a time, and nothing counts that a writer stored after its turn.
+//! Uploaded files: one writer at a time, and nothing counts that a writer stored after losing its lease.
 
 use convene::{
     ids::{FileId, Timestamp, UserId},
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::fixture::{Database, on_both, user};
 
-/// Far enough away.
+/// Far in the future.
 const LATER: Timestamp = Timestamp { unix_ms: 4_000_000_000_000 };
 const LONG_AGO: Timestamp = Timestamp { unix_ms: 1 };
 const NO_QUOTA: FileQuota = FileQuota { bytes_max: None, files_max: None, unfinished_max: 100 };
@@ -41,7 +41,7 @@ on_both! {
         assert_eq!(store.claim_file(file, second, LONG_AGO).await.unwrap(), Claim::Held);
         assert_eq!(store.advance_file(advance(file, first, 0, 10)).await.unwrap(), Advanced::Kept);
         assert!(store.file(file).await.unwrap().unwrap().written_at.is_some());
-        // a part that grows stays one part
+        // A part that grows stays one part.
         let grown = Advance { parts: vec![FilePart { start: 0, length: 20, name: format!("0-{}", first.0) }], ..advance(file, first, 10, 20) };
         assert_eq!(store.advance_file(grown).await.unwrap(), Advanced::Kept);
         let Claim::Yes(taken) = store.claim_file(file, second, LATER).await.unwrap() else { panic!("silent since") };

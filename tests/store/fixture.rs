@@ -1,4 +1,4 @@
-//! Databases for the store's tests: a file for SQLite, and a real PostgreSQL server that the tests start themselves.
+//! Databases for the store tests: a file for SQLite, and a real PostgreSQL server that the tests start themselves.
 
 use std::{
     io::Write,
@@ -46,8 +46,8 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// The supervisor: makes a cluster in a new folder, prints the folder, obeys one word a line, and stops and removes
-/// everything when its input ends, however the tests end.
+/// The supervisor: creates a cluster in a new folder, prints the folder, and obeys one command per line. When its input
+/// ends, however the tests end, it stops and removes everything.
 const SUPERVISOR: &str = r#"
 set -e
 # Whatever ends the tests closes our input: that is the signal to clean up.
@@ -73,18 +73,18 @@ wait || true
 rm -rf "$folder"
 "#;
 
-/// A PostgreSQL server of our own.
+/// A private PostgreSQL server.
 pub struct Server {
     supervisor: Child,
     input: Option<ChildStdin>,
-    /// Where it keeps its data.
+    /// The data folder.
     pub folder: PathBuf,
-    /// Where it listens, on 127.0.0.1.
+    /// The port on 127.0.0.1.
     pub port: u16,
 }
 
 impl Server {
-    /// Starts one, with more settings as in `-c name=value`.
+    /// Starts a server with additional settings, as in `-c name=value`.
     pub async fn start(settings: &[&str]) -> Server {
         let bin = postgres_programs();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -114,7 +114,7 @@ impl Server {
         server
     }
 
-    /// Starts the server again after [`Server::kill`], and waits until it answers.
+    /// Starts the server again after [`Server::kill`], and waits until it responds.
     pub async fn resume(&mut self) {
         self.tell("start");
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -134,7 +134,7 @@ impl Server {
         }
     }
 
-    /// Makes an empty database and answers its URL.
+    /// Creates an empty database and returns its URL.
     pub async fn create_database(&self) -> String {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -147,7 +147,7 @@ impl Server {
         format!("postgres://convene@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Runs SQL on a connection of its own.
+    /// Runs SQL on a separate connection.
     pub async fn execute(&self, database: &str, sql: &str) {
         self.try_execute(database, sql).await.unwrap();
     }
@@ -182,7 +182,7 @@ fn am_root() -> bool {
     id.stdout.trim_ascii() == b"0"
 }
 
-/// The newest PostgreSQL in Debian's place.
+/// The newest PostgreSQL in Debian's location.
 fn postgres_programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions.map(|entry| entry.path().join("bin")).filter(|bin| bin.join("initdb").exists()).max();
@@ -198,52 +198,52 @@ fn first_line(child: &mut Child) -> String {
     line.trim().to_owned()
 }
 
-/// The server that all tests share which do it no harm. It ends with the process.
+/// The server shared by all tests that do not disturb it. It ends with the process.
 async fn shared_server() -> &'static Server {
     static SERVER: LazyLock<tokio::sync::OnceCell<Server>> = LazyLock::new(tokio::sync::OnceCell::new);
     SERVER.get_or_init(|| async { Server::start(&["fsync=off"]).await }).await
 }
 
-/// A database with all tables and nothing in them, of one test.
+/// A database for one test, with all tables, empty.
 pub struct Database {
-    /// For opening it once more.
+    /// For opening it again.
     pub url: String,
     _folder: Option<TempDir>,
 }
 
 impl Database {
-    /// On the shared server.
+    /// Creates one on the shared server.
     pub async fn postgres() -> Database {
         let database = Database::empty_postgres().await;
         Store::migrate(&database.url).await.unwrap();
         database
     }
 
-    /// In a file.
+    /// Creates one in a file.
     pub async fn sqlite() -> Database {
         let database = Database::empty_sqlite();
         Store::migrate(&database.url).await.unwrap();
         database
     }
 
-    /// Without tables.
+    /// Creates one without tables.
     pub async fn empty_postgres() -> Database {
         Database { url: shared_server().await.create_database().await, _folder: None }
     }
 
-    /// Without tables, and without its folder.
+    /// Creates one without tables, in a folder that does not exist yet.
     pub fn empty_sqlite() -> Database {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("made/on/demand/convene.db").display());
         Database { url, _folder: Some(folder) }
     }
 
-    /// A store on it.
+    /// Opens a store on it.
     pub async fn store(&self) -> Store {
         self.store_with(StoreOptions::default()).await
     }
 
-    /// A store on it, with options.
+    /// Opens a store on it, with options.
     pub async fn store_with(&self, options: StoreOptions) -> Store {
         Store::open(&self.url, &options).await.unwrap()
     }
@@ -254,7 +254,7 @@ impl Database {
     }
 }
 
-/// A user of that name.
+/// Creates a user with that name.
 pub async fn user(store: &Store, name: &str) -> Profile {
     let user = NewUser {
         username: name.into(),
@@ -265,7 +265,7 @@ pub async fn user(store: &Store, name: &str) -> Profile {
     store.create_user(user).await.unwrap()
 }
 
-/// A group of that user with one channel.
+/// Creates a group of that user with one channel.
 pub async fn channel(store: &Store, owner: &Profile) -> (GroupId, RoomId) {
     let group = store.create_group(&owner.id, "a group", None).await.unwrap().id;
     let channel = store.create_channel(group, "a channel", ChannelMedium::Text, &owner.id).await.unwrap();
@@ -288,12 +288,13 @@ pub fn message(room: RoomId, sender: &Profile, text: &str) -> Append {
     }
 }
 
-/// The same, waiting for somebody.
+/// The same, queued for these users.
 pub fn message_for(room: RoomId, sender: &Profile, text: &str, absent: &[&UserId]) -> Append {
     Append { queue_for: absent.iter().map(|id| (*id).clone()).collect(), ..message(room, sender, text) }
 }
 
-/// Appends what must be taken, and answers the places. Entries of rooms that another session keeps locked are handed in again.
+/// Appends entries that must be accepted, and returns their seqs. Retries entries of rooms that another session keeps
+/// locked.
 pub async fn append(store: &Store, batch: &[Append], attempt: Attempt) -> Result<Vec<Seq>, StoreError> {
     let mut seqs = vec![Seq(0); batch.len()];
     let mut left: Vec<usize> = (0..batch.len()).collect();

@@ -1,4 +1,4 @@
-//! The log: places without holes, all or nothing, once and not twice, and pages of history.
+//! The log: seqs without gaps, all or nothing, no duplicates, and pages of history.
 
 use convene::{
     core::profile::Profile,
@@ -8,7 +8,7 @@ use convene::{
 
 use crate::fixture::{Database, append, channel, message, on_both, text, user};
 
-/// A user and three of the user's channels.
+/// A user and three channels of that user.
 async fn rooms(store: &Store) -> (Profile, [RoomId; 3]) {
     let ada = user(store, "ada").await;
     let mut rooms = [RoomId::generate(); 3];
@@ -22,7 +22,7 @@ fn seqs(values: impl IntoIterator<Item = i64>) -> Vec<Seq> {
     values.into_iter().map(Seq).collect()
 }
 
-/// Log and history of the room hold the same, without a hole from 1 to the head.
+/// The room's log and history have the same messages, without a gap from 1 to the head.
 async fn assert_consistent(store: &Store, room: RoomId) {
     let head = store.room_head(room).await.unwrap().unwrap().seq;
     let events = store.events_after(room, Seq(0), usize::MAX).await.unwrap();
@@ -38,7 +38,7 @@ on_both! {
     async fn places_follow_the_order_of_the_input(database: Database) {
         let store = database.store().await;
         let (ada, [a, b, c]) = rooms(&store).await;
-        // Rooms in descending order: the order of locking must not show.
+        // Rooms in descending order: the locking order must not affect the result.
         let batch: Vec<Append> =
             [c, a, b, a, c, a].iter().enumerate().map(|(n, room)| message(*room, &ada, &format!("m{n}"))).collect();
         assert_eq!(append(&store, &batch, Attempt::First).await.unwrap(), seqs([1, 1, 1, 2, 2, 3]));
@@ -61,7 +61,8 @@ on_both! {
         for attempt in [Attempt::First, Attempt::Again] {
             assert_eq!(append(&store, &batch, attempt).await, Err(StoreError::Missing));
         }
-        // An id that is stored already, without having said so: a fault, and nothing of the batch remains.
+        // An id that is already stored, without marking the attempt as a retry: an error, and nothing of the batch is
+        // stored.
         let stored = message(a, &ada, "first");
         append(&store, std::slice::from_ref(&stored), Attempt::First).await.unwrap();
         let twice = append(&store, &[message(b, &ada, "new"), stored], Attempt::First).await;
@@ -80,7 +81,7 @@ on_both! {
         let batch = [message(a, &ada, "1"), message(b, &ada, "2"), message(a, &ada, "3")];
         let first = append(&store, &batch, Attempt::First).await.unwrap();
         assert_eq!(append(&store, &batch, Attempt::Again).await.unwrap(), first);
-        // Together with what came meanwhile, before and between.
+        // Together with appends made in the meantime, before and between.
         let mixed = [message(a, &ada, "4"), batch[0].clone(), batch[1].clone(), message(b, &ada, "5"), batch[2].clone()];
         assert_eq!(append(&store, &mixed, Attempt::Again).await.unwrap(), seqs([3, 1, 1, 2, 2]));
         for room in [a, b] {
@@ -148,7 +149,7 @@ on_both! {
         loop {
             let page = store.messages(a, before, 10).await.unwrap();
             let Some(last) = page.last() else { break };
-            // A message and its place mean the same.
+            // A message's id and its seq select the same page.
             assert_eq!(store.messages(a, Before::Seq(last.seq), 10).await.unwrap(),
                 store.messages(a, Before::Message(last.id), 10).await.unwrap());
             before = Before::Message(last.id);

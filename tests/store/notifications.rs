@@ -1,4 +1,4 @@
-//! Notifications: kept for their users, read once, in hand of one socket at a time.
+//! Notifications: kept for their users, marked as read once, leased by one socket at a time.
 
 use std::collections::HashSet;
 
@@ -214,7 +214,7 @@ on_both! {
         store.queue_delivered(&ada.id, rows[0]).await.unwrap();
         store.return_leases(&ada.id, &rows).await.unwrap();
         assert_eq!(titles(&lease(&store, &ada).await), ["4", "3"]);
-        // read elsewhere, put away, or out of date: nobody is to be told any more
+        // Read on another device, dismissed, or expired: not delivered any more.
         store.return_leases(&ada.id, &rows).await.unwrap();
         store.read_notification(&ada.id, ids[1]).await.unwrap();
         store.dismiss_notification(&ada.id, ids[2]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Whatever is appended, in whatever batches and attempts: places are consecutive, and log and history agree.
+//! Property test: for any batches and attempts, seqs are consecutive, and log and history agree.
 
 use std::collections::HashMap;
 
@@ -15,18 +15,18 @@ use proptest::{
 
 use crate::fixture::{Database, append, channel, message, on_both, text, user};
 
-/// What is done with a batch.
+/// What happens to a batch.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     /// Stored.
     Stored,
-    /// Stored, and tried again as after a lost answer.
+    /// Stored, and retried as after a lost answer.
     Repeated,
-    /// Spoiled by a room that does not exist.
+    /// Made invalid by a room that does not exist.
     Spoiled,
 }
 
-/// Which room and which text.
+/// The room and the text of each append.
 type Plan = Vec<(Fate, Vec<(usize, String)>)>;
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -1,5 +1,5 @@
-//! The queue of each user: what no socket of the user has written yet. In order, bounded per user, held by one socket at
-//! a time, and each row until somebody has written it.
+//! The queue of each user: events that no socket of the user has written yet. Ordered, bounded per user, leased by one
+//! socket at a time, and each row kept until it is written.
 
 use std::{collections::HashSet, path::Path, time::Duration};
 
@@ -43,7 +43,7 @@ async fn lease(store: &Store, user: &UserId, wanted: &QueueQuery) -> Leased {
     store.lease_queue(user, wanted, now().plus_ms(60_000)).await.unwrap()
 }
 
-/// Leases and gives back: what is queued, without a change of it.
+/// Leases and returns: shows what is queued without changing it.
 async fn peek(store: &Store, user: &UserId, room: RoomId) -> Vec<(i64, String)> {
     let leased = store.lease_conversation(user, room, now().plus_ms(60_000)).await.unwrap();
     assert_eq!(leased.held_until, None);
@@ -92,7 +92,7 @@ on_both! {
         assert_eq!((event.id, event.at, &event.what), (batch[0].id, batch[0].at, &*batch[0].what));
         let held = store.lease_conversation(&bob.id, room, until.plus_ms(1)).await.unwrap();
         assert_eq!((held.head, held.events.len(), held.held_until), (Seq(3), 0, Some(until)));
-        // the first was written, the other was not
+        // The first was written, the other was not.
         store.queue_delivered(&bob.id, QueuedId::Message(batch[0].id)).await.unwrap();
         store.return_leases(&bob.id, &[QueuedId::Message(batch[2].id)]).await.unwrap();
         assert_eq!(peek(&store, &bob.id, room).await, [(3, "three".into())]);
@@ -119,7 +119,7 @@ on_both! {
         assert_eq!(titles(&leased), ["4", "6", "1", "2", "3", "5"]);
         let ids: Vec<_> = leased.items.iter().map(Queued::id).collect();
         store.return_leases(&bob.id, &ids).await.unwrap();
-        // a socket that shows one conversation, and of that only what will not come live
+        // A socket that shows one conversation gets only the rows of it that will not be delivered live.
         assert_eq!(titles(&lease(&store, &bob.id, &in_room(room, 1)).await), ["1"]);
         assert_eq!(titles(&lease(&store, &bob.id, &in_room(room, 1)).await), [""; 0]);
         assert_eq!(titles(&lease(&store, &bob.id, &in_room(room, 2)).await), ["5"]);
@@ -132,7 +132,7 @@ on_both! {
         let store = database.store_with(options).await;
         let (ada, bob, room) = pair(&store).await;
         let (_, other) = channel(&store, &ada).await;
-        // The bound is the user's, over all rooms.
+        // The limit applies to the user, over all rooms.
         append(&store, &[message_for(other, &ada, "elsewhere", &[&bob.id])], Attempt::First).await.unwrap();
         let batch: Vec<_> = (1..=9).map(|n| message_for(room, &ada, &format!("m{n}"), &[&bob.id])).collect();
         append(&store, &batch, Attempt::First).await.unwrap();
@@ -171,7 +171,7 @@ on_both! {
         for _ in 0..2 {
             assert_eq!(lease(&store, &carol.id, &everything()).await.items.len(), 1);
         }
-        // a conversation is leased whole: its room sends it beside the bounds
+        // A conversation is leased as a whole, because its room sends it outside the limits.
         let rest = store.lease_conversation(&bob.id, room, now().plus_ms(60_000)).await.unwrap();
         assert_eq!(rest.events.len(), 40 - limits::QUEUE_LEASED_MAX);
     }
@@ -194,7 +194,7 @@ on_both! {
         append(&store, &batch, Attempt::First).await.unwrap();
         append(&store, &batch, Attempt::Again).await.unwrap();
         assert_eq!(peek(&store, &bob.id, room).await, [(1, "once".into())]);
-        // written before the answer to the first attempt was lost
+        // Written before the answer to the first attempt was lost.
         store.queue_delivered(&bob.id, QueuedId::Message(batch[0].id)).await.unwrap();
         append(&store, &batch, Attempt::Again).await.unwrap();
         assert_eq!(peek(&store, &bob.id, room).await, []);
@@ -223,7 +223,8 @@ on_both! {
                 }
             })
         }).collect();
-        // sockets of both users on both nodes lease, and have written all they leased; deletions of the same row meet
+        // Sockets of both users on both nodes lease and write all they leased; concurrent deletions of the same row may
+        // meet.
         let readers: Vec<_> = (0..4_usize).map(|n| {
             let (store, other) = (stores[n % 2].clone(), stores[(n + 1) % 2].clone());
             let user = if n < 2 { ada.id.clone() } else { bob.id.clone() };
@@ -252,7 +253,7 @@ on_both! {
             seen.extend(ids.into_iter().map(|id| (user.clone(), id)));
         }
         assert_eq!(seen.iter().collect::<HashSet<_>>().len(), seen.len(), "to each user once");
-        // Once more, alone: what two nodes left over at the same moment goes with the next.
+        // Once more, alone: rows that two nodes left at the same moment are removed with the next append.
         let batch: Vec<_> = (0..25).map(|_| message_for(rooms[0], &ada, "last", &[&ada.id, &bob.id])).collect();
         stores[0].append(&batch, Attempt::First).await.unwrap();
         for user in [&ada.id, &bob.id] {
@@ -268,7 +269,7 @@ on_both! {
         notify(&store, &bob.id, "2", Priority::Normal).await;
         notify(&store, &bob.id, "3", Priority::High).await;
         append(&store, &[message_for(room, &ada, "4", &[&bob.id])], Attempt::First).await.unwrap();
-        // the messages of the fixture are older than all notifications
+        // The messages of the fixture are older than all notifications.
         let expected = ["3", "1", "4", "2"];
         for file in ["down.sql", "up.sql"] {
             let backend = match store.backend() {

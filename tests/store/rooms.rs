@@ -1,4 +1,4 @@
-//! Who may enter, and which conversation it is.
+//! Access to rooms, and the identity of conversations.
 
 use convene::{
     core::event::RoomScope,
@@ -14,7 +14,7 @@ on_both! {
         let (ada, bob, eve) = (user(&store, "ada").await, user(&store, "bob").await, user(&store, "eve").await);
         let (group, room) = channel(&store, &ada).await;
         store.add_group_member(group, &bob.id, GroupRole::Member).await.unwrap();
-        // Membership elsewhere is no membership here.
+        // Membership in another group does not count.
         channel(&store, &eve).await;
         let (found, role) = store.channel_access(room, &ada.id).await.unwrap().unwrap();
         assert_eq!((found.id, found.group, found.name.as_str(), role), (room, group, "a channel", Some(GroupRole::Owner)));

@@ -1,4 +1,4 @@
-//! The two sets of migrations must not drift apart.
+//! The migrations of both databases must not drift apart.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +31,7 @@ fn tables(columns: impl IntoIterator<Item = (String, String)>) -> Tables {
     for (table, column) in columns {
         tables.entry(table).or_default().insert(column);
     }
-    // The migration tool's own, and SQLite's.
+    // Tables of the migration tool and of SQLite itself.
     tables.retain(|table, _| !table.starts_with("__diesel") && !table.starts_with("sqlite_"));
     tables
 }

@@ -1,4 +1,4 @@
-//! Shared sheets: who was first, all or nothing, once and not twice, and reading them by pages.
+//! Shared sheets: the first update wins, all or nothing, no duplicates, and reading in pages.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -44,7 +44,7 @@ fn update(room: RoomId, author: &Profile, name: &str, cells: &[Cell]) -> Append 
     Append { room, id: EventId::generate(), at: TIME, what: Arc::new(what), queue_for: Vec::new() }
 }
 
-/// A user and two of the user's open rooms.
+/// A user and two open rooms of that user.
 async fn world(store: &Store) -> (Profile, RoomId, RoomId) {
     let ada = user(store, "ada").await;
     let mut rooms = Vec::new();
@@ -55,12 +55,12 @@ async fn world(store: &Store) -> (Profile, RoomId, RoomId) {
     (ada, rooms[0], rooms[1])
 }
 
-/// Appends one and answers what became of it.
+/// Appends one entry and returns the result.
 async fn put(store: &Store, append: Append) -> Result<Appended, NotAppended> {
     store.append(&[append], Attempt::First).await.unwrap().remove(0)
 }
 
-/// The versions that an update came to.
+/// The versions that an update produced.
 #[track_caller]
 fn versions(outcome: &Result<Appended, NotAppended>) -> Vec<i64> {
     match &*outcome.as_ref().unwrap().what {
@@ -79,7 +79,7 @@ async fn shown(store: &Store, name: &str) -> Vec<String> {
     cells.iter().map(|kept| format!("{}={}/{}", kept.cell.at, kept.cell.value.as_str(), kept.cell.version)).collect()
 }
 
-/// The log has no hole, and replaying it makes the sheet what it is.
+/// The log has no gap, and replaying it produces the stored sheet.
 async fn assert_log_makes_sheet(store: &Store, room: RoomId, name: &str) {
     let head = store.room_head(room).await.unwrap().unwrap().seq;
     let events = store.events_after(room, Seq(0), usize::MAX).await.unwrap();
@@ -105,7 +105,7 @@ on_both! {
         let formula = Cell { formula: Some("=1+1".into()), ..cell("B2", "2.50", 0) };
         let first = put(&store, update(room, &ada, "s", &[cell("A1", "\"x\"", 0), formula.clone()])).await;
         assert_eq!((first.as_ref().unwrap().seq, versions(&first)), (Seq(1), vec![1, 1]));
-        // What is answered is what is logged.
+        // The returned event is the logged one.
         let logged = store.events_after(room, Seq(0), 10).await.unwrap().remove(0);
         assert_eq!(logged.what, *first.unwrap().what);
 
@@ -118,7 +118,7 @@ on_both! {
         assert_eq!(shown(&store, "s").await, ["A1=true/2", "B2=2.50/1"]);
         let kept = &all(&store, "s").await[1];
         assert_eq!((&kept.cell, &kept.user, kept.at), (&Cell { version: 1, ..formula }, &ada.id, TIME));
-        // Cleared, a cell keeps its version; ahead of the server, the client is followed.
+        // A cleared cell keeps its version. A client whose version is ahead of the server's is followed.
         let cleared = put(&store, update(room, &ada, "s", &[cell("A1", "null", 0), cell("B2", "5", 1_642_161_000_000)])).await;
         assert_eq!(versions(&cleared), [3, 1_642_161_000_001]);
         assert_log_makes_sheet(&store, room, "s").await;
@@ -134,7 +134,7 @@ on_both! {
             update(room, &ada, "s", &[cell("A1", "2", 3), cell("C1", "2", 0)]),
             update(other, &ada, "s", &[cell("A1", "3", 0)]),
             update(room, &ada, "s", &[cell("B1", "4", 0), cell("A1", "4", 8)]),
-            // These see what was changed a moment ago: the second is late by one.
+            // These see changes made a moment ago: the second is one version behind.
             update(room, &ada, "s", &[cell("B1", "5", 2)]),
             update(room, &ada, "s", &[cell("B1", "6", 2), cell("A1", "6", 1)]),
             update(room, &ada, "s", &[]),
@@ -159,7 +159,7 @@ on_both! {
         assert_eq!(shown(&store, "s").await, ["A1=4/9", "B1=5/3"]);
         assert_log_makes_sheet(&store, room, "s").await;
         assert_log_makes_sheet(&store, other, "t").await;
-        // Nothing but refusals is fine, too.
+        // A batch with only refusals is fine, too.
         let refused = store.append(&[batch[2].clone(), batch[7].clone()], Attempt::First).await.unwrap();
         assert!(refused.iter().all(Result::is_err));
     }
@@ -180,7 +180,7 @@ on_both! {
         let outcomes = store.append(&batch, Attempt::First).await.unwrap();
         assert_eq!((&outcomes[0], &outcomes[3]), (&bad, &bad));
         assert_eq!((versions(&outcomes[1]), versions(&outcomes[2])), (vec![most + 1], vec![most + 2]));
-        // Whoever saw where the cell is goes on from there.
+        // A client that has seen the cell's version continues from there.
         assert_eq!(versions(&put(&store, update(room, &ada, "s", &[cell("A1", "5", most + 2)])).await), [most + 3]);
         assert_log_makes_sheet(&store, room, "s").await;
     }
@@ -207,7 +207,7 @@ on_both! {
         };
         let many = limits::CONFLICT_BYTES_FULL / 8;
         for (length, expected) in [(many, 8), (limits::CONFLICT_BYTES_FULL + 1, 1), (10, places.len())] {
-            // As they are stored, and as the same batch makes them.
+            // Conflicts with stored cells, and with cells of the same batch.
             let name = format!("{length}");
             put(&store, update(room, &ada, &name, &filled(length, 9))).await.unwrap();
             let late = || update(room, &ada, &name, &filled(10, 3));
@@ -230,7 +230,7 @@ on_both! {
         let first = store.append(&batch, Attempt::First).await.unwrap();
         put(&store, update(room, &ada, "s", &[cell("A1", "3", 2)])).await.unwrap();
         assert_eq!(store.append(&batch, Attempt::Again).await.unwrap(), first);
-        // Together with what is new, which sees all of it.
+        // Together with new updates, which see all previous ones.
         let mixed = [batch[2].clone(), update(room, &ada, "s", &[cell("A1", "4", 3)]), batch[0].clone()];
         let outcomes = store.append(&mixed, Attempt::Again).await.unwrap();
         assert_eq!((&outcomes[0], &outcomes[2]), (&first[2], &first[0]));
@@ -243,7 +243,7 @@ on_both! {
         let store = database.store().await;
         let (ada, room, other) = world(&store).await;
         assert_eq!(store.sheet_room(&sheet("s")).await.unwrap(), None);
-        // In one batch as well; and an update that is refused makes no sheet.
+        // Also within one batch. A refused update does not create a sheet.
         let batch = [
             update(other, &ada, "s", &[]),
             update(room, &ada, "s", &[cell("A1", "1", 0)]),
@@ -256,7 +256,7 @@ on_both! {
         assert_eq!(store.sheet_room(&sheet("s")).await.unwrap(), Some(RoomName::new("one").unwrap()));
         assert_eq!(shown(&store, "s").await, ["A1=1/1"]);
         assert_eq!(store.room_head(other).await.unwrap().unwrap().seq, Seq(0));
-        // A sheet of another kind of room has no name to be found by.
+        // A sheet in another kind of room can't be found by a room name.
         let (_, channel) = channel(&store, &ada).await;
         put(&store, update(channel, &ada, "c", &[cell("A1", "1", 0)])).await.unwrap();
         assert_eq!(store.sheet_room(&sheet("c")).await.unwrap(), None);
@@ -331,7 +331,7 @@ on_both! {
             tokio::spawn(async move {
                 let mut taken = Vec::new();
                 for turn in 0..10_i64 {
-                    // Some in another room, some careless, some who say what they saw.
+                    // Some in another room, some without a version, some with the version that they saw.
                     let write = |n: usize| {
                         let place = ["A1", "B1", "C1"][(task + n) % 3];
                         let sent = if n.is_multiple_of(2) { 0 } else { turn * 4 };
@@ -360,7 +360,7 @@ on_both! {
         for room in [room, other] {
             heads.push(stores[1].room_head(room).await.unwrap().unwrap().seq.0);
         }
-        // The sheet has one room, whoever was first.
+        // The sheet has one room, whichever was first.
         heads.sort_unstable();
         assert_eq!(heads, [0, i64::try_from(taken).unwrap()]);
         let home = stores[1].sheet_room(&sheet("s")).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! What open sockets stand on, and what audits and administrators read of many rooms at once.
+//! The rights of open sockets, and the bulk reads of the log reconciler and of administrators.
 
 use convene::{
     core::event::RoomScope,

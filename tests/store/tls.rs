@@ -1,4 +1,4 @@
-//! The way to PostgreSQL over TLS.
+//! Connections to PostgreSQL over TLS.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A server whose certificate, for `localhost`, is of that authority.
+/// A server with a certificate for `localhost` from that authority.
 async fn tls_server(authority: &CertifiedIssuer<'static, KeyPair>, folder: &Path) -> Server {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
@@ -24,7 +24,7 @@ async fn tls_server(authority: &CertifiedIssuer<'static, KeyPair>, folder: &Path
     let (certificate_file, key_file) = (folder.join("server.pem"), folder.join("server.key"));
     std::fs::write(&certificate_file, certificate.pem()).unwrap();
     std::fs::write(&key_file, key.serialize_pem()).unwrap();
-    // Root may own the key if the server's group reads it; the simplest that PostgreSQL takes is its own user.
+    // Root may own the key if the server's group can read it. The simplest that PostgreSQL accepts is its own user.
     let server = Server::start(&[]).await;
     for file in [&certificate_file, &key_file] {
         let name = file.file_name().unwrap();
@@ -59,7 +59,7 @@ async fn a_certificate_counts_only_from_the_right_authority_for_the_right_name()
     let (ours, theirs) = (authority("ours"), authority("theirs"));
     let (ours_file, theirs_file) = (written(&folder, "ours.pem", &ours), written(&folder, "theirs.pem", &theirs));
     let server = tls_server(&ours, folder.path()).await;
-    // The setting takes effect a moment after the reload.
+    // The setting takes effect shortly after the reload.
     let good = format!("sslmode=verify-full&sslrootcert={ours_file}");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while let Err(error) = ping(&server, "localhost", &good).await {

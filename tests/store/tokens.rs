@@ -1,4 +1,4 @@
-//! Refresh tokens: each good for one use and for its repetition soon after; a stolen one ends the login that it came of.
+//! Refresh tokens: each can be used once, and again shortly afterwards. Reusing a stolen one ends its login.
 
 use convene::{
     ids::{Timestamp, TokenId, UserId},
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::fixture::{Database, on_both, user};
 
-/// Far enough away.
+/// Far in the future.
 const LATER: Timestamp = Timestamp { unix_ms: 4_000_000_000_000 };
 
 fn record(user: &UserId) -> RefreshRecord {
@@ -22,7 +22,7 @@ async fn login(store: &Store, user: &UserId) -> RefreshRecord {
     record
 }
 
-/// Uses the token and answers its successor.
+/// Uses the token and returns its successor.
 async fn rotate(store: &Store, token: &RefreshRecord) -> (RefreshUse, RefreshRecord) {
     let successor = RefreshRecord { family: token.family, ..record(&token.user) };
     (store.use_refresh(token.id, &successor).await.unwrap(), successor)
@@ -37,7 +37,7 @@ on_both! {
         assert_eq!(used, RefreshUse::Rotated);
         let (used, third) = rotate(&store, &second).await;
         assert_eq!(used, RefreshUse::Rotated);
-        // Whoever shows a used one again may be a thief: nothing of this login counts any more.
+        // A token that is reused later may be stolen: all tokens of this login become invalid.
         assert_eq!(rotate(&store, &first).await.0, RefreshUse::Reused);
         assert_eq!(rotate(&store, &third).await.0, RefreshUse::Unknown);
         assert_eq!(rotate(&store, &first).await.0, RefreshUse::Unknown);
@@ -48,7 +48,7 @@ on_both! {
         let ada = user(&store, "ada").await;
         let first = login(&store, &ada.id).await;
         let (_, second) = rotate(&store, &first).await;
-        // A second tab, or a client that did not get the answer.
+        // A second tab, or a client that did not receive the response.
         let (used, twin) = rotate(&store, &first).await;
         assert_eq!(used, RefreshUse::Rotated);
         assert_eq!(rotate(&store, &twin).await.0, RefreshUse::Rotated);
@@ -125,7 +125,7 @@ on_both! {
         let profile = store.user(&ada.id).await.unwrap().unwrap();
         assert_eq!(profile.tokens_not_before, late);
         let token = login(&store, &ada.id).await;
-        // By a clock that is far behind that of whoever issued the token.
+        // With a clock that is far behind that of the issuer.
         let moment = store.void_tokens(&ada.id, late).await.unwrap().unwrap();
         assert!(moment.unix_ms > (token.id.0.as_u128() >> 80) as i64);
         assert_eq!(rotate(&store, &token).await.0, RefreshUse::Unknown);

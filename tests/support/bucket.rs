@@ -1,4 +1,4 @@
-//! A server that speaks as much S3 as the server needs: one bucket in memory, whose signatures nobody checks.
+//! An S3 server with the operations that Convene needs: one bucket in memory; signatures are not checked.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -14,7 +14,7 @@ pub const NAME: &str = "files";
 const BODY_BYTES_MAX: usize = 128 * 1024 * 1024;
 const A_DATE: &str = "Sat, 21 Nov 2026 10:00:00 GMT";
 
-/// Objects by their keys, uploads in parts by their ids, and how many objects it still takes.
+/// Objects by key, multipart uploads by id, and how many more objects are accepted.
 #[derive(Default)]
 struct Contents {
     objects: BTreeMap<String, Vec<u8>>,
@@ -23,14 +23,14 @@ struct Contents {
     takes: Option<usize>,
 }
 
-/// The bucket, behind a line that can be cut.
+/// The bucket, behind a proxy that can be cut.
 pub struct Bucket {
     contents: Arc<Mutex<Contents>>,
     pub line: Proxy,
 }
 
 impl Bucket {
-    /// A fresh one, on a thread of its own.
+    /// Starts an empty one on a separate thread.
     pub fn start() -> Bucket {
         let contents = Arc::<Mutex<Contents>>::default();
         let (served, (port_told, port)) = (web::Data::from(contents.clone()), mpsc::channel());
@@ -50,7 +50,7 @@ impl Bucket {
         Bucket { contents, line: Proxy::to(port) }
     }
 
-    /// The variables with which a server keeps its files here.
+    /// The settings with which a server stores its files here.
     pub fn settings(&self) -> [(&'static str, String); 4] {
         [
             ("FILES_S3_BUCKET", NAME.to_owned()),
@@ -60,12 +60,12 @@ impl Bucket {
         ]
     }
 
-    /// The sizes of the objects, in the order of their keys.
+    /// The sizes of the objects, ordered by key.
     pub fn sizes(&self) -> Vec<usize> {
         self.contents().objects.values().map(Vec::len).collect()
     }
 
-    /// So many more objects are taken, then none until it is said otherwise.
+    /// Accepts this many more objects, then none until this is called again.
     pub fn take(&self, objects: Option<usize>) {
         self.contents().takes = objects;
     }
@@ -108,7 +108,7 @@ fn missing() -> HttpResponse {
 }
 
 impl Contents {
-    /// 400: something that nobody tries again.
+    /// 400: an error that is not retried.
     fn keep(&mut self, key: String, bytes: Vec<u8>, mut kept: actix_web::HttpResponseBuilder) -> HttpResponse {
         match &mut self.takes {
             Some(0) => return HttpResponse::BadRequest().body("<Error><Code>InvalidRequest</Code></Error>"),

@@ -1,22 +1,22 @@
-//! Several nodes over one PostgreSQL database and one Redis, each node's lines to them through proxies that a test
-//! can cut.
+//! Several nodes over one PostgreSQL database and one Redis. Each node's connections to them go through proxies that a
+//! test can cut.
 
 use super::ports::free_port;
 use super::proxy::{Line, Proxy};
 use super::redis::Redis;
 use super::{DEADLINE, Postgres, Server, ServerBuilder, User, eventually, rest};
 
-/// What a cluster is started with.
+/// The settings of a cluster.
 pub struct ClusterBuilder {
     settings: Vec<(Option<usize>, String, String)>,
 }
 
-/// One node and its lines.
+/// One node and its proxies.
 pub struct Node {
     pub server: Server,
-    /// Its line to Redis.
+    /// Its connection to Redis.
     pub redis: Proxy,
-    /// Its line to PostgreSQL.
+    /// Its connection to PostgreSQL.
     pub database: Proxy,
 }
 
@@ -40,7 +40,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// Starts so many nodes, one after another (the first creates the schema), and waits until all are ready.
+    /// Starts this many nodes, one after another (the first creates the schema), and waits until all are ready.
     pub async fn start(self, nodes: usize) -> Cluster {
         let postgres = Postgres::shared();
         let database_url = postgres.create_database().await;
@@ -50,7 +50,7 @@ impl ClusterBuilder {
             let name = cluster.database_url.rsplit('/').next().unwrap_or_default();
             let mut builder = Server::builder()
                 .env("NODE_NAME", format!("node-{index}"))
-                // A node comes back on its port while clients knock there.
+                // A node restarts on its port while clients try to reconnect to it.
                 .env("WS_PORT", free_port())
                 .env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port()))
                 .env("DATABASE_URL", format!("postgres://convene@127.0.0.1:{}/{name}", database.port()));
@@ -68,12 +68,12 @@ impl ClusterBuilder {
 }
 
 impl Cluster {
-    /// So many nodes with the harness' settings.
+    /// Starts this many nodes with the harness's settings.
     pub async fn start(nodes: usize) -> Cluster {
         Cluster::builder().start(nodes).await
     }
 
-    /// Nodes with other settings.
+    /// Configures nodes with other settings.
     pub fn builder() -> ClusterBuilder {
         ClusterBuilder { settings: Vec::new() }
     }
@@ -83,7 +83,7 @@ impl Cluster {
         &self.nodes[node].server
     }
 
-    /// The server of a node, to kill it and start it again.
+    /// The server of a node, for killing and restarting it.
     pub fn server_mut(&mut self, node: usize) -> &mut Server {
         &mut self.nodes[node].server
     }
@@ -97,12 +97,12 @@ impl Cluster {
         users.try_into().unwrap_or_else(|_| unreachable!("one user per name"))
     }
 
-    /// The same user at another node.
+    /// The same user on another node.
     pub fn at(&self, node: usize, user: &User) -> User {
         user.at(self.server(node))
     }
 
-    /// Waits until a node's readiness has that status; returns its reason.
+    /// Waits until a node's readiness has that status. Returns its reason.
     pub async fn wait_ready(&self, node: usize, status: u16) -> String {
         let url = self.server(node).url("/readyz");
         let what = format!("readiness {status} of node {node}");
@@ -120,7 +120,7 @@ impl Cluster {
         }
     }
 
-    /// Stops Redis; what it held is gone.
+    /// Stops Redis; its state is lost.
     pub fn stop_redis(&mut self) {
         self.redis.stop();
     }
@@ -130,7 +130,7 @@ impl Cluster {
         assert!(self.redis.start(), "Redis should start again on its port");
     }
 
-    /// Opens all lines.
+    /// Opens all proxies.
     pub fn heal_lines(&self) {
         for node in &self.nodes {
             node.redis.set(Line::Open);
@@ -138,7 +138,7 @@ impl Cluster {
         }
     }
 
-    /// The database, past the proxies.
+    /// The URL of the database, bypassing the proxies.
     pub fn database_url(&self) -> &str {
         &self.database_url
     }

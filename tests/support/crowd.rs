@@ -1,4 +1,4 @@
-//! Somebody who opens sockets without a pause, as fast as the machine can, and what became of them.
+//! A user who opens sockets continuously, as fast as the machine allows, and the result.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,34 +10,34 @@ use tokio::time::Instant;
 use super::rest::User;
 use super::socket::{Frame, Place, Socket};
 
-/// Tasks that open sockets at the same time.
+/// Tasks that open sockets in parallel.
 const OPENERS: usize = 24;
-/// What is asked of the server: no open socket so long after a right was taken away.
+/// The requirement: no open socket this long after a right was revoked.
 const NO_SOCKET_AFTER: Duration = Duration::from_secs(1);
 
-/// How long what the server has sent may take to be read here.
+/// How long sent frames may take until they are read here.
 const STILL_TO_READ: Duration = Duration::from_millis(200);
 
-/// Opens sockets of one user on one or more nodes until it is told to stop.
+/// Opens sockets of one user on one or more nodes until stopped.
 pub struct Crowd {
     tasks: JoinSet<Vec<Socket>>,
     stop: Arc<AtomicBool>,
     tried: Arc<AtomicUsize>,
 }
 
-/// What became of the sockets.
+/// The result.
 #[derive(Debug)]
 pub struct Left {
-    /// Attempts in all.
+    /// Attempts in total.
     pub tried: usize,
-    /// Those of them that were accepted.
+    /// Accepted attempts.
     pub opened: usize,
-    /// Those that were still open a second after the right had been taken away.
+    /// Sockets that were still open one second after the right was revoked.
     pub open: usize,
 }
 
 impl Crowd {
-    /// Starts to open sockets at this path, at all of the given nodes in turn.
+    /// Starts to open sockets at this path, on all given nodes in turn.
     pub fn start(users: &[User], path: &str) -> Crowd {
         let (stop, tried) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let mut tasks = JoinSet::new();
@@ -58,7 +58,7 @@ impl Crowd {
         Crowd { tasks, stop, tried }
     }
 
-    /// Waits until so many sockets were tried to open.
+    /// Waits for this many attempts.
     pub async fn has_tried(&self, attempts: usize) {
         super::eventually("sockets are being opened", super::DEADLINE, || async {
             (self.tried.load(Ordering::Relaxed) >= attempts).then_some(())
@@ -66,10 +66,10 @@ impl Crowd {
         .await;
     }
 
-    /// Ends the attempts, and reads all that came on the sockets that had been opened.
+    /// Stops the attempts, and reads all frames on the opened sockets.
     pub async fn leave(mut self, lost_at: Instant) -> Left {
         let so_far = self.tried.load(Ordering::Relaxed);
-        // those that are under way at the moment of the removal are what this is about: let them and some more end
+        // The attempts in progress at the time of the removal matter most: let them and some more finish.
         self.has_tried(so_far + 2 * OPENERS).await;
         self.stop.store(true, Ordering::Relaxed);
         let mut sockets = Vec::new();
@@ -94,7 +94,7 @@ impl Crowd {
 /// Whether the server has closed the socket by then.
 async fn has_ended(mut socket: Socket, by: Instant) -> bool {
     loop {
-        // what has come already is read also when the time is over
+        // Received frames are read even when the time is over.
         let left = by.saturating_duration_since(Instant::now()).max(STILL_TO_READ);
         match socket.next_within(left).await {
             None => return false,

@@ -1,8 +1,8 @@
-//! Nothing outlives the test process: no server, no database, no temporary folder.
+//! Ensures that nothing outlives the test process: no server, no database, no temporary folder.
 //!
-//! `Drop` is not enough, since it does not run for statics, nor when the process is killed. So the first process
-//! that a test starts brings a small shell with it, which reads the list of what to clean up from a pipe that only
-//! the test process holds open. When the pipe ends, however that came about, the shell cleans up and ends too.
+//! `Drop` is not enough, because it does not run for statics, nor when the process is killed. So the first process that
+//! a test starts comes with a small shell, which reads the list of what to clean up from a pipe that only the test
+//! process holds open. When the pipe ends, for whatever reason, the shell cleans up and exits.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// `quit` is PostgreSQL's immediate shutdown: the postmaster takes its children and its shared memory along.
-/// The process ids are kept as words of a string; ` 12 ` is removed when the process was seen to end.
+/// `quit` is PostgreSQL's immediate shutdown: the postmaster also ends its children and frees its shared memory. The
+/// process ids are words in a string; ` 12 ` is removed when that process was seen to end.
 const CLEANER: &str = r#"
 trap '' INT TERM HUP
 kill_list=' ' quit_list=' ' folders=
@@ -37,16 +37,16 @@ for pid in $quit_list; do kill -KILL "$pid"; done
 
 static PIPE: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
 
-/// What the cleaner shell does with a process when the test process has gone.
+/// What the cleaner shell does with a process when the test process has ended.
 #[derive(Clone, Copy)]
 pub enum Ending {
     /// SIGKILL.
     Kill,
-    /// SIGQUIT, which PostgreSQL takes as "stop at once, with all your children".
+    /// SIGQUIT, which makes PostgreSQL stop immediately with all its children.
     Quit,
 }
 
-/// Has the process `pid` ended when the test process ends, however that ends.
+/// Ends the process `pid` when the test process ends, for whatever reason.
 pub fn watch(pid: u32, ending: Ending) {
     match ending {
         Ending::Kill => tell(&format!("kill {pid}")),
@@ -54,12 +54,12 @@ pub fn watch(pid: u32, ending: Ending) {
     }
 }
 
-/// The process has ended and was waited for: its id may be somebody else's from now on.
+/// Call this when the process has ended and was waited for, because its id may be reused.
 pub fn forget(pid: u32) {
     tell(&format!("gone {pid}"));
 }
 
-/// Has the folder removed when the test process ends. Its path must not contain white space.
+/// Removes the folder when the test process ends. Its path must not contain white space.
 pub fn remove_at_end(folder: &Path) {
     tell(&format!("folder {}", folder.display()));
 }
@@ -67,12 +67,12 @@ pub fn remove_at_end(folder: &Path) {
 /// Sends a signal by name (`TERM`, `KILL`, `STOP`, `CONT`, `QUIT`) to a process that this test started.
 ///
 /// # Panics
-/// When there is no such process.
+/// If there is no such process.
 pub fn signal(pid: u32, name: &str) {
     assert!(try_signal(pid, name), "could not send SIG{name} to process {pid}");
 }
 
-/// The same for a process that may have ended: false if it has.
+/// The same for a process that may have ended. Returns false if it has.
 pub fn try_signal(pid: u32, name: &str) -> bool {
     let command = format!("kill -s {name} {pid}");
     let status = Command::new("sh").args(["-c", &command]).stderr(Stdio::null()).status();
@@ -87,7 +87,7 @@ fn tell(line: &str) {
 
 #[expect(clippy::zombie_processes, reason = "it outlives this process on purpose")]
 fn start_cleaner() -> ChildStdin {
-    // In a process group of its own, so that Ctrl-C in the terminal reaches the tests and not the cleaner.
+    // In a separate process group, so that Ctrl-C in the terminal reaches the tests but not the cleaner.
     let mut cleaner = Command::new("sh")
         .args(["-c", CLEANER])
         .stdin(Stdio::piped())

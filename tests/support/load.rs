@@ -1,4 +1,4 @@
-//! A talker: sends numbered messages as fast as its window allows and remembers what was acknowledged.
+//! A client that sends numbered messages as fast as its window allows and records what was acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use crate::support::{Socket, User};
 
 /// Messages in flight per talker.
 const WINDOW: u64 = 16;
-/// A server under test that is silent for so long has hung.
+/// A server that is silent for this long has hung.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// What the server promised to keep: its place and text, by message id.
+/// The acknowledged messages: seq and text by message id.
 pub type Acknowledged = BTreeMap<String, (u64, String)>;
 
-/// Talks in the background until its socket ends or it is told to stop.
+/// Sends in the background until its socket ends or it is stopped.
 pub struct Talker {
     task: JoinHandle<Acknowledged>,
     progress: Arc<Progress>,
 }
 
-/// What the test and the talking task share.
+/// Shared by the test and the sending task.
 #[derive(Default)]
 struct Progress {
     acknowledged: AtomicU64,
@@ -36,30 +36,30 @@ struct Progress {
 }
 
 impl Talker {
-    /// Starts talking on a joined socket; `name` makes its texts its own.
+    /// Starts to send on a joined socket; `name` makes its texts unique.
     pub fn start(socket: Socket, name: &str) -> Talker {
         let progress = Arc::<Progress>::default();
         let task = tokio::spawn(talk(socket, name.to_owned(), Arc::clone(&progress)));
         Talker { task, progress }
     }
 
-    /// How many acknowledgements it has.
+    /// The number of acknowledgements.
     pub fn count(&self) -> u64 {
         self.progress.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// How many of its messages were refused.
+    /// The number of refused messages.
     pub fn refused(&self) -> u64 {
         self.progress.refused.load(Ordering::Relaxed)
     }
 
-    /// Has it send nothing more, waits for the answers to what it has sent, and returns what was acknowledged.
+    /// Stops sending, waits for outstanding answers, and returns what was acknowledged.
     pub async fn stop(self) -> Acknowledged {
         self.progress.stopping.store(true, Ordering::Relaxed);
         self.finish().await
     }
 
-    /// Waits until the socket has ended and returns what was acknowledged.
+    /// Waits until the socket has ended, and returns what was acknowledged.
     pub async fn finish(self) -> Acknowledged {
         self.task.await.expect("the talker met no surprise")
     }
@@ -87,7 +87,7 @@ async fn talk(mut socket: Socket, name: String, progress: Arc<Progress>) -> Ackn
                 progress.acknowledged.fetch_add(1, Ordering::Relaxed);
                 answered += 1;
             }
-            // Refused while the server stops, say: no promise was made.
+            // Refused, for example while the server stops: nothing was promised.
             Some(Frame::Json(frame)) if frame["type"] == "error" => {
                 progress.refused.fetch_add(1, Ordering::Relaxed);
                 answered += 1;
@@ -99,7 +99,7 @@ async fn talk(mut socket: Socket, name: String, progress: Arc<Progress>) -> Ackn
     }
 }
 
-/// Asserts that the channel holds every acknowledged message once, in its place, and that its sequence has no gap.
+/// Asserts that the channel has every acknowledged message once, with its seq, and that its sequence has no gap.
 /// Returns the last seq.
 pub async fn assert_kept(reader: &User, channel: &str, acknowledged: &Acknowledged) -> u64 {
     let stored = reader.whole_history(&format!("/api/channels/{channel}/messages")).await;
@@ -108,7 +108,7 @@ pub async fn assert_kept(reader: &User, channel: &str, acknowledged: &Acknowledg
     let by_id: BTreeMap<&str, &Value> =
         stored.iter().map(|message| (message["id"].as_str().expect("an id"), message)).collect();
     assert_eq!(by_id.len(), stored.len(), "no id twice");
-    // Every text here is sent once, so one that is stored twice was tried again without need.
+    // Every text is sent once, so a text that is stored twice was retried although it was already stored.
     let texts: BTreeSet<&str> = stored.iter().filter_map(|message| message["content"].as_str()).collect();
     assert_eq!(texts.len(), stored.len(), "no text twice");
     for (id, (seq, content)) in acknowledged {

@@ -1,11 +1,10 @@
 //! The harness of the black-box tests: real processes, real sockets, real databases.
 //!
-//! Nothing here knows the server's code. A test starts the built binary, talks to it over TCP and looks at what
-//! comes back. What a test needs and does not find (PostgreSQL, Redis) is a panic that names the command which
-//! installs it, never a skip. Every process started here ends with the test process, even if that is killed: see
-//! [`guard`].
+//! Nothing here depends on the server's code. A test starts the built binary, talks to it over TCP and checks the
+//! results. A missing dependency (PostgreSQL, Redis) is a panic that names the command to install it, never a skip.
+//! Every process started here ends with the test process, even if that is killed: see [`guard`].
 
-// Every test binary compiles the whole harness and uses its own part of it.
+// Every test binary compiles the whole harness and uses only a part of it.
 #![allow(dead_code, unused_imports, unused_macros)]
 
 pub mod bucket;
@@ -39,17 +38,17 @@ pub use rest::User;
 pub use server::{Server, ServerBuilder};
 pub use socket::Socket;
 
-/// How long a test waits for something that should happen at once. Generous, because the machine may be busy:
-/// a test that passes never waits this long.
+/// How long a test waits for something that should happen at once. Generous, because the machine may be busy; a passing
+/// test never waits this long.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
-/// How often a condition is looked at while waiting for it.
+/// How often a condition is checked while waiting for it.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Waits until `condition` gives a value, looking again and again.
+/// Polls until `condition` returns a value.
 ///
 /// # Panics
-/// When `deadline` passes first; `what` says in the panic what was waited for.
+/// If `deadline` passes first; `what` is named in the panic.
 pub async fn eventually<T, F>(what: &str, deadline: Duration, mut condition: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,

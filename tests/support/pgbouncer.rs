@@ -24,7 +24,7 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one that leads to 127.0.0.1:`postgres_port`, with that `pool_mode`.
+    /// Starts one in front of 127.0.0.1:`postgres_port`, with that `pool_mode`.
     pub fn start(postgres_port: u16, pool_mode: &str) -> PgBouncer {
         let folder = tempfile::Builder::new().prefix("convene-pgbouncer-").tempdir().expect("a temporary folder");
         guard::remove_at_end(folder.path());
@@ -60,7 +60,7 @@ impl PgBouncer {
         bouncer
     }
 
-    /// The URL of a database through it.
+    /// The URL of a database through PgBouncer.
     pub fn url(&self, database_url: &str) -> String {
         let name = database_url.rsplit('/').next().unwrap_or_default();
         format!("postgres://convene@127.0.0.1:{}/{name}", self.port)

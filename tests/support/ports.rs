@@ -1,18 +1,18 @@
-//! Ports for servers that are stopped and started again on the same one.
+//! Ports for servers that are stopped and restarted on the same port.
 //!
-//! They lie below the range from which the kernel takes the ports of outgoing connections. Otherwise, while a server
-//! is away, somebody's connection may be given its port, and on the loopback a client that knocks again and again
-//! ends up connected to itself.
+//! They are below the range from which the kernel assigns the ports of outgoing connections. Otherwise, while a server
+//! is down, an outgoing connection may get its port, and on loopback a client that retries continuously ends up
+//! connected to itself.
 
 use std::net::TcpListener;
 
-/// Below it are the ports of well-known services.
+/// Lower ports belong to well-known services.
 const LOWEST: u16 = 10_240;
-/// Where outgoing ports begin if the kernel does not say.
+/// The start of the outgoing range if the kernel does not report it.
 const OUTGOING_FROM: u16 = 32_768;
 const ATTEMPTS: u32 = 1_000;
 
-/// A port that nobody listened on a moment ago and that no outgoing connection is given.
+/// A port that nobody listens on at the moment and that no outgoing connection gets.
 pub fn free_port() -> u16 {
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let outgoing_from: u16 = range.split_whitespace().next().and_then(|low| low.parse().ok()).unwrap_or(OUTGOING_FROM);

@@ -1,7 +1,7 @@
 //! A private PostgreSQL: its own cluster in a temporary folder, on a free port, with `fsync` on.
 //!
-//! One cluster serves a test process, and every test gets a fresh database in it. Tests that stop or freeze the
-//! database start a cluster of their own.
+//! One cluster serves a test process, and every test gets a new database in it. Tests that stop or freeze the database
+//! start their own cluster.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,12 +18,12 @@ use super::guard::{self, Ending};
 use super::ports::free_port;
 use super::template;
 
-/// Starting takes about a second; a loaded machine may need many.
+/// Starting takes about a second, but much longer on a loaded machine.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const START_ATTEMPTS: u32 = 5;
 const INSTALL: &str = "PostgreSQL is not installed. Install it with: apt-get install -y postgresql";
 
-/// Which database a test runs on.
+/// The database that a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
     Sqlite,
@@ -39,13 +39,13 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The cluster that the tests of this process share.
+    /// The cluster shared by the tests of this process.
     pub fn shared() -> &'static Postgres {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
         SHARED.get_or_init(Postgres::private)
     }
 
-    /// A cluster of the caller's own, to be stopped, frozen and started at will.
+    /// A separate cluster that the caller may stop, freeze and start.
     pub fn private() -> Postgres {
         let account = Account::find();
         let folder = tempfile::Builder::new().prefix("convene-postgres-").tempdir().expect("a temporary folder");
@@ -81,7 +81,7 @@ impl Postgres {
         self.port
     }
 
-    /// Starts the stopped cluster again, on the same port and data, and waits until it answers.
+    /// Starts the stopped cluster again, on the same port and data, and waits until it responds.
     pub fn start(&mut self) -> Result<(), String> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_path()).map_err(|e| e.to_string())?;
         let process = self
@@ -119,7 +119,7 @@ impl Postgres {
         Err("postgres did not become ready".to_owned())
     }
 
-    /// Stops it at once, as a crash would (it recovers from its log at the next start).
+    /// Stops it immediately, like a crash (it recovers from its log at the next start).
     pub fn stop_at_once(&mut self) {
         if let Some(mut process) = self.process.take() {
             guard::signal(process.id(), "QUIT");
@@ -128,7 +128,7 @@ impl Postgres {
         }
     }
 
-    /// Freezes every process of the cluster: connections stay open and nothing answers.
+    /// Freezes every process of the cluster: connections stay open, but nothing responds.
     pub fn freeze(&self) {
         self.signal_all("STOP");
     }
@@ -138,7 +138,7 @@ impl Postgres {
         self.signal_all("CONT");
     }
 
-    /// Cuts every connection to a database, in the middle of whatever it is doing; the cluster stays up.
+    /// Terminates every connection to a database, whatever it is doing. The cluster stays up.
     pub async fn cut_connections(&self, database_url: &str) {
         let name = database_url.rsplit('/').next().unwrap_or_default();
         let client = self.connect("postgres").await.expect("the cluster should accept connections");
@@ -153,7 +153,7 @@ impl Postgres {
         client.query_opt(query, &[]).await.expect("the query should run").map(|row| row.get(0))
     }
 
-    /// Runs a statement that locks rows, and holds these until the answer is dropped.
+    /// Runs a statement that locks rows, and holds the locks until the returned value is dropped.
     pub async fn hold(&self, database_url: &str, locking: &str) -> Held {
         let (client, connection) =
             tokio_postgres::connect(database_url, tokio_postgres::NoTls).await.expect("the database should answer");
@@ -170,10 +170,10 @@ impl Postgres {
 
     fn signal_all(&self, name: &str) {
         let postmaster = self.process.as_ref().expect("the cluster should be running").id();
-        // The postmaster first: it must not start new children while the others are being frozen.
+        // The postmaster first, so that it can't start new children while the others are being frozen.
         guard::signal(postmaster, name);
         for child in children_of(postmaster) {
-            // A backend may have ended meanwhile.
+            // A backend may have ended in the meantime.
             guard::try_signal(child, name);
         }
     }
@@ -196,19 +196,19 @@ impl Drop for Postgres {
     }
 }
 
-/// Locks that a test holds: the transaction ends with its connection.
+/// Locks held by a test. The transaction ends with its connection.
 pub struct Held {
     _transaction: tokio_postgres::Client,
 }
 
-/// Who runs PostgreSQL, which refuses to run as root, and where its programs are.
+/// The account that runs PostgreSQL, which refuses to run as root, and the location of its programs.
 pub struct Account {
     programs: PathBuf,
     other: Option<(u32, u32)>,
 }
 
 impl Account {
-    /// The account of this machine.
+    /// Finds the account of this machine.
     pub fn find() -> Account {
         let other = (effective_user_id() == 0).then(|| user_and_group("postgres").expect(INSTALL));
         Account { programs: programs_folder(), other }
@@ -220,17 +220,17 @@ impl Account {
         folder.to_string_lossy().into_owned()
     }
 
-    /// Tells apart whose files a cluster's are.
+    /// Distinguishes accounts in the names of kept clusters.
     pub fn name(&self) -> String {
         self.other.map_or_else(effective_user_id, |(user, _)| user).to_string()
     }
 
-    /// One of PostgreSQL's programs, to be run as this account.
+    /// A program of PostgreSQL, to be run under this account.
     pub fn command(&self, program: &str) -> Command {
         self.run_as(Command::new(self.programs.join(program)))
     }
 
-    /// Has a program run as this account: some refuse to run as root.
+    /// Makes a program run under this account, because some refuse to run as root.
     pub fn run_as(&self, mut command: Command) -> Command {
         if let Some((user, group)) = self.other {
             command.uid(user).gid(group);
@@ -238,7 +238,7 @@ impl Account {
         command
     }
 
-    /// Gives it a folder.
+    /// Makes the account the owner of a folder.
     pub fn own(&self, folder: &Path) {
         if let Some((user, group)) = self.other {
             std::os::unix::fs::chown(folder, Some(user), Some(group)).expect("root may give a folder away");
@@ -277,7 +277,7 @@ fn children_of(parent: u32) -> Vec<u32> {
     let processes = fs::read_dir("/proc").expect("/proc should be mounted");
     let ids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     ids.filter(|id| {
-        // "pid (name) state parent …", where the name may contain anything.
+        // "pid (name) state parent …"; the name may contain any characters.
         let status = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         let fields = status.rsplit_once(')').map(|(_, rest)| rest.split_whitespace());
         fields.and_then(|mut fields| fields.nth(1)?.parse().ok()) == Some(parent)

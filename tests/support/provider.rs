@@ -1,5 +1,5 @@
-//! A language model's endpoint, as far as its wire goes: a real HTTP server that answers chat completions by a script of
-//! good and bad manners, one play per request.
+//! A chat completions endpoint for tests: a real HTTP server that follows a script of good and bad behaviour, one play
+//! per request.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,45 +10,45 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{DEADLINE, eventually};
 
-/// What becomes of one request.
+/// How one request is answered.
 #[derive(Clone, Copy, Debug)]
 pub enum Play {
-    /// Streams these pieces, and ends as the API does.
+    /// Streams these pieces and ends as the API specifies.
     Answers(&'static [&'static str]),
-    /// The whole answer at once, as servers do that do not stream.
+    /// Sends the whole answer at once, like servers that do not stream.
     AnswersWhole(&'static str),
     /// A status and, if any, `Retry-After`.
     Refuses(u16, Option<&'static str>),
-    /// Streams these pieces, and then says nothing more.
+    /// Streams these pieces, then sends nothing more.
     Stalls(&'static [&'static str]),
-    /// Streams these pieces, and closes in the middle of the stream.
+    /// Streams these pieces, then closes the connection within the stream.
     BreaksOff(&'static [&'static str]),
-    /// Streams these pieces, and then an error.
+    /// Streams these pieces, then an error.
     Fails(&'static [&'static str]),
-    /// Streams without an end.
+    /// Streams endlessly.
     StreamsForEver,
-    /// A stream of something else.
+    /// Streams something that is not this API.
     TalksRubbish,
-    /// One line without an end.
+    /// Sends one endless line.
     SendsOneEndlessLine,
     /// Closes without an answer.
     HangsUp,
-    /// 200 with this label, if any, and this body, and what comes then.
+    /// Status 200 with this content type, if any, and this body, and what follows.
     Sends(Option<&'static str>, &'static str, Then),
 }
 
-/// What comes after a body.
+/// What follows a body.
 #[derive(Clone, Copy, Debug)]
 pub enum Then {
-    /// Its end.
+    /// The end of the response.
     Ends,
-    /// The connection closes, although the body has not ended.
+    /// The connection closes although the body is incomplete.
     BreaksOff,
-    /// Nothing more, and no end.
+    /// Nothing, and no end.
     Stalls,
 }
 
-/// A request that came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub path: String,
@@ -76,7 +76,7 @@ impl Drop for Provider {
 }
 
 impl Provider {
-    /// Starts; the last play is played again and again.
+    /// Starts the endpoint; the last play is repeated.
     pub async fn start(script: &'static [Play]) -> Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
@@ -87,7 +87,7 @@ impl Provider {
                 let seen = of_task.clone();
                 tokio::spawn(async move {
                     seen.lock().expect("whole").open += 1;
-                    // that the other side is gone is what these tests are about
+                    // That the other side has disconnected is what these tests are about.
                     let _ = serve(socket, &seen, script).await;
                     seen.lock().expect("whole").open -= 1;
                 });
@@ -96,17 +96,17 @@ impl Provider {
         Provider { port, seen, task }
     }
 
-    /// What `AI_BASE_URL` is to be.
+    /// The value for `AI_BASE_URL`.
     pub fn base_url(&self) -> String {
         format!("http://127.0.0.1:{}/v1", self.port)
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.seen.lock().expect("whole").asked.clone()
     }
 
-    /// Waits until so many requests have come.
+    /// Waits for this many requests.
     pub async fn asked_times(&self, times: usize) {
         let what = format!("{times} requests to the provider");
         eventually(&what, DEADLINE, || async { (self.asked().len() == times).then_some(()) }).await;
@@ -234,7 +234,7 @@ async fn send(socket: &mut TcpStream, kind: Option<&str>, body: &str, then: Then
     }
 }
 
-/// Ready only when the other side has closed.
+/// Completes only when the other side has closed.
 async fn stall(socket: &mut TcpStream) -> std::io::Result<()> {
     let mut nothing = Vec::new();
     socket.read_to_end(&mut nothing).await?;

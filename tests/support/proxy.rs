@@ -1,4 +1,4 @@
-//! A TCP proxy between one server and one service that it needs, to be cut: abruptly, or so that nobody is told.
+//! A TCP proxy between a server and a service that it needs. Tests can cut it, with or without the two sides noticing.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -12,41 +12,42 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 const CHUNK_BYTES: usize = 64 * 1024;
-/// CommandComplete of a commit, as PostgreSQL sends it.
+/// PostgreSQL's CommandComplete of a commit.
 const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
-/// The same of an insertion, and that no transaction is open after it: it committed by itself.
+/// The same for an insertion that committed by itself, followed by "no transaction is open".
 const INSERTED: &[u8] = b"INSERT 0 ";
 const READY_IDLE: &[u8] = b"Z\0\0\0\x05I";
 
-/// What the line does.
+/// The state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line {
     /// Bytes pass.
     Open,
-    /// Connections are reset, new ones as well.
+    /// Connections are reset, including new ones.
     Severed,
-    /// Connections stay open, new ones are accepted, and no byte passes: silently dead. What was written meanwhile
-    /// arrives when the line is open again, as after a broken network.
+    /// Connections stay open and new ones are accepted, but no bytes pass. Bytes written in the meantime arrive when
+    /// the proxy is open again, as after a network failure.
     Stalled,
-    /// From Redis everything passes but what is published, which is lost: a subscription that is dead without a sign.
+    /// Everything from Redis passes except published messages, which are lost, like a subscription that has silently
+    /// died.
     Deaf,
-    /// From PostgreSQL everything passes but the word that a commit took effect, in whose place the connection breaks.
+    /// Everything from PostgreSQL passes except the confirmation of a commit; the connection breaks instead.
     Uncommitted,
-    /// Bytes pass, each of them [`SLOW`] later.
+    /// All bytes pass, [`SLOW`] later.
     Slow,
 }
 
-/// How much later bytes arrive on a slow line.
+/// The delay on a slow connection.
 const SLOW: Duration = Duration::from_millis(100);
 
-/// A line from a port of its own to a port of the loopback.
+/// A proxy from its own port to a port on loopback.
 pub struct Proxy {
     address: SocketAddr,
     line: watch::Sender<Line>,
 }
 
 impl Proxy {
-    /// Listens on a free port and carries every connection to 127.0.0.1:`target_port`.
+    /// Listens on a free port and forwards every connection to 127.0.0.1:`target_port`.
     pub fn to(target_port: u16) -> Proxy {
         let (line, watched) = watch::channel(Line::Open);
         let runtime = runtime();
@@ -64,13 +65,14 @@ impl Proxy {
         self.address.port()
     }
 
-    /// Cuts or opens the line, for the connections that there are and for new ones.
+    /// Changes the state for existing and new connections.
     pub fn set(&self, line: Line) {
         self.line.send_replace(line);
     }
 }
 
-/// Proxies have a thread of their own, so that a test which blocks (starting a process, say) cuts nobody off.
+/// Proxies run on their own thread, so that a test that blocks (for example to start a process) interrupts no
+/// connection.
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
@@ -104,7 +106,7 @@ async fn connection(mut client: TcpStream, target_port: u16, mut line: watch::Re
         () = severed(&mut cut) => return reset(&client),
         is_open = opened(&mut line) => match TcpStream::connect(("127.0.0.1", target_port)).await {
             Ok(server) if is_open => server,
-            // Refused is refused, for the client, too.
+            // A refused connection is refused for the client as well.
             _ => return reset(&client),
         },
     };
@@ -128,15 +130,15 @@ async fn connection(mut client: TcpStream, target_port: u16, mut line: watch::Re
     }
 }
 
-/// Has the connection end with RST when it is dropped.
+/// Makes the connection end with RST when it is dropped.
 fn reset(connection: &TcpStream) {
-    // It may be gone already.
+    // It may already be closed.
     let _ = SockRef::from(connection).set_linger(Some(Duration::ZERO));
 }
 
 struct Reset;
 
-/// Ends with an error when the connection is to be reset.
+/// Ends with an error if the connection must be reset.
 async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut line: watch::Receiver<Line>) -> Result<(), Reset> {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
@@ -155,7 +157,7 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut line: watch::Re
             tokio::time::sleep(SLOW).await;
         }
         if count == 0 {
-            // Its receiver reads what is left and then the end, as without us.
+            // The receiver reads the remaining bytes and then the end, as without a proxy.
             let _ = to.shutdown().await;
             return Ok(());
         }
@@ -165,18 +167,18 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut line: watch::Re
     }
 }
 
-/// Whether PostgreSQL says here that a transaction took effect.
+/// Whether these bytes of PostgreSQL confirm a commit.
 fn tells_of_commit(bytes: &[u8]) -> bool {
     let holds = |wanted: &[u8]| bytes.windows(wanted.len()).any(|part| part == wanted);
     holds(COMMITTED) || (holds(INSERTED) && holds(READY_IDLE))
 }
 
-/// Waits until bytes may pass; false when the proxy has gone.
+/// Waits until bytes may pass. Returns false if the proxy was dropped.
 async fn opened(line: &mut watch::Receiver<Line>) -> bool {
     line.wait_for(|line| matches!(line, Line::Open | Line::Deaf | Line::Uncommitted | Line::Slow)).await.is_ok()
 }
 
-/// Waits until the line is severed or the proxy has gone.
+/// Waits until the connection is severed or the proxy was dropped.
 async fn severed(line: &mut watch::Receiver<Line>) {
     let _ = line.wait_for(|line| *line == Line::Severed).await;
 }

@@ -1,4 +1,4 @@
-//! A client that speaks TCP: hand-made handshakes and frames, good and bad (RFC 6455 section 5).
+//! A client on plain TCP: hand-made handshakes and frames, valid and invalid (RFC 6455 section 5).
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub const CLOSE: u8 = 0x8;
 pub const PING: u8 = 0x9;
 pub const PONG: u8 = 0xA;
 
-/// The key of the RFC's own example (section 1.3) and the accept value that answers it.
+/// The key of the RFC's example (section 1.3) and the matching accept value.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -24,7 +24,7 @@ const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A frame to be sent, every bit of it in the test's hands.
+/// A frame to send, with all bits under the test's control.
 #[derive(Clone)]
 pub struct FrameOut {
     /// FIN, RSV1–3 and the opcode.
@@ -33,7 +33,7 @@ pub struct FrameOut {
     pub payload: Vec<u8>,
 }
 
-/// A frame that came from the server.
+/// A frame received from the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameIn {
     pub first_byte: u8,
@@ -41,7 +41,7 @@ pub struct FrameIn {
 }
 
 impl FrameOut {
-    /// A whole, masked frame, as every good client sends it.
+    /// A complete, masked frame, as a normal client sends it.
     pub fn new(opcode: u8, payload: impl AsRef<[u8]>) -> FrameOut {
         FrameOut { first_byte: FIN | opcode, masked: true, payload: payload.as_ref().to_vec() }
     }
@@ -58,7 +58,7 @@ impl FrameOut {
         self
     }
 
-    /// Without a mask, which a client must never do.
+    /// Without a mask, which is invalid for a client.
     pub fn unmasked(mut self) -> FrameOut {
         self.masked = false;
         self
@@ -101,7 +101,7 @@ impl FrameIn {
         serde_json::from_slice(&self.payload).expect("the server sends JSON")
     }
 
-    /// The code of a close frame; `None` when it carries none.
+    /// The code of a close frame. None if it has none.
     #[track_caller]
     pub fn close_code(&self) -> Option<u16> {
         assert_eq!(self.opcode(), CLOSE, "{self:?}");
@@ -109,7 +109,7 @@ impl FrameIn {
     }
 }
 
-/// An HTTP answer read byte by byte.
+/// An HTTP response, read byte by byte.
 #[derive(Debug)]
 pub struct HttpAnswer {
     pub status: u16,
@@ -145,7 +145,7 @@ impl RawSocket {
         RawSocket { stream, buffer: Vec::new() }
     }
 
-    /// Connects with a receive buffer of about so many bytes, so that the peer soon notices when nobody reads.
+    /// Connects with a receive buffer of about this size, so that the peer soon notices that nobody reads.
     pub async fn with_receive_buffer(authority: &str, bytes: u32) -> RawSocket {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(bytes).expect("a TCP option");
@@ -154,7 +154,7 @@ impl RawSocket {
         RawSocket { stream, buffer: Vec::new() }
     }
 
-    /// Connects and upgrades by hand; panics unless the server answers 101.
+    /// Connects and upgrades manually. Panics unless the server answers 101.
     pub async fn upgrade(authority: &str, path_and_query: &str) -> RawSocket {
         let mut socket = RawSocket::connect(authority).await;
         let answer = socket.handshake(authority, path_and_query, &[]).await;
@@ -171,7 +171,7 @@ impl RawSocket {
         self.get(authority, path_and_query, &lines).await
     }
 
-    /// Sends a GET with exactly these header lines beside `Host` and reads the answer.
+    /// Sends a GET with exactly these header lines in addition to `Host`, and reads the response.
     pub async fn get(&mut self, authority: &str, path_and_query: &str, headers: &[String]) -> HttpAnswer {
         let head = format!("GET {path_and_query} HTTP/1.1\r\nHost: {authority}\r\n{}\r\n\r\n", headers.join("\r\n"));
         self.write(head.as_bytes()).await;
@@ -182,25 +182,25 @@ impl RawSocket {
         self.write(&frame.bytes()).await;
     }
 
-    /// Writes bytes as they are.
+    /// Writes bytes unchanged.
     pub async fn write(&mut self, bytes: &[u8]) {
         self.try_write(bytes).await.expect("the connection should take bytes");
     }
 
-    /// Writes, and tells whether the connection was still there.
+    /// Writes bytes. Returns an error if the connection is closed.
     pub async fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         tokio::time::timeout(DEADLINE, self.stream.write_all(bytes)).await.expect("the server should read")
     }
 
-    /// The next frame of the server, control frames included; `None` at the end of the connection.
+    /// The next frame from the server, including control frames. None at the end of the connection.
     pub async fn next_frame(&mut self) -> Option<FrameIn> {
         self.next_frame_within(FRAME_DEADLINE).await
     }
 
-    /// The same with a deadline of the caller's.
+    /// Like [`RawSocket::next_frame`], with another deadline.
     ///
     /// # Panics
-    /// When neither a frame nor the end comes in time.
+    /// If neither a frame nor the end arrives in time.
     pub async fn next_frame_within(&mut self, deadline: Duration) -> Option<FrameIn> {
         let end = tokio::time::Instant::now() + deadline;
         loop {
@@ -216,7 +216,7 @@ impl RawSocket {
         }
     }
 
-    /// The next text frame as JSON; pings of the server are passed over.
+    /// The next text frame as JSON; skips pings of the server.
     pub async fn next_json(&mut self) -> Value {
         loop {
             let frame = self.next_frame().await.expect("a frame, not the end of the connection");
@@ -234,13 +234,13 @@ impl RawSocket {
         self.expect_end().await;
     }
 
-    /// Expects that the server ends the connection without a further frame.
+    /// Expects that the server closes the connection without a further frame.
     pub async fn expect_end(&mut self) {
         let frame = self.next_frame_within(DEADLINE).await;
         assert_eq!(frame, None, "expected the end of the connection");
     }
 
-    /// Reads one answer with `Content-Length` (or none) as its length.
+    /// Reads one response with `Content-Length` or without a body.
     pub async fn read_http(&mut self) -> HttpAnswer {
         let head_end = loop {
             if let Some(at) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -267,7 +267,7 @@ impl RawSocket {
         tokio::time::timeout(DEADLINE, self.fill()).await.expect("the server should answer")
     }
 
-    /// Reads more; false at the end of the connection.
+    /// Reads more bytes. Returns false at the end of the connection.
     async fn fill(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
         match self.stream.read(&mut chunk).await {
@@ -280,7 +280,7 @@ impl RawSocket {
     }
 }
 
-/// A server's frame from the start of `bytes`, and how many bytes it took; `None` while it is incomplete.
+/// A server frame from the start of `bytes`, and its length. None if it is incomplete.
 fn parse_frame(bytes: &[u8]) -> Option<(FrameIn, usize)> {
     let [first_byte, second_byte] = *bytes.first_chunk()?;
     assert_eq!(second_byte & MASKED, 0, "a server must not mask its frames (RFC 6455 section 5.1)");

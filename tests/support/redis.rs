@@ -1,5 +1,5 @@
-//! A private Redis: no persistence, a free port, ended with the test process. Also a sentinel, or a node of a Redis
-//! Cluster, by its arguments.
+//! A private Redis: no persistence, a free port, ended with the test process. With other arguments it is a sentinel or
+//! a node of a Redis Cluster.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ use super::ports::free_port;
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const START_ATTEMPTS: u32 = 5;
 const INSTALL: &str = "Redis is not installed. Install it with: apt-get install -y redis-server";
-/// A cluster's nodes talk on their port and this many above it.
+/// Cluster nodes talk to each other on their port plus this.
 const CLUSTER_BUS: u16 = 10_000;
 
 /// A Redis server. Dropping it kills it.
@@ -45,14 +45,14 @@ impl Redis {
         panic!("redis-server {arguments:?} did not start");
     }
 
-    /// A place where one may be started later, and where nothing listens until then.
+    /// A place where one may be started later. Nothing listens there until then.
     pub fn away() -> Redis {
         let folder = tempfile::Builder::new().prefix("convene-redis-").tempdir().expect("a temporary folder");
         guard::remove_at_end(folder.path());
         Redis { folder, port: free_port(), arguments: Vec::new(), process: None }
     }
 
-    /// A sentinel that watches the master on that port under the name `main`, and alone decides that it is down.
+    /// A sentinel that watches the master on that port under the name `main`, and decides alone that it is down.
     pub fn sentinel(master_port: u16, master_password: &str) -> Redis {
         let mut sentinel = Redis::away();
         let file = sentinel.folder.path().join("sentinel.conf");
@@ -61,7 +61,7 @@ impl Redis {
              sentinel failover-timeout main 3000\nsentinel auth-pass main {master_password}\n"
         );
         std::fs::write(&file, settings).expect("a temporary folder is writable");
-        // the file comes first on its command line
+        // The file must be the first argument.
         sentinel.arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
         assert!(sentinel.start(), "redis-server --sentinel did not start");
         sentinel
@@ -94,7 +94,7 @@ impl Redis {
         panic!("no free pair of ports for a node of a cluster");
     }
 
-    /// Starts it, empty, on the same port; false if it ended at once or did not answer.
+    /// Starts it, empty, on the same port. Returns false if it ended at once or did not respond.
     pub fn start(&mut self) -> bool {
         let (file, arguments) = match self.arguments.split_first() {
             Some((file, rest)) if !file.starts_with("--") => (Some(file), rest),
@@ -127,17 +127,17 @@ impl Redis {
         false
     }
 
-    /// Kills it; what it held is gone.
+    /// Kills it; its state is lost.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // It may have ended by itself, which is as good.
+            // It may have ended by itself.
             let _ = process.kill();
             process.wait().expect("redis-server was our child");
             guard::forget(process.id());
         }
     }
 
-    /// The channels that somebody listens to.
+    /// The channels with subscribers.
     pub fn channels(&self) -> Vec<String> {
         let mut answer = self.ask(&[b"PUBSUB", b"CHANNELS"]);
         let count = number_after(&read_line(&mut answer), '*');
@@ -149,12 +149,12 @@ impl Redis {
         (0..count).map(name).collect()
     }
 
-    /// Publishes any bytes; how many listeners got them.
+    /// Publishes any bytes. Returns the number of subscribers that received them.
     pub fn publish(&self, channel: &str, payload: &[u8]) -> usize {
         number_after(&read_line(&mut self.ask(&[b"PUBLISH", channel.as_bytes(), payload])), ':')
     }
 
-    /// Sends one command (the Redis protocol, RESP2) on a connection of its own.
+    /// Sends one command (RESP2) on a separate connection.
     fn ask(&self, words: &[&[u8]]) -> BufReader<TcpStream> {
         let mut command = format!("*{}\r\n", words.len()).into_bytes();
         for word in words {
@@ -178,19 +178,19 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Where it may keep files.
+    /// A folder for its files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Makes the ACL user `convene` with the password `p@ss`, who may use nothing but these commands on our channels.
+    /// Creates the ACL user `convene` with the password `p@ss`, who may use only these commands and only our channels.
     pub fn let_in(&self, admin: &[&str], commands: &[&str]) {
         let user = ["ACL", "SETUSER", "convene", "on", ">p@ss", "resetchannels", "&convene:*"];
         let answer = self.cli(&[admin, &user, commands].concat());
         assert_eq!(answer.trim(), "OK");
     }
 
-    /// What `redis-cli` says to that.
+    /// The output of `redis-cli`.
     pub fn cli(&self, arguments: &[&str]) -> String {
         let port = self.port.to_string();
         let output = Command::new("redis-cli").args(["-p", &port]).args(arguments).output().expect(INSTALL);

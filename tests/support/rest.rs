@@ -1,4 +1,4 @@
-//! The REST interface as a client sees it.
+//! A client of the REST API.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::socket::{Place, Socket};
 /// The password of every user the harness registers.
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// What came back: status, headers, and the body as JSON (`Null` where there is none).
+/// A response: status, headers, and the body as JSON (`Null` if there is none).
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -26,7 +26,7 @@ impl Answer {
         self.body
     }
 
-    /// Asserts that this is the contract's error with that status and code, and returns the body.
+    /// Asserts that this is the standard error with that status and code, and returns the body.
     #[track_caller]
     pub fn expect_error(self, status: u16, code: &str) -> Value {
         let body = self.expect(status);
@@ -40,7 +40,7 @@ impl Answer {
     }
 }
 
-/// Asserts the shape that all errors have: `{"type":"error","error":…,"code":…,"timestamp":…}`.
+/// Asserts the form of all errors: `{"type":"error","error":…,"code":…,"timestamp":…}`.
 #[track_caller]
 pub fn assert_error(body: &Value, code: &str) {
     assert_eq!(body["type"], "error", "{body}");
@@ -72,7 +72,7 @@ pub async fn post(url: &str, body: Value) -> Answer {
     request(Method::POST, url, Some(body)).await
 }
 
-/// Sends a request made by the caller.
+/// Sends a request built by the caller.
 pub async fn send(request: reqwest::RequestBuilder, body: Option<Value>) -> Answer {
     let request = match body {
         Some(body) => request.json(&body),
@@ -105,7 +105,7 @@ impl User {
         User::login(origin, username).await
     }
 
-    /// Logs in with the harness' password.
+    /// Logs in with the harness's password.
     pub async fn login(origin: &str, username: &str) -> User {
         let credentials = json!({"username": username, "password": PASSWORD});
         let session = post(&format!("{origin}/api/auth/login"), credentials).await.expect(200);
@@ -115,7 +115,7 @@ impl User {
         user
     }
 
-    /// A user known by a token from elsewhere.
+    /// A user with a token from another issuer.
     pub fn with_token(origin: &str, id: &str, username: &str, token: &str) -> User {
         User {
             id: id.to_owned(),
@@ -127,7 +127,7 @@ impl User {
         }
     }
 
-    /// The same user at another node.
+    /// The same user on another node.
     pub fn at(&self, server: &Server) -> User {
         User { origin: server.origin().to_owned(), ..self.clone() }
     }
@@ -172,7 +172,7 @@ impl User {
         self.post(&format!("/api/groups/{group_id}/members"), member).await.expect(201);
     }
 
-    /// A group of this user with one channel and the others as members; the channel's id.
+    /// Creates a group of this user with one channel and the others as members. Returns the channel's id.
     pub async fn channel_with(&self, others: &[&User]) -> String {
         let group = self.create_group("Test group").await;
         for other in others {
@@ -186,8 +186,8 @@ impl User {
         self.history_page(&format!("/api/channels/{channel_id}/messages?limit=100")).await
     }
 
-    /// The whole history behind `path` (`/api/channels/{id}/messages` or `/api/dm/{id}/messages`), oldest first,
-    /// read page by page.
+    /// The whole history at `path` (`/api/channels/{id}/messages` or `/api/dm/{id}/messages`), oldest first, read page
+    /// by page.
     pub async fn whole_history(&self, path: &str) -> Vec<Value> {
         let mut messages = self.history_page(&format!("{path}?limit=100")).await;
         while let Some(oldest) = messages.last().map(|message| message["seq"].clone()) {
@@ -206,7 +206,7 @@ impl User {
         body["messages"].as_array().unwrap_or_else(|| panic!("a list of messages, not {body}")).clone()
     }
 
-    /// Opens a socket to a channel. Its first frame is still to be read.
+    /// Opens a socket to a channel without reading its first frame.
     pub async fn connect(&self, channel_id: &str) -> Socket {
         self.open(&format!("/ws/channel/{channel_id}")).await
     }
@@ -218,7 +218,7 @@ impl User {
         socket
     }
 
-    /// Opens a socket to the conversation with `other`. Its first frame is still to be read.
+    /// Opens a socket to the conversation with `other` without reading its first frame.
     pub async fn connect_dm(&self, other: &User) -> Socket {
         self.open(&format!("/ws/dm/{}", other.id)).await
     }
@@ -228,7 +228,7 @@ impl User {
         Socket::open(&self.origin, path_and_query, &self.token, Place::Query).await
     }
 
-    /// Resumes in a channel after `seq`. Its first frame is still to be read.
+    /// Resumes in a channel after `seq` without reading the first frame.
     pub async fn resume(&self, channel_id: &str, since: u64, epoch: &str) -> Socket {
         self.open(&format!("/ws/channel/{channel_id}?since={since}&epoch={epoch}")).await
     }

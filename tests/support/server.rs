@@ -1,4 +1,4 @@
-//! The server as a process of its own: the built binary, a temporary data folder, a free port.
+//! The server as a separate process: the built binary, a temporary data folder, a free port.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -18,12 +18,12 @@ use super::{DEADLINE, Database, Postgres, eventually, token};
 /// The binary of this crate, built by cargo for this test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_convene");
 
-/// The first start creates the schema; a loaded machine may need long for it.
+/// The first start creates the schema, which may take long on a loaded machine.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 const LISTENING: &str = "convene is listening on ";
 
-/// A server to be started: what it is started with.
+/// The settings of a server to be started.
 pub struct ServerBuilder {
     environment: BTreeMap<String, String>,
     database: Database,
@@ -48,19 +48,19 @@ impl ServerBuilder {
         self
     }
 
-    /// Removes a variable that the harness sets by itself, so that the server's default counts.
+    /// Removes a variable that the harness sets, so that the server's default applies.
     pub fn without_env(mut self, name: &str) -> Self {
         self.environment.remove(name);
         self
     }
 
-    /// Chooses the database; a fresh one in either case. SQLite unless said otherwise.
+    /// Chooses the database, which is new in either case. SQLite by default.
     pub fn database(mut self, database: Database) -> Self {
         self.database = database;
         self
     }
 
-    /// Runs the example that mounts Convene inside an App of its own, instead of the server.
+    /// Runs the example that mounts Convene in its own App, instead of the server.
     pub fn mounted(mut self) -> Self {
         self.program = Path::new(BINARY).with_file_name("examples").join("mounted");
         assert!(self.program.exists(), "the example is not built; run: cargo build --example mounted");
@@ -89,7 +89,7 @@ impl ServerBuilder {
 }
 
 impl Server {
-    /// A server on SQLite with the harness' settings: a known secret, and no rate limits.
+    /// A server on SQLite with the harness's settings: a known secret, and no rate limits.
     pub async fn start() -> Server {
         Server::builder().start().await
     }
@@ -99,7 +99,7 @@ impl Server {
         Server::builder().database(database).start().await
     }
 
-    /// A server with other settings. Rate limits are off unless set again or removed by
+    /// A server with other settings. Rate limits are off unless set again or removed with
     /// [`ServerBuilder::without_env`].
     pub fn builder() -> ServerBuilder {
         let settings = [
@@ -129,7 +129,7 @@ impl Server {
         &self.address
     }
 
-    /// The address of a path of this server.
+    /// The URL of a path on this server.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
     }
@@ -149,18 +149,18 @@ impl Server {
         self.process.as_ref().expect("the server should be running").id()
     }
 
-    /// What it wrote to standard error so far, over all starts.
+    /// Its standard error so far, over all starts.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until it has logged that, and returns the log: lines reach the harness a moment after what they tell of.
+    /// Waits until the log contains this, and returns the log. Lines reach the harness with a short delay.
     pub async fn logs(&self, what: &str) -> String {
         let found = || async { Some(self.log()).filter(|log| log.contains(what)) };
         eventually(&format!("'{what}' in the log"), DEADLINE, found).await
     }
 
-    /// What it wrote to standard output so far.
+    /// Its standard output so far.
     pub fn stdout(&self) -> String {
         self.stdout.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -170,7 +170,7 @@ impl Server {
         self.environment.insert(name.to_owned(), value.to_string());
     }
 
-    /// `kill -9`, and waits until the process is gone.
+    /// Kills it with SIGKILL, and waits until the process is gone.
     pub fn kill(&mut self) {
         let mut process = self.process.take().expect("the server should be running");
         process.kill().expect("our own child can be killed");
@@ -183,7 +183,7 @@ impl Server {
         self.process.is_some()
     }
 
-    /// SIGSTOP: it keeps its sockets and does nothing.
+    /// SIGSTOP: it keeps its sockets but does nothing.
     pub fn pause(&self) {
         guard::signal(self.pid(), "STOP");
     }
@@ -198,12 +198,12 @@ impl Server {
         guard::signal(self.pid(), name);
     }
 
-    /// Asks it to stop, without waiting.
+    /// Requests a stop without waiting.
     pub fn request_stop(&self) {
         guard::signal(self.pid(), "TERM");
     }
 
-    /// Waits until the process has ended by itself.
+    /// Waits until the process exits by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("the server should be running");
         let pid = process.id();
@@ -216,13 +216,13 @@ impl Server {
         status
     }
 
-    /// SIGTERM, and waits for the end.
+    /// Sends SIGTERM and waits for the exit.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.request_stop();
         self.ended().await
     }
 
-    /// Starts it again after [`Server::kill`] or [`Server::terminate`]: the same data, the same port.
+    /// Starts it again after [`Server::kill`] or [`Server::terminate`]: with the same data and the same port.
     pub async fn restart(&mut self) {
         assert!(self.process.is_none(), "stop the server before starting it again");
         let port = self.authority().rsplit_once(':').expect("the address has a port").1.to_owned();
@@ -283,7 +283,7 @@ impl Drop for Server {
     }
 }
 
-/// Runs the binary to its end with the given arguments and variables only, in an empty folder.
+/// Runs the binary to its end with only these arguments and variables, in an empty folder.
 pub async fn run_to_end(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().expect("a temporary folder");
     run_in(folder.path(), arguments, environment).await
@@ -292,7 +292,7 @@ pub async fn run_to_end(arguments: &[&str], environment: &[(&str, &str)]) -> Out
 /// Runs the binary to its end in `folder`.
 ///
 /// # Panics
-/// When it is still running after a minute: it is killed then.
+/// If it is still running after a minute; it is then killed.
 pub async fn run_in(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let variables = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let mut process = command(Path::new(BINARY), folder, &variables)
@@ -330,7 +330,7 @@ pub async fn run_in(folder: &Path, arguments: &[&str], environment: &[(&str, &st
     Output { status, stdout: join(stdout), stderr: join(stderr) }
 }
 
-/// The command with nothing of our own environment, so that a developer's settings don't change the tests.
+/// The command without our own environment, so that a developer's settings do not affect the tests.
 fn command(program: &Path, folder: &Path, environment: &BTreeMap<String, String>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());

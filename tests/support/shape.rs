@@ -1,25 +1,25 @@
-//! The shape of a frame: which fields it must have, and of which type. Fields beyond them are allowed, because the
-//! contract grows by additions that old clients ignore.
+//! The form of a frame: the fields that it must have, and their types. Further fields are allowed, because the protocol
+//! is extended by fields that old clients ignore.
 
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     Text,
-    /// A text that is a UUID.
+    /// A string that is a UUID.
     Uuid,
-    /// A whole number that is not negative.
+    /// A non-negative integer.
     Count,
     Boolean,
     /// RFC 3339 in UTC with milliseconds.
     Time,
-    /// A list of texts.
+    /// A list of strings.
     Texts,
-    /// A text or a number, for the client to carry back.
+    /// A string or a number that clients return unchanged.
     Opaque,
-    /// A text, or null or absent.
+    /// A string, null, or absent.
     OptionalText,
 }
 
@@ -53,13 +53,13 @@ pub fn number(value: &Value, field: &str) -> u64 {
     value[field].as_u64().unwrap_or_else(|| panic!("'{field}' should be a whole number in {value}"))
 }
 
-/// The field as a text.
+/// The field as a string.
 #[track_caller]
 pub fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("'{field}' should be a text in {value}")).to_owned()
 }
 
-/// The field as a client carries it back, whatever it looks like: a text as it is, a number in digits.
+/// The field as a client returns it: a string unchanged, a number in digits.
 #[track_caller]
 pub fn opaque(value: &Value, field: &str) -> String {
     match &value[field] {
@@ -69,7 +69,7 @@ pub fn opaque(value: &Value, field: &str) -> String {
     }
 }
 
-/// The list's texts, sorted.
+/// The strings of a list, sorted.
 #[track_caller]
 pub fn sorted_texts(value: &Value) -> Vec<String> {
     let list = value.as_array().unwrap_or_else(|| panic!("a list, not {value}"));

@@ -1,7 +1,6 @@
 //! A WebSocket client: tokio-tungstenite with deadlines and expectations.
 //!
-//! Expectations skip nothing: a frame that a test did not ask for is a failure, which is how doubled, lost and
-//! misdirected frames show.
+//! Expectations skip nothing: an unexpected frame is a failure, which reveals duplicated, lost and misdirected frames.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// How long the next frame may take. The server answers in milliseconds; a test that passes never waits this long.
+/// How long the next frame may take. The server responds in milliseconds; a passing test never waits this long.
 pub const FRAME_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where a client puts its token (docs/protocol.md, "Authentication").
@@ -29,11 +28,11 @@ pub enum Place {
     Subprotocol,
 }
 
-/// One frame as a test looks at it.
+/// One frame, as tests see it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
     Json(Value),
-    /// Code and reason of a close frame; `None` when the frame carried none.
+    /// Code and reason of a close frame. None if the frame had none.
     Close(Option<(u16, String)>),
     /// The TCP connection ended.
     End,
@@ -55,7 +54,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Connects, and panics with the server's answer if it refuses.
+    /// Connects. Panics with the server's response if it refuses.
     pub async fn open(origin: &str, path_and_query: &str, token: &str, place: Place) -> Socket {
         match Socket::try_open(origin, path_and_query, token, place).await {
             Ok(socket) => socket,
@@ -63,12 +62,12 @@ impl Socket {
         }
     }
 
-    /// Connects, or says how the server refused.
+    /// Connects, or returns how the server refused.
     pub async fn try_open(origin: &str, path_and_query: &str, token: &str, place: Place) -> Result<Socket, Error> {
         Socket::try_open_request(request(origin, path_and_query, token, place)).await
     }
 
-    /// Connects with a request made by the caller.
+    /// Connects with a request built by the caller.
     pub async fn try_open_request(request: Request) -> Result<Socket, Error> {
         let authority = request.uri().authority().expect("the request has a host").to_string();
         let connection = TcpStream::connect(authority).await?;
@@ -78,12 +77,12 @@ impl Socket {
         Ok(Socket { stream, response, last_text: String::new(), pings: 0 })
     }
 
-    /// A header of the server's 101.
+    /// A header of the server's 101 response.
     pub fn header(&self, name: &str) -> &str {
         self.response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The text of the frame read last, byte for byte.
+    /// The text of the last frame, unchanged.
     pub fn last_text(&self) -> &str {
         &self.last_text
     }
@@ -100,7 +99,7 @@ impl Socket {
         self.try_send(message).await.expect("the socket should take a frame");
     }
 
-    /// Sends, and tells whether the connection took it.
+    /// Sends a message. Returns an error if the connection is closed.
     pub async fn try_send(&mut self, message: Message) -> Result<(), Error> {
         tokio::time::timeout(super::DEADLINE, self.stream.send(message)).await.expect("the server should read")
     }
@@ -110,15 +109,15 @@ impl Socket {
         self.send_json(&json!({"type": "message", "content": content})).await;
     }
 
-    /// Sends a chat message with `ref` and reads until both its echo and its ack have come, in whichever order;
-    /// returns (echo, ack). Any other frame is a failure.
+    /// Sends a chat message with `ref`, and reads until both its echo and its ack have arrived, in either order.
+    /// Returns (echo, ack). Any other frame is a failure.
     pub async fn say_acked(&mut self, content: &str, reference: &str) -> (Value, Value) {
         let kind = "message";
         self.send_json(&json!({"type": kind, "content": content, "ref": reference})).await;
         self.expect_echo_and_ack(kind, content, reference).await
     }
 
-    /// Reads the echo and the ack of a message just sent, in whichever order.
+    /// Reads the echo and the ack of a message that was just sent, in either order.
     pub async fn expect_echo_and_ack(&mut self, kind: &str, content: &str, reference: &str) -> (Value, Value) {
         let (first, second) = (self.next_json().await, self.next_json().await);
         let (echo, ack) = if first["type"] == "ack" { (second, first) } else { (first, second) };
@@ -128,7 +127,7 @@ impl Socket {
         (echo, ack)
     }
 
-    /// The next frame within `deadline`; `None` when none came. WebSocket pings and pongs are not frames here.
+    /// The next frame within `deadline`. None if there was none. WebSocket pings and pongs do not count.
     pub async fn next_within(&mut self, deadline: Duration) -> Option<Frame> {
         let end = tokio::time::Instant::now() + deadline;
         loop {
@@ -157,7 +156,7 @@ impl Socket {
     /// The next frame.
     ///
     /// # Panics
-    /// When none came within [`FRAME_DEADLINE`], or the socket closed.
+    /// If none arrives within [`FRAME_DEADLINE`], or the socket closes.
     pub async fn next_json(&mut self) -> Value {
         match self.next_within(FRAME_DEADLINE).await {
             Some(Frame::Json(value)) => value,
@@ -175,14 +174,14 @@ impl Socket {
         }
     }
 
-    /// The next frame, which must be the contract's error with that code.
+    /// The next frame, which must be an error with that code.
     pub async fn expect_error(&mut self, code: &str) -> Value {
         let error = self.expect("error").await;
         super::rest::assert_error(&error, code);
         error
     }
 
-    /// Expects an orderly or a sudden end of the connection, whatever the code.
+    /// Expects the connection to end, with any close code or none.
     pub async fn expect_end_within(&mut self, deadline: Duration) -> Vec<Frame> {
         let end = tokio::time::Instant::now() + deadline;
         let mut frames = Vec::new();
@@ -203,13 +202,13 @@ impl Socket {
         message
     }
 
-    /// The next frame must be a close with that code, answered by the client and followed by the connection's end;
-    /// returns its reason.
+    /// The next frame, which must be a close with that code. The client answers it, and the connection must end.
+    /// Returns the reason.
     pub async fn expect_close(&mut self, code: u16) -> String {
         self.expect_close_within(code, FRAME_DEADLINE).await
     }
 
-    /// The same with a deadline of the caller's.
+    /// Like [`Socket::expect_close`], with another deadline.
     pub async fn expect_close_within(&mut self, code: u16, deadline: Duration) -> String {
         match self.next_within(deadline).await {
             Some(Frame::Close(Some((got, reason)))) if got == code => {
@@ -221,7 +220,7 @@ impl Socket {
         }
     }
 
-    /// Reads frames until one of that `type` comes and returns all of them, that one last.
+    /// Reads frames up to one of that `type`. Returns all of them.
     pub async fn read_until(&mut self, kind: &str) -> Vec<Value> {
         let mut frames = Vec::new();
         loop {
@@ -232,10 +231,10 @@ impl Socket {
         }
     }
 
-    /// Asserts that nothing is on its way to this socket: sends a ping and expects its pong as the next frame.
+    /// Asserts that no frame is queued for this socket: sends a ping and expects its pong as the next frame.
     ///
-    /// Only what the server had handed to this socket before it read the ping is seen; what has still to travel
-    /// through other actors needs a later event to wait for.
+    /// This only sees frames that were passed to this socket before the server read the ping. Frames that must still
+    /// pass through other actors need a later event to wait for.
     pub async fn expect_nothing_before_pong(&mut self) {
         self.pings += 1;
         let reference = format!("ping {}", self.pings);
@@ -246,14 +245,14 @@ impl Socket {
 
     /// Closes with 1000 and waits for the server's answer.
     pub async fn close(mut self) {
-        // The server may have closed first, which is as good.
+        // The server may have closed first.
         let _ = self.stream.close(None).await;
         let end = tokio::time::Instant::now() + FRAME_DEADLINE;
         while let Ok(Some(Ok(_))) = tokio::time::timeout_at(end, self.stream.next()).await {}
     }
 }
 
-/// The handshake's request with the token where the caller wants it.
+/// The handshake request, with the token in the given place.
 pub fn request(origin: &str, path_and_query: &str, token: &str, place: Place) -> Request {
     let mut url = format!("{}{path_and_query}", origin.replacen("http", "ws", 1));
     if place == Place::Query {

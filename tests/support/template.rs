@@ -1,6 +1,6 @@
-//! One `initdb` per machine and version: the fresh cluster is kept under the target folder, and tests copy it.
+//! One `initdb` per machine and version: the new cluster is kept in the target folder, and tests copy it.
 //!
-//! Test processes run at the same time, so the first one makes it behind a file lock and the others wait for it.
+//! Test processes run in parallel, so the first one creates it behind a file lock and the others wait.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use std::process::{Command, Output};
 
 use super::postgres::Account;
 
-/// Puts a fresh cluster's data into `<folder>/data`; `folder` belongs to the account.
+/// Copies a new cluster's data to `<folder>/data`; `folder` belongs to the account.
 pub fn copy_fresh_cluster(account: &Account, folder: &Path) {
     let template = prepared(account, folder);
     let data = folder.join("data");
     succeed("cp", Command::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(&data).output());
 }
 
-/// The template, made now if there is none.
+/// The template, created now if there is none.
 fn prepared(account: &Account, folder: &Path) -> PathBuf {
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    // Another account could not read it, and another version not use it.
+    // Another account could not read it, and another version could not use it.
     let name = format!("postgres-{}-{}", account.version(), account.name());
     let template = kept.join(&name);
     if template.exists() {
@@ -28,7 +28,7 @@ fn prepared(account: &Account, folder: &Path) -> PathBuf {
     let lock = File::create(kept.join(format!("{name}.lock"))).expect("a lock file");
     lock.lock().expect("the file lock");
     if !template.exists() {
-        // Made where the account may write, then moved in one step, so that a killed test leaves nothing half made.
+        // Created where the account may write, then moved in one step, so that a killed test leaves nothing incomplete.
         let fresh = folder.join("fresh");
         init(account, &fresh, folder);
         let half = kept.join(format!("{name}.half"));

@@ -1,9 +1,9 @@
-//! Tokens made by hand, good and bad, as an identity provider in front of the server would make them.
+//! Hand-made tokens, valid and invalid, like those of an identity provider.
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-/// The secret that the harness gives to every server it starts, unless a test says otherwise.
+/// The secret of every server that the harness starts, unless a test sets another one.
 pub const SECRET: &str = "a secret of the tests, long enough for HS256 to be happy";
 
 /// The current time in seconds since 1970, as `exp` counts it.
@@ -22,12 +22,12 @@ pub fn sign_with(algorithm: Algorithm, claims: &Value, secret: &str) -> String {
     encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("claims should encode")
 }
 
-/// A token of a user that ends `ttl_seconds` from now (in the past if negative).
+/// A token of a user that expires `ttl_seconds` from now (in the past if negative).
 pub fn for_user(user_id: &str, username: &str, ttl_seconds: i64) -> String {
     sign(&json!({"sub": user_id, "username": username, "iat": now(), "exp": now() + ttl_seconds}), SECRET)
 }
 
-/// A token of an administrator, good for an hour.
+/// A token of an administrator, valid for an hour.
 pub fn for_admin(user_id: &str, username: &str) -> String {
     sign(&json!({"sub": user_id, "username": username, "role": "admin", "iat": now(), "exp": now() + 3600}), SECRET)
 }

@@ -1,4 +1,4 @@
-//! Uploads by tus 1.0, as a client makes them.
+//! A client for uploads with tus 1.0.
 
 use reqwest::{Method, Response};
 use tokio::io::AsyncWriteExt;
@@ -11,19 +11,19 @@ use super::{DEADLINE, eventually, token};
 pub const TUS: (&str, &str) = ("Tus-Resumable", "1.0.0");
 pub const BYTES: (&str, &str) = ("Content-Type", "application/offset+octet-stream");
 
-/// Bytes that are different everywhere, so that a misplaced one shows.
+/// Bytes without repetition, so that a misplaced one is detected.
 pub fn pattern(count: usize) -> Vec<u8> {
     (0..count).map(|at| (at.wrapping_mul(2_654_435_761) >> 11) as u8).collect()
 }
 
-/// With its padding.
+/// Base64 with padding.
 pub fn base64(bytes: &[u8]) -> String {
     let text = token::base64_url(bytes).replace('-', "+").replace('_', "/");
     let padding = "=".repeat((4 - text.len() % 4) % 4);
     text + &padding
 }
 
-/// A user's requests with headers.
+/// Upload requests of a user.
 pub struct Uploader<'a> {
     pub server: &'a Server,
     pub user: &'a User,
@@ -76,7 +76,7 @@ impl Uploader<'_> {
         response.bytes().await.expect("the file").to_vec()
     }
 
-    /// The head of a PATCH, for a connection of one's own; `length` is the header that says how long the body is.
+    /// The head of a PATCH request, for a separate connection. `length` is the header with the length of the body.
     pub fn head_of_patch(&self, location: &str, offset: usize, length: &str) -> String {
         format!(
             "PATCH {location} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nTus-Resumable: 1.0.0\r\n\
@@ -85,7 +85,7 @@ impl Uploader<'_> {
         )
     }
 
-    /// A PATCH whose connection stays open: what it promises is more than it brings.
+    /// Sends a PATCH whose connection stays open, because its body is shorter than announced.
     pub async fn hang(&self, location: &str, promised: usize, bytes: &[u8]) -> TcpStream {
         let head = self.head_of_patch(location, 0, &format!("Content-Length: {promised}"));
         let mut stream = TcpStream::connect(self.server.authority()).await.expect("the server listens");
@@ -95,12 +95,12 @@ impl Uploader<'_> {
     }
 }
 
-/// The id in an upload's address.
+/// The id in an upload's URL.
 pub fn id_of(location: &str) -> &str {
     location.rsplit('/').next().expect("an id at the end")
 }
 
-/// What came counts while the request still goes on; the server dies, and the upload goes on where it was.
+/// Received bytes count while the request is still in progress: the server dies, and the upload continues where it was.
 pub async fn outlives_a_crash(server: &mut Server, user: &User) {
     let bytes = pattern(2_000_000);
     let location = Uploader { server: &*server, user }.create(bytes.len(), "x.bin").await;

@@ -1,9 +1,9 @@
-//! The house rules that a reader would otherwise have to hold in mind: which room of the house may use which, how long
-//! a file and a function may be, that it says what it is, and what is banned (ARCHITECTURE.md).
+//! Enforces the rules of the code base (ARCHITECTURE.md): which module may use which, the maximum length of files and
+//! functions, the head of every file, and banned constructs.
 //!
-//! An exception to a length needs a reason on the spot: a comment `// tidy: <reason>` on the function's line or the
-//! one before it, or within the first lines of a file. A panic outside tests needs a comment that proves it cannot
-//! happen, on the same line or directly above the statement.
+//! An exception to a length needs a reason at that place: a comment `// tidy: <reason>` on the function's line or the
+//! one before it, or within the first lines of a file. A panic outside tests needs a comment that proves it impossible,
+//! on the same line or directly above the statement.
 
 mod source;
 mod the_checks_see;
@@ -17,20 +17,21 @@ use source::{Source, blank, block_end, family, is_exception, own_paths, test_mod
 const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// What every room may use: the shared vocabulary.
+/// Modules that all others may use: the shared vocabulary.
 const VOCABULARY: [&str; 6] = ["ids", "error", "disconnect", "limits", "logged", "names"];
 
-/// A room of the house: its folder under `src/`, the modules of this crate (or single submodules, `a::b`) that it may
-/// use beside the vocabulary, and what must not be named in it at all.
+/// A module: its folder under `src/`, the modules of this crate (or single submodules, `a::b`) that it may use in
+/// addition to the vocabulary, and names that must not occur in it.
 struct Room {
     folder: &'static str,
     may_use: &'static [&'static str],
     banned: &'static [&'static str],
 }
 
-/// What single files may name although their room must not, each with its reason.
+/// Names that single files may use although their module must not, each with the reason.
 const EXCUSED: [(&str, &str); 2] = [
-    // The form in which nodes speak to each other is nobody else's: the actors around it know words, not JSON.
+    // Only these files know the encoding of messages between nodes; the actors around them know typed messages, not
+    // JSON.
     ("src/actors/bridge/envelope.rs", "serde_json"),
     ("src/actors/bridge/envelope/form.rs", "serde_json"),
 ];
@@ -64,7 +65,7 @@ const ROOMS: [Room; 11] = [
     Room { folder: "store", may_use: &["core", "store"], banned: &["actix"] },
     Room {
         folder: "auth",
-        // of the store the records only
+        // Only the records of the store.
         may_use: &[
             "auth",
             "core",
@@ -82,7 +83,7 @@ const ROOMS: [Room; 11] = [
     Room { folder: "metrics", may_use: &["metrics"], banned: &["actix", "diesel", "tokio", "serde_json"] },
     Room {
         folder: "actors",
-        // Sessions read and write their sockets themselves; those two modules know no actor.
+        // Sessions read and write their sockets themselves; these two modules know no actor.
         may_use: &[
             "core",
             "store",
@@ -103,7 +104,7 @@ const ROOMS: [Room; 11] = [
     },
     Room {
         folder: "services",
-        // the actors' messages and addresses, as `http` has them through its gateway
+        // The actors' messages and addresses, which `http` uses through its gateway.
         may_use: &["core", "actors", "store", "auth", "metrics", "config", "services"],
         banned: &["actix_web", "actix_http", "diesel"],
     },
@@ -132,8 +133,8 @@ const ROOMS: [Room; 11] = [
     },
 ];
 
-/// Banned in `src/`, `tests/` and `examples/`, with what to do instead. The baselines under `benches/` show what this
-/// costs, so they may.
+/// Banned in `src/`, `tests/` and `examples/`, with the alternative. The baselines in `benches/` show the cost of these
+/// constructs, so they may use them.
 const BANS: [(&str, &str); 7] = [
     (".do_send(", "queues without bound: use try_send"),
     ("todo!(", "finish it or leave it out"),
@@ -144,7 +145,7 @@ const BANS: [(&str, &str); 7] = [
     ("ctx.wait(", "stops the actor's mailbox: take the answer as a message"),
 ];
 
-/// Which room a file is in: the folder `src/<room>/`, or the file `src/<room>.rs`.
+/// The module of a file: the folder `src/<module>/`, or the file `src/<module>.rs`.
 fn room_of(path: &str) -> Option<&'static Room> {
     let inside = path.strip_prefix("src/")?;
     ROOMS
@@ -178,7 +179,7 @@ fn check_rooms(source: &Source, dialects: &BTreeSet<String>, report: &mut Vec<St
         if *module == "dialects" && dialects.contains(segment) {
             let own = source.path.starts_with(&format!("src/dialects/{segment}"));
             let shared = source.path.starts_with("src/dialects/") && source.path.matches('/').count() == 2;
-            // The endpoint table, a file of `src/dialects/` itself, is where concrete dialects are listed.
+            // The endpoint table, a file directly in `src/dialects/`, lists the concrete dialects.
             if !own && !shared && room.folder != "transport" {
                 report.push(format!("{}:{line}: {} must not know the dialect {segment}", source.path, room.folder));
             }
@@ -202,13 +203,13 @@ fn check_lengths(source: &Source, report: &mut Vec<String>) {
     if lines > FILE_LINES_MAX && !excused {
         report.push(format!("{}: {lines} lines, more than {FILE_LINES_MAX}", source.path));
     }
-    // Unit tests count as well, so this looks at all code.
+    // Unit tests count as well, so this checks all code.
     let code = &source.all_code;
     for at in words(code, "fn") {
         let named = code[at + 2..].trim_start().starts_with(|c: char| c.is_alphabetic() || c == '_');
         let Some(open) = code[at..].find('{') else { continue };
         let is_declaration = code[at..at + open].rfind(';').is_some_and(|semicolon| {
-            // `[u8; 4]` in a signature is no end of it.
+            // The semicolon of `[u8; 4]` in a signature does not end a declaration.
             code[at..at + semicolon].matches('[').count() == code[at..at + semicolon].matches(']').count()
         });
         if !named || is_declaration {
@@ -224,14 +225,14 @@ fn check_lengths(source: &Source, report: &mut Vec<String>) {
     }
 }
 
-/// Parameters of true or false that stand for themselves, each with its reason.
+/// Boolean parameters whose meaning is obvious, each with the reason.
 const TRUE_OR_FALSE: [(&str, &str); 2] = [
     ("src/config/variables.rs", "default"),
-    // a condition, which reads as one wherever it is given
+    // A condition, which is readable at every call.
     ("src/auth/policy.rs", "allowed"),
 ];
 
-/// A call with a bare `true` says nothing: two variants of an enum do.
+/// A bare `true` in a call is unreadable; use an enum with two variants.
 fn check_parameters(source: &Source, report: &mut Vec<String>) {
     if !source.path.starts_with("src/") {
         return;
@@ -251,7 +252,7 @@ fn check_parameters(source: &Source, report: &mut Vec<String>) {
     }
 }
 
-/// What a file is for, and what it must not do, stands at its head.
+/// Every file must begin with what it is for and what it must not do.
 fn check_heads(source: &Source, report: &mut Vec<String>) {
     let is_test = source.code.trim().is_empty();
     if source.path.starts_with("src/") && !is_test && !source.text.starts_with("//!") {
@@ -263,7 +264,7 @@ fn check_bans(source: &Source, report: &mut Vec<String>) {
     if source.path.starts_with("benches/") {
         return;
     }
-    // Unit tests must keep these as well.
+    // Unit tests must obey these as well.
     let code = &source.all_code;
     for (banned, instead) in BANS {
         for (at, _) in code.match_indices(banned) {
@@ -271,7 +272,7 @@ fn check_bans(source: &Source, report: &mut Vec<String>) {
             report.push(format!("{}:{line}: `{banned}` is banned: {instead}", source.path));
         }
     }
-    // Waiting is for conditions, and the harness knows how.
+    // Tests must wait for conditions with the harness, not sleep.
     if source.path.starts_with("tests/server/") {
         for at in words(code, "sleep") {
             let line = code[..at].matches('\n').count() + 1;
@@ -296,7 +297,7 @@ fn check_panics(source: &Source, report: &mut Vec<String>) {
     }
 }
 
-/// Whether a comment stands on the line or directly above the statement that the line belongs to.
+/// Whether there is a comment on the line or directly above the statement that the line belongs to.
 fn has_proof(source: &Source, line: usize) -> bool {
     let code: Vec<&str> = source.code.lines().collect();
     let comments: Vec<&str> = source.comments.lines().collect();
@@ -313,7 +314,7 @@ fn has_proof(source: &Source, line: usize) -> bool {
     false
 }
 
-/// All Rust files of the project, by their paths from its root.
+/// All Rust files of the project, by their path from its root.
 fn rust_files() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();

@@ -1,9 +1,9 @@
-//! A source file taken apart, as far as the checks need it: code, comments, tests, paths.
+//! Splits a source file into the parts that the checks need: code, comments, tests, paths.
 
 const EXCEPTION: &str = "// tidy: ";
 const TEST_ONLY: &str = "#[cfg(test)]";
 
-/// A source file: as written, and taken apart, byte for byte in place.
+/// A source file: the original text and its parts, with all bytes at their original positions.
 pub struct Source {
     pub path: String,
     pub text: String,
@@ -25,7 +25,7 @@ impl Source {
         self.code[..offset].matches('\n').count() + 1
     }
 
-    /// Whether the line or the one before it excuses a length, with a reason.
+    /// Whether the line or the one before it has an exception with a reason.
     pub fn has_exception(&self, line: usize) -> bool {
         self.comments.lines().take(line).skip(line.saturating_sub(2)).any(is_exception)
     }
@@ -35,8 +35,8 @@ pub fn is_exception(comment: &str) -> bool {
     comment.split_once(EXCEPTION).is_some_and(|(_, reason)| !reason.trim().is_empty())
 }
 
-/// Takes a text apart into its code and its comments that are no documentation: in each, all else is blanked, and
-/// bytes stay in place. The insides of strings and characters are in neither.
+/// Splits a text into code and non-doc comments. In each result everything else is blanked, so that bytes stay in
+/// place. The contents of strings and characters are in neither.
 pub fn split(text: &str) -> (String, String) {
     let bytes = text.as_bytes();
     let blank = |byte: u8| if byte == b'\n' { b'\n' } else { b' ' };
@@ -73,7 +73,7 @@ pub fn is_word(bytes: &[u8], at: usize) -> bool {
     bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-/// Where the quoted text that starts at `at` ends.
+/// The end of the quoted text that starts at `at`.
 pub fn string_end(bytes: &[u8], at: usize) -> usize {
     let mut end = at + 1;
     while end < bytes.len() && bytes[end] != bytes[at] {
@@ -82,7 +82,7 @@ pub fn string_end(bytes: &[u8], at: usize) -> usize {
     (end + 1).min(bytes.len())
 }
 
-/// Where the raw string that may start at `at` ends; the next byte when it is none (a raw identifier).
+/// The end of the raw string that may start at `at`; the next byte if there is none (a raw identifier).
 pub fn raw_string_end(text: &str, at: usize) -> usize {
     let hashes = text[at + 1..].bytes().take_while(|byte| *byte == b'#').count();
     let start = at + 1 + hashes;
@@ -114,7 +114,7 @@ pub fn blank_tests(code: &str) -> String {
     rest
 }
 
-/// The files that a file declares for tests only (`#[cfg(test)] mod name;`), each as its path without `.rs`.
+/// The files that a file declares only for tests (`#[cfg(test)] mod name;`), each as its path without `.rs`.
 pub fn test_modules(source: &Source) -> Vec<String> {
     let folder = match source.path.rsplit_once('/') {
         Some((folder, "mod.rs" | "lib.rs" | "main.rs")) => folder.to_owned(),
@@ -137,7 +137,7 @@ pub fn test_modules(source: &Source) -> Vec<String> {
         .collect()
 }
 
-/// Where the block that opens at `open` ends, behind its closing brace.
+/// The end of the block that opens at `open`, after its closing brace.
 pub fn block_end(code: &str, open: usize) -> Option<usize> {
     let mut depth = 0;
     for (at, byte) in code.bytes().enumerate().skip(open) {
@@ -153,14 +153,14 @@ pub fn block_end(code: &str, open: usize) -> Option<usize> {
     None
 }
 
-/// All places where `word` stands as a path segment or an identifier of its own.
+/// All positions where `word` is a whole path segment or identifier.
 pub fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     code.match_indices(word)
         .map(|(at, _)| at)
         .filter(move |at| !is_word(code.as_bytes(), at.wrapping_sub(1)) && !is_word(code.as_bytes(), at + word.len()))
 }
 
-/// Where paths begin with a crate of this one's family: `actix_rt::` for `actix`.
+/// Positions where paths begin with a crate of this family: `actix_rt::` for `actix`.
 pub fn family<'a>(code: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     code.match_indices(name).map(|(at, _)| at).filter(move |at| {
         let rest = &code[at + name.len()..];
@@ -169,7 +169,7 @@ pub fn family<'a>(code: &'a str, name: &'a str) -> impl Iterator<Item = usize> +
     })
 }
 
-/// The paths into this crate that a file names, each with its offset, groups taken apart: `crate::{a, b::{c, d}}`
+/// The paths into this crate that a file uses, each with its offset, with groups expanded: `crate::{a, b::{c, d}}`
 /// gives `a`, `b::c`, `b::d`.
 pub fn own_paths(code: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
@@ -183,7 +183,7 @@ pub fn own_paths(code: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// Takes the path or the group of paths at the start of `tree` apart.
+/// Expands the path or the group of paths at the start of `tree`.
 pub fn expand(prefix: &str, tree: &str, found: &mut Vec<String>) {
     let tree = tree.trim_start();
     let plain = tree.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(tree.len());

@@ -1,4 +1,4 @@
-//! The checks themselves, on texts that must and must not be reported.
+//! Tests of the checks themselves, on texts that must and must not be reported.
 
 use super::*;
 

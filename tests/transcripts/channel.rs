@@ -1,4 +1,4 @@
-//! What is said in the channel dialect, and what it must never get wrong.
+//! The messages of the channel dialect, and malformed input that it must refuse.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -40,7 +40,7 @@ fn conversation() -> Arc<RoomIdentity> {
     Arc::new(RoomIdentity { id: CONVERSATION.parse::<RoomId>().unwrap(), scope: RoomScope::Direct { users } })
 }
 
-/// The `data` of a transcript, as it stands in the file.
+/// The `data` of a transcript, byte for byte.
 fn data_of(transcript: &str) -> RawJson {
     let start = transcript.find("\"data\": ").unwrap() + "\"data\": ".len();
     let end = start + transcript[start..].find('}').unwrap() + 1;
@@ -49,7 +49,7 @@ fn data_of(transcript: &str) -> RawJson {
 
 // ---- from the client ----
 
-/// All that is asked.
+/// All client messages.
 pub fn asked() -> Vec<Asked> {
     let files = transcripts("channel/client");
     let signal = |file: &str, kind, target: Option<&str>| {
@@ -163,7 +163,7 @@ fn entered(room: Arc<RoomIdentity>, seq: i64, online: Vec<Author>) -> Told {
     })))
 }
 
-/// More users are there than are listed.
+/// More users are online than are listed.
 fn entered_crowd() -> Told {
     let Told::One(Reply::Entered(mut entered)) = entered(channel(), 41, vec![alice()]) else { unreachable!() };
     entered.online_total = limits::ONLINE_USERS_LISTED_MAX + 1;
@@ -233,7 +233,7 @@ fn to_one(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
     ]
 }
 
-/// All that is told.
+/// All server messages.
 pub fn told() -> BTreeMap<&'static str, Told> {
     let files = transcripts("channel/server");
     in_rooms(&files).into_iter().chain(to_one(&files)).collect()

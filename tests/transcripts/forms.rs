@@ -1,5 +1,5 @@
-//! Which recordings show the forms of which event and which reply. A row per variant, made into an exhaustive match: a
-//! new variant does not compile before it has its row, and a row has to be right about every dialect.
+//! Which transcripts show the encodings of which event and reply. There is one row per variant, expanded into an
+//! exhaustive match: a new variant does not compile without a row, and a row must be correct for every dialect.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -16,7 +16,8 @@ use convene::{
 
 use crate::{Told, channel, told, workspace};
 
-/// A variant's recordings in the channel dialect and in the workspace dialect: none where that has no form for it.
+/// A variant's transcripts in the channel dialect and in the workspace dialect; empty if the dialect does not encode
+/// it.
 struct Row {
     variant: &'static str,
     recorded: [&'static [&'static str]; DialectKind::COUNT],
@@ -130,7 +131,7 @@ fn row_of(told: &Told) -> &'static Row {
     }
 }
 
-/// A room in which a dialect is spoken.
+/// A room of a dialect.
 fn a_room(dialect: DialectKind) -> Arc<RoomIdentity> {
     match dialect {
         DialectKind::Channel => channel::channel(),
@@ -168,7 +169,7 @@ fn what_has_no_recording_has_no_form() {
     }
 }
 
-/// No dialect tells of rooms in which it is not spoken.
+/// A dialect does not encode events of rooms of another dialect.
 #[test]
 fn what_happens_elsewhere_has_no_form() {
     for spoken in DialectKind::ALL {

@@ -1,5 +1,5 @@
-//! Every message of every dialect, both ways, against what was recorded in `tests/transcripts/`: a file that nothing here
-//! expects, and a message here without a file, are failures. The protocol reference shows the same files.
+//! Compares every message of every dialect, in both directions, with the recordings in `tests/transcripts/`. A file
+//! that no test expects, and a message without a file, are failures. The protocol reference shows the same files.
 
 mod channel;
 mod forms;
@@ -72,17 +72,17 @@ fn tag(reference: Option<&str>) -> Tag {
     Tag { reference: reference.map(raw), ..Tag::default() }
 }
 
-/// What is asked, under which `ref`, by the name of its transcript.
+/// A client message: the name of its transcript, its `ref`, and the command.
 type Asked = (&'static str, Option<&'static str>, Command);
 
-/// What is told, to everybody in a room or to one socket.
+/// A server message, to everybody in a room or to one socket.
 enum Told {
     Everybody(Event),
     One(Reply),
 }
 
 impl Told {
-    /// Its form in a dialect.
+    /// Its encoding in a dialect.
     fn encoded(&self, dialect: DialectKind) -> Option<String> {
         let mut out = b"kept".to_vec();
         let encoded = match self {
@@ -102,7 +102,7 @@ impl Told {
     }
 }
 
-/// All that is asked in a dialect.
+/// All client messages of a dialect.
 fn asked(dialect: DialectKind) -> Vec<Asked> {
     match dialect {
         DialectKind::Channel => channel::asked(),
@@ -110,7 +110,7 @@ fn asked(dialect: DialectKind) -> Vec<Asked> {
     }
 }
 
-/// All that is told in a dialect, by the names of the transcripts.
+/// All server messages of a dialect, by the names of their transcripts.
 fn told(dialect: DialectKind) -> BTreeMap<&'static str, Told> {
     match dialect {
         DialectKind::Channel => channel::told(),
@@ -178,7 +178,7 @@ fn what_clients_are_told_is_as_recorded() {
         for (name, told) in told {
             let text = told.encoded(dialect).unwrap_or_else(|| panic!("{name} has no form"));
             assert_eq!(parsed(&text), parsed(&files[name]), "{name}");
-            // an administrator's own words arrive with the spaces that they were written with
+            // An administrator's broadcast keeps its original white space.
             assert!(text.trim_start_matches(['{', '\n', ' ']).starts_with("\"type\":"), "{name}");
         }
     }

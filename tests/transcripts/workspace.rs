@@ -1,4 +1,4 @@
-//! What is said in the workspace dialect.
+//! The messages of the workspace dialect.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -138,7 +138,7 @@ fn asked_by_the_user() -> Vec<Asked> {
     ]
 }
 
-/// All that is asked.
+/// All client messages.
 pub fn asked() -> Vec<Asked> {
     asked_in_rooms().into_iter().chain(asked_by_the_user()).collect()
 }
@@ -337,7 +337,7 @@ fn told_to_one() -> Vec<(&'static str, Told)> {
     ]
 }
 
-/// All that is told.
+/// All server messages.
 pub fn told() -> BTreeMap<&'static str, Told> {
     told_in_rooms().into_iter().chain(told_to_the_user()).chain(told_to_one()).collect()
 }
