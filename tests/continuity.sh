@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The continuity checker in its long form: real clients, nodes that are killed and frozen, Redis restarted, lines cut,
-# hubs and registries that stall, rooms that panic (the server is built with the feature `faults`),
-# for as long as asked; nothing acknowledged may be lost, doubled or reordered. Prints the seed, the faults and the
-# counts; a run is repeated with its seed.
+# Runs the continuity checker in its long form: real clients, nodes that are killed and frozen, Redis restarts, cut
+# connections, hubs and registries that stall, rooms that panic (the server is built with the feature `faults`).
+# Nothing acknowledged may be lost, duplicated or reordered. Prints the seed, the faults and the counts; pass the seed to
+# repeat a run.
 #
 #   tests/continuity.sh --minutes 30 --nodes 3 [--seed N]
 set -euo pipefail
@@ -24,6 +24,6 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 
-# cargo's own runner: it knows no time limit for a test.
+# Uses cargo's own test runner, which has no time limit per test.
 export CONTINUITY_SEED=$seed CONTINUITY_NODES=$nodes CONTINUITY_SECONDS=$((minutes * 60))
 exec cargo test --features faults --test continuity seeded_run -- --exact --nocapture

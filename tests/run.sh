@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs every test on a fresh Debian machine that has the Rust toolchain: installs what is missing, says so, and ends
-# with one plain line, "N passed, N failed".
+# Runs every test on a fresh Debian machine that has the Rust toolchain. It installs missing packages and ends with one line,
+# "N passed, N failed".
 #
 #   tests/run.sh          everything
-#   tests/run.sh --fast   without the browser, the fuzzed routes, other makers' clients, the instruction count and the check of
+#   tests/run.sh --fast   without the browser, the fuzzed routes, third-party clients, the instruction count and the check of
 #                         deploy/
 #
-# Nothing is tried twice, and what a test needs and does not find is a failure, never a skip.
+# Tests are never retried, and a missing dependency of a test is a failure, never a skip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,7 @@ trap 'rm -f "$log"' EXIT
 
 say() { printf '\n== %s\n' "$*"; }
 
-# Debian packages, each with the program that shows that it is there.
+# Prints the Debian packages whose program is missing.
 needed() {
   command -v cc >/dev/null || echo gcc libc6-dev
   ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || echo postgresql
@@ -51,12 +51,12 @@ install_packages() {
   fi
   say "installing $packages"
   "${as_root[@]}" apt-get update -q
-  # The services that Debian would start are not used: tests run private ones on free ports.
+  # The services that Debian starts are not used: tests run private ones on free ports.
   # shellcheck disable=SC2086 # a list of words on purpose
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages
 }
 
-# One check that passes or fails as a whole.
+# Runs a check that passes or fails as a whole.
 check() {
   local what=$1
   shift
@@ -69,7 +69,7 @@ check() {
   fi
 }
 
-# A command with tests of its own: its output goes to $log as well, from which the counts are read.
+# Runs a command that reports its own tests. Its output also goes to $log, from which the counts are read.
 counted() {
   local what=$1 counter=$2
   shift 2
@@ -81,7 +81,7 @@ counted() {
   read -r ok bad <<<"$counts"
   passed=$((passed + ok))
   failed=$((failed + bad))
-  # A run that fails without a failing test (it did not compile, it was killed) is a failure, too; so is one
+  # A run that fails without a failing test (because it did not compile or was killed) counts as a failure; so does one
   # without any test.
   if { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; } || [ $((ok + bad)) -eq 0 ]; then
     failed=$((failed + 1))
@@ -119,7 +119,7 @@ browser_tests() {
   cd tests/browser && npm ci --no-audit --no-fund && node --test
 }
 
-# tus-js-client and tuspy, and an S3 server to keep files in.
+# Runs tus-js-client and tuspy, with an S3 server as file storage.
 client_tests() {
   cd tests/clients && npm ci --no-audit --no-fund &&
     python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && node --test
@@ -139,11 +139,11 @@ fi
 
 if [ "$fast" = no ]; then
   check "the server for the browser and the routes" cargo build --bin convene
-  check "the routes against their description" tests/api/run.sh
+  check "the routes match the API document" tests/api/run.sh
   counted "the page in a real browser" count_node browser_tests
   counted "uploads by real clients" count_node client_tests
   check "instructions per delivery" bash benches/callgrind.sh
-  check "what operators get" bash deploy/check.sh --install
+  check "the files of deploy/" bash deploy/check.sh --install
 fi
 
 say "done"

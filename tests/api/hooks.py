@@ -1,4 +1,4 @@
-"""What schemathesis does not know by itself: bodies of bytes, as uploads are sent."""
+"""Extends schemathesis by binary bodies, which uploads use."""
 
 import schemathesis
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Holds the server to its API document: the document must be valid OpenAPI 3.1, and whatever schemathesis sends must be
-# answered as the document says. Twice, as an administrator and as somebody else.
+# Checks the server against its API document: the document must be valid OpenAPI 3.1, and the responses to whatever
+# schemathesis sends must match it. Runs twice, as an administrator and as another user.
 #
 #   tests/api/run.sh [--examples N] [--seed N]
 #
-# The seed is printed; with the same one and the same document the same requests are sent. Without --examples it takes
-# about 90 seconds. CONVENE names the binary, target/debug/convene unless said otherwise.
+# Prints the seed; the same seed and document give the same requests. Without --examples it takes about 90 seconds.
+# CONVENE names the binary, by default target/debug/convene.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -20,8 +20,8 @@ while [ $# -gt 0 ]; do
 done
 
 convene=${CONVENE:-${CARGO_TARGET_DIR:-target}/debug/convene}
-[ -x "$convene" ] || { echo "$convene is not there; run: cargo build --bin convene" >&2; exit 1; }
-command -v curl >/dev/null || { echo "curl is not there; run: apt-get install -y curl" >&2; exit 1; }
+[ -x "$convene" ] || { echo "$convene does not exist; run: cargo build --bin convene" >&2; exit 1; }
+command -v curl >/dev/null || { echo "curl is not installed; run: apt-get install -y curl" >&2; exit 1; }
 
 venv=${API_VENV:-${CARGO_TARGET_DIR:-target}/api-venv}
 if ! "$venv/bin/pip" freeze 2>/dev/null | grep -qxFf tests/api/requirements.txt; then
@@ -37,11 +37,11 @@ finish() {
 }
 trap finish EXIT
 
-# Limits per address or user would answer 429 to most of what is sent, which says nothing about the routes.
+# With limits per address or user, most requests would be answered with 429, which tests nothing.
 export DATA_DIR="$folder/data" WS_HOST=127.0.0.1 WS_PORT=0 JWT_SECRET_KEY=a-secret-of-the-api-tests-of-forty-characters
 export UPLOADS_PER_USER_MAX=10000
 export LOGIN_ATTEMPTS_PER_MINUTE=0 REGISTRATIONS_PER_HOUR=0 WEBSOCKET_REQUESTS_PER_MINUTE=0 WEBSOCKET_REQUESTS_PER_HOUR=0
-# What actix says of requests that are no HTTP is not ours, and they are sent on purpose.
+# actix logs invalid HTTP requests, which are sent on purpose here.
 export RUST_LOG=warn,actix_http=off ACCESS_TOKEN_MINUTES=600 DATABASE_URL="sqlite://$folder/convene.db"
 export HYPOTHESIS_STORAGE_DIRECTORY="$folder/hypothesis" SCHEMATHESIS_HOOKS=hooks PYTHONPATH=tests/api PYTHONDONTWRITEBYTECODE=1
 mkdir -p "$DATA_DIR"
@@ -65,7 +65,7 @@ API_CHANNEL=$(post "$user" "/api/groups/$API_GROUP/channels" '{"name":"general"}
 API_USER=bob
 bob=$("$convene" token --user bob --username bob)
 curl -sSf -o "$folder/bob" -H "authorization: Bearer $bob" "$base/api/auth/me"
-# Rooms and sheets of everybody's and of Bob's alone, and a file of each.
+# A room and a sheet for everybody, others only for Bob, and a file of each user.
 API_ROOM=open_to_all API_PRIVATE_ROOM=of_bob API_SHEET=budget API_PRIVATE_SHEET=salaries
 post "$user" /api/v1/rooms "{\"room_id\":\"$API_ROOM\"}" >"$folder/room"
 post "$bob" /api/v1/rooms "{\"room_id\":\"$API_PRIVATE_ROOM\",\"visibility\":\"private\"}" >"$folder/room"
@@ -77,14 +77,14 @@ upload() {
 }
 API_FILE=$(upload "$user")
 API_FOREIGN_FILE=$(upload "$bob")
-[ -n "$API_FILE" ] && [ -n "$API_FOREIGN_FILE" ] || { echo "the files were not taken" >&2; exit 1; }
+[ -n "$API_FILE" ] && [ -n "$API_FOREIGN_FILE" ] || { echo "the uploads failed" >&2; exit 1; }
 export API_GROUP API_CHANNEL API_USER API_ROOM API_PRIVATE_ROOM API_SHEET API_PRIVATE_SHEET API_FILE API_FOREIGN_FILE
 
 echo "== the document is OpenAPI 3.1"
 curl -sSf -o "$folder/openapi.json" "$base/api/openapi.json"
 "$venv/bin/openapi-spec-validator" "$folder/openapi.json"
 
-# Everything but what would end the run: the node, and the token with which it goes on.
+# Excludes routes that would end the run: stopping the node, and revoking the token in use.
 failed=0
 attack() {
   local who=$1 token=$2
@@ -94,9 +94,9 @@ attack() {
     --seed "$seed" --max-examples "$examples" --workers 1 --warnings off --generation-database none "$@" || failed=1
 }
 attack "an administrator" "$admin" --exclude-path /api/v1/ws/shutdown --exclude-path /api/auth/revoke
-attack "somebody else" "$user"
+attack "another user" "$user"
 
-# A refresh token that comes twice is warned of, and it is sent twice on purpose.
+# A reused refresh token is logged as a warning, and it is reused on purpose.
 if grep -E ' level=(error|warn) ' "$folder/log" | grep -v ' event=refresh_reused '; then
   echo "the server's log has errors or warnings (above)"
   failed=1

@@ -1,4 +1,4 @@
-"""Writes a cell over a WebSocket, as sheets are written over nothing else: seed.py <base> <token> <room> <sheet>."""
+"""Writes a cell over a WebSocket, because REST can't write sheets: seed.py <base> <token> <room> <sheet>."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""tuspy as a program: begin FILE URL TOKEN CHUNKS, or resume FILE LOCATION TOKEN. Prints the upload's address."""
+"""tuspy as a program: begin FILE URL TOKEN CHUNKS, or resume FILE LOCATION TOKEN. Prints the upload's URL."""
 
 import sys
 

@@ -1,5 +1,5 @@
--- One notion of a room under all dialects. (kind, key) is what makes it that room and no other: for a channel its
--- group and folded name, for a direct conversation the sorted pair of users.
+-- One kind of room for all dialects. (kind, key) identifies a room: for a channel its group and folded name, for a direct
+-- conversation the sorted pair of users.
 CREATE TABLE rooms (
     id UUID PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -11,13 +11,13 @@ CREATE TABLE rooms (
     owner_id TEXT COLLATE "C" REFERENCES users (id) ON DELETE SET NULL,
     group_id UUID REFERENCES groups (id) ON DELETE CASCADE,
     medium TEXT,
-    -- Place of the room's last event.
+    -- The seq of the room's last event.
     seq BIGINT NOT NULL DEFAULT 0,
-    -- Which life of the sequence: milliseconds of the room's creation.
+    -- Identifies the incarnation of the sequence: the room's creation time in milliseconds.
     epoch BIGINT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
     UNIQUE (kind, key)
-) WITH (fillfactor = 50); -- seq changes with every commit: room for the new version on the same page
+) WITH (fillfactor = 50); -- seq changes with every commit: leaves space for the new row version on the same page
 CREATE INDEX rooms_group ON rooms (group_id) WHERE group_id IS NOT NULL;
 
 CREATE TABLE room_members (

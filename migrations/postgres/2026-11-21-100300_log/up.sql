@@ -1,21 +1,21 @@
--- The three tables of the hot path have no foreign keys: an append holds the lock of the room's row while it writes
--- them, and a key check per row would look that row up once more for each message.
+-- The three tables of the hot path have no foreign keys: an append already holds the lock of the room's row, and a key
+-- check would look that row up again for each message.
 
--- All chat there is.
+-- All chat messages.
 CREATE TABLE messages (
-    -- That of the event which brought it.
+    -- The id of the event that created the message.
     id UUID PRIMARY KEY,
     room_id UUID NOT NULL,
     seq BIGINT NOT NULL,
     sender_id TEXT COLLATE "C" NOT NULL,
-    -- As it was at that moment.
+    -- The sender's name at that time.
     sender_username TEXT NOT NULL,
     content TEXT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
     UNIQUE (room_id, seq)
 );
 
--- What a client that comes back is sent: the last events of each room.
+-- The last events of each room, which are replayed to reconnecting clients.
 CREATE TABLE room_events (
     room_id UUID NOT NULL,
     seq BIGINT NOT NULL,
@@ -26,9 +26,9 @@ CREATE TABLE room_events (
     PRIMARY KEY (room_id, seq)
 );
 
--- What waits for a user without a socket. It keeps the event itself, since the room's log forgets.
+-- Events queued for users who are offline. It stores the event itself, because the room's log is trimmed.
 CREATE TABLE offline_queue (
-    -- The order of arrival, by which the oldest is dropped.
+    -- The order of arrival. The oldest row is dropped first.
     position BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     user_id TEXT COLLATE "C" NOT NULL,
     room_id UUID NOT NULL,

@@ -1,2 +1,2 @@
--- Other programs look into it with the operators of JSONB.
+-- Other programs query it with JSONB operators.
 ALTER TABLE notifications ALTER COLUMN data TYPE JSONB USING data::JSONB;

@@ -1,4 +1,4 @@
--- The token that was exchanged for this one. Together with `used_at` it tells a client that repeats its request from somebody who
--- shows a token that was replaced long ago.
+-- The token that was exchanged for this one. Together with `used_at` it distinguishes a repeated request from the use of a token
+-- that was replaced long ago.
 ALTER TABLE refresh_tokens ADD COLUMN parent UUID;
 CREATE INDEX refresh_tokens_parent ON refresh_tokens (parent);

@@ -1,5 +1,5 @@
--- username_key and email_key hold the lower-case form, folded by the application: lower() knows ASCII alone here.
--- number is the rowid, since SQLite numbers nothing else by itself; id is what the rest refers to.
+-- username_key and email_key contain the lower-case form, folded by the application: lower() folds only ASCII here.
+-- number is the rowid, because SQLite generates numbers for nothing else; other tables refer to id.
 CREATE TABLE users (
     id TEXT NOT NULL UNIQUE,
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -9,7 +9,7 @@ CREATE TABLE users (
     email_key TEXT UNIQUE,
     display_name TEXT NOT NULL,
     display_name_key TEXT NOT NULL,
-    -- NULL: known from a token only, cannot log in here.
+    -- NULL: provisioned from a token, cannot log in here.
     password_hash TEXT,
     role TEXT NOT NULL,
     -- All times are milliseconds since 1970, UTC.
@@ -20,7 +20,7 @@ CREATE INDEX users_display_name_key ON users (display_name_key);
 
 CREATE TABLE refresh_tokens (
     id BLOB NOT NULL PRIMARY KEY,
-    -- All tokens that came of one login.
+    -- Shared by all tokens that derive from one login.
     family BLOB NOT NULL,
     user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     expires_at BIGINT NOT NULL,

@@ -1,5 +1,5 @@
--- One notion of a room under all dialects. (kind, key) is what makes it that room and no other: for a channel its
--- group and folded name, for a direct conversation the sorted pair of users.
+-- One kind of room for all dialects. (kind, key) identifies a room: for a channel its group and folded name, for a direct
+-- conversation the sorted pair of users.
 CREATE TABLE rooms (
     id BLOB NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -11,9 +11,9 @@ CREATE TABLE rooms (
     owner_id TEXT REFERENCES users (id) ON DELETE SET NULL,
     group_id BLOB REFERENCES groups (id) ON DELETE CASCADE,
     medium TEXT,
-    -- Place of the room's last event.
+    -- The seq of the room's last event.
     seq BIGINT NOT NULL DEFAULT 0,
-    -- Which life of the sequence: milliseconds of the room's creation.
+    -- Identifies the incarnation of the sequence: the room's creation time in milliseconds.
     epoch BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     UNIQUE (kind, key)

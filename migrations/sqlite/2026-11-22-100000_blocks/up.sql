@@ -1,2 +1,2 @@
--- Until when the user is shut out for going on after refusals; 0: not.
+-- The end of the user's block for exceeding the rate limit; 0: not blocked.
 ALTER TABLE users ADD COLUMN blocked_until BIGINT NOT NULL DEFAULT 0;

@@ -1,5 +1,5 @@
--- What users are to know. The columns are other programs' contract; what has none (category, priority, module_name, whatever
--- the sender gave) is in data. Ids are sortable by time, so that a page is a range of the second index.
+-- Notifications of users. Other programs rely on the columns; fields without a column (category, priority, module_name, and
+-- those of the sender) are in data. Ids sort by time, so that a page is a range of the second index.
 CREATE TABLE notifications (
     id BLOB NOT NULL PRIMARY KEY,
     user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -18,13 +18,13 @@ CREATE INDEX notifications_page ON notifications (user_id, id);
 CREATE INDEX notifications_unread ON notifications (user_id) WHERE status = 'unread';
 CREATE INDEX notifications_expiry ON notifications (expires_at) WHERE expires_at IS NOT NULL;
 
--- Those that no socket of their user has heard yet.
+-- Notifications that were not delivered to any socket of their user yet.
 CREATE TABLE notification_queue (
     notification_id BLOB NOT NULL PRIMARY KEY REFERENCES notifications (id) ON DELETE CASCADE,
     user_id TEXT NOT NULL,
-    -- 0: high and critical ones, which go first; 1: the rest.
+    -- 0: high and critical ones, which are delivered first; 1: the others.
     rank INTEGER NOT NULL,
-    -- Until then a socket has it in hand: nobody else tells it.
+    -- The end of a socket's lease: until then no other socket delivers it.
     leased_until BIGINT NOT NULL
 );
 CREATE INDEX notification_queue_order ON notification_queue (user_id, rank, notification_id);

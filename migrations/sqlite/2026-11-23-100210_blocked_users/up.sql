@@ -1,2 +1,2 @@
--- For the list of those who are shut out.
+-- For the list of blocked users.
 CREATE INDEX users_blocked ON users (blocked_until);

@@ -1,2 +1,2 @@
--- The Upload-Metadata of who began the upload, verbatim: it is answered as it came.
+-- The Upload-Metadata header that started the upload, returned unchanged.
 ALTER TABLE files ADD COLUMN metadata TEXT;

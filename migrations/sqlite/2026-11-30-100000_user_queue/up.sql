@@ -1,15 +1,15 @@
--- One queue per user: notifications and messages that no socket of the user has written yet. It takes the place of
+-- One queue per user: notifications and messages that were not written to any socket of the user yet. It replaces
 -- offline_queue and notification_queue, whose rows move here.
 CREATE TABLE user_queue (
     -- The order of arrival.
     position INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id TEXT NOT NULL,
-    -- 0: high and critical notifications, which go first; 1: everything else.
+    -- 0: high and critical notifications, which are delivered first; 1: everything else.
     rank INTEGER NOT NULL,
-    -- Until then one socket holds it: no other delivers it.
+    -- The end of a socket's lease: until then no other socket delivers it.
     leased_until BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
-    -- A notification; or a durable event of a room, with its payload, since the room's log forgets.
+    -- A notification; or a stored event of a room, with its payload, because the room's log is trimmed.
     notification_id BLOB UNIQUE REFERENCES notifications (id) ON DELETE CASCADE,
     room_id BLOB,
     seq BIGINT,
@@ -21,7 +21,7 @@ CREATE TABLE user_queue (
         AND (event_id IS NULL) = (seq IS NULL) AND (event_id IS NULL) = (payload IS NULL))
 );
 CREATE INDEX user_queue_order ON user_queue (user_id, rank, position);
--- An edit of a message rewrites its copies here.
+-- Editing a message also updates its copies here.
 CREATE INDEX user_queue_event ON user_queue (event_id) WHERE event_id IS NOT NULL;
 
 INSERT INTO user_queue (user_id, rank, leased_until, created_at, notification_id, room_id, seq, event_id, payload)

@@ -1,8 +1,8 @@
 ALTER TABLE messages ADD COLUMN edited_at BIGINT;
--- Set when the message is deleted. Its row stays, without text and attachments, so that history and unread counts hold.
+-- Set when the message is deleted. The row stays, without text and attachments, so that history and unread counts stay correct.
 ALTER TABLE messages ADD COLUMN deleted_at BIGINT;
 
--- How far each user has read each room. Only ever advances.
+-- How far each user has read each room. It only advances.
 CREATE TABLE read_marks (
     room_id BLOB NOT NULL,
     user_id TEXT NOT NULL,
