@@ -1,5 +1,5 @@
-//! One way to a room, whatever names it, with all that decides whether a user may enter it. Nothing is decided here:
-//! `auth::policy` does that.
+//! One way to reach a room, however it is named, with all facts that decide whether a user may enter it. This module
+//! must not decide; `auth::policy` does.
 
 use super::{GroupRole, OpenRoom, RoomRole, Store, StoreError, Visibility};
 use crate::{
@@ -7,19 +7,19 @@ use crate::{
     ids::{RoomId, RoomName, UserId},
 };
 
-/// What names a room.
+/// A reference to a room.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum RoomRef {
     /// A channel, by its id.
     Channel(RoomId),
-    /// The conversation with that user.
+    /// The direct conversation with that user.
     Direct(UserId),
     /// An open room, by its name.
     Open(RoomName),
 }
 
 impl RoomRef {
-    /// What names that room for that user.
+    /// The reference by which this user reaches that room.
     pub fn of(room: &RoomIdentity, user: &UserId) -> RoomRef {
         match &room.scope {
             RoomScope::Channel { .. } => RoomRef::Channel(room.id),
@@ -31,29 +31,29 @@ impl RoomRef {
     }
 }
 
-/// A room, and how a user stands towards it.
+/// A room, and the user's relation to it.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// Which room.
+    /// The room.
     pub identity: RoomIdentity,
-    /// What decides whether the user may enter.
+    /// The facts that decide whether the user may enter.
     pub right: Right,
-    /// How many users may be in; absent: any number.
+    /// The maximum number of members. None: unlimited.
     pub capacity: Option<u32>,
 }
 
-/// What decides whether a user may enter a room, beside who the user is.
+/// The facts, other than the user's identity, that decide whether a user may enter a room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Right {
-    /// Of a channel: what the user is in its group.
+    /// For a channel: the user's role in its group.
     Group(Option<GroupRole>),
-    /// Of a direct conversation: whether the user is one of its two sides, which its identity says.
+    /// For a direct conversation: the user must be one of its two sides, which its identity names.
     Side,
-    /// Of an open room.
+    /// For an open room.
     Open {
-        /// Whether everybody may.
+        /// Whether everybody may enter.
         visibility: Visibility,
-        /// What the user is in it.
+        /// The user's role in the room.
         membership: Option<RoomRole>,
     },
 }
@@ -69,8 +69,8 @@ impl From<OpenRoom> for Access {
 }
 
 impl Store {
-    /// The room, and how the user stands towards it; none if there is no such room. A conversation is made at the first
-    /// need; there is none with a user who does not exist.
+    /// The room and the user's relation to it. None if there is no such room. A conversation is created when first
+    /// needed; there is none with a user who does not exist.
     pub async fn access(&self, room: &RoomRef, user: &UserId) -> Result<Option<Access>, StoreError> {
         match room {
             RoomRef::Channel(id) => Ok(self.channel_access(*id, user).await?.map(|(channel, membership)| Access {

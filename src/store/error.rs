@@ -1,72 +1,72 @@
-//! What can go wrong in the store, told apart by what the caller should do: try again, choose another value, or give
-//! up. Drivers' errors end here; nothing outside the store ever sees one.
+//! The errors of the store, classified by what the caller should do: retry, choose another value, or give up. Errors of
+//! the database drivers are converted here; nothing outside the store may see them.
 
 use diesel::{
     ConnectionError,
     result::{DatabaseErrorInformation, DatabaseErrorKind, Error},
 };
 
-/// Why the store did not do it.
+/// Why the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The database can't be reached, does not answer, or refuses for now: worth another try. Whether a commit that was
-    /// under way took effect is unknown, unless the outage says otherwise.
+    /// The database is unreachable, does not respond, or refuses temporarily: a retry may succeed. Whether a commit in
+    /// progress took effect is unknown, unless the outage says otherwise.
     #[error("the database is not available: {0}")]
     Unavailable(Outage),
-    /// A unique value is taken; which one.
+    /// A unique value is already taken; the text names it.
     #[error("{0} is taken")]
     Taken(&'static str),
-    /// Something it refers to is not there (any more).
+    /// A referenced object does not exist (any more).
     #[error("what it refers to does not exist")]
     Missing,
-    /// Anything else: a fault of ours, or of the configuration.
+    /// Anything else: an internal fault or a configuration error.
     #[error("the database refused: {0}")]
     Fault(String),
 }
 
-/// Why the database can't be used for the moment.
+/// Why the database is currently not usable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
     why: String,
     effect: Effect,
-    /// What it says about the connection that it was met on.
+    /// Whether the connection may still be used.
     connection: Suspicion,
 }
 
-/// What is known of the effect of what was asked.
+/// What is known about the effect of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     /// It may have been stored.
     Unknown,
-    /// The database said no before anything was stored.
+    /// The database refused before anything was stored.
     None,
 }
 
-/// Whether a connection may go back to its pool.
+/// Whether a connection may return to its pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Suspicion {
-    /// The next query may fare better on the same connection.
+    /// The next query may succeed on the same connection.
     None,
-    /// The next query gets a new connection.
+    /// The next query needs a new connection.
     Connection,
-    /// Every connection that is open may be as useless: the server became a read-only standby, say.
+    /// All open connections may be unusable, for example because the server became a read-only standby.
     AllConnections,
-    /// Another session holds a lock for longer than we wait.
+    /// Another session held a lock for too long.
     LockWait,
 }
 
 impl Outage {
-    /// Nothing was stored, since nothing was sent.
+    /// Nothing was stored, because nothing was sent.
     pub(super) fn before_sending(why: impl Into<String>) -> Outage {
         Outage { why: why.into(), effect: Effect::None, connection: Suspicion::None }
     }
 
-    /// The connection broke, or its answer did not come: the effect is unknown.
+    /// The connection broke, or the response did not arrive: the effect is unknown.
     pub(super) fn unanswered(why: impl Into<String>) -> Outage {
         Outage { why: why.into(), effect: Effect::Unknown, connection: Suspicion::Connection }
     }
 
-    /// The database refused it: nothing was stored.
+    /// The database refused the request: nothing was stored.
     fn refused(why: impl Into<String>, connection: Suspicion) -> Outage {
         Outage { why: why.into(), effect: Effect::None, connection }
     }
@@ -81,12 +81,12 @@ impl Outage {
         self.connection == Suspicion::LockWait
     }
 
-    /// Whether the connection that met it must not be used again.
+    /// Whether the connection on which it occurred must not be used again.
     pub(super) fn spoils_connection(&self) -> bool {
         matches!(self.connection, Suspicion::Connection | Suspicion::AllConnections)
     }
 
-    /// Whether that holds for all connections that are open.
+    /// Whether no open connection may be used again.
     pub(super) fn spoils_all_connections(&self) -> bool {
         self.connection == Suspicion::AllConnections
     }
@@ -98,9 +98,9 @@ impl std::fmt::Display for Outage {
     }
 }
 
-/// How messages begin that mean "not now", and that diesel hands on without their code, with what each says about the
-/// connection. SQLite's are never translated. PostgreSQL's are where `lc_messages` says so; a connection that meets a
-/// message of an unknown kind is therefore not used again, whatever the words.
+/// Prefixes of messages that mean a temporary failure, which diesel passes on without their code, and whether the connection
+/// stays usable. SQLite's messages are never translated. PostgreSQL's are translated according to `lc_messages`, so a
+/// connection on which an unknown message occurs is not used again.
 const NOT_NOW: [(&str, Suspicion); 17] = [
     ("database is locked", Suspicion::None),
     ("database table is locked", Suspicion::None),
@@ -118,15 +118,16 @@ const NOT_NOW: [(&str, Suspicion); 17] = [
     // 53100
     ("could not write", Suspicion::Connection),
     ("could not extend file", Suspicion::Connection),
-    // 25006, where the kind does not say so
+    // 25006, if the error kind does not show it.
     ("cannot execute", Suspicion::AllConnections),
-    // 26000 and 42P05: a pooler gave the statement to another server connection; 0A000: a table was changed since
+    // 26000 and 42P05: a pooler assigned the statement to another server connection. 0A000: a table was changed in the
+    // meantime.
     ("prepared statement", Suspicion::Connection),
     ("cached plan must not change result type", Suspicion::Connection),
     ("no connection to the server", Suspicion::Connection),
 ];
 
-/// How messages begin after which the effect of what was under way is unknown: PostgreSQL ends the session (57P01, 57P02,
+/// Prefixes of messages after which the effect of the request is unknown: PostgreSQL ends the session (57P01, 57P02,
 /// 57P05), or SQLite's file can't be written.
 const UNKNOWN_EFFECT: [&str; 3] = ["terminating connection", "server conn crashed", "disk I/O error"];
 
@@ -136,7 +137,7 @@ impl From<Error> for StoreError {
             Error::NotFound => StoreError::Missing,
             Error::DatabaseError(kind, information) => from_database(kind, information.as_ref()),
             Error::BrokenTransactionManager => StoreError::Unavailable(Outage::unanswered(error.to_string())),
-            // The rollback failed because of the same lost connection, which is what the first error tells.
+            // The rollback failed because of the same lost connection; the first error describes the cause.
             Error::RollbackErrorOnCommit { commit_error, .. } => StoreError::from(*commit_error),
             other => StoreError::Fault(other.to_string()),
         }
@@ -167,7 +168,7 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
     }
 }
 
-/// The outage that a message of no known kind tells of, if it does.
+/// The outage that a message of an unknown kind describes, if any.
 fn not_now(message: &str) -> Option<Outage> {
     if UNKNOWN_EFFECT.iter().any(|start| message.starts_with(start)) {
         return Some(Outage::unanswered(message));
@@ -176,7 +177,8 @@ fn not_now(message: &str) -> Option<Outage> {
     Some(Outage::refused(message, *connection))
 }
 
-/// What is taken, from PostgreSQL's name of the constraint or SQLite's message, both of which name table and column.
+/// The value that is taken, from PostgreSQL's name of the constraint or SQLite's message, both of which contain table
+/// and column.
 fn taken(constraint: &str) -> Option<StoreError> {
     const NAMES: [(&str, &str); 4] =
         [("username_key", "username"), ("email_key", "email"), ("group_members", "membership"), ("rooms", "name")];

@@ -1,5 +1,5 @@
-//! Reads of one kind that come while one is under way go together in the next: a crowd at the door costs a few queries,
-//! and a lone visitor waits for nobody.
+//! Batches reads: reads of one kind that arrive while one is in progress are combined into the next query. Many
+//! simultaneous joins then need only a few queries, and a single read is never delayed.
 
 use std::{future::Future, sync::Arc};
 
@@ -13,13 +13,13 @@ struct Request<K, V> {
     answer: oneshot::Sender<Result<V, StoreError>>,
 }
 
-/// Where requests of one kind meet.
+/// Collects requests of one kind.
 pub(super) struct Gather<K, V> {
     requests: mpsc::Sender<Request<K, V>>,
 }
 
 impl<K: Send + 'static, V: Send + 'static> Gather<K, V> {
-    /// Gathers on the store's threads until it is dropped. `read` answers several keys at once, in their order.
+    /// Processes requests on the store's threads until it is dropped. `read` answers several keys at once, in order.
     pub(super) fn start<R>(threads: &Threads, read: impl Fn(Vec<K>) -> R + Send + Sync + 'static) -> Gather<K, V>
     where
         R: Future<Output = Result<Vec<V>, StoreError>> + Send + 'static,
@@ -29,7 +29,7 @@ impl<K: Send + 'static, V: Send + 'static> Gather<K, V> {
         threads.spawn(async move {
             let mut batch = Vec::new();
             while waiting.recv_many(&mut batch, limits::STORE_GATHER_MAX).await > 0 {
-                // never dropped half-way: a query that hangs is left behind, and others go ahead
+                // Never cancelled half-way: a query that hangs is abandoned, and later ones continue.
                 let one = tokio::spawn(answer(read.clone(), std::mem::take(&mut batch)));
                 let _left_behind = tokio::time::timeout(limits::STORE_CONNECTION_WAIT, one).await;
             }
@@ -37,10 +37,10 @@ impl<K: Send + 'static, V: Send + 'static> Gather<K, V> {
         Gather { requests }
     }
 
-    /// Asks for one.
+    /// Reads the value of one key.
     pub(super) async fn get(&self, key: K) -> Result<V, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let full = |_| StoreError::Unavailable(Outage::before_sending("too many wait for the database"));
+        let full = |_| StoreError::Unavailable(Outage::before_sending("too many requests are queued for the database"));
         self.requests.try_send(Request { key, answer }).map_err(full)?;
         answered.await.unwrap_or_else(|_| Err(StoreError::Fault("a read ended without an answer".into())))
     }
@@ -51,7 +51,7 @@ where
     R: Future<Output = Result<Vec<V>, StoreError>>,
 {
     let (keys, answers): (Vec<K>, Vec<_>) = batch.into_iter().map(|request| (request.key, request.answer)).unzip();
-    // whoever asked may have gone meanwhile
+    // The requester may have gone in the meantime.
     match read(keys).await {
         Ok(values) => answers.into_iter().zip(values).for_each(|(answer, value)| drop(answer.send(Ok(value)))),
         Err(error) => answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone())))),

@@ -4,7 +4,7 @@ use super::{Channel, ChannelMedium, Group, GroupMember, GroupRole, Store, StoreE
 use crate::ids::{GroupId, UserId};
 
 impl Store {
-    /// Makes a group with its owner as the first member. [`StoreError::Missing`] without such a user.
+    /// Creates a group with its owner as the first member. [`StoreError::Missing`] if the user does not exist.
     pub async fn create_group(
         &self,
         owner: &UserId,
@@ -21,7 +21,7 @@ impl Store {
         run!(self, read, groups::of_user(&user))
     }
 
-    /// The group of that id; its role is that user's, none without membership.
+    /// The group with that id; its role is that user's, None without membership.
     pub async fn group(&self, id: GroupId, as_seen_by: &UserId) -> Result<Option<Group>, StoreError> {
         let user = as_seen_by.clone();
         run!(self, read, groups::by_id(id, &user))
@@ -38,8 +38,8 @@ impl Store {
         run!(self, read, groups::role(id, &user))
     }
 
-    /// Adds a member. [`StoreError::Taken`] `membership` if it is one, [`StoreError::Missing`] without such a user or
-    /// group.
+    /// Adds a member. [`StoreError::Taken`] `membership` if the user already is one, [`StoreError::Missing`] if the
+    /// user or the group does not exist.
     pub async fn add_group_member(
         &self,
         id: GroupId,
@@ -50,14 +50,14 @@ impl Store {
         run!(self, write, groups::add_member(id, &user, role))
     }
 
-    /// Removes a member; false if it was none.
+    /// Removes a member. Returns false if the user was not a member.
     pub async fn remove_group_member(&self, id: GroupId, user: &UserId) -> Result<bool, StoreError> {
         let user = user.clone();
         run!(self, write, groups::remove_member(id, &user))
     }
 
-    /// Makes a channel in a group. [`StoreError::Taken`] `name` if the group has one of that name in any case,
-    /// [`StoreError::Missing`] without such a group.
+    /// Creates a channel in a group. [`StoreError::Taken`] `name` if the group has a channel with that name in any
+    /// case, [`StoreError::Missing`] if the group does not exist.
     pub async fn create_channel(
         &self,
         group: GroupId,

@@ -1,4 +1,4 @@
-//! The log of durable events: appending to it, and reading from it.
+//! The log of stored events: appending and reading. An acknowledged event must never be lost, duplicated or reordered.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -12,18 +12,19 @@ use crate::{
 };
 
 impl Store {
-    /// Stores events and answers what became of each, in the order of the input, in one transaction: all of them or
-    /// none, but for updates of cells that can't be taken and effects that are refused, which take no place and harm no
+    /// Stores events in one transaction and returns the result of each, in the order of the input. All of them are
+    /// stored or none, except for conflicting cell updates and refused effects, which get no seq and do not affect the
     /// others.
     ///
-    /// An update of cells is decided under its room's lock, after those before it in the batch; its sheet is made at the
-    /// first write. A repeated attempt answers the versions that the first one gave, as long as the log keeps the event.
+    /// A cell update is decided under its room's lock, after the previous ones in the batch; its sheet is created by
+    /// the first write. A repeated attempt returns the versions of the first one, as long as the log contains the
+    /// event.
     ///
-    /// Rooms are locked in ascending order of their ids, so that two nodes don't deadlock. U+0000 in a text is stored
+    /// Rooms are locked in ascending order of their ids, so that two nodes do not deadlock. U+0000 in a text is stored
     /// as U+FFFD. [`StoreError::Missing`] if one of the rooms does not exist. After [`StoreError::Unavailable`] the
-    /// outcome is unknown: repeat with [`Attempt::Again`].
+    /// result is unknown: repeat with [`Attempt::Again`].
     ///
-    /// On PostgreSQL a room that another session keeps locked for longer than a moment is left out:
+    /// On PostgreSQL, a room that another session keeps locked for longer than a short time is skipped:
     /// [`NotAppended::Locked`]. The entries of all other rooms are stored.
     pub async fn append(
         &self,
@@ -33,7 +34,7 @@ impl Store {
         self.append_shared(appends.into(), attempt, WaitFor::AllRooms).await
     }
 
-    /// The same without a copy of the events, and with a choice of the locks that it waits for.
+    /// Like [`Store::append`], without copying the events, and with a choice of the locks to wait for.
     ///
     /// # Errors
     /// Those of [`Store::append`].
@@ -71,22 +72,22 @@ impl Store {
         appended
     }
 
-    /// The events after that place, ascending, at most `limit` of them.
+    /// The events after that seq, ascending, at most `limit`.
     pub async fn events_after(&self, room: RoomId, after: Seq, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
         run!(self, read, log::events_after(room, after, limit))
     }
 
-    /// The place of the oldest event that is kept for recovery.
+    /// The seq of the oldest event that is kept for recovery.
     pub async fn oldest_kept(&self, room: RoomId) -> Result<Option<Seq>, StoreError> {
         run!(self, read, log::oldest_kept(room))
     }
 
-    /// How far each user who has read anything of the room has read it.
+    /// The read marks of all users who have read anything in the room.
     pub async fn read_marks(&self, room: RoomId) -> Result<Vec<(UserId, Seq)>, StoreError> {
         run!(self, read, effects::read_marks(room))
     }
 
-    /// A page of history, newest first. [`StoreError::Missing`] if `before` names a message that the room has not.
+    /// A page of history, newest first. [`StoreError::Missing`] if `before` names a message that is not in the room.
     pub async fn messages(&self, room: RoomId, before: Before, limit: i64) -> Result<Vec<Message>, StoreError> {
         run!(self, read, log::messages(room, before, limit))
     }

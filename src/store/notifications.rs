@@ -1,4 +1,4 @@
-//! Notifications: what a user is to know, and whether it was read. Their delivery is `queue`'s.
+//! Notifications and their read status. `queue` handles their delivery.
 
 use super::{NewNotification, NotificationQuery, ReadMark, Store, StoreError, StoredNotification, UnreadCount, run};
 use crate::{
@@ -7,14 +7,14 @@ use crate::{
 };
 
 impl Store {
-    /// Stores it for each of the users, unread, and queued until a socket of the user has written it. A user's oldest
-    /// give way, those that were read first. [`StoreError::Missing`] if one of the users does not exist.
+    /// Stores the notification for each of the users, unread, and queued until it is written to a socket of the user. A
+    /// user's oldest ones are dropped, read ones first. [`StoreError::Missing`] if one of the users does not exist.
     pub async fn create_notifications(
         &self,
         users: &[UserId],
         new: &NewNotification,
     ) -> Result<Vec<StoredNotification>, StoreError> {
-        // in one order on all nodes, so that none waits for another crosswise
+        // In the same order on all nodes, to avoid deadlocks.
         let mut users = users.to_vec();
         users.sort_unstable();
         users.dedup();
@@ -27,7 +27,7 @@ impl Store {
         Ok(stored)
     }
 
-    /// Says something else in its place; whether it was read stays. None if there is no such notification.
+    /// Replaces the content of a notification and keeps its status. None if it does not exist.
     pub async fn update_notification(
         &self,
         id: NotificationId,
@@ -37,12 +37,12 @@ impl Store {
         run!(self, write, notifications::update(id, &new))
     }
 
-    /// The notification, whosever it is.
+    /// A notification of any user.
     pub async fn notification(&self, id: NotificationId) -> Result<Option<StoredNotification>, StoreError> {
         run!(self, read, notifications::by_id(id))
     }
 
-    /// The user's notifications, newest first; expired ones are not among them.
+    /// The user's notifications, newest first, without expired ones.
     pub async fn notifications(
         &self,
         user: &UserId,
@@ -53,31 +53,31 @@ impl Store {
         run!(self, read, notifications::page(&user, query, limit))
     }
 
-    /// How many unread ones the user has, by category and priority.
+    /// The user's unread notifications, counted by category and priority.
     pub async fn unread_notifications(&self, user: &UserId) -> Result<Vec<UnreadCount>, StoreError> {
         let user = user.clone();
         run!(self, read, notifications::unread(&user))
     }
 
-    /// Keeps that the user has read it. None if the user has no such notification.
+    /// Marks a notification as read. None if the user has no such notification.
     pub async fn read_notification(&self, user: &UserId, id: NotificationId) -> Result<Option<ReadMark>, StoreError> {
         let user = user.clone();
         run!(self, write, notifications::mark_read(&user, id))
     }
 
-    /// Keeps that the user has read everything. Answers how many were unread.
+    /// Marks all of the user's notifications as read. Returns how many were unread.
     pub async fn read_all_notifications(&self, user: &UserId) -> Result<usize, StoreError> {
         let user = user.clone();
         run!(self, write, notifications::mark_all_read(&user))
     }
 
-    /// Puts it away. False if the user has no such notification, or has put it away already.
+    /// Dismisses a notification. Returns false if the user has no such notification or has already dismissed it.
     pub async fn dismiss_notification(&self, user: &UserId, id: NotificationId) -> Result<bool, StoreError> {
         let user = user.clone();
         run!(self, write, notifications::dismiss(&user, id))
     }
 
-    /// Forgets notifications that have expired, a bounded number at once. Answers how many.
+    /// Removes expired notifications, a bounded number at a time. Returns how many.
     pub async fn sweep_notifications(&self) -> Result<usize, StoreError> {
         run!(self, write, notifications::sweep())
     }

@@ -1,4 +1,4 @@
-//! PostgreSQL: its connections, its encodings, its migrations, and the queries compiled for it.
+//! PostgreSQL: connections, encodings, migrations, and the queries compiled for it.
 
 mod append;
 mod cells;
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::limits;
 
-/// What queries run on.
+/// The connection type of the queries.
 pub(super) type Connection = AsyncPgConnection;
 
 pub(super) mod schema {
@@ -36,14 +36,14 @@ pub(super) mod schema {
     crate::store::schema::tables!(Uuid, Timestamptz, Jsonb);
 }
 
-/// A transaction that writes.
+/// Runs a transaction that writes.
 macro_rules! write_transaction {
     ($connection:expr, $body:expr) => {
         diesel_async::AsyncConnection::transaction($connection, $body)
     };
 }
 
-/// Inserts rows by one statement.
+/// Inserts rows with one statement.
 macro_rules! insert_rows {
     ($connection:expr, $table:expr, $rows:expr) => {
         diesel_async::RunQueryDsl::execute(diesel::insert_into($table).values($rows), $connection).await?
@@ -58,27 +58,27 @@ pub(super) use self::{append::append, processes::other_processes};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// The advisory lock under which one node at a time migrates ("convene" in ASCII).
+/// The advisory lock that allows only one node at a time to migrate ("convene" in ASCII).
 const MIGRATION_LOCK: i64 = 0x63_6f_6e_76_65_6e_65;
 
-/// The connections: appends have their own, so that a burst of reads never keeps a commit waiting.
+/// The connections. Appends have their own, so that a burst of reads never delays a commit.
 #[derive(Clone)]
 pub(super) struct Pools {
     shared: Pool<Connection>,
     log: Pool<Connection>,
 }
 
-/// What a connection is for.
+/// The use of a connection.
 #[derive(Clone, Copy)]
 enum Purpose {
-    /// All but appends.
+    /// Everything except appends.
     Query,
     /// Appends to the log.
     Append,
 }
 
 impl Pools {
-    /// Connects to nothing yet: the first query does.
+    /// Does not connect; the first query does.
     pub(super) fn new(url: &str, options: &StoreOptions) -> Result<Pools, StoreError> {
         let target = Target::from_str(url)?;
         let shared = options.connections_max.saturating_sub(limits::STORE_LOG_CONNECTIONS).max(1);
@@ -106,14 +106,14 @@ impl Pools {
 
 fn pool(target: &Target, connections_max: usize, purpose: Purpose) -> Result<Pool<Connection>, StoreError> {
     let mut config = ManagerConfig::<Connection>::default();
-    // A dead connection shows without asking: its socket is closed.
+    // A dead connection is detected without a query, because its socket is closed.
     config.recycling_method = RecyclingMethod::Fast;
     let target = target.clone();
     config.custom_setup = Box::new(move |_| {
         let target = target.clone();
         async move { connect(&target, purpose).await }.boxed()
     });
-    // The URL stays in the target: the manager would print it with its password.
+    // The URL stays in the target, because the manager would print it with its password.
     Pool::builder(AsyncDieselConnectionManager::new_with_config("", config))
         .max_size(connections_max)
         .build()
@@ -122,7 +122,7 @@ fn pool(target: &Target, connections_max: usize, purpose: Purpose) -> Result<Poo
 
 async fn connect(target: &Target, purpose: Purpose) -> ConnectionResult<Connection> {
     let mut connection = target.connect().await?;
-    // A node that vanishes without a word must not hold a room's lock until TCP gives it up.
+    // A node that disappears must not hold a room's lock until TCP times out.
     let timeout_ms = limits::STORE_STATEMENT_MAX.as_millis();
     let (lock_ms, more) = match purpose {
         Purpose::Query => (timeout_ms, ""),
@@ -137,10 +137,10 @@ async fn connect(target: &Target, purpose: Purpose) -> ConnectionResult<Connecti
     Ok(connection)
 }
 
-/// What became of a query, given the state that it left the connection in: whatever the words of the error, on a
-/// closed connection it means that the database went away. A connection that did not answer in time is given up: nobody
-/// could tell what it says later from the answer to the next question. So is one that met an error which the next query may
-/// meet again, or which nobody knows; after a failover all that are idle are given up with it.
+/// Evaluates the result of a query together with the state of the connection. Any error on a closed connection means
+/// that the database became unavailable. A connection that did not respond in time is dropped, because its late
+/// response could be taken for that of the next query. A connection is also dropped after an error that may occur again
+/// on it, or that is unknown; after a failover all idle connections are dropped.
 pub(super) fn settle<T>(
     mut connection: deadpool::Object<Connection>,
     outcome: Result<Result<T, StoreError>, tokio::time::error::Elapsed>,
@@ -168,18 +168,18 @@ pub(super) fn settle<T>(
         Ok(other) => other,
         Err(_elapsed) => {
             drop(deadpool::Object::take(connection));
-            Err(StoreError::Unavailable(Outage::unanswered("it does not answer in time")))
+            Err(StoreError::Unavailable(Outage::unanswered("it does not respond in time")))
         }
     }
 }
 
-/// Applies what is pending and answers its names. Needs a multi-threaded runtime.
+/// Applies pending migrations and returns their names. Needs a multi-threaded runtime.
 pub(super) async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
     let target = Target::from_str(url)?;
     pooler::refuse_transaction_pooling(&target).await?;
     let mut connection = target.connect().await?;
     lock_migrations(&mut connection).await?;
-    // No statement timeout here: a large table may take long.
+    // No statement timeout here, because migrating a large table may take long.
     let mut harness = AsyncMigrationHarness::new(connection);
     let names = super::migration_names(harness.run_pending_migrations(MIGRATIONS));
     // The lock belongs to the session, which a pooler may keep open.
@@ -188,7 +188,7 @@ pub(super) async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
     names
 }
 
-/// Takes the lock under which one node at a time migrates, and waits for another node that has it, in bounded time.
+/// Takes the migration lock, waiting in bounded time for another node that holds it.
 async fn lock_migrations(connection: &mut Connection) -> Result<(), StoreError> {
     let began = Instant::now();
     let mut is_waiting = false;
@@ -201,8 +201,8 @@ async fn lock_migrations(connection: &mut Connection) -> Result<(), StoreError> 
         }
         if began.elapsed() >= limits::STORE_MIGRATION_WAIT {
             let sentence = format!(
-                "another session has held the migration lock for {} s; find it by SELECT pid FROM pg_locks WHERE \
-                 locktype = 'advisory', and end it with pg_terminate_backend(pid) if it is not a node that migrates",
+                "another session has held the migration lock for {} s; find it with SELECT pid FROM pg_locks WHERE \
+                 locktype = 'advisory', and end it with pg_terminate_backend(pid) if it is not a migrating node",
                 limits::STORE_MIGRATION_WAIT.as_secs()
             );
             return Err(StoreError::Unavailable(Outage::before_sending(sentence)));

@@ -1,12 +1,12 @@
-//! Which other processes use the same database. Nodes that Redis joins know each other; this is for a node that is alone,
-//! or takes itself for alone.
+//! Finds other processes that use the same database. Nodes connected by Redis know each other; this is for a node
+//! without Redis, which should be alone.
 
 use super::{Database, Store, StoreError, postgres};
 use crate::limits;
 
 impl Store {
-    /// The names of other server processes that are connected to the same PostgreSQL database, as far as this role may see
-    /// them. None for SQLite, whose file a lock protects.
+    /// The names of other server processes connected to the same PostgreSQL database, as far as this role may see them.
+    /// Empty for SQLite, whose file is protected by a lock.
     pub async fn other_processes(&self) -> Result<Vec<String>, StoreError> {
         let Database::Postgres(pools) = &self.shared.database else { return Ok(Vec::new()) };
         let pools = pools.clone();

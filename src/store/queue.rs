@@ -1,6 +1,6 @@
-//! The queue of each user: what no socket of the user has written yet. A socket leases what it can show, and the rows
-//! are deleted when it has written them: so one socket of many delivers them, and if it or its node ends before, the
-//! next one does.
+//! The queue of each user: events that were not written to any socket of the user yet. A socket leases rows that it can
+//! show, and deletes them when they are written. So only one of several sockets delivers a row, and if that socket or
+//! its node dies, the next one does.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,8 +10,8 @@ use std::{
 use super::{Conversation, Leased, QueueQuery, QueuedId, Store, StoreError, run};
 use crate::ids::{RoomId, Timestamp, UserId};
 
-/// Rows that sockets of this node have written and whose deletion is under way. A socket that opens in that moment must
-/// not be sent them again. Bounded by how many requests a gathering takes.
+/// Rows that sockets of this node have written and whose deletion is in progress. A socket that opens at that moment
+/// must not be sent them again. Bounded by the number of batched requests.
 #[derive(Default)]
 pub(super) struct Written {
     rows: Mutex<HashMap<UserId, Vec<QueuedId>>>,
@@ -32,7 +32,7 @@ impl Written {
     }
 }
 
-/// One deletion that is under way, until it is dropped.
+/// A deletion in progress, until it is dropped.
 struct Deletion<'a> {
     written: &'a Written,
     user: UserId,
@@ -53,20 +53,20 @@ impl Drop for Deletion<'_> {
 }
 
 impl Store {
-    /// Whether anything is queued for the user. Asked for every socket that opens: many go together in one query.
+    /// Whether anything is queued for the user. Called for every new socket, so many calls are batched in one query.
     pub async fn queue_waits(&self, user: &UserId) -> Result<bool, StoreError> {
         self.shared.door.waiting.get(user.clone()).await
     }
 
-    /// Leases some of what is queued for the user: high and critical notifications first, then the oldest. Until the
-    /// lease ends no other socket gets them, on any node.
+    /// Leases some of the user's queue: high and critical notifications first, then the oldest rows. Until the lease
+    /// ends, no other socket on any node gets them.
     pub async fn lease_queue(
         &self,
         user: &UserId,
         wanted: &QueueQuery,
         until: Timestamp,
     ) -> Result<Leased, StoreError> {
-        // before the question: whatever it finds of these is about to be deleted
+        // Read before the query, because it may find rows that are about to be deleted.
         let written = self.shared.written.of(user);
         let (user, wanted) = (user.clone(), wanted.clone());
         let mut leased = run!(self, write, user_queue::lease(&user, wanted, until))?;
@@ -74,8 +74,7 @@ impl Store {
         Ok(leased)
     }
 
-    /// Leases all messages of one conversation that are queued for the user. [`StoreError::Missing`] if there is no
-    /// such room.
+    /// Leases all queued messages of one conversation. [`StoreError::Missing`] if there is no such room.
     pub async fn lease_conversation(
         &self,
         user: &UserId,
@@ -94,13 +93,13 @@ impl Store {
         Ok(leased)
     }
 
-    /// A socket of the user has written it. What many sockets have written is deleted together.
+    /// Deletes a row that was written to a socket of the user. Deletions of many sockets are batched.
     pub async fn queue_delivered(&self, user: &UserId, id: QueuedId) -> Result<(), StoreError> {
         let _under_way = self.shared.written.begin(user, id);
         self.shared.door.delivered.get((user.clone(), id)).await
     }
 
-    /// They were leased and not written: the next socket may have them.
+    /// Returns rows that were leased but not written, so that the next socket can lease them.
     pub async fn return_leases(&self, user: &UserId, ids: &[QueuedId]) -> Result<(), StoreError> {
         let rows: Vec<_> = ids.iter().map(|id| (user.clone(), *id)).collect();
         run!(self, write, user_queue::give_back(&rows))

@@ -1,4 +1,4 @@
-//! Rooms: who may enter, which conversation it is, and where its sequence stands.
+//! Rooms: access facts, conversations, and the heads of their sequences.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,13 +12,13 @@ use crate::{
 };
 
 impl Store {
-    /// The channel, and the user's role in its group: none means no entry.
+    /// The channel, and the user's role in its group (None: not a member).
     pub async fn channel_access(&self, id: RoomId, user: &UserId) -> Result<Option<ChannelAccess>, StoreError> {
         self.shared.door.channels.get((id, user.clone())).await
     }
 
-    /// The conversation of two users, the same whoever asks, made at the first need. [`StoreError::Missing`] without
-    /// one of the users.
+    /// The conversation of two users, the same for both, created when first needed. [`StoreError::Missing`] if one of
+    /// the users does not exist.
     pub async fn direct_room(&self, one: &UserId, other: &UserId) -> Result<RoomIdentity, StoreError> {
         let mut users = [one.clone(), other.clone()];
         users.sort_unstable();
@@ -32,35 +32,35 @@ impl Store {
         Ok(RoomIdentity { id, scope })
     }
 
-    /// An open room by its name, and what the user is in it.
+    /// An open room by its name, and the user's role in it.
     pub async fn open_room(&self, name: &RoomName, user: &UserId) -> Result<Option<OpenRoom>, StoreError> {
         self.shared.door.opens.get((name.clone(), user.clone())).await
     }
 
-    /// Makes an open room, or finds the one that somebody else has just made.
+    /// Creates an open room, or returns the one that somebody else has just created.
     pub async fn create_open_room(&self, name: &RoomName, owner: &UserId) -> Result<OpenRoom, StoreError> {
         let (name, owner) = (name.clone(), owner.clone());
         run!(self, write, open_rooms::create(&name, &owner))
     }
 
-    /// The members of those of these rooms that are private open rooms, the owner among them.
+    /// The members, including the owners, of those of these rooms that are private open rooms.
     pub async fn private_members(&self, ids: &[RoomId]) -> Result<HashMap<RoomId, HashSet<UserId>>, StoreError> {
         let ids = ids.to_vec();
         run!(self, read, open_rooms::private_members(&ids))
     }
 
-    /// Where the room's sequence stands.
+    /// The head of the room's sequence.
     pub async fn room_head(&self, id: RoomId) -> Result<Option<RoomHead>, StoreError> {
         self.shared.door.heads.get(id).await
     }
 
-    /// Where the sequences of those of these rooms that exist stand, in no particular order: one query per thousand.
+    /// The heads of the existing ones of these rooms, in no particular order; one query per thousand.
     pub async fn room_heads(&self, ids: &[RoomId]) -> Result<Vec<(RoomId, RoomHead)>, StoreError> {
         let ids = ids.to_vec();
         run!(self, read, rooms::heads(&ids))
     }
 
-    /// Makes an open room ahead of its first visitor. [`StoreError::Taken`] if there is one of that name.
+    /// Creates an open room in advance. [`StoreError::Taken`] if there is one with that name.
     pub async fn make_room(&self, name: &RoomName, owner: &UserId, new: &NewRoom) -> Result<OpenRoom, StoreError> {
         let (name, owner, new) = (name.clone(), owner.clone(), new.clone());
         run!(self, write, room_members::create(&name, &owner, &new))
@@ -77,25 +77,25 @@ impl Store {
         run!(self, read, room_members::members(room))
     }
 
-    /// Makes the user a member. False if the user is one; [`StoreError::Taken`] if the list is full.
+    /// Adds a member. Returns false if the user already is one; [`StoreError::Taken`] if the list is full.
     pub async fn add_room_member(&self, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
         let user = user.clone();
         run!(self, write, room_members::add(room, &user))
     }
 
-    /// Takes the user out of the list. False if the user was not in it.
+    /// Removes a member. Returns false if the user was not one.
     pub async fn remove_room_member(&self, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
         let user = user.clone();
         run!(self, write, room_members::remove(room, &user))
     }
 
-    /// What happened in those of these rooms that exist, in no particular order.
+    /// The activity in the existing ones of these rooms, in no particular order.
     pub async fn room_activity(&self, ids: &[RoomId]) -> Result<Vec<RoomActivity>, StoreError> {
         let ids = ids.to_vec();
         run!(self, read, rooms::activity(&ids))
     }
 
-    /// What kind of room it is.
+    /// The identity of a room.
     pub async fn room(&self, id: RoomId) -> Result<Option<RoomIdentity>, StoreError> {
         run!(self, read, rooms::identity(id))
     }

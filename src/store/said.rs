@@ -1,20 +1,21 @@
-//! What another issuer's token says of its user: names that follow none of our rules until they are made fit.
+//! The profile that another issuer's token claims. Names from it must be cleaned before use, because they may violate
+//! our rules.
 
 use crate::{ids::Timestamp, limits, names};
 
-/// What another issuer's token says of its user, and when it said so.
+/// The profile that another issuer's token claims, and when it was issued.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SaidProfile {
-    /// What people see.
+    /// The display name.
     pub display_name: Option<String>,
-    /// The address.
+    /// The e-mail address.
     pub email: Option<String>,
-    /// The moment of the token's issue, by the issuer's clock.
+    /// The issue time of the token, by the issuer's clock.
     pub at: Timestamp,
 }
 
 impl SaidProfile {
-    /// Display name and address, made fit; none where nothing is left.
+    /// The cleaned display name and e-mail address; None if nothing remains.
     pub(super) fn fit(&self) -> (Option<String>, Option<String>) {
         let name = self.display_name.as_deref().and_then(|name| names::cleaned(name, limits::DISPLAY_NAME_CHARS_MAX));
         let is_fit = |email: &&str| {

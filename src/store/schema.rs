@@ -1,7 +1,6 @@
-//! The tables, declared once for both databases: only ids, moments and JSON that is looked into have another column type
-//! in each.
+//! The tables, declared once for both databases. Only ids, timestamps and queried JSON have different column types.
 
-/// Declares the tables with the given SQL types for ids, moments and JSON that is looked into.
+/// Declares the tables with the given SQL types for ids, timestamps and queried JSON.
 macro_rules! tables {
     ($Id:ident, $Moment:ident, $Document:ident) => {
         diesel::table! {

@@ -1,4 +1,4 @@
-//! SQLite: one file, one connection that writes, a few that read, and the queries compiled for it.
+//! SQLite: one file, one writing connection, a few reading ones, and the queries compiled for it.
 
 mod append;
 mod cells;
@@ -19,7 +19,7 @@ use futures_util::FutureExt;
 use super::error::StoreError;
 use crate::limits;
 
-/// What queries run on.
+/// The connection type of the queries.
 pub(super) type Connection = SyncConnectionWrapper<SqliteConnection>;
 
 pub(super) mod schema {
@@ -27,14 +27,14 @@ pub(super) mod schema {
     crate::store::schema::tables!(Binary, BigInt, Json);
 }
 
-/// A transaction that writes: it takes the write lock at once, since taking it later may fail.
+/// Runs a transaction that writes. It takes the write lock at once, because taking it later may fail.
 macro_rules! write_transaction {
     ($connection:expr, $body:expr) => {
         $connection.immediate_transaction($body)
     };
 }
 
-/// Inserts rows in one turn on the connection's thread: SQLite takes them one by one.
+/// Inserts rows in one call on the connection's thread, because SQLite inserts them one by one.
 macro_rules! insert_rows {
     ($connection:expr, $table:expr, $rows:expr) => {{
         let rows = $rows;
@@ -53,14 +53,14 @@ pub(super) use self::append::append;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
-/// The connections: SQLite has one writer at a time, so there is one that writes.
+/// The connections. SQLite has one writer at a time, so only one connection writes.
 #[derive(Clone)]
 pub(super) struct Pools {
     readers: Pool<Connection>,
     writer: Pool<Connection>,
 }
 
-/// What a connection is for.
+/// The use of a connection.
 #[derive(Clone, Copy)]
 enum Purpose {
     Read,
@@ -68,7 +68,7 @@ enum Purpose {
 }
 
 impl Pools {
-    /// Makes the folder; the file comes with the first connection.
+    /// Creates the folder; the first connection creates the file.
     pub(super) fn new(url: &str) -> Result<Pools, StoreError> {
         let path = file(url)?;
         create_folder(&path)?;
@@ -86,7 +86,7 @@ impl Pools {
         super::pooled(self.writer.get()).await
     }
 
-    /// The connection for appending to the log: the same.
+    /// The connection for appending to the log: the same as for writing.
     pub(super) async fn log(&self) -> Result<deadpool::Object<Connection>, StoreError> {
         self.write().await
     }
@@ -114,8 +114,8 @@ fn pool(path: &Path, purpose: Purpose, connections_max: usize) -> Result<Pool<Co
 fn connect(path: &str, purpose: Purpose) -> ConnectionResult<SqliteConnection> {
     let mut connection = SqliteConnection::establish(path)?;
     let wait_ms = limits::STORE_LOCK_WAIT.as_millis();
-    // First of all the patience: even the switch to WAL may meet a lock. FULL: what was committed is on the disk.
-    // 16 MiB each of cache and of log before a checkpoint: commits touch the same pages over and over.
+    // busy_timeout first, because even the switch to WAL may encounter a lock. FULL: a commit is on the disk. 16 MiB of
+    // cache, and of log before a checkpoint, because commits touch the same pages repeatedly.
     let pragmas = format!(
         "PRAGMA busy_timeout = {wait_ms}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
          PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; \
@@ -130,12 +130,12 @@ fn connect(path: &str, purpose: Purpose) -> ConnectionResult<SqliteConnection> {
     Ok(connection)
 }
 
-/// SQLite's errors speak for themselves.
+/// SQLite's errors need no further evaluation.
 pub(super) fn settle<T>(_connection: &mut Connection, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
     outcome
 }
 
-/// Applies what is pending and answers its names. All in one transaction, so that two processes don't meet halfway.
+/// Applies pending migrations and returns their names. All in one transaction, so that two processes do not interfere.
 pub(super) async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
     let path = file(url)?;
     create_folder(&path)?;
@@ -160,7 +160,7 @@ fn file(url: &str) -> Result<PathBuf, StoreError> {
 fn create_folder(path: &Path) -> Result<(), StoreError> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     std::fs::create_dir_all(folder)
-        .map_err(|error| StoreError::Fault(format!("can't make the folder {}: {error}", folder.display())))
+        .map_err(|error| StoreError::Fault(format!("can't create the folder {}: {error}", folder.display())))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! Which of a batch's updates of cells are taken: the same for both databases, which are asked in between what they
-//! know. Pure. All of it happens under the locks of the rooms, so that nobody changes these sheets meanwhile.
+//! Decides which cell updates of a batch are accepted: the same for both databases. Pure; the callers read what it
+//! needs from the database. It must run under the locks of the rooms, so that nobody changes these sheets in the
+//! meantime.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,62 +21,62 @@ use crate::{
 /// A cell of a sheet.
 pub(super) type Place = (SheetId, CellRef);
 
-/// A sheet as the first write of a batch would make it.
+/// A sheet as the first write of a batch would create it.
 #[derive(Clone, Copy)]
 pub(super) struct NewSheet {
     pub room: Id,
     pub at: Moment,
 }
 
-/// The sheets that a batch writes, ascending, so that two nodes which make them at once don't deadlock: each as it would
-/// be made, if one of the updates may make it.
+/// The sheets that a batch writes, ascending, so that two nodes that create them at the same time do not deadlock. The
+/// value is the sheet to create, if one of the updates may create it.
 pub(super) type Wanted = BTreeMap<SheetId, Option<NewSheet>>;
 
-/// Which sheet belongs to which room.
+/// The room of each sheet.
 pub(super) type Homes = HashMap<SheetId, Id>;
 
-/// What was decided, and what is still to be asked.
+/// The decisions, and what must still be read.
 #[derive(Default)]
 pub(super) struct Decided {
-    /// For each cell that changes where it does so last.
+    /// For each changed cell, its last change in the batch.
     last: BTreeMap<Place, Change>,
     sent_back: Vec<SentBack>,
 }
 
-/// An update that came too late.
+/// An update with conflicts.
 struct SentBack {
     entry: usize,
     contested: Vec<Contested>,
 }
 
-/// A cell that somebody else had changed before.
+/// A cell that another user changed first.
 struct Contested {
     place: Place,
     version: i64,
-    /// Where it was changed last, if that was in this batch.
+    /// Its last change, if that was in this batch.
     here: Option<Change>,
 }
 
-/// How much of one update's contested cells is told, or read.
+/// The limit on the bytes of one update's conflicting cells that are read and sent.
 #[derive(Default)]
 pub(super) struct Allowance {
     bytes: usize,
 }
 
 impl Allowance {
-    /// Whether there is room for another cell. There is for the first, whatever it holds.
+    /// Whether another cell fits. The first one always does.
     pub fn is_left(&self) -> bool {
         self.bytes < limits::CONFLICT_BYTES_FULL
     }
 
-    /// Takes the cell's part of it.
+    /// Counts the cell's bytes.
     pub fn spend(&mut self, cell: &Cell) {
-        // one byte at least, so that empty cells come to an end, too
+        // At least one byte, so that the number of empty cells is bounded as well.
         self.bytes += cell.text_bytes().max(1);
     }
 }
 
-/// A cell to be written.
+/// A cell to write.
 pub(super) struct CellWrite<'a> {
     pub sheet: &'a str,
     pub row: i32,
@@ -87,23 +88,23 @@ pub(super) struct CellWrite<'a> {
     pub at: Moment,
 }
 
-/// Where in a batch a cell is changed.
+/// The position of a cell change in a batch.
 #[derive(Clone, Copy)]
 struct Change {
     entry: usize,
-    /// Which of the update's cells.
+    /// The index of the cell in its update.
     cell: usize,
 }
 
-/// Row and column as the databases keep them.
+/// Row and column in the form that the databases store.
 pub(super) fn indices(at: CellRef) -> (i32, i32) {
-    // Both are bounded far below.
+    // Both are far below the limit.
     (i32::try_from(at.row).unwrap_or(i32::MAX), i32::try_from(at.column).unwrap_or(i32::MAX))
 }
 
 impl Batch {
-    /// The sheets that the batch writes. What can't be taken whatever is stored is refused here. Empty for a batch
-    /// without updates of cells, as most are.
+    /// The sheets that the batch writes. Refuses updates that are invalid regardless of the stored cells. Empty for a
+    /// batch without cell updates, as most are.
     pub fn sheets(&mut self, earlier: &Earlier) -> Wanted {
         let mut sheets = Wanted::new();
         let Batch { rooms, entries } = self;
@@ -122,7 +123,7 @@ impl Batch {
         sheets
     }
 
-    /// Refuses updates of sheets that belong to other rooms. Answers the cells that the rest touch, ascending.
+    /// Refuses updates of sheets that belong to other rooms. Returns the cells that the others touch, ascending.
     pub fn touched(&mut self, earlier: &Earlier, homes: &Homes) -> BTreeSet<Place> {
         let mut touched = BTreeSet::new();
         let Batch { rooms, entries } = self;
@@ -133,7 +134,8 @@ impl Batch {
                     touched.extend(cells.iter().map(|cell| (sheet.clone(), cell.at)));
                 }
                 Some(_) => entry.refused = Some(NotAppended::SheetElsewhere),
-                // not made, since no cell of it can be where this update says that it was seen
+                // Not created, because no cell of a new sheet can have the version that this update claims to have
+                // seen.
                 None => {
                     entry.refused = Some(BadUpdate::Version(beyond_clocks(cells).unwrap_or_default()).into());
                 }
@@ -142,7 +144,7 @@ impl Batch {
         touched
     }
 
-    /// Takes updates, one after another, or sends them back.
+    /// Accepts updates in order, or rejects them with their conflicts.
     pub fn decide(&mut self, earlier: &Earlier, mut versions: Versions) -> Result<Decided, StoreError> {
         let mut decided = Decided::default();
         for index in 0..self.entries.len() {
@@ -179,8 +181,8 @@ impl Batch {
         Ok(decided)
     }
 
-    /// Says of every update that is sent back what its contested cells are: the first ones in full, as far as there is
-    /// room, and the others by their versions.
+    /// Completes every rejected update with its conflicting cells: the first ones in full, as far as the limit allows,
+    /// and the others with their versions.
     pub fn explain(&mut self, decided: &mut Decided, stored: &HashMap<Place, StoredCell>) {
         for SentBack { entry, contested } in decided.sent_back.drain(..) {
             let mut allowance = Allowance::default();
@@ -201,7 +203,7 @@ impl Batch {
         }
     }
 
-    /// The cells to be written, ascending, each once, as the last update in the batch makes it.
+    /// The cells to write, ascending, each once, as the last update in the batch leaves it.
     pub fn writes<'a>(&'a self, decided: &'a Decided) -> impl Iterator<Item = CellWrite<'a>> {
         decided.last.iter().filter_map(|((sheet, at), change)| {
             let entry = self.entries.get(change.entry)?;
@@ -222,7 +224,7 @@ impl Batch {
 }
 
 impl Decided {
-    /// Of every update that is sent back the contested cells of which only the database knows what they are.
+    /// For every rejected update, the conflicting cells whose contents must be read from the database.
     pub fn unknown(&self) -> impl Iterator<Item = impl Iterator<Item = &Place>> {
         self.sent_back
             .iter()
@@ -230,7 +232,7 @@ impl Decided {
     }
 }
 
-/// The sheet and the cells of an entry that updates cells and is neither stored nor refused.
+/// The sheet and the cells of a cell update that is neither stored nor refused.
 fn open_update<'a>(entry: &'a Entry, earlier: &Earlier) -> Option<(&'a SheetId, &'a [Cell])> {
     match &*entry.what {
         Durable::Chat(_) => None,

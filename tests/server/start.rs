@@ -57,7 +57,7 @@ async fn a_start_that_waits_says_so_refuses_clients_and_ends_at_a_signal() {
     // It does not wait for ever.
     let output = run_in(folder.path(), &["migrate"], &[("DATABASE_URL", &url)]).await;
     let sentence = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && sentence.contains("does not answer"), "{sentence}");
+    assert!(output.status.code() == Some(1) && sentence.contains("does not respond"), "{sentence}");
     assert!(!sentence.contains("hush"), "{sentence}");
 }
 

@@ -1,5 +1,5 @@
-//! Updates of cells on PostgreSQL, within the transaction of an append: three round trips more for a batch that has any,
-//! whatever their number.
+//! Cell updates on PostgreSQL, within the transaction of an append: three additional round trips for a batch with cell
+//! updates, regardless of their number.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// Decides the batch's updates of cells and writes those that are taken.
+/// Decides the batch's cell updates and writes the accepted ones.
 pub async fn write(connection: &mut Connection, batch: &mut Batch, earlier: &Earlier) -> Result<(), StoreError> {
     let wanted = batch.sheets(earlier);
     if wanted.is_empty() {
@@ -45,7 +45,7 @@ pub async fn write(connection: &mut Connection, batch: &mut Batch, earlier: &Ear
     Ok(())
 }
 
-/// The sheets' rooms; sheets that are not there are made.
+/// The sheets' rooms; creates missing sheets.
 async fn homes(connection: &mut Connection, wanted: Wanted) -> Result<Homes, StoreError> {
     let found = find_homes(connection, &wanted).await?;
     let absent = wanted.iter().filter(|(sheet, _)| !found.contains_key(*sheet));
@@ -58,11 +58,12 @@ async fn homes(connection: &mut Connection, wanted: Wanted) -> Result<Homes, Sto
         rooms: new.iter().map(|(_, new)| new.room).collect(),
         times: new.iter().map(|(_, new)| new.at).collect(),
     };
-    // Whoever makes one of them at this moment, for another room, is waited for longer than a locked room is.
+    // Another session that creates one of them at the same time, in another room, is waited for longer than a locked
+    // room.
     let wait_ms = limits::STORE_NEW_SHEET_WAIT.as_millis();
     connection.batch_execute(&format!("SET LOCAL lock_timeout = {wait_ms}")).await?;
     made.execute(connection).await?;
-    // Another node may have made one of them at the same moment, in another room: its transaction is over by now.
+    // Another node may have created one of them at the same time, in another room; its transaction has ended by now.
     find_homes(connection, &wanted).await
 }
 
@@ -89,7 +90,7 @@ async fn versions(connection: &mut Connection, touched: &[Place]) -> Result<Vers
     Ok(versions)
 }
 
-/// What is told of the contested cells: of each update as many as there is room for.
+/// The contents of the conflicting cells: for each update as many as the limit allows.
 async fn stored(connection: &mut Connection, decided: &Decided) -> Result<HashMap<Place, StoredCell>, StoreError> {
     type Row = (i64, String, Option<String>, i64, String, Moment);
     let unknown = (0..).zip(decided.unknown()).flat_map(|(update, places)| places.map(move |place| (update, place)));
@@ -115,7 +116,7 @@ fn nth(places: &[Place], ordinal: i64) -> Option<&Place> {
     places.get(usize::try_from(ordinal).ok()?.checked_sub(1)?)
 }
 
-/// Makes sheets, in ascending order, as on every node, for the sake of the rows' locks.
+/// Creates sheets, in ascending order like on every node, to avoid deadlocks.
 struct MakeSheets<'a> {
     ids: Vec<&'a str>,
     rooms: Vec<Id>,
@@ -137,8 +138,8 @@ fn keys(places: &[Place]) -> (Vec<&str>, Vec<i32>, Vec<i32>) {
     (places.iter().map(|(sheet, _)| sheet.as_str()).collect(), rows, columns)
 }
 
-/// The versions of those cells that are stored. The inner limit makes it one look at the key for each, whatever the
-/// planner believes of the table's size.
+/// The versions of the existing ones of these cells. The inner limit enforces one index lookup per cell, whatever the
+/// planner assumes about the table's size.
 struct FindVersions<'a> {
     sheets: Vec<&'a str>,
     rows: Vec<i32>,
@@ -161,7 +162,7 @@ impl Query for FindVersions<'_> {
     type SqlType = (BigInt, BigInt);
 }
 
-/// The same with all that a cell holds: of each update the first ones, until they have so many bytes.
+/// The same with the full contents: for each update the first cells, up to this many bytes.
 struct FindCells<'a> {
     sheets: Vec<&'a str>,
     rows: Vec<i32>,
@@ -192,7 +193,7 @@ impl Query for FindCells<'_> {
     type SqlType = (BigInt, Text, Nullable<Text>, BigInt, Text, Timestamptz);
 }
 
-/// Writes cells, and when their sheets were changed.
+/// Writes cells and the change times of their sheets.
 #[derive(Default)]
 struct WriteCells<'a> {
     changed: Vec<&'a str>,

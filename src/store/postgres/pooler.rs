@@ -1,6 +1,6 @@
-//! Finds out whether a pooler stands between us and PostgreSQL that changes the server connection under a session. Prepared
-//! statements, settings and advisory locks belong to a session, so such a pooler would fail queries at random and hand our
-//! settings to other clients. It is refused at the start, with a sentence, before anything of ours is left there.
+//! Detects a pooler in front of PostgreSQL that changes the server connection under a session. Prepared statements,
+//! settings and advisory locks belong to a session, so such a pooler would make queries fail at random and leak our
+//! settings to other clients. It is refused at startup with an explanation, before anything of ours is left there.
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -13,9 +13,9 @@ const REFUSAL: &str = "DATABASE_URL leads through a pooler that changes the serv
 
 /// Refuses a pooler that changes the server connection between transactions.
 ///
-/// Two sessions are open at once. Directly, and through a pooler in session mode, each has a server process of its own for as
-/// long as it lives. Otherwise the second one is given the process of the first, or the first one's process changes while
-/// the second is in a transaction.
+/// Two sessions are open at the same time. Directly, or through a pooler in session mode, each keeps its own server
+/// process. Otherwise the second session gets the process of the first, or the first one's process changes while the
+/// second is in a transaction.
 pub(super) async fn refuse_transaction_pooling(target: &Target) -> Result<(), StoreError> {
     let probe = async {
         let first = target.client().await?;
@@ -23,7 +23,7 @@ pub(super) async fn refuse_transaction_pooling(target: &Target) -> Result<(), St
         let second = target.client().await?;
         let transaction = second.simple_query("BEGIN").await;
         if transaction.as_ref().is_err_and(|error| error.code().is_some()) {
-            // a pooler in statement mode allows no transactions
+            // A pooler in statement mode allows no transactions.
             return Ok(true);
         }
         transaction.map_err(|error| unreachable_database(&error))?;
@@ -42,14 +42,14 @@ pub(super) async fn refuse_transaction_pooling(target: &Target) -> Result<(), St
     }
 }
 
-/// The server's process that serves this session at the moment.
+/// The server process that currently serves this session.
 async fn server_process(client: &Client) -> Result<String, StoreError> {
     let answer = client.simple_query("SELECT pg_backend_pid()").await.map_err(|error| unreachable_database(&error))?;
     let process = answer.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None, // the enum is another crate's and may grow
+        _ => None, // a foreign enum that may grow
     });
-    process.ok_or_else(|| StoreError::Fault("the database does not say which of its processes serves us".into()))
+    process.ok_or_else(|| StoreError::Fault("the database does not report its server process".into()))
 }
 
 fn unreachable_database(error: &tokio_postgres::Error) -> StoreError {

@@ -1,4 +1,4 @@
-//! How a process is called on PostgreSQL, and who else is there.
+//! The name of this process on PostgreSQL, and the other processes.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use diesel_async::RunQueryDsl;
 use super::Connection;
 use crate::{limits, store::StoreError};
 
-/// Begins the `application_name` of every server process.
+/// The start of the `application_name` of every server process.
 const PREFIX: &str = "convene ";
 
-/// The `application_name` of this process: as a person would say which one it is.
+/// The `application_name` of this process, readable for operators.
 pub(super) fn own_name() -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host: String =
@@ -25,7 +25,7 @@ struct Named {
     application_name: String,
 }
 
-/// Others than this one.
+/// The names of other processes.
 pub(in crate::store) async fn other_processes(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
     let found = sql_query(
         "SELECT DISTINCT application_name::text FROM pg_stat_activity \

@@ -1,6 +1,6 @@
-//! Statements whose text never changes, so that each is prepared once per connection: rows travel as arrays.
+//! Statements whose text never changes, so that each is prepared once per connection. Rows are passed as arrays.
 
-/// Declares a statement whose text is always the same, so that it is prepared once per connection.
+/// Declares a statement with constant text, so that it is prepared once per connection.
 macro_rules! constant_statement {
     ($statement:ty, $id:ty, $($sql:literal $($($field:ident).+: $type:ty)?),+ $(,)?) => {
         impl diesel::query_builder::QueryFragment<diesel::pg::Pg> for $statement {

@@ -1,8 +1,8 @@
-//! Where PostgreSQL is and how the way there is protected: `sslmode` and `sslrootcert` in the URL.
+//! The address of PostgreSQL and the protection of the connection: `sslmode` and `sslrootcert` in the URL.
 //!
-//! `disable` (the default, and `prefer`, which protects from nobody) sends in the clear. `require`, `verify-ca` and
-//! `verify-full` all check the certificate's chain and name, against the system's roots or those of `sslrootcert`:
-//! encryption towards an unknown peer is not worth its name.
+//! `disable` (the default, and also used for `prefer`, which protects against nothing) is unencrypted. `require`,
+//! `verify-ca` and `verify-full` all verify the certificate's chain and name, against the system's CA certificates or
+//! those in `sslrootcert`, because encryption to an unknown peer is worthless.
 
 use std::{str::FromStr, sync::Arc};
 
@@ -19,7 +19,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::processes::own_name;
 use crate::{limits, store::StoreError};
 
-/// Where to connect to, parsed and checked once.
+/// A database address, parsed and validated once.
 #[derive(Clone)]
 pub(super) struct Target {
     config: Config,
@@ -55,8 +55,8 @@ impl FromStr for Target {
 }
 
 impl Target {
-    /// A plain session of the driver, without diesel's setup, driven by a task on the current runtime, in bounded time: a
-    /// server may take a connection and say nothing.
+    /// A plain session of the driver, without diesel's setup, on a task of the current runtime. Bounded in time,
+    /// because a server may accept a connection and never respond.
     pub(super) async fn client(&self) -> Result<Client, StoreError> {
         let dialled = tokio::time::timeout(limits::STORE_HANDSHAKE_MAX, self.dial_plain()).await;
         dialled.map_err(|_elapsed| StoreError::from(silent()))?
@@ -77,7 +77,7 @@ impl Target {
         }
     }
 
-    /// A new connection, driven by a task on the current runtime, in bounded time, too.
+    /// A new connection on a task of the current runtime, bounded in time as well.
     pub(super) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
         tokio::time::timeout(limits::STORE_HANDSHAKE_MAX, self.dial()).await.map_err(|_elapsed| silent())?
     }
@@ -98,15 +98,15 @@ impl Target {
 }
 
 fn silent() -> ConnectionError {
-    ConnectionError::BadConnection("the server takes connections, but does not answer".into())
+    ConnectionError::BadConnection("the server accepts connections but does not respond".into())
 }
 
-/// No connection was made, or it broke.
+/// The connection could not be established, or broke.
 pub(super) fn refused(error: &tokio_postgres::Error) -> ConnectionError {
     ConnectionError::BadConnection(reason(error))
 }
 
-/// The driver's error names its layer, its sources the reason.
+/// The driver's error only names its layer; its sources contain the reason.
 fn reason(error: &tokio_postgres::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -123,7 +123,7 @@ struct Parts {
     root_file: Option<String>,
 }
 
-/// Takes out of the URL what the driver does not know.
+/// Removes from the URL what the driver does not know.
 fn split(url: &str) -> Parts {
     let Some((base, query)) = url.split_once('?') else {
         return Parts { url: url.into(), ssl_mode: None, root_file: None };
@@ -154,8 +154,8 @@ fn client_config(root_file: Option<&str>) -> Result<ClientConfig, StoreError> {
     }
     if roots.is_empty() {
         return Err(StoreError::Fault(
-            "no certificate authority is known to check the database's certificate with; install ca-certificates \
-             or name a file by sslrootcert in DATABASE_URL"
+            "there is no CA certificate to verify the database's certificate; install ca-certificates or name a file \
+             with sslrootcert in DATABASE_URL"
                 .into(),
         ));
     }

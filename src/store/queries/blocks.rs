@@ -1,4 +1,4 @@
-//! Users who are shut out for going on after refusals.
+//! Users who are blocked for exceeding the rate limit.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -12,15 +12,15 @@ use crate::{
     },
 };
 
-/// Never makes a block shorter.
+/// Never shortens a block.
 pub async fn block(connection: &mut Connection, id: &UserId, until: Timestamp) -> Result<bool, StoreError> {
     let user = users::table.find(id.as_str()).filter(users::blocked_until.lt(Moment(until)));
     let longer = diesel::update(user).set(users::blocked_until.eq(Moment(until))).execute(connection).await?;
     Ok(longer > 0)
 }
 
-/// What is left in its place is the moment of the lifting, by which a node that heard nothing of it tells it from a block
-/// that was never stored.
+/// Stores the time of the lifting instead, so that a node that missed it can distinguish a lifted block from one that
+/// was never stored.
 pub async fn lift(connection: &mut Connection, id: &UserId, at: Timestamp) -> Result<bool, StoreError> {
     let blocked = users::table.find(id.as_str()).filter(users::blocked_until.gt(Moment(at)));
     let lifted = diesel::update(blocked).set(users::blocked_until.eq(Moment(at))).execute(connection).await?;

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Sizes are far below; the databases count in signed numbers.
+/// Sizes are far below the limit; the databases use signed integers.
 fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
@@ -90,7 +90,7 @@ impl TryFrom<Row> for FileRecord {
 
 pub async fn begin(connection: &mut Connection, file: &NewFile, quota: FileQuota) -> Result<Begun, StoreError> {
     write_transaction!(connection, async |connection| {
-        // the user's row is what two uploads that begin at once wait for each other at
+        // The lock on the user's row serialises uploads that start at the same time.
         let locked = diesel::update(users::table.find(file.owner.as_str())).set(users::role.eq(users::role));
         if locked.execute(connection).await? == 0 {
             return Err(StoreError::Missing);
@@ -106,7 +106,7 @@ pub async fn begin(connection: &mut Connection, file: &NewFile, quota: FileQuota
             return Ok(Begun::TooManyFiles);
         }
         if let Some(bytes_max) = quota.bytes_max {
-            // a sum of large numbers has another type on each database
+            // A sum of large integers has different types on the two databases.
             let sum = sql::<BigInt>("CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT)");
             let used_bytes = unsigned(owned().select(sum).get_result(connection).await?);
             if used_bytes.saturating_add(file.size_bytes) > bytes_max {
@@ -167,7 +167,7 @@ pub async fn of_user(
     before: Option<FileId>,
     limit: i64,
 ) -> Result<Vec<FileRecord>, StoreError> {
-    // ids are made by time
+    // Ids sort by time.
     let before = before.map_or(uuid::Uuid::max(), |FileId(id)| id);
     let rows = files::table
         .filter(files::owner_id.eq(owner.as_str()))
@@ -309,7 +309,7 @@ pub async fn expired_uploads(connection: &mut Connection, limit: i64) -> Result<
     let rows = files::table
         .filter(files::completed_at.is_null())
         .filter(files::expires_at.le(Moment(now())))
-        // a file that was deleted has this moment
+        // A deleted file has this time.
         .filter(files::expires_at.gt(Moment(Timestamp::default())))
         .order(files::expires_at)
         .limit(limit)

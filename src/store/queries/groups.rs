@@ -1,4 +1,4 @@
-//! Groups and who is in them.
+//! Groups and their members.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -43,7 +43,7 @@ fn group(row: GroupRow, role: Option<GroupRole>) -> Result<Group, StoreError> {
     })
 }
 
-/// A role as stored.
+/// A stored role.
 pub fn group_role(name: &str) -> Result<GroupRole, StoreError> {
     GroupRole::from_name(name).ok_or_else(|| strange("group role", name))
 }

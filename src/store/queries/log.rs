@@ -1,4 +1,4 @@
-//! Reading the log and the history. Writing them is `append`, one for each database.
+//! Reads the log and the history. `append`, one per database, writes them.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// An event as stored, in the log or in the offline queue.
+/// A stored event, in the log or in a user's queue.
 #[derive(Queryable)]
 pub struct EventRow {
     seq: i64,

@@ -1,6 +1,6 @@
-//! The queries, one file per aggregate, compiled once under each database: `super` is `postgres` or `sqlite`, and
-//! gives the connection, the tables and `write_transaction!`. What a unique key names is read by `get_result`: `first`
-//! binds its limit, and SQLite plans a statement with such a limit anew at every call.
+//! The queries, one file per aggregate, compiled once for each database: `super` is `postgres` or `sqlite` and provides
+//! the connection, the tables and `write_transaction!`. Rows with a unique key are read with `get_result`, because
+//! `first` binds its limit, and SQLite plans a statement with a bound limit anew on every call.
 
 pub mod blocks;
 pub mod effects;
@@ -19,12 +19,12 @@ pub mod users;
 use super::{Connection, schema};
 use crate::{ids::UserId, store::StoreError};
 
-/// A value in the database that no version of ours has written.
+/// A value in the database that no version of Convene has written.
 fn strange(what: &'static str, value: &str) -> StoreError {
-    StoreError::Fault(format!("the database holds an unknown {what}: {value}"))
+    StoreError::Fault(format!("the database contains an unknown {what}: {value}"))
 }
 
-/// A user id as stored.
+/// A stored user id.
 fn user_id(text: String) -> Result<UserId, StoreError> {
     UserId::new(text).map_err(|_| StoreError::Fault("the database holds an invalid user id".into()))
 }

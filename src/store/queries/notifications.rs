@@ -1,4 +1,4 @@
-//! Notifications. What the table has no column for is in `data`, which both databases look into with `->>`.
+//! Notifications. Fields without a column are in `data`, which both databases query with `->>`.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// `notifications.type` of what is written here.
+/// `notifications.type` of the rows written here.
 const UPDATES: &str = "updates";
 
 type Columns = (
@@ -47,7 +47,7 @@ type Columns = (
     notifications::expires_at,
 );
 
-/// What a [`NotificationRow`] is selected by.
+/// The columns of a [`NotificationRow`].
 pub const COLUMNS: Columns = (
     notifications::id,
     notifications::user_id,
@@ -61,7 +61,7 @@ pub const COLUMNS: Columns = (
     notifications::expires_at,
 );
 
-/// A notification as stored.
+/// A stored notification.
 #[derive(Queryable)]
 pub struct NotificationRow {
     id: Id,
@@ -76,7 +76,7 @@ pub struct NotificationRow {
     expires_at: Option<Moment>,
 }
 
-/// What is in `data`. Rows of other parts of the product have other fields there.
+/// The contents of `data`. Rows of other programs have other fields.
 #[derive(Serialize, Deserialize)]
 struct Details<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,7 +144,7 @@ pub fn priority() -> SqlLiteral<sql_types::Nullable<sql_types::Text>> {
     sql("(data ->> 'priority')")
 }
 
-/// What has not expired at that moment.
+/// Condition: not expired at that time.
 macro_rules! alive {
     ($at:expr) => {
         notifications::expires_at.is_null().or(notifications::expires_at.gt(Moment($at)))
@@ -152,7 +152,7 @@ macro_rules! alive {
 }
 pub(super) use alive;
 
-/// A notification to be stored.
+/// A notification to store.
 #[derive(Insertable, Clone)]
 #[diesel(table_name = notifications)]
 struct NewRow {
@@ -185,7 +185,7 @@ impl From<NewRow> for NotificationRow {
     }
 }
 
-/// Stores one for each of the users, by a few statements for all of them.
+/// Stores one for each of the users, with a few statements for all of them.
 pub async fn create(
     connection: &mut Connection,
     users: &[UserId],
@@ -218,9 +218,9 @@ pub async fn create(
     Ok(stored)
 }
 
-/// Drops each user's oldest beyond the bound, those that were read before those that were not.
+/// Drops each user's oldest ones beyond the limit, read ones before unread ones.
 async fn trim(connection: &mut Connection, users: &[UserId]) -> Result<(), StoreError> {
-    // rows of other types are other parts' history
+    // Rows of other types belong to other programs.
     let of_users = notifications::table
         .filter(notifications::user_id.eq_any(users.iter().map(UserId::as_str)))
         .filter(notifications::kind.eq(UPDATES));
@@ -343,7 +343,7 @@ pub async fn mark_read(
 
 pub async fn mark_all_read(connection: &mut Connection, user: &UserId) -> Result<usize, StoreError> {
     write_transaction!(connection, async |connection| {
-        // what has expired counts no more, here as in the counts and lists
+        // Expired ones are not counted, as in the counts and lists.
         let unread = notifications::table
             .filter(notifications::user_id.eq(user.as_str()))
             .filter(notifications::status.eq(NotificationStatus::Unread.name()))
@@ -385,7 +385,7 @@ pub async fn dismiss(connection: &mut Connection, user: &UserId, id: Notificatio
 }
 
 pub async fn sweep(connection: &mut Connection) -> Result<usize, StoreError> {
-    // rows of other types are other parts' history
+    // Rows of other types belong to other programs.
     let expired = notifications::table
         .filter(notifications::kind.eq(UPDATES))
         .filter(notifications::expires_at.le(Moment(now())))

@@ -1,4 +1,4 @@
-//! Rooms that are known by their names.
+//! Open rooms, which users join by name.
 
 use std::collections::{HashMap, HashSet};
 
@@ -66,7 +66,7 @@ enum Membership {
     No,
 }
 
-/// Each of them, in their order: two queries for all.
+/// Each of them, in order, with two queries for all.
 pub async fn accesses(
     connection: &mut Connection,
     asked: &[(RoomName, UserId)],
@@ -78,7 +78,7 @@ pub async fn accesses(
         .select(COLUMNS)
         .load::<Row>(connection)
         .await?;
-    // only of private rooms it matters who the members are
+    // The members matter only for private rooms.
     let private: Vec<Id> =
         rows.iter().filter(|row| row.visibility != Visibility::Open.name()).map(|row| row.id).collect();
     let users: HashSet<&str> = asked.iter().map(|(_, user)| user.as_str()).collect();
@@ -103,7 +103,7 @@ pub async fn accesses(
     asked.iter().map(access).collect()
 }
 
-/// The members of those of these rooms that are private, each room's with its owner.
+/// The members of those of these rooms that are private, including the owners.
 pub async fn private_members(
     connection: &mut Connection,
     ids: &[RoomId],

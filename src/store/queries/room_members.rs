@@ -1,4 +1,4 @@
-//! Open rooms as their owners see them: made ahead, changed, and with members.
+//! Open rooms as their owners manage them: created in advance, changed, and with members.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -52,7 +52,7 @@ pub async fn create(
 struct Changes {
     name: Option<String>,
     visibility: Option<&'static str>,
-    /// the inner one: no bound
+    /// The inner None: unlimited.
     capacity: Option<Option<i32>>,
 }
 
@@ -63,7 +63,7 @@ pub async fn change(connection: &mut Connection, room: RoomId, change: &RoomChan
         capacity: change.capacity.map(|most| most.and_then(|most| i32::try_from(most).ok())),
     };
     if changes.name.is_none() && changes.visibility.is_none() && changes.capacity.is_none() {
-        return Ok(()); // an update that sets nothing is no SQL
+        return Ok(()); // an update that sets nothing is invalid SQL
     }
     let changed = diesel::update(rooms::table.find(Id(room.0))).set(changes).execute(connection).await?;
     if changed > 0 { Ok(()) } else { Err(StoreError::Missing) }
@@ -97,7 +97,7 @@ pub async fn members(connection: &mut Connection, room: RoomId) -> Result<Vec<(P
     Ok(all)
 }
 
-/// [`StoreError::Taken`] if it is full.
+/// [`StoreError::Taken`] if the list is full.
 pub async fn add(connection: &mut Connection, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
     write_transaction!(connection, async |connection| {
         let of_room = room_members::table.filter(room_members::room_id.eq(Id(room.0)));

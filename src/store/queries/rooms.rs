@@ -1,4 +1,4 @@
-//! Rooms, of all kinds one table.
+//! Rooms of all kinds, in one table.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,13 +22,13 @@ use crate::{
     },
 };
 
-/// `rooms.kind` of a group's channel.
+/// `rooms.kind` of a channel.
 const CHANNEL: &str = "channel";
-/// `rooms.kind` of a conversation of two.
+/// `rooms.kind` of a direct conversation.
 const DIRECT: &str = "direct";
-/// `rooms.kind` of a room that is known by its name.
+/// `rooms.kind` of an open room.
 pub const OPEN: &str = "open";
-/// `rooms.visibility` of what only its members may enter.
+/// `rooms.visibility` of a room that only its members may enter.
 const PRIVATE: &str = "private";
 /// `room_members.role` of the two sides of a conversation.
 const MEMBER: &str = "member";
@@ -102,7 +102,7 @@ pub async fn channels_of(connection: &mut Connection, group: GroupId) -> Result<
     rows.into_iter().map(Channel::try_from).collect()
 }
 
-/// Each of them, in their order: two queries for all, or one by two primary keys for one alone.
+/// Each of them, in order: two queries for all, or one with two primary keys for a single one.
 pub async fn channel_accesses(
     connection: &mut Connection,
     asked: &[(RoomId, UserId)],
@@ -153,7 +153,7 @@ async fn channel_access(
     row.map(|(row, role)| Ok((Channel::try_from(row)?, role.as_deref().map(group_role).transpose()?))).transpose()
 }
 
-/// The key of a conversation: its users in ascending order, apart by what no user id contains.
+/// The key of a conversation: its users in ascending order, separated by a character that user ids cannot contain.
 fn direct_key(first: &UserId, second: &UserId) -> String {
     format!("{first}\n{second}")
 }
@@ -173,7 +173,7 @@ pub async fn find_direct(
     Ok(id.map(|Id(id)| RoomId(id)))
 }
 
-/// Makes the conversation, or finds the one that somebody made a moment ago.
+/// Creates the conversation, or returns the one that somebody has just created.
 pub async fn create_direct(connection: &mut Connection, first: &UserId, second: &UserId) -> Result<RoomId, StoreError> {
     let id = Id(RoomId::generate().0);
     let created_at = now();
@@ -196,7 +196,7 @@ pub async fn create_direct(connection: &mut Connection, first: &UserId, second: 
             return find_direct(connection, first, second).await?.ok_or(StoreError::Missing);
         }
         insert_member(connection, id, first).await?;
-        // Notes to oneself have one member.
+        // A conversation with oneself has one member.
         if first != second {
             insert_member(connection, id, second).await?;
         }
@@ -232,7 +232,7 @@ fn room_head(seq: i64, epoch: i64, visibility: &str) -> Result<RoomHead, StoreEr
     Ok(RoomHead { seq: Seq(seq), epoch: Epoch(epoch), visibility })
 }
 
-/// Each of them, in their order. One alone takes the statement that is prepared already.
+/// Each of them, in order. A single one uses the statement that is already prepared.
 pub async fn each_head(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec<Option<RoomHead>>, StoreError> {
     if let [id] = ids {
         return Ok(vec![head(connection, *id).await?]);

@@ -1,4 +1,4 @@
-//! Reading shared sheets. Writing them is part of `append`, one for each database.
+//! Reads shared sheets. `append`, one per database, writes them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Each sheet's room, in their order.
+/// The rooms of the sheets, in order.
 pub async fn rooms(connection: &mut Connection, ids: &[SheetId]) -> Result<Vec<Option<RoomName>>, StoreError> {
     let distinct: HashSet<&str> = ids.iter().map(SheetId::as_str).collect();
     let rows = sheets::table
@@ -94,7 +94,7 @@ pub async fn cells(
     let (after_row, after_column) = after.map_or((-1, -1), indices);
     let rows = sheet_cells::table
         .filter(sheet_cells::sheet_id.eq(sheet.as_str()))
-        // from where the page begins, so that the key leads there
+        // From the start of the page, so that the index is used.
         .filter(sheet_cells::row_index.between(first_row.max(after_row), last_row))
         .filter(sheet_cells::column_index.between(first_column, last_column))
         .filter(sheet_cells::row_index.gt(after_row).or(sheet_cells::column_index.gt(after_column)))

@@ -1,5 +1,5 @@
-//! Refresh tokens: kept until used, expired or voided. A family that ended is forgotten as a whole, so that there is
-//! no row that counts no more.
+//! Refresh tokens: stored until used, expired or revoked. An ended family is deleted as a whole, so that no invalid row
+//! remains.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -47,12 +47,12 @@ pub async fn void(
     .await
 }
 
-/// The moment before which all of a user's tokens are void. The node that revokes and those that issued tokens have
-/// clocks of their own: so the moment is later than the newest token's, whatever this node's clock says. A token that was
-/// issued after the last revocation may carry its moment (`held`); then the new one is later than that, too.
+/// The time before which all tokens of a user are void. The node that revokes and the nodes that issued tokens have
+/// their own clocks, so the time is later than that of the newest token, whatever this node's clock shows. A token
+/// issued after the last revocation may have exactly its time (`held`); the new time is then later than that, too.
 fn revocation_moment(now: Timestamp, held: Timestamp, newest: Option<Uuid>) -> Timestamp {
     let Some(newest) = newest else { return now.max(held) };
-    // a token's id begins with the milliseconds of its issuer's clock (UUIDv7)
+    // A token's id begins with the milliseconds of its issuer's clock (UUIDv7).
     let issued_ms = (newest.as_u128() >> 80) as i64;
     now.max(held.plus_ms(1)).max(Timestamp { unix_ms: issued_ms.saturating_add(1) })
 }
@@ -97,7 +97,7 @@ pub async fn rotate(
             .filter(refresh_tokens::used_at.is_null())
             .filter(refresh_tokens::expires_at.gt(Moment(now())))
             .filter(refresh_tokens::user_id.eq(successor.user.as_str()));
-        // Of two that show it at once, one waits here for the other and then finds it used.
+        // Of two concurrent uses, one waits here for the other and then finds the token used.
         let family = diesel::update(good)
             .set(refresh_tokens::used_at.eq(Some(Moment(now()))))
             .returning(refresh_tokens::family)
@@ -126,10 +126,10 @@ pub async fn rotate(
     .await
 }
 
-/// Whether a used token is shown again by its owner: soon after its first use, and before any successor was used. Two
-/// tabs that refresh at the same moment do it, and a client that did not get the answer.
+/// Whether a used token is used again by its owner: soon after its first use, and before any successor was used. Two
+/// tabs that refresh at the same time do this, and a client that did not receive the response.
 async fn is_repetition(connection: &mut Connection, id: TokenId, used_at: Timestamp) -> Result<bool, StoreError> {
-    // less than nothing where another node's clock is ahead
+    // Negative if another node's clock is ahead.
     let age_ms = now().unix_ms.saturating_sub(used_at.unix_ms);
     if age_ms > limits::REFRESH_REPEAT_WITHIN.as_millis() as i64 {
         return Ok(false);

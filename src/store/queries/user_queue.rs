@@ -1,6 +1,6 @@
-//! The queue of each user: notifications and messages that no socket of the user has written yet. A row is leased by
-//! the socket that delivers it, and deleted when it is written. Messages come into the queue by `append`, in the
-//! transaction that stores them.
+//! The queue of each user: notifications and messages that were not written to any socket of the user yet. A socket
+//! leases a row to deliver it, and deletes it when it is written. `append` queues messages in the transaction that
+//! stores them.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -23,9 +23,9 @@ use crate::{
     },
 };
 
-/// Held by no socket.
+/// Not leased.
 pub const FREE: Moment = Moment(Timestamp { unix_ms: 0 });
-/// The rank of high and critical notifications, which go first.
+/// The rank of high and critical notifications, which are delivered first.
 const URGENT: i32 = 0;
 /// The rank of everything else.
 pub const USUAL: i32 = 1;
@@ -37,7 +37,7 @@ const fn rank(priority: Priority) -> i32 {
     }
 }
 
-/// A notification that is to be queued.
+/// A notification to queue.
 #[derive(Insertable)]
 #[diesel(table_name = user_queue)]
 struct NewRow {
@@ -48,8 +48,8 @@ struct NewRow {
     notification_id: Id,
 }
 
-/// Queues notifications. Of a user's queued notifications the oldest beyond `queue_max` are not delivered any more; they
-/// stay in the user's list.
+/// Queues notifications. A user's oldest queued notifications beyond `queue_max` are removed from the queue; they stay
+/// in the user's list.
 pub async fn enqueue_notifications(
     connection: &mut Connection,
     new: &[StoredNotification],
@@ -87,7 +87,7 @@ pub async fn enqueue_notifications(
     Ok(())
 }
 
-/// For each of them, in their order, whether anything is queued.
+/// Whether anything is queued for each of these users, in order.
 pub async fn waits(connection: &mut Connection, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
     let ids: HashSet<&str> = users.iter().map(UserId::as_str).collect();
     let found = user_queue::table
@@ -99,7 +99,7 @@ pub async fn waits(connection: &mut Connection, users: &[UserId]) -> Result<Vec<
     Ok(users.iter().map(|user| found.iter().any(|id| id == user.as_str())).collect())
 }
 
-/// A queued row, with what decides whether and when it is delivered.
+/// A queued row, with the fields that decide whether and when it is delivered.
 struct Candidate {
     rank: i32,
     position: i64,
@@ -135,7 +135,7 @@ pub async fn lease(
     .await
 }
 
-/// Bytes of a message; notifications have bounds of their own.
+/// Bytes of a message; notifications have their own limits.
 fn message_bytes(one: &Candidate) -> usize {
     match &one.item {
         Queued::Notification(_) => 0,
@@ -154,7 +154,7 @@ async fn queued_notifications(
         .inner_join(notifications::table)
         .filter(user_queue::user_id.eq(user.as_str()))
         .filter(alive!(at))
-        // those that no socket holds go first
+        // Unleased rows first.
         .order((user_queue::leased_until.gt(Moment(at)), user_queue::rank, user_queue::position))
         .limit(limits::QUEUE_LEASED_MAX as i64)
         .select((user_queue::rank, user_queue::position, user_queue::leased_until, COLUMNS))
@@ -218,7 +218,7 @@ async fn queued_messages(
     Ok(rows.into_iter().map(candidate).collect())
 }
 
-/// Leases those of them that no other node has leased in the meantime.
+/// Leases those that no other node has leased in the meantime.
 async fn take(
     connection: &mut Connection,
     free: Vec<Candidate>,
@@ -228,7 +228,7 @@ async fn take(
     if free.is_empty() {
         return Ok(Vec::new());
     }
-    // in one order on all nodes, so that none waits for another crosswise
+    // In the same order on all nodes, to avoid deadlocks.
     let positions: BTreeSet<i64> = free.iter().map(|one| one.position).collect();
     let still_free = user_queue::table
         .filter(user_queue::position.eq_any(positions))
@@ -243,9 +243,9 @@ async fn take(
     Ok(free.into_iter().filter(|one| taken.contains(&one.position)).map(|one| one.item).collect())
 }
 
-/// Where the room's log stands, and whether any of its messages are queued for the user.
+/// The head of the room's log, and whether any of its messages are queued for the user.
 pub async fn conversation(connection: &mut Connection, user: &UserId, room: RoomId) -> Result<(Seq, bool), StoreError> {
-    // in this order: what is queued up to that head is seen by the second question
+    // In this order: everything queued up to that head is visible to the second query.
     let head = rooms::table.find(Id(room.0)).select(rooms::seq).get_result::<i64>(connection).await?;
     let queued = user_queue::table
         .filter(user_queue::user_id.eq(user.as_str()))
@@ -308,7 +308,7 @@ async fn positions(connection: &mut Connection, rows: &[(UserId, QueuedId)]) -> 
     Ok(found.map(|(position, ..)| position).collect())
 }
 
-/// Deletes them: a socket of their user has written them.
+/// Deletes rows that were written to a socket of their user.
 pub async fn delivered(connection: &mut Connection, rows: &[(UserId, QueuedId)]) -> Result<Vec<()>, StoreError> {
     let positions = positions(connection, rows).await?;
     if !positions.is_empty() {
@@ -318,7 +318,7 @@ pub async fn delivered(connection: &mut Connection, rows: &[(UserId, QueuedId)])
     Ok(vec![(); rows.len()])
 }
 
-/// Ends their leases: the next socket may have them.
+/// Ends the leases of these rows, so that the next socket can lease them.
 pub async fn give_back(connection: &mut Connection, rows: &[(UserId, QueuedId)]) -> Result<(), StoreError> {
     let positions = positions(connection, rows).await?;
     if !positions.is_empty() {
@@ -328,7 +328,7 @@ pub async fn give_back(connection: &mut Connection, rows: &[(UserId, QueuedId)])
     Ok(())
 }
 
-/// Forgets notifications that need not be delivered any more, because they were read or dismissed.
+/// Removes notifications that need not be delivered any more, because they were read or dismissed.
 pub async fn forget_notifications(connection: &mut Connection, ids: &[Id]) -> Result<(), StoreError> {
     let settled = user_queue::notification_id.eq_any(ids.iter().map(|id| Some(*id)));
     diesel::delete(user_queue::table.filter(settled)).execute(connection).await?;

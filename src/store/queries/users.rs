@@ -33,7 +33,7 @@ type Columns = (
     users::said_at,
 );
 
-/// What a [`UserRow`] is selected by.
+/// The columns of a [`UserRow`].
 pub const COLUMNS: Columns = (
     users::id,
     users::number,
@@ -47,7 +47,7 @@ pub const COLUMNS: Columns = (
     users::said_at,
 );
 
-/// A user as stored.
+/// A stored user.
 #[derive(Queryable)]
 pub struct UserRow {
     id: String,
@@ -81,7 +81,7 @@ impl TryFrom<UserRow> for Profile {
     }
 }
 
-/// A user to insert; the folded columns follow from the others.
+/// A user to insert; the folded columns are derived from the others.
 struct Fresh<'a> {
     id: &'a UserId,
     username: Cow<'a, str>,
@@ -114,14 +114,14 @@ pub async fn ping(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Begins a write that changes nothing: a database that can only be read refuses it.
+/// Begins a write that changes nothing: a read-only database refuses it.
 pub async fn begin_write(connection: &mut Connection) -> Result<(), StoreError> {
     let nobody = users::table.filter(false.into_sql::<sql_types::Bool>());
     diesel::delete(nobody).execute(connection).await?;
     Ok(())
 }
 
-/// Writes one row as it is, to the disk: a database without space refuses it.
+/// Writes one row unchanged to the disk: a full database refuses it.
 pub async fn write_one(connection: &mut Connection) -> Result<(), StoreError> {
     let Some(id) = users::table.select(users::id).first::<String>(connection).await.optional()? else {
         return begin_write(connection).await;
@@ -143,7 +143,8 @@ pub async fn create(connection: &mut Connection, user: NewUser) -> Result<Profil
 }
 
 pub async fn provision(connection: &mut Connection, user: &TokenUser) -> Result<Profile, StoreError> {
-    // What an issuer says is not under our rules: it is made fit, and whoever would look like somebody else is marked.
+    // Names from another issuer may violate our rules: they are cleaned, and a name that looks like another user's is
+    // marked.
     let most = *limits::USERNAME_CHARS.end();
     let names = [user.username.as_deref(), Some(user.id.as_str())].into_iter().flatten();
     let mut names = names.filter_map(|name| names::cleaned(name, most));
@@ -175,7 +176,7 @@ pub async fn provision(connection: &mut Connection, user: &TokenUser) -> Result<
         if let Some(row) = inserted {
             return row.try_into();
         }
-        // Somebody has one of the three. Another node may have stored this very user in the meantime.
+        // One of the three is taken. Another node may have stored this very user in the meantime.
         if let Some(profile) = by_id(connection, &user.id).await? {
             return Ok(profile);
         }
@@ -207,7 +208,7 @@ pub async fn follow(connection: &mut Connection, profile: &Profile, said: &SaidP
             .execute(connection)
             .await;
         match changed.map_err(StoreError::from) {
-            // an address that is somebody else's is left to them
+            // An e-mail address that belongs to another user is not changed.
             Ok(_) | Err(StoreError::Taken(_)) => {}
             Err(error) => return Err(error),
         }
@@ -215,10 +216,10 @@ pub async fn follow(connection: &mut Connection, profile: &Profile, said: &SaidP
     by_id(connection, &profile.id).await?.ok_or(StoreError::Missing)
 }
 
-/// What a user is called whose token holds no name that can be seen.
+/// The username of a user whose token has no visible name.
 const NAMELESS: &str = "user";
 
-/// The name with a random suffix, within the limit.
+/// The name with a random suffix, within the length limit.
 fn suffixed(name: &str) -> String {
     let suffix = format!("-{:06x}", fastrand::u32(..) & 0xff_ffff);
     let kept = limits::USERNAME_CHARS.end().saturating_sub(suffix.len());
@@ -230,7 +231,7 @@ pub async fn by_id(connection: &mut Connection, id: &UserId) -> Result<Option<Pr
     row.map(Profile::try_from).transpose()
 }
 
-/// Each of them, in their order. One alone takes the statement that is prepared already.
+/// Each of them, in order. A single one uses the statement that is already prepared.
 pub async fn several(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
     if let [id] = ids {
         return Ok(vec![by_id(connection, id).await?]);
@@ -242,7 +243,7 @@ pub async fn several(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<
 
 pub async fn by_ids(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<Profile>, StoreError> {
     let mut profiles = Vec::with_capacity(ids.len());
-    // SQLite binds each id apart, and so many only.
+    // SQLite binds each id separately, and only a limited number.
     for some in ids.chunks(limits::STORE_IDS_PER_QUERY) {
         let ids: Vec<&str> = some.iter().map(UserId::as_str).collect();
         let rows = users::table.filter(users::id.eq_any(ids)).select(COLUMNS).load::<UserRow>(connection).await?;
@@ -306,7 +307,7 @@ pub async fn credentials(
         .select((COLUMNS, users::password_hash))
         .load::<(UserRow, Option<String>)>(connection)
         .await?;
-    // One user's name may be another's address: the address is the stronger claim.
+    // One user's username may be another user's e-mail address: the address takes precedence.
     let by_address = |row: &UserRow| row.email.as_deref().map(folded).as_deref() == Some(&keys[0]);
     let row = rows.into_iter().max_by_key(|(row, _)| by_address(row));
     row.map(|(row, hash)| Ok((Profile::try_from(row)?, hash))).transpose()
@@ -314,7 +315,8 @@ pub async fn credentials(
 
 pub async fn search(connection: &mut Connection, query: &str, limit: i64) -> Result<Vec<Profile>, StoreError> {
     let from = folded(query);
-    // The last of all that begin so: comparison is bytewise in both databases, and no wildcard needs escaping.
+    // The upper bound of all texts with this prefix: comparison is bytewise in both databases, and no wildcard needs
+    // escaping.
     let to = format!("{from}\u{10ffff}");
     let named = users::username_key.ge(&from).and(users::username_key.lt(&to));
     let shown = users::display_name_key.ge(&from).and(users::display_name_key.lt(&to));

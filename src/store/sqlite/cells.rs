@@ -1,4 +1,4 @@
-//! Updates of cells on SQLite, within the transaction of an append.
+//! Cell updates on SQLite, within the transaction of an append.
 
 use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Decides the batch's updates of cells and writes those that are taken.
+/// Decides the batch's cell updates and writes the accepted ones.
 pub fn write(connection: &mut SqliteConnection, batch: &mut Batch, earlier: &Earlier) -> Result<(), StoreError> {
     let wanted = batch.sheets(earlier);
     if wanted.is_empty() {
@@ -62,7 +62,7 @@ pub fn write(connection: &mut SqliteConnection, batch: &mut Batch, earlier: &Ear
     Ok(())
 }
 
-/// The sheets' rooms; sheets that are not there are made.
+/// The sheets' rooms; creates missing sheets.
 fn homes(connection: &mut SqliteConnection, wanted: Wanted) -> Result<Homes, StoreError> {
     let mut homes = Homes::new();
     for (sheet, new) in wanted {
