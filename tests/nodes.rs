@@ -156,7 +156,7 @@ async fn a_node_that_leaves_keeps_its_users_places() {
     two.presence.send(KeepPlaces).await.unwrap();
     close(&two, "ann", 1).await;
     open(&two, "bob", 2).await;
-    until("a word that came after the close", || is_online(&one, "bob")).await;
+    until("a message that arrived after the close", || is_online(&one, "bob")).await;
     let known = one.cluster.send(KnownNodes).await.unwrap();
     assert_eq!(known.peers[0].1.beat.leaving_ms, Some(4_000));
     let sockets = one.presence.send(SocketsOf(user("ann"))).await.unwrap();

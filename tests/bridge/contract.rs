@@ -39,19 +39,19 @@ async fn rooms(here: &Node, there: &Node, elsewhere: &Node) {
         here.link.carry(room, event(room, seq));
     }
     let expected: Vec<i64> = (1..=50).collect();
-    assert_eq!(at_there.wait_seq(50).await, expected, "the other node hears everything, in order");
+    assert_eq!(at_there.wait_seq(50).await, expected, "the other node receives everything in order");
 
     there.link.carry(room, event(room, 51));
-    assert_eq!(at_here.wait_seq(51).await, [51], "a node does not hear itself");
-    assert!(at_elsewhere.heard().is_empty(), "a room hears only its own");
+    assert_eq!(at_here.wait_seq(51).await, [51], "a node does not receive its own messages");
+    assert!(at_elsewhere.heard().is_empty(), "a room receives only its own events");
 
     there.detach(room).await;
     let again = there.attached(room).await;
     assert_eq!(again.others(), Some(1));
     there.detach_older(room).await;
     here.link.carry(room, event(room, 52));
-    assert_eq!(again.wait_seq(52).await, [52], "a room that goes and comes hears on");
-    assert_eq!(at_there.heard(), expected, "what was detached hears nothing more");
+    assert_eq!(again.wait_seq(52).await, [52], "a room that resubscribes receives again");
+    assert_eq!(at_there.heard(), expected, "an unsubscribed room receives nothing more");
 }
 
 /// A room that has ended is forgotten, even if it could not unsubscribe.
@@ -72,7 +72,7 @@ async fn words(here: &Node, there: &Node, elsewhere: &Node) {
     there.wait_word("1:1").await;
     there.wait_word("1:2").await;
     elsewhere.wait_word("1:1").await;
-    assert_eq!(there.words().len(), 2, "each word comes once; of different topics in any order");
+    assert_eq!(there.words().len(), 2, "each message arrives once; those of different topics in any order");
 
     let ann = user("ann: a user {with} an unusual id");
     here.follow(&ann).await;
@@ -101,7 +101,7 @@ async fn words(here: &Node, there: &Node, elsewhere: &Node) {
         }
     })
     .await;
-    assert_eq!(here.words(), [""; 0], "a node does not hear itself");
+    assert_eq!(here.words(), [""; 0], "a node does not receive its own messages");
     assert_eq!(elsewhere.words(), ["1:1"], "a word goes to those it is for");
 }
 

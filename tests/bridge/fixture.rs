@@ -235,7 +235,7 @@ impl Node {
     }
 
     pub async fn wait_word(&self, word: &str) {
-        let what = format!("the word {word}");
+        let what = format!("the message {word}");
         eventually(&what, DEADLINE, || async { self.words().iter().any(|heard| heard == word).then_some(()) }).await;
     }
 
@@ -295,7 +295,7 @@ impl Room {
 
     /// Waits for this many confirmations of the subscription.
     pub async fn wait_listening(&self, times: usize) {
-        let what = format!("to be told {times} times that the room hears");
+        let what = format!("{times} confirmations of the subscription");
         eventually(&what, DEADLINE, || async { (self.listening() >= times).then_some(()) }).await;
     }
 }

@@ -81,7 +81,7 @@ test("after 45xx, 1012 and a bare cut it resumes after what it has seen", async 
   }
 });
 
-test("after 44xx it stays away, says why, and comes back on request only", async () => {
+test("after 44xx it stays disconnected, shows why, and reconnects only on request", async () => {
   for (const [code, button] of [[4403, "Try again"], [4409, "Use this tab"], [4429, "Try again"]]) {
     const before = sockets.length;
     await cut(code);
@@ -94,7 +94,7 @@ test("after 44xx it stays away, says why, and comes back on request only", async
   }
 });
 
-test("after 4401 it takes a fresh token and comes back with it", async () => {
+test("after 4401 it gets a new token and reconnects with it", async () => {
   const token = () => tab.page.evaluate(() => JSON.parse(sessionStorage.getItem("convene.session")).access_token);
   const stale = await token();
   const refreshed = tab.page.waitForResponse((response) => response.url().endsWith("/api/auth/refresh"));
@@ -179,7 +179,7 @@ test("a refusal is shown at the message, in the server's sentence, and can be ta
   await message(tab, "Too fast.").waitFor({ state: "detached" });
 });
 
-test("typing is told at most once in two seconds, and its end at once", async () => {
+test("typing is sent at most once in two seconds, and its end at once", async () => {
   const TYPING_EVERY_MS = 2_000;
   const told = [];
   passOut = (frame) => {

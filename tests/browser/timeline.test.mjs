@@ -31,7 +31,7 @@ test("an echo before the acknowledgement, or after it, or only one of them: one 
   }
 });
 
-test("messages stand in the order of their seq, and what is on its way stands last", () => {
+test("messages are ordered by seq, and unsent ones come last", () => {
   const { timeline } = writing("mine");
   for (const seq of [3, 1, 2, 3]) timeline.accept(stored(seq, `n${seq}`, "grace"));
   assert.deepEqual(shown(timeline), ["n1:sent", "n2:sent", "n3:sent", "mine:sending"]);

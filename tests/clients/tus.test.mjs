@@ -56,7 +56,7 @@ test("tus-js-client uploads a file at once and in chunks", async () => {
   }
 });
 
-test("tus-js-client goes on after its connection was cut", async () => {
+test("tus-js-client continues after its connection was cut", async () => {
   const token = await signIn(server.url, "bea");
   const line = await breakingLine(server.url, 7_000_000);
   let offered = 0;
@@ -71,7 +71,7 @@ test("tus-js-client goes on after its connection was cut", async () => {
   assert.ok((await content(server.url, run.url, token)).bytes.equals(BYTES));
 });
 
-test("tus-js-client goes on after the server was killed and started again", async () => {
+test("tus-js-client continues after the server was killed and restarted", async () => {
   const token = await signIn(server.url, "cleo");
   const line = await breakingLine(server.url, 7_000_000);
   line.onBreak = async () => {
@@ -97,7 +97,7 @@ test("tus-js-client deletes an upload", async () => {
   assert.equal((await content(server.url, run.url, token)).status, 404);
 });
 
-test("tuspy uploads with checksums, and goes on after the server was killed", async () => {
+test("tuspy uploads with checksums, and continues after the server was killed", async () => {
   const token = await signIn(server.url, "emma");
   const file = join(folder, "from-python.bin");
   const bytes = BYTES.subarray(0, 2_000_000);

@@ -324,10 +324,10 @@ impl Client {
                     self.answered(content);
                     self.account.refused.insert(content.to_owned(), at_ms);
                     if frame["code"] != "SERVICE_UNAVAILABLE" {
-                        self.account.unexpected.push(format!("{} was told {frame}", self.role.name));
+                        self.account.unexpected.push(format!("{} received {frame}", self.role.name));
                     }
                 }
-                None => self.account.unexpected.push(format!("{} was told {frame}", self.role.name)),
+                None => self.account.unexpected.push(format!("{} received {frame}", self.role.name)),
             },
             "recovered" => {
                 let up_to = number(frame, "seq");

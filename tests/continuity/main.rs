@@ -74,7 +74,10 @@ async fn rolling_restart_keeps_nobody_waiting() {
     println!("{}", run.summary());
     assert!(run.is_good(), "{}", run.evidence());
     let told: usize = run.accounts.iter().map(|account| account.told_to_return).sum();
-    assert!(told >= run.accounts.len(), "every client was told when to return, once per node that it was on: {told}");
+    assert!(
+        told >= run.accounts.len(),
+        "every client got a reconnect time, once per node that it was connected to: {told}"
+    );
     let beyond_ms = run.accounts.iter().map(|account| account.longest_beyond_slot_ms).max().unwrap_or(0);
     assert!(beyond_ms <= BEYOND_SLOT_MAX_MS, "somebody waited {beyond_ms} ms beyond the slot");
 }

@@ -407,7 +407,7 @@ mod tests {
                 for (others, from_ms, until_ms) in &held {
                     let shared = others.iter().any(|part| parts.contains(part));
                     let overlap = step.at_ms < *until_ms && *from_ms < end_ms;
-                    assert!(!(shared && overlap), "seed {seed}: {step:?} comes too early");
+                    assert!(!(shared && overlap), "seed {seed}: {step:?} is too early");
                 }
                 held.push((parts, step.at_ms, end_ms));
             }

@@ -181,7 +181,7 @@ async fn a_ref_is_acknowledged_to_the_senders_socket_only() {
 
     let (echo, ack) = sender.say_acked("with ref", "r-1").await;
     assert_shape(&ack, &[("type", Text), ("ref", Text), ("id", Uuid), ("seq", Count)]);
-    assert_eq!(echo.get("ref"), None, "a ref is the sender's own name and goes to nobody else");
+    assert_eq!(echo.get("ref"), None, "a ref belongs to the sender and is not sent to others");
     for socket in [&mut other_tab, &mut receiver] {
         assert_eq!(socket.expect_message("with ref").await, echo);
         socket.expect_nothing_before_pong().await;
@@ -190,7 +190,7 @@ async fn a_ref_is_acknowledged_to_the_senders_socket_only() {
     sender.send_json(&json!({"type": "message", "content": "number", "ref": 42})).await;
     let frames = [sender.next_json().await, sender.next_json().await];
     let ack = frames.iter().find(|frame| frame["type"] == "ack").expect("one of the two is the ack");
-    assert_eq!(ack["ref"], 42, "a number comes back as a number");
+    assert_eq!(ack["ref"], 42, "a numeric ref is returned as a number");
 }
 
 #[tokio::test]

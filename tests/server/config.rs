@@ -257,7 +257,7 @@ async fn the_separate_database_variables_make_a_postgres_url() {
     let alice = server.user("alice").await;
     let query = "SELECT username::text FROM users WHERE username = 'alice'";
     assert_eq!(cluster.query_text(&url, query).await.as_deref(), Some("alice"));
-    assert!(!server.data_folder().join("convene.db").exists(), "nothing goes to SQLite");
+    assert!(!server.data_folder().join("convene.db").exists(), "SQLite is not used");
 
     // DATABASE_URL overrides them.
     let other = Server::builder()
@@ -286,7 +286,7 @@ on_both! {
         let server = Server::builder().env("DATABASE_URL", &url).start().await;
         server.user("alice").await;
         let again = run_in(folder.path(), &["migrate"], &[("DATABASE_URL", &url)]).await;
-        assert!(again.status.success(), "beside a running server: {}", said(&again));
+        assert!(again.status.success(), "while a server is running: {}", said(&again));
         User::login(server.origin(), "alice").await;
     }
 }

@@ -98,7 +98,7 @@ async fn typing_goes_to_the_partner_only() {
     assert_eq!((&typing["user_id"], &typing["is_typing"]), (&json!(alice.id), &json!(true)));
     say(&mut second, "a later event").await;
     let next = first.expect("dm_message").await;
-    assert_eq!(next["content"], "a later event", "the one who types hears nothing of it");
+    assert_eq!(next["content"], "a later event", "typing is not sent to its author");
 }
 
 on_both! {
@@ -179,7 +179,7 @@ on_both! {
         server.restart().await;
         let (_, after) = enter(&bob, &alice).await;
         assert_eq!(after["conversation_id"], before["conversation_id"]);
-        assert_eq!(after["epoch"], before["epoch"], "the sequence goes on, so the epoch stays");
+        assert_eq!(after["epoch"], before["epoch"], "the sequence continues, so the epoch stays");
     }
 }
 

@@ -73,7 +73,7 @@ async fn what_arrived_before_the_connection_broke_is_kept() {
     // there are none.
     eventually("a checkpoint", DEADLINE, || async { (uploader.offset(&location).await == checked).then_some(()) })
         .await;
-    request.write_all(&bytes[checked..came]).await.expect("the request goes on");
+    request.write_all(&bytes[checked..came]).await.expect("the request continues");
     drop(request);
     eventually("a body shorter than its Content-Length loses nothing of what came", DEADLINE, || async {
         (uploader.offset(&location).await == came).then_some(())

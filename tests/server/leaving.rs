@@ -57,11 +57,11 @@ async fn an_absence_is_told_when_the_grace_is_over_and_then_the_return_is_too() 
     drop(socket);
     let mut late = alice.connect(&channel).await;
     let first = late.expect("online_users").await;
-    assert_eq!(first["total_users"], 2, "nobody was told that he left: {first}");
+    assert_eq!(first["total_users"], 2, "the leave was not announced: {first}");
     for socket in [&mut watcher, &mut late] {
         assert_eq!(socket.expect("user_left").await["user_id"], bob.id.as_str());
     }
-    assert!(began.elapsed() >= GRACE, "told after {:?}", began.elapsed());
+    assert!(began.elapsed() >= GRACE, "announced after {:?}", began.elapsed());
     let first = bob.connect(&channel).await.expect("online_users").await;
     assert_eq!(first["total_users"], 2);
     watcher.expect("user_joined").await;

@@ -116,7 +116,7 @@ async fn too_much_typing_is_dropped_silently() {
     assert!(heard.iter().rev().skip(1).all(|frame| frame["type"] == "typing"), "{heard:?}");
     assert!((2..SENT / 2).contains(&heard.len()), "some of it arrives, most of it does not: {}", heard.len());
     let own = sender.read_until("message").await;
-    assert!(own.iter().rev().skip(1).all(|frame| frame["type"] == "typing"), "dropped without a word: {own:?}");
+    assert!(own.iter().rev().skip(1).all(|frame| frame["type"] == "typing"), "dropped silently: {own:?}");
 }
 
 #[tokio::test]

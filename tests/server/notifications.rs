@@ -101,7 +101,7 @@ on_both! {
         send(&ops, &alice, "5", "low").await;
         hear(&mut socket, "5").await;
         hear(&mut later, "5").await;
-        assert_eq!(titles(&alice, "?unread=true").await, ["5", "4", "3", "2", "1"], "told is not read");
+        assert_eq!(titles(&alice, "?unread=true").await, ["5", "4", "3", "2", "1"], "a delivered notification is still unread");
     }
 }
 

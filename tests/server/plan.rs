@@ -54,7 +54,7 @@ impl Member {
         self.socket = Some(socket);
         if !first_time {
             let complete = self.read_until(log, |frame| frame["type"] == "recovered").await;
-            let recovered = complete.expect("a resumed socket is told when it is up to date");
+            let recovered = complete.expect("a resumed socket receives `recovered`");
             assert_eq!(recovered["complete"], true, "{recovered}");
             assert_eq!(number(&recovered, "seq"), self.seen.last().map_or(0, |(seq, _)| *seq), "{recovered}");
         }

@@ -63,7 +63,10 @@ async fn waiting_for_another_nodes_migration_is_logged() {
     eventually("a second look at the lock", DEADLINE * 3, || cluster.query_text(&url, asked)).await;
     assert!(!migrating.is_finished(), "it waits");
     drop(lock);
-    let output = tokio::time::timeout(Duration::from_secs(60), migrating).await.expect("it goes on").expect("no panic");
+    let output = tokio::time::timeout(Duration::from_secs(60), migrating)
+        .await
+        .expect("the migration continues")
+        .expect("no panic");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
     assert!(said.contains("event=migration_waits"), "{said}");

@@ -81,7 +81,7 @@ on_both! {
         let (missed, recovered) = read_replay(&mut back, "online_users").await;
         assert_eq!((sequence(&missed), &recovered["complete"]), (vec![3, 4, 5], &json!(true)));
         back.say("six").await;
-        assert_eq!(back.expect_message("six").await["seq"], 6, "the sequence goes on where it was");
+        assert_eq!(back.expect_message("six").await["seq"], 6, "the sequence continues");
     }
 }
 
@@ -175,7 +175,7 @@ on_both! {
         let path = format!("/ws/dm/{}?since=1&epoch={epoch}", alice.id);
         let mut back = bob.open(&path).await;
         let (missed, recovered) = read_replay(&mut back, "dm_user_online").await;
-        assert_eq!(sequence(&missed), [2, 3, 4], "queued or missed, each comes once");
+        assert_eq!(sequence(&missed), [2, 3, 4], "queued or missed, each is delivered once");
         assert_eq!(recovered, json!({"type": "recovered", "room_id": conversation, "seq": 4, "complete": true}));
         back.expect_nothing_before_pong().await;
     }

@@ -233,7 +233,7 @@ impl Server {
     /// Resident bytes of the process.
     pub fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running process");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux tells the resident size");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux reports the resident size");
         let kib: u64 = line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a size in KiB");
         kib * 1024
     }

@@ -260,7 +260,7 @@ pub async fn patch(
         ("Tus-Resumable" = String, Header, pattern = "^1\\.0\\.0$", example = "1.0.0", description = "1.0.0"),
     ),
     responses(
-        (status = 204, description = "It is gone", headers(("Tus-Resumable" = String, description = "1.0.0"))),
+        (status = 204, description = "The file was deleted", headers(("Tus-Resumable" = String, description = "1.0.0"))),
         (status = 400, description = "A header is invalid"),
         (status = 403, description = "The file belongs to another user"),
         (status = 404, description = "The file does not exist"),

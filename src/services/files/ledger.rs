@@ -120,7 +120,7 @@ mod tests {
         ledger.lose();
         assert_eq!(ledger.step(), Step { parts: vec![part(10, 64, "first")], from: 10, to: 74 });
         assert!(ledger.holds("first") && !ledger.holds("second"));
-        assert_eq!(ledger.arrived(), 74, "what comes next begins where the first part ends");
+        assert_eq!(ledger.arrived(), 74, "the next part begins where the first one ends");
     }
 
     #[test]

@@ -23,7 +23,7 @@ async fn a_cursor_is_told_to_the_others_and_kept_for_newcomers() {
     let moved = watcher.expect("cursor_moved").await;
     assert_eq!((&moved["user_id"], &moved["username"]), (&json!(alice.id), &json!("alice")));
     assert_eq!(moved["cursor"], json!({"x": 150, "y": 300, "cell": "B2"}));
-    assert!(moved.get("cursors").is_none(), "one who moves alone is told as ever: {moved}");
+    assert!(moved.get("cursors").is_none(), "a single moving user has no list: {moved}");
     mover.expect_nothing_before_pong().await;
 
     let mut newcomer = open(&carol).await;
@@ -52,7 +52,7 @@ impl Seen {
                 continue;
             }
             seen.frames += 1;
-            assert_ne!(frame["user_id"], own, "nobody is told of his own cursor first");
+            assert_ne!(frame["user_id"], own, "the top-level fields never show the receiver's own cursor");
             let first = std::iter::once(&frame);
             for (at, pointed) in first.chain(frame["cursors"].as_array().into_iter().flatten()).enumerate() {
                 let (id, x) = (pointed["user_id"].as_str().expect("an id").to_owned(), pointed["cursor"]["x"].clone());
@@ -89,7 +89,7 @@ async fn a_crowd_that_moves_is_told_in_few_frames_and_ends_at_the_newest_places(
     for ((_, own), mut seen) in sockets.iter().zip(all) {
         assert!(seen.frames <= periods, "{} frames in {periods} periods", seen.frames);
         seen.by_list.remove(own);
-        assert_eq!(seen.by_first, seen.by_list, "whoever reads lists ends at the same places");
+        assert_eq!(seen.by_first, seen.by_list, "clients that read lists converge on the same positions");
     }
 }
 

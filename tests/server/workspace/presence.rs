@@ -19,7 +19,7 @@ async fn a_status_is_told_in_all_rooms_of_the_user_and_kept() {
         let changed = socket.expect("user_status_changed").await;
         assert_eq!((&changed["user_id"], &changed["status"]), (&json!(alice.id), &json!("busy")));
         let room = &changed["room"];
-        assert!(room == "one" || room == "two", "it says which room it is told in: {changed}");
+        assert!(room == "one" || room == "two", "the event names its room: {changed}");
     }
     for socket in [&mut first, &mut second, &mut in_one, &mut in_two] {
         socket.expect_nothing_before_pong().await;

@@ -39,7 +39,7 @@ on_both! {
         message["formula"] = json!(WORLD);
         let (own, ack) = updated(&mut editor, &message).await;
         let told = reader.expect("cell_updated").await;
-        assert_eq!(own, told, "the sender is told the same");
+        assert_eq!(own, told, "the sender receives the same event");
         let fields = [
             ("sheet_id", Text), ("cell_id", Text), ("user_id", Text), ("username", Text), ("version", Count),
             ("seq", Count), ("id", Uuid), ("room_id", Text), ("timestamp", Time),
