@@ -1,5 +1,5 @@
-//! What an append writes, worked out before any database is asked: the same for both. Pure. What becomes of updates of
-//! cells, for which the database must be asked first, is in `updates`.
+//! Everything an append writes that can be computed without the database: the same for both databases. Pure. `updates`
+//! decides cell updates, for which the database must be read first.
 
 use std::{
     borrow::Cow,
@@ -22,9 +22,9 @@ use crate::{
     ids::{Seq, UserId},
 };
 
-/// Events to append, with their JSON ready.
+/// Events to append, with their JSON.
 pub(super) struct Batch {
-    /// The rooms, ascending, each once: the order of locking.
+    /// The rooms, each once, ascending: the order of locking.
     pub rooms: Vec<Id>,
     /// In the order of the input.
     pub entries: Vec<Entry>,
@@ -36,29 +36,29 @@ pub(super) struct Entry {
     pub room: usize,
     pub id: Id,
     pub at: Moment,
-    /// The event as it is stored; cells have their new versions once the update is taken.
+    /// The event as stored; cells get their new versions when the update is accepted.
     pub what: Arc<Durable>,
     pub kind: &'static str,
-    /// The event's JSON; that of an update of cells comes when it is taken.
+    /// The event's JSON; for a cell update it is set when the update is accepted.
     pub payload: String,
     /// The files that go with a message, as JSON, if any do.
     pub attachments: Option<String>,
     pub queue_for: Vec<UserId>,
-    /// Why it is not stored, once that is known.
+    /// Why it is refused, once that is known.
     pub refused: Option<NotAppended>,
 }
 
-/// What an earlier attempt has stored of a batch, by the ids of its events.
+/// The events of a batch that an earlier attempt has stored, by id.
 pub(super) type Earlier = HashMap<Uuid, Kept>;
 
 /// An event that an earlier attempt has stored.
 pub(super) struct Kept {
     pub seq: i64,
-    /// The event itself, if the log still has it.
+    /// The event itself, if it is still in the log.
     pub what: Option<Durable>,
 }
 
-/// What of an event goes into the history of messages.
+/// The parts of an event that go into the message history.
 pub(super) struct MessageText<'a> {
     pub sender_id: &'a str,
     pub sender_username: &'a str,
@@ -67,13 +67,13 @@ pub(super) struct MessageText<'a> {
     pub attachments: Option<&'a str>,
 }
 
-/// Where the events of a batch go, now that the rooms' sequences are known.
+/// The seqs of a batch's events, computed from the rooms' heads.
 pub(super) struct Places {
     /// In the order of the entries.
     pub seqs: Vec<i64>,
     /// Indices of the entries that are not stored yet.
     pub fresh: Vec<usize>,
-    /// The rooms' sequences afterwards, in the order of [`Batch::rooms`].
+    /// The rooms' new heads, in the order of [`Batch::rooms`].
     pub heads: Vec<i64>,
 }
 
@@ -84,24 +84,24 @@ impl Batch {
         rooms.dedup();
         let index: HashMap<Id, usize> = rooms.iter().enumerate().map(|(index, room)| (*room, index)).collect();
         let entries = appends.iter().map(|append| {
-            // Every append's room was put into the index just now.
+            // Every append's room has just been added to the index.
             let room = index.get(&Id(append.room.0)).copied().unwrap_or_default();
             Entry::new(room, append)
         });
         Ok(Batch { entries: entries.collect::<Result<_, _>>()?, rooms })
     }
 
-    /// Whether any of the events is an update of cells or an effect, about which the database must be asked first.
+    /// Whether any event is a cell update or an effect, for which the database must be read first.
     pub fn has_updates(&self) -> bool {
         self.entries.iter().any(|entry| !entry.is_message())
     }
 
-    /// The entries that nothing has refused so far.
+    /// The entries that are not refused.
     pub fn open(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.refused.is_none())
     }
 
-    /// Leaves out the entries of rooms that another session keeps locked; `heads` has no sequence for these.
+    /// Skips the entries of rooms that another session keeps locked; `heads` has no head for these.
     pub fn leave_out_locked(&mut self, heads: &[Option<i64>]) {
         for entry in &mut self.entries {
             if heads.get(entry.room).is_none_or(Option::is_none) {
@@ -110,8 +110,7 @@ impl Batch {
         }
     }
 
-    /// Takes the database's answer where each event was placed. An entry without an answer was left out, since its room was
-    /// locked.
+    /// Applies the seqs that the database returned. An entry without one was skipped because its room was locked.
     pub fn placed(&mut self, rows: Vec<(Id, i64)>) -> Vec<i64> {
         let seqs: HashMap<Id, i64> = rows.into_iter().collect();
         let seq = |entry: &mut Entry| {
@@ -124,12 +123,12 @@ impl Batch {
         self.entries.iter_mut().map(seq).collect()
     }
 
-    /// The users for whom a stored entry waits, ascending: the order in which queues are locked.
+    /// The users in whose queues a stored entry is put, ascending: the order in which queues are locked.
     pub fn queue_users(&self) -> BTreeSet<&str> {
         self.open().flat_map(|entry| &entry.queue_for).map(UserId::as_str).collect()
     }
 
-    /// Gives every event its place after its room's head, except those that are stored already and those refused.
+    /// Assigns a seq to every event after its room's head, except to those that are already stored or refused.
     pub fn place(&self, heads: &[i64], earlier: &Earlier) -> Places {
         let mut heads = heads.to_vec();
         let mut seqs = Vec::with_capacity(self.entries.len());
@@ -143,14 +142,14 @@ impl Batch {
                     seqs.push(*head);
                     fresh.push(index);
                 }
-                // Heads come one per room.
+                // There is one head per room.
                 (None, None, None) => unreachable!("a batch entry without a room"),
             }
         }
         Places { seqs, fresh, heads }
     }
 
-    /// The answer to the caller.
+    /// The result for the caller.
     pub fn into_outcomes(self, seqs: Vec<i64>, mut earlier: Earlier) -> Vec<Result<Appended, NotAppended>> {
         let outcome = |(entry, seq): (Entry, i64)| match (entry.refused, earlier.remove(&entry.id.0)) {
             (Some(why), _) => Err(why),
@@ -192,7 +191,7 @@ impl Entry {
         self.message().is_some()
     }
 
-    /// What goes into the history of messages.
+    /// The parts that go into the message history.
     pub fn message(&self) -> Option<MessageText<'_>> {
         match &*self.what {
             Durable::Sheet(_) => None,
@@ -211,7 +210,7 @@ impl Entry {
         }
     }
 
-    /// The files that go with it, for those who may enter the room.
+    /// The attached files, which the room's members may download.
     pub fn files(&self) -> impl Iterator<Item = Id> + '_ {
         let files: &[Attachment] = match &*self.what {
             Durable::Sheet(_) => &[],
@@ -227,10 +226,10 @@ impl Entry {
     }
 }
 
-/// The event as the log keeps it.
+/// The event as stored in the log.
 pub(super) fn payload(what: &Durable) -> Result<String, StoreError> {
     serde_json::to_string(what)
-        .map_err(|error| StoreError::Fault(format!("an event can't be written as JSON: {error}")))
+        .map_err(|error| StoreError::Fault(format!("an event can't be encoded as JSON: {error}")))
 }
 
 fn attached(attachments: &[Attachment]) -> Result<Option<String>, StoreError> {
@@ -241,7 +240,7 @@ fn attached(attachments: &[Attachment]) -> Result<Option<String>, StoreError> {
     text.map(Some).map_err(|error| StoreError::Fault(format!("attachments can't be written as JSON: {error}")))
 }
 
-/// The event without what cannot be stored; `None` if it is fine as it is, as nearly all are.
+/// The event without characters that cannot be stored. None if it is storable unchanged, as nearly all are.
 fn made_storable(what: &Durable) -> Option<Durable> {
     match what {
         Durable::Sheet(SheetDurable::CellsUpdated { sheet, author, cells }) => {

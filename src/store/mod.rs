@@ -1,11 +1,11 @@
-//! The only place with SQL: one body of queries for PostgreSQL and SQLite, chosen at run time by `DATABASE_URL`.
-//! Speaks in the core's types; knows no actor, no HTTP and no dialect.
+//! The only place with SQL: one set of queries for PostgreSQL and SQLite, selected at run time by `DATABASE_URL`. It
+//! uses the types of `core`, and must not depend on actors, HTTP or dialects.
 //!
-//! `queries/` is compiled twice, under `postgres` and under `sqlite`, which give it their connection and their column
-//! types. Only appending to the log is written separately for each, since it is the hot path.
+//! `queries/` is compiled twice, under `postgres` and under `sqlite`, which provide the connection and the column
+//! types. Only appending to the log is written separately for each, because it is the hot path.
 //!
-//! Everything runs on the store's own threads. So callers may sit on any runtime and may drop a future at any time:
-//! what was begun runs to its end, and no connection is left in the middle of a transaction.
+//! Everything runs on the store's own threads. Callers may therefore use any runtime and drop a future at any time: a
+//! request that has begun runs to its end, and no connection is left within a transaction.
 
 mod access;
 mod appending;
@@ -57,15 +57,14 @@ use crate::{
     limits,
 };
 
-/// What an operator may set.
+/// Options from the configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StoreOptions {
-    /// Connections to PostgreSQL. SQLite has a fixed few.
+    /// Connections to PostgreSQL. SQLite has a fixed number.
     pub connections_max: usize,
-    /// Messages, and as many notifications, that are queued for a user until a socket has written them; the oldest are
-    /// dropped.
+    /// Messages, and as many notifications, queued per user until they are written to a socket. The oldest are dropped.
     pub offline_queue_max: usize,
-    /// Events kept per room for recovery; a little more until the next trimming.
+    /// Events kept per room for recovery; slightly more until the next trimming.
     pub recovery_events_max: usize,
 }
 
@@ -79,33 +78,32 @@ impl Default for StoreOptions {
     }
 }
 
-/// What databases say that answer and take no write: PostgreSQL, unless it speaks another language, and SQLite.
+/// The errors of a read-only database: PostgreSQL (unless its messages are translated) and SQLite.
 const READ_ONLY: [&str; 2] = ["read-only transaction", "readonly database"];
 
-/// Whether an error says that the database answers and takes no write. Nothing was stored, and nothing will be until
-/// somebody acts.
+/// Whether an error means that the database is read-only. Nothing was stored, and a retry will not help.
 pub fn is_read_only(error: &StoreError) -> bool {
     let said = error.to_string();
     READ_ONLY.iter().any(|words| said.contains(words))
 }
 
-/// Which database it is.
+/// The kind of database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Backend {
-    /// PostgreSQL, for many nodes.
+    /// PostgreSQL, for several nodes.
     Postgres,
-    /// A file beside the server.
+    /// A local SQLite file.
     Sqlite,
 }
 
 impl Backend {
-    /// The database that a URL asks for, by its scheme alone.
+    /// The database of a URL, according to its scheme.
     pub fn of_url(url: &str) -> Result<Backend, StoreError> {
         match url.split_once("://").map(|(scheme, _)| scheme) {
             Some("postgres" | "postgresql") => Ok(Backend::Postgres),
             Some("sqlite") => Ok(Backend::Sqlite),
-            // Not the URL itself, which may hold a password.
-            _ => Err(StoreError::Fault("DATABASE_URL begins with neither sqlite:// nor postgres://".into())),
+            // Without the URL, because it may contain a password.
+            _ => Err(StoreError::Fault("DATABASE_URL must begin with sqlite:// or postgres://".into())),
         }
     }
 }
@@ -122,11 +120,11 @@ struct Shared {
     door: Door,
     written: queue::Written,
     threads: Threads,
-    /// The last commit of events was refused, or its outcome is unknown.
+    /// The last commit of events was refused, or its result is unknown.
     append_failed: AtomicBool,
 }
 
-/// What everybody who comes is asked at the door, and what else comes in crowds.
+/// Batched reads that every new socket needs, and other frequent requests.
 struct Door {
     users: Gather<UserId, Option<Profile>>,
     channels: Gather<(RoomId, UserId), Option<ChannelAccess>>,
@@ -143,7 +141,7 @@ enum Database {
     Sqlite(sqlite::Pools),
 }
 
-/// Runs one query function on whichever database it is, on the calling thread, which is one of the store's.
+/// Runs one query function on the configured database, on the calling thread, which must be one of the store's.
 macro_rules! on {
     ($database:expr, $pool:ident, $file:ident::$query:ident($($argument:expr),* $(,)?)) => {
         match &$database {
@@ -163,7 +161,7 @@ macro_rules! on {
 }
 use on;
 
-/// The same from anywhere: it goes to the store's own threads. Arguments are moved there.
+/// Runs one query function on the store's own threads, from anywhere. Arguments are moved there.
 macro_rules! run {
     ($store:expr, $pool:ident, $file:ident::$query:ident($($argument:expr),* $(,)?)) => {{
         let database = $store.shared.database.clone();
@@ -173,8 +171,9 @@ macro_rules! run {
 use run;
 
 impl Store {
-    /// Prepares the connections. Makes a SQLite database's folder and file; reaches for PostgreSQL only with the first
-    /// query, so that a server starts while its database is away. The tables are [`Store::migrate`]'s.
+    /// Prepares the connections. Creates the folder and the file of a SQLite database. Connects to PostgreSQL only with
+    /// the first query, so that a server starts while its database is unavailable. [`Store::migrate`] creates the
+    /// tables.
     pub async fn open(url: &str, options: &StoreOptions) -> Result<Store, StoreError> {
         let database = match Backend::of_url(url)? {
             Backend::Postgres => Database::Postgres(postgres::Pools::new(url, options)?),
@@ -199,7 +198,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Brings the tables up to date and answers the names of what was applied. Several nodes may do it at once.
+    /// Applies pending migrations and returns their names. Several nodes may call this at the same time.
     pub async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
         let threads = Threads::new()?;
         let url = url.to_owned();
@@ -209,7 +208,7 @@ impl Store {
         }
     }
 
-    /// Which database it is.
+    /// The kind of database.
     pub fn backend(&self) -> Backend {
         match &self.shared.database {
             Database::Postgres(_) => Backend::Postgres,
@@ -217,13 +216,13 @@ impl Store {
         }
     }
 
-    /// Whether the database answers.
+    /// Whether the database responds.
     pub async fn ping(&self) -> Result<(), StoreError> {
         run!(self, read, users::ping())
     }
 
-    /// Whether the database can be written to. As a rule nothing is changed; only after a commit of events has failed a
-    /// row is really written, until that works again.
+    /// Whether the database is writable. Usually this changes nothing; only after a commit of events has failed, a row
+    /// is actually written, until that succeeds.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         if !self.shared.append_failed.load(Ordering::Relaxed) {
             return run!(self, write, users::begin_write());
@@ -272,7 +271,7 @@ impl Door {
     }
 }
 
-/// The store's own runtime: it lives as long as the store, which the threads of actors and of tests do not.
+/// The store's own runtime. It lives as long as the store, unlike the threads of actors and tests.
 struct Threads {
     runtime: Option<Runtime>,
 }
@@ -289,14 +288,14 @@ impl Threads {
         Ok(Threads { runtime: Some(runtime) })
     }
 
-    /// Runs beside everything else, until it ends or the store does.
+    /// Runs in the background until it or the store ends.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         if let Some(runtime) = &self.runtime {
             runtime.spawn(work);
         }
     }
 
-    /// Runs to the end, even when nobody waits any more.
+    /// Runs to the end, even if the caller no longer waits.
     async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -308,7 +307,7 @@ impl Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        // A plain drop would wait, which an asynchronous caller must not.
+        // A plain drop would block, which an asynchronous caller must not do.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -324,7 +323,7 @@ async fn pooled<T, E: std::fmt::Display>(connection: impl Future<Output = Result
     }
 }
 
-/// What the migration machinery answers, in the store's terms.
+/// Converts the result of the migration library.
 fn migration_names(applied: diesel::migration::Result<Vec<MigrationVersion<'_>>>) -> Result<Vec<String>, StoreError> {
     match applied {
         Ok(versions) => Ok(versions.iter().map(ToString::to_string).collect()),

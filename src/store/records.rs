@@ -1,4 +1,5 @@
-//! What goes in and out of the store: plain records in the core's types. No SQL type and no row ever leaves the store.
+//! The input and output of the store: plain records with the types of `core`. SQL types and rows must never leave the
+//! store.
 
 use std::sync::Arc;
 
@@ -14,19 +15,19 @@ use crate::{
     ids::{Epoch, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, Timestamp, TokenId, UserId},
 };
 
-/// What a new user brings.
+/// A new user.
 pub struct NewUser {
     /// 3–64 characters, unique.
     pub username: String,
     /// Unique if given.
     pub email: Option<String>,
-    /// What people see.
+    /// The name shown to others.
     pub display_name: String,
     /// The argon2id string.
     pub password_hash: String,
 }
 
-/// What a token says about a user who is perhaps not stored yet.
+/// A token's claims about a user who may not be stored yet.
 #[derive(Clone, Debug)]
 pub struct TokenUser {
     /// `sub`.
@@ -39,56 +40,56 @@ pub struct TokenUser {
     pub display_name: Option<String>,
 }
 
-/// A refresh token as kept; the token itself is a signed JWT with this `jti`.
+/// A stored refresh token; the token itself is a signed JWT with this `jti`.
 #[derive(Clone, Debug)]
 pub struct RefreshRecord {
     /// `jti`.
     pub id: TokenId,
-    /// All tokens that came of one login; late reuse of a used one ends the family.
+    /// Shared by all tokens that derive from one login; late reuse of a used token ends the family.
     pub family: Uuid,
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Its end.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
-/// What became of a refresh token that was shown.
+/// The result of using a refresh token.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RefreshUse {
-    /// It was good, or was used a moment ago and is shown again; the successor is stored.
+    /// It was valid, or was used a moment ago and is used again; the successor is stored.
     Rotated,
-    /// It had been used before, longer ago, or its successor had: its whole family is void now.
+    /// It was used too long ago, or its successor was already used: its whole family is revoked.
     Reused,
     /// Unknown, revoked or expired.
     Unknown,
 }
 
-/// What a user's open sockets stand on.
+/// The facts that the rights of a user's open sockets depend on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Standing {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Tokens issued before are void.
+    /// Tokens issued before this time are revoked.
     pub tokens_not_before: Timestamp,
-    /// Shut out until then.
+    /// The end of the user's block.
     pub blocked_until: Timestamp,
-    /// The groups that the user is in.
+    /// The user's groups.
     pub groups: Vec<GroupId>,
 }
 
-/// What a member may do in a group.
+/// A member's role in a group.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum GroupRole {
     /// Reads and writes.
     Member,
-    /// Adds and removes members, makes channels.
+    /// Adds and removes members, creates channels.
     Moderator,
     /// Everything.
     Owner,
 }
 
 impl GroupRole {
-    /// As on the wire and in the database.
+    /// The name on the wire and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             GroupRole::Member => "member",
@@ -108,47 +109,47 @@ impl GroupRole {
     }
 }
 
-/// A group, with the asking user's role in it where the query knows one.
+/// A group, with the requesting user's role if the query returns it.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// Its id.
     pub id: GroupId,
     /// Its name.
     pub name: String,
-    /// What it is for.
+    /// The description.
     pub description: Option<String>,
-    /// Who made it.
+    /// The owner.
     pub owner: UserId,
-    /// When.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// The asking user's role.
+    /// The requesting user's role.
     pub role: Option<GroupRole>,
 }
 
 /// A member of a group.
 #[derive(Clone, Debug)]
 pub struct GroupMember {
-    /// Who.
+    /// The user.
     pub profile: Profile,
-    /// As what.
+    /// The role.
     pub role: GroupRole,
-    /// Since when.
+    /// When the user joined.
     pub joined_at: Timestamp,
 }
 
-/// What is carried in a channel.
+/// The type of a channel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChannelMedium {
     /// Messages.
     Text,
-    /// A voice call beside them.
+    /// Messages and a voice call.
     Voice,
-    /// A video call beside them.
+    /// Messages and a video call.
     Video,
 }
 
 impl ChannelMedium {
-    /// As on the wire and in the database.
+    /// The name on the wire and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             ChannelMedium::Text => "TEXT",
@@ -168,18 +169,18 @@ impl ChannelMedium {
     }
 }
 
-/// A channel of a group. Its id is its room's.
+/// A channel of a group. It has the id of its room.
 #[derive(Clone, Debug)]
 pub struct Channel {
     /// Its id.
     pub id: RoomId,
-    /// Whose members may enter.
+    /// The group whose members may enter.
     pub group: GroupId,
     /// Its name, unique in the group.
     pub name: String,
-    /// What is carried.
+    /// The type.
     pub medium: ChannelMedium,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
@@ -193,7 +194,7 @@ pub enum Visibility {
 }
 
 impl Visibility {
-    /// As on the wire and in the database.
+    /// The name on the wire and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Visibility::Open => "open",
@@ -207,36 +208,36 @@ impl Visibility {
     }
 }
 
-/// What somebody is in an open room.
+/// A user's role in an open room.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum RoomRole {
     /// May enter it when it is private.
     Member,
-    /// Made it, and may change it.
+    /// Created it, and may change it.
     Owner,
 }
 
-/// An open room, and what the asking user is in it.
+/// An open room, and the requesting user's role in it.
 #[derive(Clone, Debug)]
 pub struct OpenRoom {
-    /// Which.
+    /// The room.
     pub identity: RoomIdentity,
-    /// What people see.
+    /// The displayed title.
     pub title: String,
     /// Who may enter.
     pub visibility: Visibility,
-    /// How many users may be in; absent: any number.
+    /// The maximum number of members. None: unlimited.
     pub capacity: Option<u32>,
-    /// Who made it.
+    /// The owner.
     pub owner: Option<UserId>,
-    /// What the asking user is in it.
+    /// The requesting user's role.
     pub membership: Option<RoomRole>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
 impl RoomRole {
-    /// As on the wire.
+    /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             RoomRole::Member => "member",
@@ -245,79 +246,79 @@ impl RoomRole {
     }
 }
 
-/// An open room that is made ahead of its first visitor.
+/// An open room that is created in advance.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewRoom {
-    /// What people see; absent: its name.
+    /// The displayed title; None: its name.
     pub title: Option<String>,
     /// Who may enter.
     pub visibility: Visibility,
-    /// How many users may be in; absent: any number.
+    /// The maximum number of members. None: unlimited.
     pub capacity: Option<u32>,
 }
 
-/// What is to change about an open room; what is absent stays.
+/// Changes of an open room; None leaves a field unchanged.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RoomChange {
-    /// What people see.
+    /// The displayed title.
     pub title: Option<String>,
     /// Who may enter.
     pub visibility: Option<Visibility>,
-    /// How many users may be in; the inner one absent: any number.
+    /// The maximum number of members; the inner None: unlimited.
     pub capacity: Option<Option<u32>>,
 }
 
-/// Where a room's sequence stands.
+/// The head of a room's sequence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RoomHead {
-    /// The last event's place; 0 before the first.
+    /// The last event's seq; 0 before the first.
     pub seq: Seq,
-    /// Which life of the sequence.
+    /// The incarnation of the sequence.
     pub epoch: Epoch,
-    /// Who may enter, if it is an open room.
+    /// Who may enter, for an open room.
     pub visibility: Visibility,
 }
 
-/// A room as administrators see it.
+/// A room's activity, for administrators.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RoomActivity {
-    /// Which.
+    /// The room.
     pub room: RoomId,
-    /// Its name; a direct conversation has none.
+    /// Its name. Empty for a direct conversation.
     pub name: String,
-    /// Events so far.
+    /// The number of events so far.
     pub events: i64,
-    /// When the last one happened, if there was one.
+    /// When the last one happened, if any.
     pub last_at: Option<Timestamp>,
-    /// When the room was made.
+    /// When the room was created.
     pub created_at: Timestamp,
-    /// What clients call it, if it is an open room.
+    /// The name by which clients join it, if it is an open room.
     pub open: Option<RoomName>,
-    /// Sheets that were changed lately.
+    /// The number of recently changed sheets.
     pub active_sheets: i64,
 }
 
 /// An event from a room's log.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StoredEvent {
-    /// Its place.
+    /// Its seq.
     pub seq: Seq,
     /// Its id.
     pub id: EventId,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// What.
+    /// The event.
     pub what: Durable,
 }
 
-/// A chat message of the history.
+/// A chat message in the history.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Message {
-    /// Its id, that of the event which brought it.
+    /// Its id, which is that of the event that created it.
     pub id: EventId,
-    /// Its place in the room.
+    /// Its seq in the room.
     pub seq: Seq,
-    /// Who wrote it.
+    /// The sender.
     pub sender: Author,
     /// The text.
     pub content: String,
@@ -325,53 +326,53 @@ pub struct Message {
     pub attachments: Vec<Attachment>,
     /// When.
     pub at: Timestamp,
-    /// When it was edited last, if it was.
+    /// When it was last edited, if ever.
     pub edited_at: Option<Timestamp>,
-    /// When it was deleted, if it was: then it has no text and no attachments.
+    /// When it was deleted, if so; it then has no text and no attachments.
     pub deleted_at: Option<Timestamp>,
 }
 
 /// Where a page of history ends (exclusive).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Before {
-    /// Nothing newer to leave out: the newest page.
+    /// No limit: the newest page.
     Newest,
-    /// Older than this place.
+    /// Older than this seq.
     Seq(Seq),
     /// Older than this message.
     Message(EventId),
 }
 
-/// A channel, and a user's role in its group: none means no entry.
+/// A channel, and a user's role in its group. None: not a member.
 pub type ChannelAccess = (Channel, Option<GroupRole>);
 
 /// A notification to store, once per user.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NewNotification {
-    /// In a few words.
+    /// The title.
     pub title: Arc<str>,
-    /// In a sentence.
+    /// The message.
     pub message: Arc<str>,
-    /// What it is about.
+    /// The category.
     pub category: Arc<str>,
-    /// How much it matters.
+    /// The priority.
     pub priority: Priority,
-    /// Which part of the client's product it comes from.
+    /// The module of the client's product that it comes from.
     pub module: Option<Arc<str>>,
-    /// Whatever else its sender gave, a JSON object.
+    /// Additional data from the sender, a JSON object.
     pub data: Option<RawJson>,
-    /// When it is worth nothing any more.
+    /// When it expires.
     pub expires_at: Option<Timestamp>,
 }
 
-/// What became of a notification.
+/// The status of a notification.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NotificationStatus {
-    /// Nothing yet.
+    /// Not read.
     Unread,
-    /// Its user has read it.
+    /// Read by its user.
     Read,
-    /// It was put away, and is in no list any more but that of such ones.
+    /// Dismissed; only listed with other dismissed ones.
     Dismissed,
 }
 
@@ -379,7 +380,7 @@ impl NotificationStatus {
     const ALL: [NotificationStatus; 3] =
         [NotificationStatus::Unread, NotificationStatus::Read, NotificationStatus::Dismissed];
 
-    /// As on the wire and in the database.
+    /// The name on the wire and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             NotificationStatus::Unread => "unread",
@@ -394,48 +395,48 @@ impl NotificationStatus {
     }
 }
 
-/// A notification as its user sees it.
+/// A notification of a user.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StoredNotification {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which kind of row: `updates`, or what other parts of the product write.
+    /// The type of the row: `updates`, or those of other programs.
     pub kind: String,
-    /// What it says.
+    /// The content.
     pub notification: Arc<Notification>,
-    /// What became of it.
+    /// The status.
     pub status: NotificationStatus,
-    /// When that changed last.
+    /// The last change of the status or the content.
     pub updated_at: Timestamp,
-    /// When it is worth nothing any more.
+    /// When it expires.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Which of a user's notifications; an absent field means any.
+/// Selects notifications of a user; an absent field means any.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NotificationQuery {
-    /// Those of that status; absent: all but the dismissed ones.
+    /// Only with that status; None: all except dismissed ones.
     pub status: Option<NotificationStatus>,
-    /// Those of that category.
+    /// Only in that category.
     pub category: Option<String>,
-    /// Those of that priority.
+    /// Only with that priority.
     pub priority: Option<Priority>,
-    /// Those older than this one.
+    /// Only older than this one.
     pub before: Option<NotificationId>,
 }
 
-/// Which of a user's queue a socket can show, and wants.
+/// The rows of a user's queue that a socket can show.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct QueueQuery {
-    /// The notifications that it takes; absent: none.
+    /// The notifications that it accepts; None: no notifications.
     pub notifications: Option<NotificationFilter>,
-    /// Of the notifications those made since then.
+    /// Only notifications created since then.
     pub since: Option<Timestamp>,
     /// The messages.
     pub messages: QueuedMessages,
 }
 
-/// Which queued messages a socket can show.
+/// The queued messages that a socket can show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum QueuedMessages {
     /// None.
@@ -443,16 +444,16 @@ pub enum QueuedMessages {
     None,
     /// Those of the room that it is bound to.
     InRoom {
-        /// Which.
+        /// The room.
         room: RoomId,
-        /// The last place that it was sent live: what comes behind that will come live, too.
+        /// The last seq that was sent live; later messages will also be sent live.
         up_to: Seq,
     },
     /// Those of all rooms.
     All,
 }
 
-/// What a row of a user's queue holds.
+/// The key of a row in a user's queue.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum QueuedId {
     /// A notification.
@@ -461,14 +462,14 @@ pub enum QueuedId {
     Message(EventId),
 }
 
-/// The same with its content.
+/// A row in a user's queue.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Queued {
     /// A notification.
     Notification(StoredNotification),
     /// A message of a room.
     Message {
-        /// Which room.
+        /// The room.
         room: RoomId,
         /// The message.
         event: StoredEvent,
@@ -476,7 +477,7 @@ pub enum Queued {
 }
 
 impl Queued {
-    /// What it is found by.
+    /// The key.
     pub fn id(&self) -> QueuedId {
         match self {
             Queued::Notification(stored) => QueuedId::Notification(stored.notification.id),
@@ -485,53 +486,53 @@ impl Queued {
     }
 }
 
-/// What was leased of a user's queue.
+/// Leased rows of a user's queue.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Leased {
     /// In the order of delivery.
     pub items: Vec<Queued>,
-    /// Other sockets hold more, the first of it until then; as far as was looked.
+    /// Other sockets have leased further rows; the first of these leases ends then, as far as was checked.
     pub held_until: Option<Timestamp>,
 }
 
-/// What was leased of the messages that one conversation has in a user's queue.
+/// Leased messages of one conversation in a user's queue.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Conversation {
-    /// Where the room's log stood before its queued messages were read: all of them up to that place were found.
+    /// The head of the room's log before the queue was read: all queued messages up to it were found.
     pub head: Seq,
     /// The messages, ascending.
     pub events: Vec<StoredEvent>,
-    /// Other sockets hold more, the first of it until then.
+    /// Other sockets have leased further rows; the first of these leases ends then.
     pub held_until: Option<Timestamp>,
 }
 
-/// How many unread notifications there are of one category and priority.
+/// The number of unread notifications in one category and priority.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnreadCount {
     /// The category.
     pub category: String,
     /// The priority.
     pub priority: Priority,
-    /// How many.
+    /// The number.
     pub count: i64,
 }
 
-/// Whether a notification that was marked as read was unread before.
+/// Whether a notification was unread before it was marked as read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReadMark {
     /// It was unread.
     New,
-    /// It had been read.
+    /// It was already read.
     Already,
 }
 
-/// A user who is shut out for going on after refusals.
+/// A user who is blocked for exceeding the rate limit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BlockedUser {
-    /// Who.
+    /// The user's id.
     pub id: UserId,
-    /// The user's name.
+    /// The username.
     pub username: String,
-    /// Until when.
+    /// When the block ends.
     pub until: Timestamp,
 }

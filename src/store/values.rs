@@ -1,5 +1,5 @@
-//! One Rust type per kind of value, with an encoding for each database, so that one query text serves both.
-//! Text that cannot be stored is made storable here and nowhere else.
+//! One Rust type per kind of value, with an encoding for each database, so that one query text serves both. Text that
+//! cannot be stored must be made storable here and nowhere else.
 
 use std::{
     borrow::Cow,
@@ -57,10 +57,10 @@ impl ToSql<sql_types::Binary, Sqlite> for Id {
     }
 }
 
-/// Microseconds from 1970 to 2000, where PostgreSQL counts from.
+/// Microseconds from 1970 to 2000, the origin of PostgreSQL's timestamps.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
-/// A moment: `TIMESTAMPTZ` in PostgreSQL, milliseconds since 1970 in SQLite.
+/// A timestamp: `TIMESTAMPTZ` in PostgreSQL, milliseconds since 1970 in SQLite.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, AsExpression, FromSqlRow)]
 #[diesel(sql_type = sql_types::Timestamptz)]
 #[diesel(sql_type = sql_types::BigInt)]
@@ -94,13 +94,13 @@ impl ToSql<sql_types::BigInt, Sqlite> for Moment {
     }
 }
 
-/// JSON text, written and read as it is.
+/// JSON text, read and written unchanged.
 #[derive(Clone, PartialEq, Eq, Debug, AsExpression, FromSqlRow)]
 #[diesel(sql_type = sql_types::Json)]
 #[diesel(sql_type = sql_types::Jsonb)]
 pub struct JsonText(pub String);
 
-/// What the binary form of JSONB begins with: its version. The rest is text, as with JSON.
+/// The first byte of the binary form of JSONB: its version. The rest is text, as with JSON.
 const JSONB_VERSION: u8 = 1;
 
 impl ToSql<sql_types::Jsonb, Pg> for JsonText {
@@ -145,7 +145,7 @@ impl FromSql<sql_types::Json, Sqlite> for JsonText {
     }
 }
 
-/// A durable event as the log keeps it, parsed without a stop at a JSON tree.
+/// A stored event in the log, parsed without an intermediate JSON tree.
 #[derive(Clone, PartialEq, Debug, FromSqlRow)]
 pub struct Payload(pub Durable);
 
@@ -162,7 +162,7 @@ impl FromSql<sql_types::Json, Sqlite> for Payload {
     }
 }
 
-/// The files that go with a message, as they were when it was sent.
+/// The files attached to a message, as they were when it was sent.
 #[derive(Clone, PartialEq, Debug, FromSqlRow)]
 pub struct Attached(pub Vec<Attachment>);
 
@@ -185,8 +185,8 @@ pub fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
-/// The same of JSON text, in which the character is written as an escape. JSONB takes no half of a surrogate pair
-/// either, which becomes U+FFFD, too.
+/// The same for JSON text, in which the character is escaped. JSONB does not support half of a surrogate pair either,
+/// which is also replaced by U+FFFD.
 pub fn storable_json(json: &str) -> Cow<'_, str> {
     if !json.contains("\\u0000") && !json.contains("\\uD") && !json.contains("\\ud") {
         return Cow::Borrowed(json);
@@ -194,7 +194,7 @@ pub fn storable_json(json: &str) -> Cow<'_, str> {
     let mut kept = String::with_capacity(json.len());
     let mut rest = json;
     while let Some(at) = rest.find('\\') {
-        // what follows a backslash belongs to it: `\\u0000` is a backslash and some text
+        // The characters after a backslash belong to it: `\\u0000` is a backslash followed by text.
         let (before, escape) = rest.split_at(at);
         let unit = code_unit(escape);
         let length = match (unit, escape.get(6..).and_then(code_unit)) {
@@ -211,23 +211,23 @@ pub fn storable_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// The code unit of a `\\uXXXX` with which the text begins.
+/// The code unit of a `\\uXXXX` at the start of the text.
 fn code_unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     u16::from_str_radix(digits, 16).ok()
 }
 
-/// The form under which names are unique and found, whatever their case and composition.
+/// The form in which names are compared and looked up, regardless of case and composition.
 pub fn folded(text: &str) -> String {
     names::key(&storable(text))
 }
 
-/// The forms under which a name may be stored: rows of older releases were folded by case alone.
+/// The forms in which a name may be stored: older releases only folded the case.
 pub fn folded_now_and_before(text: &str) -> [String; 2] {
     [folded(text), storable(text).to_lowercase()]
 }
 
-/// Now, by this node's clock.
+/// The current time of this node's clock.
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp { unix_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX) }

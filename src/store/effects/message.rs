@@ -1,6 +1,6 @@
-//! Edits and deletions of messages. They change the message where it is kept: in the history, in the log and in the
-//! queues of users, in the transaction that stores the edit. So whoever reads or replays later finds the new text, or a
-//! tombstone. Who may do it is decided before: a message's author never changes.
+//! Edits and deletions of messages. They change the stored message in the history, in the log and in the users' queues,
+//! in the transaction that stores the event, so that later reads and replays return the new text or a tombstone.
+//! Permissions are checked before, which is safe because a message's author never changes.
 
 use std::sync::Arc;
 
@@ -22,39 +22,39 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum MessageRefused {
     /// There is no such message in the room.
-    #[error("there is no such message in this room")]
+    #[error("the message does not exist in this room")]
     Unknown,
     /// It was deleted.
     #[error("the message was deleted")]
     Deleted,
 }
 
-/// A message as stored, and as the effects before in the batch have changed it.
+/// A message as stored, with the changes by previous effects in the batch.
 pub struct KnownMessage {
     pub room: Id,
     pub seq: i64,
     pub sender: Author,
     pub attachments: Vec<Attachment>,
     pub is_deleted: bool,
-    /// What it becomes.
+    /// Its change.
     pub change: Option<Change>,
 }
 
-/// What becomes of a message.
+/// The change of a message.
 pub struct Change {
     at: Moment,
-    /// Its new text; none: it is deleted.
+    /// Its new text. None: deleted.
     content: Option<Arc<str>>,
 }
 
-/// A message that says something else now.
+/// A message to rewrite.
 pub struct Rewrite {
     pub message: Id,
     pub room: Id,
     pub seq: i64,
     /// The new text; empty for a tombstone.
     pub content: String,
-    /// When it was edited; none: it is deleted.
+    /// When it was edited. None: deleted.
     pub edited_at: Option<Moment>,
     /// When it was deleted.
     pub deleted_at: Option<Moment>,
@@ -87,7 +87,7 @@ pub(super) fn delete(known: &mut Known, room: Id, message: EventId, at: Moment) 
     Ok(())
 }
 
-/// What the changed messages are from now on, in the order of their ids.
+/// The new contents of the changed messages, ordered by id.
 pub(super) fn rewrites(known: &Known) -> Result<Vec<Rewrite>, StoreError> {
     let mut rewrites = Vec::new();
     for (id, message) in &known.messages {

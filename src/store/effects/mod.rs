@@ -35,16 +35,16 @@ pub enum EffectRefused {
     Read(#[from] ReadRefused),
 }
 
-/// What has to be read before the effects of a batch can be decided.
+/// What must be read before the effects of a batch can be decided.
 #[derive(Default)]
 pub(super) struct Reads {
-    /// Messages, by their ids.
+    /// Messages, by id.
     pub messages: BTreeSet<Id>,
     /// Read marks.
     pub marks: BTreeSet<MarkOf>,
 }
 
-/// What was read, and then what the effects before in the batch have made of it.
+/// The read state, updated by previous effects in the batch.
 #[derive(Default)]
 pub(super) struct Known {
     pub messages: HashMap<Uuid, KnownMessage>,
@@ -54,19 +54,19 @@ pub(super) struct Known {
 /// What the effects of a batch write.
 #[derive(Default)]
 pub(super) struct Writes {
-    /// Messages that say something else now, each once, in the order of their ids.
+    /// Messages to rewrite, each once, ordered by id.
     pub rewrites: Vec<Rewrite>,
     /// Read marks that advance, each once, in order.
     pub marks: Vec<(MarkOf, i64)>,
 }
 
 impl Batch {
-    /// Whether any of its events is an effect.
+    /// Whether any event is an effect.
     pub fn has_effects(&self) -> bool {
         self.effect_reads(&Earlier::new()).is_some()
     }
 
-    /// What has to be read; nothing for a batch without effects, as most are.
+    /// What must be read. None for a batch without effects, as most are.
     pub fn effect_reads(&self, earlier: &Earlier) -> Option<Reads> {
         let mut reads = Reads::default();
         let mut has_effects = false;
@@ -90,7 +90,7 @@ impl Batch {
         has_effects.then_some(reads)
     }
 
-    /// Decides the effects in the order of the batch: what is refused takes no place; the rest is written.
+    /// Decides the effects in the order of the batch. Refused ones get no seq; the others are written.
     pub fn decide_effects(&mut self, earlier: &Earlier, mut known: Known) -> Result<Writes, StoreError> {
         let mut writes = Writes::default();
         let Batch { rooms, entries } = self;

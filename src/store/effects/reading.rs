@@ -1,5 +1,5 @@
-//! Read marks: how far a user has read a room, one for all of the user's devices and dialects. A mark only advances, and
-//! only an advance is an event.
+//! Read marks: how far a user has read a room, shared by all of the user's devices and dialects. A mark must only
+//! advance, and only an advance is an event.
 
 use super::Known;
 use crate::{
@@ -11,24 +11,24 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ReadRefused {
     /// There is no such message in the room.
-    #[error("there is no such message in this room")]
+    #[error("the message does not exist in this room")]
     Unknown,
-    /// The user has read so far already: nothing changes.
-    #[error("the user has read so far already")]
+    /// The user has already read this far: nothing changes.
+    #[error("the user has already read this far")]
     NotAdvanced {
-        /// How far.
+        /// The current mark.
         up_to: Seq,
     },
 }
 
-/// Whose mark in which room.
+/// The key of a read mark.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct MarkOf {
     pub room: Id,
     pub user: UserId,
 }
 
-/// Moves the mark to the message, if that is an advance, and answers the message's place.
+/// Moves the mark to the message if that is an advance. Returns the message's seq.
 pub(super) fn advance(known: &mut Known, mark: MarkOf, message: EventId) -> Result<Seq, ReadRefused> {
     let found = known.messages.get(&message.0).filter(|found| found.room == mark.room);
     let seq = found.ok_or(ReadRefused::Unknown)?.seq;
@@ -40,7 +40,7 @@ pub(super) fn advance(known: &mut Known, mark: MarkOf, message: EventId) -> Resu
     Ok(Seq(seq))
 }
 
-/// A mark as stored, or as the effects before in the batch have moved it.
+/// A mark as stored, with the changes by previous effects in the batch.
 #[derive(Clone, Copy, Default)]
 pub struct KnownMark {
     pub seq: i64,

@@ -1,9 +1,9 @@
-//! Appending on PostgreSQL. Most batches are one statement, which commits by itself: a node that stops in the middle holds no
-//! room's lock. Batches that must look something up under the locks (updates of cells, second attempts) are a
-//! transaction of several. Rows travel as arrays, so that the SQL never changes and its plan is kept.
+//! Appending on PostgreSQL. Most batches are one statement, which commits by itself, so a node that stops in between
+//! holds no room's lock. Batches that must read under the locks (cell updates, effects, repeated attempts) are a
+//! transaction of several statements. Rows are passed as arrays, so that the SQL never changes and its plan is reused.
 //!
-//! No append waits for a room that another session keeps locked for longer than `lock_timeout`: the entries of such rooms are
-//! answered [`NotAppended::Locked`], and the others are stored.
+//! An append must never wait for a room that another session keeps locked for longer than `lock_timeout`: the entries
+//! of such rooms result in [`NotAppended::Locked`], and the others are stored.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -26,19 +26,19 @@ use crate::{
     },
 };
 
-/// What became of each entry of a batch.
+/// The result of each entry of a batch.
 type Outcomes = Vec<Result<Appended, NotAppended>>;
 
-/// Which rooms' locks an append waits for, at most for `lock_timeout` each; rooms that are locked are left out otherwise.
+/// Which rooms' locks an append waits for, at most `lock_timeout` each. Other rooms are skipped if they are locked.
 pub struct Locking {
-    /// Waited for, in ascending order; first of all, so that nothing is held meanwhile but others of these.
+    /// Waited for, in ascending order, before all others, so that no other lock is held while waiting.
     pub waited: Vec<Id>,
-    /// Left out while another session has them locked.
+    /// Skipped if another session has locked them.
     pub skipped: Vec<Id>,
 }
 
-/// Stores the events: what is not refused is stored by one commit. An attempt that a lock keeps waiting for too long is
-/// followed by one that leaves locked rooms out.
+/// Stores the events that are not refused in one commit. If waiting for a lock takes too long, it is retried without
+/// locked rooms.
 pub async fn append(
     pools: &Pools,
     appends: &[Append],
@@ -53,8 +53,7 @@ pub async fn append(
     }
 }
 
-/// Whether an append failed since it waited for a lock. Where PostgreSQL speaks another language than English, the time that
-/// it took tells.
+/// Whether an append failed because of a lock. If PostgreSQL's messages are translated, the elapsed time shows it.
 fn is_lock_wait(error: &StoreError, began: Instant) -> bool {
     match error {
         StoreError::Unavailable(outage) => outage.is_lock_wait(),
@@ -112,7 +111,7 @@ impl Locking {
     }
 }
 
-/// Stores a batch of messages by one statement.
+/// Stores a batch of messages with one statement.
 async fn at_once(
     connection: &mut Connection,
     mut batch: Batch,
@@ -129,7 +128,7 @@ async fn at_once(
     if !users.is_empty() {
         let users = users.into_iter().collect();
         let trim = TrimQueues { users, queue_max: as_i64(options.offline_queue_max) };
-        // The events are stored by now. What is left of a queue's excess goes with the next event.
+        // The events are already stored. The excess of a queue is removed with the next event.
         if let Err(error) = trim.execute(connection).await {
             log::warn!("event=queue_not_trimmed why=\"{error}\"");
         }
@@ -151,7 +150,7 @@ async fn write(
 ) -> Result<Outcomes, StoreError> {
     let before = lock(connection, &batch.rooms, locking).await?;
     batch.leave_out_locked(&before);
-    // Only now, under the locks: an earlier attempt may have been at work until a moment ago.
+    // Only now, under the locks, because an earlier attempt may have been running until a moment ago.
     let earlier = match attempt {
         Attempt::First => Earlier::new(),
         Attempt::Again => stored(connection, &batch).await?,
@@ -169,8 +168,8 @@ async fn write(
     Ok(batch.into_outcomes(places.seqs, earlier))
 }
 
-/// Locks the rooms and answers their sequences, in the order of `ids`; `None` for a room that was left out. The weaker
-/// lock lets others refer to the rows.
+/// Locks the rooms and returns their heads, in the order of `ids`; None for a skipped room. The weaker lock mode lets
+/// others reference the rows.
 async fn lock(connection: &mut Connection, ids: &[Id], locking: &Locking) -> Result<Vec<Option<i64>>, StoreError> {
     let mut heads: Vec<(Id, i64)> = Vec::with_capacity(ids.len());
     if !locking.waited.is_empty() {
@@ -198,8 +197,8 @@ async fn lock(connection: &mut Connection, ids: &[Id], locking: &Locking) -> Res
     Ok(ids.iter().map(|id| head(id).map(|(_, seq)| *seq)).collect())
 }
 
-/// Those events of the batch that are stored already. The log is asked only for what the messages don't answer, since it
-/// has no index on the events' ids.
+/// The events of the batch that are already stored. The log is searched only for events that are not messages, because
+/// it has no index on event ids.
 async fn stored(connection: &mut Connection, batch: &Batch) -> Result<Earlier, StoreError> {
     let sent = messages::table
         .filter(messages::id.eq_any(batch.open().map(|entry| entry.id).collect::<Vec<_>>()))
@@ -207,7 +206,7 @@ async fn stored(connection: &mut Connection, batch: &Batch) -> Result<Earlier, S
         .load::<(Id, i64)>(connection)
         .await?;
     let mut stored: Earlier = sent.into_iter().map(|(Id(id), seq)| (id, Kept { seq, what: None })).collect();
-    // A message that is stored is among the messages, so only events of other kinds can be in the log alone.
+    // A stored message is in the history, so only other events can be in the log alone.
     let logged_only = |entry: &&Entry| !entry.is_message() && !stored.contains_key(&entry.id.0);
     let unanswered: Vec<&Entry> = batch.open().filter(logged_only).collect();
     if unanswered.is_empty() {
@@ -224,7 +223,7 @@ async fn stored(connection: &mut Connection, batch: &Batch) -> Result<Earlier, S
     Ok(stored)
 }
 
-/// Lets those who may enter the rooms have the files that were brought there.
+/// Gives the rooms' members access to the attached files.
 async fn share(connection: &mut Connection, batch: &Batch, places: &Places) -> Result<(), StoreError> {
     let shared: Vec<_> = fresh(batch, places)
         .flat_map(|(entry, room, _)| entry.files().map(move |file| (file, room)))
@@ -246,14 +245,14 @@ async fn queue(
     if waiting.users.is_empty() {
         return Ok(());
     }
-    // In ascending order, as on every node, for the sake of the rows' locks.
+    // In ascending order like on every node, to avoid deadlocks.
     let users = waiting.users.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     waiting.execute(connection).await?;
     TrimQueues { users, queue_max: as_i64(queue_max) }.execute(connection).await?;
     Ok(())
 }
 
-/// Forgets what is too old for recovery, in those rooms whose sequence passed the next milestone.
+/// Removes events that are too old for recovery, in rooms whose sequence passed the next milestone.
 async fn trim(
     connection: &mut Connection,
     batch: &Batch,
@@ -276,7 +275,7 @@ async fn trim(
     Ok(())
 }
 
-/// The entries that are to be written, each with its room and its place.
+/// The entries to write, each with its room and its seq.
 pub(super) fn fresh<'a>(batch: &'a Batch, places: &'a Places) -> impl Iterator<Item = (&'a Entry, Id, i64)> {
     places.fresh.iter().filter_map(|index| {
         let entry = batch.entries.get(*index)?;

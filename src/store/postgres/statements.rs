@@ -1,4 +1,4 @@
-//! The statements of an append, and how a batch becomes their arrays.
+//! The statements of an append, and the conversion of a batch to their arrays.
 
 use diesel::{
     query_builder::Query,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// The columns of events that are to be stored.
+/// The columns of events to store.
 #[derive(Default)]
 struct Events<'a> {
     rooms: Vec<Id>,
@@ -46,12 +46,11 @@ impl<'a> Events<'a> {
     }
 }
 
-/// All of an append of messages: locks the rooms, gives the events their places, writes them with all that belongs to them,
-/// moves the rooms' sequences on, and forgets events too old for recovery where a sequence passed the next milestone.
-/// Answers the id and the `seq` of each event that was stored: none if a room does not exist, and none of rooms that were
-/// left out.
+/// A whole append of messages: locks the rooms, assigns seqs, writes the events with everything that belongs to them,
+/// moves the rooms' heads, and removes events that are too old for recovery where a sequence passed the next milestone.
+/// Returns the id and the `seq` of each stored event: none if a room does not exist, and none of skipped rooms.
 ///
-/// The count of `waited` makes the waiting come first: nothing else is locked meanwhile.
+/// The count of `waited` makes the waiting happen first, so that nothing else is locked in the meantime.
 pub(super) struct AppendEvents<'a> {
     events: Events<'a>,
     all_rooms: &'a [Id],
@@ -150,7 +149,7 @@ impl Query for AppendEvents<'_> {
     type SqlType = (UuidType, BigInt);
 }
 
-/// Moves the rooms' sequences on and writes the events and messages, all at once.
+/// Moves the rooms' heads and writes the events and messages, all in one statement.
 #[derive(Default)]
 pub(super) struct InsertEvents<'a> {
     events: Events<'a>,
@@ -184,7 +183,7 @@ constant_statement!(
 );
 
 impl<'a> InsertEvents<'a> {
-    /// The heads are moved in those rooms alone that got an event: others may not even be locked.
+    /// The heads move only in rooms that got an event; others may not even be locked.
     pub(super) fn new(batch: &'a Batch, before: &[i64], places: &'a Places) -> InsertEvents<'a> {
         let mut rows = InsertEvents::default();
         for ((room, before), head) in batch.rooms.iter().zip(before).zip(&places.heads) {
@@ -201,7 +200,7 @@ impl<'a> InsertEvents<'a> {
     }
 }
 
-/// Puts events into the queues of users, until a socket of theirs has written them.
+/// Queues events for users until they are written to a socket of theirs.
 #[derive(Default)]
 pub(super) struct QueueEvents<'a> {
     pub(super) users: Vec<&'a str>,
@@ -243,7 +242,7 @@ impl<'a> QueueEvents<'a> {
     }
 }
 
-/// Drops each user's oldest messages beyond the bound. Rows that somebody else is just deleting are not waited for.
+/// Drops each user's oldest messages beyond the limit. Does not wait for rows that another session is deleting.
 pub(super) struct TrimQueues<'a> {
     pub(super) users: Vec<&'a str>,
     pub(super) queue_max: i64,
@@ -261,7 +260,7 @@ constant_statement!(
      ORDER BY queued.position FOR UPDATE OF queued SKIP LOCKED)",
 );
 
-/// Drops the rooms' oldest events.
+/// Removes the rooms' oldest events.
 pub(super) struct TrimEvents {
     pub(super) rooms: Vec<Id>,
     pub(super) last_dropped: Vec<i64>,

@@ -21,7 +21,8 @@ use crate::{
     },
 };
 
-/// Decides the effects of a batch and writes those that are not refused. The caller holds the locks of the batch's rooms.
+/// Decides the effects of a batch and writes those that are not refused. The caller holds the locks of the batch's
+/// rooms.
 pub async fn apply(connection: &mut Connection, batch: &mut Batch, earlier: &Earlier) -> Result<(), StoreError> {
     let Some(reads) = batch.effect_reads(earlier) else { return Ok(()) };
     let known = read(connection, reads).await?;
@@ -123,7 +124,7 @@ async fn write_message(connection: &mut Connection, rewrite: Rewrite) -> Result<
     Ok(())
 }
 
-/// How far each of the users who have read anything of the room has read it.
+/// The read marks of all users who have read anything in the room.
 pub async fn read_marks(connection: &mut Connection, room: RoomId) -> Result<Vec<(UserId, Seq)>, StoreError> {
     let rows = read_marks::table
         .filter(read_marks::room_id.eq(Id(room.0)))

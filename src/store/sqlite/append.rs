@@ -1,5 +1,5 @@
-//! Appending on SQLite: the whole batch in one turn on the writer's thread, by single-row statements that are prepared
-//! once. Nothing here waits, so the cost is that of the rows and of one sync of the disk.
+//! Appending on SQLite: the whole batch in one call on the writer's thread, with single-row statements that are
+//! prepared once. Nothing waits in between, so the cost is that of the rows and of one disk sync.
 
 use std::collections::BTreeSet;
 
@@ -23,10 +23,10 @@ use crate::{
     },
 };
 
-/// What became of each entry of a batch.
+/// The result of each entry of a batch.
 type Outcomes = Vec<Result<Appended, NotAppended>>;
 
-/// Stores the batch in one transaction. One with effects asks the shared queries in the middle of it.
+/// Stores the batch in one transaction. A batch with effects runs the shared queries in between.
 pub async fn append(
     connection: &mut Connection,
     batch: Batch,
@@ -36,7 +36,7 @@ pub async fn append(
     if batch.has_effects() {
         return connection
             .immediate_transaction(async |connection| {
-                // The outer result is the connection's: the store's own errors pass through it untouched.
+                // The outer result is the connection's; the store's own errors pass through it unchanged.
                 let begin = move |connection: &mut SqliteConnection| Ok(begin(connection, batch, attempt));
                 let mut begun = connection.spawn_blocking(begin).await??;
                 effects::apply(connection, &mut begun.batch, &begun.earlier).await?;
@@ -53,7 +53,7 @@ pub async fn append(
     connection.spawn_blocking(write).await?
 }
 
-/// A batch whose rooms' sequences are known, and that no other writer changes any more.
+/// A batch whose rooms' heads are known, and that no other writer changes any more.
 struct Begun {
     batch: Batch,
     before: Vec<i64>,
@@ -91,7 +91,7 @@ fn heads(connection: &mut SqliteConnection, ids: &[Id]) -> Result<Vec<i64>, Stor
     ids.iter().map(|id| Ok(rooms::table.find(id).select(rooms::seq).get_result::<i64>(connection)?)).collect()
 }
 
-/// Those events of the batch that are stored already.
+/// The events of the batch that are already stored.
 fn stored(connection: &mut SqliteConnection, batch: &Batch) -> Result<Earlier, StoreError> {
     let mut stored = Earlier::new();
     for entry in &batch.entries {
@@ -101,8 +101,8 @@ fn stored(connection: &mut SqliteConnection, batch: &Batch) -> Result<Earlier, S
             stored.insert(entry.id.0, Kept { seq, what: None });
             continue;
         }
-        // A message that is stored is among the messages. Only other events can be in the log alone, which has no index on
-        // their ids.
+        // A stored message is in the history. Only other events can be in the log alone, which has no index on event
+        // ids.
         if entry.is_message() {
             continue;
         }
@@ -177,7 +177,7 @@ fn insert(
     Ok(())
 }
 
-/// Moves the rooms' sequences on, and forgets what is too old for recovery where one passed the next milestone.
+/// Moves the rooms' heads, and removes events that are too old for recovery where a sequence passed the next milestone.
 fn move_on(
     connection: &mut SqliteConnection,
     ids: &[Id],
@@ -201,7 +201,7 @@ fn move_on(
     Ok(())
 }
 
-/// Drops the user's oldest messages beyond the bound.
+/// Drops the user's oldest messages beyond the limit.
 fn trim_queue(connection: &mut SqliteConnection, user: &str, queue_max: usize) -> Result<(), StoreError> {
     let of_user = user_queue::table.filter(user_queue::user_id.eq(user)).filter(user_queue::event_id.is_not_null());
     let last_dropped = of_user
