@@ -6,7 +6,7 @@ use actix_web::{App, HttpServer, Responder, web};
 use convene::{
     Connection, app,
     config::Config,
-    http::{self, Site},
+    http::{self, AppState},
     mount,
 };
 
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     actix::System::new().block_on(async move {
         let secret = config.auth.secret()?;
         let node = app::start(config, &secret).await?;
-        let site = web::Data::new(Site::new(&node, &secret)?);
+        let site = web::Data::new(AppState::new(&node, &secret)?);
         let own_app = move || {
             let routes = App::new().route("/", web::get().to(hello));
             routes.app_data(site.clone()).configure(http::configure).configure(mount(&node))

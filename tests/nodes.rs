@@ -9,12 +9,12 @@ use std::{
 use actix::prelude::*;
 use convene::{
     actors::{
-        bridge::{BridgeLink, LinkBoard, Reach, local::LocalBridge},
+        bridge::{BridgeLink, ClusterMode, LinkStatus, local::LocalBridge},
         gateway::Gateway,
         messages::{
-            Admission, Admit, BeginLeaving, BlockUser, CloseUser, CountOnline, Introduce, IsRevoked, KeepPlaces,
-            KnownNodes, Revoke, SessionDown, SessionUp, SocketClosed, SocketOpened, SocketsOf, SurveyRooms,
-            WhoIsOnline,
+            Admission, Admit, AdmitWithProfile, BeginLeaving, BlockUser, CloseUser, CountOnline, FilterOnline,
+            HoldPresence, IsRevoked, ListNodes, Revoke, SessionDown, SessionUp, SocketClosed, SocketOpened, SocketsOf,
+            SurveyRooms,
         },
         node::Node,
         outbox::ConnKey,
@@ -51,8 +51,9 @@ impl Cluster {
             _ => None,
         });
         let secret = Secret::new("a secret of more than thirty-two bytes");
-        let link =
-            |_: &Config, id, _: &_| BridgeLink::new(&self.bridge, id, Reach::Cluster, Arc::new(LinkBoard::default()));
+        let link = |_: &Config, id, _: &_| {
+            BridgeLink::new(&self.bridge, id, ClusterMode::MultiNode, Arc::new(LinkStatus::default()))
+        };
         start_among(config.unwrap(), &secret, link).await.unwrap()
     }
 }
@@ -74,11 +75,11 @@ async fn close(node: &Node, who: &str, generation: u32) {
 }
 
 async fn is_online(node: &Node, who: &str) -> bool {
-    !node.presence.send(WhoIsOnline(vec![user(who)])).await.unwrap().is_empty()
+    !node.presence.send(FilterOnline(vec![user(who)])).await.unwrap().is_empty()
 }
 
 async fn peers(node: &Node) -> Vec<String> {
-    let known = node.cluster.send(KnownNodes).await.unwrap();
+    let known = node.cluster.send(ListNodes).await.unwrap();
     known.peers.into_iter().map(|(_, peer)| peer.beat.name).collect()
 }
 
@@ -100,7 +101,7 @@ fn admit(who: &Profile) -> Admit {
 }
 
 async fn introduce(node: &Node, who: &Profile) -> Admission {
-    node.registry.send(Introduce { profile: who.clone(), admit: admit(who) }).await.unwrap()
+    node.registry.send(AdmitWithProfile { profile: who.clone(), admit: admit(who) }).await.unwrap()
 }
 
 #[actix::test]
@@ -153,11 +154,11 @@ async fn a_node_that_leaves_keeps_its_users_places() {
     open(&two, "ann", 1).await;
     until("ann on one", || is_online(&one, "ann")).await;
     two.cluster.send(BeginLeaving { leaving_ms: 4_000 }).await.unwrap();
-    two.presence.send(KeepPlaces).await.unwrap();
+    two.presence.send(HoldPresence).await.unwrap();
     close(&two, "ann", 1).await;
     open(&two, "bob", 2).await;
     until("a message that arrived after the close", || is_online(&one, "bob")).await;
-    let known = one.cluster.send(KnownNodes).await.unwrap();
+    let known = one.cluster.send(ListNodes).await.unwrap();
     assert_eq!(known.peers[0].1.beat.leaving_ms, Some(4_000));
     let sockets = one.presence.send(SocketsOf(user("ann"))).await.unwrap();
     assert_eq!(sockets.len(), 1, "ann is on the way to another node");
@@ -212,9 +213,9 @@ async fn what_was_asked_for_is_known_where_the_user_comes() {
     for _ in 0..10 {
         assert_eq!(request(&here, &one), Verdict::Allowed);
     }
-    assert!(there.reckoning(two.clock.now()).minute == 0);
+    assert!(there.limit_status(two.clock.now()).minute == 0);
     two.presence.send(SocketOpened { user: ann.id.clone(), conn: conn(1) }).await.unwrap();
-    until("the other node's view", || async { there.reckoning(two.clock.now()).minute == 10 }).await;
+    until("the other node's view", || async { there.limit_status(two.clock.now()).minute == 10 }).await;
     assert!(matches!(request(&there, &two), Verdict::Refused { .. }));
 }
 

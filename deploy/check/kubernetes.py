@@ -60,7 +60,7 @@ def main() -> None:
             same(f"the service of {path['path']}", backend["name"], service["metadata"]["name"])
             same(f"the port of {path['path']}", backend["port"]["name"], service_port["name"])
 
-    limits = (ROOT / "src/limits.rs").read_text(encoding="utf-8")
+    limits = (ROOT / "src/limits/mod.rs").read_text(encoding="utf-8")
     [connections] = re.findall(r"STORE_CONNECTIONS_MAX: usize = (\d+);", limits)
     pods = autoscaling["spec"]["maxReplicas"] + deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
     if pods * int(connections) > POSTGRES_CONNECTIONS:

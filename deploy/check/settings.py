@@ -51,7 +51,7 @@ def default_drain_seconds() -> int:
 
 def requests_end_seconds() -> int:
     """How long a drained node waits for open HTTP connections, including a balancer's idle ones."""
-    code = (ROOT / "src/limits.rs").read_text(encoding="utf-8")
+    code = (ROOT / "src/limits/mod.rs").read_text(encoding="utf-8")
     [seconds] = re.findall(r"REST_SHUTDOWN_SECONDS: u64 = (\d+);", code)
     return int(seconds)
 

@@ -14,8 +14,8 @@ use crate::{
     core::{
         backlog::{Class, Frame},
         event::{
-            Attendee, Audience, CallEphemeral, ChatEphemeral, Entered, Ephemeral, Event, EventBody, PresenceEphemeral,
-            Reply, RoomEphemeral, RoomIdentity, UploadEphemeral,
+            Audience, CallEphemeral, ChatEphemeral, Entered, Ephemeral, Event, EventBody, MemberPresence,
+            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, UploadEphemeral,
         },
         history::Logged,
         upload::UploadPhase,
@@ -63,9 +63,9 @@ impl Broadcast {
 
     /// The frame of a direct message for a socket that is bound to another room. There are few such sockets, so it is
     /// not cached.
-    pub fn overheard_frame(&self, kind: DialectKind) -> Option<Frame> {
+    pub fn direct_frame(&self, kind: DialectKind) -> Option<Frame> {
         let stamp = Stamp::new(self.event.at);
-        let bytes = frame::build(|out| kind.dialect().encode_overheard(&self.event, stamp, out))?;
+        let bytes = frame::build(|out| kind.dialect().encode_direct(&self.event, stamp, out))?;
         Some(Frame { bytes, class: self.class })
     }
 
@@ -135,7 +135,7 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
         // otherwise
         Ephemeral::Presence(what) => match what {
             PresenceEphemeral::CursorsMoved(moved) => keyed((event.room.id, Kind::Cursors, &moved.first.user.id)),
-            PresenceEphemeral::Attended(_) => keyed((event.room.id, Kind::Attendance)),
+            PresenceEphemeral::Attended(_) => keyed((event.room.id, Kind::RoomPresence)),
             PresenceEphemeral::UserJoined { user } | PresenceEphemeral::UserLeft { user } => {
                 Class::Presence(key_of((event.room.id, Kind::Present, &user.id)))
             }
@@ -160,7 +160,7 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
 enum Kind {
     Typing,
     Cursors,
-    Attendance,
+    RoomPresence,
     Upload,
     Present,
     Status,
@@ -188,7 +188,7 @@ pub enum Opening {
     /// A reply to this socket only.
     Reply(Box<Reply>),
     /// The first message about a large room, with a shared list of members.
-    Crowd(Box<Crowd>),
+    LargeRoom(Box<LargeRoomOpening>),
     /// A missed event.
     Replay(Arc<Broadcast>),
 }
@@ -198,7 +198,7 @@ impl Opening {
     pub fn frames(&self, kind: DialectKind, at: Timestamp, out: &mut Vec<Frame>) {
         match self {
             Opening::Reply(reply) => out.extend(reply_frame(kind, reply, at)),
-            Opening::Crowd(crowd) => crowd.frames(kind, out),
+            Opening::LargeRoom(crowd) => crowd.frames(kind, out),
             Opening::Replay(broadcast) => out.extend(broadcast.frame(kind)),
         }
     }
@@ -206,11 +206,11 @@ impl Opening {
 
 /// The first message about a large room.
 #[derive(Clone, Debug)]
-pub struct Crowd {
+pub struct LargeRoomOpening {
     /// Everything except the members.
     pub entered: Entered,
     /// The newcomer, if not contained in the shared list.
-    pub unlisted: Option<Attendee>,
+    pub unlisted: Option<MemberPresence>,
     /// The shared list.
     pub members: Vec<Arc<SharedMembers>>,
 }
@@ -219,13 +219,13 @@ pub struct Crowd {
 #[derive(Debug)]
 pub struct SharedMembers {
     room: Arc<RoomIdentity>,
-    members: Vec<Attendee>,
+    members: Vec<MemberPresence>,
     encoded: [OnceLock<Bytes>; DialectKind::COUNT],
 }
 
 impl SharedMembers {
     /// Creates a segment that is not encoded yet.
-    pub fn new(room: Arc<RoomIdentity>, members: Vec<Attendee>) -> Arc<SharedMembers> {
+    pub fn new(room: Arc<RoomIdentity>, members: Vec<MemberPresence>) -> Arc<SharedMembers> {
         Arc::new(SharedMembers { room, members, encoded: Default::default() })
     }
 
@@ -241,7 +241,7 @@ impl SharedMembers {
     }
 }
 
-impl Crowd {
+impl LargeRoomOpening {
     /// A single message in several frames of the queue: its head, the shared segments, and its tail.
     fn frames(&self, kind: DialectKind, out: &mut Vec<Frame>) {
         let dialect = kind.dialect();
@@ -320,7 +320,7 @@ impl Direct {
         });
         let up_to = entered.filter(|entered| entered.room.scope.is_direct())?.seq;
         let replayed = opening.iter().filter_map(|part| match part {
-            Opening::Reply(_) | Opening::Crowd(_) => None,
+            Opening::Reply(_) | Opening::LargeRoom(_) => None,
             Opening::Replay(broadcast) => Some(&**broadcast),
         });
         Some(Direct { up_to, messages: replayed.filter_map(queued).collect() })
@@ -423,7 +423,7 @@ mod tests {
     use crate::{
         core::{
             command::{Tag, Typing},
-            event::{Attendance, RoomScope},
+            event::{RoomPresence, RoomScope},
             presence::Status,
             profile::Author,
         },
@@ -472,7 +472,7 @@ mod tests {
     fn the_first_word_with_a_shared_list_reads_as_one_with_a_list_of_its_own() {
         let users: Vec<Author> =
             (0..5).map(|n| Author::new(UserId::new(format!("u{n}")).unwrap(), "somebody")).collect();
-        let attendee = |user: &Author| Attendee {
+        let attendee = |user: &Author| MemberPresence {
             user: user.clone(),
             status: Status::Busy,
             cursor: None,
@@ -484,7 +484,7 @@ mod tests {
         ];
         for (dialect, scope) in scopes {
             let room = Arc::new(RoomIdentity { id: RoomId::generate(), scope });
-            let attending = |users: &[Author]| Attendance {
+            let attending = |users: &[Author]| RoomPresence {
                 users: users.iter().map(attendee).collect(),
                 total: 5,
                 active_sheets: Vec::new(),
@@ -509,8 +509,11 @@ mod tests {
             };
             let (plain, _) = whole(Opening::Reply(Box::new(Reply::Entered(Box::new(entered(&users))))));
             let members = vec![shared(&users[..2]), shared(&users[2..])];
-            let (listed, frames) =
-                whole(Opening::Crowd(Box::new(Crowd { entered: entered(&[]), unlisted: None, members })));
+            let (listed, frames) = whole(Opening::LargeRoom(Box::new(LargeRoomOpening {
+                entered: entered(&[]),
+                unlisted: None,
+                members,
+            })));
             assert_eq!(String::from_utf8_lossy(&plain), String::from_utf8_lossy(&listed));
             let classes: Vec<_> = frames.iter().map(|frame| frame.class).collect();
             assert_eq!(classes, [Class::Part, Class::Part, Class::Part, Class::Part, Class::Durable], "one message");
@@ -519,7 +522,8 @@ mod tests {
             newcomer_first.rotate_right(1);
             let (plain, _) = whole(Opening::Reply(Box::new(Reply::Entered(Box::new(entered(&newcomer_first))))));
             let (unlisted, members) = (Some(attendee(&users[4])), vec![shared(&users[..4])]);
-            let (listed, _) = whole(Opening::Crowd(Box::new(Crowd { entered: entered(&[]), unlisted, members })));
+            let (listed, _) =
+                whole(Opening::LargeRoom(Box::new(LargeRoomOpening { entered: entered(&[]), unlisted, members })));
             assert_eq!(String::from_utf8_lossy(&plain), String::from_utf8_lossy(&listed));
         }
     }

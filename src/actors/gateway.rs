@@ -8,9 +8,9 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     fanout::Broadcast,
     messages::{
-        Alive, Announce, BringErrand, CloseElsewhere, CloseUser, CountAll, CountOnline, Ended, Errand, EveryoneOnline,
-        ExpelFrom, KeepOnly, KnownNodes, LiftBlock, LimitsOf, Notify, Revoke, SocketsElsewhere, SocketsOf, Statistics,
-        SurveyRooms, TellUpload, ToUser, WhoIsOnline,
+        Announce, CloseRemoteSocket, CloseUser, CountAll, CountOnline, DeliverRestRequest, Ended, ExpelFrom,
+        FilterOnline, KeepOnly, LiftBlock, LimitsOf, ListNodes, ListOnline, LivenessProbe, Notify, PublishToUser,
+        PublishUpload, RemoteSocketCounts, RestRequest, Revoke, SocketsOf, Statistics, SurveyRooms,
     },
     node::{Node, StopCall, parse_connection_name},
     registry::Registry,
@@ -20,17 +20,17 @@ use crate::{
     core::{
         command::{Command, RawJson},
         event::{Attachment, Audience, Ephemeral, Event, EventBody, RoomEphemeral, RoomIdentity},
-        personal::Personal,
-        presence::Whereabouts,
+        presence::SocketLocation,
         profile::Author,
-        rate::{RateLimits, Reckoning},
+        rate::{LimitStatus, RateLimits},
         roster::RoomInUse,
         upload::Upload,
+        user_event::UserEvent,
     },
     disconnect::Disconnect,
     error::Refusal,
     ids::{FileId, NodeId, RoomId, Timestamp, UserId},
-    limits::{self, ASK_TIMEOUT, ERRAND_WAIT},
+    limits::{self, ASK_TIMEOUT, REST_REQUEST_WAIT},
     store::{FileRecord, StoreError},
 };
 
@@ -67,7 +67,7 @@ impl Gateway {
 
     /// Those of the users who are online.
     pub async fn online(&self, users: Vec<UserId>) -> Vec<UserId> {
-        self.node.presence.send(WhoIsOnline(users)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
+        self.node.presence.send(FilterOnline(users)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
     /// Makes the registry perform an action and waits until it is done. An actor drops a request whose caller has
@@ -90,14 +90,14 @@ impl Gateway {
                     return Err(Refusal::unavailable());
                 }
             }
-            tokio::time::sleep(limits::SPILL_RETRY).await;
+            tokio::time::sleep(limits::OVERFLOW_RETRY).await;
         }
         self.registry_has_caught_up(what).await;
         Ok(())
     }
 
     async fn registry_has_caught_up(&self, what: &str) {
-        if let Err(error) = self.node.registry.send(Alive).timeout(ASK_TIMEOUT).await {
+        if let Err(error) = self.node.registry.send(LivenessProbe).timeout(ASK_TIMEOUT).await {
             log::warn!("event=effect_late what={what} why=\"{error}\"");
         }
     }
@@ -138,11 +138,11 @@ impl Gateway {
                 Err(_) => Ended::Unanswered,
             };
         }
-        let close = CloseElsewhere { on: name.node, user, conn };
+        let close = CloseRemoteSocket { on: name.node, user, conn };
         self.node.cluster.send(close).timeout(ASK_TIMEOUT).await.unwrap_or(Ended::Unanswered)
     }
 
-    async fn sockets_of(&self, user: UserId) -> Vec<Whereabouts> {
+    async fn sockets_of(&self, user: UserId) -> Vec<SocketLocation> {
         self.node.presence.send(SocketsOf(user)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
@@ -159,10 +159,10 @@ impl Gateway {
     }
 
     /// Sends an event to all sockets of a user. Returns their number, as far as this node knows.
-    pub async fn tell(&self, what: Personal, user: UserId) -> usize {
+    pub async fn tell(&self, what: UserEvent, user: UserId) -> usize {
         let sockets = self.sockets_of(user.clone()).await;
         let elsewhere = sockets.iter().filter(|socket| socket.node != self.node.id).count();
-        let tell = ToUser { user, what: Arc::new(what), but: None };
+        let tell = PublishToUser { user, what: Arc::new(what), but: None };
         let here = self.node.registry.send(tell).timeout(ASK_TIMEOUT).await.unwrap_or_else(|error| {
             log::error!("event=news_lost why=\"{error}\"");
             0
@@ -179,7 +179,7 @@ impl Gateway {
     }
 
     /// A user's position relative to the limits, merged from all nodes that answer in time.
-    pub async fn limits_of(&self, user: UserId) -> Reckoning {
+    pub async fn limits_of(&self, user: UserId) -> LimitStatus {
         self.node.cluster.send(LimitsOf(user)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
@@ -190,7 +190,7 @@ impl Gateway {
 
     /// The users who are online on any node, at most `most`.
     pub async fn everyone_online(&self, most: usize) -> Vec<UserId> {
-        self.node.presence.send(EveryoneOnline(most)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
+        self.node.presence.send(ListOnline(most)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
     }
 
     /// Executes a command in a room for a user, by the same rules as on a socket. The caller must have checked that the
@@ -209,8 +209,8 @@ impl Gateway {
             return Err(Refusal::unavailable());
         }
         let (answer, answered) = oneshot::channel();
-        let errand = Errand { user, command, attachments, answer };
-        let bring = BringErrand { room: Arc::new(room), errand };
+        let request = RestRequest { user, command, attachments, answer };
+        let bring = DeliverRestRequest { room: Arc::new(room), request };
         match self.node.registry.send(bring).timeout(ASK_TIMEOUT).await {
             Ok(Ok(())) => {}
             Ok(Err(refusal)) => return Err(refusal),
@@ -220,7 +220,7 @@ impl Gateway {
             }
         }
         // storing takes at most the journal's time-out, and starting the room about as long
-        match timeout(ERRAND_WAIT, answered).await {
+        match timeout(REST_REQUEST_WAIT, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(Refusal::unanswered()),
         }
@@ -243,8 +243,8 @@ impl Gateway {
     }
 
     /// Sends the progress of an upload to the user's sockets and rooms. If it is lost, it is not repeated.
-    pub fn tell_upload(&self, user: Author, upload: Upload) {
-        if self.node.registry.try_send(TellUpload { user, upload, but: None }).is_err() {
+    pub fn publish_upload(&self, user: Author, upload: Upload) {
+        if self.node.registry.try_send(PublishUpload { user, upload, but: None }).is_err() {
             log::warn!("event=upload_not_told why=registry_full");
         }
     }
@@ -252,8 +252,8 @@ impl Gateway {
     /// All nodes, this one first. Sockets of other nodes are counted by the roster, which is updated at once; the
     /// figure of the heartbeat, which is sent once per second, is used only for a node whose roster is not known.
     pub async fn nodes(&self) -> Vec<NodeReport> {
-        let sockets = self.node.presence.send(SocketsElsewhere).timeout(ASK_TIMEOUT).await.unwrap_or_default();
-        let known = self.node.cluster.send(KnownNodes).timeout(ASK_TIMEOUT).await.unwrap_or_default();
+        let sockets = self.node.presence.send(RemoteSocketCounts).timeout(ASK_TIMEOUT).await.unwrap_or_default();
+        let known = self.node.cluster.send(ListNodes).timeout(ASK_TIMEOUT).await.unwrap_or_default();
         let own = NodeReport {
             id: self.node.id,
             name: self.node.config.node.name.clone(),

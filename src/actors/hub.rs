@@ -18,8 +18,8 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::{
     fanout::{Batch, Broadcast, Direct, Opening, reply_frame},
-    messages::{Drain, FromRoom, Quiesce, WorkerUp},
-    outbox::{ConnKey, Farewell, Outbox},
+    messages::{Drain, HubMessage, Quiesce, WorkerUp},
+    outbox::{CloseMode, ConnKey, Outbox},
     worker::Worker,
 };
 use crate::{
@@ -57,7 +57,7 @@ struct Tally {
 struct LocalRoom {
     members: Vec<Rc<Outbox>>,
     /// Sockets that subscribed while older frames were pending.
-    late: Vec<Latecomer>,
+    late: Vec<LateSubscriber>,
     pending: Vec<Arc<Broadcast>>,
     /// Bytes of the events in `pending`.
     pending_bytes: usize,
@@ -112,14 +112,14 @@ struct Flight {
     /// The index of the next member.
     at: usize,
     /// Sockets that receive only the end of it.
-    late: Vec<Latecomer>,
+    late: Vec<LateSubscriber>,
     /// Replies to send after it.
     replies: Vec<(Rc<Outbox>, Frame)>,
 }
 
 /// A member that receives the pending frames only from index `from` on. Without this, every join would have to write
 /// the pending frames first, and a rush of joins could not be batched.
-struct Latecomer {
+struct LateSubscriber {
     outbox: Rc<Outbox>,
     from: usize,
 }
@@ -165,36 +165,36 @@ impl Actor for Hub {
     }
 }
 
-impl Handler<FromRoom> for Hub {
+impl Handler<HubMessage> for Hub {
     type Result = ();
 
-    fn handle(&mut self, message: FromRoom, _: &mut Self::Context) {
+    fn handle(&mut self, message: HubMessage, _: &mut Self::Context) {
         match message {
-            FromRoom::Deliver { room, broadcast } => self.deliver(room, broadcast),
-            FromRoom::Subscribe { room, conn, opening, already: Already::No } => self.subscribe(room, conn, &opening),
-            FromRoom::Subscribe { room, conn, opening, already: Already::Yes } => {
+            HubMessage::Deliver { room, broadcast } => self.deliver(room, broadcast),
+            HubMessage::Subscribe { room, conn, opening, already: Already::No } => self.subscribe(room, conn, &opening),
+            HubMessage::Subscribe { room, conn, opening, already: Already::Yes } => {
                 // earlier frames come first
                 self.write(room, Extent::Whole);
                 self.open(conn, &opening);
             }
-            FromRoom::Unsubscribe { room, conn, farewell } => {
+            HubMessage::Unsubscribe { room, conn, last_reply } => {
                 self.unsubscribe(room, conn);
-                if let (Some(farewell), Some(outbox)) = (farewell, self.worker.outbox(conn)) {
-                    self.reply(outbox, &farewell);
+                if let (Some(last_reply), Some(outbox)) = (last_reply, self.worker.outbox(conn)) {
+                    self.reply(outbox, &last_reply);
                 }
             }
-            FromRoom::Tell { room, conn, reply } => self.tell(room, conn, &reply),
-            FromRoom::Expel { room, conn, why } => {
+            HubMessage::Reply { room, conn, reply } => self.send_reply(room, conn, &reply),
+            HubMessage::Expel { room, conn, why } => {
                 self.write(room, Extent::Whole);
                 if let Some(outbox) = self.worker.outbox(conn) {
-                    outbox.close(why, Farewell::AfterQueued, self.worker.now());
+                    outbox.close(why, CloseMode::AfterQueued, self.worker.now());
                 }
             }
-            FromRoom::Evict { room } => {
+            HubMessage::Evict { room } => {
                 self.write(room, Extent::Whole);
                 let Some(room) = self.rooms.get(&room) else { return };
                 for outbox in room.members.iter().filter(|outbox| !room.left.contains(&outbox.key)) {
-                    outbox.close(Disconnect::TooSlow, Farewell::AtOnce, self.worker.now());
+                    outbox.close(Disconnect::TooSlow, CloseMode::AtOnce, self.worker.now());
                 }
             }
         }
@@ -253,7 +253,7 @@ impl Hub {
         }
         let room = self.rooms.entry(id).or_default();
         if room.has_pending() {
-            room.late.push(Latecomer { outbox, from: room.pending.len() });
+            room.late.push(LateSubscriber { outbox, from: room.pending.len() });
         } else {
             room.members.push(outbox);
         }
@@ -300,7 +300,7 @@ impl Hub {
 
     /// Replies to a connection, after the events that the room has delivered before: an acknowledgement must follow its
     /// own event.
-    fn tell(&mut self, room: RoomId, conn: ConnKey, reply: &Reply) {
+    fn send_reply(&mut self, room: RoomId, conn: ConnKey, reply: &Reply) {
         let Some(outbox) = self.worker.outbox(conn) else { return };
         match self.rooms.get_mut(&room) {
             Some(room) if room.has_events_pending() => {
@@ -360,7 +360,7 @@ impl Hub {
             }
             let Some(flight) = room.flight.take() else { return Written::All };
             room.cork.flushed(flight.batch.count(), self.started.elapsed());
-            for Latecomer { outbox, from } in flight.late {
+            for LateSubscriber { outbox, from } in flight.late {
                 write_batch(&outbox, &mut flight.batch.since(from), now, &mut self.tally);
                 room.members.push(outbox);
             }
@@ -450,11 +450,11 @@ impl Handler<Drain> for Hub {
         let outboxes: Vec<_> = self.worker.outboxes.borrow().values().cloned().collect();
         for outbox in outboxes.iter().filter(|o| o.is_open()) {
             let reconnect_in_ms = message.floor_ms.saturating_add(fastrand::u64(0..=message.spread_ms));
-            let farewell = Reply::Restarting { reconnect_in_ms };
-            if let Some(frame) = reply_frame(outbox.dialect, &farewell, self.worker.node.clock.now()) {
+            let last_reply = Reply::Restarting { reconnect_in_ms };
+            if let Some(frame) = reply_frame(outbox.dialect, &last_reply, self.worker.node.clock.now()) {
                 outbox.push(frame, self.worker.now());
             }
-            outbox.close(Disconnect::Restarting, Farewell::AfterQueued, self.worker.now());
+            outbox.close(Disconnect::Restarting, CloseMode::AfterQueued, self.worker.now());
         }
         outboxes.len()
     }
@@ -502,9 +502,9 @@ impl Hub {
             node.metrics.ephemeral_dropped(outbox.take_dropped());
             let heartbeat = node.heartbeat(outbox.dialect);
             if now.saturating_sub(outbox.heard.get()) >= heartbeat.timeout.as_secs() as u32 {
-                outbox.close(Disconnect::HeartbeatMissed, Farewell::AfterQueued, now);
+                outbox.close(Disconnect::HeartbeatMissed, CloseMode::AfterQueued, now);
             } else if wall >= outbox.expires_at.get() {
-                outbox.close(Disconnect::TokenExpired, Farewell::AfterQueued, now);
+                outbox.close(Disconnect::TokenExpired, CloseMode::AfterQueued, now);
             } else if now.saturating_sub(outbox.pinged.get()) >= heartbeat.interval.as_secs() as u32 {
                 outbox.ping(now);
             }

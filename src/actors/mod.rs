@@ -4,14 +4,14 @@
 //! depend on a concrete dialect.
 
 pub mod access;
-pub mod auditor;
 pub mod bridge;
 pub mod cluster;
 pub mod fanout;
+pub mod file_access;
 pub mod gateway;
-pub mod gather;
 pub mod hub;
 pub mod journal;
+pub mod log_reconciler;
 pub mod messages;
 pub mod node;
 pub mod outbox;
@@ -19,15 +19,15 @@ pub mod presence;
 pub mod quota;
 pub mod registry;
 pub mod room;
+pub mod scatter_gather;
 pub mod session;
-pub mod sharing;
 pub mod sweeper;
 pub mod watchdog;
 pub mod worker;
 
-mod arm;
-mod patience;
+mod hub_link;
 mod pump;
+mod retry;
 
 use actix::{ArbiterHandle, dev::channel, prelude::*};
 

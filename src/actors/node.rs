@@ -17,7 +17,7 @@ use super::{
     bridge::BridgeLink,
     cluster::Cluster,
     journal::Journal,
-    messages::{AskAssistant, AskerGone, AssistantHeard, CancelAsk, FinishAnswers, StatusOf},
+    messages::{AskAssistant, AskerClosed, AssistantPeerMessage, CancelAsk, FinishAnswers, StatusOf},
     outbox::ConnKey,
     presence::PresenceTracker,
     registry::Registry,
@@ -26,7 +26,7 @@ use crate::{
     auth::tokens::Verifier,
     config::{Config, Heartbeat},
     core::{presence::Status, rate::RateLimits},
-    dialects::{DialectKind, manner::HeartbeatSetting},
+    dialects::{DialectKind, options::HeartbeatSetting},
     ids::{NodeId, Timestamp, UserId},
     limits,
     metrics::Metrics,
@@ -97,7 +97,7 @@ impl Node {
 
     /// The heartbeat settings for sockets of a dialect.
     pub fn heartbeat(&self, dialect: DialectKind) -> &Heartbeat {
-        match dialect.manner().heartbeat {
+        match dialect.options().heartbeat {
             HeartbeatSetting::Common => &self.config.sockets.heartbeat,
             HeartbeatSetting::Nexus => &self.config.sockets.nexus_heartbeat,
         }
@@ -112,9 +112,9 @@ pub struct AssistantLine {
     /// Cancellations.
     pub cancel: Recipient<CancelAsk>,
     /// Sockets with open questions that have closed.
-    pub gone: Recipient<AskerGone>,
+    pub gone: Recipient<AskerClosed>,
     /// Messages of other nodes.
-    pub heard: Recipient<AssistantHeard>,
+    pub heard: Recipient<AssistantPeerMessage>,
     /// The shutdown of the node.
     pub finish: Recipient<FinishAnswers>,
 }

@@ -35,7 +35,7 @@ const NO_CODE: u16 = 1005;
 
 /// Whether queued frames are sent before the close frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Farewell {
+pub enum CloseMode {
     /// They are: the last frames explain the close.
     AfterQueued,
     /// They are not: the reader is too slow, or the stream is broken.
@@ -266,7 +266,7 @@ impl Outbox {
         // taken out because `close` may access it
         match self.early.take() {
             None => self.queue(&[frame], 0, now),
-            Some(early) if early.is_full() => self.close(Disconnect::TooSlow, Farewell::AtOnce, now),
+            Some(early) if early.is_full() => self.close(Disconnect::TooSlow, CloseMode::AtOnce, now),
             Some(mut early) => {
                 early.bytes += frame.bytes.len();
                 early.frames.push(frame);
@@ -281,7 +281,7 @@ impl Outbox {
             return;
         }
         if frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() > OPENING_BYTES_MAX {
-            return self.close(Disconnect::TooSlow, Farewell::AtOnce, now);
+            return self.close(Disconnect::TooSlow, CloseMode::AtOnce, now);
         }
         self.queue_beside(frames, 0, now);
         self.release(now);
@@ -307,7 +307,7 @@ impl Outbox {
 
     /// Queues a batch for a reader whose queue was empty; its sender bounds it.
     fn queue_beside(&self, frames: &[Frame], sent: usize, now: u32) {
-        self.fill(now, |backlog| backlog.push_beside(frames, sent));
+        self.fill(now, |backlog| backlog.push_unbounded(frames, sent));
     }
 
     fn fill(&self, now: u32, push: impl FnOnce(&mut Backlog) -> Result<usize, Overflow>) {
@@ -320,7 +320,7 @@ impl Outbox {
         };
         match pushed {
             Ok(dropped) => self.dropped.set(self.dropped.get().saturating_add(dropped as u32)),
-            Err(Overflow) => self.close(Disconnect::TooSlow, Farewell::AtOnce, now),
+            Err(Overflow) => self.close(Disconnect::TooSlow, CloseMode::AtOnce, now),
         }
     }
 
@@ -368,13 +368,13 @@ impl Outbox {
     }
 
     /// Queues a close frame as the last one and sets the deadline for writing it and for the client's answer.
-    pub fn close(&self, reason: Disconnect, farewell: Farewell, now: u32) {
+    pub fn close(&self, reason: Disconnect, last_reply: CloseMode, now: u32) {
         if self.state.get() != State::Open {
             return;
         }
-        match farewell {
-            Farewell::AfterQueued => self.release(now),
-            Farewell::AtOnce => {}
+        match last_reply {
+            CloseMode::AfterQueued => self.release(now),
+            CloseMode::AtOnce => {}
         }
         // the released frames may have overflowed and closed it
         if self.state.replace(State::Closing) != State::Open {
@@ -386,9 +386,9 @@ impl Outbox {
         {
             let mut slot = self.backlog.borrow_mut();
             let backlog = slot.get_or_insert_with(Box::default);
-            match farewell {
-                Farewell::AtOnce => backlog.start_closing(last),
-                Farewell::AfterQueued => backlog.finish_with(last),
+            match last_reply {
+                CloseMode::AtOnce => backlog.start_closing(last),
+                CloseMode::AfterQueued => backlog.finish_with(last),
             }
         }
         self.flush(now);

@@ -8,19 +8,19 @@ use actix::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    bridge::{NodeWord, Reach, To},
+    bridge::{ClusterMode, Destination, NodeMessage},
     messages::{
-        CameElsewhere, CloseUser, CountOnline, EveryoneOnline, KeepPlaces, PeerNews, PeerStands, RosterHeard,
-        RosterVersion, SetStatus, Shared, SharedWithOthers, SocketClosed, SocketOpened, SocketsElsewhere, SocketsHere,
-        SocketsOf, StatusOf, WhoIsOnline,
+        CloseUser, CountOnline, FilterOnline, HoldPresence, ListOnline, LocalSockets, PeerEvent, PeerRosterVersion,
+        RemoteSocketCounts, RosterMessageReceived, RosterVersion, SetStatus, Shared, SocketClosed, SocketOpened,
+        SocketsOf, StatusOf, UserOnOtherNodes, UsersOnPeer,
     },
     node::{Clock, Node},
     outbox::ConnKey,
 };
 use crate::{
     core::{
-        presence::{PresenceChange, PresenceCore, Status, Whereabouts},
-        roster::{OwnRoster, Roster, RosterChange, RosterNews, RosterWord, SocketEntry},
+        presence::{PresenceChange, PresenceCore, SocketLocation, Status},
+        roster::{OwnRoster, Roster, RosterChange, RosterMessage, RosterUpdate, SocketEntry},
     },
     disconnect::Disconnect,
     ids::{NodeId, UserId},
@@ -33,7 +33,7 @@ pub struct PresenceTracker {
     /// Set by [`Join`], which is the first message.
     node: Option<Arc<Node>>,
     here: NodeId,
-    core: PresenceCore<Whereabouts>,
+    core: PresenceCore<SocketLocation>,
     own: OwnRoster,
     others: Roster,
     /// Users with sockets on this node and on others.
@@ -55,8 +55,8 @@ enum Timer {
 #[rtype(result = "()")]
 pub struct Join(pub Arc<Node>);
 
-fn whereabouts(node: NodeId, entry: &SocketEntry) -> Whereabouts {
-    Whereabouts { opened_at: entry.opened_at, node, worker: entry.worker, generation: entry.generation }
+fn socket_location(node: NodeId, entry: &SocketEntry) -> SocketLocation {
+    SocketLocation { opened_at: entry.opened_at, node, worker: entry.worker, generation: entry.generation }
 }
 
 impl PresenceTracker {
@@ -77,7 +77,7 @@ impl PresenceTracker {
 
     /// The node, if there may be other nodes.
     fn among_others(&self) -> Option<&Arc<Node>> {
-        self.node.as_ref().filter(|node| node.bridge.reach == Reach::Cluster)
+        self.node.as_ref().filter(|node| node.bridge.cluster_mode == ClusterMode::MultiNode)
     }
 
     fn tell(&mut self, changes: impl IntoIterator<Item = PresenceChange>, ctx: &mut Context<Self>) {
@@ -116,26 +116,26 @@ impl PresenceTracker {
     }
 
     fn flush(&mut self) {
-        let words = self.own.flush();
+        let messages = self.own.flush();
         let Some(node) = self.among_others() else { return };
-        for word in words {
-            node.bridge.say(To::Everyone, NodeWord::Roster(word));
+        for message in messages {
+            node.bridge.publish_node(Destination::Everyone, NodeMessage::Roster(message));
         }
     }
 
     fn answer(&mut self, asker: NodeId) {
         self.flush();
         let Some(node) = self.among_others() else { return };
-        for word in self.own.part() {
-            node.bridge.say(To::Node(asker), NodeWord::Roster(word));
+        for message in self.own.part() {
+            node.bridge.publish_node(Destination::Node(asker), NodeMessage::Roster(message));
         }
     }
 
     // ---- from the others ----
 
-    fn settle(&mut self, about: NodeId, news: RosterNews, ctx: &mut Context<Self>) {
+    fn settle(&mut self, about: NodeId, news: RosterUpdate, ctx: &mut Context<Self>) {
         if let (Some(of), Some(node)) = (news.ask, self.among_others()) {
-            node.bridge.say(To::Node(of), NodeWord::Roster(RosterWord::Ask { of }));
+            node.bridge.publish_node(Destination::Node(of), NodeMessage::Roster(RosterMessage::Ask { of }));
         }
         let (now, mut came, mut touched) = (self.clock.now(), Vec::new(), BTreeSet::new());
         let mut online = Vec::new();
@@ -145,11 +145,11 @@ impl PresenceTracker {
                     if self.core.sockets_of(&entry.user).iter().all(|socket| socket.node != node) {
                         came.push(entry.user.clone());
                     }
-                    online.extend(self.core.connect(&entry.user, whereabouts(node, &entry), now));
+                    online.extend(self.core.connect(&entry.user, socket_location(node, &entry), now));
                     touched.insert(entry.user);
                 }
                 RosterChange::Closed(node, entry) => {
-                    self.core.disconnect(&entry.user, whereabouts(node, &entry), now);
+                    self.core.disconnect(&entry.user, socket_location(node, &entry), now);
                     touched.insert(entry.user);
                 }
                 RosterChange::Status(node, user, status) => {
@@ -159,7 +159,7 @@ impl PresenceTracker {
         }
         if let Some(node) = self.among_others()
             && !came.is_empty()
-            && node.registry.try_send(CameElsewhere { node: about, users: came }).is_err()
+            && node.registry.try_send(UsersOnPeer { node: about, users: came }).is_err()
         {
             log::warn!("event=limits_not_told node={about} why=registry_full");
         }
@@ -194,7 +194,7 @@ impl PresenceTracker {
             false => self.shared.remove(user).then_some(Shared::No),
         };
         if let Some(shared) = changed
-            && node.registry.try_send(SharedWithOthers { user: user.clone(), shared }).is_err()
+            && node.registry.try_send(UserOnOtherNodes { user: user.clone(), shared }).is_err()
         {
             log::warn!("event=limits_not_shared user={user} why=registry_full", user = logged(&user));
         }
@@ -215,7 +215,7 @@ impl Handler<Join> for PresenceTracker {
     fn handle(&mut self, Join(node): Join, ctx: &mut Self::Context) {
         self.node = Some(node);
         if self.among_others().is_some() {
-            ctx.run_interval(limits::BEAT_PERIOD, |tracker, _| tracker.others.tick());
+            ctx.run_interval(limits::NODE_HEARTBEAT_PERIOD, |tracker, _| tracker.others.tick());
         }
     }
 }
@@ -232,7 +232,7 @@ impl Handler<SocketOpened> for PresenceTracker {
         let ConnKey { worker, generation } = conn;
         let entry = SocketEntry { user, worker, generation, opened_at };
         let first_here = self.core.sockets_of(&entry.user).iter().all(|socket| socket.node != self.here);
-        let change = self.core.connect(&entry.user, whereabouts(self.here, &entry), now);
+        let change = self.core.connect(&entry.user, socket_location(self.here, &entry), now);
         if self.among_others().is_some() {
             let status = self.core.status_at(&entry.user, self.here);
             if first_here && status != Status::default() {
@@ -250,7 +250,7 @@ impl Handler<SocketClosed> for PresenceTracker {
     type Result = ();
 
     fn handle(&mut self, SocketClosed { user, conn }: SocketClosed, ctx: &mut Self::Context) {
-        let mine = |socket: &&Whereabouts| {
+        let mine = |socket: &&SocketLocation| {
             socket.node == self.here && (socket.worker, socket.generation) == (conn.worker, conn.generation)
         };
         let Some(socket) = self.core.sockets_of(&user).iter().find(mine).copied() else { return };
@@ -268,14 +268,14 @@ impl Handler<SocketClosed> for PresenceTracker {
 }
 
 /// Applies the difference between the reported changes, some of which were lost, and the actual sockets.
-impl Handler<SocketsHere> for PresenceTracker {
+impl Handler<LocalSockets> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, here: SocketsHere, ctx: &mut Self::Context) {
+    fn handle(&mut self, here: LocalSockets, ctx: &mut Self::Context) {
         let mut known: FxHashMap<ConnKey, UserId> = FxHashMap::default();
         for user in self.core.everyone() {
             let sockets = self.core.sockets_of(user).iter().filter(|socket| socket.node == self.here);
-            let key = |socket: &Whereabouts| ConnKey { worker: socket.worker, generation: socket.generation };
+            let key = |socket: &SocketLocation| ConnKey { worker: socket.worker, generation: socket.generation };
             known.extend(sockets.map(|socket| (key(socket), user.clone())));
         }
         let opened: Vec<_> = here.sockets.into_iter().filter(|(_, conn)| known.remove(conn).is_none()).collect();
@@ -292,36 +292,36 @@ impl Handler<SocketsHere> for PresenceTracker {
     }
 }
 
-impl Handler<RosterHeard> for PresenceTracker {
+impl Handler<RosterMessageReceived> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, RosterHeard { from, word }: RosterHeard, ctx: &mut Self::Context) {
-        match word {
-            RosterWord::Ask { of } if of == self.here => self.answer(from),
-            word => {
-                let news = self.others.hear(from, word);
+    fn handle(&mut self, RosterMessageReceived { from, message }: RosterMessageReceived, ctx: &mut Self::Context) {
+        match message {
+            RosterMessage::Ask { of } if of == self.here => self.answer(from),
+            message => {
+                let news = self.others.receive(from, message);
                 self.settle(from, news, ctx);
             }
         }
     }
 }
 
-impl Handler<PeerStands> for PresenceTracker {
+impl Handler<PeerRosterVersion> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, PeerStands { node, version }: PeerStands, ctx: &mut Self::Context) {
+    fn handle(&mut self, PeerRosterVersion { node, version }: PeerRosterVersion, ctx: &mut Self::Context) {
         let news = self.others.stands_at(node, version);
         self.settle(node, news, ctx);
     }
 }
 
-impl Handler<PeerNews> for PresenceTracker {
+impl Handler<PeerEvent> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, news: PeerNews, ctx: &mut Self::Context) {
+    fn handle(&mut self, news: PeerEvent, ctx: &mut Self::Context) {
         let (node, news) = match news {
-            PeerNews::Up(node) => (node, self.others.up(node)),
-            PeerNews::Gone(node) => (node, self.others.gone(node)),
+            PeerEvent::Up(node) => (node, self.others.up(node)),
+            PeerEvent::Gone(node) => (node, self.others.gone(node)),
         };
         self.settle(node, news, ctx);
     }
@@ -335,18 +335,18 @@ impl Handler<RosterVersion> for PresenceTracker {
     }
 }
 
-impl Handler<KeepPlaces> for PresenceTracker {
+impl Handler<HoldPresence> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, _: KeepPlaces, _: &mut Self::Context) {
+    fn handle(&mut self, _: HoldPresence, _: &mut Self::Context) {
         self.own.keep_places();
     }
 }
 
-impl Handler<WhoIsOnline> for PresenceTracker {
-    type Result = MessageResult<WhoIsOnline>;
+impl Handler<FilterOnline> for PresenceTracker {
+    type Result = MessageResult<FilterOnline>;
 
-    fn handle(&mut self, ask: WhoIsOnline, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ask: FilterOnline, _: &mut Self::Context) -> Self::Result {
         let online: Vec<UserId> = self.core.online_among(&ask.0);
         MessageResult(online)
     }
@@ -360,10 +360,10 @@ impl Handler<SocketsOf> for PresenceTracker {
     }
 }
 
-impl Handler<SocketsElsewhere> for PresenceTracker {
-    type Result = MessageResult<SocketsElsewhere>;
+impl Handler<RemoteSocketCounts> for PresenceTracker {
+    type Result = MessageResult<RemoteSocketCounts>;
 
-    fn handle(&mut self, _: SocketsElsewhere, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: RemoteSocketCounts, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.others.sockets().map(|(node, sockets)| (node, sockets as u64)).collect())
     }
 }
@@ -388,10 +388,10 @@ impl Handler<SetStatus> for PresenceTracker {
     }
 }
 
-impl Handler<EveryoneOnline> for PresenceTracker {
-    type Result = MessageResult<EveryoneOnline>;
+impl Handler<ListOnline> for PresenceTracker {
+    type Result = MessageResult<ListOnline>;
 
-    fn handle(&mut self, EveryoneOnline(most): EveryoneOnline, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ListOnline(most): ListOnline, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.core.everyone().take(most).cloned().collect())
     }
 }

@@ -6,7 +6,7 @@ use std::{pin::Pin, task};
 
 use actix::{fut::ActorFuture, prelude::*};
 
-use super::{outbox::Farewell, session::Session};
+use super::{outbox::CloseMode, session::Session};
 use crate::{
     limits,
     transport::frame::{Decoder, MessageBounds},
@@ -66,12 +66,12 @@ impl Pump {
     fn feed(&mut self, bytes: &mut [u8], session: &mut Session, ctx: &mut Context<Session>) {
         let now = session.worker.now();
         session.outbox.heard.set(now);
-        let manner = session.outbox.dialect.manner();
+        let options = session.outbox.dialect.options();
         let bounds =
-            MessageBounds { bytes_max: manner.message_bytes_max, characters_max: manner.message_characters_max };
+            MessageBounds { bytes_max: options.message_bytes_max, characters_max: options.message_characters_max };
         let fed = self.decoder.feed(bytes, bounds, |frame| session.inbound(frame, ctx));
         if let Err(breach) = fed {
-            session.outbox.close(breach, Farewell::AfterQueued, now);
+            session.outbox.close(breach, CloseMode::AfterQueued, now);
         }
     }
 }

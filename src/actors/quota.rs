@@ -8,8 +8,8 @@ use crate::{
     actors::messages::Shared,
     core::{
         command::Charge,
-        rate::{AskedFor, RateLimits, Reckoning, UserRate, Verdict},
-        roster::UsedUp,
+        rate::{LimitStatus, RateLimits, RequestCounts, UserRate, Verdict},
+        roster::UserAccount,
     },
     ids::{Timestamp, UserId},
     limits,
@@ -17,13 +17,13 @@ use crate::{
 
 /// The rate limits and usage of one user.
 #[derive(Debug)]
-pub struct UserQuota(Mutex<Purse>);
+pub struct UserQuota(Mutex<UserBuckets>);
 
 #[derive(Debug)]
-struct Purse {
+struct UserBuckets {
     rate: UserRate,
     /// Requests made here that were not published to other nodes yet.
-    untold: AskedFor,
+    untold: RequestCounts,
     /// Whether the user is known to have sockets on other nodes, too.
     shared: Shared,
     /// When the user connected to this node, and the requests accepted since.
@@ -36,9 +36,9 @@ struct Purse {
 impl UserQuota {
     /// Creates a quota without usage.
     pub fn new(now: Timestamp) -> UserQuota {
-        UserQuota(Mutex::new(Purse {
+        UserQuota(Mutex::new(UserBuckets {
             rate: UserRate::new(now),
-            untold: AskedFor::default(),
+            untold: RequestCounts::default(),
             shared: Shared::No,
             came_at: now,
             since_coming: 0,
@@ -48,17 +48,17 @@ impl UserQuota {
 
     /// Charges one message.
     pub fn charge(&self, charge: Charge, limits: &RateLimits, now: Timestamp) -> Verdict {
-        let mut purse = self.purse();
-        let verdict = purse.rate.charge(charge, limits, now);
+        let mut buckets = self.buckets();
+        let verdict = buckets.rate.charge(charge, limits, now);
         if charge != Charge::Request {
             return verdict;
         }
         match verdict {
             Verdict::Allowed => {
-                purse.untold.requests = purse.untold.requests.saturating_add(1);
-                purse.since_coming = purse.since_coming.saturating_add(1);
+                buckets.untold.requests = buckets.untold.requests.saturating_add(1);
+                buckets.since_coming = buckets.since_coming.saturating_add(1);
             }
-            Verdict::Refused { .. } => purse.untold.refusals = purse.untold.refusals.saturating_add(1),
+            Verdict::Refused { .. } => buckets.untold.refusals = buckets.untold.refusals.saturating_add(1),
             Verdict::Delayed { .. } | Verdict::Dropped | Verdict::Blocked { .. } => {}
         }
         verdict
@@ -69,65 +69,65 @@ impl UserQuota {
     /// The user's first socket on this node is about to open. Requests made here before were published, or do not count
     /// any more.
     pub fn come(&self, now: Timestamp) {
-        let mut purse = self.purse();
-        (purse.came_at, purse.since_coming, purse.untold) = (now, 0, AskedFor::default());
-        purse.heard_early = 0;
+        let mut buckets = self.buckets();
+        (buckets.came_at, buckets.since_coming, buckets.untold) = (now, 0, RequestCounts::default());
+        buckets.heard_early = 0;
     }
 
     /// Sets whether the user has sockets on other nodes, too.
     pub fn share(&self, shared: Shared) {
-        self.purse().shared = shared;
+        self.buckets().shared = shared;
     }
 
     /// Takes the requests that were not published yet.
-    pub fn take_untold(&self) -> Option<AskedFor> {
-        self.purse().take_untold()
+    pub fn take_unpublished(&self) -> Option<RequestCounts> {
+        self.buckets().take_unpublished()
     }
 
     /// The same, but only if publication is urgent: usage is so high that another node could accept more than is left.
-    pub fn take_pressing(&self, limits: &RateLimits) -> Option<AskedFor> {
-        let mut purse = self.purse();
-        let is_pressing = purse.shared == Shared::Yes && purse.rate.is_half_used(limits);
-        if is_pressing { purse.take_untold() } else { None }
+    pub fn take_pressing(&self, limits: &RateLimits) -> Option<RequestCounts> {
+        let mut buckets = self.buckets();
+        let is_pressing = buckets.shared == Shared::Yes && buckets.rate.is_half_used(limits);
+        if is_pressing { buckets.take_unpublished() } else { None }
     }
 
     /// Counts requests made on another node.
-    pub fn charge_elsewhere(&self, asked_for: AskedFor, now: Timestamp) {
-        let mut purse = self.purse();
-        if purse.shared == Shared::No {
-            purse.heard_early = purse.heard_early.saturating_add(asked_for.requests);
+    pub fn charge_remote(&self, counts: RequestCounts, now: Timestamp) {
+        let mut buckets = self.buckets();
+        if buckets.shared == Shared::No {
+            buckets.heard_early = buckets.heard_early.saturating_add(counts.requests);
         }
-        purse.rate.charge_elsewhere(asked_for, now);
+        buckets.rate.charge_remote(counts, now);
     }
 
     /// The usage, for a node to which the user has connected; `None` if there is none. The other node then knows
     /// everything.
-    pub fn tell_all(&self, user: &UserId, now: Timestamp) -> Option<UsedUp> {
-        let mut purse = self.purse();
-        let heard = match purse.shared {
+    pub fn export_usage(&self, user: &UserId, now: Timestamp) -> Option<UserAccount> {
+        let mut buckets = self.buckets();
+        let heard = match buckets.shared {
             Shared::No => {
-                purse.untold = AskedFor::default();
-                std::mem::take(&mut purse.heard_early)
+                buckets.untold = RequestCounts::default();
+                std::mem::take(&mut buckets.heard_early)
             }
             // it is not recorded which node reported them; better accept a few requests too many than refuse one too
             // early
             Shared::Yes => u32::MAX,
         };
-        let account = purse.rate.account(now)?;
-        Some(UsedUp { user: user.clone(), account, own: purse.since_coming, heard })
+        let account = buckets.rate.account(now)?;
+        Some(UserAccount { user: user.clone(), account, own: buckets.since_coming, heard })
     }
 
     /// Merges the usage reported by another node. If the user has just connected here, that node does not know all
     /// requests made here since.
-    pub fn adopt(&self, used: &UsedUp, now: Timestamp) {
-        let mut purse = self.purse();
-        let since_ms = now.unix_ms.saturating_sub(purse.came_at.unix_ms);
+    pub fn adopt(&self, used: &UserAccount, now: Timestamp) {
+        let mut buckets = self.buckets();
+        let since_ms = now.unix_ms.saturating_sub(buckets.came_at.unix_ms);
         let just_came = (0..=limits::COMING_KNOWN_WITHIN.as_millis() as i64).contains(&since_ms);
-        let unknown = if just_came { purse.since_coming.saturating_sub(used.heard) } else { 0 };
-        purse.rate.adopt(&used.account, unknown, now);
-        if purse.shared == Shared::No {
+        let unknown = if just_came { buckets.since_coming.saturating_sub(used.heard) } else { 0 };
+        buckets.rate.adopt(&used.account, unknown, now);
+        if buckets.shared == Shared::No {
             // the user connected to both nodes at once, and this one has not reported its own requests to the other yet
-            purse.heard_early = purse.heard_early.max(used.own);
+            buckets.heard_early = buckets.heard_early.max(used.own);
         }
     }
 
@@ -135,41 +135,41 @@ impl UserQuota {
 
     /// Blocks the user until that time.
     pub fn block_until(&self, until: Timestamp, now: Timestamp) {
-        self.purse().rate.block_until(until, now);
+        self.buckets().rate.block_until(until, now);
     }
 
     /// Ends a block.
     pub fn lift(&self) {
-        let mut purse = self.purse();
-        purse.untold.refusals = 0;
-        purse.rate.lift();
+        let mut buckets = self.buckets();
+        buckets.untold.refusals = 0;
+        buckets.rate.lift();
     }
 
     /// The user's position relative to the limits.
-    pub fn reckoning(&self, now: Timestamp) -> Reckoning {
-        self.purse().rate.reckoning(now)
+    pub fn limit_status(&self, now: Timestamp) -> LimitStatus {
+        self.buckets().rate.limit_status(now)
     }
 
     /// The remaining seconds of a block.
     pub fn blocked_for(&self, now: Timestamp) -> Option<u32> {
-        self.purse().rate.blocked_for(now)
+        self.buckets().rate.blocked_for(now)
     }
 
     /// Whether nothing needs to be remembered.
     pub fn is_idle(&self, now: Timestamp) -> bool {
-        self.purse().rate.is_idle(now)
+        self.buckets().rate.is_idle(now)
     }
 
     /// The state is plain data, so a panic while the lock is held cannot leave it inconsistent.
-    fn purse(&self) -> MutexGuard<'_, Purse> {
+    fn buckets(&self) -> MutexGuard<'_, UserBuckets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Purse {
-    fn take_untold(&mut self) -> Option<AskedFor> {
+impl UserBuckets {
+    fn take_unpublished(&mut self) -> Option<RequestCounts> {
         let untold = std::mem::take(&mut self.untold);
-        (untold != AskedFor::default()).then_some(untold)
+        (untold != RequestCounts::default()).then_some(untold)
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn minute(quota: &UserQuota, now: Timestamp) -> u32 {
-        quota.reckoning(now).minute
+        quota.limit_status(now).minute
     }
 
     /// Whichever message arrives first, each request counts once on both nodes.
@@ -205,24 +205,24 @@ mod tests {
         };
         // both publish before either has received
         let (one, two) = both();
-        let (of_one, of_two) = (one.tell_all(&user, now).unwrap(), two.tell_all(&user, now).unwrap());
+        let (of_one, of_two) = (one.export_usage(&user, now).unwrap(), two.export_usage(&user, now).unwrap());
         two.adopt(&of_one, now);
         one.adopt(&of_two, now);
         assert_eq!((minute(&one, now), minute(&two, now)), (17, 17));
         // one publishes after it has merged the other's usage
         let (one, two) = both();
-        one.adopt(&two.tell_all(&user, now).unwrap(), now);
-        two.adopt(&one.tell_all(&user, now).unwrap(), now);
+        one.adopt(&two.export_usage(&user, now).unwrap(), now);
+        two.adopt(&one.export_usage(&user, now).unwrap(), now);
         assert_eq!((minute(&one, now), minute(&two, now)), (17, 17));
         // two learns earlier that the user is shared, and some of its messages are in transit
         let (one, two) = both();
         two.share(Shared::Yes);
-        one.charge_elsewhere(two.take_untold().unwrap(), now);
+        one.charge_remote(two.take_unpublished().unwrap(), now);
         ask(&two, now, 3);
-        let late = two.take_untold().unwrap();
-        two.adopt(&one.tell_all(&user, now).unwrap(), now);
+        let late = two.take_unpublished().unwrap();
+        two.adopt(&one.export_usage(&user, now).unwrap(), now);
         one.share(Shared::Yes);
-        one.charge_elsewhere(late, now);
+        one.charge_remote(late, now);
         assert_eq!((minute(&one, now), minute(&two, now)), (20, 20));
     }
 
@@ -232,8 +232,8 @@ mod tests {
         ask(&quota, now, 30);
         assert_eq!(quota.take_pressing(&LIMITS), None, "nobody else has to know");
         quota.share(Shared::Yes);
-        assert_eq!(quota.take_pressing(&LIMITS), Some(AskedFor { requests: 30, refusals: 0 }));
+        assert_eq!(quota.take_pressing(&LIMITS), Some(RequestCounts { requests: 30, refusals: 0 }));
         assert_eq!(quota.take_pressing(&LIMITS), None);
-        assert_eq!(quota.take_untold(), None);
+        assert_eq!(quota.take_unpublished(), None);
     }
 }

@@ -15,7 +15,7 @@ use std::{
 use actix::{Arbiter, prelude::*};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{cluster::Cluster, messages::Alive, node::Node, presence::PresenceTracker, registry::Registry};
+use super::{cluster::Cluster, messages::LivenessProbe, node::Node, presence::PresenceTracker, registry::Registry};
 use crate::{limits, metrics::ActorState};
 
 /// An actor of which each node has exactly one.
@@ -130,22 +130,22 @@ async fn rounds(signs: Weak<LifeSigns>, node: Arc<Node>) {
 
 async fn answers<A>(actor: &Addr<A>) -> bool
 where
-    A: Actor + Handler<Alive>,
-    A::Context: actix::dev::ToEnvelope<A, Alive>,
+    A: Actor + Handler<LivenessProbe>,
+    A::Context: actix::dev::ToEnvelope<A, LivenessProbe>,
 {
-    actor.send(Alive).timeout(limits::WATCHDOG_ANSWER_MAX).await.is_ok()
+    actor.send(LivenessProbe).timeout(limits::WATCHDOG_ANSWER_MAX).await.is_ok()
 }
 
-impl Handler<Alive> for PresenceTracker {
+impl Handler<LivenessProbe> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, _: Alive, _: &mut Self::Context) {}
+    fn handle(&mut self, _: LivenessProbe, _: &mut Self::Context) {}
 }
 
-impl Handler<Alive> for Cluster {
+impl Handler<LivenessProbe> for Cluster {
     type Result = ();
 
-    fn handle(&mut self, _: Alive, _: &mut Self::Context) {}
+    fn handle(&mut self, _: LivenessProbe, _: &mut Self::Context) {}
 }
 
 #[cfg(test)]

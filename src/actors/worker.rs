@@ -14,7 +14,7 @@ use super::{
     hub::Hub,
     node::{Node, connection_name},
     outbox::{ConnKey, Outbox, Owner},
-    session::Ticket,
+    session::ConnectionIds,
 };
 use crate::{ids::UserId, limits, transport::socket::Socket};
 
@@ -77,11 +77,11 @@ impl Worker {
     }
 
     /// Assigns a key and a name to the next connection. The outbox is added when the socket is available.
-    pub fn ticket(&self, user: &UserId) -> Ticket {
+    pub fn connection_ids(&self, user: &UserId) -> ConnectionIds {
         let generation = self.generation.get().wrapping_add(1);
         self.generation.set(generation);
         let key = ConnKey { worker: self.index, generation };
-        Ticket { key, name: connection_name(user, self.node.clock.now(), self.node.id, key) }
+        ConnectionIds { key, name: connection_name(user, self.node.clock.now(), self.node.id, key) }
     }
 
     /// Creates the outbox of a socket.

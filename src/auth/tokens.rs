@@ -21,7 +21,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::{Timestamp, TokenId, UserId},
     limits,
-    store::{RefreshRecord, SaidProfile, TokenUser},
+    store::{ClaimedProfile, RefreshRecord, TokenUser},
 };
 
 // ---- finding a token ----
@@ -122,9 +122,9 @@ impl Claims {
     }
 
     /// The current profile according to the user's own issuer, for updating a known user.
-    pub fn said(&self) -> Option<SaidProfile> {
+    pub fn claimed_profile(&self) -> Option<ClaimedProfile> {
         let (display_name, email) = (self.display_name.clone(), self.email.clone());
-        self.said_at.map(|at| SaidProfile { display_name, email, at })
+        self.said_at.map(|at| ClaimedProfile { display_name, email, at })
     }
 
     /// Whether the token was issued before all tokens of this user were revoked. Without an issue time it counts as

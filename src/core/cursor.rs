@@ -43,7 +43,7 @@ pub struct Cursor {
 
 /// A user and the position of the user's cursor.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Pointed {
+pub struct CursorUpdate {
     /// The user.
     pub user: Author,
     /// The position.

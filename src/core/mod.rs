@@ -4,30 +4,30 @@
 
 pub mod analysis;
 pub mod assistant;
-pub mod attendance;
 pub mod backlog;
 pub mod command;
 pub mod cork;
 pub mod cursor;
-pub mod elsewhere;
+pub mod cursor_conflation;
 pub mod event;
 pub mod history;
-pub mod listing;
+pub mod member_list;
+pub mod monotonic;
 pub mod notification;
 pub mod peers;
-pub mod personal;
-pub mod pointing;
 pub mod presence;
 pub mod presence_pace;
 pub mod profile;
 pub mod rate;
+pub mod remote_members;
 pub mod room;
+pub mod room_presence;
 pub mod roster;
 pub mod sheet;
-pub mod steady;
 pub mod typing;
 pub mod upload;
 pub mod usage;
+pub mod user_event;
 
 #[cfg(test)]
 mod simulation;

@@ -1,11 +1,11 @@
 //! The wire protocols. A dialect is a pair of pure functions between bytes and the core's commands and events. It must
 //! never do I/O, use an actor or a clock, or know another dialect; its wire types must never leave its folder.
 
-use self::manner::Manner;
+use self::options::DialectOptions;
 use crate::{
     core::{
         command::{Request, Tag},
-        event::{Attendee, Entered, Event, Reply, RoomIdentity},
+        event::{Entered, Event, MemberPresence, Reply, RoomIdentity},
     },
     error::Refusal,
     ids::{EventId, Timestamp},
@@ -16,7 +16,7 @@ pub mod channel;
 mod common;
 pub mod endpoints;
 mod input;
-pub mod manner;
+pub mod options;
 mod output;
 mod read;
 pub mod schema;
@@ -40,14 +40,14 @@ impl DialectKind {
 
     /// The name, which is also that of its folder.
     pub const fn name(self) -> &'static str {
-        self.manner().name
+        self.options().name
     }
 
     /// The settings for its sockets.
-    pub const fn manner(self) -> &'static Manner {
+    pub const fn options(self) -> &'static DialectOptions {
         match self {
-            DialectKind::Channel => &channel::MANNER,
-            DialectKind::Workspace => &workspace::MANNER,
+            DialectKind::Channel => &channel::OPTIONS,
+            DialectKind::Workspace => &workspace::OPTIONS,
         }
     }
 
@@ -126,10 +126,10 @@ pub trait Dialect: Sync {
 
     /// Appends the form of a direct message for a socket that is bound to another room: without `seq`, which clients of one
     /// room would take for that room's.
-    fn encode_overheard(&self, event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
+    fn encode_direct(&self, event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
 
     /// Appends members of a room as they are listed in the first message about the room, each preceded by a comma.
-    fn encode_members(&self, room: &RoomIdentity, members: &[Attendee], out: &mut Vec<u8>);
+    fn encode_members(&self, room: &RoomIdentity, members: &[MemberPresence], out: &mut Vec<u8>);
 
     /// Appends the first message about a room without its members. Returns the offset at which the members have to be
     /// inserted, or `None` if the dialect has no such message.

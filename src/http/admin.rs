@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    ApiError, Site,
+    ApiError, AppState,
     extract::{Administrator, AuthUser, JsonObject, user_id},
     openapi::bodies,
     resource,
@@ -40,7 +40,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         (status = 404, description = "The connection does not exist"),
     ))]
 pub(super) async fn disconnect(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
@@ -116,7 +116,7 @@ fn tenths(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 
-async fn totals(site: &Site, nodes: &[NodeReport]) -> Result<StatsJson, ApiError> {
+async fn totals(site: &AppState, nodes: &[NodeReport]) -> Result<StatsJson, ApiError> {
     let connections = nodes.iter().map(|node| node.statistics.connections).sum();
     Ok(StatsJson {
         total_connections: connections,
@@ -134,7 +134,7 @@ async fn totals(site: &Site, nodes: &[NodeReport]) -> Result<StatsJson, ApiError
         (status = 200, description = "The current statistics", body = StatsJson),
         (status = 403, description = "For administrators only"),
     ))]
-pub(super) async fn stats(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<StatsJson>, ApiError> {
+pub(super) async fn stats(site: web::Data<AppState>, user: AuthUser) -> Result<web::Json<StatsJson>, ApiError> {
     user.may(Action::Administer)?;
     let nodes = site.gateway.nodes().await;
     Ok(web::Json(totals(&site, &nodes).await?))
@@ -146,7 +146,7 @@ pub(super) async fn stats(site: web::Data<Site>, user: AuthUser) -> Result<web::
         (status = 403, description = "For administrators only"),
     ))]
 pub(super) async fn stats_detailed(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
 ) -> Result<web::Json<DetailedStatsJson>, ApiError> {
     user.may(Action::Administer)?;
@@ -177,7 +177,7 @@ pub(super) struct RoomJson {
         (status = 200, description = "Up to 1,000 rooms, largest first", body = Vec<RoomJson>),
         (status = 403, description = "For administrators only"),
     ))]
-pub(super) async fn rooms(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<RoomJson>>, ApiError> {
+pub(super) async fn rooms(site: web::Data<AppState>, user: AuthUser) -> Result<web::Json<Vec<RoomJson>>, ApiError> {
     user.may(Action::Administer)?;
     let mut in_use = site.gateway.rooms().await.ok_or_else(Refusal::unavailable)?.to_vec();
     in_use.sort_unstable_by_key(|room| (std::cmp::Reverse(room.users), room.room));
@@ -215,7 +215,7 @@ pub(super) struct BroadcastJson {
         (status = 404, description = "The room does not exist"),
     ))]
 pub(super) async fn broadcast(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     path: web::Path<String>,
     Administrator { user, body: JsonObject(data) }: Administrator<JsonObject>,
 ) -> Result<web::Json<BroadcastJson>, ApiError> {
@@ -229,7 +229,7 @@ pub(super) async fn broadcast(
 }
 
 /// The room with this id, or the open room with this name.
-async fn addressed(site: &Site, user: &AuthUser, path: &str) -> Result<RoomIdentity, ApiError> {
+async fn addressed(site: &AppState, user: &AuthUser, path: &str) -> Result<RoomIdentity, ApiError> {
     if let Ok(id) = path.parse()
         && let Some(room) = site.store.room(id).await?
     {
@@ -259,7 +259,7 @@ pub(super) struct NotifiedJson {
         (status = 404, description = "The user does not exist"),
     ))]
 pub(super) async fn notify(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     path: web::Path<String>,
     Administrator { user, body: JsonObject(data) }: Administrator<JsonObject>,
 ) -> Result<web::Json<NotifiedJson>, ApiError> {
@@ -287,7 +287,7 @@ pub(super) struct StoppingJson {
         (status = 403, description = "For administrators only"),
         (status = 409, description = "The node is embedded in another program"),
     ))]
-pub(super) async fn shutdown(site: web::Data<Site>, user: AuthUser) -> Result<HttpResponse, ApiError> {
+pub(super) async fn shutdown(site: web::Data<AppState>, user: AuthUser) -> Result<HttpResponse, ApiError> {
     user.may(Action::Administer)?;
     match site.gateway.stop() {
         StopCall::Heard => {

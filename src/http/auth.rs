@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    ApiError, Site,
+    ApiError, AppState,
     extract::{Administrator, AuthUser, Body, ClientAddress, user_id},
     fields::{email, username},
     openapi::{bodies, schemas},
@@ -92,7 +92,7 @@ pub(super) struct SessionJson {
         (status = 429, description = "Too many registrations from this address"),
     ))]
 pub(super) async fn register(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     address: ClientAddress,
     Body(fields): Body,
 ) -> Result<HttpResponse, ApiError> {
@@ -128,7 +128,7 @@ pub(super) async fn register(
         (status = 429, description = "Too many sign-in attempts from this address"),
     ))]
 pub(super) async fn login(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     address: ClientAddress,
     Body(fields): Body,
 ) -> Result<web::Json<SessionJson>, ApiError> {
@@ -169,7 +169,7 @@ fn wrong_login() -> ApiError {
         (status = 200, description = "Tokens", body = SessionJson),
         (status = 401, description = "The token is invalid, or it was used before and its session has ended"),
     ))]
-pub(super) async fn refresh(site: web::Data<Site>, Body(fields): Body) -> Result<web::Json<SessionJson>, ApiError> {
+pub(super) async fn refresh(site: web::Data<AppState>, Body(fields): Body) -> Result<web::Json<SessionJson>, ApiError> {
     let claims = refresh_claims(&site, &fields.secret("refresh_token", 1..=limits::TOKEN_BYTES_MAX)?)?;
     let profile = site.store.user(&claims.user).await?.ok_or(TokenFault::Revoked)?;
     if claims.issued_at < profile.tokens_not_before {
@@ -195,7 +195,7 @@ pub(super) async fn refresh(site: web::Data<Site>, Body(fields): Body) -> Result
         (status = 204, description = "Ended"),
         (status = 401, description = "The token is invalid"),
     ))]
-pub(super) async fn logout(site: web::Data<Site>, Body(fields): Body) -> Result<HttpResponse, ApiError> {
+pub(super) async fn logout(site: web::Data<AppState>, Body(fields): Body) -> Result<HttpResponse, ApiError> {
     match site.verifier.verify_refresh(&fields.secret("refresh_token", 1..=limits::TOKEN_BYTES_MAX)?) {
         Ok(claims) => site.store.end_refresh_family(claims.id).await?,
         // Its session has already ended.
@@ -221,7 +221,7 @@ pub(super) async fn me(user: AuthUser) -> web::Json<UserJson> {
         (status = 404, description = "The user does not exist"),
     ))]
 pub(super) async fn revoke(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     Administrator { user, body: Body(fields) }: Administrator<Body>,
 ) -> Result<HttpResponse, ApiError> {
     let revoked = user_id(&fields.line("user_id", 1..=limits::USER_ID_CHARS_MAX)?)?;
@@ -235,11 +235,11 @@ pub(super) async fn revoke(
     .await
 }
 
-fn refresh_claims(site: &Site, token: &str) -> Result<RefreshClaims, ApiError> {
+fn refresh_claims(site: &AppState, token: &str) -> Result<RefreshClaims, ApiError> {
     Ok(site.verifier.verify_refresh(token)?)
 }
 
-fn fresh_record(site: &Site, profile: &Profile, now: Timestamp, family: Uuid) -> RefreshRecord {
+fn fresh_record(site: &AppState, profile: &Profile, now: Timestamp, family: Uuid) -> RefreshRecord {
     RefreshRecord {
         id: TokenId::generate(),
         family,
@@ -248,7 +248,12 @@ fn fresh_record(site: &Site, profile: &Profile, now: Timestamp, family: Uuid) ->
     }
 }
 
-fn session(site: &Site, profile: &Profile, record: &RefreshRecord, now: Timestamp) -> Result<SessionJson, ApiError> {
+fn session(
+    site: &AppState,
+    profile: &Profile,
+    record: &RefreshRecord,
+    now: Timestamp,
+) -> Result<SessionJson, ApiError> {
     let lifetime = site.config.auth.access_token_lifetime;
     // The clock of the node that revoked may be ahead of ours. New tokens must be dated after the revocation.
     let issued = now.max(profile.tokens_not_before);

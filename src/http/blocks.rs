@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
 
 use super::{
-    ApiError, Site,
+    ApiError, AppState,
     extract::{AuthUser, user_id},
     fields::Page,
     resource, to_the_end,
@@ -55,7 +55,7 @@ pub(super) struct BlockJson {
     )
 )]
 pub(super) async fn blocks(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     request: HttpRequest,
 ) -> Result<web::Json<BlockPageJson>, ApiError> {
@@ -111,7 +111,7 @@ pub(super) struct StandingJson {
     )
 )]
 pub(super) async fn standing(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
 ) -> Result<web::Json<StandingJson>, ApiError> {
@@ -148,7 +148,7 @@ pub(super) async fn standing(
     )
 )]
 pub(super) async fn lift(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {

@@ -12,7 +12,7 @@ use actix_web::{
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, value::RawValue};
 
-use super::{ApiError, Site, fields::Fields};
+use super::{ApiError, AppState, fields::Fields};
 use crate::{
     auth::{
         policy::{Action, Subject, may},
@@ -67,7 +67,7 @@ impl FromRequest for AuthUser {
         Box::pin(async move {
             let site = site(&request)?;
             let claims = site.verifier.identify(request.query_string(), request.headers())?.claims;
-            let profile = site.store.provision_as_said(&claims.token_user(), claims.said()).await?;
+            let profile = site.store.provision_as_said(&claims.token_user(), claims.claimed_profile()).await?;
             if claims.is_void(profile.tokens_not_before) {
                 return Err(TokenFault::Revoked.into());
             }
@@ -199,8 +199,8 @@ async fn bounded(
     bytes.map_err(|_| broken())
 }
 
-fn site(request: &HttpRequest) -> Result<web::Data<Site>, ApiError> {
-    let site = request.app_data::<web::Data<Site>>().cloned();
+fn site(request: &HttpRequest) -> Result<web::Data<AppState>, ApiError> {
+    let site = request.app_data::<web::Data<AppState>>().cloned();
     site.ok_or_else(|| {
         log::error!("event=site_missing path={}", request.path());
         crate::error::Refusal::internal().into()

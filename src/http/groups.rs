@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    ApiError, Site,
+    ApiError, AppState,
     extract::{AuthUser, Body, group_id, user_id},
     fields::Fields,
     openapi::{bodies, schemas},
@@ -125,7 +125,7 @@ impl From<Channel> for ChannelJson {
         (status = 403, description = "The token is restricted to rooms"),
     ))]
 pub(super) async fn create(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     Body(fields): Body,
 ) -> Result<HttpResponse, ApiError> {
@@ -141,7 +141,7 @@ pub(super) async fn create(
     responses(
         (status = 200, description = "Up to 1,000 groups", body = Vec<GroupJson>),
     ))]
-pub(super) async fn mine(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<Vec<GroupJson>>, ApiError> {
+pub(super) async fn mine(site: web::Data<AppState>, user: AuthUser) -> Result<web::Json<Vec<GroupJson>>, ApiError> {
     let groups = site.store.groups_of(user.id()).await?;
     Ok(web::Json(groups.into_iter().map(GroupJson::from).collect()))
 }
@@ -154,7 +154,7 @@ pub(super) async fn mine(site: web::Data<Site>, user: AuthUser) -> Result<web::J
         (status = 404, description = "The group does not exist"),
     ))]
 pub(super) async fn one(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
 ) -> Result<web::Json<GroupJson>, ApiError> {
@@ -170,7 +170,7 @@ pub(super) async fn one(
         (status = 404, description = "The group does not exist"),
     ))]
 pub(super) async fn members(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
 ) -> Result<web::Json<Vec<MemberJson>>, ApiError> {
@@ -191,7 +191,7 @@ pub(super) async fn members(
         (status = 409, description = "In already"),
     ))]
 pub(super) async fn add_member(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     Body(fields): Body,
@@ -230,7 +230,7 @@ fn granted_role(fields: &Fields) -> Result<GroupRole, ApiError> {
     }
 }
 
-async fn named_user(site: &Site, fields: &Fields) -> Result<UserId, ApiError> {
+async fn named_user(site: &AppState, fields: &Fields) -> Result<UserId, ApiError> {
     if let Some(id) = fields.optional_line("user_id", 1..=limits::USER_ID_CHARS_MAX)? {
         return user_id(&id);
     }
@@ -250,7 +250,7 @@ async fn named_user(site: &Site, fields: &Fields) -> Result<UserId, ApiError> {
         (status = 409, description = "The only owner can't leave"),
     ))]
 pub(super) async fn remove_member(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
@@ -285,7 +285,7 @@ pub(super) async fn remove_member(
 }
 
 /// Ensures that a group keeps an owner; otherwise nobody could manage it.
-async fn keep_an_owner(site: &Site, group: GroupId, leaving: &UserId) -> Result<(), ApiError> {
+async fn keep_an_owner(site: &AppState, group: GroupId, leaving: &UserId) -> Result<(), ApiError> {
     let members = site.store.group_members(group).await?;
     if members.iter().any(|member| member.role == GroupRole::Owner && member.profile.id != *leaving) {
         return Ok(());
@@ -304,7 +304,7 @@ async fn keep_an_owner(site: &Site, group: GroupId, leaving: &UserId) -> Result<
         (status = 409, description = "The name is already used in this group"),
     ))]
 pub(super) async fn create_channel(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     Body(fields): Body,
@@ -331,7 +331,7 @@ pub(super) async fn create_channel(
         (status = 404, description = "The group does not exist"),
     ))]
 pub(super) async fn channels(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
 ) -> Result<web::Json<Vec<ChannelJson>>, ApiError> {
@@ -341,7 +341,7 @@ pub(super) async fn channels(
 }
 
 /// The group, if it exists and the user may view it.
-async fn visible_group(site: &Site, user: &AuthUser, id: &str) -> Result<Group, ApiError> {
+async fn visible_group(site: &AppState, user: &AuthUser, id: &str) -> Result<Group, ApiError> {
     let group = site.store.group(group_id(id)?, user.id()).await?.ok_or_else(ApiError::no_such_group)?;
     user.may(Action::ViewGroup { membership: group.role })?;
     Ok(group)

@@ -14,10 +14,10 @@ use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use utoipa::ToSchema;
 
-use super::{Site, resource};
+use super::{AppState, resource};
 use crate::{
     actors::{
-        bridge::{LinkBoard, LinkState},
+        bridge::{LinkState, LinkStatus},
         node::Node,
         watchdog::{self, LifeSigns},
     },
@@ -40,7 +40,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 pub struct HealthBoard {
     /// A [`StoreState`].
     store: AtomicU8,
-    link: Arc<LinkBoard>,
+    link: Arc<LinkStatus>,
     actors: Arc<LifeSigns>,
     started: Instant,
 }
@@ -122,7 +122,7 @@ pub(super) struct HealthJson<'a> {
         (status = 200, description = "It does", body = StatusJson),
         (status = 503, description = "It is not alive and must be restarted; with the reason", body = StatusJson),
     ))]
-pub(super) async fn alive(site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn alive(site: web::Data<AppState>) -> HttpResponse {
     match site.health.actors.silent() {
         None => HttpResponse::Ok().json(status("ok")),
         Some(actor) => unavailable(actor.silence()),
@@ -138,7 +138,7 @@ fn unavailable(reason: &'static str) -> HttpResponse {
         (status = 200, description = "It should", body = StatusJson),
         (status = 503, description = "It should not; with the reason", body = StatusJson),
     ))]
-pub(super) async fn ready(site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn ready(site: web::Data<AppState>) -> HttpResponse {
     let reason = if site.gateway.is_leaving() {
         "the node is stopping"
     } else if let Some(actor) = site.health.actors.silent() {
@@ -159,7 +159,7 @@ pub(super) async fn ready(site: web::Data<Site>) -> HttpResponse {
     responses(
         (status = 200, description = "The health of the node and its parts", body = HealthJson),
     ))]
-pub(super) async fn health(site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn health(site: web::Data<AppState>) -> HttpResponse {
     let store = site.health.store();
     let (redis, link_up) = match site.health.link.state() {
         LinkState::Disabled => ("disabled", true),
@@ -186,7 +186,7 @@ pub(super) async fn health(site: web::Data<Site>) -> HttpResponse {
     responses(
         (status = 200, description = "OpenMetrics text", content_type = CONTENT_TYPE, body = String),
     ))]
-pub(super) async fn metrics(site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn metrics(site: web::Data<AppState>) -> HttpResponse {
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(site.metrics.render())
 }
 

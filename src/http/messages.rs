@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    ApiError, Site,
+    ApiError, AppState,
     extract::{AuthUser, Body, channel_id, user_id},
     fields::{Fields, Page},
     openapi::{bodies, schemas},
@@ -117,7 +117,7 @@ impl PlaceJson {
         (status = 404, description = "The channel does not exist, or the message is not in it"),
     ))]
 pub(super) async fn of_channel(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     request: HttpRequest,
@@ -135,7 +135,7 @@ pub(super) async fn of_channel(
         (status = 404, description = "The user does not exist, or the message is not in the conversation"),
     ))]
 pub(super) async fn of_conversation(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     request: HttpRequest,
@@ -145,7 +145,7 @@ pub(super) async fn of_conversation(
 }
 
 /// The channel, if the user may enter it.
-async fn channel(site: &Site, user: &AuthUser, id: &str) -> Result<RoomIdentity, ApiError> {
+async fn channel(site: &AppState, user: &AuthUser, id: &str) -> Result<RoomIdentity, ApiError> {
     let found = site.store.access(&RoomRef::Channel(channel_id(id)?), user.id()).await?;
     let access = found.ok_or_else(ApiError::no_such_channel)?;
     user.may_enter(&access)?;
@@ -153,7 +153,7 @@ async fn channel(site: &Site, user: &AuthUser, id: &str) -> Result<RoomIdentity,
 }
 
 /// The conversation with this user, if the token gives access to it.
-async fn conversation(site: &Site, user: &AuthUser, partner: &str) -> Result<RoomIdentity, ApiError> {
+async fn conversation(site: &AppState, user: &AuthUser, partner: &str) -> Result<RoomIdentity, ApiError> {
     let found = site.store.access(&RoomRef::Direct(user_id(partner)?), user.id()).await?;
     let access = found.ok_or_else(ApiError::no_such_user)?;
     user.may_enter(&access)?;
@@ -172,7 +172,7 @@ async fn conversation(site: &Site, user: &AuthUser, partner: &str) -> Result<Roo
         (status = 503, description = "The server can't store this at the moment"),
     ))]
 pub(super) async fn send_to_channel(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     Body(fields): Body,
@@ -193,7 +193,7 @@ pub(super) async fn send_to_channel(
         (status = 503, description = "The server can't store this at the moment"),
     ))]
 pub(super) async fn send_to_user(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     Body(fields): Body,
@@ -203,7 +203,7 @@ pub(super) async fn send_to_user(
 }
 
 async fn send(
-    site: &Site,
+    site: &AppState,
     user: &AuthUser,
     room: RoomIdentity,
     addressed: Addressed,
@@ -229,7 +229,7 @@ async fn send(
     }
 }
 
-async fn page(site: &Site, room: RoomId, scope: &RoomScope, query: &str) -> Result<web::Json<PageJson>, ApiError> {
+async fn page(site: &AppState, room: RoomId, scope: &RoomScope, query: &str) -> Result<web::Json<PageJson>, ApiError> {
     let page = Page::asked(query, limits::PAGE_MESSAGES_DEFAULT, limits::PAGE_MESSAGES_MAX)?;
     let before = match query_value(query, "before") {
         None => Before::Newest,

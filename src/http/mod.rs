@@ -48,7 +48,7 @@ pub use self::security::app;
 use self::{errors::ApiError, health::HealthBoard};
 
 /// The state of the routes, shared by all workers.
-pub struct Site {
+pub struct AppState {
     store: Store,
     gateway: Gateway,
     files: Files,
@@ -71,20 +71,20 @@ struct Limiters {
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-impl Site {
+impl AppState {
     /// Creates the state for a node, whose tokens are signed with `secret`. Starts the health probe and the removal of
     /// expired uploads on the calling thread.
     ///
     /// # Errors
     /// A bucket whose settings are not usable.
-    pub fn new(node: &Arc<Node>, secret: &Secret) -> Result<Site, BadBucket> {
+    pub fn new(node: &Arc<Node>, secret: &Secret) -> Result<AppState, BadBucket> {
         let config = node.config.clone();
         let limiter = |attempts, window| AddressLimiter::new(attempts, window, limits::LOGIN_ADDRESSES_MAX);
         let limiters = Limiters {
             logins: limiter(config.auth.login_attempts_per_minute, MINUTE),
             registrations: limiter(config.auth.registrations_per_hour, HOUR),
         };
-        Ok(Site {
+        Ok(AppState {
             store: node.store.clone(),
             files: Files::start(node)?,
             gateway: Gateway::new(node.clone()),

@@ -13,7 +13,7 @@ use utoipa::{
 };
 
 use super::{
-    ApiError, Site,
+    ApiError, AppState,
     extract::{Administrator, AuthUser, Body, user_id},
     fields::{Fields, Page},
     resource, to_the_end,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     actors::node::Clock,
     auth::tokens::query_value,
-    core::{notification::Priority, personal::Personal},
+    core::{notification::Priority, user_event::UserEvent},
     error::ErrorCode,
     ids::{NotificationId, Timestamp, UserId},
     limits,
@@ -111,7 +111,7 @@ pub(super) struct NotificationPageJson {
     )
 )]
 pub(super) async fn list(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     request: HttpRequest,
 ) -> Result<web::Json<NotificationPageJson>, ApiError> {
@@ -178,7 +178,7 @@ pub(super) struct UnreadJson {
         (status = 200, description = "The counts", body = UnreadJson),
     )
 )]
-pub(super) async fn unread(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<UnreadJson>, ApiError> {
+pub(super) async fn unread(site: web::Data<AppState>, user: AuthUser) -> Result<web::Json<UnreadJson>, ApiError> {
     let counts = site.store.unread_notifications(user.id()).await?;
     let mut answer = UnreadJson { unread_count: 0, by_priority: BTreeMap::new(), by_category: BTreeMap::new() };
     for of in counts {
@@ -201,7 +201,7 @@ pub(super) async fn unread(site: web::Data<Site>, user: AuthUser) -> Result<web:
     )
 )]
 pub(super) async fn read(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
@@ -210,7 +210,7 @@ pub(super) async fn read(
         let mark = site.store.read_notification(user.id(), id).await?.ok_or_else(no_such_notification)?;
         if mark == ReadMark::New {
             let owner = user.id().clone();
-            site.gateway.tell(Personal::NotificationRead { user: owner.clone(), id }, owner).await;
+            site.gateway.tell(UserEvent::NotificationRead { user: owner.clone(), id }, owner).await;
         }
         Ok(HttpResponse::NoContent().finish())
     })
@@ -232,12 +232,12 @@ pub(super) struct ReadAllJson {
         (status = 200, description = "The number that were unread", body = ReadAllJson),
     )
 )]
-pub(super) async fn read_all(site: web::Data<Site>, user: AuthUser) -> Result<web::Json<ReadAllJson>, ApiError> {
+pub(super) async fn read_all(site: web::Data<AppState>, user: AuthUser) -> Result<web::Json<ReadAllJson>, ApiError> {
     to_the_end(async move {
         let read = site.store.read_all_notifications(user.id()).await?;
         if read > 0 {
             let owner = user.id().clone();
-            site.gateway.tell(Personal::AllNotificationsRead { user: owner.clone() }, owner).await;
+            site.gateway.tell(UserEvent::AllNotificationsRead { user: owner.clone() }, owner).await;
         }
         Ok(web::Json(ReadAllJson { read }))
     })
@@ -256,7 +256,7 @@ pub(super) async fn read_all(site: web::Data<Site>, user: AuthUser) -> Result<we
     )
 )]
 pub(super) async fn dismiss(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
@@ -266,7 +266,7 @@ pub(super) async fn dismiss(
             return Err(no_such_notification());
         }
         let owner = user.id().clone();
-        site.gateway.tell(Personal::NotificationDeleted { user: owner.clone(), id }, owner).await;
+        site.gateway.tell(UserEvent::NotificationDeleted { user: owner.clone(), id }, owner).await;
         Ok(HttpResponse::NoContent().finish())
     })
     .await
@@ -378,7 +378,7 @@ pub(super) struct SentJson {
     )
 )]
 pub(super) async fn send(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     request: HttpRequest,
     Administrator { user, body: Body(fields) }: Administrator<Body>,
 ) -> Result<web::Json<SentJson>, ApiError> {
@@ -401,7 +401,7 @@ pub(super) async fn send(
     .await
 }
 
-async fn create(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
+async fn create(site: &AppState, fields: &Fields) -> Result<SentJson, ApiError> {
     let new = new_notification(fields)?;
     let users = match fields.optional_line("user_id", 1..=limits::USER_ID_CHARS_MAX)? {
         Some(id) => vec![known_user(site, &id).await?],
@@ -426,7 +426,7 @@ async fn create(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
             }
         };
         let told = stored.iter().map(|one| {
-            let news = Personal::Notified { user: one.user.clone(), notification: Arc::clone(&one.notification) };
+            let news = UserEvent::Notified { user: one.user.clone(), notification: Arc::clone(&one.notification) };
             site.gateway.tell(news, one.user.clone())
         });
         // In parallel, because each delivery takes a round trip to the registry.
@@ -437,11 +437,11 @@ async fn create(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
     Ok(sent)
 }
 
-async fn update(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
+async fn update(site: &AppState, fields: &Fields) -> Result<SentJson, ApiError> {
     let id = named(site, fields).await?.notification.id;
     let new = new_notification(fields)?;
     let stored = site.store.update_notification(id, &new).await?.ok_or_else(no_such_notification)?;
-    let news = Personal::NotificationUpdated { user: stored.user.clone(), notification: stored.notification.clone() };
+    let news = UserEvent::NotificationUpdated { user: stored.user.clone(), notification: stored.notification.clone() };
     let sockets = site.gateway.tell(news, stored.user.clone()).await;
     Ok(SentJson {
         event_type: Happening::Updated.name(),
@@ -452,14 +452,14 @@ async fn update(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
     })
 }
 
-async fn delete(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
+async fn delete(site: &AppState, fields: &Fields) -> Result<SentJson, ApiError> {
     let mut stored = named(site, fields).await?;
     let (user, id) = (stored.user.clone(), stored.notification.id);
     if !site.store.dismiss_notification(&user, id).await? {
         return Err(no_such_notification());
     }
     stored.status = NotificationStatus::Dismissed;
-    let sockets = site.gateway.tell(Personal::NotificationDeleted { user: user.clone(), id }, user).await;
+    let sockets = site.gateway.tell(UserEvent::NotificationDeleted { user: user.clone(), id }, user).await;
     Ok(SentJson {
         event_type: Happening::Deleted.name(),
         notification: Some(stored.into()),
@@ -470,7 +470,7 @@ async fn delete(site: &Site, fields: &Fields) -> Result<SentJson, ApiError> {
 }
 
 /// The notification that `notification_id` names. If `user_id` is present, it must be its user.
-async fn named(site: &Site, fields: &Fields) -> Result<StoredNotification, ApiError> {
+async fn named(site: &AppState, fields: &Fields) -> Result<StoredNotification, ApiError> {
     let id = notification_id(&fields.line("notification_id", 1..=limits::CLIENT_NAME_CHARS_MAX)?)?;
     let of = fields.optional_line("user_id", 1..=limits::USER_ID_CHARS_MAX)?;
     let stored = site.store.notification(id).await?;
@@ -478,7 +478,7 @@ async fn named(site: &Site, fields: &Fields) -> Result<StoredNotification, ApiEr
     theirs.ok_or_else(no_such_notification)
 }
 
-async fn known_user(site: &Site, id: &str) -> Result<UserId, ApiError> {
+async fn known_user(site: &AppState, id: &str) -> Result<UserId, ApiError> {
     let id = user_id(id)?;
     site.store.user(&id).await?.map(|profile| profile.id).ok_or_else(ApiError::no_such_user)
 }

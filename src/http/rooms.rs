@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, http::Method, web};
 use serde::Serialize;
 
 use super::{
-    ApiError, Site,
+    ApiError, AppState,
     extract::{AuthUser, Body, user_id},
     fields::Fields,
     openapi::schemas,
@@ -120,7 +120,7 @@ pub(super) struct RoomMemberBody {
     )
 )]
 pub(super) async fn create(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     Body(fields): Body,
 ) -> Result<HttpResponse, ApiError> {
@@ -158,7 +158,7 @@ pub(super) async fn create(
     )
 )]
 pub(super) async fn one(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
 ) -> Result<web::Json<OpenRoomJson>, ApiError> {
@@ -180,7 +180,7 @@ pub(super) async fn one(
     )
 )]
 pub(super) async fn change(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     Body(fields): Body,
@@ -224,7 +224,7 @@ pub(super) async fn change(
     )
 )]
 pub(super) async fn members(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
 ) -> Result<web::Json<Vec<RoomMemberJson>>, ApiError> {
@@ -261,7 +261,7 @@ fn member_json(online: &HashSet<UserId>, profile: Profile, role: RoomRole) -> Ro
     )
 )]
 pub(super) async fn add_member(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     Body(fields): Body,
@@ -309,7 +309,7 @@ pub(super) async fn add_member(
     )
 )]
 pub(super) async fn remove_member(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
@@ -342,7 +342,7 @@ pub(super) async fn remove_member(
 }
 
 /// The room, if it exists and the user may enter it. Administrators see all rooms.
-async fn visible(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
+async fn visible(site: &AppState, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
     let room = named(site, user, name).await?;
     if user.role != Role::Admin {
         user.may_enter(&room.clone().into())?;
@@ -351,13 +351,13 @@ async fn visible(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, A
 }
 
 /// The room, if it exists and the user may change it.
-async fn managed(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
+async fn managed(site: &AppState, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
     let room = named(site, user, name).await?;
     user.may(Action::ManageRoom { membership: room.membership })?;
     Ok(room)
 }
 
-async fn named(site: &Site, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
+async fn named(site: &AppState, user: &AuthUser, name: &str) -> Result<OpenRoom, ApiError> {
     let name = RoomName::new(name).map_err(|_| no_such_room())?;
     user.may(Action::NameRoom { name: &name })?;
     site.store.open_room(&name, user.id()).await?.ok_or_else(no_such_room)

@@ -24,7 +24,7 @@ use actix_web::{
 };
 use log::Level;
 
-use super::{ApiError, Site, configure, errors, extract::client_address, paths::without_slash};
+use super::{ApiError, AppState, configure, errors, extract::client_address, paths::without_slash};
 use crate::{
     config::{Listen, Origins},
     error::ErrorCode,
@@ -60,7 +60,7 @@ const TLS_ONLY: &str = "max-age=31536000";
 
 /// The App of one worker: the REST routes, the routes that `routes` adds, and the middleware around them.
 pub fn app(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     routes: impl FnOnce(&mut web::ServiceConfig),
 ) -> impl ServiceFactory<Request, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>
 {
@@ -117,7 +117,7 @@ async fn foreign_page(
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
     let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     let (origin, host) = (text(ORIGIN), text(HOST).unwrap_or_default());
-    let origins = request.app_data::<web::Data<Site>>().map(|site| &site.config.listen.origins);
+    let origins = request.app_data::<web::Data<AppState>>().map(|site| &site.config.listen.origins);
     let is_preflight = request.method() == Method::OPTIONS && text(ACCESS_CONTROL_REQUEST_METHOD).is_some();
     let refused = match (origin, origins) {
         (Some(origin), Some(origins)) if is_preflight && !origins.allow(origin, host) => Some(not_allowed(origin)),
@@ -141,7 +141,7 @@ async fn log_request(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let began = Instant::now();
-    let site = request.app_data::<web::Data<Site>>().cloned();
+    let site = request.app_data::<web::Data<AppState>>().cloned();
     let peer = request.peer_addr().map(|peer| peer.ip());
     let address = site.map(|site| client_address(&site.config.listen.proxies, peer, request.headers()));
     let (method, path) = (request.method().clone(), request.path().to_owned());

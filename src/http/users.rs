@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    ApiError, Site,
+    ApiError, AppState,
     extract::AuthUser,
     openapi::{bodies, schemas},
     resource,
@@ -42,7 +42,7 @@ pub(super) struct FoundUserJson {
         (status = 403, description = "The token is restricted to rooms"),
     ))]
 pub(super) async fn search(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     request: HttpRequest,
 ) -> Result<web::Json<Vec<FoundUserJson>>, ApiError> {

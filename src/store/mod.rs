@@ -10,10 +10,12 @@
 mod access;
 mod appending;
 mod batch;
+mod batch_loader;
+mod cell_updates;
+mod claimed_profile;
 mod effects;
 mod error;
 mod files;
-mod gather;
 mod groups;
 mod log;
 mod notifications;
@@ -22,11 +24,9 @@ mod processes;
 mod queue;
 mod records;
 mod rooms;
-mod said;
 mod schema;
 mod sheets;
 mod sqlite;
-mod updates;
 mod users;
 mod values;
 
@@ -41,15 +41,15 @@ use std::{
 use diesel::migration::MigrationVersion;
 use tokio::runtime::Runtime;
 
-use self::gather::Gather;
+use self::batch_loader::BatchLoader;
 pub use self::{
     access::{Access, Right, RoomRef},
     appending::*,
+    claimed_profile::ClaimedProfile,
     effects::{EffectRefused, MessageRefused, ReadRefused},
     error::{Outage, StoreError},
     files::*,
     records::*,
-    said::SaidProfile,
 };
 use crate::{
     core::profile::Profile,
@@ -117,7 +117,7 @@ pub struct Store {
 struct Shared {
     database: Database,
     options: StoreOptions,
-    door: Door,
+    loaders: Loaders,
     written: queue::Written,
     threads: Threads,
     /// The last commit of events was refused, or its result is unknown.
@@ -125,14 +125,14 @@ struct Shared {
 }
 
 /// Batched reads that every new socket needs, and other frequent requests.
-struct Door {
-    users: Gather<UserId, Option<Profile>>,
-    channels: Gather<(RoomId, UserId), Option<ChannelAccess>>,
-    heads: Gather<RoomId, Option<RoomHead>>,
-    opens: Gather<(RoomName, UserId), Option<OpenRoom>>,
-    sheets: Gather<SheetId, Option<RoomName>>,
-    waiting: Gather<UserId, bool>,
-    delivered: Gather<(UserId, QueuedId), ()>,
+struct Loaders {
+    users: BatchLoader<UserId, Option<Profile>>,
+    channels: BatchLoader<(RoomId, UserId), Option<ChannelAccess>>,
+    heads: BatchLoader<RoomId, Option<RoomHead>>,
+    opens: BatchLoader<(RoomName, UserId), Option<OpenRoom>>,
+    sheets: BatchLoader<SheetId, Option<RoomName>>,
+    waiting: BatchLoader<UserId, bool>,
+    delivered: BatchLoader<(UserId, QueuedId), ()>,
 }
 
 #[derive(Clone)]
@@ -180,12 +180,12 @@ impl Store {
             Backend::Sqlite => Database::Sqlite(sqlite::Pools::new(url)?),
         };
         let threads = Threads::new()?;
-        let door = Door::new(&threads, &database);
+        let loaders = Loaders::new(&threads, &database);
         let store = Store {
             shared: Arc::new(Shared {
                 database,
                 options: *options,
-                door,
+                loaders,
                 written: queue::Written::default(),
                 threads,
                 append_failed: AtomicBool::new(false),
@@ -233,37 +233,37 @@ impl Store {
     }
 }
 
-impl Door {
-    fn new(threads: &Threads, database: &Database) -> Door {
+impl Loaders {
+    fn new(threads: &Threads, database: &Database) -> Loaders {
         let (of_users, of_channels, of_rooms) = (database.clone(), database.clone(), database.clone());
         let (of_opens, of_sheets) = (database.clone(), database.clone());
         let (of_waiting, of_delivered) = (database.clone(), database.clone());
-        Door {
-            users: Gather::start(threads, move |ids| {
+        Loaders {
+            users: BatchLoader::start(threads, move |ids| {
                 let database = of_users.clone();
                 async move { on!(database, read, users::several(&ids)) }
             }),
-            channels: Gather::start(threads, move |asked| {
+            channels: BatchLoader::start(threads, move |asked| {
                 let database = of_channels.clone();
                 async move { on!(database, read, rooms::channel_accesses(&asked)) }
             }),
-            heads: Gather::start(threads, move |ids| {
+            heads: BatchLoader::start(threads, move |ids| {
                 let database = of_rooms.clone();
                 async move { on!(database, read, rooms::each_head(&ids)) }
             }),
-            opens: Gather::start(threads, move |asked| {
+            opens: BatchLoader::start(threads, move |asked| {
                 let database = of_opens.clone();
                 async move { on!(database, read, open_rooms::accesses(&asked)) }
             }),
-            sheets: Gather::start(threads, move |ids| {
+            sheets: BatchLoader::start(threads, move |ids| {
                 let database = of_sheets.clone();
                 async move { on!(database, read, sheets::rooms(&ids)) }
             }),
-            waiting: Gather::start(threads, move |users| {
+            waiting: BatchLoader::start(threads, move |users| {
                 let database = of_waiting.clone();
                 async move { on!(database, read, user_queue::waits(&users)) }
             }),
-            delivered: Gather::start(threads, move |rows| {
+            delivered: BatchLoader::start(threads, move |rows| {
                 let database = of_delivered.clone();
                 async move { on!(database, write, user_queue::delivered(&rows)) }
             }),

@@ -55,7 +55,7 @@ impl Drop for Deletion<'_> {
 impl Store {
     /// Whether anything is queued for the user. Called for every new socket, so many calls are batched in one query.
     pub async fn queue_waits(&self, user: &UserId) -> Result<bool, StoreError> {
-        self.shared.door.waiting.get(user.clone()).await
+        self.shared.loaders.waiting.get(user.clone()).await
     }
 
     /// Leases some of the user's queue: high and critical notifications first, then the oldest rows. Until the lease
@@ -96,7 +96,7 @@ impl Store {
     /// Deletes a row that was written to a socket of the user. Deletions of many sockets are batched.
     pub async fn queue_delivered(&self, user: &UserId, id: QueuedId) -> Result<(), StoreError> {
         let _under_way = self.shared.written.begin(user, id);
-        self.shared.door.delivered.get((user.clone(), id)).await
+        self.shared.loaders.delivered.get((user.clone(), id)).await
     }
 
     /// Returns rows that were leased but not written, so that the next socket can lease them.

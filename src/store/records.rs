@@ -66,7 +66,7 @@ pub enum RefreshUse {
 
 /// The facts that the rights of a user's open sockets depend on.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Standing {
+pub struct SocketRights {
     /// The user.
     pub user: UserId,
     /// Tokens issued before this time are revoked.

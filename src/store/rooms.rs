@@ -14,7 +14,7 @@ use crate::{
 impl Store {
     /// The channel, and the user's role in its group (None: not a member).
     pub async fn channel_access(&self, id: RoomId, user: &UserId) -> Result<Option<ChannelAccess>, StoreError> {
-        self.shared.door.channels.get((id, user.clone())).await
+        self.shared.loaders.channels.get((id, user.clone())).await
     }
 
     /// The conversation of two users, the same for both, created when first needed. [`StoreError::Missing`] if one of
@@ -34,7 +34,7 @@ impl Store {
 
     /// An open room by its name, and the user's role in it.
     pub async fn open_room(&self, name: &RoomName, user: &UserId) -> Result<Option<OpenRoom>, StoreError> {
-        self.shared.door.opens.get((name.clone(), user.clone())).await
+        self.shared.loaders.opens.get((name.clone(), user.clone())).await
     }
 
     /// Creates an open room, or returns the one that somebody else has just created.
@@ -51,7 +51,7 @@ impl Store {
 
     /// The head of the room's sequence.
     pub async fn room_head(&self, id: RoomId) -> Result<Option<RoomHead>, StoreError> {
-        self.shared.door.heads.get(id).await
+        self.shared.loaders.heads.get(id).await
     }
 
     /// The heads of the existing ones of these rooms, in no particular order; one query per thousand.

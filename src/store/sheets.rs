@@ -9,7 +9,7 @@ use crate::{
 impl Store {
     /// The open room in which a sheet was first written. It never changes.
     pub async fn sheet_room(&self, sheet: &SheetId) -> Result<Option<RoomName>, StoreError> {
-        self.shared.door.sheets.get(sheet.clone()).await
+        self.shared.loaders.sheets.get(sheet.clone()).await
     }
 
     /// The sheets of a room that were changed since then, with their last change, latest first, bounded.

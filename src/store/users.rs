@@ -1,7 +1,7 @@
 //! Users and their refresh tokens.
 
 use super::{
-    BlockedUser, NewUser, RefreshRecord, RefreshUse, SaidProfile, Standing, Store, StoreError, TokenUser, run,
+    BlockedUser, ClaimedProfile, NewUser, RefreshRecord, RefreshUse, SocketRights, Store, StoreError, TokenUser, run,
 };
 use crate::{
     core::profile::Profile,
@@ -27,7 +27,11 @@ impl Store {
 
     /// Like [`Store::provision_user`], and updates the stored display name and e-mail address from a newer token of the
     /// user's own issuer. The username stays.
-    pub async fn provision_as_said(&self, user: &TokenUser, said: Option<SaidProfile>) -> Result<Profile, StoreError> {
+    pub async fn provision_as_said(
+        &self,
+        user: &TokenUser,
+        said: Option<ClaimedProfile>,
+    ) -> Result<Profile, StoreError> {
         let profile = self.provision_user(user).await?;
         match said {
             Some(said) if said.at > profile.said_at && differs(&profile, &said) => {
@@ -39,7 +43,7 @@ impl Store {
 
     /// The user with that id.
     pub async fn user(&self, id: &UserId) -> Result<Option<Profile>, StoreError> {
-        self.shared.door.users.get(id.clone()).await
+        self.shared.loaders.users.get(id.clone()).await
     }
 
     /// The existing ones of these users, in no particular order.
@@ -92,7 +96,7 @@ impl Store {
     }
 
     /// The facts that may have ended the rights of these users' sockets, for existing users, in no particular order.
-    pub async fn standings(&self, ids: &[UserId]) -> Result<Vec<Standing>, StoreError> {
+    pub async fn standings(&self, ids: &[UserId]) -> Result<Vec<SocketRights>, StoreError> {
         let ids = ids.to_vec();
         run!(self, read, users::standings(&ids))
     }
@@ -116,7 +120,7 @@ impl Store {
     }
 }
 
-fn differs(profile: &Profile, said: &SaidProfile) -> bool {
+fn differs(profile: &Profile, said: &ClaimedProfile) -> bool {
     let (display_name, email) = said.fit();
     display_name.is_some_and(|name| name != profile.display_name)
         || email.is_some_and(|email| Some(email) != profile.email)

@@ -12,10 +12,10 @@ use actix_http::header::{self, HeaderMap};
 use crate::{
     actors::{
         access::IfMissing,
-        messages::{Admission, Admit, Introduce, Resume},
+        messages::{Admission, Admit, AdmitWithProfile, Resume},
         node::Node,
         quota::UserQuota,
-        session::{Binding, Visitor},
+        session::{BoundRoom, SessionParams},
         worker::Worker,
     },
     auth::{
@@ -36,7 +36,7 @@ use crate::{
 
 /// A request to open a socket.
 #[derive(Clone, Copy)]
-pub struct Asking<'a> {
+pub struct UpgradeRequest<'a> {
     /// The path, still encoded.
     pub path: &'a str,
     /// The query, without `?`.
@@ -48,7 +48,7 @@ pub struct Asking<'a> {
 /// An admitted request.
 pub struct Admitted {
     /// The user and the room.
-    pub visitor: Visitor,
+    pub params: SessionParams,
     /// Where the token was found. None for an anonymous user.
     pub place: Option<TokenPlace>,
 }
@@ -57,26 +57,26 @@ pub struct Admitted {
 ///
 /// # Errors
 /// The refusal to send, with the HTTP status of its code.
-pub async fn admit(worker: &Worker, asking: Asking<'_>) -> Result<Admitted, Refusal> {
+pub async fn admit(worker: &Worker, upgrade_request: UpgradeRequest<'_>) -> Result<Admitted, Refusal> {
     // A right that is revoked after this moment may be missing from the data read below.
     let checked_from = Instant::now();
-    let endpoint = Endpoint::of_path(asking.path).map_err(|why| match why {
+    let endpoint = Endpoint::of_path(upgrade_request.path).map_err(|why| match why {
         NoEndpoint::Unknown => Refusal::new(
             ErrorCode::NotFound,
             "There is no WebSocket endpoint at this address; see the protocol reference",
         ),
         NoEndpoint::NoSuchRoom => Refusal::new(ErrorCode::RoomNotFound, "There is no such room; check the id"),
     })?;
-    check_origin(worker, asking.headers)?;
-    let identified = worker.node.verifier.identify(asking.query, asking.headers)?;
-    let resume = resume_of(asking.query)?;
+    check_origin(worker, upgrade_request.headers)?;
+    let identified = worker.node.verifier.identify(upgrade_request.query, upgrade_request.headers)?;
+    let resume = resume_of(upgrade_request.query)?;
     let claims = identified.claims;
     let (profile, quota) = welcome(worker, &claims).await?;
     let room = authorise(&worker.node, &claims, &profile, &endpoint).await?;
-    let binding = room.map(|room| Binding { room: Arc::new(room), resume });
+    let binding = room.map(|room| BoundRoom { room: Arc::new(room), resume });
     let dialect = endpoint.dialect();
     let confined = claims.rooms.map(Into::into);
-    let visitor = Visitor {
+    let params = SessionParams {
         profile,
         quota,
         dialect,
@@ -86,7 +86,7 @@ pub async fn admit(worker: &Worker, asking: Asking<'_>) -> Result<Admitted, Refu
         confined,
         binding,
     };
-    Ok(Admitted { visitor, place: identified.place })
+    Ok(Admitted { params, place: identified.place })
 }
 
 /// Refuses pages of other sites, which could act with the rights of their visitor. A request without `Origin` does not
@@ -124,7 +124,7 @@ async fn welcome(worker: &Worker, claims: &Claims) -> Result<Welcome, Refusal> {
     let answer = match answer {
         Ok(Admission::Unknown) => {
             let profile = profile_of(&worker.node.store, claims).await?;
-            registry.send(Introduce { profile, admit: ask }).timeout(limits::ASK_TIMEOUT).await
+            registry.send(AdmitWithProfile { profile, admit: ask }).timeout(limits::ASK_TIMEOUT).await
         }
         answer => answer,
     };
@@ -149,7 +149,7 @@ async fn welcome(worker: &Worker, claims: &Claims) -> Result<Welcome, Refusal> {
 }
 
 async fn profile_of(store: &Store, claims: &Claims) -> Result<Profile, Refusal> {
-    store.provision_as_said(&claims.token_user(), claims.said()).await.map_err(store_refusal)
+    store.provision_as_said(&claims.token_user(), claims.claimed_profile()).await.map_err(store_refusal)
 }
 
 /// Finds the room that the address names, if any, and checks the user's right to it.

@@ -7,7 +7,7 @@ use std::{rc::Rc, sync::Arc};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 
 use super::{
-    admission::{Admitted, Asking, admit},
+    admission::{Admitted, UpgradeRequest, admit},
     body::{self, Connection},
     upgrade::refusal_body,
 };
@@ -21,8 +21,9 @@ use crate::{
 #[allow(deprecated)] // the whole crate is deprecated; see the module's documentation
 async fn serve(request: HttpRequest, payload: web::Payload, node: Arc<Node>) -> HttpResponse {
     let worker = Worker::here(&node);
-    let asking = Asking { path: request.path(), query: request.query_string(), headers: request.headers() };
-    let Admitted { visitor, place } = match admit(&worker, asking).await {
+    let upgrade_request =
+        UpgradeRequest { path: request.path(), query: request.query_string(), headers: request.headers() };
+    let Admitted { params, place } = match admit(&worker, upgrade_request).await {
         Ok(admitted) => admitted,
         Err(refusal) => return refuse(&worker, &refusal),
     };
@@ -31,13 +32,13 @@ async fn serve(request: HttpRequest, payload: web::Payload, node: Arc<Node>) -> 
         Ok(response) => response,
         Err(error) => return HttpResponse::from_error(error),
     };
-    let ticket = worker.ticket(&visitor.profile.id);
-    if let Ok(name) = actix_web::http::header::HeaderValue::from_str(&ticket.name) {
+    let connection_ids = worker.connection_ids(&params.profile.id);
+    if let Ok(name) = actix_web::http::header::HeaderValue::from_str(&connection_ids.name) {
         response.insert_header(("x-connection-id", name));
     }
     let (socket, out) = body::mounted(payload, request.conn_data::<Connection>().cloned());
     worker.node.metrics.upgraded();
-    Session::open(worker, socket, visitor, ticket, &[]);
+    Session::open(worker, socket, params, connection_ids, &[]);
     response.streaming(out)
 }
 

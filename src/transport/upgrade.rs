@@ -10,13 +10,13 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 
 use super::{
-    admission::{Admitted, Asking, admit},
+    admission::{Admitted, UpgradeRequest, admit},
     keep_alive,
     socket::Socket,
 };
 use crate::{
     actors::{
-        session::{Session, Ticket},
+        session::{ConnectionIds, Session},
         worker::Worker,
     },
     auth::tokens::TokenPlace,
@@ -35,17 +35,17 @@ pub async fn upgrade<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin + Into<Socket>,
 {
-    let asking = Asking {
+    let upgrade_request = UpgradeRequest {
         path: request.path(),
         query: request.uri().query().unwrap_or_default(),
         headers: &request.head().headers,
     };
-    let Admitted { visitor, place } = match admit(&worker, asking).await {
+    let Admitted { params, place } = match admit(&worker, upgrade_request).await {
         Ok(admitted) => admitted,
         Err(refusal) => return refuse(framed, &worker, request.path(), &refusal).await,
     };
-    let ticket = worker.ticket(&visitor.profile.id);
-    let head = handshake(&request, place, &ticket).ok().and_then(|mut accepted| accepted.message_body(()).ok());
+    let connection_ids = worker.connection_ids(&params.profile.id);
+    let head = handshake(&request, place, &connection_ids).ok().and_then(|mut accepted| accepted.message_body(()).ok());
     let Some(head) = head else {
         let sentence = "This is not a valid WebSocket handshake; send version 13 with a key";
         let refusal = Refusal::new(ErrorCode::InvalidMessage, sentence);
@@ -56,7 +56,7 @@ where
         keep_alive::release(&request);
         let parts = framed.into_parts();
         // Copied, because even an empty buffer of the dispatcher holds 8 KiB.
-        Session::open(worker, parts.io.into(), visitor, ticket, &parts.read_buf);
+        Session::open(worker, parts.io.into(), params, connection_ids, &parts.read_buf);
     }
     Ok(())
 }
@@ -65,10 +65,10 @@ where
 fn handshake(
     request: &Request,
     place: Option<TokenPlace>,
-    ticket: &Ticket,
+    connection_ids: &ConnectionIds,
 ) -> Result<actix_http::ResponseBuilder, ws::HandshakeError> {
     let mut accepted = ws::handshake(request.head())?;
-    if let Ok(name) = header::HeaderValue::from_str(&ticket.name) {
+    if let Ok(name) = header::HeaderValue::from_str(&connection_ids.name) {
         accepted.insert_header((header::HeaderName::from_static("x-connection-id"), name));
     }
     if place == Some(TokenPlace::Subprotocol) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use convene::{
-    actors::bridge::{BridgeLink, Hush, LinkBoard, LinkIs, Reach, To, local::LocalBridge},
+    actors::bridge::{BridgeLink, CloseBridge, ClusterMode, Destination, LinkEvent, LinkStatus, local::LocalBridge},
     ids::{NodeId, RoomId},
 };
 
@@ -16,14 +16,14 @@ use crate::{
 /// The suite, on three running nodes of one bridge.
 async fn contract([here, there, elsewhere]: [Node; 3]) {
     for node in [&here, &there, &elsewhere] {
-        assert_eq!(node.links(), [LinkIs::Up]);
+        assert_eq!(node.links(), [LinkEvent::Up]);
     }
     rooms(&here, &there, &elsewhere).await;
     gone(&here, &there).await;
-    words(&here, &there, &elsewhere).await;
-    here.link.hush.send(Hush).await.unwrap();
+    messages(&here, &there, &elsewhere).await;
+    here.link.close_bridge.send(CloseBridge).await.unwrap();
     for node in [&here, &there, &elsewhere] {
-        assert_eq!(node.links(), [LinkIs::Up], "nothing has broken meanwhile");
+        assert_eq!(node.links(), [LinkEvent::Up], "nothing has broken meanwhile");
     }
 }
 
@@ -36,12 +36,12 @@ async fn rooms(here: &Node, there: &Node, elsewhere: &Node) {
     assert_eq!(others, [Some(0), Some(1), Some(0)], "a room learns whether it is in use elsewhere");
 
     for seq in 1..=50 {
-        here.link.carry(room, event(room, seq));
+        here.link.publish_room(room, event(room, seq));
     }
     let expected: Vec<i64> = (1..=50).collect();
     assert_eq!(at_there.wait_seq(50).await, expected, "the other node receives everything in order");
 
-    there.link.carry(room, event(room, 51));
+    there.link.publish_room(room, event(room, 51));
     assert_eq!(at_here.wait_seq(51).await, [51], "a node does not receive its own messages");
     assert!(at_elsewhere.heard().is_empty(), "a room receives only its own events");
 
@@ -49,7 +49,7 @@ async fn rooms(here: &Node, there: &Node, elsewhere: &Node) {
     let again = there.attached(room).await;
     assert_eq!(again.others(), Some(1));
     there.detach_older(room).await;
-    here.link.carry(room, event(room, 52));
+    here.link.publish_room(room, event(room, 52));
     assert_eq!(again.wait_seq(52).await, [52], "a room that resubscribes receives again");
     assert_eq!(at_there.heard(), expected, "an unsubscribed room receives nothing more");
 }
@@ -66,13 +66,13 @@ async fn gone(here: &Node, there: &Node) {
     .await;
 }
 
-async fn words(here: &Node, there: &Node, elsewhere: &Node) {
-    here.say(To::Everyone, 1).await;
-    here.say(To::Node(there.link.node), 2).await;
+async fn messages(here: &Node, there: &Node, elsewhere: &Node) {
+    here.say(Destination::Everyone, 1).await;
+    here.say(Destination::Node(there.link.node), 2).await;
     there.wait_word("1:1").await;
     there.wait_word("1:2").await;
     elsewhere.wait_word("1:1").await;
-    assert_eq!(there.words().len(), 2, "each message arrives once; those of different topics in any order");
+    assert_eq!(there.messages().len(), 2, "each message arrives once; those of different topics in any order");
 
     let ann = user("ann: a user {with} an unusual id");
     here.follow(&ann).await;
@@ -83,8 +83,8 @@ async fn words(here: &Node, there: &Node, elsewhere: &Node) {
         number += 1;
         let there = &there;
         async move {
-            here.say(To::User(user("ann: a user {with} an unusual id")), number).await;
-            there.words().iter().any(|word| word.starts_with("1:1") && word.len() > 3).then_some(())
+            here.say(Destination::User(user("ann: a user {with} an unusual id")), number).await;
+            there.messages().iter().any(|message| message.starts_with("1:1") && message.len() > 3).then_some(())
         }
     })
     .await;
@@ -94,15 +94,15 @@ async fn words(here: &Node, there: &Node, elsewhere: &Node) {
         number += 2;
         let ann = ann.clone();
         async move {
-            here.say(To::User(ann), number).await;
-            here.say(To::Node(there.link.node), number + 1).await;
+            here.say(Destination::User(ann), number).await;
+            here.say(Destination::Node(there.link.node), number + 1).await;
             there.wait_word(&format!("1:{}", number + 1)).await;
-            (!there.words().contains(&format!("1:{number}"))).then_some(())
+            (!there.messages().contains(&format!("1:{number}"))).then_some(())
         }
     })
     .await;
-    assert_eq!(here.words(), [""; 0], "a node does not receive its own messages");
-    assert_eq!(elsewhere.words(), ["1:1"], "a word goes to those it is for");
+    assert_eq!(here.messages(), [""; 0], "a node does not receive its own messages");
+    assert_eq!(elsewhere.messages(), ["1:1"], "a word goes to those it is for");
 }
 
 #[actix::test]
@@ -110,7 +110,7 @@ async fn the_local_bridge_keeps_it() {
     let bridge = LocalBridge::default().start();
     let nodes = [Node::local(&bridge, 1).await, Node::local(&bridge, 2).await, Node::local(&bridge, 3).await];
     for node in &nodes {
-        node.wait_link(&[LinkIs::Up]).await;
+        node.wait_link(&[LinkEvent::Up]).await;
     }
     contract(nodes).await;
 }
@@ -131,9 +131,9 @@ pub async fn on_redis(url: &str) {
 async fn a_bridge_that_reaches_nobody_is_not_asked() {
     let bridge = LocalBridge::default().start();
     let node = Node::local(&bridge, 2).await;
-    let alone = BridgeLink::new(&bridge, NodeId(1), Reach::ThisNode, Arc::new(LinkBoard::default()));
+    let alone = BridgeLink::new(&bridge, NodeId(1), ClusterMode::SingleNode, Arc::new(LinkStatus::default()));
     let room = node.attached(RoomId::generate()).await;
-    alone.carry(room.id, event(room.id, 1));
+    alone.publish_room(room.id, event(room.id, 1));
     // A request after it in the same mailbox: a published event would have arrived by now.
     node.detach(room.id).await;
     assert!(room.heard().is_empty());

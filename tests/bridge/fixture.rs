@@ -12,8 +12,9 @@ use actix::prelude::*;
 use convene::{
     actors::{
         bridge::{
-            Attach, BridgeLink, Carried, Detach, Enlist, Follow, Followed, Heard, LinkBoard, LinkIs, Listening,
-            NodeWord, Reach, RoomWord, Say, To, Unfollow, local::LocalBridge, redis::RedisBridge,
+            BridgeLink, ClusterMode, Destination, LinkEvent, LinkStatus, NodeMessage, NodeMessageReceived, PublishNode,
+            RegisterNode, RoomMessage, RoomMessageReceived, RoomSubscribed, SubscribeRoom, SubscribeUser,
+            UnsubscribeRoom, UnsubscribeUser, UserSubscribed, local::LocalBridge, redis::RedisBridge,
         },
         fanout::Broadcast,
     },
@@ -21,7 +22,7 @@ use convene::{
     core::{
         event::{Audience, ChatDurable, Durable, Event, EventBody, RoomIdentity, RoomScope},
         profile::Author,
-        rate::AskedFor,
+        rate::RequestCounts,
     },
     ids::{EventId, GroupId, NodeId, RoomId, Seq, Timestamp, UserId},
     metrics::Metrics,
@@ -43,8 +44,8 @@ const LIFE: u64 = 1;
 #[derive(Default)]
 struct Ear {
     /// Messages of nodes, as `<from>:<number>`.
-    words: Mutex<Vec<String>>,
-    links: Mutex<Vec<LinkIs>>,
+    messages: Mutex<Vec<String>>,
+    links: Mutex<Vec<LinkEvent>>,
     followed: Mutex<Vec<UserId>>,
 }
 
@@ -77,11 +78,11 @@ impl<T: 'static> Actor for Listener<T> {
     }
 }
 
-impl Handler<Carried> for Listener<Told> {
+impl Handler<RoomMessageReceived> for Listener<Told> {
     type Result = ();
 
-    fn handle(&mut self, carried: Carried, _: &mut Self::Context) {
-        if let RoomWord::Event(broadcast) = &carried.word
+    fn handle(&mut self, carried: RoomMessageReceived, _: &mut Self::Context) {
+        if let RoomMessage::Event(broadcast) = &carried.message
             && let EventBody::Durable { seq, .. } = &broadcast.event.body
         {
             self.0.seqs.lock().unwrap().push(seq.0);
@@ -97,92 +98,92 @@ impl Handler<End> for Listener<Told> {
     }
 }
 
-impl Handler<Listening> for Listener<Told> {
+impl Handler<RoomSubscribed> for Listener<Told> {
     type Result = ();
 
-    fn handle(&mut self, listening: Listening, _: &mut Self::Context) {
+    fn handle(&mut self, listening: RoomSubscribed, _: &mut Self::Context) {
         *self.0.others.lock().unwrap() = listening.others;
         self.0.listening.fetch_add(1, Ordering::Release);
     }
 }
 
-impl Handler<Heard> for Listener<Ear> {
+impl Handler<NodeMessageReceived> for Listener<Ear> {
     type Result = ();
 
-    fn handle(&mut self, heard: Heard, _: &mut Self::Context) {
-        if let NodeWord::Spent { asked_for: AskedFor { requests, .. }, .. } = heard.word {
-            self.0.words.lock().unwrap().push(format!("{}:{requests}", heard.from.0));
+    fn handle(&mut self, heard: NodeMessageReceived, _: &mut Self::Context) {
+        if let NodeMessage::RateUsage { counts: RequestCounts { requests, .. }, .. } = heard.message {
+            self.0.messages.lock().unwrap().push(format!("{}:{requests}", heard.from.0));
         }
     }
 }
 
-impl Handler<LinkIs> for Listener<Ear> {
+impl Handler<LinkEvent> for Listener<Ear> {
     type Result = ();
 
-    fn handle(&mut self, is: LinkIs, _: &mut Self::Context) {
+    fn handle(&mut self, is: LinkEvent, _: &mut Self::Context) {
         self.0.links.lock().unwrap().push(is);
     }
 }
 
-impl Handler<Followed> for Listener<Ear> {
+impl Handler<UserSubscribed> for Listener<Ear> {
     type Result = ();
 
-    fn handle(&mut self, Followed { user }: Followed, _: &mut Self::Context) {
+    fn handle(&mut self, UserSubscribed { user }: UserSubscribed, _: &mut Self::Context) {
         self.0.followed.lock().unwrap().push(user);
     }
 }
 
 /// A message that is identified by its number.
-pub fn spent(requests: u32) -> NodeWord {
-    NodeWord::Spent { user: user("anybody"), asked_for: AskedFor { requests, refusals: 0 } }
+pub fn spent(requests: u32) -> NodeMessage {
+    NodeMessage::RateUsage { user: user("anybody"), counts: RequestCounts { requests, refusals: 0 } }
 }
 
 pub fn user(id: &str) -> UserId {
     UserId::new(id).unwrap()
 }
 
-pub fn event(room: RoomId, seq: i64) -> RoomWord {
+pub fn event(room: RoomId, seq: i64) -> RoomMessage {
     let sender = Author::new(user("alice"), "alice");
     let what = Durable::Chat(ChatDurable::MessageSent { sender, content: "hello".into(), attachments: Vec::new() });
     let scope = RoomScope::Channel { group: GroupId::generate() };
     let body = EventBody::Durable { seq: Seq(seq), id: EventId::generate(), what };
     let room = Arc::new(RoomIdentity { id: room, scope });
-    RoomWord::Event(Broadcast::new(Event { room, at: Timestamp::default(), body }, Audience::Everyone))
+    RoomMessage::Event(Broadcast::new(Event { room, at: Timestamp::default(), body }, Audience::Everyone))
 }
 
 impl Node {
     /// A node on a bridge within the process.
     pub async fn local(bridge: &Addr<LocalBridge>, number: u64) -> Node {
-        let link = BridgeLink::new(bridge, NodeId(number), Reach::Cluster, Arc::new(LinkBoard::default()));
+        let link = BridgeLink::new(bridge, NodeId(number), ClusterMode::MultiNode, Arc::new(LinkStatus::default()));
         Node::enlisted(link, Arc::new(Metrics::new())).await
     }
 
     /// A node on a Redis, which need not be running.
     pub async fn redis(url: &str, number: u64) -> Node {
         let config = Config::from(|name| (name == "REDIS_URL").then(|| url.to_owned())).expect("a URL of a Redis");
-        let (board, metrics) = (Arc::new(LinkBoard::default()), Arc::new(Metrics::new()));
+        let (board, metrics) = (Arc::new(LinkStatus::default()), Arc::new(Metrics::new()));
         let redis = config.cluster.redis.expect("it is set");
         let bridge = RedisBridge::start(redis, NodeId(number), board.clone(), metrics.clone());
-        Node::enlisted(BridgeLink::new(&bridge, NodeId(number), Reach::Cluster, board), metrics).await
+        Node::enlisted(BridgeLink::new(&bridge, NodeId(number), ClusterMode::MultiNode, board), metrics).await
     }
 
     /// The same, once it receives from the others.
     pub async fn redis_up(url: &str, number: u64) -> Node {
         let node = Node::redis(url, number).await;
-        node.wait_link(&[LinkIs::Up]).await;
+        node.wait_link(&[LinkEvent::Up]).await;
         node
     }
 
     async fn enlisted(link: BridgeLink, metrics: Arc<Metrics>) -> Node {
         let ear = Arc::<Ear>::default();
         let listener = Listener(ear.clone()).start();
-        let enlist = Enlist {
+        let enlist = RegisterNode {
             node: link.node,
             heard: listener.clone().recipient(),
             link: listener.clone().recipient(),
             followed: listener.recipient(),
         };
-        link.enlist.send(enlist).await.unwrap();
+        link.register_node.send(enlist).await.unwrap();
         Node { link, metrics, ear }
     }
 
@@ -191,7 +192,11 @@ impl Node {
         let told = Arc::<Told>::default();
         let listener = Listener(told.clone()).start();
         let (to, listening) = (listener.clone().recipient(), listener.clone().recipient());
-        self.link.attach.send(Attach { room: id, node: self.link.node, life: LIFE, to, listening }).await.unwrap();
+        self.link
+            .subscribe_room
+            .send(SubscribeRoom { room: id, node: self.link.node, incarnation: LIFE, to, listening })
+            .await
+            .unwrap();
         Room { id, told, listener }
     }
 
@@ -203,16 +208,24 @@ impl Node {
     }
 
     pub async fn detach(&self, room: RoomId) {
-        self.link.detach.send(Detach { room, node: self.link.node, life: LIFE }).await.unwrap();
+        self.link
+            .unsubscribe_room
+            .send(UnsubscribeRoom { room, node: self.link.node, incarnation: LIFE })
+            .await
+            .unwrap();
     }
 
     /// Unsubscribes like an older actor of the room that was stopped late.
     pub async fn detach_older(&self, room: RoomId) {
-        self.link.detach.send(Detach { room, node: self.link.node, life: LIFE + 1 }).await.unwrap();
+        self.link
+            .unsubscribe_room
+            .send(UnsubscribeRoom { room, node: self.link.node, incarnation: LIFE + 1 })
+            .await
+            .unwrap();
     }
 
     pub async fn follow(&self, user: &UserId) {
-        self.link.follow.send(Follow { user: user.clone(), node: self.link.node }).await.unwrap();
+        self.link.subscribe_user.send(SubscribeUser { user: user.clone(), node: self.link.node }).await.unwrap();
     }
 
     /// Waits for the confirmation that the user's messages are received.
@@ -222,38 +235,39 @@ impl Node {
     }
 
     pub async fn unfollow(&self, user: &UserId) {
-        self.link.unfollow.send(Unfollow { user: user.clone(), node: self.link.node }).await.unwrap();
+        self.link.unsubscribe_user.send(UnsubscribeUser { user: user.clone(), node: self.link.node }).await.unwrap();
     }
 
-    pub async fn say(&self, to: To, number: u32) {
-        self.link.say.send(Say { to, node: self.link.node, word: spent(number) }).await.unwrap();
+    pub async fn say(&self, to: Destination, number: u32) {
+        self.link.publish_node.send(PublishNode { to, node: self.link.node, message: spent(number) }).await.unwrap();
     }
 
     /// Messages of other nodes, as `<from>:<number>`.
-    pub fn words(&self) -> Vec<String> {
-        self.ear.words.lock().unwrap().clone()
+    pub fn messages(&self) -> Vec<String> {
+        self.ear.messages.lock().unwrap().clone()
     }
 
-    pub async fn wait_word(&self, word: &str) {
-        let what = format!("the message {word}");
-        eventually(&what, DEADLINE, || async { self.words().iter().any(|heard| heard == word).then_some(()) }).await;
+    pub async fn wait_word(&self, message: &str) {
+        let what = format!("the message {message}");
+        eventually(&what, DEADLINE, || async { self.messages().iter().any(|heard| heard == message).then_some(()) })
+            .await;
     }
 
     /// The reported states of the link, without repetitions and without a "down" before the first "up".
-    pub fn links(&self) -> Vec<LinkIs> {
+    pub fn links(&self) -> Vec<LinkEvent> {
         let mut links = self.ear.links.lock().unwrap().clone();
         links.dedup();
-        if links.first() == Some(&LinkIs::Down) {
+        if links.first() == Some(&LinkEvent::Down) {
             links.remove(0);
         }
         links
     }
 
-    pub async fn wait_link(&self, expected: &[LinkIs]) {
+    pub async fn wait_link(&self, expected: &[LinkEvent]) {
         self.wait_link_within(expected, DEADLINE).await;
     }
 
-    pub async fn wait_link_within(&self, expected: &[LinkIs], deadline: Duration) {
+    pub async fn wait_link_within(&self, expected: &[LinkEvent], deadline: Duration) {
         let what = format!("the link to be {expected:?}");
         eventually(&what, deadline, || async { (self.links() == expected).then_some(()) }).await;
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use convene::{
     actors::bridge::{
-        Hush, LinkIs, LinkState, NodeWord, To,
-        envelope::{Draft, Word},
+        CloseBridge, Destination, LinkEvent, LinkState, NodeMessage,
+        envelope::{Draft, EnvelopeItem},
     },
     ids::{NodeId, RoomId, Timestamp},
     limits,
@@ -27,22 +27,22 @@ async fn a_restart_of_redis_is_told_and_heals() {
     let id = RoomId::generate();
     let (at_here, at_there) = (here.attached(id).await, there.attached(id).await);
     redis.stop();
-    there.wait_link(&[LinkIs::Up, LinkIs::Down]).await;
-    here.wait_link(&[LinkIs::Up, LinkIs::Down]).await;
+    there.wait_link(&[LinkEvent::Up, LinkEvent::Down]).await;
+    here.wait_link(&[LinkEvent::Up, LinkEvent::Down]).await;
     assert_eq!(here.link.board.state(), LinkState::Down);
     // Published while Redis is down: rooms repair this from the database.
-    here.link.carry(id, event(id, 1));
+    here.link.publish_room(id, event(id, 1));
     let late = here.attached(RoomId::generate()).await;
     assert_eq!(late.others(), None, "while nobody can be heard, nobody is counted");
     assert!(redis.start());
     for node in [&here, &there] {
-        node.wait_link(&[LinkIs::Up, LinkIs::Down, LinkIs::Up]).await;
+        node.wait_link(&[LinkEvent::Up, LinkEvent::Down, LinkEvent::Up]).await;
         assert_eq!(node.link.board.state(), LinkState::Up);
     }
     for room in [&at_here, &at_there, &late] {
         room.wait_listening(2).await;
     }
-    here.link.carry(id, event(id, 2));
+    here.link.publish_room(id, event(id, 2));
     assert_eq!(at_there.wait_seq(2).await, [2], "what was lost is not brought later");
     assert_eq!(here.metric("convene_bridge_lost_total{reason=\"link_down\"}"), 1.0);
     assert!(here.metric("convene_bridge_reconnects_total") >= 1.0);
@@ -58,7 +58,7 @@ async fn a_node_is_told_from_when_on_a_user_is_followed() {
     here.follow(&alice).await;
     here.wait_followed(&alice).await;
     // Messages sent from then on are received.
-    there.say(To::User(alice), 7).await;
+    there.say(Destination::User(alice), 7).await;
     here.wait_word("2:7").await;
 }
 
@@ -69,10 +69,10 @@ async fn a_node_begins_without_redis_and_finds_it() {
     let room = node.attached(RoomId::generate()).await;
     assert_eq!(node.link.board.state(), LinkState::Down);
     assert!(redis.start());
-    node.wait_link(&[LinkIs::Up]).await;
+    node.wait_link(&[LinkEvent::Up]).await;
     room.wait_listening(2).await;
     let other = Node::redis_up(&redis.url(), 2).await;
-    other.link.carry(room.id, event(room.id, 1));
+    other.link.publish_room(room.id, event(room.id, 1));
     room.wait_seq(1).await;
 }
 
@@ -101,10 +101,10 @@ async fn a_connection_that_stalls_is_found_within_five_seconds() {
     let node = Node::redis_up(&format!("redis://127.0.0.1:{}", proxy.port()), 1).await;
     let room = node.attached(RoomId::generate()).await;
     proxy.set(Line::Stalled);
-    node.wait_link_within(&[LinkIs::Up, LinkIs::Down], Duration::from_secs(5)).await;
+    node.wait_link_within(&[LinkEvent::Up, LinkEvent::Down], Duration::from_secs(5)).await;
     assert_eq!(node.link.board.state(), LinkState::Down);
     proxy.set(Line::Open);
-    node.wait_link(&[LinkIs::Up, LinkIs::Down, LinkIs::Up]).await;
+    node.wait_link(&[LinkEvent::Up, LinkEvent::Down, LinkEvent::Up]).await;
     room.wait_listening(2).await;
 }
 
@@ -115,16 +115,16 @@ async fn a_subscription_that_is_dead_without_an_error_is_found_within_five_secon
     let proxy = Proxy::to(redis.port());
     let node = Node::redis_up(&format!("redis://127.0.0.1:{}", proxy.port()), 1).await;
     proxy.set(Line::Deaf);
-    node.wait_link_within(&[LinkIs::Up, LinkIs::Down], Duration::from_secs(5)).await;
+    node.wait_link_within(&[LinkEvent::Up, LinkEvent::Down], Duration::from_secs(5)).await;
     assert_eq!(node.link.board.state(), LinkState::Down);
     // A new link that receives nothing does not count as a link.
     eventually("another attempt", DEADLINE, || async {
         (node.metric("convene_bridge_reconnects_total") >= 2.0).then_some(())
     })
     .await;
-    assert_eq!(node.links(), [LinkIs::Up, LinkIs::Down]);
+    assert_eq!(node.links(), [LinkEvent::Up, LinkEvent::Down]);
     proxy.set(Line::Open);
-    node.wait_link(&[LinkIs::Up, LinkIs::Down, LinkIs::Up]).await;
+    node.wait_link(&[LinkEvent::Up, LinkEvent::Down, LinkEvent::Up]).await;
 }
 
 #[actix::test]
@@ -141,7 +141,7 @@ async fn thousands_of_rooms_at_once_are_all_heard() {
     }
     assert_eq!(there.metric("convene_bridge_subscriptions"), (ROOMS + 2) as f64);
     for room in &rooms {
-        here.link.carry(room.id, event(room.id, 1));
+        here.link.publish_room(room.id, event(room.id, 1));
     }
     for room in &rooms {
         room.wait_seq(1).await;
@@ -153,7 +153,7 @@ async fn thousands_of_rooms_at_once_are_all_heard() {
         (redis.cli(&["PUBSUB", "CHANNELS", "convene:room:*"]).lines().count() == 1).then_some(())
     })
     .await;
-    here.link.carry(rooms[0].id, event(rooms[0].id, 2));
+    here.link.publish_room(rooms[0].id, event(rooms[0].id, 2));
     rooms[0].wait_seq(2).await;
 }
 
@@ -164,7 +164,7 @@ async fn a_room_that_talks_a_lot_is_heard_in_order() {
     let (here, there) = (Node::redis_up(&redis.url(), 1).await, Node::redis_up(&redis.url(), 2).await);
     let room = there.attached(RoomId::generate()).await;
     for seq in 1..=EVENTS {
-        here.link.carry(room.id, event(room.id, seq));
+        here.link.publish_room(room.id, event(room.id, seq));
     }
     assert_eq!(room.wait_seq(EVENTS).await, (1..=EVENTS).collect::<Vec<_>>());
     eventually("the counters", DEADLINE, || async {
@@ -181,8 +181,8 @@ async fn rubbish_on_the_channels_is_counted_and_passed_over() {
     let room = there.attached(RoomId::generate()).await;
     let channel = format!("convene:room:{}", room.id);
     let mut foreign = Draft::new(NodeId(7));
-    foreign.add(&Word::Room(event(RoomId::generate(), 1))).unwrap();
-    foreign.add(&Word::Node(spent(1))).unwrap();
+    foreign.add(&EnvelopeItem::Room(event(RoomId::generate(), 1))).unwrap();
+    foreign.add(&EnvelopeItem::Node(spent(1))).unwrap();
     let foreign = String::from_utf8(foreign.seal()).unwrap();
     for (channel, payload) in [
         (channel.as_str(), "\"rubbish"),
@@ -196,12 +196,12 @@ async fn rubbish_on_the_channels_is_counted_and_passed_over() {
     ] {
         redis.cli(&["PUBLISH", channel, payload]);
     }
-    here.link.carry(room.id, event(room.id, 1));
+    here.link.publish_room(room.id, event(room.id, 1));
     assert_eq!(room.wait_seq(1).await, [1]);
     assert_eq!(there.metric("convene_bridge_lost_total{reason=\"newer\"}"), 2.0);
     assert_eq!(there.metric("convene_bridge_lost_total{reason=\"unreadable\"}"), 7.0);
-    assert_eq!(there.words(), [""; 0]);
-    assert_eq!(there.links(), [LinkIs::Up]);
+    assert_eq!(there.messages(), [""; 0]);
+    assert_eq!(there.links(), [LinkEvent::Up]);
 }
 
 /// Redis disconnects a subscriber that is too slow. Its limit is set so low here that one message exceeds it.
@@ -212,11 +212,11 @@ async fn a_subscriber_that_redis_throws_out_comes_back() {
     let room = there.attached(RoomId::generate()).await;
     redis.cli(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 1000000 1000000 1"]);
     let text = convene::core::command::RawJson::from_parsed(&format!("\"{}\"", "x".repeat(3_000_000)));
-    let notice = NodeWord::Notice { user: user("ann"), data: text, at: Timestamp::default() };
-    here.link.say(To::Node(there.link.node), notice);
-    there.wait_link(&[LinkIs::Up, LinkIs::Down, LinkIs::Up]).await;
+    let notice = NodeMessage::Notice { user: user("ann"), data: text, at: Timestamp::default() };
+    here.link.publish_node(Destination::Node(there.link.node), notice);
+    there.wait_link(&[LinkEvent::Up, LinkEvent::Down, LinkEvent::Up]).await;
     room.wait_listening(2).await;
-    here.link.carry(room.id, event(room.id, 1));
+    here.link.publish_room(room.id, event(room.id, 1));
     room.wait_seq(1).await;
 }
 
@@ -226,14 +226,14 @@ async fn what_was_said_before_the_last_word_goes_out() {
     let (here, there) = (Node::redis_up(&redis.url(), 1).await, Node::redis_up(&redis.url(), 2).await);
     let room = there.attached(RoomId::generate()).await;
     for seq in 1..=1_000 {
-        here.link.carry(room.id, event(room.id, seq));
+        here.link.publish_room(room.id, event(room.id, seq));
     }
-    here.link.hush.send(Hush).await.unwrap();
-    here.link.carry(room.id, event(room.id, 1_001));
+    here.link.close_bridge.send(CloseBridge).await.unwrap();
+    here.link.publish_room(room.id, event(room.id, 1_001));
     assert_eq!(room.wait_seq(1_000).await.len(), 1_000);
     // While Redis is down there is nothing to wait for.
     let mut gone = redis;
     gone.stop();
-    there.wait_link(&[LinkIs::Up, LinkIs::Down]).await;
-    tokio::time::timeout(limits::ASK_TIMEOUT, there.link.hush.send(Hush)).await.unwrap().unwrap();
+    there.wait_link(&[LinkEvent::Up, LinkEvent::Down]).await;
+    tokio::time::timeout(limits::ASK_TIMEOUT, there.link.close_bridge.send(CloseBridge)).await.unwrap().unwrap();
 }

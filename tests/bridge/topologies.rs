@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use convene::{
-    actors::bridge::{LinkIs, To},
+    actors::bridge::{Destination, LinkEvent},
     ids::RoomId,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -81,13 +81,13 @@ async fn sentinels_lead_to_the_master_and_to_the_next_one() {
     let url = format!("redis+sentinel://convene:p%40ss@127.0.0.1:{}/main", sentinel.port());
     let (here, there) = (Node::redis_up(&url, 1).await, Node::redis_up(&url, 2).await);
     let room = there.attached(RoomId::generate()).await;
-    here.link.carry(room.id, event(room.id, 1));
+    here.link.publish_room(room.id, event(room.id, 1));
     room.wait_seq(1).await;
     master.stop();
     for node in [&here, &there] {
-        node.wait_link_within(&[LinkIs::Up, LinkIs::Down, LinkIs::Up], FAILOVER).await;
+        node.wait_link_within(&[LinkEvent::Up, LinkEvent::Down, LinkEvent::Up], FAILOVER).await;
     }
-    here.link.carry(room.id, event(room.id, 2));
+    here.link.publish_room(room.id, event(room.id, 2));
     assert_eq!(room.wait_seq(2).await, [1, 2]);
     let clients = replica.cli(&["-a", "hush", "--no-auth-warning", "PUBSUB", "NUMSUB", "convene:nodes"]);
     assert!(clients.trim().ends_with('2'), "both nodes listen on the replica that is master now: {clients}");
@@ -112,7 +112,7 @@ async fn a_cluster_carries_over_sharded_channels() {
     }
     for room in &rooms {
         room.wait_listening(1).await;
-        here.link.carry(room.id, event(room.id, 1));
+        here.link.publish_room(room.id, event(room.id, 1));
     }
     for room in &rooms {
         room.wait_seq(1).await;
@@ -123,13 +123,13 @@ async fn a_cluster_carries_over_sharded_channels() {
     }
     move_slot(&shards, "convene:nodes");
     for node in [&here, &there] {
-        node.wait_link(&[LinkIs::Up, LinkIs::Down, LinkIs::Up]).await;
+        node.wait_link(&[LinkEvent::Up, LinkEvent::Down, LinkEvent::Up]).await;
     }
-    here.say(To::Everyone, 1).await;
+    here.say(Destination::Everyone, 1).await;
     there.wait_word("1:1").await;
     // When a shard fails, its rooms' channels are lost: the link is incomplete.
     shards[0].stop();
-    there.wait_link(&[LinkIs::Up, LinkIs::Down, LinkIs::Up, LinkIs::Down]).await;
+    there.wait_link(&[LinkEvent::Up, LinkEvent::Down, LinkEvent::Up, LinkEvent::Down]).await;
 }
 
 /// Moves the channel's slot from its shard to another one, like resharding by an operator.

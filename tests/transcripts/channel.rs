@@ -10,8 +10,8 @@ use convene::{
             PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope,
         },
         notification::{Notification, Priority},
-        personal::Personal,
         profile::Author,
+        user_event::UserEvent,
     },
     dialects::{ClientMessage, Dialect, DialectKind, Rejection, Stamp},
     error::{ErrorCode, Refusal},
@@ -209,7 +209,7 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
 fn to_one(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
     let data = Some(raw("{\"sheet_id\":\"sheet_123\"}"));
     let stored = Arc::new(Notification { data, ..notification(Priority::High) });
-    let notified = Personal::Notified { user: user(ALICE), notification: stored };
+    let notified = UserEvent::Notified { user: user(ALICE), notification: stored };
     let error = |reference, refusal| Told::One(Reply::Error { tag: tag(reference), refusal });
     let expires_at = Timestamp::from_unix_seconds(1_761_570_000);
     vec![
@@ -228,7 +228,7 @@ fn to_one(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
         ),
         ("recovered", Told::One(Reply::Recovered { room: channel(), seq: Seq(44), complete: true })),
         ("notification", Told::One(Reply::Notice { data: data_of(&files["notification"]), at: NOON })),
-        ("notification_stored", Told::One(Reply::Personal(Arc::new(notified)))),
+        ("notification_stored", Told::One(Reply::UserEvent(Arc::new(notified)))),
         ("server_restarting", Told::One(Reply::Restarting { reconnect_in_ms: 2_350 })),
     ]
 }

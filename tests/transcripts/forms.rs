@@ -9,7 +9,7 @@ use convene::{
             CallEphemeral, ChatDurable, ChatEphemeral, Durable, Ephemeral, Event, EventBody, PresenceEphemeral, Reply,
             RoomEphemeral, RoomIdentity, SheetDurable, UploadEphemeral,
         },
-        personal::Personal,
+        user_event::UserEvent,
     },
     dialects::DialectKind,
 };
@@ -74,7 +74,7 @@ forms! { ROOM_EPHEMERAL, room_ephemeral, RoomEphemeral:
     Announced ["broadcast"] ["broadcast" "system_announcement"]
 }
 
-forms! { PERSONAL, personal, Personal:
+forms! { PERSONAL, personal, UserEvent:
     Notified ["notification_stored"] ["notification_created"]
     NotificationRead [] ["notification_read"]
     NotificationUpdated [] ["notification_updated"]
@@ -93,7 +93,7 @@ forms! { REPLY, reply, Reply:
     AuthRefreshed ["ack_of_auth_refresh"] ["ack_of_auth_refresh"]
     Done ["ack_done"] ["ack_done"]
     VersionConflict [] ["version_conflict" "version_conflict_of_several"]
-    Personal [] [] // the rows above
+    UserEvent [] [] // the rows above
     Error ["error" "error_with_ref"] ["error" "error_with_ref" "error_of_question"]
     Entered ["online_users" "online_users_truncated" "dm_connected" "dm_user_online_first"] ["room_state_first"]
     Recovered ["recovered"] ["recovered"]
@@ -126,7 +126,7 @@ fn row_of(told: &Told) -> &'static Row {
             Ephemeral::Call(what) => call_ephemeral(what),
             Ephemeral::Room(what) => room_ephemeral(what),
         },
-        Told::One(Reply::Personal(news)) => personal(news),
+        Told::One(Reply::UserEvent(news)) => personal(news),
         Told::One(word) => reply(word),
     }
 }

@@ -4,22 +4,23 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use convene::{
     core::{
-        assistant::{AnswerFault, AnswerNews, AnswerPhase, Question},
+        assistant::{AnswerEvent, AnswerFault, AnswerPhase, Question},
         command::{
             Addressed, AssistantCommand, ChatCommand, Command, NoticeCommand, PresenceCommand, RawJson, Resume,
             RoomCommand, SheetCommand, Tag, Typing, UploadCommand,
         },
-        cursor::{Coordinate, Cursor, Pointed},
+        cursor::{Coordinate, Cursor, CursorUpdate},
         event::{
-            Attendance, Attendee, ChatEphemeral, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody,
-            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope, SheetDurable, UploadEphemeral,
+            ChatEphemeral, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody, MemberPresence,
+            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomPresence, RoomScope, SheetDurable,
+            UploadEphemeral,
         },
         notification::{Notification, NotificationFilter, Priority},
-        personal::Personal,
         presence::Status,
         profile::Author,
         sheet::{Cell, CellConflict},
         upload::{Upload, UploadEnd, UploadPhase},
+        user_event::UserEvent,
     },
     error::{ErrorCode, Refusal},
     ids::{Epoch, EventId, RoomId, RoomName, Seq, SheetId, Timestamp},
@@ -155,16 +156,16 @@ fn updated(cells: Vec<Cell>) -> Told {
     Told::Everybody(Event { room: room(), at: NOON, body })
 }
 
-fn attendee(user: Author, status: Status, cursor: Option<Cursor>) -> Attendee {
-    Attendee { user, status, cursor, last_seen: NOON }
+fn attendee(user: Author, status: Status, cursor: Option<Cursor>) -> MemberPresence {
+    MemberPresence { user, status, cursor, last_seen: NOON }
 }
 
-fn attendance(others: &[Attendee], active_sheets: &[&str]) -> Arc<Attendance> {
+fn attendance(others: &[MemberPresence], active_sheets: &[&str]) -> Arc<RoomPresence> {
     let alice = Author { email: Some("alice@example.com".into()), ..alice() };
     let mut users = vec![attendee(alice, Status::Online, Some(cursor(100.0, 200.0, Some("A1"))))];
     users.extend_from_slice(others);
     let active_sheets = active_sheets.iter().map(|sheet| SheetId::new(*sheet).unwrap()).collect();
-    Arc::new(Attendance { total: users.len(), users, active_sheets })
+    Arc::new(RoomPresence { total: users.len(), users, active_sheets })
 }
 
 fn told_in_rooms() -> Vec<(&'static str, Told)> {
@@ -179,7 +180,7 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
         epoch: Epoch(1_761_566_400_250),
         attendance: Some(attendance(&[], &["sheet_1", "sheet_2"])),
     };
-    let pointed = |user, cursor| Pointed { user, cursor };
+    let pointed = |user, cursor| CursorUpdate { user, cursor };
     let first = pointed(bob(), cursor(150.0, 300.0, Some("B2")));
     let several = vec![pointed(alice(), cursor(0.5, -2.0, None)), first.clone()];
     let moved = |moved| {
@@ -193,7 +194,7 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
     let uploading =
         |phase| ephemeral(Ephemeral::Upload(UploadEphemeral::Reported { user: alice(), upload: upload(phase).into() }));
     let bob_there = attendee(bob(), Status::Busy, None);
-    let crowd = Attendance { total: convene::limits::ONLINE_USERS_LISTED_MAX + 1, ..(*attendance(&[], &[])).clone() };
+    let crowd = RoomPresence { total: convene::limits::ONLINE_USERS_LISTED_MAX + 1, ..(*attendance(&[], &[])).clone() };
     vec![
         ("room_state_truncated", ephemeral(Ephemeral::Presence(PresenceEphemeral::Attended(crowd.into())))),
         ("room_state_first", Told::One(Reply::Entered(Box::new(entered)))),
@@ -249,9 +250,10 @@ const NO_SUCH_SHEET: &str =
     "There is no sheet with this `sheet_id` that you may read; check the id, or ask for access to its room";
 
 fn told_to_the_user() -> Vec<(&'static str, Told)> {
-    let personal = |news| Told::One(Reply::Personal(Arc::new(news)));
-    let answer = |phase| personal(Personal::Answer(AnswerNews { request: "req_123".into(), user: alice().id, phase }));
-    let uploading = |phase| personal(Personal::Upload(upload(phase)));
+    let personal = |news| Told::One(Reply::UserEvent(Arc::new(news)));
+    let answer =
+        |phase| personal(UserEvent::Answer(AnswerEvent { request: "req_123".into(), user: alice().id, phase }));
+    let uploading = |phase| personal(UserEvent::Upload(upload(phase)));
     let created = notification(Priority::Normal);
     let updated = Notification {
         message: "John commented on your sheet twice".into(),
@@ -277,14 +279,14 @@ fn told_to_the_user() -> Vec<(&'static str, Told)> {
         ("ai_error_cancelled", failed(AnswerFault::Cancelled, CANCELLED)),
         ("ai_error_of_the_budget", failed(AnswerFault::OverBudget, OVER_BUDGET)),
         ("ai_error_without_data", failed(AnswerFault::NoSuchData, NO_SUCH_SHEET)),
-        ("notification_created", personal(Personal::Notified { user: user.clone(), notification: Arc::new(created) })),
+        ("notification_created", personal(UserEvent::Notified { user: user.clone(), notification: Arc::new(created) })),
         (
             "notification_updated",
-            personal(Personal::NotificationUpdated { user: user.clone(), notification: Arc::new(updated) }),
+            personal(UserEvent::NotificationUpdated { user: user.clone(), notification: Arc::new(updated) }),
         ),
-        ("notification_read", personal(Personal::NotificationRead { user: user.clone(), id })),
-        ("notification_deleted", personal(Personal::NotificationDeleted { user: user.clone(), id })),
-        ("all_notifications_read", personal(Personal::AllNotificationsRead { user })),
+        ("notification_read", personal(UserEvent::NotificationRead { user: user.clone(), id })),
+        ("notification_deleted", personal(UserEvent::NotificationDeleted { user: user.clone(), id })),
+        ("all_notifications_read", personal(UserEvent::AllNotificationsRead { user })),
         ("file_upload_start", uploading(started())),
         ("file_upload_progress", uploading(so_far(512_000, 1_024_000, None))),
         ("file_upload_progress_as_reckoned", uploading(so_far(1, 3, Some(raw("33.33"))))),

@@ -4,7 +4,10 @@
 use actix::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Attach, Carried, Carry, Detach, Enlist, Follow, Heard, Hush, LinkIs, Listening, Say, To, Unfollow};
+use super::{
+    CloseBridge, Destination, LinkEvent, NodeMessageReceived, PublishNode, PublishRoom, RegisterNode,
+    RoomMessageReceived, RoomSubscribed, SubscribeRoom, SubscribeUser, UnsubscribeRoom, UnsubscribeUser,
+};
 use crate::{
     ids::{NodeId, RoomId, UserId},
     limits,
@@ -13,7 +16,7 @@ use crate::{
 /// The actor.
 #[derive(Default)]
 pub struct LocalBridge {
-    nodes: FxHashMap<NodeId, Recipient<Heard>>,
+    nodes: FxHashMap<NodeId, Recipient<NodeMessageReceived>>,
     rooms: FxHashMap<RoomId, Vec<Attached>>,
     users: FxHashMap<UserId, FxHashSet<NodeId>>,
 }
@@ -21,8 +24,8 @@ pub struct LocalBridge {
 /// A room in use on a node.
 struct Attached {
     node: NodeId,
-    life: u64,
-    to: Recipient<Carried>,
+    incarnation: u64,
+    to: Recipient<RoomMessageReceived>,
 }
 
 impl Actor for LocalBridge {
@@ -35,7 +38,7 @@ impl Actor for LocalBridge {
 }
 
 impl LocalBridge {
-    /// Removes rooms whose [`Detach`] was lost, or that ended without one.
+    /// Removes rooms whose [`UnsubscribeRoom`] was lost, or that ended without one.
     fn forget_gone(&mut self) {
         self.rooms.retain(|_, nodes| {
             nodes.retain(|attached| attached.to.connected());
@@ -44,37 +47,37 @@ impl LocalBridge {
     }
 }
 
-impl Handler<Enlist> for LocalBridge {
+impl Handler<RegisterNode> for LocalBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Enlist, _: &mut Self::Context) {
+    fn handle(&mut self, message: RegisterNode, _: &mut Self::Context) {
         self.nodes.insert(message.node, message.heard);
-        if message.link.try_send(LinkIs::Up).is_err() {
+        if message.link.try_send(LinkEvent::Up).is_err() {
             log::warn!("event=link_not_told node={}", message.node);
         }
     }
 }
 
-impl Handler<Attach> for LocalBridge {
+impl Handler<SubscribeRoom> for LocalBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Attach, _: &mut Self::Context) {
+    fn handle(&mut self, message: SubscribeRoom, _: &mut Self::Context) {
         let nodes = self.rooms.entry(message.room).or_default();
         nodes.retain(|attached| attached.node != message.node);
         let others = Some(nodes.len());
-        nodes.push(Attached { node: message.node, life: message.life, to: message.to });
-        if message.listening.try_send(Listening { others }).is_err() {
+        nodes.push(Attached { node: message.node, incarnation: message.incarnation, to: message.to });
+        if message.listening.try_send(RoomSubscribed { others }).is_err() {
             log::warn!("event=listening_not_told room={}", message.room);
         }
     }
 }
 
-impl Handler<Detach> for LocalBridge {
+impl Handler<UnsubscribeRoom> for LocalBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Detach, _: &mut Self::Context) {
+    fn handle(&mut self, message: UnsubscribeRoom, _: &mut Self::Context) {
         if let Some(nodes) = self.rooms.get_mut(&message.room) {
-            nodes.retain(|attached| (attached.node, attached.life) != (message.node, message.life));
+            nodes.retain(|attached| (attached.node, attached.incarnation) != (message.node, message.incarnation));
             if nodes.is_empty() {
                 self.rooms.remove(&message.room);
             }
@@ -82,18 +85,18 @@ impl Handler<Detach> for LocalBridge {
     }
 }
 
-impl Handler<Follow> for LocalBridge {
+impl Handler<SubscribeUser> for LocalBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Follow, _: &mut Self::Context) {
+    fn handle(&mut self, message: SubscribeUser, _: &mut Self::Context) {
         self.users.entry(message.user).or_default().insert(message.node);
     }
 }
 
-impl Handler<Unfollow> for LocalBridge {
+impl Handler<UnsubscribeUser> for LocalBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Unfollow, _: &mut Self::Context) {
+    fn handle(&mut self, message: UnsubscribeUser, _: &mut Self::Context) {
         if let Some(nodes) = self.users.get_mut(&message.user) {
             nodes.remove(&message.node);
             if nodes.is_empty() {
@@ -103,12 +106,12 @@ impl Handler<Unfollow> for LocalBridge {
     }
 }
 
-impl Handler<Carry> for LocalBridge {
+impl Handler<PublishRoom> for LocalBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Carry, _: &mut Self::Context) {
+    fn handle(&mut self, message: PublishRoom, _: &mut Self::Context) {
         for Attached { node, to, .. } in self.rooms.get(&message.room).into_iter().flatten() {
-            let carried = Carried { from: message.node, word: message.word.clone() };
+            let carried = RoomMessageReceived { from: message.node, message: message.message.clone() };
             if *node != message.node && to.try_send(carried).is_err() {
                 log::warn!("event=carry_lost room={} node={node}", message.room);
             }
@@ -116,20 +119,20 @@ impl Handler<Carry> for LocalBridge {
     }
 }
 
-impl Handler<Say> for LocalBridge {
+impl Handler<PublishNode> for LocalBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Say, _: &mut Self::Context) {
+    fn handle(&mut self, message: PublishNode, _: &mut Self::Context) {
         let follow = |user, node| self.users.get(user).is_some_and(|nodes| nodes.contains(node));
         for (node, heard) in &self.nodes {
             let meant = match &message.to {
-                To::User(user) => follow(user, node),
-                To::Node(only) => only == node,
-                To::Everyone => true,
+                Destination::User(user) => follow(user, node),
+                Destination::Node(only) => only == node,
+                Destination::Everyone => true,
             };
             if meant && *node != message.node {
-                let word = Heard { from: message.node, word: message.word.clone() };
-                if heard.try_send(word).is_err() {
+                let message = NodeMessageReceived { from: message.node, message: message.message.clone() };
+                if heard.try_send(message).is_err() {
                     log::warn!("event=word_lost node={node}");
                 }
             }
@@ -137,9 +140,9 @@ impl Handler<Say> for LocalBridge {
     }
 }
 
-impl Handler<Hush> for LocalBridge {
+impl Handler<CloseBridge> for LocalBridge {
     type Result = ();
 
     /// Earlier messages are already in the mailboxes of the other nodes.
-    fn handle(&mut self, _: Hush, _: &mut Self::Context) {}
+    fn handle(&mut self, _: CloseBridge, _: &mut Self::Context) {}
 }

@@ -16,8 +16,9 @@ use actix::prelude::*;
 use super::{fanout::Broadcast, outbox::ConnKey};
 use crate::{
     core::{
-        command::RawJson, cursor::Pointed, elsewhere::PartWord, event::Attendee, peers::Beat, personal::Personal,
-        presence::Status, profile::Author, rate::AskedFor, roster::RosterWord, upload::Upload,
+        command::RawJson, cursor::CursorUpdate, event::MemberPresence, peers::NodeHeartbeat, presence::Status,
+        profile::Author, rate::RequestCounts, remote_members::MembershipMessage, roster::RosterMessage, upload::Upload,
+        user_event::UserEvent,
     },
     ids::{NodeId, RoomId, Timestamp, UserId},
 };
@@ -26,11 +27,11 @@ use crate::{
 
 /// Messages between rooms with the same id on different nodes.
 #[derive(Clone, Debug)]
-pub enum RoomWord {
+pub enum RoomMessage {
     /// An event, ephemeral or already stored.
     Event(Arc<Broadcast>),
     /// Members of the room on the sending node.
-    Members(PartWord),
+    Members(MembershipMessage),
     /// The user was removed from the room.
     Expel {
         /// The user.
@@ -42,18 +43,18 @@ pub enum RoomWord {
         users: Vec<UserId>,
     },
     /// Cursor movements of members on the sending node.
-    Cursors(Vec<Pointed>),
+    Cursors(Vec<CursorUpdate>),
     /// Presence data of members on the sending node.
-    Attending(Vec<Attendee>),
+    Presence(Vec<MemberPresence>),
 }
 
 /// Messages between nodes outside of rooms.
 #[derive(Clone, Debug)]
-pub enum NodeWord {
+pub enum NodeMessage {
     /// A heartbeat.
-    Beat(Beat),
+    Heartbeat(NodeHeartbeat),
     /// The roster of users online on the sending node.
-    Roster(RosterWord),
+    Roster(RosterMessage),
     /// A durable event of a direct conversation, for sockets of one of its users that are in other rooms.
     Direct {
         /// The user.
@@ -71,11 +72,11 @@ pub enum NodeWord {
         at: Timestamp,
     },
     /// An event for all sockets of a user.
-    Personal {
+    UserEvent {
         /// The user.
         user: UserId,
         /// The event.
-        what: Arc<Personal>,
+        what: Arc<UserEvent>,
     },
     /// Progress of an upload, for a user's sockets and rooms.
     Upload {
@@ -102,7 +103,7 @@ pub enum NodeWord {
         /// The id of this request, for the answer.
         question: u64,
     },
-    /// The answer to [`NodeWord::CancelAsk`] by the node that had the question; the others do not answer.
+    /// The answer to [`NodeMessage::CancelAsk`] by the node that had the question; the others do not answer.
     AskCancelled {
         /// The id of the request.
         question: u64,
@@ -116,14 +117,14 @@ pub enum NodeWord {
         /// The id of this request, for the answer.
         question: u64,
     },
-    /// The answer to [`NodeWord::Close`].
+    /// The answer to [`NodeMessage::Close`].
     Closed {
         /// The id of the request.
         question: u64,
         /// The number of sockets that were closed: one or none.
         sockets: u32,
     },
-    /// The user was removed from these rooms. Published in addition to [`RoomWord::Expel`], which only reaches nodes on
+    /// The user was removed from these rooms. Published in addition to [`RoomMessage::Expel`], which only reaches nodes on
     /// which the room is in use: on the others, sockets of the user may be about to join it.
     Exclude {
         /// The user.
@@ -153,17 +154,17 @@ pub enum NodeWord {
         at: Timestamp,
     },
     /// Recent requests of a user's sockets on the sending node.
-    Spent {
+    RateUsage {
         /// The user.
         user: UserId,
         /// The requests since the last such message.
-        asked_for: AskedFor,
+        counts: RequestCounts,
     },
 }
 
-/// The receivers of a [`NodeWord`].
+/// The receivers of a [`NodeMessage`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum To {
+pub enum Destination {
     /// The nodes on which the user has a socket.
     User(UserId),
     /// A single node.
@@ -177,18 +178,18 @@ pub enum To {
 /// A message delivered to a room.
 #[derive(Message, Clone, Debug)]
 #[rtype(result = "()")]
-pub struct Carried {
+pub struct RoomMessageReceived {
     /// The sending node.
     pub from: NodeId,
     /// The message.
-    pub word: RoomWord,
+    pub message: RoomMessage,
 }
 
 /// To a room: messages of other nodes are received from now on, or cannot be for now and this message will be repeated.
-/// Sent after every [`Attach`], and again after every interruption of the link.
+/// Sent after every [`SubscribeRoom`], and again after every interruption of the link.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
-pub struct Listening {
+pub struct RoomSubscribed {
     /// The number of other nodes that have the room in use; `None` if unknown, or if no other node can be reached.
     pub others: Option<usize>,
 }
@@ -196,17 +197,17 @@ pub struct Listening {
 /// A message delivered to a node.
 #[derive(Message, Clone, Debug)]
 #[rtype(result = "()")]
-pub struct Heard {
+pub struct NodeMessageReceived {
     /// The sending node.
     pub from: NodeId,
     /// The message.
-    pub word: NodeWord,
+    pub message: NodeMessage,
 }
 
 /// To a node: whether messages of the other nodes are received.
 #[derive(Message, Clone, Copy, PartialEq, Eq, Debug)]
 #[rtype(result = "()")]
-pub enum LinkIs {
+pub enum LinkEvent {
     /// All subscriptions are confirmed and a probe was received.
     Up,
     /// Nothing is received.
@@ -218,61 +219,61 @@ pub enum LinkIs {
 /// Registers a node.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Enlist {
+pub struct RegisterNode {
     /// The node.
     pub node: NodeId,
     /// Receives the messages of other nodes.
-    pub heard: Recipient<Heard>,
+    pub heard: Recipient<NodeMessageReceived>,
     /// Receives the state of the link.
-    pub link: Recipient<LinkIs>,
+    pub link: Recipient<LinkEvent>,
     /// Is informed when the subscription to a user is confirmed.
-    pub followed: Recipient<Followed>,
+    pub followed: Recipient<UserSubscribed>,
 }
 
 /// A room is in use here: subscribe to its messages.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Attach {
+pub struct SubscribeRoom {
     /// The room.
     pub room: RoomId,
     /// Its node.
     pub node: NodeId,
     /// The incarnation of the room on that node, so that an older one cannot detach it.
-    pub life: u64,
+    pub incarnation: u64,
     /// Receives the messages.
-    pub to: Recipient<Carried>,
+    pub to: Recipient<RoomMessageReceived>,
     /// Is informed when the subscription is confirmed.
-    pub listening: Recipient<Listening>,
+    pub listening: Recipient<RoomSubscribed>,
 }
 
 /// The room is no longer in use here.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Detach {
+pub struct UnsubscribeRoom {
     /// The room.
     pub room: RoomId,
     /// Its node.
     pub node: NodeId,
     /// The incarnation that was attached; a newer one stays attached.
-    pub life: u64,
+    pub incarnation: u64,
 }
 
 /// A user's first socket on the node opened: subscribe to the user's messages.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Follow {
+pub struct SubscribeUser {
     /// The user.
     pub user: UserId,
     /// The node.
     pub node: NodeId,
 }
 
-/// The subscription to a user's messages is confirmed; those published since [`Follow`] may have been missed. Not sent
+/// The subscription to a user's messages is confirmed; those published since [`SubscribeUser`] may have been missed. Not sent
 /// for users followed before the link came up, because the link counts as up only when their subscriptions are
 /// confirmed.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Followed {
+pub struct UserSubscribed {
     /// The user.
     pub user: UserId,
 }
@@ -280,7 +281,7 @@ pub struct Followed {
 /// A user's last socket on the node closed.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Unfollow {
+pub struct UnsubscribeUser {
     /// The user.
     pub user: UserId,
     /// The node.
@@ -290,47 +291,47 @@ pub struct Unfollow {
 /// Publishes a message to the rooms with the same id on other nodes.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Carry {
+pub struct PublishRoom {
     /// The room.
     pub room: RoomId,
     /// The sending node.
     pub node: NodeId,
     /// The message.
-    pub word: RoomWord,
+    pub message: RoomMessage,
 }
 
 /// Publishes a message to other nodes.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Say {
+pub struct PublishNode {
     /// The receivers.
-    pub to: To,
+    pub to: Destination,
     /// The sending node.
     pub node: NodeId,
     /// The message.
-    pub word: NodeWord,
+    pub message: NodeMessage,
 }
 
 /// Closes the bridge. Answered when earlier messages have been published or cannot be; afterwards nothing more is
 /// transported.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Hush;
+pub struct CloseBridge;
 
 // ---- a node's line ----
 
 /// Whether the bridge connects other nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reach {
+pub enum ClusterMode {
     /// There is no other node, so nothing is published.
-    ThisNode,
+    SingleNode,
     /// There may be other nodes.
-    Cluster,
+    MultiNode,
 }
 
 /// The state of the link to the other nodes, for health checks. Written by the bridge only.
 #[derive(Debug, Default)]
-pub struct LinkBoard(AtomicU8);
+pub struct LinkStatus(AtomicU8);
 
 /// The state of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -343,7 +344,7 @@ pub enum LinkState {
     Down,
 }
 
-impl LinkBoard {
+impl LinkStatus {
     /// The current state.
     pub fn state(&self) -> LinkState {
         match self.0.load(Ordering::Relaxed) {
@@ -370,68 +371,72 @@ pub struct BridgeLink {
     /// This node.
     pub node: NodeId,
     /// Whether there may be other nodes.
-    pub reach: Reach,
+    pub cluster_mode: ClusterMode,
     /// The state of the link.
-    pub board: Arc<LinkBoard>,
-    /// For [`Enlist`].
-    pub enlist: Recipient<Enlist>,
-    /// For [`Attach`].
-    pub attach: Recipient<Attach>,
-    /// For [`Detach`].
-    pub detach: Recipient<Detach>,
-    /// For [`Follow`].
-    pub follow: Recipient<Follow>,
-    /// For [`Unfollow`].
-    pub unfollow: Recipient<Unfollow>,
-    /// For [`Carry`].
-    pub carry: Recipient<Carry>,
-    /// For [`Say`].
-    pub say: Recipient<Say>,
-    /// For [`Hush`].
-    pub hush: Recipient<Hush>,
+    pub board: Arc<LinkStatus>,
+    /// For [`RegisterNode`].
+    pub register_node: Recipient<RegisterNode>,
+    /// For [`SubscribeRoom`].
+    pub subscribe_room: Recipient<SubscribeRoom>,
+    /// For [`UnsubscribeRoom`].
+    pub unsubscribe_room: Recipient<UnsubscribeRoom>,
+    /// For [`SubscribeUser`].
+    pub subscribe_user: Recipient<SubscribeUser>,
+    /// For [`UnsubscribeUser`].
+    pub unsubscribe_user: Recipient<UnsubscribeUser>,
+    /// For [`PublishRoom`].
+    pub publish_room: Recipient<PublishRoom>,
+    /// For [`PublishNode`].
+    pub publish_node: Recipient<PublishNode>,
+    /// For [`CloseBridge`].
+    pub close_bridge: Recipient<CloseBridge>,
 }
 
 impl BridgeLink {
     /// Creates a node's access to a bridge.
-    pub fn new<B>(bridge: &Addr<B>, node: NodeId, reach: Reach, board: Arc<LinkBoard>) -> BridgeLink
+    pub fn new<B>(bridge: &Addr<B>, node: NodeId, cluster_mode: ClusterMode, board: Arc<LinkStatus>) -> BridgeLink
     where
         B: Actor<Context = Context<B>>
-            + Handler<Enlist>
-            + Handler<Attach>
-            + Handler<Detach>
-            + Handler<Follow>
-            + Handler<Unfollow>
-            + Handler<Carry>
-            + Handler<Say>
-            + Handler<Hush>,
+            + Handler<RegisterNode>
+            + Handler<SubscribeRoom>
+            + Handler<UnsubscribeRoom>
+            + Handler<SubscribeUser>
+            + Handler<UnsubscribeUser>
+            + Handler<PublishRoom>
+            + Handler<PublishNode>
+            + Handler<CloseBridge>,
     {
         BridgeLink {
             node,
-            reach,
+            cluster_mode,
             board,
-            enlist: bridge.clone().recipient(),
-            attach: bridge.clone().recipient(),
-            detach: bridge.clone().recipient(),
-            follow: bridge.clone().recipient(),
-            unfollow: bridge.clone().recipient(),
-            carry: bridge.clone().recipient(),
-            say: bridge.clone().recipient(),
-            hush: bridge.clone().recipient(),
+            register_node: bridge.clone().recipient(),
+            subscribe_room: bridge.clone().recipient(),
+            unsubscribe_room: bridge.clone().recipient(),
+            subscribe_user: bridge.clone().recipient(),
+            unsubscribe_user: bridge.clone().recipient(),
+            publish_room: bridge.clone().recipient(),
+            publish_node: bridge.clone().recipient(),
+            close_bridge: bridge.clone().recipient(),
         }
     }
 
     /// Publishes a message to the room on other nodes. If the bridge is full it is lost; rooms close their gaps from
     /// the database.
-    pub fn carry(&self, room: RoomId, word: RoomWord) {
-        if self.reach == Reach::Cluster && self.carry.try_send(Carry { room, node: self.node, word }).is_err() {
+    pub fn publish_room(&self, room: RoomId, message: RoomMessage) {
+        if self.cluster_mode == ClusterMode::MultiNode
+            && self.publish_room.try_send(PublishRoom { room, node: self.node, message }).is_err()
+        {
             log::warn!("event=bridge_full room={room}");
         }
     }
 
     /// Publishes a message to other nodes. If the bridge is full it is lost; heartbeats, rosters and profiles are
     /// repeated.
-    pub fn say(&self, to: To, word: NodeWord) {
-        if self.reach == Reach::Cluster && self.say.try_send(Say { to, node: self.node, word }).is_err() {
+    pub fn publish_node(&self, to: Destination, message: NodeMessage) {
+        if self.cluster_mode == ClusterMode::MultiNode
+            && self.publish_node.try_send(PublishNode { to, node: self.node, message }).is_err()
+        {
             log::warn!("event=bridge_full");
         }
     }

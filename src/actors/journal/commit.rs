@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The result for an entry.
-pub(super) enum Fate {
+pub(super) enum AttemptOutcome {
     /// It was stored or refused.
     Settled(Result<Appended, NotStored>),
     /// Another session holds a lock on its room.
@@ -25,7 +25,7 @@ pub(super) enum Fate {
 /// The result for a group.
 pub(super) struct Committed {
     /// In the order of the entries.
-    pub fates: Vec<Fate>,
+    pub fates: Vec<AttemptOutcome>,
     /// The outcome of an attempt is unknown: entries that are not settled may be stored nevertheless.
     pub in_doubt: bool,
 }
@@ -57,7 +57,7 @@ impl Commit {
                             self.in_doubt,
                             why = logged(&why)
                         );
-                        let refused = |_: &Append| Fate::Settled(Err(self.refusal()));
+                        let refused = |_: &Append| AttemptOutcome::Settled(Err(self.refusal()));
                         return Committed {
                             fates: self.appends.iter().map(refused).collect(),
                             in_doubt: self.in_doubt,
@@ -74,7 +74,7 @@ impl Commit {
     }
 
     /// One attempt. Records if its outcome is unknown.
-    async fn attempt(&mut self, appends: Arc<[Append]>, wait_for: WaitFor) -> Result<Vec<Fate>, StoreError> {
+    async fn attempt(&mut self, appends: Arc<[Append]>, wait_for: WaitFor) -> Result<Vec<AttemptOutcome>, StoreError> {
         let began = Instant::now();
         let attempt = if self.in_doubt { Attempt::Again } else { Attempt::First };
         match self.store.append_shared(appends, attempt, wait_for).await {
@@ -83,7 +83,7 @@ impl Commit {
                 if stored > 0 {
                     self.metrics.committed(stored, began.elapsed());
                 }
-                Ok(results.into_iter().map(Fate::from).collect())
+                Ok(results.into_iter().map(AttemptOutcome::from).collect())
             }
             Err(error) => {
                 if let StoreError::Unavailable(outage) = &error {
@@ -96,7 +96,7 @@ impl Commit {
 
     /// Bisects a group with an entry that cannot be stored until it is isolated, so that only this entry is refused. If
     /// the database becomes unavailable, all remaining entries are refused.
-    async fn bisect(&mut self, error: StoreError) -> Vec<Fate> {
+    async fn bisect(&mut self, error: StoreError) -> Vec<AttemptOutcome> {
         let count = self.appends.len();
         let mut fates = Vec::with_capacity(count);
         let mut left: Vec<Range<usize>> = Vec::new();
@@ -105,10 +105,10 @@ impl Commit {
             match failed.take() {
                 Some((range, StoreError::Unavailable(why))) => {
                     log::warn!("event=appends_refused count={} why={why}", count - range.start, why = logged(&why));
-                    fates.extend((range.start..count).map(|_| Fate::Settled(Err(self.refusal()))));
+                    fates.extend((range.start..count).map(|_| AttemptOutcome::Settled(Err(self.refusal()))));
                     return fates;
                 }
-                Some((range, error)) if range.len() <= 1 => fates.push(Fate::Settled(Err(refused(&error)))),
+                Some((range, error)) if range.len() <= 1 => fates.push(AttemptOutcome::Settled(Err(refused(&error)))),
                 Some((range, error)) => {
                     log::warn!("event=group_split count={} why={error}", range.len(), error = logged(&error));
                     let middle = range.start + range.len() / 2;
@@ -132,11 +132,11 @@ impl Commit {
     }
 }
 
-impl From<Result<Appended, NotAppended>> for Fate {
-    fn from(result: Result<Appended, NotAppended>) -> Fate {
-        Fate::Settled(match result {
+impl From<Result<Appended, NotAppended>> for AttemptOutcome {
+    fn from(result: Result<Appended, NotAppended>) -> AttemptOutcome {
+        AttemptOutcome::Settled(match result {
             Ok(appended) => Ok(appended),
-            Err(NotAppended::Locked) => return Fate::Locked,
+            Err(NotAppended::Locked) => return AttemptOutcome::Locked,
             Err(NotAppended::Conflicts(conflicts)) => Err(NotStored::Conflicts(conflicts)),
             Err(NotAppended::SheetElsewhere) => Err(NotStored::SheetElsewhere),
             Err(NotAppended::Effect(refused)) => Err(NotStored::Refused(effect_refusal(&refused))),
@@ -237,11 +237,11 @@ mod tests {
     }
 
     /// The `seq` of each entry, 0 for entries that were refused.
-    fn seqs(fates: &[Fate]) -> Vec<i64> {
-        let seq = |fate: &Fate| match fate {
-            Fate::Settled(Ok(appended)) => appended.seq.0,
-            Fate::Settled(Err(_)) => 0,
-            Fate::Locked => -1,
+    fn seqs(fates: &[AttemptOutcome]) -> Vec<i64> {
+        let seq = |fate: &AttemptOutcome| match fate {
+            AttemptOutcome::Settled(Ok(appended)) => appended.seq.0,
+            AttemptOutcome::Settled(Err(_)) => 0,
+            AttemptOutcome::Locked => -1,
         };
         fates.iter().map(seq).collect()
     }

@@ -7,13 +7,13 @@ use actix::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    commit::{Commit, Committed, Fate},
-    held::Held,
-    tickets::Tickets,
+    commit::{AttemptOutcome, Commit, Committed},
+    locked_rooms::Held,
+    pending_appends::PendingAppends,
 };
 use crate::{
     actors::{
-        messages::{Alive, Barrier, Entry, NotStored, Outcome, Settled},
+        messages::{AppendRequest, AppendResult, AppendResults, Barrier, LivenessProbe, NotStored},
         room::Room,
     },
     core::event::Weight,
@@ -38,13 +38,13 @@ pub(super) struct Lane {
     is_committing: bool,
     is_retrying: bool,
     /// Results that are not delivered yet because the mailbox of the room was full.
-    untold: VecDeque<(Addr<Room>, Settled)>,
-    tickets: Tickets,
+    untold: VecDeque<(Addr<Room>, AppendResults)>,
+    pending_appends: PendingAppends,
 }
 
 /// A queued entry.
 pub(super) struct Queued {
-    pub entry: Entry,
+    pub entry: AppendRequest,
     pub since: Instant,
     weight: Weight,
     ticket: u64,
@@ -67,7 +67,7 @@ impl Lane {
             is_committing: false,
             is_retrying: false,
             untold: VecDeque::new(),
-            tickets: Tickets::default(),
+            pending_appends: PendingAppends::default(),
         }
     }
 
@@ -189,33 +189,33 @@ impl Lane {
 
     /// Sends each room the results of its entries, in one message per room.
     fn settle(&mut self, outcomes: Outcomes, ctx: &mut Context<Self>) {
-        let mut rooms: FxHashMap<RoomId, (Addr<Room>, Vec<Outcome>)> = FxHashMap::default();
+        let mut rooms: FxHashMap<RoomId, (Addr<Room>, Vec<AppendResult>)> = FxHashMap::default();
         for (Queued { entry, ticket, .. }, result) in outcomes {
-            self.tickets.close(ticket);
+            self.pending_appends.close(ticket);
             let slot = rooms.entry(entry.append.room).or_insert_with(|| (entry.room.clone(), Vec::new()));
-            slot.1.push(Outcome { entry, result });
+            slot.1.push(AppendResult { entry, result });
         }
         for (room, outcomes) in rooms.into_values() {
-            self.tell(room, Settled { outcomes }, ctx);
+            self.send_results(room, AppendResults { outcomes }, ctx);
         }
         self.release();
     }
 
-    fn tell(&mut self, room: Addr<Room>, settled: Settled, ctx: &mut Context<Self>) {
+    fn send_results(&mut self, room: Addr<Room>, settled: AppendResults, ctx: &mut Context<Self>) {
         if !self.untold.is_empty() {
             return self.untold.push_back((room, settled));
         }
         if let Err(SendError::Full(settled)) = room.try_send(settled) {
             self.untold.push_back((room, settled));
-            ctx.run_later(limits::SPILL_RETRY, Self::tell_again);
+            ctx.run_later(limits::OVERFLOW_RETRY, Self::retry_results);
         }
     }
 
-    fn tell_again(&mut self, ctx: &mut Context<Self>) {
+    fn retry_results(&mut self, ctx: &mut Context<Self>) {
         while let Some((room, settled)) = self.untold.pop_front() {
             if let Err(SendError::Full(settled)) = room.try_send(settled) {
                 self.untold.push_front((room, settled));
-                ctx.run_later(limits::SPILL_RETRY, Self::tell_again);
+                ctx.run_later(limits::OVERFLOW_RETRY, Self::retry_results);
                 return;
             }
         }
@@ -225,7 +225,7 @@ impl Lane {
     /// Answers barriers whose entries are settled, once all rooms have received their results.
     fn release(&mut self) {
         if self.untold.is_empty() {
-            self.tickets.release();
+            self.pending_appends.release();
         }
     }
 }
@@ -247,8 +247,8 @@ fn sort_out(group: Vec<Queued>, committed: Committed) -> (Outcomes, Vec<Queued>)
     let (mut outcomes, mut locked) = (Vec::with_capacity(group.len()), Vec::new());
     for (mut queued, fate) in group.into_iter().zip(committed.fates) {
         match fate {
-            Fate::Settled(result) => outcomes.push((queued, result)),
-            Fate::Locked => {
+            AttemptOutcome::Settled(result) => outcomes.push((queued, result)),
+            AttemptOutcome::Locked => {
                 queued.in_doubt |= committed.in_doubt;
                 locked.push(queued);
             }
@@ -265,19 +265,19 @@ impl Actor for Lane {
     }
 }
 
-impl Handler<Entry> for Lane {
+impl Handler<AppendRequest> for Lane {
     type Result = ();
 
-    fn handle(&mut self, entry: Entry, ctx: &mut Self::Context) {
+    fn handle(&mut self, entry: AppendRequest, ctx: &mut Self::Context) {
         let weight = entry.append.what.weight();
         let full = self.waiting >= limits::JOURNAL_QUEUE_MAX
             || (self.waiting_bytes + weight.bytes > limits::JOURNAL_QUEUE_BYTES_MAX && self.waiting > 0);
         if full {
             let room = entry.room.clone();
-            let outcomes = vec![Outcome { entry, result: Err(NotStored::Refused(Refusal::unavailable())) }];
-            return self.tell(room, Settled { outcomes }, ctx);
+            let outcomes = vec![AppendResult { entry, result: Err(NotStored::Refused(Refusal::unavailable())) }];
+            return self.send_results(room, AppendResults { outcomes }, ctx);
         }
-        let ticket = self.tickets.issue();
+        let ticket = self.pending_appends.issue();
         let room = entry.append.room;
         let queued = Queued { entry, weight, since: Instant::now(), ticket, in_doubt: false };
         self.count_in(std::slice::from_ref(&queued));
@@ -292,10 +292,10 @@ impl Handler<Entry> for Lane {
     }
 }
 
-impl Handler<Alive> for Lane {
+impl Handler<LivenessProbe> for Lane {
     type Result = ();
 
-    fn handle(&mut self, _: Alive, _: &mut Self::Context) {}
+    fn handle(&mut self, _: LivenessProbe, _: &mut Self::Context) {}
 }
 
 #[cfg(test)]
@@ -312,7 +312,7 @@ impl Handler<Barrier> for Lane {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: Barrier, _: &mut Self::Context) -> Self::Result {
-        let settled = self.tickets.wait();
+        let settled = self.pending_appends.wait();
         self.release();
         Box::pin(async move {
             // an error means that the lane is gone, so there is nothing left to wait for

@@ -7,9 +7,9 @@
 //! order. A room whose row is locked by another session is held separately (`held`) and delays no other room.
 
 mod commit;
-mod held;
 mod lane;
-mod tickets;
+mod locked_rooms;
+mod pending_appends;
 
 use std::{
     hash::{Hash, Hasher},
@@ -22,7 +22,7 @@ use rustc_hash::FxHasher;
 
 use self::lane::Lane;
 use super::{
-    messages::{Alive, Barrier, Entry},
+    messages::{AppendRequest, Barrier, LivenessProbe},
     start_in,
 };
 use crate::{
@@ -51,7 +51,7 @@ impl Journal {
         Journal { lanes: (0..lanes).map(start).collect() }
     }
 
-    /// Submits an entry. Its room receives a [`Settled`](super::messages::Settled) with the result.
+    /// Submits an entry. Its room receives a [`AppendResults`](super::messages::Settled) with the result.
     ///
     /// # Errors
     /// Returns the entry if the mailbox of its lane is full.
@@ -59,7 +59,7 @@ impl Journal {
         clippy::result_large_err,
         reason = "as of an actor's address: the entry goes back to whoever handed it in"
     )]
-    pub fn try_send(&self, entry: Entry) -> Result<(), SendError<Entry>> {
+    pub fn try_send(&self, entry: AppendRequest) -> Result<(), SendError<AppendRequest>> {
         let mut hasher = FxHasher::default();
         entry.append.room.hash(&mut hasher);
         let at = (hasher.finish() >> 32) as usize % self.lanes.len().max(1);
@@ -82,7 +82,7 @@ impl Journal {
     /// # Errors
     /// If a lane is gone.
     pub async fn alive(&self) -> Result<(), MailboxError> {
-        join_all(self.lanes.iter().map(|lane| lane.send(Alive))).await.into_iter().collect()
+        join_all(self.lanes.iter().map(|lane| lane.send(LivenessProbe))).await.into_iter().collect()
     }
 
     /// Makes the first lane panic.

@@ -4,7 +4,7 @@ use actix::prelude::*;
 
 use crate::{
     actors::room::Room,
-    core::rate::Reckoning,
+    core::rate::LimitStatus,
     ids::{RoomId, Timestamp, UserId},
 };
 
@@ -22,8 +22,8 @@ pub struct LiftBlock {
 
 /// A user's position relative to the limits, as known to this node.
 #[derive(Message, Clone)]
-#[rtype(result = "Reckoning")]
-pub struct LimitsHere(pub UserId);
+#[rtype(result = "LimitStatus")]
+pub struct LocalLimitsOf(pub UserId);
 
 /// Asks for the rooms in memory.
 #[derive(Message)]

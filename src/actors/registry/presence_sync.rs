@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::Registry;
 use crate::{
     actors::{
-        messages::{SetStatus, SocketsHere},
+        messages::{LocalSockets, SetStatus},
         presence::PresenceTracker,
     },
     core::{presence::Status, profile::Author},
@@ -28,14 +28,14 @@ pub(super) struct PresenceBacklog {
 
 impl Registry {
     pub(super) fn keep_status(&mut self, user: &Author, status: Status, ctx: &mut Context<Self>) {
-        if !self.tell_presence(SetStatus { user: user.id.clone(), status }, ctx) {
+        if !self.notify_presence(SetStatus { user: user.id.clone(), status }, ctx) {
             self.presence.statuses.insert(user.id.clone(), status);
         }
     }
 
     /// Returns false if the mailbox is full; the complete list will be sent later. Nothing is sent before that list, so
     /// that the order is kept.
-    pub(super) fn tell_presence<M>(&mut self, message: M, ctx: &mut Context<Self>) -> bool
+    pub(super) fn notify_presence<M>(&mut self, message: M, ctx: &mut Context<Self>) -> bool
     where
         M: Message<Result = ()> + Send + 'static,
         PresenceTracker: Handler<M>,
@@ -49,22 +49,22 @@ impl Registry {
             }
             log::warn!("event=presence_behind connections={}", self.connections);
             self.presence.is_behind = true;
-            ctx.run_later(limits::SPILL_RETRY, Self::catch_presence_up);
+            ctx.run_later(limits::OVERFLOW_RETRY, Self::catch_presence_up);
         }
         false
     }
 
     fn catch_presence_up(&mut self, ctx: &mut Context<Self>) {
         let Some(node) = &self.node else { return };
-        let seats =
-            self.users.iter().flat_map(|(id, user)| user.sessions.iter().map(move |seat| (id.clone(), seat.conn)));
+        let sockets =
+            self.users.iter().flat_map(|(id, user)| user.sessions.iter().map(move |socket| (id.clone(), socket.conn)));
         let statuses = std::mem::take(&mut self.presence.statuses);
-        let whole = SocketsHere { sockets: seats.collect(), statuses: statuses.into_iter().collect() };
+        let whole = LocalSockets { sockets: sockets.collect(), statuses: statuses.into_iter().collect() };
         match node.presence.try_send(whole) {
             Ok(()) | Err(SendError::Closed(_)) => self.presence.is_behind = false,
             Err(SendError::Full(whole)) => {
                 self.presence.statuses = whole.statuses.into_iter().collect();
-                ctx.run_later(limits::SPILL_RETRY, Self::catch_presence_up);
+                ctx.run_later(limits::OVERFLOW_RETRY, Self::catch_presence_up);
             }
         }
     }

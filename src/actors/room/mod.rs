@@ -2,18 +2,18 @@
 //! `core` and executes its results. It must never touch a socket, and never publish a durable event before the journal
 //! has stored it.
 
-mod administering;
-mod attending;
-mod entering;
-mod errands;
-mod lingering;
-mod listing;
-mod newcomers;
-mod news;
-mod recalling;
-mod speaking;
-mod starting;
-mod together;
+mod administration;
+mod join;
+mod leave_grace;
+mod lifecycle;
+mod member_list;
+mod membership_sync;
+mod node_events;
+mod open_room;
+mod pending_joins;
+mod publish;
+mod recovery;
+mod rest_requests;
 mod typing;
 
 use std::{sync::Arc, time::Instant};
@@ -22,11 +22,11 @@ use actix::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::{
-    arm::{Arm, Backed},
-    bridge::{Carried, Listening, RoomWord},
+    bridge::{RoomMessage, RoomMessageReceived, RoomSubscribed},
     fanout::Broadcast,
     hub::Hub,
-    messages::{Ask, Barrier, Errand, Expel, FromRoom, Retire, Settled},
+    hub_link::{Backpressure, HubLink},
+    messages::{AppendResults, Ask, Barrier, Expel, HubMessage, RestRequest, Retire},
     node::Node,
     outbox::ConnKey,
 };
@@ -43,45 +43,45 @@ use crate::{
     limits,
 };
 
-pub use errands::Asker;
+pub use rest_requests::Requester;
 
-use attending::Goings;
-use lingering::Return;
-use listing::SharedListing;
-use newcomers::Newcomer;
-use recalling::Recall;
-use starting::Stage;
-use together::Telling;
+use leave_grace::Return;
+use lifecycle::Stage;
+use member_list::SharedListing;
+use membership_sync::MembershipOutbox;
+use open_room::OpenRoomState;
+use pending_joins::PendingJoin;
+use recovery::Recovery;
 use typing::{TypingHere, TypingSource};
 
 /// The actor. One per room in use.
 pub struct Room {
     identity: Arc<RoomIdentity>,
     /// A random number that distinguishes this actor from earlier and later instances of the room on this node.
-    life: u64,
+    incarnation: u64,
     node: Arc<Node>,
     stage: Stage,
     /// `None` until the head of the room's log was read.
     core: Option<RoomCore<ConnKey, Broadcast>>,
-    arms: Vec<Arm>,
+    hub_links: Vec<HubLink>,
     /// Sockets whose join is pending.
-    entering: FxHashMap<ConnKey, Newcomer>,
+    entering: FxHashMap<ConnKey, PendingJoin>,
     /// Those of them that joined before the room was open, in order.
     early: Vec<ConnKey>,
     /// Errands of REST that arrived before the room was open, in order.
-    early_errands: Vec<Errand>,
+    early_rest_requests: Vec<RestRequest>,
     /// Messages of other nodes that arrived before the room was loaded.
-    early_words: Vec<Carried>,
+    early_messages: Vec<RoomMessageReceived>,
     /// Joins and errands received; the registry must have sent as many before the room may retire.
     joins: u64,
     /// Entries that the journal has not settled.
     in_flight: usize,
-    recall: Recall,
-    telling: Telling,
+    recovery: Recovery,
+    telling: MembershipOutbox,
     /// When a user was last excluded. A pending join may have read its right before that.
     excluded_at: Option<Instant>,
     /// State kept only for open rooms.
-    open: Option<Box<Goings>>,
+    open: Option<Box<OpenRoomState>>,
     /// State kept only for large rooms: the list of members shared by newcomers.
     listing: Option<Box<SharedListing>>,
     usage: Usage,
@@ -113,22 +113,22 @@ impl Room {
         };
         Room {
             identity,
-            life: fastrand::u64(..),
+            incarnation: fastrand::u64(..),
             node,
             open,
             listing: None,
             usage,
             stage: Stage::Deaf,
             core: None,
-            arms: Vec::new(),
+            hub_links: Vec::new(),
             entering: FxHashMap::default(),
             early: Vec::new(),
-            early_errands: Vec::new(),
-            early_words: Vec::new(),
+            early_rest_requests: Vec::new(),
+            early_messages: Vec::new(),
             joins: 0,
             in_flight: 0,
-            recall: Recall::default(),
-            telling: Telling::default(),
+            recovery: Recovery::default(),
+            telling: MembershipOutbox::default(),
             excluded_at: None,
             history_bytes: 0,
             typing: TypingHere::default(),
@@ -141,48 +141,48 @@ impl Room {
 
     // ---- towards the hubs ----
 
-    fn arm(&mut self, conn: ConnKey, hub: &Addr<Hub>) -> &mut Arm {
-        let at = self.arms.iter().position(|arm| arm.worker == conn.worker).unwrap_or_else(|| {
-            self.arms.push(Arm::new(conn.worker, self.identity.id, hub.clone().recipient()));
-            self.arms.len() - 1
+    fn hub_link(&mut self, conn: ConnKey, hub: &Addr<Hub>) -> &mut HubLink {
+        let at = self.hub_links.iter().position(|hub_link| hub_link.worker == conn.worker).unwrap_or_else(|| {
+            self.hub_links.push(HubLink::new(conn.worker, self.identity.id, hub.clone().recipient()));
+            self.hub_links.len() - 1
         });
         // `at` is an index found in, or the last of, a non-empty vector
         #[allow(clippy::indexing_slicing)]
-        &mut self.arms[at]
+        &mut self.hub_links[at]
     }
 
     /// Removes links without members, unless the journal still has entries whose results may go there.
-    fn drop_spare_arms(&mut self) {
+    fn drop_spare_links(&mut self) {
         if self.in_flight == 0 {
-            self.arms.retain(|arm| !arm.is_spare());
+            self.hub_links.retain(|hub_link| !hub_link.is_spare());
         }
     }
 
-    fn send(&mut self, conn: ConnKey, message: FromRoom, ctx: &mut Context<Self>) {
-        if let Some(arm) = self.arms.iter_mut().find(|arm| arm.worker == conn.worker) {
-            let backed = arm.send(message);
+    fn send(&mut self, conn: ConnKey, message: HubMessage, ctx: &mut Context<Self>) {
+        if let Some(hub_link) = self.hub_links.iter_mut().find(|hub_link| hub_link.worker == conn.worker) {
+            let backed = hub_link.send(message);
             self.after(backed, ctx);
         }
     }
 
-    fn tell(&mut self, conn: ConnKey, reply: Reply, ctx: &mut Context<Self>) {
+    fn send_reply(&mut self, conn: ConnKey, reply: Reply, ctx: &mut Context<Self>) {
         let room = self.identity.id;
-        self.send(conn, FromRoom::Tell { room, conn, reply: Box::new(reply) }, ctx);
+        self.send(conn, HubMessage::Reply { room, conn, reply: Box::new(reply) }, ctx);
     }
 
     /// Sends to the members on this node.
     fn deliver(&mut self, broadcast: &Arc<Broadcast>, ctx: &mut Context<Self>) {
-        let mut worst = Backed::Clear;
-        for arm in &mut self.arms {
-            if arm.deliver(broadcast.clone()) == Backed::Up {
-                worst = Backed::Up;
+        let mut worst = Backpressure::Clear;
+        for hub_link in &mut self.hub_links {
+            if hub_link.deliver(broadcast.clone()) == Backpressure::Up {
+                worst = Backpressure::Up;
             }
         }
         self.after(worst, ctx);
     }
 
     /// Sends to the members on this node only; the rooms on other nodes detect the change themselves.
-    fn announce_here(&mut self, what: Ephemeral, ctx: &mut Context<Self>) {
+    fn announce_local(&mut self, what: Ephemeral, ctx: &mut Context<Self>) {
         let broadcast = self.ephemeral(what, Audience::Everyone);
         self.deliver(&broadcast, ctx);
     }
@@ -196,14 +196,14 @@ impl Room {
     fn announce(&mut self, what: Ephemeral, audience: Audience, ctx: &mut Context<Self>) {
         let broadcast = self.ephemeral(what, audience);
         self.deliver(&broadcast, ctx);
-        self.node.bridge.carry(self.identity.id, RoomWord::Event(broadcast));
+        self.node.bridge.publish_room(self.identity.id, RoomMessage::Event(broadcast));
     }
 
     /// Closes all members on this node, so that they reconnect and resume.
     fn evict(&mut self, ctx: &mut Context<Self>) {
         let room = self.identity.id;
-        let sent = self.arms.iter_mut().map(|arm| arm.send(FromRoom::Evict { room }));
-        let backed = sent.fold(Backed::Clear, worse);
+        let sent = self.hub_links.iter_mut().map(|hub_link| hub_link.send(HubMessage::Evict { room }));
+        let backed = sent.fold(Backpressure::Clear, worse);
         self.after(backed, ctx);
     }
 
@@ -220,21 +220,21 @@ impl Room {
                 self.shut_out(user.clone(), conn, None);
                 continue;
             }
-            let message = FromRoom::Expel { room: self.identity.id, conn, why: Disconnect::Revoked };
+            let message = HubMessage::Expel { room: self.identity.id, conn, why: Disconnect::Revoked };
             self.send(conn, message, ctx);
         }
         self.turn_away_all_of(user, ctx);
-        self.end_lingering(user, ctx);
+        self.end_leave_grace(user, ctx);
     }
 
-    fn after(&mut self, backed: Backed, ctx: &mut Context<Self>) {
-        if backed == Backed::Up && self.retry == Pending::No {
+    fn after(&mut self, backed: Backpressure, ctx: &mut Context<Self>) {
+        if backed == Backpressure::Up && self.retry == Pending::No {
             self.retry = Pending::Yes;
-            ctx.run_later(limits::SPILL_RETRY, |room, ctx| {
+            ctx.run_later(limits::OVERFLOW_RETRY, |room, ctx| {
                 room.retry = Pending::No;
-                let backed = room.arms.iter_mut().map(Arm::retry).fold(Backed::Clear, worse);
-                room.node.metrics.ephemeral_dropped(room.arms.iter_mut().map(Arm::take_dropped).sum());
-                room.drop_spare_arms();
+                let backed = room.hub_links.iter_mut().map(HubLink::retry).fold(Backpressure::Clear, worse);
+                room.node.metrics.ephemeral_dropped(room.hub_links.iter_mut().map(HubLink::take_dropped).sum());
+                room.drop_spare_links();
                 room.after(backed, ctx);
             });
         }
@@ -247,8 +247,8 @@ impl Room {
         empty
             && self.in_flight == 0
             && self.entering.is_empty()
-            && self.early_errands.is_empty()
-            && self.arms.is_empty()
+            && self.early_rest_requests.is_empty()
+            && self.hub_links.is_empty()
     }
 
     /// After a while, an idle room asks the registry whether it may stop.
@@ -281,10 +281,10 @@ impl Room {
     }
 }
 
-const fn worse(a: Backed, b: Backed) -> Backed {
+const fn worse(a: Backpressure, b: Backpressure) -> Backpressure {
     match (a, b) {
-        (Backed::Clear, Backed::Clear) => Backed::Clear,
-        (Backed::Up, _) | (_, Backed::Up) => Backed::Up,
+        (Backpressure::Clear, Backpressure::Clear) => Backpressure::Clear,
+        (Backpressure::Up, _) | (_, Backpressure::Up) => Backpressure::Up,
     }
 }
 
@@ -310,28 +310,28 @@ impl Handler<Ask> for Room {
     }
 }
 
-impl Handler<Settled> for Room {
+impl Handler<AppendResults> for Room {
     type Result = ();
 
-    fn handle(&mut self, settled: Settled, ctx: &mut Self::Context) {
+    fn handle(&mut self, settled: AppendResults, ctx: &mut Self::Context) {
         for outcome in settled.outcomes {
             self.in_flight = self.in_flight.saturating_sub(1);
             self.settle(outcome, ctx);
         }
-        self.drop_spare_arms();
+        self.drop_spare_links();
         self.rest(ctx);
     }
 }
 
-impl Handler<Carried> for Room {
+impl Handler<RoomMessageReceived> for Room {
     type Result = ();
 
-    fn handle(&mut self, carried: Carried, ctx: &mut Self::Context) {
+    fn handle(&mut self, carried: RoomMessageReceived, ctx: &mut Self::Context) {
         if self.core.is_none() {
             return self.keep_early(carried);
         }
-        match carried.word {
-            RoomWord::Event(broadcast) => match &broadcast.event.body {
+        match carried.message {
+            RoomMessage::Event(broadcast) => match &broadcast.event.body {
                 EventBody::Durable { .. } => self.publish(broadcast, ctx),
                 EventBody::Ephemeral(what) => {
                     self.note(what);
@@ -341,22 +341,22 @@ impl Handler<Carried> for Room {
                     }
                 }
             },
-            RoomWord::Members(word) => self.hear(carried.from, word, ctx),
-            RoomWord::Expel { user } => {
+            RoomMessage::Members(message) => self.receive(carried.from, message, ctx),
+            RoomMessage::Expel { user } => {
                 self.expel(&user, ctx);
                 self.rest(ctx);
             }
-            RoomWord::KeepOnly { users } => self.keep_only(&users, ctx),
-            RoomWord::Cursors(cursors) => self.point_elsewhere(cursors, ctx),
-            RoomWord::Attending(attending) => self.learn(&attending),
+            RoomMessage::KeepOnly { users } => self.keep_only(&users, ctx),
+            RoomMessage::Cursors(cursors) => self.apply_remote_cursors(cursors, ctx),
+            RoomMessage::Presence(attending) => self.learn(&attending),
         }
     }
 }
 
-impl Handler<Listening> for Room {
+impl Handler<RoomSubscribed> for Room {
     type Result = ();
 
-    fn handle(&mut self, Listening { others }: Listening, ctx: &mut Self::Context) {
+    fn handle(&mut self, RoomSubscribed { others }: RoomSubscribed, ctx: &mut Self::Context) {
         self.listening(others, ctx);
     }
 }

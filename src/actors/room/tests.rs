@@ -14,7 +14,7 @@ use tokio_tungstenite::{
 use super::*;
 use crate::{
     actors::{
-        bridge::{Attach, BridgeLink, Carry, LinkBoard, Reach, local::LocalBridge},
+        bridge::{BridgeLink, ClusterMode, LinkStatus, PublishRoom, SubscribeRoom, local::LocalBridge},
         messages::{Join, JoinRoom, Leave, Leaving},
         outbox::{Bound, Owner},
         start_in,
@@ -98,7 +98,7 @@ struct Client {
 impl Stage {
     async fn new() -> Stage {
         let bridge = LocalBridge::default().start();
-        Stage::among(|id| BridgeLink::new(&bridge, id, Reach::ThisNode, Arc::new(LinkBoard::default()))).await
+        Stage::among(|id| BridgeLink::new(&bridge, id, ClusterMode::SingleNode, Arc::new(LinkStatus::default()))).await
     }
 
     async fn among(link: impl FnOnce(NodeId) -> BridgeLink) -> Stage {
@@ -142,7 +142,7 @@ impl Stage {
         let author = self.users[user].author();
         let id = author.id.clone();
         let conn = self.thread.on(move |worker| {
-            let conn = worker.ticket(&id).key;
+            let conn = worker.connection_ids(&id).key;
             let socket = Socket::from(TcpStream::from_std(accepted).unwrap());
             let expires_at = Timestamp { unix_ms: i64::MAX };
             worker.admit(
@@ -182,8 +182,8 @@ impl Stage {
         Broadcast::new(event, Audience::Everyone)
     }
 
-    fn carried(&self, seq: i64) -> Carried {
-        Carried { from: NodeId(1), word: RoomWord::Event(self.message(seq)) }
+    fn carried(&self, seq: i64) -> RoomMessageReceived {
+        RoomMessageReceived { from: NodeId(1), message: RoomMessage::Event(self.message(seq)) }
     }
 
     async fn closed_for(&self, client: &Client) -> Option<Disconnect> {
@@ -254,7 +254,7 @@ async fn members_behind_a_hub_that_stalls_too_long_are_evicted_and_newcomers_mis
     let (mut early, mut late) = (stage.client(0).await, stage.client(0).await);
 
     let stall = stage.thread.stall().await;
-    let spilled = (limits::HUB_MAILBOX_MAX + limits::ROOM_SPILL_MAX) as i64;
+    let spilled = (limits::HUB_MAILBOX_MAX + limits::ROOM_OVERFLOW_MAX) as i64;
     for seq in 1..=spilled - 100 {
         room.send(stage.carried(seq)).await.unwrap();
     }
@@ -329,27 +329,27 @@ impl Actor for Sink {
     type Context = Context<Self>;
 }
 
-impl Handler<Carried> for Sink {
+impl Handler<RoomMessageReceived> for Sink {
     type Result = ();
 
-    fn handle(&mut self, _: Carried, _: &mut Self::Context) {}
+    fn handle(&mut self, _: RoomMessageReceived, _: &mut Self::Context) {}
 }
 
-impl Handler<Listening> for Sink {
+impl Handler<RoomSubscribed> for Sink {
     type Result = ();
 
-    fn handle(&mut self, _: Listening, _: &mut Self::Context) {}
+    fn handle(&mut self, _: RoomSubscribed, _: &mut Self::Context) {}
 }
 
 #[actix::test]
 async fn a_room_that_a_full_bridge_did_not_take_hears_the_others_later() {
     let arbiter = Arbiter::new();
     let bridge = start_in(&arbiter.handle(), 1, LocalBridge::default);
-    let link = |id| BridgeLink::new(&bridge, id, Reach::Cluster, Arc::new(LinkBoard::default()));
+    let link = |id| BridgeLink::new(&bridge, id, ClusterMode::MultiNode, Arc::new(LinkStatus::default()));
     let mut attach = None;
     let stage = Stage::among(|id| {
         let link = link(id);
-        attach = Some(link.attach.clone());
+        attach = Some(link.subscribe_room.clone());
         link
     });
     let stage = stage.await;
@@ -367,7 +367,12 @@ async fn a_room_that_a_full_bridge_did_not_take_hears_the_others_later() {
         other += 1;
         let (to, listening) = (sink.clone().recipient(), sink.clone().recipient());
         let room = crate::ids::RoomId::generate();
-        stage.node.bridge.attach.try_send(Attach { room, node: NodeId(other), life: 1, to, listening }).is_ok()
+        stage
+            .node
+            .bridge
+            .subscribe_room
+            .try_send(SubscribeRoom { room, node: NodeId(other), incarnation: 1, to, listening })
+            .is_ok()
     } {}
     drop(attach);
     let room = stage.room();
@@ -375,7 +380,7 @@ async fn a_room_that_a_full_bridge_did_not_take_hears_the_others_later() {
     room.send(stage.join(&client)).await.unwrap();
     client.json().await; // the room has opened without the other nodes
     drop(resume);
-    let carry = bridge.clone().recipient::<Carry>();
+    let carry = bridge.clone().recipient::<PublishRoom>();
     let heard = async {
         loop {
             // an event that is not in the log, which is empty
@@ -383,8 +388,8 @@ async fn a_room_that_a_full_bridge_did_not_take_hears_the_others_later() {
             let what = Ephemeral::Chat(ChatEphemeral::Typing { user, typing: Typing::Started, cell: None });
             let event =
                 Event { room: stage.identity.clone(), at: stage.node.clock.now(), body: EventBody::Ephemeral(what) };
-            let word = RoomWord::Event(Broadcast::new(event, Audience::Everyone));
-            carry.send(Carry { room: stage.identity.id, node: NodeId(1), word }).await.unwrap();
+            let message = RoomMessage::Event(Broadcast::new(event, Audience::Everyone));
+            carry.send(PublishRoom { room: stage.identity.id, node: NodeId(1), message }).await.unwrap();
             if timeout(Duration::from_millis(50), client.json()).await.is_ok() {
                 return;
             }
@@ -399,7 +404,7 @@ async fn a_socket_for_which_too_much_waits_before_it_is_in_is_turned_away() {
     let room = stage.room();
     let mut client = stage.client(0).await;
     room.try_send(stage.join(&client)).unwrap();
-    for number in 0..=limits::NEWCOMER_WAITING_MAX {
+    for number in 0..=limits::PENDING_JOIN_QUEUE_MAX {
         let ask = Ask {
             conn: client.conn,
             user: client.user.clone(),
@@ -442,7 +447,7 @@ async fn an_acknowledgement_and_a_farewell_come_behind_the_events_before_them() 
     let (room, hub) = (stage.identity.id, stage.thread.hub.clone());
     let (mut alice, mut bob) = (stage.client(0).await, stage.client(1).await);
     for client in [&alice, &bob] {
-        let subscribe = FromRoom::Subscribe {
+        let subscribe = HubMessage::Subscribe {
             room,
             conn: client.conn,
             opening: Vec::new(),
@@ -453,12 +458,12 @@ async fn an_acknowledgement_and_a_farewell_come_behind_the_events_before_them() 
     let done = |number| Box::new(Reply::Done { tag: tag(number) });
     let stall = stage.thread.stall().await;
     for seq in 1..=20 {
-        hub.try_send(FromRoom::Deliver { room, broadcast: stage.message(seq) }).unwrap();
-        hub.try_send(FromRoom::Tell { room, conn: alice.conn, reply: done(seq) }).unwrap();
+        hub.try_send(HubMessage::Deliver { room, broadcast: stage.message(seq) }).unwrap();
+        hub.try_send(HubMessage::Reply { room, conn: alice.conn, reply: done(seq) }).unwrap();
     }
-    hub.try_send(FromRoom::Unsubscribe { room, conn: bob.conn, farewell: Some(done(101)) }).unwrap();
-    hub.try_send(FromRoom::Deliver { room, broadcast: stage.message(21) }).unwrap();
-    hub.try_send(FromRoom::Tell { room, conn: bob.conn, reply: done(102) }).unwrap();
+    hub.try_send(HubMessage::Unsubscribe { room, conn: bob.conn, last_reply: Some(done(101)) }).unwrap();
+    hub.try_send(HubMessage::Deliver { room, broadcast: stage.message(21) }).unwrap();
+    hub.try_send(HubMessage::Reply { room, conn: bob.conn, reply: done(102) }).unwrap();
     drop(stall);
     let mut last = 0;
     for _ in 0..40 {
@@ -481,7 +486,7 @@ async fn who_leaves_and_comes_again_at_once_gets_what_follows_and_nothing_twice(
     let (room, hub) = (stage.identity.id, stage.thread.hub.clone());
     let mut clients = Vec::new();
     let subscribe =
-        |conn| FromRoom::Subscribe { room, conn, opening: Vec::new(), already: crate::core::room::Already::No };
+        |conn| HubMessage::Subscribe { room, conn, opening: Vec::new(), already: crate::core::room::Already::No };
     for number in 0..12 {
         let client = stage.client(number % 2).await;
         hub.send(subscribe(client.conn)).await.unwrap();
@@ -493,12 +498,12 @@ async fn who_leaves_and_comes_again_at_once_gets_what_follows_and_nothing_twice(
     let mut seq = 0;
     let mut deliver = || {
         seq += 1;
-        hub.try_send(FromRoom::Deliver { room, broadcast: stage.message(seq) }).unwrap();
+        hub.try_send(HubMessage::Deliver { room, broadcast: stage.message(seq) }).unwrap();
         seq
     };
     for _ in 0..10 {
         expected.push(deliver());
-        hub.try_send(FromRoom::Unsubscribe { room, conn, farewell: None }).unwrap();
+        hub.try_send(HubMessage::Unsubscribe { room, conn, last_reply: None }).unwrap();
         deliver();
         hub.try_send(subscribe(conn)).unwrap();
         expected.push(deliver());
@@ -516,7 +521,7 @@ async fn who_leaves_and_comes_again_at_once_gets_what_follows_and_nothing_twice(
 #[actix::test]
 async fn a_worker_that_stalls_closes_nobody_for_its_own_silence() {
     let bridge = LocalBridge::default().start();
-    let link = |id| BridgeLink::new(&bridge, id, Reach::ThisNode, Arc::new(LinkBoard::default()));
+    let link = |id| BridgeLink::new(&bridge, id, ClusterMode::SingleNode, Arc::new(LinkStatus::default()));
     let stage = Stage::with("3", link).await;
     let client = stage.client(0).await;
     let stall_ends = stage.thread.on(|worker| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::{Pending, Room, errands::Asker};
+use super::{Pending, Room, rest_requests::Requester};
 use crate::{
     actors::outbox::ConnKey,
     core::{
@@ -40,15 +40,15 @@ impl Room {
     /// A member here started or stopped typing.
     pub(super) fn set_typing(
         &mut self,
-        asker: &Asker,
+        asker: &Requester,
         user: Author,
         typing: Typing,
         cell: TypingPlace,
         ctx: &mut Context<Self>,
     ) {
         let source = match asker {
-            Asker::Socket { conn, .. } => TypingSource::Socket(*conn),
-            Asker::Route(_) => TypingSource::Route,
+            Requester::Socket { conn, .. } => TypingSource::Socket(*conn),
+            Requester::Route(_) => TypingSource::Route,
         };
         self.note_typing(source, &user, typing, &cell, ctx);
         self.announce_typing(user, typing, cell, ctx);
@@ -67,7 +67,7 @@ impl Room {
             Typing::Started => {
                 let now = self.node_time();
                 if let Some(Stopped { user, place }) = self.typing.typists.started(source, user, cell, now) {
-                    self.tell_stopped(source, user, place, ctx);
+                    self.announce_typing_stopped(source, user, place, ctx);
                 }
                 self.look_for_silent(ctx);
             }
@@ -104,13 +104,19 @@ impl Room {
     /// A node is gone and cannot announce the end of its indicators any more.
     pub(super) fn end_typing_at(&mut self, node: NodeId, ctx: &mut Context<Self>) {
         for Stopped { user, place } in self.typing.typists.ended(|source| *source == TypingSource::Node(node)) {
-            self.tell_stopped(TypingSource::Node(node), user, place, ctx);
+            self.announce_typing_stopped(TypingSource::Node(node), user, place, ctx);
         }
     }
 
     /// Announces the end of an indicator: of a member here on all nodes; of a member on another node only here, because
     /// that node does not announce it.
-    fn tell_stopped(&mut self, source: TypingSource, user: Author, cell: TypingPlace, ctx: &mut Context<Self>) {
+    fn announce_typing_stopped(
+        &mut self,
+        source: TypingSource,
+        user: Author,
+        cell: TypingPlace,
+        ctx: &mut Context<Self>,
+    ) {
         match source {
             TypingSource::Socket(_) | TypingSource::Route => self.announce_typing(user, Typing::Stopped, cell, ctx),
             TypingSource::Node(_) => {
@@ -138,7 +144,7 @@ impl Room {
                 TypingSource::Node(_) => limits::TYPING_SILENCE_MAX + limits::TYPING_LOOK * 3,
             });
             for (source, Stopped { user, place }) in silent {
-                room.tell_stopped(source, user, place, ctx);
+                room.announce_typing_stopped(source, user, place, ctx);
             }
             room.look_for_silent(ctx);
         });

@@ -2,13 +2,13 @@
 //! limits and expiry are checked here. Frames of rooms reach the outbox without passing through the session. A session
 //! must never know a field name and never wait: while a request is pending, later commands are queued in order.
 
-mod asking;
-mod attaching;
-mod naming;
-mod notifying;
+mod assistant;
+mod attachments;
+mod auto_join;
+mod notifications;
 mod queue;
 mod rooms;
-mod uploading;
+mod uploads;
 
 use std::{
     collections::VecDeque,
@@ -20,13 +20,16 @@ use std::{
 
 use actix::prelude::*;
 
-pub use self::rooms::Binding;
-use self::{naming::Errand, notifying::Notices, queue::UserQueue, rooms::Rooms};
+pub use self::rooms::BoundRoom;
+use self::{auto_join::JoinPurpose, notifications::Notices, queue::UserQueue, rooms::Rooms};
 use super::{
-    bridge::{NodeWord, To},
+    bridge::{Destination, NodeMessage},
     fanout::reply_frame,
-    messages::{AskerGone, BlockUser, IsRevoked, Kick, Leaving, News, Notice, Overhear, SessionDown, SessionUp},
-    outbox::{Bound, ConnKey, Farewell, Outbox, Owner},
+    messages::{
+        AskerClosed, BlockUser, CloseSession, DeliverDirect, DeliverUserEvent, IsRevoked, Leaving, Notice, SessionDown,
+        SessionUp,
+    },
+    outbox::{Bound, CloseMode, ConnKey, Outbox, Owner},
     pump::Pump,
     quota::UserQuota,
     worker::Worker,
@@ -88,7 +91,7 @@ enum AskedAssistant {
 }
 
 /// The results of the upgrade: the user, the dialect, and the room.
-pub struct Visitor {
+pub struct SessionParams {
     /// The user.
     pub profile: Arc<Profile>,
     /// The user's rate limits.
@@ -104,11 +107,11 @@ pub struct Visitor {
     /// The rooms to which the token is confined; all if absent.
     pub confined: Option<Arc<[RoomPattern]>>,
     /// The room; absent in dialects whose sockets join rooms by name.
-    pub binding: Option<Binding>,
+    pub binding: Option<BoundRoom>,
 }
 
 /// The key and name of a connection, assigned before the response to the upgrade, which contains the name.
-pub struct Ticket {
+pub struct ConnectionIds {
     /// The key.
     pub key: ConnKey,
     /// The name for clients and administrators.
@@ -117,11 +120,17 @@ pub struct Ticket {
 
 impl Session {
     /// Starts a session on this thread. `early` are the bytes that the client sent right after its handshake.
-    pub fn open(worker: Rc<Worker>, socket: Socket, visitor: Visitor, ticket: Ticket, early: &[u8]) {
-        let bound = if visitor.binding.is_some() { Bound::ToRoom } else { Bound::ToNone };
-        let (user, dialect) = (visitor.profile.id.clone(), visitor.dialect);
-        let owner = Owner { user, dialect, bound, expires_at: visitor.expires_at };
-        let outbox = worker.admit(ticket.key, socket, owner);
+    pub fn open(
+        worker: Rc<Worker>,
+        socket: Socket,
+        params: SessionParams,
+        connection_ids: ConnectionIds,
+        early: &[u8],
+    ) {
+        let bound = if params.binding.is_some() { Bound::ToRoom } else { Bound::ToNone };
+        let (user, dialect) = (params.profile.id.clone(), params.dialect);
+        let owner = Owner { user, dialect, bound, expires_at: params.expires_at };
+        let outbox = worker.admit(connection_ids.key, socket, owner);
         let pump = Pump::new(early);
         let notices = Notices::new(worker.node.clock.now());
         Session::create(move |ctx| {
@@ -130,18 +139,18 @@ impl Session {
             Session {
                 worker,
                 outbox,
-                user: visitor.profile.author(),
-                quota: visitor.quota,
-                connection: ticket.name,
-                rooms: Rooms::new(visitor.binding, visitor.profile.email.as_deref().map(Into::into)),
-                confined: visitor.confined,
+                user: params.profile.author(),
+                quota: params.quota,
+                connection: connection_ids.name,
+                rooms: Rooms::new(params.binding, params.profile.email.as_deref().map(Into::into)),
+                confined: params.confined,
                 notices,
                 queue: UserQueue::default(),
                 waiting: None,
                 holds: 0,
                 asked: AskedAssistant::Never,
-                issued_at: visitor.issued_at,
-                checked_from: visitor.checked_from,
+                issued_at: params.issued_at,
+                checked_from: params.checked_from,
                 uploads: Vec::new(),
             }
         });
@@ -238,7 +247,7 @@ impl Session {
     fn carry_out(&mut self, request: Request, ctx: &mut Context<Self>) {
         self.worker.node.metrics.accepted();
         match request.command.target().room().filter(|name| !self.rooms.is_in(name)).cloned() {
-            Some(stranger) => self.do_in_stranger(stranger, request, ctx),
+            Some(stranger) => self.act_in_unjoined_room(stranger, request, ctx),
             None => self.perform(request, ctx),
         }
     }
@@ -248,7 +257,9 @@ impl Session {
         match command {
             Command::Ping => self.reply(&Reply::Pong { tag }),
             Command::AuthRefresh { token } => self.refresh(tag, &token, ctx),
-            Command::Room(RoomCommand::Join { room, resume }) => self.join_open(Errand::Join(tag), room, resume, ctx),
+            Command::Room(RoomCommand::Join { room, resume }) => {
+                self.join_open(JoinPurpose::Join(tag), room, resume, ctx)
+            }
             Command::Room(RoomCommand::Leave { room }) => self.leave_open(tag, &room, ctx),
             Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
                 self.update_cells(tag, sheet, room, cells, ctx);
@@ -258,7 +269,7 @@ impl Session {
             Command::Assistant(AssistantCommand::Cancel { request }) => self.cancel_ask(tag, request, ctx),
             Command::Notices(NoticeCommand::Filter(filter)) => self.filter_notifications(tag, filter, ctx),
             Command::Notices(NoticeCommand::Read { id }) => self.read_notification(tag, &id, ctx),
-            Command::Upload(UploadCommand::Report { file, phase }) => self.tell_upload(tag, file, phase),
+            Command::Upload(UploadCommand::Report { file, phase }) => self.publish_upload(tag, file, phase),
             Command::Chat(_) | Command::Call(_) | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
                 self.pass_to_room(tag, command, ctx);
             }
@@ -305,10 +316,10 @@ impl Session {
         let now = node.clock.now();
         let verdict = self.quota.charge(charge, &node.rates, now);
         if charge == Charge::Request
-            && let Some(asked_for) = self.quota.take_pressing(&node.rates)
+            && let Some(counts) = self.quota.take_pressing(&node.rates)
         {
             let user = self.user.id.clone();
-            node.bridge.say(To::User(user.clone()), NodeWord::Spent { user, asked_for });
+            node.bridge.publish_node(Destination::User(user.clone()), NodeMessage::RateUsage { user, counts });
         }
         match verdict {
             Verdict::Allowed => Charged::Yes,
@@ -333,7 +344,7 @@ impl Session {
                 if self.worker.node.registry.try_send(block).is_err() {
                     log::warn!("event=block_not_told user={}", logged(&self.user.id));
                 }
-                self.outbox.close(Disconnect::RateLimited, Farewell::AfterQueued, self.worker.now());
+                self.outbox.close(Disconnect::RateLimited, CloseMode::AfterQueued, self.worker.now());
                 Charged::No
             }
         }
@@ -354,7 +365,7 @@ impl Session {
 
     fn turn_away(&self, refusal: Refusal) {
         self.refuse(Tag::default(), refusal);
-        self.outbox.close(Disconnect::TryAgainLater, Farewell::AfterQueued, self.worker.now());
+        self.outbox.close(Disconnect::TryAgainLater, CloseMode::AfterQueued, self.worker.now());
     }
 }
 
@@ -403,14 +414,14 @@ impl Actor for Session {
         self.end_uploads();
         self.rooms.leave_all(conn, if self.outbox.may_return() { Leaving::BrokenOff } else { Leaving::AtOnce });
         if std::mem::take(&mut self.asked) == AskedAssistant::Once {
-            self.tell_assistant(AskerGone { user: self.user.id.clone(), conn });
+            self.notify_assistant(AskerClosed { user: self.user.id.clone(), conn });
         }
         let down = SessionDown { user: self.user.id.clone(), conn };
         let told = !matches!(self.worker.node.registry.try_send(down), Err(SendError::Full(_)));
         if self.rooms.is_empty() && told {
             return Running::Stop;
         }
-        ctx.run_later(limits::SPILL_RETRY, |_, ctx| ctx.stop());
+        ctx.run_later(limits::OVERFLOW_RETRY, |_, ctx| ctx.stop());
         Running::Continue
     }
 
@@ -426,11 +437,11 @@ impl Actor for Session {
     }
 }
 
-impl Handler<Overhear> for Session {
+impl Handler<DeliverDirect> for Session {
     type Result = ();
 
-    fn handle(&mut self, Overhear(broadcast): Overhear, ctx: &mut Self::Context) {
-        self.overhear(&broadcast, ctx);
+    fn handle(&mut self, DeliverDirect(broadcast): DeliverDirect, ctx: &mut Self::Context) {
+        self.deliver_direct(&broadcast, ctx);
     }
 }
 
@@ -442,18 +453,18 @@ impl Handler<Notice> for Session {
     }
 }
 
-impl Handler<News> for Session {
+impl Handler<DeliverUserEvent> for Session {
     type Result = ();
 
-    fn handle(&mut self, News(news): News, ctx: &mut Self::Context) {
-        self.hear_news(news, ctx);
+    fn handle(&mut self, DeliverUserEvent(news): DeliverUserEvent, ctx: &mut Self::Context) {
+        self.receive_user_event(news, ctx);
     }
 }
 
-impl Handler<Kick> for Session {
+impl Handler<CloseSession> for Session {
     type Result = ();
 
-    fn handle(&mut self, Kick(why): Kick, _: &mut Self::Context) {
-        self.outbox.close(why, Farewell::AfterQueued, self.worker.now());
+    fn handle(&mut self, CloseSession(why): CloseSession, _: &mut Self::Context) {
+        self.outbox.close(why, CloseMode::AfterQueued, self.worker.now());
     }
 }

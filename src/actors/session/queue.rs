@@ -12,14 +12,14 @@ use super::Session;
 use crate::{
     actors::{
         fanout::{Broadcast, reply_frame},
-        messages::NewsMissed,
+        messages::ResyncUserEvents,
         outbox::Mark,
     },
     core::{
         backlog::Frame,
         event::{EventBody, Reply, RoomIdentity, RoomScope},
         notification::Notification,
-        personal::Personal,
+        user_event::UserEvent,
     },
     ids::{RoomId, Seq, Timestamp},
     limits,
@@ -122,10 +122,10 @@ impl Session {
     pub(super) fn send_notification(
         &mut self,
         notification: &Notification,
-        news: Arc<Personal>,
+        news: Arc<UserEvent>,
         ctx: &mut Context<Self>,
     ) {
-        let frame = self.frame_of(&Reply::Personal(news));
+        let frame = self.frame_of(&Reply::UserEvent(news));
         if self.send_once(QueuedId::Notification(notification.id), frame, Origin::Live) == Sent::Yes {
             self.outbox.flush(self.worker.now());
             self.forget_written(ctx);
@@ -134,11 +134,11 @@ impl Session {
 
     /// Delivers a direct message to a socket that is not bound to its conversation. Sockets bound to another
     /// conversation are left out, because their clients would show it there.
-    pub(super) fn overhear(&mut self, broadcast: &Broadcast, ctx: &mut Context<Self>) {
+    pub(super) fn deliver_direct(&mut self, broadcast: &Broadcast, ctx: &mut Context<Self>) {
         let dialect = self.outbox.dialect;
         let frame = match self.rooms.bound().map(|room| &room.scope) {
             None => broadcast.frame(dialect),
-            Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) => broadcast.overheard_frame(dialect),
+            Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) => broadcast.direct_frame(dialect),
             Some(RoomScope::Direct { .. }) => None,
         };
         let Some(frame) = frame else { return };
@@ -378,8 +378,8 @@ impl Session {
             let id = item.id();
             let frame = match item {
                 Queued::Notification(stored) => {
-                    let news = Personal::Notified { user: stored.user, notification: stored.notification };
-                    self.frame_of(&Reply::Personal(Arc::new(news)))
+                    let news = UserEvent::Notified { user: stored.user, notification: stored.notification };
+                    self.frame_of(&Reply::UserEvent(Arc::new(news)))
                 }
                 Queued::Message { room, event } => self.rooms.identity_of(room).and_then(|room| {
                     let broadcast = replayed(room, event);
@@ -418,10 +418,10 @@ fn replayed(room: Arc<RoomIdentity>, event: StoredEvent) -> Arc<Broadcast> {
 }
 
 /// Messages between nodes may have been lost; their content is queued in the store.
-impl Handler<NewsMissed> for Session {
+impl Handler<ResyncUserEvents> for Session {
     type Result = ();
 
-    fn handle(&mut self, _: NewsMissed, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: ResyncUserEvents, ctx: &mut Self::Context) {
         self.look_for_queued(ctx);
     }
 }

@@ -5,13 +5,15 @@ use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
 
-use super::{Session, naming::Errand};
+use super::{Session, auto_join::JoinPurpose};
 use crate::{
     actors::{
         access::IfMissing,
-        messages::{Ask, Join, JoinRoom, Leave, Leaving, LeftRoom, Misdirected, Resume, ShutOut, StatusIs},
+        messages::{
+            Ask, Join, JoinRoom, Leave, Leaving, LeftRoom, PublishStatus, RemovedFromRoom, Resume, WrongSheetRoom,
+        },
         outbox::ConnKey,
-        patience::patiently,
+        retry::retry_unavailable,
         room::Room,
     },
     auth::policy::{Action, Denied, RoomPattern, Subject, may},
@@ -31,7 +33,7 @@ use crate::{
 
 /// The room to which a socket is bound by its address.
 #[derive(Clone)]
-pub struct Binding {
+pub struct BoundRoom {
     /// The room.
     pub room: Arc<RoomIdentity>,
     /// The position from which the client resumes, if it does.
@@ -40,20 +42,20 @@ pub struct Binding {
 
 /// The rooms of one session.
 pub(super) struct Rooms {
-    bound: Option<Box<Binding>>,
+    bound: Option<Box<BoundRoom>>,
     /// In the order of joining.
     joined: Vec<Joined>,
     joining: Joining,
     /// Shown to members of open rooms.
     email: Option<Arc<str>>,
     /// The rooms of recently written sheets.
-    homes: Vec<Home>,
+    homes: Vec<SheetRoom>,
     /// Existing rooms that were named without having been joined. Rooms do not cease to exist, so this stays true.
     seen: Vec<RoomName>,
 }
 
 /// The room of a sheet.
-struct Home {
+struct SheetRoom {
     sheet: SheetId,
     room: RoomName,
     basis: Basis,
@@ -86,7 +88,7 @@ const HOMES_MAX: usize = 8;
 const SEEN_MAX: usize = 8;
 
 impl Rooms {
-    pub fn new(binding: Option<Binding>, email: Option<Arc<str>>) -> Rooms {
+    pub fn new(binding: Option<BoundRoom>, email: Option<Arc<str>>) -> Rooms {
         let bound = binding.map(Box::new);
         Rooms { bound, joined: Vec::new(), joining: Joining::No, email, homes: Vec::new(), seen: Vec::new() }
     }
@@ -163,7 +165,7 @@ impl Rooms {
         if self.homes.len() >= HOMES_MAX {
             self.homes.remove(0);
         }
-        self.homes.push(Home { sheet: sheet.clone(), room: room.clone(), basis });
+        self.homes.push(SheetRoom { sheet: sheet.clone(), room: room.clone(), basis });
     }
 
     /// The room to which a possible first write of a sheet is sent, as the sheet is not stored yet.
@@ -238,7 +240,7 @@ impl Session {
         then: impl FnOnce(Result<Option<RoomName>, Refusal>, SheetId, &mut Session) + 'static,
     ) {
         let (store, asked) = (self.worker.node.store.clone(), sheet.clone());
-        let home = async move { patiently(async || store.sheet_room(&asked).await).await };
+        let home = async move { retry_unavailable(async || store.sheet_room(&asked).await).await };
         self.hold(home, ctx, move |home, session, _| {
             if let Ok(Some(room)) = &home {
                 session.rooms.remember_home(&sheet, room, Basis::Stored);
@@ -249,7 +251,7 @@ impl Session {
 
     /// Sets the user's status, for everybody who shares a room with the user.
     pub(super) fn set_status(&self, tag: Tag, status: Status) {
-        if self.worker.node.registry.try_send(StatusIs { user: self.user.clone(), status }).is_err() {
+        if self.worker.node.registry.try_send(PublishStatus { user: self.user.clone(), status }).is_err() {
             return self.refuse(tag, Refusal::unavailable());
         }
         self.done(tag);
@@ -273,14 +275,14 @@ impl Session {
         let join = self.join_of(binding.resume, Tag::default(), Status::default());
         let join = Join { access_read_at: Some(self.checked_from), ..join };
         let Some(conversation) = self.rooms.fresh_conversation() else {
-            return self.enter(binding.room, join, Errand::Join(Tag::default()), ctx);
+            return self.enter(binding.room, join, JoinPurpose::Join(Tag::default()), ctx);
         };
         // the session must not end before it can return the lease
         self.rooms.joining = Joining::Yes;
         self.lease_conversation(conversation, ctx, move |queued, session, ctx| {
             session.rooms.joining = Joining::No;
             if session.outbox.is_open() {
-                session.enter(binding.room, Join { queued, ..join }, Errand::Join(Tag::default()), ctx);
+                session.enter(binding.room, Join { queued, ..join }, JoinPurpose::Join(Tag::default()), ctx);
             }
         });
     }
@@ -288,21 +290,21 @@ impl Session {
     /// Joins a room by name, which is created if necessary.
     pub(super) fn join_open(
         &mut self,
-        errand: Errand,
+        purpose: JoinPurpose,
         name: RoomName,
         resume: Option<Resume>,
         ctx: &mut Context<Self>,
     ) {
         let subject = Subject { user: &self.user.id, role: Role::User, rooms: self.confined.as_deref() };
         if let Err(denied) = may(subject, Action::NameRoom { name: &name }) {
-            return self.refuse(errand.tag(), denied.into());
+            return self.refuse(purpose.tag(), denied.into());
         }
         if !self.rooms.is_in(&name) && self.rooms.joined.len() >= limits::ROOMS_PER_SOCKET_MAX {
             let sentence = format!(
                 "This socket is in {} rooms, and may be in no more; leave one first",
                 limits::ROOMS_PER_SOCKET_MAX
             );
-            return self.refuse(errand.tag(), Refusal::new(ErrorCode::Conflict, sentence));
+            return self.refuse(purpose.tag(), Refusal::new(ErrorCode::Conflict, sentence));
         }
         let (node, user, read_at) = (self.worker.node.clone(), self.user.id.clone(), Instant::now());
         let confined = self.confined.clone();
@@ -314,12 +316,12 @@ impl Session {
         self.hold(found, ctx, move |found: Result<_, Refusal>, session, ctx| {
             let (access, status) = match found {
                 Ok(found) => found,
-                Err(refusal) => return session.refuse(errand.tag(), refusal),
+                Err(refusal) => return session.refuse(purpose.tag(), refusal),
             };
             if session.outbox.is_open() {
-                let join = session.join_of(resume, errand.of_the_join(), status);
+                let join = session.join_of(resume, purpose.of_the_join(), status);
                 let join = Join { capacity: access.capacity, access_read_at: Some(read_at), ..join };
-                session.enter(Arc::new(access.identity), join, errand, ctx);
+                session.enter(Arc::new(access.identity), join, purpose, ctx);
             }
         });
     }
@@ -340,7 +342,7 @@ impl Session {
     }
 
     /// Sends the join to the registry; messages of the client are queued until it is answered.
-    fn enter(&mut self, identity: Arc<RoomIdentity>, join: Join, errand: Errand, ctx: &mut Context<Self>) {
+    fn enter(&mut self, identity: Arc<RoomIdentity>, join: Join, purpose: JoinPurpose, ctx: &mut Context<Self>) {
         self.rooms.joining = Joining::Yes;
         // no time-out: the registry does not wait for anybody, and an abandoned join could leave a member behind
         let ask = self.worker.node.registry.send(JoinRoom { room: identity.clone(), join });
@@ -350,9 +352,9 @@ impl Session {
                 Ok(Ok(room)) => {
                     session.rooms.joined.retain(|joined| joined.identity.id != identity.id);
                     session.rooms.joined.push(Joined { identity, room });
-                    return match errand {
-                        Errand::Join(_) => {}
-                        Errand::Do(request) => session.perform(*request, ctx),
+                    return match purpose {
+                        JoinPurpose::Join(_) => {}
+                        JoinPurpose::Do(request) => session.perform(*request, ctx),
                     };
                 }
                 Ok(Err(refusal)) => refusal,
@@ -363,7 +365,7 @@ impl Session {
             };
             match session.rooms.bound {
                 Some(_) => session.turn_away(refusal),
-                None => session.refuse(errand.tag(), refusal),
+                None => session.refuse(purpose.tag(), refusal),
             }
         });
     }
@@ -381,17 +383,17 @@ impl Session {
         }
         let id = identity.id;
         self.rooms.joined.retain(|joined| joined.identity.id != id);
-        self.tell_left(left, ctx);
+        self.report_left(left, ctx);
     }
 
     /// Informs the registry that a room was left, which the room itself confirms to the client. Retried if the registry
     /// is full, unless the socket has joined again meanwhile.
-    fn tell_left(&self, left: LeftRoom, ctx: &mut Context<Self>) {
+    fn report_left(&self, left: LeftRoom, ctx: &mut Context<Self>) {
         if let Err(SendError::Full(left)) = self.worker.node.registry.try_send(left) {
-            ctx.run_later(limits::SPILL_RETRY, |session, ctx| {
+            ctx.run_later(limits::OVERFLOW_RETRY, |session, ctx| {
                 let is_back = session.rooms.joined.iter().any(|joined| joined.identity.id == left.room);
                 if !is_back && !session.rooms.is_joining() {
-                    session.tell_left(left, ctx);
+                    session.report_left(left, ctx);
                 }
             });
         }
@@ -406,11 +408,11 @@ impl Session {
 }
 
 /// The sheet belongs to another room: sends the update there, but only once.
-impl Handler<Misdirected> for Session {
+impl Handler<WrongSheetRoom> for Session {
     type Result = ();
 
-    fn handle(&mut self, misdirected: Misdirected, ctx: &mut Self::Context) {
-        let Misdirected { tag, sheet, cells, .. } = misdirected;
+    fn handle(&mut self, misdirected: WrongSheetRoom, ctx: &mut Self::Context) {
+        let WrongSheetRoom { tag, sheet, cells, .. } = misdirected;
         self.look_for_home(sheet, ctx, move |home, sheet, session| match home {
             Ok(Some(home)) => {
                 let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: Some(home.clone()), cells });
@@ -422,10 +424,10 @@ impl Handler<Misdirected> for Session {
     }
 }
 
-impl Handler<ShutOut> for Session {
+impl Handler<RemovedFromRoom> for Session {
     type Result = ();
 
-    fn handle(&mut self, out: ShutOut, _: &mut Self::Context) {
+    fn handle(&mut self, out: RemovedFromRoom, _: &mut Self::Context) {
         let conn = self.outbox.key;
         // if the socket has joined again in the meantime it leaves, so that both sides agree
         self.rooms.joined.retain(|Joined { identity, room }| {

@@ -264,7 +264,7 @@ fn a_batch_beside_the_bound_raises_it_by_what_waits_of_it() {
     assert!(backlog.has_room_for(&[durable("0123456789"), ephemeral(1, "any")]));
     assert!(!backlog.has_room_for(&[durable("0123456789"), durable("x")]));
     // the first frame and one byte of the second are written
-    assert_eq!(backlog.push_beside(&[durable("01234567"), durable("89abcdef"), durable("ghij")], 9), Ok(0));
+    assert_eq!(backlog.push_unbounded(&[durable("01234567"), durable("89abcdef"), durable("ghij")], 9), Ok(0));
     assert!(backlog.has_room_for(&[durable("0123456789")]));
     assert_eq!(backlog.push_all(&[durable("0123456789")], 0), Ok(0));
     assert!(!backlog.has_room_for(&[durable("x")]));

@@ -19,7 +19,7 @@ use serde::Serialize;
 pub use self::{
     call::CallEphemeral,
     chat::{Attachment, ChatDurable, ChatEphemeral},
-    presence::{Attendance, Attendee, CursorsMoved, PresenceEphemeral},
+    presence::{CursorsMoved, MemberPresence, PresenceEphemeral, RoomPresence},
     reply::{Entered, Reply},
     room::RoomEphemeral,
     sheet::SheetDurable,

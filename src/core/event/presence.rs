@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{
-        cursor::{Cursor, Pointed},
+        cursor::{Cursor, CursorUpdate},
         presence::Status,
         profile::Author,
     },
@@ -37,7 +37,7 @@ pub enum PresenceEphemeral {
         status: Status,
     },
     /// The members of the room, after a join or leave.
-    Attended(Arc<Attendance>),
+    Attended(Arc<RoomPresence>),
 }
 
 /// Users who moved the cursor since the last such event, each with the newest position.
@@ -45,23 +45,23 @@ pub enum PresenceEphemeral {
 pub struct CursorsMoved {
     /// The entry for the top-level fields: the user who has waited longest, so that clients that read only these fields
     /// receive all users in turn.
-    pub first: Pointed,
+    pub first: CursorUpdate,
     /// All users who moved, if there are others.
-    pub moved: Vec<Pointed>,
+    pub moved: Vec<CursorUpdate>,
 }
 
 /// The presence state of an open room.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Attendance {
+pub struct RoomPresence {
     /// The members, each user once; truncated at `ONLINE_USERS_LISTED_MAX`.
-    pub users: Vec<Attendee>,
+    pub users: Vec<MemberPresence>,
     /// The number of members.
     pub total: usize,
     /// Recently changed sheets, the most recent first.
     pub active_sheets: Vec<SheetId>,
 }
 
-impl Attendance {
+impl RoomPresence {
     /// Whether there are more members than listed.
     pub const fn is_cut(&self) -> bool {
         self.total > limits::ONLINE_USERS_LISTED_MAX
@@ -70,7 +70,7 @@ impl Attendance {
 
 /// A member of an open room.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Attendee {
+pub struct MemberPresence {
     /// The user.
     pub user: Author,
     /// The user's status.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Attendance, RoomIdentity};
+use super::{RoomIdentity, RoomPresence};
 use crate::{
     core::{
         command::{RawJson, Tag},
-        personal::Personal,
         profile::Author,
         sheet::CellConflict,
+        user_event::UserEvent,
     },
     error::Refusal,
     ids::{Epoch, EventId, Seq, SheetId, Timestamp, UserId},
@@ -54,7 +54,7 @@ pub enum Reply {
         conflicts: Vec<CellConflict>,
     },
     /// An event for the user on all sockets.
-    Personal(Arc<Personal>),
+    UserEvent(Arc<UserEvent>),
     /// A refusal.
     Error {
         /// The request's tag.
@@ -108,7 +108,7 @@ pub struct Entered {
     /// Its epoch.
     pub epoch: Epoch,
     /// The presence state of an open room.
-    pub attendance: Option<Arc<Attendance>>,
+    pub attendance: Option<Arc<RoomPresence>>,
 }
 
 impl Entered {

@@ -5,8 +5,8 @@ use crate::core::simulation::simulate;
 
 const PATIENCE: u32 = limits::PEER_SILENT_TICKS_MAX;
 
-fn beat(leaving_ms: Option<u64>) -> Beat {
-    Beat {
+fn beat(leaving_ms: Option<u64>) -> NodeHeartbeat {
+    NodeHeartbeat {
         name: "one".into(),
         uptime_seconds: 1,
         connections: 0,
@@ -26,49 +26,50 @@ fn ticks_until_gone(peers: &mut Peers) -> Option<u32> {
 #[test]
 fn who_is_silent_for_long_enough_is_gone_and_comes_back_as_new() {
     let mut peers = Peers::default();
-    assert_eq!(peers.hear(NodeId(1), beat(None)), Hearing::New);
+    assert_eq!(peers.receive(NodeId(1), beat(None)), HeartbeatResult::New);
     peers.tick();
-    assert_eq!(peers.hear(NodeId(1), beat(None)), Hearing::Known);
+    assert_eq!(peers.receive(NodeId(1), beat(None)), HeartbeatResult::Known);
     assert_eq!(ticks_until_gone(&mut peers), Some(PATIENCE));
     assert_eq!(ticks_until_gone(&mut peers), None, "once");
-    assert_eq!(peers.hear(NodeId(1), beat(None)), Hearing::New);
+    assert_eq!(peers.receive(NodeId(1), beat(None)), HeartbeatResult::New);
 }
 
 #[test]
 fn who_leaves_keeps_its_place_until_its_users_are_back() {
     let mut peers = Peers::default();
-    peers.hear(NodeId(1), beat(Some(9_001)));
+    peers.receive(NodeId(1), beat(Some(9_001)));
     assert_eq!(ticks_until_gone(&mut peers), Some(10));
-    peers.hear(NodeId(1), beat(Some(1)));
+    peers.receive(NodeId(1), beat(Some(1)));
     assert_eq!(ticks_until_gone(&mut peers), Some(PATIENCE), "never sooner than a node that died");
-    peers.hear(NodeId(1), beat(Some(u64::MAX)));
+    peers.receive(NodeId(1), beat(Some(u64::MAX)));
     assert!((0..limits::PEER_LEAVING_TICKS_MAX).any(|_| !peers.tick().is_empty()), "nor for ever");
 }
 
 #[test]
 fn a_node_that_hears_nobody_declares_nobody_gone() {
     let mut peers = Peers::default();
-    peers.hear(NodeId(1), beat(None));
+    peers.receive(NodeId(1), beat(None));
     (1..PATIENCE).for_each(|_| assert!(peers.tick().is_empty()));
-    peers.blind();
+    peers.pause();
     assert_eq!(ticks_until_gone(&mut peers), None);
-    peers.sighted();
+    peers.resume();
     assert_eq!(ticks_until_gone(&mut peers), Some(PATIENCE));
 }
 
 #[test]
 fn peers_are_bounded() {
     let mut peers = Peers::default();
-    (0..limits::PEERS_MAX as u64).for_each(|node| assert_eq!(peers.hear(NodeId(node), beat(None)), Hearing::New));
-    assert_eq!(peers.hear(NodeId(u64::MAX), beat(None)), Hearing::NoPlace);
-    assert_eq!(peers.hear(NodeId(0), beat(None)), Hearing::Known);
+    (0..limits::PEERS_MAX as u64)
+        .for_each(|node| assert_eq!(peers.receive(NodeId(node), beat(None)), HeartbeatResult::New));
+    assert_eq!(peers.receive(NodeId(u64::MAX), beat(None)), HeartbeatResult::NoPlace);
+    assert_eq!(peers.receive(NodeId(0), beat(None)), HeartbeatResult::Known);
 }
 
 #[test]
 fn a_beat_of_an_older_release_is_understood() {
     let text =
         r#"{"name":"a","uptime_seconds":1,"connections":2,"users":2,"rooms":1,"roster_version":7,"unheard_of":1}"#;
-    let beat: Beat = serde_json::from_str(text).unwrap();
+    let beat: NodeHeartbeat = serde_json::from_str(text).unwrap();
     assert_eq!((beat.roster_version, beat.messages_per_second, beat.leaving_ms), (7, 0.0, None));
 }
 
@@ -86,8 +87,8 @@ fn it_does_what_the_model_does() {
                     let known = model.contains_key(&node);
                     let patience = leaving.map_or(0, |ms| ms.div_ceil(1000) as u32).max(PATIENCE);
                     model.insert(node, (0, patience));
-                    let expected = if known { Hearing::Known } else { Hearing::New };
-                    assert_eq!(peers.hear(node, beat(leaving)), expected);
+                    let expected = if known { HeartbeatResult::Known } else { HeartbeatResult::New };
+                    assert_eq!(peers.receive(node, beat(leaving)), expected);
                 }
                 8..18 => {
                     let mut gone = Vec::new();
@@ -100,11 +101,11 @@ fn it_does_what_the_model_does() {
                 }
                 18 => {
                     blind = true;
-                    peers.blind();
+                    peers.pause();
                 }
                 _ => {
                     blind = false;
-                    peers.sighted();
+                    peers.resume();
                     model.values_mut().for_each(|(silent, _)| *silent = 0);
                 }
             }

@@ -255,7 +255,7 @@ proptest! {
 #[test]
 fn what_was_spent_elsewhere_counts_here() {
     let (now, mut rate) = (at(1_000), UserRate::new(at(1_000)));
-    rate.charge_elsewhere(AskedFor { requests: LIMITS.requests_per_minute - 1, refusals: 0 }, now);
+    rate.charge_remote(RequestCounts { requests: LIMITS.requests_per_minute - 1, refusals: 0 }, now);
     assert_eq!(rate.charge(Charge::Request, &LIMITS, now), Verdict::Allowed);
     assert!(matches!(rate.charge(Charge::Request, &LIMITS, now), Verdict::Refused { .. }));
 }
@@ -265,18 +265,18 @@ fn refusals_elsewhere_count_here() {
     let (now, mut rate) = (at(1_000), UserRate::new(at(1_000)));
     requests(&mut rate, &LIMITS, 1_000, 60);
     for n in 0..5 {
-        rate.charge_elsewhere(AskedFor { requests: 0, refusals: 1 }, now);
+        rate.charge_remote(RequestCounts { requests: 0, refusals: 1 }, now);
         let verdict = rate.charge(Charge::Request, &LIMITS, now);
         assert!(matches!(verdict, Verdict::Refused { .. }), "refusal {} is only a refusal", 2 * n + 2);
     }
-    assert_eq!(rate.reckoning(now).refusals, 10);
+    assert_eq!(rate.limit_status(now).refusals, 10);
     assert_eq!(requests(&mut rate, &LIMITS, 1_500, 1), [Verdict::Blocked { retry_after_seconds: 900 }]);
 
     let (mut here, mut there) = (UserRate::new(now), UserRate::new(now));
     requests(&mut there, &LIMITS, 1_000, 67);
     here.adopt(&there.account(at(31_000)).unwrap(), 0, at(31_000));
-    assert_eq!(here.reckoning(at(31_000)).refusals, 7, "a node that the user comes to knows of them");
-    assert_eq!(here.reckoning(at(61_001)).refusals, 0, "for as long as they count");
+    assert_eq!(here.limit_status(at(31_000)).refusals, 7, "a node that the user comes to knows of them");
+    assert_eq!(here.limit_status(at(61_001)).refusals, 0, "for as long as they count");
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn a_view_taken_over_is_not_added_but_compared() {
     for _ in 0..LIMITS.requests_per_minute {
         assert_eq!(there.charge(Charge::Request, &LIMITS, now), Verdict::Allowed);
     }
-    here.charge_elsewhere(AskedFor { requests: 10, refusals: 0 }, now);
+    here.charge_remote(RequestCounts { requests: 10, refusals: 0 }, now);
     let account = there.account(now).unwrap();
     here.adopt(&account, 0, now);
     here.adopt(&account, 0, now);
@@ -319,9 +319,9 @@ fn what_the_other_node_has_not_heard_is_added_to_its_view() {
     requests(&mut here, &LIMITS, 1_000, 15);
     let account = there.account(now).unwrap();
     here.adopt(&account, 15, now);
-    assert_eq!((here.reckoning(now).minute, here.reckoning(now).hour), (55, 55));
+    assert_eq!((here.limit_status(now).minute, here.limit_status(now).hour), (55, 55));
     here.adopt(&account, 0, now);
-    assert_eq!(here.reckoning(now).minute, 55, "a poorer view changes nothing");
+    assert_eq!(here.limit_status(now).minute, 55, "a poorer view changes nothing");
 }
 
 #[test]
@@ -338,10 +338,10 @@ fn a_view_keeps_its_ages_between_nodes_of_all_releases() {
         // of another phase
         let mut here = UserRate::new(at(-420));
         here.adopt(&told, 0, now);
-        assert_eq!(here.reckoning(now).minute, 50);
+        assert_eq!(here.limit_status(now).minute, 50);
         for later_ms in (0..61_000).step_by(500) {
             let then = now.plus_ms(later_ms);
-            let (here, there) = (here.clone().reckoning(then).minute, there.clone().reckoning(then).minute);
+            let (here, there) = (here.clone().limit_status(then).minute, there.clone().limit_status(then).minute);
             let lately =
                 |ms| (0..50_i64).filter(|second| second * 1_000 + 300 + 60_000 + ms > 50_000 + later_ms).count();
             assert!(there as usize <= lately(1_000), "after {later_ms} ms");
@@ -375,18 +375,18 @@ fn a_reckoning_says_what_is_used_and_a_lifted_block_counts_anew() {
     };
     let now = Timestamp::from_unix_seconds(1_700_000_000);
     let mut rate = UserRate::new(now);
-    assert_eq!(rate.reckoning(now), Reckoning::default());
+    assert_eq!(rate.limit_status(now), LimitStatus::default());
     for _ in 0..5 {
         rate.charge(Charge::Request, &limits, now);
     }
-    assert_eq!(rate.reckoning(now), Reckoning { minute: 3, hour: 0, refusals: 2, block_left_ms: 0 });
+    assert_eq!(rate.limit_status(now), LimitStatus { minute: 3, hour: 0, refusals: 2, block_left_ms: 0 });
     for _ in 0..9 {
         rate.charge(Charge::Request, &limits, now);
     }
-    let blocked = rate.reckoning(now.plus_ms(1_000));
-    assert_eq!(blocked, Reckoning { minute: 3, hour: 0, refusals: 0, block_left_ms: 899_000 });
+    let blocked = rate.limit_status(now.plus_ms(1_000));
+    assert_eq!(blocked, LimitStatus { minute: 3, hour: 0, refusals: 0, block_left_ms: 899_000 });
     rate.lift();
     assert!(matches!(rate.charge(Charge::Request, &limits, now.plus_ms(2_000)), Verdict::Refused { .. }));
-    assert_eq!(rate.reckoning(now.plus_ms(2_000)).refusals, 1);
-    assert_eq!(rate.reckoning(now.plus_ms(70_000)), Reckoning::default());
+    assert_eq!(rate.limit_status(now.plus_ms(2_000)).refusals, 1);
+    assert_eq!(rate.limit_status(now.plus_ms(70_000)), LimitStatus::default());
 }

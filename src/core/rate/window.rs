@@ -1,5 +1,5 @@
 //! A sliding window of requests, kept as slots of one sixtieth of it, each with a count and the time of its last
-//! request. `core/rate.rs` describes the guarantees.
+//! request. `core/rate/mod.rs` describes the guarantees.
 
 /// Sixty sixtieths of the window and the one that is being filled.
 const SLOTS: usize = 61;

@@ -56,7 +56,7 @@ impl<E: Logged> Sequencer<E> {
     }
 
     /// An event with this sequence number is known to exist.
-    pub fn heard_of(&mut self, seq: Seq) {
+    pub fn note_head(&mut self, seq: Seq) {
         self.heard = self.heard.max(seq);
     }
 

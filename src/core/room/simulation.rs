@@ -171,7 +171,7 @@ impl World {
                 // published on another node and not received here yet, but in the log
                 let log = self.log;
                 assert!(since.is_some_and(|(since, _)| since.0 <= log), "nobody saw what was not stored");
-                self.room.heard_of(Seq(log));
+                self.room.note_head(Seq(log));
                 while self.room.missing().is_some() {
                     self.read_gap();
                 }
@@ -203,7 +203,7 @@ impl World {
             return self.ask(waiting, None);
         }
         // keeps the events in memory for the next client
-        self.room.recall(&waiting.events.iter().map(|seq| entry(*seq)).collect::<Vec<_>>());
+        self.room.restore_history(&waiting.events.iter().map(|seq| entry(*seq)).collect::<Vec<_>>());
         let since = Some((waiting.up_to, epoch));
         self.ask(waiting, since);
     }
@@ -242,7 +242,7 @@ impl World {
 
     /// Everything arrives and every gap is filled: the members have the whole log.
     fn settle(&mut self, rng: &mut Rng) {
-        self.room.heard_of(Seq(self.log));
+        self.room.note_head(Seq(self.log));
         while !self.in_flight.is_empty() || !self.waiting.is_empty() || self.room.missing().is_some() {
             self.arrive(rng);
             self.read_gap();

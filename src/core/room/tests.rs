@@ -19,7 +19,7 @@ impl Logged for Entry {
 }
 
 pub const EPOCH: Epoch = Epoch(7);
-const PLACE: Place = Place { node: NodeId(1), life: 1, others: Others::Some };
+const PLACE: Place = Place { node: NodeId(1), incarnation: 1, others: Others::Some };
 /// Ten events can be recovered, the last five of them from memory.
 pub const BOUNDS: HistoryBounds = HistoryBounds { events_max: 10, bytes_max: 50 };
 
@@ -101,7 +101,7 @@ fn only_what_the_log_no_longer_has_is_lost() {
 #[test]
 fn an_event_in_the_midst_of_what_is_lost_is_not_delivered_either() {
     let mut room = room(0, EPOCH);
-    room.heard_of(Seq(8));
+    room.note_head(Seq(8));
     commit(&mut room, 1);
     // arrived while the log was read
     commit(&mut room, 4);
@@ -163,9 +163,9 @@ fn what_waits_behind_a_gap_is_not_replayed_but_comes_live() {
 #[test]
 fn what_the_log_is_known_to_have_is_missing_until_it_comes() {
     let mut room = room(5, EPOCH);
-    room.heard_of(Seq(4));
+    room.note_head(Seq(4));
     assert_eq!(room.missing(), None);
-    room.heard_of(Seq(7));
+    room.note_head(Seq(7));
     assert_eq!(room.missing(), Some(Seq(6)..=Seq(7)));
     commit(&mut room, 6);
     commit(&mut room, 7);
@@ -176,11 +176,11 @@ fn what_the_log_is_known_to_have_is_missing_until_it_comes() {
 fn what_was_read_for_one_is_remembered_for_the_next() {
     let mut room = room(20, EPOCH);
     let read: Vec<_> = (17..=20).map(entry).collect();
-    room.recall(&read);
+    room.restore_history(&read);
     assert_eq!(room.replay(Some((Seq(16), EPOCH))), memory(17..=20));
     commit(&mut room, 21);
     assert_eq!(room.replay(Some((Seq(16), EPOCH))), memory(17..=21));
-    room.recall(&(10..=14).map(entry).collect::<Vec<_>>());
+    room.restore_history(&(10..=14).map(entry).collect::<Vec<_>>());
     assert_eq!(room.replay(Some((Seq(16), EPOCH))), memory(17..=21), "a hole is not bridged");
 }
 
@@ -189,8 +189,8 @@ fn somebody_here_and_elsewhere_comes_once_and_goes_once() {
     let mut room = room(0, EPOCH);
     let (ann, bob) = (user("ann"), user("bob"));
     let there = NodeId(2);
-    let diff = |version, joined: &[&Author], left: &[&Author]| PartWord::Diff {
-        life: 9,
+    let diff = |version, joined: &[&Author], left: &[&Author]| MembershipMessage::Diff {
+        incarnation: 9,
         version,
         joined: joined.iter().copied().cloned().collect(),
         left: left.iter().map(|author| author.id.clone()).collect(),
@@ -198,13 +198,13 @@ fn somebody_here_and_elsewhere_comes_once_and_goes_once() {
     };
     let now = Timestamp::default();
     assert_eq!(room.join(1, &ann).first_socket, FirstSocket::Yes);
-    let news = room.hear(there, diff(1, &[&ann, &bob], &[]), now);
+    let news = room.receive(there, diff(1, &[&ann, &bob], &[]), now);
     assert_eq!((news.came, news.went), (vec![bob.clone()], vec![]));
     assert_eq!((room.users(), room.online().count()), (2, 2));
     assert_eq!(room.join(2, &bob).first_socket, FirstSocket::No);
     assert_eq!(room.leave(1).unwrap().last_socket, LastSocket::No, "still there");
     assert_eq!(room.users(), 2);
-    let news = room.hear(there, diff(2, &[], &[&bob]), now);
+    let news = room.receive(there, diff(2, &[], &[&bob]), now);
     assert_eq!((news.came, news.went), (vec![], vec![]), "still here");
     assert_eq!(room.peer_gone(there).went, [ann]);
     assert!(room.is_present(&bob.id));
@@ -220,7 +220,7 @@ fn whoever_is_back_within_the_grace_was_never_away() {
         let left = room.leave(socket).unwrap();
         assert_eq!(left.last_socket, LastSocket::Yes);
         room.may_return(&left.user.id);
-        room.linger(left.user, grace, now);
+        room.begin_leave_grace(left.user, grace, now);
     };
     room.join(1, &ann);
     room.join(2, &bob);
@@ -231,14 +231,15 @@ fn whoever_is_back_within_the_grace_was_never_away() {
     assert!(room.is_member(&ann.id) && !room.is_present(&ann.id), "but have no socket");
     let told = room.take_diffs();
     assert!(
-        matches!(&*told, [PartWord::Diff { left, dropped, .. }] if left.len() == 2 && dropped.len() == 2),
+        matches!(&*told, [MembershipMessage::Diff { left, dropped, .. }] if left.len() == 2 && dropped.len() == 2),
         "other nodes learn that they may come back: {told:?}"
     );
 
     assert_eq!(room.join(3, &ann).first_socket, FirstSocket::No, "back on this node");
     let came = vec![bob.clone()];
-    let diff = PartWord::Diff { life: 9, version: 1, joined: came, left: Vec::new(), dropped: Vec::new() };
-    assert!(room.hear(there, diff, now).came.is_empty(), "back on another node");
+    let diff =
+        MembershipMessage::Diff { incarnation: 9, version: 1, joined: came, left: Vec::new(), dropped: Vec::new() };
+    assert!(room.receive(there, diff, now).came.is_empty(), "back on another node");
     assert_eq!((room.users(), room.online().count()), (2, 2));
     assert!(room.take_overdue(now.plus_ms(60_000)).is_empty());
 
@@ -248,13 +249,13 @@ fn whoever_is_back_within_the_grace_was_never_away() {
     assert_eq!(room.users(), 1);
     assert_eq!(room.join(4, &ann).first_socket, FirstSocket::Yes, "too late");
 
-    let dropped = PartWord::Diff {
-        life: 9,
+    let dropped = MembershipMessage::Diff {
+        incarnation: 9,
         version: 2,
         joined: vec![],
         left: vec![bob.id.clone()],
         dropped: vec![bob.id.clone()],
     };
-    let news = room.hear(there, dropped, now);
+    let news = room.receive(there, dropped, now);
     assert_eq!((news.went, news.may_return.contains(&bob.id)), (vec![bob], true), "and so is told of the others");
 }

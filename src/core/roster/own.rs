@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{RosterWord, SocketEntry};
+use super::{RosterMessage, SocketEntry};
 use crate::{
     core::presence::Status,
     ids::{Timestamp, UserId},
-    limits::ROSTER_ENTRIES_PER_WORD_MAX,
+    limits::ROSTER_ENTRIES_PER_MESSAGE_MAX,
 };
 
 /// A socket of this node.
@@ -80,7 +80,7 @@ impl OwnRoster {
     }
 
     /// Takes the unpublished changes, in as few messages as possible.
-    pub fn flush(&mut self) -> Vec<RosterWord> {
+    pub fn flush(&mut self) -> Vec<RosterMessage> {
         // receivers drop a status with the user's last known socket, but a newer socket may be opened by the same
         // message
         for entry in &self.closed {
@@ -88,45 +88,45 @@ impl OwnRoster {
                 self.said.entry(entry.user.clone()).or_insert(*status);
             }
         }
-        let mut words = Vec::new();
+        let mut messages = Vec::new();
         while self.is_dirty() {
             self.version += 1;
-            let most = self.closed.len().min(ROSTER_ENTRIES_PER_WORD_MAX);
+            let most = self.closed.len().min(ROSTER_ENTRIES_PER_MESSAGE_MAX);
             let closed: Vec<_> = self.closed.drain(..most).collect();
             // sockets must be opened only after all that closed before them
-            let left = if self.closed.is_empty() { ROSTER_ENTRIES_PER_WORD_MAX - closed.len() } else { 0 };
+            let left = if self.closed.is_empty() { ROSTER_ENTRIES_PER_MESSAGE_MAX - closed.len() } else { 0 };
             let opened: Vec<_> = std::iter::from_fn(|| self.opened.pop_first()).take(left).map(|(_, e)| e).collect();
             let left = if self.opened.is_empty() { left - opened.len() } else { 0 };
             let statuses: Vec<_> = std::iter::from_fn(|| self.said.pop_first()).take(left).collect();
             for (user, status) in &statuses {
                 self.statuses.insert(user.clone(), *status);
             }
-            words.push(RosterWord::Diff { version: self.version, opened, closed, statuses });
+            messages.push(RosterMessage::Diff { version: self.version, opened, closed, statuses });
         }
-        words
+        messages
     }
 
     /// The published state in parts. Pending changes must have been flushed and published before.
-    pub fn part(&self) -> Vec<RosterWord> {
+    pub fn part(&self) -> Vec<RosterMessage> {
         let sockets: Vec<_> =
             self.sockets.iter().map(|(key, (user, opened_at))| entry(*key, user, *opened_at)).collect();
         let usual = |status: &Status| *status == Status::default();
         let statuses = self.statuses.iter().filter(|(_, status)| !usual(status));
         let statuses: Vec<_> = statuses.map(|(user, status)| (user.clone(), *status)).collect();
-        let count = |len: usize| len.div_ceil(ROSTER_ENTRIES_PER_WORD_MAX);
+        let count = |len: usize| len.div_ceil(ROSTER_ENTRIES_PER_MESSAGE_MAX);
         let pieces = count(sockets.len()).max(count(statuses.len())).max(1);
         let at = |piece: usize, len: usize| {
-            let from = (piece * ROSTER_ENTRIES_PER_WORD_MAX).min(len);
-            from..(from + ROSTER_ENTRIES_PER_WORD_MAX).min(len)
+            let from = (piece * ROSTER_ENTRIES_PER_MESSAGE_MAX).min(len);
+            from..(from + ROSTER_ENTRIES_PER_MESSAGE_MAX).min(len)
         };
-        let word = |piece: usize| RosterWord::Part {
+        let message = |piece: usize| RosterMessage::Part {
             version: self.version,
             piece: u32::try_from(piece).unwrap_or(u32::MAX),
             pieces: u32::try_from(pieces).unwrap_or(u32::MAX),
             sockets: sockets.get(at(piece, sockets.len())).unwrap_or_default().to_vec(),
             statuses: statuses.get(at(piece, statuses.len())).unwrap_or_default().to_vec(),
         };
-        (0..pieces).map(word).collect()
+        (0..pieces).map(message).collect()
     }
 }
 

@@ -5,10 +5,10 @@ use fastrand::Rng;
 use super::*;
 use crate::{
     core::{
-        presence::{PresenceChange, PresenceCore, Whereabouts},
+        presence::{PresenceChange, PresenceCore, SocketLocation},
         simulation::simulate,
     },
-    limits::{PRESENCE_GRACE, ROSTER_ENTRIES_PER_WORD_MAX},
+    limits::{PRESENCE_GRACE, ROSTER_ENTRIES_PER_MESSAGE_MAX},
 };
 
 fn at(unix_ms: i64) -> Timestamp {
@@ -25,14 +25,14 @@ fn entry(generation: u32, owner: u32) -> SocketEntry {
 
 const THERE: NodeId = NodeId(7);
 
-fn diff(version: u64, opened: &[u32], closed: &[u32]) -> RosterWord {
+fn diff(version: u64, opened: &[u32], closed: &[u32]) -> RosterMessage {
     let entries = |generations: &[u32]| generations.iter().map(|g| entry(*g, *g)).collect();
-    RosterWord::Diff { version, opened: entries(opened), closed: entries(closed), statuses: Vec::new() }
+    RosterMessage::Diff { version, opened: entries(opened), closed: entries(closed), statuses: Vec::new() }
 }
 
-fn whole(version: u64, (piece, pieces): (u32, u32), sockets: &[u32]) -> RosterWord {
+fn whole(version: u64, (piece, pieces): (u32, u32), sockets: &[u32]) -> RosterMessage {
     let sockets = sockets.iter().map(|g| entry(*g, *g)).collect();
-    RosterWord::Part { version, piece, pieces, sockets, statuses: Vec::new() }
+    RosterMessage::Part { version, piece, pieces, sockets, statuses: Vec::new() }
 }
 
 fn opened(generation: u32) -> RosterChange {
@@ -48,10 +48,10 @@ fn a_new_peer_is_asked_once_and_its_pieces_make_the_whole() {
     let mut roster = Roster::default();
     assert_eq!(roster.up(THERE).ask, Some(THERE));
     assert_eq!(roster.stands_at(THERE, 4).ask, None, "it was asked a moment ago");
-    assert_eq!(roster.hear(THERE, whole(4, (1, 2), &[2])), RosterNews::default());
+    assert_eq!(roster.receive(THERE, whole(4, (1, 2), &[2])), RosterUpdate::default());
     // published while the parts were in transit
-    assert_eq!(roster.hear(THERE, diff(5, &[3], &[1])), RosterNews::default());
-    let changes = roster.hear(THERE, whole(4, (0, 2), &[1])).changes;
+    assert_eq!(roster.receive(THERE, diff(5, &[3], &[1])), RosterUpdate::default());
+    let changes = roster.receive(THERE, whole(4, (0, 2), &[1])).changes;
     assert_eq!(changes, [opened(1), opened(2), closed(1), opened(3)]);
     assert_eq!(roster.stands_at(THERE, 5).ask, None);
 }
@@ -60,19 +60,19 @@ fn a_new_peer_is_asked_once_and_its_pieces_make_the_whole() {
 fn a_gap_is_asked_about_and_nothing_is_applied_twice_or_out_of_order() {
     let mut roster = Roster::default();
     roster.up(THERE);
-    roster.hear(THERE, whole(0, (0, 1), &[]));
-    assert_eq!(roster.hear(THERE, diff(1, &[1], &[])).changes, [opened(1)]);
-    assert_eq!(roster.hear(THERE, diff(1, &[1], &[])), RosterNews::default());
+    roster.receive(THERE, whole(0, (0, 1), &[]));
+    assert_eq!(roster.receive(THERE, diff(1, &[1], &[])).changes, [opened(1)]);
+    assert_eq!(roster.receive(THERE, diff(1, &[1], &[])), RosterUpdate::default());
     roster.tick();
-    let gap = roster.hear(THERE, diff(3, &[3], &[]));
-    assert_eq!(gap, RosterNews { changes: Vec::new(), ask: Some(THERE) });
-    assert_eq!(roster.hear(THERE, diff(2, &[2], &[1])).changes, [closed(1), opened(2), opened(3)]);
+    let gap = roster.receive(THERE, diff(3, &[3], &[]));
+    assert_eq!(gap, RosterUpdate { changes: Vec::new(), ask: Some(THERE) });
+    assert_eq!(roster.receive(THERE, diff(2, &[2], &[1])).changes, [closed(1), opened(2), opened(3)]);
     roster.tick();
     assert_eq!(roster.stands_at(THERE, 2).ask, None, "a late beat");
     assert_eq!(roster.stands_at(THERE, 4).ask, Some(THERE), "the last diff was lost");
-    assert_eq!(roster.hear(THERE, whole(4, (0, 1), &[3])).changes, [closed(2)]);
+    assert_eq!(roster.receive(THERE, whole(4, (0, 1), &[3])).changes, [closed(2)]);
     assert_eq!(roster.gone(THERE).changes, [closed(3)]);
-    assert_eq!(roster.hear(THERE, diff(5, &[5], &[])), RosterNews::default(), "its words count for nothing now");
+    assert_eq!(roster.receive(THERE, diff(5, &[5], &[])), RosterUpdate::default(), "its words count for nothing now");
 }
 
 #[test]
@@ -80,11 +80,11 @@ fn nonsense_in_pieces_is_left_aside() {
     let mut roster = Roster::default();
     roster.up(THERE);
     for place in [(1, 1), (0, 0), (5, u32::MAX)] {
-        assert_eq!(roster.hear(THERE, whole(1, place, &[1])).changes, []);
+        assert_eq!(roster.receive(THERE, whole(1, place, &[1])).changes, []);
     }
-    roster.hear(THERE, whole(2, (0, 2), &[1]));
-    assert_eq!(roster.hear(THERE, whole(2, (1, 3), &[2])).changes, [], "not of the same whole");
-    assert_eq!(roster.hear(THERE, whole(3, (0, 1), &[4])).changes, [opened(4)], "a newer whole replaces it");
+    roster.receive(THERE, whole(2, (0, 2), &[1]));
+    assert_eq!(roster.receive(THERE, whole(2, (1, 3), &[2])).changes, [], "not of the same whole");
+    assert_eq!(roster.receive(THERE, whole(3, (0, 1), &[4])).changes, [opened(4)], "a newer whole replaces it");
 }
 
 #[test]
@@ -107,27 +107,28 @@ fn what_opens_and_closes_between_two_flushes_is_never_told() {
 #[test]
 fn many_are_told_in_words_of_bounded_size() {
     let mut own = OwnRoster::default();
-    let most = ROSTER_ENTRIES_PER_WORD_MAX as u32;
+    let most = ROSTER_ENTRIES_PER_MESSAGE_MAX as u32;
     (0..most * 2 + 5).for_each(|generation| own.opened(entry(generation, generation)));
-    let words = own.flush();
-    assert_eq!((words.len(), own.version()), (3, 3));
+    let messages = own.flush();
+    assert_eq!((messages.len(), own.version()), (3, 3));
     (0..most + 5).for_each(|generation| own.closed(0, generation));
     own.opened(entry(u32::MAX, 1));
     let later = own.flush();
-    let sizes = |words: &[RosterWord]| -> Vec<usize> {
-        let size = |word: &RosterWord| match word {
-            RosterWord::Diff { opened, closed, .. } => opened.len() + closed.len(),
-            RosterWord::Part { sockets, .. } => sockets.len(),
+    let sizes = |messages: &[RosterMessage]| -> Vec<usize> {
+        let size = |message: &RosterMessage| match message {
+            RosterMessage::Diff { opened, closed, .. } => opened.len() + closed.len(),
+            RosterMessage::Part { sockets, .. } => sockets.len(),
             _ => 0,
         };
-        words.iter().map(size).collect()
+        messages.iter().map(size).collect()
     };
-    assert_eq!((sizes(&words), sizes(&later)), (vec![1_000, 1_000, 5], vec![1_000, 6]));
+    assert_eq!((sizes(&messages), sizes(&later)), (vec![1_000, 1_000, 5], vec![1_000, 6]));
     assert_eq!(sizes(&own.part()), [1_000, 1]);
     let mut roster = Roster::default();
     roster.up(THERE);
-    roster.hear(THERE, whole(0, (0, 1), &[]));
-    let told: usize = words.into_iter().chain(later).map(|word| roster.hear(THERE, word).changes.len()).sum();
+    roster.receive(THERE, whole(0, (0, 1), &[]));
+    let told: usize =
+        messages.into_iter().chain(later).map(|message| roster.receive(THERE, message).changes.len()).sum();
     assert_eq!(told as u32, most * 2 + 5 + most + 5 + 1);
 }
 
@@ -137,7 +138,7 @@ struct Node {
     id: NodeId,
     own: OwnRoster,
     roster: Roster,
-    core: PresenceCore<Whereabouts>,
+    core: PresenceCore<SocketLocation>,
     /// The sockets that are really open here.
     open: BTreeMap<u32, SocketEntry>,
     said: BTreeMap<UserId, Status>,
@@ -159,8 +160,8 @@ impl Node {
         }
     }
 
-    fn key(node: NodeId, entry: &SocketEntry) -> Whereabouts {
-        Whereabouts { opened_at: entry.opened_at, node, worker: entry.worker, generation: entry.generation }
+    fn key(node: NodeId, entry: &SocketEntry) -> SocketLocation {
+        SocketLocation { opened_at: entry.opened_at, node, worker: entry.worker, generation: entry.generation }
     }
 
     /// A user must not be announced online twice, or offline without having been online.
@@ -172,7 +173,7 @@ impl Node {
         }
     }
 
-    fn apply(&mut self, news: RosterNews, now: Timestamp) -> Option<NodeId> {
+    fn apply(&mut self, news: RosterUpdate, now: Timestamp) -> Option<NodeId> {
         for change in news.changes {
             match change {
                 RosterChange::Opened(node, entry) => {
@@ -221,7 +222,7 @@ impl Node {
 
 /// A message in transit: sender, receiver, content; a heartbeat carries only a version.
 enum OnTheWay {
-    Word(NodeId, NodeId, RosterWord),
+    Word(NodeId, NodeId, RosterMessage),
     Beat(NodeId, NodeId, u64),
 }
 
@@ -233,32 +234,32 @@ struct World {
 }
 
 impl World {
-    fn say(&mut self, from: NodeId, words: Vec<RosterWord>) {
+    fn say(&mut self, from: NodeId, messages: Vec<RosterMessage>) {
         let others: Vec<_> = self.nodes.iter().map(|node| node.id).filter(|id| *id != from).collect();
-        for word in words {
-            self.line.extend(others.iter().map(|to| OnTheWay::Word(from, *to, word.clone())));
+        for message in messages {
+            self.line.extend(others.iter().map(|to| OnTheWay::Word(from, *to, message.clone())));
         }
     }
 
     fn flush(&mut self, index: usize) {
-        let (id, words) = (self.nodes[index].id, self.nodes[index].own.flush());
-        self.say(id, words);
+        let (id, messages) = (self.nodes[index].id, self.nodes[index].own.flush());
+        self.say(id, messages);
     }
 
     fn deliver(&mut self, at_place: usize) {
-        let word = self.line.swap_remove(at_place);
-        let (OnTheWay::Word(from, to, _) | OnTheWay::Beat(from, to, _)) = word;
+        let message = self.line.swap_remove(at_place);
+        let (OnTheWay::Word(from, to, _) | OnTheWay::Beat(from, to, _)) = message;
         let Some(index) = self.nodes.iter().position(|node| node.id == to) else { return };
-        let asks = match word {
-            OnTheWay::Word(_, _, RosterWord::Ask { of }) => {
+        let asks = match message {
+            OnTheWay::Word(_, _, RosterMessage::Ask { of }) => {
                 assert_eq!(of, to);
                 self.flush(index);
                 let part = self.nodes[index].own.part();
-                self.line.extend(part.into_iter().map(|word| OnTheWay::Word(to, from, word)));
+                self.line.extend(part.into_iter().map(|message| OnTheWay::Word(to, from, message)));
                 None
             }
-            OnTheWay::Word(_, _, word) => {
-                let news = self.nodes[index].roster.hear(from, word);
+            OnTheWay::Word(_, _, message) => {
+                let news = self.nodes[index].roster.receive(from, message);
                 self.nodes[index].apply(news, self.now)
             }
             OnTheWay::Beat(_, _, version) => {
@@ -270,7 +271,7 @@ impl World {
     }
 
     fn ask(&mut self, from: NodeId, whom: Option<NodeId>) {
-        self.line.extend(whom.map(|of| OnTheWay::Word(from, of, RosterWord::Ask { of })));
+        self.line.extend(whom.map(|of| OnTheWay::Word(from, of, RosterMessage::Ask { of })));
     }
 
     /// One second: grace periods end, all nodes send heartbeats.
@@ -323,11 +324,11 @@ impl World {
             45..80 if !self.line.is_empty() => self.deliver(rng.usize(0..self.line.len())),
             80..84 if !self.line.is_empty() => drop(self.line.swap_remove(rng.usize(0..self.line.len()))),
             84..88 => {
-                let word = rng.choice(&self.line).and_then(|word| match word {
-                    OnTheWay::Word(from, to, word) => Some(OnTheWay::Word(*from, *to, word.clone())),
+                let message = rng.choice(&self.line).and_then(|message| match message {
+                    OnTheWay::Word(from, to, message) => Some(OnTheWay::Word(*from, *to, message.clone())),
                     OnTheWay::Beat(..) => None,
                 });
-                self.line.extend(word);
+                self.line.extend(message);
             }
             88 if self.nodes.len() > 2 => self.die(index),
             89 if self.nodes.len() < 5 => self.join(),
@@ -348,7 +349,7 @@ impl World {
     }
 
     fn check(&self) {
-        let open = |node: &Node| -> Vec<(UserId, Whereabouts)> {
+        let open = |node: &Node| -> Vec<(UserId, SocketLocation)> {
             node.open.values().map(|entry| (entry.user.clone(), Node::key(node.id, entry))).collect()
         };
         let truth: BTreeSet<_> = self.nodes.iter().flat_map(open).collect();
@@ -388,12 +389,12 @@ fn a_crowd_that_goes_costs_the_same_for_each_of_them() {
     let statuses: Vec<_> = (0..SOCKETS).map(|owner| (user(owner), Status::Away)).collect();
     let mut roster = Roster::default();
     roster.up(THERE);
-    roster.hear(THERE, RosterWord::Part { version: 0, piece: 0, pieces: 1, sockets: entries.clone(), statuses });
+    roster.receive(THERE, RosterMessage::Part { version: 0, piece: 0, pieces: 1, sockets: entries.clone(), statuses });
     let began = std::time::Instant::now();
     let mut closed = 0;
-    for (version, some) in (1..).zip(entries.chunks(ROSTER_ENTRIES_PER_WORD_MAX)) {
-        let diff = RosterWord::Diff { version, opened: Vec::new(), closed: some.to_vec(), statuses: Vec::new() };
-        closed += roster.hear(THERE, diff).changes.len();
+    for (version, some) in (1..).zip(entries.chunks(ROSTER_ENTRIES_PER_MESSAGE_MAX)) {
+        let diff = RosterMessage::Diff { version, opened: Vec::new(), closed: some.to_vec(), statuses: Vec::new() };
+        closed += roster.receive(THERE, diff).changes.len();
     }
     assert_eq!(closed, SOCKETS as usize);
     // at most a second in an unoptimised build; with a scan of all sockets per closed one it took minutes
@@ -406,16 +407,16 @@ fn a_status_goes_with_the_last_socket_of_its_user_and_not_before() {
     roster.up(THERE);
     let sockets = vec![entry(1, 7), entry(2, 7)];
     let statuses = vec![(user(7), Status::Busy)];
-    roster.hear(THERE, RosterWord::Part { version: 0, piece: 0, pieces: 1, sockets, statuses });
+    roster.receive(THERE, RosterMessage::Part { version: 0, piece: 0, pieces: 1, sockets, statuses });
     let of = |roster: &Roster| roster.parts[&THERE].status_of(&user(7));
-    let close = |version, generation| RosterWord::Diff {
+    let close = |version, generation| RosterMessage::Diff {
         version,
         opened: Vec::new(),
         closed: vec![entry(generation, 7)],
         statuses: Vec::new(),
     };
-    roster.hear(THERE, close(1, 1));
+    roster.receive(THERE, close(1, 1));
     assert_eq!(of(&roster), Some(Status::Busy));
-    roster.hear(THERE, close(2, 2));
+    roster.receive(THERE, close(2, 2));
     assert_eq!(of(&roster), None);
 }

@@ -13,11 +13,11 @@ use crate::{
     core::{
         command::{SignalKind, Typing},
         event::{
-            Attendee, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody,
+            CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody, MemberPresence,
             PresenceEphemeral, Reply, RoomEphemeral, RoomScope,
         },
-        personal::Personal,
         profile::Author,
+        user_event::UserEvent,
     },
     dialects::{
         Encoded,
@@ -153,20 +153,20 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         Reply::Restarting { reconnect_in_ms } => {
             Some(FromServer::ServerRestarting(Restarting::new(*reconnect_in_ms, at)))
         }
-        Reply::Personal(news) => match &**news {
+        Reply::UserEvent(news) => match &**news {
             // in the form of an administrator's message, with the notification as its data
-            Personal::Notified { notification, .. } => {
+            UserEvent::Notified { notification, .. } => {
                 let data = Notified::Stored((&**notification).into());
                 let timestamp = Moment(notification.created_at);
                 Some(FromServer::Notification(Notice { data, timestamp }))
             }
             // old clients would take these for new notifications
-            Personal::NotificationUpdated { .. }
-            | Personal::NotificationRead { .. }
-            | Personal::NotificationDeleted { .. }
-            | Personal::AllNotificationsRead { .. }
-            | Personal::Answer(_)
-            | Personal::Upload(_) => None,
+            UserEvent::NotificationUpdated { .. }
+            | UserEvent::NotificationRead { .. }
+            | UserEvent::NotificationDeleted { .. }
+            | UserEvent::AllNotificationsRead { .. }
+            | UserEvent::Answer(_)
+            | UserEvent::Upload(_) => None,
         },
         // nobody writes cells here
         Reply::VersionConflict { .. } => None,
@@ -237,7 +237,7 @@ pub fn entered(entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
 }
 
 /// Appends members, each preceded by a comma.
-pub fn members(members: &[Attendee], out: &mut Vec<u8>) {
+pub fn members(members: &[MemberPresence], out: &mut Vec<u8>) {
     output::append_items(members.iter().map(|member| &member.user.id), out);
 }
 

@@ -8,16 +8,16 @@ mod wire;
 
 use super::{
     ClientMessage, Dialect, Encoded, Rejection, Stamp,
-    manner::Manner,
+    options::DialectOptions,
     schema::{self, Description},
 };
 use crate::core::{
     command::Request,
-    event::{Attendee, Entered, Event, Reply, RoomIdentity},
+    event::{Entered, Event, MemberPresence, Reply, RoomIdentity},
 };
 
 /// The settings for its sockets.
-pub(super) const MANNER: Manner = Manner::json("channel");
+pub(super) const OPTIONS: DialectOptions = DialectOptions::json("channel");
 
 /// The dialect of `/ws/channel/…` and `/ws/dm/…`.
 pub struct Channel;
@@ -38,11 +38,11 @@ impl Dialect for Channel {
         encode::event(event, encode::Numbered::Yes, out)
     }
 
-    fn encode_overheard(&self, event: &Event, _: Stamp, out: &mut Vec<u8>) -> Encoded {
+    fn encode_direct(&self, event: &Event, _: Stamp, out: &mut Vec<u8>) -> Encoded {
         encode::event(event, encode::Numbered::No, out)
     }
 
-    fn encode_members(&self, _: &RoomIdentity, members: &[Attendee], out: &mut Vec<u8>) {
+    fn encode_members(&self, _: &RoomIdentity, members: &[MemberPresence], out: &mut Vec<u8>) {
         encode::members(members, out);
     }
 

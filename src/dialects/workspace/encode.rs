@@ -15,14 +15,15 @@ use crate::{
     core::{
         command::{Tag, Typing},
         event::{
-            Attendance, Attendee, ChatEphemeral, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody,
-            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope, SheetDurable, UploadEphemeral,
+            ChatEphemeral, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody, MemberPresence,
+            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomPresence, RoomScope, SheetDurable,
+            UploadEphemeral,
         },
         notification::Notification,
-        personal::Personal,
         profile::Author,
         sheet::{Cell, CellConflict},
         upload::{Upload, UploadPhase},
+        user_event::UserEvent,
     },
     dialects::{
         Encoded,
@@ -134,7 +135,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             let room_id = room.scope.name()?;
             Some(FromServer::Recovered(Recovered { room_id, seq: *seq, complete: *complete }))
         }
-        Reply::Personal(news) => Some(personal(news)),
+        Reply::UserEvent(news) => Some(personal(news)),
         Reply::Restarting { reconnect_in_ms } => {
             Some(FromServer::ServerRestarting(Restarting::new(*reconnect_in_ms, at)))
         }
@@ -153,7 +154,7 @@ fn first_frame(entered: &Entered) -> Option<FromServer<'_>> {
     Some(FromServer::RoomState(first_state(entered, room, attendance)))
 }
 
-fn first_state<'a>(entered: &'a Entered, room: &'a RoomName, attendance: &'a Attendance) -> RoomState<'a> {
+fn first_state<'a>(entered: &'a Entered, room: &'a RoomName, attendance: &'a RoomPresence) -> RoomState<'a> {
     let position = Position { seq: entered.seq, epoch: entered.epoch, connection_id: &entered.connection };
     RoomState { reference: Echo::of(&entered.tag), position: Some(position), ..room_state(room, attendance) }
 }
@@ -167,12 +168,12 @@ pub fn entered(entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
 }
 
 /// Appends members, each preceded by a comma.
-pub fn members(room: &RoomIdentity, members: &[Attendee], out: &mut Vec<u8>) {
+pub fn members(room: &RoomIdentity, members: &[MemberPresence], out: &mut Vec<u8>) {
     let Some(name) = room.scope.name() else { return };
     output::append_items(members.iter().map(|attendee| Member::new(name, attendee)), out);
 }
 
-fn room_state<'a>(room: &'a RoomName, attendance: &'a Attendance) -> RoomState<'a> {
+fn room_state<'a>(room: &'a RoomName, attendance: &'a RoomPresence) -> RoomState<'a> {
     RoomState {
         room_id: room,
         users: Members { room, users: &attendance.users },
@@ -223,26 +224,28 @@ fn version_conflict<'a>(
 
 // ---- news for a user ----
 
-fn personal(news: &Personal) -> FromServer<'_> {
+fn personal(news: &UserEvent) -> FromServer<'_> {
     use NotificationEventType as Type;
     match news {
-        Personal::Notified { user, notification } => notified(Type::NotificationCreated, user, notification),
-        Personal::NotificationUpdated { user, notification } => notified(Type::NotificationUpdated, user, notification),
-        Personal::NotificationRead { user, id } => notification_gone(Type::NotificationRead, user, *id),
-        Personal::NotificationDeleted { user, id } => notification_gone(Type::NotificationDeleted, user, *id),
-        Personal::AllNotificationsRead { user } => FromServer::NotificationEvent(NotificationEvent {
+        UserEvent::Notified { user, notification } => notified(Type::NotificationCreated, user, notification),
+        UserEvent::NotificationUpdated { user, notification } => {
+            notified(Type::NotificationUpdated, user, notification)
+        }
+        UserEvent::NotificationRead { user, id } => notification_gone(Type::NotificationRead, user, *id),
+        UserEvent::NotificationDeleted { user, id } => notification_gone(Type::NotificationDeleted, user, *id),
+        UserEvent::AllNotificationsRead { user } => FromServer::NotificationEvent(NotificationEvent {
             event_type: Type::AllNotificationsRead,
             notification: None,
             notification_id: None,
             user_id: user,
         }),
-        Personal::Answer(answer) => FromServer::AiEvent(AiEvent {
+        UserEvent::Answer(answer) => FromServer::AiEvent(AiEvent {
             event_type: (&answer.phase).into(),
             request_id: &answer.request,
             user_id: &answer.user,
             data: (&answer.phase).into(),
         }),
-        Personal::Upload(upload) => self::upload(upload, None),
+        UserEvent::Upload(upload) => self::upload(upload, None),
     }
 }
 

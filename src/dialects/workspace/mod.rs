@@ -8,16 +8,16 @@ mod wire;
 
 use super::{
     ClientMessage, Dialect, Encoded, Rejection, Stamp,
-    manner::Manner,
+    options::DialectOptions,
     schema::{self, Description},
 };
 use crate::core::{
     command::Request,
-    event::{Attendee, Entered, Event, Reply, RoomIdentity},
+    event::{Entered, Event, MemberPresence, Reply, RoomIdentity},
 };
 
 /// The settings for its sockets.
-pub(super) const MANNER: Manner = Manner::json("workspace");
+pub(super) const OPTIONS: DialectOptions = DialectOptions::json("workspace");
 
 /// The dialect of `/api/v1/ws`.
 pub struct Workspace;
@@ -38,11 +38,11 @@ impl Dialect for Workspace {
         encode::event(event, out)
     }
 
-    fn encode_overheard(&self, _: &Event, _: Stamp, _: &mut Vec<u8>) -> Encoded {
+    fn encode_direct(&self, _: &Event, _: Stamp, _: &mut Vec<u8>) -> Encoded {
         Encoded::Nothing // no socket is bound to a room
     }
 
-    fn encode_members(&self, room: &RoomIdentity, members: &[Attendee], out: &mut Vec<u8>) {
+    fn encode_members(&self, room: &RoomIdentity, members: &[MemberPresence], out: &mut Vec<u8>) {
         encode::members(room, members, out);
     }
 

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, http::Method, web};
 use serde::Serialize;
 
 use self::answers::Refused;
-use super::{ApiError, Site, extract::AuthUser, fields::Page, resource};
+use super::{ApiError, AppState, extract::AuthUser, fields::Page, resource};
 use crate::{auth::tokens::query_value, core::upload::content_url, ids::FileId, limits, store::FileRecord};
 
 /// The retry time after too many parallel uploads.
@@ -97,7 +97,11 @@ struct FilesJson {
         (status = 400, description = "A parameter is invalid; the error names it"),
     )
 )]
-async fn mine(site: web::Data<Site>, user: AuthUser, request: HttpRequest) -> Result<web::Json<FilesJson>, Refused> {
+async fn mine(
+    site: web::Data<AppState>,
+    user: AuthUser,
+    request: HttpRequest,
+) -> Result<web::Json<FilesJson>, Refused> {
     let query = request.query_string();
     let [default, most] = limits::PAGE_FILES;
     let page = Page::asked(query, default, most)?;
@@ -116,12 +120,16 @@ async fn mine(site: web::Data<Site>, user: AuthUser, request: HttpRequest) -> Re
     params(("file_id" = String, Path, description = "The file's id")),
     responses((status = 200, description = "The file", body = FileJson), (status = 403, description = "Not shared with you"), (status = 404, description = "The file does not exist"))
 )]
-async fn one(site: web::Data<Site>, user: AuthUser, path: web::Path<String>) -> Result<web::Json<FileJson>, Refused> {
+async fn one(
+    site: web::Data<AppState>,
+    user: AuthUser,
+    path: web::Path<String>,
+) -> Result<web::Json<FileJson>, Refused> {
     Ok(web::Json(fetchable(&site, &user, &path).await?.into()))
 }
 
 /// A file that the user may download.
-async fn fetchable(site: &Site, user: &AuthUser, id: &str) -> Result<FileRecord, Refused> {
+async fn fetchable(site: &AppState, user: &AuthUser, id: &str) -> Result<FileRecord, Refused> {
     let file = site.store.file(file_id(id)?).await?.ok_or_else(Refused::no_such_file)?;
     site.gateway.may_fetch(user.subject(), &file).await??;
     Ok(file)

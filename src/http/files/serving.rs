@@ -23,7 +23,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::{Refused, fetchable, tus::http_date};
 use crate::{
     error::ErrorCode,
-    http::{Site, extract::AuthUser, openapi::bodies},
+    http::{AppState, extract::AuthUser, openapi::bodies},
     services::files::{StorageFault, names::OCTET_STREAM},
     store::FileRecord,
 };
@@ -98,7 +98,7 @@ enum Shown {
     )
 )]
 pub async fn content_head(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<(String, String)>,
     request: HttpRequest,
@@ -143,7 +143,7 @@ pub async fn content_head(
     )
 )]
 pub async fn content(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<(String, String)>,
     request: HttpRequest,

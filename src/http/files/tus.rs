@@ -17,7 +17,7 @@ use crate::{
     auth::policy::Action,
     core::profile::Author,
     error::ErrorCode,
-    http::{ApiError, Site, extract::AuthUser, openapi::bodies, paths::HadSlash},
+    http::{ApiError, AppState, extract::AuthUser, openapi::bodies, paths::HadSlash},
     ids::{FileId, RoomId, RoomName, Timestamp},
     logged::logged,
     services::files::{
@@ -55,7 +55,7 @@ const BYTES: &str = "application/offset+octet-stream";
         ))
     )
 )]
-pub async fn options(site: web::Data<Site>) -> HttpResponse {
+pub async fn options(site: web::Data<AppState>) -> HttpResponse {
     answer(StatusCode::NO_CONTENT)
         .insert_header((SUPPORTED, VERSION))
         .insert_header(("Tus-Extension", "creation,creation-with-upload,termination,checksum,expiration"))
@@ -78,7 +78,7 @@ pub async fn options(site: web::Data<Site>) -> HttpResponse {
         ))
     )
 )]
-pub async fn options_of_file(site: web::Data<Site>) -> HttpResponse {
+pub async fn options_of_file(site: web::Data<AppState>) -> HttpResponse {
     options(site).await
 }
 
@@ -110,7 +110,7 @@ pub async fn options_of_file(site: web::Data<Site>) -> HttpResponse {
     )
 )]
 pub async fn create(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     request: HttpRequest,
     body: web::Payload,
@@ -185,7 +185,7 @@ pub async fn create(
     )
 )]
 pub async fn head(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     request: HttpRequest,
@@ -232,7 +232,7 @@ pub async fn head(
     )
 )]
 pub async fn patch(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     request: HttpRequest,
@@ -268,7 +268,7 @@ pub async fn patch(
     )
 )]
 pub async fn delete(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     request: HttpRequest,
@@ -318,7 +318,7 @@ pub async fn delete(
     )
 )]
 pub async fn overridden(
-    site: web::Data<Site>,
+    site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
     request: HttpRequest,
@@ -334,7 +334,7 @@ pub async fn overridden(
 
 /// Writes the body to storage in a separate task, because the request's own is dropped when the connection breaks.
 async fn receive(
-    site: &web::Data<Site>,
+    site: &web::Data<AppState>,
     file: FileId,
     chunk: Chunk,
     body: web::Payload,
@@ -349,14 +349,14 @@ async fn receive(
 }
 
 /// An upload that the user may continue.
-async fn owned(site: &Site, user: &AuthUser, id: &str) -> Result<FileRecord, Refused> {
+async fn owned(site: &AppState, user: &AuthUser, id: &str) -> Result<FileRecord, Refused> {
     let file = site.store.file(file_id(id)?).await?.ok_or_else(Refused::no_such_file)?;
     user.may(Action::ChangeFile { owner: &file.owner })?;
     Ok(file)
 }
 
 /// The open room named in the metadata, if any. The uploader must be allowed to enter it.
-async fn room(site: &Site, user: &AuthUser, metadata: &HashMap<String, String>) -> Result<Option<RoomId>, Refused> {
+async fn room(site: &AppState, user: &AuthUser, metadata: &HashMap<String, String>) -> Result<Option<RoomId>, Refused> {
     let Some(name) = metadata.get("room_id").or_else(|| metadata.get("room")).filter(|name| !name.is_empty()) else {
         return Ok(None);
     };

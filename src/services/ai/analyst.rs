@@ -9,7 +9,7 @@ use std::sync::{
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::mpsc;
 
-use super::provider::{Answer, Cells, Fault, Provider, Task, Teller};
+use super::provider::{Answer, Cells, Fault, ProgressReporter, Provider, Task};
 use crate::core::{
     analysis::{Analysis, Findings, Report, Step, capabilities, nothing_there},
     command::RawJson,
@@ -20,10 +20,10 @@ use crate::core::{
 pub struct Analyst;
 
 impl Provider for Analyst {
-    fn answer<'a>(&'a self, task: Task, teller: &'a Teller) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
+    fn answer<'a>(&'a self, task: Task, reporter: &'a ProgressReporter) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
         Box::pin(async move {
             let Some(table) = task.table else { return Ok(Answer { result: capabilities(), findings: None }) };
-            let report = analyse(table, task.query, |percent, status| teller.progress(percent, status)).await?;
+            let report = analyse(table, task.query, |percent, status| reporter.progress(percent, status)).await?;
             let findings = as_json(&report.findings)?;
             Ok(Answer { result: report.result, findings: Some(findings) })
         })

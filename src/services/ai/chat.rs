@@ -11,9 +11,9 @@ use super::{
     analyst::{analyse, as_json},
     chunks::{ChatRequest, Message, StreamOptions},
     prompt,
-    provider::{Answer, Fault, Provider, Task, Teller},
+    provider::{Answer, Fault, ProgressReporter, Provider, Task},
+    provider_error::{Trouble, refused, stalled, unreachable},
     reading::Reading,
-    trouble::{Trouble, refused, stalled, unreachable},
 };
 use crate::{
     config::AiProvider,
@@ -46,17 +46,17 @@ impl Chat {
         Ok(Chat { client, url: config.completions_url(), config, metrics })
     }
 
-    async fn ask(&self, task: Task, teller: &Teller) -> Result<Answer, Fault> {
+    async fn ask(&self, task: Task, reporter: &ProgressReporter) -> Result<Answer, Fault> {
         let report = match task.table.clone() {
             Some(table) => Some(analyse(table, task.query.clone(), |_, _| {}).await?),
             None => None,
         };
         let body = self.body(task, report.as_ref()).await?;
-        teller.spend(body.chars().count());
+        reporter.spend(body.chars().count());
         let mut attempt = 1;
         let text = loop {
-            teller.progress(5, "Asking the model");
-            let mut reading = Reading::new(teller);
+            reporter.progress(5, "Asking the model");
+            let mut reading = Reading::new(reporter);
             let trouble = match self.attempt(&body, &mut reading).await {
                 Ok(text) => break text,
                 Err(trouble) => trouble,
@@ -74,7 +74,7 @@ impl Chat {
                 return Err(fault);
             }
             self.metrics.ai.retried();
-            teller.progress(5, "The model is busy; retrying");
+            reporter.progress(5, "The model is busy; retrying");
             tokio::time::sleep(pause).await;
             attempt += 1;
         };
@@ -132,8 +132,8 @@ impl Chat {
 }
 
 impl Provider for Chat {
-    fn answer<'a>(&'a self, task: Task, teller: &'a Teller) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
-        Box::pin(self.ask(task, teller))
+    fn answer<'a>(&'a self, task: Task, reporter: &'a ProgressReporter) -> LocalBoxFuture<'a, Result<Answer, Fault>> {
+        Box::pin(self.ask(task, reporter))
     }
 
     fn name(&self) -> &'static str {

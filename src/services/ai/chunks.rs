@@ -67,7 +67,7 @@ pub struct Usage {
 
 /// One event of the stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Said {
+pub enum StreamEvent {
     /// A piece of the answer.
     Chunk(Chunk),
     /// The end of the stream.
@@ -82,21 +82,21 @@ pub enum Said {
 const DONE: &str = "[DONE]";
 
 /// Parses the data of one event.
-pub fn read(data: &str) -> Said {
+pub fn read(data: &str) -> StreamEvent {
     if data.trim() == DONE {
-        return Said::Done;
+        return StreamEvent::Done;
     }
-    let Ok(Value::Object(form)) = serde_json::from_str(data) else { return Said::Rubbish };
+    let Ok(Value::Object(form)) = serde_json::from_str(data) else { return StreamEvent::Rubbish };
     if form.get("error").is_some_and(|error| !error.is_null()) {
-        return Said::Failed;
+        return StreamEvent::Failed;
     }
     // Only one answer was requested.
     let choice = match form.get("choices") {
         None | Some(Value::Null) => None,
         Some(Value::Array(choices)) => choices.first(),
-        Some(_) => return Said::Rubbish,
+        Some(_) => return StreamEvent::Rubbish,
     };
-    Said::Chunk(Chunk {
+    StreamEvent::Chunk(Chunk {
         text: choice.map(text).unwrap_or_default(),
         finish: choice.and_then(finish),
         usage: form.get("usage").filter(|usage| usage.is_object()).map(usage),
@@ -147,8 +147,8 @@ fn usage(usage: &Value) -> Usage {
 mod tests {
     use super::*;
 
-    fn chunk(text: &str, finish: Option<Finish>, usage: Option<Usage>) -> Said {
-        Said::Chunk(Chunk { text: text.into(), finish, usage })
+    fn chunk(text: &str, finish: Option<Finish>, usage: Option<Usage>) -> StreamEvent {
+        StreamEvent::Chunk(Chunk { text: text.into(), finish, usage })
     }
 
     #[test]
@@ -173,13 +173,13 @@ mod tests {
                 r#"{"choices":[{"message":{"content":"all"},"finish_reason":"stop"}]}"#,
                 chunk("all", Some(Finish::Complete), None),
             ),
-            (r#"{"error":{"message":"overloaded","type":"server_error"}}"#, Said::Failed),
-            ("[DONE]", Said::Done),
-            (" [DONE] ", Said::Done),
-            ("<html>", Said::Rubbish),
-            ("", Said::Rubbish),
-            (r#"{"choices":7}"#, Said::Rubbish),
-            ("[]", Said::Rubbish),
+            (r#"{"error":{"message":"overloaded","type":"server_error"}}"#, StreamEvent::Failed),
+            ("[DONE]", StreamEvent::Done),
+            (" [DONE] ", StreamEvent::Done),
+            ("<html>", StreamEvent::Rubbish),
+            ("", StreamEvent::Rubbish),
+            (r#"{"choices":7}"#, StreamEvent::Rubbish),
+            ("[]", StreamEvent::Rubbish),
             (r#"{"choices":null,"error":null}"#, chunk("", None, None)),
             (
                 r#"{"choices":[{"delta":{"content":"a"},"message":{"content":""},"finish_reason":""}]}"#,

@@ -9,16 +9,16 @@ mod cells;
 mod chat;
 #[cfg(feature = "ai-http")]
 mod chunks;
-mod elsewhere;
 #[cfg(feature = "ai-http")]
 mod events;
 #[cfg(feature = "ai-http")]
 mod prompt;
 mod provider;
 #[cfg(feature = "ai-http")]
-mod reading;
+mod provider_error;
 #[cfg(feature = "ai-http")]
-mod trouble;
+mod reading;
+mod remote_cancel;
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
@@ -29,14 +29,14 @@ use tokio::sync::oneshot;
 
 use self::{
     analyst::Analyst,
-    elsewhere::IsCancelled,
-    provider::{Answer, Fault, Provider, Task, Teller},
+    provider::{Answer, Fault, ProgressReporter, Provider, Task},
+    remote_cancel::IsCancelled,
 };
 use crate::{
     actors::{
-        gather::Gatherer,
-        messages::{AskAssistant, AskerGone, FinishAnswers},
+        messages::{AskAssistant, AskerClosed, FinishAnswers},
         node::{AssistantLine, Node},
+        scatter_gather::ScatterGather,
     },
     config::Ai,
     core::assistant::{
@@ -58,7 +58,7 @@ pub struct Assistant {
     asks: FxHashMap<Name, Asked>,
     queue: Queue<UserId, Name>,
     budgets: Budgets<UserId>,
-    elsewhere: Gatherer<IsCancelled>,
+    elsewhere: ScatterGather<IsCancelled>,
     /// Incremented with each question, so that the late end of one is not taken for that of a later question with the
     /// same name.
     lives: u64,
@@ -73,7 +73,7 @@ type Name = (UserId, Arc<str>);
 struct Asked {
     ask: AskAssistant,
     life: u64,
-    teller: Rc<Teller>,
+    reporter: Rc<ProgressReporter>,
     taken: Instant,
     /// Stops the work. None while the question is queued.
     abort: Option<AbortHandle>,
@@ -142,7 +142,7 @@ impl Assistant {
             asks: FxHashMap::default(),
             queue: Queue::new(queue),
             budgets: Budgets::new(budget),
-            elsewhere: Gatherer::default(),
+            elsewhere: ScatterGather::default(),
             lives: 0,
             finishing: None,
         }
@@ -168,13 +168,13 @@ impl Assistant {
             return Err(over_budget(used_up));
         }
         self.lives += 1;
-        let teller = Rc::new(Teller::new(self.node.registry.clone().recipient(), user, request));
-        teller.start(AnswerPhase::Started { query: ask.question.query.clone(), sheet: ask.question.sheet.clone() });
-        let asked = Asked { ask, life: self.lives, teller: teller.clone(), taken: Instant::now(), abort: None };
+        let reporter = Rc::new(ProgressReporter::new(self.node.registry.clone().recipient(), user, request));
+        reporter.start(AnswerPhase::Started { query: ask.question.query.clone(), sheet: ask.question.sheet.clone() });
+        let asked = Asked { ask, life: self.lives, reporter: reporter.clone(), taken: Instant::now(), abort: None };
         self.asks.insert(name.clone(), asked);
         self.begin_next(ctx);
         if self.asks.get(&name).is_some_and(|asked| asked.abort.is_none()) {
-            teller.progress(0, "Queued");
+            reporter.progress(0, "Queued");
         }
         Ok(())
     }
@@ -185,12 +185,13 @@ impl Assistant {
             let checked = self.budgets.check_characters(&user, self.node.clock.now());
             match (checked, self.asks.get_mut(&name)) {
                 (Ok(()), Some(asked)) => {
-                    let work = work(self.node.clone(), self.provider.clone(), asked.ask.clone(), asked.teller.clone());
+                    let work =
+                        work(self.node.clone(), self.provider.clone(), asked.ask.clone(), asked.reporter.clone());
                     let (work, abort) = abortable(work);
                     asked.abort = Some(abort);
-                    let (life, teller) = (asked.life, asked.teller.clone());
+                    let (life, reporter) = (asked.life, asked.reporter.clone());
                     ctx.spawn(work.into_actor(self).map(move |outcome, assistant, ctx| {
-                        assistant.ended(&name, life, &teller, outcome, ctx);
+                        assistant.ended(&name, life, &reporter, outcome, ctx);
                     }));
                 }
                 (Err(used_up), Some(_)) => {
@@ -208,10 +209,17 @@ impl Assistant {
     // ---- ending questions ----
 
     /// Handles the end of the work on a question. Its connections are closed.
-    fn ended(&mut self, name: &Name, life: u64, teller: &Teller, outcome: Outcome, ctx: &mut Context<Self>) {
+    fn ended(
+        &mut self,
+        name: &Name,
+        life: u64,
+        reporter: &ProgressReporter,
+        outcome: Outcome,
+        ctx: &mut Context<Self>,
+    ) {
         let (user, _) = name;
         self.queue.done(user);
-        self.budgets.spend(user, teller.spent_characters(), self.node.clock.now());
+        self.budgets.spend(user, reporter.spent_characters(), self.node.clock.now());
         if let Ok(answer) = outcome
             && let Some(asked) = self.asks.get(name).filter(|asked| asked.life == life)
         {
@@ -260,13 +268,13 @@ impl Assistant {
         };
         let took = asked.taken.elapsed();
         self.node.metrics.ai.ended(outcome, took);
-        let (provider, characters) = (self.provider.name(), asked.teller.spent_characters());
+        let (provider, characters) = (self.provider.name(), asked.reporter.spent_characters());
         let (user, outcome, took_ms) = (&name.0, outcome.name(), took.as_millis());
         log::info!(
             "event=ai_ended user={user} provider={provider} outcome={outcome} took_ms={took_ms} characters={characters}",
             user = logged(&user)
         );
-        let told = asked.teller.end(end);
+        let told = asked.reporter.end(end);
         let is_last = self.asks.is_empty();
         ctx.spawn(told.into_actor(self).map(move |(), assistant, _| {
             if is_last {
@@ -292,15 +300,15 @@ async fn work(
     node: Arc<Node>,
     provider: Rc<dyn Provider>,
     ask: AskAssistant,
-    teller: Rc<Teller>,
+    reporter: Rc<ProgressReporter>,
 ) -> Result<Answer, Fault> {
     let patience = node.config.ai.timeout;
     let answer = async {
         if ask.question.sheet.is_some() {
-            teller.progress(1, "Reading the sheet");
+            reporter.progress(1, "Reading the sheet");
         }
         let table = cells::asked_about(&node, &ask).await?;
-        provider.answer(Task { query: ask.question.query.clone(), table }, &teller).await
+        provider.answer(Task { query: ask.question.query.clone(), table }, &reporter).await
     };
     tokio::time::timeout(patience, answer).await.unwrap_or_else(|_elapsed| {
         let seconds = patience.as_secs();
@@ -360,10 +368,10 @@ impl Handler<AskAssistant> for Assistant {
     }
 }
 
-impl Handler<AskerGone> for Assistant {
+impl Handler<AskerClosed> for Assistant {
     type Result = ();
 
-    fn handle(&mut self, gone: AskerGone, ctx: &mut Self::Context) {
+    fn handle(&mut self, gone: AskerClosed, ctx: &mut Self::Context) {
         let is_theirs = |asked: &Asked| asked.ask.user.id == gone.user && asked.ask.conn == gone.conn;
         let theirs: Vec<Name> =
             self.asks.iter().filter(|(_, asked)| is_theirs(asked)).map(|(name, _)| name.clone()).collect();

@@ -12,12 +12,12 @@ use actix::Recipient;
 use futures_util::future::LocalBoxFuture;
 
 use crate::{
-    actors::messages::ToUser,
+    actors::messages::PublishToUser,
     core::{
         analysis::{Datum, Extent},
-        assistant::{AnswerFault, AnswerNews, AnswerPhase},
+        assistant::{AnswerEvent, AnswerFault, AnswerPhase},
         command::RawJson,
-        personal::Personal,
+        user_event::UserEvent,
     },
     ids::UserId,
     limits,
@@ -27,7 +27,7 @@ use crate::{
 /// A provider of answers. Dropping the future stops the work and closes its connections at once.
 pub trait Provider {
     /// Answers the task.
-    fn answer<'a>(&'a self, task: Task, teller: &'a Teller) -> LocalBoxFuture<'a, Result<Answer, Fault>>;
+    fn answer<'a>(&'a self, task: Task, reporter: &'a ProgressReporter) -> LocalBoxFuture<'a, Result<Answer, Fault>>;
 
     /// The provider's name in logs.
     fn name(&self) -> &'static str;
@@ -84,8 +84,8 @@ impl Fault {
 }
 
 /// Reports the progress of one answer to the user's sockets.
-pub struct Teller {
-    users: Recipient<ToUser>,
+pub struct ProgressReporter {
+    users: Recipient<PublishToUser>,
     user: UserId,
     request: Arc<str>,
     percent: Cell<u8>,
@@ -96,27 +96,27 @@ pub struct Teller {
 /// The minimum time between progress reports without text.
 const PROGRESS_PACE: Duration = Duration::from_millis(100);
 
-impl Teller {
+impl ProgressReporter {
     /// Creates a reporter for one question of a user.
-    pub fn new(users: Recipient<ToUser>, user: UserId, request: Arc<str>) -> Teller {
+    pub fn new(users: Recipient<PublishToUser>, user: UserId, request: Arc<str>) -> ProgressReporter {
         let (percent, told_at, spent_characters) = (Cell::new(0), Cell::new(None), Cell::new(0));
-        Teller { users, user, request, percent, told_at, spent_characters }
+        ProgressReporter { users, user, request, percent, told_at, spent_characters }
     }
 
     /// Reports progress, unless the last report was just sent. The percentage never decreases.
     pub fn progress(&self, percent: u8, status: &str) {
         if self.told_at.get().is_none_or(|at| at.elapsed() >= PROGRESS_PACE) {
-            self.tell_progress(percent, status, None);
+            self.report_progress(percent, status, None);
         }
     }
 
     /// Reports the next piece of the text.
     #[cfg(feature = "ai-http")]
     pub fn text(&self, percent: u8, delta: &str) {
-        self.tell_progress(percent, "Writing the answer", Some(delta.into()));
+        self.report_progress(percent, "Writing the answer", Some(delta.into()));
     }
 
-    fn tell_progress(&self, percent: u8, status: &str, delta: Option<Arc<str>>) {
+    fn report_progress(&self, percent: u8, status: &str, delta: Option<Arc<str>>) {
         self.percent.set(self.percent.get().max(percent.min(99)));
         self.told_at.set(Some(Instant::now()));
         // A lost piece is contained in the complete answer.
@@ -147,9 +147,9 @@ impl Teller {
         }
     }
 
-    fn news(&self, phase: AnswerPhase) -> ToUser {
-        let news = AnswerNews { request: self.request.clone(), user: self.user.clone(), phase };
-        ToUser { user: self.user.clone(), what: Arc::new(Personal::Answer(news)), but: None }
+    fn news(&self, phase: AnswerPhase) -> PublishToUser {
+        let news = AnswerEvent { request: self.request.clone(), user: self.user.clone(), phase };
+        PublishToUser { user: self.user.clone(), what: Arc::new(UserEvent::Answer(news)), but: None }
     }
 
     /// Counts characters sent to a provider or received from it.

@@ -8,16 +8,16 @@ use reqwest::Response;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    chunks::{self, Chunk, Finish, Said, Usage},
+    chunks::{self, Chunk, Finish, StreamEvent, Usage},
     events::EventParser,
-    provider::{Fault, Teller},
-    trouble::{Trouble, broke_off, failed, senseless, stalled, torn},
+    provider::{Fault, ProgressReporter},
+    provider_error::{Trouble, broke_off, failed, senseless, stalled, torn},
 };
 use crate::limits;
 
 /// An answer that is being read.
 pub(super) struct Reading<'a> {
-    teller: &'a Teller,
+    reporter: &'a ProgressReporter,
     text: String,
     /// How much of the text the user has received.
     told_bytes: usize,
@@ -61,10 +61,10 @@ enum Ending {
 }
 
 impl<'a> Reading<'a> {
-    pub fn new(teller: &'a Teller) -> Reading<'a> {
+    pub fn new(reporter: &'a ProgressReporter) -> Reading<'a> {
         let (text, told_bytes, tell_at) = (String::new(), 0, None);
         let (heard, state) = (Heard::Nothing, State::Open);
-        Reading { teller, text, told_bytes, tell_at, finish: None, usage: None, heard, state }
+        Reading { reporter, text, told_bytes, tell_at, finish: None, usage: None, heard, state }
     }
 
     /// Whether the user has received some of the text.
@@ -131,10 +131,10 @@ impl<'a> Reading<'a> {
     fn event(&mut self, data: &str) {
         if self.state == State::Open {
             match chunks::read(data) {
-                Said::Done => self.state = State::Done,
-                Said::Failed => self.doubt(State::Failed),
-                Said::Rubbish => self.doubt(State::Rubbish),
-                Said::Chunk(chunk) => self.chunk(chunk),
+                StreamEvent::Done => self.state = State::Done,
+                StreamEvent::Failed => self.doubt(State::Failed),
+                StreamEvent::Rubbish => self.doubt(State::Rubbish),
+                StreamEvent::Chunk(chunk) => self.chunk(chunk),
             }
         }
     }
@@ -151,7 +151,7 @@ impl<'a> Reading<'a> {
         if text.is_empty() {
             return;
         }
-        self.teller.spend(text.chars().count());
+        self.reporter.spend(text.chars().count());
         let room = limits::ANSWER_BYTES_MAX.saturating_sub(self.text.len());
         if text.len() > room {
             self.text.push_str(text.get(..text.floor_char_boundary(room)).unwrap_or_default());
@@ -166,7 +166,7 @@ impl<'a> Reading<'a> {
     fn tell(&mut self) {
         self.tell_at = None;
         let Some(delta) = self.text.get(self.told_bytes..).filter(|delta| !delta.is_empty()) else { return };
-        self.teller.text(percent(self.text.len()), delta);
+        self.reporter.text(percent(self.text.len()), delta);
         self.told_bytes = self.text.len();
     }
 
@@ -197,7 +197,7 @@ impl<'a> Reading<'a> {
     }
 
     fn last_event(&mut self, data: &str) {
-        if chunks::read(data) != Said::Rubbish {
+        if chunks::read(data) != StreamEvent::Rubbish {
             self.event(data);
         }
     }

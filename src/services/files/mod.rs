@@ -143,19 +143,19 @@ impl Files {
     pub async fn remove(&self, file: &FileRecord) -> Result<(), UploadFault> {
         self.store.doom_file(file.id).await?;
         if !file.is_complete() {
-            self.tell_cancelled(file.id, &file.owner, UploadEnd::Deleted).await;
+            self.notify_cancelled(file.id, &file.owner, UploadEnd::Deleted).await;
         }
         self.clean_away(file.id).await;
         Ok(())
     }
 
     /// Notifies everybody who was notified of the start of an upload that it will not be completed.
-    async fn tell_cancelled(&self, id: FileId, owner: &UserId, why: UploadEnd) {
+    async fn notify_cancelled(&self, id: FileId, owner: &UserId, why: UploadEnd) {
         match self.store.user(owner).await {
             Ok(Some(profile)) => {
                 let phase = UploadPhase::Cancelled { why };
                 let upload = Upload { file: id.to_string().into(), user: owner.clone(), phase };
-                self.gateway.tell_upload(profile.author(), upload);
+                self.gateway.publish_upload(profile.author(), upload);
             }
             Ok(None) => {}
             Err(error) => log::warn!("event=upload_not_told file={id} why=\"{error}\""),
@@ -164,7 +164,7 @@ impl Files {
 
     fn tell(&self, owner: &Author, file: &FileRecord, phase: UploadPhase) {
         let upload = Upload { file: file.id.to_string().into(), user: owner.id.clone(), phase };
-        self.gateway.tell_upload(owner.clone(), upload);
+        self.gateway.publish_upload(owner.clone(), upload);
     }
 }
 

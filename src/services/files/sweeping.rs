@@ -14,7 +14,7 @@ impl Files {
     }
 
     async fn sweep(&self) {
-        self.tell_expired().await;
+        self.notify_expired().await;
         match self.store.expired_files(limits::FILES_SWEPT_AT_ONCE).await {
             Ok(expired) => {
                 for id in expired {
@@ -27,11 +27,11 @@ impl Files {
 
     /// Notifies everybody who was notified of the start of these uploads that they have expired. Several nodes may send
     /// this.
-    async fn tell_expired(&self) {
+    async fn notify_expired(&self) {
         match self.store.expired_uploads(limits::FILES_SWEPT_AT_ONCE).await {
             Ok(expired) => {
                 for (id, owner) in expired {
-                    self.tell_cancelled(id, &owner, UploadEnd::Expired).await;
+                    self.notify_cancelled(id, &owner, UploadEnd::Expired).await;
                 }
             }
             Err(error) => log::warn!("event=files_not_swept why=\"{error}\""),

@@ -77,10 +77,10 @@ impl Files {
         let ended = run.end(ending).await;
         // The file is complete if the last byte is stored, regardless of how the request ended.
         if run.completed {
-            run.tell_progress(by, run.file.size_bytes);
+            run.report_progress(by, run.file.size_bytes);
             self.finish(&run.file, by).await;
         } else if let Ok(file) = &ended {
-            run.tell_progress(by, file.received_bytes);
+            run.report_progress(by, file.received_bytes);
         }
         ended
     }
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
                         return Ending::Early(fault);
                     }
                     if self.told.0.elapsed() >= limits::UPLOAD_PROGRESS_PERIOD && self.room_left() > 0 {
-                        self.tell_progress(by, self.ledger.arrived());
+                        self.report_progress(by, self.ledger.arrived());
                     }
                 }
                 Err(_elapsed) if heard.elapsed() > limits::UPLOAD_SILENCE_MAX => {
@@ -456,7 +456,7 @@ impl<'a> Run<'a> {
     }
 
     /// Publishes the progress if it has changed.
-    fn tell_progress(&mut self, by: &Author, uploaded_bytes: u64) {
+    fn report_progress(&mut self, by: &Author, uploaded_bytes: u64) {
         if self.told.1 == uploaded_bytes {
             return;
         }

@@ -6,16 +6,16 @@
 //! A new effect is a file here, its lines in [`Reads`], [`Known`] and [`Writes`], and their SQL.
 
 mod message;
-mod reading;
+mod read_mark;
 
 use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-pub use self::{message::MessageRefused, reading::ReadRefused};
+pub use self::{message::MessageRefused, read_mark::ReadRefused};
 pub(super) use self::{
     message::{KnownMessage, Rewrite},
-    reading::{KnownMark, MarkOf},
+    read_mark::{KnownMark, MarkOf},
 };
 use super::{
     NotAppended, StoreError,
@@ -105,7 +105,7 @@ impl Batch {
                 }
                 Durable::Chat(ChatDurable::ReadMarked { reader, message, .. }) => {
                     let mark = MarkOf { room, user: reader.id.clone() };
-                    match reading::advance(&mut known, mark, *message) {
+                    match read_mark::advance(&mut known, mark, *message) {
                         Ok(up_to) => {
                             let (reader, message) = (reader.clone(), *message);
                             let what = Durable::Chat(ChatDurable::ReadMarked { reader, message, up_to });
@@ -124,7 +124,7 @@ impl Batch {
             }
         }
         writes.rewrites = message::rewrites(&known)?;
-        writes.marks = reading::advanced(&known);
+        writes.marks = read_mark::advanced(&known);
         Ok(writes)
     }
 }

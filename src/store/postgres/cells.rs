@@ -21,7 +21,7 @@ use crate::{
     store::{
         StoreError,
         batch::{Batch, Earlier},
-        updates::{Decided, Homes, Place, Wanted, indices},
+        cell_updates::{Decided, Homes, Place, Wanted, indices},
         values::{Id, Moment},
     },
 };

@@ -20,7 +20,7 @@ use crate::{
     limits,
     store::{
         StoreError,
-        updates::indices,
+        cell_updates::indices,
         values::{Id, Moment},
     },
 };

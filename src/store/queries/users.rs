@@ -15,7 +15,7 @@ use crate::{
     ids::{GroupId, Timestamp, UserId},
     limits, names,
     store::{
-        NewUser, SaidProfile, Standing, StoreError, TokenUser,
+        ClaimedProfile, NewUser, SocketRights, StoreError, TokenUser,
         values::{Id, Moment, folded, folded_now_and_before, now, storable},
     },
 };
@@ -189,7 +189,11 @@ pub async fn provision(connection: &mut Connection, user: &TokenUser) -> Result<
     Err(StoreError::Fault("no free name was found for a new user".into()))
 }
 
-pub async fn follow(connection: &mut Connection, profile: &Profile, said: &SaidProfile) -> Result<Profile, StoreError> {
+pub async fn follow(
+    connection: &mut Connection,
+    profile: &Profile,
+    said: &ClaimedProfile,
+) -> Result<Profile, StoreError> {
     let (display_name, email) = said.fit();
     let display_name = display_name.unwrap_or_else(|| profile.display_name.clone());
     let older = users::table.find(profile.id.as_str()).filter(users::said_at.lt(Moment(said.at)));
@@ -255,7 +259,7 @@ pub async fn by_ids(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<P
 }
 
 /// Two queries: the users, and all their memberships.
-pub async fn standings(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<Standing>, StoreError> {
+pub async fn standings(connection: &mut Connection, ids: &[UserId]) -> Result<Vec<SocketRights>, StoreError> {
     let mut standings = Vec::with_capacity(ids.len());
     for some in ids.chunks(limits::STORE_IDS_PER_QUERY) {
         let ids: Vec<&str> = some.iter().map(UserId::as_str).collect();
@@ -275,7 +279,7 @@ pub async fn standings(connection: &mut Connection, ids: &[UserId]) -> Result<Ve
             .await?;
         for (id, tokens_not_before, blocked_until) in rows {
             let groups = groups.remove(&id).unwrap_or_default();
-            standings.push(Standing {
+            standings.push(SocketRights {
                 user: user_id(id)?,
                 tokens_not_before: tokens_not_before.0,
                 blocked_until: blocked_until.0,

@@ -14,7 +14,7 @@ use crate::{
     store::{
         StoreError,
         batch::{Batch, Earlier},
-        updates::{Allowance, CellWrite, Homes, Place, Wanted, indices},
+        cell_updates::{Allowance, CellWrite, Homes, Place, Wanted, indices},
         values::{Id, Moment},
     },
 };

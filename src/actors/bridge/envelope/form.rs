@@ -8,15 +8,15 @@ use serde_json::value::RawValue;
 
 use crate::{
     core::{
-        cursor::Pointed,
-        elsewhere::PartWord,
-        event::{Attendee, Durable},
-        peers::Beat,
-        personal::Personal,
+        cursor::CursorUpdate,
+        event::{Durable, MemberPresence},
+        peers::NodeHeartbeat,
         presence::Status,
         profile::Author,
-        roster::RosterWord,
+        remote_members::MembershipMessage,
+        roster::RosterMessage,
         upload::Upload,
+        user_event::UserEvent,
     },
     ids::{EventId, GroupId, NodeId, RoomId, RoomName, Seq, Timestamp, UserId},
 };
@@ -40,25 +40,25 @@ pub(super) struct ItemForm<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) event: Option<EventForm<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) members: Option<PartWord>,
+    pub(super) members: Option<MembershipMessage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) expel: Option<UserForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) keep_only: Option<UsersForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) cursors: Option<Vec<Pointed>>,
+    pub(super) cursors: Option<Vec<CursorUpdate>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) attending: Option<Vec<Attendee>>,
+    pub(super) attending: Option<Vec<MemberPresence>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) personal: Option<PersonalForm>,
+    pub(super) personal: Option<UserEventForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) upload: Option<UploadForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<StatusForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) beat: Option<Beat>,
+    pub(super) beat: Option<NodeHeartbeat>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) roster: Option<RosterWord>,
+    pub(super) roster: Option<RosterMessage>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) direct: Option<DirectForm<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -96,9 +96,9 @@ pub(super) struct UsersForm {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct PersonalForm {
+pub(super) struct UserEventForm {
     pub(super) user: UserId,
-    pub(super) what: Arc<Personal>,
+    pub(super) what: Arc<UserEvent>,
 }
 
 #[derive(Serialize, Deserialize)]

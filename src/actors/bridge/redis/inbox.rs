@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Inbox {
     /// The incarnation, so that pushes of an earlier one can be recognised.
-    pub life: u64,
+    pub incarnation: u64,
     pub sender: UnboundedSender<Arrival>,
     pub waiting: Arc<Waiting>,
     pub metrics: Arc<Metrics>,
@@ -30,7 +30,7 @@ pub(super) struct Waiting(AtomicUsize);
 
 /// A push from Redis.
 pub(super) struct Arrival {
-    pub life: u64,
+    pub incarnation: u64,
     pub what: What,
 }
 
@@ -74,7 +74,7 @@ impl Inbox {
         if !fits {
             self.metrics.lost(Lost::InboxFull, 1);
         }
-        if !fits || self.sender.send(Arrival { life: self.life, what }).is_err() {
+        if !fits || self.sender.send(Arrival { incarnation: self.incarnation, what }).is_err() {
             self.waiting.0.fetch_sub(bytes, Ordering::Relaxed);
         }
     }
@@ -105,7 +105,7 @@ mod tests {
     fn inbox() -> (Inbox, UnboundedReceiver<Arrival>) {
         let (sender, receiver) = unbounded_channel();
         let (waiting, metrics) = (Arc::default(), Arc::new(Metrics::new()));
-        (Inbox { life: 1, sender, waiting, metrics }, receiver)
+        (Inbox { incarnation: 1, sender, waiting, metrics }, receiver)
     }
 
     fn push(kind: PushKind, parts: &[usize]) -> PushInfo {

@@ -14,7 +14,7 @@ use super::{
     wire::{self, Wires},
 };
 use crate::{
-    actors::bridge::{Followed, LinkIs, LinkState, Listening, envelope::Word},
+    actors::bridge::{LinkEvent, LinkState, RoomSubscribed, UserSubscribed, envelope::EnvelopeItem},
     ids::{RoomId, UserId},
     limits,
     logged::logged,
@@ -61,11 +61,15 @@ impl RedisBridge {
         if matches!(self.link, Link::Hushed) {
             return;
         }
-        self.life += 1;
+        self.incarnation += 1;
         self.link = Link::Connecting;
-        let life = self.life;
-        let inbox =
-            Inbox { life, sender: self.arrivals.clone(), waiting: self.waiting.clone(), metrics: self.metrics.clone() };
+        let incarnation = self.incarnation;
+        let inbox = Inbox {
+            incarnation,
+            sender: self.arrivals.clone(),
+            waiting: self.waiting.clone(),
+            metrics: self.metrics.clone(),
+        };
         let config = self.config.clone();
         let pushed = move |info| {
             inbox.push(info);
@@ -73,7 +77,7 @@ impl RedisBridge {
         };
         let connecting = async move { wire::connect(&config, pushed).await };
         ctx.spawn(connecting.into_actor(self).map(move |connected, bridge, ctx| match connected {
-            _late if bridge.life != life => {}
+            _late if bridge.incarnation != incarnation => {}
             Ok(wires) => bridge.opened(wires, ctx),
             Err(why) => bridge.broken(&why, ctx),
         }));
@@ -104,14 +108,14 @@ impl RedisBridge {
             Direction::Subscribe => topics.iter().filter(|t| t.is_room()).map(|topic| self.names.of(topic)).collect(),
             Direction::Unsubscribe => Vec::new(),
         };
-        let (life, subscriber) = (self.life, open.wires.subscriber.clone());
+        let (incarnation, subscriber) = (self.incarnation, open.wires.subscriber.clone());
         let changing = async move {
             subscriber.clone().change(direction, names).await?;
             // asked after subscribing, so that of two nodes that start a room at once at least one sees the other
             if rooms.is_empty() { Ok(Vec::new()) } else { subscriber.others(rooms).await }
         };
         ctx.spawn(changing.into_actor(self).map(move |changed, bridge, ctx| match changed {
-            _late if bridge.life != life => {}
+            _late if bridge.incarnation != incarnation => {}
             Ok(others) => bridge.subscribed(others, ctx),
             Err(why) => bridge.broken(&why, ctx),
         }));
@@ -120,8 +124,8 @@ impl RedisBridge {
     fn subscribed(&mut self, others: Vec<Option<usize>>, ctx: &mut Context<Self>) {
         for (topic, others) in self.subscriptions.confirmed(others) {
             match topic {
-                Topic::Room(room) => self.tell_listening(room, others),
-                Topic::User(user) => self.tell_followed(user),
+                Topic::Room(room) => self.notify_subscribed(room, others),
+                Topic::User(user) => self.notify_user_subscribed(user),
                 Topic::Nodes | Topic::Node(_) => {}
             }
         }
@@ -140,29 +144,29 @@ impl RedisBridge {
     pub(super) fn ask_for_others(&mut self, room: RoomId, ctx: &mut Context<Self>) {
         let Link::Open(open) = &self.link else { return };
         let name = self.names.of(&Topic::Room(room));
-        let (life, subscriber) = (self.life, open.wires.subscriber.clone());
+        let (incarnation, subscriber) = (self.incarnation, open.wires.subscriber.clone());
         let asking = async move { subscriber.others(vec![name]).await };
         ctx.spawn(asking.into_actor(self).map(move |others, bridge, ctx| match others {
-            _late if bridge.life != life => {}
-            Ok(others) => bridge.tell_listening(room, others.first().copied().flatten()),
+            _late if bridge.incarnation != incarnation => {}
+            Ok(others) => bridge.notify_subscribed(room, others.first().copied().flatten()),
             Err(why) => bridge.broken(&why, ctx),
         }));
     }
 
     /// Informs the room that it receives messages from now on, or that it cannot for now; it is informed again after
     /// the next connect.
-    pub(super) fn tell_listening(&mut self, id: RoomId, others: Option<usize>) {
+    pub(super) fn notify_subscribed(&mut self, id: RoomId, others: Option<usize>) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        room.told = !matches!(room.listening.try_send(Listening { others }), Err(SendError::Full(_)));
+        room.told = !matches!(room.listening.try_send(RoomSubscribed { others }), Err(SendError::Full(_)));
         if !room.told {
             self.untold.insert(id);
         }
     }
 
-    fn tell_followed(&self, user: UserId) {
+    fn notify_user_subscribed(&self, user: UserId) {
         let is_up = matches!(&self.link, Link::Open(open) if open.up);
         if let Some(enlisted) = self.enlisted.as_ref().filter(|_| is_up)
-            && enlisted.followed.try_send(Followed { user }).is_err()
+            && enlisted.followed.try_send(UserSubscribed { user }).is_err()
         {
             log::warn!("event=followed_not_told why=registry_full");
         }
@@ -189,12 +193,12 @@ impl RedisBridge {
         log::info!("event=link_up subscriptions={} took_ms={took_ms}", self.subscriptions.held());
         self.metrics.link_up();
         self.board.set(LinkState::Up);
-        self.tell_link();
+        self.notify_link();
     }
 
     /// Informs the node of the state of the link, unless it knows. If its mailbox is full, the next tick tries again.
-    pub(super) fn tell_link(&mut self) {
-        let is = if matches!(&self.link, Link::Open(open) if open.up) { LinkIs::Up } else { LinkIs::Down };
+    pub(super) fn notify_link(&mut self) {
+        let is = if matches!(&self.link, Link::Open(open) if open.up) { LinkEvent::Up } else { LinkEvent::Down };
         if let Some(enlisted) = &self.enlisted
             && self.told != Some(is)
             && enlisted.link.try_send(is).is_ok()
@@ -211,12 +215,12 @@ impl RedisBridge {
         }
         for room in std::mem::take(&mut self.untold) {
             if !self.link.is_open() || self.subscriptions.hears(&Topic::Room(room)) {
-                self.tell_listening(room, None);
+                self.notify_subscribed(room, None);
             } else {
                 self.untold.insert(room);
             }
         }
-        self.tell_link();
+        self.notify_link();
         if let Link::Open(open) = &self.link
             && open.sign_at.elapsed() >= limits::LINK_SILENCE_MAX
         {
@@ -248,10 +252,10 @@ impl RedisBridge {
             return;
         }
         open.pinging = true;
-        let (life, subscriber) = (self.life, open.wires.subscriber.clone());
+        let (incarnation, subscriber) = (self.incarnation, open.wires.subscriber.clone());
         let pinging = async move { subscriber.ping().await };
         ctx.spawn(pinging.into_actor(self).map(move |answered, bridge, ctx| match (answered, &mut bridge.link) {
-            _late if bridge.life != life => {}
+            _late if bridge.incarnation != incarnation => {}
             (Ok(()), Link::Open(open)) => open.pinging = false,
             (Ok(()), Link::Away | Link::Connecting | Link::Hushed) => {}
             (Err(why), _) => bridge.broken(&why, ctx),
@@ -265,21 +269,21 @@ impl RedisBridge {
         if open.publishing {
             return;
         }
-        let Some(parcel) = self.outgoing.take() else { return self.say_hushed() };
+        let Some(parcel) = self.outgoing.take() else { return self.confirm_closed() };
         open.publishing = true;
         let posts = parcel.posts.into_iter();
         let publications = posts.map(|post| (self.names.of(&post.topic), post.payload)).collect();
-        let (life, words, publisher) = (self.life, parcel.words, open.wires.publisher.clone());
+        let (incarnation, messages, publisher) = (self.incarnation, parcel.messages, open.wires.publisher.clone());
         let publishing = async move { publisher.publish(publications).await };
         ctx.spawn(publishing.into_actor(self).map(move |published, bridge, ctx| {
             if let Err(why) = &published {
-                bridge.metrics.lost(Lost::Refused, words);
+                bridge.metrics.lost(Lost::Refused, messages);
                 log::debug!("event=publish_refused why={why}", why = logged(&why));
             } else {
-                bridge.metrics.published(words);
+                bridge.metrics.published(messages);
             }
             match published {
-                _late if bridge.life != life => {}
+                _late if bridge.incarnation != incarnation => {}
                 Ok(()) => bridge.published(ctx),
                 Err(why) => bridge.broken(&why, ctx),
             }
@@ -304,27 +308,27 @@ impl RedisBridge {
         } else {
             log::debug!("event=link_not_made attempt={} why={why}", self.attempts, why = logged(&why));
         }
-        self.life += 1;
+        self.incarnation += 1;
         self.link = Link::Away;
         self.metrics.link_broke();
         self.board.set(LinkState::Down);
-        self.tell_link();
+        self.notify_link();
         self.subscriptions.reset();
         self.metrics.subscriptions(0);
         self.metrics.lost(Lost::LinkDown, self.outgoing.clear());
         let waiting: Vec<RoomId> = self.rooms.iter().filter(|(_, room)| !room.told).map(|(id, _)| *id).collect();
-        waiting.into_iter().for_each(|room| self.tell_listening(room, None));
-        self.say_hushed();
+        waiting.into_iter().for_each(|room| self.notify_subscribed(room, None));
+        self.confirm_closed();
         let pause = pause(self.attempts);
         self.attempts = self.attempts.saturating_add(1);
         ctx.run_later(pause, RedisBridge::connect);
     }
 
-    /// Reports to the caller of [`Hush`] that all messages have been published.
-    pub(super) fn say_hushed(&mut self) {
+    /// Reports to the caller of [`CloseBridge`] that all messages have been published.
+    pub(super) fn confirm_closed(&mut self) {
         if let Some(hush) = self.hush.take() {
             self.link = Link::Hushed;
-            self.life += 1;
+            self.incarnation += 1;
             // the caller may have stopped waiting
             let _gone = hush.send(());
         }
@@ -336,12 +340,12 @@ impl RedisBridge {
     }
 
     /// Queues a message and schedules the publication for the end of this turn of the thread.
-    pub(super) fn say(&mut self, topic: Topic, word: &Word, ctx: &mut Context<Self>) {
+    pub(super) fn publish(&mut self, topic: Topic, message: &EnvelopeItem, ctx: &mut Context<Self>) {
         if self.hush.is_some() || !self.link.is_open() {
             self.metrics.lost(Lost::LinkDown, 1);
             return;
         }
-        if let Err(reason) = self.outgoing.add(topic, word) {
+        if let Err(reason) = self.outgoing.add(topic, message) {
             self.metrics.lost(reason, 1);
             return;
         }

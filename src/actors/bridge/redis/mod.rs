@@ -25,9 +25,10 @@ use self::{
     topics::{Names, Topic},
 };
 use super::{
-    Attach, Carried, Carry, Detach, Enlist, Follow, Heard, Hush, LinkBoard, LinkIs, LinkState, Listening, RoomWord,
-    Say, To, Unfollow,
-    envelope::{Envelope, Unread, Word},
+    CloseBridge, Destination, LinkEvent, LinkState, LinkStatus, NodeMessageReceived, PublishNode, PublishRoom,
+    RegisterNode, RoomMessage, RoomMessageReceived, RoomSubscribed, SubscribeRoom, SubscribeUser, UnsubscribeRoom,
+    UnsubscribeUser,
+    envelope::{Envelope, EnvelopeItem, Unread},
 };
 use crate::{
     actors::start_in,
@@ -42,14 +43,14 @@ pub struct RedisBridge {
     node: NodeId,
     config: Arc<Redis>,
     names: Names,
-    board: Arc<LinkBoard>,
+    board: Arc<LinkStatus>,
     metrics: Arc<Metrics>,
     began: Instant,
-    enlisted: Option<Enlist>,
+    enlisted: Option<RegisterNode>,
     /// The state of the link that the node was last informed of.
-    told: Option<LinkIs>,
+    told: Option<LinkEvent>,
     rooms: FxHashMap<RoomId, Room>,
-    /// Rooms that were not informed by [`Listening`] because their mailbox was full.
+    /// Rooms that were not informed by [`RoomSubscribed`] because their mailbox was full.
     untold: FxHashSet<RoomId>,
     subscriptions: Subscriptions,
     outgoing: Outgoing,
@@ -57,7 +58,7 @@ pub struct RedisBridge {
     subscribing_planned: bool,
     link: Link,
     /// The incarnation of the link, so that responses of an earlier one can be recognised.
-    life: u64,
+    incarnation: u64,
     /// Failed attempts since the link was last up.
     attempts: u32,
     arrivals: mpsc::UnboundedSender<Arrival>,
@@ -67,16 +68,16 @@ pub struct RedisBridge {
 
 /// A room in use on this node.
 struct Room {
-    to: Recipient<Carried>,
-    listening: Recipient<Listening>,
-    life: u64,
-    /// Whether [`Listening`] was sent since it attached.
+    to: Recipient<RoomMessageReceived>,
+    listening: Recipient<RoomSubscribed>,
+    incarnation: u64,
+    /// Whether [`RoomSubscribed`] was sent since it attached.
     told: bool,
 }
 
 impl RedisBridge {
     /// Starts the bridge of a node. It connects by itself and reconnects when necessary.
-    pub fn start(redis: Redis, node: NodeId, board: Arc<LinkBoard>, metrics: Arc<Metrics>) -> Addr<RedisBridge> {
+    pub fn start(redis: Redis, node: NodeId, board: Arc<LinkStatus>, metrics: Arc<Metrics>) -> Addr<RedisBridge> {
         board.set(LinkState::Down);
         start_in(&Arbiter::new().handle(), limits::BRIDGE_MAILBOX_MAX, move || {
             // replaced in `started`, before anything can arrive
@@ -97,7 +98,7 @@ impl RedisBridge {
                 flush_planned: false,
                 subscribing_planned: false,
                 link: Link::Away,
-                life: 0,
+                incarnation: 0,
                 attempts: 0,
                 arrivals,
                 waiting: Arc::default(),
@@ -138,23 +139,25 @@ impl RedisBridge {
         if from == self.node && topic != Topic::Node(from) {
             return;
         }
-        for word in envelope.words() {
-            match (&topic, word) {
-                (Topic::Node(_), Ok(Word::Probe(number))) if from == self.node => self.heard_itself(number),
+        for message in envelope.messages() {
+            match (&topic, message) {
+                (Topic::Node(_), Ok(EnvelopeItem::Probe(number))) if from == self.node => self.heard_itself(number),
                 _own if from == self.node => {}
-                (Topic::Room(room), Ok(Word::Room(word))) if belongs(*room, &word) => {
-                    self.bring_room(*room, Carried { from, word });
+                (Topic::Room(room), Ok(EnvelopeItem::Room(message))) if belongs(*room, &message) => {
+                    self.forward_to_room(*room, RoomMessageReceived { from, message });
                 }
-                (Topic::Nodes | Topic::Node(_) | Topic::User(_), Ok(Word::Node(word))) => {
-                    self.bring_node(Heard { from, word });
+                (Topic::Nodes | Topic::Node(_) | Topic::User(_), Ok(EnvelopeItem::Node(message))) => {
+                    self.forward_to_node(NodeMessageReceived { from, message });
                 }
-                (_, Ok(Word::Room(_) | Word::Node(_) | Word::Probe(_))) => self.metrics.lost(Lost::Unreadable, 1),
+                (_, Ok(EnvelopeItem::Room(_) | EnvelopeItem::Node(_) | EnvelopeItem::Probe(_))) => {
+                    self.metrics.lost(Lost::Unreadable, 1)
+                }
                 (_, Err(unread)) => self.metrics.lost(lost(unread), 1),
             }
         }
     }
 
-    fn bring_room(&self, id: RoomId, carried: Carried) {
+    fn forward_to_room(&self, id: RoomId, carried: RoomMessageReceived) {
         // messages for a detached room arrive until Redis confirms the unsubscription
         let Some(room) = self.rooms.get(&id) else { return };
         match room.to.try_send(carried) {
@@ -165,7 +168,7 @@ impl RedisBridge {
         }
     }
 
-    /// Removes rooms whose [`Detach`] was lost, or that ended without one.
+    /// Removes rooms whose [`UnsubscribeRoom`] was lost, or that ended without one.
     fn forget_gone(&mut self, ctx: &mut Context<Self>) {
         let gone = self.rooms.iter().filter(|(_, room)| !room.to.connected());
         let gone: Vec<RoomId> = gone.map(|(id, _)| *id).collect();
@@ -180,7 +183,7 @@ impl RedisBridge {
         self.forget(&Topic::Room(id), ctx);
     }
 
-    fn bring_node(&self, heard: Heard) {
+    fn forward_to_node(&self, heard: NodeMessageReceived) {
         let Some(enlisted) = &self.enlisted else { return };
         match enlisted.heard.try_send(heard) {
             Ok(()) => self.metrics.received(),
@@ -199,14 +202,14 @@ fn lost(unread: Unread) -> Lost {
 
 /// Whether the message belongs to the room. An event names its own room and must never be delivered to the members of
 /// another one.
-fn belongs(room: RoomId, word: &RoomWord) -> bool {
-    match word {
-        RoomWord::Event(broadcast) => broadcast.event.room.id == room,
-        RoomWord::Members(_)
-        | RoomWord::Expel { .. }
-        | RoomWord::KeepOnly { .. }
-        | RoomWord::Cursors(_)
-        | RoomWord::Attending(_) => true,
+fn belongs(room: RoomId, message: &RoomMessage) -> bool {
+    match message {
+        RoomMessage::Event(broadcast) => broadcast.event.room.id == room,
+        RoomMessage::Members(_)
+        | RoomMessage::Expel { .. }
+        | RoomMessage::KeepOnly { .. }
+        | RoomMessage::Cursors(_)
+        | RoomMessage::Presence(_) => true,
     }
 }
 
@@ -236,7 +239,7 @@ impl Actor for RedisBridge {
 impl StreamHandler<Arrival> for RedisBridge {
     fn handle(&mut self, arrival: Arrival, ctx: &mut Self::Context) {
         self.waiting.taken(&arrival.what);
-        if arrival.life != self.life {
+        if arrival.incarnation != self.incarnation {
             return;
         }
         match arrival.what {
@@ -252,88 +255,88 @@ impl StreamHandler<Arrival> for RedisBridge {
     }
 }
 
-impl Handler<Enlist> for RedisBridge {
+impl Handler<RegisterNode> for RedisBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Enlist, _: &mut Self::Context) {
+    fn handle(&mut self, message: RegisterNode, _: &mut Self::Context) {
         self.enlisted = Some(message);
         self.told = None;
-        self.tell_link();
+        self.notify_link();
     }
 }
 
-impl Handler<Attach> for RedisBridge {
+impl Handler<SubscribeRoom> for RedisBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Attach, ctx: &mut Self::Context) {
-        let room = Room { to: message.to, listening: message.listening, life: message.life, told: false };
+    fn handle(&mut self, message: SubscribeRoom, ctx: &mut Self::Context) {
+        let room = Room { to: message.to, listening: message.listening, incarnation: message.incarnation, told: false };
         self.rooms.insert(message.room, room);
         let heard = self.want(Topic::Room(message.room), ctx);
         if !self.link.is_open() {
-            self.tell_listening(message.room, None);
+            self.notify_subscribed(message.room, None);
         } else if heard == Subscribed::Already {
             self.ask_for_others(message.room, ctx);
         }
     }
 }
 
-impl Handler<Detach> for RedisBridge {
+impl Handler<UnsubscribeRoom> for RedisBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Detach, ctx: &mut Self::Context) {
-        if self.rooms.get(&message.room).is_some_and(|room| room.life == message.life) {
+    fn handle(&mut self, message: UnsubscribeRoom, ctx: &mut Self::Context) {
+        if self.rooms.get(&message.room).is_some_and(|room| room.incarnation == message.incarnation) {
             self.detach(message.room, ctx);
         }
     }
 }
 
-impl Handler<Follow> for RedisBridge {
+impl Handler<SubscribeUser> for RedisBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Follow, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: SubscribeUser, ctx: &mut Self::Context) {
         self.want(Topic::User(message.user), ctx);
     }
 }
 
-impl Handler<Unfollow> for RedisBridge {
+impl Handler<UnsubscribeUser> for RedisBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Unfollow, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: UnsubscribeUser, ctx: &mut Self::Context) {
         self.forget(&Topic::User(message.user), ctx);
     }
 }
 
-impl Handler<Carry> for RedisBridge {
+impl Handler<PublishRoom> for RedisBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Carry, ctx: &mut Self::Context) {
-        self.say(Topic::Room(message.room), &Word::Room(message.word), ctx);
+    fn handle(&mut self, message: PublishRoom, ctx: &mut Self::Context) {
+        self.publish(Topic::Room(message.room), &EnvelopeItem::Room(message.message), ctx);
     }
 }
 
-impl Handler<Say> for RedisBridge {
+impl Handler<PublishNode> for RedisBridge {
     type Result = ();
 
-    fn handle(&mut self, message: Say, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: PublishNode, ctx: &mut Self::Context) {
         let topic = match message.to {
-            To::User(user) => Topic::User(user),
-            To::Node(node) => Topic::Node(node),
-            To::Everyone => Topic::Nodes,
+            Destination::User(user) => Topic::User(user),
+            Destination::Node(node) => Topic::Node(node),
+            Destination::Everyone => Topic::Nodes,
         };
-        self.say(topic, &Word::Node(message.word), ctx);
+        self.publish(topic, &EnvelopeItem::Node(message.message), ctx);
     }
 }
 
-impl Handler<Hush> for RedisBridge {
+impl Handler<CloseBridge> for RedisBridge {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: Hush, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: CloseBridge, ctx: &mut Self::Context) -> Self::Result {
         let (done, hushed) = oneshot::channel();
         self.hush = Some(done);
         if self.link.is_open() {
             self.publish_more(ctx);
         } else {
-            self.say_hushed();
+            self.confirm_closed();
         }
         Box::pin(async move {
             // also resolves if the actor stops, which ends publication as well

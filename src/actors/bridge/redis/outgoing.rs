@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::topics::Topic;
 use crate::{
-    actors::bridge::envelope::{Draft, TooLarge, Word},
+    actors::bridge::envelope::{Draft, EnvelopeItem, TooLarge},
     ids::NodeId,
     limits,
     metrics::Lost,
@@ -35,7 +35,7 @@ pub(super) struct Post {
 #[derive(Default)]
 pub(super) struct Parcel {
     pub posts: Vec<Post>,
-    pub words: u32,
+    pub messages: u32,
 }
 
 impl Outgoing {
@@ -47,7 +47,7 @@ impl Outgoing {
     ///
     /// # Errors
     /// The reason why the message is lost.
-    pub(super) fn add(&mut self, topic: Topic, word: &Word) -> Result<(), Lost> {
+    pub(super) fn add(&mut self, topic: Topic, message: &EnvelopeItem) -> Result<(), Lost> {
         if self.bytes >= limits::PUBLISH_QUEUE_BYTES_MAX {
             return Err(Lost::QueueFull);
         }
@@ -56,12 +56,12 @@ impl Outgoing {
             && !draft.is_full()
         {
             let before = draft.bytes();
-            draft.add(word).map_err(|TooLarge| Lost::TooLarge)?;
+            draft.add(message).map_err(|TooLarge| Lost::TooLarge)?;
             self.bytes += draft.bytes() - before;
             return Ok(());
         }
         let mut draft = Draft::new(self.node);
-        draft.add(word).map_err(|TooLarge| Lost::TooLarge)?;
+        draft.add(message).map_err(|TooLarge| Lost::TooLarge)?;
         self.bytes += draft.bytes();
         self.last.insert(topic.clone(), self.taken + self.waiting.len() as u64);
         self.waiting.push_back((topic, draft));
@@ -79,7 +79,7 @@ impl Outgoing {
         if let Some(number) = self.probe.take() {
             let mut draft = Draft::new(self.node);
             // a number always fits
-            let _added = draft.add(&Word::Probe(number));
+            let _added = draft.add(&EnvelopeItem::Probe(number));
             parcel.posts.push(Post { topic: Topic::Node(self.node), payload: draft.seal() });
         }
         let mut bytes = 0;
@@ -91,7 +91,7 @@ impl Outgoing {
             }
             self.taken += 1;
             bytes += draft.bytes();
-            parcel.words += draft.items();
+            parcel.messages += draft.items();
             parcel.posts.push(Post { topic, payload: draft.seal() });
         }
         self.bytes -= bytes;
@@ -100,13 +100,13 @@ impl Outgoing {
 
     /// Removes everything and returns the number of messages.
     pub(super) fn clear(&mut self) -> u32 {
-        let words = self.waiting.iter().map(|(_, draft)| draft.items()).sum();
+        let messages = self.waiting.iter().map(|(_, draft)| draft.items()).sum();
         self.taken += self.waiting.len() as u64;
         self.waiting.clear();
         self.last.clear();
         self.bytes = 0;
         self.probe = None;
-        words
+        messages
     }
 
     /// Whether there is enough for a full batch.
@@ -119,18 +119,18 @@ impl Outgoing {
 mod tests {
     use super::*;
     use crate::{
-        actors::bridge::{NodeWord, envelope::Envelope},
+        actors::bridge::{NodeMessage, envelope::Envelope},
         core::command::RawJson,
         ids::{Timestamp, UserId},
     };
 
     fn numbers(post: &Post) -> Vec<u64> {
         let envelope = Envelope::open(&post.payload).unwrap();
-        let words = envelope.words().map(|word| match word {
-            Ok(Word::Probe(number)) => number,
+        let messages = envelope.messages().map(|message| match message {
+            Ok(EnvelopeItem::Probe(number)) => number,
             other => panic!("{other:?}"),
         });
-        words.collect()
+        messages.collect()
     }
 
     #[test]
@@ -138,13 +138,13 @@ mod tests {
         let (one, two) = (Topic::Node(NodeId(1)), Topic::Node(NodeId(2)));
         let mut outgoing = Outgoing::new(NodeId(9));
         for (topic, number) in [(&one, 1), (&two, 2), (&one, 3), (&two, 4), (&one, 5)] {
-            outgoing.add(topic.clone(), &Word::Probe(number)).unwrap();
+            outgoing.add(topic.clone(), &EnvelopeItem::Probe(number)).unwrap();
         }
         let parcel = outgoing.take().unwrap();
-        assert_eq!(parcel.words, 5);
+        assert_eq!(parcel.messages, 5);
         assert_eq!(parcel.posts.iter().map(numbers).collect::<Vec<_>>(), [vec![1, 3, 5], vec![2, 4]]);
         assert!(outgoing.take().is_none() && outgoing.last.is_empty());
-        outgoing.add(one, &Word::Probe(6)).unwrap();
+        outgoing.add(one, &EnvelopeItem::Probe(6)).unwrap();
         assert_eq!(numbers(&outgoing.take().unwrap().posts[0]), [6], "a topic that was taken begins anew");
     }
 
@@ -152,11 +152,11 @@ mod tests {
     fn many_words_make_many_parcels_and_all_of_them_are_bounded() {
         let word_bytes = 10_000;
         let data = RawJson::from_parsed(&format!("\"{}\"", "x".repeat(word_bytes)));
-        let notice = NodeWord::Notice { user: UserId::new("a").unwrap(), data, at: Timestamp::default() };
-        let word = Word::Node(notice);
+        let notice = NodeMessage::Notice { user: UserId::new("a").unwrap(), data, at: Timestamp::default() };
+        let message = EnvelopeItem::Node(notice);
         let mut outgoing = Outgoing::new(NodeId(9));
         let mut said = 0;
-        while outgoing.add(Topic::Nodes, &word).is_ok() {
+        while outgoing.add(Topic::Nodes, &message).is_ok() {
             said += 1;
         }
         assert!(outgoing.bytes < limits::PUBLISH_QUEUE_BYTES_MAX + 2 * word_bytes);
@@ -164,9 +164,9 @@ mod tests {
         let post_bytes_max = limits::ENVELOPE_BYTES_FULL + 2 * word_bytes;
         assert!(parcel.posts.iter().all(|post| post.payload.len() < post_bytes_max));
         assert!(parcel.posts.len() >= limits::PUBLISH_BYTES_AT_ONCE / post_bytes_max);
-        assert_eq!(parcel.words + outgoing.clear(), said);
+        assert_eq!(parcel.messages + outgoing.clear(), said);
         assert_eq!(outgoing.bytes, 0);
-        outgoing.add(Topic::Nodes, &Word::Probe(1)).unwrap();
+        outgoing.add(Topic::Nodes, &EnvelopeItem::Probe(1)).unwrap();
         assert_eq!(numbers(&outgoing.take().unwrap().posts[0]), [1]);
     }
 }

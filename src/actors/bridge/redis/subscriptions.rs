@@ -12,7 +12,7 @@ use crate::limits;
 /// The table.
 #[derive(Default)]
 pub(super) struct Subscriptions {
-    topics: FxHashMap<Topic, Standing>,
+    topics: FxHashMap<Topic, Subscription>,
     to_subscribe: VecDeque<Topic>,
     to_unsubscribe: VecDeque<Topic>,
     under_way: Option<UnderWay>,
@@ -21,7 +21,7 @@ pub(super) struct Subscriptions {
     held: usize,
 }
 
-struct Standing {
+struct Subscription {
     wanted: bool,
     held: Held,
     /// The topic is in `to_subscribe`, at most once.
@@ -61,13 +61,13 @@ pub(super) enum Heard {
 impl Subscriptions {
     /// The channel is wanted from now on.
     pub(super) fn want(&mut self, topic: Topic) -> Heard {
-        let standing = self.topics.entry(topic.clone()).or_insert(Standing::NEW);
+        let standing = self.topics.entry(topic.clone()).or_insert(Subscription::NEW);
         standing.wanted = true;
         match standing.held {
             Held::Yes => return Heard::Already,
             // requested again when the response arrives, if necessary
             Held::Changing => {}
-            Held::No => Standing::queue(&mut standing.asked_in, &mut self.to_subscribe, topic),
+            Held::No => Subscription::queue(&mut standing.asked_in, &mut self.to_subscribe, topic),
         }
         Heard::NotYet
     }
@@ -77,7 +77,7 @@ impl Subscriptions {
         let Some(standing) = self.topics.get_mut(topic) else { return };
         standing.wanted = false;
         match standing.held {
-            Held::Yes => Standing::queue(&mut standing.asked_out, &mut self.to_unsubscribe, topic.clone()),
+            Held::Yes => Subscription::queue(&mut standing.asked_out, &mut self.to_unsubscribe, topic.clone()),
             Held::Changing => {}
             // its queue entry will be skipped
             Held::No if standing.asked_in => {}
@@ -147,11 +147,11 @@ impl Subscriptions {
                 (Direction::Subscribe, false) => {
                     standing.held = Held::Yes;
                     self.held += 1;
-                    Standing::queue(&mut standing.asked_out, &mut self.to_unsubscribe, topic);
+                    Subscription::queue(&mut standing.asked_out, &mut self.to_unsubscribe, topic);
                 }
                 (Direction::Unsubscribe, true) => {
                     standing.held = Held::No;
-                    Standing::queue(&mut standing.asked_in, &mut self.to_subscribe, topic);
+                    Subscription::queue(&mut standing.asked_in, &mut self.to_subscribe, topic);
                 }
                 (Direction::Unsubscribe, false) => {
                     self.topics.remove(&topic);
@@ -168,7 +168,7 @@ impl Subscriptions {
         self.to_subscribe.clear();
         self.topics.retain(|_, standing| standing.wanted);
         for (topic, standing) in &mut self.topics {
-            *standing = Standing { wanted: true, asked_in: true, ..Standing::NEW };
+            *standing = Subscription { wanted: true, asked_in: true, ..Subscription::NEW };
             // the node's own channels first, so that it can probe while the others are subscribed
             match topic {
                 Topic::Nodes | Topic::Node(_) => self.to_subscribe.push_front(topic.clone()),
@@ -195,8 +195,8 @@ impl Subscriptions {
     }
 }
 
-impl Standing {
-    const NEW: Standing = Standing { wanted: false, held: Held::No, asked_in: false, asked_out: false };
+impl Subscription {
+    const NEW: Subscription = Subscription { wanted: false, held: Held::No, asked_in: false, asked_out: false };
 
     fn queue(asked: &mut bool, queue: &mut VecDeque<Topic>, topic: Topic) {
         if !*asked {

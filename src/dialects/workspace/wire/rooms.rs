@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     core::{
-        cursor::{self, Pointed},
-        event::Attendee,
+        cursor::{self, CursorUpdate},
+        event::MemberPresence,
         presence::Status,
     },
     dialects::{
@@ -101,7 +101,7 @@ pub struct RoomState<'a> {
 #[schemars(with = "Vec<Member<'a>>")]
 pub struct Members<'a> {
     pub room: &'a RoomName,
-    pub users: &'a [Attendee],
+    pub users: &'a [MemberPresence],
 }
 
 impl Serialize for Members<'_> {
@@ -123,7 +123,7 @@ pub struct Member<'a> {
 }
 
 impl<'a> Member<'a> {
-    pub fn new(room: &'a RoomName, attendee: &'a Attendee) -> Member<'a> {
+    pub fn new(room: &'a RoomName, attendee: &'a MemberPresence) -> Member<'a> {
         Member {
             user: (&attendee.user).into(),
             email: attendee.user.email.as_deref(),
@@ -174,8 +174,8 @@ pub struct UserCursor<'a> {
     pub cursor: Cursor<'a>,
 }
 
-impl<'a> From<&'a Pointed> for UserCursor<'a> {
-    fn from(pointed: &'a Pointed) -> UserCursor<'a> {
+impl<'a> From<&'a CursorUpdate> for UserCursor<'a> {
+    fn from(pointed: &'a CursorUpdate) -> UserCursor<'a> {
         UserCursor { user: (&pointed.user).into(), cursor: (&pointed.cursor).into() }
     }
 }
@@ -189,7 +189,7 @@ pub struct CursorMoved<'a> {
     pub room: &'a RoomName,
     /// All users who moved, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cursors: Option<Each<'a, Pointed, UserCursor<'a>>>,
+    pub cursors: Option<Each<'a, CursorUpdate, UserCursor<'a>>>,
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -1,0 +1,164 @@
+//! Large rooms: the list of members shared by all newcomers, and the joins and leaves that members are sent instead of
+//! the complete state. The cost of a join must not depend on the size of the room.
+
+use std::{sync::Arc, time::Instant};
+
+use actix::prelude::*;
+
+use super::Room;
+use crate::{
+    actors::{
+        fanout::{LargeRoomOpening, Opening, SharedMembers},
+        messages::Join,
+    },
+    core::{
+        event::{Entered, Ephemeral, MemberPresence, PresenceEphemeral, Reply, RoomPresence, RoomScope},
+        member_list::Listing,
+        presence::Status,
+        profile::Author,
+    },
+    ids::{Timestamp, UserId},
+    limits,
+};
+
+/// The list of a large room.
+pub(super) struct SharedListing {
+    list: Listing<Arc<SharedMembers>>,
+    began: Instant,
+}
+
+/// Whether clients may know a member from the list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    Yes,
+    No,
+}
+
+impl Room {
+    fn is_large(&self) -> bool {
+        self.core.as_ref().is_some_and(|core| core.users() > limits::ATTENDANCE_AT_ONCE_USERS_MAX)
+    }
+
+    /// The first message to a newcomer. In a large room it is as cheap as in a small one, because the list is shared.
+    pub(super) fn opening_for(&mut self, join: &Join) -> Opening {
+        if !self.is_large() {
+            self.listing = None;
+            return Opening::Reply(Box::new(Reply::Entered(Box::new(self.snapshot(join)))));
+        }
+        let listing = match &mut self.listing {
+            Some(listing) => listing,
+            None => {
+                let mut list = Listing::default();
+                self.core.iter().flat_map(|core| core.online()).for_each(|user| list.insert(user));
+                self.listing.insert(Box::new(SharedListing { list, began: Instant::now() }))
+            }
+        };
+        let unlisted = !listing.list.contains(&join.user.id);
+        let (now, began) = (self.node.clock.now(), listing.began);
+        let mut list = std::mem::take(&mut listing.list);
+        let members = list
+            .segments(began.elapsed(), |users| SharedMembers::new(self.identity.clone(), self.attendees(users, now)));
+        let unlisted = if unlisted { self.attendees(std::slice::from_ref(&join.user), now).pop() } else { None };
+        let entered = self.entered(join, Vec::new(), self.activity().map(Arc::new));
+        if let Some(listing) = &mut self.listing {
+            listing.list = list;
+        }
+        Opening::LargeRoom(Box::new(LargeRoomOpening { entered, unlisted, members }))
+    }
+
+    /// The presence data of these members.
+    fn attendees(&self, users: &[Author], now: Timestamp) -> Vec<MemberPresence> {
+        match &self.open {
+            Some(state) => state.attendees(users, now),
+            None => {
+                let named = |user: &Author| MemberPresence {
+                    user: user.clone(),
+                    status: Status::default(),
+                    cursor: None,
+                    last_seen: now,
+                };
+                users.iter().map(named).collect()
+            }
+        }
+    }
+
+    /// The presence state of an open room without the members.
+    fn activity(&self) -> Option<RoomPresence> {
+        let (state, core) = (self.open.as_ref()?, self.core.as_ref()?);
+        Some(state.attendance([].into_iter(), core.users(), self.node.clock.now()))
+    }
+
+    /// Adds a member to the list, if there is one and it is not full.
+    pub(super) fn list(&mut self, user: &Author) {
+        if let Some(listing) = &mut self.listing {
+            listing.list.insert(user);
+        }
+    }
+
+    /// The listed data of a member has changed.
+    pub(super) fn listed_anew(&mut self, user: &UserId) {
+        if let Some(listing) = &mut self.listing {
+            listing.list.change(user);
+        }
+    }
+
+    /// Removes a member from the list; another member takes the place.
+    fn unlist(&mut self, user: &UserId) -> Listed {
+        let Some(listing) = &mut self.listing else { return Listed::Yes };
+        let was_listed = listing.list.remove(user);
+        if was_listed
+            && let Some(core) = self.core.as_ref().filter(|core| core.users() >= limits::ONLINE_USERS_LISTED_MAX)
+        {
+            let next = core.online().find(|other| !listing.list.contains(&other.id));
+            next.into_iter().for_each(|other| listing.list.insert(other));
+        }
+        if was_listed { Listed::Yes } else { Listed::No }
+    }
+
+    /// Announces to the members here that a user has joined who was in the room on no node.
+    pub(super) fn announce_joined(&mut self, user: &Author, ctx: &mut Context<Self>) {
+        self.list(user);
+        let listed = match &self.listing {
+            Some(listing) if !listing.list.contains(&user.id) => Listed::No,
+            Some(_) | None => Listed::Yes,
+        };
+        if self.tells_changes(listed) {
+            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: user.clone() }), ctx);
+        }
+        self.attendance_changed(ctx);
+    }
+
+    /// Announces to the members here that a user has left on all nodes.
+    pub(super) fn announce_left(&mut self, user: Author, ctx: &mut Context<Self>) {
+        self.forget(&user.id);
+        let listed = self.unlist(&user.id);
+        if self.tells_changes(listed) {
+            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserLeft { user }), ctx);
+        }
+        self.attendance_changed(ctx);
+    }
+
+    /// Whether single joins and leaves are announced. In a small open room the complete state is sent instead; in a
+    /// large one they are announced for members whom clients know from the list.
+    fn tells_changes(&self, listed: Listed) -> bool {
+        match self.identity.scope {
+            RoomScope::Channel { .. } | RoomScope::Direct { .. } => true,
+            RoomScope::Open { .. } => listed == Listed::Yes && self.is_large(),
+        }
+    }
+
+    pub(super) fn entered(&self, join: &Join, online: Vec<Author>, attendance: Option<Arc<RoomPresence>>) -> Entered {
+        let core = self.core.as_ref();
+        Entered {
+            tag: join.tag.clone(),
+            attendance,
+            room: self.identity.clone(),
+            user: join.user.id.clone(),
+            connection: join.connection.clone(),
+            online,
+            online_total: core.map_or(0, |c| c.users()),
+            seq: self.head(),
+            epoch: core.map_or(crate::ids::Epoch(0), |c| c.epoch()),
+        }
+    }
+}

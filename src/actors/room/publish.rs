@@ -1,0 +1,220 @@
+//! Commands in a room: durable ones become entries for the journal, others become ephemeral events; stored entries
+//! become broadcasts, in sequence. A durable event must never be published before it is stored.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::{Requester, Room};
+use crate::{
+    actors::{
+        bridge::RoomMessage,
+        fanout::Broadcast,
+        messages::{AppendRequest, AppendResult, Ask, NotStored, Origin, PublishDirect, RoomChoice, WrongSheetRoom},
+        outbox::ConnKey,
+    },
+    core::{
+        command::{CallCommand, ChatCommand, Command, PresenceCommand, SheetCommand, Tag},
+        cursor::CursorUpdate,
+        event::{Attachment, Audience, CallEphemeral, ChatDurable, Durable, Ephemeral, Reply, RoomScope, SheetDurable},
+        profile::Author,
+    },
+    error::{ErrorCode, Refusal},
+    ids::{EventId, Seq, UserId},
+    store::{Append, Appended, StoredEvent},
+};
+
+/// The origin of a command, which receives the answer.
+pub(super) struct By {
+    pub user: Author,
+    pub asker: Requester,
+}
+
+impl Room {
+    /// The sequence number of the last published event.
+    pub(super) fn head(&self) -> Seq {
+        self.core.as_ref().map_or_else(Seq::default, |core| core.head())
+    }
+
+    /// Handles a command of a member.
+    pub(super) fn answer(&mut self, ask: Ask, ctx: &mut Context<Self>) {
+        if let Some(newcomer) = self.entering.get_mut(&ask.conn) {
+            // answered after the first frame of the room
+            let (conn, patience) = (ask.conn, newcomer.asks(ask));
+            return self.keep_waiting(conn, patience, ctx);
+        }
+        let Ask { conn, user, tag, command, attachments } = ask;
+        if !self.is_in(conn) {
+            return self.answer_stranger(user.id, conn, tag);
+        }
+        self.seen(&user.id);
+        self.carry_out(command, By { user, asker: Requester::Socket { conn, tag } }, attachments, ctx);
+    }
+
+    /// Executes a command that is for rooms, whatever its origin.
+    pub(super) fn carry_out(
+        &mut self,
+        command: Command,
+        by: By,
+        attachments: Vec<Attachment>,
+        ctx: &mut Context<Self>,
+    ) {
+        match command {
+            Command::Chat(command) => self.chat(command, by, attachments, ctx),
+            Command::Call(CallCommand::Signal { kind, target, data }) => {
+                let signal = CallEphemeral::Signal { from: by.user.clone(), kind, data };
+                self.signal(by, target, signal, ctx);
+            }
+            Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
+                let room_choice = if room.is_some() { RoomChoice::Named } else { RoomChoice::Inferred };
+                let what = SheetDurable::CellsUpdated { sheet, author: by.user, cells };
+                self.store(Durable::Sheet(what), Origin { asker: by.asker, room_choice }, ctx);
+            }
+            Command::Presence(PresenceCommand::MoveCursor { cursor, .. }) => {
+                self.point(CursorUpdate { user: by.user, cursor }, ctx);
+                self.done(by.asker, ctx);
+            }
+            // executed by the session itself, which knows the socket
+            Command::Ping
+            | Command::AuthRefresh { .. }
+            | Command::Room(_)
+            | Command::Presence(PresenceCommand::SetStatus { .. })
+            | Command::Assistant(_)
+            | Command::Notices(_)
+            | Command::Upload(_) => {}
+        }
+    }
+
+    fn chat(&mut self, command: ChatCommand, by: By, attachments: Vec<Attachment>, ctx: &mut Context<Self>) {
+        let By { user, asker } = by;
+        if !self.identity.scope.takes(command.addressed()) {
+            let sentence = "This type belongs to the other kind of room: `message` and `typing` are for channels, `dm_message` and `dm_typing` for direct conversations";
+            return self.refuse_asker(asker, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
+        }
+        match command {
+            ChatCommand::Send { content, .. } => {
+                let what = ChatDurable::MessageSent { sender: user, content, attachments };
+                self.store(Durable::Chat(what), Origin { asker, room_choice: RoomChoice::Named }, ctx);
+            }
+            ChatCommand::SetTyping { typing, cell, .. } => {
+                self.set_typing(&asker, user, typing, cell, ctx);
+                self.done(asker, ctx);
+            }
+        }
+    }
+
+    fn signal(&mut self, by: By, target: Option<UserId>, signal: CallEphemeral, ctx: &mut Context<Self>) {
+        let By { user, asker } = by;
+        let partner = self.identity.scope.partner_of(&user.id).cloned();
+        let Some(target) = partner.or(target) else {
+            let sentence = "`target_user_id` is missing: name the user that this signal is for";
+            return self.refuse_asker(asker, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
+        };
+        if !self.core.as_ref().is_some_and(|core| core.is_present(&target)) {
+            let sentence = "The user that this signal is for has no socket in this room";
+            return self.refuse_asker(asker, Refusal::new(ErrorCode::TargetUnavailable, sentence), ctx);
+        }
+        self.announce(Ephemeral::Call(signal), Audience::Only(target), ctx);
+    }
+
+    /// Submits an event to the journal. It is published only when it is stored.
+    fn store(&mut self, what: Durable, origin: Origin, ctx: &mut Context<Self>) {
+        let queue_for = match what.is_queued_for_absent() {
+            true => self.identity.scope.queues_for(&what.author().id).cloned().into_iter().collect(),
+            false => Vec::new(),
+        };
+        let append = Append {
+            room: self.identity.id,
+            id: EventId::generate(),
+            at: self.node.clock.now(),
+            what: Arc::new(what),
+            queue_for,
+        };
+        let entry = AppendRequest { append, room: ctx.address(), origin: Some(origin) };
+        match self.node.journal.try_send(entry) {
+            Ok(()) => self.in_flight += 1,
+            Err(SendError::Full(entry) | SendError::Closed(entry)) => {
+                if let Some(Origin { asker, .. }) = entry.origin {
+                    self.refuse_asker(asker, Refusal::unavailable(), ctx);
+                }
+            }
+        }
+    }
+
+    /// Handles the journal's result for one entry.
+    pub(super) fn settle(&mut self, outcome: AppendResult, ctx: &mut Context<Self>) {
+        let AppendResult { entry, result } = outcome;
+        let Append { id, at, what: asked, .. } = entry.append;
+        let Appended { seq, what } = match result {
+            Ok(appended) => appended,
+            Err(why) => {
+                if let Some(origin) = entry.origin {
+                    self.not_stored(origin, &asked, why, ctx);
+                }
+                return;
+            }
+        };
+        // usually the same allocation as the stored one, which then needs no copy
+        drop(asked);
+        let what = Arc::unwrap_or_clone(what);
+        let broadcast = Broadcast::durable(self.identity.clone(), StoredEvent { seq, id, at, what });
+        self.node.bridge.publish_room(self.identity.id, RoomMessage::Event(broadcast.clone()));
+        self.deliver_to_both(&broadcast);
+        self.publish(broadcast.clone(), ctx);
+        if let Some(Origin { asker, .. }) = entry.origin {
+            self.acknowledge(asker, &broadcast, ctx);
+        }
+    }
+
+    fn not_stored(&mut self, origin: Origin, what: &Durable, why: NotStored, ctx: &mut Context<Self>) {
+        let Origin { asker, room_choice } = origin;
+        match (why, what) {
+            (NotStored::Refused(refusal), _) => self.refuse_asker(asker, refusal, ctx),
+            (NotStored::Conflicts(conflicts), Durable::Sheet(SheetDurable::CellsUpdated { sheet, .. })) => {
+                match asker {
+                    Requester::Socket { conn, tag } => {
+                        self.node.metrics.refused(ErrorCode::VersionConflict);
+                        let sheet = sheet.clone();
+                        self.send_reply(conn, Reply::VersionConflict { tag, sheet, conflicts }, ctx);
+                    }
+                    Requester::Route(_) => {
+                        let sentence = "Somebody else changed this first; read it, and send it again with its version";
+                        self.refuse_asker(asker, Refusal::new(ErrorCode::VersionConflict, sentence), ctx);
+                    }
+                }
+            }
+            (NotStored::SheetElsewhere, Durable::Sheet(SheetDurable::CellsUpdated { sheet, author, cells })) => {
+                match (asker, room_choice) {
+                    (Requester::Socket { conn, tag }, RoomChoice::Inferred) => {
+                        let (user, sheet, cells) = (author.id.clone(), sheet.clone(), cells.clone());
+                        let misdirected = WrongSheetRoom { user, conn, tag, sheet, cells };
+                        if let Err(error) = self.node.registry.try_send(misdirected) {
+                            self.refuse(conn, error.into_inner().tag, Refusal::unavailable(), ctx);
+                        }
+                    }
+                    (asker, RoomChoice::Named | RoomChoice::Inferred) => {
+                        let sentence = "`room`: the sheet that `sheet_id` names belongs to another room; leave `room` out, join the sheet's own room, or choose another `sheet_id`";
+                        self.refuse_asker(asker, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
+                    }
+                }
+            }
+            (NotStored::Conflicts(_) | NotStored::SheetElsewhere, Durable::Chat(_)) => {
+                self.refuse_asker(asker, Refusal::internal(), ctx);
+            }
+        }
+    }
+
+    /// Sends an event of a direct conversation to both users' sockets that are in other rooms.
+    fn deliver_to_both(&self, broadcast: &Arc<Broadcast>) {
+        let RoomScope::Direct { users } = &self.identity.scope else { return };
+        let told = PublishDirect { users: users.clone(), broadcast: broadcast.clone() };
+        if self.node.registry.try_send(told).is_err() {
+            log::warn!("event=direct_not_told room={} why=registry_full", self.identity.id);
+        }
+    }
+
+    pub(super) fn refuse(&mut self, conn: ConnKey, tag: Tag, refusal: Refusal, ctx: &mut Context<Self>) {
+        self.node.metrics.refused(refusal.code);
+        self.send_reply(conn, Reply::Error { tag, refusal }, ctx);
+    }
+}

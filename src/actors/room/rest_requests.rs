@@ -1,0 +1,114 @@
+//! Commands executed over REST: the same commands as those of sockets, by the same rules, with an answer for the route.
+//! An errand passes through the registry, which counts it like a join, so that the room cannot retire in between.
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::{Room, lifecycle::Stage, publish::By};
+use crate::{
+    actors::{
+        fanout::Broadcast,
+        messages::{RestAnswer, RestRequest},
+        outbox::ConnKey,
+    },
+    core::{
+        command::Tag,
+        event::{EventBody, Reply},
+    },
+    error::Refusal,
+    limits,
+};
+
+/// The origin of a command, which receives the answer.
+#[derive(Debug)]
+pub enum Requester {
+    /// A socket.
+    Socket {
+        /// The socket.
+        conn: ConnKey,
+        /// The tag of its request.
+        tag: Tag,
+    },
+    /// A REST route.
+    Route(oneshot::Sender<RestAnswer>),
+}
+
+impl Room {
+    /// Refuses a command.
+    pub(super) fn refuse_asker(&mut self, asker: Requester, refusal: Refusal, ctx: &mut Context<Self>) {
+        match asker {
+            Requester::Socket { conn, tag } => self.refuse(conn, tag, refusal, ctx),
+            Requester::Route(answer) => {
+                self.node.metrics.refused(refusal.code);
+                // the route may have stopped waiting
+                let _ = answer.send(Err(refusal));
+            }
+        }
+    }
+
+    /// Confirms a command that stores nothing.
+    pub(super) fn done(&mut self, asker: Requester, ctx: &mut Context<Self>) {
+        match asker {
+            Requester::Socket { conn, tag } if tag.wants_answer() => self.send_reply(conn, Reply::Done { tag }, ctx),
+            Requester::Socket { .. } => {}
+            Requester::Route(answer) => {
+                let _ = answer.send(Ok(None));
+            }
+        }
+    }
+
+    /// Confirms a command with the stored event.
+    pub(super) fn acknowledge(&mut self, asker: Requester, stored: &Broadcast, ctx: &mut Context<Self>) {
+        let EventBody::Durable { seq, id, .. } = stored.event.body else { return };
+        match asker {
+            Requester::Socket { conn, tag } if tag.wants_answer() => {
+                self.send_reply(conn, Reply::Ack { tag, id, seq }, ctx)
+            }
+            Requester::Socket { .. } => {}
+            Requester::Route(answer) => {
+                let _ = answer.send(Ok(Some(Box::new(stored.event.clone()))));
+            }
+        }
+    }
+
+    /// The room is open: executes the errands that arrived before.
+    pub(super) fn run_early_rest_requests(&mut self, ctx: &mut Context<Self>) {
+        for request in std::mem::take(&mut self.early_rest_requests) {
+            self.run(request, ctx);
+        }
+    }
+
+    /// The room cannot be opened: refuses the errands that arrived before.
+    pub(super) fn refuse_early_rest_requests(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
+        for request in std::mem::take(&mut self.early_rest_requests) {
+            self.refuse_asker(Requester::Route(request.answer), refusal.clone(), ctx);
+        }
+    }
+
+    fn run(&mut self, request: RestRequest, ctx: &mut Context<Self>) {
+        let RestRequest { user, command, attachments, answer } = request;
+        self.seen(&user.id);
+        self.carry_out(command, By { user, asker: Requester::Route(answer) }, attachments, ctx);
+    }
+}
+
+impl Handler<RestRequest> for Room {
+    type Result = ();
+
+    fn handle(&mut self, request: RestRequest, ctx: &mut Self::Context) {
+        self.joins += 1;
+        match self.stage {
+            Stage::Open => self.run(request, ctx),
+            Stage::Deaf | Stage::Loading | Stage::Gathering { .. } | Stage::Unread => {
+                if self.early_rest_requests.len() >= limits::EARLY_REST_REQUESTS_MAX {
+                    return self.refuse_asker(Requester::Route(request.answer), Refusal::unavailable(), ctx);
+                }
+                self.early_rest_requests.push(request);
+                if self.stage == Stage::Unread {
+                    self.load(None, ctx);
+                }
+            }
+        }
+        self.rest(ctx);
+    }
+}

@@ -1,0 +1,75 @@
+//! Commands that name a room which their socket has not joined. If the room exists, the command is refused: it must be
+//! joined first. If it does not exist, it is created and joined.
+
+use actix::prelude::*;
+
+use super::{
+    Charged, Session,
+    rooms::{not_in_room, store_refusal},
+};
+use crate::{
+    auth::policy::{Action, Subject, may},
+    core::{
+        command::{Charge, Request, Tag},
+        profile::Role,
+    },
+    ids::RoomName,
+};
+
+/// Why a room is joined.
+pub(super) enum JoinPurpose {
+    /// The client asked to join; the room answers with this tag.
+    Join(Tag),
+    /// The client sent a command to a new room.
+    Do(Box<Request>),
+}
+
+impl JoinPurpose {
+    /// The tag of the request.
+    pub fn tag(&self) -> Tag {
+        match self {
+            JoinPurpose::Join(tag) => tag.clone(),
+            JoinPurpose::Do(request) => request.tag.clone(),
+        }
+    }
+
+    /// The tag with which the room answers the join.
+    pub fn of_the_join(&self) -> Tag {
+        match self {
+            JoinPurpose::Join(tag) => tag.clone(),
+            JoinPurpose::Do(_) => Tag::default(),
+        }
+    }
+}
+
+impl Session {
+    /// Executes a command for a room that this socket has not joined.
+    pub(super) fn act_in_unjoined_room(&mut self, name: RoomName, request: Request, ctx: &mut Context<Self>) {
+        let subject = Subject { user: &self.user.id, role: Role::User, rooms: self.confined.as_deref() };
+        if let Err(denied) = may(subject, Action::NameRoom { name: &name }) {
+            return self.refuse(request.tag, denied.into());
+        }
+        if self.rooms.has_seen(&name) {
+            return self.refuse(request.tag, not_in_room());
+        }
+        let (node, user, asked) = (self.worker.node.clone(), self.user.id.clone(), name.clone());
+        let found = async move { node.store.open_room(&asked, &user).await };
+        self.hold(found, ctx, move |found, session, ctx| match found {
+            Ok(Some(_)) => {
+                session.rooms.remember_seen(name);
+                session.refuse(request.tag, not_in_room());
+            }
+            Ok(None) => session.create_and_join(name, request, ctx),
+            Err(error) => session.refuse(request.tag, store_refusal(&error)),
+        });
+    }
+
+    /// Charged like a join, if rooms are created in this way.
+    fn create_and_join(&mut self, name: RoomName, request: Request, ctx: &mut Context<Self>) {
+        let makes = self.worker.node.config.rooms.auto_create;
+        if makes && self.charge(Charge::Request, &request.tag) == Charged::No {
+            return;
+        }
+        self.join_open(JoinPurpose::Do(Box::new(request)), name, None, ctx);
+    }
+}

@@ -1,0 +1,112 @@
+//! Notifications on one socket: the filter, and read marks. Their delivery is done by `queue`, which keeps them until a
+//! socket of the user has written them.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::{Session, rooms::store_refusal};
+use crate::{
+    actors::messages::PublishToUser,
+    core::{
+        command::Tag,
+        event::Reply,
+        notification::{Notification, NotificationFilter},
+        user_event::UserEvent,
+    },
+    error::{ErrorCode, Refusal},
+    ids::{NotificationId, Timestamp},
+    logged::logged,
+    store::ReadMark,
+};
+
+/// The notifications that one socket subscribes to.
+pub(super) struct Notices {
+    /// When the socket opened.
+    pub opened_at: Timestamp,
+    /// The filter; `None` accepts all.
+    filter: Option<Box<NotificationFilter>>,
+}
+
+impl Notices {
+    /// For a socket that opens now and accepts all.
+    pub fn new(now: Timestamp) -> Notices {
+        Notices { opened_at: now, filter: None }
+    }
+
+    /// Whether the client has set a filter.
+    pub fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// The filter.
+    pub fn filter(&self) -> NotificationFilter {
+        self.filter.as_deref().cloned().unwrap_or_default()
+    }
+
+    fn takes(&self, notification: &Notification) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.takes(notification))
+    }
+}
+
+impl Session {
+    // ---- asked by the client ----
+
+    /// Sets the filter and delivers queued notifications that match it.
+    pub(super) fn filter_notifications(&mut self, tag: Tag, filter: NotificationFilter, ctx: &mut Context<Self>) {
+        self.notices.filter = Some(Box::new(filter));
+        self.done(tag);
+        self.look_for_queued(ctx);
+    }
+
+    /// Stores that a notification was read and informs the user's other sockets.
+    pub(super) fn read_notification(&mut self, tag: Tag, id: &str, ctx: &mut Context<Self>) {
+        let Ok(id) = id.parse::<NotificationId>() else {
+            return self.refuse(tag, no_such_notification());
+        };
+        let (store, user) = (self.worker.node.store.clone(), self.user.id.clone());
+        let marked = async move { store.read_notification(&user, id).await };
+        self.hold(marked, ctx, move |marked, session, _| match marked {
+            Ok(Some(mark)) => {
+                if mark == ReadMark::New {
+                    session.tell_other_sockets(UserEvent::NotificationRead { user: session.user.id.clone(), id });
+                }
+                session.done(tag);
+            }
+            Ok(None) => session.refuse(tag, no_such_notification()),
+            Err(error) => session.refuse(tag, store_refusal(&error)),
+        });
+    }
+
+    fn tell_other_sockets(&self, what: UserEvent) {
+        let tell = PublishToUser { user: self.user.id.clone(), what: Arc::new(what), but: Some(self.outbox.key) };
+        if self.worker.node.registry.try_send(tell).is_err() {
+            log::warn!("event=news_lost user={} why=registry_full", logged(&self.user.id));
+        }
+    }
+
+    // ---- told to the client ----
+
+    /// Delivers an event for the user, if it passes the filter.
+    pub(super) fn receive_user_event(&mut self, news: Arc<UserEvent>, ctx: &mut Context<Self>) {
+        match &*news {
+            UserEvent::Notified { notification, .. } => {
+                let notification = notification.clone();
+                if self.notices.takes(&notification) {
+                    self.send_notification(&notification, news, ctx);
+                }
+            }
+            UserEvent::NotificationUpdated { notification, .. } if !self.notices.takes(notification) => {}
+            UserEvent::NotificationUpdated { .. }
+            | UserEvent::NotificationRead { .. }
+            | UserEvent::NotificationDeleted { .. }
+            | UserEvent::AllNotificationsRead { .. }
+            | UserEvent::Answer(_)
+            | UserEvent::Upload(_) => self.reply(&Reply::UserEvent(news)),
+        }
+    }
+}
+
+fn no_such_notification() -> Refusal {
+    Refusal::new(ErrorCode::NotFound, "You have no notification of that id; take one from a list of yours")
+}

@@ -1,0 +1,235 @@
+//! Tracks which users are online: those with a socket on any node, and those whose last socket closed less than a grace
+//! period ago. A reconnect within the grace period, on any node, must never be announced.
+//!
+//! A socket key identifies one connection, not a client, so a late disconnect of an earlier connection has no effect.
+//! Memory is bounded by the number of users who have a socket or are in their grace period.
+
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    hash::Hash,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    core::monotonic::MonotonicClock,
+    ids::{NodeId, Timestamp, UserId},
+    limits,
+};
+
+/// A change to announce to other users.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PresenceChange {
+    /// The user's first socket opened.
+    Online(UserId),
+    /// The grace period after the user's last socket expired.
+    Offline(UserId),
+}
+
+/// The status that a user has set. If it differs between nodes, the last of these variants counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Available.
+    #[default]
+    Online,
+    /// Connected, but not active.
+    Away,
+    /// Connected, but should not be disturbed.
+    Busy,
+}
+
+/// The location of a socket in the cluster. The derived order is by age and the same on every node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SocketLocation {
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// Its node.
+    pub node: NodeId,
+    /// The worker of that node.
+    pub worker: u16,
+    /// The number of the socket on that worker.
+    pub generation: u32,
+}
+
+/// A key that identifies a socket and knows its node.
+pub trait SocketKey: Copy + Eq + Hash {
+    /// The node of the socket.
+    fn home(&self) -> NodeId;
+}
+
+impl SocketKey for SocketLocation {
+    fn home(&self) -> NodeId {
+        self.node
+    }
+}
+
+/// When a grace period ends, and a serial number for those that end in the same millisecond.
+type Deadline = (i64, u64);
+
+struct Presence<K> {
+    sockets: Vec<K>,
+    /// The status set on each node, unless it is the default.
+    statuses: Vec<(NodeId, Status)>,
+    /// set while there is no socket
+    grace: Option<Deadline>,
+}
+
+impl<K: SocketKey> Presence<K> {
+    fn is_at(&self, home: NodeId) -> bool {
+        self.sockets.iter().any(|socket| socket.home() == home)
+    }
+
+    fn status(&self) -> Status {
+        self.statuses.iter().map(|(_, status)| *status).max().unwrap_or_default()
+    }
+}
+
+/// All users who are online, with their sockets on all nodes.
+pub struct PresenceCore<K> {
+    here: NodeId,
+    users: HashMap<UserId, Presence<K>>,
+    graces: BTreeMap<Deadline, UserId>,
+    time: MonotonicClock,
+    graces_begun: u64,
+    sockets: usize,
+}
+
+impl<K: SocketKey> PresenceCore<K> {
+    /// Creates a tracker without users. `here` is this node.
+    pub fn new(here: NodeId, now: Timestamp) -> PresenceCore<K> {
+        PresenceCore {
+            here,
+            users: HashMap::new(),
+            graces: BTreeMap::new(),
+            time: MonotonicClock::new(now),
+            graces_begun: 0,
+            sockets: 0,
+        }
+    }
+
+    /// A socket of the user opened. Repeated calls for one socket have no effect.
+    pub fn connect(&mut self, user: &UserId, socket: K, now: Timestamp) -> Option<PresenceChange> {
+        self.time.advance(now);
+        match self.users.entry(user.clone()) {
+            Entry::Occupied(entry) => {
+                let presence = entry.into_mut();
+                if let Some(deadline) = presence.grace.take() {
+                    self.graces.remove(&deadline);
+                    presence.statuses.retain(|(home, _)| *home == socket.home());
+                }
+                if !presence.sockets.contains(&socket) {
+                    presence.sockets.push(socket);
+                    self.sockets += 1;
+                }
+                None
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Presence { sockets: vec![socket], statuses: Vec::new(), grace: None });
+                self.sockets += 1;
+                Some(PresenceChange::Online(user.clone()))
+            }
+        }
+    }
+
+    /// A socket of the user closed. An unknown key has no effect.
+    pub fn disconnect(&mut self, user: &UserId, socket: K, now: Timestamp) {
+        let elapsed_ms = self.time.advance(now);
+        let Some(presence) = self.users.get_mut(user) else { return };
+        let Some(at) = presence.sockets.iter().position(|known| *known == socket) else { return };
+        presence.sockets.swap_remove(at);
+        self.sockets -= 1;
+        // a status set here is kept during the grace period; other nodes send theirs again
+        let lasts = presence.sockets.is_empty() && socket.home() == self.here;
+        if !presence.is_at(socket.home()) && !lasts {
+            presence.statuses.retain(|(home, _)| *home != socket.home());
+        }
+        if presence.sockets.is_empty() {
+            presence.sockets = Vec::new();
+            self.graces_begun += 1;
+            let deadline = (elapsed_ms.saturating_add(limits::PRESENCE_GRACE.as_millis() as i64), self.graces_begun);
+            presence.grace = Some(deadline);
+            self.graces.insert(deadline, user.clone());
+        }
+    }
+
+    /// Ends the grace periods that have expired, oldest first.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<PresenceChange> {
+        let elapsed_ms = self.time.advance(now);
+        let mut changes = Vec::new();
+        while let Some(entry) = self.graces.first_entry()
+            && entry.key().0 <= elapsed_ms
+        {
+            let user = entry.remove();
+            self.users.remove(&user);
+            changes.push(PresenceChange::Offline(user));
+        }
+        changes
+    }
+
+    /// When `tick` must be called next.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.graces.first_key_value().map(|((due_ms, _), _)| self.time.wall(*due_ms))
+    }
+
+    /// Whether the user has a socket or is in the grace period.
+    pub fn is_online(&self, user: &UserId) -> bool {
+        self.users.contains_key(user)
+    }
+
+    /// Those of the users who are online, in the given order.
+    pub fn online_among(&self, users: &[UserId]) -> Vec<UserId> {
+        users.iter().filter(|user| self.is_online(user)).cloned().collect()
+    }
+
+    /// The user's sockets.
+    pub fn sockets_of(&self, user: &UserId) -> &[K] {
+        self.users.get(user).map_or(&[], |presence| &presence.sockets)
+    }
+
+    /// The user's status; `None` if offline.
+    pub fn status(&self, user: &UserId) -> Option<Status> {
+        self.users.get(user).map(Presence::status)
+    }
+
+    /// The user's status on a node.
+    pub fn status_at(&self, user: &UserId, home: NodeId) -> Status {
+        let said = self.users.get(user).and_then(|presence| presence.statuses.iter().find(|(at, _)| *at == home));
+        said.map_or_else(Status::default, |(_, status)| *status)
+    }
+
+    /// Sets the user's status on a node; it is kept until the user is offline there. Returns the previous effective
+    /// status; `None` if the user is offline.
+    pub fn set_status(&mut self, user: &UserId, home: NodeId, status: Status) -> Option<Status> {
+        let presence = self.users.get_mut(user)?;
+        let before = presence.status();
+        presence.statuses.retain(|(at, _)| *at != home);
+        if status != Status::default() {
+            presence.statuses.push((home, status));
+        }
+        Some(before)
+    }
+
+    /// All users who are online.
+    pub fn everyone(&self) -> impl Iterator<Item = &UserId> {
+        self.users.keys()
+    }
+
+    /// The number of users who are online.
+    pub fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// The number of their sockets.
+    pub fn sockets(&self) -> usize {
+        self.sockets
+    }
+
+    /// The number of users in their grace period.
+    pub fn in_grace(&self) -> usize {
+        self.graces.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! Events for one user, delivered to all sockets of that user on any node, in whatever rooms these are. Nodes exchange
+//! the serde form: fields may be added but must never be renamed.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    core::{assistant::AnswerEvent, notification::Notification, upload::Upload},
+    ids::{NotificationId, UserId},
+};
+
+/// An event for one user.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserEvent {
+    /// A new notification.
+    Notified {
+        /// The recipient.
+        user: UserId,
+        /// The notification.
+        notification: Arc<Notification>,
+    },
+    /// A notification was marked as read.
+    NotificationRead {
+        /// Its recipient.
+        user: UserId,
+        /// Its id.
+        id: NotificationId,
+    },
+    /// A notification was changed.
+    NotificationUpdated {
+        /// The recipient.
+        user: UserId,
+        /// The new content.
+        notification: Arc<Notification>,
+    },
+    /// A notification was deleted, by its recipient or its sender.
+    NotificationDeleted {
+        /// Its recipient.
+        user: UserId,
+        /// Its id.
+        id: NotificationId,
+    },
+    /// All notifications so far were marked as read.
+    AllNotificationsRead {
+        /// Their recipient.
+        user: UserId,
+    },
+    /// Progress of an answer of the assistant.
+    Answer(AnswerEvent),
+    /// Progress of an upload.
+    Upload(Upload),
+}
