@@ -9,6 +9,7 @@ pub mod command;
 pub mod cork;
 pub mod cursor;
 pub mod cursor_conflation;
+pub mod emoji;
 pub mod event;
 pub mod history;
 pub mod member_list;

@@ -217,12 +217,23 @@ async fn send(
     let stored = site.gateway.ask(room, user.profile.author(), Command::Chat(command), attachments).await?;
     match stored.map(|event| *event) {
         Some(Event { at, body: EventBody::Durable { seq, id: event, what: Durable::Chat(sent) }, .. }) => {
-            let ChatDurable::MessageSent { sender, content, attachments } = sent else {
+            let ChatDurable::MessageSent { sender, content, content_type, attachments, mentions } = sent else {
                 return Err(Refusal::internal().into());
             };
             let content = content.to_string();
             let (edited_at, deleted_at) = (None, None);
-            let message = Message { id: event, seq, sender, content, attachments, at, edited_at, deleted_at };
+            let message = Message {
+                id: event,
+                seq,
+                sender,
+                content,
+                content_type,
+                attachments,
+                mentions,
+                at,
+                edited_at,
+                deleted_at,
+            };
             Ok(HttpResponse::Created().json(message_json(message, id, &scope)))
         }
         Some(_) | None => Err(Refusal::internal().into()),

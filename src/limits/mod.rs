@@ -3,11 +3,12 @@
 //! depend on them.
 
 mod assistant;
+mod conversations;
 mod files;
 
 use std::time::Duration;
 
-pub use self::{assistant::*, files::*};
+pub use self::{assistant::*, conversations::*, files::*};
 
 // ---- what a client may send ----
 

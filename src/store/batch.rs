@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
@@ -43,6 +44,8 @@ pub(super) struct Entry {
     pub payload: String,
     /// The files that go with a message, as JSON, if any do.
     pub attachments: Option<String>,
+    /// The users whom a message mentions, as JSON, if it does.
+    pub mentions: Option<String>,
     pub queue_for: Vec<UserId>,
     /// Why it is refused, once that is known.
     pub refused: Option<NotAppended>,
@@ -63,8 +66,12 @@ pub(super) struct MessageText<'a> {
     pub sender_id: &'a str,
     pub sender_username: &'a str,
     pub content: &'a str,
+    /// What the content is, if it is not text.
+    pub content_type: Option<&'a str>,
     /// The files that go with it, as JSON.
     pub attachments: Option<&'a str>,
+    /// The users whom it mentions, as JSON.
+    pub mentions: Option<&'a str>,
 }
 
 /// The seqs of a batch's events, computed from the rooms' heads.
@@ -163,15 +170,18 @@ impl Batch {
 impl Entry {
     fn new(room: usize, append: &Append) -> Result<Entry, StoreError> {
         let what = made_storable(&append.what).map_or_else(|| append.what.clone(), Arc::new);
-        let (payload, attachments) = match &*what {
-            Durable::Sheet(_) => (String::new(), None),
-            Durable::Chat(ChatDurable::MessageSent { attachments, .. }) => (payload(&what)?, attached(attachments)?),
+        let (payload, attachments, mentions) = match &*what {
+            Durable::Sheet(_) => (String::new(), None, None),
+            Durable::Chat(ChatDurable::MessageSent { attachments, mentions, .. }) => {
+                (payload(&what)?, json_list(attachments)?, json_list(mentions)?)
+            }
             Durable::Chat(
                 ChatDurable::MessageEdited { .. }
                 | ChatDurable::MessageDeleted { .. }
                 | ChatDurable::MessageErased { .. }
-                | ChatDurable::ReadMarked { .. },
-            ) => (payload(&what)?, None),
+                | ChatDurable::ReadMarked { .. }
+                | ChatDurable::Reacted { .. },
+            ) => (payload(&what)?, None, None),
         };
         Ok(Entry {
             room,
@@ -181,6 +191,7 @@ impl Entry {
             what,
             payload,
             attachments,
+            mentions,
             queue_for: append.queue_for.clone(),
             refused: None,
         })
@@ -199,13 +210,16 @@ impl Entry {
                 ChatDurable::MessageEdited { .. }
                 | ChatDurable::MessageDeleted { .. }
                 | ChatDurable::MessageErased { .. }
-                | ChatDurable::ReadMarked { .. },
+                | ChatDurable::ReadMarked { .. }
+                | ChatDurable::Reacted { .. },
             ) => None,
-            Durable::Chat(ChatDurable::MessageSent { sender, content, .. }) => Some(MessageText {
+            Durable::Chat(ChatDurable::MessageSent { sender, content, content_type, .. }) => Some(MessageText {
                 sender_id: sender.id.as_str(),
                 sender_username: &sender.username,
                 content,
+                content_type: (!content_type.is_text()).then(|| content_type.name()),
                 attachments: self.attachments.as_deref(),
+                mentions: self.mentions.as_deref(),
             }),
         }
     }
@@ -218,11 +232,28 @@ impl Entry {
                 ChatDurable::MessageEdited { .. }
                 | ChatDurable::MessageDeleted { .. }
                 | ChatDurable::MessageErased { .. }
-                | ChatDurable::ReadMarked { .. },
+                | ChatDurable::ReadMarked { .. }
+                | ChatDurable::Reacted { .. },
             ) => &[],
             Durable::Chat(ChatDurable::MessageSent { attachments, .. }) => attachments,
         };
         files.iter().map(|attachment| Id(attachment.file.0))
+    }
+
+    /// The users whom it mentions, but for the sender, who need not be told.
+    pub fn mentioned(&self) -> impl Iterator<Item = &UserId> {
+        let (mentions, sender): (&[UserId], _) = match &*self.what {
+            Durable::Chat(ChatDurable::MessageSent { mentions, sender, .. }) => (mentions, Some(&sender.id)),
+            Durable::Chat(
+                ChatDurable::MessageEdited { .. }
+                | ChatDurable::MessageDeleted { .. }
+                | ChatDurable::MessageErased { .. }
+                | ChatDurable::ReadMarked { .. }
+                | ChatDurable::Reacted { .. },
+            )
+            | Durable::Sheet(_) => (&[], None),
+        };
+        mentions.iter().filter(move |user| Some(*user) != sender)
     }
 }
 
@@ -232,12 +263,13 @@ pub(super) fn payload(what: &Durable) -> Result<String, StoreError> {
         .map_err(|error| StoreError::Fault(format!("an event can't be encoded as JSON: {error}")))
 }
 
-fn attached(attachments: &[Attachment]) -> Result<Option<String>, StoreError> {
-    if attachments.is_empty() {
+/// A list as JSON, unless it is empty.
+fn json_list<T: Serialize>(list: &[T]) -> Result<Option<String>, StoreError> {
+    if list.is_empty() {
         return Ok(None);
     }
-    let text = serde_json::to_string(attachments);
-    text.map(Some).map_err(|error| StoreError::Fault(format!("attachments can't be written as JSON: {error}")))
+    let text = serde_json::to_string(list);
+    text.map(Some).map_err(|error| StoreError::Fault(format!("a message's list can't be written as JSON: {error}")))
 }
 
 /// The event without characters that cannot be stored. None if it is storable unchanged, as nearly all are.
@@ -259,7 +291,7 @@ fn made_storable(what: &Durable) -> Option<Durable> {
             });
             Some(Durable::Sheet(SheetDurable::CellsUpdated { sheet: sheet.clone(), author, cells: cells.collect() }))
         }
-        Durable::Chat(ChatDurable::MessageSent { sender, content, attachments }) => {
+        Durable::Chat(ChatDurable::MessageSent { sender, content, content_type, attachments, mentions }) => {
             let mut sender = sender.clone();
             let (name, text) = (storable(&sender.username), storable(content));
             if matches!((&name, &text), (Cow::Borrowed(_), Cow::Borrowed(_))) {
@@ -267,7 +299,8 @@ fn made_storable(what: &Durable) -> Option<Durable> {
             }
             let content = text.into();
             sender.username = name.into();
-            Some(Durable::Chat(ChatDurable::MessageSent { sender, content, attachments: attachments.clone() }))
+            let (content_type, attachments, mentions) = (content_type.clone(), attachments.clone(), mentions.clone());
+            Some(Durable::Chat(ChatDurable::MessageSent { sender, content, content_type, attachments, mentions }))
         }
         Durable::Chat(ChatDurable::MessageEdited { message, editor, content }) => {
             let Cow::Owned(content) = storable(content) else { return None };
@@ -275,7 +308,10 @@ fn made_storable(what: &Durable) -> Option<Durable> {
             Some(Durable::Chat(ChatDurable::MessageEdited { message, editor, content }))
         }
         Durable::Chat(
-            ChatDurable::MessageDeleted { .. } | ChatDurable::MessageErased { .. } | ChatDurable::ReadMarked { .. },
+            ChatDurable::MessageDeleted { .. }
+            | ChatDurable::MessageErased { .. }
+            | ChatDurable::ReadMarked { .. }
+            | ChatDurable::Reacted { .. },
         ) => None,
     }
 }

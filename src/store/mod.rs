@@ -13,6 +13,7 @@ mod batch;
 mod batch_loader;
 mod cell_updates;
 mod claimed_profile;
+mod conversations;
 mod effects;
 mod error;
 mod files;
@@ -46,7 +47,7 @@ pub use self::{
     access::{Access, Right, RoomRef},
     appending::*,
     claimed_profile::ClaimedProfile,
-    effects::{EffectRefused, MessageRefused, ReadRefused},
+    effects::{EffectRefused, MessageRefused, ReactionRefused, ReadRefused},
     error::{Outage, StoreError},
     files::*,
     records::*,

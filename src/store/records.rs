@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     core::{
         command::RawJson,
-        event::{Attachment, Durable, RoomIdentity},
+        event::{Attachment, ContentType, Durable, RoomIdentity},
         notification::{Notification, NotificationFilter, Priority},
         profile::{Author, Profile},
     },
@@ -320,16 +320,33 @@ pub struct Message {
     pub seq: Seq,
     /// The sender.
     pub sender: Author,
-    /// The text.
+    /// The text; of an encrypted message the ciphertext.
     pub content: String,
+    /// What the content is.
+    pub content_type: ContentType,
     /// Uploaded files that go with it.
     pub attachments: Vec<Attachment>,
+    /// The users whom it mentions.
+    pub mentions: Vec<UserId>,
     /// When.
     pub at: Timestamp,
     /// When it was last edited, if ever.
     pub edited_at: Option<Timestamp>,
     /// When it was deleted, if so; it then has no text and no attachments.
     pub deleted_at: Option<Timestamp>,
+}
+
+/// Where a message is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MessagePlace {
+    /// In which room.
+    pub room: RoomIdentity,
+    /// Its place there.
+    pub seq: Seq,
+    /// Who sent it.
+    pub sender: UserId,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
 }
 
 /// Where a page of history ends (exclusive).
@@ -472,7 +489,7 @@ pub enum Queued {
         /// The room.
         room: RoomId,
         /// The message.
-        event: StoredEvent,
+        event: Box<StoredEvent>,
     },
 }
 

@@ -68,6 +68,8 @@ macro_rules! tables {
                 seq -> BigInt,
                 epoch -> BigInt,
                 created_at -> $Moment,
+                message_seq -> BigInt,
+                active_at -> $Moment,
             }
         }
         diesel::table! {
@@ -91,6 +93,34 @@ macro_rules! tables {
                 attachments -> Nullable<Json>,
                 edited_at -> Nullable<$Moment>,
                 deleted_at -> Nullable<$Moment>,
+                content_type -> Nullable<Text>,
+                mentions -> Nullable<Json>,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            participants (user_id, room_id) {
+                user_id -> Text,
+                room_id -> $Id,
+                joined_at -> $Moment,
+                joined_seq -> BigInt,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            message_mentions (user_id, room_id, seq) {
+                user_id -> Text,
+                room_id -> $Id,
+                seq -> BigInt,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            message_reactions (message_id, emoji, user_id) {
+                message_id -> $Id,
+                emoji -> Text,
+                user_id -> Text,
+                created_at -> $Moment,
             }
         }
         diesel::table! {
@@ -201,7 +231,7 @@ macro_rules! tables {
         diesel::joinable!(sheets -> rooms (room_id));
         diesel::joinable!(group_members -> groups (group_id));
         diesel::joinable!(group_members -> users (user_id));
-        diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, room_events, sheets);
+        diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, participants, room_events, sheets);
         diesel::joinable!(user_queue -> notifications (notification_id));
         diesel::allow_tables_to_appear_in_same_query!(notifications, user_queue);
     };

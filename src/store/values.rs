@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     core::event::{Attachment, Durable},
-    ids::Timestamp,
+    ids::{Timestamp, UserId},
     names,
 };
 
@@ -176,6 +176,23 @@ impl FromSql<sql_types::Json, Sqlite> for Attached {
     fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Attached> {
         let text = <String as FromSql<sql_types::Text, Sqlite>>::from_sql(value)?;
         Ok(Attached(serde_json::from_str(&text)?))
+    }
+}
+
+/// The users whom a message mentions.
+#[derive(Clone, PartialEq, Debug, FromSqlRow)]
+pub struct Mentioned(pub Vec<UserId>);
+
+impl FromSql<sql_types::Json, Pg> for Mentioned {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Mentioned> {
+        Ok(Mentioned(serde_json::from_slice(value.as_bytes())?))
+    }
+}
+
+impl FromSql<sql_types::Json, Sqlite> for Mentioned {
+    fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Mentioned> {
+        let text = <String as FromSql<sql_types::Text, Sqlite>>::from_sql(value)?;
+        Ok(Mentioned(serde_json::from_str(&text)?))
     }
 }
 

@@ -144,7 +144,7 @@ pub fn user(id: &str) -> UserId {
 
 pub fn event(room: RoomId, seq: i64) -> RoomMessage {
     let sender = Author::new(user("alice"), "alice");
-    let what = Durable::Chat(ChatDurable::MessageSent { sender, content: "hello".into(), attachments: Vec::new() });
+    let what = Durable::Chat(ChatDurable::text(sender, "hello".into(), Vec::new()));
     let scope = RoomScope::Channel { group: GroupId::generate() };
     let body = EventBody::Durable { seq: Seq(seq), id: EventId::generate(), what };
     let room = Arc::new(RoomIdentity { id: room, scope });

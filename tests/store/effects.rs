@@ -192,7 +192,10 @@ async fn assert_is_what_the_log_says(store: &Store, room: RoomId, users: &[&Prof
                 let before = marks.insert(reader.id.clone(), *up_to);
                 assert!(before.is_none_or(|before| before < *up_to), "only an advance is an event");
             }
-            Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. }) | Durable::Sheet(_) => {}
+            Durable::Chat(
+                ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. } | ChatDurable::Reacted { .. },
+            )
+            | Durable::Sheet(_) => {}
         }
     }
     let mut stored: HashMap<_, _> = store.read_marks(room).await.unwrap().into_iter().collect();

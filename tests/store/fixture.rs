@@ -278,12 +278,7 @@ pub fn message(room: RoomId, sender: &Profile, text: &str) -> Append {
         room,
         id: EventId::generate(),
         at: Timestamp { unix_ms: 1_790_000_000_123 },
-        what: Durable::Chat(ChatDurable::MessageSent {
-            sender: sender.author(),
-            content: text.into(),
-            attachments: Vec::new(),
-        })
-        .into(),
+        what: Durable::Chat(ChatDurable::text(sender.author(), text.into(), Vec::new())).into(),
         queue_for: Vec::new(),
     }
 }
@@ -322,7 +317,8 @@ pub fn text(what: &Durable) -> &str {
             ChatDurable::MessageEdited { .. }
             | ChatDurable::MessageDeleted { .. }
             | ChatDurable::MessageErased { .. }
-            | ChatDurable::ReadMarked { .. },
+            | ChatDurable::ReadMarked { .. }
+            | ChatDurable::Reacted { .. },
         )
         | Durable::Sheet(SheetDurable::CellsUpdated { .. }) => panic!("{what:?} instead of a message"),
     }

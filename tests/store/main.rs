@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod conversations;
 mod effects;
 mod faults;
 mod files;

@@ -135,7 +135,7 @@ fn ephemeral(room: Arc<RoomIdentity>, what: Ephemeral) -> Told {
 }
 
 fn sent(room: Arc<RoomIdentity>, seq: i64, content: &str, attachments: Vec<Attachment>) -> Told {
-    let what = Durable::Chat(ChatDurable::MessageSent { sender: alice(), content: content.into(), attachments });
+    let what = Durable::Chat(ChatDurable::text(alice(), content.into(), attachments));
     let body = EventBody::Durable { seq: Seq(seq), id: EVENT.parse().unwrap(), what };
     Told::Everybody(Event { room, at: NOON, body })
 }
@@ -244,7 +244,7 @@ fn the_recipient_of_a_direct_message_is_the_other_side() {
     let (users, own) = ([user(ALICE), user(BOB)], [user(ALICE), user(ALICE)]);
     for (users, sender, recipient) in [(users.clone(), bob(), ALICE), (users, alice(), BOB), (own, alice(), ALICE)] {
         let room = Arc::new(RoomIdentity { id: CONVERSATION.parse().unwrap(), scope: RoomScope::Direct { users } });
-        let what = Durable::Chat(ChatDurable::MessageSent { sender, content: "x".into(), attachments: Vec::new() });
+        let what = Durable::Chat(ChatDurable::text(sender, "x".into(), Vec::new()));
         let body = EventBody::Durable { seq: Seq(1), id: EventId::generate(), what };
         let mut out = Vec::new();
         let _ = channel_dialect().encode_event(&Event { room, at: NOON, body }, Stamp::new(NOON), &mut out);

@@ -44,6 +44,7 @@ forms! { CHAT_DURABLE, chat_durable, ChatDurable:
     MessageDeleted [] []
     MessageErased [] []
     ReadMarked [] []
+    Reacted [] []
 }
 
 forms! { SHEET_DURABLE, sheet_durable, SheetDurable:

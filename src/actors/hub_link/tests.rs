@@ -51,11 +51,7 @@ impl Setting {
     }
 
     fn message(&mut self, seq: i64, content: &str) {
-        let what = Durable::Chat(ChatDurable::MessageSent {
-            sender: author("alice"),
-            content: content.into(),
-            attachments: Vec::new(),
-        });
+        let what = Durable::Chat(ChatDurable::text(author("alice"), content.into(), Vec::new()));
         let event = self.event(EventBody::Durable { seq: Seq(seq), id: EventId::generate(), what });
         self.hub_link.deliver(event);
     }

@@ -10,7 +10,8 @@ use crate::{
     logged::logged,
     metrics::Metrics,
     store::{
-        Append, Appended, Attempt, EffectRefused, MessageRefused, NotAppended, ReadRefused, Store, StoreError, WaitFor,
+        Append, Appended, Attempt, EffectRefused, MessageRefused, NotAppended, ReactionRefused, ReadRefused, Store,
+        StoreError, WaitFor,
     },
 };
 
@@ -149,14 +150,25 @@ impl From<Result<Appended, NotAppended>> for AttemptOutcome {
 
 fn effect_refusal(refused: &EffectRefused) -> Refusal {
     match refused {
-        EffectRefused::Message(MessageRefused::Unknown) | EffectRefused::Read(ReadRefused::Unknown) => {
+        EffectRefused::Message(MessageRefused::Unknown)
+        | EffectRefused::Read(ReadRefused::Unknown)
+        | EffectRefused::Reaction(ReactionRefused::Message(MessageRefused::Unknown)) => {
             Refusal::new(ErrorCode::NotFound, "There is no such message in this room; take an id from its history")
         }
-        EffectRefused::Message(MessageRefused::Deleted) => {
+        EffectRefused::Message(MessageRefused::Deleted)
+        | EffectRefused::Reaction(ReactionRefused::Message(MessageRefused::Deleted)) => {
             Refusal::new(ErrorCode::NotFound, "The message was deleted, and can't be changed any more")
         }
         EffectRefused::Read(ReadRefused::NotAdvanced { .. }) => {
             Refusal::new(ErrorCode::Conflict, "You have read so far already; nothing has changed")
+        }
+        EffectRefused::Reaction(ReactionRefused::Unchanged) => {
+            Refusal::new(ErrorCode::Conflict, "The reaction is as you want it already; nothing has changed")
+        }
+        EffectRefused::Reaction(ReactionRefused::TooMany) => {
+            let most = limits::REACTIONS_PER_MESSAGE_MAX;
+            let sentence = format!("A message has at most {most} different reactions; choose one that it has");
+            Refusal::new(ErrorCode::Conflict, sentence)
         }
     }
 }
@@ -218,8 +230,7 @@ mod tests {
                 room,
                 id: EventId::generate(),
                 at: Timestamp { unix_ms: 1_790_000_000_123 },
-                what: Durable::Chat(ChatDurable::MessageSent { sender, content: "x".into(), attachments: Vec::new() })
-                    .into(),
+                what: Durable::Chat(ChatDurable::text(sender, "x".into(), Vec::new())).into(),
                 queue_for: Vec::new(),
             }
         }

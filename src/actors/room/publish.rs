@@ -93,7 +93,7 @@ impl Room {
         }
         match command {
             ChatCommand::Send { content, .. } => {
-                let what = ChatDurable::MessageSent { sender: user, content, attachments };
+                let what = ChatDurable::text(user, content, attachments);
                 self.store(Durable::Chat(what), Origin { asker, room_choice: RoomChoice::Named }, ctx);
             }
             ChatCommand::SetTyping { typing, cell, .. } => {

@@ -172,11 +172,7 @@ impl Stage {
     }
 
     fn message(&self, seq: i64) -> Arc<Broadcast> {
-        let what = Durable::Chat(ChatDurable::MessageSent {
-            sender: self.users[0].author(),
-            content: "hello".into(),
-            attachments: Vec::new(),
-        });
+        let what = Durable::Chat(ChatDurable::text(self.users[0].author(), "hello".into(), Vec::new()));
         let body = EventBody::Durable { seq: Seq(seq), id: EventId::generate(), what };
         let event = Event { room: self.identity.clone(), at: self.node.clock.now(), body };
         Broadcast::new(event, Audience::Everyone)

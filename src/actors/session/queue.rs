@@ -382,7 +382,7 @@ impl Session {
                     self.frame_of(&Reply::UserEvent(Arc::new(news)))
                 }
                 Queued::Message { room, event } => self.rooms.identity_of(room).and_then(|room| {
-                    let broadcast = replayed(room, event);
+                    let broadcast = replayed(room, *event);
                     broadcast.frame(self.outbox.dialect)
                 }),
             };

@@ -6,9 +6,57 @@ use serde::{Deserialize, Serialize};
 
 use super::{Audience, Weight};
 use crate::{
-    core::{command::Typing, profile::Author},
-    ids::{EventId, FileId, Seq},
+    core::{command::Typing, emoji::Emoji, profile::Author},
+    ids::{EventId, FileId, Seq, UserId},
 };
+
+/// What a message's content is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Arc<str>", into = "Arc<str>")]
+pub enum ContentType {
+    /// Text to read.
+    #[default]
+    Text,
+    /// A ciphertext between devices: nothing here looks into it.
+    Encrypted,
+    /// Whatever clients agree on, by their own name for it.
+    Other(Arc<str>),
+}
+
+impl ContentType {
+    /// Text, as nearly all are.
+    pub fn is_text(&self) -> bool {
+        *self == ContentType::Text
+    }
+
+    /// As on the wire.
+    pub fn name(&self) -> &str {
+        match self {
+            ContentType::Text => "text",
+            ContentType::Encrypted => "encrypted",
+            ContentType::Other(name) => name,
+        }
+    }
+}
+
+impl From<Arc<str>> for ContentType {
+    fn from(name: Arc<str>) -> ContentType {
+        match &*name {
+            "text" => ContentType::Text,
+            "encrypted" => ContentType::Encrypted,
+            _other => ContentType::Other(name),
+        }
+    }
+}
+
+impl From<ContentType> for Arc<str> {
+    fn from(content_type: ContentType) -> Arc<str> {
+        match content_type {
+            ContentType::Other(name) => name,
+            ContentType::Text | ContentType::Encrypted => content_type.name().into(),
+        }
+    }
+}
 
 /// A stored event of the chat. The serde form is the one in the log, so fields may be added but not renamed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -18,11 +66,17 @@ pub enum ChatDurable {
     MessageSent {
         /// The author.
         sender: Author,
-        /// The text.
+        /// The text; of an encrypted message the ciphertext.
         content: Arc<str>,
+        /// What the content is.
+        #[serde(default, skip_serializing_if = "ContentType::is_text")]
+        content_type: ContentType,
         /// Uploaded files that go with it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<Attachment>,
+        /// The users whom it mentions, each once.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<UserId>,
     },
     /// A message was edited. It is replayed with its new text.
     MessageEdited {
@@ -54,12 +108,29 @@ pub enum ChatDurable {
         /// Its sequence number, set by the store.
         up_to: Seq,
     },
+    /// A user has reacted to a message, or has taken a reaction back.
+    Reacted {
+        /// To which.
+        message: EventId,
+        /// Who.
+        by: Author,
+        /// With what.
+        emoji: Emoji,
+        /// Whether it is given or taken back.
+        change: ReactionChange,
+    },
 }
 
 impl ChatDurable {
     /// The kinds in the log that belong to the chat.
     pub(super) const KINDS: &[&str] =
-        &["message_sent", "message_edited", "message_deleted", "message_erased", "read_marked"];
+        &["message_sent", "message_edited", "message_deleted", "message_erased", "read_marked", "reacted"];
+
+    /// A message of plain text.
+    pub fn text(sender: Author, content: Arc<str>, attachments: Vec<Attachment>) -> ChatDurable {
+        let (content_type, mentions) = (ContentType::Text, Vec::new());
+        ChatDurable::MessageSent { sender, content, content_type, attachments, mentions }
+    }
 
     /// The kind in the log.
     pub const fn kind(&self) -> &'static str {
@@ -69,6 +140,7 @@ impl ChatDurable {
             ChatDurable::MessageDeleted { .. } => "message_deleted",
             ChatDurable::MessageErased { .. } => "message_erased",
             ChatDurable::ReadMarked { .. } => "read_marked",
+            ChatDurable::Reacted { .. } => "reacted",
         }
     }
 
@@ -77,7 +149,7 @@ impl ChatDurable {
         match self {
             ChatDurable::MessageSent { sender, .. } | ChatDurable::MessageErased { sender } => sender,
             ChatDurable::MessageEdited { editor, .. } => editor,
-            ChatDurable::MessageDeleted { by, .. } => by,
+            ChatDurable::MessageDeleted { by, .. } | ChatDurable::Reacted { by, .. } => by,
             ChatDurable::ReadMarked { reader, .. } => reader,
         }
     }
@@ -89,16 +161,19 @@ impl ChatDurable {
             | ChatDurable::MessageEdited { .. }
             | ChatDurable::MessageDeleted { .. }
             | ChatDurable::MessageErased { .. }
-            | ChatDurable::ReadMarked { .. } => Audience::Everyone,
+            | ChatDurable::ReadMarked { .. }
+            | ChatDurable::Reacted { .. } => Audience::Everyone,
         }
     }
 
     /// What storing it costs.
     pub fn weight(&self) -> Weight {
         match self {
-            ChatDurable::MessageSent { content, attachments, .. } => {
+            ChatDurable::MessageSent { content, attachments, mentions, .. } => {
                 let of = |file: &Attachment| size_of::<Attachment>() + file.filename.len() + file.mime_type.len();
-                Weight { bytes: content.len() + attachments.iter().map(of).sum::<usize>(), rows: 0 }
+                let named: usize = mentions.iter().map(|user| size_of::<UserId>() + user.as_str().len()).sum();
+                let bytes = content.len() + attachments.iter().map(of).sum::<usize>() + named;
+                Weight { bytes, rows: mentions.len() }
             }
             // the message is changed in the history, the log and a queue
             ChatDurable::MessageEdited { content, .. } => Weight { bytes: content.len(), rows: 3 },
@@ -106,6 +181,8 @@ impl ChatDurable {
             ChatDurable::MessageErased { .. } => Weight::default(),
             // the mark
             ChatDurable::ReadMarked { .. } => Weight { bytes: 0, rows: 1 },
+            // the reaction
+            ChatDurable::Reacted { emoji, .. } => Weight { bytes: emoji.as_str().len(), rows: 1 },
         }
     }
 
@@ -114,11 +191,22 @@ impl ChatDurable {
         match self {
             // a tombstone keeps the place of its message in the queue
             ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. } => true,
-            ChatDurable::MessageEdited { .. } | ChatDurable::MessageDeleted { .. } | ChatDurable::ReadMarked { .. } => {
-                false
-            }
+            ChatDurable::MessageEdited { .. }
+            | ChatDurable::MessageDeleted { .. }
+            | ChatDurable::ReadMarked { .. }
+            | ChatDurable::Reacted { .. } => false,
         }
     }
+}
+
+/// What becomes of a reaction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReactionChange {
+    /// It is given.
+    Added,
+    /// It is taken back.
+    Removed,
 }
 
 /// An uploaded file attached to a message.

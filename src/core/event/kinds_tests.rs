@@ -22,8 +22,16 @@ fn rows_that_were_written_before_are_read_and_written_as_they_were() {
     }
 }
 
-/// Rows of the kinds that change a stored message or a read mark.
-const EFFECT_ROWS: [(&str, &str); 4] = [
+/// Rows of the kinds that change what is stored of a message or of a reader.
+const EFFECT_ROWS: [(&str, &str); 6] = [
+    (
+        "message_sent",
+        r#"{"kind":"message_sent","sender":{"id":"ann","username":"Ann"},"content":"8f…","content_type":"encrypted","mentions":["bob"]}"#,
+    ),
+    (
+        "reacted",
+        r#"{"kind":"reacted","message":"01932c0c-5a5a-7abc-8def-112233445566","by":{"id":"ann","username":"Ann"},"emoji":"👍","change":"added"}"#,
+    ),
     (
         "message_edited",
         r#"{"kind":"message_edited","message":"01932c0c-5a5a-7abc-8def-112233445566","editor":{"id":"ann","username":"Ann"},"content":"ho"}"#,

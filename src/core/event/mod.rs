@@ -18,7 +18,7 @@ use serde::Serialize;
 
 pub use self::{
     call::CallEphemeral,
-    chat::{Attachment, ChatDurable, ChatEphemeral},
+    chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, ReactionChange},
     presence::{CursorsMoved, MemberPresence, PresenceEphemeral, RoomPresence},
     reply::{Entered, Reply},
     room::RoomEphemeral,

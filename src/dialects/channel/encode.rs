@@ -75,7 +75,7 @@ fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
     let room = event.room.id;
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
-            Durable::Chat(ChatDurable::MessageSent { sender, content, attachments }) => {
+            Durable::Chat(ChatDurable::MessageSent { sender, content, attachments, .. }) => {
                 let message = Message {
                     id: *id,
                     content,
@@ -92,7 +92,8 @@ fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
                 ChatDurable::MessageEdited { .. }
                 | ChatDurable::MessageDeleted { .. }
                 | ChatDurable::MessageErased { .. }
-                | ChatDurable::ReadMarked { .. },
+                | ChatDurable::ReadMarked { .. }
+                | ChatDurable::Reacted { .. },
             ) => None,
             // this dialect has no sheets
             Durable::Sheet(_) => None,

@@ -38,7 +38,7 @@ proptest! {
             EventBody::Durable {
                 seq: Seq(seq),
                 id: EventId::generate(),
-                what: Durable::Chat(ChatDurable::MessageSent { sender: sender.clone(), content, attachments: Vec::new() }),
+                what: Durable::Chat(ChatDurable::text(sender.clone(), content, Vec::new())),
             },
             EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: sender.clone() })),
             EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user: sender.clone() })),

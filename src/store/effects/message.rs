@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::Known;
 use crate::{
     core::{
-        event::{Attachment, ChatDurable, Durable},
+        event::{Attachment, ChatDurable, ContentType, Durable},
         profile::Author,
     },
-    ids::EventId,
+    ids::{EventId, UserId},
     store::{
         StoreError,
         batch::payload,
@@ -34,7 +34,9 @@ pub struct KnownMessage {
     pub room: Id,
     pub seq: i64,
     pub sender: Author,
+    pub content_type: ContentType,
     pub attachments: Vec<Attachment>,
+    pub mentions: Vec<UserId>,
     pub is_deleted: bool,
     /// Its change.
     pub change: Option<Change>,
@@ -58,12 +60,14 @@ pub struct Rewrite {
     pub edited_at: Option<Moment>,
     /// When it was deleted.
     pub deleted_at: Option<Moment>,
+    /// The users whom it mentioned, if it is deleted.
+    pub unmentioned: Vec<UserId>,
     /// The event as it is replayed from now on, and its kind.
     pub payload: String,
     pub kind: &'static str,
 }
 
-fn open(known: &mut Known, room: Id, message: EventId) -> Result<&mut KnownMessage, MessageRefused> {
+pub(super) fn open(known: &mut Known, room: Id, message: EventId) -> Result<&mut KnownMessage, MessageRefused> {
     let found = known.messages.get_mut(&message.0).filter(|found| found.room == room);
     let found = found.ok_or(MessageRefused::Unknown)?;
     if found.is_deleted { Err(MessageRefused::Deleted) } else { Ok(found) }
@@ -95,11 +99,14 @@ pub(super) fn rewrites(known: &Known) -> Result<Vec<Rewrite>, StoreError> {
         let sender = message.sender.clone();
         let (what, edited_at, deleted_at) = match &change.content {
             Some(content) => {
-                let (content, attachments) = (content.clone(), message.attachments.clone());
-                (ChatDurable::MessageSent { sender, content, attachments }, Some(change.at), None)
+                let (content, content_type) = (content.clone(), message.content_type.clone());
+                let (attachments, mentions) = (message.attachments.clone(), message.mentions.clone());
+                let what = ChatDurable::MessageSent { sender, content, content_type, attachments, mentions };
+                (what, Some(change.at), None)
             }
             None => (ChatDurable::MessageErased { sender }, None, Some(change.at)),
         };
+        let unmentioned = if change.content.is_none() { message.mentions.clone() } else { Vec::new() };
         rewrites.push(Rewrite {
             message: Id(*id),
             room: message.room,
@@ -107,6 +114,7 @@ pub(super) fn rewrites(known: &Known) -> Result<Vec<Rewrite>, StoreError> {
             content: change.content.as_deref().unwrap_or_default().to_owned(),
             edited_at,
             deleted_at,
+            unmentioned,
             kind: what.kind(),
             payload: payload(&Durable::Chat(what))?,
         });

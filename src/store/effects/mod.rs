@@ -1,4 +1,4 @@
-//! Events that change more than the log: an edit or a deletion of a message, a mark of how far a user has read. For each
+//! Events that change more than the log: an edit or a deletion of a message, a reaction, a read mark. For each
 //! of them one file says what has to be read under the rooms' locks, what is refused, and what is written: the same for
 //! both databases. Pure; the SQL is `queries/effects`. Plain messages and updates of cells have hand-written paths of their own,
 //! and a batch without an effect does not come here.
@@ -6,23 +6,32 @@
 //! A new effect is a file here, its lines in [`Reads`], [`Known`] and [`Writes`], and their SQL.
 
 mod message;
+mod reaction;
 mod read_mark;
 
 use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-pub use self::{message::MessageRefused, read_mark::ReadRefused};
+pub use self::{message::MessageRefused, reaction::ReactionRefused, read_mark::ReadRefused};
 pub(super) use self::{
     message::{KnownMessage, Rewrite},
+    reaction::{KnownReactions, ReactionOf},
     read_mark::{KnownMark, MarkOf},
 };
 use super::{
     NotAppended, StoreError,
     batch::{Batch, Earlier, Entry, payload},
-    values::Id,
+    values::{Id, Moment},
 };
-use crate::core::event::{ChatDurable, Durable};
+use crate::{
+    core::{
+        emoji::Emoji,
+        event::{ChatDurable, Durable},
+        profile::Author,
+    },
+    ids::EventId,
+};
 
 /// Why an effect was refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -33,6 +42,9 @@ pub enum EffectRefused {
     /// A read mark.
     #[error(transparent)]
     Read(#[from] ReadRefused),
+    /// A reaction.
+    #[error(transparent)]
+    Reaction(#[from] ReactionRefused),
 }
 
 /// What must be read before the effects of a batch can be decided.
@@ -42,6 +54,8 @@ pub(super) struct Reads {
     pub messages: BTreeSet<Id>,
     /// Read marks.
     pub marks: BTreeSet<MarkOf>,
+    /// Reactions.
+    pub reactions: BTreeSet<ReactionOf>,
 }
 
 /// The read state, updated by previous effects in the batch.
@@ -49,6 +63,7 @@ pub(super) struct Reads {
 pub(super) struct Known {
     pub messages: HashMap<Uuid, KnownMessage>,
     pub marks: HashMap<MarkOf, KnownMark>,
+    pub reactions: KnownReactions,
 }
 
 /// What the effects of a batch write.
@@ -58,6 +73,8 @@ pub(super) struct Writes {
     pub rewrites: Vec<Rewrite>,
     /// Read marks that advance, each once, in order.
     pub marks: Vec<(MarkOf, i64)>,
+    /// Reactions that are given, and when, or taken back; each once, in order.
+    pub reactions: Vec<(ReactionOf, Option<Moment>)>,
 }
 
 impl Batch {
@@ -81,6 +98,10 @@ impl Batch {
                 Durable::Chat(ChatDurable::ReadMarked { reader, message, .. }) => {
                     reads.messages.insert(Id(message.0));
                     reads.marks.insert(MarkOf { room: *room, user: reader.id.clone() });
+                }
+                Durable::Chat(ChatDurable::Reacted { message, by, emoji, .. }) => {
+                    reads.messages.insert(Id(message.0));
+                    reads.reactions.insert(reaction_of(*message, by, emoji));
                 }
                 Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
                 | Durable::Sheet(_) => continue,
@@ -116,6 +137,10 @@ impl Batch {
                         Err(refused) => Err(refused.into()),
                     }
                 }
+                Durable::Chat(ChatDurable::Reacted { message, by, emoji, change }) => {
+                    let reaction = reaction_of(*message, by, emoji);
+                    reaction::react(&mut known, room, reaction, *change, entry.at).map_err(Into::into)
+                }
                 Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
                 | Durable::Sheet(_) => Ok(()),
             };
@@ -125,8 +150,13 @@ impl Batch {
         }
         writes.rewrites = message::rewrites(&known)?;
         writes.marks = read_mark::advanced(&known);
+        writes.reactions = reaction::changed(&mut known);
         Ok(writes)
     }
+}
+
+fn reaction_of(message: EventId, by: &Author, emoji: &Emoji) -> ReactionOf {
+    ReactionOf { message: Id(message.0), emoji: emoji.clone(), user: by.id.clone() }
 }
 
 /// Whether it is still to be decided: not refused, and not stored by an earlier attempt.

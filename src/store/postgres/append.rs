@@ -13,7 +13,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use super::{
     Connection, Pools, cells,
     queries::effects,
-    schema::{file_rooms, messages, room_events, rooms},
+    schema::{file_rooms, message_mentions, messages, room_events, rooms},
     settle,
     statements::{AppendEvents, InsertEvents, QueueEvents, TrimEvents, TrimQueues},
 };
@@ -162,6 +162,7 @@ async fn write(
     if !places.fresh.is_empty() {
         InsertEvents::new(&batch, &before, &places).execute(connection).await?;
         share(connection, &batch, &places).await?;
+        mention(connection, &batch, &places).await?;
         queue(connection, &batch, &places, options.offline_queue_max).await?;
         trim(connection, &batch, &before, &places, options.recovery_events_max).await?;
     }
@@ -231,6 +232,28 @@ async fn share(connection: &mut Connection, batch: &Batch, places: &Places) -> R
         .collect();
     if !shared.is_empty() {
         diesel::insert_into(file_rooms::table).values(shared).on_conflict_do_nothing().execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// Notes who is mentioned where, for the counts of what is unread.
+async fn mention(connection: &mut Connection, batch: &Batch, places: &Places) -> Result<(), StoreError> {
+    let mentioned: Vec<_> = fresh(batch, places)
+        .flat_map(|(entry, room, seq)| entry.mentioned().map(move |user| (user, room, seq)))
+        .map(|(user, room, seq)| {
+            (
+                message_mentions::user_id.eq(user.as_str()),
+                message_mentions::room_id.eq(room),
+                message_mentions::seq.eq(seq),
+            )
+        })
+        .collect();
+    if !mentioned.is_empty() {
+        diesel::insert_into(message_mentions::table)
+            .values(mentioned)
+            .on_conflict_do_nothing()
+            .execute(connection)
+            .await?;
     }
     Ok(())
 }

@@ -28,7 +28,9 @@ struct Events<'a> {
     sender_ids: Vec<Option<&'a str>>,
     sender_usernames: Vec<Option<&'a str>>,
     contents: Vec<Option<&'a str>>,
+    content_types: Vec<Option<&'a str>>,
     attachments: Vec<Option<&'a str>>,
+    mentions: Vec<Option<&'a str>>,
 }
 
 impl<'a> Events<'a> {
@@ -42,7 +44,9 @@ impl<'a> Events<'a> {
         self.sender_ids.push(message.as_ref().map(|message| message.sender_id));
         self.sender_usernames.push(message.as_ref().map(|message| message.sender_username));
         self.contents.push(message.as_ref().map(|message| message.content));
-        self.attachments.push(message.and_then(|message| message.attachments));
+        self.content_types.push(message.as_ref().and_then(|message| message.content_type));
+        self.attachments.push(message.as_ref().and_then(|message| message.attachments));
+        self.mentions.push(message.and_then(|message| message.mentions));
     }
 }
 
@@ -59,6 +63,8 @@ pub(super) struct AppendEvents<'a> {
     skipped: &'a [Id],
     files: Vec<Id>,
     file_rooms: Vec<Id>,
+    mention_users: Vec<&'a str>,
+    mention_places: Vec<i64>,
     queue_users: Vec<&'a str>,
     queue_places: Vec<i64>,
     events_max: i64,
@@ -75,6 +81,8 @@ impl<'a> AppendEvents<'a> {
             skipped: &locking.skipped,
             files: Vec::new(),
             file_rooms: Vec::new(),
+            mention_users: Vec::new(),
+            mention_places: Vec::new(),
             queue_users: Vec::new(),
             queue_places: Vec::new(),
             events_max: i64::try_from(events_max).unwrap_or(i64::MAX),
@@ -86,6 +94,10 @@ impl<'a> AppendEvents<'a> {
             for file in entry.files() {
                 statement.files.push(file);
                 statement.file_rooms.push(*room);
+            }
+            for user in entry.mentioned() {
+                statement.mention_users.push(user.as_str());
+                statement.mention_places.push(place);
             }
             for user in &entry.queue_for {
                 statement.queue_users.push(user.as_str());
@@ -116,16 +128,25 @@ constant_statement!(
     ", " events.sender_ids: Array<Nullable<Text>>,
     ", " events.sender_usernames: Array<Nullable<Text>>,
     ", " events.contents: Array<Nullable<Text>>,
+    ", " events.content_types: Array<Nullable<Text>>,
     ", " events.attachments: Array<Nullable<Text>>,
+    ", " events.mentions: Array<Nullable<Text>>,
     ") WITH ORDINALITY AS event \
-     (room_id, id, created_at, kind, payload, sender_id, sender_username, content, attachments, place) \
+     (room_id, id, created_at, kind, payload, sender_id, sender_username, content, content_type, attachments, \
+     mentions, place) \
      JOIN locked ON locked.id = event.room_id), \
-     heads AS MATERIALIZED (SELECT room_id, min(seq) - 1 AS before, max(seq) AS seq FROM placed GROUP BY room_id), \
-     moved AS (UPDATE rooms SET seq = heads.seq FROM heads WHERE rooms.id = heads.room_id), \
+     heads AS MATERIALIZED (SELECT room_id, min(seq) - 1 AS before, max(seq) AS seq, max(created_at) AS at \
+     FROM placed GROUP BY room_id), \
+     moved AS (UPDATE rooms SET seq = heads.seq, message_seq = heads.seq, active_at = GREATEST(active_at, heads.at) \
+     FROM heads WHERE rooms.id = heads.room_id), \
      sent AS (INSERT INTO messages \
-     (id, room_id, seq, sender_id, sender_username, content, created_at, attachments) \
-     SELECT id, room_id, seq, sender_id, sender_username, content, created_at, attachments::json \
-     FROM placed WHERE content IS NOT NULL), \
+     (id, room_id, seq, sender_id, sender_username, content, created_at, content_type, attachments, mentions) \
+     SELECT id, room_id, seq, sender_id, sender_username, content, created_at, content_type, attachments::json, \
+     mentions::json FROM placed WHERE content IS NOT NULL), \
+     mentioned AS (INSERT INTO message_mentions (user_id, room_id, seq) \
+     SELECT mention.user_id, placed.room_id, placed.seq FROM unnest(" mention_users: Array<Text>,
+    ", " mention_places: Array<BigInt>,
+    ") AS mention (user_id, place) JOIN placed USING (place) ON CONFLICT DO NOTHING), \
      shared AS (INSERT INTO file_rooms (file_id, room_id) SELECT file.id, file.room_id FROM unnest(" files: Array<UuidType>,
     ", " file_rooms: Array<UuidType>,
     ") AS file (id, room_id) WHERE file.room_id IN (SELECT id FROM locked) ON CONFLICT DO NOTHING), \
@@ -170,14 +191,21 @@ constant_statement!(
     ", " events.sender_ids: Array<Nullable<Text>>,
     ", " events.sender_usernames: Array<Nullable<Text>>,
     ", " events.contents: Array<Nullable<Text>>,
+    ", " events.content_types: Array<Nullable<Text>>,
     ", " events.attachments: Array<Nullable<Text>>,
-    ") AS event (room_id, seq, id, created_at, kind, payload, sender_id, sender_username, content, attachments)), \
-     moved AS (UPDATE rooms SET seq = head.seq FROM unnest(" heads_of: Array<UuidType>,
+    ", " events.mentions: Array<Nullable<Text>>,
+    ") AS event (room_id, seq, id, created_at, kind, payload, sender_id, sender_username, content, content_type, \
+     attachments, mentions)), \
+     last AS (SELECT room_id, max(seq) AS seq, max(created_at) AS at FROM event WHERE content IS NOT NULL \
+     GROUP BY room_id), \
+     moved AS (UPDATE rooms SET seq = head.seq, message_seq = COALESCE(last.seq, message_seq), \
+     active_at = GREATEST(active_at, last.at) FROM unnest(" heads_of: Array<UuidType>,
     ", " heads: Array<BigInt>,
-    ") AS head (id, seq) WHERE rooms.id = head.id), \
+    ") AS head (id, seq) LEFT JOIN last ON last.room_id = head.id WHERE rooms.id = head.id), \
      sent AS (INSERT INTO messages \
-     (id, room_id, seq, sender_id, sender_username, content, created_at, attachments) \
-     SELECT id, room_id, seq, sender_id, sender_username, content, created_at, attachments::json FROM event WHERE content IS NOT NULL) \
+     (id, room_id, seq, sender_id, sender_username, content, created_at, content_type, attachments, mentions) \
+     SELECT id, room_id, seq, sender_id, sender_username, content, created_at, content_type, attachments::json, \
+     mentions::json FROM event WHERE content IS NOT NULL) \
      INSERT INTO room_events (room_id, seq, event_id, kind, payload, created_at) \
      SELECT room_id, seq, id, kind, payload::json, created_at FROM event",
 );

@@ -2,22 +2,23 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use diesel::prelude::*;
+use diesel::{dsl::count_star, prelude::*};
 use diesel_async::RunQueryDsl;
 
 use super::{
     Connection,
-    schema::{messages, read_marks, room_events, user_queue},
-    user_id,
+    log::content_type as stored_type,
+    schema::{message_mentions, message_reactions, messages, read_marks, room_events, user_queue},
+    strange, user_id,
 };
 use crate::{
-    core::profile::Author,
+    core::{emoji::Emoji, profile::Author},
     ids::{RoomId, Seq, UserId},
     store::{
         StoreError,
         batch::{Batch, Earlier},
-        effects::{Known, KnownMark, KnownMessage, MarkOf, Reads, Rewrite, Writes},
-        values::{Attached, Id, JsonText, Moment},
+        effects::{Known, KnownMark, KnownMessage, KnownReactions, MarkOf, ReactionOf, Reads, Rewrite, Writes},
+        values::{Attached, Id, JsonText, Mentioned, Moment},
     },
 };
 
@@ -26,7 +27,11 @@ use crate::{
 pub async fn apply(connection: &mut Connection, batch: &mut Batch, earlier: &Earlier) -> Result<(), StoreError> {
     let Some(reads) = batch.effect_reads(earlier) else { return Ok(()) };
     let known = read(connection, reads).await?;
-    let Writes { rewrites, marks } = batch.decide_effects(earlier, known)?;
+    let Writes { rewrites, marks, reactions } = batch.decide_effects(earlier, known)?;
+    // before the rewrites, since a deletion takes them away
+    for (reaction, given_at) in reactions {
+        write_reaction(connection, &reaction, given_at).await?;
+    }
     for rewrite in rewrites {
         write_message(connection, rewrite).await?;
     }
@@ -42,7 +47,8 @@ pub async fn apply(connection: &mut Connection, batch: &mut Batch, earlier: &Ear
     Ok(())
 }
 
-type MessageColumns = (Id, Id, i64, String, String, Option<Attached>, Option<Moment>);
+type MessageColumns =
+    (Id, Id, i64, String, String, Option<Attached>, Option<Moment>, Option<String>, Option<Mentioned>);
 
 async fn read(connection: &mut Connection, reads: Reads) -> Result<Known, StoreError> {
     let found = messages::table
@@ -55,16 +61,20 @@ async fn read(connection: &mut Connection, reads: Reads) -> Result<Known, StoreE
             messages::sender_username,
             messages::attachments,
             messages::deleted_at,
+            messages::content_type,
+            messages::mentions,
         ))
         .load::<MessageColumns>(connection)
         .await?;
     let mut known = Known::default();
-    for (id, room, seq, sender, username, attachments, deleted_at) in found {
+    for (id, room, seq, sender, username, attachments, deleted_at, content_type, mentions) in found {
         let message = KnownMessage {
             room,
             seq,
             sender: Author::new(user_id(sender)?, username),
+            content_type: stored_type(content_type),
             attachments: attachments.map(|Attached(files)| files).unwrap_or_default(),
+            mentions: mentions.map(|Mentioned(users)| users).unwrap_or_default(),
             is_deleted: deleted_at.is_some(),
             change: None,
         };
@@ -72,6 +82,9 @@ async fn read(connection: &mut Connection, reads: Reads) -> Result<Known, StoreE
     }
     if !reads.marks.is_empty() {
         known.marks = stored_marks(connection, reads.marks).await?;
+    }
+    if !reads.reactions.is_empty() {
+        known.reactions = stored_reactions(connection, &reads.reactions).await?;
     }
     Ok(known)
 }
@@ -95,6 +108,79 @@ async fn stored_marks(
     Ok(marks)
 }
 
+async fn stored_reactions(
+    connection: &mut Connection,
+    wanted: &BTreeSet<ReactionOf>,
+) -> Result<KnownReactions, StoreError> {
+    let of: BTreeSet<Id> = wanted.iter().map(|reaction| reaction.message).collect();
+    let users: BTreeSet<&str> = wanted.iter().map(|reaction| reaction.user.as_str()).collect();
+    let mut known = KnownReactions::default();
+    let counts = message_reactions::table
+        .filter(message_reactions::message_id.eq_any(of.iter().copied()))
+        .group_by((message_reactions::message_id, message_reactions::emoji))
+        .select((message_reactions::message_id, message_reactions::emoji, count_star()))
+        .load::<(Id, String, i64)>(connection)
+        .await?;
+    for (Id(message), emoji, count) in counts {
+        known.counts.entry(message).or_default().insert(stored_emoji(&emoji)?, count);
+    }
+    let given = message_reactions::table
+        .filter(message_reactions::message_id.eq_any(of))
+        .filter(message_reactions::user_id.eq_any(users))
+        .select((message_reactions::message_id, message_reactions::emoji, message_reactions::user_id))
+        .load::<(Id, String, String)>(connection)
+        .await?;
+    for (message, emoji, user) in given {
+        known.given.insert(ReactionOf { message, emoji: stored_emoji(&emoji)?, user: user_id(user)? });
+    }
+    Ok(known)
+}
+
+/// An emoji as stored.
+pub fn stored_emoji(text: &str) -> Result<Emoji, StoreError> {
+    Emoji::new(text).map_err(|_| strange("emoji", text))
+}
+
+async fn write_reaction(
+    connection: &mut Connection,
+    reaction: &ReactionOf,
+    given_at: Option<Moment>,
+) -> Result<(), StoreError> {
+    let ReactionOf { message, emoji, user } = reaction;
+    match given_at {
+        Some(at) => {
+            let row = (
+                message_reactions::message_id.eq(*message),
+                message_reactions::emoji.eq(emoji.as_str()),
+                message_reactions::user_id.eq(user.as_str()),
+                message_reactions::created_at.eq(at),
+            );
+            let insert = diesel::insert_into(message_reactions::table).values(row);
+            insert.on_conflict_do_nothing().execute(connection).await?;
+        }
+        None => {
+            let row = message_reactions::table.find((*message, emoji.as_str(), user.as_str()));
+            diesel::delete(row).execute(connection).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes away what belongs to a message that is deleted.
+async fn forget_around(connection: &mut Connection, rewrite: &Rewrite) -> Result<(), StoreError> {
+    let reactions = message_reactions::table.filter(message_reactions::message_id.eq(rewrite.message));
+    diesel::delete(reactions).execute(connection).await?;
+    if rewrite.unmentioned.is_empty() {
+        return Ok(());
+    }
+    let mentions = message_mentions::table
+        .filter(message_mentions::user_id.eq_any(rewrite.unmentioned.iter().map(|user| user.as_str())))
+        .filter(message_mentions::room_id.eq(rewrite.room))
+        .filter(message_mentions::seq.eq(rewrite.seq));
+    diesel::delete(mentions).execute(connection).await?;
+    Ok(())
+}
+
 /// Changes a message where it is kept: in the history, in the log as far as it keeps it, and in the queues of users.
 async fn write_message(connection: &mut Connection, rewrite: Rewrite) -> Result<(), StoreError> {
     let message = messages::table.find(rewrite.message);
@@ -103,8 +189,10 @@ async fn write_message(connection: &mut Connection, rewrite: Rewrite) -> Result<
             let erased = (
                 messages::content.eq(""),
                 messages::attachments.eq(None::<JsonText>),
+                messages::mentions.eq(None::<JsonText>),
                 messages::deleted_at.eq(Some(at)),
             );
+            forget_around(connection, &rewrite).await?;
             diesel::update(message).set(erased).execute(connection).await?;
         }
         (edited_at, None) => {

@@ -1,5 +1,7 @@
 //! Reads the log and the history. `append`, one per database, writes them.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
@@ -9,11 +11,11 @@ use super::{
     user_id,
 };
 use crate::{
-    core::profile::Author,
+    core::{event::ContentType, profile::Author},
     ids::{EventId, RoomId, Seq},
     store::{
         Before, Message, StoreError, StoredEvent,
-        values::{Attached, Id, Moment, Payload},
+        values::{Attached, Id, Mentioned, Moment, Payload},
     },
 };
 
@@ -60,6 +62,11 @@ pub async fn oldest_kept(connection: &mut Connection, room: RoomId) -> Result<Op
     Ok(seq.map(Seq))
 }
 
+/// What a message's content is, as stored.
+pub fn content_type(name: Option<String>) -> ContentType {
+    name.map(|name| ContentType::from(Arc::from(name))).unwrap_or_default()
+}
+
 #[derive(Queryable)]
 struct MessageRow {
     id: Id,
@@ -68,7 +75,9 @@ struct MessageRow {
     sender_username: String,
     content: String,
     created_at: Moment,
+    content_type: Option<String>,
     attachments: Option<Attached>,
+    mentions: Option<Mentioned>,
     edited_at: Option<Moment>,
     deleted_at: Option<Moment>,
 }
@@ -82,7 +91,9 @@ impl TryFrom<MessageRow> for Message {
             seq: Seq(row.seq),
             sender: Author::new(user_id(row.sender_id)?, row.sender_username),
             content: row.content,
+            content_type: content_type(row.content_type),
             attachments: row.attachments.map(|Attached(files)| files).unwrap_or_default(),
+            mentions: row.mentions.map(|Mentioned(users)| users).unwrap_or_default(),
             at: row.created_at.0,
             edited_at: row.edited_at.map(|at| at.0),
             deleted_at: row.deleted_at.map(|at| at.0),
@@ -120,7 +131,9 @@ pub async fn messages(
             messages::sender_username,
             messages::content,
             messages::created_at,
+            messages::content_type,
             messages::attachments,
+            messages::mentions,
             messages::edited_at,
             messages::deleted_at,
         ))

@@ -3,6 +3,7 @@
 //! `first` binds its limit, and SQLite plans a statement with a bound limit anew on every call.
 
 pub mod blocks;
+pub mod conversations;
 pub mod effects;
 pub mod files;
 pub mod groups;

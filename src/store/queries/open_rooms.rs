@@ -146,6 +146,7 @@ pub async fn create(connection: &mut Connection, name: &RoomName, owner: &UserId
             rooms::owner_id.eq(owner.as_str()),
             rooms::epoch.eq(created_at.unix_ms),
             rooms::created_at.eq(Moment(created_at)),
+            rooms::active_at.eq(Moment(created_at)),
         ))
         .on_conflict_do_nothing()
         .execute(connection)

@@ -5,9 +5,10 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     Connection,
+    conversations::{add_participant, remove_participant},
     open_rooms::accesses,
     rooms::OPEN,
-    schema::{room_members, rooms, users},
+    schema::{participants, room_members, rooms, users},
     users::UserRow,
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     ids::{RoomId, RoomName, UserId},
     limits,
     store::{
-        NewRoom, OpenRoom, RoomChange, RoomRole, StoreError,
+        NewRoom, OpenRoom, RoomChange, RoomRole, StoreError, Visibility,
         values::{Id, JsonText, Moment, now, storable},
     },
 };
@@ -40,6 +41,7 @@ pub async fn create(
             rooms::owner_id.eq(owner.as_str()),
             rooms::epoch.eq(created_at.unix_ms),
             rooms::created_at.eq(Moment(created_at)),
+            rooms::active_at.eq(Moment(created_at)),
         ))
         .execute(connection)
         .await?;
@@ -65,8 +67,29 @@ pub async fn change(connection: &mut Connection, room: RoomId, change: &RoomChan
     if changes.name.is_none() && changes.visibility.is_none() && changes.capacity.is_none() {
         return Ok(()); // an update that sets nothing is invalid SQL
     }
-    let changed = diesel::update(rooms::table.find(Id(room.0))).set(changes).execute(connection).await?;
-    if changed > 0 { Ok(()) } else { Err(StoreError::Missing) }
+    write_transaction!(connection, async |connection| {
+        let changed = diesel::update(rooms::table.find(Id(room.0))).set(changes).execute(connection).await?;
+        if changed == 0 {
+            return Err(StoreError::Missing);
+        }
+        match change.visibility {
+            Some(Visibility::Private) => keep_members(connection, room).await,
+            Some(Visibility::Open) | None => Ok(()),
+        }
+    })
+    .await
+}
+
+/// Nobody takes part in a private room but its owner and its members.
+async fn keep_members(connection: &mut Connection, room: RoomId) -> Result<(), StoreError> {
+    let members = room_members::table.filter(room_members::room_id.eq(Id(room.0))).select(room_members::user_id);
+    let owner = rooms::table.filter(rooms::id.eq(Id(room.0))).filter(rooms::owner_id.is_not_null());
+    let others = participants::table
+        .filter(participants::room_id.eq(Id(room.0)))
+        .filter(participants::user_id.ne_all(members))
+        .filter(participants::user_id.ne_all(owner.select(rooms::owner_id.assume_not_null())));
+    diesel::delete(others).execute(connection).await?;
+    Ok(())
 }
 
 pub async fn members(connection: &mut Connection, room: RoomId) -> Result<Vec<(Profile, RoomRole)>, StoreError> {
@@ -113,12 +136,23 @@ pub async fn add(connection: &mut Connection, room: RoomId, user: &UserId) -> Re
             .on_conflict_do_nothing()
             .execute(connection)
             .await?;
+        // a member takes part from the beginning, and may leave
+        if added > 0 {
+            add_participant(connection, room, user).await?;
+        }
         Ok(added > 0)
     })
     .await
 }
 
 pub async fn remove(connection: &mut Connection, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
-    let member = room_members::table.find((Id(room.0), user.as_str()));
-    Ok(diesel::delete(member).execute(connection).await? > 0)
+    write_transaction!(connection, async |connection| {
+        let member = room_members::table.find((Id(room.0), user.as_str()));
+        let removed = diesel::delete(member).execute(connection).await? > 0;
+        if removed {
+            remove_participant(connection, room, user).await?;
+        }
+        Ok(removed)
+    })
+    .await
 }

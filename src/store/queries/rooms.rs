@@ -83,6 +83,7 @@ pub async fn create_channel(
             rooms::medium.eq(medium.name()),
             rooms::epoch.eq(created_at.unix_ms),
             rooms::created_at.eq(Moment(created_at)),
+            rooms::active_at.eq(Moment(created_at)),
         ))
         .returning(COLUMNS)
         .get_result::<ChannelRow>(connection)
@@ -188,6 +189,7 @@ pub async fn create_direct(connection: &mut Connection, first: &UserId, second: 
                 rooms::settings.eq(JsonText("{}".into())),
                 rooms::epoch.eq(created_at.unix_ms),
                 rooms::created_at.eq(Moment(created_at)),
+                rooms::active_at.eq(Moment(created_at)),
             ))
             .on_conflict_do_nothing()
             .execute(connection)

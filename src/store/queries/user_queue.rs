@@ -213,7 +213,12 @@ async fn queued_messages(
     let rows = queued.load::<(i32, i64, Moment, Id, i64, Id, Payload, Moment)>(connection).await?;
     let candidate = |(rank, position, held, room, seq, id, what, at): (_, _, Moment, Id, _, Id, Payload, Moment)| {
         let event = StoredEvent { seq: Seq(seq), id: EventId(id.0), at: at.0, what: what.0 };
-        Candidate { rank, position, leased_until: held.0, item: Queued::Message { room: RoomId(room.0), event } }
+        Candidate {
+            rank,
+            position,
+            leased_until: held.0,
+            item: Queued::Message { room: RoomId(room.0), event: Box::new(event) },
+        }
     };
     Ok(rows.into_iter().map(candidate).collect())
 }
@@ -272,7 +277,7 @@ pub async fn lease_conversation(
         let mut events: Vec<StoredEvent> = items
             .into_iter()
             .filter_map(|item| match item {
-                Queued::Message { event, .. } => Some(event),
+                Queued::Message { event, .. } => Some(*event),
                 Queued::Notification(_) => None,
             })
             .collect();

@@ -1,7 +1,7 @@
 //! Appending on SQLite: the whole batch in one call on the writer's thread, with single-row statements that are
 //! prepared once. Nothing waits in between, so the cost is that of the rows and of one disk sync.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::{SqliteConnection, prelude::*};
 
@@ -11,7 +11,7 @@ use super::{
         effects,
         user_queue::{FREE, USUAL},
     },
-    schema::{file_rooms, messages, room_events, rooms, user_queue},
+    schema::{file_rooms, message_mentions, messages, room_events, rooms, user_queue},
 };
 use crate::{
     ids::UserId,
@@ -19,7 +19,7 @@ use crate::{
     store::{
         Appended, Attempt, NotAppended, StoreError, StoreOptions,
         batch::{Batch, Earlier, Entry, Kept, Places},
-        values::{Id, JsonText, Payload},
+        values::{Id, JsonText, Moment, Payload},
     },
 };
 
@@ -73,13 +73,16 @@ fn finish(connection: &mut SqliteConnection, begun: Begun, options: StoreOptions
     let Begun { mut batch, before, earlier } = begun;
     cells::write(connection, &mut batch, &earlier)?;
     let places = batch.place(&before, &earlier);
-    let mut queued_for = BTreeSet::new();
+    let (mut queued_for, mut last_messages) = (BTreeSet::new(), HashMap::new());
     for index in &places.fresh {
         let (Some(entry), Some(seq)) = (batch.entries.get_mut(*index), places.seqs.get(*index)) else { continue };
         let Some(room) = batch.rooms.get(entry.room) else { continue };
+        if entry.is_message() {
+            last_messages.insert(*room, (*seq, entry.at));
+        }
         insert(connection, *room, *seq, &mut queued_for, entry)?;
     }
-    move_on(connection, &batch.rooms, &before, &places, options.recovery_events_max)?;
+    move_on(connection, &batch.rooms, &before, &places, &last_messages, options.recovery_events_max)?;
     for user in queued_for {
         trim_queue(connection, user.as_str(), options.offline_queue_max)?;
     }
@@ -137,7 +140,9 @@ fn insert(
                 messages::sender_username.eq(message.sender_username),
                 messages::content.eq(message.content),
                 messages::created_at.eq(entry.at),
+                messages::content_type.eq(message.content_type),
                 messages::attachments.eq(message.attachments.map(|text| JsonText(text.to_owned()))),
+                messages::mentions.eq(message.mentions.map(|text| JsonText(text.to_owned()))),
             ))
             .execute(connection)?;
         for file in entry.files() {
@@ -146,6 +151,16 @@ fn insert(
                 .on_conflict_do_nothing()
                 .execute(connection)?;
         }
+    }
+    for user in entry.mentioned() {
+        diesel::insert_into(message_mentions::table)
+            .values((
+                message_mentions::user_id.eq(user.as_str()),
+                message_mentions::room_id.eq(room),
+                message_mentions::seq.eq(seq),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
     }
     let payload = JsonText(std::mem::take(&mut entry.payload));
     diesel::insert_into(room_events::table)
@@ -183,6 +198,7 @@ fn move_on(
     ids: &[Id],
     before: &[i64],
     places: &Places,
+    last_messages: &HashMap<Id, (i64, Moment)>,
     events_max: usize,
 ) -> Result<(), StoreError> {
     let events_max = i64::try_from(events_max).unwrap_or(i64::MAX);
@@ -190,7 +206,16 @@ fn move_on(
         if before == after {
             continue;
         }
-        diesel::update(rooms::table.find(id)).set(rooms::seq.eq(after)).execute(connection)?;
+        let room = rooms::table.find(id);
+        match last_messages.get(id) {
+            Some((seq, at)) => {
+                let moved = (rooms::seq.eq(after), rooms::message_seq.eq(seq), rooms::active_at.eq(at));
+                diesel::update(room).set(moved).execute(connection)?;
+            }
+            None => {
+                diesel::update(room).set(rooms::seq.eq(after)).execute(connection)?;
+            }
+        }
         let milestone = before / limits::TRIM_EVERY_EVENTS != after / limits::TRIM_EVERY_EVENTS;
         if milestone && *after > events_max {
             let old =

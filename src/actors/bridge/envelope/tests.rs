@@ -75,7 +75,7 @@ fn body() -> BoxedStrategy<EventBody> {
     let durable = (any::<i64>(), uuid(), author(), text()).prop_map(|(seq, id, sender, content)| EventBody::Durable {
         seq: Seq(seq),
         id: EventId(id),
-        what: Durable::Chat(ChatDurable::MessageSent { sender, content: content.into(), attachments: Vec::new() }),
+        what: Durable::Chat(ChatDurable::text(sender, content.into(), Vec::new())),
     });
     let cells = (author(), json(), any::<i64>(), 0..9_u32).prop_map(|(author, value, version, column)| {
         let cell = Cell { at: CellRef { row: 3, column }, value, formula: Some("=A1".into()), version };
@@ -474,11 +474,7 @@ fn the_form_is_as_written_down() {
         at: Timestamp { unix_ms: 5 },
         body,
     };
-    let what = Durable::Chat(ChatDurable::MessageSent {
-        sender: author.clone(),
-        content: "hi".into(),
-        attachments: Vec::new(),
-    });
+    let what = Durable::Chat(ChatDurable::text(author.clone(), "hi".into(), Vec::new()));
     let message = event(EventBody::Durable { seq: Seq(9), id: EventId(uuid(3)), what });
     let data = RawJson::from_parsed("{}");
     let signal = event(EventBody::Ephemeral(Ephemeral::Call(CallEphemeral::Signal {

@@ -1,0 +1,184 @@
+//! Conversations: who takes part in which room, groups of named people, and where a message is.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Connection,
+    open_rooms::accesses,
+    rooms::{OPEN, identity},
+    schema::{group_members, messages, participants, room_members, rooms, users},
+    user_id,
+};
+use crate::{
+    core::{
+        event::{RoomIdentity, RoomScope},
+        profile::Author,
+    },
+    ids::{EventId, RoomId, RoomName, Seq, UserId},
+    limits,
+    store::{
+        MessagePlace, OpenRoom, StoreError, Visibility,
+        values::{Id, JsonText, Moment, now, storable},
+    },
+};
+
+/// Makes the user a participant of an open room, from its present place on.
+pub async fn add_participant(connection: &mut Connection, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
+    // what is sent in between is unread, which is right
+    let head = rooms::table.find(Id(room.0)).select(rooms::seq).get_result::<i64>(connection).await?;
+    let added = diesel::insert_into(participants::table)
+        .values((
+            participants::user_id.eq(user.as_str()),
+            participants::room_id.eq(Id(room.0)),
+            participants::joined_at.eq(Moment(now())),
+            participants::joined_seq.eq(head),
+        ))
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .await?;
+    Ok(added > 0)
+}
+
+pub async fn remove_participant(connection: &mut Connection, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
+    let participant = participants::table.find((user.as_str(), Id(room.0)));
+    Ok(diesel::delete(participant).execute(connection).await? > 0)
+}
+
+/// Those who take part in a room of any kind, in the order of their ids.
+pub async fn participants(connection: &mut Connection, room: &RoomIdentity) -> Result<Vec<Author>, StoreError> {
+    let columns = (users::id, users::username);
+    let most = limits::PARTICIPANTS_MAX;
+    let rows = match &room.scope {
+        RoomScope::Channel { group } => {
+            group_members::table
+                .inner_join(users::table)
+                .filter(group_members::group_id.eq(Id(group.0)))
+                .order(group_members::user_id)
+                .limit(most)
+                .select(columns)
+                .load::<(String, String)>(connection)
+                .await?
+        }
+        RoomScope::Direct { users: [first, second] } => {
+            users::table
+                .filter(users::id.eq_any([first.as_str(), second.as_str()]))
+                .order(users::id)
+                .select(columns)
+                .load::<(String, String)>(connection)
+                .await?
+        }
+        RoomScope::Open { .. } => {
+            participants::table
+                .inner_join(users::table.on(users::id.eq(participants::user_id)))
+                .filter(participants::room_id.eq(Id(room.id.0)))
+                .order(participants::user_id)
+                .limit(most)
+                .select(columns)
+                .load::<(String, String)>(connection)
+                .await?
+        }
+    };
+    rows.into_iter().map(|(id, username)| Ok(Author::new(user_id(id)?, username))).collect()
+}
+
+pub async fn is_participant(
+    connection: &mut Connection,
+    room: &RoomIdentity,
+    user: &UserId,
+) -> Result<bool, StoreError> {
+    let found = match &room.scope {
+        RoomScope::Direct { users } => return Ok(users.contains(user)),
+        RoomScope::Channel { group } => {
+            let member = group_members::table.find((Id(group.0), user.as_str()));
+            member.select(group_members::user_id).get_result::<String>(connection).await.optional()?
+        }
+        RoomScope::Open { .. } => {
+            let participant = participants::table.find((user.as_str(), Id(room.id.0)));
+            participant.select(participants::user_id).get_result::<String>(connection).await.optional()?
+        }
+    };
+    Ok(found.is_some())
+}
+
+/// Makes a private room whose name is its own id, with these members, who all take part. [`StoreError::Missing`] if one
+/// of them does not exist.
+pub async fn create_conversation(
+    connection: &mut Connection,
+    creator: &UserId,
+    title: Option<&str>,
+    members: &[UserId],
+) -> Result<OpenRoom, StoreError> {
+    let id = RoomId::generate();
+    let name = RoomName::new(id.to_string()).map_err(|bad| StoreError::Fault(bad.to_string()))?;
+    let created_at = Moment(now());
+    let all: BTreeSet<&UserId> = members.iter().chain([creator]).collect();
+    write_transaction!(connection, async |connection| {
+        let known = users::table.filter(users::id.eq_any(all.iter().map(|user| user.as_str()))).count();
+        if usize::try_from(known.get_result::<i64>(connection).await?) != Ok(all.len()) {
+            return Err(StoreError::Missing);
+        }
+        diesel::insert_into(rooms::table)
+            .values((
+                rooms::id.eq(Id(id.0)),
+                rooms::kind.eq(OPEN),
+                rooms::key.eq(name.as_str()),
+                rooms::name.eq(title.map(storable).unwrap_or_default().as_ref()),
+                rooms::visibility.eq(Visibility::Private.name()),
+                rooms::settings.eq(JsonText("{}".into())),
+                rooms::owner_id.eq(creator.as_str()),
+                rooms::epoch.eq(created_at.0.unix_ms),
+                rooms::created_at.eq(created_at),
+                rooms::active_at.eq(created_at),
+            ))
+            .execute(connection)
+            .await?;
+        for user in &all {
+            insert_member(connection, id, user, created_at).await?;
+        }
+        let found = accesses(connection, &[(name.clone(), creator.clone())]).await?;
+        found.into_iter().next().flatten().ok_or(StoreError::Missing)
+    })
+    .await
+}
+
+async fn insert_member(
+    connection: &mut Connection,
+    room: RoomId,
+    user: &UserId,
+    joined_at: Moment,
+) -> Result<(), StoreError> {
+    diesel::insert_into(room_members::table)
+        .values((
+            room_members::room_id.eq(Id(room.0)),
+            room_members::user_id.eq(user.as_str()),
+            room_members::role.eq("member"),
+        ))
+        .execute(connection)
+        .await?;
+    diesel::insert_into(participants::table)
+        .values((
+            participants::user_id.eq(user.as_str()),
+            participants::room_id.eq(Id(room.0)),
+            participants::joined_at.eq(joined_at),
+            participants::joined_seq.eq(0),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Where a message is, and who sent it.
+pub async fn message_place(connection: &mut Connection, message: EventId) -> Result<Option<MessagePlace>, StoreError> {
+    let found = messages::table
+        .find(Id(message.0))
+        .select((messages::room_id, messages::seq, messages::sender_id, messages::deleted_at))
+        .get_result::<(Id, i64, String, Option<Moment>)>(connection)
+        .await
+        .optional()?;
+    let Some((room, seq, sender, deleted_at)) = found else { return Ok(None) };
+    let Some(room) = identity(connection, RoomId(room.0)).await? else { return Ok(None) };
+    Ok(Some(MessagePlace { room, seq: Seq(seq), sender: user_id(sender)?, is_deleted: deleted_at.is_some() }))
+}
