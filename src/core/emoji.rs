@@ -1,5 +1,5 @@
-//! What a reaction may be: one emoji, in one written form. Pure. Nothing else may become a reaction, or clients would show
-//! words and invisible text beside messages.
+//! The allowed reactions: one emoji, in one canonical form. Pure. Nothing else may become a reaction, because clients
+//! would show arbitrary or invisible text next to messages.
 
 use std::{fmt, iter::Peekable, str::Chars, sync::Arc};
 
@@ -18,7 +18,7 @@ const MODIFIER: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<Emoj
 const REGIONAL: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<RegionalIndicator>();
 
 const JOINER: char = '\u{200d}';
-/// Asks for the picture of a character that is text by default.
+/// Selects the picture form of a character that is text by default.
 const AS_PICTURE: char = '\u{fe0f}';
 const KEYCAP: char = '\u{20e3}';
 const TAGS: std::ops::RangeInclusive<char> = '\u{e0020}'..='\u{e007e}';
@@ -29,13 +29,13 @@ const TAGS_END: char = '\u{e007f}';
 #[serde(try_from = "String")]
 pub struct Emoji(Arc<str>);
 
-/// Why a text is no [`Emoji`].
+/// The error for a text that is not an [`Emoji`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a reaction is one emoji, such as 👍")]
 pub struct BadEmoji;
 
 impl Emoji {
-    /// Takes exactly one emoji: a picture with its skin tone, a sequence that is joined to one picture, a flag or a keycap.
+    /// Accepts exactly one emoji: a picture with its skin tone, a joined sequence, a flag or a keycap.
     ///
     /// # Errors
     /// [`BadEmoji`] for anything else.
@@ -82,7 +82,7 @@ fn take_flag(rest: &mut Peekable<Chars<'_>>, form: &mut String) -> Option<()> {
     second.map(|_| ())
 }
 
-/// Pictures with joiners between them.
+/// Pictures connected by joiners.
 fn take_joined(rest: &mut Peekable<Chars<'_>>, form: &mut String) -> Option<()> {
     take_element(rest, form)?;
     while let Some(joiner) = rest.next_if_eq(&JOINER) {

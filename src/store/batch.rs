@@ -42,9 +42,9 @@ pub(super) struct Entry {
     pub kind: &'static str,
     /// The event's JSON; for a cell update it is set when the update is accepted.
     pub payload: String,
-    /// The files that go with a message, as JSON, if any do.
+    /// The files attached to a message, as JSON, if any.
     pub attachments: Option<String>,
-    /// The users whom a message mentions, as JSON, if it does.
+    /// The users mentioned in a message, as JSON, if any.
     pub mentions: Option<String>,
     pub queue_for: Vec<UserId>,
     /// Why it is refused, once that is known.
@@ -66,11 +66,11 @@ pub(super) struct MessageText<'a> {
     pub sender_id: &'a str,
     pub sender_username: &'a str,
     pub content: &'a str,
-    /// What the content is, if it is not text.
+    /// The content type, if it is not text.
     pub content_type: Option<&'a str>,
-    /// The files that go with it, as JSON.
+    /// The attached files, as JSON.
     pub attachments: Option<&'a str>,
-    /// The users whom it mentions, as JSON.
+    /// The mentioned users, as JSON.
     pub mentions: Option<&'a str>,
 }
 
@@ -240,7 +240,7 @@ impl Entry {
         files.iter().map(|attachment| Id(attachment.file.0))
     }
 
-    /// The users whom it mentions, but for the sender, who need not be told.
+    /// The mentioned users except the sender, who is not notified.
     pub fn mentioned(&self) -> impl Iterator<Item = &UserId> {
         let (mentions, sender): (&[UserId], _) = match &*self.what {
             Durable::Chat(ChatDurable::MessageSent { mentions, sender, .. }) => (mentions, Some(&sender.id)),
@@ -263,7 +263,7 @@ pub(super) fn payload(what: &Durable) -> Result<String, StoreError> {
         .map_err(|error| StoreError::Fault(format!("an event can't be encoded as JSON: {error}")))
 }
 
-/// A list as JSON, unless it is empty.
+/// A list as JSON. None if it is empty.
 fn json_list<T: Serialize>(list: &[T]) -> Result<Option<String>, StoreError> {
     if list.is_empty() {
         return Ok(None);

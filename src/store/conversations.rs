@@ -1,5 +1,5 @@
-//! Conversations: rooms as those see them who take part. Which room a name means, who takes part in it, and where a
-//! message is. Rights are decided elsewhere: taking part in a room gives none.
+//! Conversations: rooms from the participants' point of view. Resolves conversation ids, and manages participants and
+//! the location of messages. Participation must never grant rights; `auth::policy` decides about these.
 
 use super::{Access, MessagePlace, OpenRoom, Right, RoomRef, Store, StoreError, run};
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Store {
-    /// The room that a conversation's id means, and how the user stands towards it: the channel or the direct conversation
-    /// with that UUID, or else the open room of that name; none if there is no such room.
+    /// The room of a conversation id, and the user's relation to it: the channel or the direct conversation with that
+    /// UUID, otherwise the open room with that name. None if there is no such room.
     pub async fn conversation_access(&self, id: &str, user: &UserId) -> Result<Option<Access>, StoreError> {
         if let Ok(room) = id.parse::<RoomId>() {
             let found = self.room(room).await?;
@@ -31,32 +31,32 @@ impl Store {
         }
     }
 
-    /// Makes the user a participant of an open room. False if the user is one; [`StoreError::Missing`] if there is no
-    /// such room.
+    /// Makes the user a participant of an open room. Returns false if the user already is one; [`StoreError::Missing`]
+    /// if there is no such room.
     pub async fn add_participant(&self, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
         let user = user.clone();
         run!(self, write, conversations::add_participant(room, &user))
     }
 
-    /// The user takes no part in the open room any more. False if the user took none.
+    /// Removes a participant of an open room. Returns false if the user was not one.
     pub async fn remove_participant(&self, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
         let user = user.clone();
         run!(self, write, conversations::remove_participant(room, &user))
     }
 
-    /// Those who take part in a room of any kind, in the order of their ids; `limits::PARTICIPANTS_MAX` at most.
+    /// The participants of a room of any kind, ordered by id; at most `limits::PARTICIPANTS_MAX`.
     pub async fn participants(&self, room: &RoomIdentity) -> Result<Vec<Author>, StoreError> {
         let room = room.clone();
         run!(self, read, conversations::participants(&room))
     }
 
-    /// Whether the user takes part in a room of any kind.
+    /// Whether the user participates in a room of any kind.
     pub async fn is_participant(&self, room: &RoomIdentity, user: &UserId) -> Result<bool, StoreError> {
         let (room, user) = (room.clone(), user.clone());
         run!(self, read, conversations::is_participant(&room, &user))
     }
 
-    /// Makes a conversation of named people, whose creator is one of them: a private open room whose name is its own id.
+    /// Creates a conversation of the given users and its creator: a private open room whose name is its own id.
     /// [`StoreError::Missing`] if one of them does not exist.
     pub async fn create_conversation(
         &self,
@@ -68,7 +68,7 @@ impl Store {
         run!(self, write, conversations::create_conversation(&creator, title.as_deref(), &members))
     }
 
-    /// Where a message is, and who sent it; none if there is no such message.
+    /// The location and the sender of a message. None if there is no such message.
     pub async fn message_place(&self, message: EventId) -> Result<Option<MessagePlace>, StoreError> {
         run!(self, read, conversations::message_place(message))
     }

@@ -320,13 +320,13 @@ pub struct Message {
     pub seq: Seq,
     /// The sender.
     pub sender: Author,
-    /// The text; of an encrypted message the ciphertext.
+    /// The text; for an encrypted message, the ciphertext.
     pub content: String,
-    /// What the content is.
+    /// The content type.
     pub content_type: ContentType,
-    /// Uploaded files that go with it.
+    /// Attached files.
     pub attachments: Vec<Attachment>,
-    /// The users whom it mentions.
+    /// The mentioned users.
     pub mentions: Vec<UserId>,
     /// When.
     pub at: Timestamp,
@@ -336,7 +336,7 @@ pub struct Message {
     pub deleted_at: Option<Timestamp>,
 }
 
-/// Where a message is.
+/// The location of a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MessagePlace {
     /// In which room.
@@ -349,7 +349,7 @@ pub struct MessagePlace {
     pub is_deleted: bool,
 }
 
-/// Where a page of history ends (exclusive).
+/// The end of a page of history (exclusive).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Before {
     /// No limit: the newest page.

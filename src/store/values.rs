@@ -179,7 +179,7 @@ impl FromSql<sql_types::Json, Sqlite> for Attached {
     }
 }
 
-/// The users whom a message mentions.
+/// The users mentioned in a message.
 #[derive(Clone, PartialEq, Debug, FromSqlRow)]
 pub struct Mentioned(pub Vec<UserId>);
 
@@ -196,8 +196,8 @@ impl FromSql<sql_types::Json, Sqlite> for Mentioned {
     }
 }
 
-/// Text as both databases can keep it. PostgreSQL has no U+0000; one such character would refuse the whole batch that
-/// it came in, so it is kept as U+FFFD, on SQLite, too.
+/// Text that both databases can store. PostgreSQL does not support U+0000; a single one would make a whole batch fail,
+/// so it is replaced by U+FFFD, on SQLite as well.
 pub fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }

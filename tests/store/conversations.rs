@@ -1,4 +1,4 @@
-//! Conversations: who takes part, what a conversation's id means, groups of named people, mentions and reactions.
+//! Conversations: participants, the meaning of a conversation id, group conversations, mentions and reactions.
 
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ on_both! {
         let nobody = UserId::new("nobody").unwrap();
         let failed = store.create_conversation(&ada.id, None, &[nobody]).await;
         assert_eq!(failed.map(|room| room.title), Err(StoreError::Missing));
-        // whoever is made a member later takes part, too, until the membership ends
+        // A user who becomes a member later participates, too, until the membership ends.
         store.add_room_member(made.identity.id, &eve.id).await.unwrap();
         assert_eq!(names(&store, &made.identity).await, sorted(&[&ada, &bob, &eve]));
         store.remove_room_member(made.identity.id, &eve.id).await.unwrap();

@@ -60,7 +60,7 @@ pub struct Rewrite {
     pub edited_at: Option<Moment>,
     /// When it was deleted.
     pub deleted_at: Option<Moment>,
-    /// The users whom it mentioned, if it is deleted.
+    /// The users it mentioned, if it is deleted.
     pub unmentioned: Vec<UserId>,
     /// The event as it is replayed from now on, and its kind.
     pub payload: String,

@@ -1,9 +1,9 @@
-//! Events that change more than the log: an edit or a deletion of a message, a reaction, a read mark. For each
-//! of them one file says what has to be read under the rooms' locks, what is refused, and what is written: the same for
-//! both databases. Pure; the SQL is `queries/effects`. Plain messages and updates of cells have hand-written paths of their own,
-//! and a batch without an effect does not come here.
+//! Events that change more than the log: edits and deletions of messages, reactions, and read marks. One file per
+//! effect defines what must be read under the rooms' locks, what is refused, and what is written: the same for both
+//! databases. Pure; the SQL is in `queries/effects`. Plain messages and cell updates have their own hand-written paths;
+//! a batch without effects does not use this module.
 //!
-//! A new effect is a file here, its lines in [`Reads`], [`Known`] and [`Writes`], and their SQL.
+//! A new effect needs a file here, its lines in [`Reads`], [`Known`] and [`Writes`], and their SQL.
 
 mod message;
 mod reaction;
@@ -73,7 +73,7 @@ pub(super) struct Writes {
     pub rewrites: Vec<Rewrite>,
     /// Read marks that advance, each once, in order.
     pub marks: Vec<(MarkOf, i64)>,
-    /// Reactions that are given, and when, or taken back; each once, in order.
+    /// Reactions that are added (with the time) or removed; each once, in order.
     pub reactions: Vec<(ReactionOf, Option<Moment>)>,
 }
 
@@ -159,7 +159,7 @@ fn reaction_of(message: EventId, by: &Author, emoji: &Emoji) -> ReactionOf {
     ReactionOf { message: Id(message.0), emoji: emoji.clone(), user: by.id.clone() }
 }
 
-/// Whether it is still to be decided: not refused, and not stored by an earlier attempt.
+/// Whether it must still be decided: neither refused nor stored by an earlier attempt.
 fn is_open(entry: &Entry, earlier: &Earlier) -> bool {
     entry.refused.is_none() && !earlier.contains_key(&entry.id.0)
 }

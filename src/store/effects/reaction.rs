@@ -1,5 +1,5 @@
-//! Reactions: each user gives each emoji to a message at most once, and may take it back. A message has a bounded number of
-//! different ones. Only a change is an event.
+//! Reactions: each user adds each emoji to a message at most once, and may remove it. The number of different reactions
+//! per message is bounded. Only a change is an event.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -19,13 +19,13 @@ use crate::{
 /// Why a reaction is not stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ReactionRefused {
-    /// There is no such message in the room, or it was deleted.
+    /// The message does not exist in the room, or was deleted.
     #[error(transparent)]
     Message(#[from] MessageRefused),
-    /// The user has given it already, or has not given what is to be taken back: nothing changes.
-    #[error("the reaction is as it was")]
+    /// The user has already added it, or has not added what is to be removed: nothing changes.
+    #[error("the reaction does not change anything")]
     Unchanged,
-    /// The message has as many different reactions as it may have.
+    /// The message has the maximum number of different reactions.
     #[error("the message has too many different reactions")]
     TooMany,
 }
@@ -38,17 +38,17 @@ pub struct ReactionOf {
     pub user: UserId,
 }
 
-/// What is known of the reactions to some messages.
+/// The known reactions to some messages.
 #[derive(Default)]
 pub struct KnownReactions {
-    /// How many users have given which.
+    /// The number of users per reaction.
     pub counts: HashMap<Uuid, HashMap<Emoji, i64>>,
-    /// Those of the users in question.
+    /// The existing reactions of the users concerned.
     pub given: HashSet<ReactionOf>,
     changes: BTreeMap<ReactionOf, Option<Moment>>,
 }
 
-/// Gives the reaction or takes it back.
+/// Adds or removes the reaction.
 pub(super) fn react(
     known: &mut Known,
     room: Id,
@@ -79,7 +79,7 @@ pub(super) fn react(
     Ok(())
 }
 
-/// The reactions that change, in order: when they were given, or nothing for those taken back.
+/// The reactions that change, in order: with the time if added, None if removed.
 pub(super) fn changed(known: &mut Known) -> Vec<(ReactionOf, Option<Moment>)> {
     std::mem::take(&mut known.reactions.changes).into_iter().collect()
 }

@@ -236,7 +236,7 @@ async fn share(connection: &mut Connection, batch: &Batch, places: &Places) -> R
     Ok(())
 }
 
-/// Notes who is mentioned where, for the counts of what is unread.
+/// Stores mentions, for counting unread ones.
 async fn mention(connection: &mut Connection, batch: &Batch, places: &Places) -> Result<(), StoreError> {
     let mentioned: Vec<_> = fresh(batch, places)
         .flat_map(|(entry, room, seq)| entry.mentioned().map(move |user| (user, room, seq)))

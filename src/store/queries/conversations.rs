@@ -1,4 +1,4 @@
-//! Conversations: who takes part in which room, groups of named people, and where a message is.
+//! Conversations: participants, group conversations, and the location of messages.
 
 use std::collections::BTreeSet;
 
@@ -25,9 +25,9 @@ use crate::{
     },
 };
 
-/// Makes the user a participant of an open room, from its present place on.
+/// Makes the user a participant of an open room, from its current head on.
 pub async fn add_participant(connection: &mut Connection, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
-    // what is sent in between is unread, which is right
+    // Messages sent in between correctly count as unread.
     let head = rooms::table.find(Id(room.0)).select(rooms::seq).get_result::<i64>(connection).await?;
     let added = diesel::insert_into(participants::table)
         .values((
@@ -47,7 +47,7 @@ pub async fn remove_participant(connection: &mut Connection, room: RoomId, user:
     Ok(diesel::delete(participant).execute(connection).await? > 0)
 }
 
-/// Those who take part in a room of any kind, in the order of their ids.
+/// The participants of a room of any kind, ordered by id.
 pub async fn participants(connection: &mut Connection, room: &RoomIdentity) -> Result<Vec<Author>, StoreError> {
     let columns = (users::id, users::username);
     let most = limits::PARTICIPANTS_MAX;
@@ -103,8 +103,8 @@ pub async fn is_participant(
     Ok(found.is_some())
 }
 
-/// Makes a private room whose name is its own id, with these members, who all take part. [`StoreError::Missing`] if one
-/// of them does not exist.
+/// Creates a private room whose name is its own id, with these members, who all participate. [`StoreError::Missing`] if
+/// one of them does not exist.
 pub async fn create_conversation(
     connection: &mut Connection,
     creator: &UserId,
@@ -170,7 +170,7 @@ async fn insert_member(
     Ok(())
 }
 
-/// Where a message is, and who sent it.
+/// The location and the sender of a message.
 pub async fn message_place(connection: &mut Connection, message: EventId) -> Result<Option<MessagePlace>, StoreError> {
     let found = messages::table
         .find(Id(message.0))

@@ -28,7 +28,7 @@ pub async fn apply(connection: &mut Connection, batch: &mut Batch, earlier: &Ear
     let Some(reads) = batch.effect_reads(earlier) else { return Ok(()) };
     let known = read(connection, reads).await?;
     let Writes { rewrites, marks, reactions } = batch.decide_effects(earlier, known)?;
-    // before the rewrites, since a deletion takes them away
+    // Before the rewrites, because a deletion removes the reactions.
     for (reaction, given_at) in reactions {
         write_reaction(connection, &reaction, given_at).await?;
     }
@@ -136,7 +136,7 @@ async fn stored_reactions(
     Ok(known)
 }
 
-/// An emoji as stored.
+/// A stored emoji.
 pub fn stored_emoji(text: &str) -> Result<Emoji, StoreError> {
     Emoji::new(text).map_err(|_| strange("emoji", text))
 }
@@ -166,7 +166,7 @@ async fn write_reaction(
     Ok(())
 }
 
-/// Takes away what belongs to a message that is deleted.
+/// Removes the reactions and mentions of a deleted message.
 async fn forget_around(connection: &mut Connection, rewrite: &Rewrite) -> Result<(), StoreError> {
     let reactions = message_reactions::table.filter(message_reactions::message_id.eq(rewrite.message));
     diesel::delete(reactions).execute(connection).await?;
@@ -181,7 +181,7 @@ async fn forget_around(connection: &mut Connection, rewrite: &Rewrite) -> Result
     Ok(())
 }
 
-/// Changes a message where it is kept: in the history, in the log as far as it keeps it, and in the queues of users.
+/// Changes a stored message: in the history, in the log if it is still there, and in the users' queues.
 async fn write_message(connection: &mut Connection, rewrite: Rewrite) -> Result<(), StoreError> {
     let message = messages::table.find(rewrite.message);
     match (rewrite.edited_at, rewrite.deleted_at) {

@@ -62,7 +62,7 @@ pub async fn oldest_kept(connection: &mut Connection, room: RoomId) -> Result<Op
     Ok(seq.map(Seq))
 }
 
-/// What a message's content is, as stored.
+/// The stored content type of a message.
 pub fn content_type(name: Option<String>) -> ContentType {
     name.map(|name| ContentType::from(Arc::from(name))).unwrap_or_default()
 }

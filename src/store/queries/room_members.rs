@@ -80,7 +80,7 @@ pub async fn change(connection: &mut Connection, room: RoomId, change: &RoomChan
     .await
 }
 
-/// Nobody takes part in a private room but its owner and its members.
+/// Removes participants of a private room who are neither its owner nor members.
 async fn keep_members(connection: &mut Connection, room: RoomId) -> Result<(), StoreError> {
     let members = room_members::table.filter(room_members::room_id.eq(Id(room.0))).select(room_members::user_id);
     let owner = rooms::table.filter(rooms::id.eq(Id(room.0))).filter(rooms::owner_id.is_not_null());
@@ -136,7 +136,7 @@ pub async fn add(connection: &mut Connection, room: RoomId, user: &UserId) -> Re
             .on_conflict_do_nothing()
             .execute(connection)
             .await?;
-        // a member takes part from the beginning, and may leave
+        // A new member participates from the start, and may leave.
         if added > 0 {
             add_participant(connection, room, user).await?;
         }
