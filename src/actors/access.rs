@@ -38,14 +38,14 @@ impl Node {
     async fn make(&self, subject: Subject<'_>, room: &RoomRef, missing: IfMissing) -> Result<Access, Refusal> {
         let (code, sentence) = match room {
             RoomRef::Channel(_) => (ErrorCode::RoomNotFound, "There is no such room; check the id"),
-            RoomRef::Direct(_) => (ErrorCode::UserNotFound, "There is no such user to talk to; check the id"),
+            RoomRef::Direct(_) => (ErrorCode::UserNotFound, "There is no such user; check the id"),
             RoomRef::Open(name) if missing == IfMissing::Make && self.config.rooms.auto_create => {
                 let made = self.store.create_open_room(name, subject.user).await;
                 return made.map(Access::from).map_err(|error| unread(&error));
             }
             RoomRef::Open(_) => (
                 ErrorCode::RoomNotFound,
-                "There is no such room, and rooms are not made by joining them here; ask for one to be made",
+                "There is no such room, and this server does not create rooms on joining; ask an administrator to create it",
             ),
         };
         Err(Refusal::new(code, sentence))

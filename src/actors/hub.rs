@@ -36,7 +36,8 @@ pub struct Hub {
     rooms: FxHashMap<RoomId, LocalRoom>,
     /// Rooms with frames that are not written yet.
     dirty: Vec<RoomId>,
-    /// Sockets with openings that are not flushed yet. They are flushed before others are told of the newcomer.
+    /// Sockets with openings that are not flushed yet. They are flushed before the newcomer's join is announced to
+    /// others.
     opened: Vec<Rc<Outbox>>,
     /// Sockets with direct frames that are not flushed yet.
     touched: Vec<Rc<Outbox>>,

@@ -102,7 +102,7 @@ impl PresenceTracker {
         }
     }
 
-    // ---- towards the others ----
+    // ---- to other nodes ----
 
     /// Publishes local changes after a short delay, together with other changes.
     fn gather(&mut self, ctx: &mut Context<Self>) {
@@ -131,7 +131,7 @@ impl PresenceTracker {
         }
     }
 
-    // ---- from the others ----
+    // ---- from other nodes ----
 
     fn settle(&mut self, about: NodeId, news: RosterUpdate, ctx: &mut Context<Self>) {
         if let (Some(of), Some(node)) = (news.ask, self.among_others()) {

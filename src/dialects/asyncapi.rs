@@ -53,7 +53,7 @@ fn channels() -> [Channel; 3] {
             dialect: DialectKind::Channel,
             title: "A direct conversation",
             address: "/ws/dm/{other_user_id}",
-            description: "The same with one other user",
+            description: "Chat, typing, presence and calls with one other user",
             parameters: json!({"other_user_id": {"description": "The partner's id, percent-encoded"}}),
             query: resuming(),
             messages: spoken_at("direct"),
@@ -64,7 +64,7 @@ fn channels() -> [Channel; 3] {
             title: "A workspace",
             address: "/api/v1/ws",
             description: "Many rooms on one socket: cursors, shared sheets, the assistant, notifications, uploads. An \
-                administrator's words with a `type` of their own arrive as they are",
+                administrator's message with a `type` of its own is delivered unchanged",
             parameters: json!({}),
             query: json!({"type": "object", "properties": {"token": token()}}),
             messages: workspace::messages(),
@@ -73,12 +73,12 @@ fn channels() -> [Channel; 3] {
 }
 
 fn token() -> Value {
-    json!({"type": "string", "description": "An access token, for whoever can set neither header nor subprotocol"})
+    json!({"type": "string", "description": "An access token, for clients that can set neither a header nor a subprotocol"})
 }
 
 fn resuming() -> Value {
-    let since = "The highest `seq` that was seen: what was missed since then comes first";
-    let epoch = "The `epoch` that it belongs to";
+    let since = "The highest `seq` received so far: missed events are replayed first";
+    let epoch = "The `epoch` of `since`";
     json!({"type": "object", "properties": {
         "token": token(),
         "since": {"type": "integer", "minimum": 0, "description": since},
@@ -127,8 +127,8 @@ fn document() -> Value {
     })
 }
 
-const ABOUT: &str = "What is spoken over WebSockets: JSON objects in text frames, told apart by `type`. Fields and messages \
-    that you do not know are to be ignored. The routes of REST stand in /api/openapi.json.";
+const ABOUT: &str = "The WebSocket protocols: JSON objects in text frames, distinguished by `type`. Clients must ignore unknown \
+    fields and messages. The REST API is described in /api/openapi.json.";
 
 /// A `type` has only one meaning per dialect and direction.
 fn key(dialect: DialectKind, message: &Description) -> String {
@@ -144,7 +144,7 @@ fn described_message(message: &Description) -> Value {
 }
 
 fn described_channel(channel: &Channel, messages: Map<String, Value>) -> Value {
-    let subprotocol = "`bearer, <token>`, for browsers, which can set no other header; the server answers `bearer`";
+    let subprotocol = "`bearer, <token>`, for browsers, which cannot set another header; the server answers `bearer`";
     let headers = json!({"type": "object", "properties": {
         "Authorization": {"type": "string", "description": "`Bearer <token>`"},
         "Sec-WebSocket-Protocol": {"type": "string", "description": subprotocol},
@@ -166,7 +166,7 @@ fn server() -> Value {
     json!({
         "host": "{host}",
         "protocol": "ws",
-        "description": "This server; `wss` where it has a certificate",
+        "description": "This server; use `wss` if it has a certificate",
         "variables": {"host": {"default": "localhost:8000", "description": "Where this document was fetched from"}},
         "security": security.map(|scheme| json!({"$ref": scheme})),
     })
@@ -190,13 +190,13 @@ fn close_codes() -> Map<String, Value> {
 
 const fn what_to_do(why: Disconnect) -> &'static str {
     match why {
-        Disconnect::Normal => "The client closed; nothing is wrong.",
+        Disconnect::Normal => "The client closed the connection; this is not an error.",
         Disconnect::ProtocolError | Disconnect::UnsupportedData | Disconnect::InvalidText => "Fix the client.",
         Disconnect::TooBig => "Send less.",
         Disconnect::Restarting => "Reconnect after the delay in the last frame, and resume.",
         Disconnect::TryAgainLater => "Reconnect after a few seconds.",
-        Disconnect::TokenExpired => "Get a fresh token, then reconnect.",
-        Disconnect::Revoked => "Do not reconnect by yourself.",
+        Disconnect::TokenExpired => "Reconnect with a fresh token.",
+        Disconnect::Revoked => "Do not reconnect automatically.",
         Disconnect::TooManyConnections => "The user opened more sockets than allowed, and this was the oldest.",
         Disconnect::RateLimited => "Reconnecting is refused until the block is over.",
         Disconnect::HeartbeatMissed | Disconnect::TooSlow => "Reconnect and resume.",

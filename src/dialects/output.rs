@@ -97,7 +97,7 @@ fn written<S: Serializer>(json: &str, serializer: S) -> Result<S::Ok, S::Error> 
 pub struct Echo<'a>(pub Relayed<'a>);
 
 schema!(['a] Echo<'a>: {
-    "type": ["string", "number"], "description": "As in the message that this answers", "examples": ["m-1"],
+    "type": ["string", "number"], "description": "The `ref` of the message that this answers", "examples": ["m-1"],
 });
 
 impl<'a> Echo<'a> {

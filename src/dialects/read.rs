@@ -48,7 +48,7 @@ impl<'a> Message<'a> {
         let text = match message {
             ClientMessage::Text(text) => text,
             ClientMessage::Binary(_) => {
-                return Err(invalid("Binary messages are not understood here; send text frames with JSON"));
+                return Err(invalid("Binary messages are not supported here; send text frames with JSON"));
             }
         };
         if nests_deeper_than(text, limits::JSON_DEPTH_MAX) {
@@ -210,7 +210,7 @@ impl Wrong {
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.field, self.code) {
-            (_, ErrorCode::InvalidJson) => write!(f, "The message is not JSON that can be read: {}", self.rest),
+            (_, ErrorCode::InvalidJson) => write!(f, "The message is not valid JSON: {}", self.rest),
             (Some(field), _) => write!(f, "`{field}`{}", self.rest),
             (None, _) => write!(f, "The message{}", self.rest),
         }
@@ -298,7 +298,7 @@ pub fn expected(field: &str, found: &str, expected: &str) -> Refusal {
 fn unknown_kind(kind: &str, section: &str) -> Refusal {
     let shown: String = kind.chars().filter(|c| !c.is_control()).take(ECHOED_TYPE_CHARS).collect();
     let sentence = format!(
-        "There is no message of type \"{shown}\" here; see \"{section}\" in the protocol reference for those there are"
+        "There is no message of type \"{shown}\" here; see \"{section}\" in the protocol reference for the existing types"
     );
     Refusal::new(ErrorCode::UnknownMessageType, sentence)
 }

@@ -73,7 +73,7 @@ fn what_is_wrong_is_said_by_the_name_of_the_field() {
     assert_eq!(said(r#","to":"a","inner":"x""#), "`inner` is a string: it must be an object");
     assert_eq!(said(r#","to":"a","inner":{"depth":{}}"#), "`depth` is an object: it must be u8");
     assert_eq!(said(r#","to":"a","inner":{"depth":1e999}"#), "`depth` is out of range: it must be u8");
-    assert!(said(r#","to":"\ud800""#).starts_with("The message is not JSON that can be read: "));
+    assert!(said(r#","to":"\ud800""#).starts_with("The message is not valid JSON: "));
     assert!(read(r#"{"type":"fly\n"}"#).unwrap_err().starts_with("There is no message of type \"fly\" here; see"));
     let kind = read(r#"{"type":null}"#).unwrap_err();
     assert_eq!(kind, "`type` is null: it must be a string that names the kind of message");

@@ -54,11 +54,11 @@ schema!(FileId: {"type": "string", "format": "uuid", "examples": [AN_ID]});
 schema!(NotificationId: {"type": "string", "format": "uuid", "examples": [AN_ID]});
 schema!(Seq: {
     "type": "integer", "minimum": 0, "examples": [42],
-    "description": "The place in the room's order of stored events; it grows by one",
+    "description": "The sequence number of the event in its room; it grows by one per stored event",
 });
 schema!(Epoch: {
     "type": "integer", "examples": [1_761_566_400_250_i64],
-    "description": "Which sequence a `seq` belongs to: it changes when the sequence starts anew; opaque",
+    "description": "Identifies the sequence that a `seq` belongs to; changes if the sequence starts again; opaque",
 });
 schema!(Status: {"type": "string", "enum": ["online", "away", "busy"]});
 schema!(Priority: {"type": "string", "enum": (Priority::ALL.map(Priority::name))});
@@ -96,7 +96,7 @@ pub fn from_clients<T: JsonSchema>(tag: &str) -> Vec<Description> {
     let mut reference: Value = settings.into_generator().into_root_schema_for::<Option<Reference>>().into();
     if let Some(fields) = reference.as_object_mut() {
         fields.retain(|name, _| !["$schema", "title"].contains(&name.as_str()));
-        fields.insert("description".to_owned(), "The answer, or the error, carries it unchanged".into());
+        fields.insert("description".to_owned(), "Returned unchanged in the reply or error".into());
     }
     for message in &mut messages {
         if let Some(properties) = message.payload.get_mut("properties").and_then(Value::as_object_mut) {

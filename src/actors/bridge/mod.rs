@@ -23,7 +23,7 @@ use crate::{
     ids::{NodeId, RoomId, Timestamp, UserId},
 };
 
-// ---- what is carried ----
+// ---- messages between nodes ----
 
 /// Messages between rooms with the same id on different nodes.
 #[derive(Clone, Debug)]
@@ -318,7 +318,7 @@ pub struct PublishNode {
 #[rtype(result = "()")]
 pub struct CloseBridge;
 
-// ---- a node's line ----
+// ---- access to the bridge ----
 
 /// Whether the bridge connects other nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -157,13 +157,13 @@ fn effect_refusal(refused: &EffectRefused) -> Refusal {
         }
         EffectRefused::Message(MessageRefused::Deleted)
         | EffectRefused::Reaction(ReactionRefused::Message(MessageRefused::Deleted)) => {
-            Refusal::new(ErrorCode::NotFound, "The message was deleted, and can't be changed any more")
+            Refusal::new(ErrorCode::NotFound, "The message was deleted and can't be changed any more")
         }
         EffectRefused::Read(ReadRefused::NotAdvanced { .. }) => {
-            Refusal::new(ErrorCode::Conflict, "You have read so far already; nothing has changed")
+            Refusal::new(ErrorCode::Conflict, "You have already read up to this message; nothing was changed")
         }
         EffectRefused::Reaction(ReactionRefused::Unchanged) => {
-            Refusal::new(ErrorCode::Conflict, "The reaction is as you want it already; nothing has changed")
+            Refusal::new(ErrorCode::Conflict, "The reaction is already in this state; nothing was changed")
         }
         EffectRefused::Reaction(ReactionRefused::TooMany) => {
             let most = limits::REACTIONS_PER_MESSAGE_MAX;
@@ -178,7 +178,7 @@ fn refused(error: &StoreError) -> NotStored {
     NotStored::Refused(match error {
         StoreError::Unavailable(outage) if outage.is_known_not_stored() => Refusal::unavailable(),
         StoreError::Unavailable(_) => Refusal::unanswered(),
-        StoreError::Missing => Refusal::new(ErrorCode::RoomNotFound, "This room does not exist any more"),
+        StoreError::Missing => Refusal::new(ErrorCode::RoomNotFound, "This room no longer exists"),
         StoreError::Taken(_) | StoreError::Fault(_) => {
             log::error!("event=append_failed why={error}", error = logged(&error));
             Refusal::internal()

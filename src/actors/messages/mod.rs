@@ -47,7 +47,7 @@ use crate::{
     store::Conversation,
 };
 
-// ---- to the actors that each node has one of ----
+// ---- to the actors of which a node has one ----
 
 /// Answered in turn: the actor works, and all messages sent to it before have been handled.
 #[derive(Message, Clone, Copy)]

@@ -119,7 +119,7 @@ impl Room {
                 room.gather(head, others, ctx);
             }
             Ok(None) => {
-                let refusal = Refusal::new(ErrorCode::RoomNotFound, "The room is gone; join another one");
+                let refusal = Refusal::new(ErrorCode::RoomNotFound, "The room no longer exists; join another one");
                 room.give_up(&refusal, Disconnect::Revoked, ctx);
             }
             Err(error) => {

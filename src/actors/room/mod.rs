@@ -139,7 +139,7 @@ impl Room {
         }
     }
 
-    // ---- towards the hubs ----
+    // ---- delivery to the hubs ----
 
     fn hub_link(&mut self, conn: ConnKey, hub: &Addr<Hub>) -> &mut HubLink {
         let at = self.hub_links.iter().position(|hub_link| hub_link.worker == conn.worker).unwrap_or_else(|| {
@@ -214,7 +214,7 @@ impl Room {
         let sockets = self.core.as_ref().map(|core| core.sockets_of(user).to_vec()).unwrap_or_default();
         for conn in sockets {
             if let Some(name) = self.identity.scope.name() {
-                let sentence = format!("You are no longer a member of the room {name}, and have left it");
+                let sentence = format!("You are no longer a member of the room {name} and were removed from it");
                 self.refuse(conn, Tag::default(), Refusal::new(ErrorCode::PermissionDenied, sentence), ctx);
                 self.depart(conn, None, Return::Unlikely, ctx);
                 self.shut_out(user.clone(), conn, None);
@@ -240,7 +240,7 @@ impl Room {
         }
     }
 
-    // ---- the end ----
+    // ---- retirement ----
 
     fn is_idle(&self) -> bool {
         let empty = self.core.as_ref().is_none_or(|core| core.sockets() == 0 && core.lingering().next().is_none());

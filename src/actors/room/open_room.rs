@@ -77,7 +77,7 @@ impl Room {
         full.then(|| Refusal::new(ErrorCode::SpaceFull, sentence))
     }
 
-    // ---- who is there ----
+    // ---- presence ----
 
     /// A newcomer joins with a status.
     pub(super) fn attend(&mut self, join: &Join) {
@@ -158,7 +158,7 @@ impl Room {
         }
     }
 
-    // ---- from and to other nodes ----
+    // ---- other nodes ----
 
     /// Applies an ephemeral event of a member on another node.
     pub(super) fn note(&mut self, what: &Ephemeral) {
@@ -201,7 +201,7 @@ impl Room {
         }
     }
 
-    // ---- what a member says everywhere ----
+    // ---- status and uploads ----
 
     /// Whether this node announces what the user does: the user may be in the room on several nodes, and each of them
     /// is informed.

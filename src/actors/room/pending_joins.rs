@@ -141,7 +141,7 @@ impl Room {
         self.early.retain(|early| *early != conn);
         self.recovery.forget(conn);
         if let Some(newcomer) = self.entering.remove(&conn) {
-            log::warn!("event=newcomer_turned_away room={} conn={conn:?} why=too_much_waits", self.identity.id);
+            log::warn!("event=newcomer_turned_away room={} conn={conn:?} why=queue_full", self.identity.id);
             self.turn_away(newcomer, Refusal::unavailable(), Disconnect::TryAgainLater, ctx);
             self.rest(ctx);
         }

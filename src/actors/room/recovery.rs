@@ -59,7 +59,7 @@ impl Recovery {
 }
 
 impl Room {
-    // ---- what a client missed ----
+    // ---- missed events ----
 
     /// Reads the events after a position, for this socket and for all that ask for them meanwhile.
     pub(super) fn read_log(&mut self, conn: ConnKey, after: Seq, up_to: Seq, ctx: &mut Context<Self>) {
@@ -123,7 +123,7 @@ impl Room {
         self.core.as_ref()?.events_since(seq)
     }
 
-    // ---- what was said on another node ----
+    // ---- catching up with the log ----
 
     /// Whether another node may have stored events without informing this one, because it crashed.
     pub(super) fn may_be_behind(&self) -> bool {
@@ -222,7 +222,7 @@ impl Room {
         }
     }
 
-    // ---- order ----
+    // ---- sequence and gaps ----
 
     /// Delivers a stored event, and those that were held for it, in sequence.
     pub(super) fn publish(&mut self, broadcast: Arc<Broadcast>, ctx: &mut Context<Self>) {

@@ -61,7 +61,7 @@ impl Session {
         self.hold(cancelled, ctx, move |answer, session, _| match answer {
             Ok(true) => session.done(tag),
             Ok(false) => {
-                let sentence = "There is no running request of that `request_id`; it may have ended by itself";
+                let sentence = "No request with this `request_id` is running; it may have finished already";
                 session.refuse(tag, Refusal::new(ErrorCode::NotFound, sentence));
             }
             Err(_) => session.refuse(tag, away()),
@@ -80,6 +80,6 @@ impl Session {
 fn away() -> Refusal {
     Refusal::new(
         ErrorCode::AiUnavailable,
-        "The assistant takes no more questions for the moment; try again in a few seconds",
+        "The assistant accepts no questions at the moment; try again in a few seconds",
     )
 }

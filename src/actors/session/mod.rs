@@ -158,7 +158,7 @@ impl Session {
 }
 
 impl Session {
-    // ---- in ----
+    // ---- inbound ----
 
     /// Handles one frame from the client; breaks if no more are wanted.
     pub(super) fn inbound(&mut self, inbound: Inbound<'_>, ctx: &mut Context<Self>) -> ControlFlow<()> {
@@ -336,7 +336,7 @@ impl Session {
             }
             Verdict::Blocked { retry_after_seconds } => {
                 log::info!("event=blocked user={} seconds={retry_after_seconds}", logged(&self.user.id));
-                let sentence = "Blocked for exceeding the rate limit; come back when the block is over";
+                let sentence = "Blocked for exceeding the rate limit; try again when the block has ended";
                 let refusal = Refusal::limited(sentence, retry_after_seconds);
                 self.refuse(tag.clone(), refusal);
                 let until = now.plus_ms(i64::from(retry_after_seconds) * 1000);
@@ -350,7 +350,7 @@ impl Session {
         }
     }
 
-    // ---- out ----
+    // ---- outbound ----
 
     fn reply(&self, reply: &Reply) {
         if let Some(frame) = reply_frame(self.outbox.dialect, reply, self.worker.node.clock.now()) {

@@ -50,7 +50,7 @@ impl Notices {
 }
 
 impl Session {
-    // ---- asked by the client ----
+    // ---- requests ----
 
     /// Sets the filter and delivers queued notifications that match it.
     pub(super) fn filter_notifications(&mut self, tag: Tag, filter: NotificationFilter, ctx: &mut Context<Self>) {
@@ -85,7 +85,7 @@ impl Session {
         }
     }
 
-    // ---- told to the client ----
+    // ---- delivery ----
 
     /// Delivers an event for the user, if it passes the filter.
     pub(super) fn receive_user_event(&mut self, news: Arc<UserEvent>, ctx: &mut Context<Self>) {
@@ -108,5 +108,5 @@ impl Session {
 }
 
 fn no_such_notification() -> Refusal {
-    Refusal::new(ErrorCode::NotFound, "You have no notification of that id; take one from a list of yours")
+    Refusal::new(ErrorCode::NotFound, "You have no notification with this id; take an id from your list")
 }

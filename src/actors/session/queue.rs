@@ -167,7 +167,7 @@ impl Session {
         self.forget_written(ctx);
     }
 
-    // ---- written ----
+    // ---- deletion of written rows ----
 
     /// Deletes written rows. Checks the others again until they are written or the socket ends.
     fn forget_written(&mut self, ctx: &mut Context<Self>) {

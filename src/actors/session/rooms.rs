@@ -178,7 +178,7 @@ impl Rooms {
 }
 
 impl Session {
-    // ---- in a room ----
+    // ---- commands ----
 
     /// Sends a command to a room that this socket has joined.
     pub(super) fn ask_room(&self, name: Option<&RoomName>, tag: Tag, command: Command) {
@@ -267,7 +267,7 @@ impl Session {
         all.try_for_each(|room| may(subject, Action::Stay { room }))
     }
 
-    // ---- in and out ----
+    // ---- joining and leaving ----
 
     /// Joins the room that the address names.
     pub(super) fn join_bound(&mut self, ctx: &mut Context<Self>) {
@@ -300,10 +300,8 @@ impl Session {
             return self.refuse(purpose.tag(), denied.into());
         }
         if !self.rooms.is_in(&name) && self.rooms.joined.len() >= limits::ROOMS_PER_SOCKET_MAX {
-            let sentence = format!(
-                "This socket is in {} rooms, and may be in no more; leave one first",
-                limits::ROOMS_PER_SOCKET_MAX
-            );
+            let sentence =
+                format!("This socket has joined {} rooms, the maximum; leave one first", limits::ROOMS_PER_SOCKET_MAX);
             return self.refuse(purpose.tag(), Refusal::new(ErrorCode::Conflict, sentence));
         }
         let (node, user, read_at) = (self.worker.node.clone(), self.user.id.clone(), Instant::now());

@@ -48,7 +48,7 @@ impl Relations {
         self.correlate(place, series, findings);
         self.next += 1;
         let percent = (self.next * 99 / self.numbers.len().max(1)).min(99) as u8;
-        Step::More { percent, status: "Looking for trends and for columns that go together" }
+        Step::More { percent, status: "Looking for trends and correlations" }
     }
 
     fn trend(&self, place: usize, series: &[Series], findings: &mut Findings) {

@@ -60,7 +60,7 @@ fn a_table_is_recognised_with_its_names_and_kinds() {
         (Some("Paid"), ColumnKind::Boolean),
     ];
     assert_eq!(kinds, expected);
-    assert!(report.result.contains("A1:E9: 8 rows by 5 columns, named by row 1."), "{}", report.result);
+    assert!(report.result.contains("A1:E9: 8 rows by 5 columns, with names in row 1."), "{}", report.result);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn what_can_not_be_done_is_said() {
     let vague = analyse(sheet(SALES), "hello").result;
     assert!(vague.contains("names no figure that I know"), "{vague}");
     let texts = analyse(sheet("a|b\nc|d\ne|f\ng|h"), "sum").result;
-    assert!(texts.starts_with("There are no numbers here of which to tell the sum."), "{texts}");
+    assert!(texts.starts_with("There are no numbers to compute the sum of."), "{texts}");
     assert!(capabilities().contains("sheet_id"));
 }
 
@@ -194,7 +194,7 @@ fn what_is_too_large_to_tell_is_not_said_to_be_missing() {
         let report = analyse(sheet(text), query);
         report.result.lines().next().unwrap_or_default().to_owned()
     };
-    assert_eq!(first("1e308\n1e308", "sum"), "The sum of column A is too large to tell.");
+    assert_eq!(first("1e308\n1e308", "sum"), "The sum of column A is too large to compute.");
     assert_eq!(first("1e308\n1e308", "average"), "The average of column A is 1.0000e308.");
     assert_eq!(first("7", "deviation"), "column A has too few numbers for a standard deviation.");
     let large = "1.5e308\n-1.5e308\n1.5e308\n-1.5e308\n1.5e308";
@@ -210,7 +210,7 @@ fn a_column_of_mostly_numbers_has_figures() {
     let column = &report.findings.columns[0];
     assert_eq!((column.kind, column.unreadable), (ColumnKind::Mixed, 1));
     assert_eq!(column.number.as_ref().unwrap().sum, Some(60.0));
-    assert!(report.result.starts_with("The sum of column A is 60, without 1 cell"), "{}", report.result);
+    assert!(report.result.starts_with("The sum of column A is 60, ignoring 1 cell"), "{}", report.result);
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn different_units_are_told() {
     assert_eq!((facts.unit, facts.mixed_units, facts.units.as_slice()), (None, true, ['$', '€'].as_slice()));
     let first = report.result.lines().next();
     assert_eq!(first, Some("The sum of “Price” (A) is 10, although it adds up numbers with $ and €."));
-    let remark = "“Price” (A) holds numbers with $ and €; its figures take them as if all were of one.";
+    let remark = "“Price” (A) holds numbers with $ and €; its figures ignore the units.";
     assert!(report.result.contains(remark), "{}", report.result);
     assert!(analyse(sheet("$1\n2"), "").result.contains("with $ and without a unit"));
 }
@@ -255,7 +255,7 @@ fn cells_of_another_kind_are_left_out_and_told() {
     let report = analyse(sheet(text), "sum");
     assert_eq!((report.findings.columns[0].count, report.findings.columns[0].unreadable), (10, 1));
     assert!(
-        report.result.starts_with("The sum of “n” (A) is 45, without 1 cell that hold no number."),
+        report.result.starts_with("The sum of “n” (A) is 45, ignoring 1 cell without a number."),
         "{}",
         report.result
     );

@@ -22,17 +22,17 @@ const BLANKS_TOLD_PERCENT: usize = 5;
 
 /// The answer to a question that names no sheet.
 pub fn capabilities() -> String {
-    "I compute over the cells of a sheet, and this question names none. Send its `sheet_id`, and the cells in \
-     `context.table_range` (such as A1:F200) if only some of them matter. I tell counts, sums, averages, medians, extremes, \
-     the spread, outliers, trends, correlations, duplicates, blanks, and gaps between dates; I neither forecast nor explain \
-     why, and I know nothing but what the cells hold."
+    "I compute figures from the cells of a sheet, and this question names no sheet. Send its `sheet_id`, and a range of \
+     cells in `context.table_range` (such as A1:F200) if only some of them matter. I can report counts, sums, averages, \
+     medians, extremes, deviations, outliers, trends, correlations, duplicates, blanks, and gaps between dates. I do not \
+     forecast or explain causes, and I know nothing except what the cells contain."
         .to_owned()
 }
 
 /// The answer for an empty range.
 pub fn nothing_there(range: &str) -> String {
     format!(
-        "There is nothing to compute: {range} holds no cells. Check the range, or fill in some cells and ask again."
+        "There is nothing to compute: {range} has no cells with content. Check the range, or fill in some cells and ask again."
     )
 }
 
@@ -49,17 +49,17 @@ pub(super) fn compose(table: &Table, asked: &Asked, findings: &Findings) -> Stri
     lines.extend(standing_out(asked, findings));
     if !asked.impossible.is_empty() {
         let what = listed(asked.impossible.iter().map(|what| (*what).to_owned()), "or");
-        lines.push(format!("I can't {what}: I compute figures over the cells, and nothing else."));
+        lines.push(format!("I can't {what}: I only compute figures from the cells."));
     } else if asked.topics.is_empty() && asked.columns.is_empty() {
         lines.push(
-            "The question names no figure that I know; ask for a sum, average, trend, outlier or the like, and name a column."
+            "The question names no figure that I know; ask for a sum, average, trend, outliers or the like, and name a column."
                 .to_owned(),
         );
     }
     lines.join("\n")
 }
 
-// ---- what was asked for ----
+// ---- answers ----
 
 fn answer(topic: Topic, asked: &Asked, findings: &Findings) -> Vec<String> {
     match topic {
@@ -90,7 +90,7 @@ fn answer(topic: Topic, asked: &Asked, findings: &Findings) -> Vec<String> {
     if said.is_empty() {
         return vec![match topic {
             Topic::Blanks => "No cell is missing in the rows in use.".to_owned(),
-            Topic::Gaps => "There are no dates with a regular step in which gaps would show.".to_owned(),
+            Topic::Gaps => "There are no dates with a regular step, so gaps can't be found.".to_owned(),
             Topic::Sum
             | Topic::Mean
             | Topic::Median
@@ -104,14 +104,14 @@ fn answer(topic: Topic, asked: &Asked, findings: &Findings) -> Vec<String> {
             | Topic::Correlation
             | Topic::Duplicates
             | Topic::Overview => {
-                format!("There are no numbers here of which to tell the {}.", topic.name().replace('_', " "))
+                format!("There are no numbers to compute the {} of.", topic.name().replace('_', " "))
             }
         }];
     }
     let left = said.len().saturating_sub(COLUMNS_NAMED_MAX);
     if asked.columns.is_empty() && left > 0 {
         said.truncate(COLUMNS_NAMED_MAX);
-        said.push(format!("{} more in the findings; name one to have it here.", counted(left, "column")));
+        said.push(format!("{} more in the findings; name one to see it here.", counted(left, "column")));
     }
     said
 }
@@ -152,7 +152,7 @@ fn figure(topic: Topic, column: &ColumnReport) -> Option<String> {
         Topic::Trend => match &number?.trend {
             Some(trend) => trend_of(&label, trend, number?),
             None if column.readable() < LINE_POINTS_MIN => format!("{label} has too few numbers for a trend."),
-            None => format!("The trend of {label} is too large to tell."),
+            None => format!("The trend of {label} is too large to compute."),
         },
         Topic::Outliers => match &number?.outliers {
             Some(outliers) => outliers_of(&label, outliers, number?),
@@ -212,7 +212,7 @@ fn outliers_of(label: &str, outliers: &Outliers, facts: &NumberFacts) -> String 
     }
     let span = format!("{} to {}", amount(outliers.low, facts), amount(outliers.high, facts));
     let rule = match outliers.rule {
-        OutlierRule::Tukey => "one and a half times the middle half's width beyond it",
+        OutlierRule::Tukey => "1.5 times the interquartile range beyond the quartiles",
         OutlierRule::MeanDistance => "about 4.4 times the average distance from the median",
     };
     if outliers.count == 0 {
@@ -228,13 +228,14 @@ fn outliers_of(label: &str, outliers: &Outliers, facts: &NumberFacts) -> String 
 
 fn correlations(findings: &Findings) -> String {
     if findings.correlations.is_empty() {
-        return "No two columns of numbers go together strongly (|r| of 0.7 or more over at least 8 rows).".to_owned();
+        return "No two columns of numbers are strongly correlated (|r| of 0.7 or more over at least 8 rows)."
+            .to_owned();
     }
     let pairs = findings.correlations.iter().map(|pair| {
         let [one, other] = &pair.columns;
         format!("{} and {} (r = {:.2})", label_of(one, findings), label_of(other, findings), pair.r)
     });
-    format!("These go together, which does not say that one causes the other: {}.", listed(pairs, "and"))
+    format!("These columns are correlated, which does not mean that one causes the other: {}.", listed(pairs, "and"))
 }
 
 fn duplicates(findings: &Findings) -> String {
@@ -252,7 +253,7 @@ fn duplicates(findings: &Findings) -> String {
     }
 }
 
-// ---- what the table is ----
+// ---- overview ----
 
 fn overview(table: &Table, findings: &Findings) -> String {
     let facts = &findings.table;
@@ -261,13 +262,17 @@ fn overview(table: &Table, findings: &Findings) -> String {
     match facts.header_row {
         Some(row) => {
             let named = table.columns.iter().filter(|column| column.name.is_some()).count();
-            let _written = write!(text, ", named by row {row}{}", if named < facts.columns { " in part" } else { "" });
+            let _written = write!(
+                text,
+                ", with names in row {row}{}",
+                if named < facts.columns { " for some columns" } else { "" }
+            );
         }
-        None => text.push_str(", without a row of names"),
+        None => text.push_str(", without a header row"),
     }
     text.push('.');
     if facts.cut_off {
-        let _written = write!(text, " There are more cells than I look at; these are the first {}.", facts.cells);
+        let _written = write!(text, " There are more cells than I analyse; these are the first {}.", facts.cells);
     }
     text
 }
@@ -303,7 +308,7 @@ fn about(column: &ColumnReport) -> String {
     format!("{label}: {} {kind}{blanks}; {figures}.", column.count)
 }
 
-// ---- what stands out ----
+// ---- notable findings ----
 
 fn standing_out(asked: &Asked, findings: &Findings) -> Vec<String> {
     let mut lines = Vec::new();
@@ -325,10 +330,7 @@ fn standing_out(asked: &Asked, findings: &Findings) -> Vec<String> {
                 lines.push(outliers_of(&label, outliers, facts));
             }
             if facts.mixed_units {
-                lines.push(format!(
-                    "{label} holds numbers {}; its figures take them as if all were of one.",
-                    units_of(facts)
-                ));
+                lines.push(format!("{label} holds numbers {}; its figures ignore the units.", units_of(facts)));
             }
         }
         if column.date.as_ref().is_some_and(|date| date.gap_count > 0) && is_new(Topic::Gaps) {
@@ -340,10 +342,10 @@ fn standing_out(asked: &Asked, findings: &Findings) -> Vec<String> {
         }
         if column.unreadable > 0 {
             let cells = counted(column.unreadable, "cell");
-            lines.push(format!("{label} has {cells} of another kind, which are in none of its figures."));
+            lines.push(format!("{label} has {cells} of another kind, which its figures leave out."));
         }
         if column.date.as_ref().is_some_and(|date| date.slashes == Some(Slashes::MonthFirstAssumed)) {
-            lines.push(format!("{label} may be read with the day or the month first; I took the month."));
+            lines.push(format!("The dates of {label} may have the day or the month first; I assumed the month."));
         }
     }
     if !findings.correlations.is_empty() && is_new(Topic::Correlation) {
@@ -360,7 +362,7 @@ fn standing_out(asked: &Asked, findings: &Findings) -> Vec<String> {
     lines
 }
 
-// ---- words and numbers ----
+// ---- formatting ----
 
 fn label(column: &ColumnReport) -> String {
     match &column.name {
@@ -381,7 +383,7 @@ fn label_of(letters: &str, findings: &Findings) -> String {
 fn reservations(column: &ColumnReport) -> String {
     let mut text = String::new();
     if column.unreadable > 0 {
-        let _written = write!(text, ", without {} that hold no number", counted(column.unreadable, "cell"));
+        let _written = write!(text, ", ignoring {} without a number", counted(column.unreadable, "cell"));
     }
     if let Some(facts) = column.number.as_ref().filter(|facts| facts.mixed_units) {
         let _written = write!(text, ", although it adds up numbers {}", units_of(facts));
@@ -423,7 +425,7 @@ fn amount(value: f64, facts: &NumberFacts) -> String {
 
 /// Formats a figure that may be too large for a number.
 fn figure_of(value: Option<f64>, facts: &NumberFacts) -> String {
-    value.map_or_else(|| "too large to tell".to_owned(), |value| amount(value, facts))
+    value.map_or_else(|| "too large to compute".to_owned(), |value| amount(value, facts))
 }
 
 fn percent(share: f64) -> String {

@@ -230,7 +230,7 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.members.sockets()
     }
 
-    // ---- members elsewhere ----
+    // ---- members on other nodes ----
 
     /// Applies a message of another node about the room's members there.
     pub fn receive(&mut self, from: NodeId, message: MembershipMessage, now: Timestamp) -> MembershipChange {

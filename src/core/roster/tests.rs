@@ -132,7 +132,7 @@ fn many_are_told_in_words_of_bounded_size() {
     assert_eq!(told as u32, most * 2 + 5 + most + 5 + 1);
 }
 
-// ---- several nodes, a bad line ----
+// ---- several nodes, an unreliable network ----
 
 struct Node {
     id: NodeId,

@@ -222,7 +222,7 @@ fn version_conflict<'a>(
     }))
 }
 
-// ---- news for a user ----
+// ---- events for a user ----
 
 fn personal(news: &UserEvent) -> FromServer<'_> {
     use NotificationEventType as Type;

@@ -23,7 +23,7 @@ use crate::{
     ids::{EventId, GroupId, NotificationId, RoomId, RoomName, Seq, SheetId, Timestamp, UserId},
 };
 
-// ---- every word ----
+// ---- round trips ----
 
 // Boxed, because a strategy holds all its alternatives and the stack of a test is small.
 
@@ -395,7 +395,7 @@ proptest! {
     }
 }
 
-// ---- neighbouring releases, and strangers ----
+// ---- other releases, and malformed input ----
 
 #[test]
 fn words_of_a_later_release_are_skipped_one_by_one() {

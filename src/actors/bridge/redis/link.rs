@@ -224,7 +224,7 @@ impl RedisBridge {
         if let Link::Open(open) = &self.link
             && open.sign_at.elapsed() >= limits::LINK_SILENCE_MAX
         {
-            self.broken(&"nothing is heard through it", ctx);
+            self.broken(&"no probe was received through it", ctx);
         }
         self.probe_if_due(ctx);
     }
