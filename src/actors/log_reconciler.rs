@@ -1,6 +1,6 @@
 //! Compares the rooms in use on this node with the log. A room detects a lost event by its successor, but the last
 //! event has none. So each room is periodically sent the head of its log, with one query per thousand rooms. The
-//! auditor only reports; it must never read or deliver events itself.
+//! reconciler only reports; it must never read or deliver events itself.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +33,7 @@ enum Reconciling {
 }
 
 impl LogReconciler {
-    /// Creates an auditor for the rooms of this node.
+    /// Creates a reconciler for the rooms of this node.
     pub fn new(node: Arc<Node>) -> LogReconciler {
         LogReconciler { node, period: limits::RECONCILE_PERIOD, reconciling: Reconciling::No, next: None }
     }

@@ -1,5 +1,5 @@
 //! The actors that execute commands and deliver events: one Session per socket, one Room per room in use, one Hub per
-//! worker thread, and one Registry, Journal, PresenceTracker, Cluster, Auditor and Bridge per node. They communicate by
+//! worker thread, and one Registry, Journal, PresenceTracker, Cluster, LogReconciler and Bridge per node. They communicate by
 //! the typed messages of `messages.rs` and share no mutable state except what ARCHITECTURE.md lists. None of them may
 //! depend on a concrete dialect.
 

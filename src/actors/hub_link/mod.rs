@@ -25,10 +25,10 @@ pub(super) struct HubLink {
     /// Messages that did not fit, in the order of delivery. Apart from deliveries it only contains messages for single
     /// sockets (subscriptions and replies), which are bounded by the sockets themselves.
     overflow: VecDeque<HubMessage>,
-    /// Deliveries in `spill` that must not be dropped, and their bytes.
+    /// Deliveries in `overflow` that must not be dropped, and their bytes.
     durable: usize,
     durable_bytes: usize,
-    /// Deliveries in `spill` that may be dropped.
+    /// Deliveries in `overflow` that may be dropped.
     ephemeral: usize,
     /// Ephemeral deliveries that were dropped and not reported yet.
     dropped: u32,

@@ -51,7 +51,7 @@ impl Journal {
         Journal { lanes: (0..lanes).map(start).collect() }
     }
 
-    /// Submits an entry. Its room receives a [`AppendResults`](super::messages::Settled) with the result.
+    /// Submits an entry. Its room receives a [`AppendResults`](super::messages::AppendResults) with the result.
     ///
     /// # Errors
     /// Returns the entry if the mailbox of its lane is full.

@@ -157,7 +157,7 @@ pub struct Retire {
     pub room: RoomId,
     /// The asking actor: a newer one may have replaced it already.
     pub actor: Addr<Room>,
-    /// The number of joins and errands it has received. If the registry has sent more, one is in transit and the room
+    /// The number of joins and REST requests it has received. If the registry has sent more, one is in transit and the room
     /// stays.
     pub joins: u64,
     /// Its usage, for the next time that the room starts.

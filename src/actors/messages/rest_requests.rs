@@ -14,13 +14,13 @@ use crate::{
     error::Refusal,
 };
 
-/// Finds or creates a room and sends it this errand. A single message, as with [`super::JoinRoom`].
+/// Finds or creates a room and sends it this request. A single message, as with [`super::JoinRoom`].
 #[derive(Message)]
 #[rtype(result = "Result<(), Refusal>")]
 pub struct DeliverRestRequest {
     /// The room.
     pub room: Arc<RoomIdentity>,
-    /// The errand.
+    /// The request.
     pub request: RestRequest,
 }
 
@@ -38,5 +38,5 @@ pub struct RestRequest {
     pub answer: oneshot::Sender<RestAnswer>,
 }
 
-/// The result of an errand: the stored event, if one was stored, or the refusal.
+/// The result of a REST request: the stored event, if one was stored, or the refusal.
 pub type RestAnswer = Result<Option<Box<Event>>, Refusal>;

@@ -68,11 +68,11 @@ pub struct Room {
     entering: FxHashMap<ConnKey, PendingJoin>,
     /// Those of them that joined before the room was open, in order.
     early: Vec<ConnKey>,
-    /// Errands of REST that arrived before the room was open, in order.
+    /// REST requests that arrived before the room was open, in order.
     early_rest_requests: Vec<RestRequest>,
     /// Messages of other nodes that arrived before the room was loaded.
     early_messages: Vec<RoomMessageReceived>,
-    /// Joins and errands received; the registry must have sent as many before the room may retire.
+    /// Joins and REST requests received; the registry must have sent as many before the room may retire.
     joins: u64,
     /// Entries that the journal has not settled.
     in_flight: usize,

@@ -1,5 +1,5 @@
 //! Commands executed over REST: the same commands as those of sockets, by the same rules, with an answer for the route.
-//! An errand passes through the registry, which counts it like a join, so that the room cannot retire in between.
+//! A request passes through the registry, which counts it like a join, so that the room cannot retire in between.
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -71,14 +71,14 @@ impl Room {
         }
     }
 
-    /// The room is open: executes the errands that arrived before.
+    /// The room is open: executes the requests that arrived before.
     pub(super) fn run_early_rest_requests(&mut self, ctx: &mut Context<Self>) {
         for request in std::mem::take(&mut self.early_rest_requests) {
             self.run(request, ctx);
         }
     }
 
-    /// The room cannot be opened: refuses the errands that arrived before.
+    /// The room cannot be opened: refuses the requests that arrived before.
     pub(super) fn refuse_early_rest_requests(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
         for request in std::mem::take(&mut self.early_rest_requests) {
             self.refuse_asker(Requester::Route(request.answer), refusal.clone(), ctx);
