@@ -58,7 +58,7 @@ impl From<ContentType> for Arc<str> {
     }
 }
 
-/// A stored event of the chat. The serde form is the one in the log, so fields may be added but not renamed.
+/// A stored event of the chat. The serde form is that of the log: fields may be added but not renamed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ChatDurable {
@@ -71,7 +71,7 @@ pub enum ChatDurable {
         /// What the content is.
         #[serde(default, skip_serializing_if = "ContentType::is_text")]
         content_type: ContentType,
-        /// Uploaded files that go with it.
+        /// The attached files.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<Attachment>,
         /// The users whom it mentions, each once.
@@ -166,7 +166,7 @@ impl ChatDurable {
         }
     }
 
-    /// What storing it costs.
+    /// The cost of storing it.
     pub fn weight(&self) -> Weight {
         match self {
             ChatDurable::MessageSent { content, attachments, mentions, .. } => {
@@ -179,7 +179,7 @@ impl ChatDurable {
             ChatDurable::MessageEdited { content, .. } => Weight { bytes: content.len(), rows: 3 },
             ChatDurable::MessageDeleted { .. } => Weight { bytes: 0, rows: 3 },
             ChatDurable::MessageErased { .. } => Weight::default(),
-            // the mark
+            // the read mark
             ChatDurable::ReadMarked { .. } => Weight { bytes: 0, rows: 1 },
             // the reaction
             ChatDurable::Reacted { emoji, .. } => Weight { bytes: emoji.as_str().len(), rows: 1 },

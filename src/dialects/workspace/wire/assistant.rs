@@ -1,4 +1,4 @@
-//! Questions to the assistant, and its answers.
+//! Messages about questions to the assistant, and about its answers.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
