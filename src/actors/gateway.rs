@@ -215,7 +215,7 @@ impl Gateway {
             Ok(Ok(())) => {}
             Ok(Err(refusal)) => return Err(refusal),
             Err(error) => {
-                log::warn!("event=errand_lost why=\"{error}\"");
+                log::warn!("event=rest_request_lost why=\"{error}\"");
                 return Err(Refusal::unavailable());
             }
         }

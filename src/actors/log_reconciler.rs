@@ -23,12 +23,12 @@ pub struct LogReconciler {
     next: Option<SpawnHandle>,
 }
 
-/// Whether an audit is in progress. There are never two at once.
+/// Whether a comparison is in progress. There are never two at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reconciling {
     No,
     Yes,
-    /// The link came up in the meantime: audit again at once.
+    /// The link came up in the meantime: compare again at once.
     YesAndAgain,
 }
 

@@ -381,6 +381,20 @@ fn files_say_what_they_are_for() {
 }
 
 #[test]
+fn modules_with_files_of_their_own_are_mod_rs() {
+    let paths: BTreeSet<String> = rust_files().into_iter().map(|source| source.path).collect();
+    let beside: Vec<&String> = paths
+        .iter()
+        .filter(|path| path.starts_with("src/"))
+        .filter(|path| {
+            let folder = format!("{}/", path.trim_end_matches(".rs"));
+            paths.iter().any(|other| other.starts_with(&folder))
+        })
+        .collect();
+    assert!(beside.is_empty(), "to be moved to mod.rs in their folders: {beside:?}");
+}
+
+#[test]
 fn no_parameter_is_true_or_false() {
     assert_eq!(violations(check_parameters), "");
 }

@@ -281,7 +281,7 @@ impl Handler<LinkEvent> for Cluster {
         if let Some(log_reconciler) = &self.log_reconciler
             && log_reconciler.try_send(link).is_err()
         {
-            log::error!("event=link_not_told to=auditor");
+            log::error!("event=link_not_told to=log_reconciler");
         }
     }
 }

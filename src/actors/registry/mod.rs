@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use self::{
     exclusions::Exclusions, peer_events::PeerEventRound, presence_sync::PresenceBacklog, remote_users::SharedLimits,
-    resync::Healing,
+    resync::Resync,
 };
 use super::{
     hub::Hub,
@@ -60,7 +60,7 @@ pub struct Registry {
     connections: usize,
     online: u64,
     shared: SharedLimits,
-    healing: Healing,
+    resync: Resync,
     presence: PresenceBacklog,
     news: PeerEventRound,
 }

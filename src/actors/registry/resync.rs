@@ -20,7 +20,7 @@ use crate::{
 
 /// State of the resynchronisation.
 #[derive(Default)]
-pub(super) struct Healing {
+pub(super) struct Resync {
     /// `None` until the bridge has reported the state of the link.
     link: Option<LinkEvent>,
     state: State,
@@ -53,10 +53,10 @@ type Private = HashMap<RoomId, HashSet<UserId>>;
 
 impl Registry {
     fn heal(&mut self, ctx: &mut Context<Self>) {
-        match self.healing.state {
+        match self.resync.state {
             State::Idle => {}
             State::Reading | State::Again => {
-                self.healing.state = State::Again;
+                self.resync.state = State::Again;
                 return;
             }
         }
@@ -66,13 +66,13 @@ impl Registry {
         let here = self.users.iter().filter(|(_, user)| concerned(user));
         let ids: Vec<UserId> = here.map(|(id, _)| id.clone()).collect();
         let chunks = ids.chunks(limits::STORE_IDS_PER_QUERY).map(<[UserId]>::to_vec).collect();
-        self.healing.state = State::Reading;
+        self.resync.state = State::Reading;
         self.heal_next(chunks, ctx);
     }
 
     fn heal_next(&mut self, mut chunks: VecDeque<Vec<UserId>>, ctx: &mut Context<Self>) {
         let (Some(ids), Some(node)) = (chunks.pop_front(), self.node.clone()) else {
-            if std::mem::take(&mut self.healing.state) == State::Again {
+            if std::mem::take(&mut self.resync.state) == State::Again {
                 self.heal(ctx);
             }
             return;
@@ -94,8 +94,8 @@ impl Registry {
                 registry.heal_next(chunks, ctx);
             }
             Err(error) => {
-                log::warn!("event=healing_put_off why=\"{error}\"");
-                registry.healing.state = State::Idle;
+                log::warn!("event=resync_postponed why=\"{error}\"");
+                registry.resync.state = State::Idle;
                 ctx.run_later(limits::HEALING_PERIOD, Self::heal);
             }
         }));
@@ -105,17 +105,17 @@ impl Registry {
     /// time, and only the sockets of users with queued notifications fetch them.
     fn look_for_missed(&mut self, ctx: &mut Context<Self>) {
         let here = self.users.iter().filter(|(_, user)| !user.sessions.is_empty());
-        self.healing.missed.users = here.map(|(id, _)| id.clone()).collect();
-        if !std::mem::replace(&mut self.healing.missed.is_asking, true) {
+        self.resync.missed.users = here.map(|(id, _)| id.clone()).collect();
+        if !std::mem::replace(&mut self.resync.missed.is_asking, true) {
             self.ask_for_missed(ctx);
         }
     }
 
     fn ask_for_missed(&mut self, ctx: &mut Context<Self>) {
-        let missed = &mut self.healing.missed.users;
+        let missed = &mut self.resync.missed.users;
         let some: Vec<UserId> = missed.drain(..missed.len().min(limits::STORE_GATHER_MAX)).collect();
         let Some(node) = self.node.clone().filter(|_| !some.is_empty()) else {
-            self.healing.missed.is_asking = false;
+            self.resync.missed.is_asking = false;
             return;
         };
         let asked = async move {
@@ -130,7 +130,7 @@ impl Registry {
                     Ok(false) => {}
                     Err(StoreError::Unavailable(_)) => {
                         is_away = true;
-                        registry.healing.missed.users.push_back(user);
+                        registry.resync.missed.users.push_back(user);
                     }
                     Err(error) => {
                         log::warn!("event=missed_not_read user={} why={}", logged(&user), logged(&error));
@@ -157,12 +157,12 @@ impl Registry {
 
     fn heal_while_blind(&mut self, ctx: &mut Context<Self>) {
         let next = ctx.run_later(limits::HEALING_PERIOD, |registry, ctx| {
-            if registry.healing.link == Some(LinkEvent::Down) {
+            if registry.resync.link == Some(LinkEvent::Down) {
                 registry.heal(ctx);
                 registry.heal_while_blind(ctx);
             }
         });
-        if let Some(before) = self.healing.next.replace(next) {
+        if let Some(before) = self.resync.next.replace(next) {
             ctx.cancel_future(before);
         }
     }
@@ -190,7 +190,7 @@ impl Handler<LinkEvent> for Registry {
     type Result = ();
 
     fn handle(&mut self, link: LinkEvent, ctx: &mut Self::Context) {
-        let before = self.healing.link.replace(link);
+        let before = self.resync.link.replace(link);
         match (before, link) {
             (Some(LinkEvent::Down), LinkEvent::Up) => {
                 self.heal(ctx);
