@@ -111,7 +111,7 @@ fn every_message_is_shown_and_every_example_is_a_message() {
             recorded.insert(serde_json::from_str::<Value>(&text).unwrap().to_string());
         }
     }
-    let shown = ["docs/protocol.md", "docs/workspace.md"].map(|reference| examples(&read(reference)));
+    let shown = ["docs/protocol.md", "docs/workspace.md", "docs/nexus.md"].map(|reference| examples(&read(reference)));
     let shown: BTreeSet<_> = shown.iter().flatten().map(Value::to_string).collect();
     let not_shown: Vec<_> = recorded.difference(&shown).collect();
     let not_recorded: Vec<_> = shown.difference(&recorded).collect();
@@ -161,8 +161,9 @@ fn links_within_the_reference_lead_somewhere() {
         .filter(|line| line.starts_with('#'))
         .map(|line| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace('\'', ""))
         .collect();
-    let workspace = read("docs/workspace.md");
-    let links = reference.split("](#").skip(1).chain(workspace.split("](protocol.md#").skip(1));
+    let dialects = ["docs/workspace.md", "docs/nexus.md"].map(read);
+    let from_dialects = dialects.iter().flat_map(|page| page.split("](protocol.md#").skip(1));
+    let links = reference.split("](#").skip(1).chain(from_dialects);
     for target in links.map(|rest| rest.split(')').next().unwrap()) {
         assert!(anchors.contains(target), "no heading for #{target}");
     }

@@ -23,9 +23,10 @@ impl Node {
     /// # Errors
     /// The refusal, if the room does not exist or the subject may not enter it.
     pub async fn enter(&self, subject: Subject<'_>, room: &RoomRef, missing: IfMissing) -> Result<Access, Refusal> {
-        if let RoomRef::Open(name) = room {
+        match room {
             // checked before anything is read, so that a confined token reveals nothing about other rooms
-            may(subject, Action::NameRoom { name })?;
+            RoomRef::Open(name) | RoomRef::Conversation(name) => may(subject, Action::NameRoom { name })?,
+            RoomRef::Channel(_) | RoomRef::Direct(_) => {}
         }
         let found = match self.store.access(room, subject.user).await.map_err(|error| unread(&error))? {
             Some(found) => found,
@@ -39,11 +40,13 @@ impl Node {
         let (code, sentence) = match room {
             RoomRef::Channel(_) => (ErrorCode::RoomNotFound, "There is no such room; check the id"),
             RoomRef::Direct(_) => (ErrorCode::UserNotFound, "There is no such user; check the id"),
-            RoomRef::Open(name) if missing == IfMissing::Make && self.config.rooms.auto_create => {
+            RoomRef::Open(name) | RoomRef::Conversation(name)
+                if missing == IfMissing::Make && self.config.rooms.auto_create =>
+            {
                 let made = self.store.create_open_room(name, subject.user).await;
                 return made.map(Access::from).map_err(|error| unread(&error));
             }
-            RoomRef::Open(_) => (
+            RoomRef::Open(_) | RoomRef::Conversation(_) => (
                 ErrorCode::RoomNotFound,
                 "There is no such room, and this server does not create rooms on joining; ask an administrator to create it",
             ),

@@ -136,16 +136,15 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
         Ephemeral::Presence(what) => match what {
             PresenceEphemeral::CursorsMoved(moved) => keyed((event.room.id, Kind::Cursors, &moved.first.user.id)),
             PresenceEphemeral::Attended(_) => keyed((event.room.id, Kind::RoomPresence)),
-            PresenceEphemeral::UserJoined { user } | PresenceEphemeral::UserLeft { user } => {
+            PresenceEphemeral::UserJoined { user, .. } | PresenceEphemeral::UserLeft { user, .. } => {
                 Class::Presence(key_of((event.room.id, Kind::Present, &user.id)))
             }
             PresenceEphemeral::StatusChanged { user, .. } => {
                 Class::Presence(key_of((event.room.id, Kind::Status, &user.id)))
             }
         },
-        Ephemeral::Call(CallEphemeral::Signal { .. }) | Ephemeral::Room(RoomEphemeral::Announced { .. }) => {
-            Class::Durable
-        }
+        Ephemeral::Call(CallEphemeral::Signal { .. })
+        | Ephemeral::Room(RoomEphemeral::Announced { .. } | RoomEphemeral::Broadcast { .. }) => Class::Durable,
         Ephemeral::Upload(UploadEphemeral::Reported { user, upload }) => match upload.phase {
             UploadPhase::Started { .. } | UploadPhase::Complete { .. } | UploadPhase::Cancelled { .. } => {
                 Class::Durable
@@ -198,7 +197,7 @@ impl Opening {
     pub fn frames(&self, kind: DialectKind, at: Timestamp, out: &mut Vec<Frame>) {
         match self {
             Opening::Reply(reply) => out.extend(reply_frame(kind, reply, at)),
-            Opening::LargeRoom(crowd) => crowd.frames(kind, out),
+            Opening::LargeRoom(crowd) => crowd.frames(kind, at, out),
             Opening::Replay(broadcast) => out.extend(broadcast.frame(kind)),
         }
     }
@@ -243,10 +242,10 @@ impl SharedMembers {
 
 impl LargeRoomOpening {
     /// A single message in several frames of the queue: its head, the shared segments, and its tail.
-    fn frames(&self, kind: DialectKind, out: &mut Vec<Frame>) {
+    fn frames(&self, kind: DialectKind, at: Timestamp, out: &mut Vec<Frame>) {
         let dialect = kind.dialect();
         let mut own = Vec::new();
-        let Some(before) = dialect.encode_entered(&self.entered, &mut own) else { return };
+        let Some(before) = dialect.encode_entered(&self.entered, Stamp::new(at), &mut own) else { return };
         let tail = own.split_off(before);
         if let Some(newcomer) = &self.unlisted {
             dialect.encode_members(&self.entered.room, std::slice::from_ref(newcomer), &mut own);
@@ -443,11 +442,11 @@ mod tests {
     fn a_batch_names_each_user_once_with_the_newest_presence() {
         let [ann, bob] = ["ann", "bob"].map(|name| Author::new(UserId::new(name).unwrap(), name));
         let batch = in_one_room([
-            Ephemeral::Presence(PresenceEphemeral::UserJoined { user: ann.clone() }),
-            Ephemeral::Presence(PresenceEphemeral::UserJoined { user: bob }),
+            Ephemeral::Presence(PresenceEphemeral::UserJoined { user: ann.clone(), state_follows: false }),
+            Ephemeral::Presence(PresenceEphemeral::UserJoined { user: bob, state_follows: false }),
             Ephemeral::Chat(ChatEphemeral::Typing { user: ann.clone(), typing: Typing::Started, cell: None }),
             Ephemeral::Chat(ChatEphemeral::Typing { user: ann.clone(), typing: Typing::Stopped, cell: None }),
-            Ephemeral::Presence(PresenceEphemeral::UserLeft { user: ann }),
+            Ephemeral::Presence(PresenceEphemeral::UserLeft { user: ann, state_follows: false }),
         ]);
         let form = Form::new(&batch, DialectKind::Channel);
         let texts: Vec<_> =

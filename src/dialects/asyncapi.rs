@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use super::{
-    DialectKind, channel,
+    DialectKind, channel, nexus,
     schema::{Description, Sender},
     workspace,
 };
@@ -32,7 +32,7 @@ struct Channel {
     messages: Vec<Description>,
 }
 
-fn channels() -> [Channel; 3] {
+fn channels() -> [Channel; 4] {
     let spoken_at = |endpoint: &str| {
         let all = channel::messages().into_iter();
         all.filter(|message| message.endpoint.as_deref().is_none_or(|only| only == endpoint)).collect()
@@ -68,6 +68,20 @@ fn channels() -> [Channel; 3] {
             parameters: json!({}),
             query: json!({"type": "object", "properties": {"token": token()}}),
             messages: workspace::messages(),
+        },
+        Channel {
+            name: "nexus",
+            dialect: DialectKind::Nexus,
+            title: "Nexus",
+            address: "/ws",
+            description: "Conversations of all kinds on one socket: messages with receipts, presence, notifications. \
+                Messages are told apart by `event_type`",
+            parameters: json!({}),
+            query: json!({"type": "object", "properties": {
+                "user_id": {"type": "string", "description": "The user of the token; may be left out"},
+                "token": token(),
+            }}),
+            messages: nexus::messages(),
         },
     ]
 }
@@ -127,8 +141,8 @@ fn document() -> Value {
     })
 }
 
-const ABOUT: &str = "The WebSocket protocols: JSON objects in text frames, distinguished by `type`. Clients must ignore unknown \
-    fields and messages. The REST API is described in /api/openapi.json.";
+const ABOUT: &str = "The WebSocket protocols: JSON objects in text frames, distinguished by `type`, in nexus by \
+    `event_type`. Clients must ignore unknown fields and messages. The REST API is described in /api/openapi.json.";
 
 /// A `type` has only one meaning per dialect and direction.
 fn key(dialect: DialectKind, message: &Description) -> String {

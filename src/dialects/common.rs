@@ -5,17 +5,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    input::Token,
+    input::{Count, Json, Token},
     output::{Code, Echo, Moment, Relayed, RelayedObject},
 };
 use crate::{
     core::{
-        command::Tag,
+        command::{Resume, Tag},
+        event,
         notification::{self, Priority},
         profile::Author,
+        upload::content_url,
     },
     error::Refusal,
-    ids::{Epoch, EventId, NotificationId, Seq, Timestamp, UserId},
+    ids::{Epoch, EventId, FileId, NotificationId, Seq, Timestamp, UserId},
 };
 
 // ---- from clients ----
@@ -25,6 +27,14 @@ use crate::{
 pub struct AuthRefresh {
     /// An access token of the same user.
     pub token: Token,
+}
+
+/// From where a client resumes, if it says so. An epoch is opaque to clients: one that is not ours is another epoch, not a
+/// mistake.
+pub fn resume(since: Option<Count>, epoch: Option<Json<'_>>) -> Option<Resume> {
+    let since = since?;
+    let epoch = epoch.map(|epoch| epoch.0.trim_matches('"').parse().map_or(Epoch::NONE, Epoch));
+    Some(Resume { since: Seq(since.0), epoch })
 }
 
 // ---- from the server ----
@@ -200,6 +210,33 @@ impl<'a> From<&'a notification::Notification> for Notification<'a> {
             module_name: stored.module.as_deref(),
             data: stored.data.as_ref().map(|data| RelayedObject(Relayed(data))),
             created_at: Moment(stored.created_at),
+        }
+    }
+}
+
+/// A file that goes with a message.
+#[derive(Serialize, JsonSchema)]
+pub struct Attachment<'a> {
+    pub id: FileId,
+    #[schemars(example = &"october.csv")]
+    pub filename: &'a str,
+    /// Bytes.
+    #[schemars(example = 20_480)]
+    pub size: u64,
+    #[schemars(example = &"text/csv")]
+    pub mime_type: &'a str,
+    #[schemars(example = &"/api/v1/files/…/content")]
+    pub url: String,
+}
+
+impl<'a> From<&'a event::Attachment> for Attachment<'a> {
+    fn from(file: &'a event::Attachment) -> Attachment<'a> {
+        Attachment {
+            id: file.file,
+            filename: &file.filename,
+            size: file.size_bytes,
+            mime_type: &file.mime_type,
+            url: content_url(file.file),
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Endpoint {
     Direct(UserId),
     /// `/api/v1/ws`.
     Workspace,
+    /// `/ws`.
+    Nexus,
 }
 
 /// Why a path is not an endpoint.
@@ -40,6 +42,7 @@ impl Endpoint {
         match path {
             "/ws/channel" | "/ws/dm" => Err(NoEndpoint::NoSuchRoom),
             "/api/v1/ws" => Ok(Endpoint::Workspace),
+            "/ws" => Ok(Endpoint::Nexus),
             _ => Err(NoEndpoint::Unknown),
         }
     }
@@ -49,6 +52,7 @@ impl Endpoint {
         match self {
             Endpoint::Channel(_) | Endpoint::Direct(_) => DialectKind::Channel,
             Endpoint::Workspace => DialectKind::Workspace,
+            Endpoint::Nexus => DialectKind::Nexus,
         }
     }
 }
@@ -74,7 +78,8 @@ mod tests {
         assert_eq!(Endpoint::of_path("/ws/dm/%ff"), Err(NoEndpoint::NoSuchRoom));
         assert_eq!(Endpoint::of_path("/ws/dm/a//"), Err(NoEndpoint::NoSuchRoom));
         assert_eq!(Endpoint::of_path("/elsewhere"), Err(NoEndpoint::Unknown));
-        for path in [format!("/ws/channel/{id}"), "/ws/dm/a%2Fb".to_owned(), "/api/v1/ws".to_owned()] {
+        for path in [format!("/ws/channel/{id}"), "/ws/dm/a%2Fb".to_owned(), "/api/v1/ws".to_owned(), "/ws".to_owned()]
+        {
             assert_eq!(Endpoint::of_path(&format!("{path}/")), Endpoint::of_path(&path), "{path}");
             assert!(Endpoint::of_path(&path).is_ok());
         }

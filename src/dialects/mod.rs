@@ -16,6 +16,7 @@ pub mod channel;
 mod common;
 pub mod endpoints;
 mod input;
+pub mod nexus;
 pub mod options;
 mod output;
 mod read;
@@ -29,11 +30,13 @@ pub enum DialectKind {
     Channel = 0,
     /// Many rooms, cursors, sheets, the assistant: `/api/v1/ws`.
     Workspace = 1,
+    /// Conversations of all kinds on one socket, receipts, presence, notifications, calls: `/ws`.
+    Nexus = 2,
 }
 
 impl DialectKind {
     /// All of them, each at the place of its number.
-    pub const ALL: [DialectKind; 2] = [DialectKind::Channel, DialectKind::Workspace];
+    pub const ALL: [DialectKind; 3] = [DialectKind::Channel, DialectKind::Workspace, DialectKind::Nexus];
 
     /// The number of dialects.
     pub const COUNT: usize = DialectKind::ALL.len();
@@ -48,6 +51,7 @@ impl DialectKind {
         match self {
             DialectKind::Channel => &channel::OPTIONS,
             DialectKind::Workspace => &workspace::OPTIONS,
+            DialectKind::Nexus => &nexus::OPTIONS,
         }
     }
 
@@ -56,6 +60,7 @@ impl DialectKind {
         match self {
             DialectKind::Channel => &channel::Channel,
             DialectKind::Workspace => &workspace::Workspace,
+            DialectKind::Nexus => &nexus::Nexus,
         }
     }
 }
@@ -133,7 +138,7 @@ pub trait Dialect: Sync {
 
     /// Appends the first message about a room without its members. Returns the offset at which the members have to be
     /// inserted, or `None` if the dialect has no such message.
-    fn encode_entered(&self, entered: &Entered, out: &mut Vec<u8>) -> Option<usize>;
+    fn encode_entered(&self, entered: &Entered, stamp: Stamp, out: &mut Vec<u8>) -> Option<usize>;
 
     /// Appends the form of what one socket is told.
     fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;

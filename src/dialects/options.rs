@@ -14,6 +14,19 @@ pub struct DialectOptions {
     pub message_characters_max: usize,
     /// Which setting of the heartbeat counts.
     pub heartbeat: HeartbeatSetting,
+    /// The field that names the kind of a message.
+    pub discriminator: &'static str,
+    /// When a socket that is bound to no room is sent what is queued for its user.
+    pub queue: QueueManner,
+}
+
+/// When a socket that is bound to no room is sent what is queued for its user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QueueManner {
+    /// When it opens: notifications, and messages of all rooms.
+    FromTheStart,
+    /// When its client has said which notifications it wants. Until then it is sent those that were made since it opened.
+    OnceChosen,
 }
 
 /// The heartbeat settings.
@@ -33,6 +46,8 @@ impl DialectOptions {
             message_bytes_max: limits::MESSAGE_BYTES_MAX,
             message_characters_max: limits::MESSAGE_CHARS_MAX,
             heartbeat: HeartbeatSetting::Common,
+            discriminator: "type",
+            queue: QueueManner::OnceChosen,
         }
     }
 }

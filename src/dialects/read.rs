@@ -43,8 +43,9 @@ impl<'a> Message<'a> {
     /// Splits a message.
     ///
     /// # Errors
-    /// `INVALID_JSON` if it is not JSON, `INVALID_MESSAGE` if it is not an object.
-    pub fn parse(message: ClientMessage<'a>) -> Result<Message<'a>, Refusal> {
+    /// `INVALID_JSON` if it is not JSON, `INVALID_MESSAGE` if it is not an object. `tag` is the field that names the kind
+    /// of the message, for the error.
+    pub fn parse(message: ClientMessage<'a>, tag: &str) -> Result<Message<'a>, Refusal> {
         let text = match message {
             ClientMessage::Text(text) => text,
             ClientMessage::Binary(_) => {
@@ -58,7 +59,7 @@ impl<'a> Message<'a> {
             Category::Syntax | Category::Eof | Category::Io => not_json(error),
             // Our own visitor only fails if the top level is not an object, which the parser leaves unread.
             Category::Data => match serde_json::from_str::<IgnoredAny>(text) {
-                Ok(_) => invalid("The message must be a JSON object with a `type`"),
+                Ok(_) => invalid(format!("The message must be a JSON object with the field `{tag}`")),
                 Err(error) => not_json(error),
             },
         })

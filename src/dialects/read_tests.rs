@@ -42,7 +42,7 @@ struct Inner {
 }
 
 fn read(text: &str) -> Result<Kind, String> {
-    let message = Message::parse(ClientMessage::Text(text)).map_err(|refusal| refusal.to_string())?;
+    let message = Message::parse(ClientMessage::Text(text), "type").map_err(|refusal| refusal.to_string())?;
     message.read("type", "The test", &mut "").map_err(|refusal| refusal.to_string())
 }
 

@@ -182,6 +182,8 @@ pub const RECOVERY_BYTES_IN_MEMORY_MAX: usize = 256 * 1024;
 pub const RECOVERY_BYTES_ALL_ROOMS_MAX: usize = 512 * 1024 * 1024;
 /// Users listed in `online_users` and `room_state`; `total_users` counts all.
 pub const ONLINE_USERS_LISTED_MAX: usize = 1_000;
+/// Users listed in each list of the receipt for a message; the totals count all.
+pub const RECIPIENTS_LISTED_MAX: usize = 100;
 /// Listed users per segment. The encoding of a segment is shared by all newcomers.
 pub const LISTING_SEGMENT_USERS: usize = 64;
 /// How old the encoding of a segment may be. Cursors and activity times in it are up to this old.

@@ -3,7 +3,10 @@
 
 use super::{GroupRole, OpenRoom, RoomRole, Store, StoreError, Visibility};
 use crate::{
-    core::event::{RoomIdentity, RoomScope},
+    core::{
+        command::RoomAddress,
+        event::{RoomIdentity, RoomScope},
+    },
     ids::{RoomId, RoomName, UserId},
 };
 
@@ -16,6 +19,18 @@ pub enum RoomRef {
     Direct(UserId),
     /// An open room, by its name.
     Open(RoomName),
+    /// A channel or a direct conversation by its id, or else an open room by its name.
+    Conversation(RoomName),
+}
+
+impl From<RoomAddress> for RoomRef {
+    fn from(address: RoomAddress) -> RoomRef {
+        match address {
+            RoomAddress::Open(name) => RoomRef::Open(name),
+            RoomAddress::Conversation(name) => RoomRef::Conversation(name),
+            RoomAddress::With(partner) => RoomRef::Direct(partner),
+        }
+    }
 }
 
 impl RoomRef {
@@ -84,6 +99,8 @@ impl Store {
                 Err(error) => Err(error),
             },
             RoomRef::Open(name) => Ok(self.open_room(name, user).await?.map(Access::from)),
+            // boxed, since it resolves another reference in turn
+            RoomRef::Conversation(name) => Box::pin(self.conversation_access(name.as_str(), user)).await,
         }
     }
 }

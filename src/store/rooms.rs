@@ -95,6 +95,12 @@ impl Store {
         run!(self, read, rooms::activity(&ids))
     }
 
+    /// The identities of these rooms, in no particular order. Rooms that do not exist are left out.
+    pub async fn rooms(&self, ids: &[RoomId]) -> Result<Vec<RoomIdentity>, StoreError> {
+        let ids = ids.to_vec();
+        run!(self, read, rooms::identities(&ids))
+    }
+
     /// The identity of a room.
     pub async fn room(&self, id: RoomId) -> Result<Option<RoomIdentity>, StoreError> {
         run!(self, read, rooms::identity(id))

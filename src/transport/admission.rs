@@ -71,6 +71,7 @@ pub async fn admit(worker: &Worker, upgrade_request: UpgradeRequest<'_>) -> Resu
     let identified = worker.node.verifier.identify(upgrade_request.query, upgrade_request.headers)?;
     let resume = resume_of(upgrade_request.query)?;
     let claims = identified.claims;
+    check_named_user(&endpoint, upgrade_request.query, &claims)?;
     let (profile, quota) = welcome(worker, &claims).await?;
     let room = authorise(&worker.node, &claims, &profile, &endpoint).await?;
     let binding = room.map(|room| BoundRoom { room: Arc::new(room), resume });
@@ -97,6 +98,21 @@ fn check_origin(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
     let allowed = origin.to_str().is_ok_and(|origin| worker.node.config.listen.origins.allow(origin, host));
     let sentence = "Pages of this origin may not connect; the operator can allow it with ALLOWED_ORIGINS";
     if allowed { Ok(()) } else { Err(Refusal::new(ErrorCode::PermissionDenied, sentence)) }
+}
+
+/// Refuses a nexus socket whose address names another user than the token.
+fn check_named_user(endpoint: &Endpoint, query: &str, claims: &Claims) -> Result<(), Refusal> {
+    let named = match endpoint {
+        Endpoint::Nexus => query_value(query, "user_id"),
+        Endpoint::Channel(_) | Endpoint::Direct(_) | Endpoint::Workspace => None,
+    };
+    match named {
+        Some(named) if named != claims.user.as_str() => {
+            let sentence = "`user_id` is not the user of the token; leave it out, or send a token of that user";
+            Err(Refusal::new(ErrorCode::PermissionDenied, sentence))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Reads `since`, a number, and `epoch`, which is opaque to clients. An epoch that we did not issue counts as a
@@ -164,7 +180,7 @@ async fn authorise(
     let room = match endpoint {
         Endpoint::Channel(room) => RoomRef::Channel(*room),
         Endpoint::Direct(partner) => RoomRef::Direct(partner.clone()),
-        Endpoint::Workspace => return Ok(None),
+        Endpoint::Workspace | Endpoint::Nexus => return Ok(None),
     };
     node.enter(subject, &room, IfMissing::Refuse).await.map(|access| Some(access.identity))
 }

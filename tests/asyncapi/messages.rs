@@ -100,7 +100,7 @@ fn what_was_recorded_is_what_is_described() {
     {
         let described = described(&document, dialect, sender);
         for (file, message) in recorded(dialect, sender) {
-            let kind = message["type"].as_str().unwrap();
+            let kind = message[dialect.options().discriminator].as_str().unwrap();
             if is_announced(dialect, sender, kind) {
                 continue;
             }
@@ -131,7 +131,7 @@ fn what_is_described_was_recorded() {
         for (name, message) in described(&document, dialect, sender) {
             let at = format!("{}.{sender}.{name}", dialect.name());
             all.add(&message["payload"], None, &at);
-            let own = recorded.iter().filter(|(_, message)| message["type"] == name);
+            let own = recorded.iter().filter(|(_, message)| message[dialect.options().discriminator] == name);
             own.for_each(|(_, one)| seen.add(&message["payload"], Some(one), &at));
         }
     }

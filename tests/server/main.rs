@@ -25,6 +25,7 @@ mod history;
 mod leaving;
 mod limits;
 mod locked_room;
+mod nexus;
 mod not_writable;
 mod notifications;
 mod operations;

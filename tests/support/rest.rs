@@ -43,7 +43,7 @@ impl Answer {
 /// Asserts the form of all errors: `{"type":"error","error":…,"code":…,"timestamp":…}`.
 #[track_caller]
 pub fn assert_error(body: &Value, code: &str) {
-    assert_eq!(body["type"], "error", "{body}");
+    assert_eq!(super::socket::kind_of(body), "error", "{body}");
     assert_eq!(body["code"], code, "{body}");
     assert!(body["error"].as_str().is_some_and(|sentence| sentence.len() > 5), "an error needs a sentence: {body}");
     assert_timestamp(&body["timestamp"]);
@@ -221,6 +221,13 @@ impl User {
     /// Opens a socket to the conversation with `other` without reading its first frame.
     pub async fn connect_dm(&self, other: &User) -> Socket {
         self.open(&format!("/ws/dm/{}", other.id)).await
+    }
+
+    /// Opens a nexus socket, as the seed's client does, and reads its first frame.
+    pub async fn nexus(&self) -> Socket {
+        let mut socket = self.open(&format!("/ws?user_id={}", self.id)).await;
+        socket.expect("system.message").await;
+        socket
     }
 
     /// Opens a socket to any path with this user's token in the query.

@@ -45,6 +45,11 @@ impl Frame {
     }
 }
 
+/// What kind of frame it is: its `type`, or its `event_type` in the nexus dialect.
+pub fn kind_of(frame: &Value) -> &Value {
+    frame.get("type").unwrap_or(&frame["event_type"])
+}
+
 /// An open socket.
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
@@ -168,7 +173,7 @@ impl Socket {
     /// The next frame, which must be of that `type`.
     pub async fn expect(&mut self, kind: &str) -> Value {
         match self.next_within(FRAME_DEADLINE).await {
-            Some(Frame::Json(value)) if value["type"] == kind => value,
+            Some(Frame::Json(value)) if kind_of(&value) == kind => value,
             Some(other) => panic!("expected '{kind}', got {other:?}"),
             None => panic!("expected '{kind}', got nothing within {FRAME_DEADLINE:?}"),
         }
@@ -225,7 +230,7 @@ impl Socket {
         let mut frames = Vec::new();
         loop {
             frames.push(self.next_json().await);
-            if frames.last().is_some_and(|frame| frame["type"] == kind) {
+            if frames.last().is_some_and(|frame| kind_of(frame) == kind) {
                 return frames;
             }
         }
@@ -238,7 +243,7 @@ impl Socket {
     pub async fn expect_nothing_before_pong(&mut self) {
         self.pings += 1;
         let reference = format!("ping {}", self.pings);
-        self.send_json(&json!({"type": "ping", "ref": reference})).await;
+        self.send_json(&json!({"type": "ping", "event_type": "ping", "ref": reference})).await;
         let pong = self.expect("pong").await;
         assert_eq!(pong["ref"], reference.as_str(), "{pong}");
     }

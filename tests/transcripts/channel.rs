@@ -178,8 +178,20 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
     vec![
         ("online_users", entered(channel(), 41, vec![alice(), bob()])),
         ("online_users_truncated", entered_crowd()),
-        ("user_joined", ephemeral(channel(), Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice() }))),
-        ("user_left", ephemeral(channel(), Ephemeral::Presence(PresenceEphemeral::UserLeft { user: alice() }))),
+        (
+            "user_joined",
+            ephemeral(
+                channel(),
+                Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice(), state_follows: false }),
+            ),
+        ),
+        (
+            "user_left",
+            ephemeral(
+                channel(),
+                Ephemeral::Presence(PresenceEphemeral::UserLeft { user: alice(), state_follows: false }),
+            ),
+        ),
         ("message", sent(channel(), 42, "Hello everyone!", vec![])),
         ("message_with_attachments", sent(channel(), 43, "The figures of October", vec![october()])),
         ("typing", ephemeral(channel(), typing())),
@@ -194,11 +206,17 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
         ("dm_connected", entered(conversation(), 7, vec![alice()])),
         (
             "dm_user_online",
-            ephemeral(conversation(), Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice() })),
+            ephemeral(
+                conversation(),
+                Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice(), state_follows: false }),
+            ),
         ),
         (
             "dm_user_offline",
-            ephemeral(conversation(), Ephemeral::Presence(PresenceEphemeral::UserLeft { user: alice() })),
+            ephemeral(
+                conversation(),
+                Ephemeral::Presence(PresenceEphemeral::UserLeft { user: alice(), state_follows: false }),
+            ),
         ),
         ("dm_message", sent(conversation(), 8, "Hey, how are you?", vec![])),
         ("dm_message_without_text", sent(conversation(), 9, "", vec![october()])),

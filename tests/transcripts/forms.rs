@@ -7,26 +7,25 @@ use convene::{
     core::{
         event::{
             CallEphemeral, ChatDurable, ChatEphemeral, Durable, Ephemeral, Event, EventBody, PresenceEphemeral, Reply,
-            RoomEphemeral, RoomIdentity, SheetDurable, UploadEphemeral,
+            RoomEphemeral, RoomIdentity, RoomScope, SheetDurable, UploadEphemeral,
         },
         user_event::UserEvent,
     },
     dialects::DialectKind,
 };
 
-use crate::{Told, channel, told, workspace};
+use crate::{Told, channel, nexus, told, workspace};
 
-/// A variant's transcripts in the channel dialect and in the workspace dialect; empty if the dialect does not encode
-/// it.
+/// A variant's transcripts in the channel, the workspace and the nexus dialect; empty if the dialect does not encode it.
 struct Row {
     variant: &'static str,
     recorded: [&'static [&'static str]; DialectKind::COUNT],
 }
 
 macro_rules! forms {
-    ($rows:ident, $row_of:ident, $what:ident: $($variant:ident [$($channel:literal)*] [$($workspace:literal)*])*) => {
+    ($rows:ident, $row_of:ident, $what:ident: $($variant:ident [$($channel:literal)*] [$($workspace:literal)*] [$($nexus:literal)*])*) => {
         const $rows: &[Row] = &[
-            $(Row { variant: stringify!($variant), recorded: [&[$($channel),*], &[$($workspace),*]] }),*
+            $(Row { variant: stringify!($variant), recorded: [&[$($channel),*], &[$($workspace),*], &[$($nexus),*]] }),*
         ];
 
         fn $row_of(it: &$what) -> &'static Row {
@@ -39,67 +38,70 @@ macro_rules! forms {
 }
 
 forms! { CHAT_DURABLE, chat_durable, ChatDurable:
-    MessageSent ["message" "message_with_attachments" "dm_message" "dm_message_without_text"] []
-    MessageEdited [] []
-    MessageDeleted [] []
-    MessageErased [] []
-    ReadMarked [] []
-    Reacted [] []
+    MessageSent ["message" "message_with_attachments" "dm_message" "dm_message_without_text"] [] ["chat_message" "chat_message_direct"]
+    MessageEdited [] [] []
+    MessageDeleted [] [] []
+    MessageErased [] [] []
+    ReadMarked [] [] []
+    Reacted [] [] []
 }
 
 forms! { SHEET_DURABLE, sheet_durable, SheetDurable:
-    CellsUpdated [] ["cell_updated" "cells_updated"]
+    CellsUpdated [] ["cell_updated" "cells_updated"] []
 }
 
 forms! { PRESENCE_EPHEMERAL, presence_ephemeral, PresenceEphemeral:
-    UserJoined ["user_joined" "dm_user_online"] ["user_joined"]
-    UserLeft ["user_left" "dm_user_offline"] ["user_left"]
-    CursorsMoved [] ["cursor_moved" "cursor_moved_by_several"]
-    StatusChanged [] ["user_status_changed"]
-    Attended [] ["room_state" "room_state_truncated"]
+    UserJoined ["user_joined" "dm_user_online"] ["user_joined"] ["room_join"]
+    UserLeft ["user_left" "dm_user_offline"] ["user_left"] ["room_leave"]
+    CursorsMoved [] ["cursor_moved" "cursor_moved_by_several"] []
+    StatusChanged [] ["user_status_changed"] []
+    Attended [] ["room_state" "room_state_truncated"] []
 }
 
 forms! { CHAT_EPHEMERAL, chat_ephemeral, ChatEphemeral:
-    Typing ["typing" "dm_typing"] ["user_typing_start" "user_typing_stop"]
+    Typing ["typing" "dm_typing"] ["user_typing_start" "user_typing_stop"] ["chat_typing"]
 }
 
 forms! { UPLOAD_EPHEMERAL, upload_ephemeral, UploadEphemeral:
-    Reported [] ["file_upload_start_in_room" "file_upload_progress_in_room" "file_upload_complete_in_room" "file_upload_cancelled_in_room"]
+    Reported [] ["file_upload_start_in_room" "file_upload_progress_in_room" "file_upload_complete_in_room" "file_upload_cancelled_in_room"] []
 }
 
 forms! { CALL_EPHEMERAL, call_ephemeral, CallEphemeral:
-    Signal ["webrtc_offer" "webrtc_answer" "webrtc_ice_candidate"] []
+    Signal ["webrtc_offer" "webrtc_answer" "webrtc_ice_candidate"] [] []
 }
 
 forms! { ROOM_EPHEMERAL, room_ephemeral, RoomEphemeral:
-    Announced ["broadcast"] ["broadcast" "system_announcement"]
+    Announced ["broadcast"] ["broadcast" "system_announcement"] ["room_broadcast_of_an_administrator"]
+    Broadcast [] [] ["room_broadcast"]
 }
 
 forms! { PERSONAL, personal, UserEvent:
-    Notified ["notification_stored"] ["notification_created"]
-    NotificationRead [] ["notification_read"]
-    NotificationUpdated [] ["notification_updated"]
-    NotificationDeleted [] ["notification_deleted"]
-    AllNotificationsRead [] ["all_notifications_read"]
+    Notified ["notification_stored"] ["notification_created"] ["notification"]
+    NotificationRead [] ["notification_read"] ["notification_read"]
+    NotificationUpdated [] ["notification_updated"] ["notification_updated"]
+    NotificationDeleted [] ["notification_deleted"] ["notification_cleared"]
+    AllNotificationsRead [] ["all_notifications_read"] ["notification_read_all"]
     Answer [] [
         "ai_start" "ai_progress" "ai_progress_of_text" "ai_complete" "ai_complete_with_findings"
         "ai_error" "ai_error_cancelled" "ai_error_of_the_budget" "ai_error_without_data"
-    ]
-    Upload [] ["file_upload_start" "file_upload_progress" "file_upload_progress_as_reckoned" "file_upload_complete" "file_upload_cancelled" "file_upload_cancelled_expired"]
+    ] []
+    Upload [] ["file_upload_start" "file_upload_progress" "file_upload_progress_as_reckoned" "file_upload_complete" "file_upload_cancelled" "file_upload_cancelled_expired"] []
 }
 
 forms! { REPLY, reply, Reply:
-    Pong ["pong" "pong_with_ref"] ["pong" "pong_with_ref"]
-    Ack ["ack"] ["ack"]
-    AuthRefreshed ["ack_of_auth_refresh"] ["ack_of_auth_refresh"]
-    Done ["ack_done"] ["ack_done"]
-    VersionConflict [] ["version_conflict" "version_conflict_of_several"]
-    UserEvent [] [] // the rows above
-    Error ["error" "error_with_ref"] ["error" "error_with_ref" "error_of_question"]
-    Entered ["online_users" "online_users_truncated" "dm_connected" "dm_user_online_first"] ["room_state_first"]
-    Recovered ["recovered"] ["recovered"]
-    Notice ["notification"] ["notification" "direct_message"]
-    Restarting ["server_restarting"] ["server_restarting"]
+    Pong ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"]
+    Ack ["ack"] ["ack"] ["ack"]
+    AuthRefreshed ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["ack_of_auth_refresh"]
+    Done ["ack_done"] ["ack_done"] ["ack_done"]
+    VersionConflict [] ["version_conflict" "version_conflict_of_several"] []
+    UserEvent [] [] [] // the rows above
+    Error ["error" "error_with_ref"] ["error" "error_with_ref" "error_of_question"] ["error" "error_with_ref"]
+    Welcome [] [] ["system_message"]
+    Delivered [] [] ["chat_delivered"]
+    Entered ["online_users" "online_users_truncated" "dm_connected" "dm_user_online_first"] ["room_state_first"] ["room_join_first" "room_join_first_truncated"]
+    Recovered ["recovered"] ["recovered"] ["recovered"]
+    Notice ["notification"] ["notification" "direct_message"] ["system_message_of_an_administrator"]
+    Restarting ["server_restarting"] ["server_restarting"] ["server_restarting"]
 }
 
 const ALL_ROWS: [&[Row]; 9] = [
@@ -137,6 +139,7 @@ fn a_room(dialect: DialectKind) -> Arc<RoomIdentity> {
     match dialect {
         DialectKind::Channel => channel::channel(),
         DialectKind::Workspace => workspace::room(),
+        DialectKind::Nexus => nexus::room(),
     }
 }
 
@@ -170,13 +173,24 @@ fn what_has_no_recording_has_no_form() {
     }
 }
 
+/// Whether a dialect is spoken in rooms of that kind.
+fn is_spoken_in(dialect: DialectKind, room: &RoomIdentity) -> bool {
+    match (dialect, &room.scope) {
+        (DialectKind::Nexus, _)
+        | (DialectKind::Channel, RoomScope::Channel { .. } | RoomScope::Direct { .. })
+        | (DialectKind::Workspace, RoomScope::Open { .. }) => true,
+        (DialectKind::Channel, RoomScope::Open { .. })
+        | (DialectKind::Workspace, RoomScope::Channel { .. } | RoomScope::Direct { .. }) => false,
+    }
+}
+
 /// A dialect does not encode events of rooms of another dialect.
 #[test]
 fn what_happens_elsewhere_has_no_form() {
     for spoken in DialectKind::ALL {
         for (name, what) in told(spoken) {
-            let Told::Everybody(_) = &what else { continue };
-            for dialect in DialectKind::ALL.into_iter().filter(|dialect| *dialect != spoken) {
+            let Told::Everybody(event) = &what else { continue };
+            for dialect in DialectKind::ALL.into_iter().filter(|dialect| !is_spoken_in(*dialect, &event.room)) {
                 assert_eq!(what.encoded(dialect), None, "{name}: {}", dialect.name());
             }
         }

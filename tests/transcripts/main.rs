@@ -3,6 +3,7 @@
 
 mod channel;
 mod forms;
+mod nexus;
 mod workspace;
 
 use std::{collections::BTreeMap, fs, path::Path};
@@ -23,6 +24,8 @@ use serde_json::Value;
 const ALICE: &str = "01932c07-209b-7000-8000-00000000a11c";
 const BOB: &str = "01932c07-209c-7000-8000-000000000b0b";
 const EVENT: &str = "01932c0c-5a5a-7abc-8def-112233445566";
+/// The id of a frame that is no stored event.
+const FRAME: &str = "01932c0c-0000-7abc-8def-0000000000f1";
 const NOON: Timestamp = Timestamp { unix_ms: 1_761_566_400_250 };
 
 /// The files of a folder, by name.
@@ -85,9 +88,10 @@ impl Told {
     /// Its encoding in a dialect.
     fn encoded(&self, dialect: DialectKind) -> Option<String> {
         let mut out = b"kept".to_vec();
+        let stamp = Stamp::drawing(NOON, || FRAME.parse().unwrap());
         let encoded = match self {
-            Told::Everybody(event) => dialect.dialect().encode_event(event, Stamp::new(NOON), &mut out),
-            Told::One(reply) => dialect.dialect().encode_reply(reply, Stamp::new(NOON), &mut out),
+            Told::Everybody(event) => dialect.dialect().encode_event(event, stamp, &mut out),
+            Told::One(reply) => dialect.dialect().encode_reply(reply, stamp, &mut out),
         };
         let text = String::from_utf8(out).unwrap();
         let text = text.strip_prefix("kept").expect("an encoder only appends");
@@ -107,6 +111,7 @@ fn asked(dialect: DialectKind) -> Vec<Asked> {
     match dialect {
         DialectKind::Channel => channel::asked(),
         DialectKind::Workspace => workspace::asked(),
+        DialectKind::Nexus => nexus::asked(),
     }
 }
 
@@ -115,6 +120,7 @@ fn told(dialect: DialectKind) -> BTreeMap<&'static str, Told> {
     match dialect {
         DialectKind::Channel => channel::told(),
         DialectKind::Workspace => workspace::told(),
+        DialectKind::Nexus => nexus::told(),
     }
 }
 
@@ -128,7 +134,7 @@ fn what_clients_send_is_understood() {
         for (name, (reference, command)) in expected {
             let request = dialect.dialect().decode(ClientMessage::Text(&files[name])).expect(name);
             assert_eq!((request.tag.reference, request.command), (reference.map(raw), command), "{name}");
-            assert_eq!(request.tag.asked, parsed(&files[name])["type"], "{name}");
+            assert_eq!(request.tag.asked, parsed(&files[name])[dialect.options().discriminator], "{name}");
         }
     }
 }
@@ -179,7 +185,8 @@ fn what_clients_are_told_is_as_recorded() {
             let text = told.encoded(dialect).unwrap_or_else(|| panic!("{name} has no form"));
             assert_eq!(parsed(&text), parsed(&files[name]), "{name}");
             // An administrator's broadcast keeps its original white space.
-            assert!(text.trim_start_matches(['{', '\n', ' ']).starts_with("\"type\":"), "{name}");
+            let first = format!("\"{}\":", dialect.options().discriminator);
+            assert!(text.trim_start_matches(['{', '\n', ' ']).starts_with(&first), "{name}");
         }
     }
 }

@@ -7,7 +7,7 @@ use convene::{
         assistant::{AnswerEvent, AnswerFault, AnswerPhase, Question},
         command::{
             Addressed, AssistantCommand, ChatCommand, Command, NoticeCommand, PresenceCommand, RawJson, Resume,
-            RoomCommand, SheetCommand, Tag, Typing, UploadCommand,
+            RoomAddress, RoomCommand, SheetCommand, Tag, Typing, UploadCommand,
         },
         cursor::{Coordinate, Cursor, CursorUpdate},
         event::{
@@ -66,13 +66,13 @@ fn asked_in_rooms() -> Vec<Asked> {
     let computed = vec![cell("B2", "3", Some("=1+2"), 0), cell("B3", "1.5", None, 0)];
     let bulk = vec![cell("A1", "\"Hello World\"", None, 3), cell("A2", "null", None, 0), cell("A3", "true", None, 0)];
     vec![
-        ("join_room", None, Command::Room(RoomCommand::Join { room: workspace(), resume: None })),
+        ("join_room", None, Command::Room(RoomCommand::Join { room: RoomAddress::Open(workspace()), resume: None })),
         (
             "join_room_resuming",
             Some("\"j-1\""),
-            Command::Room(RoomCommand::Join { room: workspace(), resume: Some(resume) }),
+            Command::Room(RoomCommand::Join { room: RoomAddress::Open(workspace()), resume: Some(resume) }),
         ),
-        ("leave_room", None, Command::Room(RoomCommand::Leave { room: workspace() })),
+        ("leave_room", None, Command::Room(RoomCommand::Leave { room: RoomAddress::Open(workspace()) })),
         (
             "cursor_move",
             None,
@@ -199,8 +199,14 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
         ("room_state_truncated", ephemeral(Ephemeral::Presence(PresenceEphemeral::Attended(crowd.into())))),
         ("room_state_first", Told::One(Reply::Entered(Box::new(entered)))),
         ("room_state", ephemeral(Ephemeral::Presence(PresenceEphemeral::Attended(attendance(&[bob_there], &[]))))),
-        ("user_joined", ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: bob() }))),
-        ("user_left", ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user: bob() }))),
+        (
+            "user_joined",
+            ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: bob(), state_follows: false })),
+        ),
+        (
+            "user_left",
+            ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user: bob(), state_follows: false })),
+        ),
         ("cursor_moved", moved(Vec::new())),
         ("cursor_moved_by_several", moved(several)),
         ("cell_updated", updated(vec![cell("A1", "\"Hello World\"", Some(CONCATENATE), 1_642_161_000_001)])),

@@ -8,7 +8,7 @@ use crate::{
         room::{Requester, Room},
     },
     core::{
-        command::Tag,
+        command::{Receipt, Tag},
         sheet::{Cell, CellConflict},
     },
     error::Refusal,
@@ -35,6 +35,8 @@ pub struct Origin {
     pub asker: Requester,
     /// Who chose the room.
     pub room_choice: RoomChoice,
+    /// How a socket learns that it is stored.
+    pub receipt: Receipt,
 }
 
 /// Who chose the room of a request.

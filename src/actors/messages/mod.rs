@@ -23,7 +23,7 @@ pub use crate::core::command::Resume;
 use super::{
     fanout::{Broadcast, Opening},
     hub::Hub,
-    outbox::ConnKey,
+    outbox::{Bound, ConnKey},
     quota::UserQuota,
     room::Room,
     session::Session,
@@ -441,6 +441,10 @@ pub struct Join {
     pub access_read_at: Option<Instant>,
     /// The queued messages of the conversation that its session has leased.
     pub queued: Option<Box<Conversation>>,
+    /// Whether the socket is sent the room's first frame. It is not where it joined by doing something there.
+    pub is_greeted: bool,
+    /// Whether the room is the one that the socket's address names: a socket that loses it is closed.
+    pub bound: Bound,
 }
 
 /// A socket leaves.

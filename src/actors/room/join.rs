@@ -10,7 +10,7 @@ use crate::{
     actors::{
         fanout::{Broadcast, Opening},
         messages::{HubMessage, Join, RemovedFromRoom, Resume},
-        outbox::ConnKey,
+        outbox::{Bound, ConnKey},
     },
     core::{
         event::{Entered, Reply},
@@ -101,6 +101,9 @@ impl Room {
         self.usage.see(&join.user.id);
         let Some(core) = &mut self.core else { return };
         let outcome = core.join(join.conn, &join.user);
+        if self.open.is_none() && join.bound == Bound::ToNone {
+            self.guests.insert(join.conn);
+        }
         self.attend(&join);
         if outcome.first_socket == FirstSocket::Yes {
             // delivered before the newcomer subscribes, so that it reaches only the others
@@ -108,7 +111,7 @@ impl Room {
         }
         self.list(&join.user);
         self.publish_members(ctx);
-        let mut opening = vec![self.opening_for(&join)];
+        let mut opening = if join.is_greeted { vec![self.opening_for(&join)] } else { Vec::new() };
         match again {
             ReplayResult::Queued(missed) => opening.extend(missed.into_iter().map(Opening::Replay)),
             ReplayResult::Complete(missed) if total_bytes(&missed) > limits::REPLAY_BYTES_MAX => {
@@ -157,6 +160,7 @@ impl Room {
     pub(super) fn depart(&mut self, conn: ConnKey, last_reply: Option<Reply>, back: Return, ctx: &mut Context<Self>) {
         self.pass_hours();
         let Some(left) = self.core.as_mut().and_then(|core| core.leave(conn)) else { return };
+        self.guests.remove(&conn);
         self.send(
             conn,
             HubMessage::Unsubscribe { room: self.identity.id, conn, last_reply: last_reply.map(Box::new) },

@@ -123,7 +123,8 @@ impl Room {
             Some(_) | None => Listed::Yes,
         };
         if self.tells_changes(listed) {
-            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: user.clone() }), ctx);
+            let (user, state_follows) = (user.clone(), self.tells_state());
+            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows }), ctx);
         }
         self.attendance_changed(ctx);
     }
@@ -133,18 +134,24 @@ impl Room {
         self.forget(&user.id);
         let listed = self.unlist(&user.id);
         if self.tells_changes(listed) {
-            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserLeft { user }), ctx);
+            let state_follows = self.tells_state();
+            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows }), ctx);
         }
         self.attendance_changed(ctx);
     }
 
-    /// Whether single joins and leaves are announced. In a small open room the complete state is sent instead; in a
-    /// large one they are announced for members whom clients know from the list.
+    /// Whether single joins and leaves are announced: always in a small room, in a large one for members whom clients know
+    /// from the list.
     fn tells_changes(&self, listed: Listed) -> bool {
         match self.identity.scope {
             RoomScope::Channel { .. } | RoomScope::Direct { .. } => true,
-            RoomScope::Open { .. } => listed == Listed::Yes && self.is_large(),
+            RoomScope::Open { .. } => listed == Listed::Yes || !self.is_large(),
         }
+    }
+
+    /// Whether the whole state is told after each join and leave, as in a small open room.
+    fn tells_state(&self) -> bool {
+        self.open.is_some() && !self.is_large()
     }
 
     pub(super) fn entered(&self, join: &Join, online: Vec<Author>, attendance: Option<Arc<RoomPresence>>) -> Entered {

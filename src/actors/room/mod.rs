@@ -12,6 +12,7 @@ mod node_events;
 mod open_room;
 mod pending_joins;
 mod publish;
+mod receipts;
 mod recovery;
 mod rest_requests;
 mod typing;
@@ -19,7 +20,7 @@ mod typing;
 use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     bridge::{RoomMessage, RoomMessageReceived, RoomSubscribed},
@@ -68,6 +69,8 @@ pub struct Room {
     entering: FxHashMap<ConnKey, PendingJoin>,
     /// Those of them that joined before the room was open, in order.
     early: Vec<ConnKey>,
+    /// In a channel or a direct conversation, the sockets that joined it by name. They stay open when they lose the room.
+    guests: FxHashSet<ConnKey>,
     /// REST requests that arrived before the room was open, in order.
     early_rest_requests: Vec<RestRequest>,
     /// Messages of other nodes that arrived before the room was loaded.
@@ -123,6 +126,7 @@ impl Room {
             hub_links: Vec::new(),
             entering: FxHashMap::default(),
             early: Vec::new(),
+            guests: FxHashSet::default(),
             early_rest_requests: Vec::new(),
             early_messages: Vec::new(),
             joins: 0,
@@ -213,8 +217,13 @@ impl Room {
         self.excluded_at = Some(Instant::now());
         let sockets = self.core.as_ref().map(|core| core.sockets_of(user).to_vec()).unwrap_or_default();
         for conn in sockets {
-            if let Some(name) = self.identity.scope.name() {
-                let sentence = format!("You are no longer a member of the room {name} and were removed from it");
+            if self.open.is_some() || self.guests.contains(&conn) {
+                let sentence = match self.identity.scope.name() {
+                    Some(name) => format!("You are no longer a member of the room {name} and were removed from it"),
+                    None => {
+                        format!("You may no longer be in the channel {} and were removed from it", self.identity.id)
+                    }
+                };
                 self.refuse(conn, Tag::default(), Refusal::new(ErrorCode::PermissionDenied, sentence), ctx);
                 self.depart(conn, None, Return::Unlikely, ctx);
                 self.shut_out(user.clone(), conn, None);

@@ -8,12 +8,9 @@ use super::{Room, leave_grace::Return, recovery::LogAsked};
 use crate::{
     actors::{
         messages::{Ask, HubMessage, Join, Leave, Leaving, PublishStatus, PublishUpload, SocketBarrier},
-        outbox::ConnKey,
+        outbox::{Bound, ConnKey},
     },
-    core::{
-        command::Tag,
-        event::{Reply, RoomScope},
-    },
+    core::{command::Tag, event::Reply},
     disconnect::Disconnect,
     error::{ErrorCode, Refusal},
     ids::UserId,
@@ -197,13 +194,13 @@ impl Room {
     ) {
         let (join, waited) = newcomer.into_parts();
         let conn = join.conn;
-        match &self.identity.scope {
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } => {
+        match join.bound {
+            Bound::ToRoom => {
                 self.hub_link(conn, &join.hub);
                 self.send(conn, HubMessage::Expel { room: self.identity.id, conn, why }, ctx);
                 self.drop_spare_links();
             }
-            RoomScope::Open { .. } => {
+            Bound::ToNone => {
                 self.hub_link(conn, &join.hub);
                 self.refuse(conn, join.tag, refusal, ctx);
                 match self.is_in(conn) {

@@ -14,9 +14,12 @@ use crate::{
         outbox::ConnKey,
     },
     core::{
-        command::{CallCommand, ChatCommand, Command, PresenceCommand, SheetCommand, Tag},
+        command::{CallCommand, ChatCommand, Command, PresenceCommand, Receipt, RoomCommand, SheetCommand, Tag},
         cursor::CursorUpdate,
-        event::{Attachment, Audience, CallEphemeral, ChatDurable, Durable, Ephemeral, Reply, RoomScope, SheetDurable},
+        event::{
+            Attachment, Audience, CallEphemeral, ChatDurable, Durable, Ephemeral, Reply, RoomEphemeral, RoomScope,
+            SheetDurable,
+        },
         profile::Author,
     },
     error::{ErrorCode, Refusal},
@@ -68,16 +71,21 @@ impl Room {
             Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
                 let room_choice = if room.is_some() { RoomChoice::Named } else { RoomChoice::Inferred };
                 let what = SheetDurable::CellsUpdated { sheet, author: by.user, cells };
-                self.store(Durable::Sheet(what), Origin { asker: by.asker, room_choice }, ctx);
+                self.store(Durable::Sheet(what), Origin { asker: by.asker, room_choice, receipt: Receipt::Ack }, ctx);
             }
             Command::Presence(PresenceCommand::MoveCursor { cursor, .. }) => {
                 self.point(CursorUpdate { user: by.user, cursor }, ctx);
                 self.done(by.asker, ctx);
             }
+            Command::Room(RoomCommand::Broadcast { data, .. }) => {
+                let sent = RoomEphemeral::Broadcast { by: by.user, data };
+                self.announce(Ephemeral::Room(sent), Audience::Everyone, ctx);
+                self.done(by.asker, ctx);
+            }
             // executed by the session itself, which knows the socket
             Command::Ping
             | Command::AuthRefresh { .. }
-            | Command::Room(_)
+            | Command::Room(RoomCommand::Join { .. } | RoomCommand::Leave { .. })
             | Command::Presence(PresenceCommand::SetStatus { .. })
             | Command::Assistant(_)
             | Command::Notices(_)
@@ -92,9 +100,10 @@ impl Room {
             return self.refuse_asker(asker, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
         }
         match command {
-            ChatCommand::Send { content, .. } => {
+            ChatCommand::Send { addressed, content, .. } => {
                 let what = ChatDurable::text(user, content, attachments);
-                self.store(Durable::Chat(what), Origin { asker, room_choice: RoomChoice::Named }, ctx);
+                let origin = Origin { asker, room_choice: RoomChoice::Named, receipt: addressed.receipt() };
+                self.store(Durable::Chat(what), origin, ctx);
             }
             ChatCommand::SetTyping { typing, cell, .. } => {
                 self.set_typing(&asker, user, typing, cell, ctx);
@@ -144,7 +153,7 @@ impl Room {
     /// Handles the journal's result for one entry.
     pub(super) fn settle(&mut self, outcome: AppendResult, ctx: &mut Context<Self>) {
         let AppendResult { entry, result } = outcome;
-        let Append { id, at, what: asked, .. } = entry.append;
+        let Append { id, at, what: asked, queue_for, .. } = entry.append;
         let Appended { seq, what } = match result {
             Ok(appended) => appended,
             Err(why) => {
@@ -161,13 +170,17 @@ impl Room {
         self.node.bridge.publish_room(self.identity.id, RoomMessage::Event(broadcast.clone()));
         self.deliver_to_both(&broadcast);
         self.publish(broadcast.clone(), ctx);
-        if let Some(Origin { asker, .. }) = entry.origin {
-            self.acknowledge(asker, &broadcast, ctx);
+        match entry.origin {
+            Some(Origin { asker: Requester::Socket { conn, tag }, receipt: Receipt::Delivery, .. }) => {
+                self.tell_delivery(conn, tag, &broadcast, queue_for, ctx);
+            }
+            Some(Origin { asker, .. }) => self.acknowledge(asker, &broadcast, ctx),
+            None => {}
         }
     }
 
     fn not_stored(&mut self, origin: Origin, what: &Durable, why: NotStored, ctx: &mut Context<Self>) {
-        let Origin { asker, room_choice } = origin;
+        let Origin { asker, room_choice, .. } = origin;
         match (why, what) {
             (NotStored::Refused(refusal), _) => self.refuse_asker(asker, refusal, ctx),
             (NotStored::Conflicts(conflicts), Durable::Sheet(SheetDurable::CellsUpdated { sheet, .. })) => {

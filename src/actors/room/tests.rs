@@ -168,6 +168,8 @@ impl Stage {
             capacity: None,
             access_read_at: None,
             queued: None,
+            is_greeted: true,
+            bound: Bound::ToRoom,
         }
     }
 

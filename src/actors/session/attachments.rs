@@ -15,7 +15,7 @@ use crate::{
 impl Session {
     /// Sends a command to its room, with the files that it names.
     pub(super) fn pass_to_room(&mut self, tag: Tag, command: Command, ctx: &mut Context<Self>) {
-        let room = command.target().room().cloned();
+        let room = command.target().room();
         let files = command.files().to_vec();
         if files.is_empty() {
             return self.ask_room(room.as_ref(), tag, command);

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     auth::policy::{Action, Subject, may},
     core::{
-        command::{Charge, Request, Tag},
+        command::{Charge, Request, RoomAddress, Tag},
         profile::Role,
     },
     ids::RoomName,
@@ -20,8 +20,15 @@ use crate::{
 pub(super) enum JoinPurpose {
     /// The client asked to join; the room answers with this tag.
     Join(Tag),
-    /// The client sent a command to a new room.
-    Do(Box<Request>),
+    /// The client sent a command to a room that the socket has not joined.
+    Do(Box<Request>, FirstWord),
+}
+
+/// Whether a socket that joins a room is sent the first frame about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FirstWord {
+    Said,
+    Unsaid,
 }
 
 impl JoinPurpose {
@@ -29,7 +36,7 @@ impl JoinPurpose {
     pub fn tag(&self) -> Tag {
         match self {
             JoinPurpose::Join(tag) => tag.clone(),
-            JoinPurpose::Do(request) => request.tag.clone(),
+            JoinPurpose::Do(request, _) => request.tag.clone(),
         }
     }
 
@@ -37,14 +44,24 @@ impl JoinPurpose {
     pub fn of_the_join(&self) -> Tag {
         match self {
             JoinPurpose::Join(tag) => tag.clone(),
-            JoinPurpose::Do(_) => Tag::default(),
+            JoinPurpose::Do(..) => Tag::default(),
+        }
+    }
+
+    /// Whether the socket is sent the room's first frame.
+    pub const fn opening_for(&self) -> FirstWord {
+        match self {
+            JoinPurpose::Join(_) => FirstWord::Said,
+            JoinPurpose::Do(_, first_word) => *first_word,
         }
     }
 }
 
 impl Session {
     /// Executes a command for a room that this socket has not joined.
-    pub(super) fn act_in_unjoined_room(&mut self, name: RoomName, request: Request, ctx: &mut Context<Self>) {
+    pub(super) fn act_in_unjoined_room(&mut self, room: RoomAddress, request: Request, ctx: &mut Context<Self>) {
+        // only open rooms are created by being named
+        let RoomAddress::Open(name) = room else { return self.refuse(request.tag, not_in_room()) };
         let subject = Subject { user: &self.user.id, role: Role::User, rooms: self.confined.as_deref() };
         if let Err(denied) = may(subject, Action::NameRoom { name: &name }) {
             return self.refuse(request.tag, denied.into());
@@ -70,6 +87,6 @@ impl Session {
         if makes && self.charge(Charge::Request, &request.tag) == Charged::No {
             return;
         }
-        self.join_open(JoinPurpose::Do(Box::new(request)), name, None, ctx);
+        self.join_named(JoinPurpose::Do(Box::new(request), FirstWord::Said), RoomAddress::Open(name), None, ctx);
     }
 }

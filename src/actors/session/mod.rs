@@ -21,7 +21,12 @@ use std::{
 use actix::prelude::*;
 
 pub use self::rooms::BoundRoom;
-use self::{auto_join::JoinPurpose, notifications::Notices, queue::UserQueue, rooms::Rooms};
+use self::{
+    auto_join::{FirstWord, JoinPurpose},
+    notifications::Notices,
+    queue::UserQueue,
+    rooms::Rooms,
+};
 use super::{
     bridge::{Destination, NodeMessage},
     fanout::reply_frame,
@@ -39,13 +44,13 @@ use crate::{
     core::{
         command::{
             AssistantCommand, Charge, Command, NoticeCommand, PresenceCommand, Request, RoomCommand, SheetCommand, Tag,
-            UploadCommand,
+            Target, UploadCommand,
         },
-        event::{Reply, RoomScope},
+        event::{Reply, RoomScope, Welcome},
         profile::{Author, Profile},
         rate::{Verdict, Window},
     },
-    dialects::{ClientMessage, DialectKind, Rejection},
+    dialects::{ClientMessage, DialectKind, Rejection, options::QueueManner},
     disconnect::Disconnect,
     error::{ErrorCode, Refusal},
     ids::Timestamp,
@@ -142,7 +147,7 @@ impl Session {
                 user: params.profile.author(),
                 quota: params.quota,
                 connection: connection_ids.name,
-                rooms: Rooms::new(params.binding, params.profile.email.as_deref().map(Into::into)),
+                rooms: Rooms::new(&params.profile.id, params.binding, params.profile.email.as_deref().map(Into::into)),
                 confined: params.confined,
                 notices,
                 queue: UserQueue::default(),
@@ -246,9 +251,12 @@ impl Session {
     /// Executes a charged command, in its room or in the session itself.
     fn carry_out(&mut self, request: Request, ctx: &mut Context<Self>) {
         self.worker.node.metrics.accepted();
-        match request.command.target().room().filter(|name| !self.rooms.is_in(name)).cloned() {
-            Some(stranger) => self.act_in_unjoined_room(stranger, request, ctx),
-            None => self.perform(request, ctx),
+        match request.command.target() {
+            Target::Room(Some(room)) if !self.rooms.is_in(&room) => self.act_in_unjoined_room(room, request, ctx),
+            Target::Conversation(room) if !self.rooms.is_in(&room) => {
+                self.join_named(JoinPurpose::Do(Box::new(request), FirstWord::Unsaid), room, None, ctx);
+            }
+            Target::Session | Target::Room(_) | Target::Conversation(_) => self.perform(request, ctx),
         }
     }
 
@@ -258,9 +266,9 @@ impl Session {
             Command::Ping => self.reply(&Reply::Pong { tag }),
             Command::AuthRefresh { token } => self.refresh(tag, &token, ctx),
             Command::Room(RoomCommand::Join { room, resume }) => {
-                self.join_open(JoinPurpose::Join(tag), room, resume, ctx)
+                self.join_named(JoinPurpose::Join(tag), room, resume, ctx)
             }
-            Command::Room(RoomCommand::Leave { room }) => self.leave_open(tag, &room, ctx),
+            Command::Room(RoomCommand::Leave { room }) => self.leave_named(tag, &room, ctx),
             Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
                 self.update_cells(tag, sheet, room, cells, ctx);
             }
@@ -270,7 +278,10 @@ impl Session {
             Command::Notices(NoticeCommand::Filter(filter)) => self.filter_notifications(tag, filter, ctx),
             Command::Notices(NoticeCommand::Read { id }) => self.read_notification(tag, &id, ctx),
             Command::Upload(UploadCommand::Report { file, phase }) => self.publish_upload(tag, file, phase),
-            Command::Chat(_) | Command::Call(_) | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
+            Command::Room(RoomCommand::Broadcast { .. })
+            | Command::Chat(_)
+            | Command::Call(_)
+            | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
                 self.pass_to_room(tag, command, ctx);
             }
         }
@@ -393,13 +404,16 @@ impl Actor for Session {
             return self.turn_away(Refusal::unavailable());
         }
         log::debug!("event=session_open connection={}", self.connection);
+        self.reply(&Reply::Welcome(Welcome { user: self.user.id.clone(), connection: self.connection.clone() }));
         self.join_bound(ctx);
-        match self.rooms.bound().map(|room| &room.scope) {
+        match (self.rooms.bound().map(|room| &room.scope), self.outbox.dialect.options().queue) {
             // notifications wait for the room's first frame
-            Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) => self.look_for_queued(ctx),
+            (Some(RoomScope::Channel { .. } | RoomScope::Open { .. }), _) | (None, QueueManner::FromTheStart) => {
+                self.look_for_queued(ctx);
+            }
             // for conversations when the first frame was sent, so that its messages come first; for unbound sockets
             // when a filter is set
-            Some(RoomScope::Direct { .. }) | None => {}
+            (Some(RoomScope::Direct { .. }), _) | (None, QueueManner::OnceChosen) => {}
         }
     }
 

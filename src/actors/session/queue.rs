@@ -15,16 +15,19 @@ use crate::{
         messages::ResyncUserEvents,
         outbox::Mark,
     },
+    auth::policy::{Action, Subject, may},
     core::{
         backlog::Frame,
         event::{EventBody, Reply, RoomIdentity, RoomScope},
         notification::Notification,
+        profile::Role,
         user_event::UserEvent,
     },
+    dialects::options::QueueManner,
     ids::{RoomId, Seq, Timestamp},
     limits,
     logged::logged,
-    store::{Conversation, Leased, QueueQuery, Queued, QueuedId, QueuedMessages, StoreError, StoredEvent},
+    store::{Conversation, Leased, QueueQuery, Queued, QueuedId, QueuedMessages, Store, StoreError, StoredEvent},
 };
 
 /// The state of the user's queue on one socket.
@@ -135,8 +138,14 @@ impl Session {
     /// Delivers a direct message to a socket that is not bound to its conversation. Sockets bound to another
     /// conversation are left out, because their clients would show it there.
     pub(super) fn deliver_direct(&mut self, broadcast: &Broadcast, ctx: &mut Context<Self>) {
+        let subject = Subject { user: &self.user.id, role: Role::User, rooms: self.confined.as_deref() };
+        if may(subject, Action::Stay { room: &broadcast.event.room }).is_err() {
+            return; // the token is confined to other rooms
+        }
         let dialect = self.outbox.dialect;
         let frame = match self.rooms.bound().map(|room| &room.scope) {
+            // the room itself sends it
+            None if self.rooms.has_joined(broadcast.event.room.id) => None,
             None => broadcast.frame(dialect),
             Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) => broadcast.direct_frame(dialect),
             Some(RoomScope::Direct { .. }) => None,
@@ -336,9 +345,12 @@ impl Session {
     /// until then it receives only those created since it opened. Messages of a conversation are shown by a socket
     /// bound to it; a socket that resumes has them in its replay.
     fn shows(&self) -> QueueQuery {
-        let wants_old_ones = self.rooms.bound().is_some() || self.notices.has_filter();
+        let from_the_start = self.outbox.dialect.options().queue == QueueManner::FromTheStart;
+        let wants_old_ones = self.rooms.bound().is_some() || self.notices.has_filter() || from_the_start;
         let messages = match (self.rooms.fresh_conversation(), self.queue.sent_up_to) {
             (Some(room), Some(up_to)) => QueuedMessages::InRoom { room, up_to },
+            // a confined token opens only some of the rooms, and they are not known here
+            (None, _) if from_the_start && self.confined.is_none() => QueuedMessages::All,
             (Some(_) | None, _) => QueuedMessages::None,
         };
         QueueQuery {
@@ -356,15 +368,19 @@ impl Session {
         self.note_sent(ctx);
         let (node, user, wanted) = (self.worker.node.clone(), self.user.id.clone(), self.shows());
         let until = node.clock.now().plus_ms(limits::QUEUE_LEASE.as_millis() as i64);
-        let leased = async move { node.store.lease_queue(&user, &wanted, until).await };
+        let leased = async move {
+            let leased = node.store.lease_queue(&user, &wanted, until).await?;
+            let rooms = rooms_of(&node.store, &leased.items).await?;
+            Ok((leased, rooms))
+        };
         ctx.spawn(leased.into_actor(self).map(|leased, session, ctx| match leased {
-            Ok(Leased { items, held_until }) if items.is_empty() => {
+            Ok((Leased { items, held_until }, _)) if items.is_empty() => {
                 if let Some(held_until) = held_until {
                     session.look_again_at(held_until, ctx);
                 }
                 session.stop_looking(ctx);
             }
-            Ok(leased) => session.deliver(leased.items, ctx),
+            Ok((leased, rooms)) => session.deliver(leased.items, &rooms, ctx),
             Err(error) => {
                 session.not_leased(&error);
                 session.stop_looking(ctx);
@@ -372,7 +388,7 @@ impl Session {
         }));
     }
 
-    fn deliver(&mut self, leased: Vec<Queued>, ctx: &mut Context<Self>) {
+    fn deliver(&mut self, leased: Vec<Queued>, rooms: &[Arc<RoomIdentity>], ctx: &mut Context<Self>) {
         let mut unsent = Vec::new();
         for item in leased {
             let id = item.id();
@@ -381,8 +397,8 @@ impl Session {
                     let news = UserEvent::Notified { user: stored.user, notification: stored.notification };
                     self.frame_of(&Reply::UserEvent(Arc::new(news)))
                 }
-                Queued::Message { room, event } => self.rooms.identity_of(room).and_then(|room| {
-                    let broadcast = replayed(room, *event);
+                Queued::Message { room, event } => rooms.iter().find(|known| known.id == room).and_then(|room| {
+                    let broadcast = replayed(room.clone(), *event);
                     broadcast.frame(self.outbox.dialect)
                 }),
             };
@@ -410,6 +426,23 @@ impl Session {
             session.lease(ctx);
         });
     }
+}
+
+/// The rooms of the queued messages.
+async fn rooms_of(store: &Store, queued: &[Queued]) -> Result<Vec<Arc<RoomIdentity>>, StoreError> {
+    let mut ids: Vec<RoomId> = queued
+        .iter()
+        .filter_map(|item| match item {
+            Queued::Notification(_) => None,
+            Queued::Message { room, .. } => Some(*room),
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(store.rooms(&ids).await?.into_iter().map(Arc::new).collect())
 }
 
 /// A stored event as its room would replay it.

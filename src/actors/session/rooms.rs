@@ -5,27 +5,30 @@ use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
 
-use super::{Session, auto_join::JoinPurpose};
+use super::{
+    Session,
+    auto_join::{FirstWord, JoinPurpose},
+};
 use crate::{
     actors::{
         access::IfMissing,
         messages::{
             Ask, Join, JoinRoom, Leave, Leaving, LeftRoom, PublishStatus, RemovedFromRoom, Resume, WrongSheetRoom,
         },
-        outbox::ConnKey,
+        outbox::{Bound, ConnKey},
         retry::retry_unavailable,
         room::Room,
     },
     auth::policy::{Action, Denied, RoomPattern, Subject, may},
     core::{
-        command::{Command, SheetCommand, Tag},
+        command::{Command, RoomAddress, SheetCommand, Tag},
         event::{Attachment, Reply, RoomIdentity, RoomScope},
         presence::Status,
         profile::{Author, Role},
         sheet::Cell,
     },
     error::{ErrorCode, Refusal},
-    ids::{RoomId, RoomName, SheetId},
+    ids::{RoomId, RoomName, SheetId, UserId},
     limits,
     logged::logged,
     store::{RoomRef, StoreError},
@@ -42,6 +45,8 @@ pub struct BoundRoom {
 
 /// The rooms of one session.
 pub(super) struct Rooms {
+    /// Whose session it is.
+    user: UserId,
     bound: Option<Box<BoundRoom>>,
     /// In the order of joining.
     joined: Vec<Joined>,
@@ -88,9 +93,9 @@ const HOMES_MAX: usize = 8;
 const SEEN_MAX: usize = 8;
 
 impl Rooms {
-    pub fn new(binding: Option<BoundRoom>, email: Option<Arc<str>>) -> Rooms {
-        let bound = binding.map(Box::new);
-        Rooms { bound, joined: Vec::new(), joining: Joining::No, email, homes: Vec::new(), seen: Vec::new() }
+    pub fn new(user: &UserId, binding: Option<BoundRoom>, email: Option<Arc<str>>) -> Rooms {
+        let (user, bound) = (user.clone(), binding.map(Box::new));
+        Rooms { user, bound, joined: Vec::new(), joining: Joining::No, email, homes: Vec::new(), seen: Vec::new() }
     }
 
     /// The room that the address names.
@@ -106,11 +111,6 @@ impl Rooms {
             RoomScope::Direct { .. } => Some(binding.room.id),
             RoomScope::Channel { .. } | RoomScope::Open { .. } => None,
         }
-    }
-
-    /// The room with this id, if the socket is bound to it.
-    pub fn identity_of(&self, room: RoomId) -> Option<Arc<RoomIdentity>> {
-        self.bound.as_ref().filter(|binding| binding.room.id == room).map(|binding| binding.room.clone())
     }
 
     pub fn is_joining(&self) -> bool {
@@ -132,16 +132,33 @@ impl Rooms {
         self.joined.iter().map(|joined| &joined.room)
     }
 
-    /// The room with this name, or the one joined last.
-    fn find(&self, name: Option<&RoomName>) -> Option<&Joined> {
-        match name {
+    /// The room with this address, or the one joined last.
+    fn find(&self, address: Option<&RoomAddress>) -> Option<&Joined> {
+        match address {
             None => self.joined.last(),
-            Some(name) => self.joined.iter().find(|joined| joined.identity.scope.name() == Some(name)),
+            Some(address) => self.joined.iter().find(|joined| self.is_called(&joined.identity, address)),
         }
     }
 
-    pub fn is_in(&self, name: &RoomName) -> bool {
-        self.find(Some(name)).is_some()
+    /// Whether a room is the one that is meant.
+    fn is_called(&self, room: &RoomIdentity, address: &RoomAddress) -> bool {
+        match (address, &room.scope) {
+            (RoomAddress::Open(name) | RoomAddress::Conversation(name), RoomScope::Open { name: own }) => name == own,
+            (RoomAddress::Conversation(id), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => {
+                id.as_str().parse() == Ok(room.id)
+            }
+            (RoomAddress::With(partner), scope) => scope.partner_of(&self.user) == Some(partner),
+            (RoomAddress::Open(_), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => false,
+        }
+    }
+
+    pub fn is_in(&self, address: &RoomAddress) -> bool {
+        self.find(Some(address)).is_some()
+    }
+
+    /// Whether the socket joined the room of that id.
+    pub fn has_joined(&self, room: RoomId) -> bool {
+        self.joined.iter().any(|joined| joined.identity.id == room)
     }
 
     pub fn has_seen(&self, name: &RoomName) -> bool {
@@ -170,7 +187,7 @@ impl Rooms {
 
     /// The room to which a possible first write of a sheet is sent, as the sheet is not stored yet.
     fn guess_home(&mut self, sheet: &SheetId) -> Option<RoomName> {
-        let sent = self.home_of(sheet, Basis::Sent).filter(|room| self.find(Some(room)).is_some());
+        let sent = self.home_of(sheet, Basis::Sent).filter(|room| self.is_in(&RoomAddress::Open(room.clone())));
         let room = sent.or_else(|| self.find(None)?.identity.scope.name().cloned())?;
         self.remember_home(sheet, &room, Basis::Sent);
         Some(room)
@@ -181,19 +198,19 @@ impl Session {
     // ---- commands ----
 
     /// Sends a command to a room that this socket has joined.
-    pub(super) fn ask_room(&self, name: Option<&RoomName>, tag: Tag, command: Command) {
-        self.ask_room_with(name, tag, command, Vec::new());
+    pub(super) fn ask_room(&self, room: Option<&RoomAddress>, tag: Tag, command: Command) {
+        self.ask_room_with(room, tag, command, Vec::new());
     }
 
     /// The same, with the files of a message.
     pub(super) fn ask_room_with(
         &self,
-        name: Option<&RoomName>,
+        room: Option<&RoomAddress>,
         tag: Tag,
         command: Command,
         attachments: Vec<Attachment>,
     ) {
-        let Some(Joined { room, .. }) = self.rooms.find(name) else {
+        let Some(Joined { room, .. }) = self.rooms.find(room) else {
             return self.refuse(tag, not_in_room());
         };
         let ask = Ask { conn: self.outbox.key, user: self.user.clone(), tag, command, attachments };
@@ -216,11 +233,11 @@ impl Session {
                 self.rooms.remember_home(&sheet, &named, Basis::Sent);
             }
             let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: Some(named.clone()), cells });
-            return self.ask_room(Some(&named), tag, command);
+            return self.ask_room(Some(&RoomAddress::Open(named)), tag, command);
         }
         if let Some(home) = self.rooms.home_of(&sheet, Basis::Stored) {
             let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: None, cells });
-            return self.ask_room(Some(&home), tag, command);
+            return self.ask_room(Some(&RoomAddress::Open(home)), tag, command);
         }
         self.look_for_home(sheet, ctx, move |home, sheet, session| {
             let home = match home {
@@ -228,7 +245,7 @@ impl Session {
                 Err(refusal) => return session.refuse(tag, refusal),
             };
             let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: None, cells });
-            session.ask_room(home.as_ref(), tag, command);
+            session.ask_room(home.map(RoomAddress::Open).as_ref(), tag, command);
         });
     }
 
@@ -287,19 +304,15 @@ impl Session {
         });
     }
 
-    /// Joins a room by name, which is created if necessary.
-    pub(super) fn join_open(
+    /// Joins a room that the client names. An open one is created if necessary.
+    pub(super) fn join_named(
         &mut self,
         purpose: JoinPurpose,
-        name: RoomName,
+        address: RoomAddress,
         resume: Option<Resume>,
         ctx: &mut Context<Self>,
     ) {
-        let subject = Subject { user: &self.user.id, role: Role::User, rooms: self.confined.as_deref() };
-        if let Err(denied) = may(subject, Action::NameRoom { name: &name }) {
-            return self.refuse(purpose.tag(), denied.into());
-        }
-        if !self.rooms.is_in(&name) && self.rooms.joined.len() >= limits::ROOMS_PER_SOCKET_MAX {
+        if !self.rooms.is_in(&address) && self.rooms.joined.len() >= limits::ROOMS_PER_SOCKET_MAX {
             let sentence =
                 format!("This socket has joined {} rooms, the maximum; leave one first", limits::ROOMS_PER_SOCKET_MAX);
             return self.refuse(purpose.tag(), Refusal::new(ErrorCode::Conflict, sentence));
@@ -308,7 +321,7 @@ impl Session {
         let confined = self.confined.clone();
         let found = async move {
             let subject = Subject { user: &user, role: Role::User, rooms: confined.as_deref() };
-            let access = node.enter(subject, &RoomRef::Open(name), IfMissing::Make).await?;
+            let access = node.enter(subject, &RoomRef::from(address), IfMissing::Make).await?;
             Ok((access, node.status_of(user).await))
         };
         self.hold(found, ctx, move |found: Result<_, Refusal>, session, ctx| {
@@ -318,7 +331,8 @@ impl Session {
             };
             if session.outbox.is_open() {
                 let join = session.join_of(resume, purpose.of_the_join(), status);
-                let join = Join { capacity: access.capacity, access_read_at: Some(read_at), ..join };
+                let is_greeted = purpose.opening_for() == FirstWord::Said;
+                let join = Join { is_greeted, capacity: access.capacity, access_read_at: Some(read_at), ..join };
                 session.enter(Arc::new(access.identity), join, purpose, ctx);
             }
         });
@@ -336,6 +350,8 @@ impl Session {
             capacity: None,
             access_read_at: None,
             queued: None,
+            is_greeted: true,
+            bound: if self.rooms.bound.is_some() { Bound::ToRoom } else { Bound::ToNone },
         }
     }
 
@@ -352,7 +368,7 @@ impl Session {
                     session.rooms.joined.push(Joined { identity, room });
                     return match purpose {
                         JoinPurpose::Join(_) => {}
-                        JoinPurpose::Do(request) => session.perform(*request, ctx),
+                        JoinPurpose::Do(request, _) => session.perform(*request, ctx),
                     };
                 }
                 Ok(Err(refusal)) => refusal,
@@ -369,9 +385,9 @@ impl Session {
     }
 
     /// Leaves a room; the socket stays open.
-    pub(super) fn leave_open(&mut self, tag: Tag, name: &RoomName, ctx: &mut Context<Self>) {
+    pub(super) fn leave_named(&mut self, tag: Tag, address: &RoomAddress, ctx: &mut Context<Self>) {
         let conn = self.outbox.key;
-        let Some(Joined { identity, room }) = self.rooms.find(Some(name)) else {
+        let Some(Joined { identity, room }) = self.rooms.find(Some(address)) else {
             return self.refuse(tag, not_in_room());
         };
         let left = LeftRoom { user: self.user.id.clone(), conn, room: identity.id };
@@ -414,7 +430,7 @@ impl Handler<WrongSheetRoom> for Session {
         self.look_for_home(sheet, ctx, move |home, sheet, session| match home {
             Ok(Some(home)) => {
                 let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: Some(home.clone()), cells });
-                session.ask_room(Some(&home), tag, command);
+                session.ask_room(Some(&RoomAddress::Open(home)), tag, command);
             }
             Ok(None) => session.refuse(tag, Refusal::unavailable()),
             Err(refusal) => session.refuse(tag, refusal),

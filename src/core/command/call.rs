@@ -19,7 +19,7 @@ pub enum CallCommand {
 
 impl CallCommand {
     /// Who carries it out.
-    pub const fn target(&self) -> Target<'_> {
+    pub fn target(&self) -> Target {
         match self {
             CallCommand::Signal { .. } => Target::Room(None),
         }

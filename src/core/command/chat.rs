@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Charge, Target};
+use super::{Charge, RoomAddress, Target};
 use crate::{
     error::{ErrorCode, Refusal},
     ids::{FileId, RoomName},
@@ -67,8 +67,12 @@ impl ChatCommand {
     }
 
     /// Who carries it out.
-    pub const fn target(&self) -> Target<'_> {
-        Target::Room(self.addressed().room())
+    pub fn target(&self) -> Target {
+        match self.addressed() {
+            Addressed::Channel | Addressed::Partner => Target::Room(None),
+            Addressed::Room { room } => Target::Room(room.clone().map(RoomAddress::Open)),
+            Addressed::Conversation(room) => Target::Conversation(room.clone()),
+        }
     }
 
     /// The uploaded files that it names.
@@ -108,16 +112,27 @@ pub enum Addressed {
         /// The room; if absent, the one joined last.
         room: Option<RoomName>,
     },
+    /// All who are in that conversation, of whichever kind it is.
+    Conversation(RoomAddress),
 }
 
 impl Addressed {
-    /// The open room that is named.
-    pub const fn room(&self) -> Option<&RoomName> {
+    /// How the sender of a message learns what became of it.
+    pub const fn receipt(&self) -> Receipt {
         match self {
-            Addressed::Channel | Addressed::Partner => None,
-            Addressed::Room { room } => room.as_ref(),
+            Addressed::Channel | Addressed::Partner | Addressed::Room { .. } => Receipt::Ack,
+            Addressed::Conversation(_) => Receipt::Delivery,
         }
     }
+}
+
+/// How whoever changes something in a room learns that it is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Receipt {
+    /// By an acknowledgement, if one was asked for.
+    Ack,
+    /// By the list of those to whom it was delivered and of those for whom it is queued.
+    Delivery,
 }
 
 /// Whether somebody types.

@@ -18,14 +18,14 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     assistant::AssistantCommand,
     call::{CallCommand, SignalKind},
-    chat::{Addressed, ChatCommand, Typing, bad_attachments},
+    chat::{Addressed, ChatCommand, Receipt, Typing, bad_attachments},
     notices::NoticeCommand,
     presence::PresenceCommand,
-    room::RoomCommand,
+    room::{RoomAddress, RoomCommand},
     sheet::SheetCommand,
     upload::UploadCommand,
 };
-use crate::ids::{Epoch, FileId, RoomName, Seq};
+use crate::ids::{Epoch, FileId, Seq};
 
 /// A JSON value exactly as the client wrote it, known to be well-formed. It is relayed and never interpreted. In the
 /// log and between nodes it is encoded as a string.
@@ -119,20 +119,23 @@ pub enum Command {
 }
 
 /// Who carries a command out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Target<'a> {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
     /// The session itself, or whomever it asks.
     Session,
     /// A room that the socket is in: the one that is named, or else the one that the socket is bound to or joined last.
-    Room(Option<&'a RoomName>),
+    Room(Option<RoomAddress>),
+    /// A conversation. A socket that is not in it joins it first.
+    Conversation(RoomAddress),
 }
 
-impl<'a> Target<'a> {
+impl Target {
     /// The room that is named.
-    pub const fn room(self) -> Option<&'a RoomName> {
+    pub fn room(self) -> Option<RoomAddress> {
         match self {
             Target::Session => None,
             Target::Room(room) => room,
+            Target::Conversation(room) => Some(room),
         }
     }
 }
@@ -152,14 +155,14 @@ pub enum Charge {
 
 impl Command {
     /// Who carries it out.
-    pub const fn target(&self) -> Target<'_> {
+    pub fn target(&self) -> Target {
         match self {
             Command::Ping
             | Command::AuthRefresh { .. }
-            | Command::Room(_)
             | Command::Assistant(_)
             | Command::Notices(_)
             | Command::Upload(_) => Target::Session,
+            Command::Room(command) => command.target(),
             Command::Chat(command) => command.target(),
             Command::Call(command) => command.target(),
             Command::Presence(command) => command.target(),

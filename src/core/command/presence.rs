@@ -1,6 +1,6 @@
 //! Requests of a client about the user's presence: the cursor in a room, the status everywhere.
 
-use super::{Charge, Target};
+use super::{Charge, RoomAddress, Target};
 use crate::{
     core::{cursor::Cursor, presence::Status},
     ids::RoomName,
@@ -25,9 +25,9 @@ pub enum PresenceCommand {
 
 impl PresenceCommand {
     /// Who carries it out.
-    pub const fn target(&self) -> Target<'_> {
+    pub fn target(&self) -> Target {
         match self {
-            PresenceCommand::MoveCursor { room, .. } => Target::Room(room.as_ref()),
+            PresenceCommand::MoveCursor { room, .. } => Target::Room(room.clone().map(RoomAddress::Open)),
             PresenceCommand::SetStatus { .. } => Target::Session,
         }
     }

@@ -1,6 +1,6 @@
 //! Requests of a client about shared sheets.
 
-use super::{Charge, Target};
+use super::{Charge, RoomAddress, Target};
 use crate::{
     core::sheet::Cell,
     ids::{RoomName, SheetId},
@@ -22,9 +22,9 @@ pub enum SheetCommand {
 
 impl SheetCommand {
     /// Who carries it out.
-    pub const fn target(&self) -> Target<'_> {
+    pub fn target(&self) -> Target {
         match self {
-            SheetCommand::UpdateCells { room, .. } => Target::Room(room.as_ref()),
+            SheetCommand::UpdateCells { room, .. } => Target::Room(room.clone().map(RoomAddress::Open)),
         }
     }
 

@@ -20,7 +20,7 @@ pub use self::{
     call::CallEphemeral,
     chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, ReactionChange},
     presence::{CursorsMoved, MemberPresence, PresenceEphemeral, RoomPresence},
-    reply::{Entered, Reply},
+    reply::{Delivered, Entered, Recipients, Reply, Welcome},
     room::RoomEphemeral,
     sheet::SheetDurable,
     upload::UploadEphemeral,
@@ -56,7 +56,8 @@ impl RoomScope {
         match (self, addressed) {
             (RoomScope::Channel { .. }, Addressed::Channel)
             | (RoomScope::Direct { .. }, Addressed::Partner)
-            | (RoomScope::Open { .. }, Addressed::Room { .. }) => true,
+            | (RoomScope::Open { .. }, Addressed::Room { .. })
+            | (_, Addressed::Conversation(_)) => true,
             (RoomScope::Channel { .. }, Addressed::Partner | Addressed::Room { .. })
             | (RoomScope::Direct { .. }, Addressed::Channel | Addressed::Room { .. })
             | (RoomScope::Open { .. }, Addressed::Channel | Addressed::Partner) => false,

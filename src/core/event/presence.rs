@@ -21,11 +21,15 @@ pub enum PresenceEphemeral {
     UserJoined {
         /// Who.
         user: Author,
+        /// Whether the whole state of the room follows, which says the same.
+        state_follows: bool,
     },
     /// A user's last socket left the room.
     UserLeft {
         /// Who.
         user: Author,
+        /// The same.
+        state_follows: bool,
     },
     /// Cursors moved.
     CursorsMoved(Arc<CursorsMoved>),

@@ -62,6 +62,10 @@ pub enum Reply {
         /// The reason.
         refusal: Refusal,
     },
+    /// The socket is open.
+    Welcome(Welcome),
+    /// A message is stored: who was sent it, and for whom it is queued.
+    Delivered(Box<Delivered>),
     /// The first word about a room.
     Entered(Box<Entered>),
     /// The end of a replay.
@@ -85,6 +89,56 @@ pub enum Reply {
         /// The delay assigned to this client.
         reconnect_in_ms: u64,
     },
+}
+
+/// What a socket is sent first, in dialects that greet.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Welcome {
+    /// Whose socket it is.
+    pub user: UserId,
+    /// The socket's name.
+    pub connection: Arc<str>,
+}
+
+/// What became of a message.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Delivered {
+    /// The request's tag.
+    pub tag: Tag,
+    /// In which room.
+    pub room: Arc<RoomIdentity>,
+    /// The message.
+    pub id: EventId,
+    /// Its place.
+    pub seq: Seq,
+    /// The epoch of the room's sequence.
+    pub epoch: Epoch,
+    /// The users who were sent it, without the sender.
+    pub delivered: Recipients,
+    /// The users in whose queue it is.
+    pub queued: Recipients,
+}
+
+/// Some users; of many the first ones are named.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Recipients {
+    /// At most `RECIPIENTS_LISTED_MAX` of them.
+    pub users: Vec<UserId>,
+    /// How many there are.
+    pub total: usize,
+}
+
+impl Recipients {
+    /// The first of these by name, and how many they are.
+    pub fn of<'a>(users: impl Iterator<Item = &'a UserId>) -> Recipients {
+        users.fold(Recipients::default(), |mut recipients, user| {
+            if recipients.users.len() < limits::RECIPIENTS_LISTED_MAX {
+                recipients.users.push(user.clone());
+            }
+            recipients.total += 1;
+            recipients
+        })
+    }
 }
 
 /// What a newcomer learns first.

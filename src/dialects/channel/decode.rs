@@ -22,7 +22,7 @@ const SECTION: &str = "The channel dialect";
 /// Decodes one message.
 pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     let unread = |refusal| Rejection { tag: Tag::default(), refusal };
-    let message = Message::parse(message).map_err(unread)?;
+    let message = Message::parse(message, "type").map_err(unread)?;
     let mut tag = Tag { reference: message.reference().map_err(unread)?, ..Tag::default() };
     match message.read("type", SECTION, &mut tag.asked).and_then(command) {
         Ok(command) => Ok(Request { tag, command }),

@@ -99,13 +99,13 @@ fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
             Durable::Sheet(_) => None,
         },
         EventBody::Ephemeral(what) => match what {
-            Ephemeral::Presence(PresenceEphemeral::UserJoined { user }) => Some(match place {
+            Ephemeral::Presence(PresenceEphemeral::UserJoined { user, .. }) => Some(match place {
                 Place::Channel => FromServer::UserJoined(in_channel(user, room)),
                 Place::Direct => {
                     FromServer::DmUserOnline(PartnerOnline { who: in_conversation(user, room), position: None })
                 }
             }),
-            Ephemeral::Presence(PresenceEphemeral::UserLeft { user }) => Some(match place {
+            Ephemeral::Presence(PresenceEphemeral::UserLeft { user, .. }) => Some(match place {
                 Place::Channel => FromServer::UserLeft(in_channel(user, room)),
                 Place::Direct => FromServer::DmUserOffline(in_conversation(user, room)),
             }),
@@ -131,6 +131,8 @@ fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
                 | PresenceEphemeral::StatusChanged { .. }
                 | PresenceEphemeral::Attended(_),
             )
+            // clients may send anything in it, and these clients know only administrators' messages
+            | Ephemeral::Room(RoomEphemeral::Broadcast { .. })
             | Ephemeral::Upload(_) => None,
         },
     }
@@ -169,8 +171,8 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             | UserEvent::Answer(_)
             | UserEvent::Upload(_) => None,
         },
-        // nobody writes cells here
-        Reply::VersionConflict { .. } => None,
+        // nobody writes cells here; messages are acknowledged; the first frame is the room's
+        Reply::VersionConflict { .. } | Reply::Delivered(_) | Reply::Welcome(_) => None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::wire::{
     FromClient,
     assistant::{AboutQuestion, AiRequest},
     notifications::SubscribeNotifications,
-    rooms::{CursorMove, JoinRoom, Typing as WireTyping},
+    rooms::{CursorMove, Typing as WireTyping},
     sheets::{CellUpdate, CellValue, CellWrite, CellsUpdate},
     uploads::{UploadProgress, UploadStart},
 };
@@ -16,7 +16,7 @@ use crate::{
         assistant::Question,
         command::{
             Addressed, AssistantCommand, ChatCommand, Command, NoticeCommand, PresenceCommand, RawJson, Request,
-            Resume, RoomCommand, SheetCommand, Tag, Typing, UploadCommand,
+            RoomAddress, RoomCommand, SheetCommand, Tag, Typing, UploadCommand,
         },
         cursor::Cursor,
         notification::{NotificationFilter, Priority},
@@ -24,12 +24,12 @@ use crate::{
         upload::UploadPhase,
     },
     dialects::{
-        ClientMessage, Rejection,
+        ClientMessage, Rejection, common,
         input::{Id, NameOrEmpty},
         read::{Message, expected, invalid},
     },
     error::Refusal,
-    ids::{Epoch, RoomName, Seq},
+    ids::RoomName,
     limits,
 };
 
@@ -39,7 +39,7 @@ const SECTION: &str = "The workspace dialect";
 /// Decodes one message.
 pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     let unread = |refusal| Rejection { tag: Tag::default(), refusal };
-    let message = Message::parse(message).map_err(unread)?;
+    let message = Message::parse(message, "type").map_err(unread)?;
     let mut tag = Tag { reference: message.reference().map_err(unread)?, ..Tag::default() };
     let read = message.read("type", SECTION, &mut tag.asked);
     tag.about = question_named(&message, tag.asked);
@@ -62,8 +62,11 @@ fn command(message: FromClient<'_>) -> Result<Command, Refusal> {
     match message {
         FromClient::Ping => Ok(Command::Ping),
         FromClient::AuthRefresh(fresh) => Ok(Command::AuthRefresh { token: fresh.token.0 }),
-        FromClient::JoinRoom(join) => Ok(Command::Room(RoomCommand::Join { resume: resume(&join), room: join.room.0 })),
-        FromClient::LeaveRoom(leave) => Ok(Command::Room(RoomCommand::Leave { room: leave.room.0 })),
+        FromClient::JoinRoom(join) => {
+            let resume = common::resume(join.since, join.epoch);
+            Ok(Command::Room(RoomCommand::Join { resume, room: RoomAddress::Open(join.room.0) }))
+        }
+        FromClient::LeaveRoom(leave) => Ok(Command::Room(RoomCommand::Leave { room: RoomAddress::Open(leave.room.0) })),
         FromClient::CursorMove(moved) => Ok(cursor_move(moved)),
         FromClient::TypingStart(typing) => Ok(set_typing(typing, Typing::Started)),
         FromClient::TypingStop(typing) => Ok(set_typing(typing, Typing::Stopped)),
@@ -91,13 +94,6 @@ fn named(room: Option<Id<RoomName>>) -> Option<RoomName> {
 
 fn name<const MAX: usize>(name: Option<NameOrEmpty<MAX>>) -> Option<Arc<str>> {
     name.and_then(NameOrEmpty::name)
-}
-
-/// An epoch is opaque to clients: one that is not ours is another epoch, not a mistake.
-fn resume(join: &JoinRoom<'_>) -> Option<Resume> {
-    let since = join.since?;
-    let epoch = join.epoch.map(|epoch| epoch.0.trim_matches('"').parse().map_or(Epoch::NONE, Epoch));
-    Some(Resume { since: Seq(since.0), epoch })
 }
 
 fn cursor_move(moved: CursorMove) -> Command {

@@ -105,15 +105,21 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName) -> Option<FromServer<'a>> 
                 let data = RelayedObject(Relayed(data));
                 Some(FromServer::Broadcast(Broadcast { room_id: room, data, timestamp: Moment(event.at) }))
             }
-            // told only in rooms that are too large for their whole state each time
-            Ephemeral::Presence(PresenceEphemeral::UserJoined { user }) => {
+            // the state says it
+            Ephemeral::Presence(
+                PresenceEphemeral::UserJoined { state_follows: true, .. }
+                | PresenceEphemeral::UserLeft { state_follows: true, .. },
+            ) => None,
+            // in rooms that are too large for their whole state each time
+            Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows: false }) => {
                 let email = user.email.as_deref();
                 Some(FromServer::UserJoined(UserJoined { user: user.into(), email, room }))
             }
-            Ephemeral::Presence(PresenceEphemeral::UserLeft { user }) => {
+            Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows: false }) => {
                 Some(FromServer::UserLeft(UserLeft { user: user.into(), room }))
             }
-            Ephemeral::Call(_) => None,
+            // administrators' messages arrive here as they were written, and a member's must not be taken for one
+            Ephemeral::Room(RoomEphemeral::Broadcast { .. }) | Ephemeral::Call(_) => None,
         },
     }
 }
@@ -136,6 +142,8 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             Some(FromServer::Recovered(Recovered { room_id, seq: *seq, complete: *complete }))
         }
         Reply::UserEvent(news) => Some(personal(news)),
+        // nothing is sent on connect, and nothing said in a chat
+        Reply::Welcome(_) | Reply::Delivered(_) => None,
         Reply::Restarting { reconnect_in_ms } => {
             Some(FromServer::ServerRestarting(Restarting::new(*reconnect_in_ms, at)))
         }

@@ -46,7 +46,7 @@ impl Dialect for Workspace {
         encode::members(room, members, out);
     }
 
-    fn encode_entered(&self, entered: &Entered, out: &mut Vec<u8>) -> Option<usize> {
+    fn encode_entered(&self, entered: &Entered, _: Stamp, out: &mut Vec<u8>) -> Option<usize> {
         encode::entered(entered, out)
     }
 

@@ -298,11 +298,21 @@ pub async fn activity(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec
 }
 
 pub async fn identity(connection: &mut Connection, id: RoomId) -> Result<Option<RoomIdentity>, StoreError> {
-    let row = rooms::table.find(Id(id.0)).select((rooms::kind, rooms::key, rooms::group_id));
-    let Some((kind, key, group)) = row.first::<(String, String, Option<Id>)>(connection).await.optional()? else {
-        return Ok(None);
-    };
-    let scope = match (kind.as_str(), group, key.split_once('\n')) {
+    Ok(identities(connection, &[id]).await?.pop())
+}
+
+/// Those of the rooms that exist, in no particular order.
+pub async fn identities(connection: &mut Connection, ids: &[RoomId]) -> Result<Vec<RoomIdentity>, StoreError> {
+    let rows = rooms::table
+        .filter(rooms::id.eq_any(ids.iter().map(|id| Id(id.0))))
+        .select((rooms::id, rooms::kind, rooms::key, rooms::group_id))
+        .load::<(Id, String, String, Option<Id>)>(connection)
+        .await?;
+    rows.into_iter().map(|(id, kind, key, group)| named(RoomId(id.0), &kind, key, group)).collect()
+}
+
+fn named(id: RoomId, kind: &str, key: String, group: Option<Id>) -> Result<RoomIdentity, StoreError> {
+    let scope = match (kind, group, key.split_once('\n')) {
         (CHANNEL, Some(Id(group)), _) => RoomScope::Channel { group: GroupId(group) },
         (DIRECT, _, Some((first, second))) => {
             RoomScope::Direct { users: [user_id(first.to_owned())?, user_id(second.to_owned())?] }
@@ -310,7 +320,7 @@ pub async fn identity(connection: &mut Connection, id: RoomId) -> Result<Option<
         (OPEN, _, _) => {
             RoomScope::Open { name: RoomName::stored(key).map_err(|_| strange("room", "one without a name"))? }
         }
-        _ => return Err(strange("kind of room", &kind)),
+        _ => return Err(strange("kind of room", kind)),
     };
-    Ok(Some(RoomIdentity { id, scope }))
+    Ok(RoomIdentity { id, scope })
 }

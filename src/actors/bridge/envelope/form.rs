@@ -262,6 +262,11 @@ pub(super) enum BodyForm<'a> {
         #[serde(borrow)]
         data: &'a RawValue,
     },
+    Broadcast {
+        by: Author,
+        #[serde(borrow)]
+        data: &'a RawValue,
+    },
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]

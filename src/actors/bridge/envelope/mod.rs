@@ -179,10 +179,10 @@ fn event_form(broadcast: &Broadcast) -> serde_json::Result<EventForm<'_>> {
     };
     let body = match body {
         EventBody::Durable { seq, id, what } => BodyForm::Durable { seq: *seq, id: *id, what: what.clone() },
-        EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user })) => {
+        EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user, .. })) => {
             BodyForm::UserJoined { user: user.clone() }
         }
-        EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user })) => {
+        EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user, .. })) => {
             BodyForm::UserLeft { user: user.clone() }
         }
         EventBody::Ephemeral(Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell })) => {
@@ -213,6 +213,9 @@ fn event_form(broadcast: &Broadcast) -> serde_json::Result<EventForm<'_>> {
         }
         EventBody::Ephemeral(Ephemeral::Room(RoomEphemeral::Announced { data })) => {
             BodyForm::Announced { data: raw(data)? }
+        }
+        EventBody::Ephemeral(Ephemeral::Room(RoomEphemeral::Broadcast { by, data })) => {
+            BodyForm::Broadcast { by: by.clone(), data: raw(data)? }
         }
     };
     Ok(EventForm { room: room.id, scope, at: *at, to, body })
@@ -342,9 +345,11 @@ fn broadcast(form: EventForm<'_>) -> Arc<Broadcast> {
     let body = match body {
         BodyForm::Durable { seq, id, what } => EventBody::Durable { seq, id, what },
         BodyForm::UserJoined { user } => {
-            EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user }))
+            EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows: false }))
         }
-        BodyForm::UserLeft { user } => EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user })),
+        BodyForm::UserLeft { user } => {
+            EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows: false }))
+        }
         BodyForm::StatusChanged { user, status } => {
             EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status }))
         }
@@ -369,6 +374,10 @@ fn broadcast(form: EventForm<'_>) -> Arc<Broadcast> {
         }
         BodyForm::Announced { data } => {
             EventBody::Ephemeral(Ephemeral::Room(RoomEphemeral::Announced { data: RawJson::from_parsed(data.get()) }))
+        }
+        BodyForm::Broadcast { by, data } => {
+            let data = RawJson::from_parsed(data.get());
+            EventBody::Ephemeral(Ephemeral::Room(RoomEphemeral::Broadcast { by, data }))
         }
     };
     let room = Arc::new(RoomIdentity { id: room, scope });

@@ -86,8 +86,8 @@ fn body() -> BoxedStrategy<EventBody> {
     let typing = (author(), prop_oneof![Just(Typing::Started), Just(Typing::Stopped)]);
     let kind = prop_oneof![Just(SignalKind::Offer), Just(SignalKind::Answer), Just(SignalKind::IceCandidate)];
     let ephemeral = prop_oneof![
-        author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserJoined { user })),
-        author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserLeft { user })),
+        author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows: false })),
+        author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows: false })),
         typing.prop_map(|(user, typing)| Ephemeral::Chat(ChatEphemeral::Typing {
             user,
             typing,
@@ -103,6 +103,7 @@ fn body() -> BoxedStrategy<EventBody> {
             data
         })),
         json().prop_map(|data| Ephemeral::Room(RoomEphemeral::Announced { data })),
+        (author(), json()).prop_map(|(by, data)| Ephemeral::Room(RoomEphemeral::Broadcast { by, data })),
     ];
     prop_oneof![durable, cells, ephemeral.prop_map(EventBody::Ephemeral)].boxed()
 }
@@ -387,7 +388,7 @@ proptest! {
 
     #[test]
     fn fields_of_a_later_release_are_passed_over(message in message().prop_filter("raw JSON is not ours", |message| {
-        let raw = ["Signal", "Announced"].iter().any(|kind| shown(message).contains(kind));
+        let raw = ["Signal", "Announced", "Broadcast"].iter().any(|kind| shown(message).contains(kind));
         !matches!(message, EnvelopeItem::Node(NodeMessage::Notice { .. })) && !raw
     })) {
         let grown = with_more_fields(&sealed(std::slice::from_ref(&message)));

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    core::{event, upload::content_url},
+    core::event,
     dialects::{
+        common::Attachment,
         input::{ChatText, FileIds, UnlessAbsent},
         output::{Each, Moment},
     },
-    ids::{EventId, FileId, RoomId, Seq, UserId},
+    ids::{EventId, RoomId, Seq, UserId},
     limits,
 };
 
@@ -66,31 +67,4 @@ pub struct DirectMessage<'a> {
     pub recipient_id: &'a UserId,
     #[schemars(example = &"01932c0b-0101-7aaa-8bbb-0c0d0e0f1011")]
     pub conversation_id: RoomId,
-}
-
-/// A file that goes with a message.
-#[derive(Serialize, JsonSchema)]
-pub struct Attachment<'a> {
-    pub id: FileId,
-    #[schemars(example = &"october.csv")]
-    pub filename: &'a str,
-    /// Bytes.
-    #[schemars(example = 20_480)]
-    pub size: u64,
-    #[schemars(example = &"text/csv")]
-    pub mime_type: &'a str,
-    #[schemars(example = &"/api/v1/files/…/content")]
-    pub url: String,
-}
-
-impl<'a> From<&'a event::Attachment> for Attachment<'a> {
-    fn from(file: &'a event::Attachment) -> Attachment<'a> {
-        Attachment {
-            id: file.file,
-            filename: &file.filename,
-            size: file.size_bytes,
-            mime_type: &file.mime_type,
-            url: content_url(file.file),
-        }
-    }
 }

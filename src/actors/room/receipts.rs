@@ -1,0 +1,70 @@
+//! The receipt for a message: who was sent it, and in whose queue it is. The room knows who is in it; the presence tracker
+//! knows who of the others is online.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::Room;
+use crate::{
+    actors::{fanout::Broadcast, messages::FilterOnline, outbox::ConnKey},
+    core::{
+        command::Tag,
+        event::{Delivered, EventBody, Recipients, Reply},
+    },
+    ids::{Epoch, UserId},
+    limits,
+};
+
+impl Room {
+    /// Answers the sender of a message that is stored, behind the message itself.
+    pub(super) fn tell_delivery(
+        &mut self,
+        conn: ConnKey,
+        tag: Tag,
+        stored: &Arc<Broadcast>,
+        queue_for: Vec<UserId>,
+        ctx: &mut Context<Self>,
+    ) {
+        let absent: Vec<UserId> = queue_for.into_iter().filter(|user| !self.is_here(user)).collect();
+        if absent.is_empty() {
+            return self.tell_delivered(conn, tag, stored, &absent, &absent, ctx);
+        }
+        let asked = self.node.presence.send(FilterOnline(absent.clone())).timeout(limits::ASK_TIMEOUT);
+        let stored = stored.clone();
+        ctx.spawn(asked.into_actor(self).map(move |online, room, ctx| {
+            let online = online.unwrap_or_default();
+            room.tell_delivered(conn, tag, &stored, &absent, &online, ctx);
+        }));
+    }
+
+    fn is_here(&self, user: &UserId) -> bool {
+        self.core.as_ref().is_some_and(|core| core.is_present(user))
+    }
+
+    /// `absent`: for whom it was queued, since they are not in the room; `online`: those of them who have a socket.
+    fn tell_delivered(
+        &mut self,
+        conn: ConnKey,
+        tag: Tag,
+        stored: &Broadcast,
+        absent: &[UserId],
+        online: &[UserId],
+        ctx: &mut Context<Self>,
+    ) {
+        let EventBody::Durable { seq, id, what } = &stored.event.body else { return };
+        let sender = &what.author().id;
+        // a room may have many members: they are counted, and only the first ones are looked at
+        let others = self.core.as_ref().map_or(0, |core| core.users() - usize::from(core.is_present(sender)));
+        let present = self.core.iter().flat_map(|core| core.online().map(|user| &user.id));
+        let present = present.filter(|user| *user != sender);
+        let mut delivered = Recipients::of(online.iter().chain(present).take(limits::RECIPIENTS_LISTED_MAX));
+        delivered.total = others + online.len();
+        let queued = Recipients::of(absent.iter().filter(|user| !online.contains(user)));
+        let epoch = self.core.as_ref().map_or(Epoch::NONE, |core| core.epoch());
+        let (id, seq) = (*id, *seq);
+        let room = self.identity.clone();
+        let reply = Delivered { tag, room, id, seq, epoch, delivered, queued };
+        self.send_reply(conn, Reply::Delivered(Box::new(reply)), ctx);
+    }
+}

@@ -1,0 +1,228 @@
+//! From events and replies to the dialect's messages, written straight into the frame: an event is encoded once, whatever
+//! the number of its receivers. Every match is exhaustive, so that a new event asks here for its form.
+
+use super::wire::{
+    FromServer, RoomLabel, Stamped,
+    chat::{ChatMessage, Typing as WireTyping},
+    notifications::{Notification, NotificationCleared, NotificationRead},
+    rooms::{Member, Members, RoomBroadcast, RoomJoined, RoomLeft, RoomState},
+    system::{Pong, Refused, Restarting, SystemMessage},
+};
+use crate::{
+    core::{
+        command::Typing,
+        event::{
+            ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody, MemberPresence,
+            PresenceEphemeral, Reply, RoomEphemeral, Welcome,
+        },
+        profile::Author,
+        user_event::UserEvent,
+    },
+    dialects::{
+        Encoded, Stamp,
+        common::{Ack, Recovered},
+        output::{self, Echo, Moment, Relayed, RelayedObject},
+    },
+    ids::{EventId, Seq, Timestamp},
+};
+
+/// What the first frame says to people.
+const WELCOME: &str = "Connected";
+
+/// Appends what everybody in the room is told.
+pub fn event(event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+    encoded(of_event(event, stamp), out)
+}
+
+/// Appends what one socket is told.
+pub fn reply(reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+    encoded(of_reply(reply, stamp), out)
+}
+
+fn encoded(message: Option<FromServer<'_>>, out: &mut Vec<u8>) -> Encoded {
+    match message {
+        Some(message) => output::encode(&message, out),
+        None => Encoded::Nothing,
+    }
+}
+
+fn of_event(event: &Event, stamp: Stamp) -> Option<FromServer<'_>> {
+    match &event.body {
+        EventBody::Durable { seq, id, what } => match what {
+            Durable::Chat(what) => chat_durable(event, *seq, *id, what),
+            // no sheets here
+            Durable::Sheet(_) => None,
+        },
+        EventBody::Ephemeral(what) => ephemeral(event, what, stamp),
+    }
+}
+
+fn chat_durable<'a>(event: &'a Event, seq: Seq, id: EventId, what: &'a ChatDurable) -> Option<FromServer<'a>> {
+    match what {
+        ChatDurable::MessageSent { sender, content, attachments, .. } => {
+            let message = ChatMessage {
+                message_id: id,
+                conversation_id: RoomLabel(&event.room),
+                recipient_id: event.room.scope.partner_of(&sender.id),
+                user: sender.into(),
+                content,
+                attachments: attachments.as_slice().into(),
+                seq,
+            };
+            Some(FromServer::ChatMessage(Stamped::new(id, event.at, message)))
+        }
+        ChatDurable::MessageEdited { .. }
+        | ChatDurable::MessageDeleted { .. }
+        | ChatDurable::MessageErased { .. }
+        | ChatDurable::ReadMarked { .. }
+        | ChatDurable::Reacted { .. } => None,
+    }
+}
+
+fn ephemeral<'a>(event: &'a Event, what: &'a Ephemeral, stamp: Stamp) -> Option<FromServer<'a>> {
+    let room_id = RoomLabel(&event.room);
+    match what {
+        Ephemeral::Presence(PresenceEphemeral::UserJoined { user, .. }) => {
+            let joined = RoomJoined { room_id, user_id: &user.id, username: Some(&user.username), state: None };
+            Some(FromServer::RoomJoin(stamped(stamp, event.at, joined)))
+        }
+        Ephemeral::Presence(PresenceEphemeral::UserLeft { user, .. }) => {
+            let left = RoomLeft { room_id, user: user.into() };
+            Some(FromServer::RoomLeave(stamped(stamp, event.at, left)))
+        }
+        Ephemeral::Room(RoomEphemeral::Announced { data }) => {
+            let announced = RoomBroadcast { room_id, user: None, data: Relayed(data) };
+            Some(FromServer::RoomBroadcast(stamped(stamp, event.at, announced)))
+        }
+        Ephemeral::Room(RoomEphemeral::Broadcast { by, data }) => {
+            let sent = RoomBroadcast { room_id, user: Some(by.into()), data: Relayed(data) };
+            Some(FromServer::RoomBroadcast(stamped(stamp, event.at, sent)))
+        }
+        Ephemeral::Chat(ChatEphemeral::Typing { user, typing, .. }) => {
+            Some(FromServer::ChatTyping(stamped(stamp, event.at, typed(room_id, user, *typing))))
+        }
+        // no cursors, and who is in a room is told by joins and leaves
+        Ephemeral::Presence(
+            PresenceEphemeral::CursorsMoved(_)
+            | PresenceEphemeral::StatusChanged { .. }
+            | PresenceEphemeral::Attended(_),
+        )
+        | Ephemeral::Call(_)
+        | Ephemeral::Upload(_) => None,
+    }
+}
+
+/// An ephemeral event with an id of its own.
+fn stamped<T>(stamp: Stamp, at: Timestamp, body: T) -> Stamped<T> {
+    Stamped::new(stamp.id(), at, body)
+}
+
+fn typed<'a>(conversation_id: RoomLabel<'a>, user: &'a Author, typing: Typing) -> WireTyping<'a> {
+    let is_typing = match typing {
+        Typing::Started => true,
+        Typing::Stopped => false,
+    };
+    WireTyping { conversation_id, user: user.into(), is_typing }
+}
+
+fn of_reply(reply: &Reply, stamp: Stamp) -> Option<FromServer<'_>> {
+    let at = stamp.at;
+    match reply {
+        Reply::Welcome(welcome) => Some(FromServer::SystemMessage(stamped(stamp, at, greeting(welcome, at)))),
+        Reply::Pong { tag } => Some(FromServer::Pong(stamped(stamp, at, Pong { reference: Echo::of(tag) }))),
+        Reply::Ack { tag, id, seq } => Some(FromServer::Ack(stamped(stamp, at, Ack::stored(tag, *id, *seq)))),
+        Reply::Done { tag } => Some(FromServer::Ack(stamped(stamp, at, Ack::done(tag)))),
+        Reply::AuthRefreshed { tag, expires_at } => {
+            Some(FromServer::Ack(stamped(stamp, at, Ack::refreshed(tag, *expires_at))))
+        }
+        Reply::Error { tag, refusal } => Some(FromServer::Error(stamped(stamp, at, Refused::new(tag, refusal)))),
+        Reply::Delivered(told) => Some(FromServer::ChatDelivered(stamped(stamp, at, (&**told).into()))),
+        Reply::Entered(entered) => Some(FromServer::RoomJoin(stamped(stamp, at, first_frame(entered)))),
+        Reply::Recovered { room, seq, complete } => {
+            let recovered = Recovered { room_id: RoomLabel(room), seq: *seq, complete: *complete };
+            Some(FromServer::Recovered(stamped(stamp, at, recovered)))
+        }
+        Reply::Notice { data, at } => Some(FromServer::SystemMessage(stamped(stamp, *at, notice(data)))),
+        Reply::Restarting { reconnect_in_ms } => {
+            Some(FromServer::ServerRestarting(stamped(stamp, at, Restarting { reconnect_in_ms: *reconnect_in_ms })))
+        }
+        Reply::UserEvent(news) => personal(news, stamp),
+        // nobody writes cells here
+        Reply::VersionConflict { .. } => None,
+    }
+}
+
+fn greeting(welcome: &Welcome, at: Timestamp) -> SystemMessage<'_> {
+    SystemMessage {
+        message: Some(WELCOME),
+        connection_id: Some(&welcome.connection),
+        user_id: Some(&welcome.user),
+        server_time: Some(Moment(at)),
+        data: None,
+    }
+}
+
+fn notice(data: &crate::core::command::RawJson) -> SystemMessage<'_> {
+    let data = Some(RelayedObject(Relayed(data)));
+    SystemMessage { message: None, connection_id: None, user_id: None, server_time: None, data }
+}
+
+// ---- rooms ----
+
+/// What a newcomer learns first.
+fn first_frame(entered: &Entered) -> RoomJoined<'_> {
+    let members = match &entered.attendance {
+        Some(attendance) => Members::Known(&attendance.users),
+        None => Members::Named(&entered.online),
+    };
+    joined(entered, members)
+}
+
+fn joined<'a>(entered: &'a Entered, members: Members<'a>) -> RoomJoined<'a> {
+    RoomJoined {
+        room_id: RoomLabel(&entered.room),
+        user_id: &entered.user,
+        username: None,
+        state: Some(RoomState::new(entered, members)),
+    }
+}
+
+/// Appends the same without the members. Answers how many bytes of it come before them.
+pub fn entered(entered: &Entered, stamp: Stamp, out: &mut Vec<u8>) -> Option<usize> {
+    let message = FromServer::RoomJoin(stamped(stamp, stamp.at, joined(entered, Members::Named(&[]))));
+    output::encode_without_items(&message, "members", out)
+}
+
+/// Appends members, each after a comma.
+pub fn members(members: &[MemberPresence], out: &mut Vec<u8>) {
+    output::append_items(members.iter().map(Member::from), out);
+}
+
+// ---- news for a user ----
+
+fn personal(news: &UserEvent, stamp: Stamp) -> Option<FromServer<'_>> {
+    let at = stamp.at;
+    match news {
+        UserEvent::Notified { user, notification } => {
+            Some(FromServer::Notification(stamped(stamp, at, Notification::new(user, notification))))
+        }
+        UserEvent::NotificationUpdated { user, notification } => {
+            let changed = Notification { updated: Some(true), ..Notification::new(user, notification) };
+            Some(FromServer::Notification(stamped(stamp, at, changed)))
+        }
+        UserEvent::NotificationRead { user, id } => {
+            let read = NotificationRead { notification_id: Some(*id), user_id: user };
+            Some(FromServer::NotificationRead(stamped(stamp, at, read)))
+        }
+        UserEvent::AllNotificationsRead { user } => {
+            let read = NotificationRead { notification_id: None, user_id: user };
+            Some(FromServer::NotificationRead(stamped(stamp, at, read)))
+        }
+        UserEvent::NotificationDeleted { user, id } => {
+            let cleared = NotificationCleared { notification_id: *id, user_id: user };
+            Some(FromServer::NotificationClear(stamped(stamp, at, cleared)))
+        }
+        // nobody asks the assistant or uploads here
+        UserEvent::Answer(_) | UserEvent::Upload(_) => None,
+    }
+}

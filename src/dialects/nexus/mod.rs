@@ -1,0 +1,63 @@
+//! The `nexus` dialect: conversations of all kinds on one socket, with receipts, presence and notifications; flat JSON
+//! objects told apart by `event_type` (docs/nexus.md). Its field names and wire forms must never leave this folder.
+
+mod decode;
+mod encode;
+mod wire;
+
+use super::{
+    ClientMessage, Dialect, Encoded, Rejection, Stamp,
+    options::{DialectOptions, HeartbeatSetting, QueueManner},
+    schema::{self, Description},
+};
+use crate::core::{
+    command::Request,
+    event::{Entered, Event, MemberPresence, Reply, RoomIdentity},
+};
+
+/// The field that names the kind of a message.
+const DISCRIMINATOR: &str = "event_type";
+
+/// How its sockets are treated.
+pub(super) const OPTIONS: DialectOptions = DialectOptions {
+    heartbeat: HeartbeatSetting::Nexus,
+    discriminator: DISCRIMINATOR,
+    queue: QueueManner::FromTheStart,
+    ..DialectOptions::json("nexus")
+};
+
+/// The dialect of `/ws`.
+pub struct Nexus;
+
+/// All messages of the dialect, both ways.
+pub fn messages() -> Vec<Description> {
+    let mut messages = schema::from_clients::<wire::FromClient<'_>>(DISCRIMINATOR);
+    messages.extend(schema::from_server::<wire::FromServer<'_>>(DISCRIMINATOR));
+    messages
+}
+
+impl Dialect for Nexus {
+    fn decode(&self, message: ClientMessage<'_>) -> Result<Request, Rejection> {
+        decode::decode(message)
+    }
+
+    fn encode_event(&self, event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+        encode::event(event, stamp, out)
+    }
+
+    fn encode_direct(&self, _: &Event, _: Stamp, _: &mut Vec<u8>) -> Encoded {
+        Encoded::Nothing // no socket is bound to a room
+    }
+
+    fn encode_members(&self, _: &RoomIdentity, members: &[MemberPresence], out: &mut Vec<u8>) {
+        encode::members(members, out);
+    }
+
+    fn encode_entered(&self, entered: &Entered, stamp: Stamp, out: &mut Vec<u8>) -> Option<usize> {
+        encode::entered(entered, stamp, out)
+    }
+
+    fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+        encode::reply(reply, stamp, out)
+    }
+}

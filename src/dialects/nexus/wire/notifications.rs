@@ -1,0 +1,103 @@
+//! Notifications, and what happens to them.
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    core::notification::{self, Priority},
+    dialects::{
+        input::Name,
+        output::{Moment, Relayed, RelayedObject},
+    },
+    ids::{NotificationId, UserId},
+    limits,
+};
+
+// ---- from clients ----
+
+#[derive(Deserialize, JsonSchema)]
+pub struct ReadNotification {
+    #[schemars(example = &"01932c0d-0000-7000-8000-000000000001")]
+    pub notification_id: Name<{ limits::CLIENT_NAME_CHARS_MAX }>,
+}
+
+// ---- from the server ----
+
+#[derive(Serialize, JsonSchema)]
+pub struct Notification<'a> {
+    pub notification_id: NotificationId,
+    /// Whose it is.
+    pub user_id: &'a UserId,
+    #[schemars(example = &"New Message")]
+    pub title: &'a str,
+    #[schemars(example = &"You have a new message")]
+    pub message: &'a str,
+    /// As its sender calls it: `info`, `success`, `warning`, `error`, `alert` or another word.
+    #[schemars(example = &"info")]
+    pub notification_type: Cow<'a, str>,
+    pub priority: Priority,
+    /// What it is about.
+    #[schemars(example = &"workspace")]
+    pub category: &'a str,
+    /// Which part of the client's product it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"tables")]
+    pub module_name: Option<&'a str>,
+    /// Whatever else its sender gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<RelayedObject<'a>>,
+    pub created_at: Moment,
+    /// True where a notification that was sent before says something else now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated: Option<bool>,
+}
+
+/// What a notification is that says nothing of its type.
+const USUAL_TYPE: &str = "info";
+
+impl<'a> Notification<'a> {
+    pub fn new(user_id: &'a UserId, stored: &'a notification::Notification) -> Notification<'a> {
+        Notification {
+            notification_id: stored.id,
+            user_id,
+            title: &stored.title,
+            message: &stored.message,
+            notification_type: type_of(stored).unwrap_or(Cow::Borrowed(USUAL_TYPE)),
+            priority: stored.priority,
+            category: &stored.category,
+            module_name: stored.module.as_deref(),
+            data: stored.data.as_ref().map(|data| RelayedObject(Relayed(data))),
+            created_at: Moment(stored.created_at),
+            updated: None,
+        }
+    }
+}
+
+/// The type is kept in what else its sender gave.
+fn type_of(stored: &notification::Notification) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Typed<'a> {
+        #[serde(borrow)]
+        notification_type: Cow<'a, str>,
+    }
+    let data = stored.data.as_ref()?;
+    serde_json::from_str::<Typed<'_>>(data.as_str()).ok().map(|typed| typed.notification_type)
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct NotificationRead<'a> {
+    /// Which; absent: all that there were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notification_id: Option<NotificationId>,
+    /// By whom.
+    pub user_id: &'a UserId,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct NotificationCleared<'a> {
+    pub notification_id: NotificationId,
+    /// Whose it was.
+    pub user_id: &'a UserId,
+}

@@ -1,0 +1,155 @@
+//! Rooms: entering and leaving them, who is in them, and data that members send each other.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::RoomLabel;
+use crate::{
+    core::{
+        event::{Entered, MemberPresence},
+        presence::Status,
+        profile::Author,
+    },
+    dialects::{
+        common::{Position, User},
+        input::{Count, Id, Json},
+        output::{Echo, Relayed},
+    },
+    ids::{Epoch, RoomName, UserId},
+    limits,
+};
+
+// ---- from clients ----
+
+#[derive(Deserialize, JsonSchema)]
+pub struct JoinRoom<'a> {
+    /// The name of an open room, or the id of a channel or of a direct conversation. `conversation_id` and `room` are
+    /// understood as well.
+    #[serde(rename = "room_id|conversation_id|room")]
+    #[schemars(rename = "room_id")]
+    pub room: Id<RoomName>,
+    /// The highest `seq` that was seen: what was missed since then comes first.
+    #[schemars(example = 41)]
+    pub since: Option<Count>,
+    /// The `epoch` that it belongs to.
+    #[serde(borrow)]
+    #[schemars(with = "Option<Epoch>")]
+    pub epoch: Option<Json<'a>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub struct LeaveRoom {
+    /// As in `room.join`.
+    #[serde(rename = "room_id|conversation_id|room")]
+    #[schemars(rename = "room_id")]
+    pub room: Id<RoomName>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub struct BroadcastData<'a> {
+    /// A room that the socket has joined, as in `room.join`.
+    #[serde(rename = "room_id|conversation_id|room")]
+    #[schemars(rename = "room_id")]
+    pub room: Id<RoomName>,
+    /// Any JSON; it arrives as it was sent.
+    #[serde(borrow)]
+    #[schemars(example = serde_json::json!({"slide": 4}))]
+    pub data: Json<'a>,
+}
+
+// ---- from the server ----
+
+#[derive(Serialize, JsonSchema)]
+pub struct RoomJoined<'a> {
+    pub room_id: RoomLabel<'a>,
+    pub user_id: &'a UserId,
+    /// To the other members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"alice")]
+    pub username: Option<&'a str>,
+    /// To the newcomer.
+    #[serde(flatten)]
+    pub state: Option<RoomState<'a>>,
+}
+
+/// The room as a newcomer finds it.
+#[derive(Serialize, JsonSchema)]
+pub struct RoomState<'a> {
+    /// Each user once, oneself included.
+    #[schemars(length(max = limits::ONLINE_USERS_LISTED_MAX))]
+    pub members: Members<'a>,
+    pub total_members: usize,
+    /// Where there are more members than are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<bool>,
+    #[serde(flatten)]
+    pub position: Position<'a>,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Echo<'a>>,
+}
+
+impl<'a> RoomState<'a> {
+    pub fn new(entered: &'a Entered, members: Members<'a>) -> RoomState<'a> {
+        RoomState {
+            members,
+            total_members: entered.online_total,
+            truncated: entered.is_cut().then_some(true),
+            position: Position { seq: entered.seq, epoch: entered.epoch, connection_id: &entered.connection },
+            reference: Echo::of(&entered.tag),
+        }
+    }
+}
+
+/// Those who are in a room: with their status where the room knows it.
+#[derive(JsonSchema)]
+#[schemars(with = "Vec<Member<'a>>")]
+pub enum Members<'a> {
+    Known(&'a [MemberPresence]),
+    Named(&'a [Author]),
+}
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Members::Known(members) => serializer.collect_seq(members.iter().map(Member::from)),
+            Members::Named(members) => serializer.collect_seq(members.iter().map(Member::from)),
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Member<'a> {
+    #[serde(flatten)]
+    pub user: User<'a>,
+    pub status: Status,
+}
+
+impl<'a> From<&'a MemberPresence> for Member<'a> {
+    fn from(member: &'a MemberPresence) -> Member<'a> {
+        Member { user: (&member.user).into(), status: member.status }
+    }
+}
+
+impl<'a> From<&'a Author> for Member<'a> {
+    fn from(member: &'a Author) -> Member<'a> {
+        Member { user: member.into(), status: Status::default() }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct RoomLeft<'a> {
+    pub room_id: RoomLabel<'a>,
+    #[serde(flatten)]
+    pub user: User<'a>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct RoomBroadcast<'a> {
+    pub room_id: RoomLabel<'a>,
+    /// The member who sent it; absent in an administrator's announcement.
+    #[serde(flatten)]
+    pub user: Option<User<'a>>,
+    /// As it was sent.
+    #[schemars(example = serde_json::json!({"slide": 4}))]
+    pub data: Relayed<'a>,
+}

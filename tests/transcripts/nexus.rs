@@ -1,0 +1,219 @@
+//! What is sent in the nexus dialect.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use convene::{
+    core::{
+        command::{Addressed, ChatCommand, Command, NoticeCommand, Resume, RoomAddress, RoomCommand, Typing},
+        event::{
+            Attachment, ChatDurable, ChatEphemeral, Delivered, Durable, Entered, Ephemeral, Event, EventBody,
+            MemberPresence, PresenceEphemeral, Recipients, Reply, RoomEphemeral, RoomIdentity, RoomPresence, RoomScope,
+            Welcome,
+        },
+        notification::{Notification, Priority},
+        presence::Status,
+        profile::Author,
+        user_event::UserEvent,
+    },
+    error::{ErrorCode, Refusal},
+    ids::{Epoch, GroupId, RoomId, RoomName, Seq, Timestamp},
+    limits,
+};
+
+use crate::{ALICE, Asked, BOB, EVENT, NOON, Told, alice, bob, notification, raw, tag, user};
+
+const CHANNEL: &str = "01932c0a-77f1-7d3e-9c55-1b2a3c4d5e6f";
+const CONVERSATION: &str = "01932c0b-0101-7aaa-8bbb-0c0d0e0f1011";
+const FILE: &str = "01932c0e-1c2d-7e3f-8a4b-5c6d7e8f9a0b";
+const NOTIFICATION: &str = "01932c0d-0000-7000-8000-0000000000aa";
+const CONNECTION: &str = "ws_alice_1761566400_7f3a";
+const EPOCH: Epoch = Epoch(1_761_566_400_250);
+
+fn name(text: &str) -> RoomName {
+    RoomName::new(text).unwrap()
+}
+
+/// An open room.
+pub fn room() -> Arc<RoomIdentity> {
+    Arc::new(RoomIdentity { id: RoomId::generate(), scope: RoomScope::Open { name: name("conv_123") } })
+}
+
+fn channel() -> Arc<RoomIdentity> {
+    let group = GroupId::generate();
+    Arc::new(RoomIdentity { id: CHANNEL.parse().unwrap(), scope: RoomScope::Channel { group } })
+}
+
+fn conversation() -> Arc<RoomIdentity> {
+    let users = [user(ALICE), user(BOB)];
+    Arc::new(RoomIdentity { id: CONVERSATION.parse().unwrap(), scope: RoomScope::Direct { users } })
+}
+
+// ---- from the client ----
+
+/// All commands.
+pub fn asked() -> Vec<Asked> {
+    let conversation = |id: &str| RoomAddress::Conversation(name(id));
+    let in_conversation = |id: &str| Addressed::Conversation(conversation(id));
+    let with_bob = || Addressed::Conversation(RoomAddress::With(user(BOB)));
+    let send = |addressed, content: &str, attachments: &[&str]| {
+        let attachments = attachments.iter().map(|file| file.parse().unwrap()).collect();
+        Command::Chat(ChatCommand::Send { addressed, content: content.into(), attachments })
+    };
+    let typing = |addressed, typing| Command::Chat(ChatCommand::SetTyping { addressed, typing, cell: None });
+    let general = || conversation("room_general");
+    let resume = Resume { since: Seq(41), epoch: Some(EPOCH) };
+    vec![
+        ("ping", None, Command::Ping),
+        ("ping_with_ref", Some("7"), Command::Ping),
+        ("auth_refresh", Some("\"refresh-1\""), Command::AuthRefresh { token: "eyJhbGciOi…".into() }),
+        ("room_join", None, Command::Room(RoomCommand::Join { room: general(), resume: None })),
+        (
+            "room_join_resuming",
+            Some("\"j-1\""),
+            Command::Room(RoomCommand::Join { room: general(), resume: Some(resume) }),
+        ),
+        ("room_leave", None, Command::Room(RoomCommand::Leave { room: general() })),
+        (
+            "room_broadcast",
+            None,
+            Command::Room(RoomCommand::Broadcast { room: general(), data: data_of("client", "room_broadcast") }),
+        ),
+        ("chat_message", None, send(in_conversation("conv_123"), "Hello, World!", &[])),
+        ("chat_message_to_a_user", Some("\"m-1\""), send(with_bob(), "Hey, how are you?", &[])),
+        ("chat_message_with_attachments", None, send(in_conversation(CHANNEL), "", &[FILE])),
+        ("chat_typing", None, typing(in_conversation("conv_123"), Typing::Started)),
+        ("chat_typing_stopped", None, typing(with_bob(), Typing::Stopped)),
+        ("notification_read", None, Command::Notices(NoticeCommand::Read { id: NOTIFICATION.into() })),
+    ]
+}
+
+/// The `data` of a transcript, as it stands in the file.
+fn data_of(sender: &str, file: &str) -> convene::core::command::RawJson {
+    let files = crate::transcripts(&format!("nexus/{sender}"));
+    let transcript = &files[file];
+    let start = transcript.find("\"data\": ").unwrap() + "\"data\": ".len();
+    let end = start + transcript[start..].find('}').unwrap() + 1;
+    raw(&transcript[start..end])
+}
+
+// ---- from the server ----
+
+fn durable(room: Arc<RoomIdentity>, seq: i64, what: ChatDurable) -> Told {
+    let body = EventBody::Durable { seq: Seq(seq), id: EVENT.parse().unwrap(), what: Durable::Chat(what) };
+    Told::Everybody(Event { room, at: NOON, body })
+}
+
+fn ephemeral(what: Ephemeral) -> Told {
+    Told::Everybody(Event { room: room(), at: NOON, body: EventBody::Ephemeral(what) })
+}
+
+fn sent(content: &str, attachments: Vec<Attachment>) -> ChatDurable {
+    ChatDurable::text(alice(), content.into(), attachments)
+}
+
+fn october() -> Attachment {
+    Attachment {
+        file: FILE.parse().unwrap(),
+        filename: "october.csv".into(),
+        size_bytes: 20_480,
+        mime_type: "text/csv".into(),
+    }
+}
+
+fn attendee(user: Author, status: Status) -> MemberPresence {
+    MemberPresence { user, status, cursor: None, last_seen: NOON }
+}
+
+fn entered(room: Arc<RoomIdentity>, reference: Option<&str>) -> Entered {
+    Entered {
+        tag: tag(reference),
+        attendance: None,
+        room,
+        user: user(ALICE),
+        connection: CONNECTION.into(),
+        online_total: 1,
+        online: vec![alice()],
+        seq: Seq(41),
+        epoch: EPOCH,
+    }
+}
+
+fn in_rooms() -> Vec<(&'static str, Told)> {
+    let users = vec![attendee(alice(), Status::Online), attendee(bob(), Status::Busy)];
+    let attendance = RoomPresence { users, total: 2, active_sheets: Vec::new() };
+    let first = Entered { attendance: Some(Arc::new(attendance)), online_total: 2, ..entered(room(), Some("\"j-1\"")) };
+    let crowd = Entered { online_total: limits::ONLINE_USERS_LISTED_MAX + 1, ..entered(channel(), None) };
+    let delivered = Delivered {
+        tag: tag(Some("\"m-1\"")),
+        room: room(),
+        id: EVENT.parse().unwrap(),
+        seq: Seq(42),
+        epoch: EPOCH,
+        delivered: Recipients { users: vec![user(BOB)], total: 1 },
+        queued: Recipients { users: vec![user("carol")], total: 1 },
+    };
+    let joined = PresenceEphemeral::UserJoined { user: bob(), state_follows: true };
+    let left = PresenceEphemeral::UserLeft { user: bob(), state_follows: true };
+    let data = |file| data_of("server", file);
+    let announced = RoomEphemeral::Announced { data: data("room_broadcast_of_an_administrator") };
+    let broadcast = RoomEphemeral::Broadcast { by: alice(), data: data("room_broadcast") };
+    let typing = ChatEphemeral::Typing { user: bob(), typing: Typing::Started, cell: None };
+    vec![
+        ("room_join_first", Told::One(Reply::Entered(Box::new(first)))),
+        ("room_join_first_truncated", Told::One(Reply::Entered(Box::new(crowd)))),
+        ("room_join", ephemeral(Ephemeral::Presence(joined))),
+        ("room_leave", ephemeral(Ephemeral::Presence(left))),
+        ("room_broadcast", ephemeral(Ephemeral::Room(broadcast))),
+        ("room_broadcast_of_an_administrator", ephemeral(Ephemeral::Room(announced))),
+        ("recovered", Told::One(Reply::Recovered { room: room(), seq: Seq(44), complete: true })),
+        ("chat_message", durable(room(), 42, sent("Hello, World!", Vec::new()))),
+        ("chat_message_direct", durable(conversation(), 8, sent("", vec![october()]))),
+        ("chat_delivered", Told::One(Reply::Delivered(Box::new(delivered)))),
+        ("chat_typing", ephemeral(Ephemeral::Chat(typing))),
+    ]
+}
+
+fn to_one() -> Vec<(&'static str, Told)> {
+    let error = |reference, refusal| Told::One(Reply::Error { tag: tag(reference), refusal });
+    let expires_at = Timestamp::from_unix_seconds(1_761_570_000);
+    let welcome = Welcome { user: user(ALICE), connection: CONNECTION.into() };
+    let notice = data_of("server", "system_message_of_an_administrator");
+    vec![
+        ("system_message", Told::One(Reply::Welcome(welcome))),
+        ("system_message_of_an_administrator", Told::One(Reply::Notice { data: notice, at: NOON })),
+        ("pong", Told::One(Reply::Pong { tag: tag(None) })),
+        ("pong_with_ref", Told::One(Reply::Pong { tag: tag(Some("7")) })),
+        ("ack", Told::One(Reply::Ack { tag: tag(Some("\"m-1\"")), id: EVENT.parse().unwrap(), seq: Seq(42) })),
+        ("ack_done", Told::One(Reply::Done { tag: tag(Some("\"l-1\"")) })),
+        ("ack_of_auth_refresh", Told::One(Reply::AuthRefreshed { tag: tag(Some("\"refresh-1\"")), expires_at })),
+        ("error", error(None, Refusal::new(ErrorCode::InvalidMessage, "`content` must not be empty"))),
+        (
+            "error_with_ref",
+            error(Some("\"m-1\""), Refusal::limited("Rate limit exceeded: too many requests per minute", 12)),
+        ),
+        ("server_restarting", Told::One(Reply::Restarting { reconnect_in_ms: 2_350 })),
+    ]
+}
+
+fn to_the_user() -> Vec<(&'static str, Told)> {
+    let personal = |news| Told::One(Reply::UserEvent(Arc::new(news)));
+    let (user, id) = (user(ALICE), NOTIFICATION.parse().unwrap());
+    let stored = Arc::new(notification(Priority::High));
+    let data = Some(data_of("server", "notification_updated"));
+    let changed = Arc::new(Notification { data, ..notification(Priority::High) });
+    vec![
+        ("notification", personal(UserEvent::Notified { user: user.clone(), notification: stored })),
+        (
+            "notification_updated",
+            personal(UserEvent::NotificationUpdated { user: user.clone(), notification: changed }),
+        ),
+        ("notification_read", personal(UserEvent::NotificationRead { user: user.clone(), id })),
+        ("notification_read_all", personal(UserEvent::AllNotificationsRead { user: user.clone() })),
+        ("notification_cleared", personal(UserEvent::NotificationDeleted { user, id })),
+    ]
+}
+
+/// All events and replies.
+pub fn told() -> BTreeMap<&'static str, Told> {
+    in_rooms().into_iter().chain(to_one()).chain(to_the_user()).collect()
+}
