@@ -77,7 +77,7 @@ fn take_flag(rest: &mut Peekable<Chars<'_>>, form: &mut String) -> Option<()> {
     let first = rest.next_if(|c| REGIONAL.contains(*c))?;
     let second = rest.next_if(|c| REGIONAL.contains(*c));
     form.push(first);
-    // a half leaves its second character to whoever reads on, which then is no emoji
+    // a single indicator is not a flag
     form.extend(second);
     second.map(|_| ())
 }

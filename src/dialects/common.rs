@@ -29,8 +29,8 @@ pub struct AuthRefresh {
     pub token: Token,
 }
 
-/// From where a client resumes, if it says so. An epoch is opaque to clients: one that is not ours is another epoch, not a
-/// mistake.
+/// The position from which a client resumes, if any. An epoch is opaque to clients: one that we cannot parse counts as
+/// another epoch, not as an error.
 pub fn resume(since: Option<Count>, epoch: Option<Json<'_>>) -> Option<Resume> {
     let since = since?;
     let epoch = epoch.map(|epoch| epoch.0.trim_matches('"').parse().map_or(Epoch::NONE, Epoch));
@@ -214,13 +214,13 @@ impl<'a> From<&'a notification::Notification> for Notification<'a> {
     }
 }
 
-/// A file that goes with a message.
+/// A file attached to a message.
 #[derive(Serialize, JsonSchema)]
 pub struct Attachment<'a> {
     pub id: FileId,
     #[schemars(example = &"october.csv")]
     pub filename: &'a str,
-    /// Bytes.
+    /// In bytes.
     #[schemars(example = 20_480)]
     pub size: u64,
     #[schemars(example = &"text/csv")]

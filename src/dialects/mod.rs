@@ -28,7 +28,7 @@ pub mod workspace;
 pub enum DialectKind {
     /// Channels and direct messages: `/ws/channel/{channel_id}`, `/ws/dm/{other_user_id}`.
     Channel = 0,
-    /// Many rooms, cursors, sheets, the assistant: `/api/v1/ws`.
+    /// Rooms, cursors, sheets, the assistant: `/api/v1/ws`.
     Workspace = 1,
     /// Conversations of all kinds on one socket, receipts, presence, notifications, calls: `/ws`.
     Nexus = 2,

@@ -12,20 +12,20 @@ pub struct DialectOptions {
     pub message_bytes_max: usize,
     /// Maximum number of characters of a text message from a client.
     pub message_characters_max: usize,
-    /// Which setting of the heartbeat counts.
+    /// The applicable heartbeat setting.
     pub heartbeat: HeartbeatSetting,
-    /// The field that names the kind of a message.
+    /// The field with the type of a message.
     pub discriminator: &'static str,
-    /// When a socket that is bound to no room is sent what is queued for its user.
+    /// When an unbound socket is sent what is queued for its user.
     pub queue: QueueManner,
 }
 
-/// When a socket that is bound to no room is sent what is queued for its user.
+/// When an unbound socket is sent what is queued for its user.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum QueueManner {
-    /// When it opens: notifications, and messages of all rooms.
+    /// On connect: notifications, and messages of all rooms.
     FromTheStart,
-    /// When its client has said which notifications it wants. Until then it is sent those that were made since it opened.
+    /// When its client has set a notification filter. Until then it receives notifications created since it connected.
     OnceChosen,
 }
 

@@ -193,7 +193,7 @@ impl Wrong {
         Wrong { code, field: None, rest: rest.into() }
     }
 
-    /// In that field, unless a field inside it is already named.
+    /// Sets the field, unless a nested field is already set.
     fn at(mut self, name: &str) -> Wrong {
         self.field.get_or_insert_with(|| name.to_owned());
         self

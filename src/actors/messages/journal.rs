@@ -35,7 +35,7 @@ pub struct Origin {
     pub asker: Requester,
     /// Who chose the room.
     pub room_choice: RoomChoice,
-    /// How a socket learns that it is stored.
+    /// How the requester is informed of the result.
     pub receipt: Receipt,
 }
 

@@ -441,9 +441,9 @@ pub struct Join {
     pub access_read_at: Option<Instant>,
     /// The queued messages of the conversation that its session has leased.
     pub queued: Option<Box<Conversation>>,
-    /// Whether the socket is sent the room's first frame. It is not where it joined by doing something there.
+    /// Whether the socket is sent the room's first frame. False if it joined by sending a command to the room.
     pub is_greeted: bool,
-    /// Whether the room is the one that the socket's address names: a socket that loses it is closed.
+    /// Whether the socket is bound to this room by its address; such a socket is closed when it loses the room.
     pub bound: Bound,
 }
 

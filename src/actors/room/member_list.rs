@@ -149,7 +149,7 @@ impl Room {
         }
     }
 
-    /// Whether the whole state is told after each join and leave, as in a small open room.
+    /// Whether the complete state is sent after each join and leave, as in a small open room.
     fn tells_state(&self) -> bool {
         self.open.is_some() && !self.is_large()
     }

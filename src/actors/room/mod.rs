@@ -69,7 +69,7 @@ pub struct Room {
     entering: FxHashMap<ConnKey, PendingJoin>,
     /// Those of them that joined before the room was open, in order.
     early: Vec<ConnKey>,
-    /// In a channel or a direct conversation, the sockets that joined it by name. They stay open when they lose the room.
+    /// Sockets that joined a channel or direct conversation by name. They stay open when they lose access to it.
     guests: FxHashSet<ConnKey>,
     /// REST requests that arrived before the room was open, in order.
     early_rest_requests: Vec<RestRequest>,

@@ -1,5 +1,5 @@
-//! The receipt for a message: who was sent it, and in whose queue it is. The room knows who is in it; the presence tracker
-//! knows who of the others is online.
+//! Delivery receipts: to whom a message was sent, and in whose queues it is. The room knows its members; the presence
+//! tracker knows which other users are online. A receipt must never precede the message itself.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Room {
-    /// Answers the sender of a message that is stored, behind the message itself.
+    /// Replies to the sender of a stored message, after the message itself.
     pub(super) fn tell_delivery(
         &mut self,
         conn: ConnKey,
@@ -42,7 +42,8 @@ impl Room {
         self.core.as_ref().is_some_and(|core| core.is_present(user))
     }
 
-    /// `absent`: for whom it was queued, since they are not in the room; `online`: those of them who have a socket.
+    /// `absent` are the users for whom it was queued because they are not in the room; `online` are those of them who
+    /// have a socket.
     fn tell_delivered(
         &mut self,
         conn: ConnKey,
@@ -54,7 +55,7 @@ impl Room {
     ) {
         let EventBody::Durable { seq, id, what } = &stored.event.body else { return };
         let sender = &what.author().id;
-        // a room may have many members: they are counted, and only the first ones are looked at
+        // a room may have many members: all are counted, but only the first ones are listed
         let others = self.core.as_ref().map_or(0, |core| core.users() - usize::from(core.is_present(sender)));
         let present = self.core.iter().flat_map(|core| core.online().map(|user| &user.id));
         let present = present.filter(|user| *user != sender);

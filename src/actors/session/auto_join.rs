@@ -24,7 +24,7 @@ pub(super) enum JoinPurpose {
     Do(Box<Request>, FirstWord),
 }
 
-/// Whether a socket that joins a room is sent the first frame about it.
+/// Whether a socket that joins a room is sent the room's first frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FirstWord {
     Said,

@@ -144,7 +144,7 @@ impl Session {
         }
         let dialect = self.outbox.dialect;
         let frame = match self.rooms.bound().map(|room| &room.scope) {
-            // the room itself sends it
+            // sent by the room itself
             None if self.rooms.has_joined(broadcast.event.room.id) => None,
             None => broadcast.frame(dialect),
             Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) => broadcast.direct_frame(dialect),
@@ -349,7 +349,7 @@ impl Session {
         let wants_old_ones = self.rooms.bound().is_some() || self.notices.has_filter() || from_the_start;
         let messages = match (self.rooms.fresh_conversation(), self.queue.sent_up_to) {
             (Some(room), Some(up_to)) => QueuedMessages::InRoom { room, up_to },
-            // a confined token opens only some of the rooms, and they are not known here
+            // a confined token permits only some of the rooms, which are not known here
             (None, _) if from_the_start && self.confined.is_none() => QueuedMessages::All,
             (Some(_) | None, _) => QueuedMessages::None,
         };

@@ -140,7 +140,7 @@ impl Rooms {
         }
     }
 
-    /// Whether a room is the one that is meant.
+    /// Whether the address refers to this room.
     fn is_called(&self, room: &RoomIdentity, address: &RoomAddress) -> bool {
         match (address, &room.scope) {
             (RoomAddress::Open(name) | RoomAddress::Conversation(name), RoomScope::Open { name: own }) => name == own,
@@ -156,7 +156,7 @@ impl Rooms {
         self.find(Some(address)).is_some()
     }
 
-    /// Whether the socket joined the room of that id.
+    /// Whether the socket has joined the room with this id.
     pub fn has_joined(&self, room: RoomId) -> bool {
         self.joined.iter().any(|joined| joined.identity.id == room)
     }

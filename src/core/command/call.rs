@@ -18,7 +18,7 @@ pub enum CallCommand {
 }
 
 impl CallCommand {
-    /// Who carries it out.
+    /// Who executes it.
     pub fn target(&self) -> Target {
         match self {
             CallCommand::Signal { .. } => Target::Room(None),

@@ -66,7 +66,7 @@ impl ChatCommand {
         }
     }
 
-    /// Who carries it out.
+    /// Who executes it.
     pub fn target(&self) -> Target {
         match self.addressed() {
             Addressed::Channel | Addressed::Partner => Target::Room(None),
@@ -112,12 +112,12 @@ pub enum Addressed {
         /// The room; if absent, the one joined last.
         room: Option<RoomName>,
     },
-    /// All who are in that conversation, of whichever kind it is.
+    /// All members of a conversation of any kind.
     Conversation(RoomAddress),
 }
 
 impl Addressed {
-    /// How the sender of a message learns what became of it.
+    /// How the sender is informed that the message is stored.
     pub const fn receipt(&self) -> Receipt {
         match self {
             Addressed::Channel | Addressed::Partner | Addressed::Room { .. } => Receipt::Ack,
@@ -126,12 +126,12 @@ impl Addressed {
     }
 }
 
-/// How whoever changes something in a room learns that it is stored.
+/// How the sender of a command is informed that it is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Receipt {
-    /// By an acknowledgement, if one was asked for.
+    /// By an acknowledgement, if requested.
     Ack,
-    /// By the list of those to whom it was delivered and of those for whom it is queued.
+    /// By a delivery receipt: to whom it was sent and for whom it is queued.
     Delivery,
 }
 

@@ -118,14 +118,14 @@ pub enum Command {
     Upload(UploadCommand),
 }
 
-/// Who carries a command out.
+/// Who executes a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// The session itself, or whomever it asks.
+    /// The session, or an actor to which it passes the command.
     Session,
     /// A room that the socket is in: the one that is named, or else the one that the socket is bound to or joined last.
     Room(Option<RoomAddress>),
-    /// A conversation. A socket that is not in it joins it first.
+    /// A conversation, which the socket joins first if necessary.
     Conversation(RoomAddress),
 }
 
@@ -154,7 +154,7 @@ pub enum Charge {
 }
 
 impl Command {
-    /// Who carries it out.
+    /// Who executes it.
     pub fn target(&self) -> Target {
         match self {
             Command::Ping

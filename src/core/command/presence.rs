@@ -24,7 +24,7 @@ pub enum PresenceCommand {
 }
 
 impl PresenceCommand {
-    /// Who carries it out.
+    /// Who executes it.
     pub fn target(&self) -> Target {
         match self {
             PresenceCommand::MoveCursor { room, .. } => Target::Room(room.clone().map(RoomAddress::Open)),

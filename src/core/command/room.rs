@@ -1,27 +1,27 @@
-//! How a client names rooms, enters and leaves them, and sends data of its own to everybody in one.
+//! Requests of a client to join and leave rooms, and to broadcast data in one; and how clients address rooms.
 
 use super::{Charge, RawJson, Resume, Target};
 use crate::ids::{RoomName, UserId};
 
-/// What a client calls a room.
+/// How a client addresses a room.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum RoomAddress {
-    /// An open room, by its name.
+    /// An open room by its name.
     Open(RoomName),
-    /// A channel or a direct conversation by its id, or else an open room by its name.
+    /// A channel or direct conversation by its id, otherwise an open room by its name.
     Conversation(RoomName),
-    /// The direct conversation with that user.
+    /// The direct conversation with this user.
     With(UserId),
 }
 
 /// A command about membership in a room.
 #[derive(Clone, PartialEq, Debug)]
 pub enum RoomCommand {
-    /// Enter a room. An open one is made at the first need.
+    /// Join a room. An open room is created if necessary.
     Join {
         /// Which.
         room: RoomAddress,
-        /// From where the client resumes, if it does.
+        /// The position from which the client resumes, if it does.
         resume: Option<Resume>,
     },
     /// Leave a room.
@@ -29,17 +29,17 @@ pub enum RoomCommand {
         /// Which.
         room: RoomAddress,
     },
-    /// Send data of the client's own to all members.
+    /// Broadcast data to all members.
     Broadcast {
-        /// Of which room.
+        /// The room.
         room: RoomAddress,
-        /// Relayed unchanged, an object.
+        /// The data, an object, relayed unchanged.
         data: RawJson,
     },
 }
 
 impl RoomCommand {
-    /// Who carries it out.
+    /// Who executes it.
     pub fn target(&self) -> Target {
         match self {
             RoomCommand::Join { .. } | RoomCommand::Leave { .. } => Target::Session,
@@ -47,7 +47,7 @@ impl RoomCommand {
         }
     }
 
-    /// How it is counted.
+    /// How it is charged.
     pub const fn charge(&self) -> Charge {
         match self {
             RoomCommand::Join { .. } | RoomCommand::Leave { .. } | RoomCommand::Broadcast { .. } => Charge::Request,

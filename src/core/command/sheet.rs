@@ -21,7 +21,7 @@ pub enum SheetCommand {
 }
 
 impl SheetCommand {
-    /// Who carries it out.
+    /// Who executes it.
     pub fn target(&self) -> Target {
         match self {
             SheetCommand::UpdateCells { room, .. } => Target::Room(room.clone().map(RoomAddress::Open)),

@@ -19,7 +19,7 @@ pub enum ContentType {
     Text,
     /// A ciphertext between devices: nothing here looks into it.
     Encrypted,
-    /// Whatever clients agree on, by their own name for it.
+    /// A type agreed upon by clients, with their own name for it.
     Other(Arc<str>),
 }
 

@@ -19,14 +19,14 @@ use crate::{
 pub enum PresenceEphemeral {
     /// A user's first socket joined the room.
     UserJoined {
-        /// Who.
+        /// The user.
         user: Author,
         /// Whether the whole state of the room follows, which says the same.
         state_follows: bool,
     },
     /// A user's last socket left the room.
     UserLeft {
-        /// Who.
+        /// The user.
         user: Author,
         /// The same.
         state_follows: bool,

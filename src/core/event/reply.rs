@@ -64,9 +64,9 @@ pub enum Reply {
     },
     /// The socket is open.
     Welcome(Welcome),
-    /// A message is stored: who was sent it, and for whom it is queued.
+    /// A message was stored: to whom it was sent, and for whom it is queued.
     Delivered(Box<Delivered>),
-    /// The first word about a room.
+    /// The first message about a room.
     Entered(Box<Entered>),
     /// The end of a replay.
     Recovered {
@@ -91,45 +91,45 @@ pub enum Reply {
     },
 }
 
-/// What a socket is sent first, in dialects that greet.
+/// The first message on a socket, in dialects that have one.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Welcome {
-    /// Whose socket it is.
+    /// The user of the socket.
     pub user: UserId,
-    /// The socket's name.
+    /// The name of the socket.
     pub connection: Arc<str>,
 }
 
-/// What became of a message.
+/// The delivery receipt of a message.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Delivered {
     /// The request's tag.
     pub tag: Tag,
-    /// In which room.
+    /// The room.
     pub room: Arc<RoomIdentity>,
     /// The message.
     pub id: EventId,
-    /// Its place.
+    /// Its sequence number.
     pub seq: Seq,
     /// The epoch of the room's sequence.
     pub epoch: Epoch,
-    /// The users who were sent it, without the sender.
+    /// The users to whom it was sent, without the sender.
     pub delivered: Recipients,
     /// The users in whose queue it is.
     pub queued: Recipients,
 }
 
-/// Some users; of many the first ones are named.
+/// A list of users, truncated if there are many.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recipients {
-    /// At most `RECIPIENTS_LISTED_MAX` of them.
+    /// At most `RECIPIENTS_LISTED_MAX` users.
     pub users: Vec<UserId>,
-    /// How many there are.
+    /// The number of users.
     pub total: usize,
 }
 
 impl Recipients {
-    /// The first of these by name, and how many they are.
+    /// Lists the first users by id and counts all of them.
     pub fn of<'a>(users: impl Iterator<Item = &'a UserId>) -> Recipients {
         users.fold(Recipients::default(), |mut recipients, user| {
             if recipients.users.len() < limits::RECIPIENTS_LISTED_MAX {
@@ -141,7 +141,7 @@ impl Recipients {
     }
 }
 
-/// What a newcomer learns first.
+/// The first message to a newcomer.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entered {
     /// The tag of the request, if there was one.

@@ -10,11 +10,11 @@ pub enum RoomEphemeral {
         /// The content as it was received.
         data: RawJson,
     },
-    /// A member's own data for all members.
+    /// Data of a member for all members.
     Broadcast {
-        /// Who sent it.
+        /// The sender.
         by: Author,
-        /// As it was written, an object.
+        /// The data, an object, as it was received.
         data: RawJson,
     },
 }

@@ -131,7 +131,7 @@ fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
                 | PresenceEphemeral::StatusChanged { .. }
                 | PresenceEphemeral::Attended(_),
             )
-            // clients may send anything in it, and these clients know only administrators' messages
+            // its content is arbitrary, and clients of this dialect expect only administrators' messages
             | Ephemeral::Room(RoomEphemeral::Broadcast { .. })
             | Ephemeral::Upload(_) => None,
         },
@@ -171,7 +171,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             | UserEvent::Answer(_)
             | UserEvent::Upload(_) => None,
         },
-        // nobody writes cells here; messages are acknowledged; the first frame is the room's
+        // no cells here; messages are confirmed by `ack`; the first frame is that of the room
         Reply::VersionConflict { .. } | Reply::Delivered(_) | Reply::Welcome(_) => None,
     }
 }

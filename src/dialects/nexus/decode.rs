@@ -1,5 +1,5 @@
-//! From the dialect's messages to requests. `wire` says what a message is made of; here it gets its meaning, and what
-//! concerns several fields at once is checked. Whatever the bytes are, it must never panic.
+//! Converts the dialect's messages into commands. `wire` declares the messages; this module gives them their meaning
+//! and validates what concerns several fields at once. It must never panic, whatever the bytes are.
 
 use super::{
     DISCRIMINATOR,
@@ -20,10 +20,10 @@ use crate::{
     ids::{RoomName, UserId},
 };
 
-/// Where the protocol reference lists the messages.
+/// The section of the protocol reference that lists the messages.
 const SECTION: &str = "The nexus dialect";
 
-/// Reads one message.
+/// Decodes one message.
 pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     let unread = |refusal| Rejection { tag: Tag::default(), refusal };
     let message = Message::parse(message, DISCRIMINATOR).map_err(unread)?;
@@ -56,7 +56,7 @@ fn join_room(join: JoinRoom<'_>) -> Command {
     Command::Room(RoomCommand::Join { room: RoomAddress::Conversation(join.room.0), resume })
 }
 
-/// A conversation is named, or the user with whom it is.
+/// The address of a conversation: the one that is named, or that with the recipient.
 fn addressed(conversation: Option<Id<RoomName>>, recipient: Option<Id<UserId>>) -> Result<Addressed, Refusal> {
     match (conversation, recipient) {
         (Some(Id(name)), None) => Ok(Addressed::Conversation(RoomAddress::Conversation(name))),

@@ -1,5 +1,5 @@
-//! From events and replies to the dialect's messages, written straight into the frame: an event is encoded once, whatever
-//! the number of its receivers. Every match is exhaustive, so that a new event asks here for its form.
+//! Converts events and replies into the dialect's messages, written directly into the frame. An event is encoded once
+//! for all receivers. No match may have a catch-all, so that the compiler asks for the form of a new event.
 
 use super::wire::{
     FromServer, RoomLabel, Stamped,
@@ -26,15 +26,15 @@ use crate::{
     ids::{EventId, Seq, Timestamp},
 };
 
-/// What the first frame says to people.
+/// The text of the first frame.
 const WELCOME: &str = "Connected";
 
-/// Appends what everybody in the room is told.
+/// Appends a message for everybody in the room.
 pub fn event(event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
     encoded(of_event(event, stamp), out)
 }
 
-/// Appends what one socket is told.
+/// Appends a message for one socket.
 pub fn reply(reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
     encoded(of_reply(reply, stamp), out)
 }
@@ -101,7 +101,7 @@ fn ephemeral<'a>(event: &'a Event, what: &'a Ephemeral, stamp: Stamp) -> Option<
         Ephemeral::Chat(ChatEphemeral::Typing { user, typing, .. }) => {
             Some(FromServer::ChatTyping(stamped(stamp, event.at, typed(room_id, user, *typing))))
         }
-        // no cursors, and who is in a room is told by joins and leaves
+        // this dialect has no cursors, and members are announced by joins and leaves
         Ephemeral::Presence(
             PresenceEphemeral::CursorsMoved(_)
             | PresenceEphemeral::StatusChanged { .. }
@@ -147,7 +147,7 @@ fn of_reply(reply: &Reply, stamp: Stamp) -> Option<FromServer<'_>> {
             Some(FromServer::ServerRestarting(stamped(stamp, at, Restarting { reconnect_in_ms: *reconnect_in_ms })))
         }
         Reply::UserEvent(news) => personal(news, stamp),
-        // nobody writes cells here
+        // this dialect has no cells
         Reply::VersionConflict { .. } => None,
     }
 }
@@ -169,7 +169,7 @@ fn notice(data: &crate::core::command::RawJson) -> SystemMessage<'_> {
 
 // ---- rooms ----
 
-/// What a newcomer learns first.
+/// The first message to a newcomer.
 fn first_frame(entered: &Entered) -> RoomJoined<'_> {
     let members = match &entered.attendance {
         Some(attendance) => Members::Known(&attendance.users),
@@ -187,13 +187,13 @@ fn joined<'a>(entered: &'a Entered, members: Members<'a>) -> RoomJoined<'a> {
     }
 }
 
-/// Appends the same without the members. Answers how many bytes of it come before them.
+/// Appends the first message without the members. Returns the offset at which they have to be inserted.
 pub fn entered(entered: &Entered, stamp: Stamp, out: &mut Vec<u8>) -> Option<usize> {
     let message = FromServer::RoomJoin(stamped(stamp, stamp.at, joined(entered, Members::Named(&[]))));
     output::encode_without_items(&message, "members", out)
 }
 
-/// Appends members, each after a comma.
+/// Appends members, each preceded by a comma.
 pub fn members(members: &[MemberPresence], out: &mut Vec<u8>) {
     output::append_items(members.iter().map(Member::from), out);
 }
@@ -222,7 +222,7 @@ fn personal(news: &UserEvent, stamp: Stamp) -> Option<FromServer<'_>> {
             let cleared = NotificationCleared { notification_id: *id, user_id: user };
             Some(FromServer::NotificationClear(stamped(stamp, at, cleared)))
         }
-        // nobody asks the assistant or uploads here
+        // this dialect has neither the assistant nor upload progress
         UserEvent::Answer(_) | UserEvent::Upload(_) => None,
     }
 }

@@ -1,5 +1,6 @@
-//! The `nexus` dialect: conversations of all kinds on one socket, with receipts, presence and notifications; flat JSON
-//! objects told apart by `event_type` (docs/nexus.md). Its field names and wire forms must never leave this folder.
+//! The `nexus` dialect: conversations of all kinds on one socket, with receipts, presence and notifications, as flat
+//! JSON objects distinguished by `event_type` (docs/nexus.md). Its field names and wire types must never leave this
+//! folder.
 
 mod decode;
 mod encode;
@@ -15,10 +16,10 @@ use crate::core::{
     event::{Entered, Event, MemberPresence, Reply, RoomIdentity},
 };
 
-/// The field that names the kind of a message.
+/// The field with the type of a message.
 const DISCRIMINATOR: &str = "event_type";
 
-/// How its sockets are treated.
+/// The settings for its sockets.
 pub(super) const OPTIONS: DialectOptions = DialectOptions {
     heartbeat: HeartbeatSetting::Nexus,
     discriminator: DISCRIMINATOR,
@@ -29,7 +30,7 @@ pub(super) const OPTIONS: DialectOptions = DialectOptions {
 /// The dialect of `/ws`.
 pub struct Nexus;
 
-/// All messages of the dialect, both ways.
+/// All messages of the dialect, of clients and of the server.
 pub fn messages() -> Vec<Description> {
     let mut messages = schema::from_clients::<wire::FromClient<'_>>(DISCRIMINATOR);
     messages.extend(schema::from_server::<wire::FromServer<'_>>(DISCRIMINATOR));
@@ -46,7 +47,7 @@ impl Dialect for Nexus {
     }
 
     fn encode_direct(&self, _: &Event, _: Stamp, _: &mut Vec<u8>) -> Encoded {
-        Encoded::Nothing // no socket is bound to a room
+        Encoded::Nothing // no socket of this dialect is bound to a room
     }
 
     fn encode_members(&self, _: &RoomIdentity, members: &[MemberPresence], out: &mut Vec<u8>) {

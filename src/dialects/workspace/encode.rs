@@ -105,12 +105,12 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName) -> Option<FromServer<'a>> 
                 let data = RelayedObject(Relayed(data));
                 Some(FromServer::Broadcast(Broadcast { room_id: room, data, timestamp: Moment(event.at) }))
             }
-            // the state says it
+            // the complete state contains it
             Ephemeral::Presence(
                 PresenceEphemeral::UserJoined { state_follows: true, .. }
                 | PresenceEphemeral::UserLeft { state_follows: true, .. },
             ) => None,
-            // in rooms that are too large for their whole state each time
+            // only sent in large rooms, where the complete state is not sent every time
             Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows: false }) => {
                 let email = user.email.as_deref();
                 Some(FromServer::UserJoined(UserJoined { user: user.into(), email, room }))
@@ -118,7 +118,7 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName) -> Option<FromServer<'a>> 
             Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows: false }) => {
                 Some(FromServer::UserLeft(UserLeft { user: user.into(), room }))
             }
-            // administrators' messages arrive here as they were written, and a member's must not be taken for one
+            // administrators' messages are delivered unchanged, and a member's data must not be mistaken for one
             Ephemeral::Room(RoomEphemeral::Broadcast { .. }) | Ephemeral::Call(_) => None,
         },
     }
@@ -142,7 +142,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             Some(FromServer::Recovered(Recovered { room_id, seq: *seq, complete: *complete }))
         }
         Reply::UserEvent(news) => Some(personal(news)),
-        // nothing is sent on connect, and nothing said in a chat
+        // this dialect has no first frame on connect, and no chat
         Reply::Welcome(_) | Reply::Delivered(_) => None,
         Reply::Restarting { reconnect_in_ms } => {
             Some(FromServer::ServerRestarting(Restarting::new(*reconnect_in_ms, at)))

@@ -1,4 +1,4 @@
-//! Messages of people to people.
+//! Chat messages and delivery receipts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,17 +31,17 @@ pub type Content<'a> = ChatText<'a, { limits::CHAT_CHARS_MAX }>;
     ]),
 ))]
 pub struct Say<'a> {
-    /// The name of an open room, which is made if there is none, or the id of a channel or of a direct conversation.
-    /// `room_id` and `room` are understood as well.
+    /// The name of an open room, which is created if it does not exist, or the id of a channel or direct conversation.
+    /// The names `room_id` and `room` are accepted as well.
     #[serde(rename = "conversation_id|room_id|room")]
     #[schemars(rename = "conversation_id", example = &"conv_123")]
     pub conversation: Option<Id<RoomName>>,
-    /// Instead of `conversation_id`: to whom, in the direct conversation with that user.
+    /// Instead of `conversation_id`: the other user of a direct conversation.
     pub recipient_id: Option<Id<UserId>>,
-    /// Without NUL characters; not empty and not only spaces, unless files go along.
+    /// Without NUL characters; must not be empty or only spaces, unless files are attached.
     #[serde(borrow, default)]
     pub content: UnlessAbsent<Option<Content<'a>>>,
-    /// The ids of complete files, one's own or such as one may fetch.
+    /// Ids of complete files that are the user's own or shared with the user.
     pub attachments: Option<FileIds<{ limits::ATTACHMENTS_MAX }>>,
 }
 
@@ -63,12 +63,12 @@ pub struct SetTyping {
 pub struct ChatMessage<'a> {
     pub message_id: EventId,
     pub conversation_id: RoomLabel<'a>,
-    /// In a direct conversation: to whom.
+    /// In a direct conversation: the recipient.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipient_id: Option<&'a UserId>,
     #[serde(flatten)]
     pub user: User<'a>,
-    /// Empty only where files go along.
+    /// Empty only if files are attached.
     #[schemars(length(max = limits::CHAT_CHARS_MAX), example = &"Hello, World!")]
     pub content: &'a str,
     #[schemars(length(max = limits::ATTACHMENTS_MAX))]
@@ -76,7 +76,7 @@ pub struct ChatMessage<'a> {
     pub seq: Seq,
 }
 
-/// Who was sent a message. Of many users the first ones are named.
+/// To whom a message was sent. If there are many users, only the first ones are listed.
 #[derive(Serialize, JsonSchema)]
 pub struct Delivered<'a> {
     pub message_id: EventId,
@@ -85,7 +85,7 @@ pub struct Delivered<'a> {
     #[schemars(length(max = limits::RECIPIENTS_LISTED_MAX))]
     pub delivered_to: &'a [UserId],
     pub delivered_total: usize,
-    /// Those who had none, and will be sent it when they come.
+    /// Users without a socket, who receive it when they connect.
     #[schemars(length(max = limits::RECIPIENTS_LISTED_MAX))]
     pub queued_for: &'a [UserId],
     pub queued_total: usize,

@@ -1,5 +1,5 @@
-//! The messages of the nexus dialect, as they are on the wire: a variant per `event_type`, whose documentation is that of
-//! the AsyncAPI document. Every message of the server has an id and a time.
+//! The messages of the nexus dialect: a variant per `event_type`, whose doc comment is the description in the AsyncAPI
+//! document. Every message of the server has an id and a time.
 
 pub mod chat;
 pub mod notifications;
@@ -26,29 +26,29 @@ use crate::{
     limits,
 };
 
-/// What clients send.
+/// Messages of clients.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(tag = "event_type")]
 pub enum FromClient<'a> {
-    /// Ask whether the server lives
+    /// Check the connection
     #[serde(rename = "ping")]
     Ping,
-    /// Give a fresh token of the same user before the old one ends
+    /// Provide a fresh token of the same user before the old one expires
     #[serde(rename = "auth.refresh")]
     AuthRefresh(AuthRefresh),
-    /// Enter a room and take part in it; an open one is made if there is none
+    /// Join a room and become a participant; an open room is created if it does not exist
     #[serde(rename = "room.join")]
     RoomJoin(#[serde(borrow)] JoinRoom<'a>),
-    /// Leave a room and take part in it no more
+    /// Leave a room and stop being a participant
     #[serde(rename = "room.leave")]
     RoomLeave(LeaveRoom),
-    /// Send data to everybody in a room; nothing of it is stored
+    /// Broadcast data to everybody in a room; it is not stored
     #[serde(rename = "room.broadcast")]
     RoomBroadcast(#[serde(borrow)] BroadcastData<'a>),
     /// Say something in a conversation, and take part in it from then on
     #[serde(rename = "chat.message")]
     ChatMessage(#[serde(borrow)] Say<'a>),
-    /// Tell that one types, or stopped
+    /// Report that the user started or stopped typing
     #[serde(rename = "chat.typing")]
     ChatTyping(SetTyping),
     /// Mark a notification as read
@@ -56,53 +56,53 @@ pub enum FromClient<'a> {
     NotificationRead(ReadNotification),
 }
 
-/// What the server sends.
+/// Messages of the server.
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "event_type")]
 pub enum FromServer<'a> {
     /// The first frame; later an administrator's message for the user
     #[serde(rename = "system.message")]
     SystemMessage(Stamped<SystemMessage<'a>>),
-    /// The answer to a ping
+    /// The reply to a ping
     #[serde(rename = "pong")]
     Pong(Stamped<Pong<'a>>),
-    /// What was asked for is stored, or done
+    /// The request was stored or executed
     #[serde(rename = "ack")]
     Ack(Stamped<Ack<'a>>),
-    /// A message was refused; it had no effect
+    /// A message was refused and had no effect
     #[serde(rename = "error")]
     Error(Stamped<Refused<'a>>),
-    /// Come back after this delay, and resume
+    /// The server is shutting down; reconnect after this delay, and resume
     #[serde(rename = "server_restarting")]
     ServerRestarting(Stamped<Restarting>),
-    /// Somebody came into a room; to whoever comes with the members
+    /// A user joined a room; to the newcomer with the list of members
     #[serde(rename = "room.join")]
     RoomJoin(Stamped<RoomJoined<'a>>),
-    /// Somebody left a room
+    /// A user left a room
     #[serde(rename = "room.leave")]
     RoomLeave(Stamped<RoomLeft<'a>>),
-    /// Data of a member, or an administrator's announcement, for everybody in a room
+    /// Data of a member, or an administrator's announcement, broadcast in a room
     #[serde(rename = "room.broadcast")]
     RoomBroadcast(Stamped<RoomBroadcast<'a>>),
-    /// All that was missed has been sent
+    /// The replay of missed events is complete
     #[serde(rename = "recovered")]
     Recovered(Stamped<Recovered<RoomLabel<'a>>>),
-    /// A message, stored; the sender receives it, too
+    /// A stored message; also sent to the sender
     #[serde(rename = "chat.message")]
     ChatMessage(Stamped<ChatMessage<'a>>),
-    /// To the sender: the message is stored, who was sent it, and for whom it is queued
+    /// To the sender: the message was stored, to whom it was sent, and for whom it is queued
     #[serde(rename = "chat.delivered")]
     ChatDelivered(Stamped<Delivered<'a>>),
-    /// Somebody types, or stopped
+    /// A user started or stopped typing
     #[serde(rename = "chat.typing")]
     ChatTyping(Stamped<Typing<'a>>),
-    /// A notification was made or changed
+    /// A notification was created or changed
     #[serde(rename = "notification")]
     Notification(Stamped<Notification<'a>>),
-    /// A notification, or all of them, were read on another socket
+    /// One or all notifications were read on another socket
     #[serde(rename = "notification.read")]
     NotificationRead(Stamped<NotificationRead<'a>>),
-    /// A notification was put away
+    /// A notification was deleted
     #[serde(rename = "notification.clear")]
     NotificationClear(Stamped<NotificationCleared<'a>>),
 }
@@ -112,7 +112,7 @@ pub enum FromServer<'a> {
 pub struct Stamped<T> {
     #[serde(flatten)]
     pub body: T,
-    /// Of a stored event that event's id.
+    /// For a stored event, the id of that event.
     pub event_id: EventId,
     pub timestamp: Moment,
 }
@@ -123,7 +123,7 @@ impl<T> Stamped<T> {
     }
 }
 
-/// A room as clients name it: an open one by its name, any other by its id.
+/// A room as clients address it: an open room by its name, any other by its id.
 #[derive(Clone, Copy)]
 pub struct RoomLabel<'a>(pub &'a RoomIdentity);
 

@@ -1,4 +1,4 @@
-//! Notifications, and what happens to them.
+//! Notifications, and events about them.
 
 use std::borrow::Cow;
 
@@ -28,33 +28,33 @@ pub struct ReadNotification {
 #[derive(Serialize, JsonSchema)]
 pub struct Notification<'a> {
     pub notification_id: NotificationId,
-    /// Whose it is.
+    /// The recipient.
     pub user_id: &'a UserId,
     #[schemars(example = &"New Message")]
     pub title: &'a str,
     #[schemars(example = &"You have a new message")]
     pub message: &'a str,
-    /// As its sender calls it: `info`, `success`, `warning`, `error`, `alert` or another word.
+    /// The type given by the sender: `info`, `success`, `warning`, `error`, `alert` or another word.
     #[schemars(example = &"info")]
     pub notification_type: Cow<'a, str>,
     pub priority: Priority,
-    /// What it is about.
+    /// The subject.
     #[schemars(example = &"workspace")]
     pub category: &'a str,
-    /// Which part of the client's product it comes from.
+    /// The part of the client's product that it comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"tables")]
     pub module_name: Option<&'a str>,
-    /// Whatever else its sender gave.
+    /// Additional data of the sender.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<RelayedObject<'a>>,
     pub created_at: Moment,
-    /// True where a notification that was sent before says something else now.
+    /// True if a notification that was sent before has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated: Option<bool>,
 }
 
-/// What a notification is that says nothing of its type.
+/// The type of a notification whose sender gave none.
 const USUAL_TYPE: &str = "info";
 
 impl<'a> Notification<'a> {
@@ -75,7 +75,7 @@ impl<'a> Notification<'a> {
     }
 }
 
-/// The type is kept in what else its sender gave.
+/// The type is stored in the additional data of the sender.
 fn type_of(stored: &notification::Notification) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Typed<'a> {
@@ -88,16 +88,16 @@ fn type_of(stored: &notification::Notification) -> Option<Cow<'_, str>> {
 
 #[derive(Serialize, JsonSchema)]
 pub struct NotificationRead<'a> {
-    /// Which; absent: all that there were.
+    /// The notification; absent for all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notification_id: Option<NotificationId>,
-    /// By whom.
+    /// The user who read it.
     pub user_id: &'a UserId,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub struct NotificationCleared<'a> {
     pub notification_id: NotificationId,
-    /// Whose it was.
+    /// The recipient.
     pub user_id: &'a UserId,
 }

@@ -1,4 +1,4 @@
-//! Rooms: entering and leaving them, who is in them, and data that members send each other.
+//! Rooms: joins and leaves, members, and data broadcast by members.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
@@ -23,15 +23,15 @@ use crate::{
 
 #[derive(Deserialize, JsonSchema)]
 pub struct JoinRoom<'a> {
-    /// The name of an open room, or the id of a channel or of a direct conversation. `conversation_id` and `room` are
-    /// understood as well.
+    /// The name of an open room, or the id of a channel or direct conversation. The names `conversation_id` and `room`
+    /// are accepted as well.
     #[serde(rename = "room_id|conversation_id|room")]
     #[schemars(rename = "room_id")]
     pub room: Id<RoomName>,
-    /// The highest `seq` that was seen: what was missed since then comes first.
+    /// The highest `seq` received so far: missed events are replayed first.
     #[schemars(example = 41)]
     pub since: Option<Count>,
-    /// The `epoch` that it belongs to.
+    /// The `epoch` of `since`.
     #[serde(borrow)]
     #[schemars(with = "Option<Epoch>")]
     pub epoch: Option<Json<'a>>,
@@ -51,7 +51,7 @@ pub struct BroadcastData<'a> {
     #[serde(rename = "room_id|conversation_id|room")]
     #[schemars(rename = "room_id")]
     pub room: Id<RoomName>,
-    /// Any JSON; it arrives as it was sent.
+    /// Any JSON, delivered unchanged.
     #[serde(borrow)]
     #[schemars(example = serde_json::json!({"slide": 4}))]
     pub data: Json<'a>,
@@ -63,23 +63,23 @@ pub struct BroadcastData<'a> {
 pub struct RoomJoined<'a> {
     pub room_id: RoomLabel<'a>,
     pub user_id: &'a UserId,
-    /// To the other members.
+    /// Only for the other members.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"alice")]
     pub username: Option<&'a str>,
-    /// To the newcomer.
+    /// Only for the newcomer.
     #[serde(flatten)]
     pub state: Option<RoomState<'a>>,
 }
 
-/// The room as a newcomer finds it.
+/// The state of the room for a newcomer.
 #[derive(Serialize, JsonSchema)]
 pub struct RoomState<'a> {
-    /// Each user once, oneself included.
+    /// Each user once, including the newcomer.
     #[schemars(length(max = limits::ONLINE_USERS_LISTED_MAX))]
     pub members: Members<'a>,
     pub total_members: usize,
-    /// Where there are more members than are listed.
+    /// True if there are more members than listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncated: Option<bool>,
     #[serde(flatten)]
@@ -100,7 +100,7 @@ impl<'a> RoomState<'a> {
     }
 }
 
-/// Those who are in a room: with their status where the room knows it.
+/// The members of a room, with their status if the room tracks it.
 #[derive(JsonSchema)]
 #[schemars(with = "Vec<Member<'a>>")]
 pub enum Members<'a> {
@@ -149,7 +149,7 @@ pub struct RoomBroadcast<'a> {
     /// The member who sent it; absent in an administrator's announcement.
     #[serde(flatten)]
     pub user: Option<User<'a>>,
-    /// As it was sent.
+    /// The data as it was sent.
     #[schemars(example = serde_json::json!({"slide": 4}))]
     pub data: Relayed<'a>,
 }

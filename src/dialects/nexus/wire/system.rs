@@ -1,4 +1,4 @@
-//! What a socket says about itself.
+//! Messages about the connection itself.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,21 +12,21 @@ use crate::{
 
 #[derive(Serialize, JsonSchema)]
 pub struct SystemMessage<'a> {
-    /// In the first frame.
+    /// Only in the first frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"Connected")]
     pub message: Option<&'a str>,
-    /// In the first frame: the name of this connection.
+    /// Only in the first frame: the name of this connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"ws_alice_1761566400_7f3a")]
     pub connection_id: Option<&'a str>,
-    /// In the first frame: whose connection it is.
+    /// Only in the first frame: the user of the connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<&'a UserId>,
-    /// In the first frame.
+    /// Only in the first frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_time: Option<Moment>,
-    /// An administrator's message, as it was written.
+    /// An administrator's message, as it was received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<RelayedObject<'a>>,
 }
@@ -46,7 +46,7 @@ pub struct Refused<'a> {
     pub error: &'a str,
     /// For programs; it does not change.
     pub code: Code,
-    /// Seconds until it is worth trying again.
+    /// Seconds until a retry can succeed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
 }
@@ -64,7 +64,7 @@ impl<'a> Refused<'a> {
 
 #[derive(Serialize, JsonSchema)]
 pub struct Restarting {
-    /// Milliseconds to wait before connecting again.
+    /// Milliseconds to wait before reconnecting.
     #[schemars(example = 2_350)]
     pub reconnect_in_ms: u64,
 }
