@@ -22,8 +22,24 @@ pub struct Append {
     pub at: Timestamp,
     /// The event.
     pub what: Arc<Durable>,
-    /// Users in whose queue it is put, until it is written to a socket of theirs.
-    pub queue_for: Vec<UserId>,
+    /// In whose queue it is put, until it is written to a socket of theirs.
+    pub queue_for: QueueFor,
+}
+
+/// In whose queues an event is put.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct QueueFor {
+    /// These users.
+    pub users: Vec<UserId>,
+    /// Also all who take part in the room when it is stored, except its author and these users, who have a socket that
+    /// shows it.
+    pub participants_except: Option<Arc<[UserId]>>,
+}
+
+impl From<Vec<UserId>> for QueueFor {
+    fn from(users: Vec<UserId>) -> QueueFor {
+        QueueFor { users, participants_except: None }
+    }
 }
 
 /// An appended event.
@@ -33,6 +49,8 @@ pub struct Appended {
     pub seq: Seq,
     /// The event as stored: cells have their new versions.
     pub what: Arc<Durable>,
+    /// The users in whose queues it was put.
+    pub queued_for: Vec<UserId>,
 }
 
 /// Why an event was not appended although the rest of its batch was.

@@ -3,7 +3,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -46,7 +46,10 @@ pub(super) struct Entry {
     pub attachments: Option<String>,
     /// The users mentioned in a message, as JSON, if any.
     pub mentions: Option<String>,
+    /// In whose queues it is put; the participants are added by [`Batch::queue_for_participants`].
     pub queue_for: Vec<UserId>,
+    /// Whether the participants are to be added, except these.
+    participants_except: Option<Arc<[UserId]>>,
     /// Why it is refused, once that is known.
     pub refused: Option<NotAppended>,
 }
@@ -135,6 +138,26 @@ impl Batch {
         self.open().flat_map(|entry| &entry.queue_for).map(UserId::as_str).collect()
     }
 
+    /// The rooms of events that are queued for those who take part.
+    pub fn rooms_with_queues(&self) -> BTreeSet<Id> {
+        let wanted = self.entries.iter().filter(|entry| entry.participants_except.is_some());
+        wanted.filter_map(|entry| self.rooms.get(entry.room).copied()).collect()
+    }
+
+    /// Adds the participants of the rooms to those in whose queues the events are put.
+    pub fn queue_for_participants(&mut self, participants: &HashMap<Id, Vec<UserId>>) {
+        let Batch { rooms, entries } = self;
+        for entry in entries {
+            let Some(except) = entry.participants_except.take() else { continue };
+            let all = rooms.get(entry.room).and_then(|room| participants.get(room));
+            let author = &entry.what.author().id;
+            let left_out: HashSet<&UserId> = except.iter().chain([author]).chain(&entry.queue_for).collect();
+            let added = all.into_iter().flatten().filter(|user| !left_out.contains(user));
+            let added: Vec<UserId> = added.cloned().collect();
+            entry.queue_for.extend(added);
+        }
+    }
+
     /// Assigns a seq to every event after its room's head, except to those that are already stored or refused.
     pub fn place(&self, heads: &[i64], earlier: &Earlier) -> Places {
         let mut heads = heads.to_vec();
@@ -160,8 +183,12 @@ impl Batch {
     pub fn into_outcomes(self, seqs: Vec<i64>, mut earlier: Earlier) -> Vec<Result<Appended, NotAppended>> {
         let outcome = |(entry, seq): (Entry, i64)| match (entry.refused, earlier.remove(&entry.id.0)) {
             (Some(why), _) => Err(why),
-            (None, Some(Kept { what: Some(what), .. })) => Ok(Appended { seq: Seq(seq), what: Arc::new(what) }),
-            (None, Some(Kept { what: None, .. }) | None) => Ok(Appended { seq: Seq(seq), what: entry.what }),
+            (None, Some(Kept { what: Some(what), .. })) => {
+                Ok(Appended { seq: Seq(seq), what: Arc::new(what), queued_for: entry.queue_for })
+            }
+            (None, Some(Kept { what: None, .. }) | None) => {
+                Ok(Appended { seq: Seq(seq), what: entry.what, queued_for: entry.queue_for })
+            }
         };
         self.entries.into_iter().zip(seqs).map(outcome).collect()
     }
@@ -192,7 +219,8 @@ impl Entry {
             payload,
             attachments,
             mentions,
-            queue_for: append.queue_for.clone(),
+            queue_for: append.queue_for.users.clone(),
+            participants_except: append.queue_for.participants_except.clone(),
             refused: None,
         })
     }

@@ -1,14 +1,74 @@
 //! Conversations: rooms from the participants' point of view. Resolves conversation ids, and manages participants and
 //! the location of messages. Participation must never grant rights; `auth::policy` decides about these.
 
-use super::{Access, MessagePlace, OpenRoom, Right, RoomRef, Store, StoreError, run};
+use super::{Access, Message, OpenRoom, Right, RoomRef, Store, StoreError, Visibility, run};
 use crate::{
     core::{
         event::{RoomIdentity, RoomScope},
         profile::Author,
     },
-    ids::{EventId, RoomId, RoomName, UserId},
+    ids::{Epoch, EventId, RoomId, RoomName, Seq, Timestamp, UserId},
 };
+
+/// A conversation in the list of one who takes part in it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ConversationSummary {
+    /// Its room.
+    pub room: RoomIdentity,
+    /// What people see; empty for a direct conversation and for a group without a name.
+    pub title: String,
+    /// Who may enter, if it is an open room.
+    pub visibility: Visibility,
+    /// Who made it.
+    pub owner: Option<UserId>,
+    /// Of a direct conversation the other side; absent for notes to oneself.
+    pub partner: Option<Partner>,
+    /// Its last message, perhaps a deleted one.
+    pub last_message: Option<Message>,
+    /// Messages of others that the user has not read; of those further back than `limits::UNREAD_COUNTED_MAX` none are counted.
+    pub unread: i64,
+    /// Messages among them that mention the user.
+    pub mentioned: i64,
+    /// How far the user has read it.
+    pub read_up_to: Seq,
+    /// The seq of its last event.
+    pub head: Seq,
+    /// Which life of the sequence.
+    pub epoch: Epoch,
+    /// When the last message was sent, or the room made: the order of the list.
+    pub active_at: Timestamp,
+}
+
+/// The other side of a direct conversation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Partner {
+    /// Who.
+    pub author: Author,
+    /// The name that people see.
+    pub display_name: String,
+}
+
+/// The conversation behind which the next page of a list begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ConversationCursor {
+    /// Its place in the order.
+    pub active_at: Timestamp,
+    /// Which.
+    pub room: RoomId,
+}
+
+/// Where a message is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MessagePlace {
+    /// In which room.
+    pub room: RoomIdentity,
+    /// Its place there.
+    pub seq: Seq,
+    /// Who sent it.
+    pub sender: UserId,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
+}
 
 impl Store {
     /// The room of a conversation id, and the user's relation to it: the channel or the direct conversation with that
@@ -66,6 +126,18 @@ impl Store {
     ) -> Result<OpenRoom, StoreError> {
         let (creator, title, members) = (creator.clone(), title.map(ToOwned::to_owned), members.to_vec());
         run!(self, write, conversations::create_conversation(&creator, title.as_deref(), &members))
+    }
+
+    /// A page of the conversations that the user takes part in, the one with the newest message first: channels, direct
+    /// conversations with messages, and open rooms that the user may enter.
+    pub async fn conversations(
+        &self,
+        user: &UserId,
+        after: Option<ConversationCursor>,
+        limit: i64,
+    ) -> Result<Vec<ConversationSummary>, StoreError> {
+        let user = user.clone();
+        run!(self, read, conversation_list::page(&user, after, limit))
     }
 
     /// The location and the sender of a message. None if there is no such message.

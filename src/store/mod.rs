@@ -28,6 +28,7 @@ mod rooms;
 mod schema;
 mod sheets;
 mod sqlite;
+mod statement;
 mod users;
 mod values;
 
@@ -47,6 +48,7 @@ pub use self::{
     access::{Access, Right, RoomRef},
     appending::*,
     claimed_profile::ClaimedProfile,
+    conversations::{ConversationCursor, ConversationSummary, MessagePlace, Partner},
     effects::{EffectRefused, MessageRefused, ReactionRefused, ReadRefused},
     error::{Outage, StoreError},
     files::*,

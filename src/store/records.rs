@@ -336,19 +336,6 @@ pub struct Message {
     pub deleted_at: Option<Timestamp>,
 }
 
-/// The location of a message.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MessagePlace {
-    /// In which room.
-    pub room: RoomIdentity,
-    /// Its place there.
-    pub seq: Seq,
-    /// Who sent it.
-    pub sender: UserId,
-    /// Whether it was deleted.
-    pub is_deleted: bool,
-}
-
 /// The end of a page of history (exclusive).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Before {

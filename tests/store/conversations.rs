@@ -11,8 +11,8 @@ use convene::{
     ids::{EventId, RoomId, RoomName, Seq, Timestamp, UserId},
     limits,
     store::{
-        Append, Appended, Attempt, Before, MessageRefused, NotAppended, ReactionRefused, Right, RoomChange, RoomRole,
-        Store, StoreError, Visibility,
+        Append, Appended, Attempt, Before, GroupRole, MessageRefused, NotAppended, QueueFor, ReactionRefused, Right,
+        RoomChange, RoomRole, Store, StoreError, Visibility,
     },
 };
 
@@ -23,7 +23,13 @@ use crate::fixture::{Database, append, channel, message, on_both, user};
 const TIME: Timestamp = Timestamp { unix_ms: 1_790_000_001_000 };
 
 fn event(room: RoomId, what: ChatDurable) -> Append {
-    Append { room, id: EventId::generate(), at: TIME, what: Arc::new(Durable::Chat(what)), queue_for: Vec::new() }
+    Append {
+        room,
+        id: EventId::generate(),
+        at: TIME,
+        what: Arc::new(Durable::Chat(what)),
+        queue_for: QueueFor::default(),
+    }
 }
 
 fn mentioning(room: RoomId, sender: &Profile, mentions: &[&Profile]) -> Append {
@@ -139,6 +145,43 @@ on_both! {
         assert_eq!(found(named.id.to_string()).await, None, "an open room is known by its name alone");
         assert_eq!(found(RoomId::generate().to_string()).await, None);
         assert_eq!(found("x".repeat(300)).await, None);
+    }
+
+    async fn messages_are_queued_for_those_who_take_part_and_are_away(database: Database) {
+        let store = database.store().await;
+        let (ada, bob, eve) = (user(&store, "ada").await, user(&store, "bob").await, user(&store, "eve").await);
+        let room = store.create_open_room(&RoomName::new("lobby").unwrap(), &ada.id).await.unwrap().identity.id;
+        for user in [&ada, &bob] {
+            store.add_participant(room, &user.id).await.unwrap();
+        }
+        let to_all_but = |sender: &Profile, present: &[&Profile], users: &[&Profile]| {
+            let ids = |users: &[&Profile]| users.iter().map(|user| user.id.clone()).collect::<Vec<_>>();
+            let queue_for = QueueFor { users: ids(users), participants_except: Some(ids(present).into()) };
+            Append { queue_for, ..message(room, sender, "hello") }
+        };
+        let batch = [
+            to_all_but(&ada, &[], &[]),
+            to_all_but(&ada, &[&bob], &[&eve]),
+            message(room, &ada, "for nobody"),
+            to_all_but(&eve, &[&bob], &[&ada]),
+        ];
+        let stored = store.append(&batch, Attempt::First).await.unwrap();
+        let queued_for = |outcome: Result<Appended, NotAppended>| outcome.unwrap().queued_for;
+        let queued: Vec<_> = stored.into_iter().map(queued_for).collect();
+        assert_eq!(queued, [vec![bob.id.clone()], vec![eve.id.clone()], vec![], vec![ada.id.clone()]]);
+        let until = Timestamp { unix_ms: 4_000_000_000_000 };
+        let of_bob = store.lease_conversation(&bob.id, room, until).await.unwrap().events;
+        assert_eq!(of_bob.iter().map(|event| event.id).collect::<Vec<_>>(), [batch[0].id]);
+        // beside an event that changes more than the log
+        let edit = event(room, ChatDurable::MessageEdited { message: batch[0].id, editor: ada.author(), content: "hi".into() });
+        let both = store.append(&[edit, to_all_but(&ada, &[], &[])], Attempt::First).await.unwrap();
+        assert_eq!(both.into_iter().map(queued_for).collect::<Vec<_>>(), [vec![], vec![bob.id.clone()]]);
+        // in a channel those are the members of its group
+        let (group, channel) = channel(&store, &ada).await;
+        store.add_group_member(group, &bob.id, GroupRole::Member).await.unwrap();
+        let queue_for = QueueFor { users: Vec::new(), participants_except: Some([].into()) };
+        let sent = store.append(&[Append { queue_for, ..message(channel, &ada, "x") }], Attempt::First).await.unwrap();
+        assert_eq!(sent.into_iter().map(queued_for).collect::<Vec<_>>(), [vec![bob.id.clone()]]);
     }
 
     async fn a_message_is_found_by_its_id(database: Database) {

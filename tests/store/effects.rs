@@ -10,8 +10,8 @@ use convene::{
     },
     ids::{EventId, RoomId, Seq, Timestamp},
     store::{
-        Append, Appended, Attempt, Before, EffectRefused, MessageRefused, NotAppended, QueuedId, ReadRefused, Store,
-        StoreOptions,
+        Append, Appended, Attempt, Before, EffectRefused, MessageRefused, NotAppended, QueueFor, QueuedId, ReadRefused,
+        Store, StoreOptions,
     },
 };
 use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
@@ -21,7 +21,13 @@ use crate::fixture::{Database, append, channel, message, message_for, on_both, t
 const TIME: Timestamp = Timestamp { unix_ms: 1_790_000_001_000 };
 
 fn event(room: RoomId, what: ChatDurable) -> Append {
-    Append { room, id: EventId::generate(), at: TIME, what: Arc::new(Durable::Chat(what)), queue_for: Vec::new() }
+    Append {
+        room,
+        id: EventId::generate(),
+        at: TIME,
+        what: Arc::new(Durable::Chat(what)),
+        queue_for: QueueFor::default(),
+    }
 }
 
 fn edit(room: RoomId, editor: &Profile, message: EventId, content: &str) -> Append {

@@ -18,7 +18,7 @@ use convene::{
         profile::Profile,
     },
     ids::{EventId, GroupId, RoomId, Seq, Timestamp, UserId},
-    store::{Append, Attempt, ChannelMedium, NewUser, NotAppended, Store, StoreError, StoreOptions},
+    store::{Append, Attempt, ChannelMedium, NewUser, NotAppended, QueueFor, Store, StoreError, StoreOptions},
 };
 use tempfile::TempDir;
 
@@ -279,13 +279,14 @@ pub fn message(room: RoomId, sender: &Profile, text: &str) -> Append {
         id: EventId::generate(),
         at: Timestamp { unix_ms: 1_790_000_000_123 },
         what: Durable::Chat(ChatDurable::text(sender.author(), text.into(), Vec::new())).into(),
-        queue_for: Vec::new(),
+        queue_for: QueueFor::default(),
     }
 }
 
 /// The same, queued for these users.
 pub fn message_for(room: RoomId, sender: &Profile, text: &str, absent: &[&UserId]) -> Append {
-    Append { queue_for: absent.iter().map(|id| (*id).clone()).collect(), ..message(room, sender, text) }
+    let users: Vec<UserId> = absent.iter().map(|id| (*id).clone()).collect();
+    Append { queue_for: users.into(), ..message(room, sender, text) }
 }
 
 /// Appends entries that must be accepted, and returns their seqs. Retries entries of rooms that another session keeps

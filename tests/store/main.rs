@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod conversation_list;
 mod conversations;
 mod effects;
 mod faults;

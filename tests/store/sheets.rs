@@ -11,7 +11,7 @@ use convene::{
     },
     ids::{EventId, RoomId, RoomName, Seq, SheetId, Timestamp},
     limits,
-    store::{Append, Appended, Attempt, NotAppended, Store, StoreOptions},
+    store::{Append, Appended, Attempt, NotAppended, QueueFor, Store, StoreOptions},
 };
 
 use crate::fixture::{Database, channel, message, on_both, user};
@@ -41,7 +41,7 @@ fn update(room: RoomId, author: &Profile, name: &str, cells: &[Cell]) -> Append 
         author: author.author(),
         cells: cells.to_vec(),
     });
-    Append { room, id: EventId::generate(), at: TIME, what: Arc::new(what), queue_for: Vec::new() }
+    Append { room, id: EventId::generate(), at: TIME, what: Arc::new(what), queue_for: QueueFor::default() }
 }
 
 /// A user and two open rooms of that user.

@@ -195,7 +195,7 @@ mod tests {
             profile::Profile,
         },
         ids::{EventId, RoomId, Timestamp},
-        store::{ChannelMedium, NewUser, StoreOptions},
+        store::{ChannelMedium, NewUser, QueueFor, StoreOptions},
     };
 
     struct Setting {
@@ -231,7 +231,7 @@ mod tests {
                 id: EventId::generate(),
                 at: Timestamp { unix_ms: 1_790_000_000_123 },
                 what: Durable::Chat(ChatDurable::text(sender, "x".into(), Vec::new())).into(),
-                queue_for: Vec::new(),
+                queue_for: QueueFor::default(),
             }
         }
 

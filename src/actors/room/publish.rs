@@ -137,7 +137,7 @@ impl Room {
             id: EventId::generate(),
             at: self.node.clock.now(),
             what: Arc::new(what),
-            queue_for,
+            queue_for: queue_for.into(),
         };
         let entry = AppendRequest { append, room: ctx.address(), origin: Some(origin) };
         match self.node.journal.try_send(entry) {
@@ -153,8 +153,8 @@ impl Room {
     /// Handles the journal's result for one entry.
     pub(super) fn settle(&mut self, outcome: AppendResult, ctx: &mut Context<Self>) {
         let AppendResult { entry, result } = outcome;
-        let Append { id, at, what: asked, queue_for, .. } = entry.append;
-        let Appended { seq, what } = match result {
+        let Append { id, at, what: asked, .. } = entry.append;
+        let Appended { seq, what, queued_for } = match result {
             Ok(appended) => appended,
             Err(why) => {
                 if let Some(origin) = entry.origin {
@@ -172,7 +172,7 @@ impl Room {
         self.publish(broadcast.clone(), ctx);
         match entry.origin {
             Some(Origin { asker: Requester::Socket { conn, tag }, receipt: Receipt::Delivery, .. }) => {
-                self.tell_delivery(conn, tag, &broadcast, queue_for, ctx);
+                self.tell_delivery(conn, tag, &broadcast, queued_for, ctx);
             }
             Some(Origin { asker, .. }) => self.acknowledge(asker, &broadcast, ctx),
             None => {}

@@ -23,10 +23,10 @@ impl Room {
         conn: ConnKey,
         tag: Tag,
         stored: &Arc<Broadcast>,
-        queue_for: Vec<UserId>,
+        queued_for: Vec<UserId>,
         ctx: &mut Context<Self>,
     ) {
-        let absent: Vec<UserId> = queue_for.into_iter().filter(|user| !self.is_here(user)).collect();
+        let absent: Vec<UserId> = queued_for.into_iter().filter(|user| !self.is_here(user)).collect();
         if absent.is_empty() {
             return self.tell_delivered(conn, tag, stored, &absent, &absent, ctx);
         }

@@ -12,7 +12,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::{
     Connection, Pools, cells,
-    queries::effects,
+    queries::{conversations, effects},
     schema::{file_rooms, message_mentions, messages, room_events, rooms},
     settle,
     statements::{AppendEvents, InsertEvents, QueueEvents, TrimEvents, TrimQueues},
@@ -79,11 +79,12 @@ async fn append_once(
 
 async fn store(
     connection: &mut Connection,
-    batch: Batch,
+    mut batch: Batch,
     attempt: Attempt,
     locking: &Locking,
     options: StoreOptions,
 ) -> Result<Outcomes, StoreError> {
+    conversations::queue_for_participants(connection, &mut batch).await?;
     match attempt {
         Attempt::First if !batch.has_updates() => at_once(connection, batch, locking, options).await,
         Attempt::First | Attempt::Again => {

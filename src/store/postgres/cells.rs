@@ -10,7 +10,7 @@ use diesel::{
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
-use super::{Connection, schema::sheets, statement::constant_statement};
+use super::{Connection, schema::sheets};
 use crate::{
     core::{
         command::RawJson,
@@ -22,6 +22,7 @@ use crate::{
         StoreError,
         batch::{Batch, Earlier},
         cell_updates::{Decided, Homes, Place, Wanted, indices},
+        statement::constant_statement,
         values::{Id, Moment},
     },
 };

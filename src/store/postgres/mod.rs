@@ -4,7 +4,6 @@ mod append;
 mod cells;
 mod pooler;
 mod processes;
-mod statement;
 mod statements;
 mod tls;
 
@@ -34,6 +33,14 @@ pub(super) type Connection = AsyncPgConnection;
 pub(super) mod schema {
     //! The tables with this database's column types.
     crate::store::schema::tables!(Uuid, Timestamptz, Jsonb);
+}
+
+/// The backend, for statements that are written by hand.
+pub(super) type Db = diesel::pg::Pg;
+
+pub(super) mod types {
+    //! The column types that differ between the databases.
+    pub use diesel::sql_types::{Timestamptz as Moment, Uuid as Id};
 }
 
 /// Runs a transaction that writes.

@@ -5,14 +5,12 @@ use diesel::{
     sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as UuidType},
 };
 
-use super::{
-    append::{Locking, fresh},
-    statement::constant_statement,
-};
+use super::append::{Locking, fresh};
 use crate::{
     limits,
     store::{
         batch::{Batch, Entry, Places},
+        statement::constant_statement,
         values::{Id, Moment},
     },
 };

@@ -1,6 +1,6 @@
 //! Conversations: participants, group conversations, and the location of messages.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -21,12 +21,20 @@ use crate::{
     limits,
     store::{
         MessagePlace, OpenRoom, StoreError, Visibility,
+        batch::Batch,
         values::{Id, JsonText, Moment, now, storable},
     },
 };
 
-/// Makes the user a participant of an open room, from its current head on.
+/// Makes the user a participant of an open room, from its current head on. [`StoreError::Taken`] if it has no more places.
 pub async fn add_participant(connection: &mut Connection, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
+    let present = participants::table.filter(participants::room_id.eq(Id(room.0)));
+    if present.count().get_result::<i64>(connection).await? >= limits::PARTICIPANTS_MAX {
+        return match is_in(connection, room, user).await? {
+            true => Ok(false),
+            false => Err(StoreError::Taken("last place in the conversation")),
+        };
+    }
     // Messages sent in between correctly count as unread.
     let head = rooms::table.find(Id(room.0)).select(rooms::seq).get_result::<i64>(connection).await?;
     let added = diesel::insert_into(participants::table)
@@ -95,12 +103,43 @@ pub async fn is_participant(
             let member = group_members::table.find((Id(group.0), user.as_str()));
             member.select(group_members::user_id).get_result::<String>(connection).await.optional()?
         }
-        RoomScope::Open { .. } => {
-            let participant = participants::table.find((user.as_str(), Id(room.id.0)));
-            participant.select(participants::user_id).get_result::<String>(connection).await.optional()?
-        }
+        RoomScope::Open { .. } => return is_in(connection, room.id, user).await,
     };
     Ok(found.is_some())
+}
+
+async fn is_in(connection: &mut Connection, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
+    let participant = participants::table.find((user.as_str(), Id(room.0)));
+    let found = participant.select(participants::user_id).get_result::<String>(connection).await.optional()?;
+    Ok(found.is_some())
+}
+
+/// Adds to the queues of a batch's events those of all who take part in their rooms, if that is wanted. It takes no locks: who joins
+/// or leaves at the same moment may or may not be among them.
+pub async fn queue_for_participants(connection: &mut Connection, batch: &mut Batch) -> Result<(), StoreError> {
+    let of = batch.rooms_with_queues();
+    if of.is_empty() {
+        return Ok(());
+    }
+    let mut all: HashMap<Id, Vec<UserId>> = HashMap::new();
+    let of_open = participants::table
+        .filter(participants::room_id.eq_any(of.iter().copied()))
+        .order((participants::room_id, participants::user_id))
+        .select((participants::room_id, participants::user_id))
+        .load::<(Id, String)>(connection)
+        .await?;
+    let of_channels = rooms::table
+        .inner_join(group_members::table.on(group_members::group_id.nullable().eq(rooms::group_id)))
+        .filter(rooms::id.eq_any(of))
+        .order((rooms::id, group_members::user_id))
+        .select((rooms::id, group_members::user_id))
+        .load::<(Id, String)>(connection)
+        .await?;
+    for (room, user) in of_open.into_iter().chain(of_channels) {
+        all.entry(room).or_default().push(user_id(user)?);
+    }
+    batch.queue_for_participants(&all);
+    Ok(())
 }
 
 /// Creates a private room whose name is its own id, with these members, who all participate. [`StoreError::Missing`] if

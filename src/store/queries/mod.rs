@@ -3,6 +3,7 @@
 //! `first` binds its limit, and SQLite plans a statement with a bound limit anew on every call.
 
 pub mod blocks;
+pub mod conversation_list;
 pub mod conversations;
 pub mod effects;
 pub mod files;
@@ -17,7 +18,7 @@ pub mod tokens;
 pub mod user_queue;
 pub mod users;
 
-use super::{Connection, schema};
+use super::{Connection, Db, schema, types};
 use crate::{ids::UserId, store::StoreError};
 
 /// A value in the database that no version of Convene has written.

@@ -230,8 +230,7 @@ pub async fn head(connection: &mut Connection, id: RoomId) -> Result<Option<Room
 }
 
 fn room_head(seq: i64, epoch: i64, visibility: &str) -> Result<RoomHead, StoreError> {
-    let visibility = Visibility::from_name(visibility).ok_or_else(|| strange("visibility", visibility))?;
-    Ok(RoomHead { seq: Seq(seq), epoch: Epoch(epoch), visibility })
+    Ok(RoomHead { seq: Seq(seq), epoch: Epoch(epoch), visibility: self::visibility(visibility)? })
 }
 
 /// Each of them, in order. A single one uses the statement that is already prepared.
@@ -312,7 +311,12 @@ pub async fn identities(connection: &mut Connection, ids: &[RoomId]) -> Result<V
 }
 
 fn named(id: RoomId, kind: &str, key: String, group: Option<Id>) -> Result<RoomIdentity, StoreError> {
-    let scope = match (kind, group, key.split_once('\n')) {
+    Ok(RoomIdentity { id, scope: room_scope(kind, key, group)? })
+}
+
+/// What kind of room it is, as stored.
+pub fn room_scope(kind: &str, key: String, group: Option<Id>) -> Result<RoomScope, StoreError> {
+    Ok(match (kind, group, key.split_once('\n')) {
         (CHANNEL, Some(Id(group)), _) => RoomScope::Channel { group: GroupId(group) },
         (DIRECT, _, Some((first, second))) => {
             RoomScope::Direct { users: [user_id(first.to_owned())?, user_id(second.to_owned())?] }
@@ -321,6 +325,10 @@ fn named(id: RoomId, kind: &str, key: String, group: Option<Id>) -> Result<RoomI
             RoomScope::Open { name: RoomName::stored(key).map_err(|_| strange("room", "one without a name"))? }
         }
         _ => return Err(strange("kind of room", kind)),
-    };
-    Ok(RoomIdentity { id, scope })
+    })
+}
+
+/// A visibility as stored.
+pub fn visibility(name: &str) -> Result<Visibility, StoreError> {
+    Visibility::from_name(name).ok_or_else(|| strange("visibility", name))
 }

@@ -8,7 +8,7 @@ use diesel::{SqliteConnection, prelude::*};
 use super::{
     Connection, cells,
     queries::{
-        effects,
+        conversations, effects,
         user_queue::{FREE, USUAL},
     },
     schema::{file_rooms, message_mentions, messages, room_events, rooms, user_queue},
@@ -29,10 +29,11 @@ type Outcomes = Vec<Result<Appended, NotAppended>>;
 /// Stores the batch in one transaction. A batch with effects runs the shared queries in between.
 pub async fn append(
     connection: &mut Connection,
-    batch: Batch,
+    mut batch: Batch,
     attempt: Attempt,
     options: StoreOptions,
 ) -> Result<Outcomes, StoreError> {
+    conversations::queue_for_participants(connection, &mut batch).await?;
     if batch.has_effects() {
         return connection
             .immediate_transaction(async |connection| {
@@ -173,7 +174,7 @@ fn insert(
             room_events::created_at.eq(entry.at),
         ))
         .execute(connection)?;
-    for user in std::mem::take(&mut entry.queue_for) {
+    for user in &entry.queue_for {
         diesel::insert_into(user_queue::table)
             .values((
                 user_queue::user_id.eq(user.as_str()),
@@ -187,7 +188,7 @@ fn insert(
             ))
             .on_conflict_do_nothing()
             .execute(connection)?;
-        queued_for.insert(user);
+        queued_for.insert(user.clone());
     }
     Ok(())
 }

@@ -27,6 +27,14 @@ pub(super) mod schema {
     crate::store::schema::tables!(Binary, BigInt, Json);
 }
 
+/// The backend, for statements that are written by hand.
+pub(super) type Db = diesel::sqlite::Sqlite;
+
+pub(super) mod types {
+    //! The column types that differ between the databases.
+    pub use diesel::sql_types::{BigInt as Moment, Binary as Id};
+}
+
 /// Runs a transaction that writes. It takes the write lock at once, because taking it later may fail.
 macro_rules! write_transaction {
     ($connection:expr, $body:expr) => {
