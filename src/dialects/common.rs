@@ -49,7 +49,7 @@ pub struct User<'a> {
 
 impl<'a> From<&'a Author> for User<'a> {
     fn from(author: &'a Author) -> User<'a> {
-        User { user_id: &author.id, username: &author.username }
+        User { user_id: &author.id, username: author.username() }
     }
 }
 

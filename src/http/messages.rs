@@ -277,7 +277,7 @@ fn message_json(message: Message, room: RoomId, scope: &RoomScope) -> MessageJso
         content: message.content,
         place: PlaceJson::new(room, scope, &message.sender.id),
         sender_id: message.sender.id.to_string(),
-        sender_username: message.sender.username.to_string(),
+        sender_username: message.sender.username().to_owned(),
         created_at: message.at.to_string(),
         seq: message.seq,
         attachments: message.attachments.into_iter().map(AttachmentJson::from).collect(),

@@ -243,7 +243,7 @@ impl Entry {
             ) => None,
             Durable::Chat(ChatDurable::MessageSent { sender, content, content_type, .. }) => Some(MessageText {
                 sender_id: sender.id.as_str(),
-                sender_username: &sender.username,
+                sender_username: sender.username(),
                 content,
                 content_type: (!content_type.is_text()).then(|| content_type.name()),
                 attachments: self.attachments.as_deref(),
@@ -307,11 +307,11 @@ fn made_storable(what: &Durable) -> Option<Durable> {
             let is_fine = |text: &str| matches!(storable(text), Cow::Borrowed(_));
             let mut texts =
                 cells.iter().flat_map(|cell| [Some(cell.value.as_str()), cell.formula.as_deref()]).flatten();
-            if is_fine(&author.username) && texts.all(is_fine) {
+            let renamed = author.with_names(storable);
+            if renamed.is_none() && texts.all(is_fine) {
                 return None;
             }
-            let mut author = author.clone();
-            author.username = storable(&author.username).into();
+            let author = renamed.unwrap_or_else(|| author.clone());
             let cells = cells.iter().map(|cell| Cell {
                 value: RawJson::from_parsed(&storable(cell.value.as_str())),
                 formula: cell.formula.as_deref().map(|formula| storable(formula).into()),
@@ -320,13 +320,11 @@ fn made_storable(what: &Durable) -> Option<Durable> {
             Some(Durable::Sheet(SheetDurable::CellsUpdated { sheet: sheet.clone(), author, cells: cells.collect() }))
         }
         Durable::Chat(ChatDurable::MessageSent { sender, content, content_type, attachments, mentions }) => {
-            let mut sender = sender.clone();
-            let (name, text) = (storable(&sender.username), storable(content));
-            if matches!((&name, &text), (Cow::Borrowed(_), Cow::Borrowed(_))) {
+            let (renamed, text) = (sender.with_names(storable), storable(content));
+            if let (None, Cow::Borrowed(_)) = (&renamed, &text) {
                 return None;
             }
-            let content = text.into();
-            sender.username = name.into();
+            let (sender, content) = (renamed.unwrap_or_else(|| sender.clone()), text.into());
             let (content_type, attachments, mentions) = (content_type.clone(), attachments.clone(), mentions.clone());
             Some(Durable::Chat(ChatDurable::MessageSent { sender, content, content_type, attachments, mentions }))
         }

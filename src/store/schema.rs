@@ -232,6 +232,7 @@ macro_rules! tables {
         diesel::joinable!(group_members -> groups (group_id));
         diesel::joinable!(group_members -> users (user_id));
         diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, participants, room_events, sheets);
+        diesel::allow_tables_to_appear_in_same_query!(messages, users);
         diesel::joinable!(user_queue -> notifications (notification_id));
         diesel::allow_tables_to_appear_in_same_query!(notifications, user_queue);
     };

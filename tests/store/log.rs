@@ -157,7 +157,7 @@ on_both! {
         }
         assert_eq!(seen, (1..=25).rev().collect::<Vec<_>>());
         let first = &store.messages(a, Before::Seq(Seq(2)), 10).await.unwrap()[0];
-        assert_eq!((first.id, &first.sender, first.content.as_str(), first.at), (batch[0].id, &ada.author(), "m1", batch[0].at));
+        assert_eq!((first.id, &first.sender.id, first.sender.username(), first.content.as_str(), first.at), (batch[0].id, &ada.id, "ada", "m1", batch[0].at));
         for unknown in [elsewhere.id, EventId::generate()] {
             assert_eq!(store.messages(a, Before::Message(unknown), 10).await, Err(StoreError::Missing));
         }

@@ -287,7 +287,7 @@ on_both! {
         let outcome = put(&store, update(room, &ada, "'; --\" {é}", std::slice::from_ref(&odd))).await.unwrap();
         let stored = Cell { formula: Some("=\"\u{fffd}\"".into()), version: 1, ..odd };
         let Durable::Sheet(SheetDurable::CellsUpdated { author, cells, .. }) = &*outcome.what else { panic!("{outcome:?}") };
-        assert_eq!((&*author.username, &cells[..]), ("a\u{fffd}da", &[stored.clone()][..]));
+        assert_eq!((author.username(), &cells[..]), ("a\u{fffd}da", &[stored.clone()][..]));
         assert_eq!(all(&store, "'; --\" {é}").await[0].cell, stored);
         assert_log_makes_sheet(&store, room, "'; --\" {é}").await;
     }

@@ -161,7 +161,7 @@ fn attendee(user: Author, status: Status, cursor: Option<Cursor>) -> MemberPrese
 }
 
 fn attendance(others: &[MemberPresence], active_sheets: &[&str]) -> Arc<RoomPresence> {
-    let alice = Author { email: Some("alice@example.com".into()), ..alice() };
+    let alice = alice().with_email(Some("alice@example.com".into()));
     let mut users = vec![attendee(alice, Status::Online, Some(cursor(100.0, 200.0, Some("A1"))))];
     users.extend_from_slice(others);
     let active_sheets = active_sheets.iter().map(|sheet| SheetId::new(*sheet).unwrap()).collect();

@@ -133,21 +133,27 @@ impl Session {
         early: &[u8],
     ) {
         let bound = if params.binding.is_some() { Bound::ToRoom } else { Bound::ToNone };
-        let (user, dialect) = (params.profile.id.clone(), params.dialect);
-        let owner = Owner { user, dialect, bound, expires_at: params.expires_at };
+        let (id, dialect) = (params.profile.id.clone(), params.dialect);
+        let owner = Owner { user: id, dialect, bound, expires_at: params.expires_at };
         let outbox = worker.admit(connection_ids.key, socket, owner);
         let pump = Pump::new(early);
         let notices = Notices::new(worker.node.clock.now());
+        let user = params.profile.author();
+        // a bound socket's rooms show no addresses
+        let member = match &params.binding {
+            Some(_) => user.clone(),
+            None => user.with_email(params.profile.email.as_deref().map(Into::into)),
+        };
         Session::create(move |ctx| {
             ctx.set_mailbox_capacity(limits::SESSION_MAILBOX_MAX);
             ctx.spawn(pump);
             Session {
                 worker,
                 outbox,
-                user: params.profile.author(),
+                user,
                 quota: params.quota,
                 connection: connection_ids.name,
-                rooms: Rooms::new(&params.profile.id, params.binding, params.profile.email.as_deref().map(Into::into)),
+                rooms: Rooms::new(params.binding, member),
                 confined: params.confined,
                 notices,
                 queue: UserQueue::default(),

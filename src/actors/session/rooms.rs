@@ -45,14 +45,12 @@ pub struct BoundRoom {
 
 /// The rooms of one session.
 pub(super) struct Rooms {
-    /// Whose session it is.
-    user: UserId,
     bound: Option<Box<BoundRoom>>,
     /// In the order of joining.
     joined: Vec<Joined>,
     joining: Joining,
-    /// Shown to members of open rooms.
-    email: Option<Arc<str>>,
+    /// The user as the members of these rooms see it.
+    member: Author,
     /// The rooms of recently written sheets.
     homes: Vec<SheetRoom>,
     /// Existing rooms that were named without having been joined. Rooms do not cease to exist, so this stays true.
@@ -93,9 +91,9 @@ const HOMES_MAX: usize = 8;
 const SEEN_MAX: usize = 8;
 
 impl Rooms {
-    pub fn new(user: &UserId, binding: Option<BoundRoom>, email: Option<Arc<str>>) -> Rooms {
-        let (user, bound) = (user.clone(), binding.map(Box::new));
-        Rooms { user, bound, joined: Vec::new(), joining: Joining::No, email, homes: Vec::new(), seen: Vec::new() }
+    pub fn new(binding: Option<BoundRoom>, member: Author) -> Rooms {
+        let bound = binding.map(Box::new);
+        Rooms { bound, joined: Vec::new(), joining: Joining::No, member, homes: Vec::new(), seen: Vec::new() }
     }
 
     /// The room that the address names.
@@ -147,7 +145,7 @@ impl Rooms {
             (RoomAddress::Conversation(id), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => {
                 id.as_str().parse() == Ok(room.id)
             }
-            (RoomAddress::With(partner), scope) => scope.partner_of(&self.user) == Some(partner),
+            (RoomAddress::With(partner), scope) => scope.partner_of(&self.member.id) == Some(partner),
             (RoomAddress::Open(_), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => false,
         }
     }
@@ -342,7 +340,7 @@ impl Session {
         Join {
             conn: self.outbox.key,
             connection: self.connection.clone(),
-            user: Author { email: self.rooms.email.clone(), ..self.user.clone() },
+            user: self.rooms.member.clone(),
             hub: self.worker.hub.clone(),
             resume,
             tag,

@@ -80,7 +80,7 @@ fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
                     id: *id,
                     content,
                     sender_id: &sender.id,
-                    sender_username: &sender.username,
+                    sender_username: sender.username(),
                     created_at: Moment(event.at),
                     seq: (numbered == Numbered::Yes).then_some(*seq),
                     attachments: (!attachments.is_empty()).then(|| attachments.as_slice().into()),
@@ -114,7 +114,7 @@ fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
             }
             Ephemeral::Call(CallEphemeral::Signal { from, kind, data }) => {
                 let data = Relayed(data);
-                let signal = Signal { from_user_id: &from.id, from_username: &from.username, data };
+                let signal = Signal { from_user_id: &from.id, from_username: from.username(), data };
                 Some(match kind {
                     SignalKind::Offer => FromServer::WebrtcOffer(signal),
                     SignalKind::Answer => FromServer::WebrtcAnswer(signal),

@@ -112,7 +112,7 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName) -> Option<FromServer<'a>> 
             ) => None,
             // only sent in large rooms, where the complete state is not sent every time
             Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows: false }) => {
-                let email = user.email.as_deref();
+                let email = user.email();
                 Some(FromServer::UserJoined(UserJoined { user: user.into(), email, room }))
             }
             Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows: false }) => {
@@ -276,7 +276,7 @@ fn upload<'a>(upload: &'a Upload, place: Option<(&'a Author, &'a RoomName)>) -> 
     let file_id = &*upload.file;
     let uploader = Uploader {
         user_id: &upload.user,
-        username: place.map(|(user, _)| &*user.username),
+        username: place.map(|(user, _)| user.username()),
         room: place.map(|(_, room)| room),
     };
     match &upload.phase {

@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl;
 use super::{
     Connection,
     log::content_type as stored_type,
-    schema::{message_mentions, message_reactions, messages, read_marks, room_events, user_queue},
+    schema::{message_mentions, message_reactions, messages, read_marks, room_events, user_queue, users},
     strange, user_id,
 };
 use crate::{
@@ -47,18 +47,19 @@ pub async fn apply(connection: &mut Connection, batch: &mut Batch, earlier: &Ear
     Ok(())
 }
 
+type SenderColumns = (String, String, Option<String>, Option<i64>);
 type MessageColumns =
-    (Id, Id, i64, String, String, Option<Attached>, Option<Moment>, Option<String>, Option<Mentioned>);
+    (Id, Id, i64, SenderColumns, Option<Attached>, Option<Moment>, Option<String>, Option<Mentioned>);
 
 async fn read(connection: &mut Connection, reads: Reads) -> Result<Known, StoreError> {
     let found = messages::table
+        .left_join(users::table.on(users::id.eq(messages::sender_id)))
         .filter(messages::id.eq_any(reads.messages))
         .select((
             messages::id,
             messages::room_id,
             messages::seq,
-            messages::sender_id,
-            messages::sender_username,
+            (messages::sender_id, messages::sender_username, users::display_name.nullable(), users::number.nullable()),
             messages::attachments,
             messages::deleted_at,
             messages::content_type,
@@ -67,11 +68,12 @@ async fn read(connection: &mut Connection, reads: Reads) -> Result<Known, StoreE
         .load::<MessageColumns>(connection)
         .await?;
     let mut known = Known::default();
-    for (id, room, seq, sender, username, attachments, deleted_at, content_type, mentions) in found {
+    for (id, room, seq, sender, attachments, deleted_at, content_type, mentions) in found {
+        let (sender, username, display_name, number) = sender;
         let message = KnownMessage {
             room,
             seq,
-            sender: Author::new(user_id(sender)?, username),
+            sender: Author::known(user_id(sender)?, username, display_name.map(Into::into), number),
             content_type: stored_type(content_type),
             attachments: attachments.map(|Attached(files)| files).unwrap_or_default(),
             mentions: mentions.map(|Mentioned(users)| users).unwrap_or_default(),

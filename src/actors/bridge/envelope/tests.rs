@@ -36,7 +36,8 @@ fn user() -> impl Strategy<Value = UserId> {
 }
 
 fn author() -> impl Strategy<Value = Author> {
-    (user(), text()).prop_map(|(id, username)| Author::new(id, username))
+    (user(), text(), prop::option::of(text()), any::<Option<i64>>())
+        .prop_map(|(id, username, shown, number)| Author::known(id, username, shown.map(Into::into), number))
 }
 
 fn at() -> impl Strategy<Value = Timestamp> {
@@ -191,7 +192,7 @@ fn attendee() -> BoxedStrategy<MemberPresence> {
     (author(), status(), prop::option::of(cursor()), at())
         .prop_map(|(user, status, cursor, last_seen)| {
             let email = (status == Status::Busy).then(|| "a@example.org".into());
-            MemberPresence { user: Author { email, ..user }, status, cursor, last_seen }
+            MemberPresence { user: user.with_email(email), status, cursor, last_seen }
         })
         .boxed()
 }

@@ -126,7 +126,7 @@ impl<'a> Member<'a> {
     pub fn new(room: &'a RoomName, attendee: &'a MemberPresence) -> Member<'a> {
         Member {
             user: (&attendee.user).into(),
-            email: attendee.user.email.as_deref(),
+            email: attendee.user.email(),
             room,
             status: attendee.status,
             cursor: attendee.cursor.as_ref().map(Cursor::from),
