@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     core::backlog::{Backlog, Frame, Overflow},
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// Identifies a connection of this process; never reused.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct ConnKey {
     /// The worker.
     pub worker: u16,

@@ -12,6 +12,7 @@ use std::sync::{
 };
 
 use actix::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{fanout::Broadcast, outbox::ConnKey};
 use crate::{
@@ -26,10 +27,11 @@ use crate::{
 // ---- messages between nodes ----
 
 /// Messages between rooms with the same id on different nodes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RoomMessage {
     /// An event, ephemeral or already stored.
-    Event(Arc<Broadcast>),
+    Event(#[serde(with = "envelope::published")] Arc<Broadcast>),
     /// Members of the room on the sending node.
     Members(MembershipMessage),
     /// The user was removed from the room.
@@ -49,7 +51,8 @@ pub enum RoomMessage {
 }
 
 /// Messages between nodes outside of rooms.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NodeMessage {
     /// A heartbeat.
     Heartbeat(NodeHeartbeat),
@@ -60,6 +63,7 @@ pub enum NodeMessage {
         /// The user.
         user: UserId,
         /// The event.
+        #[serde(rename = "event", with = "envelope::published")]
         broadcast: Arc<Broadcast>,
     },
     /// An administrator's notice for all sockets of a user.

@@ -28,7 +28,7 @@ use crate::{
         sheet::Cell,
     },
     error::{ErrorCode, Refusal},
-    ids::{RoomId, RoomName, SheetId, UserId},
+    ids::{RoomId, RoomName, SheetId},
     limits,
     logged::logged,
     store::{RoomRef, StoreError},

@@ -1,5 +1,7 @@
 //! Requests of a client in a call between two users.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Charge, RawJson, Target};
 use crate::ids::UserId;
 
@@ -35,7 +37,8 @@ impl CallCommand {
 }
 
 /// The three signals of a WebRTC negotiation.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SignalKind {
     /// A session description with an offer.
     Offer,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Charge, RoomAddress, Target};
 use crate::{
     error::{ErrorCode, Refusal},
@@ -136,7 +138,8 @@ pub enum Receipt {
 }
 
 /// Whether somebody types.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Typing {
     /// The user started.
     Started,

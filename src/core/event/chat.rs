@@ -223,7 +223,8 @@ pub struct Attachment {
 }
 
 /// An event of the chat that is not stored.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ChatEphemeral {
     /// A user started or stopped typing.
     Typing {
@@ -232,6 +233,7 @@ pub enum ChatEphemeral {
         /// Whether typing started or stopped.
         typing: Typing,
         /// The cell, by the client's id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         cell: Option<Arc<str>>,
     },
 }

@@ -14,7 +14,7 @@ mod upload;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     call::CallEphemeral,
@@ -31,7 +31,8 @@ use crate::{
 };
 
 /// The kind of a room, with its properties.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RoomScope {
     /// A channel of a group.
     Channel {
@@ -95,7 +96,7 @@ impl RoomScope {
 }
 
 /// Identifies a room.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RoomIdentity {
     /// Its id.
     pub id: RoomId,
@@ -104,7 +105,7 @@ pub struct RoomIdentity {
 }
 
 /// An event in a room.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// The room.
     pub room: Arc<RoomIdentity>,
@@ -127,7 +128,8 @@ impl Event {
 }
 
 /// The content of an event.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EventBody {
     /// A stored event; replayed to clients that missed it.
     Durable {
@@ -209,9 +211,11 @@ impl Durable {
 }
 
 /// The members of a room who receive an event.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Audience {
     /// All members.
+    #[default]
     Everyone,
     /// The sockets of one user.
     Only(UserId),
@@ -220,6 +224,14 @@ pub enum Audience {
 }
 
 impl Audience {
+    /// Whether it is every member.
+    pub const fn is_everyone(&self) -> bool {
+        match self {
+            Audience::Everyone => true,
+            Audience::Only(_) | Audience::EveryoneBut(_) => false,
+        }
+    }
+
     /// Whether the sockets of that user receive it.
     pub fn includes(&self, user: &UserId) -> bool {
         match self {
@@ -231,7 +243,8 @@ impl Audience {
 }
 
 /// An event that is not stored.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ephemeral {
     /// An event of presence: members, cursors, status.
     Presence(PresenceEphemeral),

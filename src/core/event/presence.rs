@@ -15,13 +15,15 @@ use crate::{
 };
 
 /// An event of presence. None is stored.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PresenceEphemeral {
     /// A user's first socket joined the room.
     UserJoined {
         /// The user.
         user: Author,
         /// Whether the whole state of the room follows, which says the same.
+        #[serde(default)]
         state_follows: bool,
     },
     /// A user's last socket left the room.
@@ -29,9 +31,11 @@ pub enum PresenceEphemeral {
         /// The user.
         user: Author,
         /// The same.
+        #[serde(default)]
         state_follows: bool,
     },
-    /// Cursors moved.
+    /// Cursors moved. Each node makes these for its own members.
+    #[serde(skip)]
     CursorsMoved(Arc<CursorsMoved>),
     /// A user's status changed.
     StatusChanged {
@@ -41,6 +45,7 @@ pub enum PresenceEphemeral {
         status: Status,
     },
     /// The members of the room, after a join or leave.
+    #[serde(skip)]
     Attended(Arc<RoomPresence>),
 }
 

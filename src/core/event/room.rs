@@ -1,9 +1,12 @@
 //! Events of a room itself.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::{command::RawJson, profile::Author};
 
 /// An event of a room. None is stored.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RoomEphemeral {
     /// An administrator's message for the room.
     Announced {

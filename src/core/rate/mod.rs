@@ -101,7 +101,7 @@ impl LimitStatus {
 }
 
 /// Recent requests of a user on one node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct RequestCounts {
     /// Accepted requests.
     pub requests: u32,

@@ -83,7 +83,7 @@ fn ephemeral<'a>(event: &'a Event, what: &'a Ephemeral, stamp: Stamp) -> Option<
     let room_id = RoomLabel(&event.room);
     match what {
         Ephemeral::Presence(PresenceEphemeral::UserJoined { user, .. }) => {
-            let joined = RoomJoined { room_id, user_id: &user.id, username: Some(&user.username), state: None };
+            let joined = RoomJoined { room_id, user_id: &user.id, username: Some(user.username()), state: None };
             Some(FromServer::RoomJoin(stamped(stamp, event.at, joined)))
         }
         Ephemeral::Presence(PresenceEphemeral::UserLeft { user, .. }) => {

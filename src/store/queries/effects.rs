@@ -48,8 +48,7 @@ pub async fn apply(connection: &mut Connection, batch: &mut Batch, earlier: &Ear
 }
 
 type SenderColumns = (String, String, Option<String>, Option<i64>);
-type MessageColumns =
-    (Id, Id, i64, SenderColumns, Option<Attached>, Option<Moment>, Option<String>, Option<Mentioned>);
+type MessageColumns = (Id, Id, i64, SenderColumns, Option<Attached>, Option<Moment>, Option<String>, Option<Mentioned>);
 
 async fn read(connection: &mut Connection, reads: Reads) -> Result<Known, StoreError> {
     let found = messages::table
