@@ -6,6 +6,7 @@ use actix::prelude::*;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
+    access::IfMissing,
     fanout::Broadcast,
     messages::{
         Announce, CloseRemoteSocket, CloseUser, CountAll, CountOnline, DeliverRestRequest, Ended, ExpelFrom,
@@ -31,7 +32,7 @@ use crate::{
     error::Refusal,
     ids::{FileId, NodeId, RoomId, Timestamp, UserId},
     limits::{self, ASK_TIMEOUT, REST_REQUEST_WAIT},
-    store::{FileRecord, StoreError},
+    store::{Access, FileRecord, RoomRef, StoreError},
 };
 
 /// A node as shown to administrators.
@@ -224,6 +225,14 @@ impl Gateway {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(Refusal::unanswered()),
         }
+    }
+
+    /// Finds a room and decides whether the subject may enter it, by the same rules as for sockets.
+    ///
+    /// # Errors
+    /// The refusal, if the room does not exist or the subject may not enter it.
+    pub async fn enter(&self, subject: Subject<'_>, room: &RoomRef, missing: IfMissing) -> Result<Access, Refusal> {
+        self.node.enter(subject, room, missing).await
     }
 
     /// The files to attach to a message, which must be shared with the user.

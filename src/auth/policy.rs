@@ -51,6 +51,8 @@ pub enum Action<'a> {
     },
     /// Create a group.
     CreateGroup,
+    /// Create a conversation of named people.
+    CreateConversation,
     /// See a group, its members and its channels.
     ViewGroup {
         /// The user's role in the group.
@@ -167,7 +169,7 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
             unconfined(subject)
         }
         Action::SearchUsers => Ok(()),
-        Action::CreateGroup => unconfined(subject),
+        Action::CreateGroup | Action::CreateConversation => unconfined(subject),
         Action::CreateChannel { membership } => {
             unconfined(subject)?;
             at_least(subject, membership, GroupRole::Moderator)

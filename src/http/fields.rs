@@ -94,6 +94,18 @@ impl Fields {
         }
     }
 
+    /// Texts of any length. The field may be absent or null.
+    pub(super) fn texts(&self, name: &str) -> Result<Option<Vec<&str>>, ApiError> {
+        let wrong = || ApiError::field(name, "must be a list of strings");
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Array(texts)) => {
+                texts.iter().map(Value::as_str).collect::<Option<_>>().map(Some).ok_or_else(wrong)
+            }
+            Some(Value::String(_) | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Err(wrong()),
+        }
+    }
+
     /// A whole number within a range. The field may be absent or null.
     pub(super) fn optional_number(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
         let number = match self.0.get(name) {
@@ -210,6 +222,17 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// A page of half the size.
+    pub(super) const fn half(&self) -> Page {
+        Page { limit: self.limit / 2 }
+    }
+
+    /// What is left of the page after so many.
+    pub(super) fn but(&self, taken: usize) -> Page {
+        let taken = i64::try_from(taken).unwrap_or(i64::MAX);
+        Page { limit: self.limit.saturating_sub(taken).max(0) }
+    }
+
     /// Reads `limit` from a query. Without it, `default`; at most `most`.
     pub(super) fn asked(query: &str, default: i64, most: i64) -> Result<Page, ApiError> {
         let limit = match query_value(query, "limit") {

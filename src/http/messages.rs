@@ -16,13 +16,13 @@ use crate::{
     auth::tokens::query_value,
     core::{
         command::{Addressed, ChatCommand, Command},
-        event::{Attachment, ChatDurable, Durable, Event, EventBody, RoomIdentity, RoomScope},
+        event::{Attachment, ChatDurable, ContentType, Durable, Event, EventBody, RoomIdentity, RoomScope},
         upload::content_url,
     },
     error::{ErrorCode, Refusal},
-    ids::{Epoch, RoomId, Seq, UserId},
+    ids::{Epoch, EventId, RoomId, Seq, UserId},
     limits,
-    store::{Before, Message, RoomRef, StoreError},
+    store::{Before, Message, ReactionCount, RoomRef, StoreError},
 };
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -52,21 +52,59 @@ pub(super) struct PageJson {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Message)]
-struct MessageJson {
+pub(super) struct MessageJson {
     #[schema(schema_with = schemas::uuid)]
     id: String,
+    /// Empty if the message is encrypted or was deleted.
     content: String,
+    /// What the content is, if it is not `text`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    content_type: Option<String>,
+    /// The content of an encrypted message, as its sender's device made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    ciphertext: Option<String>,
     #[schema(schema_with = schemas::user_id)]
     sender_id: String,
     sender_username: String,
     #[serde(flatten)]
-    place: PlaceJson,
+    place: Place,
     #[schema(schema_with = schemas::timestamp)]
     created_at: String,
     #[schema(value_type = i64)]
     seq: Seq,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<AttachmentJson>,
+    /// The ids of the users whom it mentions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mentions: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reactions: Vec<ReactionJson>,
+    /// When it was last edited, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schemas::timestamp)]
+    edited_at: Option<String>,
+    /// True if it was deleted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
+}
+
+/// An emoji with which users have reacted to a message.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reaction)]
+pub(super) struct ReactionJson {
+    emoji: String,
+    /// The number of users.
+    count: i64,
+    /// Whether you are one of them.
+    reacted: bool,
+}
+
+impl From<ReactionCount> for ReactionJson {
+    fn from(of: ReactionCount) -> ReactionJson {
+        ReactionJson { emoji: of.emoji.to_string(), count: of.count, reacted: of.is_own }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -91,19 +129,20 @@ impl From<Attachment> for AttachmentJson {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-#[schema(as = Place)]
+/// Where a message is, as the route that was asked names it.
+#[derive(Clone, Serialize, ToSchema)]
 #[serde(untagged)]
-enum PlaceJson {
+pub(super) enum Place {
     Channel { channel_id: String },
     Direct { recipient_id: String, conversation_id: String },
+    Conversation { conversation_id: String },
 }
 
-impl PlaceJson {
-    fn new(room: RoomId, scope: &RoomScope, sender: &UserId) -> PlaceJson {
+impl Place {
+    fn new(room: RoomId, scope: &RoomScope, sender: &UserId) -> Place {
         match scope.partner_of(sender) {
-            None => PlaceJson::Channel { channel_id: room.to_string() },
-            Some(partner) => PlaceJson::Direct { recipient_id: partner.to_string(), conversation_id: room.to_string() },
+            None => Place::Channel { channel_id: room.to_string() },
+            Some(partner) => Place::Direct { recipient_id: partner.to_string(), conversation_id: room.to_string() },
         }
     }
 }
@@ -123,7 +162,7 @@ pub(super) async fn of_channel(
     request: HttpRequest,
 ) -> Result<web::Json<PageJson>, ApiError> {
     let room = channel(&site, &user, &path).await?;
-    page(&site, room.id, &room.scope, request.query_string()).await
+    page(&site, &user, &room, request.query_string()).await
 }
 
 #[utoipa::path(get, path = "/api/dm/{user_id}/messages", tag = "messages", summary = "List the messages of your conversation with a user",
@@ -141,7 +180,7 @@ pub(super) async fn of_conversation(
     request: HttpRequest,
 ) -> Result<web::Json<PageJson>, ApiError> {
     let room = conversation(&site, &user, &path).await?;
-    page(&site, room.id, &room.scope, request.query_string()).await
+    page(&site, &user, &room, request.query_string()).await
 }
 
 /// The channel, if the user may enter it.
@@ -178,7 +217,8 @@ pub(super) async fn send_to_channel(
     Body(fields): Body,
 ) -> Result<HttpResponse, ApiError> {
     let room = channel(&site, &user, &path).await?;
-    send(&site, &user, room, Addressed::Channel, &fields).await
+    let place = Place::new(room.id, &room.scope, user.id());
+    send(&site, &user, room, Addressed::Channel, place, &fields).await
 }
 
 #[utoipa::path(post, path = "/api/dm/{user_id}/messages", tag = "messages", summary = "Send a direct message to a user",
@@ -199,21 +239,23 @@ pub(super) async fn send_to_user(
     Body(fields): Body,
 ) -> Result<HttpResponse, ApiError> {
     let room = conversation(&site, &user, &path).await?;
-    send(&site, &user, room, Addressed::Partner, &fields).await
+    let place = Place::new(room.id, &room.scope, user.id());
+    send(&site, &user, room, Addressed::Partner, place, &fields).await
 }
 
-async fn send(
+/// Sends a message to a room, and returns it.
+pub(super) async fn send(
     site: &AppState,
     user: &AuthUser,
     room: RoomIdentity,
     addressed: Addressed,
+    place: Place,
     fields: &Fields,
 ) -> Result<HttpResponse, ApiError> {
     let content = fields.optional_raw_text("content")?.unwrap_or_default();
     let files = fields.file_ids("attachments")?;
     let command = ChatCommand::send(addressed, content.into(), files.clone())?;
     let attachments = site.gateway.attachments(user.subject(), &files).await?;
-    let (id, scope) = (room.id, room.scope.clone());
     let stored = site.gateway.ask(room, user.profile.author(), Command::Chat(command), attachments).await?;
     match stored.map(|event| *event) {
         Some(Event { at, body: EventBody::Durable { seq, id: event, what: Durable::Chat(sent) }, .. }) => {
@@ -234,22 +276,27 @@ async fn send(
                 edited_at,
                 deleted_at,
             };
-            Ok(HttpResponse::Created().json(message_json(message, id, &scope)))
+            Ok(HttpResponse::Created().json(MessageJson::new(message, place, Vec::new())))
         }
         Some(_) | None => Err(Refusal::internal().into()),
     }
 }
 
-async fn page(site: &AppState, room: RoomId, scope: &RoomScope, query: &str) -> Result<web::Json<PageJson>, ApiError> {
+async fn page(
+    site: &AppState,
+    user: &AuthUser,
+    room: &RoomIdentity,
+    query: &str,
+) -> Result<web::Json<PageJson>, ApiError> {
     let page = Page::asked(query, limits::PAGE_MESSAGES_DEFAULT, limits::PAGE_MESSAGES_MAX)?;
     let before = match query_value(query, "before") {
         None => Before::Newest,
-        Some(text) => parse_before(&text)?,
+        Some(text) => parse_place("before", &text)?,
     };
     // The head is read first: messages stored after it are delivered by the socket, and a message that is in both has
     // the same seq.
-    let head = site.store.room_head(room).await?.ok_or_else(ApiError::no_such_channel)?;
-    let mut messages = match site.store.messages(room, before, page.to_read()).await {
+    let head = site.store.room_head(room.id).await?.ok_or_else(ApiError::no_such_channel)?;
+    let mut messages = match site.store.messages(room.id, before, page.to_read()).await {
         Err(StoreError::Missing) => {
             let sentence = "before: the message is not in this room; use the id or seq of one from a page of it";
             return Err(ApiError::new(ErrorCode::NotFound, sentence));
@@ -257,29 +304,59 @@ async fn page(site: &AppState, room: RoomId, scope: &RoomScope, query: &str) -> 
         other => other?,
     };
     let has_more = page.cut(&mut messages);
-    let messages = messages.into_iter().map(|message| message_json(message, room, scope)).collect();
+    let messages =
+        with_reactions(site, user, messages, |message| Place::new(room.id, &room.scope, &message.sender.id)).await?;
     Ok(web::Json(PageJson { messages, has_more, epoch: head.epoch, seq: head.seq }))
 }
 
-fn parse_before(text: &str) -> Result<Before, ApiError> {
+/// A place in a history: a message's id or a seq.
+pub(super) fn parse_place(name: &str, text: &str) -> Result<Before, ApiError> {
     if let Ok(seq) = text.parse::<i64>()
         && seq >= 0
     {
         return Ok(Before::Seq(Seq(seq)));
     }
-    let id = text.parse().map_err(|_| ApiError::field("before", "must be a message's id or a seq"))?;
+    let id = text.parse().map_err(|_| ApiError::field(name, "must be a message's id or a seq"))?;
     Ok(Before::Message(id))
 }
 
-fn message_json(message: Message, room: RoomId, scope: &RoomScope) -> MessageJson {
-    MessageJson {
-        id: message.id.to_string(),
-        content: message.content,
-        place: PlaceJson::new(room, scope, &message.sender.id),
-        sender_id: message.sender.id.to_string(),
-        sender_username: message.sender.username().to_owned(),
-        created_at: message.at.to_string(),
-        seq: message.seq,
-        attachments: message.attachments.into_iter().map(AttachmentJson::from).collect(),
+/// The messages of a page with the reactions to them.
+pub(super) async fn with_reactions(
+    site: &AppState,
+    user: &AuthUser,
+    messages: Vec<Message>,
+    place: impl Fn(&Message) -> Place,
+) -> Result<Vec<MessageJson>, ApiError> {
+    let ids: Vec<EventId> = messages.iter().map(|message| message.id).collect();
+    let mut reactions = site.store.reactions(&ids, user.id()).await?;
+    let json = |message: Message| {
+        let (place, of) = (place(&message), reactions.remove(&message.id).unwrap_or_default());
+        MessageJson::new(message, place, of)
+    };
+    Ok(messages.into_iter().map(json).collect())
+}
+
+impl MessageJson {
+    pub(super) fn new(message: Message, place: Place, reactions: Vec<ReactionCount>) -> MessageJson {
+        let (content, ciphertext) = match &message.content_type {
+            ContentType::Encrypted => (String::new(), Some(message.content)),
+            ContentType::Text | ContentType::Other(_) => (message.content, None),
+        };
+        MessageJson {
+            id: message.id.to_string(),
+            content,
+            content_type: (!message.content_type.is_text()).then(|| message.content_type.name().to_owned()),
+            ciphertext,
+            place,
+            sender_id: message.sender.id.to_string(),
+            sender_username: message.sender.username().to_owned(),
+            created_at: message.at.to_string(),
+            seq: message.seq,
+            attachments: message.attachments.into_iter().map(AttachmentJson::from).collect(),
+            mentions: message.mentions.iter().map(ToString::to_string).collect(),
+            reactions: reactions.into_iter().map(ReactionJson::from).collect(),
+            edited_at: message.edited_at.map(|at| at.to_string()),
+            deleted: message.deleted_at.is_some(),
+        }
     }
 }

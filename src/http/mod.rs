@@ -28,6 +28,7 @@ use crate::{
 mod admin;
 mod auth;
 mod blocks;
+mod conversations;
 mod errors;
 mod extract;
 mod fields;
@@ -110,6 +111,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     auth::configure(config);
     groups::configure(config);
     messages::configure(config);
+    conversations::configure(config);
     rooms::configure(config);
     sheets::configure(config);
     notifications::configure(config);

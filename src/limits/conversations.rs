@@ -18,3 +18,5 @@ pub const UNREAD_COUNTED_MAX: i64 = 1_000;
 pub const PAGE_CONVERSATIONS_MAX: i64 = 100;
 /// Conversations in a page by default.
 pub const PAGE_CONVERSATIONS_DEFAULT: i64 = 50;
+/// The milliseconds since 1970 that a cursor may name: up to the end of the year 9999.
+pub const UNIX_MS_MAX: i64 = 253_402_300_799_999;

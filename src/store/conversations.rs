@@ -1,9 +1,12 @@
 //! Conversations: rooms from the participants' point of view. Resolves conversation ids, and manages participants and
 //! the location of messages. Participation must never grant rights; `auth::policy` decides about these.
 
+use std::collections::HashMap;
+
 use super::{Access, Message, OpenRoom, Right, RoomRef, Store, StoreError, Visibility, run};
 use crate::{
     core::{
+        emoji::Emoji,
         event::{RoomIdentity, RoomScope},
         profile::Author,
     },
@@ -37,6 +40,17 @@ pub struct ConversationSummary {
     pub epoch: Epoch,
     /// When the last message was sent, or the room made: the order of the list.
     pub active_at: Timestamp,
+}
+
+/// An emoji with which users have reacted to a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReactionCount {
+    /// Which.
+    pub emoji: Emoji,
+    /// The number of users.
+    pub count: i64,
+    /// Whether the asking user is one of them.
+    pub is_own: bool,
 }
 
 /// The other side of a direct conversation.
@@ -138,6 +152,19 @@ impl Store {
     ) -> Result<Vec<ConversationSummary>, StoreError> {
         let user = user.clone();
         run!(self, read, conversation_list::page(&user, after, limit))
+    }
+
+    /// The reactions to these messages, those with the most users first, as this user sees them.
+    pub async fn reactions(
+        &self,
+        messages: &[EventId],
+        user: &UserId,
+    ) -> Result<HashMap<EventId, Vec<ReactionCount>>, StoreError> {
+        if messages.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let (messages, user) = (messages.to_vec(), user.clone());
+        run!(self, read, conversations::reactions(&messages, &user))
     }
 
     /// The location and the sender of a message. None if there is no such message.

@@ -7,7 +7,7 @@ use super::{
     postgres, run, sqlite,
 };
 use crate::{
-    ids::{RoomId, Seq, UserId},
+    ids::{EventId, RoomId, Seq, UserId},
     store::batch::Batch,
 };
 
@@ -85,6 +85,16 @@ impl Store {
     /// The read marks of all users who have read anything in the room.
     pub async fn read_marks(&self, room: RoomId) -> Result<Vec<(UserId, Seq)>, StoreError> {
         run!(self, read, effects::read_marks(room))
+    }
+
+    /// The messages after that place, ascending. [`StoreError::Missing`] if it names a message that is not in the room.
+    pub async fn messages_after(&self, room: RoomId, after: Before, limit: i64) -> Result<Vec<Message>, StoreError> {
+        run!(self, read, log::messages_after(room, after, limit))
+    }
+
+    /// One message.
+    pub async fn message(&self, id: EventId) -> Result<Option<Message>, StoreError> {
+        run!(self, read, log::message(id))
     }
 
     /// A page of history, newest first. [`StoreError::Missing`] if `before` names a message that is not in the room.

@@ -13,6 +13,7 @@ mod bad_input;
 mod blocks;
 mod channel;
 mod config;
+mod conversations;
 mod crash;
 mod database_away;
 mod direct;

@@ -15,7 +15,8 @@ use utoipa::{
 };
 
 use super::{
-    admin, auth, blocks, errors, files, groups, health, messages, notifications, resource, rooms, sheets, users,
+    admin, auth, blocks, conversations, errors, files, groups, health, messages, notifications, resource, rooms,
+    sheets, users,
 };
 
 pub(super) mod bodies;
@@ -46,6 +47,8 @@ struct SocketsDocument(&'static str);
         groups::create, groups::mine, groups::one, groups::members, groups::add_member, groups::remove_member,
         groups::create_channel, groups::channels,
         messages::of_channel, messages::of_conversation, messages::send_to_channel, messages::send_to_user,
+        conversations::list, conversations::create,
+        conversations::messages::history, conversations::messages::send_message,
         admin::stats, admin::stats_detailed, admin::rooms, admin::broadcast, admin::notify, admin::disconnect,
         admin::shutdown,
         rooms::create, rooms::one, rooms::change, rooms::members, rooms::add_member, rooms::remove_member,
@@ -67,6 +70,7 @@ struct SocketsDocument(&'static str);
         (name = "users", description = "Finding somebody"),
         (name = "groups", description = "Groups, their members and their channels"),
         (name = "messages", description = "Message history, newest first, and sending"),
+        (name = "conversations", description = "Channels, direct conversations, groups and open rooms in one list, and their messages"),
         (name = "rooms", description = "Open rooms, which users join by name"),
         (name = "notifications", description = "Your notifications"),
         (name = "files", description = "Uploads with the tus 1.0 protocol, and downloads"),

@@ -301,6 +301,34 @@ pub fn before() -> Object {
     schema.pattern(Some("^([0-9]{1,18}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$")).build()
 }
 
+/// A message's id.
+pub fn around() -> Object {
+    let schema = text().description(Some("The id of a message"));
+    schema.pattern(Some("^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$")).build()
+}
+
+/// The kind of a conversation.
+pub fn conversation_type() -> Object {
+    words(text(), ["channel", "direct", "group", "open"])
+}
+
+/// The place in a list of conversations.
+pub fn conversation_cursor() -> Object {
+    let id = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+    text().pattern(Some(format!("^([0-9]{{1,13}}_{id})?$"))).build()
+}
+
+/// The id of a conversation in a path.
+pub fn conversation_id_in_path() -> Object {
+    chars(text(), 1..=limits::ROOM_NAME_CHARS_MAX).examples([json!("general")]).build()
+}
+
+/// The users of a new conversation.
+pub fn conversation_members() -> Array {
+    let items = user_id_in_body();
+    ArrayBuilder::new().items(items).min_items(Some(1)).max_items(Some(limits::CONVERSATION_MEMBERS_MAX)).build()
+}
+
 /// The page size in messages. Larger values count as the maximum.
 pub fn page_limit() -> Object {
     ObjectBuilder::new()

@@ -30,8 +30,8 @@ use crate::{
 
 /// Before everything.
 const BEGINNING: Moment = Moment(Timestamp { unix_ms: 0 });
-/// The end of the year 9999, behind every conversation.
-const END: Moment = Moment(Timestamp { unix_ms: 253_402_300_799_000 });
+/// Behind every conversation.
+const END: Moment = Moment(Timestamp { unix_ms: limits::UNIX_MS_MAX });
 
 /// One page of the list.
 struct ConversationPage<'a> {

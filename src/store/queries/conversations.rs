@@ -1,15 +1,20 @@
 //! Conversations: participants, group conversations, and the location of messages.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use diesel::prelude::*;
+use diesel::{
+    dsl::{count_star, min},
+    prelude::*,
+};
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 use super::{
     Connection,
+    effects::stored_emoji,
     open_rooms::accesses,
     rooms::{OPEN, identity},
-    schema::{group_members, messages, participants, room_members, rooms, users},
+    schema::{group_members, message_reactions, messages, participants, room_members, rooms, users},
     user_id,
 };
 use crate::{
@@ -20,7 +25,7 @@ use crate::{
     ids::{EventId, RoomId, RoomName, Seq, UserId},
     limits,
     store::{
-        MessagePlace, OpenRoom, StoreError, Visibility,
+        MessagePlace, OpenRoom, ReactionCount, StoreError, Visibility,
         batch::Batch,
         values::{Id, JsonText, Moment, now, storable},
     },
@@ -220,4 +225,39 @@ pub async fn message_place(connection: &mut Connection, message: EventId) -> Res
     let Some((room, seq, sender, deleted_at)) = found else { return Ok(None) };
     let Some(room) = identity(connection, RoomId(room.0)).await? else { return Ok(None) };
     Ok(Some(MessagePlace { room, seq: Seq(seq), sender: user_id(sender)?, is_deleted: deleted_at.is_some() }))
+}
+
+/// The reactions to messages, those with the most users first, then in the order in which they were first given.
+pub async fn reactions(
+    connection: &mut Connection,
+    of: &[EventId],
+    user: &UserId,
+) -> Result<HashMap<EventId, Vec<ReactionCount>>, StoreError> {
+    let of_messages = message_reactions::message_id.eq_any(of.iter().map(|message| Id(message.0)));
+    let counts = message_reactions::table
+        .filter(of_messages.clone())
+        .group_by((message_reactions::message_id, message_reactions::emoji))
+        .order((count_star().desc(), min(message_reactions::created_at), message_reactions::emoji))
+        .select((message_reactions::message_id, message_reactions::emoji, count_star()))
+        .load::<(Id, String, i64)>(connection)
+        .await?;
+    if counts.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let own: HashSet<(Uuid, String)> = message_reactions::table
+        .filter(of_messages)
+        .filter(message_reactions::user_id.eq(user.as_str()))
+        .select((message_reactions::message_id, message_reactions::emoji))
+        .load::<(Id, String)>(connection)
+        .await?
+        .into_iter()
+        .map(|(Id(message), emoji)| (message, emoji))
+        .collect();
+    let mut all: HashMap<EventId, Vec<ReactionCount>> = HashMap::new();
+    for (Id(message), text, count) in counts {
+        let emoji = stored_emoji(&text)?;
+        let is_own = own.contains(&(message, text));
+        all.entry(EventId(message)).or_default().push(ReactionCount { emoji, count, is_own });
+    }
+    Ok(all)
 }

@@ -101,43 +101,83 @@ impl TryFrom<MessageRow> for Message {
     }
 }
 
+type MessageColumns = (
+    messages::id,
+    messages::seq,
+    messages::sender_id,
+    messages::sender_username,
+    messages::content,
+    messages::created_at,
+    messages::content_type,
+    messages::attachments,
+    messages::mentions,
+    messages::edited_at,
+    messages::deleted_at,
+);
+
+const MESSAGE: MessageColumns = (
+    messages::id,
+    messages::seq,
+    messages::sender_id,
+    messages::sender_username,
+    messages::content,
+    messages::created_at,
+    messages::content_type,
+    messages::attachments,
+    messages::mentions,
+    messages::edited_at,
+    messages::deleted_at,
+);
+
+/// The seq that a place in a room's history names.
+async fn seq_of(connection: &mut Connection, room: RoomId, place: Before) -> Result<i64, StoreError> {
+    match place {
+        Before::Newest => Ok(i64::MAX),
+        Before::Seq(seq) => Ok(seq.0),
+        Before::Message(id) => {
+            let message = messages::table.find(Id(id.0)).filter(messages::room_id.eq(Id(room.0)));
+            Ok(message.select(messages::seq).get_result::<i64>(connection).await?)
+        }
+    }
+}
+
 pub async fn messages(
     connection: &mut Connection,
     room: RoomId,
     before: Before,
     limit: i64,
 ) -> Result<Vec<Message>, StoreError> {
-    let before = match before {
-        Before::Newest => i64::MAX,
-        Before::Seq(seq) => seq.0,
-        Before::Message(id) => {
-            messages::table
-                .find(Id(id.0))
-                .filter(messages::room_id.eq(Id(room.0)))
-                .select(messages::seq)
-                .get_result::<i64>(connection)
-                .await?
-        }
-    };
+    let before = seq_of(connection, room, before).await?;
     let rows = messages::table
         .filter(messages::room_id.eq(Id(room.0)))
         .filter(messages::seq.lt(before))
         .order(messages::seq.desc())
         .limit(limit)
-        .select((
-            messages::id,
-            messages::seq,
-            messages::sender_id,
-            messages::sender_username,
-            messages::content,
-            messages::created_at,
-            messages::content_type,
-            messages::attachments,
-            messages::mentions,
-            messages::edited_at,
-            messages::deleted_at,
-        ))
+        .select(MESSAGE)
         .load::<MessageRow>(connection)
         .await?;
     rows.into_iter().map(Message::try_from).collect()
+}
+
+pub async fn messages_after(
+    connection: &mut Connection,
+    room: RoomId,
+    after: Before,
+    limit: i64,
+) -> Result<Vec<Message>, StoreError> {
+    let after = seq_of(connection, room, after).await?;
+    let rows = messages::table
+        .filter(messages::room_id.eq(Id(room.0)))
+        .filter(messages::seq.gt(after))
+        .order(messages::seq)
+        .limit(limit)
+        .select(MESSAGE)
+        .load::<MessageRow>(connection)
+        .await?;
+    rows.into_iter().map(Message::try_from).collect()
+}
+
+pub async fn message(connection: &mut Connection, id: EventId) -> Result<Option<Message>, StoreError> {
+    let row = messages::table.find(Id(id.0)).select(MESSAGE).get_result::<MessageRow>(connection).await.optional()?;
+    row.map(Message::try_from).transpose()
 }
