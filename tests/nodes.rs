@@ -67,11 +67,11 @@ fn conn(generation: u32) -> ConnKey {
 }
 
 async fn open(node: &Node, who: &str, generation: u32) {
-    node.presence.send(SocketOpened { user: user(who), conn: conn(generation) }).await.unwrap();
+    node.presence.send(SocketOpened { user: user(who), conn: conn(generation), connection: None }).await.unwrap();
 }
 
 async fn close(node: &Node, who: &str, generation: u32) {
-    node.presence.send(SocketClosed { user: user(who), conn: conn(generation) }).await.unwrap();
+    node.presence.send(SocketClosed { user: user(who), conn: conn(generation), connection: None }).await.unwrap();
 }
 
 async fn is_online(node: &Node, who: &str) -> bool {
@@ -209,12 +209,12 @@ async fn what_was_asked_for_is_known_where_the_user_comes() {
     let request = |quota: &Arc<convene::actors::quota::UserQuota>, node: &Node| {
         quota.charge(Charge::Request, &node.rates, node.clock.now())
     };
-    one.presence.send(SocketOpened { user: ann.id.clone(), conn: conn(1) }).await.unwrap();
+    one.presence.send(SocketOpened { user: ann.id.clone(), conn: conn(1), connection: None }).await.unwrap();
     for _ in 0..10 {
         assert_eq!(request(&here, &one), Verdict::Allowed);
     }
     assert!(there.limit_status(two.clock.now()).minute == 0);
-    two.presence.send(SocketOpened { user: ann.id.clone(), conn: conn(1) }).await.unwrap();
+    two.presence.send(SocketOpened { user: ann.id.clone(), conn: conn(1), connection: None }).await.unwrap();
     until("the other node's view", || async { there.limit_status(two.clock.now()).minute == 10 }).await;
     assert!(matches!(request(&there, &two), Verdict::Refused { .. }));
 }
@@ -245,7 +245,14 @@ async fn a_socket_that_was_let_in_before_its_rights_were_lost_is_closed_when_it_
     let mut open = |who: &UserId, checked_from: Instant| {
         opened += 1;
         let issued_at = Some(Timestamp { unix_ms: 5_000 });
-        let up = SessionUp { user: who.clone(), conn: conn(opened), session: session.clone(), issued_at, checked_from };
+        let up = SessionUp {
+            user: who.clone(),
+            conn: conn(opened),
+            connection: "a socket".into(),
+            session: session.clone(),
+            issued_at,
+            checked_from,
+        };
         node.registry.send(up).map(Result::unwrap)
     };
     let now = Instant::now();
@@ -289,15 +296,15 @@ async fn a_burst_of_sockets_that_the_presence_tracker_can_not_take_is_made_up_fo
     let whose = |generation: u32| user(&format!("user {generation}"));
     for generation in 0..BURST {
         let (session, checked_from) = (session.clone(), Instant::now());
-        let conn = conn(generation);
+        let (conn, connection) = (conn(generation), Arc::from("a socket"));
         // Each clone has its own slot in the mailbox; the other mailbox must overflow.
-        let up = SessionUp { user: whose(generation), conn, session, issued_at: None, checked_from };
+        let up = SessionUp { user: whose(generation), conn, connection, session, issued_at: None, checked_from };
         here.registry.clone().try_send(up).unwrap();
     }
     until("everybody is online", || async { online(&here).await == BURST as usize }).await;
     until("the other node knows", || async { online(&there).await == BURST as usize }).await;
     for generation in 1..BURST {
-        let down = SessionDown { user: whose(generation), conn: conn(generation) };
+        let down = SessionDown { user: whose(generation), conn: conn(generation), connection: "a socket".into() };
         here.registry.clone().try_send(down).unwrap();
     }
     for node in [&here, &there] {

@@ -1,10 +1,20 @@
 //! The single decision whether a user may enter a room, for sockets, for re-checks and for REST. It finds the room by
 //! its reference, creates it where that is allowed, and asks the policy.
 
+use std::collections::HashSet;
+
+use futures_util::future::join_all;
+
 use super::node::Node;
 use crate::{
     auth::policy::{Action, Subject, may},
+    core::{
+        command::{MessageAddress, MessageRight},
+        event::RoomIdentity,
+        profile::Role,
+    },
     error::{ErrorCode, Refusal},
+    ids::UserId,
     store::{Access, RoomRef, StoreError},
 };
 
@@ -36,6 +46,73 @@ impl Node {
         Ok(found)
     }
 
+    /// The room of a message that a client names, if the subject may do that with the message. Of a message in a
+    /// conversation in which the user takes no part nothing is revealed, not even that it exists.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`; `PERMISSION_DENIED` to a participant who may not change the message.
+    pub async fn room_of_message(
+        &self,
+        subject: Subject<'_>,
+        at: &MessageAddress,
+        right: MessageRight,
+    ) -> Result<RoomIdentity, Refusal> {
+        let place = self.store.message_place(at.message).await.map_err(|error| unread(&error))?;
+        let place = place.ok_or_else(no_such_message)?;
+        let is_there = at.room.as_ref().is_none_or(|room| room.means(&place.room, subject.user));
+        if !is_there || may(subject, Action::Reach { room: &place.room }).is_err() {
+            return Err(no_such_message());
+        }
+        let is_participant =
+            self.store.is_participant(&place.room, subject.user).await.map_err(|error| unread(&error))?;
+        let is_revealed = match right {
+            MessageRight::Change => is_participant || subject.role == Role::Admin,
+            MessageRight::Answer => is_participant,
+        };
+        if !is_revealed {
+            return Err(no_such_message());
+        }
+        match right {
+            MessageRight::Change => may(subject, Action::ChangeMessage { author: &place.sender })?,
+            MessageRight::Answer => {}
+        }
+        Ok(place.room)
+    }
+
+    /// Makes the user a participant of a conversation. Only open rooms keep who takes part; that of the others is known.
+    ///
+    /// # Errors
+    /// If it can't be stored.
+    pub async fn take_part(&self, room: &RoomIdentity, user: &UserId) -> Result<(), Refusal> {
+        match room.scope.name() {
+            Some(_) => self.store.add_participant(room.id, user).await.map(|_| ()).map_err(|error| unread(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Those of the users who exist and may enter the room: only they are notified that a message mentions them.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn may_be_mentioned(&self, room: &RoomIdentity, users: Vec<UserId>) -> Result<Vec<UserId>, Refusal> {
+        if users.is_empty() {
+            return Ok(users);
+        }
+        let known = self.store.users_by_ids(&users).await.map_err(|error| unread(&error))?;
+        let may_enter = async |user: UserId| {
+            let subject = Subject { user: &user, role: Role::User, rooms: None };
+            let is_side = room.scope.is_direct() && may(subject, Action::Stay { room }).is_ok();
+            let enters = is_side
+                || (!room.scope.is_direct()
+                    && self.enter(subject, &RoomRef::of(room, &user), IfMissing::Refuse).await.is_ok());
+            enters.then_some(user)
+        };
+        let known = known.into_iter().map(|profile| may_enter(profile.id));
+        let admitted = join_all(known).await.into_iter().flatten();
+        let admitted: HashSet<UserId> = admitted.collect();
+        Ok(users.into_iter().filter(|user| admitted.contains(user)).collect())
+    }
+
     async fn make(&self, subject: Subject<'_>, room: &RoomRef, missing: IfMissing) -> Result<Access, Refusal> {
         let (code, sentence) = match room {
             RoomRef::Channel(_) => (ErrorCode::RoomNotFound, "There is no such room; check the id"),
@@ -63,4 +140,8 @@ fn unread(error: &StoreError) -> Refusal {
             Refusal::internal()
         }
     }
+}
+
+fn no_such_message() -> Refusal {
+    Refusal::new(ErrorCode::NotFound, "There is no such message in a conversation of yours; check the id")
 }

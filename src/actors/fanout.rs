@@ -14,8 +14,8 @@ use crate::{
     core::{
         backlog::{Class, Frame},
         event::{
-            Audience, CallEphemeral, ChatEphemeral, Entered, Ephemeral, Event, EventBody, MemberPresence,
-            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, UploadEphemeral,
+            Audience, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody,
+            MemberPresence, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, UploadEphemeral,
         },
         history::Logged,
         upload::UploadPhase,
@@ -45,6 +45,14 @@ impl Broadcast {
         let StoredEvent { seq, id, at, what } = stored;
         let audience = what.audience();
         Broadcast::new(Event { room, at, body: EventBody::Durable { seq, id, what } }, audience)
+    }
+
+    /// The same event as an edit or a deletion leaves it; `None` if that does not change it.
+    pub fn changed_by(&self, change: &ChatDurable) -> Option<Arc<Broadcast>> {
+        let EventBody::Durable { seq, id, what: Durable::Chat(what) } = &self.event.body else { return None };
+        let what = Durable::Chat(what.changed_by(*id, change)?);
+        let body = EventBody::Durable { seq: *seq, id: *id, what };
+        Some(Broadcast::new(Event { body, ..self.event.clone() }, self.audience.clone()))
     }
 
     /// Creates a broadcast that is not encoded yet; it is encoded for the first receiver of each dialect.

@@ -11,7 +11,7 @@ use super::{
     messages::{
         Announce, CloseRemoteSocket, CloseUser, CountAll, CountOnline, DeliverRestRequest, Ended, ExpelFrom,
         FilterOnline, KeepOnly, LiftBlock, LimitsOf, ListNodes, ListOnline, LivenessProbe, Notify, PublishToUser,
-        PublishUpload, RemoteSocketCounts, RestRequest, Revoke, SocketsOf, Statistics, SurveyRooms,
+        PublishUpload, RemoteSocketCounts, RestRequest, Revoke, SocketsOf, Statistics, StatusesOf, SurveyRooms,
     },
     node::{Node, StopCall, parse_connection_name},
     registry::Registry,
@@ -21,7 +21,7 @@ use crate::{
     core::{
         command::{Command, RawJson},
         event::{Attachment, Audience, Ephemeral, Event, EventBody, RoomEphemeral, RoomIdentity},
-        presence::SocketLocation,
+        presence::{SocketLocation, UserStatus},
         profile::Author,
         rate::{LimitStatus, RateLimits},
         roster::RoomInUse,
@@ -192,6 +192,13 @@ impl Gateway {
     /// The users who are online on any node, at most `most`.
     pub async fn everyone_online(&self, most: usize) -> Vec<UserId> {
         self.node.presence.send(ListOnline(most)).timeout(ASK_TIMEOUT).await.unwrap_or_default()
+    }
+
+    /// The status of each of the users; `None` if offline.
+    pub async fn statuses(&self, users: Vec<UserId>) -> Vec<Option<UserStatus>> {
+        let most = users.len();
+        let found = self.node.presence.send(StatusesOf(users)).timeout(ASK_TIMEOUT).await;
+        found.unwrap_or_else(|_| vec![None; most])
     }
 
     /// Executes a command in a room for a user, by the same rules as on a socket. The caller must have checked that the

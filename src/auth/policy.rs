@@ -39,6 +39,16 @@ pub enum Action<'a> {
         /// The room.
         room: &'a RoomIdentity,
     },
+    /// Reach a room at all, with a token that may be confined to other rooms.
+    Reach {
+        /// The room.
+        room: &'a RoomIdentity,
+    },
+    /// Edit or delete a message.
+    ChangeMessage {
+        /// Who wrote it.
+        author: &'a UserId,
+    },
     /// Refer to an open room by its name.
     NameRoom {
         /// The room's name.
@@ -86,6 +96,8 @@ pub enum Action<'a> {
     },
     /// Search for users.
     SearchUsers,
+    /// See who is online, the presence of any user, and statistics.
+    ViewPresence,
     /// Close connections, revoke tokens, and other administration.
     Administer,
 }
@@ -111,6 +123,9 @@ pub enum Denied {
     /// The conversation belongs to other users.
     #[error("Only the two users of a conversation may enter it")]
     NotYourConversation,
+    /// The message was written by somebody else.
+    #[error("Only the message's author and administrators may do this; ask one of them")]
+    NotYourMessage,
     /// The file belongs to somebody else.
     #[error("Only the file's owner and administrators may do this; ask one of them")]
     NotYourFile,
@@ -153,6 +168,10 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
             is_side(subject, room)?;
             within_rooms(subject, room)
         }
+        Action::Reach { room } => within_rooms(subject, room),
+        Action::ChangeMessage { author } => {
+            open(author == subject.user || subject.role == Role::Admin, Denied::NotYourMessage)
+        }
         Action::NameRoom { name } => named(subject, name.as_str()),
         Action::ManageRoom { membership } => {
             unconfined(subject)?;
@@ -169,7 +188,7 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
             unconfined(subject)
         }
         Action::SearchUsers => Ok(()),
-        Action::CreateGroup | Action::CreateConversation => unconfined(subject),
+        Action::CreateGroup | Action::CreateConversation | Action::ViewPresence => unconfined(subject),
         Action::CreateChannel { membership } => {
             unconfined(subject)?;
             at_least(subject, membership, GroupRole::Moderator)

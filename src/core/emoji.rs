@@ -1,7 +1,12 @@
 //! The allowed reactions: one emoji, in one canonical form. Pure. Nothing else may become a reaction, because clients
 //! would show arbitrary or invisible text next to messages.
 
-use std::{fmt, iter::Peekable, str::Chars, sync::Arc};
+use std::{
+    fmt,
+    iter::Peekable,
+    str::{Chars, FromStr},
+    sync::Arc,
+};
 
 use icu_properties::{
     CodePointSetData, CodePointSetDataBorrowed,
@@ -33,6 +38,14 @@ pub struct Emoji(Arc<str>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a reaction is one emoji, such as 👍")]
 pub struct BadEmoji;
+
+impl FromStr for Emoji {
+    type Err = BadEmoji;
+
+    fn from_str(text: &str) -> Result<Emoji, BadEmoji> {
+        Emoji::new(text)
+    }
+}
 
 impl Emoji {
     /// Accepts exactly one emoji: a picture with its skin tone, a joined sequence, a flag or a keycap.

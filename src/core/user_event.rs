@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    core::{assistant::AnswerEvent, notification::Notification, upload::Upload},
+    core::{assistant::AnswerEvent, notification::Notification, presence::PresenceNotice, upload::Upload},
     ids::{NotificationId, UserId},
 };
 
@@ -47,8 +47,29 @@ pub enum UserEvent {
         /// Their recipient.
         user: UserId,
     },
+    /// All notifications that were read so far were dismissed.
+    ReadNotificationsDeleted {
+        /// Their recipient.
+        user: UserId,
+    },
     /// Progress of an answer of the assistant.
     Answer(AnswerEvent),
     /// Progress of an upload.
     Upload(Upload),
+    /// The presence of a user changed who shares a conversation with this one, or is the same.
+    Presence(PresenceNotice),
+    /// Another socket of the user opened.
+    SocketOpened {
+        /// The user.
+        user: UserId,
+        /// The name of the socket.
+        connection: Arc<str>,
+    },
+    /// Another socket of the user closed.
+    SocketClosed {
+        /// The user.
+        user: UserId,
+        /// The name of the socket.
+        connection: Arc<str>,
+    },
 }

@@ -15,8 +15,8 @@ use super::{
     schema::schema,
 };
 use crate::{
-    core::{command::RawJson, cursor::Coordinate, sheet::CellRef},
-    ids::{FileId, RoomName, SheetId, UserId},
+    core::{command::RawJson, cursor::Coordinate, emoji::Emoji, sheet::CellRef},
+    ids::{EventId, FileId, RoomName, SheetId, UserId},
     limits,
 };
 
@@ -499,6 +499,16 @@ impl Named for SheetId {
 
 impl Named for CellRef {
     const EXPECTED: &'static str = "a cell such as B2, a string";
+}
+
+impl Named for EventId {
+    const EXPECTED: &'static str = "the id of a message, a string";
+    const BAD: &'static str = " is no id of a message: ";
+}
+
+impl Named for Emoji {
+    const EXPECTED: &'static str = "one emoji, a string";
+    const BAD: &'static str = " is no reaction: ";
 }
 
 impl Named for UserId {

@@ -5,7 +5,7 @@ use schemars::{JsonSchema, generate::SchemaSettings, transform::RecursiveTransfo
 use serde_json::{Map, Value, json};
 
 use crate::{
-    core::{notification::Priority, presence::Status, sheet::CellRef},
+    core::{emoji::Emoji, notification::Priority, presence::Status, sheet::CellRef},
     dialects::input::Reference,
     ids::{Epoch, EventId, FileId, NotificationId, RoomId, RoomName, Seq, SheetId, UserId},
     limits,
@@ -60,6 +60,7 @@ schema!(Epoch: {
     "type": "integer", "examples": [1_761_566_400_250_i64],
     "description": "Identifies the sequence that a `seq` belongs to; changes if the sequence starts again; opaque",
 });
+schema!(Emoji: {"type": "string", "examples": ["👍"]});
 schema!(Status: {"type": "string", "enum": ["online", "away", "busy"]});
 schema!(Priority: {"type": "string", "enum": (Priority::ALL.map(Priority::name))});
 

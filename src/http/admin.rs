@@ -136,8 +136,13 @@ async fn totals(site: &AppState, nodes: &[NodeReport]) -> Result<StatsJson, ApiE
     ))]
 pub(super) async fn stats(site: web::Data<AppState>, user: AuthUser) -> Result<web::Json<StatsJson>, ApiError> {
     user.may(Action::Administer)?;
+    statistics(&site).await
+}
+
+/// Statistics of all nodes combined. The caller must have checked the right.
+pub(super) async fn statistics(site: &AppState) -> Result<web::Json<StatsJson>, ApiError> {
     let nodes = site.gateway.nodes().await;
-    Ok(web::Json(totals(&site, &nodes).await?))
+    Ok(web::Json(totals(site, &nodes).await?))
 }
 
 #[utoipa::path(get, path = "/api/v1/ws/stats/detailed", tag = "administration", summary = "Get statistics per node",

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The fields of a body.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Fields(Map<String, Value>);
 
 /// How spaces around a text are treated.
@@ -139,6 +139,22 @@ impl Fields {
             return Err(ApiError::field(name, problem));
         }
         Ok(Some(RawJson::from_parsed(&text)))
+    }
+
+    /// Sets a field to a text.
+    pub(super) fn set(&mut self, name: &str, text: &str) {
+        self.0.insert(name.to_owned(), Value::String(text.to_owned()));
+    }
+
+    /// Adds a text to a field that is an object, or is absent or null. A field of another type stays as it is.
+    pub(super) fn add_to_object(&mut self, name: &str, key: &str, text: String) {
+        let field = self.0.entry(name).or_insert(Value::Null);
+        if field.is_null() {
+            *field = Value::Object(Map::new());
+        }
+        if let Value::Object(object) = field {
+            object.insert(key.to_owned(), Value::String(text));
+        }
     }
 
     /// Whether the field is present, even if null.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     auth::tokens::query_value,
     core::{
-        command::{Addressed, ChatCommand, Command},
+        command::{Addressed, ChatCommand, Command, Draft},
         event::{Attachment, ChatDurable, ContentType, Durable, Event, EventBody, RoomIdentity, RoomScope},
         upload::content_url,
     },
@@ -254,7 +254,7 @@ pub(super) async fn send(
 ) -> Result<HttpResponse, ApiError> {
     let content = fields.optional_raw_text("content")?.unwrap_or_default();
     let files = fields.file_ids("attachments")?;
-    let command = ChatCommand::send(addressed, content.into(), files.clone())?;
+    let command = ChatCommand::send(addressed, Draft::text(content, files.clone()))?;
     let attachments = site.gateway.attachments(user.subject(), &files).await?;
     let stored = site.gateway.ask(room, user.profile.author(), Command::Chat(command), attachments).await?;
     match stored.map(|event| *event) {

@@ -40,9 +40,11 @@ mod notifications;
 pub mod openapi;
 pub mod page;
 mod paths;
+mod presence;
 mod rooms;
 mod security;
 mod sheets;
+mod typed_notifications;
 mod users;
 
 pub use self::security::app;
@@ -115,7 +117,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
     rooms::configure(config);
     sheets::configure(config);
     notifications::configure(config);
+    typed_notifications::configure(config);
     users::configure(config);
+    presence::configure(config);
     admin::configure(config);
     blocks::configure(config);
     files::configure(config);

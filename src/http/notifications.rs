@@ -355,11 +355,11 @@ pub(super) struct SentJson {
     /// The stored notification; with several recipients, that of the first one.
     notification: Option<NotificationJson>,
     /// The number of recipients.
-    users: usize,
+    pub(super) users: usize,
     /// The number of their sockets that this node knows of.
-    sockets: usize,
+    pub(super) sockets: usize,
     /// The number of users for whom it could not be stored.
-    failed: usize,
+    pub(super) failed: usize,
 }
 
 /// Sends a notification to one user or to all users who are online.
@@ -386,7 +386,14 @@ pub(super) async fn send(
     let by = user.id().clone();
     to_the_end(async move {
         let sent = match happening {
-            Happening::Created => create(&site, &fields).await?,
+            Happening::Created => {
+                let new = new_notification(&fields)?;
+                let users = match fields.optional_line("user_id", 1..=limits::USER_ID_CHARS_MAX)? {
+                    Some(id) => vec![known_user(&site, &id).await?],
+                    None => site.gateway.everyone_online(limits::NOTIFIED_USERS_MAX).await,
+                };
+                create(&site, &new, &users).await?
+            }
             Happening::Updated => update(&site, &fields).await?,
             Happening::Deleted => delete(&site, &fields).await?,
         };
@@ -401,17 +408,12 @@ pub(super) async fn send(
     .await
 }
 
-async fn create(site: &AppState, fields: &Fields) -> Result<SentJson, ApiError> {
-    let new = new_notification(fields)?;
-    let users = match fields.optional_line("user_id", 1..=limits::USER_ID_CHARS_MAX)? {
-        Some(id) => vec![known_user(site, &id).await?],
-        None => site.gateway.everyone_online(limits::NOTIFIED_USERS_MAX).await,
-    };
+pub(super) async fn create(site: &AppState, new: &NewNotification, users: &[UserId]) -> Result<SentJson, ApiError> {
     let event_type = Happening::Created.name();
     let mut sent = SentJson { event_type, notification: None, users: 0, sockets: 0, failed: 0 };
     // Stored notifications are delivered at once, even if a later batch fails.
     for some in users.chunks(limits::NOTIFIED_PER_COMMIT) {
-        let stored = match site.store.create_notifications(some, &new).await {
+        let stored = match site.store.create_notifications(some, new).await {
             Ok(stored) => stored,
             Err(StoreError::Missing) if users.len() == 1 => return Err(ApiError::no_such_user()),
             Err(error) if sent.users == 0 => return Err(error.into()),
@@ -478,12 +480,12 @@ async fn named(site: &AppState, fields: &Fields) -> Result<StoredNotification, A
     theirs.ok_or_else(no_such_notification)
 }
 
-async fn known_user(site: &AppState, id: &str) -> Result<UserId, ApiError> {
+pub(super) async fn known_user(site: &AppState, id: &str) -> Result<UserId, ApiError> {
     let id = user_id(id)?;
     site.store.user(&id).await?.map(|profile| profile.id).ok_or_else(ApiError::no_such_user)
 }
 
-fn new_notification(fields: &Fields) -> Result<NewNotification, ApiError> {
+pub(super) fn new_notification(fields: &Fields) -> Result<NewNotification, ApiError> {
     let name = 1..=limits::FILTER_NAME_CHARS_MAX;
     let message = fields.optional_lines("message", limits::NOTIFICATION_MESSAGE_CHARS_MAX)?;
     Ok(NewNotification {

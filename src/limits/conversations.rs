@@ -6,6 +6,20 @@ pub const EMOJI_BYTES_MAX: usize = 64;
 pub const REACTIONS_PER_MESSAGE_MAX: usize = 32;
 /// Users mentioned in one message.
 pub const MENTIONS_MAX: usize = 100;
+/// Characters of a message that the notification of a mention repeats.
+pub const EXCERPT_CHARS_MAX: usize = 200;
+/// Users to whom a change of a user's presence is announced.
+pub const CONTACTS_MAX: i64 = 2_000;
+
+/// Changes of presence that a node has still to announce.
+pub const ANNOUNCEMENTS_MAX: usize = 10_000;
+
+/// Changes of presence for which the contacts of the user are being read, on one node.
+pub const ANNOUNCEMENTS_IN_PROGRESS_MAX: usize = 4;
+/// Characters of a status message and of a location.
+pub const STATUS_TEXT_CHARS_MAX: usize = 200;
+/// Characters of the ciphertext of an encrypted message: a text of the maximum length with its keys, as Base64.
+pub const CIPHERTEXT_CHARS_MAX: usize = 48 * 1024;
 /// Characters of a message's `content_type`.
 pub const CONTENT_TYPE_CHARS_MAX: usize = 64;
 /// Participants of one conversation that are listed, and for whom messages are queued.

@@ -1,7 +1,7 @@
 //! Conversations: rooms from the participants' point of view. Resolves conversation ids, and manages participants and
 //! the location of messages. Participation must never grant rights; `auth::policy` decides about these.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Access, Message, OpenRoom, Right, RoomRef, Store, StoreError, Visibility, run};
 use crate::{
@@ -69,6 +69,15 @@ pub struct ConversationCursor {
     pub active_at: Timestamp,
     /// Which.
     pub room: RoomId,
+}
+
+/// A user's name, and the users who share a conversation with the user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contacts {
+    /// The name.
+    pub username: Arc<str>,
+    /// The users, without the user.
+    pub users: Vec<UserId>,
 }
 
 /// Where a message is.
@@ -170,5 +179,12 @@ impl Store {
     /// The location and the sender of a message. None if there is no such message.
     pub async fn message_place(&self, message: EventId) -> Result<Option<MessagePlace>, StoreError> {
         run!(self, read, conversations::message_place(message))
+    }
+
+    /// The user's name, and the users who share a conversation with the user; at most `limits::CONTACTS_MAX` of them. None
+    /// if there is no such user.
+    pub async fn contacts(&self, user: &UserId) -> Result<Option<Contacts>, StoreError> {
+        let user = user.clone();
+        run!(self, read, conversations::contacts(&user))
     }
 }

@@ -48,7 +48,7 @@ pub use self::{
     access::{Access, Right, RoomRef},
     appending::*,
     claimed_profile::ClaimedProfile,
-    conversations::{ConversationCursor, ConversationSummary, MessagePlace, Partner, ReactionCount},
+    conversations::{Contacts, ConversationCursor, ConversationSummary, MessagePlace, Partner, ReactionCount},
     effects::{EffectRefused, MessageRefused, ReactionRefused, ReadRefused},
     error::{Outage, StoreError},
     files::*,

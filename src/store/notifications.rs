@@ -77,6 +77,12 @@ impl Store {
         run!(self, write, notifications::dismiss(&user, id))
     }
 
+    /// Dismisses all of the user's notifications that are read. Returns how many.
+    pub async fn dismiss_read_notifications(&self, user: &UserId) -> Result<usize, StoreError> {
+        let user = user.clone();
+        run!(self, write, notifications::dismiss_read(&user))
+    }
+
     /// Removes expired notifications, a bounded number at a time. Returns how many.
     pub async fn sweep_notifications(&self) -> Result<usize, StoreError> {
         run!(self, write, notifications::sweep())

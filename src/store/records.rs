@@ -1,7 +1,7 @@
 //! The input and output of the store: plain records with the types of `core`. SQL types and rows must never leave the
 //! store.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use uuid::Uuid;
 
@@ -367,6 +367,14 @@ pub struct NewNotification {
     pub data: Option<RawJson>,
     /// When it expires.
     pub expires_at: Option<Timestamp>,
+}
+
+impl NewNotification {
+    /// Additional data with these names and texts.
+    pub fn data_of<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<RawJson> {
+        let object: BTreeMap<&str, &str> = texts.into_iter().collect();
+        serde_json::to_string(&object).ok().map(|text| RawJson::from_parsed(&text))
+    }
 }
 
 /// The status of a notification.

@@ -76,8 +76,9 @@ pub async fn admit(worker: &Worker, upgrade_request: UpgradeRequest<'_>) -> Resu
     let room = authorise(&worker.node, &claims, &profile, &endpoint).await?;
     let binding = room.map(|room| BoundRoom { room: Arc::new(room), resume });
     let dialect = endpoint.dialect();
-    let confined = claims.rooms.map(Into::into);
+    let (role, confined) = (role_of(&claims, &profile), claims.rooms.map(Into::into));
     let params = SessionParams {
+        role,
         profile,
         quota,
         dialect,
@@ -168,6 +169,11 @@ async fn profile_of(store: &Store, claims: &Claims) -> Result<Profile, Refusal> 
     store.provision_as_said(&claims.token_user(), claims.claimed_profile()).await.map_err(store_refusal)
 }
 
+/// The stored role or that of the token, whichever is higher.
+fn role_of(claims: &Claims, profile: &Profile) -> Role {
+    if claims.role == Some(Role::Admin) { Role::Admin } else { profile.role }
+}
+
 /// Finds the room that the address names, if any, and checks the user's right to it.
 async fn authorise(
     node: &Node,
@@ -175,7 +181,7 @@ async fn authorise(
     profile: &Profile,
     endpoint: &Endpoint,
 ) -> Result<Option<RoomIdentity>, Refusal> {
-    let role = if claims.role == Some(Role::Admin) { Role::Admin } else { profile.role };
+    let role = role_of(claims, profile);
     let subject = Subject { user: &profile.id, role, rooms: claims.rooms.as_deref() };
     let room = match endpoint {
         Endpoint::Channel(room) => RoomRef::Channel(*room),

@@ -14,6 +14,7 @@ mod leaving;
 mod lifting;
 mod limits;
 mod lines;
+mod nexus;
 mod node_death;
 mod noise;
 mod notifications;

@@ -170,12 +170,16 @@ impl Socket {
         }
     }
 
-    /// The next frame, which must be of that `type`.
+    /// The next frame, which must be of that `type`. Frames about the presence of users, which depend on time, are
+    /// skipped unless one is expected.
     pub async fn expect(&mut self, kind: &str) -> Value {
-        match self.next_within(FRAME_DEADLINE).await {
-            Some(Frame::Json(value)) if kind_of(&value) == kind => value,
-            Some(other) => panic!("expected '{kind}', got {other:?}"),
-            None => panic!("expected '{kind}', got nothing within {FRAME_DEADLINE:?}"),
+        loop {
+            match self.next_within(FRAME_DEADLINE).await {
+                Some(Frame::Json(value)) if kind_of(&value) == kind => return value,
+                Some(Frame::Json(value)) if is_of_presence(&value) && !is_kind_of_presence(kind) => {}
+                Some(other) => panic!("expected '{kind}', got {other:?}"),
+                None => panic!("expected '{kind}', got nothing within {FRAME_DEADLINE:?}"),
+            }
         }
     }
 
@@ -248,6 +252,13 @@ impl Socket {
         assert_eq!(pong["ref"], reference.as_str(), "{pong}");
     }
 
+    /// The same, and none about the presence of users either.
+    pub async fn expect_nothing_at_all_before_pong(&mut self) {
+        self.send_json(&json!({"type": "ping", "event_type": "ping"})).await;
+        let next = self.next_json().await;
+        assert_eq!(kind_of(&next), "pong", "{next}");
+    }
+
     /// Closes with 1000 and waits for the server's answer.
     pub async fn close(mut self) {
         // The server may have closed first.
@@ -255,6 +266,15 @@ impl Socket {
         let end = tokio::time::Instant::now() + FRAME_DEADLINE;
         while let Ok(Some(Ok(_))) = tokio::time::timeout_at(end, self.stream.next()).await {}
     }
+}
+
+fn is_of_presence(frame: &Value) -> bool {
+    kind_of(frame).as_str().is_some_and(is_kind_of_presence)
+}
+
+/// The frames of the nexus dialect about users and their sockets.
+fn is_kind_of_presence(kind: &str) -> bool {
+    matches!(kind, "connect" | "disconnect") || kind.starts_with("presence.")
 }
 
 /// The handshake request, with the token in the given place.

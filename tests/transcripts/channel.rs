@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use convene::{
     core::{
-        command::{Addressed, CallCommand, ChatCommand, Command, RawJson, Request, SignalKind, Tag, Typing},
+        command::{Addressed, CallCommand, ChatCommand, Command, Draft, RawJson, Request, SignalKind, Tag, Typing},
         event::{
             Attachment, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody,
             PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope,
@@ -56,11 +56,8 @@ pub fn asked() -> Vec<Asked> {
         Command::Call(CallCommand::Signal { kind, target: target.map(user), data: data_of(&files[file]) })
     };
     let send = |addressed, content: &str, attachments: &[&str]| {
-        Command::Chat(ChatCommand::Send {
-            addressed,
-            content: content.into(),
-            attachments: attachments.iter().map(|file| file.parse().unwrap()).collect(),
-        })
+        let attachments = attachments.iter().map(|file| file.parse().unwrap()).collect();
+        Command::Chat(ChatCommand::Send { addressed, draft: Draft::text(content, attachments) })
     };
     let typing = |addressed, typing| Command::Chat(ChatCommand::SetTyping { addressed, typing, cell: None });
     vec![
@@ -93,8 +90,7 @@ fn limits_hold_to_the_character() {
         send(&most).unwrap().command,
         Command::Chat(ChatCommand::Send {
             addressed: Addressed::Channel,
-            content: most.as_str().into(),
-            attachments: Vec::new()
+            draft: Draft::text(most.as_str(), Vec::new()),
         })
     );
     let Rejection { tag, refusal } = send(&(most + "é")).unwrap_err();

@@ -38,12 +38,12 @@ macro_rules! forms {
 }
 
 forms! { CHAT_DURABLE, chat_durable, ChatDurable:
-    MessageSent ["message" "message_with_attachments" "dm_message" "dm_message_without_text"] [] ["chat_message" "chat_message_direct"]
-    MessageEdited [] [] []
-    MessageDeleted [] [] []
-    MessageErased [] [] []
-    ReadMarked [] [] []
-    Reacted [] [] []
+    MessageSent ["message" "message_with_attachments" "dm_message" "dm_message_without_text"] [] ["chat_message" "chat_message_direct" "chat_message_encrypted"]
+    MessageEdited [] [] ["chat_edit"]
+    MessageDeleted [] [] ["chat_delete"]
+    MessageErased [] [] ["chat_message_deleted"]
+    ReadMarked [] [] ["chat_read"]
+    Reacted [] [] ["chat_react" "chat_react_taken_back"]
 }
 
 forms! { SHEET_DURABLE, sheet_durable, SheetDurable:
@@ -81,11 +81,15 @@ forms! { PERSONAL, personal, UserEvent:
     NotificationUpdated [] ["notification_updated"] ["notification_updated"]
     NotificationDeleted [] ["notification_deleted"] ["notification_cleared"]
     AllNotificationsRead [] ["all_notifications_read"] ["notification_read_all"]
+    ReadNotificationsDeleted [] ["read_notifications_deleted"] ["notification_cleared_all"]
     Answer [] [
         "ai_start" "ai_progress" "ai_progress_of_text" "ai_complete" "ai_complete_with_findings"
         "ai_error" "ai_error_cancelled" "ai_error_of_the_budget" "ai_error_without_data"
     ] []
     Upload [] ["file_upload_start" "file_upload_progress" "file_upload_progress_as_reckoned" "file_upload_complete" "file_upload_cancelled" "file_upload_cancelled_expired"] []
+    Presence [] [] ["presence_online" "presence_away" "presence_busy" "presence_offline" "presence_update"]
+    SocketOpened [] [] ["connect"]
+    SocketClosed [] [] ["disconnect"]
 }
 
 forms! { REPLY, reply, Reply:

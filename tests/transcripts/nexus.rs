@@ -4,14 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use convene::{
     core::{
-        command::{Addressed, ChatCommand, Command, NoticeCommand, Resume, RoomAddress, RoomCommand, Typing},
+        command::{
+            Addressed, ChatCommand, Command, Draft, MessageAddress, NoticeCommand, PresenceCommand, Resume,
+            RoomAddress, RoomCommand, Typing,
+        },
+        emoji::Emoji,
         event::{
-            Attachment, ChatDurable, ChatEphemeral, Delivered, Durable, Entered, Ephemeral, Event, EventBody,
-            MemberPresence, PresenceEphemeral, Recipients, Reply, RoomEphemeral, RoomIdentity, RoomPresence, RoomScope,
-            Welcome,
+            Attachment, ChatDurable, ChatEphemeral, ContentType, Delivered, Durable, Entered, Ephemeral, Event,
+            EventBody, MemberPresence, PresenceEphemeral, ReactionChange, Recipients, Reply, RoomEphemeral,
+            RoomIdentity, RoomPresence, RoomScope, Welcome,
         },
         notification::{Notification, Priority},
-        presence::Status,
+        presence::{NoticedChange, PresenceNotice, Status, StatusDetails, StatusUpdate},
         profile::Author,
         user_event::UserEvent,
     },
@@ -25,6 +29,7 @@ use crate::{ALICE, Asked, BOB, EVENT, NOON, Told, alice, bob, notification, raw,
 const CHANNEL: &str = "01932c0a-77f1-7d3e-9c55-1b2a3c4d5e6f";
 const CONVERSATION: &str = "01932c0b-0101-7aaa-8bbb-0c0d0e0f1011";
 const FILE: &str = "01932c0e-1c2d-7e3f-8a4b-5c6d7e8f9a0b";
+const MESSAGE: &str = "01932c0c-4a4a-7abc-8def-112233445500";
 const NOTIFICATION: &str = "01932c0d-0000-7000-8000-0000000000aa";
 const CONNECTION: &str = "ws_alice_1761566400_7f3a";
 const EPOCH: Epoch = Epoch(1_761_566_400_250);
@@ -55,11 +60,20 @@ pub fn asked() -> Vec<Asked> {
     let conversation = |id: &str| RoomAddress::Conversation(name(id));
     let in_conversation = |id: &str| Addressed::Conversation(conversation(id));
     let with_bob = || Addressed::Conversation(RoomAddress::With(user(BOB)));
-    let send = |addressed, content: &str, attachments: &[&str]| {
-        let attachments = attachments.iter().map(|file| file.parse().unwrap()).collect();
-        Command::Chat(ChatCommand::Send { addressed, content: content.into(), attachments })
-    };
+    let send = |addressed, draft| Command::Chat(ChatCommand::Send { addressed, draft });
+    let hello = Draft { mentions: vec![user(BOB), user("nobody")], ..Draft::text("Hello, World!", Vec::new()) };
+    let secret = Draft { content_type: ContentType::Encrypted, ..Draft::text("AwgAEiA…", Vec::new()) };
+    let message =
+        |room: Option<&str>| MessageAddress { room: room.map(&conversation), message: MESSAGE.parse().unwrap() };
+    let thumb = || Emoji::new("👍").unwrap();
+    let react = |at, change| Command::Chat(ChatCommand::React { at, emoji: thumb(), change });
     let typing = |addressed, typing| Command::Chat(ChatCommand::SetTyping { addressed, typing, cell: None });
+    let away = StatusUpdate {
+        status: Some(Status::Away),
+        message: Some(Some("In a meeting".into())),
+        location: Some(Some("Meeting Room".into())),
+    };
+    let silent = StatusUpdate { message: Some(None), ..StatusUpdate::default() };
     let general = || conversation("room_general");
     let resume = Resume { since: Seq(41), epoch: Some(EPOCH) };
     vec![
@@ -78,12 +92,35 @@ pub fn asked() -> Vec<Asked> {
             None,
             Command::Room(RoomCommand::Broadcast { room: general(), data: data_of("client", "room_broadcast") }),
         ),
-        ("chat_message", None, send(in_conversation("conv_123"), "Hello, World!", &[])),
-        ("chat_message_to_a_user", Some("\"m-1\""), send(with_bob(), "Hey, how are you?", &[])),
-        ("chat_message_with_attachments", None, send(in_conversation(CHANNEL), "", &[FILE])),
+        ("chat_message", None, send(in_conversation("conv_123"), hello)),
+        ("chat_message_to_a_user", Some("\"m-1\""), send(with_bob(), Draft::text("Hey, how are you?", Vec::new()))),
+        (
+            "chat_message_with_attachments",
+            None,
+            send(in_conversation(CHANNEL), Draft::text("", vec![FILE.parse().unwrap()])),
+        ),
+        ("chat_message_encrypted", None, send(with_bob(), secret)),
+        (
+            "chat_edit",
+            Some("\"e-1\""),
+            Command::Chat(ChatCommand::Edit { at: message(Some("conv_123")), content: "Hello, everybody!".into() }),
+        ),
+        ("chat_delete", None, Command::Chat(ChatCommand::Delete { at: message(None) })),
+        ("chat_delete_in_a_conversation", None, Command::Chat(ChatCommand::Delete { at: message(Some("conv_123")) })),
+        ("chat_read", None, Command::Chat(ChatCommand::Read { at: message(Some("conv_123")) })),
+        ("chat_react", None, react(message(None), ReactionChange::Added)),
+        ("chat_react_taken_back", None, react(message(Some("conv_123")), ReactionChange::Removed)),
         ("chat_typing", None, typing(in_conversation("conv_123"), Typing::Started)),
         ("chat_typing_stopped", None, typing(with_bob(), Typing::Stopped)),
+        ("presence_update", None, Command::Presence(PresenceCommand::SetStatus { update: away })),
+        (
+            "presence_update_of_the_message",
+            Some("\"p-1\""),
+            Command::Presence(PresenceCommand::SetStatus { update: silent }),
+        ),
         ("notification_read", None, Command::Notices(NoticeCommand::Read { id: NOTIFICATION.into() })),
+        ("notification_clear", None, Command::Notices(NoticeCommand::Clear { id: Some(NOTIFICATION.into()) })),
+        ("notification_clear_all_read", Some("1"), Command::Notices(NoticeCommand::Clear { id: None })),
     ]
 }
 
@@ -109,6 +146,26 @@ fn ephemeral(what: Ephemeral) -> Told {
 
 fn sent(content: &str, attachments: Vec<Attachment>) -> ChatDurable {
     ChatDurable::text(alice(), content.into(), attachments)
+}
+
+fn hello() -> ChatDurable {
+    ChatDurable::MessageSent {
+        sender: alice(),
+        content: "Hello, World!".into(),
+        content_type: ContentType::Text,
+        attachments: Vec::new(),
+        mentions: vec![user(BOB)],
+    }
+}
+
+fn secret() -> ChatDurable {
+    ChatDurable::MessageSent {
+        sender: alice(),
+        content: "AwgAEiA…".into(),
+        content_type: ContentType::Encrypted,
+        attachments: Vec::new(),
+        mentions: Vec::new(),
+    }
 }
 
 fn october() -> Attachment {
@@ -157,6 +214,9 @@ fn in_rooms() -> Vec<(&'static str, Told)> {
     let data = |file| data_of("server", file);
     let announced = RoomEphemeral::Announced { data: data("room_broadcast_of_an_administrator") };
     let broadcast = RoomEphemeral::Broadcast { by: alice(), data: data("room_broadcast") };
+    let message = MESSAGE.parse().unwrap();
+    let edited = ChatDurable::MessageEdited { message, editor: alice(), content: "Hello, everybody!".into() };
+    let reacted = |change| ChatDurable::Reacted { message, by: bob(), emoji: Emoji::new("👍").unwrap(), change };
     let typing = ChatEphemeral::Typing { user: bob(), typing: Typing::Started, cell: None };
     vec![
         ("room_join_first", Told::One(Reply::Entered(Box::new(first)))),
@@ -166,8 +226,15 @@ fn in_rooms() -> Vec<(&'static str, Told)> {
         ("room_broadcast", ephemeral(Ephemeral::Room(broadcast))),
         ("room_broadcast_of_an_administrator", ephemeral(Ephemeral::Room(announced))),
         ("recovered", Told::One(Reply::Recovered { room: room(), seq: Seq(44), complete: true })),
-        ("chat_message", durable(room(), 42, sent("Hello, World!", Vec::new()))),
+        ("chat_message", durable(room(), 42, hello())),
         ("chat_message_direct", durable(conversation(), 8, sent("", vec![october()]))),
+        ("chat_message_encrypted", durable(conversation(), 9, secret())),
+        ("chat_message_deleted", durable(room(), 42, ChatDurable::MessageErased { sender: alice() })),
+        ("chat_edit", durable(room(), 43, edited)),
+        ("chat_delete", durable(room(), 44, ChatDurable::MessageDeleted { message, by: alice() })),
+        ("chat_read", durable(room(), 45, ChatDurable::ReadMarked { reader: bob(), message, up_to: Seq(42) })),
+        ("chat_react", durable(room(), 46, reacted(ReactionChange::Added))),
+        ("chat_react_taken_back", durable(room(), 47, reacted(ReactionChange::Removed))),
         ("chat_delivered", Told::One(Reply::Delivered(Box::new(delivered)))),
         ("chat_typing", ephemeral(Ephemeral::Chat(typing))),
     ]
@@ -201,7 +268,24 @@ fn to_the_user() -> Vec<(&'static str, Told)> {
     let stored = Arc::new(notification(Priority::High));
     let data = Some(data_of("server", "notification_updated"));
     let changed = Arc::new(Notification { data, ..notification(Priority::High) });
+    let seen = |change, status, message: Option<&str>, location: Option<&str>| {
+        let details = StatusDetails { message: message.map(Into::into), location: location.map(Into::into) };
+        let user = crate::user(BOB);
+        personal(UserEvent::Presence(PresenceNotice { user, username: "bob".into(), change, status, details }))
+    };
+    let (status, details) = (NoticedChange::Status, NoticedChange::Details);
+    let connection: Arc<str> = "ws_alice_1761566400_7f3b".into();
+    let opened = UserEvent::SocketOpened { user: user.clone(), connection: connection.clone() };
+    let closed = UserEvent::SocketClosed { user: user.clone(), connection };
+    let (meeting, place) = (Some("In a meeting"), Some("Meeting Room"));
     vec![
+        ("presence_online", seen(status, Some(Status::Online), Some("Back"), place)),
+        ("presence_away", seen(status, Some(Status::Away), meeting, place)),
+        ("presence_busy", seen(status, Some(Status::Busy), meeting, place)),
+        ("presence_offline", seen(status, None, None, None)),
+        ("presence_update", seen(details, Some(Status::Away), Some("Back at three"), place)),
+        ("connect", personal(opened)),
+        ("disconnect", personal(closed)),
         ("notification", personal(UserEvent::Notified { user: user.clone(), notification: stored })),
         (
             "notification_updated",
@@ -209,6 +293,7 @@ fn to_the_user() -> Vec<(&'static str, Told)> {
         ),
         ("notification_read", personal(UserEvent::NotificationRead { user: user.clone(), id })),
         ("notification_read_all", personal(UserEvent::AllNotificationsRead { user: user.clone() })),
+        ("notification_cleared_all", personal(UserEvent::ReadNotificationsDeleted { user: user.clone() })),
         ("notification_cleared", personal(UserEvent::NotificationDeleted { user, id })),
     ]
 }

@@ -17,8 +17,16 @@ use serde::{Deserialize, Serialize};
 use super::{fanout::Broadcast, outbox::ConnKey};
 use crate::{
     core::{
-        command::RawJson, cursor::CursorUpdate, event::MemberPresence, peers::NodeHeartbeat, presence::Status,
-        profile::Author, rate::RequestCounts, remote_members::MembershipMessage, roster::RosterMessage, upload::Upload,
+        command::RawJson,
+        cursor::CursorUpdate,
+        event::MemberPresence,
+        peers::NodeHeartbeat,
+        presence::{Status, StatusDetails},
+        profile::Author,
+        rate::RequestCounts,
+        remote_members::MembershipMessage,
+        roster::RosterMessage,
+        upload::Upload,
         user_event::UserEvent,
     },
     ids::{NodeId, RoomId, Timestamp, UserId},
@@ -75,6 +83,13 @@ pub enum NodeMessage {
         /// The time.
         at: Timestamp,
     },
+    /// An event for several users, for their sockets on the receiving node.
+    UserEvents {
+        /// The users.
+        users: Vec<UserId>,
+        /// The event.
+        what: Arc<UserEvent>,
+    },
     /// An event for all sockets of a user.
     UserEvent {
         /// The user.
@@ -95,6 +110,9 @@ pub enum NodeMessage {
         user: Author,
         /// The status.
         status: Status,
+        /// What the user adds to it.
+        #[serde(default, skip_serializing_if = "StatusDetails::is_empty")]
+        details: StatusDetails,
         /// When it was set. A status older than the known one is ignored.
         at: Timestamp,
     },

@@ -246,6 +246,7 @@ impl Handler<NodeMessageReceived> for Cluster {
             NodeMessage::Direct { .. }
             | NodeMessage::Notice { .. }
             | NodeMessage::UserEvent { .. }
+            | NodeMessage::UserEvents { .. }
             | NodeMessage::Upload { .. }
             | NodeMessage::Status { .. }
             | NodeMessage::Close { .. }

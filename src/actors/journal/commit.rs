@@ -140,7 +140,7 @@ impl From<Result<Appended, NotAppended>> for AttemptOutcome {
             Err(NotAppended::Locked) => return AttemptOutcome::Locked,
             Err(NotAppended::Conflicts(conflicts)) => Err(NotStored::Conflicts(conflicts)),
             Err(NotAppended::SheetElsewhere) => Err(NotStored::SheetElsewhere),
-            Err(NotAppended::Effect(refused)) => Err(NotStored::Refused(effect_refusal(&refused))),
+            Err(NotAppended::Effect(refused)) => Err(effect_refusal(&refused)),
             Err(NotAppended::BadUpdate(bad)) => {
                 Err(NotStored::Refused(Refusal::new(ErrorCode::InvalidMessage, bad.to_string())))
             }
@@ -148,8 +148,8 @@ impl From<Result<Appended, NotAppended>> for AttemptOutcome {
     }
 }
 
-fn effect_refusal(refused: &EffectRefused) -> Refusal {
-    match refused {
+fn effect_refusal(refused: &EffectRefused) -> NotStored {
+    NotStored::Refused(match refused {
         EffectRefused::Message(MessageRefused::Unknown)
         | EffectRefused::Read(ReadRefused::Unknown)
         | EffectRefused::Reaction(ReactionRefused::Message(MessageRefused::Unknown)) => {
@@ -159,18 +159,15 @@ fn effect_refusal(refused: &EffectRefused) -> Refusal {
         | EffectRefused::Reaction(ReactionRefused::Message(MessageRefused::Deleted)) => {
             Refusal::new(ErrorCode::NotFound, "The message was deleted and can't be changed any more")
         }
-        EffectRefused::Read(ReadRefused::NotAdvanced { .. }) => {
-            Refusal::new(ErrorCode::Conflict, "You have already read up to this message; nothing was changed")
-        }
-        EffectRefused::Reaction(ReactionRefused::Unchanged) => {
-            Refusal::new(ErrorCode::Conflict, "The reaction is already in this state; nothing was changed")
+        EffectRefused::Read(ReadRefused::NotAdvanced { .. }) | EffectRefused::Reaction(ReactionRefused::Unchanged) => {
+            return NotStored::Unchanged;
         }
         EffectRefused::Reaction(ReactionRefused::TooMany) => {
             let most = limits::REACTIONS_PER_MESSAGE_MAX;
             let sentence = format!("A message has at most {most} different reactions; choose one that it has");
             Refusal::new(ErrorCode::Conflict, sentence)
         }
-    }
+    })
 }
 
 /// The reason for refusing a single entry that cannot be stored.

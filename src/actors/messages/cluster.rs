@@ -8,7 +8,7 @@ use crate::{
     actors::{bridge::NodeMessageReceived, outbox::ConnKey},
     core::{
         peers::Peer,
-        presence::{SocketLocation, Status},
+        presence::{SocketLocation, Status, UserStatus},
         rate::LimitStatus,
         roster::{RoomInUse, RosterMessage, UserAccount},
     },
@@ -89,6 +89,8 @@ pub struct SocketOpened {
     pub user: UserId,
     /// The socket.
     pub conn: ConnKey,
+    /// Its name; absent in a report that repeats a lost one.
+    pub connection: Option<Arc<str>>,
 }
 
 /// A user's socket closed.
@@ -99,6 +101,8 @@ pub struct SocketClosed {
     pub user: UserId,
     /// The socket.
     pub conn: ConnKey,
+    /// Its name; absent in a report that repeats a lost one.
+    pub connection: Option<Arc<str>>,
 }
 
 /// All sockets that are open on this node, and the statuses set since the last report. Earlier reports of single
@@ -109,13 +113,18 @@ pub struct LocalSockets {
     /// The users and their sockets.
     pub sockets: Vec<(UserId, ConnKey)>,
     /// The users and their statuses.
-    pub statuses: Vec<(UserId, Status)>,
+    pub statuses: Vec<(UserId, UserStatus)>,
 }
 
 /// Asks which of these users are online.
 #[derive(Message)]
 #[rtype(result = "Vec<UserId>")]
 pub struct FilterOnline(pub Vec<UserId>);
+
+/// Asks which of these users have a socket on any node. Others may count as online for the rest of their grace period.
+#[derive(Message)]
+#[rtype(result = "Vec<UserId>")]
+pub struct FilterConnected(pub Vec<UserId>);
 
 /// The user's sockets on all nodes.
 #[derive(Message)]
@@ -127,6 +136,23 @@ pub struct SocketsOf(pub UserId);
 #[rtype(result = "Status")]
 pub struct StatusOf(pub UserId);
 
+/// Whether a change is announced by this node: it is by the one on which it was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AnnounceStatus {
+    /// It is, to all sockets but the one on which it was made.
+    Yes {
+        /// That socket.
+        by: ConnKey,
+    },
+    /// Another node does.
+    No,
+}
+
+/// The status of each of these users with what the user adds to it; none if offline.
+#[derive(Message)]
+#[rtype(result = "Vec<Option<UserStatus>>")]
+pub struct StatusesOf(pub Vec<UserId>);
+
 /// The user has set a status.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -134,7 +160,9 @@ pub struct SetStatus {
     /// The user.
     pub user: UserId,
     /// The status.
-    pub status: Status,
+    pub status: UserStatus,
+    /// Whether this node announces the change.
+    pub announce: AnnounceStatus,
 }
 
 /// Users who are online on any node, up to this number.

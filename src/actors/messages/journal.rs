@@ -67,6 +67,8 @@ pub struct AppendResult {
 /// Why something was not stored.
 #[derive(Clone, Debug)]
 pub enum NotStored {
+    /// Everything is already as it was asked for.
+    Unchanged,
     /// It was refused.
     Refused(Refusal),
     /// These cells were changed by somebody else in the meantime.

@@ -12,11 +12,13 @@ mod administration;
 mod cluster;
 mod journal;
 mod rest_requests;
+mod user_events;
 
 pub use administration::*;
 pub use cluster::*;
 pub use journal::*;
 pub use rest_requests::*;
+pub use user_events::*;
 
 pub use crate::core::command::Resume;
 
@@ -37,7 +39,6 @@ use crate::{
         presence::Status,
         profile::{Author, Profile},
         room::Already,
-        upload::Upload,
         usage::Usage,
         user_event::UserEvent,
     },
@@ -121,6 +122,8 @@ pub struct SessionUp {
     pub user: UserId,
     /// Its connection.
     pub conn: ConnKey,
+    /// The name of the connection.
+    pub connection: Arc<str>,
     /// The session.
     pub session: Addr<Session>,
     /// When the token was issued, if it has the claim.
@@ -137,6 +140,8 @@ pub struct SessionDown {
     pub user: UserId,
     /// Its connection.
     pub conn: ConnKey,
+    /// The name of the connection.
+    pub connection: Arc<str>,
 }
 
 /// Finds or creates a room and sends it this join. A single message, so that the room cannot retire in between.
@@ -196,12 +201,12 @@ pub struct ExpelFrom {
     pub rooms: Vec<RoomId>,
 }
 
-/// A durable event of a direct conversation, for sockets of both users that are in other rooms.
+/// A durable event of a conversation, for sockets of these users that have not joined it.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct PublishDirect {
-    /// The users.
-    pub users: [UserId; 2],
+    /// The users: both of a direct conversation; elsewhere those in whose queue it is.
+    pub users: Vec<UserId>,
     /// The event.
     pub broadcast: Arc<Broadcast>,
 }
@@ -226,40 +231,6 @@ pub struct Notify {
     pub data: RawJson,
     /// The time.
     pub at: Timestamp,
-}
-
-/// An event for all sockets of a user, on any node. Returns the number of sockets on this node.
-#[derive(Message, Clone)]
-#[rtype(result = "usize")]
-pub struct PublishToUser {
-    /// The user.
-    pub user: UserId,
-    /// The event.
-    pub what: Arc<UserEvent>,
-    /// A socket on this node that is left out because it knows already.
-    pub but: Option<ConnKey>,
-}
-
-/// Progress of an upload, for the user's other sockets and for the rooms that the user is in, on any node.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
-pub struct PublishUpload {
-    /// The uploading user.
-    pub user: Author,
-    /// The progress.
-    pub upload: Upload,
-    /// The socket that reported it, if any.
-    pub but: Option<ConnKey>,
-}
-
-/// A user's new status, for the rooms that the user is in, on any node.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
-pub struct PublishStatus {
-    /// The user.
-    pub user: Author,
-    /// The status.
-    pub status: Status,
 }
 
 /// A room has refused or removed a socket; the registry and the session are informed.

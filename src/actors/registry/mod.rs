@@ -35,6 +35,7 @@ use crate::{
     actors::fanout::Broadcast,
     core::{
         event::{RoomIdentity, RoomScope},
+        presence::UserStatus,
         profile::Profile,
         usage::Usage,
     },
@@ -83,6 +84,8 @@ struct User {
     blocked_until: Timestamp,
     /// When the user last set a status, on any node.
     status_said_at: Timestamp,
+    /// That status.
+    status: UserStatus,
     /// Oldest first.
     sessions: Vec<UserSocket>,
 }
@@ -124,6 +127,7 @@ impl Registry {
             revoked_at: None,
             blocked_until: Timestamp::default(),
             status_said_at: Timestamp::default(),
+            status: UserStatus::default(),
             sessions: Vec::new(),
         })
     }
@@ -345,7 +349,7 @@ impl Handler<SessionUp> for Registry {
             node.metrics.users_online(self.online as usize);
             self.subscribe_user(up.user.clone(), ctx);
         }
-        self.notify_presence(SocketOpened { user: up.user, conn: up.conn }, ctx);
+        self.notify_presence(SocketOpened { user: up.user, conn: up.conn, connection: Some(up.connection) }, ctx);
     }
 }
 
@@ -364,7 +368,7 @@ impl Handler<SessionDown> for Registry {
                 self.unsubscribe_user(down.user.clone(), ctx);
             }
         }
-        self.notify_presence(SocketClosed { user: down.user, conn: down.conn }, ctx);
+        self.notify_presence(SocketClosed { user: down.user, conn: down.conn, connection: Some(down.connection) }, ctx);
     }
 }
 

@@ -9,10 +9,10 @@ use rustc_hash::FxHashMap;
 use super::Registry;
 use crate::{
     actors::{
-        messages::{LocalSockets, SetStatus},
+        messages::{AnnounceStatus, LocalSockets, SetStatus},
         presence::PresenceTracker,
     },
-    core::{presence::Status, profile::Author},
+    core::presence::UserStatus,
     ids::UserId,
     limits,
 };
@@ -23,13 +23,15 @@ pub(super) struct PresenceBacklog {
     /// A report was lost; the complete list is pending.
     is_behind: bool,
     /// Statuses set by users. Bounded by the users with a socket here.
-    statuses: FxHashMap<UserId, Status>,
+    statuses: FxHashMap<UserId, UserStatus>,
 }
 
 impl Registry {
-    pub(super) fn keep_status(&mut self, user: &Author, status: Status, ctx: &mut Context<Self>) {
-        if !self.notify_presence(SetStatus { user: user.id.clone(), status }, ctx) {
-            self.presence.statuses.insert(user.id.clone(), status);
+    pub(super) fn keep_status(&mut self, user: &UserId, announce: AnnounceStatus, ctx: &mut Context<Self>) {
+        let status = self.user(user).status.clone();
+        let set = SetStatus { user: user.clone(), status: status.clone(), announce };
+        if !self.notify_presence(set, ctx) {
+            self.presence.statuses.insert(user.clone(), status);
         }
     }
 

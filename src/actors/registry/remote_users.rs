@@ -18,7 +18,7 @@ use crate::{
         },
         node::Node,
     },
-    core::{command::RawJson, event::Reply, roster::RosterMessage},
+    core::{command::RawJson, event::Reply, presence::UserStatus, roster::RosterMessage},
     disconnect::Disconnect,
     ids::{RoomId, Timestamp, UserId},
     limits,
@@ -160,11 +160,18 @@ impl Handler<FromOtherNode> for Registry {
             NodeMessage::Notice { user, data, at } => {
                 self.notify(&user, data, at);
             }
+            NodeMessage::UserEvents { users, what } => {
+                for user in &users {
+                    self.deliver_to_user(user, &what, None);
+                }
+            }
             NodeMessage::UserEvent { user, what } => {
                 self.deliver_to_user(&user, &what, None);
             }
             NodeMessage::Upload { user, upload } => self.publish_upload(&user, &upload, None),
-            NodeMessage::Status { user, status, at } => self.adopt_status(&user, status, at, ctx),
+            NodeMessage::Status { user, status, details, at } => {
+                self.adopt_status(&user, UserStatus { status, details }, at, ctx);
+            }
             NodeMessage::Close { user, conn, question } => {
                 log::info!("event=disconnected_from_elsewhere user={user} node={from}", user = logged(&user));
                 let closed = self.handle(CloseUser { user, conn: Some(conn), why: Disconnect::Revoked }, ctx);
@@ -199,9 +206,7 @@ impl Handler<PublishDirect> for Registry {
     type Result = ();
 
     fn handle(&mut self, message: PublishDirect, _: &mut Self::Context) {
-        let [first, second] = &message.users;
-        let users = if first == second { vec![first] } else { vec![first, second] };
-        for id in users {
+        for id in &message.users {
             if let Some(user) = self.users.get(id) {
                 user.deliver_direct(&message.broadcast);
             }

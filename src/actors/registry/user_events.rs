@@ -10,13 +10,18 @@ use crate::{
     actors::{
         bridge::{Destination, NodeMessage, UserSubscribed},
         messages::{
-            DeliverUserEvent, LeftRoom, PublishStatus, PublishToUser, PublishUpload, RemovedFromRoom, StatusOf,
-            WrongSheetRoom,
+            AnnounceStatus, DeliverToUsers, DeliverUserEvent, LeftRoom, PublishStatus, PublishToUser, PublishUpload,
+            RemovedFromRoom, StatusOf, UpdateStatus, WrongSheetRoom,
         },
         outbox::ConnKey,
         session::Session,
     },
-    core::{presence::Status, profile::Author, upload::Upload, user_event::UserEvent},
+    core::{
+        presence::{Status, UserStatus},
+        profile::Author,
+        upload::Upload,
+        user_event::UserEvent,
+    },
     ids::{RoomId, Timestamp, UserId},
     limits,
 };
@@ -52,14 +57,16 @@ impl Registry {
 
     /// Every node on which the user has sockets keeps the user's latest status. So an outdated one is never applied,
     /// and the status outlives the node on which it was set.
-    pub(super) fn adopt_status(&mut self, user: &Author, status: Status, at: Timestamp, ctx: &mut Context<Self>) {
+    pub(super) fn adopt_status(&mut self, user: &Author, status: UserStatus, at: Timestamp, ctx: &mut Context<Self>) {
         let Some(known) = self.users.get_mut(&user.id).filter(|known| !known.sessions.is_empty()) else { return };
         if at < known.status_said_at {
             return; // the user has set another status here in the meantime
         }
         known.status_said_at = at;
-        self.keep_status(user, status, ctx);
-        self.publish_status(user, status);
+        let shown = status.status;
+        known.status = status;
+        self.keep_status(&user.id, AnnounceStatus::No, ctx);
+        self.publish_status(user, shown);
     }
 
     pub(super) fn publish_status(&self, user: &Author, status: Status) {
@@ -101,18 +108,33 @@ impl Handler<PublishUpload> for Registry {
     }
 }
 
-impl Handler<PublishStatus> for Registry {
+impl Handler<UpdateStatus> for Registry {
     type Result = ();
 
-    fn handle(&mut self, PublishStatus { user, status }: PublishStatus, ctx: &mut Self::Context) {
+    fn handle(&mut self, UpdateStatus { user, update, by }: UpdateStatus, ctx: &mut Self::Context) {
         let now = self.now();
+        let names_status = update.status.is_some();
         let known = self.user(&user.id);
         // later than all that is known, whatever the clocks of other nodes show
         known.status_said_at = known.status_said_at.plus_ms(1).max(now);
-        let at = known.status_said_at;
-        self.keep_status(&user, status, ctx);
-        self.publish_status(&user, status);
-        self.publish_to_nodes(Destination::User(user.id.clone()), NodeMessage::Status { user, status, at });
+        known.status = known.status.updated(update);
+        let (status, at) = (known.status.clone(), known.status_said_at);
+        self.keep_status(&user.id, AnnounceStatus::Yes { by }, ctx);
+        if names_status {
+            self.publish_status(&user, status.status);
+        }
+        let UserStatus { status, details } = status;
+        self.publish_to_nodes(Destination::User(user.id.clone()), NodeMessage::Status { user, status, details, at });
+    }
+}
+
+impl Handler<DeliverToUsers> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, DeliverToUsers { users, what, but }: DeliverToUsers, _: &mut Self::Context) {
+        for user in &users {
+            self.deliver_to_user(user, &what, but);
+        }
     }
 }
 

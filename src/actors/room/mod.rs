@@ -2,12 +2,14 @@
 //! `core` and executes its results. It must never touch a socket, and never publish a durable event before the journal
 //! has stored it.
 
+mod absent;
 mod administration;
 mod join;
 mod leave_grace;
 mod lifecycle;
 mod member_list;
 mod membership_sync;
+mod mentions;
 mod node_events;
 mod open_room;
 mod pending_joins;

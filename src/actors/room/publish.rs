@@ -10,15 +10,14 @@ use crate::{
     actors::{
         bridge::RoomMessage,
         fanout::Broadcast,
-        messages::{AppendRequest, AppendResult, Ask, NotStored, Origin, PublishDirect, RoomChoice, WrongSheetRoom},
+        messages::{AppendRequest, AppendResult, Ask, NotStored, Origin, RoomChoice, WrongSheetRoom},
         outbox::ConnKey,
     },
     core::{
-        command::{CallCommand, ChatCommand, Command, PresenceCommand, Receipt, RoomCommand, SheetCommand, Tag},
+        command::{CallCommand, ChatCommand, Command, Draft, PresenceCommand, Receipt, RoomCommand, SheetCommand, Tag},
         cursor::CursorUpdate,
         event::{
-            Attachment, Audience, CallEphemeral, ChatDurable, Durable, Ephemeral, Reply, RoomEphemeral, RoomScope,
-            SheetDurable,
+            Attachment, Audience, CallEphemeral, ChatDurable, Durable, Ephemeral, Reply, RoomEphemeral, SheetDurable,
         },
         profile::Author,
     },
@@ -95,21 +94,42 @@ impl Room {
 
     fn chat(&mut self, command: ChatCommand, by: By, attachments: Vec<Attachment>, ctx: &mut Context<Self>) {
         let By { user, asker } = by;
-        if !self.identity.scope.takes(command.addressed()) {
+        if command.addressed().is_some_and(|addressed| !self.identity.scope.takes(addressed)) {
             let sentence = "This type belongs to the other kind of room: `message` and `typing` are for channels, `dm_message` and `dm_typing` for direct conversations";
             return self.refuse_asker(asker, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
         }
         match command {
-            ChatCommand::Send { addressed, content, .. } => {
-                let what = ChatDurable::text(user, content, attachments);
-                let origin = Origin { asker, room_choice: RoomChoice::Named, receipt: addressed.receipt() };
-                self.store(Durable::Chat(what), origin, ctx);
+            ChatCommand::Send { addressed, draft: Draft { content, content_type, mentions, .. } } => {
+                let what = ChatDurable::MessageSent { sender: user, content, content_type, attachments, mentions };
+                self.store_chat(what, asker, addressed.receipt(), ctx);
+            }
+            ChatCommand::Edit { at, content } => {
+                let what = ChatDurable::MessageEdited { message: at.message, editor: user, content };
+                self.store_chat(what, asker, Receipt::Ack, ctx);
+            }
+            ChatCommand::Delete { at } => {
+                let what = ChatDurable::MessageDeleted { message: at.message, by: user };
+                self.store_chat(what, asker, Receipt::Ack, ctx);
+            }
+            ChatCommand::Read { at } => {
+                // its place is found when it is stored
+                let what = ChatDurable::ReadMarked { reader: user, message: at.message, up_to: Seq::default() };
+                self.store_chat(what, asker, Receipt::Ack, ctx);
+            }
+            ChatCommand::React { at, emoji, change } => {
+                let what = ChatDurable::Reacted { message: at.message, by: user, emoji, change };
+                self.store_chat(what, asker, Receipt::Ack, ctx);
             }
             ChatCommand::SetTyping { typing, cell, .. } => {
                 self.set_typing(&asker, user, typing, cell, ctx);
                 self.done(asker, ctx);
             }
         }
+    }
+
+    fn store_chat(&mut self, what: ChatDurable, asker: Requester, receipt: Receipt, ctx: &mut Context<Self>) {
+        let origin = Origin { asker, room_choice: RoomChoice::Named, receipt };
+        self.store(Durable::Chat(what), origin, ctx);
     }
 
     fn signal(&mut self, by: By, target: Option<UserId>, signal: CallEphemeral, ctx: &mut Context<Self>) {
@@ -128,16 +148,13 @@ impl Room {
 
     /// Submits an event to the journal. It is published only when it is stored.
     fn store(&mut self, what: Durable, origin: Origin, ctx: &mut Context<Self>) {
-        let queue_for = match what.is_queued_for_absent() {
-            true => self.identity.scope.queues_for(&what.author().id).cloned().into_iter().collect(),
-            false => Vec::new(),
-        };
+        let queue_for = self.queue_for(&what);
         let append = Append {
             room: self.identity.id,
             id: EventId::generate(),
             at: self.node.clock.now(),
             what: Arc::new(what),
-            queue_for: queue_for.into(),
+            queue_for,
         };
         let entry = AppendRequest { append, room: ctx.address(), origin: Some(origin) };
         match self.node.journal.try_send(entry) {
@@ -168,8 +185,9 @@ impl Room {
         let what = Arc::unwrap_or_clone(what);
         let broadcast = Broadcast::durable(self.identity.clone(), StoredEvent { seq, id, at, what });
         self.node.bridge.publish_room(self.identity.id, RoomMessage::Event(broadcast.clone()));
-        self.deliver_to_both(&broadcast);
+        self.deliver_to_unjoined(&broadcast, &queued_for, ctx);
         self.publish(broadcast.clone(), ctx);
+        self.notify_mentioned(&broadcast, ctx);
         match entry.origin {
             Some(Origin { asker: Requester::Socket { conn, tag }, receipt: Receipt::Delivery, .. }) => {
                 self.tell_delivery(conn, tag, &broadcast, queued_for, ctx);
@@ -183,6 +201,7 @@ impl Room {
         let Origin { asker, room_choice, .. } = origin;
         match (why, what) {
             (NotStored::Refused(refusal), _) => self.refuse_asker(asker, refusal, ctx),
+            (NotStored::Unchanged, _) => self.done(asker, ctx),
             (NotStored::Conflicts(conflicts), Durable::Sheet(SheetDurable::CellsUpdated { sheet, .. })) => {
                 match asker {
                     Requester::Socket { conn, tag } => {
@@ -214,15 +233,6 @@ impl Room {
             (NotStored::Conflicts(_) | NotStored::SheetElsewhere, Durable::Chat(_)) => {
                 self.refuse_asker(asker, Refusal::internal(), ctx);
             }
-        }
-    }
-
-    /// Sends an event of a direct conversation to both users' sockets that are in other rooms.
-    fn deliver_to_both(&self, broadcast: &Arc<Broadcast>) {
-        let RoomScope::Direct { users } = &self.identity.scope else { return };
-        let told = PublishDirect { users: users.clone(), broadcast: broadcast.clone() };
-        if self.node.registry.try_send(told).is_err() {
-            log::warn!("event=direct_not_told room={} why=registry_full", self.identity.id);
         }
     }
 

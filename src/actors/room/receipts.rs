@@ -7,7 +7,7 @@ use actix::prelude::*;
 
 use super::Room;
 use crate::{
-    actors::{fanout::Broadcast, messages::FilterOnline, outbox::ConnKey},
+    actors::{fanout::Broadcast, messages::FilterConnected, outbox::ConnKey},
     core::{
         command::Tag,
         event::{Delivered, EventBody, Recipients, Reply},
@@ -30,7 +30,7 @@ impl Room {
         if absent.is_empty() {
             return self.tell_delivered(conn, tag, stored, &absent, &absent, ctx);
         }
-        let asked = self.node.presence.send(FilterOnline(absent.clone())).timeout(limits::ASK_TIMEOUT);
+        let asked = self.node.presence.send(FilterConnected(absent.clone())).timeout(limits::ASK_TIMEOUT);
         let stored = stored.clone();
         ctx.spawn(asked.into_actor(self).map(move |online, room, ctx| {
             let online = online.unwrap_or_default();
@@ -38,7 +38,7 @@ impl Room {
         }));
     }
 
-    fn is_here(&self, user: &UserId) -> bool {
+    pub(super) fn is_here(&self, user: &UserId) -> bool {
         self.core.as_ref().is_some_and(|core| core.is_present(user))
     }
 

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     actors::{bridge::ClusterMode, fanout::Broadcast, outbox::ConnKey, retry::retry_unavailable},
     core::{
+        event::{Durable, EventBody},
         history::Logged,
         room::{GapClosed, RoomCore},
     },
@@ -229,6 +230,7 @@ impl Room {
         let Some(ready) = self.remember(|core| core.commit(broadcast)) else { return };
         for broadcast in &ready {
             self.happened(broadcast);
+            self.rewrite(broadcast);
             self.deliver(broadcast, ctx);
         }
         self.watch_gap(ctx);
@@ -282,7 +284,16 @@ impl Room {
         }
         for broadcast in &ready {
             self.happened(broadcast);
+            self.rewrite(broadcast);
             self.deliver(broadcast, ctx);
+        }
+    }
+
+    /// An edit or a deletion changes the message in memory, as it has changed it in the log.
+    fn rewrite(&mut self, broadcast: &Broadcast) {
+        let EventBody::Durable { what: Durable::Chat(change), .. } = &broadcast.event.body else { return };
+        if change.changes().is_some() {
+            self.remember(|core| core.rewrite(|kept| kept.changed_by(change)));
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     app::start_among,
     config::{Config, Secret},
     core::{
-        command::{Addressed, ChatCommand, Command, Tag, Typing},
+        command::{Addressed, ChatCommand, Command, Draft, Tag, Typing},
         event::{ChatDurable, ChatEphemeral, Durable},
         presence::Status,
         profile::{Author, Profile},
@@ -296,9 +296,8 @@ async fn members_of_a_room_that_panics_are_sent_away_and_the_next_one_finds_a_ne
         user: next.user.clone(),
         tag: tag(7),
         command: Command::Chat(ChatCommand::Send {
-            content: "hello".into(),
             addressed: Addressed::Partner,
-            attachments: Vec::new(),
+            draft: Draft::text("hello", Vec::new()),
         }),
         attachments: Vec::new(),
     };

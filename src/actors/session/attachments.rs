@@ -1,5 +1,5 @@
-//! Commands that are passed on to a room. If a command names files, these are looked up first: a room must never see a
-//! file that the user may not share.
+//! Commands that are passed on to a room. If a command names files or users, these are looked up first: a room must never
+//! see a file that the user may not share, nor notify somebody who may not be in it.
 
 use actix::prelude::*;
 
@@ -7,27 +7,60 @@ use super::Session;
 use crate::{
     auth::policy::Subject,
     core::{
-        command::{Command, Tag},
+        command::{ChatCommand, Command, Tag},
         profile::Role,
     },
+    ids::UserId,
 };
 
 impl Session {
-    /// Sends a command to its room, with the files that it names.
+    /// Sends a command to its room, with the files and users that it names.
     pub(super) fn pass_to_room(&mut self, tag: Tag, command: Command, ctx: &mut Context<Self>) {
-        let room = command.target().room();
-        let files = command.files().to_vec();
-        if files.is_empty() {
-            return self.ask_room(room.as_ref(), tag, command);
+        let address = command.target().room();
+        let (files, mentioned) = (command.files().to_vec(), mentions(&command).to_vec());
+        if files.is_empty() && mentioned.is_empty() {
+            return self.ask_room(address.as_ref(), tag, command);
         }
+        let room = self.rooms.identity(address.as_ref());
         let (node, user, confined) = (self.worker.node.clone(), self.user.id.clone(), self.confined.clone());
         let found = async move {
             let subject = Subject { user: &user, role: Role::User, rooms: confined.as_deref() };
-            node.attachments(subject, &files).await
+            let attachments = if files.is_empty() { Vec::new() } else { node.attachments(subject, &files).await? };
+            let mentioned = match room {
+                Some(room) => node.may_be_mentioned(&room, mentioned).await?,
+                None => Vec::new(),
+            };
+            Ok((attachments, mentioned))
         };
         self.hold(found, ctx, move |found, session, _| match found {
-            Ok(attachments) => session.ask_room_with(room.as_ref(), tag, command, attachments),
+            Ok((attachments, mentioned)) => {
+                let command = with_mentions(command, mentioned);
+                session.ask_room_with(address.as_ref(), tag, command, attachments);
+            }
             Err(refusal) => session.refuse(tag, refusal),
         });
     }
+}
+
+fn mentions(command: &Command) -> &[UserId] {
+    match command {
+        Command::Chat(ChatCommand::Send { draft, .. }) => &draft.mentions,
+        Command::Ping
+        | Command::AuthRefresh { .. }
+        | Command::Room(_)
+        | Command::Chat(_)
+        | Command::Call(_)
+        | Command::Presence(_)
+        | Command::Sheet(_)
+        | Command::Assistant(_)
+        | Command::Notices(_)
+        | Command::Upload(_) => &[],
+    }
+}
+
+fn with_mentions(mut command: Command, mentions: Vec<UserId>) -> Command {
+    if let Command::Chat(ChatCommand::Send { draft, .. }) = &mut command {
+        draft.mentions = mentions;
+    }
+    command
 }

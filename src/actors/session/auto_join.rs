@@ -19,23 +19,33 @@ use crate::{
 /// Why a room is joined.
 pub(super) enum JoinPurpose {
     /// The client asked to join; the room answers with this tag.
-    Join(Tag),
+    Join {
+        /// The tag of the request.
+        tag: Tag,
+        /// Whether the user takes part in the room from then on, also while away.
+        takes_part: bool,
+    },
     /// The client sent a command to a room that the socket has not joined.
-    Do(Box<Request>, FirstWord),
+    Do(Box<Request>, FirstFrame),
 }
 
 /// Whether a socket that joins a room is sent the room's first frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FirstWord {
-    Said,
-    Unsaid,
+pub enum FirstFrame {
+    Sent,
+    Omitted,
 }
 
 impl JoinPurpose {
+    /// Of the room to which a socket is bound.
+    pub fn bound() -> JoinPurpose {
+        JoinPurpose::Join { tag: Tag::default(), takes_part: false }
+    }
+
     /// The tag of the request.
     pub fn tag(&self) -> Tag {
         match self {
-            JoinPurpose::Join(tag) => tag.clone(),
+            JoinPurpose::Join { tag, .. } => tag.clone(),
             JoinPurpose::Do(request, _) => request.tag.clone(),
         }
     }
@@ -43,16 +53,24 @@ impl JoinPurpose {
     /// The tag with which the room answers the join.
     pub fn of_the_join(&self) -> Tag {
         match self {
-            JoinPurpose::Join(tag) => tag.clone(),
+            JoinPurpose::Join { tag, .. } => tag.clone(),
             JoinPurpose::Do(..) => Tag::default(),
         }
     }
 
-    /// Whether the socket is sent the room's first frame.
-    pub const fn opening_for(&self) -> FirstWord {
+    /// Whether the user takes part in the room from then on.
+    pub const fn takes_part(&self) -> bool {
         match self {
-            JoinPurpose::Join(_) => FirstWord::Said,
-            JoinPurpose::Do(_, first_word) => *first_word,
+            JoinPurpose::Join { takes_part, .. } => *takes_part,
+            JoinPurpose::Do(request, _) => request.command.takes_part(),
+        }
+    }
+
+    /// Whether the socket is sent the room's first frame.
+    pub const fn first_frame(&self) -> FirstFrame {
+        match self {
+            JoinPurpose::Join { .. } => FirstFrame::Sent,
+            JoinPurpose::Do(_, first_frame) => *first_frame,
         }
     }
 }
@@ -87,6 +105,6 @@ impl Session {
         if makes && self.charge(Charge::Request, &request.tag) == Charged::No {
             return;
         }
-        self.join_named(JoinPurpose::Do(Box::new(request), FirstWord::Said), RoomAddress::Open(name), None, ctx);
+        self.join_named(JoinPurpose::Do(Box::new(request), FirstFrame::Sent), RoomAddress::Open(name), None, ctx);
     }
 }

@@ -5,7 +5,9 @@
 mod assistant;
 mod attachments;
 mod auto_join;
+mod message_actions;
 mod notifications;
+mod participation;
 mod queue;
 mod rooms;
 mod uploads;
@@ -22,7 +24,7 @@ use actix::prelude::*;
 
 pub use self::rooms::BoundRoom;
 use self::{
-    auto_join::{FirstWord, JoinPurpose},
+    auto_join::{FirstFrame, JoinPurpose},
     notifications::Notices,
     queue::UserQueue,
     rooms::Rooms,
@@ -47,7 +49,7 @@ use crate::{
             Target, UploadCommand,
         },
         event::{Reply, RoomScope, Welcome},
-        profile::{Author, Profile},
+        profile::{Author, Profile, Role},
         rate::{Verdict, Window},
     },
     dialects::{ClientMessage, DialectKind, Rejection, options::QueueManner},
@@ -67,6 +69,7 @@ pub struct Session {
     pub(super) worker: Rc<Worker>,
     pub(super) outbox: Rc<Outbox>,
     user: Author,
+    role: Role,
     quota: Arc<UserQuota>,
     connection: Arc<str>,
     rooms: Rooms,
@@ -99,6 +102,8 @@ enum AskedAssistant {
 pub struct SessionParams {
     /// The user.
     pub profile: Arc<Profile>,
+    /// What the user may do on the server as a whole.
+    pub role: Role,
     /// The user's rate limits.
     pub quota: Arc<UserQuota>,
     /// The dialect.
@@ -151,6 +156,7 @@ impl Session {
                 worker,
                 outbox,
                 user,
+                role: params.role,
                 quota: params.quota,
                 connection: connection_ids.name,
                 rooms: Rooms::new(params.binding, member),
@@ -260,8 +266,9 @@ impl Session {
         match request.command.target() {
             Target::Room(Some(room)) if !self.rooms.is_in(&room) => self.act_in_unjoined_room(room, request, ctx),
             Target::Conversation(room) if !self.rooms.is_in(&room) => {
-                self.join_named(JoinPurpose::Do(Box::new(request), FirstWord::Unsaid), room, None, ctx);
+                self.join_named(JoinPurpose::Do(Box::new(request), FirstFrame::Omitted), room, None, ctx);
             }
+            Target::Message(at, right) => self.act_on_message(at, right, request, ctx),
             Target::Session | Target::Room(_) | Target::Conversation(_) => self.perform(request, ctx),
         }
     }
@@ -272,18 +279,21 @@ impl Session {
             Command::Ping => self.reply(&Reply::Pong { tag }),
             Command::AuthRefresh { token } => self.refresh(tag, &token, ctx),
             Command::Room(RoomCommand::Join { room, resume }) => {
-                self.join_named(JoinPurpose::Join(tag), room, resume, ctx)
+                let takes_part = room.is_conversation();
+                self.join_named(JoinPurpose::Join { tag, takes_part }, room, resume, ctx);
             }
-            Command::Room(RoomCommand::Leave { room }) => self.leave_named(tag, &room, ctx),
+            Command::Room(RoomCommand::Leave { room }) => self.leave(tag, room, ctx),
             Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
                 self.update_cells(tag, sheet, room, cells, ctx);
             }
-            Command::Presence(PresenceCommand::SetStatus { status }) => self.set_status(tag, status),
+            Command::Presence(PresenceCommand::SetStatus { update }) => self.set_status(tag, update),
             Command::Assistant(AssistantCommand::Ask(question)) => self.ask_assistant(tag, question, ctx),
             Command::Assistant(AssistantCommand::Cancel { request }) => self.cancel_ask(tag, request, ctx),
             Command::Notices(NoticeCommand::Filter(filter)) => self.filter_notifications(tag, filter, ctx),
             Command::Notices(NoticeCommand::Read { id }) => self.read_notification(tag, &id, ctx),
+            Command::Notices(NoticeCommand::Clear { id }) => self.clear_notifications(tag, id.as_deref(), ctx),
             Command::Upload(UploadCommand::Report { file, phase }) => self.publish_upload(tag, file, phase),
+            Command::Chat(ref said) if said.takes_part() => self.take_part_and_send(tag, command, ctx),
             Command::Room(RoomCommand::Broadcast { .. })
             | Command::Chat(_)
             | Command::Call(_)
@@ -402,6 +412,7 @@ impl Actor for Session {
         let up = SessionUp {
             user: self.user.id.clone(),
             conn: self.outbox.key,
+            connection: self.connection.clone(),
             session: ctx.address(),
             issued_at: self.issued_at,
             checked_from: self.checked_from,
@@ -436,7 +447,7 @@ impl Actor for Session {
         if std::mem::take(&mut self.asked) == AskedAssistant::Once {
             self.notify_assistant(AskerClosed { user: self.user.id.clone(), conn });
         }
-        let down = SessionDown { user: self.user.id.clone(), conn };
+        let down = SessionDown { user: self.user.id.clone(), conn, connection: self.connection.clone() };
         let told = !matches!(self.worker.node.registry.try_send(down), Err(SendError::Full(_)));
         if self.rooms.is_empty() && told {
             return Running::Stop;

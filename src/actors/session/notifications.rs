@@ -78,6 +78,33 @@ impl Session {
         });
     }
 
+    /// Dismisses a notification, or all that are read, and informs the user's other sockets.
+    pub(super) fn clear_notifications(&mut self, tag: Tag, id: Option<&str>, ctx: &mut Context<Self>) {
+        let id = match id.map(str::parse::<NotificationId>) {
+            None => None,
+            Some(Ok(id)) => Some(id),
+            Some(Err(_)) => return self.refuse(tag, no_such_notification()),
+        };
+        let (store, user) = (self.worker.node.store.clone(), self.user.id.clone());
+        let cleared = async move {
+            match id {
+                Some(id) => store.dismiss_notification(&user, id).await,
+                None => store.dismiss_read_notifications(&user).await.map(|dismissed| dismissed > 0),
+            }
+        };
+        self.hold(cleared, ctx, move |cleared, session, _| {
+            let user = session.user.id.clone();
+            match (cleared, id) {
+                (Ok(true), Some(id)) => session.tell_other_sockets(UserEvent::NotificationDeleted { user, id }),
+                (Ok(true), None) => session.tell_other_sockets(UserEvent::ReadNotificationsDeleted { user }),
+                (Ok(false), None) => {}
+                (Ok(false), Some(_)) => return session.refuse(tag, no_such_notification()),
+                (Err(error), _) => return session.refuse(tag, store_refusal(&error)),
+            }
+            session.done(tag);
+        });
+    }
+
     fn tell_other_sockets(&self, what: UserEvent) {
         let tell = PublishToUser { user: self.user.id.clone(), what: Arc::new(what), but: Some(self.outbox.key) };
         if self.worker.node.registry.try_send(tell).is_err() {
@@ -101,8 +128,12 @@ impl Session {
             | UserEvent::NotificationRead { .. }
             | UserEvent::NotificationDeleted { .. }
             | UserEvent::AllNotificationsRead { .. }
+            | UserEvent::ReadNotificationsDeleted { .. }
             | UserEvent::Answer(_)
-            | UserEvent::Upload(_) => self.reply(&Reply::UserEvent(news)),
+            | UserEvent::Upload(_)
+            | UserEvent::Presence(_)
+            | UserEvent::SocketOpened { .. }
+            | UserEvent::SocketClosed { .. } => self.reply(&Reply::UserEvent(news)),
         }
     }
 }

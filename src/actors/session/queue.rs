@@ -135,24 +135,35 @@ impl Session {
         }
     }
 
-    /// Delivers a direct message to a socket that is not bound to its conversation. Sockets bound to another
-    /// conversation are left out, because their clients would show it there.
+    /// Delivers an event of a conversation that this socket has not joined. Sockets bound to another room receive only
+    /// those of direct conversations, and only if their dialect has a form for them.
     pub(super) fn deliver_direct(&mut self, broadcast: &Broadcast, ctx: &mut Context<Self>) {
         let subject = Subject { user: &self.user.id, role: Role::User, rooms: self.confined.as_deref() };
         if may(subject, Action::Stay { room: &broadcast.event.room }).is_err() {
             return; // the token is confined to other rooms
         }
         let dialect = self.outbox.dialect;
+        if self.rooms.has_joined(broadcast.event.room.id) && !broadcast.event.room.scope.is_direct() {
+            // joined after it was published: the room has not sent it, and it is queued
+            return self.look_for_queued(ctx);
+        }
         let frame = match self.rooms.bound().map(|room| &room.scope) {
             // sent by the room itself
             None if self.rooms.has_joined(broadcast.event.room.id) => None,
             None => broadcast.frame(dialect),
-            Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) => broadcast.direct_frame(dialect),
-            Some(RoomScope::Direct { .. }) => None,
+            Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) if broadcast.event.room.scope.is_direct() => {
+                broadcast.direct_frame(dialect)
+            }
+            Some(_) => None,
         };
         let Some(frame) = frame else { return };
+        let is_queued = match &broadcast.event.room.scope {
+            RoomScope::Direct { .. } => broadcast.event.queued_for() == Some(&self.user.id),
+            // sent only to the users in whose queues it is
+            RoomScope::Channel { .. } | RoomScope::Open { .. } => true,
+        };
         match &broadcast.event.body {
-            EventBody::Durable { id, .. } if broadcast.event.queued_for() == Some(&self.user.id) => {
+            EventBody::Durable { id, .. } if is_queued => {
                 if self.send_once(QueuedId::Message(*id), Some(frame), Origin::Live) == Sent::Yes {
                     self.outbox.flush(self.worker.now());
                     self.forget_written(ctx);

@@ -7,13 +7,13 @@ use actix::prelude::*;
 
 use super::{
     Session,
-    auto_join::{FirstWord, JoinPurpose},
+    auto_join::{FirstFrame, JoinPurpose},
 };
 use crate::{
     actors::{
         access::IfMissing,
         messages::{
-            Ask, Join, JoinRoom, Leave, Leaving, LeftRoom, PublishStatus, RemovedFromRoom, Resume, WrongSheetRoom,
+            Ask, Join, JoinRoom, Leave, Leaving, LeftRoom, RemovedFromRoom, Resume, UpdateStatus, WrongSheetRoom,
         },
         outbox::{Bound, ConnKey},
         retry::retry_unavailable,
@@ -23,7 +23,7 @@ use crate::{
     core::{
         command::{Command, RoomAddress, SheetCommand, Tag},
         event::{Attachment, Reply, RoomIdentity, RoomScope},
-        presence::Status,
+        presence::{Status, StatusUpdate},
         profile::{Author, Role},
         sheet::Cell,
     },
@@ -83,6 +83,8 @@ enum Joining {
 struct Joined {
     identity: Arc<RoomIdentity>,
     room: Addr<Room>,
+    /// Whether this socket made the user a participant.
+    takes_part: bool,
 }
 
 /// The number of sheets whose rooms a session remembers.
@@ -134,19 +136,7 @@ impl Rooms {
     fn find(&self, address: Option<&RoomAddress>) -> Option<&Joined> {
         match address {
             None => self.joined.last(),
-            Some(address) => self.joined.iter().find(|joined| self.is_called(&joined.identity, address)),
-        }
-    }
-
-    /// Whether the address refers to this room.
-    fn is_called(&self, room: &RoomIdentity, address: &RoomAddress) -> bool {
-        match (address, &room.scope) {
-            (RoomAddress::Open(name) | RoomAddress::Conversation(name), RoomScope::Open { name: own }) => name == own,
-            (RoomAddress::Conversation(id), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => {
-                id.as_str().parse() == Ok(room.id)
-            }
-            (RoomAddress::With(partner), scope) => scope.partner_of(&self.member.id) == Some(partner),
-            (RoomAddress::Open(_), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => false,
+            Some(address) => self.joined.iter().find(|joined| address.means(&joined.identity, &self.member.id)),
         }
     }
 
@@ -156,7 +146,30 @@ impl Rooms {
 
     /// Whether the socket has joined the room with this id.
     pub fn has_joined(&self, room: RoomId) -> bool {
-        self.joined.iter().any(|joined| joined.identity.id == room)
+        self.addr(room).is_some()
+    }
+
+    /// The room of that id, if the socket joined it.
+    pub fn addr(&self, room: RoomId) -> Option<&Addr<Room>> {
+        self.joined.iter().find(|joined| joined.identity.id == room).map(|joined| &joined.room)
+    }
+
+    /// The room of that address, if it is an open one in which the socket has not made the user a participant.
+    pub fn without_part(&self, address: &RoomAddress) -> Option<Arc<RoomIdentity>> {
+        let joined = self.find(Some(address)).filter(|joined| !joined.takes_part)?;
+        joined.identity.scope.name().map(|_| joined.identity.clone())
+    }
+
+    /// The socket has made the user a participant.
+    pub fn note_part(&mut self, room: RoomId) {
+        for joined in self.joined.iter_mut().filter(|joined| joined.identity.id == room) {
+            joined.takes_part = true;
+        }
+    }
+
+    /// The room of that address, or the one joined last.
+    pub fn identity(&self, address: Option<&RoomAddress>) -> Option<Arc<RoomIdentity>> {
+        self.find(address).map(|joined| joined.identity.clone())
     }
 
     pub fn has_seen(&self, name: &RoomName) -> bool {
@@ -265,8 +278,14 @@ impl Session {
     }
 
     /// Sets the user's status, for everybody who shares a room with the user.
-    pub(super) fn set_status(&self, tag: Tag, status: Status) {
-        if self.worker.node.registry.try_send(PublishStatus { user: self.user.clone(), status }).is_err() {
+    pub(super) fn set_status(&self, tag: Tag, update: StatusUpdate) {
+        if self
+            .worker
+            .node
+            .registry
+            .try_send(UpdateStatus { user: self.user.clone(), update, by: self.outbox.key })
+            .is_err()
+        {
             return self.refuse(tag, Refusal::unavailable());
         }
         self.done(tag);
@@ -290,14 +309,14 @@ impl Session {
         let join = self.join_of(binding.resume, Tag::default(), Status::default());
         let join = Join { access_read_at: Some(self.checked_from), ..join };
         let Some(conversation) = self.rooms.fresh_conversation() else {
-            return self.enter(binding.room, join, JoinPurpose::Join(Tag::default()), ctx);
+            return self.enter(binding.room, join, JoinPurpose::bound(), ctx);
         };
         // the session must not end before it can return the lease
         self.rooms.joining = Joining::Yes;
         self.lease_conversation(conversation, ctx, move |queued, session, ctx| {
             session.rooms.joining = Joining::No;
             if session.outbox.is_open() {
-                session.enter(binding.room, Join { queued, ..join }, JoinPurpose::Join(Tag::default()), ctx);
+                session.enter(binding.room, Join { queued, ..join }, JoinPurpose::bound(), ctx);
             }
         });
     }
@@ -317,9 +336,13 @@ impl Session {
         }
         let (node, user, read_at) = (self.worker.node.clone(), self.user.id.clone(), Instant::now());
         let confined = self.confined.clone();
+        let takes_part = purpose.takes_part();
         let found = async move {
             let subject = Subject { user: &user, role: Role::User, rooms: confined.as_deref() };
             let access = node.enter(subject, &RoomRef::from(address), IfMissing::Make).await?;
+            if takes_part {
+                node.take_part(&access.identity, &user).await?;
+            }
             Ok((access, node.status_of(user).await))
         };
         self.hold(found, ctx, move |found: Result<_, Refusal>, session, ctx| {
@@ -329,7 +352,7 @@ impl Session {
             };
             if session.outbox.is_open() {
                 let join = session.join_of(resume, purpose.of_the_join(), status);
-                let is_greeted = purpose.opening_for() == FirstWord::Said;
+                let is_greeted = purpose.first_frame() == FirstFrame::Sent;
                 let join = Join { is_greeted, capacity: access.capacity, access_read_at: Some(read_at), ..join };
                 session.enter(Arc::new(access.identity), join, purpose, ctx);
             }
@@ -363,9 +386,10 @@ impl Session {
             let refusal = match answer {
                 Ok(Ok(room)) => {
                     session.rooms.joined.retain(|joined| joined.identity.id != identity.id);
-                    session.rooms.joined.push(Joined { identity, room });
+                    let takes_part = purpose.takes_part();
+                    session.rooms.joined.push(Joined { identity, room, takes_part });
                     return match purpose {
-                        JoinPurpose::Join(_) => {}
+                        JoinPurpose::Join { .. } => {}
                         JoinPurpose::Do(request, _) => session.perform(*request, ctx),
                     };
                 }
@@ -385,7 +409,7 @@ impl Session {
     /// Leaves a room; the socket stays open.
     pub(super) fn leave_named(&mut self, tag: Tag, address: &RoomAddress, ctx: &mut Context<Self>) {
         let conn = self.outbox.key;
-        let Some(Joined { identity, room }) = self.rooms.find(Some(address)) else {
+        let Some(Joined { identity, room, .. }) = self.rooms.find(Some(address)) else {
             return self.refuse(tag, not_in_room());
         };
         let left = LeftRoom { user: self.user.id.clone(), conn, room: identity.id };
@@ -442,7 +466,7 @@ impl Handler<RemovedFromRoom> for Session {
     fn handle(&mut self, out: RemovedFromRoom, _: &mut Self::Context) {
         let conn = self.outbox.key;
         // if the socket has joined again in the meantime it leaves, so that both sides agree
-        self.rooms.joined.retain(|Joined { identity, room }| {
+        self.rooms.joined.retain(|Joined { identity, room, .. }| {
             let leave = Leave { conn, leaving: Leaving::AtOnce };
             identity.id != out.room || matches!(room.try_send(leave), Err(SendError::Full(_)))
         });

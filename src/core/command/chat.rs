@@ -1,13 +1,17 @@
 //! Requests of a client to the chat of a room.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Charge, RoomAddress, Target};
 use crate::{
+    core::{
+        emoji::Emoji,
+        event::{ContentType, ReactionChange},
+    },
     error::{ErrorCode, Refusal},
-    ids::{FileId, RoomName},
+    ids::{EventId, FileId, RoomName, UserId},
     limits, names,
 };
 
@@ -18,10 +22,8 @@ pub enum ChatCommand {
     Send {
         /// The kind of room for which the client sent it.
         addressed: Addressed,
-        /// The text, within limits.
-        content: Arc<str>,
-        /// The attached files.
-        attachments: Vec<FileId>,
+        /// What it says.
+        draft: Draft,
     },
     /// The user started or stopped typing.
     SetTyping {
@@ -32,66 +34,201 @@ pub enum ChatCommand {
         /// The cell, by the client's id.
         cell: Option<Arc<str>>,
     },
+    /// Change the text of a message.
+    Edit {
+        /// Which message.
+        at: MessageAddress,
+        /// The new text, within limits.
+        content: Arc<str>,
+    },
+    /// Delete a message.
+    Delete {
+        /// Which message.
+        at: MessageAddress,
+    },
+    /// The user has read up to a message.
+    Read {
+        /// Which message.
+        at: MessageAddress,
+    },
+    /// React to a message, or take a reaction back.
+    React {
+        /// Which message.
+        at: MessageAddress,
+        /// The reaction.
+        emoji: Emoji,
+        /// Whether it is given or taken back.
+        change: ReactionChange,
+    },
+}
+
+/// A message that a client wants to send.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Draft {
+    /// The text; of an encrypted message the ciphertext.
+    pub content: Arc<str>,
+    /// What the content is.
+    pub content_type: ContentType,
+    /// The attached files.
+    pub attachments: Vec<FileId>,
+    /// The users whom it mentions, each once.
+    pub mentions: Vec<UserId>,
+}
+
+impl Draft {
+    /// A message of plain text.
+    pub fn text(content: impl Into<Arc<str>>, attachments: Vec<FileId>) -> Draft {
+        Draft { content: content.into(), attachments, ..Draft::default() }
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        let Draft { content, content_type, attachments, mentions } = self;
+        if !names::is_visible(content) && attachments.is_empty() {
+            return Err(invalid("`content` must not be empty"));
+        }
+        let characters_max = match content_type {
+            ContentType::Text | ContentType::Other(_) => limits::CHAT_CHARS_MAX,
+            ContentType::Encrypted => limits::CIPHERTEXT_CHARS_MAX,
+        };
+        check_text(content, characters_max)?;
+        if attachments.len() > limits::ATTACHMENTS_MAX || has_twice(attachments) {
+            return Err(bad_attachments());
+        }
+        if mentions.len() > limits::MENTIONS_MAX {
+            let most = limits::MENTIONS_MAX;
+            return Err(invalid(format!("`mentions` must be a list of at most {most} ids of users")));
+        }
+        Ok(())
+    }
+}
+
+fn invalid(sentence: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal::new(ErrorCode::InvalidMessage, sentence)
+}
+
+fn check_text(content: &str, characters_max: usize) -> Result<(), Refusal> {
+    if content.contains('\0') {
+        return Err(invalid("`content` must not have NUL characters (\\u0000); leave them out"));
+    }
+    // characters are only counted if there are enough bytes for too many
+    if content.len() > characters_max && content.chars().count() > characters_max {
+        let count = content.chars().count();
+        let sentence =
+            format!("`content` has {count} characters; at most {characters_max} are allowed, so send it in parts");
+        return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
+    }
+    Ok(())
+}
+
+fn has_twice<T: PartialEq>(items: &[T]) -> bool {
+    items.iter().enumerate().any(|(at, item)| items.iter().take(at).any(|earlier| earlier == item))
+}
+
+/// What names a message.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct MessageAddress {
+    /// The room; if absent, the one that the message is in.
+    pub room: Option<RoomAddress>,
+    /// The message.
+    pub message: EventId,
 }
 
 impl ChatCommand {
     /// Validates a message, by the same rules for sockets and REST.
     ///
     /// # Errors
-    /// `INVALID_MESSAGE` if it has neither text nor files, or contains a NUL character, or names a file twice; `MESSAGE_TOO_LONG`.
-    pub fn send(addressed: Addressed, content: Arc<str>, attachments: Vec<FileId>) -> Result<ChatCommand, Refusal> {
-        let invalid = |sentence: &'static str| Err(Refusal::new(ErrorCode::InvalidMessage, sentence));
-        if !names::is_visible(&content) && attachments.is_empty() {
-            return invalid("`content` must not be empty");
-        }
-        if content.contains('\0') {
-            return invalid("`content` must not have NUL characters (\\u0000); leave them out");
-        }
-        // characters are only counted if there are enough bytes for too many
-        let most = limits::CHAT_CHARS_MAX;
-        if content.len() > most && content.chars().count() > most {
-            let count = content.chars().count();
-            let sentence = format!("`content` has {count} characters; at most {most} are allowed, so send it in parts");
-            return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
-        }
-        let doubled = |(at, file): (usize, &FileId)| attachments.iter().take(at).any(|earlier| earlier == file);
-        if attachments.len() > limits::ATTACHMENTS_MAX || attachments.iter().enumerate().any(doubled) {
-            return Err(bad_attachments());
-        }
-        Ok(ChatCommand::Send { addressed, content, attachments })
+    /// `INVALID_MESSAGE` if it has neither text nor files, or contains a NUL character, or names a file twice, or too many
+    /// users; `MESSAGE_TOO_LONG`.
+    pub fn send(addressed: Addressed, draft: Draft) -> Result<ChatCommand, Refusal> {
+        draft.check()?;
+        Ok(ChatCommand::Send { addressed, draft })
     }
 
-    /// The kind of room for which the client sent it.
-    pub const fn addressed(&self) -> &Addressed {
+    /// Validates the new text of a message.
+    ///
+    /// # Errors
+    /// `INVALID_MESSAGE` if nothing of it is visible or it contains a NUL character; `MESSAGE_TOO_LONG`.
+    pub fn edit(at: MessageAddress, content: Arc<str>) -> Result<ChatCommand, Refusal> {
+        if !names::is_visible(&content) {
+            return Err(invalid("`content` must not be empty; delete the message instead"));
+        }
+        check_text(&content, limits::CHAT_CHARS_MAX)?;
+        Ok(ChatCommand::Edit { at, content })
+    }
+
+    /// The kind of room for which the client sent it; `None` if a message names the room.
+    pub const fn addressed(&self) -> Option<&Addressed> {
         match self {
-            ChatCommand::Send { addressed, .. } | ChatCommand::SetTyping { addressed, .. } => addressed,
+            ChatCommand::Send { addressed, .. } | ChatCommand::SetTyping { addressed, .. } => Some(addressed),
+            ChatCommand::Edit { .. }
+            | ChatCommand::Delete { .. }
+            | ChatCommand::Read { .. }
+            | ChatCommand::React { .. } => None,
         }
     }
 
     /// Who executes it.
     pub fn target(&self) -> Target {
-        match self.addressed() {
-            Addressed::Channel | Addressed::Partner => Target::Room(None),
-            Addressed::Room { room } => Target::Room(room.clone().map(RoomAddress::Open)),
-            Addressed::Conversation(room) => Target::Conversation(room.clone()),
+        match self {
+            ChatCommand::Send { addressed, .. } | ChatCommand::SetTyping { addressed, .. } => match addressed {
+                Addressed::Channel | Addressed::Partner => Target::Room(None),
+                Addressed::Room { room } => Target::Room(room.clone().map(RoomAddress::Open)),
+                Addressed::Conversation(room) => Target::Conversation(room.clone()),
+            },
+            ChatCommand::Edit { at, .. } | ChatCommand::Delete { at } => {
+                Target::Message(at.clone(), MessageRight::Change)
+            }
+            ChatCommand::Read { at } | ChatCommand::React { at, .. } => {
+                Target::Message(at.clone(), MessageRight::Answer)
+            }
+        }
+    }
+
+    /// Whether the user takes part in the conversation from then on, also while away.
+    pub const fn takes_part(&self) -> bool {
+        match self {
+            ChatCommand::Send { addressed: Addressed::Conversation(_), .. } => true,
+            ChatCommand::Send { .. }
+            | ChatCommand::SetTyping { .. }
+            | ChatCommand::Edit { .. }
+            | ChatCommand::Delete { .. }
+            | ChatCommand::Read { .. }
+            | ChatCommand::React { .. } => false,
         }
     }
 
     /// The uploaded files that it names.
     pub fn files(&self) -> &[FileId] {
         match self {
-            ChatCommand::Send { attachments, .. } => attachments,
-            ChatCommand::SetTyping { .. } => &[],
+            ChatCommand::Send { draft, .. } => &draft.attachments,
+            ChatCommand::SetTyping { .. }
+            | ChatCommand::Edit { .. }
+            | ChatCommand::Delete { .. }
+            | ChatCommand::Read { .. }
+            | ChatCommand::React { .. } => &[],
         }
     }
 
     /// How it is counted.
     pub const fn charge(&self) -> Charge {
         match self {
-            ChatCommand::Send { .. } => Charge::Request,
+            ChatCommand::Send { .. }
+            | ChatCommand::Edit { .. }
+            | ChatCommand::Delete { .. }
+            | ChatCommand::Read { .. }
+            | ChatCommand::React { .. } => Charge::Request,
             ChatCommand::SetTyping { .. } => Charge::Ephemeral,
         }
     }
+}
+
+/// What somebody wants to do with a message, and so who may.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MessageRight {
+    /// Change or delete it: its author and administrators.
+    Change,
+    /// Read it or react to it: whoever takes part in the conversation.
+    Answer,
 }
 
 /// The refusal of a list of files that is malformed, too long, or names one twice.

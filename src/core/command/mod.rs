@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     assistant::AssistantCommand,
     call::{CallCommand, SignalKind},
-    chat::{Addressed, ChatCommand, Receipt, Typing, bad_attachments},
+    chat::{Addressed, ChatCommand, Draft, MessageAddress, MessageRight, Receipt, Typing, bad_attachments},
     notices::NoticeCommand,
     presence::PresenceCommand,
     room::{RoomAddress, RoomCommand},
@@ -127,13 +127,15 @@ pub enum Target {
     Room(Option<RoomAddress>),
     /// A conversation, which the socket joins first if necessary.
     Conversation(RoomAddress),
+    /// The room that a message is in.
+    Message(MessageAddress, MessageRight),
 }
 
 impl Target {
     /// The room that is named.
     pub fn room(self) -> Option<RoomAddress> {
         match self {
-            Target::Session => None,
+            Target::Session | Target::Message(..) => None,
             Target::Room(room) => room,
             Target::Conversation(room) => Some(room),
         }
@@ -167,6 +169,22 @@ impl Command {
             Command::Call(command) => command.target(),
             Command::Presence(command) => command.target(),
             Command::Sheet(command) => command.target(),
+        }
+    }
+
+    /// Whether the user takes part in the room from then on, also while away.
+    pub const fn takes_part(&self) -> bool {
+        match self {
+            Command::Chat(command) => command.takes_part(),
+            Command::Ping
+            | Command::AuthRefresh { .. }
+            | Command::Room(_)
+            | Command::Call(_)
+            | Command::Presence(_)
+            | Command::Sheet(_)
+            | Command::Assistant(_)
+            | Command::Notices(_)
+            | Command::Upload(_) => false,
         }
     }
 

@@ -15,13 +15,18 @@ pub enum NoticeCommand {
         /// Its id as the client wrote it.
         id: Arc<str>,
     },
+    /// Dismiss a notification, or all that are read.
+    Clear {
+        /// Its id as the client wrote it; `None`: all that are read.
+        id: Option<Arc<str>>,
+    },
 }
 
 impl NoticeCommand {
     /// How it is charged.
     pub const fn charge(&self) -> Charge {
         match self {
-            NoticeCommand::Filter(_) | NoticeCommand::Read { .. } => Charge::Request,
+            NoticeCommand::Filter(_) | NoticeCommand::Read { .. } | NoticeCommand::Clear { .. } => Charge::Request,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Charge, RoomAddress, Target};
 use crate::{
-    core::{cursor::Cursor, presence::Status},
+    core::{cursor::Cursor, presence::StatusUpdate},
     ids::RoomName,
 };
 
@@ -18,8 +18,8 @@ pub enum PresenceCommand {
     },
     /// Set the user's status, for all rooms that the user is in.
     SetStatus {
-        /// The status.
-        status: Status,
+        /// The change.
+        update: StatusUpdate,
     },
 }
 

@@ -1,7 +1,10 @@
 //! Requests of a client to join and leave rooms, and to broadcast data in one; and how clients address rooms.
 
 use super::{Charge, RawJson, Resume, Target};
-use crate::ids::{RoomName, UserId};
+use crate::{
+    core::event::{RoomIdentity, RoomScope},
+    ids::{RoomName, UserId},
+};
 
 /// How a client addresses a room.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -12,6 +15,28 @@ pub enum RoomAddress {
     Conversation(RoomName),
     /// The direct conversation with this user.
     With(UserId),
+}
+
+impl RoomAddress {
+    /// Whether it names a conversation, in which those who join take part also when they are away.
+    pub const fn is_conversation(&self) -> bool {
+        match self {
+            RoomAddress::Open(_) => false,
+            RoomAddress::Conversation(_) | RoomAddress::With(_) => true,
+        }
+    }
+
+    /// Whether a room is the one that this user means.
+    pub fn means(&self, room: &RoomIdentity, user: &UserId) -> bool {
+        match (self, &room.scope) {
+            (RoomAddress::Open(name) | RoomAddress::Conversation(name), RoomScope::Open { name: own }) => name == own,
+            (RoomAddress::Conversation(id), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => {
+                id.as_str().parse() == Ok(room.id)
+            }
+            (RoomAddress::With(partner), scope) => scope.partner_of(user) == Some(partner),
+            (RoomAddress::Open(_), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => false,
+        }
+    }
 }
 
 /// A command about membership in a room.

@@ -122,6 +122,9 @@ pub enum ChatDurable {
 }
 
 impl ChatDurable {
+    /// The kind of an edit in the log.
+    pub const EDITED: &str = "message_edited";
+
     /// The kinds in the log that belong to the chat.
     pub(super) const KINDS: &[&str] =
         &["message_sent", "message_edited", "message_deleted", "message_erased", "read_marked", "reacted"];
@@ -132,11 +135,50 @@ impl ChatDurable {
         ChatDurable::MessageSent { sender, content, content_type, attachments, mentions }
     }
 
+    /// The message that it edits or deletes.
+    pub const fn changes(&self) -> Option<EventId> {
+        match self {
+            ChatDurable::MessageEdited { message, .. } | ChatDurable::MessageDeleted { message, .. } => Some(*message),
+            ChatDurable::MessageSent { .. }
+            | ChatDurable::MessageErased { .. }
+            | ChatDurable::ReadMarked { .. }
+            | ChatDurable::Reacted { .. } => None,
+        }
+    }
+
+    /// What an edit or a deletion leaves of this event, which has that id; `None` if it does not change it. Nothing of a
+    /// deleted message is left, nor of its edits.
+    pub fn changed_by(&self, id: EventId, change: &ChatDurable) -> Option<ChatDurable> {
+        match (self, change) {
+            (ChatDurable::MessageSent { .. }, ChatDurable::MessageEdited { message, content, .. })
+                if *message == id =>
+            {
+                let mut edited = self.clone();
+                if let ChatDurable::MessageSent { content: text, .. } = &mut edited {
+                    *text = content.clone();
+                }
+                Some(edited)
+            }
+            (ChatDurable::MessageSent { sender, .. }, ChatDurable::MessageDeleted { message, .. })
+                if *message == id =>
+            {
+                Some(ChatDurable::MessageErased { sender: sender.clone() })
+            }
+            (
+                ChatDurable::MessageEdited { message: edited, editor, .. },
+                ChatDurable::MessageDeleted { message: deleted, .. },
+            ) if edited == deleted => {
+                Some(ChatDurable::MessageEdited { message: *edited, editor: editor.clone(), content: "".into() })
+            }
+            (_, _) => None,
+        }
+    }
+
     /// The kind in the log.
     pub const fn kind(&self) -> &'static str {
         match self {
             ChatDurable::MessageSent { .. } => "message_sent",
-            ChatDurable::MessageEdited { .. } => "message_edited",
+            ChatDurable::MessageEdited { .. } => ChatDurable::EDITED,
             ChatDurable::MessageDeleted { .. } => "message_deleted",
             ChatDurable::MessageErased { .. } => "message_erased",
             ChatDurable::ReadMarked { .. } => "read_marked",

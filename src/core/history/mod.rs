@@ -103,6 +103,18 @@ impl<E: Logged> History<E> {
         }
     }
 
+    /// Replaces the events in memory for which `change` has a replacement.
+    pub fn rewrite(&mut self, change: impl Fn(&E) -> Option<Arc<E>>) {
+        for event in &mut self.events {
+            if let Some(changed) = change(event) {
+                self.bytes -= event.size_bytes();
+                self.bytes += changed.size_bytes();
+                *event = changed;
+            }
+        }
+        self.trim();
+    }
+
     /// All events after `seq`, in order; `None` if the history does not reach back that far. `seq` must be before the
     /// newest event.
     pub fn after(&self, seq: Seq) -> Option<Vec<Arc<E>>> {

@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
     hash::Hash,
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,108 @@ pub enum Status {
     Away,
     /// Connected, but should not be disturbed.
     Busy,
+}
+
+impl Status {
+    /// Its name, as clients know it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Status::Online => "online",
+            Status::Away => "away",
+            Status::Busy => "busy",
+        }
+    }
+}
+
+/// What a user adds to the status.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct StatusDetails {
+    /// In the user's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Arc<str>>,
+    /// Where the user is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Arc<str>>,
+}
+
+impl StatusDetails {
+    /// Whether the user adds nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.message.is_none() && self.location.is_none()
+    }
+}
+
+/// A status with what the user adds to it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UserStatus {
+    /// The status.
+    pub status: Status,
+    /// What the user adds.
+    pub details: StatusDetails,
+}
+
+/// A change of a user's status; what is absent stays as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StatusUpdate {
+    /// The new status.
+    pub status: Option<Status>,
+    /// The new message; the inner one absent: none.
+    pub message: Option<Option<Arc<str>>>,
+    /// The new location; the inner one absent: none.
+    pub location: Option<Option<Arc<str>>>,
+}
+
+impl From<Status> for StatusUpdate {
+    fn from(status: Status) -> StatusUpdate {
+        StatusUpdate { status: Some(status), ..StatusUpdate::default() }
+    }
+}
+
+impl UserStatus {
+    /// The status after the change.
+    pub fn updated(&self, update: StatusUpdate) -> UserStatus {
+        let StatusUpdate { status, message, location } = update;
+        UserStatus {
+            status: status.unwrap_or(self.status),
+            details: StatusDetails {
+                message: message.unwrap_or_else(|| self.details.message.clone()),
+                location: location.unwrap_or_else(|| self.details.location.clone()),
+            },
+        }
+    }
+}
+
+/// A change of a user's presence, as it is announced to users who share a conversation with the user.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PresenceNotice {
+    /// The user.
+    pub user: UserId,
+    /// The user's name.
+    pub username: Arc<str>,
+    /// What changed.
+    pub change: NoticedChange,
+    /// The status; absent if the user is offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// What the user adds.
+    #[serde(default)]
+    pub details: StatusDetails,
+}
+
+/// What of a presence changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticedChange {
+    /// The status.
+    Status,
+    /// Only what the user adds to it.
+    Details,
+}
+
+impl From<Status> for UserStatus {
+    fn from(status: Status) -> UserStatus {
+        UserStatus { status, details: StatusDetails::default() }
+    }
 }
 
 /// The location of a socket in the cluster. The derived order is by age and the same on every node.
@@ -70,7 +173,7 @@ type Deadline = (i64, u64);
 struct Presence<K> {
     sockets: Vec<K>,
     /// The status set on each node, unless it is the default.
-    statuses: Vec<(NodeId, Status)>,
+    statuses: Vec<(NodeId, UserStatus)>,
     /// set while there is no socket
     grace: Option<Deadline>,
 }
@@ -80,8 +183,9 @@ impl<K: SocketKey> Presence<K> {
         self.sockets.iter().any(|socket| socket.home() == home)
     }
 
-    fn status(&self) -> Status {
-        self.statuses.iter().map(|(_, status)| *status).max().unwrap_or_default()
+    fn status(&self) -> UserStatus {
+        let statuses = self.statuses.iter().map(|(_, status)| status);
+        statuses.max_by_key(|status| status.status).cloned().unwrap_or_default()
     }
 }
 
@@ -188,23 +292,24 @@ impl<K: SocketKey> PresenceCore<K> {
     }
 
     /// The user's status; `None` if offline.
-    pub fn status(&self, user: &UserId) -> Option<Status> {
+    pub fn status(&self, user: &UserId) -> Option<UserStatus> {
         self.users.get(user).map(Presence::status)
     }
 
     /// The user's status on a node.
-    pub fn status_at(&self, user: &UserId, home: NodeId) -> Status {
+    pub fn status_at(&self, user: &UserId, home: NodeId) -> UserStatus {
         let said = self.users.get(user).and_then(|presence| presence.statuses.iter().find(|(at, _)| *at == home));
-        said.map_or_else(Status::default, |(_, status)| *status)
+        said.map(|(_, status)| status.clone()).unwrap_or_default()
     }
 
     /// Sets the user's status on a node; it is kept until the user is offline there. Returns the previous effective
     /// status; `None` if the user is offline.
-    pub fn set_status(&mut self, user: &UserId, home: NodeId, status: Status) -> Option<Status> {
+    pub fn set_status(&mut self, user: &UserId, home: NodeId, status: impl Into<UserStatus>) -> Option<UserStatus> {
+        let status = status.into();
         let presence = self.users.get_mut(user)?;
         let before = presence.status();
         presence.statuses.retain(|(at, _)| *at != home);
-        if status != Status::default() {
+        if status != UserStatus::default() {
             presence.statuses.push((home, status));
         }
         Some(before)

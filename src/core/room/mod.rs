@@ -389,6 +389,11 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.history.bytes()
     }
 
+    /// Replaces the events in memory for which `change` has a replacement. Clients that reconnect receive these.
+    pub fn rewrite(&mut self, change: impl Fn(&E) -> Option<Arc<E>>) {
+        self.history.rewrite(change);
+    }
+
     fn remember(&mut self, events: &[Arc<E>]) {
         for event in events {
             self.history.push(event.clone());

@@ -13,7 +13,7 @@ pub use self::own::OwnRoster;
 use self::part::Part;
 use crate::{
     core::{
-        presence::Status,
+        presence::{Status, StatusDetails, UserStatus},
         rate::{Account, LimitStatus},
     },
     ids::{NodeId, RoomId, Timestamp, UserId},
@@ -47,6 +47,9 @@ pub enum RosterMessage {
         closed: Vec<SocketEntry>,
         /// Statuses that users have set.
         statuses: Vec<(UserId, Status)>,
+        /// What the users add to these.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        details: Vec<(UserId, StatusDetails)>,
     },
     /// A request for the complete roster.
     Ask {
@@ -65,6 +68,9 @@ pub enum RosterMessage {
         sockets: Vec<SocketEntry>,
         /// Statuses other than the default.
         statuses: Vec<(UserId, Status)>,
+        /// What the users add to these.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        details: Vec<(UserId, StatusDetails)>,
     },
     /// The recent usage of users who connected to a node, as known to the sender.
     Used {
@@ -144,7 +150,7 @@ pub enum RosterChange {
     /// A socket closed on another node.
     Closed(NodeId, SocketEntry),
     /// A user's status on another node changed.
-    Status(NodeId, UserId, Status),
+    Status(NodeId, UserId, UserStatus),
 }
 
 /// The result of a message.
@@ -190,6 +196,11 @@ impl Roster {
         RosterUpdate { changes: Vec::new(), ask: asks.then_some(node) }
     }
 
+    /// The other nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.parts.keys().copied()
+    }
+
     /// One second has passed: requests may be repeated.
     pub fn tick(&mut self) {
         self.parts.values_mut().for_each(Part::tick);
@@ -201,10 +212,12 @@ impl Roster {
         let Some(part) = self.parts.get_mut(&node) else { return RosterUpdate::default() };
         let mut changes = Vec::new();
         match message {
-            RosterMessage::Diff { version, opened, closed, statuses } => {
+            RosterMessage::Diff { version, opened, closed, statuses, details } => {
+                let statuses = with_details(statuses, details);
                 part.diff(version, part::Diff { opened, closed, statuses });
             }
-            RosterMessage::Part { version, piece, pieces, sockets, statuses } => {
+            RosterMessage::Part { version, piece, pieces, sockets, statuses, details } => {
+                let statuses = with_details(statuses, details);
                 part.piece(version, (piece, pieces), sockets, statuses);
             }
             RosterMessage::Ask { .. }
@@ -218,6 +231,26 @@ impl Roster {
         let ask = (part.has_gap() && part.want()).then_some(node);
         RosterUpdate { changes, ask }
     }
+}
+
+/// Statuses and what the users add to them travel apart, since earlier releases know only the former.
+fn with_details(statuses: Vec<(UserId, Status)>, details: Vec<(UserId, StatusDetails)>) -> Vec<(UserId, UserStatus)> {
+    let mut details: BTreeMap<UserId, StatusDetails> = details.into_iter().collect();
+    let whole = |(user, status)| {
+        let details = details.remove(&user).unwrap_or_default();
+        (user, UserStatus { status, details })
+    };
+    statuses.into_iter().map(whole).collect()
+}
+
+/// Statuses, and what users add to them.
+type Apart = (Vec<(UserId, Status)>, Vec<(UserId, StatusDetails)>);
+
+/// The reverse.
+fn apart(statuses: &[(UserId, UserStatus)]) -> Apart {
+    let has_details = |(_, status): &&(UserId, UserStatus)| status.details != StatusDetails::default();
+    let details = statuses.iter().filter(has_details).map(|(user, status)| (user.clone(), status.details.clone()));
+    (statuses.iter().map(|(user, status)| (user.clone(), status.status)).collect(), details.collect())
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{RosterMessage, SocketEntry};
+use super::{RosterMessage, SocketEntry, apart};
 use crate::{
-    core::presence::Status,
+    core::presence::UserStatus,
     ids::{Timestamp, UserId},
     limits::ROSTER_ENTRIES_PER_MESSAGE_MAX,
 };
@@ -26,10 +26,10 @@ enum Closes {
 pub struct OwnRoster {
     version: u64,
     sockets: BTreeMap<Key, (UserId, Timestamp)>,
-    statuses: BTreeMap<UserId, Status>,
+    statuses: BTreeMap<UserId, UserStatus>,
     opened: BTreeMap<Key, SocketEntry>,
     closed: Vec<SocketEntry>,
-    said: BTreeMap<UserId, Status>,
+    said: BTreeMap<UserId, UserStatus>,
     closes: Closes,
 }
 
@@ -64,8 +64,8 @@ impl OwnRoster {
     }
 
     /// A user with a socket here set a status.
-    pub fn status(&mut self, user: &UserId, status: Status) {
-        self.said.insert(user.clone(), status);
+    pub fn status(&mut self, user: &UserId, status: impl Into<UserStatus>) {
+        self.said.insert(user.clone(), status.into());
     }
 
     /// The user's last socket here closed, so the status is gone.
@@ -85,7 +85,7 @@ impl OwnRoster {
         // message
         for entry in &self.closed {
             if let Some(status) = self.statuses.get(&entry.user) {
-                self.said.entry(entry.user.clone()).or_insert(*status);
+                self.said.entry(entry.user.clone()).or_insert_with(|| status.clone());
             }
         }
         let mut messages = Vec::new();
@@ -99,9 +99,10 @@ impl OwnRoster {
             let left = if self.opened.is_empty() { left - opened.len() } else { 0 };
             let statuses: Vec<_> = std::iter::from_fn(|| self.said.pop_first()).take(left).collect();
             for (user, status) in &statuses {
-                self.statuses.insert(user.clone(), *status);
+                self.statuses.insert(user.clone(), status.clone());
             }
-            messages.push(RosterMessage::Diff { version: self.version, opened, closed, statuses });
+            let (statuses, details) = apart(&statuses);
+            messages.push(RosterMessage::Diff { version: self.version, opened, closed, statuses, details });
         }
         messages
     }
@@ -110,21 +111,24 @@ impl OwnRoster {
     pub fn part(&self) -> Vec<RosterMessage> {
         let sockets: Vec<_> =
             self.sockets.iter().map(|(key, (user, opened_at))| entry(*key, user, *opened_at)).collect();
-        let usual = |status: &Status| *status == Status::default();
-        let statuses = self.statuses.iter().filter(|(_, status)| !usual(status));
-        let statuses: Vec<_> = statuses.map(|(user, status)| (user.clone(), *status)).collect();
+        let statuses = self.statuses.iter().filter(|(_, status)| **status != UserStatus::default());
+        let statuses: Vec<_> = statuses.map(|(user, status)| (user.clone(), status.clone())).collect();
         let count = |len: usize| len.div_ceil(ROSTER_ENTRIES_PER_MESSAGE_MAX);
         let pieces = count(sockets.len()).max(count(statuses.len())).max(1);
         let at = |piece: usize, len: usize| {
             let from = (piece * ROSTER_ENTRIES_PER_MESSAGE_MAX).min(len);
             from..(from + ROSTER_ENTRIES_PER_MESSAGE_MAX).min(len)
         };
-        let message = |piece: usize| RosterMessage::Part {
-            version: self.version,
-            piece: u32::try_from(piece).unwrap_or(u32::MAX),
-            pieces: u32::try_from(pieces).unwrap_or(u32::MAX),
-            sockets: sockets.get(at(piece, sockets.len())).unwrap_or_default().to_vec(),
-            statuses: statuses.get(at(piece, statuses.len())).unwrap_or_default().to_vec(),
+        let message = |piece: usize| {
+            let (statuses, details) = apart(statuses.get(at(piece, statuses.len())).unwrap_or_default());
+            RosterMessage::Part {
+                version: self.version,
+                piece: u32::try_from(piece).unwrap_or(u32::MAX),
+                pieces: u32::try_from(pieces).unwrap_or(u32::MAX),
+                sockets: sockets.get(at(piece, sockets.len())).unwrap_or_default().to_vec(),
+                statuses,
+                details,
+            }
         };
         (0..pieces).map(message).collect()
     }

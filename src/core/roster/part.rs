@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{RosterChange, SocketEntry};
 use crate::{
-    core::presence::Status,
+    core::presence::UserStatus,
     ids::{NodeId, UserId},
     limits::{ROSTER_EARLY_DIFFS_MAX, ROSTER_PIECES_MAX},
 };
@@ -15,11 +15,11 @@ use crate::{
 pub(super) struct Diff {
     pub opened: Vec<SocketEntry>,
     pub closed: Vec<SocketEntry>,
-    pub statuses: Vec<(UserId, Status)>,
+    pub statuses: Vec<(UserId, UserStatus)>,
 }
 
 /// Sockets and statuses.
-type Piece = (Vec<SocketEntry>, Vec<(UserId, Status)>);
+type Piece = (Vec<SocketEntry>, Vec<(UserId, UserStatus)>);
 
 /// A complete roster of which some parts have not arrived yet.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(super) struct Part {
     sockets: BTreeMap<Key, SocketEntry>,
     /// The number of sockets per user, needed when one closes.
     per_user: BTreeMap<UserId, u32>,
-    statuses: BTreeMap<UserId, Status>,
+    statuses: BTreeMap<UserId, UserStatus>,
     /// Diffs after a gap.
     early: BTreeMap<u64, Diff>,
     assembly: Option<Assembly>,
@@ -104,8 +104,8 @@ impl Part {
     }
 
     #[cfg(test)]
-    pub fn status_of(&self, user: &UserId) -> Option<Status> {
-        self.statuses.get(user).copied()
+    pub fn status_of(&self, user: &UserId) -> Option<UserStatus> {
+        self.statuses.get(user).cloned()
     }
 
     /// The number of sockets; `None` until the complete roster has been received.
@@ -135,7 +135,7 @@ impl Part {
         version: u64,
         (piece, pieces): (u32, u32),
         sockets: Vec<SocketEntry>,
-        statuses: Vec<(UserId, Status)>,
+        statuses: Vec<(UserId, UserStatus)>,
     ) {
         if !self.is_behind(version) || piece >= pieces || pieces > ROSTER_PIECES_MAX {
             return;
@@ -179,7 +179,7 @@ impl Part {
         let opened: Vec<_> =
             sockets.iter().filter(|(k, _)| !self.sockets.contains_key(*k)).map(|(_, e)| e.clone()).collect();
         let usual = self.statuses.keys().filter(|user| !statuses.contains_key(*user));
-        let mut said: Vec<_> = usual.map(|user| (user.clone(), Status::default())).collect();
+        let mut said: Vec<_> = usual.map(|user| (user.clone(), UserStatus::default())).collect();
         said.extend(statuses);
         self.apply(node, Diff { opened, closed, statuses: said }, changes);
         self.version = Some(whole.version);
@@ -200,9 +200,9 @@ impl Part {
             }
         }
         for (user, status) in diff.statuses {
-            match status == Status::default() {
+            match status == UserStatus::default() {
                 true => self.statuses.remove(&user),
-                false => self.statuses.insert(user.clone(), status),
+                false => self.statuses.insert(user.clone(), status.clone()),
             };
             changes.push(RosterChange::Status(node, user, status));
         }

@@ -27,12 +27,18 @@ const THERE: NodeId = NodeId(7);
 
 fn diff(version: u64, opened: &[u32], closed: &[u32]) -> RosterMessage {
     let entries = |generations: &[u32]| generations.iter().map(|g| entry(*g, *g)).collect();
-    RosterMessage::Diff { version, opened: entries(opened), closed: entries(closed), statuses: Vec::new() }
+    RosterMessage::Diff {
+        version,
+        opened: entries(opened),
+        closed: entries(closed),
+        statuses: Vec::new(),
+        details: Vec::new(),
+    }
 }
 
 fn whole(version: u64, (piece, pieces): (u32, u32), sockets: &[u32]) -> RosterMessage {
     let sockets = sockets.iter().map(|g| entry(*g, *g)).collect();
-    RosterMessage::Part { version, piece, pieces, sockets, statuses: Vec::new() }
+    RosterMessage::Part { version, piece, pieces, sockets, statuses: Vec::new(), details: Vec::new() }
 }
 
 fn opened(generation: u32) -> RosterChange {
@@ -194,7 +200,7 @@ impl Node {
         let change = self.core.connect(&entry.user, Node::key(self.id, &entry), now);
         self.tell(change);
         self.own.opened(entry.clone());
-        let status = self.core.status_at(&entry.user, self.id);
+        let status = self.core.status_at(&entry.user, self.id).status;
         if first && status != Status::default() {
             self.own.status(&entry.user, status);
         }
@@ -363,7 +369,12 @@ impl World {
             assert_eq!(node.told_online, online);
             for owner in online {
                 let said = self.nodes.iter().filter_map(|other| other.said.get(&owner)).max();
-                assert_eq!(node.core.status(&owner).as_ref(), said, "{owner} as {} sees it", node.id);
+                assert_eq!(
+                    node.core.status(&owner).map(|said| said.status).as_ref(),
+                    said,
+                    "{owner} as {} sees it",
+                    node.id
+                );
             }
         }
     }
@@ -389,11 +400,27 @@ fn a_crowd_that_goes_costs_the_same_for_each_of_them() {
     let statuses: Vec<_> = (0..SOCKETS).map(|owner| (user(owner), Status::Away)).collect();
     let mut roster = Roster::default();
     roster.up(THERE);
-    roster.receive(THERE, RosterMessage::Part { version: 0, piece: 0, pieces: 1, sockets: entries.clone(), statuses });
+    roster.receive(
+        THERE,
+        RosterMessage::Part {
+            version: 0,
+            piece: 0,
+            pieces: 1,
+            sockets: entries.clone(),
+            statuses,
+            details: Vec::new(),
+        },
+    );
     let began = std::time::Instant::now();
     let mut closed = 0;
     for (version, some) in (1..).zip(entries.chunks(ROSTER_ENTRIES_PER_MESSAGE_MAX)) {
-        let diff = RosterMessage::Diff { version, opened: Vec::new(), closed: some.to_vec(), statuses: Vec::new() };
+        let diff = RosterMessage::Diff {
+            version,
+            opened: Vec::new(),
+            closed: some.to_vec(),
+            statuses: Vec::new(),
+            details: Vec::new(),
+        };
         closed += roster.receive(THERE, diff).changes.len();
     }
     assert_eq!(closed, SOCKETS as usize);
@@ -407,16 +434,20 @@ fn a_status_goes_with_the_last_socket_of_its_user_and_not_before() {
     roster.up(THERE);
     let sockets = vec![entry(1, 7), entry(2, 7)];
     let statuses = vec![(user(7), Status::Busy)];
-    roster.receive(THERE, RosterMessage::Part { version: 0, piece: 0, pieces: 1, sockets, statuses });
+    roster.receive(
+        THERE,
+        RosterMessage::Part { version: 0, piece: 0, pieces: 1, sockets, statuses, details: Vec::new() },
+    );
     let of = |roster: &Roster| roster.parts[&THERE].status_of(&user(7));
     let close = |version, generation| RosterMessage::Diff {
         version,
         opened: Vec::new(),
         closed: vec![entry(generation, 7)],
         statuses: Vec::new(),
+        details: Vec::new(),
     };
     roster.receive(THERE, close(1, 1));
-    assert_eq!(of(&roster), Some(Status::Busy));
+    assert_eq!(of(&roster), Some(Status::Busy.into()));
     roster.receive(THERE, close(2, 2));
     assert_eq!(of(&roster), None);
 }

@@ -8,7 +8,7 @@ use super::wire::{
     presence::SetTyping,
 };
 use crate::{
-    core::command::{Addressed, CallCommand, ChatCommand, Command, Request, SignalKind, Tag, Typing},
+    core::command::{Addressed, CallCommand, ChatCommand, Command, Draft, Request, SignalKind, Tag, Typing},
     dialects::{
         ClientMessage, Rejection,
         read::{Message, expected},
@@ -52,7 +52,7 @@ fn send_message(addressed: Addressed, said: Say<'_>) -> Result<Command, Refusal>
         Some(None) => return Err(expected("content", "null", Content::EXPECTED)),
         None => return Err(expected("content", "missing", Content::EXPECTED)),
     };
-    ChatCommand::send(addressed, content.into(), attachments).map(Command::Chat)
+    ChatCommand::send(addressed, Draft::text(content, attachments)).map(Command::Chat)
 }
 
 fn set_typing(addressed: Addressed, typing: &SetTyping) -> Command {

@@ -44,13 +44,13 @@ fn written(request: &Request) -> String {
         Command::AuthRefresh { token } => {
             vec![("type", json!("auth_refresh").to_string()), ("token", json!(token).to_string())]
         }
-        Command::Chat(ChatCommand::Send { addressed, content, .. }) => {
+        Command::Chat(ChatCommand::Send { addressed, draft }) => {
             let name = match addressed {
                 Addressed::Channel => "message",
                 Addressed::Partner => "dm_message",
                 Addressed::Room { .. } | Addressed::Conversation(_) => panic!("this dialect names no rooms"),
             };
-            vec![("type", json!(name).to_string()), ("content", json!(&**content).to_string())]
+            vec![("type", json!(name).to_string()), ("content", json!(&*draft.content).to_string())]
         }
         Command::Chat(ChatCommand::SetTyping { addressed, typing, .. }) => {
             let name = match addressed {
@@ -127,8 +127,7 @@ proptest! {
         prop_assert_eq!(request.tag.reference, Some(RawJson::from_parsed(&json!(reference).to_string())));
         prop_assert_eq!(request.command, Command::Chat(ChatCommand::Send {
             addressed: Addressed::Channel,
-            content: content.into(),
-            attachments: Vec::new(),
+            draft: Draft::text(content, Vec::new()),
         }));
     }
 }

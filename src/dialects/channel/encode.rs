@@ -168,8 +168,12 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             | UserEvent::NotificationRead { .. }
             | UserEvent::NotificationDeleted { .. }
             | UserEvent::AllNotificationsRead { .. }
+            | UserEvent::ReadNotificationsDeleted { .. }
             | UserEvent::Answer(_)
-            | UserEvent::Upload(_) => None,
+            | UserEvent::Upload(_)
+            | UserEvent::Presence(_)
+            | UserEvent::SocketOpened { .. }
+            | UserEvent::SocketClosed { .. } => None,
         },
         // no cells here; messages are confirmed by `ack`; the first frame is that of the room
         Reply::VersionConflict { .. } | Reply::Delivered(_) | Reply::Welcome(_) => None,

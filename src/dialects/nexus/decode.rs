@@ -1,23 +1,34 @@
 //! Converts the dialect's messages into commands. `wire` declares the messages; this module gives them their meaning
 //! and validates what concerns several fields at once. It must never panic, whatever the bytes are.
 
+use std::sync::Arc;
+
 use super::{
     DISCRIMINATOR,
     wire::{
         FromClient,
-        chat::{Content, Say, SetTyping},
+        chat::{Content, Edit, OfMessage, React, Say, SetTyping},
+        presence::UpdatePresence,
         rooms::{BroadcastData, JoinRoom},
     },
 };
 use crate::{
-    core::command::{Addressed, ChatCommand, Command, NoticeCommand, Request, RoomAddress, RoomCommand, Tag, Typing},
+    core::{
+        command::{
+            Addressed, ChatCommand, Command, Draft, MessageAddress, NoticeCommand, PresenceCommand, Request,
+            RoomAddress, RoomCommand, Tag, Typing,
+        },
+        event::{ContentType, ReactionChange},
+        presence::StatusUpdate,
+    },
     dialects::{
         ClientMessage, Rejection, common,
-        input::Id,
+        input::{Id, Prose},
         read::{Message, expected, invalid},
     },
     error::Refusal,
-    ids::{RoomName, UserId},
+    ids::{EventId, RoomName, UserId},
+    limits,
 };
 
 /// The section of the protocol reference that lists the messages.
@@ -47,6 +58,24 @@ fn command(message: FromClient<'_>) -> Result<Command, Refusal> {
         }
         FromClient::ChatMessage(said) => send_message(said),
         FromClient::ChatTyping(typing) => set_typing(typing),
+        FromClient::ChatEdit(Edit { conversation, message_id, content }) => {
+            ChatCommand::edit(address_of(conversation, message_id), content.0.into()).map(Command::Chat)
+        }
+        FromClient::ChatDelete(OfMessage { conversation, message_id }) => {
+            Ok(Command::Chat(ChatCommand::Delete { at: address_of(conversation, message_id) }))
+        }
+        FromClient::ChatRead(OfMessage { conversation, message_id }) => {
+            Ok(Command::Chat(ChatCommand::Read { at: address_of(conversation, message_id) }))
+        }
+        FromClient::ChatReact(React { conversation, message_id, emoji, remove }) => {
+            let change = if remove == Some(true) { ReactionChange::Removed } else { ReactionChange::Added };
+            let at = address_of(conversation, message_id);
+            Ok(Command::Chat(ChatCommand::React { at, emoji: emoji.0, change }))
+        }
+        FromClient::PresenceUpdate(update) => Ok(update_presence(update)),
+        FromClient::NotificationClear(clear) => {
+            Ok(Command::Notices(NoticeCommand::Clear { id: clear.notification_id.map(|id| id.0) }))
+        }
         FromClient::NotificationRead(read) => Ok(Command::Notices(NoticeCommand::Read { id: read.notification_id.0 })),
     }
 }
@@ -71,13 +100,44 @@ fn addressed(conversation: Option<Id<RoomName>>, recipient: Option<Id<UserId>>) 
 fn send_message(said: Say<'_>) -> Result<Command, Refusal> {
     let addressed = addressed(said.conversation, said.recipient_id)?;
     let attachments = said.attachments.map(|files| files.0).unwrap_or_default();
-    let content = match said.content.0 {
-        Some(Some(content)) => content.0,
-        None | Some(None) if !attachments.is_empty() => "".into(),
-        Some(None) => return Err(expected("content", "null", Content::EXPECTED)),
-        None => return Err(expected("content", "missing", Content::EXPECTED)),
+    let content_type = said.content_type.map(|name| ContentType::from(name.0)).unwrap_or_default();
+    let content = match (said.content.0, said.ciphertext) {
+        (None | Some(None), Some(ciphertext)) if content_type == ContentType::Encrypted => ciphertext.0,
+        (_, _) if content_type == ContentType::Encrypted => {
+            return Err(invalid("`ciphertext` must be the encrypted message, a string, without `content` beside it"));
+        }
+        (_, Some(_)) => return Err(invalid("`ciphertext` goes with the `content_type` \"encrypted\"")),
+        (Some(Some(content)), None) => content.0,
+        (None | Some(None), None) if !attachments.is_empty() => "".into(),
+        (Some(None), None) => return Err(expected("content", "null", Content::EXPECTED)),
+        (None, None) => return Err(expected("content", "missing", Content::EXPECTED)),
     };
-    ChatCommand::send(addressed, content.into(), attachments).map(Command::Chat)
+    let mentions = mentioned(said.mentions.map(|names| names.0).unwrap_or_default());
+    ChatCommand::send(addressed, Draft { content: content.into(), content_type, attachments, mentions })
+        .map(Command::Chat)
+}
+
+/// What can't be the id of a user is nobody's.
+fn mentioned(names: Vec<Arc<str>>) -> Vec<UserId> {
+    let mut users: Vec<UserId> = Vec::with_capacity(names.len());
+    for user in names.into_iter().filter_map(|name| UserId::new(name).ok()) {
+        if !users.contains(&user) {
+            users.push(user);
+        }
+    }
+    users
+}
+
+fn update_presence(update: UpdatePresence) -> Command {
+    let UpdatePresence { status, status_message, location } = update;
+    let text = |text: Prose<{ limits::STATUS_TEXT_CHARS_MAX }>| Some(text.0).filter(|text| !text.is_empty());
+    let message = status_message.0.map(|message| message.and_then(text));
+    let location = location.0.map(|location| location.and_then(text));
+    Command::Presence(PresenceCommand::SetStatus { update: StatusUpdate { status, message, location } })
+}
+
+fn address_of(conversation: Option<Id<RoomName>>, Id(message): Id<EventId>) -> MessageAddress {
+    MessageAddress { room: conversation.map(|name| RoomAddress::Conversation(name.0)), message }
 }
 
 fn set_typing(typed: SetTyping) -> Result<Command, Refusal> {

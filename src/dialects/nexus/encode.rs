@@ -3,8 +3,9 @@
 
 use super::wire::{
     FromServer, RoomLabel, Stamped,
-    chat::{ChatMessage, Typing as WireTyping},
+    chat::{ChatMessage, Deleted, Edited, Reacted, Read, Typing as WireTyping},
     notifications::{Notification, NotificationCleared, NotificationRead},
+    presence::Connection,
     rooms::{Member, Members, RoomBroadcast, RoomJoined, RoomLeft, RoomState},
     system::{Pong, Refused, Restarting, SystemMessage},
 };
@@ -12,9 +13,10 @@ use crate::{
     core::{
         command::Typing,
         event::{
-            ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody, MemberPresence,
-            PresenceEphemeral, Reply, RoomEphemeral, Welcome,
+            ChatDurable, ChatEphemeral, ContentType, Durable, Entered, Ephemeral, Event, EventBody, MemberPresence,
+            PresenceEphemeral, ReactionChange, Reply, RoomEphemeral, Welcome,
         },
+        presence::{NoticedChange, PresenceNotice, Status},
         profile::Author,
         user_event::UserEvent,
     },
@@ -25,6 +27,9 @@ use crate::{
     },
     ids::{EventId, Seq, Timestamp},
 };
+
+/// The content type of nearly all messages.
+const TEXT: &str = "text";
 
 /// The text of the first frame.
 const WELCOME: &str = "Connected";
@@ -58,24 +63,66 @@ fn of_event(event: &Event, stamp: Stamp) -> Option<FromServer<'_>> {
 }
 
 fn chat_durable<'a>(event: &'a Event, seq: Seq, id: EventId, what: &'a ChatDurable) -> Option<FromServer<'a>> {
+    let conversation_id = RoomLabel(&event.room);
     match what {
-        ChatDurable::MessageSent { sender, content, attachments, .. } => {
-            let message = ChatMessage {
-                message_id: id,
-                conversation_id: RoomLabel(&event.room),
-                recipient_id: event.room.scope.partner_of(&sender.id),
-                user: sender.into(),
-                content,
-                attachments: attachments.as_slice().into(),
-                seq,
+        ChatDurable::MessageSent { sender, content, content_type, attachments, mentions } => {
+            let (content, ciphertext) = match content_type {
+                ContentType::Encrypted => ("", Some(&**content)),
+                ContentType::Text | ContentType::Other(_) => (&**content, None),
             };
-            Some(FromServer::ChatMessage(Stamped::new(id, event.at, message)))
+            let message = ChatMessage {
+                content,
+                ciphertext,
+                content_type: content_type.name(),
+                attachments: attachments.as_slice().into(),
+                mentions,
+                ..erased(event, seq, id, sender)
+            };
+            Some(FromServer::ChatMessage(Stamped::new(id, event.at, ChatMessage { deleted: None, ..message })))
         }
-        ChatDurable::MessageEdited { .. }
-        | ChatDurable::MessageDeleted { .. }
-        | ChatDurable::MessageErased { .. }
-        | ChatDurable::ReadMarked { .. }
-        | ChatDurable::Reacted { .. } => None,
+        ChatDurable::MessageErased { sender } => {
+            Some(FromServer::ChatMessage(Stamped::new(id, event.at, erased(event, seq, id, sender))))
+        }
+        // of a message that was deleted since
+        ChatDurable::MessageEdited { content, .. } if content.is_empty() => None,
+        ChatDurable::MessageEdited { message, editor, content } => {
+            let edited = Edited { message_id: *message, conversation_id, user: editor.into(), content, seq };
+            Some(FromServer::ChatEdit(Stamped::new(id, event.at, edited)))
+        }
+        ChatDurable::MessageDeleted { message, by } => {
+            let deleted = Deleted { message_id: *message, conversation_id, user: by.into(), seq };
+            Some(FromServer::ChatDelete(Stamped::new(id, event.at, deleted)))
+        }
+        ChatDurable::ReadMarked { reader, message, up_to } => {
+            let read = Read { message_id: *message, conversation_id, user: reader.into(), read_seq: *up_to, seq };
+            Some(FromServer::ChatRead(Stamped::new(id, event.at, read)))
+        }
+        ChatDurable::Reacted { message, by, emoji, change } => {
+            let removed = match change {
+                ReactionChange::Added => false,
+                ReactionChange::Removed => true,
+            };
+            let (message_id, emoji) = (*message, emoji.as_str());
+            let reacted = Reacted { message_id, conversation_id, user: by.into(), emoji, removed, seq };
+            Some(FromServer::ChatReact(Stamped::new(id, event.at, reacted)))
+        }
+    }
+}
+
+/// What is left of a message that was deleted.
+fn erased<'a>(event: &'a Event, seq: Seq, id: EventId, sender: &'a Author) -> ChatMessage<'a> {
+    ChatMessage {
+        message_id: id,
+        conversation_id: RoomLabel(&event.room),
+        recipient_id: event.room.scope.partner_of(&sender.id),
+        user: sender.into(),
+        content: "",
+        ciphertext: None,
+        content_type: TEXT,
+        attachments: [].as_slice().into(),
+        mentions: &[],
+        deleted: Some(true),
+        seq,
     }
 }
 
@@ -218,11 +265,38 @@ fn personal(news: &UserEvent, stamp: Stamp) -> Option<FromServer<'_>> {
             let read = NotificationRead { notification_id: None, user_id: user };
             Some(FromServer::NotificationRead(stamped(stamp, at, read)))
         }
-        UserEvent::NotificationDeleted { user, id } => {
-            let cleared = NotificationCleared { notification_id: *id, user_id: user };
+        UserEvent::ReadNotificationsDeleted { user } => {
+            let cleared = NotificationCleared { notification_id: None, user_id: user };
             Some(FromServer::NotificationClear(stamped(stamp, at, cleared)))
+        }
+        UserEvent::NotificationDeleted { user, id } => {
+            let cleared = NotificationCleared { notification_id: Some(*id), user_id: user };
+            Some(FromServer::NotificationClear(stamped(stamp, at, cleared)))
+        }
+        UserEvent::Presence(notice) => Some(presence(notice, stamp)),
+        UserEvent::SocketOpened { user, connection } => {
+            let opened = Connection { user_id: user, connection_id: connection };
+            Some(FromServer::Connect(stamped(stamp, at, opened)))
+        }
+        UserEvent::SocketClosed { user, connection } => {
+            let closed = Connection { user_id: user, connection_id: connection };
+            Some(FromServer::Disconnect(stamped(stamp, at, closed)))
         }
         // this dialect has neither the assistant nor upload progress
         UserEvent::Answer(_) | UserEvent::Upload(_) => None,
+    }
+}
+
+/// A change of the status is named by it.
+fn presence(notice: &PresenceNotice, stamp: Stamp) -> FromServer<'_> {
+    let Some(status) = notice.status else {
+        return FromServer::PresenceOffline(stamped(stamp, stamp.at, notice.into()));
+    };
+    let shown = stamped(stamp, stamp.at, notice.into());
+    match (notice.change, status) {
+        (NoticedChange::Status, Status::Online) => FromServer::PresenceOnline(shown),
+        (NoticedChange::Status, Status::Away) => FromServer::PresenceAway(shown),
+        (NoticedChange::Status, Status::Busy) => FromServer::PresenceBusy(shown),
+        (NoticedChange::Details, _) => FromServer::PresenceUpdate(shown),
     }
 }

@@ -70,7 +70,9 @@ fn command(message: FromClient<'_>) -> Result<Command, Refusal> {
         FromClient::CursorMove(moved) => Ok(cursor_move(moved)),
         FromClient::TypingStart(typing) => Ok(set_typing(typing, Typing::Started)),
         FromClient::TypingStop(typing) => Ok(set_typing(typing, Typing::Stopped)),
-        FromClient::StatusUpdate(update) => Ok(Command::Presence(PresenceCommand::SetStatus { status: update.status })),
+        FromClient::StatusUpdate(update) => {
+            Ok(Command::Presence(PresenceCommand::SetStatus { update: update.status.into() }))
+        }
         FromClient::CellUpdate(update) => update_cell(update),
         FromClient::CellsUpdate(update) => update_cells(update),
         FromClient::AiRequest(request) => Ok(Command::Assistant(AssistantCommand::Ask(question(request)?))),

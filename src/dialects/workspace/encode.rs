@@ -141,7 +141,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             let room_id = room.scope.name()?;
             Some(FromServer::Recovered(Recovered { room_id, seq: *seq, complete: *complete }))
         }
-        Reply::UserEvent(news) => Some(personal(news)),
+        Reply::UserEvent(news) => personal(news),
         // this dialect has no first frame on connect, and no chat
         Reply::Welcome(_) | Reply::Delivered(_) => None,
         Reply::Restarting { reconnect_in_ms } => {
@@ -232,21 +232,17 @@ fn version_conflict<'a>(
 
 // ---- events for a user ----
 
-fn personal(news: &UserEvent) -> FromServer<'_> {
+fn personal(news: &UserEvent) -> Option<FromServer<'_>> {
     use NotificationEventType as Type;
-    match news {
+    Some(match news {
         UserEvent::Notified { user, notification } => notified(Type::NotificationCreated, user, notification),
         UserEvent::NotificationUpdated { user, notification } => {
             notified(Type::NotificationUpdated, user, notification)
         }
         UserEvent::NotificationRead { user, id } => notification_gone(Type::NotificationRead, user, *id),
         UserEvent::NotificationDeleted { user, id } => notification_gone(Type::NotificationDeleted, user, *id),
-        UserEvent::AllNotificationsRead { user } => FromServer::NotificationEvent(NotificationEvent {
-            event_type: Type::AllNotificationsRead,
-            notification: None,
-            notification_id: None,
-            user_id: user,
-        }),
+        UserEvent::AllNotificationsRead { user } => all_notifications(Type::AllNotificationsRead, user),
+        UserEvent::ReadNotificationsDeleted { user } => all_notifications(Type::ReadNotificationsDeleted, user),
         UserEvent::Answer(answer) => FromServer::AiEvent(AiEvent {
             event_type: (&answer.phase).into(),
             request_id: &answer.request,
@@ -254,7 +250,13 @@ fn personal(news: &UserEvent) -> FromServer<'_> {
             data: (&answer.phase).into(),
         }),
         UserEvent::Upload(upload) => self::upload(upload, None),
-    }
+        // the rooms announce statuses
+        UserEvent::Presence(_) | UserEvent::SocketOpened { .. } | UserEvent::SocketClosed { .. } => return None,
+    })
+}
+
+fn all_notifications(event_type: NotificationEventType, user_id: &UserId) -> FromServer<'_> {
+    FromServer::NotificationEvent(NotificationEvent { event_type, notification: None, notification_id: None, user_id })
 }
 
 fn notified<'a>(

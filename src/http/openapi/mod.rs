@@ -15,8 +15,8 @@ use utoipa::{
 };
 
 use super::{
-    admin, auth, blocks, conversations, errors, files, groups, health, messages, notifications, resource, rooms,
-    sheets, users,
+    admin, auth, blocks, conversations, errors, files, groups, health, messages, notifications, presence, resource,
+    rooms, sheets, typed_notifications, users,
 };
 
 pub(super) mod bodies;
@@ -44,6 +44,7 @@ struct SocketsDocument(&'static str);
     paths(
         auth::register, auth::login, auth::refresh, auth::logout, auth::me, auth::revoke,
         users::search,
+        presence::stats, presence::online, presence::room, presence::presence,
         groups::create, groups::mine, groups::one, groups::members, groups::add_member, groups::remove_member,
         groups::create_channel, groups::channels,
         messages::of_channel, messages::of_conversation, messages::send_to_channel, messages::send_to_user,
@@ -57,7 +58,7 @@ struct SocketsDocument(&'static str);
         files::mine, files::one, files::serving::content, files::serving::content_head,
         files::tus::options, files::tus::options_of_file, files::tus::create, files::tus::head, files::tus::patch,
         files::tus::delete, files::tus::overridden,
-        notifications::send, blocks::blocks, blocks::standing, blocks::lift,
+        notifications::send, typed_notifications::send_to_user, typed_notifications::broadcast, blocks::blocks, blocks::standing, blocks::lift,
         health::alive, health::ready, health::health, health::metrics,
         openapi, asyncapi,
     ),
@@ -68,6 +69,7 @@ struct SocketsDocument(&'static str);
     tags(
         (name = "accounts", description = "Registration, sign-in, tokens"),
         (name = "users", description = "Finding somebody"),
+        (name = "presence", description = "Who is online, and with what status"),
         (name = "groups", description = "Groups, their members and their channels"),
         (name = "messages", description = "Message history, newest first, and sending"),
         (name = "conversations", description = "Channels, direct conversations, groups and open rooms in one list, and their messages"),

@@ -91,6 +91,17 @@ pub(super) fn delete(known: &mut Known, room: Id, message: EventId, at: Moment) 
     Ok(())
 }
 
+/// An edit without its text, if it is one of that message, which was deleted.
+pub fn edit_erased(edit: &Durable, deleted: Id) -> Option<Durable> {
+    match edit {
+        Durable::Chat(ChatDurable::MessageEdited { message, editor, .. }) if message.0 == deleted.0 => {
+            let (message, editor) = (*message, editor.clone());
+            Some(Durable::Chat(ChatDurable::MessageEdited { message, editor, content: "".into() }))
+        }
+        Durable::Chat(_) | Durable::Sheet(_) => None,
+    }
+}
+
 /// The new contents of the changed messages, ordered by id.
 pub(super) fn rewrites(known: &Known) -> Result<Vec<Rewrite>, StoreError> {
     let mut rewrites = Vec::new();

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 pub use self::{message::MessageRefused, reaction::ReactionRefused, read_mark::ReadRefused};
 pub(super) use self::{
-    message::{KnownMessage, Rewrite},
+    message::{KnownMessage, Rewrite, edit_erased},
     reaction::{KnownReactions, ReactionOf},
     read_mark::{KnownMark, MarkOf},
 };
@@ -148,10 +148,26 @@ impl Batch {
                 entry.refused = Some(NotAppended::Effect(refused));
             }
         }
+        self.erase_edits_of_deleted(&known)?;
         writes.rewrites = message::rewrites(&known)?;
         writes.marks = read_mark::advanced(&known);
         writes.reactions = reaction::changed(&mut known);
         Ok(writes)
+    }
+}
+
+impl Batch {
+    /// Edits of messages that the same batch deletes are stored without their texts.
+    fn erase_edits_of_deleted(&mut self, known: &Known) -> Result<(), StoreError> {
+        for entry in &mut self.entries {
+            let Durable::Chat(ChatDurable::MessageEdited { message, .. }) = &*entry.what else { continue };
+            let is_deleted = known.messages.get(&message.0).is_some_and(|message| message.is_deleted);
+            if let Some(erased) = message::edit_erased(&entry.what, Id(message.0)).filter(|_| is_deleted) {
+                entry.payload = payload(&erased)?;
+                entry.what = erased.into();
+            }
+        }
+        Ok(())
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     ids::{EventId, RoomId, RoomName, Seq, UserId},
     limits,
     store::{
-        MessagePlace, OpenRoom, ReactionCount, StoreError, Visibility,
+        Contacts, MessagePlace, OpenRoom, ReactionCount, StoreError, Visibility,
         batch::Batch,
         values::{Id, JsonText, Moment, now, storable},
     },
@@ -260,4 +260,45 @@ pub async fn reactions(
         all.entry(EventId(message)).or_default().push(ReactionCount { emoji, count, is_own });
     }
     Ok(all)
+}
+
+/// The users who share a conversation with the user: participants of the same open rooms, members of the same groups, and
+/// those to whom the user talks directly.
+pub async fn contacts(connection: &mut Connection, user: &UserId) -> Result<Option<Contacts>, StoreError> {
+    let name = users::table.filter(users::id.eq(user.as_str())).select(users::username);
+    let Some(username) = name.first::<String>(connection).await.optional()? else { return Ok(None) };
+    let most = limits::CONTACTS_MAX;
+    let own_rooms = participants::table.filter(participants::user_id.eq(user.as_str())).select(participants::room_id);
+    let others = diesel::alias!(participants as other_participants);
+    let in_rooms = others
+        .filter(others.field(participants::room_id).eq_any(own_rooms))
+        .select(others.field(participants::user_id))
+        .distinct()
+        .limit(most)
+        .load::<String>(connection)
+        .await?;
+    let own_groups =
+        group_members::table.filter(group_members::user_id.eq(user.as_str())).select(group_members::group_id);
+    let members = diesel::alias!(group_members as other_members);
+    let in_groups = members
+        .filter(members.field(group_members::group_id).eq_any(own_groups))
+        .select(members.field(group_members::user_id))
+        .distinct()
+        .limit(most)
+        .load::<String>(connection)
+        .await?;
+    // direct conversations and private rooms
+    let own = room_members::table.filter(room_members::user_id.eq(user.as_str())).select(room_members::room_id);
+    let sides = diesel::alias!(room_members as other_sides);
+    let partners = sides
+        .filter(sides.field(room_members::room_id).eq_any(own))
+        .select(sides.field(room_members::user_id))
+        .distinct()
+        .limit(most)
+        .load::<String>(connection)
+        .await?;
+    let all: BTreeSet<String> = in_rooms.into_iter().chain(in_groups).chain(partners).collect();
+    let others = all.into_iter().filter(|other| other != user.as_str()).take(usize::try_from(most).unwrap_or(0));
+    let users = others.map(user_id).collect::<Result<_, _>>()?;
+    Ok(Some(Contacts { username: username.into(), users }))
 }

@@ -12,13 +12,15 @@ use super::{
     strange, user_id,
 };
 use crate::{
-    core::{emoji::Emoji, profile::Author},
+    core::{emoji::Emoji, event::ChatDurable, profile::Author},
     ids::{RoomId, Seq, UserId},
     store::{
         StoreError,
-        batch::{Batch, Earlier},
-        effects::{Known, KnownMark, KnownMessage, KnownReactions, MarkOf, ReactionOf, Reads, Rewrite, Writes},
-        values::{Attached, Id, JsonText, Mentioned, Moment},
+        batch::{Batch, Earlier, payload},
+        effects::{
+            Known, KnownMark, KnownMessage, KnownReactions, MarkOf, ReactionOf, Reads, Rewrite, Writes, edit_erased,
+        },
+        values::{Attached, Id, JsonText, Mentioned, Moment, Payload},
     },
 };
 
@@ -194,6 +196,7 @@ async fn write_message(connection: &mut Connection, rewrite: Rewrite) -> Result<
                 messages::deleted_at.eq(Some(at)),
             );
             forget_around(connection, &rewrite).await?;
+            erase_edits(connection, &rewrite).await?;
             diesel::update(message).set(erased).execute(connection).await?;
         }
         (edited_at, None) => {
@@ -210,6 +213,24 @@ async fn write_message(connection: &mut Connection, rewrite: Rewrite) -> Result<
         .set(user_queue::payload.eq(Some(&payload)))
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// Removes the texts of a deleted message's edits from the log.
+async fn erase_edits(connection: &mut Connection, deleted: &Rewrite) -> Result<(), StoreError> {
+    let edits = room_events::table
+        .filter(room_events::room_id.eq(deleted.room))
+        .filter(room_events::kind.eq(ChatDurable::EDITED))
+        .select((room_events::seq, room_events::payload))
+        .load::<(i64, Payload)>(connection)
+        .await?;
+    for (seq, Payload(edit)) in edits {
+        let Some(erased) = edit_erased(&edit, deleted.message) else { continue };
+        diesel::update(room_events::table.find((deleted.room, seq)))
+            .set(room_events::payload.eq(JsonText(payload(&erased)?)))
+            .execute(connection)
+            .await?;
+    }
     Ok(())
 }
 

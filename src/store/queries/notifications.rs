@@ -384,6 +384,21 @@ pub async fn dismiss(connection: &mut Connection, user: &UserId, id: Notificatio
     .await
 }
 
+/// What is read is no longer queued.
+pub async fn dismiss_read(connection: &mut Connection, user: &UserId) -> Result<usize, StoreError> {
+    let read = notifications::table
+        .filter(notifications::user_id.eq(user.as_str()))
+        .filter(notifications::kind.eq(UPDATES))
+        .filter(notifications::status.eq(NotificationStatus::Read.name()))
+        .filter(notifications::is_active);
+    let dismissed = (
+        notifications::status.eq(NotificationStatus::Dismissed.name()),
+        notifications::is_active.eq(false),
+        notifications::updated_at.eq(Moment(now())),
+    );
+    Ok(diesel::update(read).set(dismissed).execute(connection).await?)
+}
+
 pub async fn sweep(connection: &mut Connection) -> Result<usize, StoreError> {
     // Rows of other types belong to other programs.
     let expired = notifications::table

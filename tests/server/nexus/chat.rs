@@ -189,3 +189,19 @@ async fn what_was_sent_while_away_comes_on_the_next_connect_exactly_once() {
     let mut again = bob.nexus().await;
     again.expect_nothing_before_pong().await;
 }
+
+/// Taking part outlives the socket, and ends with leaving.
+#[tokio::test]
+async fn leaving_a_conversation_works_without_having_joined_it_on_this_socket() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let mut first = alice.nexus().await;
+    say(&mut first, "conv", "one").await;
+    first.close().await;
+    let mut second = alice.nexus().await;
+    let leave = json!({"event_type": "room.leave", "room_id": "conv", "ref": 1});
+    second.send_json(&leave).await;
+    second.expect("ack").await;
+    second.send_json(&leave).await;
+    second.expect_error("NOT_IN_ROOM").await;
+}

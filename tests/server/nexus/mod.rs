@@ -1,6 +1,11 @@
 //! The nexus dialect from outside (docs/nexus.md).
 
+mod changes;
 mod chat;
+mod notifications;
+mod participants;
+mod presence;
+mod rest;
 mod rooms;
 mod sockets;
 

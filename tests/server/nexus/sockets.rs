@@ -112,9 +112,9 @@ async fn a_fresh_token_is_taken() {
 async fn the_heartbeat_has_settings_of_its_own() {
     let server =
         Server::builder().env("WEBSOCKET_HEARTBEAT_INTERVAL", 1).env("WEBSOCKET_HEARTBEAT_TIMEOUT", 2).start().await;
-    let alice = server.user("alice").await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     let mut silent = RawSocket::upgrade(server.authority(), &format!("/ws?token={}", alice.token)).await;
-    let mut other = RawSocket::upgrade(server.authority(), &format!("/api/v1/ws?token={}", alice.token)).await;
+    let mut other = RawSocket::upgrade(server.authority(), &format!("/api/v1/ws?token={}", bob.token)).await;
     silent.next_json().await;
     loop {
         let frame = silent.next_frame_within(Duration::from_secs(8)).await.expect("a close before the end");

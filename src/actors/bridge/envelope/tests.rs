@@ -18,7 +18,7 @@ use crate::{
         },
         notification::{Notification, Priority},
         peers::NodeHeartbeat,
-        presence::Status,
+        presence::{Status, StatusDetails},
         profile::Author,
         rate::{Account, LimitStatus, RequestCounts},
         remote_members::MembershipMessage,
@@ -232,11 +232,12 @@ fn roster() -> BoxedStrategy<RosterMessage> {
     let sockets = move || prop::collection::vec(socket.clone(), 0..4).boxed();
     let statuses = prop::collection::vec((user(), status()), 0..4).boxed();
     prop_oneof![
-        (any::<u64>(), sockets(), sockets(), statuses.clone())
-            .prop_map(|(version, opened, closed, statuses)| RosterMessage::Diff { version, opened, closed, statuses }),
+        (any::<u64>(), sockets(), sockets(), statuses.clone()).prop_map(|(version, opened, closed, statuses)| {
+            RosterMessage::Diff { version, opened, closed, statuses, details: Vec::new() }
+        }),
         any::<u64>().prop_map(|of| RosterMessage::Ask { of: NodeId(of) }),
         (any::<(u64, u32, u32)>(), sockets(), statuses).prop_map(|((version, piece, pieces), sockets, statuses)| {
-            RosterMessage::Part { version, piece, pieces, sockets, statuses }
+            RosterMessage::Part { version, piece, pieces, sockets, statuses, details: Vec::new() }
         }),
         (user(), any::<[u16; 9]>(), any::<[(u32, u16); 3]>(), any::<[u32; 4]>()).prop_map(
             |(user, slots, ages, [refusals, refusals_left_ms, own, heard])| {
@@ -308,7 +309,12 @@ fn message() -> BoxedStrategy<EnvelopeItem> {
         }),
         (user(), personal()).prop_map(|(user, what)| NodeMessage::UserEvent { user, what: Arc::new(what) }),
         (author(), upload()).prop_map(|(user, upload)| NodeMessage::Upload { user, upload }),
-        (author(), status(), at()).prop_map(|(user, status, at)| NodeMessage::Status { user, status, at }),
+        (author(), status(), prop::option::of(text()), at()).prop_map(|(user, status, message, at)| {
+            let details = StatusDetails { message: message.map(Into::into), location: None };
+            NodeMessage::Status { user, status, details, at }
+        }),
+        (prop::collection::vec(user(), 0..4), personal())
+            .prop_map(|(users, what)| NodeMessage::UserEvents { users, what: Arc::new(what) }),
     ];
     prop_oneof![
         room.prop_map(EnvelopeItem::Room),

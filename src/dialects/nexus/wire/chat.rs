@@ -6,10 +6,13 @@ use serde_json::json;
 
 use super::RoomLabel;
 use crate::{
-    core::event::{self, Recipients},
+    core::{
+        emoji::Emoji,
+        event::{self, Recipients},
+    },
     dialects::{
         common::{Attachment, User},
-        input::{ChatText, FileIds, Id, UnlessAbsent},
+        input::{ChatText, FileIds, Id, Name, Names, UnlessAbsent},
         output::{Each, Echo},
     },
     ids::{Epoch, EventId, RoomName, Seq, UserId},
@@ -18,6 +21,8 @@ use crate::{
 
 /// The text of a message.
 pub type Content<'a> = ChatText<'a, { limits::CHAT_CHARS_MAX }>;
+/// The same of an encrypted message.
+type Ciphertext<'a> = ChatText<'a, { limits::CIPHERTEXT_CHARS_MAX }>;
 
 // ---- from clients ----
 
@@ -28,6 +33,7 @@ pub type Content<'a> = ChatText<'a, { limits::CHAT_CHARS_MAX }>;
     "anyOf" = json!([
         {"required": ["content"], "properties": {"content": {"type": "string", "minLength": 1}}},
         {"required": ["attachments"], "properties": {"attachments": {"type": "array", "minItems": 1}}},
+        {"required": ["content_type", "ciphertext"]},
     ]),
 ))]
 pub struct Say<'a> {
@@ -41,8 +47,51 @@ pub struct Say<'a> {
     /// Without NUL characters; must not be empty or only spaces, unless files are attached.
     #[serde(borrow, default)]
     pub content: UnlessAbsent<Option<Content<'a>>>,
+    /// `text` if absent; `encrypted` for a ciphertext; or another word that clients agree on.
+    #[schemars(example = &"text")]
+    pub content_type: Option<Name<{ limits::CONTENT_TYPE_CHARS_MAX }>>,
+    /// Instead of `content` where `content_type` is `encrypted`. The server does not interpret it.
+    #[serde(borrow)]
+    pub ciphertext: Option<Ciphertext<'a>>,
     /// Ids of complete files that are the user's own or shared with the user.
     pub attachments: Option<FileIds<{ limits::ATTACHMENTS_MAX }>>,
+    /// The ids of users, who are notified. Those who do not exist or may not enter the conversation are ignored.
+    pub mentions: Option<Names<{ limits::MENTIONS_MAX }, { limits::USER_ID_CHARS_MAX }>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub struct Edit<'a> {
+    /// May be left out: the message says it.
+    #[serde(rename = "conversation_id|room_id|room")]
+    #[schemars(rename = "conversation_id", example = &"conv_123")]
+    pub conversation: Option<Id<RoomName>>,
+    pub message_id: Id<EventId>,
+    /// The new text: as in `chat.message`, not empty.
+    #[serde(borrow)]
+    pub content: Content<'a>,
+}
+
+/// A message that is deleted or read.
+#[derive(Deserialize, JsonSchema)]
+pub struct OfMessage {
+    /// May be left out: the message says it.
+    #[serde(rename = "conversation_id|room_id|room")]
+    #[schemars(rename = "conversation_id", example = &"conv_123")]
+    pub conversation: Option<Id<RoomName>>,
+    pub message_id: Id<EventId>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub struct React {
+    /// May be left out: the message says it.
+    #[serde(rename = "conversation_id|room_id|room")]
+    #[schemars(rename = "conversation_id", example = &"conv_123")]
+    pub conversation: Option<Id<RoomName>>,
+    pub message_id: Id<EventId>,
+    /// One emoji.
+    pub emoji: Id<Emoji>,
+    /// Whether the reaction is taken back; false if absent.
+    pub remove: Option<bool>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -68,11 +117,22 @@ pub struct ChatMessage<'a> {
     pub recipient_id: Option<&'a UserId>,
     #[serde(flatten)]
     pub user: User<'a>,
-    /// Empty only if files are attached.
+    /// Empty only if files are attached, or if there is a `ciphertext`.
     #[schemars(length(max = limits::CHAT_CHARS_MAX), example = &"Hello, World!")]
     pub content: &'a str,
+    /// Of an encrypted message, instead of `content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::CIPHERTEXT_CHARS_MAX), example = &"AwgAEiA…")]
+    pub ciphertext: Option<&'a str>,
+    #[schemars(length(max = limits::CONTENT_TYPE_CHARS_MAX), example = &"text")]
+    pub content_type: &'a str,
     #[schemars(length(max = limits::ATTACHMENTS_MAX))]
     pub attachments: Each<'a, event::Attachment, Attachment<'a>>,
+    #[schemars(length(max = limits::MENTIONS_MAX))]
+    pub mentions: &'a [UserId],
+    /// True of a message that was deleted, where it is replayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<bool>,
     pub seq: Seq,
 }
 
@@ -122,4 +182,53 @@ pub struct Typing<'a> {
     #[serde(flatten)]
     pub user: User<'a>,
     pub is_typing: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Edited<'a> {
+    pub message_id: EventId,
+    pub conversation_id: RoomLabel<'a>,
+    /// Who edited it.
+    #[serde(flatten)]
+    pub user: User<'a>,
+    /// The new text.
+    #[schemars(length(max = limits::CHAT_CHARS_MAX), example = &"Hello, everybody!")]
+    pub content: &'a str,
+    pub seq: Seq,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Deleted<'a> {
+    pub message_id: EventId,
+    pub conversation_id: RoomLabel<'a>,
+    /// Who deleted it.
+    #[serde(flatten)]
+    pub user: User<'a>,
+    pub seq: Seq,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Read<'a> {
+    pub message_id: EventId,
+    pub conversation_id: RoomLabel<'a>,
+    /// Who has read it.
+    #[serde(flatten)]
+    pub user: User<'a>,
+    /// The `seq` of the message: all up to there is read.
+    pub read_seq: Seq,
+    pub seq: Seq,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Reacted<'a> {
+    pub message_id: EventId,
+    pub conversation_id: RoomLabel<'a>,
+    /// Who reacted.
+    #[serde(flatten)]
+    pub user: User<'a>,
+    #[schemars(example = &"👍")]
+    pub emoji: &'a str,
+    /// Whether the reaction is taken back.
+    pub removed: bool,
+    pub seq: Seq,
 }

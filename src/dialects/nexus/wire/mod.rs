@@ -3,6 +3,7 @@
 
 pub mod chat;
 pub mod notifications;
+pub mod presence;
 pub mod rooms;
 pub mod system;
 
@@ -10,8 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use self::{
-    chat::{ChatMessage, Delivered, Say, SetTyping, Typing},
-    notifications::{Notification, NotificationCleared, NotificationRead, ReadNotification},
+    chat::{ChatMessage, Deleted, Delivered, Edit, Edited, OfMessage, React, Reacted, Read, Say, SetTyping, Typing},
+    notifications::{ClearNotifications, Notification, NotificationCleared, NotificationRead, ReadNotification},
+    presence::{Connection, Offline, Presence, UpdatePresence},
     rooms::{BroadcastData, JoinRoom, LeaveRoom, RoomBroadcast, RoomJoined, RoomLeft},
     system::{Pong, Refused, Restarting, SystemMessage},
 };
@@ -51,9 +53,27 @@ pub enum FromClient<'a> {
     /// Report that the user started or stopped typing
     #[serde(rename = "chat.typing")]
     ChatTyping(SetTyping),
+    /// Change the text of a message
+    #[serde(rename = "chat.edit")]
+    ChatEdit(#[serde(borrow)] Edit<'a>),
+    /// Delete a message
+    #[serde(rename = "chat.delete")]
+    ChatDelete(OfMessage),
+    /// Tell that all up to a message is read
+    #[serde(rename = "chat.read")]
+    ChatRead(OfMessage),
+    /// React to a message, or take a reaction back
+    #[serde(rename = "chat.react")]
+    ChatReact(React),
+    /// Change one's status, or what one adds to it
+    #[serde(rename = "presence.update")]
+    PresenceUpdate(UpdatePresence),
     /// Mark a notification as read
     #[serde(rename = "notification.read")]
     NotificationRead(ReadNotification),
+    /// Delete a notification, or all that are read
+    #[serde(rename = "notification.clear")]
+    NotificationClear(ClearNotifications),
 }
 
 /// Messages of the server.
@@ -96,13 +116,46 @@ pub enum FromServer<'a> {
     /// A user started or stopped typing
     #[serde(rename = "chat.typing")]
     ChatTyping(Stamped<Typing<'a>>),
+    /// The text of a message was changed
+    #[serde(rename = "chat.edit")]
+    ChatEdit(Stamped<Edited<'a>>),
+    /// A message was deleted
+    #[serde(rename = "chat.delete")]
+    ChatDelete(Stamped<Deleted<'a>>),
+    /// A user has read further than before
+    #[serde(rename = "chat.read")]
+    ChatRead(Stamped<Read<'a>>),
+    /// A user reacted to a message, or removed a reaction
+    #[serde(rename = "chat.react")]
+    ChatReact(Stamped<Reacted<'a>>),
+    /// A user's first socket opened, or a user is available again
+    #[serde(rename = "presence.online")]
+    PresenceOnline(Stamped<Presence<'a>>),
+    /// A user is away
+    #[serde(rename = "presence.away")]
+    PresenceAway(Stamped<Presence<'a>>),
+    /// A user is busy
+    #[serde(rename = "presence.busy")]
+    PresenceBusy(Stamped<Presence<'a>>),
+    /// A user has had no socket for five seconds
+    #[serde(rename = "presence.offline")]
+    PresenceOffline(Stamped<Offline<'a>>),
+    /// The status message or location of a user changed
+    #[serde(rename = "presence.update")]
+    PresenceUpdate(Stamped<Presence<'a>>),
+    /// Another socket of the user opened
+    #[serde(rename = "connect")]
+    Connect(Stamped<Connection<'a>>),
+    /// Another socket of the user closed
+    #[serde(rename = "disconnect")]
+    Disconnect(Stamped<Connection<'a>>),
     /// A notification was created or changed
     #[serde(rename = "notification")]
     Notification(Stamped<Notification<'a>>),
     /// One or all notifications were read on another socket
     #[serde(rename = "notification.read")]
     NotificationRead(Stamped<NotificationRead<'a>>),
-    /// A notification was deleted
+    /// A notification, or all that were read, were deleted
     #[serde(rename = "notification.clear")]
     NotificationClear(Stamped<NotificationCleared<'a>>),
 }

@@ -23,6 +23,13 @@ pub struct ReadNotification {
     pub notification_id: Name<{ limits::CLIENT_NAME_CHARS_MAX }>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+pub struct ClearNotifications {
+    /// The notification; all that are read if it is absent.
+    #[schemars(example = &"01932c0d-0000-7000-8000-000000000001")]
+    pub notification_id: Option<Name<{ limits::CLIENT_NAME_CHARS_MAX }>>,
+}
+
 // ---- from the server ----
 
 #[derive(Serialize, JsonSchema)]
@@ -97,7 +104,9 @@ pub struct NotificationRead<'a> {
 
 #[derive(Serialize, JsonSchema)]
 pub struct NotificationCleared<'a> {
-    pub notification_id: NotificationId,
+    /// The notification; absent for all that were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notification_id: Option<NotificationId>,
     /// The recipient.
     pub user_id: &'a UserId,
 }

@@ -60,6 +60,7 @@ pub enum NotificationEventType {
     NotificationRead,
     NotificationDeleted,
     AllNotificationsRead,
+    ReadNotificationsDeleted,
 }
 
 /// The notification that an event is about.

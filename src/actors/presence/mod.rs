@@ -2,25 +2,29 @@
 //! a grace period ago. It publishes local changes to the other nodes, answers queries, and enforces the limit of
 //! sockets per user. It must never decide what a user may do.
 
+mod announcements;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use actix::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use self::announcements::{Announcement, Announcements};
 use super::{
     bridge::{ClusterMode, Destination, NodeMessage},
     messages::{
-        CloseUser, CountOnline, FilterOnline, HoldPresence, ListOnline, LocalSockets, PeerEvent, PeerRosterVersion,
-        RemoteSocketCounts, RosterMessageReceived, RosterVersion, SetStatus, Shared, SocketClosed, SocketOpened,
-        SocketsOf, StatusOf, UserOnOtherNodes, UsersOnPeer,
+        AnnounceStatus, CloseUser, CountOnline, FilterConnected, FilterOnline, HoldPresence, ListOnline, LocalSockets,
+        PeerEvent, PeerRosterVersion, RemoteSocketCounts, RosterMessageReceived, RosterVersion, SetStatus, Shared,
+        SocketClosed, SocketOpened, SocketsOf, StatusOf, StatusesOf, UserOnOtherNodes, UsersOnPeer,
     },
     node::{Clock, Node},
     outbox::ConnKey,
 };
 use crate::{
     core::{
-        presence::{PresenceChange, PresenceCore, SocketLocation, Status},
+        presence::{NoticedChange, PresenceChange, PresenceCore, SocketLocation, UserStatus},
         roster::{OwnRoster, Roster, RosterChange, RosterMessage, RosterUpdate, SocketEntry},
+        user_event::UserEvent,
     },
     disconnect::Disconnect,
     ids::{NodeId, UserId},
@@ -41,6 +45,7 @@ pub struct PresenceTracker {
     clock: Clock,
     graces: Timer,
     gathering: Timer,
+    announcements: Announcements,
 }
 
 /// Whether a timer is running.
@@ -72,6 +77,7 @@ impl PresenceTracker {
             clock,
             graces: Timer::Off,
             gathering: Timer::Off,
+            announcements: Announcements::default(),
         }
     }
 
@@ -84,7 +90,13 @@ impl PresenceTracker {
         for change in changes {
             match change {
                 PresenceChange::Online(user) => log::debug!("event=online user={user}", user = logged(&user)),
-                PresenceChange::Offline(user) => log::debug!("event=offline user={user}", user = logged(&user)),
+                PresenceChange::Offline(user) => {
+                    log::debug!("event=offline user={user}", user = logged(&user));
+                    if self.is_first_node() {
+                        let change = NoticedChange::Status;
+                        self.announce(user, Announcement { status: None, change, but: None }, ctx);
+                    }
+                }
             }
         }
         // all grace periods have the same length, so a running timer never fires too late
@@ -223,8 +235,11 @@ impl Handler<Join> for PresenceTracker {
 impl Handler<SocketOpened> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, SocketOpened { user, conn }: SocketOpened, ctx: &mut Self::Context) {
+    fn handle(&mut self, SocketOpened { user, conn, connection }: SocketOpened, ctx: &mut Self::Context) {
         let now = self.clock.now();
+        if let Some(connection) = connection {
+            self.notify_other_sockets(&user, conn, UserEvent::SocketOpened { user: user.clone(), connection });
+        }
         // newer than all that are known, whatever the clocks of other nodes show: the socket just opened must not be
         // the oldest
         let newest = self.core.sockets_of(&user).iter().map(|socket| socket.opened_at).max();
@@ -235,13 +250,19 @@ impl Handler<SocketOpened> for PresenceTracker {
         let change = self.core.connect(&entry.user, socket_location(self.here, &entry), now);
         if self.among_others().is_some() {
             let status = self.core.status_at(&entry.user, self.here);
-            if first_here && status != Status::default() {
+            if first_here && status != UserStatus::default() {
                 self.own.status(&entry.user, status);
             }
             self.own.opened(entry.clone());
             self.gather(ctx);
         }
         self.review(&entry.user);
+        if change.is_some() {
+            // the other nodes learn it from the roster, and leave the announcement to this one
+            let status = self.core.status(&entry.user);
+            let opened = Announcement { status, change: NoticedChange::Status, but: Some(conn) };
+            self.announce(entry.user.clone(), opened, ctx);
+        }
         self.tell(change, ctx);
     }
 }
@@ -249,12 +270,15 @@ impl Handler<SocketOpened> for PresenceTracker {
 impl Handler<SocketClosed> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, SocketClosed { user, conn }: SocketClosed, ctx: &mut Self::Context) {
+    fn handle(&mut self, SocketClosed { user, conn, connection }: SocketClosed, ctx: &mut Self::Context) {
         let mine = |socket: &&SocketLocation| {
             socket.node == self.here && (socket.worker, socket.generation) == (conn.worker, conn.generation)
         };
         let Some(socket) = self.core.sockets_of(&user).iter().find(mine).copied() else { return };
         self.core.disconnect(&user, socket, self.clock.now());
+        if let Some(connection) = connection {
+            self.notify_other_sockets(&user, conn, UserEvent::SocketClosed { user: user.clone(), connection });
+        }
         if self.among_others().is_some() {
             self.own.closed(conn.worker, conn.generation);
             if self.core.sockets_of(&user).iter().all(|socket| socket.node != self.here) {
@@ -281,13 +305,13 @@ impl Handler<LocalSockets> for PresenceTracker {
         let opened: Vec<_> = here.sockets.into_iter().filter(|(_, conn)| known.remove(conn).is_none()).collect();
         log::info!("event=presence_caught_up opened={} closed={}", opened.len(), known.len());
         for (conn, user) in known {
-            self.handle(SocketClosed { user, conn }, ctx);
+            self.handle(SocketClosed { user, conn, connection: None }, ctx);
         }
         for (user, conn) in opened {
-            self.handle(SocketOpened { user, conn }, ctx);
+            self.handle(SocketOpened { user, conn, connection: None }, ctx);
         }
         for (user, status) in here.statuses {
-            self.handle(SetStatus { user, status }, ctx);
+            self.handle(SetStatus { user, status, announce: AnnounceStatus::No }, ctx);
         }
     }
 }
@@ -352,6 +376,15 @@ impl Handler<FilterOnline> for PresenceTracker {
     }
 }
 
+impl Handler<FilterConnected> for PresenceTracker {
+    type Result = MessageResult<FilterConnected>;
+
+    fn handle(&mut self, FilterConnected(mut users): FilterConnected, _: &mut Self::Context) -> Self::Result {
+        users.retain(|user| !self.core.sockets_of(user).is_empty());
+        MessageResult(users)
+    }
+}
+
 impl Handler<SocketsOf> for PresenceTracker {
     type Result = MessageResult<SocketsOf>;
 
@@ -372,18 +405,29 @@ impl Handler<StatusOf> for PresenceTracker {
     type Result = MessageResult<StatusOf>;
 
     fn handle(&mut self, StatusOf(user): StatusOf, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.core.status(&user).unwrap_or_default())
+        MessageResult(self.core.status(&user).unwrap_or_default().status)
     }
 }
 
 impl Handler<SetStatus> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, SetStatus { user, status }: SetStatus, ctx: &mut Self::Context) {
-        self.core.set_status(&user, self.here, status);
+    fn handle(&mut self, SetStatus { user, status, announce }: SetStatus, ctx: &mut Self::Context) {
+        let before = self.core.set_status(&user, self.here, status.clone());
         if self.among_others().is_some() {
-            self.own.status(&user, status);
+            self.own.status(&user, status.clone());
             self.gather(ctx);
+        }
+        let change = match before {
+            Some(before) if before.status != status.status => NoticedChange::Status,
+            Some(before) if before != status => NoticedChange::Details,
+            Some(_) | None => return,
+        };
+        match announce {
+            AnnounceStatus::Yes { by } => {
+                self.announce(user, Announcement { status: Some(status), change, but: Some(by) }, ctx);
+            }
+            AnnounceStatus::No => {}
         }
     }
 }
@@ -401,5 +445,13 @@ impl Handler<CountOnline> for PresenceTracker {
 
     fn handle(&mut self, _: CountOnline, _: &mut Self::Context) -> usize {
         self.core.users()
+    }
+}
+
+impl Handler<StatusesOf> for PresenceTracker {
+    type Result = MessageResult<StatusesOf>;
+
+    fn handle(&mut self, StatusesOf(users): StatusesOf, _: &mut Self::Context) -> Self::Result {
+        MessageResult(users.iter().map(|user| self.core.status(user)).collect())
     }
 }
