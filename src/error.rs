@@ -164,7 +164,7 @@ impl Refusal {
         Refusal {
             code: ErrorCode::ServiceUnavailable,
             sentence:
-                "The database did not respond in time, so this may or may not be stored; check before you repeat it"
+                "The database did not respond in time, so this may or may not be stored; check before you repeat it, or repeat it under the same client_message_id (REST: idempotency_key)"
                     .into(),
             retry_after_seconds: Some(2),
         }

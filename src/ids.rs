@@ -145,6 +145,16 @@ text_id!(
     "a sheet's id is 1 to 128 characters without control characters"
 );
 
+text_id!(
+    /// The id that a client gives a message, so that it can send it again without doubling it: a free string of 1–128
+    /// characters (docs/protocol.md, Sending again). Cheap to clone.
+    ClientMessageId,
+    BadClientMessageId,
+    limits::CLIENT_MESSAGE_ID_CHARS_MAX,
+    is_any,
+    "a client's id of a message is 1 to 128 characters without control characters"
+);
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -55,11 +55,13 @@ fn the_limits_are_the_servers() {
         text.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
     };
     let page = [limits::PAGE_MESSAGES_DEFAULT, limits::PAGE_MESSAGES_MAX].map(|most| most as usize);
+    let kept_hours = limits::CLIENT_MESSAGES_KEPT.as_secs() as usize / 3600;
     let span = |range: std::ops::RangeInclusive<usize>| vec![*range.start(), *range.end()];
     for (what, ours) in [
         ("a message on a socket", vec![limits::MESSAGE_CHARS_MAX, limits::MESSAGE_BYTES_MAX]),
         ("a chat text", vec![limits::CHAT_CHARS_MAX]),
         ("ref", vec![limits::REF_BYTES_MAX]),
+        ("client_message_id", vec![limits::CLIENT_MESSAGE_ID_CHARS_MAX, kept_hours]),
         ("nesting", vec![limits::JSON_DEPTH_MAX]),
         ("a REST body", vec![limits::REST_BODY_BYTES_MAX]),
         ("a user id", vec![limits::USER_ID_CHARS_MAX]),

@@ -30,7 +30,7 @@ use crate::{
     },
     disconnect::Disconnect,
     error::Refusal,
-    ids::{FileId, NodeId, RoomId, Timestamp, UserId},
+    ids::{ClientMessageId, FileId, NodeId, RoomId, Timestamp, UserId},
     limits::{self, ASK_TIMEOUT, REST_REQUEST_WAIT},
     store::{Access, FileRecord, RoomRef, StoreError},
 };
@@ -202,7 +202,7 @@ impl Gateway {
     }
 
     /// Executes a command in a room for a user, by the same rules as on a socket. The caller must have checked that the
-    /// user may enter the room. Returns the stored event, if one was stored.
+    /// user may enter the room. Returns the stored event, if one was stored: now, or earlier under the same id of the client.
     ///
     /// # Errors
     /// The room's refusal, or `SERVICE_UNAVAILABLE` if there is no answer in time; the event may have been stored nevertheless.
@@ -210,6 +210,7 @@ impl Gateway {
         &self,
         room: RoomIdentity,
         user: Author,
+        client_message_id: Option<ClientMessageId>,
         command: Command,
         attachments: Vec<Attachment>,
     ) -> Result<Option<Box<Event>>, Refusal> {
@@ -217,7 +218,7 @@ impl Gateway {
             return Err(Refusal::unavailable());
         }
         let (answer, answered) = oneshot::channel();
-        let request = RestRequest { user, command, attachments, answer };
+        let request = RestRequest { user, client_message_id, command, attachments, answer };
         let bring = DeliverRestRequest { room: Arc::new(room), request };
         match self.node.registry.send(bring).timeout(ASK_TIMEOUT).await {
             Ok(Ok(())) => {}

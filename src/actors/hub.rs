@@ -233,7 +233,7 @@ impl Hub {
     fn open(&mut self, conn: ConnKey, opening: &[Opening]) -> Option<Rc<Outbox>> {
         let outbox = self.worker.outbox(conn)?;
         let (at, mut frames) = (self.worker.node.clock.now(), Vec::with_capacity(opening.len()));
-        opening.iter().for_each(|part| part.frames(outbox.dialect, at, &mut frames));
+        opening.iter().for_each(|part| part.frames(outbox.dialect, &outbox.user, at, &mut frames));
         outbox.push_opening(&frames, self.worker.now());
         if let Some(direct) = Direct::of_opening(opening) {
             direct.note(&outbox);
@@ -417,7 +417,7 @@ enum Written {
 /// The inner step of the broadcast path: one socket, one write.
 fn write_batch(outbox: &Outbox, batch: &mut Batch, now: u32, tally: &mut Tally) {
     let Some(form) = batch.form(outbox.dialect).filter(|form| !form.frames.is_empty()) else { return };
-    if form.is_for_everyone() {
+    if form.is_whole_for(&outbox.user) {
         tally.deliveries += form.frames.len() as u64;
         tally.bytes += form.wire.len() as u64;
         outbox.deliver(&form.frames, &form.wire, now);

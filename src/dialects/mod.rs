@@ -8,7 +8,7 @@ use crate::{
         event::{Entered, Event, MemberPresence, Reply, RoomIdentity},
     },
     error::Refusal,
-    ids::{EventId, Timestamp},
+    ids::{ClientMessageId, EventId, Timestamp},
 };
 
 pub mod asyncapi;
@@ -20,6 +20,7 @@ pub mod nexus;
 pub mod options;
 mod output;
 mod read;
+mod request;
 pub mod schema;
 pub mod workspace;
 
@@ -94,24 +95,34 @@ pub enum Encoded {
     Nothing,
 }
 
-/// The time of a frame, and its id for those dialects that show one. The id is drawn when it is asked for, so that
-/// dialects without ids pay nothing, and an encoder stays a function of what it is given.
+/// The time of a frame, its id for those dialects that show one, and the part of it that only the author's own sockets
+/// receive. The id is generated on request, so that dialects without ids pay nothing, and an encoder stays a function of its
+/// arguments.
 #[derive(Clone, Copy, Debug)]
-pub struct Stamp {
+pub struct Stamp<'a> {
     /// When the frame is made.
     pub at: Timestamp,
+    /// The id that the author's client gave the event, if the frame is for the author's own sockets. Other users never receive
+    /// it.
+    pub client_message_id: Option<&'a ClientMessageId>,
     draw: fn() -> EventId,
 }
 
-impl Stamp {
+impl<'a> Stamp<'a> {
     /// A stamp of that moment, with a fresh id (UUIDv7).
-    pub fn new(at: Timestamp) -> Stamp {
-        Stamp { at, draw: EventId::generate }
+    pub fn new(at: Timestamp) -> Stamp<'a> {
+        Stamp { at, client_message_id: None, draw: EventId::generate }
     }
 
     /// A stamp whose id comes from `draw`: for tests.
-    pub fn drawing(at: Timestamp, draw: fn() -> EventId) -> Stamp {
-        Stamp { at, draw }
+    pub fn drawing(at: Timestamp, draw: fn() -> EventId) -> Stamp<'a> {
+        Stamp { at, client_message_id: None, draw }
+    }
+
+    /// The same for the author's own sockets.
+    #[must_use]
+    pub fn for_author(self, client_message_id: Option<&'a ClientMessageId>) -> Stamp<'a> {
+        Stamp { client_message_id, ..self }
     }
 
     /// The id of the frame. Call it once per frame: each call generates another one.
@@ -125,21 +136,22 @@ pub trait Dialect: Sync {
     /// Decodes one message. Must not panic, whatever the bytes are.
     fn decode(&self, message: ClientMessage<'_>) -> Result<Request, Rejection>;
 
-    /// Appends an event's form to `out`. The form is the same for every receiver. A durable event has an id and every
-    /// event its time; an ephemeral one that needs an id takes it from `stamp`.
-    fn encode_event(&self, event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
+    /// Appends an event's form to `out`. The form is the same for every receiver, except for the author's own sockets if `stamp`
+    /// has a `client_message_id`. A durable event has an id and every event its time; an ephemeral one that needs an id takes
+    /// it from `stamp`.
+    fn encode_event(&self, event: &Event, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded;
 
     /// Appends the form of a direct message for a socket that is bound to another room: without `seq`, which clients of one
     /// room would take for that room's.
-    fn encode_direct(&self, event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
+    fn encode_direct(&self, event: &Event, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded;
 
     /// Appends members of a room as they are listed in the first message about the room, each preceded by a comma.
     fn encode_members(&self, room: &RoomIdentity, members: &[MemberPresence], out: &mut Vec<u8>);
 
     /// Appends the first message about a room without its members. Returns the offset at which the members have to be
     /// inserted, or `None` if the dialect has no such message.
-    fn encode_entered(&self, entered: &Entered, stamp: Stamp, out: &mut Vec<u8>) -> Option<usize>;
+    fn encode_entered(&self, entered: &Entered, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Option<usize>;
 
     /// Appends the form of what one socket is told.
-    fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded;
+    fn encode_reply(&self, reply: &Reply, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded;
 }

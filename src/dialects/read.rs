@@ -125,7 +125,7 @@ impl<'a> Message<'a> {
     }
 
     /// The field of that name.
-    fn find(&self, name: &str) -> Result<Value<'a>, Wrong> {
+    pub(super) fn find(&self, name: &str) -> Result<Value<'a>, Wrong> {
         let mut found = self.fields.iter().filter(|(field, _)| field == name);
         let first = found.next().map(|(_, value)| *value);
         match found.next() {
@@ -194,7 +194,7 @@ impl Wrong {
     }
 
     /// Sets the field, unless a nested field is already set.
-    fn at(mut self, name: &str) -> Wrong {
+    pub(super) fn at(mut self, name: &str) -> Wrong {
         self.field.get_or_insert_with(|| name.to_owned());
         self
     }
@@ -312,7 +312,7 @@ fn not_json(why: impl fmt::Display) -> Refusal {
 
 /// The value of a field; `None` if the field is absent.
 #[derive(Clone, Copy)]
-struct Value<'de>(Option<&'de RawValue>);
+pub(super) struct Value<'de>(Option<&'de RawValue>);
 
 impl<'de> Value<'de> {
     /// Whether it is absent or null.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     core::{emoji::Emoji, notification::Priority, presence::Status, sheet::CellRef},
-    dialects::input::Reference,
-    ids::{Epoch, EventId, FileId, NotificationId, RoomId, RoomName, Seq, SheetId, UserId},
+    dialects::{input::Reference, request::CLIENT_MESSAGE_ID},
+    ids::{ClientMessageId, Epoch, EventId, FileId, NotificationId, RoomId, RoomName, Seq, SheetId, UserId},
     limits,
 };
 
@@ -46,6 +46,10 @@ schema!(RoomName: {
 });
 schema!(SheetId: {
     "type": "string", "minLength": 1, "maxLength": limits::SHEET_ID_CHARS_MAX, "examples": ["sheet_123"],
+});
+schema!(ClientMessageId: {
+    "type": "string", "minLength": 1, "maxLength": limits::CLIENT_MESSAGE_ID_CHARS_MAX, "examples": ["8f14e45f-1"],
+    "description": "The sender's own id of the message; only the sender's sockets get it",
 });
 schema!(CellRef: {"type": "string", "pattern": "^[A-Za-z]{1,3}[0-9]{1,7}$", "examples": ["A1"]});
 schema!(RoomId: {"type": "string", "format": "uuid", "examples": [AN_ID]});
@@ -89,22 +93,39 @@ pub enum Sender {
     Server,
 }
 
-/// What clients may send: the variants of `T`, told apart by `tag`. Any of them may have a `ref`.
+/// The marker of client messages that create a stored event.
+const STORED: &str = "x-stored";
+
+/// What clients may send: the variants of `T`, told apart by `tag`. Any of them may have a `ref`. Those that create a stored
+/// event (`x-stored`) may have a `client_message_id`.
 pub fn from_clients<T: JsonSchema>(tag: &str) -> Vec<Description> {
     let generator = SchemaSettings::draft07().for_deserialize().with(|settings| settings.inline_subschemas = true);
     let mut messages = described(generator.into_generator().into_root_schema_for::<T>().into(), tag, Sender::Client);
-    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
-    let mut reference: Value = settings.into_generator().into_root_schema_for::<Option<Reference>>().into();
-    if let Some(fields) = reference.as_object_mut() {
-        fields.retain(|name, _| !["$schema", "title"].contains(&name.as_str()));
-        fields.insert("description".to_owned(), "Returned unchanged in the reply or error".into());
-    }
+    let reference = optional::<Reference>("Returned unchanged in the reply or error");
+    let client_message_id = optional::<ClientMessageId>(
+        "Chosen by the client: the same message sent again with it is not stored twice, and is answered like the first one",
+    );
     for message in &mut messages {
+        let is_stored = message.payload.as_object_mut().is_some_and(|payload| payload.remove(STORED).is_some());
         if let Some(properties) = message.payload.get_mut("properties").and_then(Value::as_object_mut) {
             properties.insert("ref".to_owned(), reference.clone());
+            if is_stored {
+                properties.insert(CLIENT_MESSAGE_ID.to_owned(), client_message_id.clone());
+            }
         }
     }
     messages
+}
+
+/// The schema of a field that a client may leave out.
+fn optional<T: JsonSchema>(description: &str) -> Value {
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    let mut schema: Value = settings.into_generator().into_root_schema_for::<Option<T>>().into();
+    if let Some(fields) = schema.as_object_mut() {
+        fields.retain(|name, _| !["$schema", "title"].contains(&name.as_str()));
+        fields.insert("description".to_owned(), description.into());
+    }
+    schema
 }
 
 /// What the server sends: the variants of `T`, told apart by `tag`.

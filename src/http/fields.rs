@@ -10,7 +10,7 @@ use crate::{
     auth::tokens::query_value,
     core::command::{RawJson, bad_attachments},
     error::ErrorCode,
-    ids::{FileId, Timestamp},
+    ids::{ClientMessageId, FileId, Timestamp},
     limits, names,
 };
 
@@ -104,6 +104,13 @@ impl Fields {
             }
             Some(Value::String(_) | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Err(wrong()),
         }
+    }
+
+    /// The client's own id of a message. The field may be absent or null.
+    pub(super) fn client_message_id(&self, name: &str) -> Result<Option<ClientMessageId>, ApiError> {
+        let Some(text) = self.optional_raw_text(name)? else { return Ok(None) };
+        let expected = "must be a string of 1 to 128 characters without control characters";
+        ClientMessageId::new(text).map(Some).map_err(|_| ApiError::field(name, expected))
     }
 
     /// A whole number within a range. The field may be absent or null.

@@ -203,10 +203,11 @@ async fn conversation(site: &AppState, user: &AuthUser, partner: &str) -> Result
     params(bodies::ChannelPath),
     request_body = bodies::NewMessage,
     responses(
-        (status = 201, description = "The stored message, which is also delivered to the sockets of the channel", body = MessageJson),
+        (status = 201, description = "The stored message, which is also delivered to the sockets of the channel. A repetition with the same idempotency_key is answered with the first message", body = MessageJson),
         (status = 400, description = "The message is empty or a field is invalid"),
         (status = 403, description = "You are not a member of the channel's group"),
         (status = 404, description = "The channel or a file does not exist"),
+        (status = 409, description = "You have sent something else to the channel under the same idempotency_key"),
         (status = 413, description = "The text is too long"),
         (status = 503, description = "The server can't store this at the moment"),
     ))]
@@ -225,10 +226,11 @@ pub(super) async fn send_to_channel(
     params(bodies::UserPath),
     request_body = bodies::NewMessage,
     responses(
-        (status = 201, description = "The stored message, which is also delivered to the sockets of both users", body = MessageJson),
+        (status = 201, description = "The stored message, which is also delivered to the sockets of both users. A repetition with the same idempotency_key is answered with the first message", body = MessageJson),
         (status = 400, description = "The message is empty or a field is invalid"),
         (status = 403, description = "The token is restricted to other rooms"),
         (status = 404, description = "The user or a file does not exist"),
+        (status = 409, description = "You have sent something else to the user under the same idempotency_key"),
         (status = 413, description = "The text is too long"),
         (status = 503, description = "The server can't store this at the moment"),
     ))]
@@ -254,9 +256,10 @@ pub(super) async fn send(
 ) -> Result<HttpResponse, ApiError> {
     let content = fields.optional_raw_text("content")?.unwrap_or_default();
     let files = fields.file_ids("attachments")?;
+    let key = fields.client_message_id("idempotency_key")?;
     let command = ChatCommand::send(addressed, Draft::text(content, files.clone()))?;
     let attachments = site.gateway.attachments(user.subject(), &files).await?;
-    let stored = site.gateway.ask(room, user.profile.author(), Command::Chat(command), attachments).await?;
+    let stored = site.gateway.ask(room, user.profile.author(), key, Command::Chat(command), attachments).await?;
     match stored.map(|event| *event) {
         Some(Event { at, body: EventBody::Durable { seq, id: event, what: Durable::Chat(sent) }, .. }) => {
             let ChatDurable::MessageSent { sender, content, content_type, attachments, mentions } = sent else {

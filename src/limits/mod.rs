@@ -26,6 +26,8 @@ pub const USER_ID_CHARS_MAX: usize = 128;
 pub const ROOM_NAME_CHARS_MAX: usize = 128;
 /// Characters of a sheet's id.
 pub const SHEET_ID_CHARS_MAX: usize = 128;
+/// Characters of the id that a client gives a message so that it can repeat it.
+pub const CLIENT_MESSAGE_ID_CHARS_MAX: usize = 128;
 /// Columns of a sheet, as in common spreadsheets: `A` to `XFD`.
 pub const SHEET_COLUMNS_MAX: u32 = 16_384;
 /// Rows of a sheet, as in common spreadsheets.
@@ -409,9 +411,13 @@ pub const NOTIFIED_PER_COMMIT: usize = 200;
 pub const PAGE_NOTIFICATIONS_MAX: i64 = 100;
 /// Notifications in a page by default.
 pub const PAGE_NOTIFICATIONS_DEFAULT: i64 = 50;
-/// How often expired notifications are removed.
-pub const NOTIFICATIONS_SWEEP: Duration = Duration::from_secs(10 * 60);
-/// How many are removed at a time.
+/// How long the ids that clients give their messages are remembered: at least this long, until the next sweep.
+pub const CLIENT_MESSAGES_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many of these ids are removed at a time.
+pub const CLIENT_MESSAGES_SWEPT_MAX: i64 = 1_000;
+/// How often expired notifications and old ids of messages are removed.
+pub const SWEEP_OUT_PERIOD: Duration = Duration::from_secs(10 * 60);
+/// How many expired notifications are removed at a time.
 pub const NOTIFICATIONS_SWEPT_MAX: i64 = 1_000;
 
 // ---- users and connections ----

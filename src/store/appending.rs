@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::effects::EffectRefused;
 use crate::{
     core::{
-        event::Durable,
+        event::{Durable, Weight},
         sheet::{BadUpdate, CellConflict},
     },
-    ids::{EventId, RoomId, Seq, Timestamp, UserId},
+    ids::{ClientMessageId, EventId, RoomId, Seq, Timestamp, UserId},
 };
 
 /// A stored event to append. The store assigns its seq.
@@ -24,6 +24,17 @@ pub struct Append {
     pub what: Arc<Durable>,
     /// In whose queue it is put, until it is written to a socket of theirs.
     pub queue_for: QueueFor,
+    /// The id that the author's client gave it. If the author has stored an event in the room under the same id within
+    /// `CLIENT_MESSAGES_KEPT`, the event is not stored again.
+    pub client_message_id: Option<ClientMessageId>,
+}
+
+impl Append {
+    /// The cost of storing it.
+    pub fn weight(&self) -> Weight {
+        let weight = self.what.weight();
+        Weight { rows: weight.rows + usize::from(self.client_message_id.is_some()), ..weight }
+    }
 }
 
 /// In whose queues an event is put.
@@ -49,8 +60,19 @@ pub struct Appended {
     pub seq: Seq,
     /// The event as stored: cells have their new versions.
     pub what: Arc<Durable>,
-    /// The users in whose queues it was put.
+    /// The users in whose queues it was put. Of a repetition: those in whose queues it would be put.
     pub queued_for: Vec<UserId>,
+    /// Set if the event was not stored, because it repeats an earlier one.
+    pub repeats: Option<FirstSending>,
+}
+
+/// The event that a repetition repeats.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FirstSending {
+    /// Its id.
+    pub id: EventId,
+    /// Its time.
+    pub at: Timestamp,
 }
 
 /// Why an event was not appended although the rest of its batch was.
@@ -65,10 +87,13 @@ pub enum NotAppended {
     /// The update is invalid.
     #[error(transparent)]
     BadUpdate(#[from] BadUpdate),
-    /// Another session keeps the room locked, so this attempt stored none of its events. It should be retried; later
-    /// events of the room must wait.
+    /// Another session keeps the room locked, or the result depends on an earlier entry of the same batch, so this attempt
+    /// stored none of these events. It should be retried; later events of the room must wait.
     #[error("another session keeps the room locked in the database")]
     Locked,
+    /// The author has stored something else in the room under the same client's id.
+    #[error("the author has stored something else in the room under the same id")]
+    OtherContent,
     /// The effect of the event was refused.
     #[error(transparent)]
     Effect(#[from] EffectRefused),

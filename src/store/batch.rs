@@ -11,7 +11,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Append, Appended, NotAppended, StoreError,
+    Append, Appended, FirstSending, NotAppended, StoreError,
+    repeats::ClientKey,
     values::{Id, Moment, storable},
 };
 use crate::{
@@ -50,18 +51,22 @@ pub(super) struct Entry {
     pub queue_for: Vec<UserId>,
     /// Whether the participants are to be added, except these.
     participants_except: Option<Arc<[UserId]>>,
+    /// Identifies repetitions of it, if its client gave it an id.
+    pub key: Option<ClientKey>,
     /// Why it is refused, once that is known.
     pub refused: Option<NotAppended>,
 }
 
-/// The events of a batch that an earlier attempt has stored, by id.
+/// The events of a batch that are already stored, by id: by an earlier attempt, or because the entry repeats them.
 pub(super) type Earlier = HashMap<Uuid, Kept>;
 
-/// An event that an earlier attempt has stored.
+/// An event that is already stored.
 pub(super) struct Kept {
     pub seq: i64,
     /// The event itself, if it is still in the log.
     pub what: Option<Durable>,
+    /// Set if the entry repeats it.
+    pub first: Option<FirstSending>,
 }
 
 /// The parts of an event that go into the message history.
@@ -101,9 +106,10 @@ impl Batch {
         Ok(Batch { entries: entries.collect::<Result<_, _>>()?, rooms })
     }
 
-    /// Whether any event is a cell update or an effect, for which the database must be read first.
-    pub fn has_updates(&self) -> bool {
-        self.entries.iter().any(|entry| !entry.is_message())
+    /// Whether it consists of messages for which the database need not be read first: no cell updates, no effects and no
+    /// possible repetitions.
+    pub fn is_plain(&self) -> bool {
+        self.entries.iter().all(|entry| entry.is_message() && entry.key.is_none())
     }
 
     /// The entries that are not refused.
@@ -183,11 +189,12 @@ impl Batch {
     pub fn into_outcomes(self, seqs: Vec<i64>, mut earlier: Earlier) -> Vec<Result<Appended, NotAppended>> {
         let outcome = |(entry, seq): (Entry, i64)| match (entry.refused, earlier.remove(&entry.id.0)) {
             (Some(why), _) => Err(why),
-            (None, Some(Kept { what: Some(what), .. })) => {
-                Ok(Appended { seq: Seq(seq), what: Arc::new(what), queued_for: entry.queue_for })
+            (None, Some(Kept { what, first, .. })) => {
+                let what = what.map_or(entry.what, Arc::new);
+                Ok(Appended { seq: Seq(seq), what, queued_for: entry.queue_for, repeats: first })
             }
-            (None, Some(Kept { what: None, .. }) | None) => {
-                Ok(Appended { seq: Seq(seq), what: entry.what, queued_for: entry.queue_for })
+            (None, None) => {
+                Ok(Appended { seq: Seq(seq), what: entry.what, queued_for: entry.queue_for, repeats: None })
             }
         };
         self.entries.into_iter().zip(seqs).map(outcome).collect()
@@ -210,9 +217,11 @@ impl Entry {
                 | ChatDurable::Reacted { .. },
             ) => (payload(&what)?, None, None),
         };
+        let key = append.client_message_id.as_ref().map(|id| ClientKey::new(&what, id));
         Ok(Entry {
             room,
             id: Id(append.id.0),
+            key,
             at: Moment(append.at),
             kind: what.kind(),
             what,

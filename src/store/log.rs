@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     ids::{EventId, RoomId, Seq, UserId},
-    store::batch::Batch,
+    limits,
+    store::{batch::Batch, values::now},
 };
 
 impl Store {
@@ -19,6 +20,9 @@ impl Store {
     /// A cell update is decided under its room's lock, after the previous ones in the batch; its sheet is created by
     /// the first write. A repeated attempt returns the versions of the first one, as long as the log contains the
     /// event.
+    ///
+    /// A message that its author has already stored in the room under the same client's id is not stored again; the result
+    /// has [`Appended::repeats`]. With other content it is refused with [`NotAppended::OtherContent`].
     ///
     /// Rooms are locked in ascending order of their ids, so that two nodes do not deadlock. U+0000 in a text is stored
     /// as U+FFFD. [`StoreError::Missing`] if one of the rooms does not exist. After [`StoreError::Unavailable`] the
@@ -80,6 +84,12 @@ impl Store {
     /// The seq of the oldest event that is kept for recovery.
     pub async fn oldest_kept(&self, room: RoomId) -> Result<Option<Seq>, StoreError> {
         run!(self, read, log::oldest_kept(room))
+    }
+
+    /// Deletes ids of messages that are older than `CLIENT_MESSAGES_KEPT`, a bounded number at a time. Returns how many.
+    pub async fn sweep_client_messages(&self) -> Result<usize, StoreError> {
+        let before = now().plus_ms(-(limits::CLIENT_MESSAGES_KEPT.as_millis() as i64));
+        run!(self, write, log::sweep_client_messages(before))
     }
 
     /// The read marks of all users who have read anything in the room.

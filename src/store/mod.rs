@@ -24,6 +24,7 @@ mod postgres;
 mod processes;
 mod queue;
 mod records;
+mod repeats;
 mod rooms;
 mod schema;
 mod sheets;

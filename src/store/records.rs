@@ -12,7 +12,9 @@ use crate::{
         notification::{Notification, NotificationFilter, Priority},
         profile::{Author, Profile},
     },
-    ids::{Epoch, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, Timestamp, TokenId, UserId},
+    ids::{
+        ClientMessageId, Epoch, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, Timestamp, TokenId, UserId,
+    },
 };
 
 /// A new user.
@@ -309,6 +311,8 @@ pub struct StoredEvent {
     pub at: Timestamp,
     /// The event.
     pub what: Durable,
+    /// The id that the author's client gave it. Only the author receives it.
+    pub client_message_id: Option<ClientMessageId>,
 }
 
 /// A chat message in the history.

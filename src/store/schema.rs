@@ -140,6 +140,7 @@ macro_rules! tables {
                 kind -> Text,
                 payload -> Json,
                 created_at -> $Moment,
+                client_id -> Nullable<Text>,
             }
         }
         diesel::table! {
@@ -155,6 +156,18 @@ macro_rules! tables {
                 seq -> Nullable<BigInt>,
                 event_id -> Nullable<$Id>,
                 payload -> Nullable<Json>,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            client_messages (room_id, user_id, client_id) {
+                room_id -> $Id,
+                user_id -> Text,
+                client_id -> Text,
+                event_id -> $Id,
+                seq -> BigInt,
+                created_at -> $Moment,
+                digest -> $Id,
             }
         }
         diesel::table! {

@@ -8,15 +8,18 @@ import { test } from "node:test";
 const source = await readFile(new URL("../../src/http/page/timeline.js", import.meta.url), "utf8");
 const { Timeline } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
 
-const stored = (seq, content, sender = "ada") => ({
+const stored = (seq, content, sender = "ada", clientMessageId = undefined) => ({
   id: `id-${seq}`, seq, content, sender_id: sender, sender_username: sender, created_at: "2026-11-21T12:00:00.000Z",
+  client_message_id: clientMessageId,
 });
+/** The echo of one of our own messages. */
+const echo = (seq, entry) => stored(seq, entry.content, "ada", entry.clientMessageId);
 const shown = (timeline) => timeline.entries.map(({ content, state }) => `${content}:${state}`);
 
-function writing(content, afterSeq = 0) {
+function writing(content) {
   const timeline = new Timeline("ada");
   const entry = timeline.queue(content, "ada", 1);
-  timeline.sending(entry, afterSeq);
+  timeline.sending(entry);
   return { timeline, entry };
 }
 
@@ -24,7 +27,7 @@ test("an echo before the acknowledgement, or after it, or only one of them: one 
   for (const order of [["echo", "ack"], ["ack", "echo"], ["echo"], ["ack"], ["echo", "ack", "echo"]]) {
     const { timeline, entry } = writing("hello");
     for (const step of order) {
-      if (step === "echo") timeline.accept(stored(1, "hello"));
+      if (step === "echo") timeline.accept(echo(1, entry));
       else timeline.acknowledge(entry.ref, "id-1", 1);
     }
     assert.deepEqual(shown(timeline), ["hello:sent"], order.join());
@@ -40,40 +43,51 @@ test("messages are ordered by seq, and unsent ones come last", () => {
 test("the same words said twice are two messages", () => {
   const timeline = new Timeline("ada");
   const entries = [timeline.queue("yes", "ada", 1), timeline.queue("yes", "ada", 2)];
-  for (const entry of entries) timeline.sending(entry, 0);
-  timeline.accept(stored(1, "yes"));
-  timeline.acknowledge(entries[0].ref, "id-1", 1);
-  assert.deepEqual(shown(timeline), ["yes:sent", "yes:sending"]);
-  timeline.acknowledge(entries[1].ref, "id-2", 2);
-  timeline.accept(stored(2, "yes"));
+  assert.notEqual(entries[0].clientMessageId, entries[1].clientMessageId);
+  for (const entry of entries) timeline.sending(entry);
+  timeline.accept(echo(1, entries[1]));
+  timeline.acknowledge(entries[1].ref, "id-1", 1);
+  assert.deepEqual(timeline.entries.map(({ key, state }) => [key, state]), [[entries[1].key, "sent"], [entries[0].key, "sending"]]);
+  timeline.acknowledge(entries[0].ref, "id-2", 2);
+  timeline.accept(echo(2, entries[0]));
   assert.deepEqual(shown(timeline), ["yes:sent", "yes:sent"]);
 });
 
-test("an older twin, another person's twin and a refused message's twin are not taken for an echo", () => {
-  const older = writing("yes", 5).timeline;
-  older.accept(stored(4, "yes"));
-  assert.deepEqual(shown(older), ["yes:sent", "yes:sending"]);
-  const others = writing("yes").timeline;
-  others.accept(stored(1, "yes", "grace"));
-  assert.deepEqual(shown(others), ["yes:sent", "yes:sending"]);
-  const { timeline, entry } = writing("yes");
-  timeline.refuse(entry.ref, "No.");
-  timeline.accept(stored(1, "yes"));
-  assert.deepEqual(shown(timeline), ["yes:sent", "yes:failed"]);
+test("the same words of another tab, of another person and of the history are not taken for an echo", () => {
+  for (const twin of [stored(1, "yes", "ada", "of another tab"), stored(1, "yes", "grace"), stored(1, "yes")]) {
+    const { timeline } = writing("yes");
+    timeline.accept(twin);
+    assert.deepEqual(shown(timeline), ["yes:sent", "yes:sending"]);
+  }
 });
 
-test("what a broken socket carried is found in the replay, or fails when the replay is over", () => {
-  const found = writing("hello").timeline;
-  found.interrupted();
-  found.accept(stored(1, "hello"));
-  found.settle();
-  assert.deepEqual(shown(found), ["hello:sent"]);
-  const { timeline: lost, entry } = writing("hello");
-  lost.interrupted();
-  lost.settle();
-  assert.deepEqual(shown(lost), ["hello:failed"]);
-  lost.requeue(entry);
-  assert.deepEqual(lost.queued(), [entry]);
+test("what a broken socket carried is found in the replay, or sent again under the same id", () => {
+  const found = writing("hello");
+  found.timeline.interrupted();
+  found.timeline.accept(echo(1, found.entry));
+  found.timeline.settle(2);
+  assert.deepEqual(shown(found.timeline), ["hello:sent"]);
+  const lost = writing("hello");
+  const id = lost.entry.clientMessageId;
+  lost.timeline.interrupted();
+  lost.timeline.settle(2);
+  assert.deepEqual(lost.timeline.queued(), [lost.entry]);
+  assert.equal(lost.entry.clientMessageId, id);
+  const old = writing("hello");
+  old.timeline.interrupted();
+  old.timeline.settle(24 * 60 * 60 * 1000);
+  assert.deepEqual(shown(old.timeline), ["hello:failed"], "the server has forgotten the id");
+});
+
+test("a message that the history showed first is there once, whatever confirms it", () => {
+  for (const step of ["echo", "ack"]) {
+    const { timeline, entry } = writing("hello");
+    timeline.interrupted();
+    timeline.accept(stored(1, "hello"));
+    if (step === "echo") timeline.accept(echo(1, entry));
+    else timeline.acknowledge(entry.ref, "id-1", 1);
+    assert.deepEqual(shown(timeline), ["hello:sent"], step);
+  }
 });
 
 test("a new sequence forgets what was said, not what is still to be said", () => {

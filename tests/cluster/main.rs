@@ -20,6 +20,7 @@ mod noise;
 mod notifications;
 mod recovery;
 mod redis_away;
+mod repeats;
 mod revocation;
 mod setting;
 mod sheets;

@@ -35,6 +35,7 @@ mod pooler;
 mod read_only;
 mod recovery;
 mod redis_away;
+mod repeats;
 mod rights;
 mod rooms_admin;
 mod sending;

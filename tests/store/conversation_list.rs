@@ -124,7 +124,8 @@ impl World {
         self.now = self.now.plus_ms(1);
         let (id, room) = (EventId::generate(), &mut self.rooms[room]);
         let what = Arc::new(Durable::Chat(what));
-        let append = Append { room: room.identity.id, id, at: self.now, what, queue_for: QueueFor::default() };
+        let (queue_for, client_message_id) = (QueueFor::default(), None);
+        let append = Append { room: room.identity.id, id, at: self.now, what, queue_for, client_message_id };
         let stored = self.store.append(&[append], Attempt::First).await.unwrap().remove(0).ok()?;
         room.head += 1;
         assert_eq!(stored.seq, Seq(room.head));

@@ -21,13 +21,8 @@ use crate::fixture::{Database, append, channel, message, message_for, on_both, t
 const TIME: Timestamp = Timestamp { unix_ms: 1_790_000_001_000 };
 
 fn event(room: RoomId, what: ChatDurable) -> Append {
-    Append {
-        room,
-        id: EventId::generate(),
-        at: TIME,
-        what: Arc::new(Durable::Chat(what)),
-        queue_for: QueueFor::default(),
-    }
+    let what = Arc::new(Durable::Chat(what));
+    Append { room, id: EventId::generate(), at: TIME, what, queue_for: QueueFor::default(), client_message_id: None }
 }
 
 fn edit(room: RoomId, editor: &Profile, message: EventId, content: &str) -> Append {

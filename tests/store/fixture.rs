@@ -280,6 +280,7 @@ pub fn message(room: RoomId, sender: &Profile, text: &str) -> Append {
         at: Timestamp { unix_ms: 1_790_000_000_123 },
         what: Durable::Chat(ChatDurable::text(sender.author(), text.into(), Vec::new())).into(),
         queue_for: QueueFor::default(),
+        client_message_id: None,
     }
 }
 

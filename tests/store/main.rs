@@ -13,6 +13,7 @@ mod log;
 mod notifications;
 mod properties;
 mod queue;
+mod repeats;
 mod rooms;
 mod schema;
 mod sheets;

@@ -41,7 +41,8 @@ fn update(room: RoomId, author: &Profile, name: &str, cells: &[Cell]) -> Append 
         author: author.author(),
         cells: cells.to_vec(),
     });
-    Append { room, id: EventId::generate(), at: TIME, what: Arc::new(what), queue_for: QueueFor::default() }
+    let what = Arc::new(what);
+    Append { room, id: EventId::generate(), at: TIME, what, queue_for: QueueFor::default(), client_message_id: None }
 }
 
 /// A user and two open rooms of that user.

@@ -63,6 +63,7 @@ pub fn asked() -> Vec<Asked> {
     vec![
         ("message", None, send(Addressed::Channel, "Hello everyone!", &[])),
         ("message_with_ref", Some("\"m-1\""), send(Addressed::Channel, "Hello everyone!", &[])),
+        ("message_with_client_message_id", Some("\"m-1\""), send(Addressed::Channel, "Hello everyone!", &[])),
         ("message_with_attachments", None, send(Addressed::Channel, "The figures of October", &[FILE])),
         ("typing", None, typing(Addressed::Channel, Typing::Started)),
         ("typing_stopped", None, typing(Addressed::Channel, Typing::Stopped)),
@@ -110,7 +111,7 @@ fn limits_hold_to_the_character() {
 
 #[test]
 fn fields_that_are_unknown_or_null_are_ignored() {
-    let text = r#"{"extra":[{"a":1}],"type":"webrtc_offer","target_user_id":null,"ref":null,"data": { "b" : 1.50 } ,"content":5}"#;
+    let text = r#"{"extra":[{"a":1}],"type":"webrtc_offer","target_user_id":null,"ref":null,"client_message_id":7,"data": { "b" : 1.50 } ,"content":5}"#;
     let command = Command::Call(CallCommand::Signal {
         kind: SignalKind::Offer,
         target: None,
@@ -118,7 +119,7 @@ fn fields_that_are_unknown_or_null_are_ignored() {
     });
     assert_eq!(
         channel_dialect().decode(ClientMessage::Text(text)),
-        Ok(Request { tag: Tag { asked: "webrtc_offer", ..Tag::default() }, command })
+        Ok(Request { tag: Tag { asked: "webrtc_offer", ..Tag::default() }, client_message_id: None, command })
     );
     let text = "{\"t\\u0079pe\":\"p\\u0069ng\"}";
     assert_eq!(channel_dialect().decode(ClientMessage::Text(text)).unwrap().command, Command::Ping);
@@ -134,6 +135,12 @@ fn sent(room: Arc<RoomIdentity>, seq: i64, content: &str, attachments: Vec<Attac
     let what = Durable::Chat(ChatDurable::text(alice(), content.into(), attachments));
     let body = EventBody::Durable { seq: Seq(seq), id: EVENT.parse().unwrap(), what };
     Told::Everybody(Event { room, at: NOON, body })
+}
+
+/// The same for the sender's own sockets, whose client has given it an id.
+fn sent_by_oneself(room: Arc<RoomIdentity>, seq: i64, content: &str) -> Told {
+    let Told::Everybody(event) = sent(room, seq, content, Vec::new()) else { unreachable!() };
+    Told::Author(event)
 }
 
 fn october() -> Attachment {
@@ -189,6 +196,7 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
             ),
         ),
         ("message", sent(channel(), 42, "Hello everyone!", vec![])),
+        ("message_of_the_sender", sent_by_oneself(channel(), 42, "Hello everyone!")),
         ("message_with_attachments", sent(channel(), 43, "The figures of October", vec![october()])),
         ("typing", ephemeral(channel(), typing())),
         signal("webrtc_offer", alice(), SignalKind::Offer),
@@ -215,6 +223,7 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
             ),
         ),
         ("dm_message", sent(conversation(), 8, "Hey, how are you?", vec![])),
+        ("dm_message_of_the_sender", sent_by_oneself(conversation(), 8, "Hey, how are you?")),
         ("dm_message_without_text", sent(conversation(), 9, "", vec![october()])),
         ("dm_typing", ephemeral(conversation(), typing())),
     ]

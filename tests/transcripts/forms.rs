@@ -38,16 +38,19 @@ macro_rules! forms {
 }
 
 forms! { CHAT_DURABLE, chat_durable, ChatDurable:
-    MessageSent ["message" "message_with_attachments" "dm_message" "dm_message_without_text"] [] ["chat_message" "chat_message_direct" "chat_message_encrypted"]
+    MessageSent [
+        "message" "message_with_attachments" "message_of_the_sender" "dm_message" "dm_message_without_text"
+        "dm_message_of_the_sender"
+    ] [] ["chat_message" "chat_message_direct" "chat_message_encrypted" "chat_message_of_the_sender"]
     MessageEdited [] [] ["chat_edit"]
-    MessageDeleted [] [] ["chat_delete"]
+    MessageDeleted [] [] ["chat_delete" "chat_delete_of_the_sender"]
     MessageErased [] [] ["chat_message_deleted"]
     ReadMarked [] [] ["chat_read"]
     Reacted [] [] ["chat_react" "chat_react_taken_back"]
 }
 
 forms! { SHEET_DURABLE, sheet_durable, SheetDurable:
-    CellsUpdated [] ["cell_updated" "cells_updated"] []
+    CellsUpdated [] ["cell_updated" "cells_updated" "cell_updated_of_the_sender" "cells_updated_of_the_sender"] []
 }
 
 forms! { PRESENCE_EPHEMERAL, presence_ephemeral, PresenceEphemeral:
@@ -122,19 +125,23 @@ const ALL_ROWS: [&[Row]; 9] = [
 
 fn row_of(told: &Told) -> &'static Row {
     match told {
-        Told::Everybody(Event { body: EventBody::Durable { what, .. }, .. }) => match what {
-            Durable::Chat(what) => chat_durable(what),
-            Durable::Sheet(what) => sheet_durable(what),
-        },
-        Told::Everybody(Event { body: EventBody::Ephemeral(what), .. }) => match what {
+        Told::Everybody(Event { body, .. }) | Told::Author(Event { body, .. }) => row_of_event(body),
+        Told::One(Reply::UserEvent(news)) => personal(news),
+        Told::One(word) => reply(word),
+    }
+}
+
+fn row_of_event(body: &EventBody) -> &'static Row {
+    match body {
+        EventBody::Durable { what: Durable::Chat(what), .. } => chat_durable(what),
+        EventBody::Durable { what: Durable::Sheet(what), .. } => sheet_durable(what),
+        EventBody::Ephemeral(what) => match what {
             Ephemeral::Presence(what) => presence_ephemeral(what),
             Ephemeral::Chat(what) => chat_ephemeral(what),
             Ephemeral::Upload(what) => upload_ephemeral(what),
             Ephemeral::Call(what) => call_ephemeral(what),
             Ephemeral::Room(what) => room_ephemeral(what),
         },
-        Told::One(Reply::UserEvent(news)) => personal(news),
-        Told::One(word) => reply(word),
     }
 }
 
@@ -168,7 +175,7 @@ fn what_has_no_recording_has_no_form() {
         for (name, mut what) in told(spoken) {
             let row = row_of(&what);
             for dialect in DialectKind::ALL.into_iter().filter(|dialect| row.recorded[*dialect as usize].is_empty()) {
-                if let Told::Everybody(event) = &mut what {
+                if let Told::Everybody(event) | Told::Author(event) = &mut what {
                     event.room = a_room(dialect);
                 }
                 assert_eq!(what.encoded(dialect), None, "{name}: {} has a form for {}", dialect.name(), row.variant);
@@ -193,7 +200,7 @@ fn is_spoken_in(dialect: DialectKind, room: &RoomIdentity) -> bool {
 fn what_happens_elsewhere_has_no_form() {
     for spoken in DialectKind::ALL {
         for (name, what) in told(spoken) {
-            let Told::Everybody(event) = &what else { continue };
+            let (Told::Everybody(event) | Told::Author(event)) = &what else { continue };
             for dialect in DialectKind::ALL.into_iter().filter(|dialect| !is_spoken_in(*dialect, &event.room)) {
                 assert_eq!(what.encoded(dialect), None, "{name}: {}", dialect.name());
             }

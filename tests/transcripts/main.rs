@@ -17,7 +17,7 @@ use convene::{
     },
     dialects::{ClientMessage, DialectKind, Encoded, Stamp},
     error::ErrorCode,
-    ids::{Timestamp, UserId},
+    ids::{ClientMessageId, Timestamp, UserId},
 };
 use serde_json::Value;
 
@@ -78,9 +78,13 @@ fn tag(reference: Option<&str>) -> Tag {
 /// A client message: the name of its transcript, its `ref`, and the command.
 type Asked = (&'static str, Option<&'static str>, Command);
 
-/// A server message, to everybody in a room or to one socket.
+/// The id that a client gives its messages.
+const CLIENT_MESSAGE_ID: &str = "8f14e45f-1";
+
+/// A server message, to everybody in a room, to the author's own sockets, or to one socket.
 enum Told {
     Everybody(Event),
+    Author(Event),
     One(Reply),
 }
 
@@ -88,8 +92,10 @@ impl Told {
     /// Its encoding in a dialect.
     fn encoded(&self, dialect: DialectKind) -> Option<String> {
         let mut out = b"kept".to_vec();
+        let id = ClientMessageId::new(CLIENT_MESSAGE_ID).unwrap();
         let stamp = Stamp::drawing(NOON, || FRAME.parse().unwrap());
         let encoded = match self {
+            Told::Author(event) => dialect.dialect().encode_event(event, stamp.for_author(Some(&id)), &mut out),
             Told::Everybody(event) => dialect.dialect().encode_event(event, stamp, &mut out),
             Told::One(reply) => dialect.dialect().encode_reply(reply, stamp, &mut out),
         };
@@ -135,6 +141,8 @@ fn what_clients_send_is_understood() {
             let request = dialect.dialect().decode(ClientMessage::Text(&files[name])).expect(name);
             assert_eq!((request.tag.reference, request.command), (reference.map(raw), command), "{name}");
             assert_eq!(request.tag.asked, parsed(&files[name])[dialect.options().discriminator], "{name}");
+            let id = request.client_message_id.as_ref().map(ClientMessageId::as_str);
+            assert_eq!(id, parsed(&files[name])["client_message_id"].as_str(), "{name}");
         }
     }
 }

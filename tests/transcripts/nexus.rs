@@ -95,6 +95,11 @@ pub fn asked() -> Vec<Asked> {
         ("chat_message", None, send(in_conversation("conv_123"), hello)),
         ("chat_message_to_a_user", Some("\"m-1\""), send(with_bob(), Draft::text("Hey, how are you?", Vec::new()))),
         (
+            "chat_message_with_client_message_id",
+            Some("\"m-1\""),
+            send(in_conversation("conv_123"), Draft::text("Hello, World!", Vec::new())),
+        ),
+        (
             "chat_message_with_attachments",
             None,
             send(in_conversation(CHANNEL), Draft::text("", vec![FILE.parse().unwrap()])),
@@ -106,6 +111,11 @@ pub fn asked() -> Vec<Asked> {
             Command::Chat(ChatCommand::Edit { at: message(Some("conv_123")), content: "Hello, everybody!".into() }),
         ),
         ("chat_delete", None, Command::Chat(ChatCommand::Delete { at: message(None) })),
+        (
+            "chat_delete_with_client_message_id",
+            Some("\"d-1\""),
+            Command::Chat(ChatCommand::Delete { at: message(None) }),
+        ),
         ("chat_delete_in_a_conversation", None, Command::Chat(ChatCommand::Delete { at: message(Some("conv_123")) })),
         ("chat_read", None, Command::Chat(ChatCommand::Read { at: message(Some("conv_123")) })),
         ("chat_react", None, react(message(None), ReactionChange::Added)),
@@ -138,6 +148,12 @@ fn data_of(sender: &str, file: &str) -> convene::core::command::RawJson {
 fn durable(room: Arc<RoomIdentity>, seq: i64, what: ChatDurable) -> Told {
     let body = EventBody::Durable { seq: Seq(seq), id: EVENT.parse().unwrap(), what: Durable::Chat(what) };
     Told::Everybody(Event { room, at: NOON, body })
+}
+
+/// The same for the sender's own sockets, whose client has given it an id.
+fn durable_for_author(room: Arc<RoomIdentity>, seq: i64, what: ChatDurable) -> Told {
+    let Told::Everybody(event) = durable(room, seq, what) else { unreachable!() };
+    Told::Author(event)
 }
 
 fn ephemeral(what: Ephemeral) -> Told {
@@ -227,11 +243,16 @@ fn in_rooms() -> Vec<(&'static str, Told)> {
         ("room_broadcast_of_an_administrator", ephemeral(Ephemeral::Room(announced))),
         ("recovered", Told::One(Reply::Recovered { room: room(), seq: Seq(44), complete: true })),
         ("chat_message", durable(room(), 42, hello())),
+        ("chat_message_of_the_sender", durable_for_author(room(), 42, sent("Hello, World!", Vec::new()))),
         ("chat_message_direct", durable(conversation(), 8, sent("", vec![october()]))),
         ("chat_message_encrypted", durable(conversation(), 9, secret())),
         ("chat_message_deleted", durable(room(), 42, ChatDurable::MessageErased { sender: alice() })),
         ("chat_edit", durable(room(), 43, edited)),
         ("chat_delete", durable(room(), 44, ChatDurable::MessageDeleted { message, by: alice() })),
+        (
+            "chat_delete_of_the_sender",
+            durable_for_author(room(), 44, ChatDurable::MessageDeleted { message, by: alice() }),
+        ),
         ("chat_read", durable(room(), 45, ChatDurable::ReadMarked { reader: bob(), message, up_to: Seq(42) })),
         ("chat_react", durable(room(), 46, reacted(ReactionChange::Added))),
         ("chat_react_taken_back", durable(room(), 47, reacted(ReactionChange::Removed))),

@@ -97,6 +97,11 @@ fn asked_in_rooms() -> Vec<Asked> {
         ("status_update_away", None, Command::Presence(PresenceCommand::SetStatus { update: Status::Away.into() })),
         ("cell_update", None, update(None, vec![cell("A1", "\"Hello World\"", Some(CONCATENATE), 1_642_161_000_000)])),
         ("cell_update_in_room", Some("\"c-1\""), update(Some(workspace()), vec![cell("B2", "1.5", None, 0)])),
+        (
+            "cell_update_with_client_message_id",
+            Some("\"c-1\""),
+            update(None, vec![cell("A1", "\"Hello World\"", None, 0)]),
+        ),
         ("cells_update", Some("\"c-2\""), update(None, bulk)),
         ("cells_update_in_room", None, update(Some(workspace()), computed)),
     ]
@@ -156,6 +161,12 @@ fn updated(cells: Vec<Cell>) -> Told {
     Told::Everybody(Event { room: room(), at: NOON, body })
 }
 
+/// The same for the sender's own sockets, whose client has given it an id.
+fn updated_by_oneself(cells: Vec<Cell>) -> Told {
+    let Told::Everybody(event) = updated(cells) else { unreachable!() };
+    Told::Author(event)
+}
+
 fn attendee(user: Author, status: Status, cursor: Option<Cursor>) -> MemberPresence {
     MemberPresence { user, status, cursor, last_seen: NOON }
 }
@@ -193,6 +204,8 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
         |typing| ephemeral(Ephemeral::Chat(ChatEphemeral::Typing { user: bob(), typing, cell: Some("A1".into()) }));
     let uploading =
         |phase| ephemeral(Ephemeral::Upload(UploadEphemeral::Reported { user: alice(), upload: upload(phase).into() }));
+    let one = || vec![cell("A1", "\"Hello World\"", Some(CONCATENATE), 1_642_161_000_001)];
+    let two = || vec![cell("A1", "\"Hello World\"", None, 4), cell("A2", "null", None, 1)];
     let bob_there = attendee(bob(), Status::Busy, None);
     let crowd = RoomPresence { total: convene::limits::ONLINE_USERS_LISTED_MAX + 1, ..(*attendance(&[], &[])).clone() };
     vec![
@@ -209,8 +222,10 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
         ),
         ("cursor_moved", moved(Vec::new())),
         ("cursor_moved_by_several", moved(several)),
-        ("cell_updated", updated(vec![cell("A1", "\"Hello World\"", Some(CONCATENATE), 1_642_161_000_001)])),
-        ("cells_updated", updated(vec![cell("A1", "\"Hello World\"", None, 4), cell("A2", "null", None, 1)])),
+        ("cell_updated", updated(one())),
+        ("cells_updated", updated(two())),
+        ("cell_updated_of_the_sender", updated_by_oneself(one())),
+        ("cells_updated_of_the_sender", updated_by_oneself(two())),
         (
             "user_status_changed",
             ephemeral(Ephemeral::Presence(PresenceEphemeral::StatusChanged { user: bob(), status: Status::Busy })),

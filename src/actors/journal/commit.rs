@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// The refusal of a message whose id was used for another one, on a socket or over REST.
+const OTHER_CONTENT: &str = "You have sent something else to this room under the same `client_message_id` (over REST: `idempotency_key`); choose a new one for each message";
+
 /// The result for an entry.
 pub(super) enum AttemptOutcome {
     /// It was stored or refused.
@@ -80,7 +83,8 @@ impl Commit {
         let attempt = if self.in_doubt { Attempt::Again } else { Attempt::First };
         match self.store.append_shared(appends, attempt, wait_for).await {
             Ok(results) => {
-                let stored = results.iter().filter(|result| result.is_ok()).count();
+                let is_new = |appended: &Appended| appended.repeats.is_none();
+                let stored = results.iter().filter(|result| result.as_ref().is_ok_and(is_new)).count();
                 if stored > 0 {
                     self.metrics.committed(stored, began.elapsed());
                 }
@@ -140,6 +144,7 @@ impl From<Result<Appended, NotAppended>> for AttemptOutcome {
             Err(NotAppended::Locked) => return AttemptOutcome::Locked,
             Err(NotAppended::Conflicts(conflicts)) => Err(NotStored::Conflicts(conflicts)),
             Err(NotAppended::SheetElsewhere) => Err(NotStored::SheetElsewhere),
+            Err(NotAppended::OtherContent) => Err(NotStored::Refused(Refusal::new(ErrorCode::Conflict, OTHER_CONTENT))),
             Err(NotAppended::Effect(refused)) => Err(effect_refusal(&refused)),
             Err(NotAppended::BadUpdate(bad)) => {
                 Err(NotStored::Refused(Refusal::new(ErrorCode::InvalidMessage, bad.to_string())))
@@ -229,6 +234,7 @@ mod tests {
                 at: Timestamp { unix_ms: 1_790_000_000_123 },
                 what: Durable::Chat(ChatDurable::text(sender, "x".into(), Vec::new())).into(),
                 queue_for: QueueFor::default(),
+                client_message_id: None,
             }
         }
 

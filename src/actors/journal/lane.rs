@@ -269,7 +269,7 @@ impl Handler<AppendRequest> for Lane {
     type Result = ();
 
     fn handle(&mut self, entry: AppendRequest, ctx: &mut Self::Context) {
-        let weight = entry.append.what.weight();
+        let weight = entry.append.weight();
         let full = self.waiting >= limits::JOURNAL_QUEUE_MAX
             || (self.waiting_bytes + weight.bytes > limits::JOURNAL_QUEUE_BYTES_MAX && self.waiting > 0);
         if full {

@@ -12,7 +12,7 @@ use crate::{
         sheet::{Cell, CellConflict},
     },
     error::Refusal,
-    ids::{SheetId, UserId},
+    ids::{ClientMessageId, SheetId, UserId},
     store::{Append, Appended},
 };
 
@@ -88,6 +88,8 @@ pub struct WrongSheetRoom {
     pub conn: ConnKey,
     /// The tag of the request.
     pub tag: Tag,
+    /// The id under which the client may repeat the command.
+    pub client_message_id: Option<ClientMessageId>,
     /// The sheet.
     pub sheet: SheetId,
     /// The cells as the client sent them.

@@ -44,7 +44,7 @@ use crate::{
     },
     disconnect::Disconnect,
     error::Refusal,
-    ids::{Epoch, NodeId, RoomId, Seq, Timestamp, UserId},
+    ids::{ClientMessageId, Epoch, NodeId, RoomId, Seq, Timestamp, UserId},
     store::Conversation,
 };
 
@@ -454,6 +454,8 @@ pub struct Ask {
     pub user: Author,
     /// Returned with the reply.
     pub tag: Tag,
+    /// The id under which the client may repeat the command.
+    pub client_message_id: Option<ClientMessageId>,
     /// The command.
     pub command: Command,
     /// The attached files, found and permitted; their ids are in the command.

@@ -12,6 +12,7 @@ use crate::{
         profile::Author,
     },
     error::Refusal,
+    ids::ClientMessageId,
 };
 
 /// Finds or creates a room and sends it this request. A single message, as with [`super::JoinRoom`].
@@ -30,6 +31,8 @@ pub struct DeliverRestRequest {
 pub struct RestRequest {
     /// The user.
     pub user: Author,
+    /// The id under which the client may repeat the command.
+    pub client_message_id: Option<ClientMessageId>,
     /// The command.
     pub command: Command,
     /// The attached files, found and permitted; their ids are in the command.

@@ -182,8 +182,8 @@ impl Handler<WrongSheetRoom> for Registry {
     type Result = ();
 
     fn handle(&mut self, misdirected: WrongSheetRoom, _: &mut Self::Context) {
-        let session = self.session_of(&misdirected.user, misdirected.conn);
-        if let Some(Err(error)) = session.map(|session| session.try_send(misdirected)) {
+        let Some(session) = self.session_of(&misdirected.user, misdirected.conn) else { return };
+        if let Err(error) = session.try_send(misdirected) {
             log::warn!("event=misdirected_not_told why=\"{error}\"");
         }
     }

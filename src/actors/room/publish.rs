@@ -22,7 +22,7 @@ use crate::{
         profile::Author,
     },
     error::{ErrorCode, Refusal},
-    ids::{EventId, Seq, UserId},
+    ids::{ClientMessageId, EventId, Seq, UserId},
     store::{Append, Appended, StoredEvent},
 };
 
@@ -30,6 +30,8 @@ use crate::{
 pub(super) struct By {
     pub user: Author,
     pub asker: Requester,
+    /// The id under which the client may repeat the command.
+    pub client_message_id: Option<ClientMessageId>,
 }
 
 impl Room {
@@ -45,12 +47,17 @@ impl Room {
             let (conn, patience) = (ask.conn, newcomer.asks(ask));
             return self.keep_waiting(conn, patience, ctx);
         }
-        let Ask { conn, user, tag, command, attachments } = ask;
+        let Ask { conn, user, tag, client_message_id, command, attachments } = ask;
         if !self.is_in(conn) {
             return self.answer_stranger(user.id, conn, tag);
         }
         self.seen(&user.id);
-        self.carry_out(command, By { user, asker: Requester::Socket { conn, tag } }, attachments, ctx);
+        self.carry_out(
+            command,
+            By { user, asker: Requester::Socket { conn, tag }, client_message_id },
+            attachments,
+            ctx,
+        );
     }
 
     /// Executes a command that is for rooms, whatever its origin.
@@ -70,7 +77,8 @@ impl Room {
             Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
                 let room_choice = if room.is_some() { RoomChoice::Named } else { RoomChoice::Inferred };
                 let what = SheetDurable::CellsUpdated { sheet, author: by.user, cells };
-                self.store(Durable::Sheet(what), Origin { asker: by.asker, room_choice, receipt: Receipt::Ack }, ctx);
+                let origin = Origin { asker: by.asker, room_choice, receipt: Receipt::Ack };
+                self.store(Durable::Sheet(what), by.client_message_id, origin, ctx);
             }
             Command::Presence(PresenceCommand::MoveCursor { cursor, .. }) => {
                 self.point(CursorUpdate { user: by.user, cursor }, ctx);
@@ -93,7 +101,7 @@ impl Room {
     }
 
     fn chat(&mut self, command: ChatCommand, by: By, attachments: Vec<Attachment>, ctx: &mut Context<Self>) {
-        let By { user, asker } = by;
+        let By { user, asker, client_message_id: id } = by;
         if command.addressed().is_some_and(|addressed| !self.identity.scope.takes(addressed)) {
             let sentence = "This type belongs to the other kind of room: `message` and `typing` are for channels, `dm_message` and `dm_typing` for direct conversations";
             return self.refuse_asker(asker, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
@@ -101,24 +109,24 @@ impl Room {
         match command {
             ChatCommand::Send { addressed, draft: Draft { content, content_type, mentions, .. } } => {
                 let what = ChatDurable::MessageSent { sender: user, content, content_type, attachments, mentions };
-                self.store_chat(what, asker, addressed.receipt(), ctx);
+                self.store_chat(what, id, asker, addressed.receipt(), ctx);
             }
             ChatCommand::Edit { at, content } => {
                 let what = ChatDurable::MessageEdited { message: at.message, editor: user, content };
-                self.store_chat(what, asker, Receipt::Ack, ctx);
+                self.store_chat(what, id, asker, Receipt::Ack, ctx);
             }
             ChatCommand::Delete { at } => {
                 let what = ChatDurable::MessageDeleted { message: at.message, by: user };
-                self.store_chat(what, asker, Receipt::Ack, ctx);
+                self.store_chat(what, id, asker, Receipt::Ack, ctx);
             }
             ChatCommand::Read { at } => {
                 // its place is found when it is stored
                 let what = ChatDurable::ReadMarked { reader: user, message: at.message, up_to: Seq::default() };
-                self.store_chat(what, asker, Receipt::Ack, ctx);
+                self.store_chat(what, id, asker, Receipt::Ack, ctx);
             }
             ChatCommand::React { at, emoji, change } => {
                 let what = ChatDurable::Reacted { message: at.message, by: user, emoji, change };
-                self.store_chat(what, asker, Receipt::Ack, ctx);
+                self.store_chat(what, id, asker, Receipt::Ack, ctx);
             }
             ChatCommand::SetTyping { typing, cell, .. } => {
                 self.set_typing(&asker, user, typing, cell, ctx);
@@ -127,13 +135,20 @@ impl Room {
         }
     }
 
-    fn store_chat(&mut self, what: ChatDurable, asker: Requester, receipt: Receipt, ctx: &mut Context<Self>) {
+    fn store_chat(
+        &mut self,
+        what: ChatDurable,
+        client_message_id: Option<ClientMessageId>,
+        asker: Requester,
+        receipt: Receipt,
+        ctx: &mut Context<Self>,
+    ) {
         let origin = Origin { asker, room_choice: RoomChoice::Named, receipt };
-        self.store(Durable::Chat(what), origin, ctx);
+        self.store(Durable::Chat(what), client_message_id, origin, ctx);
     }
 
     fn signal(&mut self, by: By, target: Option<UserId>, signal: CallEphemeral, ctx: &mut Context<Self>) {
-        let By { user, asker } = by;
+        let By { user, asker, .. } = by;
         let partner = self.identity.scope.partner_of(&user.id).cloned();
         let Some(target) = partner.or(target) else {
             let sentence = "`target_user_id` is missing: name the user that this signal is for";
@@ -147,7 +162,13 @@ impl Room {
     }
 
     /// Submits an event to the journal. It is published only when it is stored.
-    fn store(&mut self, what: Durable, origin: Origin, ctx: &mut Context<Self>) {
+    fn store(
+        &mut self,
+        what: Durable,
+        client_message_id: Option<ClientMessageId>,
+        origin: Origin,
+        ctx: &mut Context<Self>,
+    ) {
         let queue_for = self.queue_for(&what);
         let append = Append {
             room: self.identity.id,
@@ -155,6 +176,7 @@ impl Room {
             at: self.node.clock.now(),
             what: Arc::new(what),
             queue_for,
+            client_message_id,
         };
         let entry = AppendRequest { append, room: ctx.address(), origin: Some(origin) };
         match self.node.journal.try_send(entry) {
@@ -170,12 +192,12 @@ impl Room {
     /// Handles the journal's result for one entry.
     pub(super) fn settle(&mut self, outcome: AppendResult, ctx: &mut Context<Self>) {
         let AppendResult { entry, result } = outcome;
-        let Append { id, at, what: asked, .. } = entry.append;
-        let Appended { seq, what, queued_for } = match result {
+        let Append { id, at, what: asked, client_message_id, .. } = entry.append;
+        let Appended { seq, what, queued_for, repeats } = match result {
             Ok(appended) => appended,
             Err(why) => {
                 if let Some(origin) = entry.origin {
-                    self.not_stored(origin, &asked, why, ctx);
+                    self.not_stored(origin, (asked, client_message_id), why, ctx);
                 }
                 return;
             }
@@ -183,11 +205,18 @@ impl Room {
         // usually the same allocation as the stored one, which then needs no copy
         drop(asked);
         let what = Arc::unwrap_or_clone(what);
-        let broadcast = Broadcast::durable(self.identity.clone(), StoredEvent { seq, id, at, what });
-        self.node.bridge.publish_room(self.identity.id, RoomMessage::Event(broadcast.clone()));
-        self.deliver_to_unjoined(&broadcast, &queued_for, ctx);
-        self.publish(broadcast.clone(), ctx);
-        self.notify_mentioned(&broadcast, ctx);
+        let (id, at) = repeats.map_or((id, at), |first| (first.id, first.at));
+        let stored = StoredEvent { seq, id, at, what, client_message_id };
+        let broadcast = Broadcast::durable(self.identity.clone(), stored);
+        // a repeated event was published when it was stored, unless its node crashed before that
+        if repeats.is_none() || seq > self.head() {
+            self.node.bridge.publish_room(self.identity.id, RoomMessage::Event(broadcast.clone()));
+            self.deliver_to_unjoined(&broadcast, &queued_for, ctx);
+            self.publish(broadcast.clone(), ctx);
+        }
+        if repeats.is_none() {
+            self.notify_mentioned(&broadcast, ctx);
+        }
         match entry.origin {
             Some(Origin { asker: Requester::Socket { conn, tag }, receipt: Receipt::Delivery, .. }) => {
                 self.tell_delivery(conn, tag, &broadcast, queued_for, ctx);
@@ -197,9 +226,15 @@ impl Room {
         }
     }
 
-    fn not_stored(&mut self, origin: Origin, what: &Durable, why: NotStored, ctx: &mut Context<Self>) {
+    fn not_stored(
+        &mut self,
+        origin: Origin,
+        (what, client_message_id): (Arc<Durable>, Option<ClientMessageId>),
+        why: NotStored,
+        ctx: &mut Context<Self>,
+    ) {
         let Origin { asker, room_choice, .. } = origin;
-        match (why, what) {
+        match (why, &*what) {
             (NotStored::Refused(refusal), _) => self.refuse_asker(asker, refusal, ctx),
             (NotStored::Unchanged, _) => self.done(asker, ctx),
             (NotStored::Conflicts(conflicts), Durable::Sheet(SheetDurable::CellsUpdated { sheet, .. })) => {
@@ -219,7 +254,7 @@ impl Room {
                 match (asker, room_choice) {
                     (Requester::Socket { conn, tag }, RoomChoice::Inferred) => {
                         let (user, sheet, cells) = (author.id.clone(), sheet.clone(), cells.clone());
-                        let misdirected = WrongSheetRoom { user, conn, tag, sheet, cells };
+                        let misdirected = WrongSheetRoom { user, conn, tag, client_message_id, sheet, cells };
                         if let Err(error) = self.node.registry.try_send(misdirected) {
                             self.refuse(conn, error.into_inner().tag, Refusal::unavailable(), ctx);
                         }

@@ -86,9 +86,9 @@ impl Room {
     }
 
     fn run(&mut self, request: RestRequest, ctx: &mut Context<Self>) {
-        let RestRequest { user, command, attachments, answer } = request;
+        let RestRequest { user, client_message_id, command, attachments, answer } = request;
         self.seen(&user.id);
-        self.carry_out(command, By { user, asker: Requester::Route(answer) }, attachments, ctx);
+        self.carry_out(command, By { user, asker: Requester::Route(answer), client_message_id }, attachments, ctx);
     }
 }
 

@@ -295,6 +295,7 @@ async fn members_of_a_room_that_panics_are_sent_away_and_the_next_one_finds_a_ne
         conn: next.conn,
         user: next.user.clone(),
         tag: tag(7),
+        client_message_id: None,
         command: Command::Chat(ChatCommand::Send {
             addressed: Addressed::Partner,
             draft: Draft::text("hello", Vec::new()),
@@ -406,6 +407,7 @@ async fn a_socket_for_which_too_much_waits_before_it_is_in_is_turned_away() {
             conn: client.conn,
             user: client.user.clone(),
             tag: tag(number as i64),
+            client_message_id: None,
             command: Command::Ping,
             attachments: Vec::new(),
         };

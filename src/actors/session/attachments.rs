@@ -7,7 +7,7 @@ use super::Session;
 use crate::{
     auth::policy::Subject,
     core::{
-        command::{ChatCommand, Command, Tag},
+        command::{ChatCommand, Command, Request},
         profile::Role,
     },
     ids::UserId,
@@ -15,11 +15,11 @@ use crate::{
 
 impl Session {
     /// Sends a command to its room, with the files and users that it names.
-    pub(super) fn pass_to_room(&mut self, tag: Tag, command: Command, ctx: &mut Context<Self>) {
-        let address = command.target().room();
-        let (files, mentioned) = (command.files().to_vec(), mentions(&command).to_vec());
+    pub(super) fn pass_to_room(&mut self, request: Request, ctx: &mut Context<Self>) {
+        let address = request.command.target().room();
+        let (files, mentioned) = (request.command.files().to_vec(), mentions(&request.command).to_vec());
         if files.is_empty() && mentioned.is_empty() {
-            return self.ask_room(address.as_ref(), tag, command);
+            return self.ask_room(address.as_ref(), request);
         }
         let room = self.rooms.identity(address.as_ref());
         let (node, user, confined) = (self.worker.node.clone(), self.user.id.clone(), self.confined.clone());
@@ -34,10 +34,11 @@ impl Session {
         };
         self.hold(found, ctx, move |found, session, _| match found {
             Ok((attachments, mentioned)) => {
-                let command = with_mentions(command, mentioned);
-                session.ask_room_with(address.as_ref(), tag, command, attachments);
+                let Request { tag, client_message_id, command } = request;
+                let request = Request { tag, client_message_id, command: with_mentions(command, mentioned) };
+                session.ask_room_with(address.as_ref(), request, attachments);
             }
-            Err(refusal) => session.refuse(tag, refusal),
+            Err(refusal) => session.refuse(request.tag, refusal),
         });
     }
 }

@@ -39,17 +39,17 @@ impl Session {
 
     /// Does something in a room, whether the socket is in it or not.
     fn ask_in(&mut self, room: RoomIdentity, request: Request, ctx: &mut Context<Self>) {
-        let Request { tag, command } = request;
+        let Request { tag, client_message_id, command } = request;
         let user = self.user.clone();
         if let Some(joined) = self.rooms.addr(room.id) {
-            let ask = Ask { conn: self.outbox.key, user, tag, command, attachments: Vec::new() };
+            let ask = Ask { conn: self.outbox.key, user, tag, client_message_id, command, attachments: Vec::new() };
             if let Err(SendError::Full(ask) | SendError::Closed(ask)) = joined.try_send(ask) {
                 self.refuse(ask.tag, Refusal::unavailable());
             }
             return;
         }
         let gateway = Gateway::new(Arc::clone(&self.worker.node));
-        let asked = async move { gateway.ask(room, user, command, Vec::new()).await };
+        let asked = async move { gateway.ask(room, user, client_message_id, command, Vec::new()).await };
         self.hold(asked, ctx, move |answer, session, _| match answer.map(|event| event.map(|event| event.body)) {
             Ok(Some(EventBody::Durable { id, seq, .. })) if tag.wants_answer() => {
                 session.reply(&Reply::Ack { tag, id, seq });

@@ -27,7 +27,7 @@ use self::{
     auto_join::{FirstFrame, JoinPurpose},
     notifications::Notices,
     queue::UserQueue,
-    rooms::Rooms,
+    rooms::{CellsUpdate, Rooms},
 };
 use super::{
     bridge::{Destination, NodeMessage},
@@ -274,7 +274,8 @@ impl Session {
     }
 
     /// Executes a command whose room has been joined.
-    fn perform(&mut self, Request { tag, command }: Request, ctx: &mut Context<Self>) {
+    fn perform(&mut self, request: Request, ctx: &mut Context<Self>) {
+        let Request { tag, client_message_id, command } = request;
         match command {
             Command::Ping => self.reply(&Reply::Pong { tag }),
             Command::AuthRefresh { token } => self.refresh(tag, &token, ctx),
@@ -284,7 +285,7 @@ impl Session {
             }
             Command::Room(RoomCommand::Leave { room }) => self.leave(tag, room, ctx),
             Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
-                self.update_cells(tag, sheet, room, cells, ctx);
+                self.update_cells(CellsUpdate { tag, client_message_id, sheet, cells }, room, ctx);
             }
             Command::Presence(PresenceCommand::SetStatus { update }) => self.set_status(tag, update),
             Command::Assistant(AssistantCommand::Ask(question)) => self.ask_assistant(tag, question, ctx),
@@ -293,12 +294,14 @@ impl Session {
             Command::Notices(NoticeCommand::Read { id }) => self.read_notification(tag, &id, ctx),
             Command::Notices(NoticeCommand::Clear { id }) => self.clear_notifications(tag, id.as_deref(), ctx),
             Command::Upload(UploadCommand::Report { file, phase }) => self.publish_upload(tag, file, phase),
-            Command::Chat(ref said) if said.takes_part() => self.take_part_and_send(tag, command, ctx),
+            Command::Chat(ref said) if said.takes_part() => {
+                self.take_part_and_send(Request { tag, client_message_id, command }, ctx);
+            }
             Command::Room(RoomCommand::Broadcast { .. })
             | Command::Chat(_)
             | Command::Call(_)
             | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
-                self.pass_to_room(tag, command, ctx);
+                self.pass_to_room(Request { tag, client_message_id, command }, ctx);
             }
         }
     }

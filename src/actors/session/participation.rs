@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     core::{
-        command::{Command, RoomAddress, Tag},
+        command::{Request, RoomAddress, Tag},
         event::RoomIdentity,
     },
     store::StoreError,
@@ -17,17 +17,17 @@ use crate::{
 
 impl Session {
     /// Sends a message to a conversation that the socket has joined, of which the user becomes a participant.
-    pub(super) fn take_part_and_send(&mut self, tag: Tag, command: Command, ctx: &mut Context<Self>) {
-        let room = command.target().room().and_then(|address| self.rooms.without_part(&address));
-        let Some(room) = room else { return self.pass_to_room(tag, command, ctx) };
+    pub(super) fn take_part_and_send(&mut self, request: Request, ctx: &mut Context<Self>) {
+        let room = request.command.target().room().and_then(|address| self.rooms.without_part(&address));
+        let Some(room) = room else { return self.pass_to_room(request, ctx) };
         let (node, user) = (self.worker.node.clone(), self.user.id.clone());
         let taken = async move { node.take_part(&room, &user).await.map(|()| room.id) };
         self.hold(taken, ctx, move |taken, session, ctx| match taken {
             Ok(room) => {
                 session.rooms.note_part(room);
-                session.pass_to_room(tag, command, ctx);
+                session.pass_to_room(request, ctx);
             }
-            Err(refusal) => session.refuse(tag, refusal),
+            Err(refusal) => session.refuse(request.tag, refusal),
         });
     }
 

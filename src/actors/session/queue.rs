@@ -150,9 +150,9 @@ impl Session {
         let frame = match self.rooms.bound().map(|room| &room.scope) {
             // sent by the room itself
             None if self.rooms.has_joined(broadcast.event.room.id) => None,
-            None => broadcast.frame(dialect),
+            None => broadcast.frame_for(dialect, &self.user.id),
             Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) if broadcast.event.room.scope.is_direct() => {
-                broadcast.direct_frame(dialect)
+                broadcast.direct_frame(dialect, &self.user.id)
             }
             Some(_) => None,
         };

@@ -21,14 +21,14 @@ use crate::{
     },
     auth::policy::{Action, Denied, RoomPattern, Subject, may},
     core::{
-        command::{Command, RoomAddress, SheetCommand, Tag},
+        command::{Command, Request, RoomAddress, SheetCommand, Tag},
         event::{Attachment, Reply, RoomIdentity, RoomScope},
         presence::{Status, StatusUpdate},
         profile::{Author, Role},
         sheet::Cell,
     },
     error::{ErrorCode, Refusal},
-    ids::{RoomId, RoomName, SheetId},
+    ids::{ClientMessageId, RoomId, RoomName, SheetId},
     limits,
     logged::logged,
     store::{RoomRef, StoreError},
@@ -85,6 +85,24 @@ struct Joined {
     room: Addr<Room>,
     /// Whether this socket made the user a participant.
     takes_part: bool,
+}
+
+/// An update of cells on its way to the room of the sheet.
+pub(super) struct CellsUpdate {
+    pub tag: Tag,
+    /// The id under which the client may repeat the update.
+    pub client_message_id: Option<ClientMessageId>,
+    pub sheet: SheetId,
+    pub cells: Vec<Cell>,
+}
+
+impl CellsUpdate {
+    /// The request to a room. `room` is the room if it is certain, and not guessed by the session.
+    fn into_request(self, room: Option<RoomName>) -> Request {
+        let CellsUpdate { tag, client_message_id, sheet, cells } = self;
+        let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells });
+        Request { tag, client_message_id, command }
+    }
 }
 
 /// The number of sheets whose rooms a session remembers.
@@ -209,71 +227,77 @@ impl Session {
     // ---- commands ----
 
     /// Sends a command to a room that this socket has joined.
-    pub(super) fn ask_room(&self, room: Option<&RoomAddress>, tag: Tag, command: Command) {
-        self.ask_room_with(room, tag, command, Vec::new());
+    pub(super) fn ask_room(&self, room: Option<&RoomAddress>, request: Request) {
+        self.ask_room_with(room, request, Vec::new());
     }
 
     /// The same, with the files of a message.
-    pub(super) fn ask_room_with(
-        &self,
-        room: Option<&RoomAddress>,
-        tag: Tag,
-        command: Command,
-        attachments: Vec<Attachment>,
-    ) {
+    pub(super) fn ask_room_with(&self, room: Option<&RoomAddress>, request: Request, attachments: Vec<Attachment>) {
+        let Request { tag, client_message_id, command } = request;
         let Some(Joined { room, .. }) = self.rooms.find(room) else {
             return self.refuse(tag, not_in_room());
         };
-        let ask = Ask { conn: self.outbox.key, user: self.user.clone(), tag, command, attachments };
+        let (conn, user) = (self.outbox.key, self.user.clone());
+        let ask = Ask { conn, user, tag, client_message_id, command, attachments };
         if let Err(SendError::Full(ask) | SendError::Closed(ask)) = room.try_send(ask) {
             self.refuse(ask.tag, Refusal::unavailable());
         }
     }
 
-    /// Sends an update of cells to the room of the sheet.
-    pub(super) fn update_cells(
-        &mut self,
-        tag: Tag,
-        sheet: SheetId,
-        room: Option<RoomName>,
-        cells: Vec<Cell>,
-        ctx: &mut Context<Self>,
-    ) {
+    /// Sends an update of cells to the room of the sheet. `room` is the room that the client named, if any.
+    pub(super) fn update_cells(&mut self, update: CellsUpdate, room: Option<RoomName>, ctx: &mut Context<Self>) {
         if let Some(named) = room {
-            if self.rooms.home_of(&sheet, Basis::Stored).is_none() {
-                self.rooms.remember_home(&sheet, &named, Basis::Sent);
+            if self.rooms.home_of(&update.sheet, Basis::Stored).is_none() {
+                self.rooms.remember_home(&update.sheet, &named, Basis::Sent);
             }
-            let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: Some(named.clone()), cells });
-            return self.ask_room(Some(&RoomAddress::Open(named)), tag, command);
+            let address = RoomAddress::Open(named.clone());
+            return self.ask_room(Some(&address), update.into_request(Some(named)));
         }
-        if let Some(home) = self.rooms.home_of(&sheet, Basis::Stored) {
-            let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: None, cells });
-            return self.ask_room(Some(&RoomAddress::Open(home)), tag, command);
+        if let Some(home) = self.rooms.home_of(&update.sheet, Basis::Stored) {
+            return self.update_at_home(home, update, None, ctx);
         }
-        self.look_for_home(sheet, ctx, move |home, sheet, session| {
-            let home = match home {
-                Ok(home) => home.or_else(|| session.rooms.guess_home(&sheet)),
-                Err(refusal) => return session.refuse(tag, refusal),
-            };
-            let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: None, cells });
-            session.ask_room(home.map(RoomAddress::Open).as_ref(), tag, command);
+        self.look_for_home(update, ctx, |home, update, session, ctx| match home {
+            Ok(Some(home)) => session.update_at_home(home, update, None, ctx),
+            Ok(None) => {
+                let guessed = session.rooms.guess_home(&update.sheet).map(RoomAddress::Open);
+                session.ask_room(guessed.as_ref(), update.into_request(None));
+            }
+            Err(refusal) => session.refuse(update.tag, refusal),
+        });
+    }
+
+    /// Sends an update to the room that its sheet belongs to. If this socket has not joined it, the refusal names the room,
+    /// provided that the user may enter it.
+    fn update_at_home(&mut self, home: RoomName, update: CellsUpdate, room: Option<RoomName>, ctx: &mut Context<Self>) {
+        let address = RoomAddress::Open(home.clone());
+        if self.rooms.find(Some(&address)).is_some() {
+            return self.ask_room(Some(&address), update.into_request(room));
+        }
+        let (node, user, confined) = (self.worker.node.clone(), self.user.id.clone(), self.confined.clone());
+        let named = home.clone();
+        let allowed = async move {
+            let subject = Subject { user: &user, role: Role::User, rooms: confined.as_deref() };
+            node.enter(subject, &RoomRef::Open(named), IfMissing::Refuse).await
+        };
+        self.hold(allowed, ctx, move |allowed, session, _| {
+            session.refuse(update.tag, sheet_elsewhere(allowed.is_ok().then_some(&home)));
         });
     }
 
     /// Reads the room of a sheet, and waits for an unavailable database as long as for a commit.
     fn look_for_home(
         &mut self,
-        sheet: SheetId,
+        update: CellsUpdate,
         ctx: &mut Context<Self>,
-        then: impl FnOnce(Result<Option<RoomName>, Refusal>, SheetId, &mut Session) + 'static,
+        then: impl FnOnce(Result<Option<RoomName>, Refusal>, CellsUpdate, &mut Session, &mut Context<Self>) + 'static,
     ) {
-        let (store, asked) = (self.worker.node.store.clone(), sheet.clone());
+        let (store, asked) = (self.worker.node.store.clone(), update.sheet.clone());
         let home = async move { retry_unavailable(async || store.sheet_room(&asked).await).await };
-        self.hold(home, ctx, move |home, session, _| {
+        self.hold(home, ctx, move |home, session, ctx| {
             if let Ok(Some(room)) = &home {
-                session.rooms.remember_home(&sheet, room, Basis::Stored);
+                session.rooms.remember_home(&update.sheet, room, Basis::Stored);
             }
-            then(home.map_err(|error| store_refusal(&error)), sheet, session);
+            then(home.map_err(|error| store_refusal(&error)), update, session, ctx);
         });
     }
 
@@ -448,14 +472,12 @@ impl Handler<WrongSheetRoom> for Session {
     type Result = ();
 
     fn handle(&mut self, misdirected: WrongSheetRoom, ctx: &mut Self::Context) {
-        let WrongSheetRoom { tag, sheet, cells, .. } = misdirected;
-        self.look_for_home(sheet, ctx, move |home, sheet, session| match home {
-            Ok(Some(home)) => {
-                let command = Command::Sheet(SheetCommand::UpdateCells { sheet, room: Some(home.clone()), cells });
-                session.ask_room(Some(&RoomAddress::Open(home)), tag, command);
-            }
-            Ok(None) => session.refuse(tag, Refusal::unavailable()),
-            Err(refusal) => session.refuse(tag, refusal),
+        let WrongSheetRoom { tag, client_message_id, sheet, cells, .. } = misdirected;
+        let update = CellsUpdate { tag, client_message_id, sheet, cells };
+        self.look_for_home(update, ctx, |home, update, session, ctx| match home {
+            Ok(Some(home)) => session.update_at_home(home.clone(), update, Some(home), ctx),
+            Ok(None) => session.refuse(update.tag, Refusal::unavailable()),
+            Err(refusal) => session.refuse(update.tag, refusal),
         });
     }
 }
@@ -478,6 +500,18 @@ impl Handler<RemovedFromRoom> for Session {
 
 pub(super) fn not_in_room() -> Refusal {
     Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first")
+}
+
+/// The refusal of an update of a sheet that belongs to a room that the socket has not joined. The room is named only if the user
+/// may enter it.
+fn sheet_elsewhere(home: Option<&RoomName>) -> Refusal {
+    let sentence = match home {
+        Some(home) => format!(
+            "The sheet belongs to the room \"{home}\", which this socket has not joined; join that room first, or choose another `sheet_id`"
+        ),
+        None => "The sheet belongs to another room, which this socket has not joined; choose another `sheet_id`: each id names one sheet on the whole server".to_owned(),
+    };
+    Refusal::new(ErrorCode::NotInRoom, sentence)
 }
 
 /// Converts a failed read into a refusal.

@@ -209,6 +209,18 @@ impl ChatCommand {
         }
     }
 
+    /// Whether it creates a stored event.
+    pub const fn is_durable(&self) -> bool {
+        match self {
+            ChatCommand::Send { .. }
+            | ChatCommand::Edit { .. }
+            | ChatCommand::Delete { .. }
+            | ChatCommand::Read { .. }
+            | ChatCommand::React { .. } => true,
+            ChatCommand::SetTyping { .. } => false,
+        }
+    }
+
     /// How it is counted.
     pub const fn charge(&self) -> Charge {
         match self {

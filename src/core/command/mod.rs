@@ -25,7 +25,7 @@ pub use self::{
     sheet::SheetCommand,
     upload::UploadCommand,
 };
-use crate::ids::{Epoch, FileId, Seq};
+use crate::ids::{ClientMessageId, Epoch, FileId, Seq};
 
 /// A JSON value exactly as the client wrote it, known to be well-formed. It is relayed and never interpreted. In the
 /// log and between nodes it is encoded as a string.
@@ -77,6 +77,8 @@ impl Tag {
 pub struct Request {
     /// Given back with every answer.
     pub tag: Tag,
+    /// The id under which the client may repeat the command, if it creates a stored event.
+    pub client_message_id: Option<ClientMessageId>,
     /// What is asked.
     pub command: Command,
 }
@@ -201,6 +203,22 @@ impl Command {
             | Command::Assistant(_)
             | Command::Notices(_)
             | Command::Upload(_) => &[],
+        }
+    }
+
+    /// Whether it creates a stored event, so that the client may repeat it under an id of its own choice.
+    pub const fn is_durable(&self) -> bool {
+        match self {
+            Command::Chat(command) => command.is_durable(),
+            Command::Sheet(command) => command.is_durable(),
+            Command::Ping
+            | Command::AuthRefresh { .. }
+            | Command::Room(_)
+            | Command::Call(_)
+            | Command::Presence(_)
+            | Command::Assistant(_)
+            | Command::Notices(_)
+            | Command::Upload(_) => false,
         }
     }
 

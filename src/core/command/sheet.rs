@@ -28,6 +28,13 @@ impl SheetCommand {
         }
     }
 
+    /// Whether it creates a stored event.
+    pub const fn is_durable(&self) -> bool {
+        match self {
+            SheetCommand::UpdateCells { .. } => true,
+        }
+    }
+
     /// How it is counted.
     pub const fn charge(&self) -> Charge {
         match self {

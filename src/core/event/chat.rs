@@ -208,6 +208,36 @@ impl ChatDurable {
         }
     }
 
+    /// Passes the content to `feed`: see [`super::Durable::content`].
+    pub fn content(&self, feed: &mut dyn FnMut(&[u8])) {
+        match self {
+            // who may be mentioned can change in between, so the mentions do not count
+            ChatDurable::MessageSent { content, content_type, attachments, .. } => {
+                feed(content.as_bytes());
+                if !content_type.is_text() {
+                    feed(content_type.name().as_bytes());
+                }
+                attachments.iter().for_each(|attachment| feed(attachment.file.0.as_bytes()));
+            }
+            ChatDurable::MessageEdited { message, content, .. } => {
+                feed(message.0.as_bytes());
+                feed(content.as_bytes());
+            }
+            ChatDurable::MessageDeleted { message, .. } | ChatDurable::ReadMarked { message, .. } => {
+                feed(message.0.as_bytes());
+            }
+            ChatDurable::MessageErased { .. } => {}
+            ChatDurable::Reacted { message, emoji, change, .. } => {
+                feed(message.0.as_bytes());
+                feed(emoji.as_str().as_bytes());
+                feed(match change {
+                    ReactionChange::Added => b"added",
+                    ReactionChange::Removed => b"removed",
+                });
+            }
+        }
+    }
+
     /// The cost of storing it.
     pub fn weight(&self) -> Weight {
         match self {

@@ -188,6 +188,16 @@ impl Durable {
         }
     }
 
+    /// Passes the event's content to `feed`, piece by piece: all that a client sends again when it repeats its message, without
+    /// the author and without what the store fills in. To be called before the event is stored.
+    pub fn content(&self, feed: &mut dyn FnMut(&[u8])) {
+        feed(self.kind().as_bytes());
+        match self {
+            Durable::Chat(event) => event.content(feed),
+            Durable::Sheet(event) => event.content(feed),
+        }
+    }
+
     /// What storing it costs.
     pub fn weight(&self) -> Weight {
         match self {

@@ -48,6 +48,26 @@ impl SheetDurable {
         }
     }
 
+    /// Passes the content to `feed`: see [`super::Durable::content`]. The versions are those that the client sent.
+    pub fn content(&self, feed: &mut dyn FnMut(&[u8])) {
+        match self {
+            SheetDurable::CellsUpdated { sheet, cells, .. } => {
+                feed(sheet.as_str().as_bytes());
+                for cell in cells {
+                    feed(&cell.at.row.to_be_bytes());
+                    feed(&cell.at.column.to_be_bytes());
+                    feed(cell.value.as_str().as_bytes());
+                    match &cell.formula {
+                        Some(formula) => feed(formula.as_bytes()),
+                        // no formula differs from an empty one
+                        None => feed(&[0xff]),
+                    }
+                    feed(&cell.version.to_be_bytes());
+                }
+            }
+        }
+    }
+
     /// What storing it costs.
     pub fn weight(&self) -> Weight {
         match self {

@@ -24,10 +24,8 @@ pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     let unread = |refusal| Rejection { tag: Tag::default(), refusal };
     let message = Message::parse(message, "type").map_err(unread)?;
     let mut tag = Tag { reference: message.reference().map_err(unread)?, ..Tag::default() };
-    match message.read("type", SECTION, &mut tag.asked).and_then(command) {
-        Ok(command) => Ok(Request { tag, command }),
-        Err(refusal) => Err(Rejection { tag, refusal }),
-    }
+    let read = message.read("type", SECTION, &mut tag.asked);
+    message.request(tag, read.and_then(command))
 }
 
 fn command(message: FromClient<'_>) -> Result<Command, Refusal> {

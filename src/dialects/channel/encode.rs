@@ -20,7 +20,7 @@ use crate::{
         user_event::UserEvent,
     },
     dialects::{
-        Encoded,
+        Encoded, Stamp,
         common::{Ack, Broadcast, ErrorMessage, Notice, Pong, Position, Recovered, Restarting},
         output::{self, Moment, Relayed, RelayedObject},
     },
@@ -35,9 +35,9 @@ pub enum Numbered {
     No,
 }
 
-/// Appends what everybody in the room is told.
-pub fn event(event: &Event, numbered: Numbered, out: &mut Vec<u8>) -> Encoded {
-    encoded(of_event(event, numbered), out)
+/// Appends what everybody in the room receives, or only the author's own sockets.
+pub fn event(event: &Event, numbered: Numbered, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
+    encoded(of_event(event, numbered, stamp), out)
 }
 
 /// Appends a message for one socket.
@@ -70,7 +70,7 @@ impl Place {
     }
 }
 
-fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
+fn of_event<'a>(event: &'a Event, numbered: Numbered, stamp: Stamp<'a>) -> Option<FromServer<'a>> {
     let place = Place::of(&event.room.scope)?;
     let room = event.room.id;
     match &event.body {
@@ -84,6 +84,7 @@ fn of_event(event: &Event, numbered: Numbered) -> Option<FromServer<'_>> {
                     created_at: Moment(event.at),
                     seq: (numbered == Numbered::Yes).then_some(*seq),
                     attachments: (!attachments.is_empty()).then(|| attachments.as_slice().into()),
+                    client_message_id: stamp.client_message_id,
                 };
                 message_sent(event, message, sender)
             }

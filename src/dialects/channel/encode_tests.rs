@@ -46,7 +46,8 @@ proptest! {
         ];
         for body in bodies {
             let mut out = Vec::new();
-            event(&Event { room: room.clone(), at: Timestamp { unix_ms: at }, body }, Numbered::Yes, &mut out);
+            let at = Timestamp { unix_ms: at };
+            event(&Event { room: room.clone(), at, body }, Numbered::Yes, Stamp::new(at), &mut out);
             let told = parsed(&out);
             let id = told.get("sender_id").or(told.get("user_id")).unwrap();
             prop_assert_eq!(id.as_str(), Some(sender.id.as_str()));

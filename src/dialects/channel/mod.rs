@@ -34,12 +34,12 @@ impl Dialect for Channel {
         decode::decode(message)
     }
 
-    fn encode_event(&self, event: &Event, _: Stamp, out: &mut Vec<u8>) -> Encoded {
-        encode::event(event, encode::Numbered::Yes, out)
+    fn encode_event(&self, event: &Event, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
+        encode::event(event, encode::Numbered::Yes, stamp, out)
     }
 
-    fn encode_direct(&self, event: &Event, _: Stamp, out: &mut Vec<u8>) -> Encoded {
-        encode::event(event, encode::Numbered::No, out)
+    fn encode_direct(&self, event: &Event, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
+        encode::event(event, encode::Numbered::No, stamp, out)
     }
 
     fn encode_members(&self, _: &RoomIdentity, members: &[MemberPresence], out: &mut Vec<u8>) {
@@ -50,7 +50,7 @@ impl Dialect for Channel {
         encode::entered(entered, out)
     }
 
-    fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+    fn encode_reply(&self, reply: &Reply, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
         encode::reply(reply, stamp.at, out)
     }
 }

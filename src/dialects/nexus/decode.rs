@@ -39,10 +39,8 @@ pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     let unread = |refusal| Rejection { tag: Tag::default(), refusal };
     let message = Message::parse(message, DISCRIMINATOR).map_err(unread)?;
     let mut tag = Tag { reference: message.reference().map_err(unread)?, ..Tag::default() };
-    match message.read(DISCRIMINATOR, SECTION, &mut tag.asked).and_then(command) {
-        Ok(command) => Ok(Request { tag, command }),
-        Err(refusal) => Err(Rejection { tag, refusal }),
-    }
+    let command = message.read(DISCRIMINATOR, SECTION, &mut tag.asked).and_then(command);
+    message.request(tag, command)
 }
 
 fn command(message: FromClient<'_>) -> Result<Command, Refusal> {

@@ -2,7 +2,7 @@
 //! for all receivers. No match may have a catch-all, so that the compiler asks for the form of a new event.
 
 use super::wire::{
-    FromServer, RoomLabel, Stamped,
+    FromServer, RoomLabel, Stamped, Stored,
     chat::{ChatMessage, Deleted, Edited, Reacted, Read, Typing as WireTyping},
     notifications::{Notification, NotificationCleared, NotificationRead},
     presence::Connection,
@@ -35,12 +35,12 @@ const TEXT: &str = "text";
 const WELCOME: &str = "Connected";
 
 /// Appends a message for everybody in the room.
-pub fn event(event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+pub fn event(event: &Event, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
     encoded(of_event(event, stamp), out)
 }
 
 /// Appends a message for one socket.
-pub fn reply(reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+pub fn reply(reply: &Reply, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
     encoded(of_reply(reply, stamp), out)
 }
 
@@ -51,10 +51,10 @@ fn encoded(message: Option<FromServer<'_>>, out: &mut Vec<u8>) -> Encoded {
     }
 }
 
-fn of_event(event: &Event, stamp: Stamp) -> Option<FromServer<'_>> {
+fn of_event<'a>(event: &'a Event, stamp: Stamp<'a>) -> Option<FromServer<'a>> {
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
-            Durable::Chat(what) => chat_durable(event, *seq, *id, what),
+            Durable::Chat(what) => chat_durable(event, *seq, *id, what, stamp),
             // no sheets here
             Durable::Sheet(_) => None,
         },
@@ -62,7 +62,13 @@ fn of_event(event: &Event, stamp: Stamp) -> Option<FromServer<'_>> {
     }
 }
 
-fn chat_durable<'a>(event: &'a Event, seq: Seq, id: EventId, what: &'a ChatDurable) -> Option<FromServer<'a>> {
+fn chat_durable<'a>(
+    event: &'a Event,
+    seq: Seq,
+    id: EventId,
+    what: &'a ChatDurable,
+    stamp: Stamp<'a>,
+) -> Option<FromServer<'a>> {
     let conversation_id = RoomLabel(&event.room);
     match what {
         ChatDurable::MessageSent { sender, content, content_type, attachments, mentions } => {
@@ -78,24 +84,24 @@ fn chat_durable<'a>(event: &'a Event, seq: Seq, id: EventId, what: &'a ChatDurab
                 mentions,
                 ..erased(event, seq, id, sender)
             };
-            Some(FromServer::ChatMessage(Stamped::new(id, event.at, ChatMessage { deleted: None, ..message })))
+            Some(FromServer::ChatMessage(stored(stamp, event.at, id, ChatMessage { deleted: None, ..message })))
         }
         ChatDurable::MessageErased { sender } => {
-            Some(FromServer::ChatMessage(Stamped::new(id, event.at, erased(event, seq, id, sender))))
+            Some(FromServer::ChatMessage(stored(stamp, event.at, id, erased(event, seq, id, sender))))
         }
         // of a message that was deleted since
         ChatDurable::MessageEdited { content, .. } if content.is_empty() => None,
         ChatDurable::MessageEdited { message, editor, content } => {
             let edited = Edited { message_id: *message, conversation_id, user: editor.into(), content, seq };
-            Some(FromServer::ChatEdit(Stamped::new(id, event.at, edited)))
+            Some(FromServer::ChatEdit(stored(stamp, event.at, id, edited)))
         }
         ChatDurable::MessageDeleted { message, by } => {
             let deleted = Deleted { message_id: *message, conversation_id, user: by.into(), seq };
-            Some(FromServer::ChatDelete(Stamped::new(id, event.at, deleted)))
+            Some(FromServer::ChatDelete(stored(stamp, event.at, id, deleted)))
         }
         ChatDurable::ReadMarked { reader, message, up_to } => {
             let read = Read { message_id: *message, conversation_id, user: reader.into(), read_seq: *up_to, seq };
-            Some(FromServer::ChatRead(Stamped::new(id, event.at, read)))
+            Some(FromServer::ChatRead(stored(stamp, event.at, id, read)))
         }
         ChatDurable::Reacted { message, by, emoji, change } => {
             let removed = match change {
@@ -104,7 +110,7 @@ fn chat_durable<'a>(event: &'a Event, seq: Seq, id: EventId, what: &'a ChatDurab
             };
             let (message_id, emoji) = (*message, emoji.as_str());
             let reacted = Reacted { message_id, conversation_id, user: by.into(), emoji, removed, seq };
-            Some(FromServer::ChatReact(Stamped::new(id, event.at, reacted)))
+            Some(FromServer::ChatReact(stored(stamp, event.at, id, reacted)))
         }
     }
 }
@@ -126,7 +132,7 @@ fn erased<'a>(event: &'a Event, seq: Seq, id: EventId, sender: &'a Author) -> Ch
     }
 }
 
-fn ephemeral<'a>(event: &'a Event, what: &'a Ephemeral, stamp: Stamp) -> Option<FromServer<'a>> {
+fn ephemeral<'a>(event: &'a Event, what: &'a Ephemeral, stamp: Stamp<'_>) -> Option<FromServer<'a>> {
     let room_id = RoomLabel(&event.room);
     match what {
         Ephemeral::Presence(PresenceEphemeral::UserJoined { user, .. }) => {
@@ -159,8 +165,12 @@ fn ephemeral<'a>(event: &'a Event, what: &'a Ephemeral, stamp: Stamp) -> Option<
     }
 }
 
+fn stored<'a, T>(stamp: Stamp<'a>, at: Timestamp, id: EventId, body: T) -> Stamped<Stored<'a, T>> {
+    Stamped::new(id, at, Stored { body, client_message_id: stamp.client_message_id })
+}
+
 /// An ephemeral event with an id of its own.
-fn stamped<T>(stamp: Stamp, at: Timestamp, body: T) -> Stamped<T> {
+fn stamped<T>(stamp: Stamp<'_>, at: Timestamp, body: T) -> Stamped<T> {
     Stamped::new(stamp.id(), at, body)
 }
 
@@ -172,7 +182,7 @@ fn typed<'a>(conversation_id: RoomLabel<'a>, user: &'a Author, typing: Typing) -
     WireTyping { conversation_id, user: user.into(), is_typing }
 }
 
-fn of_reply(reply: &Reply, stamp: Stamp) -> Option<FromServer<'_>> {
+fn of_reply<'a>(reply: &'a Reply, stamp: Stamp<'_>) -> Option<FromServer<'a>> {
     let at = stamp.at;
     match reply {
         Reply::Welcome(welcome) => Some(FromServer::SystemMessage(stamped(stamp, at, greeting(welcome, at)))),
@@ -235,7 +245,7 @@ fn joined<'a>(entered: &'a Entered, members: Members<'a>) -> RoomJoined<'a> {
 }
 
 /// Appends the first message without the members. Returns the offset at which they have to be inserted.
-pub fn entered(entered: &Entered, stamp: Stamp, out: &mut Vec<u8>) -> Option<usize> {
+pub fn entered(entered: &Entered, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Option<usize> {
     let message = FromServer::RoomJoin(stamped(stamp, stamp.at, joined(entered, Members::Named(&[]))));
     output::encode_without_items(&message, "members", out)
 }
@@ -247,7 +257,7 @@ pub fn members(members: &[MemberPresence], out: &mut Vec<u8>) {
 
 // ---- news for a user ----
 
-fn personal(news: &UserEvent, stamp: Stamp) -> Option<FromServer<'_>> {
+fn personal<'a>(news: &'a UserEvent, stamp: Stamp<'_>) -> Option<FromServer<'a>> {
     let at = stamp.at;
     match news {
         UserEvent::Notified { user, notification } => {
@@ -288,7 +298,7 @@ fn personal(news: &UserEvent, stamp: Stamp) -> Option<FromServer<'_>> {
 }
 
 /// A change of the status is named by it.
-fn presence(notice: &PresenceNotice, stamp: Stamp) -> FromServer<'_> {
+fn presence<'a>(notice: &'a PresenceNotice, stamp: Stamp<'_>) -> FromServer<'a> {
     let Some(status) = notice.status else {
         return FromServer::PresenceOffline(stamped(stamp, stamp.at, notice.into()));
     };

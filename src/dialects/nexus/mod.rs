@@ -42,11 +42,11 @@ impl Dialect for Nexus {
         decode::decode(message)
     }
 
-    fn encode_event(&self, event: &Event, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+    fn encode_event(&self, event: &Event, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
         encode::event(event, stamp, out)
     }
 
-    fn encode_direct(&self, _: &Event, _: Stamp, _: &mut Vec<u8>) -> Encoded {
+    fn encode_direct(&self, _: &Event, _: Stamp<'_>, _: &mut Vec<u8>) -> Encoded {
         Encoded::Nothing // no socket of this dialect is bound to a room
     }
 
@@ -54,11 +54,11 @@ impl Dialect for Nexus {
         encode::members(members, out);
     }
 
-    fn encode_entered(&self, entered: &Entered, stamp: Stamp, out: &mut Vec<u8>) -> Option<usize> {
+    fn encode_entered(&self, entered: &Entered, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Option<usize> {
         encode::entered(entered, stamp, out)
     }
 
-    fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+    fn encode_reply(&self, reply: &Reply, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
         encode::reply(reply, stamp, out)
     }
 }

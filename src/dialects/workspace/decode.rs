@@ -43,10 +43,7 @@ pub fn decode(message: ClientMessage<'_>) -> Result<Request, Rejection> {
     let mut tag = Tag { reference: message.reference().map_err(unread)?, ..Tag::default() };
     let read = message.read("type", SECTION, &mut tag.asked);
     tag.about = question_named(&message, tag.asked);
-    match read.and_then(command) {
-        Ok(command) => Ok(Request { tag, command }),
-        Err(refusal) => Err(Rejection { tag, refusal }),
-    }
+    message.request(tag, read.and_then(command))
 }
 
 /// The client's id for the question to the assistant that a message is about, even if the rest is invalid.

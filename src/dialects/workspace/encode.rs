@@ -26,7 +26,7 @@ use crate::{
         user_event::UserEvent,
     },
     dialects::{
-        Encoded,
+        Encoded, Stamp,
         common::{Ack, Broadcast, ErrorMessage, Notice, Pong, Position, Recovered, Restarting},
         output::{self, Code, Echo, Moment, Relayed, RelayedObject},
     },
@@ -34,10 +34,10 @@ use crate::{
     ids::{NotificationId, RoomName, SheetId, Timestamp, UserId},
 };
 
-/// Appends what everybody in the room is told.
-pub fn event(event: &Event, out: &mut Vec<u8>) -> Encoded {
+/// Appends what everybody in the room receives, or only the author's own sockets.
+pub fn event(event: &Event, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
     let RoomScope::Open { name: room } = &event.room.scope else { return Encoded::Nothing };
-    match of_event(event, room) {
+    match of_event(event, room, stamp) {
         Some(FromServer::Broadcast(announced)) => announce(announced.data, FromServer::Broadcast(announced), out),
         Some(message) => output::encode(&message, out),
         None => Encoded::Nothing,
@@ -70,12 +70,19 @@ fn announce(data: RelayedObject<'_>, wrapped: FromServer<'_>, out: &mut Vec<u8>)
     output::encode(&wrapped, out)
 }
 
-fn of_event<'a>(event: &'a Event, room: &'a RoomName) -> Option<FromServer<'a>> {
+fn of_event<'a>(event: &'a Event, room: &'a RoomName, stamp: Stamp<'a>) -> Option<FromServer<'a>> {
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
             Durable::Sheet(SheetDurable::CellsUpdated { sheet, author, cells }) => {
                 let user = author.into();
-                let change = Change { user, room_id: room, id: *id, seq: *seq, timestamp: Moment(event.at) };
+                let change = Change {
+                    user,
+                    room_id: room,
+                    id: *id,
+                    seq: *seq,
+                    timestamp: Moment(event.at),
+                    client_message_id: stamp.client_message_id,
+                };
                 Some(cells_updated(sheet, cells, change))
             }
             // this dialect has no chat

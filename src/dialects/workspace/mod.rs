@@ -34,11 +34,11 @@ impl Dialect for Workspace {
         decode::decode(message)
     }
 
-    fn encode_event(&self, event: &Event, _: Stamp, out: &mut Vec<u8>) -> Encoded {
-        encode::event(event, out)
+    fn encode_event(&self, event: &Event, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
+        encode::event(event, stamp, out)
     }
 
-    fn encode_direct(&self, _: &Event, _: Stamp, _: &mut Vec<u8>) -> Encoded {
+    fn encode_direct(&self, _: &Event, _: Stamp<'_>, _: &mut Vec<u8>) -> Encoded {
         Encoded::Nothing // no socket is bound to a room
     }
 
@@ -50,7 +50,7 @@ impl Dialect for Workspace {
         encode::entered(entered, out)
     }
 
-    fn encode_reply(&self, reply: &Reply, stamp: Stamp, out: &mut Vec<u8>) -> Encoded {
+    fn encode_reply(&self, reply: &Reply, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
         encode::reply(reply, stamp.at, out)
     }
 }

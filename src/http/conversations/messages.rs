@@ -189,10 +189,11 @@ async fn read(
     params(ConversationPath),
     request_body = bodies::NewMessage,
     responses(
-        (status = 201, description = "The stored message, which the conversation's sockets also get", body = MessageJson),
+        (status = 201, description = "The stored message, which the conversation's sockets also get. A repetition with the same idempotency_key is answered with the first message", body = MessageJson),
         (status = 400, description = "Empty, or a wrong field"),
         (status = 403, description = "You may not enter the conversation"),
         (status = 404, description = "There is no such conversation, or no such file"),
+        (status = 409, description = "You have sent something else to the conversation under the same idempotency_key, or too many users take part in it"),
         (status = 413, description = "The text is too long"),
         (status = 503, description = "It can't be stored now"),
     ))]

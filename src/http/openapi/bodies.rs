@@ -9,9 +9,9 @@ use utoipa::{
 
 use super::schemas::{
     any_bytes, any_object, attachment_ids, before, cell_place, cell_range, cells_format, cells_limit, channel_id,
-    connection_id, csv_mark, description, display_name, email, granted_role, group_id, known_username, login_name,
-    message_text, nothing, old_password, page_limit, password, refresh_token, room_id, room_name, rows_of_scalars,
-    search_text, user_id_in_body, user_id_in_path, username, wanted_medium,
+    connection_id, csv_mark, description, display_name, email, granted_role, group_id, idempotency_key, known_username,
+    login_name, message_text, nothing, old_password, page_limit, password, refresh_token, room_id, room_name,
+    rows_of_scalars, search_text, user_id_in_body, user_id_in_path, username, wanted_medium,
 };
 use crate::http::sheets::CellsPage;
 
@@ -74,6 +74,10 @@ pub struct NewMessage {
     /// Files that you uploaded or that are shared with you.
     #[schema(schema_with = attachment_ids, required = false)]
     attachments: Option<Vec<String>>,
+    /// Chosen by you: the same request sent again with it within 24 hours is not stored twice, and is answered like the
+    /// first one.
+    #[schema(schema_with = idempotency_key, required = false)]
+    idempotency_key: Option<String>,
 }
 
 /// A new group.

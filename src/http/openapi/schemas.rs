@@ -226,6 +226,11 @@ pub fn message_text() -> Object {
     chars(optional_text(), 0..=limits::CHAT_CHARS_MAX).examples([json!("Hello everyone!")]).build()
 }
 
+/// The client's own id of a message.
+pub fn idempotency_key() -> Object {
+    chars(optional_text(), 1..=limits::CLIENT_MESSAGE_ID_CHARS_MAX).examples([json!("deploy-1742")]).build()
+}
+
 /// Ids of attached files.
 pub fn attachment_ids() -> Array {
     ArrayBuilder::new()

@@ -167,7 +167,7 @@ export class OpenRoom {
     try {
       if (hasGap) await this.#fillGap();
       else if (!this.#loaded) this.#takeNewest(await this.#page({ limit: PAGE_SIZE }));
-      this.timeline.settle();
+      this.timeline.settle(Date.now());
     } catch {
       toast("Some earlier messages could not be loaded. Reload the page to see them.");
     }
@@ -320,8 +320,9 @@ export class OpenRoom {
     if (!this.#connection?.ready) return;
     for (const entry of this.timeline.queued()) {
       const type = this.isDirect ? "dm_message" : "message";
-      if (!this.#connection.send({ type, content: entry.content, ref: entry.ref })) return;
-      this.timeline.sending(entry, this.#connection.position?.seq ?? 0);
+      const message = { type, content: entry.content, ref: entry.ref, client_message_id: entry.clientMessageId };
+      if (!this.#connection.send(message)) return;
+      this.timeline.sending(entry);
     }
   }
 }

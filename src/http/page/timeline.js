@@ -2,8 +2,15 @@
 // DOM, no network, and no clock except the one passed in.
 
 // queued: not yet passed to a socket. sending: passed, not confirmed. unknown: the socket broke before the
-// confirmation. failed: refused, or lost. sent: stored by the server.
-const OPEN_STATES = new Set(["sending", "unknown", "failed"]);
+// confirmation. failed: refused, or too old to repeat. sent: stored by the server.
+
+// The server remembers the ids of messages for 24 hours. Later a repeated message would be stored twice.
+const REPEATABLE_MS = 23 * 60 * 60 * 1000;
+
+/** An id that no other tab and no other message has. The server shows it to this user's sockets only. */
+function clientMessageId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
 
 export class Timeline {
   entries = [];
@@ -17,12 +24,13 @@ export class Timeline {
 
   /** Adds a message from the server: from a live frame, a replay or the history. Returns whether it was new. */
   accept(message) {
+    const own = this.#claim(message);
     const known = this.#byId.get(message.id);
     if (known) {
       known.seq ??= message.seq;
+      if (own && own !== known) this.remove(own);
       return false;
     }
-    const own = message.sender_id === this.userId ? this.#claim(message) : null;
     const entry = own ?? { key: message.id };
     Object.assign(entry, {
       id: message.id,
@@ -37,26 +45,26 @@ export class Timeline {
     this.#byId.set(entry.id, entry);
     if (!own) this.entries.push(entry);
     this.#sort();
-    return own === null;
+    return !own;
   }
 
-  /** An echo carries no `ref`: it belongs to our oldest unconfirmed message with the same text. */
+  /** Our message that the server has stored as this one. Only messages of this user carry a `client_message_id`. */
   #claim(message) {
-    return this.entries.find((entry) =>
-      OPEN_STATES.has(entry.state) && !entry.refused && entry.content === message.content && message.seq > entry.afterSeq);
+    const id = message.client_message_id;
+    return id === undefined ? undefined : this.entries.find((entry) => entry.clientMessageId === id);
   }
 
-  /** Adds our own message, to be sent. `afterSeq` is the newest position seen, so that older messages with the same text are not taken for it. */
+  /** Adds our own message, to be sent. */
   queue(content, senderName, now) {
     const ref = `m${(this.#counter += 1)}-${now}`;
-    const entry = { key: ref, ref, senderId: this.userId, senderName, content, at: new Date(now), state: "queued", order: this.#counter };
+    const entry = { key: ref, ref, clientMessageId: clientMessageId(), senderId: this.userId, senderName, content, at: new Date(now), state: "queued", order: this.#counter };
     this.entries.push(entry);
     this.#byRef.set(ref, entry);
     return entry;
   }
 
-  sending(entry, afterSeq) {
-    Object.assign(entry, { state: "sending", afterSeq, refused: false, reason: null });
+  sending(entry) {
+    Object.assign(entry, { state: "sending", reason: null });
   }
 
   acknowledge(ref, id, seq) {
@@ -75,7 +83,7 @@ export class Timeline {
   refuse(ref, reason) {
     const entry = this.#byRef.get(ref);
     if (!entry || entry.state === "sent") return false;
-    Object.assign(entry, { state: "failed", refused: true, reason });
+    Object.assign(entry, { state: "failed", reason });
     return true;
   }
 
@@ -84,11 +92,11 @@ export class Timeline {
     for (const entry of this.entries) if (entry.state === "sending") entry.state = "unknown";
   }
 
-  /** The replay is complete: messages that were not in it were not stored. The user decides whether to send them again. */
-  settle() {
-    for (const entry of this.entries) {
-      if (entry.state !== "unknown") continue;
-      Object.assign(entry, { state: "failed", reason: "The connection broke while sending." });
+  /** The replay is complete. Messages that were not in it are sent again: if they were stored after all, the server recognises their ids. */
+  settle(now) {
+    for (const entry of this.entries.filter(({ state }) => state === "unknown")) {
+      if (now - entry.at.getTime() < REPEATABLE_MS) entry.state = "queued";
+      else Object.assign(entry, { state: "failed", reason: "The connection broke while sending." });
     }
   }
 

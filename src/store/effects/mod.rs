@@ -175,7 +175,7 @@ fn reaction_of(message: EventId, by: &Author, emoji: &Emoji) -> ReactionOf {
     ReactionOf { message: Id(message.0), emoji: emoji.clone(), user: by.id.clone() }
 }
 
-/// Whether it must still be decided: neither refused nor stored by an earlier attempt.
+/// Whether it must still be decided: neither refused nor already stored.
 fn is_open(entry: &Entry, earlier: &Earlier) -> bool {
     entry.refused.is_none() && !earlier.contains_key(&entry.id.0)
 }

@@ -13,6 +13,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use super::{
     Connection, Pools, cells,
     queries::{conversations, effects},
+    repeats,
     schema::{file_rooms, message_mentions, messages, room_events, rooms},
     settle,
     statements::{AppendEvents, InsertEvents, QueueEvents, TrimEvents, TrimQueues},
@@ -86,7 +87,7 @@ async fn store(
 ) -> Result<Outcomes, StoreError> {
     conversations::queue_for_participants(connection, &mut batch).await?;
     match attempt {
-        Attempt::First if !batch.has_updates() => at_once(connection, batch, locking, options).await,
+        Attempt::First if batch.is_plain() => at_once(connection, batch, locking, options).await,
         Attempt::First | Attempt::Again => {
             let work = async |connection: &mut Connection| write(connection, batch, attempt, locking, options).await;
             connection.transaction(work).await
@@ -152,16 +153,18 @@ async fn write(
     let before = lock(connection, &batch.rooms, locking).await?;
     batch.leave_out_locked(&before);
     // Only now, under the locks, because an earlier attempt may have been running until a moment ago.
-    let earlier = match attempt {
+    let mut earlier = match attempt {
         Attempt::First => Earlier::new(),
         Attempt::Again => stored(connection, &batch).await?,
     };
+    repeats::recognise(connection, &mut batch, &mut earlier).await?;
     cells::write(connection, &mut batch, &earlier).await?;
     effects::apply(connection, &mut batch, &earlier).await?;
     let before: Vec<i64> = before.into_iter().map(Option::unwrap_or_default).collect();
     let places = batch.place(&before, &earlier);
     if !places.fresh.is_empty() {
         InsertEvents::new(&batch, &before, &places).execute(connection).await?;
+        repeats::remember(connection, &batch, &places).await?;
         share(connection, &batch, &places).await?;
         mention(connection, &batch, &places).await?;
         queue(connection, &batch, &places, options.offline_queue_max).await?;
@@ -207,7 +210,8 @@ async fn stored(connection: &mut Connection, batch: &Batch) -> Result<Earlier, S
         .select((messages::id, messages::seq))
         .load::<(Id, i64)>(connection)
         .await?;
-    let mut stored: Earlier = sent.into_iter().map(|(Id(id), seq)| (id, Kept { seq, what: None })).collect();
+    let mut stored: Earlier =
+        sent.into_iter().map(|(Id(id), seq)| (id, Kept { seq, what: None, first: None })).collect();
     // A stored message is in the history, so only other events can be in the log alone.
     let logged_only = |entry: &&Entry| !entry.is_message() && !stored.contains_key(&entry.id.0);
     let unanswered: Vec<&Entry> = batch.open().filter(logged_only).collect();
@@ -221,7 +225,8 @@ async fn stored(connection: &mut Connection, batch: &Batch) -> Result<Earlier, S
         .select((room_events::event_id, room_events::seq, room_events::payload))
         .load::<(Id, i64, Payload)>(connection)
         .await?;
-    stored.extend(logged.into_iter().map(|(Id(id), seq, payload)| (id, Kept { seq, what: Some(payload.0) })));
+    let kept = |seq, payload: Payload| Kept { seq, what: Some(payload.0), first: None };
+    stored.extend(logged.into_iter().map(|(Id(id), seq, payload)| (id, kept(seq, payload))));
     Ok(stored)
 }
 

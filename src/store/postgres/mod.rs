@@ -4,6 +4,7 @@ mod append;
 mod cells;
 mod pooler;
 mod processes;
+mod repeats;
 mod statements;
 mod tls;
 

@@ -172,6 +172,7 @@ impl Query for AppendEvents<'_> {
 #[derive(Default)]
 pub(super) struct InsertEvents<'a> {
     events: Events<'a>,
+    client_ids: Vec<Option<&'a str>>,
     seqs: Vec<i64>,
     heads_of: Vec<Id>,
     heads: Vec<i64>,
@@ -192,8 +193,9 @@ constant_statement!(
     ", " events.content_types: Array<Nullable<Text>>,
     ", " events.attachments: Array<Nullable<Text>>,
     ", " events.mentions: Array<Nullable<Text>>,
+    ", " client_ids: Array<Nullable<Text>>,
     ") AS event (room_id, seq, id, created_at, kind, payload, sender_id, sender_username, content, content_type, \
-     attachments, mentions)), \
+     attachments, mentions, client_id)), \
      last AS (SELECT room_id, max(seq) AS seq, max(created_at) AS at FROM event WHERE content IS NOT NULL \
      GROUP BY room_id), \
      moved AS (UPDATE rooms SET seq = head.seq, message_seq = COALESCE(last.seq, message_seq), \
@@ -204,8 +206,8 @@ constant_statement!(
      (id, room_id, seq, sender_id, sender_username, content, created_at, content_type, attachments, mentions) \
      SELECT id, room_id, seq, sender_id, sender_username, content, created_at, content_type, attachments::json, \
      mentions::json FROM event WHERE content IS NOT NULL) \
-     INSERT INTO room_events (room_id, seq, event_id, kind, payload, created_at) \
-     SELECT room_id, seq, id, kind, payload::json, created_at FROM event",
+     INSERT INTO room_events (room_id, seq, event_id, kind, payload, created_at, client_id) \
+     SELECT room_id, seq, id, kind, payload::json, created_at, client_id FROM event",
 );
 
 impl<'a> InsertEvents<'a> {
@@ -220,6 +222,7 @@ impl<'a> InsertEvents<'a> {
         }
         for (entry, room, seq) in fresh(batch, places) {
             rows.events.push(room, entry);
+            rows.client_ids.push(entry.key.as_ref().map(|key| key.client_id.as_str()));
             rows.seqs.push(seq);
         }
         rows

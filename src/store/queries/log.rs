@@ -7,30 +7,39 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     Connection,
-    schema::{messages, room_events},
+    schema::{client_messages, messages, room_events},
     user_id,
 };
 use crate::{
     core::{event::ContentType, profile::Author},
-    ids::{EventId, RoomId, Seq},
+    ids::{ClientMessageId, EventId, RoomId, Seq, Timestamp},
+    limits,
     store::{
         Before, Message, StoreError, StoredEvent,
         values::{Attached, Id, Mentioned, Moment, Payload},
     },
 };
 
-/// A stored event, in the log or in a user's queue.
+/// A stored event in the log.
 #[derive(Queryable)]
 pub struct EventRow {
     seq: i64,
     event_id: Id,
     payload: Payload,
     created_at: Moment,
+    client_id: Option<String>,
 }
 
 impl From<EventRow> for StoredEvent {
     fn from(row: EventRow) -> StoredEvent {
-        StoredEvent { seq: Seq(row.seq), id: EventId(row.event_id.0), at: row.created_at.0, what: row.payload.0 }
+        StoredEvent {
+            seq: Seq(row.seq),
+            id: EventId(row.event_id.0),
+            at: row.created_at.0,
+            what: row.payload.0,
+            // an invalid value is ignored
+            client_message_id: row.client_id.and_then(|id| ClientMessageId::stored(id).ok()),
+        }
     }
 }
 
@@ -45,7 +54,13 @@ pub async fn events_after(
         .filter(room_events::seq.gt(after.0))
         .order(room_events::seq)
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-        .select((room_events::seq, room_events::event_id, room_events::payload, room_events::created_at))
+        .select((
+            room_events::seq,
+            room_events::event_id,
+            room_events::payload,
+            room_events::created_at,
+            room_events::client_id,
+        ))
         .load::<EventRow>(connection)
         .await?;
     Ok(rows.into_iter().map(StoredEvent::from).collect())
@@ -180,4 +195,18 @@ pub async fn messages_after(
 pub async fn message(connection: &mut Connection, id: EventId) -> Result<Option<Message>, StoreError> {
     let row = messages::table.find(Id(id.0)).select(MESSAGE).get_result::<MessageRow>(connection).await.optional()?;
     row.map(Message::try_from).transpose()
+}
+
+/// Deletes the ids of messages from before that time: the oldest ones, about `CLIENT_MESSAGES_SWEPT_MAX` at a time.
+pub async fn sweep_client_messages(connection: &mut Connection, before: Timestamp) -> Result<usize, StoreError> {
+    let old = client_messages::table.filter(client_messages::created_at.lt(Moment(before)));
+    let last = old
+        .order(client_messages::created_at)
+        .offset(limits::CLIENT_MESSAGES_SWEPT_MAX - 1)
+        .limit(1)
+        .select(client_messages::created_at)
+        .load::<Moment>(connection)
+        .await?;
+    let up_to = last.into_iter().next().unwrap_or(Moment(before));
+    Ok(diesel::delete(old.filter(client_messages::created_at.le(up_to))).execute(connection).await?)
 }

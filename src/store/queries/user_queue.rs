@@ -212,7 +212,9 @@ async fn queued_messages(
     }
     let rows = queued.load::<(i32, i64, Moment, Id, i64, Id, Payload, Moment)>(connection).await?;
     let candidate = |(rank, position, held, room, seq, id, what, at): (_, _, Moment, Id, _, Id, Payload, Moment)| {
-        let event = StoredEvent { seq: Seq(seq), id: EventId(id.0), at: at.0, what: what.0 };
+        // events are never queued for their own author
+        let client_message_id = None;
+        let event = StoredEvent { seq: Seq(seq), id: EventId(id.0), at: at.0, what: what.0, client_message_id };
         Candidate {
             rank,
             position,

@@ -11,6 +11,7 @@ use super::{
         conversations, effects,
         user_queue::{FREE, USUAL},
     },
+    repeats,
     schema::{file_rooms, message_mentions, messages, room_events, rooms, user_queue},
 };
 use crate::{
@@ -61,12 +62,13 @@ struct Begun {
     earlier: Earlier,
 }
 
-fn begin(connection: &mut SqliteConnection, batch: Batch, attempt: Attempt) -> Result<Begun, StoreError> {
+fn begin(connection: &mut SqliteConnection, mut batch: Batch, attempt: Attempt) -> Result<Begun, StoreError> {
     let before = heads(connection, &batch.rooms)?;
-    let earlier = match attempt {
+    let mut earlier = match attempt {
         Attempt::First => Earlier::new(),
         Attempt::Again => stored(connection, &batch)?,
     };
+    repeats::recognise(connection, &mut batch, &mut earlier)?;
     Ok(Begun { batch, before, earlier })
 }
 
@@ -102,7 +104,7 @@ fn stored(connection: &mut SqliteConnection, batch: &Batch) -> Result<Earlier, S
         if let Some(seq) =
             messages::table.find(entry.id).select(messages::seq).get_result::<i64>(connection).optional()?
         {
-            stored.insert(entry.id.0, Kept { seq, what: None });
+            stored.insert(entry.id.0, Kept { seq, what: None, first: None });
             continue;
         }
         // A stored message is in the history. Only other events can be in the log alone, which has no index on event
@@ -118,7 +120,7 @@ fn stored(connection: &mut SqliteConnection, batch: &Batch) -> Result<Earlier, S
             .get_result::<(i64, Payload)>(connection)
             .optional()?;
         if let Some((seq, payload)) = logged {
-            stored.insert(entry.id.0, Kept { seq, what: Some(payload.0) });
+            stored.insert(entry.id.0, Kept { seq, what: Some(payload.0), first: None });
         }
     }
     Ok(stored)
@@ -172,8 +174,12 @@ fn insert(
             room_events::kind.eq(entry.kind),
             room_events::payload.eq(&payload),
             room_events::created_at.eq(entry.at),
+            room_events::client_id.eq(entry.key.as_ref().map(|key| key.client_id.as_str())),
         ))
         .execute(connection)?;
+    if let Some(key) = &entry.key {
+        repeats::remember(connection, room, seq, entry, key)?;
+    }
     for user in &entry.queue_for {
         diesel::insert_into(user_queue::table)
             .values((

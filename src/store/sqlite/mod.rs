@@ -2,6 +2,7 @@
 
 mod append;
 mod cells;
+mod repeats;
 
 use std::path::{Path, PathBuf};
 

@@ -257,3 +257,49 @@ async fn a_ciphertext_arrives_as_it_was_sent() {
     assert_eq!((&received["ciphertext"], &received["content_type"]), (&json!(ciphertext), &json!("encrypted")));
     join(&mut author, "other").await;
 }
+
+on_both! {
+    async fn a_change_sent_again_is_answered_like_the_first_one(database) {
+        let server = Server::on(database).await;
+        let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+        let mut author = joined(&alice, "conv").await;
+        let mut reader = joined(&bob, "conv").await;
+        author.expect("room.join").await;
+        let (echo, _) = say(&mut author, "conv", "frist").await;
+        reader.expect("chat.message").await;
+        let named = |kind: &str, id: &str| {
+            let mut change = of(kind, &echo, 1);
+            change["client_message_id"] = json!(id);
+            change
+        };
+        let mut edit = named("chat.edit", "e-1");
+        edit["content"] = json!("first");
+        let mut react = named("chat.react", "r-1");
+        react["emoji"] = json!("👍");
+        let delete = named("chat.delete", "d-1");
+        let mut acks = Vec::new();
+        for change in [&edit, &react, &delete] {
+            author.send_json(change).await;
+            let kind = change["event_type"].as_str().unwrap();
+            let told = author.expect(kind).await;
+            assert_eq!(told["client_message_id"], change["client_message_id"], "{told}");
+            assert_eq!(reader.expect(kind).await["client_message_id"], Value::Null);
+            acks.push(author.expect("ack").await);
+        }
+        // the edit and the reaction would be refused now, since the message is deleted
+        let mut elsewhere = alice.nexus().await;
+        for (change, ack) in [&edit, &react, &delete].into_iter().zip(&acks) {
+            for socket in [&mut author, &mut elsewhere] {
+                socket.send_json(change).await;
+                let again = socket.expect("ack").await;
+                assert_eq!((&again["id"], &again["seq"]), (&ack["id"], &ack["seq"]), "{change}");
+                socket.expect_nothing_before_pong().await;
+            }
+        }
+        reader.expect_nothing_before_pong().await;
+        let mut other = named("chat.react", "r-1");
+        other["emoji"] = json!("👎");
+        author.send_json(&other).await;
+        author.expect_error("CONFLICT").await;
+    }
+}

@@ -205,3 +205,34 @@ async fn leaving_a_conversation_works_without_having_joined_it_on_this_socket() 
     second.send_json(&leave).await;
     second.expect_error("NOT_IN_ROOM").await;
 }
+
+on_both! {
+    async fn a_message_sent_again_is_answered_with_the_first_ones_receipt(database) {
+        let server = Server::on(database).await;
+        let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+        let mut sender = joined(&alice, "conv").await;
+        let mut reader = joined(&bob, "conv").await;
+        sender.expect("room.join").await;
+        let message = json!({"event_type": "chat.message", "conversation_id": "conv", "content": "Hello", "ref": "m-1",
+                             "client_message_id": "c-1"});
+        let (echo, receipt) = send(&mut sender, &message).await;
+        assert_eq!(echo["client_message_id"], "c-1");
+        let told = reader.expect("chat.message").await;
+        assert_eq!((&told["client_message_id"], &told["message_id"]), (&json!(null), &echo["message_id"]));
+
+        // a socket that has not joined the conversation sends it, too
+        let mut back = alice.nexus().await;
+        for socket in [&mut sender, &mut back] {
+            socket.send_json(&message).await;
+            let again = socket.expect("chat.delivered").await;
+            for field in ["id", "seq", "epoch", "ref", "conversation_id", "delivered_to"] {
+                assert_eq!(again[field], receipt[field], "{field}");
+            }
+            socket.expect_nothing_before_pong().await;
+        }
+        reader.expect_nothing_before_pong().await;
+        let other = json!({"event_type": "chat.message", "conversation_id": "conv", "content": "Bye", "client_message_id": "c-1"});
+        back.send_json(&other).await;
+        back.expect_error("CONFLICT").await;
+    }
+}

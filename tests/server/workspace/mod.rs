@@ -5,6 +5,7 @@ mod cursors;
 mod ending;
 mod newcomers;
 mod presence;
+mod repeats;
 mod rooms;
 mod sheets;
 

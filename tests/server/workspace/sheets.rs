@@ -160,9 +160,19 @@ async fn a_sheet_belongs_to_the_room_that_it_was_first_written_in() {
     stranger.expect_error("NOT_IN_ROOM").await;
     join(&mut stranger, "elsewhere").await;
     stranger.send_json(&update("A1", json!("no"), 0)).await;
-    stranger.expect_error("NOT_IN_ROOM").await;
+    let error = stranger.expect_error("NOT_IN_ROOM").await;
+    assert!(error["error"].as_str().unwrap().contains("the room \"first\""), "it names the sheet's room: {error}");
     let state = join(&mut stranger, "first").await;
     assert_eq!(state["active_sheets"], json!(["other", "sheet_123"]));
+
+    // The name of a room that the user may not enter is not revealed.
+    let private = Some(json!({"visibility": "private"}));
+    alice.request(reqwest::Method::PATCH, "/api/v1/rooms/first", private).await.expect(200);
+    let carol = server.user("carol").await;
+    let mut outsider = joined(&carol, "outside").await;
+    outsider.send_json(&update("A1", json!("no"), 0)).await;
+    let error = outsider.expect_error("NOT_IN_ROOM").await;
+    assert!(!error["error"].as_str().unwrap().contains("first"), "{error}");
 }
 
 /// A server whose commits into a room can be blocked while it can still read.

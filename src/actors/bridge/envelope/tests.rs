@@ -27,7 +27,7 @@ use crate::{
         upload::{Upload, UploadEnd, UploadPhase},
         user_event::UserEvent,
     },
-    ids::{EventId, GroupId, NotificationId, RoomId, RoomName, Seq, SheetId, Timestamp, UserId},
+    ids::{ClientMessageId, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, SheetId, Timestamp, UserId},
 };
 
 // ---- round trips ----
@@ -117,10 +117,12 @@ fn body() -> BoxedStrategy<EventBody> {
 }
 
 fn event() -> BoxedStrategy<Arc<Broadcast>> {
-    (uuid(), scope(), at(), body(), audience())
-        .prop_map(|(room, scope, at, body, audience)| {
+    let id = proptest::option::of("[^\\p{Cc}]{1,128}".prop_map(|id| ClientMessageId::new(id).unwrap()));
+    (uuid(), scope(), at(), body(), audience(), id)
+        .prop_map(|(room, scope, at, body, audience, id)| {
             let room = Arc::new(RoomIdentity { id: RoomId(room), scope });
-            Broadcast::new(Event { room, at, body }, audience)
+            let id = id.filter(|_| matches!(body, EventBody::Durable { .. }));
+            Broadcast::with_id(Event { room, at, body }, audience, id)
         })
         .boxed()
 }
@@ -326,7 +328,9 @@ fn message() -> BoxedStrategy<EnvelopeItem> {
 
 /// The content of a message; encoded frames are excluded, because each node makes its own.
 fn shown(message: &EnvelopeItem) -> String {
-    let event = |broadcast: &Broadcast| format!("{:?} {:?}", broadcast.event, broadcast.audience);
+    let event = |broadcast: &Broadcast| {
+        format!("{:?} {:?} {:?}", broadcast.event, broadcast.audience, broadcast.client_message_id)
+    };
     match message {
         EnvelopeItem::Room(RoomMessage::Event(broadcast)) => event(broadcast),
         EnvelopeItem::Node(NodeMessage::Direct { user, broadcast }) => format!("direct {user} {}", event(broadcast)),
@@ -487,6 +491,7 @@ fn the_form_is_as_written_down() {
     };
     let what = Durable::Chat(ChatDurable::text(author.clone(), "hi".into(), Vec::new()));
     let message = event(EventBody::Durable { seq: Seq(9), id: EventId(uuid(3)), what });
+    let named = event(message.body.clone());
     let data = RawJson::from_parsed("{}");
     let signal = event(EventBody::Ephemeral(Ephemeral::Call(CallEphemeral::Signal {
         from: author,
@@ -496,6 +501,11 @@ fn the_form_is_as_written_down() {
     let to = Audience::Only(UserId::new("b").unwrap());
     let messages = [
         EnvelopeItem::Room(RoomMessage::Event(Broadcast::new(message, Audience::Everyone))),
+        EnvelopeItem::Room(RoomMessage::Event(Broadcast::with_id(
+            named,
+            Audience::Everyone,
+            Some(ClientMessageId::new("m-1").unwrap()),
+        ))),
         EnvelopeItem::Room(RoomMessage::Event(Broadcast::new(signal, to))),
         EnvelopeItem::Room(RoomMessage::Members(MembershipMessage::Gone { incarnation: 4 })),
     ];
@@ -505,6 +515,10 @@ fn the_form_is_as_written_down() {
         r#"{"v":1,"node":"00000000000000ab","items":["#.to_owned(),
         format!(r#"{{"event":{{"what":{{"room":{room},"body":{{"durable":{{"seq":9,"id":"{id}3","#),
         format!(r#""what":{{"kind":"message_sent","sender":{ann},"content":"hi"}}}}}}}}}}}},"#),
+        format!(r#"{{"event":{{"what":{{"room":{room},"body":{{"durable":{{"seq":9,"id":"{id}3","#),
+        format!(
+            r#""what":{{"kind":"message_sent","sender":{ann},"content":"hi"}}}}}}}},"client_message_id":"m-1"}}}},"#
+        ),
         format!(r#"{{"event":{{"what":{{"room":{room},"body":{{"ephemeral":{{"call":{{"signal":{{"from":{ann},"#),
         r#""kind":"ice_candidate","data":"{}"}}}}},"to":{"only":"b"}}},{"members":{"say":"gone","incarnation":4}}]}"#
             .to_owned(),

@@ -11,7 +11,7 @@ use crate::{
         input::{ChatText, FileIds, UnlessAbsent},
         output::{Each, Moment},
     },
-    ids::{EventId, RoomId, Seq, UserId},
+    ids::{ClientMessageId, EventId, RoomId, Seq, UserId},
     limits,
 };
 
@@ -51,6 +51,8 @@ pub struct Message<'a> {
     /// Absent if there are none, so that nothing changes for clients that do not know files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attachments: Option<Each<'a, event::Attachment, Attachment<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_message_id: Option<&'a ClientMessageId>,
 }
 
 #[derive(Serialize, JsonSchema)]

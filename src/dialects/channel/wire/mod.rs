@@ -30,8 +30,10 @@ use crate::{
 #[schemars(tag = "type")]
 pub enum FromClient<'a> {
     /// Say something in the channel
+    #[schemars(extend("x-stored" = true))]
     Message(#[serde(borrow)] Say<'a>),
     /// Say something to the partner; the same as `message`
+    #[schemars(extend("x-stored" = true))]
     DmMessage(#[serde(borrow)] Say<'a>),
     /// Report that the user started or stopped typing
     Typing(SetTyping),

@@ -24,7 +24,7 @@ use crate::{
         output::Moment,
         schema::schema,
     },
-    ids::{EventId, Timestamp},
+    ids::{ClientMessageId, EventId, Timestamp},
     limits,
 };
 
@@ -49,21 +49,26 @@ pub enum FromClient<'a> {
     RoomBroadcast(#[serde(borrow)] BroadcastData<'a>),
     /// Say something in a conversation, and take part in it from then on
     #[serde(rename = "chat.message")]
+    #[schemars(extend("x-stored" = true))]
     ChatMessage(#[serde(borrow)] Say<'a>),
     /// Report that the user started or stopped typing
     #[serde(rename = "chat.typing")]
     ChatTyping(SetTyping),
     /// Change the text of a message
     #[serde(rename = "chat.edit")]
+    #[schemars(extend("x-stored" = true))]
     ChatEdit(#[serde(borrow)] Edit<'a>),
     /// Delete a message
     #[serde(rename = "chat.delete")]
+    #[schemars(extend("x-stored" = true))]
     ChatDelete(OfMessage),
     /// Tell that all up to a message is read
     #[serde(rename = "chat.read")]
+    #[schemars(extend("x-stored" = true))]
     ChatRead(OfMessage),
     /// React to a message, or take a reaction back
     #[serde(rename = "chat.react")]
+    #[schemars(extend("x-stored" = true))]
     ChatReact(React),
     /// Change one's status, or what one adds to it
     #[serde(rename = "presence.update")]
@@ -109,7 +114,7 @@ pub enum FromServer<'a> {
     Recovered(Stamped<Recovered<RoomLabel<'a>>>),
     /// A stored message; also sent to the sender
     #[serde(rename = "chat.message")]
-    ChatMessage(Stamped<ChatMessage<'a>>),
+    ChatMessage(Stamped<Stored<'a, ChatMessage<'a>>>),
     /// To the sender: the message was stored, to whom it was sent, and for whom it is queued
     #[serde(rename = "chat.delivered")]
     ChatDelivered(Stamped<Delivered<'a>>),
@@ -118,16 +123,16 @@ pub enum FromServer<'a> {
     ChatTyping(Stamped<Typing<'a>>),
     /// The text of a message was changed
     #[serde(rename = "chat.edit")]
-    ChatEdit(Stamped<Edited<'a>>),
+    ChatEdit(Stamped<Stored<'a, Edited<'a>>>),
     /// A message was deleted
     #[serde(rename = "chat.delete")]
-    ChatDelete(Stamped<Deleted<'a>>),
+    ChatDelete(Stamped<Stored<'a, Deleted<'a>>>),
     /// A user has read further than before
     #[serde(rename = "chat.read")]
-    ChatRead(Stamped<Read<'a>>),
+    ChatRead(Stamped<Stored<'a, Read<'a>>>),
     /// A user reacted to a message, or removed a reaction
     #[serde(rename = "chat.react")]
-    ChatReact(Stamped<Reacted<'a>>),
+    ChatReact(Stamped<Stored<'a, Reacted<'a>>>),
     /// A user's first socket opened, or a user is available again
     #[serde(rename = "presence.online")]
     PresenceOnline(Stamped<Presence<'a>>),
@@ -174,6 +179,16 @@ impl<T> Stamped<T> {
     pub fn new(event_id: EventId, at: Timestamp, body: T) -> Stamped<T> {
         Stamped { body, event_id, timestamp: Moment(at) }
     }
+}
+
+/// A stored event.
+#[derive(Serialize, JsonSchema)]
+pub struct Stored<'a, T> {
+    #[serde(flatten)]
+    pub body: T,
+    /// To the user who caused it: the id that the client gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_message_id: Option<&'a ClientMessageId>,
 }
 
 /// A room as clients address it: an open room by its name, any other by its id.

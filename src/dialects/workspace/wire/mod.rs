@@ -50,8 +50,10 @@ pub enum FromClient<'a> {
     /// Set the user's status
     StatusUpdate(SetStatus),
     /// Change a cell of a sheet
+    #[schemars(extend("x-stored" = true))]
     CellUpdate(CellUpdate),
     /// Change several cells at once, all or none
+    #[schemars(extend("x-stored" = true))]
     CellsUpdate(CellsUpdate),
     /// Ask the assistant a question
     AiRequest(AiRequest),

@@ -11,7 +11,7 @@ use crate::{
         input::{Count, Id, Objects, Prose, Scalar, UnlessAbsent},
         output::{Each, Moment, RelayedScalar},
     },
-    ids::{EventId, RoomName, Seq, SheetId, UserId},
+    ids::{ClientMessageId, EventId, RoomName, Seq, SheetId, UserId},
     limits,
 };
 
@@ -115,6 +115,8 @@ pub struct Change<'a> {
     pub id: EventId,
     pub seq: Seq,
     pub timestamp: Moment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_message_id: Option<&'a ClientMessageId>,
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -1,6 +1,8 @@
 //! Broadcasts, encoded at most once per dialect however many receivers and workers there are, and the batches into
 //! which a hub combines them. Uses the interface of dialects and must never depend on a concrete one.
 
+mod differences;
+
 use std::{
     hash::{Hash, Hasher},
     sync::{Arc, OnceLock},
@@ -9,6 +11,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use rustc_hash::{FxHashMap, FxHasher};
 
+use self::differences::Differences;
 use super::outbox::Outbox;
 use crate::{
     core::{
@@ -21,7 +24,7 @@ use crate::{
         upload::UploadPhase,
     },
     dialects::{DialectKind, Stamp},
-    ids::{EventId, Seq, Timestamp, UserId},
+    ids::{ClientMessageId, EventId, Seq, Timestamp, UserId},
     store::StoredEvent,
     transport::frame,
 };
@@ -33,6 +36,8 @@ pub struct Broadcast {
     pub event: Event,
     /// Who receives it.
     pub audience: Audience,
+    /// The id that the author's client gave the event. Only the author's own sockets receive it.
+    pub client_message_id: Option<ClientMessageId>,
     class: Class,
     /// One slot per dialect, allocated when the first one is encoded: a broadcast that is only kept in memory needs
     /// none.
@@ -42,9 +47,10 @@ pub struct Broadcast {
 impl Broadcast {
     /// Creates the broadcast of a stored event, with the event's own audience.
     pub fn durable(room: Arc<RoomIdentity>, stored: StoredEvent) -> Arc<Broadcast> {
-        let StoredEvent { seq, id, at, what } = stored;
+        let StoredEvent { seq, id, at, what, client_message_id } = stored;
         let audience = what.audience();
-        Broadcast::new(Event { room, at, body: EventBody::Durable { seq, id, what } }, audience)
+        let event = Event { room, at, body: EventBody::Durable { seq, id, what } };
+        Broadcast::with_id(event, audience, client_message_id)
     }
 
     /// The same event as an edit or a deletion leaves it; `None` if that does not change it.
@@ -57,11 +63,16 @@ impl Broadcast {
 
     /// Creates a broadcast that is not encoded yet; it is encoded for the first receiver of each dialect.
     pub fn new(event: Event, audience: Audience) -> Arc<Broadcast> {
+        Broadcast::with_id(event, audience, None)
+    }
+
+    /// The same for an event to which the author's client gave an id.
+    pub fn with_id(event: Event, audience: Audience, client_message_id: Option<ClientMessageId>) -> Arc<Broadcast> {
         let class = match &event.body {
             EventBody::Durable { .. } => Class::Durable,
             EventBody::Ephemeral(ephemeral) => class_of(&event, ephemeral),
         };
-        Arc::new(Broadcast { event, audience, class, encoded: OnceLock::new() })
+        Arc::new(Broadcast { event, audience, client_message_id, class, encoded: OnceLock::new() })
     }
 
     /// How it may be treated if it cannot be delivered at once.
@@ -69,10 +80,11 @@ impl Broadcast {
         self.class
     }
 
-    /// The frame of a direct message for a socket that is bound to another room. There are few such sockets, so it is
-    /// not cached.
-    pub fn direct_frame(&self, kind: DialectKind) -> Option<Frame> {
-        let stamp = Stamp::new(self.event.at);
+    /// The frame of a direct message for a user's socket that is bound to another room. There are few such sockets, so it
+    /// is not cached.
+    pub fn direct_frame(&self, kind: DialectKind, user: &UserId) -> Option<Frame> {
+        let own = self.client_message_id.as_ref().filter(|_| self.author() == Some(user));
+        let stamp = Stamp::new(self.event.at).for_author(own);
         let bytes = frame::build(|out| kind.dialect().encode_direct(&self.event, stamp, out))?;
         Some(Frame { bytes, class: self.class })
     }
@@ -105,7 +117,31 @@ impl Broadcast {
         }
     }
 
-    /// The frame for sockets of that dialect; `None` if the dialect has no such message.
+    fn author(&self) -> Option<&UserId> {
+        match &self.event.body {
+            EventBody::Durable { what, .. } => Some(&what.author().id),
+            EventBody::Ephemeral(_) => None,
+        }
+    }
+
+    /// The frame for a user's sockets of that dialect; `None` if the dialect has no such message.
+    pub fn frame_for(&self, kind: DialectKind, user: &UserId) -> Option<Frame> {
+        match self.authors_frame(kind) {
+            Some((author, frame)) if author == user => Some(frame),
+            Some(_) | None => self.frame(kind),
+        }
+    }
+
+    /// The frame for the author's sockets, if it differs from that of other users. It is needed once or twice, so it is
+    /// not cached.
+    fn authors_frame(&self, kind: DialectKind) -> Option<(&UserId, Frame)> {
+        let (id, author) = (self.client_message_id.as_ref()?, self.author()?);
+        let stamp = Stamp::new(self.event.at).for_author(Some(id));
+        let bytes = frame::build(|out| kind.dialect().encode_event(&self.event, stamp, out))?;
+        Some((author, Frame { bytes, class: self.class }))
+    }
+
+    /// The frame that all users share, for sockets of that dialect; `None` if the dialect has no such message.
     pub fn frame(&self, kind: DialectKind) -> Option<Frame> {
         let slot = self.encoded.get_or_init(Box::default).get(kind as usize)?;
         let bytes = slot.get_or_init(|| {
@@ -127,7 +163,8 @@ impl Logged for Broadcast {
     fn size_bytes(&self) -> usize {
         // The history adds this value and subtracts it later, so it must not change when a frame is encoded. Counts the
         // text of the event, and once more the frame of the one dialect that most rooms use.
-        size_of::<Broadcast>() + 2 * self.event.size_bytes()
+        let id = self.client_message_id.as_ref().map_or(0, |id| id.as_str().len());
+        size_of::<Broadcast>() + 2 * self.event.size_bytes() + id
     }
 }
 
@@ -201,12 +238,12 @@ pub enum Opening {
 }
 
 impl Opening {
-    /// Appends the frames for a socket of that dialect that joins at that time.
-    pub fn frames(&self, kind: DialectKind, at: Timestamp, out: &mut Vec<Frame>) {
+    /// Appends the frames for a user's socket of that dialect that joins at that time.
+    pub fn frames(&self, kind: DialectKind, user: &UserId, at: Timestamp, out: &mut Vec<Frame>) {
         match self {
             Opening::Reply(reply) => out.extend(reply_frame(kind, reply, at)),
             Opening::LargeRoom(crowd) => crowd.frames(kind, at, out),
-            Opening::Replay(broadcast) => out.extend(broadcast.frame(kind)),
+            Opening::Replay(broadcast) => out.extend(broadcast.frame_for(kind, user)),
         }
     }
 }
@@ -302,8 +339,8 @@ pub struct Form {
     pub frames: Vec<Frame>,
     /// The same bytes concatenated, for sockets that accept them at once.
     pub wire: Bytes,
-    /// The audiences of `frames`, unless all are for everyone.
-    audiences: Option<Vec<Audience>>,
+    /// What some receivers receive in another form, or not at all; `None` if all receive the same.
+    differences: Option<Box<Differences>>,
     /// Messages of a direct conversation to be recorded as sent.
     pub direct: Option<Box<Direct>>,
 }
@@ -399,28 +436,27 @@ fn laid_out(frames: &[Frame]) -> Bytes {
 
 impl Form {
     fn new(broadcasts: &[Arc<Broadcast>], kind: DialectKind) -> Form {
-        let told = newest(broadcasts).filter_map(|b| Some((b.frame(kind)?, &b.audience)));
-        let told: Vec<_> = told.collect();
-        let targeted = told.iter().any(|(_, audience)| **audience != Audience::Everyone);
-        let audiences = targeted.then(|| told.iter().map(|(_, audience)| (*audience).clone()).collect());
+        let told: Vec<_> = newest(broadcasts).filter_map(|b| Some((b.frame(kind)?, b))).collect();
+        let differences = Differences::new(&told, kind).map(Box::new);
         let frames: Vec<Frame> = told.into_iter().map(|(frame, _)| frame).collect();
         let wire = match frames.as_slice() {
             [only] => only.bytes.clone(),
             several => laid_out(several),
         };
-        Form { frames, wire, audiences, direct: Direct::of_batch(broadcasts) }
+        Form { frames, wire, differences, direct: Direct::of_batch(broadcasts) }
     }
 
-    /// Whether everything is for all receivers, so that `wire` can be sent to each.
-    pub fn is_for_everyone(&self) -> bool {
-        self.audiences.is_none()
+    /// Whether this user receives all frames as they are, so that `wire` can be sent.
+    pub fn is_whole_for(&self, user: &UserId) -> bool {
+        self.differences.as_ref().is_none_or(|differences| differences.is_none_for(user))
     }
 
     /// The frames that this user receives.
     pub fn selection(&self, user: &UserId) -> Vec<Frame> {
-        let Some(audiences) = &self.audiences else { return self.frames.clone() };
-        let heard = self.frames.iter().zip(audiences).filter(|(_, audience)| audience.includes(user));
-        heard.map(|(frame, _)| frame.clone()).collect()
+        match &self.differences {
+            None => self.frames.clone(),
+            Some(differences) => differences.selection(&self.frames, user),
+        }
     }
 }
 
@@ -510,7 +546,7 @@ mod tests {
             let shared = |users: &[Author]| SharedMembers::new(room.clone(), users.iter().map(attendee).collect());
             let whole = |opening: Opening| {
                 let mut frames = Vec::new();
-                opening.frames(dialect, Timestamp::default(), &mut frames);
+                opening.frames(dialect, &users[0].id, Timestamp::default(), &mut frames);
                 let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.bytes.iter().copied()).collect();
                 (bytes, frames)
             };

@@ -1,0 +1,18 @@
+-- The ids that clients have given their messages: by them a message is recognised that is sent again, on any node. Like the
+-- log it has no foreign keys. Rows are swept out after a day.
+CREATE TABLE client_messages (
+    room_id UUID NOT NULL,
+    user_id TEXT COLLATE "C" NOT NULL,
+    client_id TEXT COLLATE "C" NOT NULL,
+    -- The event that was stored.
+    event_id UUID NOT NULL,
+    seq BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    -- 128 bits of a digest of the content: another message under the same id is refused.
+    digest UUID NOT NULL,
+    PRIMARY KEY (room_id, user_id, client_id)
+);
+CREATE INDEX client_messages_age ON client_messages (created_at);
+
+-- Shown to the author alone.
+ALTER TABLE room_events ADD COLUMN client_id TEXT;
