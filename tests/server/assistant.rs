@@ -129,7 +129,7 @@ async fn the_analyst_says_what_it_can_do_and_what_is_not_there() {
                            "context": {"table_range": "D5:F9"}}))
         .await;
     let (_, answer) = completes(&mut alice, "r4").await;
-    assert!(answer["result"].as_str().is_some_and(|text| text.contains("D5:F9 holds no cells")), "{answer}");
+    assert!(answer["result"].as_str().is_some_and(|text| text.contains("D5:F9 has no cells")), "{answer}");
     let nothing = (&json!(0), &json!([]));
     assert_eq!((&answer["findings"]["table"]["cells"], &answer["findings"]["columns"]), nothing, "{answer}");
 }

@@ -55,6 +55,11 @@ fn conversation() -> Arc<RoomIdentity> {
 
 // ---- from the client ----
 
+fn set_status(status: Status) -> Command {
+    let update = StatusUpdate { status: Some(status), ..StatusUpdate::default() };
+    Command::Presence(PresenceCommand::SetStatus { update })
+}
+
 /// All commands.
 pub fn asked() -> Vec<Asked> {
     let conversation = |id: &str| RoomAddress::Conversation(name(id));
@@ -73,7 +78,7 @@ pub fn asked() -> Vec<Asked> {
         message: Some(Some("In a meeting".into())),
         location: Some(Some("Meeting Room".into())),
     };
-    let silent = StatusUpdate { message: Some(None), ..StatusUpdate::default() };
+    let silent = PresenceCommand::SetStatus { update: StatusUpdate { message: Some(None), ..StatusUpdate::default() } };
     let general = || conversation("room_general");
     let resume = Resume { since: Seq(41), epoch: Some(EPOCH) };
     vec![
@@ -123,11 +128,9 @@ pub fn asked() -> Vec<Asked> {
         ("chat_typing", None, typing(in_conversation("conv_123"), Typing::Started)),
         ("chat_typing_stopped", None, typing(with_bob(), Typing::Stopped)),
         ("presence_update", None, Command::Presence(PresenceCommand::SetStatus { update: away })),
-        (
-            "presence_update_of_the_message",
-            Some("\"p-1\""),
-            Command::Presence(PresenceCommand::SetStatus { update: silent }),
-        ),
+        ("presence_update_online", None, set_status(Status::Online)),
+        ("presence_update_busy", None, set_status(Status::Busy)),
+        ("presence_update_of_the_message", Some("\"p-1\""), Command::Presence(silent)),
         ("notification_read", None, Command::Notices(NoticeCommand::Read { id: NOTIFICATION.into() })),
         ("notification_clear", None, Command::Notices(NoticeCommand::Clear { id: Some(NOTIFICATION.into()) })),
         ("notification_clear_all_read", Some("1"), Command::Notices(NoticeCommand::Clear { id: None })),
