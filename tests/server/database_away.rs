@@ -44,10 +44,13 @@ impl Setting {
         let asked = Instant::now();
         sender.send_json(&json!({"type": "message", "content": "into the void", "ref": 1})).await;
         // Ephemeral events and pings do not wait for it.
-        sender.send_json(&json!({"type": "typing", "is_typing": true})).await;
-        receiver.expect("typing").await;
-        receiver.expect_nothing_before_pong().await;
-        sender.expect("typing").await;
+        // Typing is stopped again, because it would otherwise end by itself during a long outage.
+        for is_typing in [true, false] {
+            sender.send_json(&json!({"type": "typing", "is_typing": is_typing})).await;
+            receiver.expect("typing").await;
+            receiver.expect_nothing_before_pong().await;
+            sender.expect("typing").await;
+        }
         let error = match sender.next_within(PATIENCE).await {
             Some(crate::support::socket::Frame::Json(frame)) => frame,
             other => panic!("a refusal within {PATIENCE:?}, not {other:?}"),

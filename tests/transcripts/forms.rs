@@ -42,11 +42,11 @@ forms! { CHAT_DURABLE, chat_durable, ChatDurable:
         "message" "message_with_attachments" "message_of_the_sender" "dm_message" "dm_message_without_text"
         "dm_message_of_the_sender"
     ] [] ["chat_message" "chat_message_direct" "chat_message_encrypted" "chat_message_of_the_sender"]
-    MessageEdited [] [] ["chat_edit"]
+    MessageEdited [] [] ["chat_edit" "chat_edit_of_the_sender"]
     MessageDeleted [] [] ["chat_delete" "chat_delete_of_the_sender"]
     MessageErased [] [] ["chat_message_deleted"]
-    ReadMarked [] [] ["chat_read"]
-    Reacted [] [] ["chat_react" "chat_react_taken_back"]
+    ReadMarked [] [] ["chat_read" "chat_read_of_the_sender"]
+    Reacted [] [] ["chat_react" "chat_react_of_the_sender" "chat_react_taken_back"]
 }
 
 forms! { SHEET_DURABLE, sheet_durable, SheetDurable:

@@ -60,6 +60,16 @@ fn set_status(status: Status) -> Command {
     Command::Presence(PresenceCommand::SetStatus { update })
 }
 
+fn away() -> PresenceCommand {
+    let message = Some(Some("In a meeting".into()));
+    let location = Some(Some("Meeting Room".into()));
+    PresenceCommand::SetStatus { update: StatusUpdate { status: Some(Status::Away), message, location } }
+}
+
+fn react(at: MessageAddress, change: ReactionChange) -> Command {
+    Command::Chat(ChatCommand::React { at, emoji: Emoji::new("👍").unwrap(), change })
+}
+
 /// All commands.
 pub fn asked() -> Vec<Asked> {
     let conversation = |id: &str| RoomAddress::Conversation(name(id));
@@ -70,14 +80,7 @@ pub fn asked() -> Vec<Asked> {
     let secret = Draft { content_type: ContentType::Encrypted, ..Draft::text("AwgAEiA…", Vec::new()) };
     let message =
         |room: Option<&str>| MessageAddress { room: room.map(&conversation), message: MESSAGE.parse().unwrap() };
-    let thumb = || Emoji::new("👍").unwrap();
-    let react = |at, change| Command::Chat(ChatCommand::React { at, emoji: thumb(), change });
     let typing = |addressed, typing| Command::Chat(ChatCommand::SetTyping { addressed, typing, cell: None });
-    let away = StatusUpdate {
-        status: Some(Status::Away),
-        message: Some(Some("In a meeting".into())),
-        location: Some(Some("Meeting Room".into())),
-    };
     let silent = PresenceCommand::SetStatus { update: StatusUpdate { message: Some(None), ..StatusUpdate::default() } };
     let general = || conversation("room_general");
     let resume = Resume { since: Seq(41), epoch: Some(EPOCH) };
@@ -127,7 +130,7 @@ pub fn asked() -> Vec<Asked> {
         ("chat_react_taken_back", None, react(message(Some("conv_123")), ReactionChange::Removed)),
         ("chat_typing", None, typing(in_conversation("conv_123"), Typing::Started)),
         ("chat_typing_stopped", None, typing(with_bob(), Typing::Stopped)),
-        ("presence_update", None, Command::Presence(PresenceCommand::SetStatus { update: away })),
+        ("presence_update", None, Command::Presence(away())),
         ("presence_update_online", None, set_status(Status::Online)),
         ("presence_update_busy", None, set_status(Status::Busy)),
         ("presence_update_of_the_message", Some("\"p-1\""), Command::Presence(silent)),
@@ -235,6 +238,8 @@ fn in_rooms() -> Vec<(&'static str, Told)> {
     let broadcast = RoomEphemeral::Broadcast { by: alice(), data: data("room_broadcast") };
     let message = MESSAGE.parse().unwrap();
     let edited = ChatDurable::MessageEdited { message, editor: alice(), content: "Hello, everybody!".into() };
+    let deleted = ChatDurable::MessageDeleted { message, by: alice() };
+    let read = ChatDurable::ReadMarked { reader: bob(), message, up_to: Seq(42) };
     let reacted = |change| ChatDurable::Reacted { message, by: bob(), emoji: Emoji::new("👍").unwrap(), change };
     let typing = ChatEphemeral::Typing { user: bob(), typing: Typing::Started, cell: None };
     vec![
@@ -250,14 +255,14 @@ fn in_rooms() -> Vec<(&'static str, Told)> {
         ("chat_message_direct", durable(conversation(), 8, sent("", vec![october()]))),
         ("chat_message_encrypted", durable(conversation(), 9, secret())),
         ("chat_message_deleted", durable(room(), 42, ChatDurable::MessageErased { sender: alice() })),
-        ("chat_edit", durable(room(), 43, edited)),
-        ("chat_delete", durable(room(), 44, ChatDurable::MessageDeleted { message, by: alice() })),
-        (
-            "chat_delete_of_the_sender",
-            durable_for_author(room(), 44, ChatDurable::MessageDeleted { message, by: alice() }),
-        ),
-        ("chat_read", durable(room(), 45, ChatDurable::ReadMarked { reader: bob(), message, up_to: Seq(42) })),
+        ("chat_edit", durable(room(), 43, edited.clone())),
+        ("chat_edit_of_the_sender", durable_for_author(room(), 43, edited)),
+        ("chat_delete", durable(room(), 44, deleted.clone())),
+        ("chat_delete_of_the_sender", durable_for_author(room(), 44, deleted)),
+        ("chat_read", durable(room(), 45, read.clone())),
+        ("chat_read_of_the_sender", durable_for_author(room(), 45, read)),
         ("chat_react", durable(room(), 46, reacted(ReactionChange::Added))),
+        ("chat_react_of_the_sender", durable_for_author(room(), 46, reacted(ReactionChange::Added))),
         ("chat_react_taken_back", durable(room(), 47, reacted(ReactionChange::Removed))),
         ("chat_delivered", Told::One(Reply::Delivered(Box::new(delivered)))),
         ("chat_typing", ephemeral(Ephemeral::Chat(typing))),

@@ -155,16 +155,7 @@ fn insert(
                 .execute(connection)?;
         }
     }
-    for user in entry.mentioned() {
-        diesel::insert_into(message_mentions::table)
-            .values((
-                message_mentions::user_id.eq(user.as_str()),
-                message_mentions::room_id.eq(room),
-                message_mentions::seq.eq(seq),
-            ))
-            .on_conflict_do_nothing()
-            .execute(connection)?;
-    }
+    insert_mentions(connection, room, seq, entry)?;
     let payload = JsonText(std::mem::take(&mut entry.payload));
     diesel::insert_into(room_events::table)
         .values((
@@ -195,6 +186,20 @@ fn insert(
             .on_conflict_do_nothing()
             .execute(connection)?;
         queued_for.insert(user.clone());
+    }
+    Ok(())
+}
+
+fn insert_mentions(connection: &mut SqliteConnection, room: Id, seq: i64, entry: &Entry) -> Result<(), StoreError> {
+    for user in entry.mentioned() {
+        diesel::insert_into(message_mentions::table)
+            .values((
+                message_mentions::user_id.eq(user.as_str()),
+                message_mentions::room_id.eq(room),
+                message_mentions::seq.eq(seq),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
     }
     Ok(())
 }
