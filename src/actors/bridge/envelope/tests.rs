@@ -329,7 +329,7 @@ fn message() -> BoxedStrategy<EnvelopeItem> {
 /// The content of a message; encoded frames are excluded, because each node makes its own.
 fn shown(message: &EnvelopeItem) -> String {
     let event = |broadcast: &Broadcast| {
-        format!("{:?} {:?} {:?}", broadcast.event, broadcast.audience, broadcast.client_message_id)
+        format!("{:?} {:?} {:?}", broadcast.client_message_id, broadcast.event, broadcast.audience)
     };
     match message {
         EnvelopeItem::Room(RoomMessage::Event(broadcast)) => event(broadcast),
