@@ -176,7 +176,7 @@ impl Socket {
         loop {
             match self.next_within(FRAME_DEADLINE).await {
                 Some(Frame::Json(value)) if kind_of(&value) == kind => return value,
-                Some(Frame::Json(value)) if is_of_presence(&value) && !is_kind_of_presence(kind) => {}
+                Some(Frame::Json(value)) if is_about_presence(&value, kind) => {}
                 Some(other) => panic!("expected '{kind}', got {other:?}"),
                 None => panic!("expected '{kind}', got nothing within {FRAME_DEADLINE:?}"),
             }
@@ -268,13 +268,13 @@ impl Socket {
     }
 }
 
-fn is_of_presence(frame: &Value) -> bool {
-    kind_of(frame).as_str().is_some_and(is_kind_of_presence)
-}
-
-/// The frames of the nexus dialect about users and their sockets.
-fn is_kind_of_presence(kind: &str) -> bool {
-    matches!(kind, "connect" | "disconnect") || kind.starts_with("presence.")
+/// Whether it is a frame of the nexus dialect about users or their sockets, and `expected` is of neither kind.
+fn is_about_presence(frame: &Value, expected: &str) -> bool {
+    let is_of_users = |kind: &str| kind.starts_with("presence.");
+    let is_of_sockets = |kind: &str| matches!(kind, "connect" | "disconnect");
+    kind_of(frame).as_str().is_some_and(|kind| {
+        (is_of_users(kind) && !is_of_users(expected)) || (is_of_sockets(kind) && !is_of_sockets(expected))
+    })
 }
 
 /// The handshake request, with the token in the given place.
