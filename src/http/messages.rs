@@ -129,21 +129,33 @@ impl From<Attachment> for AttachmentJson {
     }
 }
 
-/// Where a message is, as the route that was asked names it.
-#[derive(Clone, Serialize, ToSchema)]
-#[serde(untagged)]
-pub(super) enum Place {
-    Channel { channel_id: String },
-    Direct { recipient_id: String, conversation_id: String },
-    Conversation { conversation_id: String },
+/// The room of a message, as the requested route names it: the channel, the other user and the conversation, or the
+/// conversation alone.
+#[derive(Clone, Default, Serialize, ToSchema)]
+pub(super) struct Place {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation_id: Option<String>,
 }
 
 impl Place {
     fn new(room: RoomId, scope: &RoomScope, sender: &UserId) -> Place {
         match scope.partner_of(sender) {
-            None => Place::Channel { channel_id: room.to_string() },
-            Some(partner) => Place::Direct { recipient_id: partner.to_string(), conversation_id: room.to_string() },
+            None => Place { channel_id: Some(room.to_string()), ..Place::default() },
+            Some(partner) => Place {
+                recipient_id: Some(partner.to_string()),
+                conversation_id: Some(room.to_string()),
+                ..Place::default()
+            },
         }
+    }
+
+    /// Names the conversation alone.
+    pub(super) fn conversation(id: String) -> Place {
+        Place { conversation_id: Some(id), ..Place::default() }
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) struct TypedNotification {
     title: String,
     message: String,
     /// `info`, `success`, `warning`, `error`, `alert` or another word; `info` by default. It is stored in `data`.
+    #[schema(min_length = 1, max_length = 64)]
     notification_type: Option<String>,
     /// `general` by default.
     category: Option<String>,

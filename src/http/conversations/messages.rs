@@ -116,7 +116,7 @@ pub(in crate::http) async fn history(
         }
         other => other?,
     };
-    let place = Place::Conversation { conversation_id: conversation_id(&room) };
+    let place = Place::conversation(conversation_id(&room));
     let messages = with_reactions(&site, &user, messages, |_| place.clone()).await?;
     Ok(web::Json(HistoryJson { messages, has_more, has_newer, epoch: head.epoch, seq: head.seq }))
 }
@@ -220,6 +220,6 @@ pub(in crate::http) async fn send_message(
             Addressed::Room { room: Some(name.clone()) }
         }
     };
-    let place = Place::Conversation { conversation_id: conversation_id(&room) };
+    let place = Place::conversation(conversation_id(&room));
     send(&site, &user, room, addressed, place, &fields).await
 }

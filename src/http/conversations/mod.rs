@@ -130,7 +130,7 @@ impl From<ConversationSummary> for ConversationJson {
             RoomScope::Open { .. } => of.owner.map(|owner| owner.to_string()),
             RoomScope::Channel { .. } | RoomScope::Direct { .. } => None,
         };
-        let place = Place::Conversation { conversation_id: conversation_id(&of.room) };
+        let place = Place::conversation(conversation_id(&of.room));
         ConversationJson {
             conversation_id: conversation_id(&of.room),
             r#type: kind(&of.room.scope, of.visibility),
