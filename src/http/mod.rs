@@ -28,6 +28,7 @@ use crate::{
 mod admin;
 mod auth;
 mod blocks;
+mod calls;
 mod conversations;
 mod errors;
 mod extract;
@@ -114,6 +115,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     groups::configure(config);
     messages::configure(config);
     conversations::configure(config);
+    calls::configure(config);
     rooms::configure(config);
     sheets::configure(config);
     notifications::configure(config);
