@@ -9,8 +9,8 @@ use super::node::Node;
 use crate::{
     auth::policy::{Action, Subject, may},
     core::{
-        command::{MessageAddress, MessageRight},
-        event::RoomIdentity,
+        command::{Command, MessageAddress, MessageRight},
+        event::{Attachment, RoomIdentity},
         profile::Role,
     },
     error::{ErrorCode, Refusal},
@@ -94,7 +94,7 @@ impl Node {
     ///
     /// # Errors
     /// If the database can't be read.
-    pub async fn may_be_mentioned(&self, room: &RoomIdentity, users: Vec<UserId>) -> Result<Vec<UserId>, Refusal> {
+    async fn may_be_mentioned(&self, room: &RoomIdentity, users: Vec<UserId>) -> Result<Vec<UserId>, Refusal> {
         if users.is_empty() {
             return Ok(users);
         }
@@ -111,6 +111,30 @@ impl Node {
         let admitted = join_all(known).await.into_iter().flatten();
         let admitted: HashSet<UserId> = admitted.collect();
         Ok(users.into_iter().filter(|user| admitted.contains(user)).collect())
+    }
+
+    /// Looks up the files and users that a command for a room names. Users who may not enter the room are no longer
+    /// mentioned in it.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a file that does not exist, is not complete, or is not shared with the subject; or if the database
+    /// can't be read.
+    pub async fn look_up_named(
+        &self,
+        subject: Subject<'_>,
+        room: Option<&RoomIdentity>,
+        command: Command,
+    ) -> Result<(Command, Vec<Attachment>), Refusal> {
+        let files = command.files();
+        let attachments = if files.is_empty() { Vec::new() } else { self.attachments(subject, files).await? };
+        if command.mentions().is_empty() {
+            return Ok((command, attachments));
+        }
+        let mentioned = match room {
+            Some(room) => self.may_be_mentioned(room, command.mentions().to_vec()).await?,
+            None => Vec::new(),
+        };
+        Ok((command.mentioning(mentioned), attachments))
     }
 
     async fn make(&self, subject: Subject<'_>, room: &RoomRef, missing: IfMissing) -> Result<Access, Refusal> {

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     auth::policy::{Denied, Subject},
     core::{
-        command::{Command, RawJson},
+        command::{Command, MessageAddress, MessageRight, RawJson},
         event::{Attachment, Audience, Ephemeral, Event, EventBody, RoomEphemeral, RoomIdentity},
         presence::{SocketLocation, UserStatus},
         profile::Author,
@@ -30,7 +30,7 @@ use crate::{
     },
     disconnect::Disconnect,
     error::Refusal,
-    ids::{ClientMessageId, FileId, NodeId, RoomId, Timestamp, UserId},
+    ids::{ClientMessageId, NodeId, RoomId, Timestamp, UserId},
     limits::{self, ASK_TIMEOUT, REST_REQUEST_WAIT},
     store::{Access, FileRecord, RoomRef, StoreError},
 };
@@ -243,12 +243,34 @@ impl Gateway {
         self.node.enter(subject, room, missing).await
     }
 
-    /// The files to attach to a message, which must be shared with the user.
+    /// Executes a command in a room with the files and users that it names. Otherwise like [`Gateway::ask`].
     ///
     /// # Errors
-    /// `NOT_FOUND` for a file that does not exist, is not complete, or is not shared with the user.
-    pub async fn attachments(&self, subject: Subject<'_>, files: &[FileId]) -> Result<Vec<Attachment>, Refusal> {
-        if files.is_empty() { Ok(Vec::new()) } else { self.node.attachments(subject, files).await }
+    /// `NOT_FOUND` for a file that does not exist, is not complete, or is not shared with the user; otherwise like
+    /// [`Gateway::ask`].
+    pub async fn ask_with_named(
+        &self,
+        subject: Subject<'_>,
+        room: RoomIdentity,
+        user: Author,
+        client_message_id: Option<ClientMessageId>,
+        command: Command,
+    ) -> Result<Option<Box<Event>>, Refusal> {
+        let (command, attachments) = self.node.look_up_named(subject, Some(&room), command).await?;
+        self.ask(room, user, client_message_id, command, attachments).await
+    }
+
+    /// The room of a message, if the subject may do that with the message, by the same rules as for sockets.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`; `PERMISSION_DENIED` to a participant who may not change the message.
+    pub async fn room_of_message(
+        &self,
+        subject: Subject<'_>,
+        at: &MessageAddress,
+        right: MessageRight,
+    ) -> Result<RoomIdentity, Refusal> {
+        self.node.room_of_message(subject, at, right).await
     }
 
     /// Broadcasts an announcement in a room. Returns whether it was handed over.

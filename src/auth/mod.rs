@@ -6,4 +6,3 @@ pub mod limiter;
 pub mod passwords;
 pub mod policy;
 pub mod tokens;
-pub mod turn;

@@ -10,7 +10,7 @@ use crate::{
     auth::tokens::query_value,
     core::command::{RawJson, bad_attachments},
     error::ErrorCode,
-    ids::{ClientMessageId, FileId, Timestamp},
+    ids::{ClientMessageId, EventId, FileId, Timestamp},
     limits, names,
 };
 
@@ -108,9 +108,13 @@ impl Fields {
 
     /// The client's own id of a message. The field may be absent or null.
     pub(super) fn client_message_id(&self, name: &str) -> Result<Option<ClientMessageId>, ApiError> {
+        self.optional_raw_text(name)?.map(|text| client_message_id(name, text)).transpose()
+    }
+
+    /// The id of a message. The field may be absent or null.
+    pub(super) fn message_id(&self, name: &str) -> Result<Option<EventId>, ApiError> {
         let Some(text) = self.optional_raw_text(name)? else { return Ok(None) };
-        let expected = "must be a string of 1 to 128 characters without control characters";
-        ClientMessageId::new(text).map(Some).map_err(|_| ApiError::field(name, expected))
+        text.parse().map(Some).map_err(|_| ApiError::field(name, "must be the id of a message, a UUID"))
     }
 
     /// A whole number within a range. The field may be absent or null.
@@ -199,6 +203,12 @@ fn whole(value: &Value) -> Option<u64> {
     const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
     let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number);
     value.as_u64().or_else(|| value.as_f64().filter(is_whole).map(|number| number as u64))
+}
+
+/// The client's own id of a message or another change.
+pub(super) fn client_message_id(name: &str, text: String) -> Result<ClientMessageId, ApiError> {
+    let expected = "must be a string of 1 to 128 characters without control characters";
+    ClientMessageId::new(text).map_err(|_| ApiError::field(name, expected))
 }
 
 fn missing(name: &str) -> ApiError {

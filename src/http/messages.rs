@@ -1,6 +1,8 @@
 //! Messages of a channel or a direct conversation: pages of history, newest first, and sending. Sending goes through
 //! the room itself, so that the same rules apply as for sockets.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -257,6 +259,25 @@ pub(super) async fn send_to_user(
     send(&site, &user, room, Addressed::Partner, place, &fields).await
 }
 
+/// The message to send.
+fn draft(fields: &Fields) -> Result<Draft, ApiError> {
+    let content_type = fields.optional_line("content_type", 1..=limits::CONTENT_TYPE_CHARS_MAX)?;
+    let content_type = content_type.map(|name| ContentType::from(Arc::from(name))).unwrap_or_default();
+    let (content, ciphertext) = (fields.optional_raw_text("content")?, fields.optional_raw_text("ciphertext")?);
+    let chosen = content_type.choose(content, ciphertext);
+    let content = chosen.map_err(|misplaced| ApiError::new(ErrorCode::InvalidMessage, misplaced.to_string()))?;
+    let names = fields.texts("mentions")?.unwrap_or_default();
+    if names.len() > limits::MENTIONS_MAX {
+        return Err(ApiError::field(
+            "mentions",
+            format!("must be a list of at most {} user ids", limits::MENTIONS_MAX),
+        ));
+    }
+    let mentions = Draft::mentioned(names);
+    let attachments = fields.file_ids("attachments")?;
+    Ok(Draft { content: content.unwrap_or_default().into(), content_type, attachments, mentions })
+}
+
 /// Sends a message to a room, and returns it.
 pub(super) async fn send(
     site: &AppState,
@@ -266,12 +287,10 @@ pub(super) async fn send(
     place: Place,
     fields: &Fields,
 ) -> Result<HttpResponse, ApiError> {
-    let content = fields.optional_raw_text("content")?.unwrap_or_default();
-    let files = fields.file_ids("attachments")?;
     let key = fields.client_message_id("idempotency_key")?;
-    let command = ChatCommand::send(addressed, Draft::text(content, files.clone()))?;
-    let attachments = site.gateway.attachments(user.subject(), &files).await?;
-    let stored = site.gateway.ask(room, user.profile.author(), key, Command::Chat(command), attachments).await?;
+    let command = Command::Chat(ChatCommand::send(addressed, draft(fields)?)?);
+    let author = user.profile.author();
+    let stored = site.gateway.ask_with_named(user.subject(), room, author, key, command).await?;
     match stored.map(|event| *event) {
         Some(Event { at, body: EventBody::Durable { seq, id: event, what: Durable::Chat(sent) }, .. }) => {
             let ChatDurable::MessageSent { sender, content, content_type, attachments, mentions } = sent else {

@@ -28,7 +28,6 @@ use crate::{
 mod admin;
 mod auth;
 mod blocks;
-mod calls;
 mod conversations;
 mod errors;
 mod extract;
@@ -36,6 +35,7 @@ mod fields;
 mod files;
 mod groups;
 mod health;
+mod message_actions;
 mod messages;
 mod notifications;
 pub mod openapi;
@@ -114,8 +114,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
     auth::configure(config);
     groups::configure(config);
     messages::configure(config);
+    message_actions::configure(config);
     conversations::configure(config);
-    calls::configure(config);
     rooms::configure(config);
     sheets::configure(config);
     notifications::configure(config);

@@ -14,9 +14,10 @@ use convene::{
         Store, Visibility,
     },
 };
+use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
 use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
-use crate::fixture::{Database, on_both, user};
+use crate::fixture::{Database, connect, on_both, user};
 
 /// What a test compares of a conversation in the list.
 #[derive(Clone, PartialEq, Debug)]
@@ -311,5 +312,51 @@ on_both! {
         let list = store.conversations(&bob.id, None, 10).await.unwrap();
         assert_eq!((list[0].unread, list[0].partner.as_ref().map(|other| &other.author.id)), (limits::UNREAD_COUNTED_MAX, Some(&ada.id)));
         assert_eq!(store.conversations(&ada.id, None, 10).await.unwrap()[0].unread, 0, "one's own are read");
+    }
+}
+
+on_both! {
+    async fn ten_thousand_conversations_are_listed_page_by_page(database: Database) {
+        const CONVERSATIONS: usize = 10_000;
+        let store = database.store().await;
+        let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
+        store.create_conversation(&ada.id, None, std::slice::from_ref(&bob.id)).await.unwrap();
+        copy_the_conversation(&database, CONVERSATIONS - 1).await;
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.conversations(&bob.id, after, limits::PAGE_CONVERSATIONS_MAX).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(ConversationCursor { active_at: last.active_at, room: last.room.id });
+            listed.extend(page.iter().map(|one| (one.active_at, one.room.id)));
+        }
+        assert_eq!(listed.len(), CONVERSATIONS);
+        assert!(listed.windows(2).all(|pair| pair[0] > pair[1]), "newest first, each once");
+    }
+}
+
+/// Copies the only conversation that many times, each copy with the same people and active a little later.
+async fn copy_the_conversation(database: &Database, copies: usize) {
+    let is_postgres = database.url.starts_with("postgres");
+    let (new_id, later) = if is_postgres {
+        ("gen_random_uuid()", "active_at + n * interval '1 millisecond'")
+    } else {
+        ("randomblob(16)", "active_at + n")
+    };
+    let kept = "kind, name, visibility, settings, owner_id, epoch, created_at";
+    let sql = format!(
+        "WITH RECURSIVE copies(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copies WHERE n < {copies}) \
+         INSERT INTO rooms (id, key, active_at, {kept}) SELECT {new_id}, key || n, {later}, {kept} FROM rooms, copies \
+         WHERE kind = 'open'; \
+         INSERT INTO participants (user_id, room_id, joined_at, joined_seq) \
+         SELECT user_id, rooms.id, joined_at, joined_seq FROM participants, rooms \
+         WHERE rooms.id NOT IN (SELECT room_id FROM participants); \
+         INSERT INTO room_members (room_id, user_id, role) \
+         SELECT rooms.id, user_id, role FROM room_members, rooms \
+         WHERE rooms.id NOT IN (SELECT room_id FROM room_members);"
+    );
+    if is_postgres {
+        connect(&database.url).await.unwrap().batch_execute(&sql).await.unwrap();
+    } else {
+        SqliteConnection::establish(&database.file().to_string_lossy()).unwrap().batch_execute(&sql).unwrap();
     }
 }

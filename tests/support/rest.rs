@@ -151,6 +151,14 @@ impl User {
         self.request(Method::POST, path, Some(body)).await
     }
 
+    pub async fn put(&self, path: &str) -> Answer {
+        self.request(Method::PUT, path, None).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.request(Method::PATCH, path, Some(body)).await
+    }
+
     pub async fn delete(&self, path: &str) -> Answer {
         self.request(Method::DELETE, path, None).await
     }

@@ -81,6 +81,18 @@ impl Draft {
         Draft { content: content.into(), attachments, ..Draft::default() }
     }
 
+    /// The users whom a message names, each once. A name that can't be the id of a user is ignored, like that of an unknown
+    /// user.
+    pub fn mentioned<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<UserId> {
+        let mut users: Vec<UserId> = Vec::new();
+        for user in names.into_iter().filter_map(|name| UserId::new(name).ok()) {
+            if !users.contains(&user) {
+                users.push(user);
+            }
+        }
+        users
+    }
+
     fn check(&self) -> Result<(), Refusal> {
         let Draft { content, content_type, attachments, mentions } = self;
         if !names::is_visible(content) && attachments.is_empty() {
@@ -207,6 +219,26 @@ impl ChatCommand {
             | ChatCommand::Read { .. }
             | ChatCommand::React { .. } => &[],
         }
+    }
+
+    /// The users whom it mentions.
+    pub fn mentions(&self) -> &[UserId] {
+        match self {
+            ChatCommand::Send { draft, .. } => &draft.mentions,
+            ChatCommand::SetTyping { .. }
+            | ChatCommand::Edit { .. }
+            | ChatCommand::Delete { .. }
+            | ChatCommand::Read { .. }
+            | ChatCommand::React { .. } => &[],
+        }
+    }
+
+    /// The same command, in which only these users are mentioned.
+    pub fn mentioning(mut self, users: Vec<UserId>) -> ChatCommand {
+        if let ChatCommand::Send { draft, .. } = &mut self {
+            draft.mentions = users;
+        }
+        self
     }
 
     /// Whether it creates a stored event.

@@ -25,7 +25,7 @@ pub use self::{
     sheet::SheetCommand,
     upload::UploadCommand,
 };
-use crate::ids::{ClientMessageId, Epoch, FileId, Seq};
+use crate::ids::{ClientMessageId, Epoch, FileId, Seq, UserId};
 
 /// A JSON value exactly as the client wrote it, known to be well-formed. It is relayed and never interpreted. In the
 /// log and between nodes it is encoded as a string.
@@ -203,6 +203,38 @@ impl Command {
             | Command::Assistant(_)
             | Command::Notices(_)
             | Command::Upload(_) => &[],
+        }
+    }
+
+    /// The users whom it mentions, of whom only those who may enter the room may be notified.
+    pub fn mentions(&self) -> &[UserId] {
+        match self {
+            Command::Chat(command) => command.mentions(),
+            Command::Ping
+            | Command::AuthRefresh { .. }
+            | Command::Room(_)
+            | Command::Call(_)
+            | Command::Presence(_)
+            | Command::Sheet(_)
+            | Command::Assistant(_)
+            | Command::Notices(_)
+            | Command::Upload(_) => &[],
+        }
+    }
+
+    /// The same command, in which only these users are mentioned.
+    pub fn mentioning(self, users: Vec<UserId>) -> Command {
+        match self {
+            Command::Chat(command) => Command::Chat(command.mentioning(users)),
+            Command::Ping
+            | Command::AuthRefresh { .. }
+            | Command::Room(_)
+            | Command::Call(_)
+            | Command::Presence(_)
+            | Command::Sheet(_)
+            | Command::Assistant(_)
+            | Command::Notices(_)
+            | Command::Upload(_) => self,
         }
     }
 

@@ -29,6 +29,20 @@ impl ContentType {
         *self == ContentType::Text
     }
 
+    /// Which of the two fields of a message is its content: an encrypted one has a ciphertext, all others a content. `None` if
+    /// neither is present.
+    ///
+    /// # Errors
+    /// [`MisplacedContent`] if the other field is present, or the ciphertext is missing.
+    pub fn choose<T>(&self, content: Option<T>, ciphertext: Option<T>) -> Result<Option<T>, MisplacedContent> {
+        match (self, content, ciphertext) {
+            (ContentType::Encrypted, None, Some(ciphertext)) => Ok(Some(ciphertext)),
+            (ContentType::Encrypted, _, _) => Err(MisplacedContent::Encrypted),
+            (ContentType::Text | ContentType::Other(_), _, Some(_)) => Err(MisplacedContent::NotEncrypted),
+            (ContentType::Text | ContentType::Other(_), content, None) => Ok(content),
+        }
+    }
+
     /// As on the wire.
     pub fn name(&self) -> &str {
         match self {
@@ -37,6 +51,17 @@ impl ContentType {
             ContentType::Other(name) => name,
         }
     }
+}
+
+/// The error for a message whose fields do not fit its content type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MisplacedContent {
+    /// An encrypted message without a ciphertext, or with a content.
+    #[error("`ciphertext` must be the encrypted message, a string, without `content` beside it")]
+    Encrypted,
+    /// A ciphertext of a message that is not encrypted.
+    #[error("`ciphertext` goes with the `content_type` \"encrypted\"")]
+    NotEncrypted,
 }
 
 impl From<Arc<str>> for ContentType {

@@ -1,8 +1,6 @@
 //! Converts the dialect's messages into commands. `wire` declares the messages; this module gives them their meaning
 //! and validates what concerns several fields at once. It must never panic, whatever the bytes are.
 
-use std::sync::Arc;
-
 use super::{
     DISCRIMINATOR,
     wire::{
@@ -99,31 +97,18 @@ fn send_message(said: Say<'_>) -> Result<Command, Refusal> {
     let addressed = addressed(said.conversation, said.recipient_id)?;
     let attachments = said.attachments.map(|files| files.0).unwrap_or_default();
     let content_type = said.content_type.map(|name| ContentType::from(name.0)).unwrap_or_default();
-    let content = match (said.content.0, said.ciphertext) {
-        (None | Some(None), Some(ciphertext)) if content_type == ContentType::Encrypted => ciphertext.0,
-        (_, _) if content_type == ContentType::Encrypted => {
-            return Err(invalid("`ciphertext` must be the encrypted message, a string, without `content` beside it"));
-        }
-        (_, Some(_)) => return Err(invalid("`ciphertext` goes with the `content_type` \"encrypted\"")),
-        (Some(Some(content)), None) => content.0,
-        (None | Some(None), None) if !attachments.is_empty() => "".into(),
-        (Some(None), None) => return Err(expected("content", "null", Content::EXPECTED)),
-        (None, None) => return Err(expected("content", "missing", Content::EXPECTED)),
+    let is_null = matches!(said.content.0, Some(None));
+    let (content, ciphertext) = (said.content.0.flatten().map(|text| text.0), said.ciphertext.map(|text| text.0));
+    let chosen = content_type.choose(content, ciphertext).map_err(|misplaced| invalid(misplaced.to_string()))?;
+    let content = match chosen {
+        Some(content) => content,
+        None if !attachments.is_empty() => "".into(),
+        None => return Err(expected("content", if is_null { "null" } else { "missing" }, Content::EXPECTED)),
     };
-    let mentions = mentioned(said.mentions.map(|names| names.0).unwrap_or_default());
+    let names = said.mentions.map(|names| names.0).unwrap_or_default();
+    let mentions = Draft::mentioned(names.iter().map(|name| &**name));
     ChatCommand::send(addressed, Draft { content: content.into(), content_type, attachments, mentions })
         .map(Command::Chat)
-}
-
-/// What can't be the id of a user is nobody's.
-fn mentioned(names: Vec<Arc<str>>) -> Vec<UserId> {
-    let mut users: Vec<UserId> = Vec::with_capacity(names.len());
-    for user in names.into_iter().filter_map(|name| UserId::new(name).ok()) {
-        if !users.contains(&user) {
-            users.push(user);
-        }
-    }
-    users
 }
 
 fn update_presence(update: UpdatePresence) -> Command {

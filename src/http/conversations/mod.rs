@@ -3,6 +3,7 @@
 //! percent-encoded where it is part of a path.
 
 pub(super) mod messages;
+pub(super) mod read_mark;
 
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
@@ -30,6 +31,7 @@ use crate::{
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config.service(resource("/api/conversations", [(Method::GET, web::to(list)), (Method::POST, web::to(create))]));
     messages::configure(config);
+    read_mark::configure(config);
 }
 
 /// A page of your conversations.

@@ -9,9 +9,10 @@ use utoipa::{
 
 use super::schemas::{
     any_bytes, any_object, attachment_ids, before, cell_place, cell_range, cells_format, cells_limit, channel_id,
-    connection_id, csv_mark, description, display_name, email, granted_role, group_id, idempotency_key, known_username,
-    login_name, message_text, nothing, old_password, page_limit, password, refresh_token, room_id, room_name,
-    rows_of_scalars, search_text, user_id_in_body, user_id_in_path, username, wanted_medium,
+    ciphertext, connection_id, content_type, csv_mark, description, display_name, edited_text, email, granted_role,
+    group_id, idempotency_key, known_username, login_name, mentions, message_text, nothing, old_password, page_limit,
+    password, refresh_token, room_id, room_name, rows_of_scalars, search_text, user_id_in_body, user_id_in_path,
+    username, wanted_medium,
 };
 use crate::http::sheets::CellsPage;
 
@@ -65,12 +66,31 @@ pub struct Revocation {
     user_id: String,
 }
 
+/// The new text of a message.
+#[derive(ToSchema)]
+pub struct MessageEdit {
+    #[schema(schema_with = edited_text)]
+    content: String,
+    /// Chosen by you: the same request sent again with it within 24 hours is answered like the first one.
+    #[schema(schema_with = idempotency_key, required = false)]
+    idempotency_key: Option<String>,
+}
+
 /// A message to send.
 #[derive(ToSchema)]
 pub struct NewMessage {
     /// May be omitted if files are attached.
     #[schema(schema_with = message_text, required = false)]
     content: Option<String>,
+    /// `text` if absent; `encrypted` for a ciphertext; or another word that clients agree on.
+    #[schema(schema_with = content_type, required = false)]
+    content_type: Option<String>,
+    /// Instead of `content`, if `content_type` is `encrypted`. The server does not interpret it.
+    #[schema(schema_with = ciphertext, required = false)]
+    ciphertext: Option<String>,
+    /// The ids of users, who are notified. Those who do not exist or may not enter the room are ignored.
+    #[schema(schema_with = mentions, required = false)]
+    mentions: Option<Vec<String>>,
     /// Files that you uploaded or that are shared with you.
     #[schema(schema_with = attachment_ids, required = false)]
     attachments: Option<Vec<String>>,

@@ -156,6 +156,11 @@ pub fn connection_id() -> Object {
     explained(text().examples([example]).build(), "The connection's id, as in `X-Connection-Id`")
 }
 
+/// A message's id in a path.
+pub fn message_id() -> Object {
+    explained(uuid(), "The message's id")
+}
+
 fn explained(mut schema: Object, meaning: &str) -> Object {
     schema.description = Some(meaning.to_owned());
     schema
@@ -226,9 +231,50 @@ pub fn message_text() -> Object {
     chars(optional_text(), 0..=limits::CHAT_CHARS_MAX).examples([json!("Hello everyone!")]).build()
 }
 
+/// The new text of a message.
+pub fn edited_text() -> Object {
+    chars(text(), 1..=limits::CHAT_CHARS_MAX).examples([json!("Hello, everybody!")]).build()
+}
+
+/// What the content of a message is.
+pub fn content_type() -> Object {
+    chars(optional_text(), 1..=limits::CONTENT_TYPE_CHARS_MAX).examples([json!("text")]).build()
+}
+
+/// The ciphertext of a message.
+pub fn ciphertext() -> Object {
+    chars(optional_text(), 1..=limits::CIPHERTEXT_CHARS_MAX).build()
+}
+
+/// The users whom a message mentions.
+pub fn mentions() -> Array {
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(text().build())
+        .max_items(Some(limits::MENTIONS_MAX))
+        .build()
+}
+
+/// One emoji.
+pub fn emoji() -> Object {
+    text().examples([json!("👍")]).description(Some("One emoji, percent-encoded")).build()
+}
+
+/// A position in a conversation.
+pub fn seq() -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0.0)).examples([json!(42)]).build()
+}
+
 /// The client's own id of a message.
 pub fn idempotency_key() -> Object {
     chars(optional_text(), 1..=limits::CLIENT_MESSAGE_ID_CHARS_MAX).examples([json!("deploy-1742")]).build()
+}
+
+/// The same in a query.
+pub fn idempotency_key_in_query() -> Object {
+    let meaning = "The same request sent again with it within 24 hours is answered like the first one";
+    let schema = chars(text(), 1..=limits::CLIENT_MESSAGE_ID_CHARS_MAX).examples([json!("deploy-1742")]);
+    schema.pattern(Some(format!("^{NO_CONTROL}*$"))).description(Some(meaning)).build()
 }
 
 /// Ids of attached files.
