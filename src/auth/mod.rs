@@ -6,3 +6,4 @@ pub mod limiter;
 pub mod passwords;
 pub mod policy;
 pub mod tokens;
+pub mod turn;

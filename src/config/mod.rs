@@ -3,6 +3,7 @@
 
 mod ai;
 mod auth;
+mod calls;
 mod cluster;
 mod dotenv;
 mod files;
@@ -27,6 +28,7 @@ use self::variables::Variables;
 pub use self::{
     ai::{Ai, AiProvider},
     auth::{Anonymous, Auth, PublicKey, PublicKeyAlgorithm, SecretSource},
+    calls::{Calls, Turn, TurnCredentials},
     cluster::{Cluster, Place, Redis, RedisTls, Topology},
     files::{Bucket, BucketAddressing, BucketKeys, FilePlace, FileTypes, Files},
     listen::Listen,
@@ -56,6 +58,8 @@ pub struct Config {
     pub sockets: Sockets,
     /// Settings of open rooms.
     pub rooms: Rooms,
+    /// Settings of calls.
+    pub calls: Calls,
     /// Where uploads are stored, and their quotas.
     pub files: Files,
     /// Rate limits per user.
@@ -112,6 +116,7 @@ impl Config {
             auth,
             sockets: Sockets::read(&variables)?,
             rooms: Rooms::read(&variables)?,
+            calls: Calls::read(&variables)?,
             rates: Rates::read(&variables)?,
             ai: Ai::read(&variables)?,
             logging: Logging::read(&variables)?,
@@ -134,6 +139,7 @@ impl Config {
         self.auth.describe(&mut lines);
         self.sockets.describe(&mut lines);
         self.rooms.describe(&mut lines);
+        self.calls.describe(&mut lines);
         self.files.describe(&mut lines);
         self.rates.describe(&mut lines);
         self.ai.describe(&mut lines);

@@ -28,6 +28,7 @@ use crate::{
 mod admin;
 mod auth;
 mod blocks;
+mod calls;
 mod conversations;
 mod errors;
 mod extract;
@@ -116,6 +117,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     messages::configure(config);
     message_actions::configure(config);
     conversations::configure(config);
+    calls::configure(config);
     rooms::configure(config);
     sheets::configure(config);
     notifications::configure(config);

@@ -23,6 +23,7 @@ mod frames;
 mod groups;
 mod heartbeat;
 mod history;
+mod ice_servers;
 mod leaving;
 mod limits;
 mod locked_room;

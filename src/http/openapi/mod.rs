@@ -15,7 +15,7 @@ use utoipa::{
 };
 
 use super::{
-    admin, auth, blocks, conversations, errors, files, groups, health, message_actions, messages, notifications,
+    admin, auth, blocks, calls, conversations, errors, files, groups, health, message_actions, messages, notifications,
     presence, resource, rooms, sheets, typed_notifications, users,
 };
 
@@ -48,6 +48,7 @@ struct SocketsDocument(&'static str);
         groups::create, groups::mine, groups::one, groups::members, groups::add_member, groups::remove_member,
         groups::create_channel, groups::channels,
         messages::of_channel, messages::of_conversation, messages::send_to_channel, messages::send_to_user,
+        calls::ice_servers,
         conversations::list, conversations::create,
         conversations::messages::history, conversations::messages::send_message, conversations::read_mark::read,
         message_actions::one, message_actions::edit, message_actions::delete, message_actions::react,
@@ -75,6 +76,7 @@ struct SocketsDocument(&'static str);
         (name = "groups", description = "Groups, their members and their channels"),
         (name = "messages", description = "Message history, newest first, and sending"),
         (name = "conversations", description = "Channels, direct conversations, groups and open rooms in one list, and their messages"),
+        (name = "calls", description = "Servers for setting up calls"),
         (name = "rooms", description = "Open rooms, which users join by name"),
         (name = "notifications", description = "Your notifications"),
         (name = "files", description = "Uploads with the tus 1.0 protocol, and downloads"),
