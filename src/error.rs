@@ -38,6 +38,8 @@ pub enum ErrorCode {
     AlreadyMember,
     /// The maximum number of members is reached.
     SpaceFull,
+    /// The invite was not answered in time.
+    InviteExpired,
     /// The assistant is not available.
     AiUnavailable,
     /// The resource does not exist.
@@ -60,7 +62,7 @@ pub struct ErrorRow {
 
 impl ErrorCode {
     /// All codes, for tables and tests.
-    pub const ALL: [ErrorCode; 19] = [
+    pub const ALL: [ErrorCode; 20] = [
         ErrorCode::AuthenticationFailed,
         ErrorCode::PermissionDenied,
         ErrorCode::RateLimitExceeded,
@@ -76,6 +78,7 @@ impl ErrorCode {
         ErrorCode::Conflict,
         ErrorCode::AlreadyMember,
         ErrorCode::SpaceFull,
+        ErrorCode::InviteExpired,
         ErrorCode::AiUnavailable,
         ErrorCode::NotFound,
         ErrorCode::ServiceUnavailable,
@@ -101,6 +104,7 @@ impl ErrorCode {
             C::Conflict => ("CONFLICT", 409, Level::Debug),
             C::AlreadyMember => ("ALREADY_MEMBER", 409, Level::Debug),
             C::SpaceFull => ("SPACE_FULL", 409, Level::Debug),
+            C::InviteExpired => ("INVITE_EXPIRED", 410, Level::Debug),
             C::AiUnavailable => ("AI_UNAVAILABLE", 503, Level::Warn),
             C::NotFound => ("NOT_FOUND", 404, Level::Debug),
             C::ServiceUnavailable => ("SERVICE_UNAVAILABLE", 503, Level::Warn),

@@ -12,6 +12,7 @@ use crate::{
         command::{Command, MessageAddress, MessageRight},
         event::{Attachment, RoomIdentity},
         profile::Role,
+        space::SpaceRefused,
     },
     error::{ErrorCode, Refusal},
     ids::UserId,
@@ -36,7 +37,7 @@ impl Node {
         match room {
             // checked before anything is read, so that a confined token reveals nothing about other rooms
             RoomRef::Open(name) | RoomRef::Conversation(name) => may(subject, Action::NameRoom { name })?,
-            RoomRef::Channel(_) | RoomRef::Direct(_) => {}
+            RoomRef::Channel(_) | RoomRef::Direct(_) | RoomRef::Space(_) => {}
         }
         let found = match self.store.access(room, subject.user).await.map_err(|error| unread(&error))? {
             Some(found) => found,
@@ -147,6 +148,7 @@ impl Node {
                 let made = self.store.create_open_room(name, subject.user).await;
                 return made.map(Access::from).map_err(|error| unread(&error));
             }
+            RoomRef::Space(_) => return Err(SpaceRefused::NoSuchSpace.into()),
             RoomRef::Open(_) | RoomRef::Conversation(_) => (
                 ErrorCode::RoomNotFound,
                 "There is no such room, and this server does not create rooms on joining; ask an administrator to create it",

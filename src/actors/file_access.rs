@@ -32,7 +32,7 @@ impl Node {
         let right = match &room.scope {
             // the conversation must not be created, and there is nothing to read
             RoomScope::Direct { .. } => Right::Side,
-            RoomScope::Channel { .. } | RoomScope::Open { .. } => {
+            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => {
                 match self.store.access(&RoomRef::of(room, subject.user), subject.user).await? {
                     Some(found) => found.right,
                     None => return Ok(Err(Denied::NotShared)),

@@ -7,6 +7,7 @@ use crate::{
     core::{
         event::{RoomIdentity, RoomScope},
         profile::Role,
+        space::{SpaceRefused, SpaceRole},
     },
     error::{ErrorCode, Refusal},
     ids::{RoomName, UserId},
@@ -59,6 +60,8 @@ pub enum Action<'a> {
         /// The user's role in the room.
         membership: Option<RoomRole>,
     },
+    /// An action about spaces.
+    Space(SpaceAction),
     /// Create a group.
     CreateGroup,
     /// Create a conversation of named people.
@@ -102,7 +105,31 @@ pub enum Action<'a> {
     Administer,
 }
 
-/// Why an action is refused. The code is always `PERMISSION_DENIED`.
+/// An action about spaces. Entering one is [`Action::Enter`].
+#[derive(Clone, Copy, Debug)]
+pub enum SpaceAction {
+    /// Create a space, list spaces, answer invites.
+    Use,
+    /// See a space and its members.
+    View {
+        /// Who may visit it.
+        visibility: Visibility,
+        /// The user's role in the space.
+        role: Option<SpaceRole>,
+    },
+    /// Invite users to a space, and see who can be invited.
+    Invite {
+        /// The user's role in the space.
+        role: Option<SpaceRole>,
+    },
+    /// Change a space or its members.
+    Manage {
+        /// The user's role in the space.
+        role: Option<SpaceRole>,
+    },
+}
+
+/// Why an action is refused. The code is `PERMISSION_DENIED`, except for a space without a free place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Denied {
     /// Not a member of the group.
@@ -120,6 +147,15 @@ pub enum Denied {
     /// The room belongs to somebody else.
     #[error("Only the room's owner and administrators may do this; ask one of them")]
     NotYourRoom,
+    /// A space that is not public, or an action that needs membership.
+    #[error("{}", SpaceRefused::NoAccess)]
+    NoSpaceAccess,
+    /// A public space with as many members as its capacity.
+    #[error("{}", SpaceRefused::Full)]
+    SpaceFull,
+    /// The space has admins, and the user is not one of them.
+    #[error("{}", SpaceRefused::NotAnAdmin)]
+    NotASpaceAdmin,
     /// The conversation belongs to other users.
     #[error("Only the two users of a conversation may enter it")]
     NotYourConversation,
@@ -144,7 +180,8 @@ pub enum Denied {
 
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Refusal {
-        Refusal::new(ErrorCode::PermissionDenied, denied.to_string())
+        let code = if denied == Denied::SpaceFull { ErrorCode::SpaceFull } else { ErrorCode::PermissionDenied };
+        Refusal::new(code, denied.to_string())
     }
 }
 
@@ -154,14 +191,7 @@ impl From<Denied> for Refusal {
 pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
     match action {
         Action::Enter { room, right } => {
-            match right {
-                Right::Group(membership) => open(membership.is_some(), Denied::NotAMember),
-                Right::Side => is_side(subject, room),
-                Right::Open { visibility: Visibility::Open, .. } => Ok(()),
-                Right::Open { visibility: Visibility::Private, membership } => {
-                    open(membership.is_some(), Denied::NotInvited)
-                }
-            }?;
+            enters(subject, room, right)?;
             within_rooms(subject, room)
         }
         Action::Stay { room } => {
@@ -177,6 +207,7 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
             unconfined(subject)?;
             open(subject.role == Role::Admin || membership == Some(RoomRole::Owner), Denied::NotYourRoom)
         }
+        Action::Space(action) => of_space(subject, action),
         Action::ViewGroup { membership } => {
             open(membership.is_some() || subject.role == Role::Admin, Denied::NotAMember)
         }
@@ -208,6 +239,36 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
             unconfined(subject)?;
             open(subject.role == Role::Admin, Denied::NotAnAdministrator)
         }
+    }
+}
+
+/// Whether the user's relation to a room allows to enter it.
+fn enters(subject: Subject<'_>, room: &RoomIdentity, right: Right) -> Result<(), Denied> {
+    match right {
+        Right::Group(membership) => open(membership.is_some(), Denied::NotAMember),
+        Right::Side => is_side(subject, room),
+        Right::Open { visibility: Visibility::Open, .. } => Ok(()),
+        Right::Open { visibility: Visibility::Private, membership } => open(membership.is_some(), Denied::NotInvited),
+        Right::Space { role: Some(_), .. } => Ok(()),
+        // visitors take no place, but there must be one
+        Right::Space { visibility: Visibility::Open, is_full, .. } => open(!is_full, Denied::SpaceFull),
+        Right::Space { visibility: Visibility::Private, .. } => Err(Denied::NoSpaceAccess),
+    }
+}
+
+fn of_space(subject: Subject<'_>, action: SpaceAction) -> Result<(), Denied> {
+    unconfined(subject)?;
+    match action {
+        SpaceAction::Use => Ok(()),
+        SpaceAction::View { visibility, role } => {
+            let is_visible = visibility == Visibility::Open || role.is_some() || subject.role == Role::Admin;
+            open(is_visible, Denied::NoSpaceAccess)
+        }
+        SpaceAction::Invite { role } => open(role.is_some(), Denied::NoSpaceAccess),
+        SpaceAction::Manage { .. } if subject.role == Role::Admin => Ok(()),
+        SpaceAction::Manage { role: Some(SpaceRole::Admin) } => Ok(()),
+        SpaceAction::Manage { role: Some(SpaceRole::Member) } => Err(Denied::NotASpaceAdmin),
+        SpaceAction::Manage { role: None } => Err(Denied::NoSpaceAccess),
     }
 }
 
@@ -243,7 +304,7 @@ fn unconfined(subject: Subject<'_>) -> Result<(), Denied> {
 fn is_side(subject: Subject<'_>, room: &RoomIdentity) -> Result<(), Denied> {
     match &room.scope {
         RoomScope::Direct { users } => open(users.contains(subject.user), Denied::NotYourConversation),
-        RoomScope::Channel { .. } | RoomScope::Open { .. } => Ok(()),
+        RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => Ok(()),
     }
 }
 
@@ -252,7 +313,9 @@ fn within_rooms(subject: Subject<'_>, room: &RoomIdentity) -> Result<(), Denied>
     match (subject.rooms, &room.scope) {
         (None, _) => Ok(()),
         (Some(_), RoomScope::Open { name }) => named(subject, name.as_str()),
-        (Some(_), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => named(subject, &room.id.to_string()),
+        (Some(_), RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space) => {
+            named(subject, &room.id.to_string())
+        }
     }
 }
 
@@ -355,6 +418,29 @@ mod tests {
         assert_eq!(remove(Moderator, &other, Member), Ok(()));
         assert_eq!(remove(Moderator, &other, Moderator), Err(Denied::NotTheOwner));
         assert_eq!(remove(Owner, &other, Owner), Ok(()));
+    }
+
+    #[test]
+    fn spaces_open_to_members_and_public_ones_with_a_free_place_to_everybody() {
+        use SpaceRole::{Admin, Member};
+        let space = room(RoomScope::Space);
+        let enter = |visibility, role, is_full| {
+            let right = Right::Space { visibility, role, is_full };
+            ask(Role::User, None, Action::Enter { room: &space, right })
+        };
+        assert_eq!(enter(Visibility::Private, Some(Member), true), Ok(()));
+        assert_eq!(enter(Visibility::Private, None, false), Err(Denied::NoSpaceAccess));
+        assert_eq!(enter(Visibility::Open, None, false), Ok(()));
+        assert_eq!(enter(Visibility::Open, None, true), Err(Denied::SpaceFull));
+        assert_eq!(Refusal::from(Denied::SpaceFull).code, ErrorCode::SpaceFull);
+        let manage = |role, by| ask(by, None, Action::Space(SpaceAction::Manage { role }));
+        assert_eq!(manage(Some(Admin), Role::User), Ok(()));
+        assert_eq!(manage(Some(Member), Role::User), Err(Denied::NotASpaceAdmin));
+        assert_eq!(manage(None, Role::User), Err(Denied::NoSpaceAccess));
+        assert_eq!(manage(None, Role::Admin), Ok(()));
+        let rooms = [RoomPattern::new("*-*")];
+        let confined = ask(Role::Admin, Some(&rooms), Action::Space(SpaceAction::Use));
+        assert_eq!(confined, Err(Denied::Confined));
     }
 
     #[test]

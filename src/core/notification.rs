@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    core::command::RawJson,
+    core::{command::RawJson, invite::InviteNews},
     ids::{NotificationId, Timestamp},
 };
 
@@ -65,7 +65,13 @@ pub struct Notification {
     pub data: Option<RawJson>,
     /// When it was created.
     pub created_at: Timestamp,
+    /// What happened to an invite, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invite: Option<Arc<InviteNews>>,
 }
+
+/// The category of notifications about invites, and the type of their rows.
+pub const INVITES: &str = "invites";
 
 /// The notifications that a socket subscribes to. An absent list matches all.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

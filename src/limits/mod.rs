@@ -5,10 +5,11 @@
 mod assistant;
 mod conversations;
 mod files;
+mod spaces;
 
 use std::time::Duration;
 
-pub use self::{assistant::*, conversations::*, files::*};
+pub use self::{assistant::*, conversations::*, files::*, spaces::*};
 
 // ---- what a client may send ----
 

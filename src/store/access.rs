@@ -1,11 +1,12 @@
 //! One way to reach a room, however it is named, with all facts that decide whether a user may enter it. This module
 //! must not decide; `auth::policy` does.
 
-use super::{GroupRole, OpenRoom, RoomRole, Store, StoreError, Visibility};
+use super::{GroupRole, OpenRoom, RoomRole, SpaceAccess, Store, StoreError, Visibility};
 use crate::{
     core::{
         command::RoomAddress,
         event::{RoomIdentity, RoomScope},
+        space::SpaceRole,
     },
     ids::{RoomId, RoomName, UserId},
 };
@@ -21,6 +22,8 @@ pub enum RoomRef {
     Open(RoomName),
     /// A channel or a direct conversation by its id, or else an open room by its name.
     Conversation(RoomName),
+    /// A space, by its id.
+    Space(RoomId),
 }
 
 impl From<RoomAddress> for RoomRef {
@@ -29,6 +32,7 @@ impl From<RoomAddress> for RoomRef {
             RoomAddress::Open(name) => RoomRef::Open(name),
             RoomAddress::Conversation(name) => RoomRef::Conversation(name),
             RoomAddress::With(partner) => RoomRef::Direct(partner),
+            RoomAddress::Space(id) => RoomRef::Space(id),
         }
     }
 }
@@ -39,6 +43,7 @@ impl RoomRef {
         match &room.scope {
             RoomScope::Channel { .. } => RoomRef::Channel(room.id),
             RoomScope::Open { name } => RoomRef::Open(name.clone()),
+            RoomScope::Space => RoomRef::Space(room.id),
             RoomScope::Direct { users: [first, second] } => {
                 RoomRef::Direct(if first == user { second.clone() } else { first.clone() })
             }
@@ -71,6 +76,15 @@ pub enum Right {
         /// The user's role in the room.
         membership: Option<RoomRole>,
     },
+    /// For a space.
+    Space {
+        /// Whether everybody may visit it.
+        visibility: Visibility,
+        /// The user's role in the space.
+        role: Option<SpaceRole>,
+        /// Whether it has as many members as its capacity.
+        is_full: bool,
+    },
 }
 
 impl From<OpenRoom> for Access {
@@ -79,6 +93,18 @@ impl From<OpenRoom> for Access {
             right: Right::Open { visibility: room.visibility, membership: room.membership },
             capacity: room.capacity,
             identity: room.identity,
+        }
+    }
+}
+
+impl From<SpaceAccess> for Access {
+    fn from(SpaceAccess { space, role }: SpaceAccess) -> Access {
+        let is_full = space.is_full();
+        Access {
+            right: Right::Space { visibility: space.visibility, role, is_full },
+            // members are counted, not the users who are there
+            capacity: None,
+            identity: RoomIdentity { id: space.id, scope: RoomScope::Space },
         }
     }
 }
@@ -99,6 +125,7 @@ impl Store {
                 Err(error) => Err(error),
             },
             RoomRef::Open(name) => Ok(self.open_room(name, user).await?.map(Access::from)),
+            RoomRef::Space(id) => Ok(self.space(*id, user).await?.map(Access::from)),
             // boxed, since it resolves another reference in turn
             RoomRef::Conversation(name) => Box::pin(self.conversation_access(name.as_str(), user)).await,
         }

@@ -105,7 +105,7 @@ impl Store {
                     let access = |identity| Access { identity, right: Right::Side, capacity: None };
                     return Ok(found.map(access));
                 }
-                Some(RoomScope::Open { .. }) | None => {}
+                Some(RoomScope::Open { .. } | RoomScope::Space) | None => {}
             }
         }
         match RoomName::new(id) {

@@ -157,6 +157,8 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
             taken(information.constraint_name().unwrap_or(message)).unwrap_or_else(|| StoreError::Fault(message.into()))
         }
         DatabaseErrorKind::ForeignKeyViolation => StoreError::Missing,
+        DatabaseErrorKind::CheckViolation => out_of_places(information.constraint_name().unwrap_or(message))
+            .unwrap_or_else(|| StoreError::Fault(message.into())),
         DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection => {
             StoreError::Unavailable(Outage::unanswered(message))
         }
@@ -184,6 +186,14 @@ fn taken(constraint: &str) -> Option<StoreError> {
         [("username_key", "username"), ("email_key", "email"), ("group_members", "membership"), ("rooms", "name")];
     NAMES.iter().find(|(part, _)| constraint.contains(part)).map(|(_, name)| StoreError::Taken(name))
 }
+
+/// The last place, from the name of the constraint that limits the members of a space.
+fn out_of_places(constraint: &str) -> Option<StoreError> {
+    constraint.contains("spaces_capacity").then_some(StoreError::Taken(LAST_PLACE))
+}
+
+/// What is taken when a space is full.
+pub(super) const LAST_PLACE: &str = "last place of the space";
 
 #[cfg(test)]
 mod tests {

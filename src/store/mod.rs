@@ -18,6 +18,8 @@ mod effects;
 mod error;
 mod files;
 mod groups;
+mod invite_data;
+mod invites;
 mod log;
 mod notifications;
 mod postgres;
@@ -28,6 +30,7 @@ mod repeats;
 mod rooms;
 mod schema;
 mod sheets;
+mod spaces;
 mod sqlite;
 mod statement;
 mod users;
@@ -53,7 +56,9 @@ pub use self::{
     effects::{EffectRefused, MessageRefused, ReactionRefused, ReadRefused},
     error::{Outage, StoreError},
     files::*,
+    invites::*,
     records::*,
+    spaces::*,
 };
 use crate::{
     core::profile::Profile,
@@ -135,6 +140,7 @@ struct Loaders {
     heads: BatchLoader<RoomId, Option<RoomHead>>,
     opens: BatchLoader<(RoomName, UserId), Option<OpenRoom>>,
     sheets: BatchLoader<SheetId, Option<RoomName>>,
+    spaces: BatchLoader<(RoomId, UserId), Option<SpaceAccess>>,
     waiting: BatchLoader<UserId, bool>,
     delivered: BatchLoader<(UserId, QueuedId), ()>,
 }
@@ -241,7 +247,7 @@ impl Loaders {
     fn new(threads: &Threads, database: &Database) -> Loaders {
         let (of_users, of_channels, of_rooms) = (database.clone(), database.clone(), database.clone());
         let (of_opens, of_sheets) = (database.clone(), database.clone());
-        let (of_waiting, of_delivered) = (database.clone(), database.clone());
+        let (of_waiting, of_delivered, of_spaces) = (database.clone(), database.clone(), database.clone());
         Loaders {
             users: BatchLoader::start(threads, move |ids| {
                 let database = of_users.clone();
@@ -262,6 +268,10 @@ impl Loaders {
             sheets: BatchLoader::start(threads, move |ids| {
                 let database = of_sheets.clone();
                 async move { on!(database, read, sheets::rooms(&ids)) }
+            }),
+            spaces: BatchLoader::start(threads, move |asked| {
+                let database = of_spaces.clone();
+                async move { on!(database, read, spaces::accesses(&asked)) }
             }),
             waiting: BatchLoader::start(threads, move |users| {
                 let database = of_waiting.clone();

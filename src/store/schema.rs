@@ -1,8 +1,8 @@
 //! The tables, declared once for both databases. Only ids, timestamps and queried JSON have different column types.
 
-/// Declares the tables with the given SQL types for ids, timestamps and queried JSON.
+/// Declares the tables with the given SQL types for ids, timestamps, queried JSON, and timestamps without a time zone.
 macro_rules! tables {
-    ($Id:ident, $Moment:ident, $Document:ident) => {
+    ($Id:ident, $Moment:ident, $Document:ident, $Utc:ident) => {
         diesel::table! {
             use diesel::sql_types::*;
             users (id) {
@@ -203,9 +203,9 @@ macro_rules! tables {
                 data -> $Document,
                 status -> Text,
                 is_active -> Bool,
-                created_at -> $Moment,
-                updated_at -> $Moment,
-                expires_at -> Nullable<$Moment>,
+                created_at -> $Utc,
+                updated_at -> $Utc,
+                expires_at -> Nullable<$Utc>,
             }
         }
         diesel::table! {
@@ -241,7 +241,47 @@ macro_rules! tables {
                 room_id -> $Id,
             }
         }
+        diesel::table! {
+            use diesel::sql_types::*;
+            spaces (room_id) {
+                room_id -> $Id,
+                capacity -> Integer,
+                members -> Integer,
+                interest_radius -> Nullable<Integer>,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            space_members (room_id, user_id) {
+                room_id -> $Id,
+                user_id -> Text,
+                role -> Text,
+                joined_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            invites (id) {
+                id -> $Id,
+                space_id -> $Id,
+                from_user -> Text,
+                to_user -> Text,
+                state -> Text,
+                message -> Nullable<Text>,
+                template -> Nullable<Text>,
+                created_at -> $Moment,
+                expires_at -> $Moment,
+                decided_at -> Nullable<$Moment>,
+                remind_at -> Nullable<$Moment>,
+            }
+        }
         diesel::joinable!(sheets -> rooms (room_id));
+        diesel::joinable!(spaces -> rooms (room_id));
+        diesel::joinable!(space_members -> users (user_id));
+        diesel::allow_tables_to_appear_in_same_query!(spaces, rooms);
+        diesel::allow_tables_to_appear_in_same_query!(spaces, space_members, users);
+        diesel::allow_tables_to_appear_in_same_query!(space_members, rooms);
+        diesel::allow_tables_to_appear_in_same_query!(invites, rooms);
         diesel::joinable!(group_members -> groups (group_id));
         diesel::joinable!(group_members -> users (user_id));
         diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, participants, room_events, sheets);

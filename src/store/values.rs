@@ -60,9 +60,11 @@ impl ToSql<sql_types::Binary, Sqlite> for Id {
 /// Microseconds from 1970 to 2000, the origin of PostgreSQL's timestamps.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
-/// A timestamp: `TIMESTAMPTZ` in PostgreSQL, milliseconds since 1970 in SQLite.
+/// A timestamp: `TIMESTAMPTZ` in PostgreSQL, milliseconds since 1970 in SQLite. In the table that other programs use it is a
+/// `TIMESTAMP` in UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, AsExpression, FromSqlRow)]
 #[diesel(sql_type = sql_types::Timestamptz)]
+#[diesel(sql_type = sql_types::Timestamp)]
 #[diesel(sql_type = sql_types::BigInt)]
 pub struct Moment(pub Timestamp);
 
@@ -77,6 +79,18 @@ impl ToSql<sql_types::Timestamptz, Pg> for Moment {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
         let us = self.0.unix_ms.saturating_mul(1000).saturating_sub(POSTGRES_EPOCH_US);
         ToSql::<sql_types::Timestamptz, Pg>::to_sql(&PgTimestamp(us), &mut out.reborrow())
+    }
+}
+
+impl FromSql<sql_types::Timestamp, Pg> for Moment {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Moment> {
+        <Moment as FromSql<sql_types::Timestamptz, Pg>>::from_sql(value)
+    }
+}
+
+impl ToSql<sql_types::Timestamp, Pg> for Moment {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        ToSql::<sql_types::Timestamptz, Pg>::to_sql(self, out)
     }
 }
 

@@ -190,8 +190,8 @@ fn is_spoken_in(dialect: DialectKind, room: &RoomIdentity) -> bool {
         (DialectKind::Nexus, _)
         | (DialectKind::Channel, RoomScope::Channel { .. } | RoomScope::Direct { .. })
         | (DialectKind::Workspace, RoomScope::Open { .. }) => true,
-        (DialectKind::Channel, RoomScope::Open { .. })
-        | (DialectKind::Workspace, RoomScope::Channel { .. } | RoomScope::Direct { .. }) => false,
+        (DialectKind::Channel, RoomScope::Open { .. } | RoomScope::Space)
+        | (DialectKind::Workspace, RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space) => false,
     }
 }
 

@@ -67,6 +67,7 @@ fn notification(priority: Priority) -> Notification {
         module: Some("tables".into()),
         data: None,
         created_at: NOON,
+        invite: None,
     }
 }
 

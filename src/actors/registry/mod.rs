@@ -191,7 +191,7 @@ impl Registry {
         }
         let is_channel = match &ask.room.scope {
             RoomScope::Channel { .. } => true,
-            RoomScope::Direct { .. } | RoomScope::Open { .. } => false,
+            RoomScope::Direct { .. } | RoomScope::Open { .. } | RoomScope::Space => false,
         };
         let in_doubt = |read_at| self.exclusions.is_in_doubt(ask.room.id, &ask.join.user.id, read_at, Instant::now());
         is_channel && ask.join.access_read_at.is_some_and(in_doubt)
@@ -383,7 +383,7 @@ impl Handler<JoinRoom> for Registry {
         }
         let group = match &ask.room.scope {
             RoomScope::Channel { group } => Some(*group),
-            RoomScope::Direct { .. } | RoomScope::Open { .. } => None,
+            RoomScope::Direct { .. } | RoomScope::Open { .. } | RoomScope::Space => None,
         };
         if let Some(user) = self.users.get_mut(&ask.join.user.id)
             && let Some(socket) = user.sessions.iter_mut().find(|socket| socket.conn == ask.join.conn)

@@ -40,6 +40,8 @@ impl Room {
                 partner.cloned().into_iter().collect::<Vec<UserId>>().into()
             }
             RoomScope::Channel { .. } => absent_mentioned().into(),
+            // who is not there is not told
+            RoomScope::Space => QueueFor::default(),
             RoomScope::Open { .. } => {
                 let present = self.core.iter().flat_map(|core| core.online().map(|user| user.id.clone()));
                 QueueFor { users: absent_mentioned(), participants_except: Some(present.collect()) }
@@ -60,7 +62,9 @@ impl Room {
                 self.publish_direct(vec![first.clone()], broadcast.clone());
             }
             RoomScope::Direct { users } => self.publish_direct(users.to_vec(), broadcast.clone()),
-            RoomScope::Channel { .. } | RoomScope::Open { .. } => self.deliver_to_absent(broadcast, queued_for, ctx),
+            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => {
+                self.deliver_to_absent(broadcast, queued_for, ctx)
+            }
         }
     }
 

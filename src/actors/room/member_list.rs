@@ -144,7 +144,7 @@ impl Room {
     /// from the list.
     fn tells_changes(&self, listed: Listed) -> bool {
         match self.identity.scope {
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } => true,
+            RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => true,
             RoomScope::Open { .. } => listed == Listed::Yes || !self.is_large(),
         }
     }

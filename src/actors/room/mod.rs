@@ -114,7 +114,7 @@ impl Room {
         let usage = usage.unwrap_or_else(|| Usage::new(node.clock.now()));
         let open = match identity.scope {
             RoomScope::Open { .. } => Some(Box::default()),
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } => None,
+            RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => None,
         };
         Room {
             identity,

@@ -82,7 +82,7 @@ impl Room {
     fn typing_audience(&self, user: &UserId) -> Audience {
         match &self.identity.scope {
             RoomScope::Channel { .. } => Audience::Everyone,
-            RoomScope::Direct { .. } | RoomScope::Open { .. } => Audience::EveryoneBut(user.clone()),
+            RoomScope::Direct { .. } | RoomScope::Open { .. } | RoomScope::Space => Audience::EveryoneBut(user.clone()),
         }
     }
 

@@ -428,7 +428,8 @@ impl Actor for Session {
         self.join_bound(ctx);
         match (self.rooms.bound().map(|room| &room.scope), self.outbox.dialect.options().queue) {
             // notifications wait for the room's first frame
-            (Some(RoomScope::Channel { .. } | RoomScope::Open { .. }), _) | (None, QueueManner::FromTheStart) => {
+            (Some(RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space), _)
+            | (None, QueueManner::FromTheStart) => {
                 self.look_for_queued(ctx);
             }
             // for conversations when the first frame was sent, so that its messages come first; for unbound sockets

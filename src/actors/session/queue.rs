@@ -151,7 +151,9 @@ impl Session {
             // sent by the room itself
             None if self.rooms.has_joined(broadcast.event.room.id) => None,
             None => broadcast.frame_for(dialect, &self.user.id),
-            Some(RoomScope::Channel { .. } | RoomScope::Open { .. }) if broadcast.event.room.scope.is_direct() => {
+            Some(RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space)
+                if broadcast.event.room.scope.is_direct() =>
+            {
                 broadcast.direct_frame(dialect, &self.user.id)
             }
             Some(_) => None,
@@ -160,7 +162,7 @@ impl Session {
         let is_queued = match &broadcast.event.room.scope {
             RoomScope::Direct { .. } => broadcast.event.queued_for() == Some(&self.user.id),
             // sent only to the users in whose queues it is
-            RoomScope::Channel { .. } | RoomScope::Open { .. } => true,
+            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => true,
         };
         match &broadcast.event.body {
             EventBody::Durable { id, .. } if is_queued => {

@@ -127,7 +127,7 @@ impl Rooms {
         let binding = self.bound.as_ref().filter(|binding| binding.resume.is_none())?;
         match binding.room.scope {
             RoomScope::Direct { .. } => Some(binding.room.id),
-            RoomScope::Channel { .. } | RoomScope::Open { .. } => None,
+            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => None,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Charge, RawJson, Resume, Target};
 use crate::{
     core::event::{RoomIdentity, RoomScope},
-    ids::{RoomName, UserId},
+    ids::{RoomId, RoomName, UserId},
 };
 
 /// How a client addresses a room.
@@ -15,13 +15,15 @@ pub enum RoomAddress {
     Conversation(RoomName),
     /// The direct conversation with this user.
     With(UserId),
+    /// A space by its id.
+    Space(RoomId),
 }
 
 impl RoomAddress {
     /// Whether it names a conversation, in which those who join take part also when they are away.
     pub const fn is_conversation(&self) -> bool {
         match self {
-            RoomAddress::Open(_) => false,
+            RoomAddress::Open(_) | RoomAddress::Space(_) => false,
             RoomAddress::Conversation(_) | RoomAddress::With(_) => true,
         }
     }
@@ -34,7 +36,12 @@ impl RoomAddress {
                 id.as_str().parse() == Ok(room.id)
             }
             (RoomAddress::With(partner), scope) => scope.partner_of(user) == Some(partner),
-            (RoomAddress::Open(_), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => false,
+            (RoomAddress::Space(id), RoomScope::Space) => *id == room.id,
+            (RoomAddress::Open(_), RoomScope::Channel { .. } | RoomScope::Direct { .. })
+            | (RoomAddress::Open(_) | RoomAddress::Conversation(_), RoomScope::Space)
+            | (RoomAddress::Space(_), RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Open { .. }) => {
+                false
+            }
         }
     }
 }

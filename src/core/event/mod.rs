@@ -49,6 +49,8 @@ pub enum RoomScope {
         /// The name used by clients.
         name: RoomName,
     },
+    /// A space, in which users have positions.
+    Space,
 }
 
 impl RoomScope {
@@ -61,14 +63,15 @@ impl RoomScope {
             | (_, Addressed::Conversation(_)) => true,
             (RoomScope::Channel { .. }, Addressed::Partner | Addressed::Room { .. })
             | (RoomScope::Direct { .. }, Addressed::Channel | Addressed::Room { .. })
-            | (RoomScope::Open { .. }, Addressed::Channel | Addressed::Partner) => false,
+            | (RoomScope::Open { .. }, Addressed::Channel | Addressed::Partner)
+            | (RoomScope::Space, Addressed::Channel | Addressed::Partner | Addressed::Room { .. }) => false,
         }
     }
 
     /// The name of an open room.
     pub const fn name(&self) -> Option<&RoomName> {
         match self {
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } => None,
+            RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => None,
             RoomScope::Open { name } => Some(name),
         }
     }
@@ -77,7 +80,7 @@ impl RoomScope {
     pub const fn is_direct(&self) -> bool {
         match self {
             RoomScope::Direct { .. } => true,
-            RoomScope::Channel { .. } | RoomScope::Open { .. } => false,
+            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => false,
         }
     }
 
@@ -89,7 +92,7 @@ impl RoomScope {
     /// The other user of a direct conversation.
     pub fn partner_of(&self, user: &UserId) -> Option<&UserId> {
         match self {
-            RoomScope::Channel { .. } | RoomScope::Open { .. } => None,
+            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => None,
             RoomScope::Direct { users: [first, second] } => Some(if first == user { second } else { first }),
         }
     }

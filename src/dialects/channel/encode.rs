@@ -65,7 +65,7 @@ impl Place {
         match scope {
             RoomScope::Channel { .. } => Some(Place::Channel),
             RoomScope::Direct { .. } => Some(Place::Direct),
-            RoomScope::Open { .. } => None,
+            RoomScope::Open { .. } | RoomScope::Space => None,
         }
     }
 }

@@ -207,6 +207,8 @@ pub(in crate::http) async fn send_message(
     let addressed = match &room.scope {
         RoomScope::Channel { .. } => Addressed::Channel,
         RoomScope::Direct { .. } => Addressed::Partner,
+        // a space is not named as a conversation
+        RoomScope::Space => return Err(no_such_conversation()),
         RoomScope::Open { name } => {
             match site.store.add_participant(room.id, user.id()).await {
                 Ok(_) => {}

@@ -108,7 +108,7 @@ impl From<Partner> for PartnerJson {
 /// By which id clients know it.
 pub(super) fn conversation_id(room: &RoomIdentity) -> String {
     match &room.scope {
-        RoomScope::Channel { .. } | RoomScope::Direct { .. } => room.id.to_string(),
+        RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => room.id.to_string(),
         RoomScope::Open { name } => name.to_string(),
     }
 }
@@ -119,6 +119,7 @@ fn kind(scope: &RoomScope, visibility: Visibility) -> &'static str {
         (RoomScope::Direct { .. }, _) => "direct",
         (RoomScope::Open { .. }, Visibility::Private) => "group",
         (RoomScope::Open { .. }, Visibility::Open) => "open",
+        (RoomScope::Space, _) => "space",
     }
 }
 
@@ -126,11 +127,11 @@ impl From<ConversationSummary> for ConversationJson {
     fn from(of: ConversationSummary) -> ConversationJson {
         let group_id = match &of.room.scope {
             RoomScope::Channel { group } => Some(group.to_string()),
-            RoomScope::Direct { .. } | RoomScope::Open { .. } => None,
+            RoomScope::Direct { .. } | RoomScope::Open { .. } | RoomScope::Space => None,
         };
         let owner_id = match &of.room.scope {
             RoomScope::Open { .. } => of.owner.map(|owner| owner.to_string()),
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } => None,
+            RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => None,
         };
         let place = Place::conversation(conversation_id(&of.room));
         ConversationJson {

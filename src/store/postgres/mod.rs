@@ -33,7 +33,7 @@ pub(super) type Connection = AsyncPgConnection;
 
 pub(super) mod schema {
     //! The tables with this database's column types.
-    crate::store::schema::tables!(Uuid, Timestamptz, Jsonb);
+    crate::store::schema::tables!(Uuid, Timestamptz, Jsonb, Timestamp);
 }
 
 /// The backend, for statements that are written by hand.

@@ -14,7 +14,7 @@ use super::{
     effects::stored_emoji,
     open_rooms::accesses,
     rooms::{OPEN, identity},
-    schema::{group_members, message_reactions, messages, participants, room_members, rooms, users},
+    schema::{group_members, message_reactions, messages, participants, room_members, rooms, space_members, users},
     user_id,
 };
 use crate::{
@@ -93,6 +93,16 @@ pub async fn participants(connection: &mut Connection, room: &RoomIdentity) -> R
                 .load::<(String, String)>(connection)
                 .await?
         }
+        RoomScope::Space => {
+            space_members::table
+                .inner_join(users::table)
+                .filter(space_members::room_id.eq(Id(room.id.0)))
+                .order(space_members::user_id)
+                .limit(most)
+                .select(columns)
+                .load::<(String, String)>(connection)
+                .await?
+        }
     };
     rows.into_iter().map(|(id, username)| Ok(Author::new(user_id(id)?, username))).collect()
 }
@@ -109,6 +119,10 @@ pub async fn is_participant(
             member.select(group_members::user_id).get_result::<String>(connection).await.optional()?
         }
         RoomScope::Open { .. } => return is_in(connection, room.id, user).await,
+        RoomScope::Space => {
+            let member = space_members::table.find((Id(room.id.0), user.as_str()));
+            member.select(space_members::user_id).get_result::<String>(connection).await.optional()?
+        }
     };
     Ok(found.is_some())
 }

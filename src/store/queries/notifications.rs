@@ -15,18 +15,20 @@ use serde_json::value::RawValue;
 use super::{
     Connection,
     schema::notifications,
-    strange, user_id,
+    user_id,
     user_queue::{enqueue_notifications, forget_notifications},
 };
 use crate::{
     core::{
         command::RawJson,
-        notification::{Notification, Priority},
+        invite::{Invite, InviteHappening, InviteNews, InviteState},
+        notification::{INVITES, Notification, Priority},
     },
     ids::{NotificationId, UserId},
     limits,
     store::{
         NewNotification, NotificationQuery, NotificationStatus, ReadMark, StoreError, StoredNotification, UnreadCount,
+        invite_data,
         values::{Id, JsonText, Moment, now, storable, storable_json},
     },
 };
@@ -89,27 +91,68 @@ struct Details<'a> {
     data: Option<&'a RawValue>,
 }
 
+/// What is read from `data`.
+struct Content {
+    category: String,
+    priority: Priority,
+    module: Option<String>,
+    data: Option<RawJson>,
+    invite: Option<InviteNews>,
+}
+
+impl Content {
+    /// Reads `data` of a row of that type; `received` reads that of an invite. Other programs may have written anything: what
+    /// is not understood is passed on unchanged if it is an object.
+    fn read(kind: &str, json: &str, received: impl FnOnce(&str) -> Option<InviteNews>) -> Content {
+        let whole = || json.trim_start().starts_with('{').then(|| RawJson::from_parsed(json));
+        let plain = Content {
+            category: kind.to_owned(),
+            priority: Priority::default(),
+            module: None,
+            data: whole(),
+            invite: None,
+        };
+        if kind == INVITES {
+            return Content { invite: received(json), ..plain };
+        }
+        let Ok(details) = serde_json::from_str::<Details<'_>>(json) else { return plain };
+        let data = details.data.map(|data| RawJson::from_parsed(data.get()));
+        let category = details.category.unwrap_or_else(|| kind.to_owned());
+        let is_about_invite = category == INVITES;
+        Content {
+            invite: data.as_ref().filter(|_| is_about_invite).and_then(|data| invite_data::news(data.as_str())),
+            category,
+            priority: details.priority,
+            module: details.module_name,
+            data,
+        }
+    }
+}
+
 impl TryFrom<NotificationRow> for StoredNotification {
     type Error = StoreError;
 
     fn try_from(row: NotificationRow) -> Result<StoredNotification, StoreError> {
-        let JsonText(json) = &row.data;
-        let details: Details<'_> = serde_json::from_str(json).map_err(|_| strange("notification", json))?;
+        let (id, user) = (NotificationId(row.id.0), user_id(row.user_id)?);
+        let times = (row.created_at.0, row.expires_at.map(|moment| moment.0));
+        let content = Content::read(&row.kind, &row.data.0, |text| invite_data::received(text, id, &user, times));
         let notification = Notification {
-            id: NotificationId(row.id.0),
+            id,
             title: row.title.into(),
             message: row.message.into(),
-            category: details.category.unwrap_or_else(|| row.kind.clone()).into(),
-            priority: details.priority,
-            module: details.module_name.map(Into::into),
-            data: details.data.map(|data| RawJson::from_parsed(data.get())),
+            category: content.category.into(),
+            priority: content.priority,
+            module: content.module.map(Into::into),
+            data: content.data,
             created_at: row.created_at.0,
+            invite: content.invite.map(Arc::new),
         };
         Ok(StoredNotification {
-            user: user_id(row.user_id)?,
+            user,
             kind: row.kind,
             notification: Arc::new(notification),
-            status: NotificationStatus::from_name(&row.status).ok_or_else(|| strange("status", &row.status))?,
+            // other programs may use other words
+            status: NotificationStatus::from_name(&row.status).unwrap_or(NotificationStatus::Unread),
             updated_at: row.updated_at.0,
             expires_at: row.expires_at.map(|moment| moment.0),
         })
@@ -192,6 +235,16 @@ pub async fn create(
     new: &NewNotification,
     queue_max: usize,
 ) -> Result<Vec<StoredNotification>, StoreError> {
+    write_transaction!(connection, async |connection| add(connection, users, new, queue_max).await).await
+}
+
+/// The same within a transaction.
+pub async fn add(
+    connection: &mut Connection,
+    users: &[UserId],
+    new: &NewNotification,
+    queue_max: usize,
+) -> Result<Vec<StoredNotification>, StoreError> {
     let (data, created_at) = (details(new)?, Moment(now()));
     let row = |user: &UserId| NewRow {
         id: Id(NotificationId::generate().0),
@@ -209,13 +262,56 @@ pub async fn create(
     let stored: Result<Vec<StoredNotification>, StoreError> =
         rows.iter().cloned().map(|row| NotificationRow::from(row).try_into()).collect();
     let stored = stored?;
-    write_transaction!(connection, async |connection| {
-        insert_rows!(connection, notifications::table, rows);
-        enqueue_notifications(connection, &stored, queue_max).await?;
-        trim(connection, users).await
-    })
-    .await?;
+    insert_rows!(connection, notifications::table, rows);
+    enqueue_notifications(connection, &stored, queue_max).await?;
+    trim(connection, users).await?;
     Ok(stored)
+}
+
+/// Stores the notification of an invite, which has its id and expires with it, within a transaction.
+pub async fn add_invite(
+    connection: &mut Connection,
+    invite: &Invite,
+    queue_max: usize,
+) -> Result<StoredNotification, StoreError> {
+    let news = InviteNews { happening: InviteHappening::Received, invite: invite.clone() };
+    let row = NewRow {
+        id: Id(invite.id.0),
+        user_id: invite.to.id.to_string(),
+        kind: INVITES,
+        title: storable(&news.title()).into_owned(),
+        message: storable(&news.text()).into_owned(),
+        data: JsonText(storable_json(&invite_data::of_received(invite)?).into_owned()),
+        status: NotificationStatus::Unread.name(),
+        created_at: Moment(invite.created_at),
+        updated_at: Moment(invite.created_at),
+        expires_at: Some(Moment(invite.expires_at)),
+    };
+    let stored = StoredNotification::try_from(NotificationRow::from(row.clone()))?;
+    insert_rows!(connection, notifications::table, vec![row]);
+    enqueue_notifications(connection, std::slice::from_ref(&stored), queue_max).await?;
+    Ok(stored)
+}
+
+/// An invite was answered: its notification has the status, and is not listed or delivered any more.
+pub async fn close_invite(
+    connection: &mut Connection,
+    id: NotificationId,
+    status: NotificationStatus,
+    state: InviteState,
+) -> Result<(), StoreError> {
+    let there = notifications::table.find(Id(id.0));
+    let JsonText(data) = there.select(notifications::data).get_result::<JsonText>(connection).await?;
+    diesel::update(there)
+        .set((
+            notifications::status.eq(status.name()),
+            notifications::is_active.eq(false),
+            notifications::data.eq(JsonText(invite_data::with_state(&data, state))),
+            notifications::updated_at.eq(Moment(now())),
+        ))
+        .execute(connection)
+        .await?;
+    forget_notifications(connection, &[Id(id.0)]).await
 }
 
 /// Drops each user's oldest ones beyond the limit, read ones before unread ones.

@@ -28,6 +28,8 @@ const CHANNEL: &str = "channel";
 const DIRECT: &str = "direct";
 /// `rooms.kind` of an open room.
 pub const OPEN: &str = "open";
+/// `rooms.kind` of a space.
+pub const SPACE: &str = "space";
 /// `rooms.visibility` of a room that only its members may enter.
 const PRIVATE: &str = "private";
 /// `room_members.role` of the two sides of a conversation.
@@ -321,6 +323,7 @@ pub fn room_scope(kind: &str, key: String, group: Option<Id>) -> Result<RoomScop
         (DIRECT, _, Some((first, second))) => {
             RoomScope::Direct { users: [user_id(first.to_owned())?, user_id(second.to_owned())?] }
         }
+        (SPACE, _, _) => RoomScope::Space,
         (OPEN, _, _) => {
             RoomScope::Open { name: RoomName::stored(key).map_err(|_| strange("room", "one without a name"))? }
         }

@@ -25,7 +25,7 @@ pub(super) type Connection = SyncConnectionWrapper<SqliteConnection>;
 
 pub(super) mod schema {
     //! The tables with this database's column types.
-    crate::store::schema::tables!(Binary, BigInt, Json);
+    crate::store::schema::tables!(Binary, BigInt, Json, BigInt);
 }
 
 /// The backend, for statements that are written by hand.

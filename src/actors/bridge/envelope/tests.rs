@@ -181,6 +181,7 @@ fn personal() -> BoxedStrategy<UserEvent> {
             module: None,
             data,
             created_at,
+            invite: None,
         };
         UserEvent::Notified { user, notification: Arc::new(notification) }
     });

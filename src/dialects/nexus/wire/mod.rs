@@ -204,7 +204,7 @@ impl Serialize for RoomLabel<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0.scope {
             RoomScope::Open { name } => serializer.serialize_str(name.as_str()),
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } => self.0.id.serialize(serializer),
+            RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => self.0.id.serialize(serializer),
         }
     }
 }

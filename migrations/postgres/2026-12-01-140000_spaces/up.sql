@@ -1,0 +1,34 @@
+-- Spaces of the metaverse dialect. The room of a space, of kind 'space', has its name, its owner, its log and its visibility:
+-- anybody may visit an open one, only members enter a private one.
+CREATE TABLE spaces (
+    room_id UUID PRIMARY KEY REFERENCES rooms (id) ON DELETE CASCADE,
+    capacity INTEGER NOT NULL,
+    -- The number of rows in space_members, kept by triggers. Whoever adds a member locks this row, so the last place is
+    -- given once, whichever nodes ask for it at the same time.
+    members INTEGER NOT NULL DEFAULT 0,
+    -- Moves are sent to those who are nearer than about this; NULL: to everybody.
+    interest_radius INTEGER,
+    CONSTRAINT spaces_capacity CHECK (members BETWEEN 0 AND capacity)
+);
+
+CREATE TABLE space_members (
+    room_id UUID NOT NULL REFERENCES spaces (room_id) ON DELETE CASCADE,
+    user_id TEXT COLLATE "C" NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    role TEXT NOT NULL CHECK (role IN ('admin', 'member')),
+    joined_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (room_id, user_id)
+);
+CREATE INDEX space_members_user ON space_members (user_id, room_id);
+
+CREATE FUNCTION count_space_member() RETURNS TRIGGER AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        UPDATE spaces SET members = members + 1 WHERE room_id = NEW.room_id;
+    ELSE
+        UPDATE spaces SET members = members - 1 WHERE room_id = OLD.room_id;
+    END IF;
+    RETURN NULL;
+END
+$$ LANGUAGE plpgsql;
+CREATE TRIGGER space_member_added AFTER INSERT ON space_members FOR EACH ROW EXECUTE FUNCTION count_space_member();
+CREATE TRIGGER space_member_removed AFTER DELETE ON space_members FOR EACH ROW EXECUTE FUNCTION count_space_member();

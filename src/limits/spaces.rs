@@ -1,0 +1,36 @@
+//! Bounds of spaces and invites (docs/metaverse.md).
+
+/// Members of a space.
+pub const SPACE_CAPACITY_MAX: u32 = 100_000;
+/// The capacity of a space that is created without one.
+pub const SPACE_CAPACITY_DEFAULT: u32 = 50;
+/// The radius within which moves are sent, in units of positions.
+pub const INTEREST_RADIUS_MAX: u32 = 1_000_000;
+/// Spaces in a list.
+pub const PAGE_SPACES_MAX: i64 = 100;
+/// Members or users in a page by default.
+pub const PAGE_USERS_DEFAULT: i64 = 50;
+/// Members or users in a page.
+pub const PAGE_USERS_MAX: i64 = 100;
+/// Invites in a page by default.
+pub const PAGE_INVITES_DEFAULT: i64 = 50;
+/// Invites in a page.
+pub const PAGE_INVITES_MAX: i64 = 100;
+/// The last page that can be read, so that a page number cannot overflow.
+pub const PAGE_NUMBER_MAX: i64 = 1_000_000;
+/// Pending invites to one user, over all spaces.
+pub const INVITES_PENDING_PER_USER_MAX: i64 = 1_000;
+/// Invites to one user that are kept, pending ones included. The oldest of the others are deleted.
+pub const INVITES_KEPT_PER_USER_MAX: i64 = 2_000;
+/// Users invited by one request.
+pub const INVITED_PER_REQUEST_MAX: usize = 100;
+/// Characters of the text of an invite.
+pub const INVITE_MESSAGE_CHARS_MAX: usize = 500;
+/// Hours after which an invite expires at the latest.
+pub const INVITE_HOURS_MAX: f64 = 720.0;
+/// Milliseconds before the end of an invite at which its user is reminded at the earliest.
+pub const REMINDER_LEAD_MS_MAX: i64 = 60 * 60 * 1_000;
+/// Milliseconds after which an invite expires that another program has stored without an end.
+pub const INVITE_LIFETIME_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Reminders stored by one transaction.
+pub const REMINDERS_PER_COMMIT: i64 = 200;
