@@ -67,11 +67,17 @@ fn conn(generation: u32) -> ConnKey {
 }
 
 async fn open(node: &Node, who: &str, generation: u32) {
-    node.presence.send(SocketOpened { user: user(who), conn: conn(generation), connection: None }).await.unwrap();
+    node.presence
+        .send(SocketOpened { user: user(who), conn: conn(generation), follows_presence: false, connection: None })
+        .await
+        .unwrap();
 }
 
 async fn close(node: &Node, who: &str, generation: u32) {
-    node.presence.send(SocketClosed { user: user(who), conn: conn(generation), connection: None }).await.unwrap();
+    node.presence
+        .send(SocketClosed { user: user(who), conn: conn(generation), follows_presence: false, connection: None })
+        .await
+        .unwrap();
 }
 
 async fn is_online(node: &Node, who: &str) -> bool {
@@ -209,12 +215,18 @@ async fn what_was_asked_for_is_known_where_the_user_comes() {
     let request = |quota: &Arc<convene::actors::quota::UserQuota>, node: &Node| {
         quota.charge(Charge::Request, &node.rates, node.clock.now())
     };
-    one.presence.send(SocketOpened { user: ann.id.clone(), conn: conn(1), connection: None }).await.unwrap();
+    one.presence
+        .send(SocketOpened { user: ann.id.clone(), conn: conn(1), follows_presence: false, connection: None })
+        .await
+        .unwrap();
     for _ in 0..10 {
         assert_eq!(request(&here, &one), Verdict::Allowed);
     }
     assert!(there.limit_status(two.clock.now()).minute == 0);
-    two.presence.send(SocketOpened { user: ann.id.clone(), conn: conn(1), connection: None }).await.unwrap();
+    two.presence
+        .send(SocketOpened { user: ann.id.clone(), conn: conn(1), follows_presence: false, connection: None })
+        .await
+        .unwrap();
     until("the other node's view", || async { there.limit_status(two.clock.now()).minute == 10 }).await;
     assert!(matches!(request(&there, &two), Verdict::Refused { .. }));
 }
@@ -249,6 +261,7 @@ async fn a_socket_that_was_let_in_before_its_rights_were_lost_is_closed_when_it_
             user: who.clone(),
             conn: conn(opened),
             connection: "a socket".into(),
+            follows_presence: false,
             session: session.clone(),
             issued_at,
             checked_from,
@@ -298,7 +311,15 @@ async fn a_burst_of_sockets_that_the_presence_tracker_can_not_take_is_made_up_fo
         let (session, checked_from) = (session.clone(), Instant::now());
         let (conn, connection) = (conn(generation), Arc::from("a socket"));
         // Each clone has its own slot in the mailbox; the other mailbox must overflow.
-        let up = SessionUp { user: whose(generation), conn, connection, session, issued_at: None, checked_from };
+        let up = SessionUp {
+            user: whose(generation),
+            conn,
+            connection,
+            session,
+            follows_presence: false,
+            issued_at: None,
+            checked_from,
+        };
         here.registry.clone().try_send(up).unwrap();
     }
     until("everybody is online", || async { online(&here).await == BURST as usize }).await;

@@ -32,7 +32,15 @@ pub fn first(bytes: &[u8]) -> Result<Option<Frame<'_>>, &'static str> {
         return Err("the server sent a masked frame");
     }
     let (header, length) = match *length {
-        LENGTH_64 => return Err("the server sent a frame of 64 KiB or more"),
+        LENGTH_64 => {
+            let Some(extended) = rest.first_chunk::<8>() else { return Ok(None) };
+            let length = u64::from_be_bytes(*extended);
+            (
+                10,
+                usize::try_from(length)
+                    .map_err(|_| "the server sent a frame that is longer than this machine's memory")?,
+            )
+        }
         LENGTH_16 => {
             let [high, low, ..] = rest else { return Ok(None) };
             (4, usize::from(u16::from_be_bytes([*high, *low])))

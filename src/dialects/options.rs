@@ -18,6 +18,8 @@ pub struct DialectOptions {
     pub discriminator: &'static str,
     /// When an unbound socket is sent what is queued for its user.
     pub queue: QueueManner,
+    /// Whether its clients are informed when users with whom they share a conversation come, go or change their status.
+    pub follows_presence: bool,
 }
 
 /// When an unbound socket is sent what is queued for its user.
@@ -48,6 +50,7 @@ impl DialectOptions {
             heartbeat: HeartbeatSetting::Common,
             discriminator: "type",
             queue: QueueManner::OnceChosen,
+            follows_presence: false,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Bounds of conversations: participants, unread counts, and reactions.
 
+use std::time::Duration;
+
 /// Bytes of a reaction; the longest emoji that Unicode recommends has 35.
 pub const EMOJI_BYTES_MAX: usize = 64;
 /// Different reactions to one message, over all users.
@@ -13,6 +15,10 @@ pub const CONTACTS_MAX: i64 = 2_000;
 
 /// Changes of presence that a node has still to announce.
 pub const ANNOUNCEMENTS_MAX: usize = 10_000;
+
+/// How long an announcement waits in a cluster, so that it reaches the sockets that were opened on other nodes before
+/// the change: longer than [`super::ROSTER_GATHER`] and the time of a message between nodes.
+pub const ANNOUNCEMENT_DELAY: Duration = Duration::from_millis(150);
 
 /// Changes of presence for which the contacts of the user are being read, on one node.
 pub const ANNOUNCEMENTS_IN_PROGRESS_MAX: usize = 4;

@@ -89,6 +89,8 @@ pub struct SocketOpened {
     pub user: UserId,
     /// The socket.
     pub conn: ConnKey,
+    /// Whether it receives the presence of other users.
+    pub follows_presence: bool,
     /// Its name; absent in a report that repeats a lost one.
     pub connection: Option<Arc<str>>,
 }
@@ -110,10 +112,20 @@ pub struct SocketClosed {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct LocalSockets {
-    /// The users and their sockets.
-    pub sockets: Vec<(UserId, ConnKey)>,
+    /// The sockets.
+    pub sockets: Vec<LocalSocket>,
     /// The users and their statuses.
     pub statuses: Vec<(UserId, UserStatus)>,
+}
+
+/// A socket of this node.
+pub struct LocalSocket {
+    /// Its user.
+    pub user: UserId,
+    /// The socket.
+    pub conn: ConnKey,
+    /// Whether it receives the presence of other users.
+    pub follows_presence: bool,
 }
 
 /// Asks which of these users are online.

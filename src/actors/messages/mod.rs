@@ -124,6 +124,8 @@ pub struct SessionUp {
     pub conn: ConnKey,
     /// The name of the connection.
     pub connection: Arc<str>,
+    /// Whether it receives the presence of other users.
+    pub follows_presence: bool,
     /// The session.
     pub session: Addr<Session>,
     /// When the token was issued, if it has the claim.

@@ -10,7 +10,7 @@ use std::{
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::PresenceTracker;
+use super::{PresenceTracker, Timer};
 use crate::{
     actors::{
         bridge::{Destination, NodeMessage},
@@ -35,6 +35,8 @@ pub(super) struct Announcements {
     pending: FxHashMap<UserId, Announcement>,
     /// The number of users whose contacts are being read.
     in_progress: usize,
+    /// The delay before the next ones are announced.
+    delay: Timer,
 }
 
 /// A change of a user's presence.
@@ -75,11 +77,26 @@ impl PresenceTracker {
                 vacant.insert(announcement);
             }
         }
-        self.announce_next(ctx);
+        if self.among_others().is_none() {
+            return self.announce_next(ctx);
+        }
+        // the sockets that other nodes opened before this moment are known a little later
+        if self.announcements.delay == Timer::Off {
+            self.announcements.delay = Timer::Set;
+            ctx.run_later(limits::ANNOUNCEMENT_DELAY, |tracker, ctx| {
+                tracker.announcements.delay = Timer::Off;
+                tracker.announce_next(ctx);
+            });
+        }
     }
 
     /// Announces pending changes. The number of concurrent questions to the store is limited.
     fn announce_next(&mut self, ctx: &mut Context<Self>) {
+        // reading the contacts of a user costs several queries
+        if self.core.followers() == 0 {
+            self.announcements.order.clear();
+            self.announcements.pending.clear();
+        }
         while self.announcements.in_progress < limits::ANNOUNCEMENTS_IN_PROGRESS_MAX {
             let Some(node) = self.node.clone() else { return };
             let Some(user) = self.announcements.order.pop_front() else { return };

@@ -13,9 +13,9 @@ use self::announcements::{Announcement, Announcements};
 use super::{
     bridge::{ClusterMode, Destination, NodeMessage},
     messages::{
-        AnnounceStatus, CloseUser, CountOnline, FilterConnected, FilterOnline, HoldPresence, ListOnline, LocalSockets,
-        PeerEvent, PeerRosterVersion, RemoteSocketCounts, RosterMessageReceived, RosterVersion, SetStatus, Shared,
-        SocketClosed, SocketOpened, SocketsOf, StatusOf, StatusesOf, UserOnOtherNodes, UsersOnPeer,
+        AnnounceStatus, CloseUser, CountOnline, FilterConnected, FilterOnline, HoldPresence, ListOnline, LocalSocket,
+        LocalSockets, PeerEvent, PeerRosterVersion, RemoteSocketCounts, RosterMessageReceived, RosterVersion,
+        SetStatus, Shared, SocketClosed, SocketOpened, SocketsOf, StatusOf, StatusesOf, UserOnOtherNodes, UsersOnPeer,
     },
     node::{Clock, Node},
     outbox::ConnKey,
@@ -49,8 +49,9 @@ pub struct PresenceTracker {
 }
 
 /// Whether a timer is running.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Timer {
+    #[default]
     Off,
     Set,
 }
@@ -61,7 +62,13 @@ enum Timer {
 pub struct Join(pub Arc<Node>);
 
 fn socket_location(node: NodeId, entry: &SocketEntry) -> SocketLocation {
-    SocketLocation { opened_at: entry.opened_at, node, worker: entry.worker, generation: entry.generation }
+    SocketLocation {
+        opened_at: entry.opened_at,
+        node,
+        worker: entry.worker,
+        generation: entry.generation,
+        follows_presence: entry.follows_presence,
+    }
 }
 
 impl PresenceTracker {
@@ -235,7 +242,8 @@ impl Handler<Join> for PresenceTracker {
 impl Handler<SocketOpened> for PresenceTracker {
     type Result = ();
 
-    fn handle(&mut self, SocketOpened { user, conn, connection }: SocketOpened, ctx: &mut Self::Context) {
+    fn handle(&mut self, opened: SocketOpened, ctx: &mut Self::Context) {
+        let SocketOpened { user, conn, follows_presence, connection } = opened;
         let now = self.clock.now();
         if let Some(connection) = connection {
             self.notify_other_sockets(&user, conn, UserEvent::SocketOpened { user: user.clone(), connection });
@@ -245,7 +253,7 @@ impl Handler<SocketOpened> for PresenceTracker {
         let newest = self.core.sockets_of(&user).iter().map(|socket| socket.opened_at).max();
         let opened_at = newest.map_or(now, |newest| newest.plus_ms(1).max(now));
         let ConnKey { worker, generation } = conn;
-        let entry = SocketEntry { user, worker, generation, opened_at };
+        let entry = SocketEntry { user, worker, generation, opened_at, follows_presence };
         let first_here = self.core.sockets_of(&entry.user).iter().all(|socket| socket.node != self.here);
         let change = self.core.connect(&entry.user, socket_location(self.here, &entry), now);
         if self.among_others().is_some() {
@@ -302,13 +310,13 @@ impl Handler<LocalSockets> for PresenceTracker {
             let key = |socket: &SocketLocation| ConnKey { worker: socket.worker, generation: socket.generation };
             known.extend(sockets.map(|socket| (key(socket), user.clone())));
         }
-        let opened: Vec<_> = here.sockets.into_iter().filter(|(_, conn)| known.remove(conn).is_none()).collect();
+        let opened: Vec<_> = here.sockets.into_iter().filter(|socket| known.remove(&socket.conn).is_none()).collect();
         log::info!("event=presence_caught_up opened={} closed={}", opened.len(), known.len());
         for (conn, user) in known {
             self.handle(SocketClosed { user, conn, connection: None }, ctx);
         }
-        for (user, conn) in opened {
-            self.handle(SocketOpened { user, conn, connection: None }, ctx);
+        for LocalSocket { user, conn, follows_presence } in opened {
+            self.handle(SocketOpened { user, conn, follows_presence, connection: None }, ctx);
         }
         for (user, status) in here.statuses {
             self.handle(SetStatus { user, status, announce: AnnounceStatus::No }, ctx);

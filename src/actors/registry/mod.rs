@@ -97,6 +97,8 @@ struct UserSocket {
     /// address would have a guaranteed slot in addition. It does not keep the session alive, because a session ends
     /// itself.
     session: Addr<Session>,
+    /// Whether it receives the presence of other users.
+    follows_presence: bool,
     closing: Closing,
     /// The rooms that the socket has joined or is joining; a channel with its group, whose members may enter.
     rooms: Vec<(RoomId, Option<GroupId>)>,
@@ -339,7 +341,8 @@ impl Handler<SessionUp> for Registry {
         self.connections += 1;
         let now = node.clock.now();
         let user = self.user(&up.user);
-        let mut socket = UserSocket { conn: up.conn, session: up.session, closing: Closing::No, rooms: Vec::new() };
+        let SessionUp { conn, session, follows_presence, .. } = up;
+        let mut socket = UserSocket { conn, session, follows_presence, closing: Closing::No, rooms: Vec::new() };
         if let Some(why) = user.has_lost(up.issued_at, up.checked_from, now) {
             close_session(&up.user, &mut socket, why);
         }
@@ -349,7 +352,8 @@ impl Handler<SessionUp> for Registry {
             node.metrics.users_online(self.online as usize);
             self.subscribe_user(up.user.clone(), ctx);
         }
-        self.notify_presence(SocketOpened { user: up.user, conn: up.conn, connection: Some(up.connection) }, ctx);
+        let opened = SocketOpened { user: up.user, conn, follows_presence, connection: Some(up.connection) };
+        self.notify_presence(opened, ctx);
     }
 }
 

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::Registry;
 use crate::{
     actors::{
-        messages::{AnnounceStatus, LocalSockets, SetStatus},
+        messages::{AnnounceStatus, LocalSocket, LocalSockets, SetStatus},
         presence::PresenceTracker,
     },
     core::presence::UserStatus,
@@ -58,8 +58,13 @@ impl Registry {
 
     fn catch_presence_up(&mut self, ctx: &mut Context<Self>) {
         let Some(node) = &self.node else { return };
-        let sockets =
-            self.users.iter().flat_map(|(id, user)| user.sessions.iter().map(move |socket| (id.clone(), socket.conn)));
+        let sockets = self.users.iter().flat_map(|(id, user)| {
+            user.sessions.iter().map(move |socket| LocalSocket {
+                user: id.clone(),
+                conn: socket.conn,
+                follows_presence: socket.follows_presence,
+            })
+        });
         let statuses = std::mem::take(&mut self.presence.statuses);
         let whole = LocalSockets { sockets: sockets.collect(), statuses: statuses.into_iter().collect() };
         match node.presence.try_send(whole) {

@@ -416,6 +416,7 @@ impl Actor for Session {
             user: self.user.id.clone(),
             conn: self.outbox.key,
             connection: self.connection.clone(),
+            follows_presence: self.outbox.dialect.options().follows_presence,
             session: ctx.address(),
             issued_at: self.issued_at,
             checked_from: self.checked_from,

@@ -153,17 +153,26 @@ pub struct SocketLocation {
     pub worker: u16,
     /// The number of the socket on that worker.
     pub generation: u32,
+    /// Whether it receives the presence of other users.
+    pub follows_presence: bool,
 }
 
 /// A key that identifies a socket and knows its node.
 pub trait SocketKey: Copy + Eq + Hash {
     /// The node of the socket.
     fn home(&self) -> NodeId;
+
+    /// Whether the socket receives the presence of other users.
+    fn follows_presence(&self) -> bool;
 }
 
 impl SocketKey for SocketLocation {
     fn home(&self) -> NodeId {
         self.node
+    }
+
+    fn follows_presence(&self) -> bool {
+        self.follows_presence
     }
 }
 
@@ -197,6 +206,8 @@ pub struct PresenceCore<K> {
     time: MonotonicClock,
     graces_begun: u64,
     sockets: usize,
+    /// The number of sockets that follow presence.
+    followers: usize,
 }
 
 impl<K: SocketKey> PresenceCore<K> {
@@ -209,6 +220,7 @@ impl<K: SocketKey> PresenceCore<K> {
             time: MonotonicClock::new(now),
             graces_begun: 0,
             sockets: 0,
+            followers: 0,
         }
     }
 
@@ -225,12 +237,14 @@ impl<K: SocketKey> PresenceCore<K> {
                 if !presence.sockets.contains(&socket) {
                     presence.sockets.push(socket);
                     self.sockets += 1;
+                    self.followers += usize::from(socket.follows_presence());
                 }
                 None
             }
             Entry::Vacant(entry) => {
                 entry.insert(Presence { sockets: vec![socket], statuses: Vec::new(), grace: None });
                 self.sockets += 1;
+                self.followers += usize::from(socket.follows_presence());
                 Some(PresenceChange::Online(user.clone()))
             }
         }
@@ -243,6 +257,7 @@ impl<K: SocketKey> PresenceCore<K> {
         let Some(at) = presence.sockets.iter().position(|known| *known == socket) else { return };
         presence.sockets.swap_remove(at);
         self.sockets -= 1;
+        self.followers -= usize::from(socket.follows_presence());
         // a status set here is kept during the grace period; other nodes send theirs again
         let lasts = presence.sockets.is_empty() && socket.home() == self.here;
         if !presence.is_at(socket.home()) && !lasts {
@@ -328,6 +343,11 @@ impl<K: SocketKey> PresenceCore<K> {
     /// The number of their sockets.
     pub fn sockets(&self) -> usize {
         self.sockets
+    }
+
+    /// The number of sockets that follow the presence of other users.
+    pub fn followers(&self) -> usize {
+        self.followers
     }
 
     /// The number of users in their grace period.

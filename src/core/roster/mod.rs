@@ -30,6 +30,9 @@ pub struct SocketEntry {
     pub generation: u32,
     /// When it was opened.
     pub opened_at: Timestamp,
+    /// Whether it receives the presence of other users.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follows_presence: bool,
 }
 
 /// A roster message between nodes. The id of a node identifies the incarnation of its roster; heartbeats carry its

@@ -3,11 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{RosterMessage, SocketEntry, apart};
-use crate::{
-    core::presence::UserStatus,
-    ids::{Timestamp, UserId},
-    limits::ROSTER_ENTRIES_PER_MESSAGE_MAX,
-};
+use crate::{core::presence::UserStatus, ids::UserId, limits::ROSTER_ENTRIES_PER_MESSAGE_MAX};
 
 /// A socket of this node.
 type Key = (u16, u32);
@@ -25,7 +21,7 @@ enum Closes {
 #[derive(Debug, Default)]
 pub struct OwnRoster {
     version: u64,
-    sockets: BTreeMap<Key, (UserId, Timestamp)>,
+    sockets: BTreeMap<Key, SocketEntry>,
     statuses: BTreeMap<UserId, UserStatus>,
     opened: BTreeMap<Key, SocketEntry>,
     closed: Vec<SocketEntry>,
@@ -47,7 +43,7 @@ impl OwnRoster {
     /// A socket opened here.
     pub fn opened(&mut self, entry: SocketEntry) {
         let key = (entry.worker, entry.generation);
-        if self.sockets.insert(key, (entry.user.clone(), entry.opened_at)).is_none() {
+        if self.sockets.insert(key, entry.clone()).is_none() {
             self.opened.insert(key, entry);
         }
     }
@@ -57,9 +53,9 @@ impl OwnRoster {
         if self.closes == Closes::Kept {
             return;
         }
-        let Some((user, opened_at)) = self.sockets.remove(&(worker, generation)) else { return };
+        let Some(entry) = self.sockets.remove(&(worker, generation)) else { return };
         if self.opened.remove(&(worker, generation)).is_none() {
-            self.closed.push(SocketEntry { user, worker, generation, opened_at });
+            self.closed.push(entry);
         }
     }
 
@@ -109,8 +105,7 @@ impl OwnRoster {
 
     /// The published state in parts. Pending changes must have been flushed and published before.
     pub fn part(&self) -> Vec<RosterMessage> {
-        let sockets: Vec<_> =
-            self.sockets.iter().map(|(key, (user, opened_at))| entry(*key, user, *opened_at)).collect();
+        let sockets: Vec<_> = self.sockets.values().cloned().collect();
         let statuses = self.statuses.iter().filter(|(_, status)| **status != UserStatus::default());
         let statuses: Vec<_> = statuses.map(|(user, status)| (user.clone(), status.clone())).collect();
         let count = |len: usize| len.div_ceil(ROSTER_ENTRIES_PER_MESSAGE_MAX);
@@ -132,8 +127,4 @@ impl OwnRoster {
         };
         (0..pieces).map(message).collect()
     }
-}
-
-fn entry((worker, generation): Key, user: &UserId, opened_at: Timestamp) -> SocketEntry {
-    SocketEntry { user: user.clone(), worker, generation, opened_at }
 }

@@ -20,7 +20,13 @@ fn user(number: u32) -> UserId {
 }
 
 fn entry(generation: u32, owner: u32) -> SocketEntry {
-    SocketEntry { user: user(owner), worker: 0, generation, opened_at: at(i64::from(generation)) }
+    SocketEntry {
+        user: user(owner),
+        worker: 0,
+        generation,
+        opened_at: at(i64::from(generation)),
+        follows_presence: false,
+    }
 }
 
 const THERE: NodeId = NodeId(7);
@@ -167,7 +173,13 @@ impl Node {
     }
 
     fn key(node: NodeId, entry: &SocketEntry) -> SocketLocation {
-        SocketLocation { opened_at: entry.opened_at, node, worker: entry.worker, generation: entry.generation }
+        SocketLocation {
+            opened_at: entry.opened_at,
+            node,
+            worker: entry.worker,
+            generation: entry.generation,
+            follows_presence: entry.follows_presence,
+        }
     }
 
     /// A user must not be announced online twice, or offline without having been online.
@@ -195,7 +207,13 @@ impl Node {
 
     fn open(&mut self, owner: u32, now: Timestamp) {
         self.generation += 1;
-        let entry = SocketEntry { user: user(owner), worker: 0, generation: self.generation, opened_at: now };
+        let entry = SocketEntry {
+            user: user(owner),
+            worker: 0,
+            generation: self.generation,
+            opened_at: now,
+            follows_presence: false,
+        };
         let first = self.open.values().all(|open| open.user != entry.user);
         let change = self.core.connect(&entry.user, Node::key(self.id, &entry), now);
         self.tell(change);

@@ -24,6 +24,7 @@ pub(super) const OPTIONS: DialectOptions = DialectOptions {
     heartbeat: HeartbeatSetting::Nexus,
     discriminator: DISCRIMINATOR,
     queue: QueueManner::FromTheStart,
+    follows_presence: true,
     ..DialectOptions::json("nexus")
 };
 

@@ -230,7 +230,13 @@ fn members() -> BoxedStrategy<MembershipMessage> {
 
 fn roster() -> BoxedStrategy<RosterMessage> {
     let socket = (user(), any::<(u16, u32)>(), at())
-        .prop_map(|(user, (worker, generation), opened_at)| SocketEntry { user, worker, generation, opened_at })
+        .prop_map(|(user, (worker, generation), opened_at)| SocketEntry {
+            user,
+            worker,
+            generation,
+            opened_at,
+            follows_presence: generation % 2 == 0,
+        })
         .boxed();
     let sockets = move || prop::collection::vec(socket.clone(), 0..4).boxed();
     let statuses = prop::collection::vec((user(), status()), 0..4).boxed();
