@@ -74,10 +74,7 @@ async fn open(node: &Node, who: &str, generation: u32) {
 }
 
 async fn close(node: &Node, who: &str, generation: u32) {
-    node.presence
-        .send(SocketClosed { user: user(who), conn: conn(generation), follows_presence: false, connection: None })
-        .await
-        .unwrap();
+    node.presence.send(SocketClosed { user: user(who), conn: conn(generation), connection: None }).await.unwrap();
 }
 
 async fn is_online(node: &Node, who: &str) -> bool {
