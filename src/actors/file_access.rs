@@ -4,7 +4,7 @@
 use super::node::Node;
 use crate::{
     auth::policy::{Action, Denied, Subject, may},
-    core::event::{Attachment, RoomIdentity, RoomScope},
+    core::event::{Attachment, RoomIdentity},
     error::{ErrorCode, Refusal},
     ids::FileId,
     limits,
@@ -29,14 +29,13 @@ impl Node {
     }
 
     async fn may_enter(&self, subject: Subject<'_>, room: &RoomIdentity) -> Result<Result<(), Denied>, StoreError> {
-        let right = match &room.scope {
-            // the conversation must not be created, and there is nothing to read
-            RoomScope::Direct { .. } => Right::Side,
-            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => {
-                match self.store.access(&RoomRef::of(room, subject.user), subject.user).await? {
-                    Some(found) => found.right,
-                    None => return Ok(Err(Denied::NotShared)),
-                }
+        // a direct conversation must not be created, and there is nothing to read
+        let right = if room.scope.is_direct() {
+            Right::Side
+        } else {
+            match self.store.access(&RoomRef::of(room, subject.user), subject.user).await? {
+                Some(found) => found.right,
+                None => return Ok(Err(Denied::NotShared)),
             }
         };
         Ok(may(subject, Action::Enter { room, right }))

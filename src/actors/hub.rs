@@ -19,11 +19,14 @@ use tokio::time::{Sleep, sleep_until};
 use super::{
     fanout::{Batch, Broadcast, Direct, Opening, reply_frame},
     messages::{Drain, HubMessage, Quiesce, WorkerUp},
-    outbox::{CloseMode, ConnKey, Outbox},
+    outbox::{Bound, CloseMode, ConnKey, Outbox},
     worker::Worker,
 };
 use crate::{
-    core::{backlog::Frame, cork::Cork, event::Reply, history::Logged, presence_pace::PresencePace, room::Already},
+    core::{
+        backlog::Frame, command::Tag, cork::Cork, event::Reply, history::Logged, presence_pace::PresencePace,
+        room::Already,
+    },
     disconnect::Disconnect,
     ids::RoomId,
     limits,
@@ -185,6 +188,17 @@ impl Handler<HubMessage> for Hub {
                 }
             }
             HubMessage::Reply { room, conn, reply } => self.send_reply(room, conn, &reply),
+            HubMessage::Remove { room, conn, refusal, why } => {
+                self.write(room, Extent::Whole);
+                let Some(outbox) = self.worker.outbox(conn) else { return };
+                match outbox.bound {
+                    Bound::ToRoom => outbox.close(why, CloseMode::AfterQueued, self.worker.now()),
+                    Bound::ToNone => {
+                        self.worker.node.metrics.refused(refusal.code);
+                        self.reply(outbox, &Reply::Error { tag: Tag::default(), refusal: *refusal });
+                    }
+                }
+            }
             HubMessage::Expel { room, conn, why } => {
                 self.write(room, Extent::Whole);
                 if let Some(outbox) = self.worker.outbox(conn) {

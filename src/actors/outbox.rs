@@ -59,6 +59,8 @@ pub struct Outbox {
     pub user: UserId,
     /// Its dialect.
     pub dialect: DialectKind,
+    /// Whether it is bound to a room.
+    pub bound: Bound,
     socket: RefCell<Socket>,
     /// Wakes the session's task.
     waker: RefCell<Waker>,
@@ -119,6 +121,7 @@ impl Outbox {
             key,
             user: owner.user,
             dialect: owner.dialect,
+            bound: owner.bound,
             socket: RefCell::new(socket),
             waker: RefCell::new(Waker::noop().clone()),
             backlog: RefCell::default(),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     core::{
-        event::{RoomIdentity, RoomScope},
+        event::RoomIdentity,
         profile::Role,
         space::{SpaceRefused, SpaceRole},
     },
@@ -302,20 +302,14 @@ fn unconfined(subject: Subject<'_>) -> Result<(), Denied> {
 
 /// Allows a conversation only to its two users.
 fn is_side(subject: Subject<'_>, room: &RoomIdentity) -> Result<(), Denied> {
-    match &room.scope {
-        RoomScope::Direct { users } => open(users.contains(subject.user), Denied::NotYourConversation),
-        RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => Ok(()),
-    }
+    open(room.scope.users().is_none_or(|users| users.contains(subject.user)), Denied::NotYourConversation)
 }
 
 /// Whether the token includes the room: an open room by its name, any other by its id.
 fn within_rooms(subject: Subject<'_>, room: &RoomIdentity) -> Result<(), Denied> {
-    match (subject.rooms, &room.scope) {
-        (None, _) => Ok(()),
-        (Some(_), RoomScope::Open { name }) => named(subject, name.as_str()),
-        (Some(_), RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space) => {
-            named(subject, &room.id.to_string())
-        }
+    match subject.rooms {
+        None => Ok(()),
+        Some(_) => named(subject, &room.label()),
     }
 }
 
@@ -357,7 +351,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::ids::{GroupId, RoomId};
+    use crate::{
+        core::event::RoomScope,
+        ids::{GroupId, RoomId},
+    };
 
     fn room(scope: RoomScope) -> RoomIdentity {
         RoomIdentity { id: RoomId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001)), scope }

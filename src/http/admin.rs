@@ -225,7 +225,7 @@ pub(super) async fn broadcast(
     Administrator { user, body: JsonObject(data) }: Administrator<JsonObject>,
 ) -> Result<web::Json<BroadcastJson>, ApiError> {
     let room = addressed(&site, &user, &path).await?;
-    let (id, room_id) = (room.id, room.scope.name().map_or_else(|| room.id.to_string(), ToString::to_string));
+    let (id, room_id) = (room.id, room.label());
     if !site.gateway.announce(room, data).await {
         return Err(Refusal::unavailable().into());
     }

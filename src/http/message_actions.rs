@@ -7,7 +7,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiError, AppState,
-    conversations::conversation_id,
     extract::{AuthUser, Body},
     messages::{MessageJson, Place, with_reactions},
     openapi::{bodies, schemas},
@@ -100,7 +99,7 @@ pub(super) async fn one(
     let at = MessageAddress { room: None, message: message_id(&path)? };
     let room = site.gateway.room_of_message(user.subject(), &at, MessageRight::Answer).await?;
     let found = site.store.message(at.message).await?.ok_or_else(no_such_message)?;
-    let place = Place::conversation(conversation_id(&room));
+    let place = Place::conversation(room.label());
     let found = with_reactions(&site, &user, vec![found], |_| place.clone()).await?;
     found.into_iter().next().map(web::Json).ok_or_else(no_such_message)
 }
@@ -197,7 +196,7 @@ pub(super) async fn change(
 ) -> Result<web::Json<ChangeJson>, ApiError> {
     let Target::Message(at, right) = command.target() else { return Err(Refusal::internal().into()) };
     let room = site.gateway.room_of_message(user.subject(), &at, right).await?;
-    let conversation_id = conversation_id(&room);
+    let conversation_id = room.label();
     let author = user.profile.author();
     let stored = site.gateway.ask(room, author, key, Command::Chat(command), Vec::new()).await?;
     let (id, seq) = match stored.map(|event| event.body) {

@@ -7,7 +7,7 @@ use convene::{
     core::{
         event::{
             CallEphemeral, ChatDurable, ChatEphemeral, Durable, Ephemeral, Event, EventBody, PresenceEphemeral, Reply,
-            RoomEphemeral, RoomIdentity, RoomScope, SheetDurable, UploadEphemeral,
+            RoomEphemeral, RoomIdentity, SheetDurable, UploadEphemeral,
         },
         user_event::UserEvent,
     },
@@ -186,12 +186,10 @@ fn what_has_no_recording_has_no_form() {
 
 /// Whether a dialect is spoken in rooms of that kind.
 fn is_spoken_in(dialect: DialectKind, room: &RoomIdentity) -> bool {
-    match (dialect, &room.scope) {
-        (DialectKind::Nexus, _)
-        | (DialectKind::Channel, RoomScope::Channel { .. } | RoomScope::Direct { .. })
-        | (DialectKind::Workspace, RoomScope::Open { .. }) => true,
-        (DialectKind::Channel, RoomScope::Open { .. } | RoomScope::Space)
-        | (DialectKind::Workspace, RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space) => false,
+    match dialect {
+        DialectKind::Channel => room.scope.is_channel() || room.scope.is_direct(),
+        DialectKind::Workspace => room.scope.name().is_some(),
+        DialectKind::Nexus => true,
     }
 }
 

@@ -52,6 +52,14 @@ pub enum RoomMessage {
         /// The users who may stay.
         users: Vec<UserId>,
     },
+    /// A message of the room's kind, which the room passes on unread.
+    Kind(KindMessage),
+}
+
+/// Messages between rooms with the same id that only their kind understands (`actors/room/kind.rs`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KindMessage {
     /// Cursor movements of members on the sending node.
     Cursors(Vec<CursorUpdate>),
     /// Presence data of members on the sending node.

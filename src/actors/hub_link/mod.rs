@@ -199,6 +199,7 @@ impl Weight {
             HubMessage::Subscribe { .. }
             | HubMessage::Unsubscribe { .. }
             | HubMessage::Reply { .. }
+            | HubMessage::Remove { .. }
             | HubMessage::Expel { .. }
             | HubMessage::Evict { .. } => Weight::Nothing,
         }

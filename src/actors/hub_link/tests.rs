@@ -103,6 +103,7 @@ fn seen(messages: &[HubMessage]) -> Vec<(u32, Vec<i64>, bool)> {
             HubMessage::Deliver { .. }
             | HubMessage::Unsubscribe { .. }
             | HubMessage::Reply { .. }
+            | HubMessage::Remove { .. }
             | HubMessage::Expel { .. } => {}
         }
     }

@@ -527,7 +527,19 @@ pub enum HubMessage {
         /// The reply.
         reply: Box<Reply>,
     },
-    /// A member is closed.
+    /// A member is removed from the room. A socket that is bound to the room is closed; any other is sent the error and
+    /// stays open.
+    Remove {
+        /// The room.
+        room: RoomId,
+        /// The connection.
+        conn: ConnKey,
+        /// The error.
+        refusal: Box<Refusal>,
+        /// The reason for closing.
+        why: Disconnect,
+    },
+    /// A connection is closed, whatever rooms it is in.
     Expel {
         /// The room.
         room: RoomId,

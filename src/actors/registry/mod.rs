@@ -33,12 +33,7 @@ use super::{
 };
 use crate::{
     actors::fanout::Broadcast,
-    core::{
-        event::{RoomIdentity, RoomScope},
-        presence::UserStatus,
-        profile::Profile,
-        usage::Usage,
-    },
+    core::{event::RoomIdentity, presence::UserStatus, profile::Profile, usage::Usage},
     disconnect::Disconnect,
     error::Refusal,
     ids::{GroupId, RoomId, Timestamp, UserId},
@@ -191,12 +186,8 @@ impl Registry {
         if sockets.any(|socket| socket.conn == ask.join.conn && socket.closing == Closing::Yes) {
             return true;
         }
-        let is_channel = match &ask.room.scope {
-            RoomScope::Channel { .. } => true,
-            RoomScope::Direct { .. } | RoomScope::Open { .. } | RoomScope::Space => false,
-        };
         let in_doubt = |read_at| self.exclusions.is_in_doubt(ask.room.id, &ask.join.user.id, read_at, Instant::now());
-        is_channel && ask.join.access_read_at.is_some_and(in_doubt)
+        ask.room.scope.is_channel() && ask.join.access_read_at.is_some_and(in_doubt)
     }
 }
 
@@ -385,10 +376,7 @@ impl Handler<JoinRoom> for Registry {
             log::info!("event=join_too_late room={id} conn={:?} user={}", ask.join.conn, logged(&ask.join.user.id));
             return Err(Refusal::unavailable());
         }
-        let group = match &ask.room.scope {
-            RoomScope::Channel { group } => Some(*group),
-            RoomScope::Direct { .. } | RoomScope::Open { .. } | RoomScope::Space => None,
-        };
+        let group = ask.room.scope.group();
         if let Some(user) = self.users.get_mut(&ask.join.user.id)
             && let Some(socket) = user.sessions.iter_mut().find(|socket| socket.conn == ask.join.conn)
         {

@@ -12,7 +12,7 @@ use crate::{
         fanout::Broadcast,
         messages::{FilterConnected, PublishDirect},
     },
-    core::event::{ChatDurable, Durable, EventBody, RoomScope},
+    core::event::{Durable, EventBody},
     ids::{EventId, UserId},
     limits,
     logged::logged,
@@ -25,46 +25,20 @@ impl Room {
         if !what.is_queued_for_absent() {
             return QueueFor::default();
         }
-        let absent_mentioned = || {
-            let mentioned = match what {
-                Durable::Chat(ChatDurable::MessageSent { mentions, .. }) => mentions.as_slice(),
-                Durable::Chat(_) | Durable::Sheet(_) => &[],
-            };
-            let author = &what.author().id;
-            let absent = mentioned.iter().filter(|user| *user != author && !self.is_here(user));
-            absent.cloned().collect::<Vec<UserId>>()
-        };
-        match &self.identity.scope {
-            RoomScope::Direct { .. } => {
-                let partner = self.identity.scope.queues_for(&what.author().id);
-                partner.cloned().into_iter().collect::<Vec<UserId>>().into()
-            }
-            RoomScope::Channel { .. } => absent_mentioned().into(),
-            // who is not there is not told
-            RoomScope::Space => QueueFor::default(),
-            RoomScope::Open { .. } => {
-                let present = self.core.iter().flat_map(|core| core.online().map(|user| user.id.clone()));
-                QueueFor { users: absent_mentioned(), participants_except: Some(present.collect()) }
-            }
-        }
+        self.view().map_or_else(QueueFor::default, |room| self.kind.queue_for(what, &room))
     }
 
-    /// Sends a stored event to sockets that have not joined the room: in a direct conversation to those of both users,
-    /// elsewhere to those of the users in whose queues it is.
+    /// Sends a stored event to sockets that have not joined the room: to those of the users to whom the kind always sends
+    /// it, otherwise to those of the users in whose queues it is.
     pub(super) fn deliver_to_unjoined(
         &self,
         broadcast: &Arc<Broadcast>,
         queued_for: &[UserId],
         ctx: &mut Context<Self>,
     ) {
-        match &self.identity.scope {
-            RoomScope::Direct { users: [first, second] } if first == second => {
-                self.publish_direct(vec![first.clone()], broadcast.clone());
-            }
-            RoomScope::Direct { users } => self.publish_direct(users.to_vec(), broadcast.clone()),
-            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => {
-                self.deliver_to_absent(broadcast, queued_for, ctx)
-            }
+        match self.kind.always_sent_to() {
+            users if users.is_empty() => self.deliver_to_absent(broadcast, queued_for, ctx),
+            users => self.publish_direct(users, broadcast.clone()),
         }
     }
 

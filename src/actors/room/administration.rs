@@ -61,7 +61,7 @@ impl Room {
     /// Whether a user was excluded after the newcomer's right was read. For channels the registry has checked this
     /// already, because it is informed of every exclusion, even while the room is not in use.
     pub(super) fn is_in_doubt(&self, join: &Join) -> bool {
-        if self.open.is_none() {
+        if !self.kind.rereads_access() {
             return false;
         }
         let (Some(read_at), Some(excluded_at)) = (join.access_read_at, self.excluded_at) else { return false };
@@ -118,7 +118,7 @@ impl Handler<CountUsers> for Room {
         RoomUse {
             users: self.core.as_ref().map_or(0, |core| core.users()) as u64,
             users_per_hour_milli: self.usage.users_per_hour_milli(),
-            last_sign: self.last_sign(),
+            last_sign: self.kind.last_activity(),
         }
     }
 }

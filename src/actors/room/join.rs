@@ -10,7 +10,7 @@ use crate::{
     actors::{
         fanout::{Broadcast, Opening},
         messages::{HubMessage, Join, RemovedFromRoom, Resume},
-        outbox::{Bound, ConnKey},
+        outbox::ConnKey,
     },
     core::{
         event::{Entered, Reply},
@@ -18,6 +18,7 @@ use crate::{
         room::{Already, FirstSocket, LastSocket, Replay},
     },
     disconnect::Disconnect,
+    error::{ErrorCode, Refusal},
     ids::{Seq, UserId},
     limits,
     store::StoredEvent,
@@ -45,6 +46,14 @@ pub(super) enum ReplayResult {
 }
 
 impl Room {
+    /// The reason for refusing a newcomer if the room is full.
+    pub(super) fn has_no_place_for(&self, join: &Join) -> Option<Refusal> {
+        let (most, core) = (join.capacity?, self.core.as_ref()?);
+        let full = core.users() >= most as usize && !core.is_member(&join.user.id);
+        let sentence = "The room is full; try again when somebody has left it";
+        full.then(|| Refusal::new(ErrorCode::SpaceFull, sentence))
+    }
+
     /// Admits a socket, at once or after its missed events have been read.
     pub(super) fn enter(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
         let (Some(core), Some(newcomer)) = (&self.core, self.entering.get(&conn)) else { return };
@@ -101,10 +110,7 @@ impl Room {
         self.usage.see(&join.user.id);
         let Some(core) = &mut self.core else { return };
         let outcome = core.join(join.conn, &join.user);
-        if self.open.is_none() && join.bound == Bound::ToNone {
-            self.guests.insert(join.conn);
-        }
-        self.attend(&join);
+        self.kind.joined(&join, self.node.clock.now());
         if outcome.first_socket == FirstSocket::Yes {
             // delivered before the newcomer subscribes, so that it reaches only the others
             self.announce_joined(&join.user, ctx);
@@ -112,6 +118,8 @@ impl Room {
         self.list(&join.user);
         self.publish_members(ctx);
         let mut opening = if join.is_greeted { vec![self.opening_for(&join)] } else { Vec::new() };
+        let of_kind = self.view().into_iter().flat_map(|room| self.kind.opening(&join, &room));
+        opening.extend(of_kind.map(|reply| Opening::Reply(Box::new(reply))));
         match again {
             ReplayResult::Queued(missed) => opening.extend(missed.into_iter().map(Opening::Replay)),
             ReplayResult::Complete(missed) if total_bytes(&missed) > limits::REPLAY_BYTES_MAX => {
@@ -141,7 +149,7 @@ impl Room {
     }
 
     pub(super) fn snapshot(&self, join: &Join) -> Entered {
-        let attendance = self.attendance();
+        let attendance = self.view().and_then(|room| self.kind.presence(&room)).map(Arc::new);
         // in an open room the presence state contains the members
         let core = self.core.as_ref().filter(|_| attendance.is_none());
         let online = core.map_or_else(Vec::new, |core| core.online().cloned().collect());
@@ -160,7 +168,6 @@ impl Room {
     pub(super) fn depart(&mut self, conn: ConnKey, last_reply: Option<Reply>, back: Return, ctx: &mut Context<Self>) {
         self.pass_hours();
         let Some(left) = self.core.as_mut().and_then(|core| core.leave(conn)) else { return };
-        self.guests.remove(&conn);
         self.send(
             conn,
             HubMessage::Unsubscribe { room: self.identity.id, conn, last_reply: last_reply.map(Box::new) },

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
-use super::Room;
+use super::{Room, kind::kind_of};
 use crate::{
     actors::{
         bridge::{ClusterMode, RoomMessage, RoomMessageReceived, SubscribeRoom, UnsubscribeRoom},
@@ -98,24 +98,24 @@ impl Room {
     pub(super) fn load(&mut self, others: Option<usize>, ctx: &mut Context<Self>) {
         self.stage = Stage::Loading;
         let (node, id) = (self.node.clone(), self.identity.id);
-        let has_sheets = self.open.is_some();
+        let identity = self.identity.clone();
         let read = async move {
             retry_unavailable(async || {
-                let head = node.store.room_head(id).await?;
-                let since = node.clock.now().plus_ms(-(limits::SHEET_ACTIVE.as_millis() as i64));
-                let sheets = if has_sheets { node.store.active_sheets(id, since).await? } else { Vec::new() };
-                Ok(head.map(|head| (head, sheets)))
+                let Some(head) = node.store.room_head(id).await? else { return Ok(None) };
+                let mut kind = kind_of(&identity.scope);
+                kind.load(&node.store, id, node.clock.now()).await?;
+                Ok(Some((head, kind)))
             })
             .await
         };
         let began = Instant::now();
         ctx.spawn(read.into_actor(self).map(move |read, room, ctx| match read {
-            Ok(Some((head, sheets))) => {
-                if room.open.is_some() && head.visibility == Visibility::Private {
+            Ok(Some((head, kind))) => {
+                room.kind = kind;
+                if room.kind.rereads_access() && head.visibility == Visibility::Private {
                     // it may have become private before anybody here could be informed
                     room.excluded_at = room.excluded_at.max(Some(began));
                 }
-                room.sheets_were_changed(&sheets);
                 room.gather(head, others, ctx);
             }
             Ok(None) => {

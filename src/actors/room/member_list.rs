@@ -12,12 +12,11 @@ use crate::{
         messages::Join,
     },
     core::{
-        event::{Entered, Ephemeral, MemberPresence, PresenceEphemeral, Reply, RoomPresence, RoomScope},
+        event::{Entered, Ephemeral, PresenceEphemeral, Reply, RoomPresence},
         member_list::Listing,
-        presence::Status,
         profile::Author,
     },
-    ids::{Timestamp, UserId},
+    ids::UserId,
     limits,
 };
 
@@ -56,36 +55,19 @@ impl Room {
         let unlisted = !listing.list.contains(&join.user.id);
         let (now, began) = (self.node.clock.now(), listing.began);
         let mut list = std::mem::take(&mut listing.list);
-        let members = list
-            .segments(began.elapsed(), |users| SharedMembers::new(self.identity.clone(), self.attendees(users, now)));
-        let unlisted = if unlisted { self.attendees(std::slice::from_ref(&join.user), now).pop() } else { None };
-        let entered = self.entered(join, Vec::new(), self.activity().map(Arc::new));
+        let members = list.segments(began.elapsed(), |users| {
+            SharedMembers::new(self.identity.clone(), self.kind.presence_of(users, now))
+        });
+        let unlisted = match unlisted {
+            true => self.kind.presence_of(std::slice::from_ref(&join.user), now).pop(),
+            false => None,
+        };
+        let activity = self.view().and_then(|room| self.kind.activity(&room)).map(Arc::new);
+        let entered = self.entered(join, Vec::new(), activity);
         if let Some(listing) = &mut self.listing {
             listing.list = list;
         }
         Opening::LargeRoom(Box::new(LargeRoomOpening { entered, unlisted, members }))
-    }
-
-    /// The presence data of these members.
-    fn attendees(&self, users: &[Author], now: Timestamp) -> Vec<MemberPresence> {
-        match &self.open {
-            Some(state) => state.attendees(users, now),
-            None => {
-                let named = |user: &Author| MemberPresence {
-                    user: user.clone(),
-                    status: Status::default(),
-                    cursor: None,
-                    last_seen: now,
-                };
-                users.iter().map(named).collect()
-            }
-        }
-    }
-
-    /// The presence state of an open room without the members.
-    fn activity(&self) -> Option<RoomPresence> {
-        let (state, core) = (self.open.as_ref()?, self.core.as_ref()?);
-        Some(state.attendance([].into_iter(), core.users(), self.node.clock.now()))
     }
 
     /// Adds a member to the list, if there is one and it is not full.
@@ -126,32 +108,29 @@ impl Room {
             let (user, state_follows) = (user.clone(), self.tells_state());
             self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows }), ctx);
         }
-        self.attendance_changed(ctx);
+        self.with_kind(ctx, |kind, room| kind.members_changed(room));
     }
 
     /// Announces to the members here that a user has left on all nodes.
     pub(super) fn announce_left(&mut self, user: Author, ctx: &mut Context<Self>) {
-        self.forget(&user.id);
+        self.kind.left(&user.id);
         let listed = self.unlist(&user.id);
         if self.tells_changes(listed) {
             let state_follows = self.tells_state();
             self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows }), ctx);
         }
-        self.attendance_changed(ctx);
+        self.with_kind(ctx, |kind, room| kind.members_changed(room));
     }
 
-    /// Whether single joins and leaves are announced: always in a small room, in a large one for members whom clients know
-    /// from the list.
+    /// Whether single joins and leaves are announced: always, except in large rooms that send the presence of all members.
+    /// There they are announced for members whom clients know from the list.
     fn tells_changes(&self, listed: Listed) -> bool {
-        match self.identity.scope {
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => true,
-            RoomScope::Open { .. } => listed == Listed::Yes || !self.is_large(),
-        }
+        !self.kind.sends_presence() || listed == Listed::Yes || !self.is_large()
     }
 
     /// Whether the complete state is sent after each join and leave, as in a small open room.
     fn tells_state(&self) -> bool {
-        self.open.is_some() && !self.is_large()
+        self.kind.sends_presence() && !self.is_large()
     }
 
     pub(super) fn entered(&self, join: &Join, online: Vec<Author>, attendance: Option<Arc<RoomPresence>>) -> Entered {

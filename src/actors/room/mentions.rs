@@ -62,10 +62,7 @@ impl Room {
             | ChatDurable::ReadMarked { .. }
             | ChatDurable::Reacted { .. } => "A message that can't be shown here".to_owned(),
         };
-        let conversation = match self.identity.scope.name() {
-            Some(name) => name.to_string(),
-            None => self.identity.id.to_string(),
-        };
+        let conversation = self.identity.label();
         let message = message.to_string();
         let about = [("conversation_id", &*conversation), ("message_id", &*message), ("user_id", sender.id.as_str())];
         NewNotification {

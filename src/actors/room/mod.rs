@@ -5,24 +5,26 @@
 mod absent;
 mod administration;
 mod join;
+mod kind;
+mod kinds;
 mod leave_grace;
 mod lifecycle;
 mod member_list;
 mod membership_sync;
 mod mentions;
 mod node_events;
-mod open_room;
 mod pending_joins;
 mod publish;
 mod receipts;
 mod recovery;
 mod rest_requests;
 mod typing;
+mod user_events;
 
 use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::{
     bridge::{RoomMessage, RoomMessageReceived, RoomSubscribed},
@@ -35,8 +37,7 @@ use super::{
 };
 use crate::{
     core::{
-        command::Tag,
-        event::{Audience, ChatEphemeral, Ephemeral, Event, EventBody, Reply, RoomIdentity, RoomScope},
+        event::{Audience, ChatEphemeral, Ephemeral, Event, EventBody, Reply, RoomIdentity},
         room::RoomCore,
         usage::Usage,
     },
@@ -48,11 +49,11 @@ use crate::{
 
 pub use rest_requests::Requester;
 
+use kind::{RoomKind, kind_of};
 use leave_grace::Return;
 use lifecycle::Stage;
 use member_list::SharedListing;
 use membership_sync::MembershipOutbox;
-use open_room::OpenRoomState;
 use pending_joins::PendingJoin;
 use recovery::Recovery;
 use typing::{TypingHere, TypingSource};
@@ -71,8 +72,6 @@ pub struct Room {
     entering: FxHashMap<ConnKey, PendingJoin>,
     /// Those of them that joined before the room was open, in order.
     early: Vec<ConnKey>,
-    /// Sockets that joined a channel or direct conversation by name. They stay open when they lose access to it.
-    guests: FxHashSet<ConnKey>,
     /// REST requests that arrived before the room was open, in order.
     early_rest_requests: Vec<RestRequest>,
     /// Messages of other nodes that arrived before the room was loaded.
@@ -85,8 +84,8 @@ pub struct Room {
     telling: MembershipOutbox,
     /// When a user was last excluded. A pending join may have read its right before that.
     excluded_at: Option<Instant>,
-    /// State kept only for open rooms.
-    open: Option<Box<OpenRoomState>>,
+    /// What distinguishes it from rooms of other kinds.
+    kind: Box<dyn RoomKind>,
     /// State kept only for large rooms: the list of members shared by newcomers.
     listing: Option<Box<SharedListing>>,
     usage: Usage,
@@ -112,15 +111,11 @@ impl Room {
     /// Creates a room, which is loaded when the actor starts.
     pub fn new(identity: Arc<RoomIdentity>, node: Arc<Node>, usage: Option<Usage>) -> Room {
         let usage = usage.unwrap_or_else(|| Usage::new(node.clock.now()));
-        let open = match identity.scope {
-            RoomScope::Open { .. } => Some(Box::default()),
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => None,
-        };
         Room {
+            kind: kind_of(&identity.scope),
             identity,
             incarnation: fastrand::u64(..),
             node,
-            open,
             listing: None,
             usage,
             stage: Stage::Deaf,
@@ -128,7 +123,6 @@ impl Room {
             hub_links: Vec::new(),
             entering: FxHashMap::default(),
             early: Vec::new(),
-            guests: FxHashSet::default(),
             early_rest_requests: Vec::new(),
             early_messages: Vec::new(),
             joins: 0,
@@ -213,26 +207,20 @@ impl Room {
         self.after(backed, ctx);
     }
 
-    /// Removes a user: closes the user's sockets here and refuses pending joins. Sockets that may join several rooms
-    /// leave this one and stay open.
+    /// Removes a user, with all sockets here, and refuses pending joins.
     fn expel(&mut self, user: &UserId, ctx: &mut Context<Self>) {
         self.excluded_at = Some(Instant::now());
         let sockets = self.core.as_ref().map(|core| core.sockets_of(user).to_vec()).unwrap_or_default();
         for conn in sockets {
-            if self.open.is_some() || self.guests.contains(&conn) {
-                let sentence = match self.identity.scope.name() {
-                    Some(name) => format!("You are no longer a member of the room {name} and were removed from it"),
-                    None => {
-                        format!("You may no longer be in the channel {} and were removed from it", self.identity.id)
-                    }
-                };
-                self.refuse(conn, Tag::default(), Refusal::new(ErrorCode::PermissionDenied, sentence), ctx);
-                self.depart(conn, None, Return::Unlikely, ctx);
-                self.shut_out(user.clone(), conn, None);
-                continue;
-            }
-            let message = HubMessage::Expel { room: self.identity.id, conn, why: Disconnect::Revoked };
-            self.send(conn, message, ctx);
+            let sentence = match self.identity.scope.name() {
+                Some(name) => format!("You are no longer a member of the room {name} and were removed from it"),
+                None => format!("You may no longer be in the channel {} and were removed from it", self.identity.id),
+            };
+            let refusal = Box::new(Refusal::new(ErrorCode::PermissionDenied, sentence));
+            let remove = HubMessage::Remove { room: self.identity.id, conn, refusal, why: Disconnect::Revoked };
+            self.send(conn, remove, ctx);
+            self.depart(conn, None, Return::Unlikely, ctx);
+            self.shut_out(user.clone(), conn, None);
         }
         self.turn_away_all_of(user, ctx);
         self.end_leave_grace(user, ctx);
@@ -358,8 +346,7 @@ impl Handler<RoomMessageReceived> for Room {
                 self.rest(ctx);
             }
             RoomMessage::KeepOnly { users } => self.keep_only(&users, ctx),
-            RoomMessage::Cursors(cursors) => self.apply_remote_cursors(cursors, ctx),
-            RoomMessage::Presence(attending) => self.learn(&attending),
+            RoomMessage::Kind(message) => self.with_kind(ctx, |kind, room| kind.received(message, room)),
         }
     }
 }

@@ -14,8 +14,7 @@ use crate::{
         outbox::ConnKey,
     },
     core::{
-        command::{CallCommand, ChatCommand, Command, Draft, PresenceCommand, Receipt, RoomCommand, SheetCommand, Tag},
-        cursor::CursorUpdate,
+        command::{CallCommand, ChatCommand, Command, Draft, PresenceCommand, Receipt, RoomCommand, Tag},
         event::{
             Attachment, Audience, CallEphemeral, ChatDurable, Durable, Ephemeral, Reply, RoomEphemeral, SheetDurable,
         },
@@ -74,15 +73,8 @@ impl Room {
                 let signal = CallEphemeral::Signal { from: by.user.clone(), kind, data };
                 self.signal(by, target, signal, ctx);
             }
-            Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
-                let room_choice = if room.is_some() { RoomChoice::Named } else { RoomChoice::Inferred };
-                let what = SheetDurable::CellsUpdated { sheet, author: by.user, cells };
-                let origin = Origin { asker: by.asker, room_choice, receipt: Receipt::Ack };
-                self.store(Durable::Sheet(what), by.client_message_id, origin, ctx);
-            }
-            Command::Presence(PresenceCommand::MoveCursor { cursor, .. }) => {
-                self.point(CursorUpdate { user: by.user, cursor }, ctx);
-                self.done(by.asker, ctx);
+            Command::Sheet(_) | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
+                self.ask_kind(command, by, ctx);
             }
             Command::Room(RoomCommand::Broadcast { data, .. }) => {
                 let sent = RoomEphemeral::Broadcast { by: by.user, data };
@@ -162,7 +154,7 @@ impl Room {
     }
 
     /// Submits an event to the journal. It is published only when it is stored.
-    fn store(
+    pub(super) fn store(
         &mut self,
         what: Durable,
         client_message_id: Option<ClientMessageId>,

@@ -229,7 +229,7 @@ impl Room {
     pub(super) fn publish(&mut self, broadcast: Arc<Broadcast>, ctx: &mut Context<Self>) {
         let Some(ready) = self.remember(|core| core.commit(broadcast)) else { return };
         for broadcast in &ready {
-            self.happened(broadcast);
+            self.kind.published(&broadcast.event);
             self.rewrite(broadcast);
             self.deliver(broadcast, ctx);
         }
@@ -283,7 +283,7 @@ impl Room {
             self.evict(ctx);
         }
         for broadcast in &ready {
-            self.happened(broadcast);
+            self.kind.published(&broadcast.event);
             self.rewrite(broadcast);
             self.deliver(broadcast, ctx);
         }

@@ -10,11 +10,11 @@ use crate::{
     actors::outbox::ConnKey,
     core::{
         command::Typing,
-        event::{Audience, ChatEphemeral, Ephemeral, RoomScope},
+        event::{ChatEphemeral, Ephemeral},
         profile::Author,
         typing::{Stopped, TypingPlace, Typists},
     },
-    ids::{NodeId, UserId},
+    ids::NodeId,
     limits,
 };
 
@@ -79,15 +79,8 @@ impl Room {
         Duration::from_millis(u64::try_from(self.node.clock.now().unix_ms).unwrap_or_default())
     }
 
-    fn typing_audience(&self, user: &UserId) -> Audience {
-        match &self.identity.scope {
-            RoomScope::Channel { .. } => Audience::Everyone,
-            RoomScope::Direct { .. } | RoomScope::Open { .. } | RoomScope::Space => Audience::EveryoneBut(user.clone()),
-        }
-    }
-
     fn announce_typing(&mut self, user: Author, typing: Typing, cell: TypingPlace, ctx: &mut Context<Self>) {
-        let audience = self.typing_audience(&user.id);
+        let audience = self.kind.typing_audience(&user.id);
         self.announce(Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }), audience, ctx);
     }
 
@@ -120,7 +113,7 @@ impl Room {
         match source {
             TypingSource::Socket(_) | TypingSource::Route => self.announce_typing(user, Typing::Stopped, cell, ctx),
             TypingSource::Node(_) => {
-                let audience = self.typing_audience(&user.id);
+                let audience = self.kind.typing_audience(&user.id);
                 let stopped = self.ephemeral(
                     Ephemeral::Chat(ChatEphemeral::Typing { user, typing: Typing::Stopped, cell }),
                     audience,

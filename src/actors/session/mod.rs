@@ -48,7 +48,7 @@ use crate::{
             AssistantCommand, Charge, Command, NoticeCommand, PresenceCommand, Request, RoomCommand, SheetCommand, Tag,
             Target, UploadCommand,
         },
-        event::{Reply, RoomScope, Welcome},
+        event::{Reply, Welcome},
         profile::{Author, Profile, Role},
         rate::{Verdict, Window},
     },
@@ -427,15 +427,12 @@ impl Actor for Session {
         log::debug!("event=session_open connection={}", self.connection);
         self.reply(&Reply::Welcome(Welcome { user: self.user.id.clone(), connection: self.connection.clone() }));
         self.join_bound(ctx);
-        match (self.rooms.bound().map(|room| &room.scope), self.outbox.dialect.options().queue) {
+        match (self.rooms.bound().map(|room| room.scope.is_direct()), self.outbox.dialect.options().queue) {
             // notifications wait for the room's first frame
-            (Some(RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space), _)
-            | (None, QueueManner::FromTheStart) => {
-                self.look_for_queued(ctx);
-            }
+            (Some(false), _) | (None, QueueManner::FromTheStart) => self.look_for_queued(ctx),
             // for conversations when the first frame was sent, so that its messages come first; for unbound sockets
             // when a filter is set
-            (Some(RoomScope::Direct { .. }), _) | (None, QueueManner::OnceChosen) => {}
+            (Some(true), _) | (None, QueueManner::OnceChosen) => {}
         }
     }
 

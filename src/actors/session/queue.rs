@@ -18,7 +18,7 @@ use crate::{
     auth::policy::{Action, Subject, may},
     core::{
         backlog::Frame,
-        event::{EventBody, Reply, RoomIdentity, RoomScope},
+        event::{EventBody, Reply, RoomIdentity},
         notification::Notification,
         profile::Role,
         user_event::UserEvent,
@@ -147,23 +147,17 @@ impl Session {
             // joined after it was published: the room has not sent it, and it is queued
             return self.look_for_queued(ctx);
         }
-        let frame = match self.rooms.bound().map(|room| &room.scope) {
+        let is_direct = broadcast.event.room.scope.is_direct();
+        let frame = match self.rooms.bound() {
             // sent by the room itself
             None if self.rooms.has_joined(broadcast.event.room.id) => None,
             None => broadcast.frame_for(dialect, &self.user.id),
-            Some(RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space)
-                if broadcast.event.room.scope.is_direct() =>
-            {
-                broadcast.direct_frame(dialect, &self.user.id)
-            }
+            Some(bound) if is_direct && !bound.scope.is_direct() => broadcast.direct_frame(dialect, &self.user.id),
             Some(_) => None,
         };
         let Some(frame) = frame else { return };
-        let is_queued = match &broadcast.event.room.scope {
-            RoomScope::Direct { .. } => broadcast.event.queued_for() == Some(&self.user.id),
-            // sent only to the users in whose queues it is
-            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => true,
-        };
+        // events of other rooms are sent only to the users in whose queues they are
+        let is_queued = !is_direct || broadcast.event.queued_for() == Some(&self.user.id);
         match &broadcast.event.body {
             EventBody::Durable { id, .. } if is_queued => {
                 if self.send_once(QueuedId::Message(*id), Some(frame), Origin::Live) == Sent::Yes {

@@ -22,7 +22,7 @@ use crate::{
     auth::policy::{Action, Denied, RoomPattern, Subject, may},
     core::{
         command::{Command, Request, RoomAddress, SheetCommand, Tag},
-        event::{Attachment, Reply, RoomIdentity, RoomScope},
+        event::{Attachment, Reply, RoomIdentity},
         presence::{Status, StatusUpdate},
         profile::{Author, Role},
         sheet::Cell,
@@ -125,10 +125,7 @@ impl Rooms {
     /// missed messages.
     pub fn fresh_conversation(&self) -> Option<RoomId> {
         let binding = self.bound.as_ref().filter(|binding| binding.resume.is_none())?;
-        match binding.room.scope {
-            RoomScope::Direct { .. } => Some(binding.room.id),
-            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => None,
-        }
+        binding.room.scope.is_direct().then_some(binding.room.id)
     }
 
     pub fn is_joining(&self) -> bool {

@@ -30,18 +30,11 @@ impl RoomAddress {
 
     /// Whether a room is the one that this user means.
     pub fn means(&self, room: &RoomIdentity, user: &UserId) -> bool {
-        match (self, &room.scope) {
-            (RoomAddress::Open(name) | RoomAddress::Conversation(name), RoomScope::Open { name: own }) => name == own,
-            (RoomAddress::Conversation(id), RoomScope::Channel { .. } | RoomScope::Direct { .. }) => {
-                id.as_str().parse() == Ok(room.id)
-            }
-            (RoomAddress::With(partner), scope) => scope.partner_of(user) == Some(partner),
-            (RoomAddress::Space(id), RoomScope::Space) => *id == room.id,
-            (RoomAddress::Open(_), RoomScope::Channel { .. } | RoomScope::Direct { .. })
-            | (RoomAddress::Open(_) | RoomAddress::Conversation(_), RoomScope::Space)
-            | (RoomAddress::Space(_), RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Open { .. }) => {
-                false
-            }
+        match self {
+            RoomAddress::Open(name) => room.scope.name() == Some(name),
+            RoomAddress::Conversation(label) => room.is_labelled(label),
+            RoomAddress::Space(id) => room.scope == RoomScope::Space && room.id == *id,
+            RoomAddress::With(partner) => room.scope.partner_of(user) == Some(partner),
         }
     }
 }

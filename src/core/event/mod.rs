@@ -9,6 +9,7 @@ mod kinds;
 mod presence;
 mod reply;
 mod room;
+mod scope;
 mod sheet;
 mod upload;
 
@@ -22,90 +23,14 @@ pub use self::{
     presence::{CursorsMoved, MemberPresence, PresenceEphemeral, RoomPresence},
     reply::{Delivered, Entered, Recipients, Reply, Welcome},
     room::RoomEphemeral,
+    scope::{RoomIdentity, RoomScope},
     sheet::SheetDurable,
     upload::UploadEphemeral,
 };
 use crate::{
-    core::{command::Addressed, profile::Author},
-    ids::{EventId, GroupId, RoomId, RoomName, Seq, Timestamp, UserId},
+    core::profile::Author,
+    ids::{EventId, Seq, Timestamp, UserId},
 };
-
-/// The kind of a room, with its properties.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RoomScope {
-    /// A channel of a group.
-    Channel {
-        /// The group whose members may enter.
-        group: GroupId,
-    },
-    /// A conversation of two users, ordered by their ids.
-    Direct {
-        /// Both users; the same user twice for notes to oneself.
-        users: [UserId; 2],
-    },
-    /// A room that anybody can create by its name (docs/protocol.md, Rooms on demand).
-    Open {
-        /// The name used by clients.
-        name: RoomName,
-    },
-    /// A space, in which users have positions.
-    Space,
-}
-
-impl RoomScope {
-    /// Whether a message addressed in this way belongs in this kind of room.
-    pub const fn takes(&self, addressed: &Addressed) -> bool {
-        match (self, addressed) {
-            (RoomScope::Channel { .. }, Addressed::Channel)
-            | (RoomScope::Direct { .. }, Addressed::Partner)
-            | (RoomScope::Open { .. }, Addressed::Room { .. })
-            | (_, Addressed::Conversation(_)) => true,
-            (RoomScope::Channel { .. }, Addressed::Partner | Addressed::Room { .. })
-            | (RoomScope::Direct { .. }, Addressed::Channel | Addressed::Room { .. })
-            | (RoomScope::Open { .. }, Addressed::Channel | Addressed::Partner)
-            | (RoomScope::Space, Addressed::Channel | Addressed::Partner | Addressed::Room { .. }) => false,
-        }
-    }
-
-    /// The name of an open room.
-    pub const fn name(&self) -> Option<&RoomName> {
-        match self {
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => None,
-            RoomScope::Open { name } => Some(name),
-        }
-    }
-
-    /// Whether it is a conversation of two users.
-    pub const fn is_direct(&self) -> bool {
-        match self {
-            RoomScope::Direct { .. } => true,
-            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => false,
-        }
-    }
-
-    /// The user in whose queue a message of that sender is put until a socket of that user has written it.
-    pub fn queues_for(&self, sender: &UserId) -> Option<&UserId> {
-        self.partner_of(sender).filter(|partner| *partner != sender)
-    }
-
-    /// The other user of a direct conversation.
-    pub fn partner_of(&self, user: &UserId) -> Option<&UserId> {
-        match self {
-            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space => None,
-            RoomScope::Direct { users: [first, second] } => Some(if first == user { second } else { first }),
-        }
-    }
-}
-
-/// Identifies a room.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct RoomIdentity {
-    /// Its id.
-    pub id: RoomId,
-    /// Its kind.
-    pub scope: RoomScope,
-}
 
 /// An event in a room.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -61,12 +61,11 @@ enum Place {
 
 impl Place {
     /// `None` for a room that no socket of this dialect can join.
-    const fn of(scope: &RoomScope) -> Option<Place> {
-        match scope {
-            RoomScope::Channel { .. } => Some(Place::Channel),
-            RoomScope::Direct { .. } => Some(Place::Direct),
-            RoomScope::Open { .. } | RoomScope::Space => None,
+    fn of(scope: &RoomScope) -> Option<Place> {
+        if scope.is_direct() {
+            return Some(Place::Direct);
         }
+        scope.is_channel().then_some(Place::Channel)
     }
 }
 

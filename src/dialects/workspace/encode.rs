@@ -16,8 +16,7 @@ use crate::{
         command::{Tag, Typing},
         event::{
             ChatEphemeral, CursorsMoved, Durable, Entered, Ephemeral, Event, EventBody, MemberPresence,
-            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomPresence, RoomScope, SheetDurable,
-            UploadEphemeral,
+            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomPresence, SheetDurable, UploadEphemeral,
         },
         notification::Notification,
         profile::Author,
@@ -36,7 +35,7 @@ use crate::{
 
 /// Appends what everybody in the room receives, or only the author's own sockets.
 pub fn event(event: &Event, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
-    let RoomScope::Open { name: room } = &event.room.scope else { return Encoded::Nothing };
+    let Some(room) = event.room.scope.name() else { return Encoded::Nothing };
     match of_event(event, room, stamp) {
         Some(FromServer::Broadcast(announced)) => announce(announced.data, FromServer::Broadcast(announced), out),
         Some(message) => output::encode(&message, out),

@@ -5,14 +5,11 @@ use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{conversation_id, entered, no_such_conversation};
+use super::{entered, no_such_conversation};
 use crate::{
     actors::access::IfMissing,
     auth::tokens::query_value,
-    core::{
-        command::Addressed,
-        event::{RoomIdentity, RoomScope},
-    },
+    core::{command::Addressed, event::RoomIdentity},
     error::ErrorCode,
     http::{
         ApiError, AppState,
@@ -116,7 +113,7 @@ pub(in crate::http) async fn history(
         }
         other => other?,
     };
-    let place = Place::conversation(conversation_id(&room));
+    let place = Place::conversation(room.label());
     let messages = with_reactions(&site, &user, messages, |_| place.clone()).await?;
     Ok(web::Json(HistoryJson { messages, has_more, has_newer, epoch: head.epoch, seq: head.seq }))
 }
@@ -204,12 +201,12 @@ pub(in crate::http) async fn send_message(
     Body(fields): Body,
 ) -> Result<HttpResponse, ApiError> {
     let room = entered(&site, &user, &path, IfMissing::Make).await?;
-    let addressed = match &room.scope {
-        RoomScope::Channel { .. } => Addressed::Channel,
-        RoomScope::Direct { .. } => Addressed::Partner,
-        // a space is not named as a conversation
-        RoomScope::Space => return Err(no_such_conversation()),
-        RoomScope::Open { name } => {
+    let addressed = match room.scope.name() {
+        None if room.scope.is_direct() => Addressed::Partner,
+        None if room.scope.is_channel() => Addressed::Channel,
+        // a room of another kind is not named as a conversation
+        None => return Err(no_such_conversation()),
+        Some(name) => {
             match site.store.add_participant(room.id, user.id()).await {
                 Ok(_) => {}
                 Err(StoreError::Taken(_)) => {
@@ -222,6 +219,6 @@ pub(in crate::http) async fn send_message(
             Addressed::Room { room: Some(name.clone()) }
         }
     };
-    let place = Place::conversation(conversation_id(&room));
+    let place = Place::conversation(room.label());
     send(&site, &user, room, addressed, place, &fields).await
 }

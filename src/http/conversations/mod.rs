@@ -105,37 +105,20 @@ impl From<Partner> for PartnerJson {
     }
 }
 
-/// By which id clients know it.
-pub(super) fn conversation_id(room: &RoomIdentity) -> String {
-    match &room.scope {
-        RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => room.id.to_string(),
-        RoomScope::Open { name } => name.to_string(),
-    }
-}
-
 fn kind(scope: &RoomScope, visibility: Visibility) -> &'static str {
-    match (scope, visibility) {
-        (RoomScope::Channel { .. }, _) => "channel",
-        (RoomScope::Direct { .. }, _) => "direct",
-        (RoomScope::Open { .. }, Visibility::Private) => "group",
-        (RoomScope::Open { .. }, Visibility::Open) => "open",
-        (RoomScope::Space, _) => "space",
+    match visibility {
+        Visibility::Private if scope.name().is_some() => "group",
+        Visibility::Private | Visibility::Open => scope.kind(),
     }
 }
 
 impl From<ConversationSummary> for ConversationJson {
     fn from(of: ConversationSummary) -> ConversationJson {
-        let group_id = match &of.room.scope {
-            RoomScope::Channel { group } => Some(group.to_string()),
-            RoomScope::Direct { .. } | RoomScope::Open { .. } | RoomScope::Space => None,
-        };
-        let owner_id = match &of.room.scope {
-            RoomScope::Open { .. } => of.owner.map(|owner| owner.to_string()),
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => None,
-        };
-        let place = Place::conversation(conversation_id(&of.room));
+        let group_id = of.room.scope.group().map(|group| group.to_string());
+        let owner_id = of.owner.filter(|_| of.room.scope.name().is_some()).map(|owner| owner.to_string());
+        let place = Place::conversation(of.room.label());
         ConversationJson {
-            conversation_id: conversation_id(&of.room),
+            conversation_id: of.room.label(),
             r#type: kind(&of.room.scope, of.visibility),
             name: Some(of.title).filter(|title| !title.is_empty()),
             group_id,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    actors::{fanout::Broadcast, outbox::ConnKey},
+    actors::{bridge::KindMessage, fanout::Broadcast, outbox::ConnKey},
     core::{
         assistant::{AnswerEvent, AnswerFault, AnswerPhase},
         command::{RawJson, SignalKind, Typing},
@@ -291,9 +291,11 @@ fn message() -> BoxedStrategy<EnvelopeItem> {
         members().prop_map(RoomMessage::Members),
         user().prop_map(|user| RoomMessage::Expel { user }),
         prop::collection::vec((author(), cursor()), 1..4).prop_map(|pointed| {
-            RoomMessage::Cursors(pointed.into_iter().map(|(user, cursor)| CursorUpdate { user, cursor }).collect())
+            RoomMessage::Kind(KindMessage::Cursors(
+                pointed.into_iter().map(|(user, cursor)| CursorUpdate { user, cursor }).collect(),
+            ))
         }),
-        prop::collection::vec(attendee(), 1..4).prop_map(RoomMessage::Presence),
+        prop::collection::vec(attendee(), 1..4).prop_map(|members| RoomMessage::Kind(KindMessage::Presence(members))),
         prop::collection::vec(user(), 0..4).prop_map(|users| RoomMessage::KeepOnly { users }),
     ];
     let node = prop_oneof![
@@ -368,7 +370,7 @@ fn with_more_fields(payload: &[u8]) -> Vec<u8> {
             serde_json::Value::Object(fields) => {
                 fields.values_mut().for_each(grow);
                 // the only key of such an object is the tag of an enum and has to stay the only one
-                let names = ["only", "everyone_but"];
+                let names = ["only", "everyone_but", "cursors", "presence"];
                 let tag = fields.len() == 1 && fields.iter().all(|(k, v)| v.is_object() || names.contains(&k.as_str()));
                 if !tag {
                     fields.insert("of_a_later_release".into(), serde_json::json!({"deep": [1, null]}));

@@ -205,11 +205,9 @@ fn lost(unread: Unread) -> Lost {
 fn belongs(room: RoomId, message: &RoomMessage) -> bool {
     match message {
         RoomMessage::Event(broadcast) => broadcast.event.room.id == room,
-        RoomMessage::Members(_)
-        | RoomMessage::Expel { .. }
-        | RoomMessage::KeepOnly { .. }
-        | RoomMessage::Cursors(_)
-        | RoomMessage::Presence(_) => true,
+        RoomMessage::Members(_) | RoomMessage::Expel { .. } | RoomMessage::KeepOnly { .. } | RoomMessage::Kind(_) => {
+            true
+        }
     }
 }
 

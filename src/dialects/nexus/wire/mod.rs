@@ -18,7 +18,7 @@ use self::{
     system::{Pong, Refused, Restarting, SystemMessage},
 };
 use crate::{
-    core::event::{RoomIdentity, RoomScope},
+    core::event::RoomIdentity,
     dialects::{
         common::{Ack, AuthRefresh, Recovered},
         output::Moment,
@@ -202,9 +202,9 @@ schema!(['a] RoomLabel<'a>: {
 
 impl Serialize for RoomLabel<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0.scope {
-            RoomScope::Open { name } => serializer.serialize_str(name.as_str()),
-            RoomScope::Channel { .. } | RoomScope::Direct { .. } | RoomScope::Space => self.0.id.serialize(serializer),
+        match self.0.scope.name() {
+            Some(name) => serializer.serialize_str(name.as_str()),
+            None => self.0.id.serialize(serializer),
         }
     }
 }

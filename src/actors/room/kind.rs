@@ -1,0 +1,303 @@
+//! What the kinds of rooms differ in. The room itself orders events, keeps the members and communicates with hubs and other
+//! nodes; its kind is a state machine that decides the rest: rules, state besides the log, and messages to the same room on
+//! other nodes. A kind must never send anything itself, and never read a clock: it is given the time and returns effects.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::future::LocalBoxFuture;
+
+use super::{Room, kinds, publish::By};
+use crate::{
+    actors::{
+        bridge::{ClusterMode, KindMessage, RoomMessage},
+        fanout::Broadcast,
+        hub_link::HubLink,
+        messages::{Join, Origin, RoomChoice},
+        node::Node,
+        outbox::ConnKey,
+    },
+    core::{
+        command::{Command, Receipt},
+        event::{Audience, ChatDurable, Durable, Ephemeral, Event, MemberPresence, Reply, RoomPresence, RoomScope},
+        presence::Status,
+        profile::Author,
+        room::RoomCore,
+    },
+    error::{ErrorCode, Refusal},
+    ids::{RoomId, Timestamp, UserId},
+    store::{QueueFor, Store, StoreError},
+};
+
+/// The room as its kind sees it.
+pub(super) struct RoomView<'a> {
+    /// Order and members.
+    pub core: &'a RoomCore<ConnKey, Broadcast>,
+    /// The time.
+    pub now: Timestamp,
+    /// Whether the room may be in use on other nodes.
+    pub cluster_mode: ClusterMode,
+    /// Whether members on this node could receive anything.
+    pub has_hubs: bool,
+}
+
+impl RoomView<'_> {
+    /// The users whom a message mentions and who are not in the room.
+    pub fn absent_mentioned(&self, what: &Durable) -> Vec<UserId> {
+        let mentioned = match what {
+            Durable::Chat(ChatDurable::MessageSent { mentions, .. }) => mentions.as_slice(),
+            Durable::Chat(_) | Durable::Sheet(_) => &[],
+        };
+        let author = &what.author().id;
+        let absent = mentioned.iter().filter(|user| *user != author && !self.core.is_present(user));
+        absent.cloned().collect()
+    }
+}
+
+/// What the room does for its kind.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// Sends to the members on this node only; the rooms on other nodes do the same themselves.
+    AnnounceLocal {
+        /// The event.
+        what: Ephemeral,
+        /// The recipients.
+        audience: Audience,
+    },
+    /// Publishes to the same room on other nodes.
+    Publish(KindMessage),
+    /// Publishes pending joins and leaves, on which the next message depends.
+    PublishMembers,
+    /// Calls [`RoomKind::woken`] later.
+    Wake {
+        /// Given back.
+        timer: Timer,
+        /// How much later.
+        after: Duration,
+    },
+}
+
+/// How a command is answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// It is confirmed.
+    Done,
+    /// The event is stored, and then confirmed or refused.
+    Store(Box<Durable>, RoomChoice),
+    /// Rooms of this kind have no such command.
+    Unknown,
+}
+
+/// Reads the state of a room.
+pub(super) type Loading<'a> = LocalBoxFuture<'a, Result<(), StoreError>>;
+
+/// One of the timers of a kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Timer(pub u8);
+
+/// A kind of rooms. The defaults are those of a room whose only state is its log.
+pub(super) trait RoomKind {
+    // ---- rules ----
+
+    /// Who is sent that this user types.
+    fn typing_audience(&self, user: &UserId) -> Audience {
+        Audience::EveryoneBut(user.clone())
+    }
+
+    /// In whose queues an event is put that is queued for absent users.
+    fn queue_for(&self, what: &Durable, room: &RoomView<'_>) -> QueueFor {
+        room.absent_mentioned(what).into()
+    }
+
+    /// The users who are sent every event on all their sockets, even on those that have not joined. If there are none, an
+    /// event is also sent to those users in whose queues it is.
+    fn always_sent_to(&self) -> Vec<UserId> {
+        Vec::new()
+    }
+
+    /// Whether the room itself reads a right again that may have been lost since it was read. It must, unless the registry
+    /// checks it before it sends the join, or it can't be lost.
+    fn rereads_access(&self) -> bool {
+        true
+    }
+
+    /// Whether members are sent the presence of all members after joins and leaves.
+    fn sends_presence(&self) -> bool {
+        false
+    }
+
+    // ---- what has happened ----
+
+    /// The room starts: reads the state that it has besides its log. Called on a new value, which is dropped if this fails
+    /// and called again while the database is unavailable. The only hook that may read anything itself.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    fn load<'a>(&'a mut self, _store: &'a Store, _room: RoomId, _now: Timestamp) -> Loading<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// A command that the room does not know itself. `by` has joined, or may enter (REST).
+    fn command(&mut self, _command: Command, _by: Author, _room: &RoomView<'_>) -> (Answer, Vec<Effect>) {
+        (Answer::Unknown, Vec::new())
+    }
+
+    /// A socket has joined.
+    fn joined(&mut self, _join: &Join, _now: Timestamp) {}
+
+    /// A member was active.
+    fn active(&mut self, _user: &UserId, _now: Timestamp) {}
+
+    /// A user has left on all nodes.
+    fn left(&mut self, _user: &UserId) {}
+
+    /// Users have joined or left, on any node.
+    fn members_changed(&mut self, _room: &RoomView<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// A durable event of any node is published next. Called in sequence.
+    fn published(&mut self, _event: &Event) {}
+
+    /// An ephemeral event was received from another node.
+    fn ephemeral_received(&mut self, _what: &Ephemeral, _now: Timestamp) {}
+
+    /// The same room on another node has published this.
+    fn received(&mut self, _message: KindMessage, _room: &RoomView<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// A user has set a status. Returns whether the members are sent it.
+    fn status_set(&mut self, _user: &UserId, _status: Status, _now: Timestamp) -> bool {
+        false
+    }
+
+    /// A timer has expired.
+    fn woken(&mut self, _timer: Timer, _room: &RoomView<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    // ---- what it knows ----
+
+    /// What a newcomer is sent after the first message of the room and before missed events.
+    fn opening(&self, _join: &Join, _room: &RoomView<'_>) -> Vec<Reply> {
+        Vec::new()
+    }
+
+    /// The last activity of any member, where it is tracked.
+    fn last_activity(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// The presence data of these members.
+    fn presence_of(&self, users: &[Author], now: Timestamp) -> Vec<MemberPresence> {
+        let named = |user: &Author| MemberPresence {
+            user: user.clone(),
+            status: Status::default(),
+            cursor: None,
+            last_seen: now,
+        };
+        users.iter().map(named).collect()
+    }
+
+    /// The presence of all members, where newcomers are sent it.
+    fn presence(&self, _room: &RoomView<'_>) -> Option<RoomPresence> {
+        None
+    }
+
+    /// The same without the members.
+    fn activity(&self, _room: &RoomView<'_>) -> Option<RoomPresence> {
+        None
+    }
+
+    /// What the rooms on other nodes have to know of these members before they learn that they have joined.
+    fn messages_about(&self, _members: &mut dyn Iterator<Item = &Author>, _now: Timestamp) -> Vec<KindMessage> {
+        Vec::new()
+    }
+}
+
+/// The kind of a room. The only place that distinguishes the kinds.
+pub(super) fn kind_of(scope: &RoomScope) -> Box<dyn RoomKind> {
+    match scope {
+        RoomScope::Channel { .. } => Box::new(kinds::channel::Channel),
+        RoomScope::Direct { users } => Box::new(kinds::direct::Direct::of(users.clone())),
+        RoomScope::Open { .. } => Box::new(kinds::open::Open::default()),
+        RoomScope::Space => Box::new(kinds::space::Space),
+    }
+}
+
+fn view<'a>(core: &'a RoomCore<ConnKey, Broadcast>, node: &Node, hub_links: &[HubLink]) -> RoomView<'a> {
+    RoomView { core, now: node.clock.now(), cluster_mode: node.bridge.cluster_mode, has_hubs: !hub_links.is_empty() }
+}
+
+impl Room {
+    /// The room as its kind sees it; `None` until it is loaded.
+    pub(super) fn view(&self) -> Option<RoomView<'_>> {
+        Some(view(self.core.as_ref()?, &self.node, &self.hub_links))
+    }
+
+    /// Informs the kind of something, and executes the effects.
+    pub(super) fn with_kind(
+        &mut self,
+        ctx: &mut Context<Self>,
+        inform: impl FnOnce(&mut dyn RoomKind, &RoomView<'_>) -> Vec<Effect>,
+    ) {
+        let Some(core) = &self.core else { return };
+        let effects = inform(&mut *self.kind, &view(core, &self.node, &self.hub_links));
+        self.execute(effects, ctx);
+    }
+
+    /// Lets the kind execute a command.
+    pub(super) fn ask_kind(&mut self, command: Command, by: By, ctx: &mut Context<Self>) {
+        let By { user, asker, client_message_id } = by;
+        let mut answer = Answer::Unknown;
+        self.with_kind(ctx, |kind, room| {
+            let effects;
+            (answer, effects) = kind.command(command, user, room);
+            effects
+        });
+        match answer {
+            Answer::Done => self.done(asker, ctx),
+            Answer::Store(what, room_choice) => {
+                self.store(*what, client_message_id, Origin { asker, room_choice, receipt: Receipt::Ack }, ctx);
+            }
+            Answer::Unknown => {
+                let sentence = "Rooms of this kind have no such messages; send it to a room of another kind";
+                self.refuse_asker(asker, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
+            }
+        }
+    }
+
+    fn execute(&mut self, effects: Vec<Effect>, ctx: &mut Context<Self>) {
+        for effect in effects {
+            match effect {
+                Effect::AnnounceLocal { what, audience } => {
+                    let broadcast = self.ephemeral(what, audience);
+                    self.deliver(&broadcast, ctx);
+                }
+                Effect::Publish(message) => self.publish_kind(message),
+                Effect::PublishMembers => self.publish_diffs(),
+                Effect::Wake { timer, after } => {
+                    ctx.run_later(after, move |room, ctx| room.with_kind(ctx, |kind, room| kind.woken(timer, room)));
+                }
+            }
+        }
+    }
+
+    /// Publishes a message of the kind to the other nodes.
+    pub(super) fn publish_kind(&self, message: KindMessage) {
+        self.node.bridge.publish_room(self.identity.id, RoomMessage::Kind(message));
+    }
+
+    /// Publishes what other nodes have to know of members here.
+    pub(super) fn publish_member_presence<'a>(&self, mut members: impl Iterator<Item = &'a Author>) {
+        for message in self.kind.messages_about(&mut members, self.node.clock.now()) {
+            self.publish_kind(message);
+        }
+    }
+
+    /// A member was active.
+    pub(super) fn seen(&mut self, user: &UserId) {
+        self.kind.active(user, self.node.clock.now());
+    }
+}

@@ -1,0 +1,6 @@
+//! The kinds of rooms: one file each. A kind must never know another one.
+
+pub(super) mod channel;
+pub(super) mod direct;
+pub(super) mod open;
+pub(super) mod space;
