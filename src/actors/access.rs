@@ -37,7 +37,7 @@ impl Node {
         match room {
             // checked before anything is read, so that a confined token reveals nothing about other rooms
             RoomRef::Open(name) | RoomRef::Conversation(name) => may(subject, Action::NameRoom { name })?,
-            RoomRef::Channel(_) | RoomRef::Direct(_) | RoomRef::Space(_) => {}
+            RoomRef::Channel(_) | RoomRef::Direct(_) | RoomRef::Space(_) | RoomRef::Canvas(_) => {}
         }
         let found = match self.store.access(room, subject.user).await.map_err(|error| unread(&error))? {
             Some(found) => found,
@@ -141,6 +141,9 @@ impl Node {
     async fn make(&self, subject: Subject<'_>, room: &RoomRef, missing: IfMissing) -> Result<Access, Refusal> {
         let (code, sentence) = match room {
             RoomRef::Channel(_) => (ErrorCode::RoomNotFound, "There is no such room; check the id"),
+            RoomRef::Canvas(_) => {
+                (ErrorCode::RoomNotFound, "There is no such canvas, or it was deactivated; check the id")
+            }
             RoomRef::Direct(_) => (ErrorCode::UserNotFound, "There is no such user; check the id"),
             RoomRef::Open(name) | RoomRef::Conversation(name)
                 if missing == IfMissing::Make && self.config.rooms.auto_create =>

@@ -305,7 +305,7 @@ fn is_side(subject: Subject<'_>, room: &RoomIdentity) -> Result<(), Denied> {
     open(room.scope.users().is_none_or(|users| users.contains(subject.user)), Denied::NotYourConversation)
 }
 
-/// Whether the token includes the room: an open room by its name, any other by its id.
+/// Whether the token includes the room: an open room by its name, a canvas as `canvas/<id>`, any other by its id.
 fn within_rooms(subject: Subject<'_>, room: &RoomIdentity) -> Result<(), Denied> {
     match subject.rooms {
         None => Ok(()),

@@ -3,13 +3,14 @@
 //! depend on them.
 
 mod assistant;
+mod canvas;
 mod conversations;
 mod files;
 mod spaces;
 
 use std::time::Duration;
 
-pub use self::{assistant::*, conversations::*, files::*, spaces::*};
+pub use self::{assistant::*, canvas::*, conversations::*, files::*, spaces::*};
 
 // ---- what a client may send ----
 

@@ -1,14 +1,14 @@
 //! One way to reach a room, however it is named, with all facts that decide whether a user may enter it. This module
 //! must not decide; `auth::policy` does.
 
-use super::{GroupRole, OpenRoom, RoomRole, SpaceAccess, Store, StoreError, Visibility};
+use super::{Canvas, GroupRole, OpenRoom, RoomRole, SpaceAccess, Store, StoreError, Visibility};
 use crate::{
     core::{
         command::RoomAddress,
         event::{RoomIdentity, RoomScope},
         space::SpaceRole,
     },
-    ids::{RoomId, RoomName, UserId},
+    ids::{CanvasId, RoomId, RoomName, UserId},
 };
 
 /// A reference to a room.
@@ -24,6 +24,8 @@ pub enum RoomRef {
     Conversation(RoomName),
     /// A space, by its id.
     Space(RoomId),
+    /// A canvas, by its id.
+    Canvas(CanvasId),
 }
 
 impl From<RoomAddress> for RoomRef {
@@ -44,6 +46,7 @@ impl RoomRef {
             RoomScope::Channel { .. } => RoomRef::Channel(room.id),
             RoomScope::Open { name } => RoomRef::Open(name.clone()),
             RoomScope::Space => RoomRef::Space(room.id),
+            RoomScope::Canvas { canvas, .. } => RoomRef::Canvas(*canvas),
             RoomScope::Direct { users: [first, second] } => {
                 RoomRef::Direct(if first == user { second.clone() } else { first.clone() })
             }
@@ -69,7 +72,7 @@ pub enum Right {
     Group(Option<GroupRole>),
     /// For a direct conversation: the user must be one of its two sides, which its identity names.
     Side,
-    /// For an open room.
+    /// For an open room or a canvas.
     Open {
         /// Whether everybody may enter.
         visibility: Visibility,
@@ -85,6 +88,13 @@ pub enum Right {
         /// Whether it has as many members as its capacity.
         is_full: bool,
     },
+}
+
+impl From<Canvas> for Access {
+    fn from(canvas: Canvas) -> Access {
+        let Canvas { identity, visibility, membership, .. } = canvas;
+        Access { identity, right: Right::Open { visibility, membership }, capacity: None }
+    }
 }
 
 impl From<OpenRoom> for Access {
@@ -126,6 +136,7 @@ impl Store {
             },
             RoomRef::Open(name) => Ok(self.open_room(name, user).await?.map(Access::from)),
             RoomRef::Space(id) => Ok(self.space(*id, user).await?.map(Access::from)),
+            RoomRef::Canvas(canvas) => Ok(self.canvas(*canvas, user).await?.map(Access::from)),
             // boxed, since it resolves another reference in turn
             RoomRef::Conversation(name) => Box::pin(self.conversation_access(name.as_str(), user)).await,
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::effects::EffectRefused;
 use crate::{
     core::{
+        canvas::TileRefused,
         event::{Durable, Weight},
         sheet::{BadUpdate, CellConflict},
     },
@@ -97,6 +98,9 @@ pub enum NotAppended {
     /// The effect of the event was refused.
     #[error(transparent)]
     Effect(#[from] EffectRefused),
+    /// The change of a tile was refused.
+    #[error(transparent)]
+    Tile(#[from] TileRefused),
 }
 
 /// Which rooms' locks an append waits for. Rooms that stay locked are skipped: see [`NotAppended::Locked`].

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     core::{
         command::RawJson,
-        event::{Attachment, ChatDurable, Durable, SheetDurable},
+        event::{Attachment, CanvasDurable, ChatDurable, Durable, SheetDurable},
         sheet::Cell,
     },
     ids::{Seq, UserId},
@@ -205,7 +205,15 @@ impl Entry {
     fn new(room: usize, append: &Append) -> Result<Entry, StoreError> {
         let what = made_storable(&append.what).map_or_else(|| append.what.clone(), Arc::new);
         let (payload, attachments, mentions) = match &*what {
-            Durable::Sheet(_) => (String::new(), None, None),
+            // their payloads are made when they are decided
+            Durable::Sheet(_)
+            | Durable::Canvas(
+                CanvasDurable::TileCreated { .. }
+                | CanvasDurable::TileUpdated { .. }
+                | CanvasDurable::TileDeleted { .. }
+                | CanvasDurable::TileLiked { .. },
+            ) => (String::new(), None, None),
+            Durable::Canvas(CanvasDurable::Acted { .. }) => (payload(&what)?, None, None),
             Durable::Chat(ChatDurable::MessageSent { attachments, mentions, .. }) => {
                 (payload(&what)?, json_list(attachments)?, json_list(mentions)?)
             }
@@ -242,7 +250,7 @@ impl Entry {
     /// The parts that go into the message history.
     pub fn message(&self) -> Option<MessageText<'_>> {
         match &*self.what {
-            Durable::Sheet(_) => None,
+            Durable::Sheet(_) | Durable::Canvas(_) => None,
             Durable::Chat(
                 ChatDurable::MessageEdited { .. }
                 | ChatDurable::MessageDeleted { .. }
@@ -264,7 +272,7 @@ impl Entry {
     /// The attached files, which the room's members may download.
     pub fn files(&self) -> impl Iterator<Item = Id> + '_ {
         let files: &[Attachment] = match &*self.what {
-            Durable::Sheet(_) => &[],
+            Durable::Sheet(_) | Durable::Canvas(_) => &[],
             Durable::Chat(
                 ChatDurable::MessageEdited { .. }
                 | ChatDurable::MessageDeleted { .. }
@@ -288,7 +296,8 @@ impl Entry {
                 | ChatDurable::ReadMarked { .. }
                 | ChatDurable::Reacted { .. },
             )
-            | Durable::Sheet(_) => (&[], None),
+            | Durable::Sheet(_)
+            | Durable::Canvas(_) => (&[], None),
         };
         mentions.iter().filter(move |user| Some(*user) != sender)
     }
@@ -348,5 +357,25 @@ fn made_storable(what: &Durable) -> Option<Durable> {
             | ChatDurable::ReadMarked { .. }
             | ChatDurable::Reacted { .. },
         ) => None,
+        Durable::Canvas(what) => canvas_made_storable(what).map(Durable::Canvas),
     }
+}
+
+fn canvas_made_storable(what: &CanvasDurable) -> Option<CanvasDurable> {
+    let mut storable_what = what.clone();
+    let (text, by) = match &mut storable_what {
+        CanvasDurable::TileCreated { tile, by }
+        | CanvasDurable::TileUpdated { tile, by }
+        | CanvasDurable::TileDeleted { tile, by }
+        | CanvasDurable::TileLiked { tile, by, .. } => (&mut tile.content, by),
+        // the data is JSON, in which the character is escaped
+        CanvasDurable::Acted { by, activity, .. } => (activity, by),
+    };
+    let (renamed, changed) = (by.with_names(storable), storable(text));
+    if let (None, Cow::Borrowed(_)) = (&renamed, &changed) {
+        return None;
+    }
+    let (renamed, changed) = (renamed.unwrap_or_else(|| by.clone()), changed.into());
+    (*text, *by) = (changed, renamed);
+    Some(storable_what)
 }

@@ -105,7 +105,7 @@ impl Store {
                     let access = |identity| Access { identity, right: Right::Side, capacity: None };
                     return Ok(found.map(access));
                 }
-                Some(RoomScope::Open { .. } | RoomScope::Space) | None => {}
+                Some(RoomScope::Open { .. } | RoomScope::Space | RoomScope::Canvas { .. }) | None => {}
             }
         }
         match RoomName::new(id) {

@@ -11,6 +11,7 @@ mod access;
 mod appending;
 mod batch;
 mod batch_loader;
+mod canvases;
 mod cell_updates;
 mod claimed_profile;
 mod conversations;
@@ -33,6 +34,7 @@ mod sheets;
 mod spaces;
 mod sqlite;
 mod statement;
+mod tile_changes;
 mod users;
 mod values;
 
@@ -51,6 +53,7 @@ use self::batch_loader::BatchLoader;
 pub use self::{
     access::{Access, Right, RoomRef},
     appending::*,
+    canvases::{ActivityFilter, Canvas, CanvasCursor, NewCanvas, PlacedTile},
     claimed_profile::ClaimedProfile,
     conversations::{Contacts, ConversationCursor, ConversationSummary, MessagePlace, Partner, ReactionCount},
     effects::{EffectRefused, MessageRefused, ReactionRefused, ReadRefused},

@@ -193,6 +193,51 @@ macro_rules! tables {
         }
         diesel::table! {
             use diesel::sql_types::*;
+            canvases (id) {
+                id -> BigInt,
+                room_id -> $Id,
+                width -> Integer,
+                height -> Integer,
+                is_active -> Bool,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            tiles (id) {
+                id -> BigInt,
+                canvas_id -> BigInt,
+                x -> Integer,
+                y -> Integer,
+                content -> Text,
+                version -> BigInt,
+                likes -> BigInt,
+                creator -> BigInt,
+                created_at -> $Moment,
+                updated_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            tile_likes (tile_id, user_id) {
+                tile_id -> BigInt,
+                user_id -> Text,
+                created_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            canvas_activity (room_id, seq) {
+                room_id -> $Id,
+                seq -> BigInt,
+                event_id -> $Id,
+                kind -> Text,
+                user_id -> Text,
+                payload -> Json,
+                created_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
             notifications (id) {
                 id -> $Id,
                 user_id -> Text,
@@ -284,8 +329,12 @@ macro_rules! tables {
         diesel::allow_tables_to_appear_in_same_query!(invites, rooms);
         diesel::joinable!(group_members -> groups (group_id));
         diesel::joinable!(group_members -> users (user_id));
-        diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, participants, room_events, sheets);
+        diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, participants, room_events, sheets, canvases);
         diesel::allow_tables_to_appear_in_same_query!(messages, users);
+        diesel::joinable!(tiles -> canvases (canvas_id));
+        diesel::joinable!(canvases -> rooms (room_id));
+        diesel::joinable!(tile_likes -> tiles (tile_id));
+        diesel::allow_tables_to_appear_in_same_query!(canvases, tiles, tile_likes);
         diesel::joinable!(user_queue -> notifications (notification_id));
         diesel::allow_tables_to_appear_in_same_query!(notifications, user_queue);
     };

@@ -196,7 +196,8 @@ async fn assert_is_what_the_log_says(store: &Store, room: RoomId, users: &[&Prof
             Durable::Chat(
                 ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. } | ChatDurable::Reacted { .. },
             )
-            | Durable::Sheet(_) => {}
+            | Durable::Sheet(_)
+            | Durable::Canvas(_) => {}
         }
     }
     let mut stored: HashMap<_, _> = store.read_marks(room).await.unwrap().into_iter().collect();

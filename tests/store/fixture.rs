@@ -322,6 +322,7 @@ pub fn text(what: &Durable) -> &str {
             | ChatDurable::ReadMarked { .. }
             | ChatDurable::Reacted { .. },
         )
-        | Durable::Sheet(SheetDurable::CellsUpdated { .. }) => panic!("{what:?} instead of a message"),
+        | Durable::Sheet(SheetDurable::CellsUpdated { .. })
+        | Durable::Canvas(_) => panic!("{what:?} instead of a message"),
     }
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod canvases;
 mod conversation_list;
 mod conversations;
 mod effects;

@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use convene::{
     core::{
         event::{
-            CallEphemeral, ChatDurable, ChatEphemeral, Durable, Ephemeral, Event, EventBody, PresenceEphemeral, Reply,
-            RoomEphemeral, RoomIdentity, SheetDurable, UploadEphemeral,
+            CallEphemeral, CanvasDurable, ChatDurable, ChatEphemeral, Durable, Ephemeral, Event, EventBody,
+            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, SheetDurable, UploadEphemeral,
         },
         user_event::UserEvent,
     },
@@ -51,6 +51,14 @@ forms! { CHAT_DURABLE, chat_durable, ChatDurable:
 
 forms! { SHEET_DURABLE, sheet_durable, SheetDurable:
     CellsUpdated [] ["cell_updated" "cells_updated" "cell_updated_of_the_sender" "cells_updated_of_the_sender"] []
+}
+
+forms! { CANVAS_DURABLE, canvas_durable, CanvasDurable:
+    TileCreated [] [] []
+    TileUpdated [] [] []
+    TileDeleted [] [] []
+    TileLiked [] [] []
+    Acted [] [] []
 }
 
 forms! { PRESENCE_EPHEMERAL, presence_ephemeral, PresenceEphemeral:
@@ -111,9 +119,10 @@ forms! { REPLY, reply, Reply:
     Restarting ["server_restarting"] ["server_restarting"] ["server_restarting"]
 }
 
-const ALL_ROWS: [&[Row]; 9] = [
+const ALL_ROWS: [&[Row]; 10] = [
     CHAT_DURABLE,
     SHEET_DURABLE,
+    CANVAS_DURABLE,
     PRESENCE_EPHEMERAL,
     CHAT_EPHEMERAL,
     UPLOAD_EPHEMERAL,
@@ -135,6 +144,7 @@ fn row_of_event(body: &EventBody) -> &'static Row {
     match body {
         EventBody::Durable { what: Durable::Chat(what), .. } => chat_durable(what),
         EventBody::Durable { what: Durable::Sheet(what), .. } => sheet_durable(what),
+        EventBody::Durable { what: Durable::Canvas(what), .. } => canvas_durable(what),
         EventBody::Ephemeral(what) => match what {
             Ephemeral::Presence(what) => presence_ephemeral(what),
             Ephemeral::Chat(what) => chat_ephemeral(what),

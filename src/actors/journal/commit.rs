@@ -5,6 +5,7 @@ use std::{ops::Range, sync::Arc, time::Instant};
 
 use crate::{
     actors::messages::NotStored,
+    core::canvas::{CanvasSize, TileRefused},
     error::{ErrorCode, Refusal},
     limits,
     logged::logged,
@@ -146,6 +147,7 @@ impl From<Result<Appended, NotAppended>> for AttemptOutcome {
             Err(NotAppended::SheetElsewhere) => Err(NotStored::SheetElsewhere),
             Err(NotAppended::OtherContent) => Err(NotStored::Refused(Refusal::new(ErrorCode::Conflict, OTHER_CONTENT))),
             Err(NotAppended::Effect(refused)) => Err(effect_refusal(&refused)),
+            Err(NotAppended::Tile(refused)) => Err(tile_refusal(refused)),
             Err(NotAppended::BadUpdate(bad)) => {
                 Err(NotStored::Refused(Refusal::new(ErrorCode::InvalidMessage, bad.to_string())))
             }
@@ -173,6 +175,41 @@ fn effect_refusal(refused: &EffectRefused) -> NotStored {
             Refusal::new(ErrorCode::Conflict, sentence)
         }
     })
+}
+
+fn tile_refusal(refused: TileRefused) -> NotStored {
+    let (refusal, tile) = match refused {
+        TileRefused::Closed => {
+            let sentence = "The canvas was deactivated; nothing on it can be changed any more";
+            (Refusal::new(ErrorCode::RoomNotFound, sentence), None)
+        }
+        TileRefused::Outside(CanvasSize { width, height }) => {
+            let sentence = format!(
+                "The place is outside of the canvas: x must be from 0 to {} and y from 0 to {}",
+                width - 1,
+                height - 1
+            );
+            (Refusal::new(ErrorCode::InvalidMessage, sentence), None)
+        }
+        TileRefused::Unknown => {
+            let sentence = "There is no such tile on this canvas, or it was deleted; read the tiles again";
+            (Refusal::new(ErrorCode::NotFound, sentence), None)
+        }
+        TileRefused::Taken(tile) => {
+            let sentence = "There is a tile at this place already; change that one, or choose another place";
+            (Refusal::new(ErrorCode::Conflict, sentence), Some(tile))
+        }
+        TileRefused::Stale(tile) => {
+            let sentence =
+                "Somebody else changed this tile first; take over the change, and send it again with its version";
+            (Refusal::new(ErrorCode::VersionConflict, sentence), Some(tile))
+        }
+        TileRefused::Unchanged(tile) => return NotStored::TileUnchanged(tile),
+    };
+    match tile {
+        Some(tile) => NotStored::TileConflict(refusal, tile),
+        None => NotStored::Refused(refusal),
+    }
 }
 
 /// The reason for refusing a single entry that cannot be stored.

@@ -8,6 +8,7 @@ use crate::{
         room::{Requester, Room},
     },
     core::{
+        canvas::Tile,
         command::{Receipt, Tag},
         sheet::{Cell, CellConflict},
     },
@@ -75,6 +76,10 @@ pub enum NotStored {
     Conflicts(Vec<CellConflict>),
     /// The sheet belongs to another room.
     SheetElsewhere,
+    /// The tile is already as it was asked for.
+    TileUnchanged(Box<Tile>),
+    /// It was refused, because this tile is at the place or was changed in the meantime.
+    TileConflict(Refusal, Box<Tile>),
 }
 
 /// An update of cells was sent to a room that the session had inferred, but the sheet belongs to another one. The

@@ -46,7 +46,7 @@ impl RoomView<'_> {
     pub fn absent_mentioned(&self, what: &Durable) -> Vec<UserId> {
         let mentioned = match what {
             Durable::Chat(ChatDurable::MessageSent { mentions, .. }) => mentions.as_slice(),
-            Durable::Chat(_) | Durable::Sheet(_) => &[],
+            Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) => &[],
         };
         let author = &what.author().id;
         let absent = mentioned.iter().filter(|user| *user != author && !self.core.is_present(user));
@@ -223,6 +223,7 @@ pub(super) fn kind_of(scope: &RoomScope) -> Box<dyn RoomKind> {
         RoomScope::Direct { users } => Box::new(kinds::direct::Direct::of(users.clone())),
         RoomScope::Open { .. } => Box::new(kinds::open::Open::default()),
         RoomScope::Space => Box::new(kinds::space::Space),
+        RoomScope::Canvas { .. } => Box::new(kinds::canvas::Canvas),
     }
 }
 

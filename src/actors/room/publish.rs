@@ -228,7 +228,8 @@ impl Room {
         let Origin { asker, room_choice, .. } = origin;
         match (why, &*what) {
             (NotStored::Refused(refusal), _) => self.refuse_asker(asker, refusal, ctx),
-            (NotStored::Unchanged, _) => self.done(asker, ctx),
+            (NotStored::Unchanged | NotStored::TileUnchanged(_), _) => self.done(asker, ctx),
+            (NotStored::TileConflict(refusal, _), _) => self.refuse_asker(asker, refusal, ctx),
             (NotStored::Conflicts(conflicts), Durable::Sheet(SheetDurable::CellsUpdated { sheet, .. })) => {
                 match asker {
                     Requester::Socket { conn, tag } => {
@@ -257,7 +258,7 @@ impl Room {
                     }
                 }
             }
-            (NotStored::Conflicts(_) | NotStored::SheetElsewhere, Durable::Chat(_)) => {
+            (NotStored::Conflicts(_) | NotStored::SheetElsewhere, Durable::Chat(_) | Durable::Canvas(_)) => {
                 self.refuse_asker(asker, Refusal::internal(), ctx);
             }
         }

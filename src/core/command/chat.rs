@@ -11,7 +11,7 @@ use crate::{
         event::{ContentType, ReactionChange},
     },
     error::{ErrorCode, Refusal},
-    ids::{EventId, FileId, RoomName, UserId},
+    ids::{CanvasId, EventId, FileId, RoomName, UserId},
     limits, names,
 };
 
@@ -93,13 +93,13 @@ impl Draft {
         users
     }
 
-    fn check(&self) -> Result<(), Refusal> {
+    fn check(&self, text_characters_max: usize) -> Result<(), Refusal> {
         let Draft { content, content_type, attachments, mentions } = self;
         if !names::is_visible(content) && attachments.is_empty() {
             return Err(invalid("`content` must not be empty"));
         }
         let characters_max = match content_type {
-            ContentType::Text | ContentType::Other(_) => limits::CHAT_CHARS_MAX,
+            ContentType::Text | ContentType::Other(_) => text_characters_max,
             ContentType::Encrypted => limits::CIPHERTEXT_CHARS_MAX,
         };
         check_text(content, characters_max)?;
@@ -152,7 +152,7 @@ impl ChatCommand {
     /// `INVALID_MESSAGE` if it has neither text nor files, or contains a NUL character, or names a file twice, or too many
     /// users; `MESSAGE_TOO_LONG`.
     pub fn send(addressed: Addressed, draft: Draft) -> Result<ChatCommand, Refusal> {
-        draft.check()?;
+        draft.check(addressed.characters_max())?;
         Ok(ChatCommand::Send { addressed, draft })
     }
 
@@ -183,7 +183,7 @@ impl ChatCommand {
     pub fn target(&self) -> Target {
         match self {
             ChatCommand::Send { addressed, .. } | ChatCommand::SetTyping { addressed, .. } => match addressed {
-                Addressed::Channel | Addressed::Partner => Target::Room(None),
+                Addressed::Channel | Addressed::Partner | Addressed::Canvas { .. } => Target::Room(None),
                 Addressed::Room { room } => Target::Room(room.clone().map(RoomAddress::Open)),
                 Addressed::Conversation(room) => Target::Conversation(room.clone()),
             },
@@ -297,14 +297,29 @@ pub enum Addressed {
     },
     /// All members of a conversation of any kind.
     Conversation(RoomAddress),
+    /// All users on the canvas.
+    Canvas {
+        /// The canvas; if absent, the one to which the socket is bound.
+        canvas: Option<CanvasId>,
+    },
 }
 
 impl Addressed {
     /// How the sender is informed that the message is stored.
     pub const fn receipt(&self) -> Receipt {
         match self {
-            Addressed::Channel | Addressed::Partner | Addressed::Room { .. } => Receipt::Ack,
+            Addressed::Channel | Addressed::Partner | Addressed::Room { .. } | Addressed::Canvas { .. } => Receipt::Ack,
             Addressed::Conversation(_) => Receipt::Delivery,
+        }
+    }
+
+    /// Characters of a message of plain text.
+    pub const fn characters_max(&self) -> usize {
+        match self {
+            Addressed::Channel | Addressed::Partner | Addressed::Room { .. } | Addressed::Conversation(_) => {
+                limits::CHAT_CHARS_MAX
+            }
+            Addressed::Canvas { .. } => limits::CANVAS_CHAT_CHARS_MAX,
         }
     }
 }

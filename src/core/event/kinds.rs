@@ -13,7 +13,7 @@ use serde::{
     },
 };
 
-use super::{ChatDurable, Durable, SheetDurable};
+use super::{CanvasDurable, ChatDurable, Durable, SheetDurable};
 
 /// The field with the kind.
 const TAG: &str = "kind";
@@ -32,6 +32,7 @@ struct ByKind;
 enum InAnyOrder {
     Chat(ChatDurable),
     Sheet(SheetDurable),
+    Canvas(CanvasDurable),
 }
 
 /// Borrowed if the input allows it.
@@ -53,6 +54,7 @@ impl<'de> Visitor<'de> for ByKind {
                 return Ok(match InAnyOrder::deserialize(whole)? {
                     InAnyOrder::Chat(event) => Durable::Chat(event),
                     InAnyOrder::Sheet(event) => Durable::Sheet(event),
+                    InAnyOrder::Canvas(event) => Durable::Canvas(event),
                 });
             }
             None => return Err(A::Error::missing_field(TAG)),
@@ -64,6 +66,9 @@ impl<'de> Visitor<'de> for ByKind {
         }
         if SheetDurable::KINDS.contains(&&*kind) {
             return SheetDurable::deserialize(whole(kind, fields)).map(Durable::Sheet);
+        }
+        if CanvasDurable::KINDS.contains(&&*kind) {
+            return CanvasDurable::deserialize(whole(kind, fields)).map(Durable::Canvas);
         }
         Err(A::Error::custom(format_args!("there is no kind of event `{kind}`")))
     }

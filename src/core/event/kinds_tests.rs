@@ -1,4 +1,4 @@
-use crate::core::event::{ChatDurable, Durable, SheetDurable};
+use crate::core::event::{CanvasDurable, ChatDurable, Durable, SheetDurable};
 
 /// Rows of logs written before events were divided into capabilities.
 const OLD_ROWS: [(&str, &str); 3] = [
@@ -15,7 +15,7 @@ const OLD_ROWS: [(&str, &str); 3] = [
 
 #[test]
 fn rows_that_were_written_before_are_read_and_written_as_they_were() {
-    for (kind, row) in OLD_ROWS.into_iter().chain(EFFECT_ROWS) {
+    for (kind, row) in rows() {
         let event: Durable = serde_json::from_str(row).unwrap();
         assert_eq!(event.kind(), kind);
         assert_eq!(serde_json::to_string(&event).unwrap(), row);
@@ -47,13 +47,43 @@ const EFFECT_ROWS: [(&str, &str); 6] = [
     ),
 ];
 
+/// Rows of canvases.
+const CANVAS_ROWS: [(&str, &str); 6] = [
+    (
+        "tile_created",
+        r#"{"kind":"tile_created","tile":{"id":456,"at":{"x":15,"y":10},"content":"hi","version":1,"likes":0,"creator":7},"by":{"id":"ann","username":"Ann","number":7}}"#,
+    ),
+    (
+        "tile_updated",
+        r#"{"kind":"tile_updated","tile":{"id":456,"at":{"x":15,"y":10},"content":"ho","version":2,"likes":0,"creator":7},"by":{"id":"bob","username":"Bob","number":8}}"#,
+    ),
+    (
+        "tile_deleted",
+        r#"{"kind":"tile_deleted","tile":{"id":456,"at":{"x":15,"y":10},"content":"ho","version":2,"likes":0,"creator":7},"by":{"id":"bob","username":"Bob","number":8}}"#,
+    ),
+    (
+        "tile_liked",
+        r#"{"kind":"tile_liked","tile":{"id":456,"at":{"x":15,"y":10},"content":"ho","version":2,"likes":1,"creator":7},"by":{"id":"bob","username":"Bob","number":8},"change":"given"}"#,
+    ),
+    ("acted", r#"{"kind":"acted","by":{"id":"bob","username":"Bob","number":8},"activity":"zoom"}"#),
+    (
+        "acted",
+        r#"{"kind":"acted","by":{"id":"bob","username":"Bob","number":8},"activity":"zoom","data":"{\"by\":2}"}"#,
+    ),
+];
+
+fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
+    OLD_ROWS.into_iter().chain(EFFECT_ROWS).chain(CANVAS_ROWS)
+}
+
 #[test]
 fn every_kind_is_one_that_is_read() {
-    for (_, row) in OLD_ROWS.into_iter().chain(EFFECT_ROWS) {
+    for (_, row) in rows() {
         let event: Durable = serde_json::from_str(row).unwrap();
         let kinds = match &event {
             Durable::Chat(_) => ChatDurable::KINDS,
             Durable::Sheet(_) => SheetDurable::KINDS,
+            Durable::Canvas(_) => &CanvasDurable::KINDS,
         };
         assert!(kinds.contains(&event.kind()));
     }
@@ -68,7 +98,7 @@ fn what_is_no_event_is_refused() {
 
 #[test]
 fn the_order_of_the_fields_does_not_matter() {
-    for (_, row) in OLD_ROWS.into_iter().chain(EFFECT_ROWS) {
+    for (_, row) in rows() {
         let event: Durable = serde_json::from_str(row).unwrap();
         let sorted: serde_json::Value = serde_json::from_str(row).unwrap();
         let sorted = sorted.to_string();

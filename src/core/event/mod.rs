@@ -4,6 +4,7 @@
 //! its capability's file and the dialects that show it.
 
 mod call;
+mod canvas;
 mod chat;
 mod kinds;
 mod presence;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     call::CallEphemeral,
+    canvas::CanvasDurable,
     chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, ReactionChange},
     presence::{CursorsMoved, MemberPresence, PresenceEphemeral, RoomPresence},
     reply::{Delivered, Entered, Recipients, Reply, Welcome},
@@ -80,6 +82,8 @@ pub enum Durable {
     Chat(ChatDurable),
     /// An event of a shared sheet.
     Sheet(SheetDurable),
+    /// An event of a canvas.
+    Canvas(CanvasDurable),
 }
 
 /// The cost of storing an event, for the bounds of the journal.
@@ -97,6 +101,7 @@ impl Durable {
         match self {
             Durable::Chat(event) => event.kind(),
             Durable::Sheet(event) => event.kind(),
+            Durable::Canvas(event) => event.kind(),
         }
     }
 
@@ -105,14 +110,16 @@ impl Durable {
         match self {
             Durable::Chat(event) => event.author(),
             Durable::Sheet(event) => event.author(),
+            Durable::Canvas(event) => event.author(),
         }
     }
 
     /// The members who receive it, live and on replay.
-    pub const fn audience(&self) -> Audience {
+    pub fn audience(&self) -> Audience {
         match self {
             Durable::Chat(event) => event.audience(),
             Durable::Sheet(event) => event.audience(),
+            Durable::Canvas(event) => event.audience(),
         }
     }
 
@@ -123,6 +130,7 @@ impl Durable {
         match self {
             Durable::Chat(event) => event.content(feed),
             Durable::Sheet(event) => event.content(feed),
+            Durable::Canvas(event) => event.content(feed),
         }
     }
 
@@ -131,6 +139,7 @@ impl Durable {
         match self {
             Durable::Chat(event) => event.weight(),
             Durable::Sheet(event) => event.weight(),
+            Durable::Canvas(event) => event.weight(),
         }
     }
 
@@ -139,6 +148,7 @@ impl Durable {
         match self {
             Durable::Chat(event) => event.is_queued_for_absent(),
             Durable::Sheet(event) => event.is_queued_for_absent(),
+            Durable::Canvas(event) => event.is_queued_for_absent(),
         }
     }
 

@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    core::command::Addressed,
-    ids::{GroupId, RoomId, RoomName, UserId},
+    core::{canvas::CanvasSize, command::Addressed},
+    ids::{CanvasId, GroupId, RoomId, RoomName, UserId},
 };
 
 /// The kind of a room, with its properties.
@@ -30,6 +30,13 @@ pub enum RoomScope {
     },
     /// A space, in which users have positions.
     Space,
+    /// A canvas.
+    Canvas {
+        /// Its id.
+        canvas: CanvasId,
+        /// Its size.
+        size: CanvasSize,
+    },
 }
 
 /// What is fixed about a kind of room.
@@ -54,6 +61,8 @@ enum KnownBy<'a> {
     Id,
     /// In a way of their own, with a variant of `RoomAddress`.
     Other,
+    /// As a canvas, by the address of the socket.
+    Canvas(CanvasId),
 }
 
 impl<'a> Facts<'a> {
@@ -70,6 +79,7 @@ impl RoomScope {
             RoomScope::Direct { users } => Facts { users: Some(users), ..Facts::new("direct", KnownBy::Id) },
             RoomScope::Open { name } => Facts::new("open", KnownBy::Name(name)),
             RoomScope::Space => Facts::new("space", KnownBy::Other),
+            RoomScope::Canvas { canvas, .. } => Facts::new("canvas", KnownBy::Canvas(*canvas)),
         }
     }
 
@@ -85,6 +95,11 @@ impl RoomScope {
             Addressed::Partner => self.is_direct(),
             Addressed::Room { .. } => self.name().is_some(),
             Addressed::Conversation(_) => true,
+            Addressed::Canvas { canvas } => match (self.facts().known_by, canvas) {
+                (KnownBy::Canvas(own), Some(named)) => own.0 == named.0,
+                (KnownBy::Canvas(_), None) => true,
+                (KnownBy::Name(_) | KnownBy::Id | KnownBy::Other, _) => false,
+            },
         }
     }
 
@@ -92,7 +107,7 @@ impl RoomScope {
     pub const fn name(&self) -> Option<&RoomName> {
         match self.facts().known_by {
             KnownBy::Name(name) => Some(name),
-            KnownBy::Id | KnownBy::Other => None,
+            KnownBy::Id | KnownBy::Other | KnownBy::Canvas(_) => None,
         }
     }
 
@@ -137,11 +152,12 @@ pub struct RoomIdentity {
 }
 
 impl RoomIdentity {
-    /// By what clients know it: its name, or its id if it has none.
+    /// By what clients know it: its name, or its id if it has none; a canvas as `canvas/<id>`.
     pub fn label(&self) -> String {
-        match self.scope.name() {
-            Some(name) => name.to_string(),
-            None => self.id.to_string(),
+        match self.scope.facts().known_by {
+            KnownBy::Name(name) => name.to_string(),
+            KnownBy::Canvas(canvas) => format!("canvas/{canvas}"),
+            KnownBy::Id | KnownBy::Other => self.id.to_string(),
         }
     }
 
@@ -150,7 +166,7 @@ impl RoomIdentity {
         match self.scope.facts().known_by {
             KnownBy::Name(name) => name == label,
             KnownBy::Id => label.as_str().parse() == Ok(self.id),
-            KnownBy::Other => false,
+            KnownBy::Other | KnownBy::Canvas(_) => false,
         }
     }
 }

@@ -48,7 +48,9 @@ fn written(request: &Request) -> String {
             let name = match addressed {
                 Addressed::Channel => "message",
                 Addressed::Partner => "dm_message",
-                Addressed::Room { .. } | Addressed::Conversation(_) => panic!("this dialect names no rooms"),
+                Addressed::Room { .. } | Addressed::Conversation(_) | Addressed::Canvas { .. } => {
+                    panic!("this dialect names no rooms")
+                }
             };
             vec![("type", json!(name).to_string()), ("content", json!(&*draft.content).to_string())]
         }
@@ -56,7 +58,9 @@ fn written(request: &Request) -> String {
             let name = match addressed {
                 Addressed::Channel => "typing",
                 Addressed::Partner => "dm_typing",
-                Addressed::Room { .. } | Addressed::Conversation(_) => panic!("this dialect names no rooms"),
+                Addressed::Room { .. } | Addressed::Conversation(_) | Addressed::Canvas { .. } => {
+                    panic!("this dialect names no rooms")
+                }
             };
             vec![("type", json!(name).to_string()), ("is_typing", (*typing == Typing::Started).to_string())]
         }

@@ -95,8 +95,8 @@ fn of_event<'a>(event: &'a Event, numbered: Numbered, stamp: Stamp<'a>) -> Optio
                 | ChatDurable::ReadMarked { .. }
                 | ChatDurable::Reacted { .. },
             ) => None,
-            // this dialect has no sheets
-            Durable::Sheet(_) => None,
+            // this dialect has neither sheets nor canvases
+            Durable::Sheet(_) | Durable::Canvas(_) => None,
         },
         EventBody::Ephemeral(what) => match what {
             Ephemeral::Presence(PresenceEphemeral::UserJoined { user, .. }) => Some(match place {

@@ -55,8 +55,8 @@ fn of_event<'a>(event: &'a Event, stamp: Stamp<'a>) -> Option<FromServer<'a>> {
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
             Durable::Chat(what) => chat_durable(event, *seq, *id, what, stamp),
-            // no sheets here
-            Durable::Sheet(_) => None,
+            // neither sheets nor canvases here
+            Durable::Sheet(_) | Durable::Canvas(_) => None,
         },
         EventBody::Ephemeral(what) => ephemeral(event, what, stamp),
     }

@@ -85,7 +85,7 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName, stamp: Stamp<'a>) -> Optio
                 Some(cells_updated(sheet, cells, change))
             }
             // this dialect has no chat
-            Durable::Chat(_) => None,
+            Durable::Chat(_) | Durable::Canvas(_) => None,
         },
         EventBody::Ephemeral(what) => match what {
             Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }) => {

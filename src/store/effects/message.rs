@@ -98,7 +98,7 @@ pub fn edit_erased(edit: &Durable, deleted: Id) -> Option<Durable> {
             let (message, editor) = (*message, editor.clone());
             Some(Durable::Chat(ChatDurable::MessageEdited { message, editor, content: "".into() }))
         }
-        Durable::Chat(_) | Durable::Sheet(_) => None,
+        Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) => None,
     }
 }
 

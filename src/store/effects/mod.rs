@@ -104,7 +104,8 @@ impl Batch {
                     reads.reactions.insert(reaction_of(*message, by, emoji));
                 }
                 Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
-                | Durable::Sheet(_) => continue,
+                | Durable::Sheet(_)
+                | Durable::Canvas(_) => continue,
             }
             has_effects = true;
         }
@@ -142,7 +143,8 @@ impl Batch {
                     reaction::react(&mut known, room, reaction, *change, entry.at).map_err(Into::into)
                 }
                 Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
-                | Durable::Sheet(_) => Ok(()),
+                | Durable::Sheet(_)
+                | Durable::Canvas(_) => Ok(()),
             };
             if let Err(refused) = decided {
                 entry.refused = Some(NotAppended::Effect(refused));

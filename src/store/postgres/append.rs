@@ -16,7 +16,8 @@ use super::{
     repeats,
     schema::{file_rooms, message_mentions, messages, room_events, rooms},
     settle,
-    statements::{AppendEvents, InsertEvents, QueueEvents, TrimEvents, TrimQueues},
+    statements::{AppendEvents, InsertEvents, QueueEvents, TrimActivity, TrimEvents, TrimQueues},
+    tiles,
 };
 use crate::{
     limits,
@@ -159,6 +160,7 @@ async fn write(
     };
     repeats::recognise(connection, &mut batch, &mut earlier).await?;
     cells::write(connection, &mut batch, &earlier).await?;
+    tiles::write(connection, &mut batch, &earlier).await?;
     effects::apply(connection, &mut batch, &earlier).await?;
     let before: Vec<i64> = before.into_iter().map(Option::unwrap_or_default).collect();
     let places = batch.place(&before, &earlier);
@@ -167,6 +169,7 @@ async fn write(
         repeats::remember(connection, &batch, &places).await?;
         share(connection, &batch, &places).await?;
         mention(connection, &batch, &places).await?;
+        tiles::record_activity(connection, &batch, &places).await?;
         queue(connection, &batch, &places, options.offline_queue_max).await?;
         trim(connection, &batch, &before, &places, options.recovery_events_max).await?;
     }
@@ -291,12 +294,20 @@ async fn trim(
 ) -> Result<(), StoreError> {
     let events_max = as_i64(events_max);
     let mut due = TrimEvents { rooms: Vec::new(), last_dropped: Vec::new() };
+    let mut long = TrimActivity { rooms: Vec::new(), last_dropped: Vec::new() };
     for ((room, before), after) in batch.rooms.iter().zip(before).zip(&places.heads) {
         let milestone = before / limits::TRIM_EVERY_EVENTS != after / limits::TRIM_EVERY_EVENTS;
         if milestone && *after > events_max {
             due.rooms.push(*room);
             due.last_dropped.push(after - events_max);
         }
+        if milestone && *after > limits::CANVAS_ACTIVITY_MAX {
+            long.rooms.push(*room);
+            long.last_dropped.push(after - limits::CANVAS_ACTIVITY_MAX);
+        }
+    }
+    if !long.rooms.is_empty() {
+        long.execute(connection).await?;
     }
     if !due.rooms.is_empty() {
         due.execute(connection).await?;

@@ -6,6 +6,7 @@ mod pooler;
 mod processes;
 mod repeats;
 mod statements;
+mod tiles;
 mod tls;
 
 use std::{str::FromStr, time::Instant};

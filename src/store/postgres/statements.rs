@@ -303,3 +303,18 @@ constant_statement!(
     ") AS old (room_id, last_dropped) \
      WHERE room_events.room_id = old.room_id AND room_events.seq <= old.last_dropped",
 );
+
+/// Removes entries from activity feeds.
+pub(super) struct TrimActivity {
+    pub(super) rooms: Vec<Id>,
+    pub(super) last_dropped: Vec<i64>,
+}
+
+constant_statement!(
+    TrimActivity,
+    TrimActivity,
+    "DELETE FROM canvas_activity USING unnest(" rooms: Array<UuidType>,
+    ", " last_dropped: Array<BigInt>,
+    ") AS old (room_id, last_dropped) \
+     WHERE canvas_activity.room_id = old.room_id AND canvas_activity.seq <= old.last_dropped",
+);

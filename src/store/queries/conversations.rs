@@ -103,6 +103,8 @@ pub async fn participants(connection: &mut Connection, room: &RoomIdentity) -> R
                 .load::<(String, String)>(connection)
                 .await?
         }
+        // nobody takes part in a canvas while away
+        RoomScope::Canvas { .. } => Vec::new(),
     };
     rows.into_iter().map(|(id, username)| Ok(Author::new(user_id(id)?, username))).collect()
 }
@@ -123,6 +125,7 @@ pub async fn is_participant(
             let member = space_members::table.find((Id(room.id.0), user.as_str()));
             member.select(space_members::user_id).get_result::<String>(connection).await.optional()?
         }
+        RoomScope::Canvas { .. } => None,
     };
     Ok(found.is_some())
 }

@@ -3,6 +3,7 @@
 //! `first` binds its limit, and SQLite plans a statement with a bound limit anew on every call.
 
 pub mod blocks;
+pub mod canvases;
 pub mod conversation_list;
 pub mod conversations;
 pub mod effects;
@@ -29,6 +30,6 @@ fn strange(what: &'static str, value: &str) -> StoreError {
 }
 
 /// A stored user id.
-fn user_id(text: String) -> Result<UserId, StoreError> {
+pub fn user_id(text: String) -> Result<UserId, StoreError> {
     UserId::new(text).map_err(|_| StoreError::Fault("the database holds an invalid user id".into()))
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{
     Connection,
-    rooms::OPEN,
-    schema::{room_members, rooms},
+    rooms::{CANVAS, OPEN},
+    schema::{canvases, room_members, rooms},
     strange, user_id,
 };
 use crate::{
@@ -103,7 +103,8 @@ pub async fn accesses(
     asked.iter().map(access).collect()
 }
 
-/// The members of those of these rooms that are private, including the owners.
+/// The members of those of these open rooms and canvases that are private, including the owners. A canvas that was
+/// deactivated has none.
 pub async fn private_members(
     connection: &mut Connection,
     ids: &[RoomId],
@@ -112,13 +113,23 @@ pub async fn private_members(
     for some in ids.chunks(limits::STORE_IDS_PER_QUERY) {
         let rows = rooms::table
             .filter(rooms::id.eq_any(some.iter().map(|id| Id(id.0))))
-            .filter(rooms::kind.eq(OPEN))
+            .filter(rooms::kind.eq_any([OPEN, CANVAS]))
             .filter(rooms::visibility.eq(Visibility::Private.name()))
             .select((rooms::id, rooms::owner_id))
             .load::<(Id, Option<String>)>(connection)
             .await?;
-        let found: Vec<Id> = rows.iter().map(|(id, _)| *id).collect();
+        let closed: HashSet<Uuid> = canvases::table
+            .filter(canvases::room_id.eq_any(rows.iter().map(|(id, _)| *id)))
+            .filter(diesel::dsl::not(canvases::is_active))
+            .select(canvases::room_id)
+            .load::<Id>(connection)
+            .await?
+            .into_iter()
+            .map(|Id(room)| room)
+            .collect();
+        let found: Vec<Id> = rows.iter().map(|(id, _)| *id).filter(|Id(id)| !closed.contains(id)).collect();
         for (Id(id), owner) in rows {
+            let owner = owner.filter(|_| !closed.contains(&id));
             private.insert(RoomId(id), owner.map(user_id).transpose()?.into_iter().collect::<HashSet<_>>());
         }
         let members = room_members::table

@@ -13,8 +13,11 @@ use super::{
     strange, user_id,
 };
 use crate::{
-    core::event::{RoomIdentity, RoomScope},
-    ids::{Epoch, GroupId, RoomId, RoomName, Seq, UserId},
+    core::{
+        canvas::CanvasSize,
+        event::{RoomIdentity, RoomScope},
+    },
+    ids::{CanvasId, Epoch, GroupId, RoomId, RoomName, Seq, UserId},
     limits,
     store::{
         Channel, ChannelAccess, ChannelMedium, GroupRole, RoomActivity, RoomHead, StoreError, Visibility,
@@ -30,6 +33,8 @@ const DIRECT: &str = "direct";
 pub const OPEN: &str = "open";
 /// `rooms.kind` of a space.
 pub const SPACE: &str = "space";
+/// `rooms.kind` of a canvas.
+pub const CANVAS: &str = "canvas";
 /// `rooms.visibility` of a room that only its members may enter.
 const PRIVATE: &str = "private";
 /// `room_members.role` of the two sides of a conversation.
@@ -327,8 +332,21 @@ pub fn room_scope(kind: &str, key: String, group: Option<Id>) -> Result<RoomScop
         (OPEN, _, _) => {
             RoomScope::Open { name: RoomName::stored(key).map_err(|_| strange("room", "one without a name"))? }
         }
+        (CANVAS, _, _) => canvas_scope(&key).ok_or_else(|| strange("canvas", &key))?,
         _ => return Err(strange("kind of room", kind)),
     })
+}
+
+/// The key of a canvas: its id and its size.
+pub fn canvas_key(canvas: CanvasId, size: CanvasSize) -> String {
+    format!("{canvas} {} {}", size.width, size.height)
+}
+
+fn canvas_scope(key: &str) -> Option<RoomScope> {
+    let mut parts = key.split(' ');
+    let (canvas, width, height) =
+        (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(RoomScope::Canvas { canvas, size: CanvasSize { width, height } })
 }
 
 /// A visibility as stored.

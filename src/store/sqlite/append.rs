@@ -12,7 +12,8 @@ use super::{
         user_queue::{FREE, USUAL},
     },
     repeats,
-    schema::{file_rooms, message_mentions, messages, room_events, rooms, user_queue},
+    schema::{canvas_activity, file_rooms, message_mentions, messages, room_events, rooms, user_queue},
+    tiles,
 };
 use crate::{
     ids::UserId,
@@ -75,6 +76,7 @@ fn begin(connection: &mut SqliteConnection, mut batch: Batch, attempt: Attempt) 
 fn finish(connection: &mut SqliteConnection, begun: Begun, options: StoreOptions) -> Result<Outcomes, StoreError> {
     let Begun { mut batch, before, earlier } = begun;
     cells::write(connection, &mut batch, &earlier)?;
+    tiles::write(connection, &mut batch, &earlier)?;
     let places = batch.place(&before, &earlier);
     let (mut queued_for, mut last_messages) = (BTreeSet::new(), HashMap::new());
     for index in &places.fresh {
@@ -156,6 +158,7 @@ fn insert(
         }
     }
     insert_mentions(connection, room, seq, entry)?;
+    tiles::record_activity(connection, room, seq, entry)?;
     let payload = JsonText(std::mem::take(&mut entry.payload));
     diesel::insert_into(room_events::table)
         .values((
@@ -232,6 +235,13 @@ fn move_on(
         if milestone && *after > events_max {
             let old =
                 room_events::table.filter(room_events::room_id.eq(id)).filter(room_events::seq.le(after - events_max));
+            diesel::delete(old).execute(connection)?;
+        }
+        if milestone && *after > limits::CANVAS_ACTIVITY_MAX {
+            let last_dropped = after - limits::CANVAS_ACTIVITY_MAX;
+            let old = canvas_activity::table
+                .filter(canvas_activity::room_id.eq(id))
+                .filter(canvas_activity::seq.le(last_dropped));
             diesel::delete(old).execute(connection)?;
         }
     }

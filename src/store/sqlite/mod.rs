@@ -3,6 +3,7 @@
 mod append;
 mod cells;
 mod repeats;
+mod tiles;
 
 use std::path::{Path, PathBuf};
 

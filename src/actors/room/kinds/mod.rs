@@ -1,5 +1,6 @@
 //! The kinds of rooms: one file each. A kind must never know another one.
 
+pub(super) mod canvas;
 pub(super) mod channel;
 pub(super) mod direct;
 pub(super) mod open;
