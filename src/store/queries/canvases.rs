@@ -243,17 +243,18 @@ pub struct TileRow {
 
 impl TileRow {
     pub fn into_tile(self) -> Tile {
-        self.placed(false).tile
+        self.placed(None).tile
     }
 
-    fn placed(self, is_liked: bool) -> PlacedTile {
+    /// `like`: the user's own like, if there is one.
+    fn placed(self, like: Option<i64>) -> PlacedTile {
         let TileRow { id, x, y, content, version, likes, creator, created_at, updated_at } = self;
         let at = TilePlace { x, y };
         PlacedTile {
             tile: Tile { id: TileId(id), at, content: content.into(), version, likes, creator },
             created_at: created_at.0,
             updated_at: updated_at.0,
-            is_liked,
+            is_liked: like.is_some(),
         }
     }
 }
@@ -281,7 +282,7 @@ pub async fn tiles(
         .select((TILE_COLUMNS, tile_likes::tile_id.nullable()))
         .load::<(TileRow, Option<i64>)>(connection)
         .await?;
-    Ok(rows.into_iter().map(|(row, liked)| row.placed(liked.is_some())).collect())
+    Ok(rows.into_iter().map(|(row, like)| row.placed(like)).collect())
 }
 
 pub async fn tile(
@@ -297,7 +298,7 @@ pub async fn tile(
         .get_result::<(i64, TileRow, Option<i64>)>(connection)
         .await
         .optional()?;
-    Ok(row.map(|(canvas, row, liked)| (CanvasId(canvas), row.placed(liked.is_some()))))
+    Ok(row.map(|(canvas, row, like)| (CanvasId(canvas), row.placed(like))))
 }
 
 // ---- the activity feed ----
