@@ -57,7 +57,7 @@ pub struct NodeReport {
 /// Access to the actors.
 #[derive(Clone)]
 pub struct Gateway {
-    node: Arc<Node>,
+    pub(super) node: Arc<Node>,
 }
 
 impl Gateway {

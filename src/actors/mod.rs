@@ -10,6 +10,7 @@ pub mod fanout;
 pub mod file_access;
 pub mod gateway;
 pub mod hub;
+pub mod invites;
 pub mod journal;
 pub mod log_reconciler;
 pub mod messages;

@@ -4,7 +4,7 @@
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
     },
     time::Instant,
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     auth::tokens::Verifier,
     config::{Config, Heartbeat},
-    core::{presence::Status, rate::RateLimits},
+    core::{invite_rate::InviteRates, presence::Status, rate::RateLimits},
     dialects::{DialectKind, options::HeartbeatSetting},
     ids::{NodeId, Timestamp, UserId},
     limits,
@@ -62,6 +62,8 @@ pub struct Node {
     /// Bytes of the events that all rooms on this node keep in memory, bounded by
     /// [`limits::RECOVERY_BYTES_ALL_ROOMS_MAX`].
     pub(crate) history_bytes: AtomicUsize,
+    /// The recent invites of users on this node.
+    pub(crate) invite_rates: Mutex<InviteRates>,
     /// The rate limits.
     pub rates: RateLimits,
     /// When it started.

@@ -240,6 +240,7 @@ pub async fn start_among(
         assistant: OnceLock::new(),
         clock: Clock,
         history_bytes: AtomicUsize::new(0),
+        invite_rates: Default::default(),
         rates,
         started: Instant::now(),
         leaving: AtomicBool::new(false),

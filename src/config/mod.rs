@@ -14,6 +14,7 @@ mod proxies;
 mod rooms;
 mod secret;
 mod sockets;
+mod spaces;
 mod storage;
 mod tls;
 mod variables;
@@ -38,6 +39,7 @@ pub use self::{
     rooms::Rooms,
     secret::Secret,
     sockets::{Heartbeat, Rates, Sockets},
+    spaces::Spaces,
     storage::{DatabaseUrl, Storage},
     tls::TlsFiles,
     variables::ConfigError,
@@ -58,6 +60,8 @@ pub struct Config {
     pub sockets: Sockets,
     /// Settings of open rooms.
     pub rooms: Rooms,
+    /// Settings of spaces and invites.
+    pub spaces: Spaces,
     /// Settings of calls.
     pub calls: Calls,
     /// Where uploads are stored, and their quotas.
@@ -116,6 +120,7 @@ impl Config {
             auth,
             sockets: Sockets::read(&variables)?,
             rooms: Rooms::read(&variables)?,
+            spaces: Spaces::read(&variables)?,
             calls: Calls::read(&variables)?,
             rates: Rates::read(&variables)?,
             ai: Ai::read(&variables)?,
@@ -139,6 +144,7 @@ impl Config {
         self.auth.describe(&mut lines);
         self.sockets.describe(&mut lines);
         self.rooms.describe(&mut lines);
+        self.spaces.describe(&mut lines);
         self.calls.describe(&mut lines);
         self.files.describe(&mut lines);
         self.rates.describe(&mut lines);

@@ -69,6 +69,8 @@ const KNOWN: &[&str] = &[
     "ICE_TURN_TTL_SECONDS",
     "ICE_TURN_URLS",
     "ICE_TURN_USERNAME",
+    "INVITES_PER_MINUTE",
+    "INVITE_EXPIRY_HOURS",
     "JWT_ALGORITHM",
     "JWT_AUDIENCE",
     "JWT_ISSUER",

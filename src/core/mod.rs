@@ -14,6 +14,7 @@ pub mod emoji;
 pub mod event;
 pub mod history;
 pub mod invite;
+pub mod invite_rate;
 pub mod member_list;
 pub mod monotonic;
 pub mod notification;

@@ -22,6 +22,7 @@ use crate::{
         policy::Denied,
         tokens::{SigningFault, TokenFault},
     },
+    core::space::SpaceRefused,
     error::{ErrorCode, Refusal},
     logged::logged,
     store::StoreError,
@@ -34,7 +35,7 @@ pub struct ApiError(Refusal);
 /// The body of every error.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
-pub(super) struct ErrorBody<'a> {
+pub(super) struct ErrorBody<'a, T = ()> {
     #[schema(schema_with = schemas::error_word)]
     r#type: &'static str,
     /// One sentence for people that says what to do.
@@ -49,6 +50,14 @@ pub(super) struct ErrorBody<'a> {
     retry_after: Option<u32>,
     #[schema(schema_with = schemas::timestamp)]
     timestamp: String,
+    /// `failed`, only under `/metaverse`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    status: Option<&'static str>,
+    /// What failed in a request for several users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, nullable = false)]
+    data: Option<T>,
 }
 
 impl ApiError {
@@ -78,8 +87,27 @@ impl ApiError {
         ApiError::new(ErrorCode::UserNotFound, "The user does not exist; check the id or the name")
     }
 
+    /// The response in the form of the metaverse dialect.
+    pub(super) fn failed(&self) -> HttpResponse {
+        self.answer_as::<()>(HttpResponse::build(self.status_code()), Some("failed"), None)
+    }
+
+    /// The same, with data.
+    pub(super) fn failed_with<T: Serialize>(&self, data: T) -> HttpResponse {
+        self.answer_as(HttpResponse::build(self.status_code()), Some("failed"), Some(data))
+    }
+
     /// The response with a status that the caller chooses.
-    pub(super) fn answer(&self, mut response: HttpResponseBuilder) -> HttpResponse {
+    pub(super) fn answer(&self, response: HttpResponseBuilder) -> HttpResponse {
+        self.answer_as::<()>(response, None, None)
+    }
+
+    fn answer_as<T: Serialize>(
+        &self,
+        mut response: HttpResponseBuilder,
+        status: Option<&'static str>,
+        data: Option<T>,
+    ) -> HttpResponse {
         if let Some(seconds) = self.0.retry_after_seconds {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
@@ -92,6 +120,8 @@ impl ApiError {
             code: self.0.code.name(),
             retry_after: self.0.retry_after_seconds,
             timestamp: Clock.now().to_string(),
+            status,
+            data,
         })
     }
 }
@@ -128,6 +158,12 @@ pub(super) fn method_not_allowed(methods: &str) -> HttpResponse {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
         ApiError(refusal)
+    }
+}
+
+impl From<SpaceRefused> for ApiError {
+    fn from(refused: SpaceRefused) -> ApiError {
+        ApiError(refused.into())
     }
 }
 

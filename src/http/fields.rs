@@ -128,6 +128,22 @@ impl Fields {
         number.map(Some).ok_or_else(wrong)
     }
 
+    /// A number, which may have a fraction. The field may be absent or null.
+    pub(super) fn optional_fraction(&self, name: &str) -> Result<Option<f64>, ApiError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_f64().map(Some).ok_or_else(|| ApiError::field(name, "must be a number")),
+        }
+    }
+
+    /// True or false. The field may be absent or null.
+    pub(super) fn optional_boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_bool().map(Some).ok_or_else(|| ApiError::field(name, "must be true or false")),
+        }
+    }
+
     /// A timestamp. The field may be absent or null.
     pub(super) fn optional_moment(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let Some(text) = self.optional_text(name, 0..=64, Spaces::Trimmed)? else { return Ok(None) };

@@ -38,6 +38,7 @@ mod groups;
 mod health;
 mod message_actions;
 mod messages;
+mod metaverse;
 mod notifications;
 pub mod openapi;
 pub mod page;
@@ -119,6 +120,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     conversations::configure(config);
     calls::configure(config);
     rooms::configure(config);
+    metaverse::configure(config);
     sheets::configure(config);
     notifications::configure(config);
     typed_notifications::configure(config);

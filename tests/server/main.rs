@@ -28,6 +28,7 @@ mod leaving;
 mod limits;
 mod locked_room;
 mod message_actions;
+mod metaverse;
 mod nexus;
 mod not_writable;
 mod notifications;

@@ -5,6 +5,7 @@
 mod assistant;
 mod call;
 mod chat;
+mod invites;
 mod notices;
 mod presence;
 mod room;
@@ -19,6 +20,7 @@ pub use self::{
     assistant::AssistantCommand,
     call::{CallCommand, SignalKind},
     chat::{Addressed, ChatCommand, Draft, MessageAddress, MessageRight, Receipt, Typing, bad_attachments},
+    invites::{InviteCommand, Invited, ListPage, SendInvites},
     notices::NoticeCommand,
     presence::PresenceCommand,
     room::{RoomAddress, RoomCommand},

@@ -15,8 +15,8 @@ use utoipa::{
 };
 
 use super::{
-    admin, auth, blocks, calls, conversations, errors, files, groups, health, message_actions, messages, notifications,
-    presence, resource, rooms, sheets, typed_notifications, users,
+    admin, auth, blocks, calls, conversations, errors, files, groups, health, message_actions, messages, metaverse,
+    notifications, presence, resource, rooms, sheets, typed_notifications, users,
 };
 
 pub(super) mod bodies;
@@ -57,6 +57,11 @@ struct SocketsDocument(&'static str);
         admin::shutdown,
         rooms::create, rooms::one, rooms::change, rooms::members, rooms::add_member, rooms::remove_member,
         sheets::cells,
+        metaverse::spaces::list, metaverse::spaces::create, metaverse::spaces::one, metaverse::spaces::change,
+        metaverse::spaces::members, metaverse::spaces::leave, metaverse::spaces::change_member,
+        metaverse::spaces::remove_member,
+        metaverse::invites::send, metaverse::invites::accept, metaverse::invites::decline, metaverse::invites::users,
+        metaverse::invites::mine, metaverse::invites::history, metaverse::invites::templates,
         notifications::list, notifications::unread, notifications::read, notifications::read_all, notifications::dismiss,
         files::mine, files::one, files::serving::content, files::serving::content_head,
         files::tus::options, files::tus::options_of_file, files::tus::create, files::tus::head, files::tus::patch,
@@ -78,6 +83,8 @@ struct SocketsDocument(&'static str);
         (name = "conversations", description = "Channels, direct conversations, groups and open rooms in one list, and their messages"),
         (name = "calls", description = "Servers for setting up calls"),
         (name = "rooms", description = "Open rooms, which users join by name"),
+        (name = "spaces", description = "Spaces of the metaverse dialect, and their members"),
+        (name = "invites", description = "Invites to spaces"),
         (name = "notifications", description = "Your notifications"),
         (name = "files", description = "Uploads with the tus 1.0 protocol, and downloads"),
         (name = "sheets", description = "Shared sheets; they are changed over WebSockets"),

@@ -10,6 +10,7 @@ use utoipa::openapi::{
 };
 
 use crate::{
+    core::{invite::InviteTemplate, space::SpaceRole},
     error::ErrorCode,
     limits,
     store::{ChannelMedium, GroupRole, Visibility},
@@ -305,6 +306,90 @@ pub fn capacity() -> Object {
         .minimum(Some(1.0))
         .maximum(Some(f64::from(limits::ROOM_CAPACITY_MAX)))
         .build()
+}
+
+/// The maximum number of members of a space.
+pub fn space_capacity() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+        .minimum(Some(1.0))
+        .maximum(Some(f64::from(limits::SPACE_CAPACITY_MAX)))
+        .build()
+}
+
+/// The radius within which moves are sent.
+pub fn interest_radius() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+        .minimum(Some(1.0))
+        .maximum(Some(f64::from(limits::INTEREST_RADIUS_MAX)))
+        .build()
+}
+
+/// A role in a space.
+pub fn space_role() -> Object {
+    words(text(), SpaceRole::ALL.map(SpaceRole::name))
+}
+
+/// The constant `success`.
+pub fn success_word() -> Object {
+    always("success")
+}
+
+/// The users to invite.
+pub fn invited_users() -> Array {
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(user_id())
+        .min_items(Some(1))
+        .max_items(Some(limits::INVITED_PER_REQUEST_MAX))
+        .build()
+}
+
+/// The text of an invite.
+pub fn invite_message() -> Object {
+    let schema = chars(optional_text(), 0..=limits::INVITE_MESSAGE_CHARS_MAX);
+    schema.pattern(Some(NO_CONTROL_BUT_BREAKS)).build()
+}
+
+/// The name of a text for invites.
+pub fn invite_template() -> Object {
+    let names = InviteTemplate::ALL.map(|template| Some(template.name())).into_iter().chain([None]);
+    optional_text().enum_values(Some(names)).build()
+}
+
+/// The hours until an invite expires.
+pub fn invite_hours() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Number, Type::Null]))
+        .exclusive_minimum(Some(0.0))
+        .maximum(Some(limits::INVITE_HOURS_MAX))
+        .examples([json!(48)])
+        .build()
+}
+
+/// Which invites of a user.
+pub fn invite_direction() -> Object {
+    words(text(), ["", "sent", "received"])
+}
+
+/// True or false.
+pub fn optional_flag() -> Object {
+    words(text(), ["", "true", "false"])
+}
+
+/// The number of a page.
+pub fn page_number() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1.0))
+        .maximum(Some(limits::PAGE_NUMBER_MAX as f64))
+        .build()
+}
+
+/// The size of a page. Larger values count as the maximum.
+pub fn any_limit() -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1.0)).build()
 }
 
 /// A longer text.
