@@ -155,6 +155,21 @@ text_id!(
     "a client's id of a message is 1 to 128 characters without control characters"
 );
 
+/// Only characters that need no escape in a path.
+fn is_unreserved(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c))
+}
+
+text_id!(
+    /// The id that a device chooses for itself: a string of 1–64 characters, unique among those of its user. Cheap to
+    /// clone.
+    DeviceId,
+    BadDeviceId,
+    limits::DEVICE_ID_CHARS_MAX,
+    is_unreserved,
+    "a device's id is 1 to 64 of the characters A-Z, a-z, 0-9, -, ., _ and ~"
+);
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -119,7 +119,7 @@ browser_tests() {
   cd tests/browser && npm ci --no-audit --no-fund && node --test
 }
 
-# Runs tus-js-client and tuspy, with an S3 server as file storage.
+# Runs tus-js-client and tuspy, with an S3 server as file storage, and the example of an encrypted conversation.
 client_tests() {
   cd tests/clients && npm ci --no-audit --no-fund &&
     python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && node --test
@@ -141,7 +141,7 @@ if [ "$fast" = no ]; then
   check "the server for the browser and the routes" cargo build --bin convene
   check "the routes match the API document" tests/api/run.sh
   counted "the page in a real browser" count_node browser_tests
-  counted "uploads by real clients" count_node client_tests
+  counted "real clients" count_node client_tests
   check "instructions per delivery" bash benches/callgrind.sh
   check "the files of deploy/" bash deploy/check.sh --install
 fi

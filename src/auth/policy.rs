@@ -99,6 +99,13 @@ pub enum Action<'a> {
     },
     /// Search for users.
     SearchUsers,
+    /// Publish the keys of an own device.
+    ManageDevices,
+    /// Read the keys of a user's devices, and claim prekeys of them.
+    ReadDevices {
+        /// Whether it is the same user, or both share a conversation.
+        is_acquainted: bool,
+    },
     /// See who is online, the presence of any user, and statistics.
     ViewPresence,
     /// Close connections, revoke tokens, and other administration.
@@ -162,6 +169,9 @@ pub enum Denied {
     /// The message was written by somebody else.
     #[error("Only the message's author and administrators may do this; ask one of them")]
     NotYourMessage,
+    /// The user shares no conversation with the other one.
+    #[error("Only users who share a conversation with this user may read the keys; open a conversation first")]
+    NotAcquainted,
     /// The file belongs to somebody else.
     #[error("Only the file's owner and administrators may do this; ask one of them")]
     NotYourFile,
@@ -219,7 +229,13 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
             unconfined(subject)
         }
         Action::SearchUsers => Ok(()),
-        Action::CreateGroup | Action::CreateConversation | Action::ViewPresence => unconfined(subject),
+        Action::CreateGroup | Action::CreateConversation | Action::ViewPresence | Action::ManageDevices => {
+            unconfined(subject)
+        }
+        Action::ReadDevices { is_acquainted } => {
+            unconfined(subject)?;
+            open(is_acquainted, Denied::NotAcquainted)
+        }
         Action::CreateChannel { membership } => {
             unconfined(subject)?;
             at_least(subject, membership, GroupRole::Moderator)

@@ -10,6 +10,7 @@ pub mod command;
 pub mod cork;
 pub mod cursor;
 pub mod cursor_conflation;
+pub mod device;
 pub mod emoji;
 pub mod event;
 pub mod history;

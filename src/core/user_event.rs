@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    core::{assistant::AnswerEvent, notification::Notification, presence::PresenceNotice, upload::Upload},
+    core::{
+        assistant::AnswerEvent, device::DeviceNotice, notification::Notification, presence::PresenceNotice,
+        upload::Upload,
+    },
     ids::{NotificationId, UserId},
 };
 
@@ -58,6 +61,8 @@ pub enum UserEvent {
     Upload(Upload),
     /// The presence of a user changed who shares a conversation with this one, or is the same.
     Presence(PresenceNotice),
+    /// The user's directory of devices changed, or a device has few prekeys left.
+    Device(DeviceNotice),
     /// Another socket of the user opened.
     SocketOpened {
         /// The user.

@@ -168,6 +168,19 @@ impl Fields {
         Ok(Some(RawJson::from_parsed(&text)))
     }
 
+    /// A list of objects. The field may be absent or null.
+    pub(super) fn objects(&self, name: &str) -> Result<Vec<Fields>, ApiError> {
+        let wrong = || ApiError::field(name, "must be a list of JSON objects");
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(items)) => {
+                let fields = |item: &Value| item.as_object().map(|fields| Fields(fields.clone()));
+                items.iter().map(fields).collect::<Option<_>>().ok_or_else(wrong)
+            }
+            Some(Value::String(_) | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Err(wrong()),
+        }
+    }
+
     /// Sets a field to a text.
     pub(super) fn set(&mut self, name: &str, text: &str) {
         self.0.insert(name.to_owned(), Value::String(text.to_owned()));

@@ -17,7 +17,7 @@ use crate::{
     core::{
         command::{ChatCommand, Command, MessageAddress, MessageRight, Target},
         emoji::Emoji,
-        event::{EventBody, ReactionChange},
+        event::{EventBody, ReactionChange, Secrecy},
     },
     error::{ErrorCode, Refusal},
     ids::{ClientMessageId, EventId, Seq},
@@ -123,10 +123,19 @@ pub(super) async fn edit(
     Body(fields): Body,
 ) -> Result<web::Json<ChangeJson>, ApiError> {
     let at = MessageAddress { room: None, message: message_id(&path)? };
-    let missing = || ApiError::field("content", "is missing; send the new text, a string");
-    let content = fields.optional_raw_text("content")?.ok_or_else(missing)?;
+    let (content, secrecy) = match (fields.optional_raw_text("content")?, fields.optional_raw_text("ciphertext")?) {
+        (Some(content), None) => (content, Secrecy::Plain),
+        (None, Some(ciphertext)) => (ciphertext, Secrecy::Encrypted),
+        (Some(_), Some(_)) => {
+            return Err(ApiError::field(
+                "content",
+                "must be left out if the message is encrypted; send the ciphertext alone",
+            ));
+        }
+        (None, None) => return Err(ApiError::field("content", "is missing; send the new text, a string")),
+    };
     let key = fields.client_message_id("idempotency_key")?;
-    change(&site, &user, ChatCommand::edit(at, content.into())?, key).await
+    change(&site, &user, ChatCommand::edit(at, content.into(), secrecy)?, key).await
 }
 
 /// Deletes your message. Administrators may delete all messages.

@@ -30,6 +30,7 @@ mod auth;
 mod blocks;
 mod calls;
 mod conversations;
+mod devices;
 mod errors;
 mod extract;
 mod fields;
@@ -125,6 +126,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     notifications::configure(config);
     typed_notifications::configure(config);
     users::configure(config);
+    devices::configure(config);
     presence::configure(config);
     admin::configure(config);
     blocks::configure(config);

@@ -5,12 +5,13 @@
 mod assistant;
 mod canvas;
 mod conversations;
+mod devices;
 mod files;
 mod spaces;
 
 use std::time::Duration;
 
-pub use self::{assistant::*, canvas::*, conversations::*, files::*, spaces::*};
+pub use self::{assistant::*, canvas::*, conversations::*, devices::*, files::*, spaces::*};
 
 // ---- what a client may send ----
 

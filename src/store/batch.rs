@@ -346,10 +346,10 @@ fn made_storable(what: &Durable) -> Option<Durable> {
             let (content_type, attachments, mentions) = (content_type.clone(), attachments.clone(), mentions.clone());
             Some(Durable::Chat(ChatDurable::MessageSent { sender, content, content_type, attachments, mentions }))
         }
-        Durable::Chat(ChatDurable::MessageEdited { message, editor, content }) => {
+        Durable::Chat(ChatDurable::MessageEdited { message, editor, content, secrecy }) => {
             let Cow::Owned(content) = storable(content) else { return None };
-            let (message, editor, content) = (*message, editor.clone(), content.into());
-            Some(Durable::Chat(ChatDurable::MessageEdited { message, editor, content }))
+            let (message, editor, content, secrecy) = (*message, editor.clone(), content.into(), *secrecy);
+            Some(Durable::Chat(ChatDurable::MessageEdited { message, editor, content, secrecy }))
         }
         Durable::Chat(
             ChatDurable::MessageDeleted { .. }

@@ -181,6 +181,12 @@ impl Store {
         run!(self, read, conversations::message_place(message))
     }
 
+    /// Whether two users share a conversation: a group's channels, an open room, a group conversation, or the direct one.
+    pub async fn share_conversation(&self, one: &UserId, other: &UserId) -> Result<bool, StoreError> {
+        let (one, other) = (one.clone(), other.clone());
+        run!(self, read, conversations::share_conversation(&one, &other))
+    }
+
     /// The user's name, and the users who share a conversation with the user; at most `limits::CONTACTS_MAX` of them. None
     /// if there is no such user.
     pub async fn contacts(&self, user: &UserId) -> Result<Option<Contacts>, StoreError> {

@@ -15,6 +15,7 @@ mod canvases;
 mod cell_updates;
 mod claimed_profile;
 mod conversations;
+mod devices;
 mod effects;
 mod error;
 mod files;
@@ -56,6 +57,7 @@ pub use self::{
     canvases::{ActivityFilter, Canvas, CanvasCursor, NewCanvas, PlacedTile},
     claimed_profile::ClaimedProfile,
     conversations::{Contacts, ConversationCursor, ConversationSummary, MessagePlace, Partner, ReactionCount},
+    devices::{ClaimedPrekey, Device, NewDevice, Prekey, PutDevice},
     effects::{EffectRefused, MessageRefused, ReactionRefused, ReadRefused},
     error::{Outage, StoreError},
     files::*,

@@ -320,6 +320,28 @@ macro_rules! tables {
                 remind_at -> Nullable<$Moment>,
             }
         }
+        diesel::table! {
+            use diesel::sql_types::*;
+            devices (user_id, id) {
+                user_id -> Text,
+                id -> Text,
+                name -> Nullable<Text>,
+                keys -> Text,
+                created_at -> $Moment,
+                updated_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            device_prekeys (user_id, device_id, id) {
+                user_id -> Text,
+                device_id -> Text,
+                id -> Text,
+                prekey -> Text,
+                claimed_by -> Nullable<Text>,
+                claimed_at -> Nullable<$Moment>,
+            }
+        }
         diesel::joinable!(sheets -> rooms (room_id));
         diesel::joinable!(spaces -> rooms (room_id));
         diesel::joinable!(space_members -> users (user_id));

@@ -61,6 +61,11 @@ export class Server {
     this.#killing = false;
   }
 
+  /** The end of what it has logged. */
+  get log() {
+    return this.#log;
+  }
+
   restart() {
     return this.#run(Number(new URL(this.url).port));
   }

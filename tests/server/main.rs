@@ -16,6 +16,7 @@ mod config;
 mod conversations;
 mod crash;
 mod database_away;
+mod devices;
 mod direct;
 mod files;
 mod files_bucket;

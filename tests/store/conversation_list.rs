@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use convene::{
     core::{
-        event::{ChatDurable, ContentType, Durable, RoomIdentity},
+        event::{ChatDurable, ContentType, Durable, RoomIdentity, Secrecy},
         profile::Profile,
     },
     ids::{EventId, RoomName, Seq, Timestamp, UserId},
@@ -153,7 +153,8 @@ impl World {
                 let Some(message) = self.rooms[room].messages.get(of).map(|message| message.id) else { return };
                 let content: Arc<str> = format!("edited at {}", self.now.unix_ms).into();
                 let editor = self.users[by].author();
-                let what = ChatDurable::MessageEdited { message, editor, content: content.clone() };
+                let what =
+                    ChatDurable::MessageEdited { message, editor, content: content.clone(), secrecy: Secrecy::Plain };
                 let stored = self.put(room, what).await;
                 let message = &mut self.rooms[room].messages[of];
                 assert_eq!(stored.is_some(), !message.is_deleted);

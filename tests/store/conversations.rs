@@ -5,7 +5,7 @@ use std::sync::Arc;
 use convene::{
     core::{
         emoji::Emoji,
-        event::{ChatDurable, ContentType, Durable, ReactionChange, RoomScope},
+        event::{ChatDurable, ContentType, Durable, ReactionChange, RoomScope, Secrecy},
         profile::Profile,
     },
     ids::{EventId, RoomId, RoomName, Seq, Timestamp, UserId},
@@ -168,7 +168,7 @@ on_both! {
         let of_bob = store.lease_conversation(&bob.id, room, until).await.unwrap().events;
         assert_eq!(of_bob.iter().map(|event| event.id).collect::<Vec<_>>(), [batch[0].id]);
         // beside an event that changes more than the log
-        let edit = event(room, ChatDurable::MessageEdited { message: batch[0].id, editor: ada.author(), content: "hi".into() });
+        let edit = event(room, ChatDurable::MessageEdited { message: batch[0].id, editor: ada.author(), content: "hi".into(), secrecy: Secrecy::Plain });
         let both = store.append(&[edit, to_all_but(&ada, &[], &[])], Attempt::First).await.unwrap();
         assert_eq!(both.into_iter().map(queued_for).collect::<Vec<_>>(), [vec![], vec![bob.id.clone()]]);
         // in a channel those are the members of its group
@@ -198,7 +198,7 @@ on_both! {
         let (_, room) = channel(&store, &ada).await;
         let sent = mentioning(room, &ada, &[&bob, &ada]);
         append(&store, std::slice::from_ref(&sent), Attempt::First).await.unwrap();
-        let edited = event(room, ChatDurable::MessageEdited { message: sent.id, editor: ada.author(), content: "see".into() });
+        let edited = event(room, ChatDurable::MessageEdited { message: sent.id, editor: ada.author(), content: "see".into(), secrecy: Secrecy::Plain });
         put(&store, &edited).await.unwrap();
         let page = store.messages(room, Before::Newest, 10).await.unwrap();
         let markdown = ContentType::Other("markdown".into());

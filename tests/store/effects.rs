@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use convene::{
     core::{
-        event::{ChatDurable, Durable},
+        event::{ChatDurable, Durable, Secrecy},
         profile::Profile,
     },
     ids::{EventId, RoomId, Seq, Timestamp},
@@ -26,7 +26,15 @@ fn event(room: RoomId, what: ChatDurable) -> Append {
 }
 
 fn edit(room: RoomId, editor: &Profile, message: EventId, content: &str) -> Append {
-    event(room, ChatDurable::MessageEdited { message, editor: editor.author(), content: content.into() })
+    event(
+        room,
+        ChatDurable::MessageEdited {
+            message,
+            editor: editor.author(),
+            content: content.into(),
+            secrecy: Secrecy::Plain,
+        },
+    )
 }
 
 fn delete(room: RoomId, by: &Profile, message: EventId) -> Append {
@@ -63,7 +71,7 @@ on_both! {
         assert_eq!((page[0].content.as_str(), page[0].edited_at), ("second", None));
         let log = store.events_after(room, Seq(0), 10).await.unwrap();
         assert_eq!(text(&log[0].what), "better \u{fffd}", "a replay shows the new text");
-        let Durable::Chat(ChatDurable::MessageEdited { message, editor, content }) = &log[2].what else { panic!("{log:?}") };
+        let Durable::Chat(ChatDurable::MessageEdited { message, editor, content, .. }) = &log[2].what else { panic!("{log:?}") };
         assert_eq!((*message, &editor.id, &**content), (sent[0].id, &ada.id, "better \u{fffd}"));
         let queued = store.lease_conversation(&bob.id, room, TIME).await.unwrap().events;
         assert_eq!((queued[0].id, text(&queued[0].what)), (sent[0].id, "better \u{fffd}"));

@@ -5,6 +5,7 @@ mod administration;
 mod canvases;
 mod conversation_list;
 mod conversations;
+mod devices;
 mod effects;
 mod faults;
 mod files;

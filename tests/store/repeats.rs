@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use convene::{
     core::{
         command::RawJson,
-        event::{ChatDurable, Durable, SheetDurable},
+        event::{ChatDurable, Durable, Secrecy, SheetDurable},
         profile::Profile,
         sheet::Cell,
     },
@@ -124,7 +124,7 @@ on_both! {
         let (_, room) = channel(&store, &ada).await;
         let first = named("m-1", message(room, &ada, "helo"));
         one(&store, first.clone()).await.unwrap();
-        let edit = ChatDurable::MessageEdited { message: first.id, editor: ada.author(), content: "hello".into() };
+        let edit = ChatDurable::MessageEdited { message: first.id, editor: ada.author(), content: "hello".into(), secrecy: Secrecy::Plain };
         one(&store, Append { what: Durable::Chat(edit).into(), ..message(room, &ada, "") }).await.unwrap();
         let again = one(&store, Append { id: EventId::generate(), ..first.clone() }).await.unwrap();
         assert_eq!((again.seq, text(&again.what), again.repeats.is_some()), (Seq(1), "helo", true));

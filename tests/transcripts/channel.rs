@@ -6,8 +6,8 @@ use convene::{
     core::{
         command::{Addressed, CallCommand, ChatCommand, Command, Draft, RawJson, Request, SignalKind, Tag, Typing},
         event::{
-            Attachment, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody,
-            PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope,
+            Attachment, CallEphemeral, ChatDurable, ChatEphemeral, ContentType, Durable, Entered, Ephemeral, Event,
+            EventBody, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope,
         },
         notification::{Notification, Priority},
         profile::Author,
@@ -137,6 +137,17 @@ fn sent(room: Arc<RoomIdentity>, seq: i64, content: &str, attachments: Vec<Attac
     Told::Everybody(Event { room, at: NOON, body })
 }
 
+fn encrypted(room: Arc<RoomIdentity>, seq: i64, ciphertext: &str) -> Told {
+    let (sender, content, content_type) = (alice(), ciphertext.into(), ContentType::Encrypted);
+    let (attachments, mentions) = (Vec::new(), Vec::new());
+    let what = Durable::Chat(ChatDurable::MessageSent { sender, content, content_type, attachments, mentions });
+    Told::Everybody(Event {
+        room,
+        at: NOON,
+        body: EventBody::Durable { seq: Seq(seq), id: EVENT.parse().unwrap(), what },
+    })
+}
+
 /// The same for the sender's own sockets, whose client has given it an id.
 fn sent_by_oneself(room: Arc<RoomIdentity>, seq: i64, content: &str) -> Told {
     let Told::Everybody(event) = sent(room, seq, content, Vec::new()) else { unreachable!() };
@@ -198,6 +209,7 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
         ("message", sent(channel(), 42, "Hello everyone!", vec![])),
         ("message_of_the_sender", sent_by_oneself(channel(), 42, "Hello everyone!")),
         ("message_with_attachments", sent(channel(), 43, "The figures of October", vec![october()])),
+        ("message_encrypted", encrypted(channel(), 44, "AwgAEiA…")),
         ("typing", ephemeral(channel(), typing())),
         signal("webrtc_offer", alice(), SignalKind::Offer),
         signal("webrtc_answer", bob(), SignalKind::Answer),
@@ -225,6 +237,7 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
         ("dm_message", sent(conversation(), 8, "Hey, how are you?", vec![])),
         ("dm_message_of_the_sender", sent_by_oneself(conversation(), 8, "Hey, how are you?")),
         ("dm_message_without_text", sent(conversation(), 9, "", vec![october()])),
+        ("dm_message_encrypted", encrypted(conversation(), 10, "AwgAEiA…")),
         ("dm_typing", ephemeral(conversation(), typing())),
     ]
 }

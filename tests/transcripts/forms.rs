@@ -39,10 +39,10 @@ macro_rules! forms {
 
 forms! { CHAT_DURABLE, chat_durable, ChatDurable:
     MessageSent [
-        "message" "message_with_attachments" "message_of_the_sender" "dm_message" "dm_message_without_text"
-        "dm_message_of_the_sender"
+        "message" "message_with_attachments" "message_of_the_sender" "message_encrypted" "dm_message"
+        "dm_message_without_text" "dm_message_of_the_sender" "dm_message_encrypted"
     ] [] ["chat_message" "chat_message_direct" "chat_message_encrypted" "chat_message_of_the_sender"]
-    MessageEdited [] [] ["chat_edit" "chat_edit_of_the_sender"]
+    MessageEdited [] [] ["chat_edit" "chat_edit_of_the_sender" "chat_edit_encrypted"]
     MessageDeleted [] [] ["chat_delete" "chat_delete_of_the_sender"]
     MessageErased [] [] ["chat_message_deleted"]
     ReadMarked [] [] ["chat_read" "chat_read_of_the_sender"]
@@ -99,6 +99,7 @@ forms! { PERSONAL, personal, UserEvent:
     ] []
     Upload [] ["file_upload_start" "file_upload_progress" "file_upload_progress_as_reckoned" "file_upload_complete" "file_upload_cancelled" "file_upload_cancelled_expired"] []
     Presence [] [] ["presence_online" "presence_away" "presence_busy" "presence_offline" "presence_update"]
+    Device [] [] ["device_update" "device_update_changed" "device_update_removed" "device_update_prekeys_low"]
     SocketOpened [] [] ["connect"]
     SocketClosed [] [] ["disconnect"]
 }

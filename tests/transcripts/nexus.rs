@@ -8,11 +8,12 @@ use convene::{
             Addressed, ChatCommand, Command, Draft, MessageAddress, NoticeCommand, PresenceCommand, Resume,
             RoomAddress, RoomCommand, Typing,
         },
+        device::{DeviceChange, DeviceNotice},
         emoji::Emoji,
         event::{
             Attachment, ChatDurable, ChatEphemeral, ContentType, Delivered, Durable, Entered, Ephemeral, Event,
             EventBody, MemberPresence, PresenceEphemeral, ReactionChange, Recipients, Reply, RoomEphemeral,
-            RoomIdentity, RoomPresence, RoomScope, Welcome,
+            RoomIdentity, RoomPresence, RoomScope, Secrecy, Welcome,
         },
         notification::{Notification, Priority},
         presence::{NoticedChange, PresenceNotice, Status, StatusDetails, StatusUpdate},
@@ -70,6 +71,10 @@ fn react(at: MessageAddress, change: ReactionChange) -> Command {
     Command::Chat(ChatCommand::React { at, emoji: Emoji::new("👍").unwrap(), change })
 }
 
+fn edit(at: MessageAddress, content: &str, secrecy: Secrecy) -> Command {
+    Command::Chat(ChatCommand::Edit { at, content: content.into(), secrecy })
+}
+
 /// All commands.
 pub fn asked() -> Vec<Asked> {
     let conversation = |id: &str| RoomAddress::Conversation(name(id));
@@ -113,11 +118,8 @@ pub fn asked() -> Vec<Asked> {
             send(in_conversation(CHANNEL), Draft::text("", vec![FILE.parse().unwrap()])),
         ),
         ("chat_message_encrypted", None, send(with_bob(), secret)),
-        (
-            "chat_edit",
-            Some("\"e-1\""),
-            Command::Chat(ChatCommand::Edit { at: message(Some("conv_123")), content: "Hello, everybody!".into() }),
-        ),
+        ("chat_edit", Some("\"e-1\""), edit(message(Some("conv_123")), "Hello, everybody!", Secrecy::Plain)),
+        ("chat_edit_encrypted", None, edit(message(None), "AwgAEiB…", Secrecy::Encrypted)),
         ("chat_delete", None, Command::Chat(ChatCommand::Delete { at: message(None) })),
         (
             "chat_delete_with_client_message_id",
@@ -237,7 +239,14 @@ fn in_rooms() -> Vec<(&'static str, Told)> {
     let announced = RoomEphemeral::Announced { data: data("room_broadcast_of_an_administrator") };
     let broadcast = RoomEphemeral::Broadcast { by: alice(), data: data("room_broadcast") };
     let message = MESSAGE.parse().unwrap();
-    let edited = ChatDurable::MessageEdited { message, editor: alice(), content: "Hello, everybody!".into() };
+    let edited = ChatDurable::MessageEdited {
+        message,
+        editor: alice(),
+        content: "Hello, everybody!".into(),
+        secrecy: Secrecy::Plain,
+    };
+    let (content, secrecy) = ("AwgAEiB…".into(), Secrecy::Encrypted);
+    let resealed = ChatDurable::MessageEdited { message, editor: alice(), content, secrecy };
     let deleted = ChatDurable::MessageDeleted { message, by: alice() };
     let read = ChatDurable::ReadMarked { reader: bob(), message, up_to: Seq(42) };
     let reacted = |change| ChatDurable::Reacted { message, by: bob(), emoji: Emoji::new("👍").unwrap(), change };
@@ -257,6 +266,7 @@ fn in_rooms() -> Vec<(&'static str, Told)> {
         ("chat_message_deleted", durable(room(), 42, ChatDurable::MessageErased { sender: alice() })),
         ("chat_edit", durable(room(), 43, edited.clone())),
         ("chat_edit_of_the_sender", durable_for_author(room(), 43, edited)),
+        ("chat_edit_encrypted", durable(conversation(), 10, resealed)),
         ("chat_delete", durable(room(), 44, deleted.clone())),
         ("chat_delete_of_the_sender", durable_for_author(room(), 44, deleted)),
         ("chat_read", durable(room(), 45, read.clone())),
@@ -306,6 +316,10 @@ fn to_the_user() -> Vec<(&'static str, Told)> {
     let connection: Arc<str> = "ws_alice_1761566400_7f3b".into();
     let opened = UserEvent::SocketOpened { user: user.clone(), connection: connection.clone() };
     let closed = UserEvent::SocketClosed { user: user.clone(), connection };
+    let device = |change, prekeys_left| {
+        let (user, device) = (crate::user(ALICE), "laptop-1".parse().unwrap());
+        personal(UserEvent::Device(DeviceNotice { user, device, change, prekeys_left }))
+    };
     let (meeting, place) = (Some("In a meeting"), Some("Meeting Room"));
     vec![
         ("presence_online", seen(status, Some(Status::Online), Some("Back"), place)),
@@ -313,6 +327,10 @@ fn to_the_user() -> Vec<(&'static str, Told)> {
         ("presence_busy", seen(status, Some(Status::Busy), meeting, place)),
         ("presence_offline", seen(status, None, None, None)),
         ("presence_update", seen(details, Some(Status::Away), Some("Back at three"), place)),
+        ("device_update", device(DeviceChange::Added, 100)),
+        ("device_update_changed", device(DeviceChange::Updated, 100)),
+        ("device_update_removed", device(DeviceChange::Removed, 0)),
+        ("device_update_prekeys_low", device(DeviceChange::PrekeysLow, 10)),
         ("connect", personal(opened)),
         ("disconnect", personal(closed)),
         ("notification", personal(UserEvent::Notified { user: user.clone(), notification: stored })),

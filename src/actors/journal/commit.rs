@@ -166,6 +166,11 @@ fn effect_refusal(refused: &EffectRefused) -> NotStored {
         | EffectRefused::Reaction(ReactionRefused::Message(MessageRefused::Deleted)) => {
             Refusal::new(ErrorCode::NotFound, "The message was deleted and can't be changed any more")
         }
+        EffectRefused::Message(MessageRefused::OtherSecrecy)
+        | EffectRefused::Reaction(ReactionRefused::Message(MessageRefused::OtherSecrecy)) => {
+            let sentence = "A `ciphertext` replaces only that of an encrypted message, and `content` only that of another one; send the field that the message has";
+            Refusal::new(ErrorCode::InvalidMessage, sentence)
+        }
         EffectRefused::Read(ReadRefused::NotAdvanced { .. }) | EffectRefused::Reaction(ReactionRefused::Unchanged) => {
             return NotStored::Unchanged;
         }

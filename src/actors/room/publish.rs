@@ -103,8 +103,8 @@ impl Room {
                 let what = ChatDurable::MessageSent { sender: user, content, content_type, attachments, mentions };
                 self.store_chat(what, id, asker, addressed.receipt(), ctx);
             }
-            ChatCommand::Edit { at, content } => {
-                let what = ChatDurable::MessageEdited { message: at.message, editor: user, content };
+            ChatCommand::Edit { at, content, secrecy } => {
+                let what = ChatDurable::MessageEdited { message: at.message, editor: user, content, secrecy };
                 self.store_chat(what, id, asker, Receipt::Ack, ctx);
             }
             ChatCommand::Delete { at } => {

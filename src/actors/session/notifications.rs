@@ -132,6 +132,7 @@ impl Session {
             | UserEvent::Answer(_)
             | UserEvent::Upload(_)
             | UserEvent::Presence(_)
+            | UserEvent::Device(_)
             | UserEvent::SocketOpened { .. }
             | UserEvent::SocketClosed { .. } => self.reply(&Reply::UserEvent(news)),
         }

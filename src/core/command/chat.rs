@@ -8,7 +8,7 @@ use super::{Charge, RoomAddress, Target};
 use crate::{
     core::{
         emoji::Emoji,
-        event::{ContentType, ReactionChange},
+        event::{ContentType, ReactionChange, Secrecy},
     },
     error::{ErrorCode, Refusal},
     ids::{CanvasId, EventId, FileId, RoomName, UserId},
@@ -38,8 +38,10 @@ pub enum ChatCommand {
     Edit {
         /// Which message.
         at: MessageAddress,
-        /// The new text, within limits.
+        /// The new text, within limits; of an encrypted message the new ciphertext.
         content: Arc<str>,
+        /// Whether it is a ciphertext.
+        secrecy: Secrecy,
     },
     /// Delete a message.
     Delete {
@@ -98,11 +100,7 @@ impl Draft {
         if !names::is_visible(content) && attachments.is_empty() {
             return Err(invalid("`content` must not be empty"));
         }
-        let characters_max = match content_type {
-            ContentType::Text | ContentType::Other(_) => text_characters_max,
-            ContentType::Encrypted => limits::CIPHERTEXT_CHARS_MAX,
-        };
-        check_text(content, characters_max)?;
+        check_text(content, characters_max(content_type.secrecy(), text_characters_max))?;
         if attachments.len() > limits::ATTACHMENTS_MAX || has_twice(attachments) {
             return Err(bad_attachments());
         }
@@ -116,6 +114,14 @@ impl Draft {
 
 fn invalid(sentence: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::new(ErrorCode::InvalidMessage, sentence)
+}
+
+/// A ciphertext is longer than its text.
+const fn characters_max(secrecy: Secrecy, text_characters_max: usize) -> usize {
+    match secrecy {
+        Secrecy::Plain => text_characters_max,
+        Secrecy::Encrypted => limits::CIPHERTEXT_CHARS_MAX,
+    }
 }
 
 fn check_text(content: &str, characters_max: usize) -> Result<(), Refusal> {
@@ -160,12 +166,12 @@ impl ChatCommand {
     ///
     /// # Errors
     /// `INVALID_MESSAGE` if nothing of it is visible or it contains a NUL character; `MESSAGE_TOO_LONG`.
-    pub fn edit(at: MessageAddress, content: Arc<str>) -> Result<ChatCommand, Refusal> {
+    pub fn edit(at: MessageAddress, content: Arc<str>, secrecy: Secrecy) -> Result<ChatCommand, Refusal> {
         if !names::is_visible(&content) {
             return Err(invalid("`content` must not be empty; delete the message instead"));
         }
-        check_text(&content, limits::CHAT_CHARS_MAX)?;
-        Ok(ChatCommand::Edit { at, content })
+        check_text(&content, characters_max(secrecy, limits::CHAT_CHARS_MAX))?;
+        Ok(ChatCommand::Edit { at, content, secrecy })
     }
 
     /// The kind of room for which the client sent it; `None` if a message names the room.

@@ -24,6 +24,14 @@ pub enum ContentType {
 }
 
 impl ContentType {
+    /// Whether the content is to be read.
+    pub const fn secrecy(&self) -> Secrecy {
+        match self {
+            ContentType::Encrypted => Secrecy::Encrypted,
+            ContentType::Text | ContentType::Other(_) => Secrecy::Plain,
+        }
+    }
+
     /// Text, as nearly all are.
     pub fn is_text(&self) -> bool {
         *self == ContentType::Text
@@ -50,6 +58,24 @@ impl ContentType {
             ContentType::Encrypted => "encrypted",
             ContentType::Other(name) => name,
         }
+    }
+}
+
+/// Whether the new content of an edited message is to be read, or is a ciphertext.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Secrecy {
+    /// It is to be read.
+    #[default]
+    Plain,
+    /// It is a ciphertext.
+    Encrypted,
+}
+
+impl Secrecy {
+    /// Whether it is to be read, as nearly all are.
+    pub fn is_plain(&self) -> bool {
+        *self == Secrecy::Plain
     }
 }
 
@@ -109,8 +135,11 @@ pub enum ChatDurable {
         message: EventId,
         /// The user who edited it.
         editor: Author,
-        /// The new text.
+        /// The new text; of an encrypted message the new ciphertext.
         content: Arc<str>,
+        /// Whether it is a ciphertext. It is one exactly if that of the message is.
+        #[serde(default, skip_serializing_if = "Secrecy::is_plain")]
+        secrecy: Secrecy,
     },
     /// A message was deleted. A tombstone is replayed in its place.
     MessageDeleted {
@@ -190,10 +219,11 @@ impl ChatDurable {
                 Some(ChatDurable::MessageErased { sender: sender.clone() })
             }
             (
-                ChatDurable::MessageEdited { message: edited, editor, .. },
+                ChatDurable::MessageEdited { message: edited, editor, secrecy, .. },
                 ChatDurable::MessageDeleted { message: deleted, .. },
             ) if edited == deleted => {
-                Some(ChatDurable::MessageEdited { message: *edited, editor: editor.clone(), content: "".into() })
+                let (message, editor, secrecy) = (*edited, editor.clone(), *secrecy);
+                Some(ChatDurable::MessageEdited { message, editor, content: "".into(), secrecy })
             }
             (_, _) => None,
         }
@@ -244,9 +274,13 @@ impl ChatDurable {
                 }
                 attachments.iter().for_each(|attachment| feed(attachment.file.0.as_bytes()));
             }
-            ChatDurable::MessageEdited { message, content, .. } => {
+            ChatDurable::MessageEdited { message, content, secrecy, .. } => {
                 feed(message.0.as_bytes());
                 feed(content.as_bytes());
+                match secrecy {
+                    Secrecy::Plain => {}
+                    Secrecy::Encrypted => feed(b"encrypted"),
+                }
             }
             ChatDurable::MessageDeleted { message, .. } | ChatDurable::ReadMarked { message, .. } => {
                 feed(message.0.as_bytes());

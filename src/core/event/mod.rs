@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     call::CallEphemeral,
     canvas::CanvasDurable,
-    chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, ReactionChange},
+    chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, MisplacedContent, ReactionChange, Secrecy},
     presence::{CursorsMoved, MemberPresence, PresenceEphemeral, RoomPresence},
     reply::{Delivered, Entered, Recipients, Reply, Welcome},
     room::RoomEphemeral,

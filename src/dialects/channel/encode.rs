@@ -13,8 +13,8 @@ use crate::{
     core::{
         command::{SignalKind, Typing},
         event::{
-            CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody, MemberPresence,
-            PresenceEphemeral, Reply, RoomEphemeral, RoomScope,
+            Attachment, CallEphemeral, ChatDurable, ChatEphemeral, ContentType, Durable, Entered, Ephemeral, Event,
+            EventBody, MemberPresence, PresenceEphemeral, Reply, RoomEphemeral, RoomScope, Secrecy,
         },
         profile::Author,
         user_event::UserEvent,
@@ -24,7 +24,7 @@ use crate::{
         common::{Ack, Broadcast, ErrorMessage, Notice, Pong, Position, Recovered, Restarting},
         output::{self, Moment, Relayed, RelayedObject},
     },
-    ids::{RoomId, Timestamp},
+    ids::{EventId, RoomId, Seq, Timestamp},
 };
 
 /// Whether an event is sent with its sequence number.
@@ -74,17 +74,10 @@ fn of_event<'a>(event: &'a Event, numbered: Numbered, stamp: Stamp<'a>) -> Optio
     let room = event.room.id;
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
-            Durable::Chat(ChatDurable::MessageSent { sender, content, attachments, .. }) => {
-                let message = Message {
-                    id: *id,
-                    content,
-                    sender_id: &sender.id,
-                    sender_username: sender.username(),
-                    created_at: Moment(event.at),
-                    seq: (numbered == Numbered::Yes).then_some(*seq),
-                    attachments: (!attachments.is_empty()).then(|| attachments.as_slice().into()),
-                    client_message_id: stamp.client_message_id,
-                };
+            Durable::Chat(ChatDurable::MessageSent { sender, content, content_type, attachments, .. }) => {
+                let content = (&**content, content_type);
+                let seq = (numbered == Numbered::Yes).then_some(*seq);
+                let message = message((event.at, *id, seq), sender, content, attachments, stamp);
                 message_sent(event, message, sender)
             }
             // the only messages of the chat that installed clients know are those above
@@ -172,11 +165,38 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             | UserEvent::Answer(_)
             | UserEvent::Upload(_)
             | UserEvent::Presence(_)
+            | UserEvent::Device(_)
             | UserEvent::SocketOpened { .. }
             | UserEvent::SocketClosed { .. } => None,
         },
         // no cells here; messages are confirmed by `ack`; the first frame is that of the room
         Reply::VersionConflict { .. } | Reply::Delivered(_) | Reply::Welcome(_) => None,
+    }
+}
+
+/// A message, of which everything but its place is the same in channels and in direct conversations.
+fn message<'a>(
+    (at, id, seq): (Timestamp, EventId, Option<Seq>),
+    sender: &'a Author,
+    (content, content_type): (&'a str, &'a ContentType),
+    attachments: &'a [Attachment],
+    stamp: Stamp<'a>,
+) -> Message<'a> {
+    let (content, ciphertext) = match content_type.secrecy() {
+        Secrecy::Plain => (content, None),
+        Secrecy::Encrypted => ("", Some(content)),
+    };
+    Message {
+        id,
+        content,
+        content_type: (!content_type.is_text()).then(|| content_type.name()),
+        ciphertext,
+        sender_id: &sender.id,
+        sender_username: sender.username(),
+        created_at: Moment(at),
+        seq,
+        attachments: (!attachments.is_empty()).then(|| attachments.into()),
+        client_message_id: stamp.client_message_id,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
             Addressed, ChatCommand, Command, Draft, MessageAddress, NoticeCommand, PresenceCommand, Request,
             RoomAddress, RoomCommand, Tag, Typing,
         },
-        event::{ContentType, ReactionChange},
+        event::{ContentType, ReactionChange, Secrecy},
         presence::StatusUpdate,
     },
     dialects::{
@@ -54,9 +54,7 @@ fn command(message: FromClient<'_>) -> Result<Command, Refusal> {
         }
         FromClient::ChatMessage(said) => send_message(said),
         FromClient::ChatTyping(typing) => set_typing(typing),
-        FromClient::ChatEdit(Edit { conversation, message_id, content }) => {
-            ChatCommand::edit(address_of(conversation, message_id), content.0.into()).map(Command::Chat)
-        }
+        FromClient::ChatEdit(edit) => edit_message(edit),
         FromClient::ChatDelete(OfMessage { conversation, message_id }) => {
             Ok(Command::Chat(ChatCommand::Delete { at: address_of(conversation, message_id) }))
         }
@@ -109,6 +107,21 @@ fn send_message(said: Say<'_>) -> Result<Command, Refusal> {
     let mentions = Draft::mentioned(names.iter().map(|name| &**name));
     ChatCommand::send(addressed, Draft { content: content.into(), content_type, attachments, mentions })
         .map(Command::Chat)
+}
+
+fn edit_message(edit: Edit<'_>) -> Result<Command, Refusal> {
+    let Edit { conversation, message_id, content, ciphertext } = edit;
+    let at = address_of(conversation, message_id);
+    match (content.0, ciphertext) {
+        (Some(Some(content)), None) => ChatCommand::edit(at, content.0.into(), Secrecy::Plain),
+        (None | Some(None), Some(ciphertext)) => ChatCommand::edit(at, ciphertext.0.into(), Secrecy::Encrypted),
+        (Some(Some(_)), Some(_)) => {
+            Err(invalid("`content` and `ciphertext` exclude each other; send the `ciphertext` of an encrypted message"))
+        }
+        (Some(None), None) => Err(expected("content", "null", Content::EXPECTED)),
+        (None, None) => Err(expected("content", "missing", Content::EXPECTED)),
+    }
+    .map(Command::Chat)
 }
 
 fn update_presence(update: UpdatePresence) -> Command {

@@ -14,7 +14,7 @@ use crate::{
         command::Typing,
         event::{
             ChatDurable, ChatEphemeral, ContentType, Durable, Entered, Ephemeral, Event, EventBody, MemberPresence,
-            PresenceEphemeral, ReactionChange, Reply, RoomEphemeral, Welcome,
+            PresenceEphemeral, ReactionChange, Reply, RoomEphemeral, Secrecy, Welcome,
         },
         presence::{NoticedChange, PresenceNotice, Status},
         profile::Author,
@@ -91,8 +91,13 @@ fn chat_durable<'a>(
         }
         // of a message that was deleted since
         ChatDurable::MessageEdited { content, .. } if content.is_empty() => None,
-        ChatDurable::MessageEdited { message, editor, content } => {
-            let edited = Edited { message_id: *message, conversation_id, user: editor.into(), content, seq };
+        ChatDurable::MessageEdited { message, editor, content, secrecy } => {
+            let (content, ciphertext) = match secrecy {
+                Secrecy::Plain => (&**content, None),
+                Secrecy::Encrypted => ("", Some(&**content)),
+            };
+            let (message_id, user) = (*message, editor.into());
+            let edited = Edited { message_id, conversation_id, user, content, ciphertext, seq };
             Some(FromServer::ChatEdit(stored(stamp, event.at, id, edited)))
         }
         ChatDurable::MessageDeleted { message, by } => {
@@ -284,6 +289,7 @@ fn personal<'a>(news: &'a UserEvent, stamp: Stamp<'_>) -> Option<FromServer<'a>>
             Some(FromServer::NotificationClear(stamped(stamp, at, cleared)))
         }
         UserEvent::Presence(notice) => Some(presence(notice, stamp)),
+        UserEvent::Device(notice) => Some(FromServer::DeviceUpdate(stamped(stamp, at, notice.into()))),
         UserEvent::SocketOpened { user, connection } => {
             let opened = Connection { user_id: user, connection_id: connection };
             Some(FromServer::Connect(stamped(stamp, at, opened)))

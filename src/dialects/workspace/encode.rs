@@ -257,7 +257,10 @@ fn personal(news: &UserEvent) -> Option<FromServer<'_>> {
         }),
         UserEvent::Upload(upload) => self::upload(upload, None),
         // the rooms announce statuses
-        UserEvent::Presence(_) | UserEvent::SocketOpened { .. } | UserEvent::SocketClosed { .. } => return None,
+        UserEvent::Presence(_)
+        | UserEvent::Device(_)
+        | UserEvent::SocketOpened { .. }
+        | UserEvent::SocketClosed { .. } => return None,
     })
 }
 

@@ -10,9 +10,9 @@ use utoipa::{
 use super::schemas::{
     any_bytes, any_object, attachment_ids, before, cell_place, cell_range, cells_format, cells_limit, channel_id,
     ciphertext, connection_id, content_type, csv_mark, description, display_name, edited_text, email, granted_role,
-    group_id, idempotency_key, known_username, login_name, mentions, message_text, nothing, old_password, page_limit,
-    password, refresh_token, room_id, room_name, rows_of_scalars, search_text, user_id_in_body, user_id_in_path,
-    username, wanted_medium,
+    group_id, idempotency_key, known_username, login_name, mentions, message_text, new_ciphertext, nothing,
+    old_password, page_limit, password, refresh_token, room_id, room_name, rows_of_scalars, search_text,
+    user_id_in_body, user_id_in_path, username, wanted_medium,
 };
 use crate::http::sheets::CellsPage;
 
@@ -66,14 +66,30 @@ pub struct Revocation {
     user_id: String,
 }
 
-/// The new text of a message.
+/// The new content of a message.
 #[derive(ToSchema)]
-pub struct MessageEdit {
-    #[schema(schema_with = edited_text)]
-    content: String,
-    /// Chosen by you: the same request sent again with it within 24 hours is answered like the first one.
-    #[schema(schema_with = idempotency_key, required = false)]
-    idempotency_key: Option<String>,
+#[serde(untagged)]
+pub enum MessageEdit {
+    /// The new text.
+    Text {
+        #[schema(schema_with = edited_text)]
+        content: String,
+        #[schema(schema_with = nothing, required = false)]
+        ciphertext: Option<String>,
+        /// Chosen by you: the same request sent again with it within 24 hours is answered like the first one.
+        #[schema(schema_with = idempotency_key, required = false)]
+        idempotency_key: Option<String>,
+    },
+    /// Of an encrypted message.
+    Ciphertext {
+        #[schema(schema_with = nothing, required = false)]
+        content: Option<String>,
+        #[schema(schema_with = new_ciphertext)]
+        ciphertext: String,
+        /// As above.
+        #[schema(schema_with = idempotency_key, required = false)]
+        idempotency_key: Option<String>,
+    },
 }
 
 /// A message to send.

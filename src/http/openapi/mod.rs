@@ -15,8 +15,8 @@ use utoipa::{
 };
 
 use super::{
-    admin, auth, blocks, calls, conversations, errors, files, groups, health, message_actions, messages, metaverse,
-    notifications, presence, resource, rooms, sheets, typed_notifications, users,
+    admin, auth, blocks, calls, conversations, devices, errors, files, groups, health, message_actions, messages,
+    metaverse, notifications, presence, resource, rooms, sheets, typed_notifications, users,
 };
 
 pub(super) mod bodies;
@@ -44,6 +44,7 @@ struct SocketsDocument(&'static str);
     paths(
         auth::register, auth::login, auth::refresh, auth::logout, auth::me, auth::revoke,
         users::search,
+        devices::list, devices::one, devices::put, devices::remove, devices::claim,
         presence::stats, presence::online, presence::room, presence::presence,
         groups::create, groups::mine, groups::one, groups::members, groups::add_member, groups::remove_member,
         groups::create_channel, groups::channels,
@@ -77,6 +78,7 @@ struct SocketsDocument(&'static str);
     tags(
         (name = "accounts", description = "Registration, sign-in, tokens"),
         (name = "users", description = "Finding somebody"),
+        (name = "devices", description = "The public keys of devices that encrypt messages end to end"),
         (name = "presence", description = "Who is online, and with what status"),
         (name = "groups", description = "Groups, their members and their channels"),
         (name = "messages", description = "Message history, newest first, and sending"),

@@ -247,12 +247,54 @@ pub fn ciphertext() -> Object {
     chars(optional_text(), 1..=limits::CIPHERTEXT_CHARS_MAX).build()
 }
 
+/// The new ciphertext of an encrypted message.
+pub fn new_ciphertext() -> Object {
+    chars(text(), 1..=limits::CIPHERTEXT_CHARS_MAX).build()
+}
+
 /// The users whom a message mentions.
 pub fn mentions() -> Array {
     ArrayBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
         .items(text().build())
         .max_items(Some(limits::MENTIONS_MAX))
+        .build()
+}
+
+/// A device's id.
+pub fn device_id() -> Object {
+    let schema = chars(text(), 1..=limits::DEVICE_ID_CHARS_MAX).examples([json!("laptop-1")]);
+    schema.pattern(Some("^[A-Za-z0-9._~-]+$")).description(Some("The device's id, chosen by the device")).build()
+}
+
+/// The name of a device.
+pub fn device_name() -> Object {
+    a_name(chars(optional_text(), 1..=limits::DEVICE_NAME_CHARS_MAX)).examples([json!("Alice's laptop")]).build()
+}
+
+/// The public keys of a device.
+pub fn device_keys() -> Object {
+    let mut schema = any_object();
+    schema.examples = vec![json!({"curve25519": "…", "ed25519": "…", "signature": "…"})];
+    schema
+}
+
+/// The id of a prekey.
+pub fn prekey_id() -> Object {
+    chars(text(), 1..=limits::PREKEY_ID_CHARS_MAX).pattern(Some(format!("^{NO_CONTROL}+$"))).build()
+}
+
+/// A prekey.
+pub fn prekey() -> Object {
+    chars(text(), 1..=limits::PREKEY_CHARS_MAX).pattern(Some(format!("^{NO_CONTROL}+$"))).build()
+}
+
+/// Some devices of a user.
+pub fn device_ids() -> Array {
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(device_id())
+        .max_items(Some(limits::DEVICES_PER_USER_MAX))
         .build()
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Known;
 use crate::{
     core::{
-        event::{Attachment, ChatDurable, ContentType, Durable},
+        event::{Attachment, ChatDurable, ContentType, Durable, Secrecy},
         profile::Author,
     },
     ids::{EventId, UserId},
@@ -27,6 +27,9 @@ pub enum MessageRefused {
     /// It was deleted.
     #[error("the message was deleted")]
     Deleted,
+    /// It is encrypted and the new content is not, or the other way round.
+    #[error("only a ciphertext can replace a ciphertext")]
+    OtherSecrecy,
 }
 
 /// A message as stored, with the changes by previous effects in the batch.
@@ -77,10 +80,14 @@ pub(super) fn edit(
     known: &mut Known,
     room: Id,
     message: EventId,
-    content: &Arc<str>,
+    (content, secrecy): (&Arc<str>, Secrecy),
     at: Moment,
 ) -> Result<(), MessageRefused> {
-    open(known, room, message)?.change = Some(Change { at, content: Some(content.clone()) });
+    let found = open(known, room, message)?;
+    if found.content_type.secrecy() != secrecy {
+        return Err(MessageRefused::OtherSecrecy);
+    }
+    found.change = Some(Change { at, content: Some(content.clone()) });
     Ok(())
 }
 
@@ -94,9 +101,9 @@ pub(super) fn delete(known: &mut Known, room: Id, message: EventId, at: Moment) 
 /// An edit without its text, if it is one of that message, which was deleted.
 pub fn edit_erased(edit: &Durable, deleted: Id) -> Option<Durable> {
     match edit {
-        Durable::Chat(ChatDurable::MessageEdited { message, editor, .. }) if message.0 == deleted.0 => {
-            let (message, editor) = (*message, editor.clone());
-            Some(Durable::Chat(ChatDurable::MessageEdited { message, editor, content: "".into() }))
+        Durable::Chat(ChatDurable::MessageEdited { message, editor, secrecy, .. }) if message.0 == deleted.0 => {
+            let (message, editor, secrecy) = (*message, editor.clone(), *secrecy);
+            Some(Durable::Chat(ChatDurable::MessageEdited { message, editor, content: "".into(), secrecy }))
         }
         Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) => None,
     }

@@ -119,8 +119,8 @@ impl Batch {
         for entry in entries.iter_mut().filter(|entry| is_open(entry, earlier)) {
             let Some(room) = rooms.get(entry.room).copied() else { continue };
             let decided: Result<(), EffectRefused> = match &*entry.what {
-                Durable::Chat(ChatDurable::MessageEdited { message, content, .. }) => {
-                    message::edit(&mut known, room, *message, content, entry.at).map_err(Into::into)
+                Durable::Chat(ChatDurable::MessageEdited { message, content, secrecy, .. }) => {
+                    message::edit(&mut known, room, *message, (content, *secrecy), entry.at).map_err(Into::into)
                 }
                 Durable::Chat(ChatDurable::MessageDeleted { message, .. }) => {
                     message::delete(&mut known, room, *message, entry.at).map_err(Into::into)

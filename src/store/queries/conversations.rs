@@ -279,6 +279,33 @@ pub async fn reactions(
     Ok(all)
 }
 
+/// Whether two users share a conversation of any kind.
+pub async fn share_conversation(connection: &mut Connection, one: &UserId, other: &UserId) -> Result<bool, StoreError> {
+    // direct conversations and private rooms
+    let own = room_members::table.filter(room_members::user_id.eq(one.as_str())).select(room_members::room_id);
+    let sides = diesel::alias!(room_members as other_sides);
+    let together = sides
+        .filter(sides.field(room_members::user_id).eq(other.as_str()))
+        .filter(sides.field(room_members::room_id).eq_any(own));
+    if diesel::select(diesel::dsl::exists(together)).get_result::<bool>(connection).await? {
+        return Ok(true);
+    }
+    let own = group_members::table.filter(group_members::user_id.eq(one.as_str())).select(group_members::group_id);
+    let members = diesel::alias!(group_members as other_members);
+    let together = members
+        .filter(members.field(group_members::user_id).eq(other.as_str()))
+        .filter(members.field(group_members::group_id).eq_any(own));
+    if diesel::select(diesel::dsl::exists(together)).get_result::<bool>(connection).await? {
+        return Ok(true);
+    }
+    let own = participants::table.filter(participants::user_id.eq(one.as_str())).select(participants::room_id);
+    let others = diesel::alias!(participants as other_participants);
+    let together = others
+        .filter(others.field(participants::user_id).eq(other.as_str()))
+        .filter(others.field(participants::room_id).eq_any(own));
+    Ok(diesel::select(diesel::dsl::exists(together)).get_result::<bool>(connection).await?)
+}
+
 /// The users who share a conversation with the user: participants of the same open rooms, members of the same groups, and
 /// those to whom the user talks directly.
 pub async fn contacts(connection: &mut Connection, user: &UserId) -> Result<Option<Contacts>, StoreError> {

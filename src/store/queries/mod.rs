@@ -6,6 +6,7 @@ pub mod blocks;
 pub mod canvases;
 pub mod conversation_list;
 pub mod conversations;
+pub mod devices;
 pub mod effects;
 pub mod files;
 pub mod groups;

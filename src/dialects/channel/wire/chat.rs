@@ -37,9 +37,17 @@ pub struct Say<'a> {
 pub struct Message<'a> {
     #[schemars(example = &"01932c0c-5a5a-7abc-8def-112233445566")]
     pub id: EventId,
-    /// Empty only if files are attached.
+    /// Empty only if files are attached, or if there is a `ciphertext`.
     #[schemars(length(max = limits::CHAT_CHARS_MAX), example = &"Hello everyone!")]
     pub content: &'a str,
+    /// Absent if it is `text`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::CONTENT_TYPE_CHARS_MAX), example = &"encrypted")]
+    pub content_type: Option<&'a str>,
+    /// Of an encrypted message, instead of `content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::CIPHERTEXT_CHARS_MAX), example = &"AwgAEiA…")]
+    pub ciphertext: Option<&'a str>,
     pub sender_id: &'a UserId,
     #[schemars(example = &"alice")]
     pub sender_username: &'a str,

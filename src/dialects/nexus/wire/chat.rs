@@ -60,6 +60,7 @@ pub struct Say<'a> {
 }
 
 #[derive(Deserialize, JsonSchema)]
+#[schemars(extend("oneOf" = json!([{"required": ["content"]}, {"required": ["ciphertext"]}])))]
 pub struct Edit<'a> {
     /// May be left out: the message says it.
     #[serde(rename = "conversation_id|room_id|room")]
@@ -67,8 +68,11 @@ pub struct Edit<'a> {
     pub conversation: Option<Id<RoomName>>,
     pub message_id: Id<EventId>,
     /// The new text: as in `chat.message`, not empty.
+    #[serde(borrow, default)]
+    pub content: UnlessAbsent<Option<Content<'a>>>,
+    /// Of an encrypted message, instead of `content`.
     #[serde(borrow)]
-    pub content: Content<'a>,
+    pub ciphertext: Option<Ciphertext<'a>>,
 }
 
 /// A message that is deleted or read.
@@ -191,9 +195,13 @@ pub struct Edited<'a> {
     /// Who edited it.
     #[serde(flatten)]
     pub user: User<'a>,
-    /// The new text.
+    /// The new text; empty if there is a `ciphertext`.
     #[schemars(length(max = limits::CHAT_CHARS_MAX), example = &"Hello, everybody!")]
     pub content: &'a str,
+    /// Of an encrypted message, instead of `content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::CIPHERTEXT_CHARS_MAX), example = &"AwgAEiA…")]
+    pub ciphertext: Option<&'a str>,
     pub seq: Seq,
 }
 

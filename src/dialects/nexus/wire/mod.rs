@@ -2,6 +2,7 @@
 //! document. Every message of the server has an id and a time.
 
 pub mod chat;
+pub mod devices;
 pub mod notifications;
 pub mod presence;
 pub mod rooms;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use self::{
     chat::{ChatMessage, Deleted, Delivered, Edit, Edited, OfMessage, React, Reacted, Read, Say, SetTyping, Typing},
+    devices::DeviceUpdate,
     notifications::{ClearNotifications, Notification, NotificationCleared, NotificationRead, ReadNotification},
     presence::{Connection, Offline, Presence, UpdatePresence},
     rooms::{BroadcastData, JoinRoom, LeaveRoom, RoomBroadcast, RoomJoined, RoomLeft},
@@ -154,6 +156,9 @@ pub enum FromServer<'a> {
     /// Another socket of the user closed
     #[serde(rename = "disconnect")]
     Disconnect(Stamped<Connection<'a>>),
+    /// A device of the user was added, changed or removed, or has few prekeys left
+    #[serde(rename = "device.update")]
+    DeviceUpdate(Stamped<DeviceUpdate<'a>>),
     /// A notification was created or changed
     #[serde(rename = "notification")]
     Notification(Stamped<Notification<'a>>),

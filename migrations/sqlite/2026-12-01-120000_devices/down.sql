@@ -1,0 +1,2 @@
+DROP TABLE device_prekeys;
+DROP TABLE devices;
