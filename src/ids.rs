@@ -258,6 +258,28 @@ number_id!(
     TileId
 );
 
+/// Identifies a connection of this process; never reused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct ConnKey {
+    /// The worker.
+    pub worker: u16,
+    /// Incremented with each connection of the worker.
+    pub generation: u32,
+}
+
+/// Identifies a socket in the cluster; never reused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct SocketId {
+    /// The node that has it.
+    pub node: NodeId,
+    /// The connection on that node.
+    pub conn: ConnKey,
+}
+
+/// An area of a room. The room's kind decides what the number means; it must mean the same on all nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Area(pub u64);
+
 /// One incarnation of a node. It is random at every start, so that a restarted node counts as a different one. Shown as
 /// 16 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]

@@ -24,11 +24,16 @@ use super::{
 };
 use crate::{
     core::{
-        backlog::Frame, command::Tag, cork::Cork, event::Reply, history::Logged, presence_pace::PresencePace,
+        backlog::Frame,
+        command::Tag,
+        cork::Cork,
+        event::{Listener, Reply},
+        history::Logged,
+        presence_pace::PresencePace,
         room::Already,
     },
     disconnect::Disconnect,
-    ids::RoomId,
+    ids::{Area, NodeId, RoomId},
     limits,
     logged::logged,
 };
@@ -79,6 +84,8 @@ struct LocalRoom {
     gone: usize,
     /// Members who have left but whose sockets are open; removed together with those.
     left: FxHashSet<ConnKey>,
+    /// The areas in which the room has placed members; empty in rooms without areas.
+    areas: FxHashMap<ConnKey, Area>,
 }
 
 impl LocalRoom {
@@ -187,6 +194,7 @@ impl Handler<HubMessage> for Hub {
                     self.reply(outbox, &last_reply);
                 }
             }
+            HubMessage::Place { room, places } => self.place(room, places),
             HubMessage::Reply { room, conn, reply } => self.send_reply(room, conn, &reply),
             HubMessage::Remove { room, conn, refusal, why } => {
                 self.write(room, Extent::Whole);
@@ -243,11 +251,26 @@ impl Hub {
         }
     }
 
+    /// Places members in areas. Events that were delivered before are still for their former areas.
+    fn place(&mut self, id: RoomId, places: Vec<(ConnKey, Option<Area>)>) {
+        if self.rooms.get(&id).is_some_and(LocalRoom::has_pending) {
+            self.write(id, Extent::Whole);
+        }
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        for (conn, area) in places {
+            match area {
+                Some(area) => room.areas.insert(conn, area),
+                None => room.areas.remove(&conn),
+            };
+        }
+    }
+
     /// Writes a room's opening to one connection.
     fn open(&mut self, conn: ConnKey, opening: &[Opening]) -> Option<Rc<Outbox>> {
         let outbox = self.worker.outbox(conn)?;
         let (at, mut frames) = (self.worker.node.clock.now(), Vec::with_capacity(opening.len()));
-        opening.iter().for_each(|part| part.frames(outbox.dialect, &outbox.user, at, &mut frames));
+        let listener = outbox.listener(self.worker.node.id, None);
+        opening.iter().for_each(|part| part.frames(outbox.dialect, listener, at, &mut frames));
         outbox.push_opening(&frames, self.worker.now());
         if let Some(direct) = Direct::of_opening(opening) {
             direct.note(&outbox);
@@ -282,14 +305,16 @@ impl Hub {
             self.write(id, Extent::Whole);
         }
         let Some(room) = self.rooms.get_mut(&id) else { return };
+        let area = room.areas.remove(&conn);
         match self.worker.outbox(conn) {
             Some(outbox) => {
                 let now = self.worker.now();
+                let listener = outbox.listener(self.worker.node.id, area);
                 let late =
                     room.late.iter().position(|late| late.outbox.key == conn).map(|at| room.late.swap_remove(at));
                 let from = late.as_ref().map_or(0, |late| late.from);
                 if let Some(missing) = room.pending.get(from..).filter(|missing| !missing.is_empty()) {
-                    write_batch(&outbox, &mut Batch::new(missing.to_vec()), now, &mut self.tally);
+                    write_batch(&outbox, listener, &mut Batch::new(missing.to_vec()), now, &mut self.tally);
                 }
                 for (_, frame) in room.replies.extract_if(.., |(to, _)| to.key == conn) {
                     outbox.push(frame, now);
@@ -344,7 +369,7 @@ impl Hub {
     /// Writes the batch of a room to its members. Returns whether part of it is left.
     fn write(&mut self, id: RoomId, extent: Extent) -> Written {
         let Some(room) = self.rooms.get_mut(&id) else { return Written::All };
-        let now = self.worker.now();
+        let (now, node) = (self.worker.now(), self.worker.node.id);
         loop {
             if room.flight.is_none() {
                 if room.pending.is_empty() {
@@ -366,7 +391,8 @@ impl Hub {
             };
             for outbox in room.members.get(flight.at..until).unwrap_or_default() {
                 if room.left.is_empty() || !room.left.contains(&outbox.key) {
-                    write_batch(outbox, &mut flight.batch, now, &mut self.tally);
+                    let listener = listener(outbox, node, &room.areas);
+                    write_batch(outbox, listener, &mut flight.batch, now, &mut self.tally);
                 }
             }
             flight.at = until;
@@ -376,7 +402,8 @@ impl Hub {
             let Some(flight) = room.flight.take() else { return Written::All };
             room.cork.flushed(flight.batch.count(), self.started.elapsed());
             for LateSubscriber { outbox, from } in flight.late {
-                write_batch(&outbox, &mut flight.batch.since(from), now, &mut self.tally);
+                let listener = listener(&outbox, node, &room.areas);
+                write_batch(&outbox, listener, &mut flight.batch.since(from), now, &mut self.tally);
                 room.members.push(outbox);
             }
             let mut replies = flight.replies;
@@ -428,15 +455,22 @@ enum Written {
     Partly,
 }
 
+/// A member as audiences see it.
+fn listener<'a>(outbox: &'a Outbox, node: NodeId, areas: &FxHashMap<ConnKey, Area>) -> Listener<'a> {
+    // most rooms have no areas
+    let area = if areas.is_empty() { None } else { areas.get(&outbox.key).copied() };
+    outbox.listener(node, area)
+}
+
 /// The inner step of the broadcast path: one socket, one write.
-fn write_batch(outbox: &Outbox, batch: &mut Batch, now: u32, tally: &mut Tally) {
+fn write_batch(outbox: &Outbox, listener: Listener<'_>, batch: &mut Batch, now: u32, tally: &mut Tally) {
     let Some(form) = batch.form(outbox.dialect).filter(|form| !form.frames.is_empty()) else { return };
-    if form.is_whole_for(&outbox.user) {
+    if form.is_whole_for(listener) {
         tally.deliveries += form.frames.len() as u64;
         tally.bytes += form.wire.len() as u64;
         outbox.deliver(&form.frames, &form.wire, now);
     } else {
-        let heard = form.selection(&outbox.user);
+        let heard = form.selection(listener);
         tally.deliveries += heard.len() as u64;
         tally.bytes += heard.iter().map(|frame| frame.bytes.len() as u64).sum::<u64>();
         outbox.deliver_some(&heard, now);

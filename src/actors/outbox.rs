@@ -8,28 +8,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
+pub use crate::ids::ConnKey;
 use crate::{
-    core::backlog::{Backlog, Frame, Overflow},
+    core::{
+        backlog::{Backlog, Frame, Overflow},
+        event::Listener,
+    },
     dialects::DialectKind,
     disconnect::Disconnect,
-    ids::{EventId, Seq, Timestamp, UserId},
+    ids::{Area, EventId, NodeId, Seq, SocketId, Timestamp, UserId},
     limits::{
         CLOSE_GRACE_SECONDS, DELIVERED_UNNOTED_MAX, EARLY_BYTES_MAX, EARLY_FRAMES_MAX, OPENING_BYTES_MAX,
         STALL_SECONDS_MAX, WRITE_CHUNK_BYTES_MAX,
     },
     transport::{frame, socket::Socket},
 };
-
-/// Identifies a connection of this process; never reused.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub struct ConnKey {
-    /// The worker.
-    pub worker: u16,
-    /// Incremented with each connection of the worker.
-    pub generation: u32,
-}
 
 /// Represents the code of a close frame that has none (RFC 6455 section 7.4.1).
 const NO_CODE: u16 = 1005;
@@ -115,6 +109,11 @@ impl Early {
 pub struct Mark(u64);
 
 impl Outbox {
+    /// Its socket as audiences see it, on this node and in this area of a room.
+    pub fn listener(&self, node: NodeId, area: Option<Area>) -> Listener<'_> {
+        Listener { user: &self.user, socket: SocketId { node, conn: self.key }, area }
+    }
+
     /// Creates an open outbox. `now` is in the worker's seconds.
     pub fn new(key: ConnKey, socket: Socket, owner: Owner, now: u32) -> Outbox {
         Outbox {

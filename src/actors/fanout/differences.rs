@@ -3,17 +3,26 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::Broadcast;
 use crate::{
-    core::{backlog::Frame, event::Audience},
+    core::{
+        backlog::Frame,
+        event::{Audience, Listener},
+    },
     dialects::DialectKind,
-    ids::UserId,
+    ids::{Area, UserId},
 };
 
 /// The differences within one batch.
 pub(super) struct Differences {
-    /// The audiences of the frames, if any is not everyone.
-    audiences: Option<Vec<Audience>>,
+    /// The audiences of the frames that are not for one area, each with the index of its frame; `None` if all frames are
+    /// for everyone.
+    audiences: Option<Vec<(usize, Audience)>>,
+    /// The indices of the frames for each area, so that a member looks only at those of its own: a room may have many
+    /// areas in use.
+    areas: FxHashMap<Area, Vec<usize>>,
     /// The forms of frames for their authors' own sockets.
     own: Vec<Own>,
 }
@@ -29,36 +38,42 @@ struct Own {
 impl Differences {
     /// `None` if all receivers receive the same, as is usual.
     pub fn new(told: &[(Frame, &Arc<Broadcast>)], kind: DialectKind) -> Option<Differences> {
-        let targeted = told.iter().any(|(_, broadcast)| broadcast.audience != Audience::Everyone);
-        let audiences = targeted.then(|| told.iter().map(|(_, broadcast)| broadcast.audience.clone()).collect());
+        let mut areas: FxHashMap<Area, Vec<usize>> = FxHashMap::default();
+        let mut audiences = Vec::new();
+        let targeted = told.iter().any(|(_, broadcast)| !broadcast.audience.is_everyone());
+        for (at, (_, broadcast)) in told.iter().enumerate().filter(|_| targeted) {
+            match broadcast.audience.area() {
+                Some(area) => areas.entry(area).or_default().push(at),
+                None => audiences.push((at, broadcast.audience.clone())),
+            }
+        }
         let own = told.iter().enumerate().filter_map(|(at, (_, broadcast))| {
             let (author, frame) = broadcast.authors_frame(kind)?;
             Some(Own { author: author.clone(), at, frame })
         });
         let own: Vec<Own> = own.collect();
-        (targeted || !own.is_empty()).then_some(Differences { audiences, own })
+        let audiences = targeted.then_some(audiences);
+        (targeted || !own.is_empty()).then_some(Differences { audiences, areas, own })
     }
 
-    /// Whether this user receives all frames as they are.
-    pub fn is_none_for(&self, user: &UserId) -> bool {
-        self.audiences.is_none() && self.own.iter().all(|own| own.author != *user)
+    /// Whether this socket receives all frames as they are.
+    pub fn is_none_for(&self, listener: Listener<'_>) -> bool {
+        self.audiences.is_none() && self.own.iter().all(|own| own.author != *listener.user)
     }
 
-    /// The frames that this user receives.
-    pub fn selection(&self, frames: &[Frame], user: &UserId) -> Vec<Frame> {
-        let hears = |at: usize| {
-            let audience = self.audiences.as_ref().and_then(|audiences| audiences.get(at));
-            audience.is_none_or(|audience| audience.includes(user))
+    /// The frames that this socket receives, in the order of the batch.
+    pub fn selection(&self, frames: &[Frame], listener: Listener<'_>) -> Vec<Frame> {
+        let form = |at: usize| {
+            let own = self.own.iter().find(|own| own.at == at && own.author == *listener.user);
+            own.map(|own| &own.frame).or_else(|| frames.get(at)).cloned()
         };
-        let mut own = self.own.iter().filter(|own| own.author == *user).peekable();
-        let mut selection = Vec::with_capacity(frames.len());
-        for (at, frame) in frames.iter().enumerate() {
-            // both are in the order of the batch
-            let own = own.next_if(|own| own.at == at).map_or(frame, |own| &own.frame);
-            if hears(at) {
-                selection.push(own.clone());
-            }
+        let Some(audiences) = &self.audiences else { return (0..frames.len()).filter_map(form).collect() };
+        let included = audiences.iter().filter(|(_, audience)| audience.includes(listener));
+        let mut indices: Vec<usize> = included.map(|(at, _)| *at).collect();
+        if let Some(near) = listener.area.and_then(|area| self.areas.get(&area)) {
+            indices.extend(near);
+            indices.sort_unstable();
         }
-        selection
+        indices.into_iter().filter_map(form).collect()
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         backlog::{Class, Frame},
         event::{
             Audience, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody,
-            MemberPresence, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, UploadEphemeral,
+            Listener, MemberPresence, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, UploadEphemeral,
         },
         history::Logged,
         upload::UploadPhase,
@@ -47,8 +47,13 @@ pub struct Broadcast {
 impl Broadcast {
     /// Creates the broadcast of a stored event, with the event's own audience.
     pub fn durable(room: Arc<RoomIdentity>, stored: StoredEvent) -> Arc<Broadcast> {
+        let audience = stored.what.audience();
+        Broadcast::durable_for(room, stored, audience)
+    }
+
+    /// The same with another audience.
+    pub fn durable_for(room: Arc<RoomIdentity>, stored: StoredEvent, audience: Audience) -> Arc<Broadcast> {
         let StoredEvent { seq, id, at, what, client_message_id } = stored;
-        let audience = what.audience();
         let event = Event { room, at, body: EventBody::Durable { seq, id, what } };
         Broadcast::with_id(event, audience, client_message_id)
     }
@@ -238,12 +243,15 @@ pub enum Opening {
 }
 
 impl Opening {
-    /// Appends the frames for a user's socket of that dialect that joins at that time.
-    pub fn frames(&self, kind: DialectKind, user: &UserId, at: Timestamp, out: &mut Vec<Frame>) {
+    /// Appends the frames for a socket of that dialect that joins at that time.
+    pub fn frames(&self, kind: DialectKind, listener: Listener<'_>, at: Timestamp, out: &mut Vec<Frame>) {
         match self {
             Opening::Reply(reply) => out.extend(reply_frame(kind, reply, at)),
             Opening::LargeRoom(crowd) => crowd.frames(kind, at, out),
-            Opening::Replay(broadcast) => out.extend(broadcast.frame_for(kind, user)),
+            Opening::Replay(broadcast) if broadcast.audience.includes(listener) => {
+                out.extend(broadcast.frame_for(kind, listener.user));
+            }
+            Opening::Replay(_) => {}
         }
     }
 }
@@ -446,16 +454,16 @@ impl Form {
         Form { frames, wire, differences, direct: Direct::of_batch(broadcasts) }
     }
 
-    /// Whether this user receives all frames as they are, so that `wire` can be sent.
-    pub fn is_whole_for(&self, user: &UserId) -> bool {
-        self.differences.as_ref().is_none_or(|differences| differences.is_none_for(user))
+    /// Whether this socket receives all frames as they are, so that `wire` can be sent.
+    pub fn is_whole_for(&self, listener: Listener<'_>) -> bool {
+        self.differences.as_ref().is_none_or(|differences| differences.is_none_for(listener))
     }
 
-    /// The frames that this user receives.
-    pub fn selection(&self, user: &UserId) -> Vec<Frame> {
+    /// The frames that this socket receives.
+    pub fn selection(&self, listener: Listener<'_>) -> Vec<Frame> {
         match &self.differences {
             None => self.frames.clone(),
-            Some(differences) => differences.selection(&self.frames, user),
+            Some(differences) => differences.selection(&self.frames, listener),
         }
     }
 }
@@ -470,7 +478,7 @@ mod tests {
             presence::Status,
             profile::Author,
         },
-        ids::{Epoch, GroupId, RoomId, RoomName},
+        ids::{Area, ConnKey, Epoch, GroupId, NodeId, RoomId, RoomName, SocketId},
     };
 
     fn in_one_room<const N: usize>(whats: [Ephemeral; N]) -> [Arc<Broadcast>; N] {
@@ -497,6 +505,37 @@ mod tests {
             form.frames.iter().map(|frame| String::from_utf8_lossy(&frame.bytes[2..]).into_owned()).collect();
         let kinds: Vec<_> = texts.iter().map(|text| text.split('"').nth(3).unwrap_or_default()).collect();
         assert_eq!(kinds, ["user_joined", "typing", "typing", "user_left"], "{texts:?}");
+    }
+
+    #[test]
+    fn each_socket_receives_the_frames_of_its_audience_in_order() {
+        let user = UserId::new("ann").unwrap();
+        let socket = |node, generation| SocketId { node: NodeId(node), conn: ConnKey { worker: 0, generation } };
+        let audiences = [
+            Audience::In(Area(1)),
+            Audience::Everyone,
+            Audience::ButSocket(socket(1, 1)),
+            Audience::In(Area(2)),
+            Audience::In(Area(1)),
+            Audience::EveryoneBut(user.clone()),
+        ];
+        let users: [Author; 6] = std::array::from_fn(|n| Author::new(UserId::new(format!("u{n}")).unwrap(), "name"));
+        let told = in_one_room(
+            users.map(|user| Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows: false })),
+        );
+        let told = told.into_iter().zip(audiences).map(|(b, audience)| Broadcast::new(b.event.clone(), audience));
+        let form = Form::new(&told.collect::<Vec<_>>(), DialectKind::Channel);
+        let received = |socket, area| {
+            let listener = Listener { user: &user, socket, area };
+            assert!(!form.is_whole_for(listener));
+            let selection = form.selection(listener);
+            let at = |frame: &Frame| form.frames.iter().position(|one| one.bytes == frame.bytes).unwrap();
+            selection.iter().map(at).collect::<Vec<_>>()
+        };
+        assert_eq!(received(socket(1, 1), Some(Area(1))), [0, 1, 4], "not what is for all but this socket");
+        assert_eq!(received(socket(2, 1), Some(Area(1))), [0, 1, 2, 4], "a socket of another node");
+        assert_eq!(received(socket(1, 2), Some(Area(2))), [1, 2, 3]);
+        assert_eq!(received(socket(1, 2), None), [1, 2]);
     }
 
     #[test]
@@ -546,7 +585,9 @@ mod tests {
             let shared = |users: &[Author]| SharedMembers::new(room.clone(), users.iter().map(attendee).collect());
             let whole = |opening: Opening| {
                 let mut frames = Vec::new();
-                opening.frames(dialect, &users[0].id, Timestamp::default(), &mut frames);
+                let socket = SocketId { node: NodeId(1), conn: ConnKey { worker: 0, generation: 1 } };
+                let listener = Listener { user: &users[0].id, socket, area: None };
+                opening.frames(dialect, listener, Timestamp::default(), &mut frames);
                 let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.bytes.iter().copied()).collect();
                 (bytes, frames)
             };

@@ -116,7 +116,7 @@ impl HubLink {
     /// snapshot that includes them.
     fn evict(&mut self) {
         log::warn!("event=members_evicted room={} worker={} why=hub_mailbox_full", self.room, self.worker);
-        self.overflow.retain(|message| !matches!(message, HubMessage::Deliver { .. } | HubMessage::Evict { .. }));
+        self.overflow.retain(|message| !is_useless_to_evicted(message));
         (self.durable, self.durable_bytes, self.ephemeral) = (0, 0, 0);
         self.overflow.push_back(HubMessage::Evict { room: self.room });
     }
@@ -145,7 +145,7 @@ impl HubLink {
     pub fn let_go(mut self) {
         if self.members > 0 {
             // keeps waiting subscriptions: these sockets must be members when the eviction is reached
-            self.overflow.retain(|message| !matches!(message, HubMessage::Deliver { .. } | HubMessage::Evict { .. }));
+            self.overflow.retain(|message| !is_useless_to_evicted(message));
             self.overflow.push_back(HubMessage::Evict { room: self.room });
         }
         for message in self.overflow {
@@ -178,6 +178,18 @@ pub(super) fn send_surely(hub: Recipient<HubMessage>, message: HubMessage) {
     }
 }
 
+/// Whether a message concerns only members who are evicted next.
+const fn is_useless_to_evicted(message: &HubMessage) -> bool {
+    match message {
+        HubMessage::Deliver { .. } | HubMessage::Place { .. } | HubMessage::Evict { .. } => true,
+        HubMessage::Subscribe { .. }
+        | HubMessage::Unsubscribe { .. }
+        | HubMessage::Reply { .. }
+        | HubMessage::Remove { .. }
+        | HubMessage::Expel { .. } => false,
+    }
+}
+
 /// How a waiting message counts.
 enum Weight {
     /// It concerns one socket and is always kept.
@@ -196,6 +208,7 @@ impl Weight {
                 // a member who missed a join or leave would not learn of it later
                 Class::Durable | Class::Part | Class::Presence(_) => Weight::Durable(broadcast.size_bytes()),
             },
+            HubMessage::Place { places, .. } => Weight::Durable(size_of_val(places.as_slice())),
             HubMessage::Subscribe { .. }
             | HubMessage::Unsubscribe { .. }
             | HubMessage::Reply { .. }

@@ -101,6 +101,7 @@ fn seen(messages: &[HubMessage]) -> Vec<(u32, Vec<i64>, bool)> {
             }
             HubMessage::Evict { .. } => sockets.iter_mut().for_each(|(_, _, evicted)| *evicted = true),
             HubMessage::Deliver { .. }
+            | HubMessage::Place { .. }
             | HubMessage::Unsubscribe { .. }
             | HubMessage::Reply { .. }
             | HubMessage::Remove { .. }

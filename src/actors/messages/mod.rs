@@ -44,7 +44,7 @@ use crate::{
     },
     disconnect::Disconnect,
     error::Refusal,
-    ids::{ClientMessageId, Epoch, NodeId, RoomId, Seq, Timestamp, UserId},
+    ids::{Area, ClientMessageId, Epoch, NodeId, RoomId, Seq, Timestamp, UserId},
     store::Conversation,
 };
 
@@ -517,6 +517,13 @@ pub enum HubMessage {
         room: RoomId,
         /// The event.
         broadcast: Arc<Broadcast>,
+    },
+    /// Members are placed in areas of the room, or in none. Applies to events that are delivered after it.
+    Place {
+        /// The room.
+        room: RoomId,
+        /// The connections, each with its new area.
+        places: Vec<(ConnKey, Option<Area>)>,
     },
     /// A reply to one connection, after everything that was delivered to it before.
     Reply {

@@ -13,7 +13,7 @@ use crate::{
         bridge::{ClusterMode, KindMessage, RoomMessage},
         fanout::Broadcast,
         hub_link::HubLink,
-        messages::{Join, Origin, RoomChoice},
+        messages::{HubMessage, Join, Origin, RoomChoice},
         node::Node,
         outbox::ConnKey,
     },
@@ -25,7 +25,7 @@ use crate::{
         room::RoomCore,
     },
     error::{ErrorCode, Refusal},
-    ids::{RoomId, Timestamp, UserId},
+    ids::{Area, RoomId, SocketId, Timestamp, UserId},
     store::{QueueFor, Store, StoreError},
 };
 
@@ -64,6 +64,10 @@ pub(super) enum Effect {
         /// The recipients.
         audience: Audience,
     },
+    /// Places sockets on this node in areas, or in none, for [`Audience::In`]. Applies to events announced after it. A socket
+    /// that joins is in none.
+    #[expect(dead_code, reason = "for spaces with areas of interest")]
+    Place(Vec<(ConnKey, Option<Area>)>),
     /// Publishes to the same room on other nodes.
     Publish(KindMessage),
     /// Publishes pending joins and leaves, on which the next message depends.
@@ -102,6 +106,12 @@ pub(super) trait RoomKind {
     /// Who is sent that this user types.
     fn typing_audience(&self, user: &UserId) -> Audience {
         Audience::EveryoneBut(user.clone())
+    }
+
+    /// Who receives a stored event, live. `from` is the socket that has sent it, which may learn of it by the acknowledgement
+    /// alone. Members who missed the event are sent it by its own audience.
+    fn audience(&self, what: &Durable, _from: Option<SocketId>) -> Audience {
+        what.audience()
     }
 
     /// In whose queues an event is put that is queued for absent users.
@@ -276,12 +286,22 @@ impl Room {
                     let broadcast = self.ephemeral(what, audience);
                     self.deliver(&broadcast, ctx);
                 }
+                Effect::Place(places) => self.place(places, ctx),
                 Effect::Publish(message) => self.publish_kind(message),
                 Effect::PublishMembers => self.publish_diffs(),
                 Effect::Wake { timer, after } => {
                     ctx.run_later(after, move |room, ctx| room.with_kind(ctx, |kind, room| kind.woken(timer, room)));
                 }
             }
+        }
+    }
+
+    /// Places sockets in areas; one message per worker.
+    fn place(&mut self, mut places: Vec<(ConnKey, Option<Area>)>, ctx: &mut Context<Self>) {
+        places.sort_by_key(|(conn, _)| conn.worker);
+        for of_worker in places.chunk_by(|(a, _), (b, _)| a.worker == b.worker) {
+            let Some((conn, _)) = of_worker.first() else { continue };
+            self.send(*conn, HubMessage::Place { room: self.identity.id, places: of_worker.to_vec() }, ctx);
         }
     }
 

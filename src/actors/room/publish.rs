@@ -21,7 +21,7 @@ use crate::{
         profile::Author,
     },
     error::{ErrorCode, Refusal},
-    ids::{ClientMessageId, EventId, Seq, UserId},
+    ids::{ClientMessageId, EventId, Seq, SocketId, UserId},
     store::{Append, Appended, StoredEvent},
 };
 
@@ -199,7 +199,10 @@ impl Room {
         let what = Arc::unwrap_or_clone(what);
         let (id, at) = repeats.map_or((id, at), |first| (first.id, first.at));
         let stored = StoredEvent { seq, id, at, what, client_message_id };
-        let broadcast = Broadcast::durable(self.identity.clone(), stored);
+        let from = entry.origin.as_ref().and_then(|origin| origin.asker.socket());
+        let from = from.map(|conn| SocketId { node: self.node.id, conn });
+        let audience = self.kind.audience(&stored.what, from);
+        let broadcast = Broadcast::durable_for(self.identity.clone(), stored, audience);
         // a repeated event was published when it was stored, unless its node crashed before that
         if repeats.is_none() || seq > self.head() {
             self.node.bridge.publish_room(self.identity.id, RoomMessage::Event(broadcast.clone()));

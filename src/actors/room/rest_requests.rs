@@ -33,6 +33,16 @@ pub enum Requester {
     Route(oneshot::Sender<RestAnswer>),
 }
 
+impl Requester {
+    /// The socket, if it is one.
+    pub const fn socket(&self) -> Option<ConnKey> {
+        match self {
+            Requester::Socket { conn, .. } => Some(*conn),
+            Requester::Route(_) => None,
+        }
+    }
+}
+
 impl Room {
     /// Refuses a command.
     pub(super) fn refuse_asker(&mut self, asker: Requester, refusal: Refusal, ctx: &mut Context<Self>) {

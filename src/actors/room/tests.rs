@@ -29,7 +29,7 @@ use crate::{
         profile::{Author, Profile},
     },
     dialects::DialectKind,
-    ids::{EventId, NodeId, Seq, Timestamp},
+    ids::{Area, EventId, NodeId, Seq, SocketId, Timestamp},
     store::NewUser,
     transport::socket::Socket,
 };
@@ -174,10 +174,14 @@ impl Stage {
     }
 
     fn message(&self, seq: i64) -> Arc<Broadcast> {
+        self.message_for(seq, Audience::Everyone)
+    }
+
+    fn message_for(&self, seq: i64, audience: Audience) -> Arc<Broadcast> {
         let what = Durable::Chat(ChatDurable::text(self.users[0].author(), "hello".into(), Vec::new()));
         let body = EventBody::Durable { seq: Seq(seq), id: EventId::generate(), what };
         let event = Event { room: self.identity.clone(), at: self.node.clock.now(), body };
-        Broadcast::new(event, Audience::Everyone)
+        Broadcast::new(event, audience)
     }
 
     fn carried(&self, seq: i64) -> RoomMessageReceived {
@@ -269,6 +273,37 @@ async fn members_behind_a_hub_that_stalls_too_long_are_evicted_and_newcomers_mis
     for client in [&mut old, &mut early] {
         assert_eq!(stage.closed_for(client).await, Some(Disconnect::TooSlow));
         assert_eq!(client.closed().await, 4510);
+    }
+}
+
+#[actix::test]
+async fn an_event_reaches_the_sockets_of_its_audience_whichever_node_has_published_it() {
+    let stage = Stage::new().await;
+    let (room, hub) = (stage.room(), stage.thread.hub.clone());
+    let (mut first, mut second) = (stage.client(0).await, stage.client(0).await);
+    for client in [&mut first, &mut second] {
+        room.send(stage.join(client)).await.unwrap();
+        client.json().await;
+    }
+    let publish = async |seq, audience| {
+        let message = RoomMessage::Event(stage.message_for(seq, audience));
+        room.send(RoomMessageReceived { from: NodeId(1), message }).await.unwrap();
+    };
+    let place = async |conn, area| {
+        hub.send(HubMessage::Place { room: stage.identity.id, places: vec![(conn, area)] }).await.unwrap();
+    };
+    let but = |node| Audience::ButSocket(SocketId { node, conn: first.conn });
+    publish(1, but(stage.node.id)).await;
+    publish(2, but(NodeId(1))).await; // another node has a connection of the same number
+    place(second.conn, Some(Area(7))).await;
+    publish(3, Audience::In(Area(7))).await;
+    place(second.conn, None).await;
+    publish(4, Audience::In(Area(7))).await;
+    publish(5, Audience::Everyone).await;
+    for (client, expected) in [(&mut first, [2, 5].as_slice()), (&mut second, &[1, 2, 3, 5])] {
+        for seq in expected {
+            assert_eq!(client.until("dm_message").await["seq"], *seq);
+        }
     }
 }
 

@@ -143,6 +143,9 @@ impl Session {
             return; // the token is confined to other rooms
         }
         let dialect = self.outbox.dialect;
+        if !broadcast.audience.includes(self.outbox.listener(self.worker.node.id, None)) {
+            return;
+        }
         if self.rooms.has_joined(broadcast.event.room.id) && !broadcast.event.room.scope.is_direct() {
             // joined after it was published: the room has not sent it, and it is queued
             return self.look_for_queued(ctx);

@@ -3,6 +3,7 @@
 //! store, rooms and hubs need to know about an event they must ask the event itself, so that a new event only changes
 //! its capability's file and the dialects that show it.
 
+mod audience;
 mod call;
 mod canvas;
 mod chat;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    audience::{Audience, Listener},
     call::CallEphemeral,
     canvas::CanvasDurable,
     chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, MisplacedContent, ReactionChange, Secrecy},
@@ -155,38 +157,6 @@ impl Durable {
     /// The approximate number of bytes in memory.
     pub fn size_bytes(&self) -> usize {
         self.weight().bytes
-    }
-}
-
-/// The members of a room who receive an event.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Audience {
-    /// All members.
-    #[default]
-    Everyone,
-    /// The sockets of one user.
-    Only(UserId),
-    /// All except the sockets of one user.
-    EveryoneBut(UserId),
-}
-
-impl Audience {
-    /// Whether it is every member.
-    pub const fn is_everyone(&self) -> bool {
-        match self {
-            Audience::Everyone => true,
-            Audience::Only(_) | Audience::EveryoneBut(_) => false,
-        }
-    }
-
-    /// Whether the sockets of that user receive it.
-    pub fn includes(&self, user: &UserId) -> bool {
-        match self {
-            Audience::Everyone => true,
-            Audience::Only(only) => only == user,
-            Audience::EveryoneBut(but) => but != user,
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    actors::{bridge::KindMessage, fanout::Broadcast, outbox::ConnKey},
+    actors::{bridge::KindMessage, fanout::Broadcast},
     core::{
         assistant::{AnswerEvent, AnswerFault, AnswerPhase},
         command::{RawJson, SignalKind, Typing},
@@ -27,7 +27,10 @@ use crate::{
         upload::{Upload, UploadEnd, UploadPhase},
         user_event::UserEvent,
     },
-    ids::{ClientMessageId, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, SheetId, Timestamp, UserId},
+    ids::{
+        Area, ClientMessageId, ConnKey, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, SheetId, SocketId,
+        Timestamp, UserId,
+    },
 };
 
 // ---- round trips ----
@@ -74,9 +77,19 @@ fn scope() -> BoxedStrategy<RoomScope> {
     .boxed()
 }
 
+fn conn() -> impl Strategy<Value = ConnKey> {
+    any::<(u16, u32)>().prop_map(|(worker, generation)| ConnKey { worker, generation })
+}
+
 fn audience() -> BoxedStrategy<Audience> {
-    prop_oneof![Just(Audience::Everyone), user().prop_map(Audience::Only), user().prop_map(Audience::EveryoneBut)]
-        .boxed()
+    prop_oneof![
+        Just(Audience::Everyone),
+        user().prop_map(Audience::Only),
+        user().prop_map(Audience::EveryoneBut),
+        (any::<u64>(), conn()).prop_map(|(node, conn)| Audience::ButSocket(SocketId { node: NodeId(node), conn })),
+        any::<u64>().prop_map(|area| Audience::In(Area(area))),
+    ]
+    .boxed()
 }
 
 fn body() -> BoxedStrategy<EventBody> {
@@ -370,7 +383,7 @@ fn with_more_fields(payload: &[u8]) -> Vec<u8> {
             serde_json::Value::Object(fields) => {
                 fields.values_mut().for_each(grow);
                 // the only key of such an object is the tag of an enum and has to stay the only one
-                let names = ["only", "everyone_but", "cursors", "presence"];
+                let names = ["only", "everyone_but", "in", "cursors", "presence"];
                 let tag = fields.len() == 1 && fields.iter().all(|(k, v)| v.is_object() || names.contains(&k.as_str()));
                 if !tag {
                     fields.insert("of_a_later_release".into(), serde_json::json!({"deep": [1, null]}));

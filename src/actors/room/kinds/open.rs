@@ -294,6 +294,7 @@ mod tests {
     fn names(effects: &[Effect]) -> Vec<&'static str> {
         let name = |effect: &Effect| match effect {
             Effect::AnnounceLocal { .. } => "announce",
+            Effect::Place(_) => "place",
             Effect::Publish(_) => "publish",
             Effect::PublishMembers => "members",
             Effect::Wake { .. } => "wake",
