@@ -6,6 +6,7 @@
 pub mod access;
 pub mod bridge;
 pub mod cluster;
+pub mod due;
 pub mod fanout;
 pub mod file_access;
 pub mod gateway;

@@ -27,6 +27,7 @@ use crate::{
     actors::{
         bridge::{BridgeLink, CloseBridge, ClusterMode, LinkStatus, local::LocalBridge, redis::RedisBridge},
         cluster::{self, Cluster},
+        due::DueNotifications,
         journal::Journal,
         messages::{
             Barrier, BeginLeaving, CountAll, Drain, Everyone, FinishAnswers, HoldPresence, ListNodes, Quiesce,
@@ -259,6 +260,7 @@ pub async fn start_among(
         log::error!("event=cluster_not_wired");
     }
     Sweeper::new(node.store.clone()).start();
+    DueNotifications::new(node.clone()).start();
     services::ai::start(&node)?;
     single_node_check::watch(&node);
     Ok(node)

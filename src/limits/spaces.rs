@@ -1,5 +1,7 @@
 //! Bounds of spaces and invites (docs/metaverse.md).
 
+use std::time::Duration;
+
 /// Members of a space.
 pub const SPACE_CAPACITY_MAX: u32 = 100_000;
 /// The capacity of a space that is created without one.
@@ -36,3 +38,7 @@ pub const INVITE_LIFETIME_MS: i64 = 24 * 60 * 60 * 1_000;
 pub const REMINDERS_PER_COMMIT: i64 = 200;
 /// Users whose recent invites a node remembers.
 pub const INVITE_SENDERS_MAX: usize = 100_000;
+/// Notifications of other programs that are queued by one transaction.
+pub const ARRIVALS_PER_COMMIT: i64 = 200;
+/// How often a node looks for notifications of other programs, and for reminders that are due.
+pub const DUE_PERIOD: Duration = Duration::from_secs(1);

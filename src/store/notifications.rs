@@ -83,6 +83,13 @@ impl Store {
         run!(self, write, notifications::dismiss_read(&user))
     }
 
+    /// Takes notifications that other programs have stored and queues them for their users, each once, whichever nodes ask.
+    /// Returns at most `limits::ARRIVALS_PER_COMMIT` of them, to be delivered by the caller.
+    pub async fn take_arrivals(&self) -> Result<Vec<StoredNotification>, StoreError> {
+        let queue_max = self.shared.options.offline_queue_max;
+        run!(self, write, arrivals::take(queue_max))
+    }
+
     /// Removes expired notifications, a bounded number at a time. Returns how many.
     pub async fn sweep_notifications(&self) -> Result<usize, StoreError> {
         run!(self, write, notifications::sweep())

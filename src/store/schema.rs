@@ -342,6 +342,12 @@ macro_rules! tables {
                 claimed_at -> Nullable<$Moment>,
             }
         }
+        diesel::table! {
+            use diesel::sql_types::*;
+            notification_arrivals (notification_id) {
+                notification_id -> $Id,
+            }
+        }
         diesel::joinable!(sheets -> rooms (room_id));
         diesel::joinable!(spaces -> rooms (room_id));
         diesel::joinable!(space_members -> users (user_id));

@@ -24,6 +24,7 @@ mod repeats;
 mod revocation;
 mod setting;
 mod sheets;
+mod spaces;
 mod talking;
 mod workspace;
 

@@ -210,6 +210,53 @@ on_both! {
     }
 }
 
+/// Inserts rows of another program, whose texts of values each database understands.
+async fn insert(database: &Database, user: &Profile, rows: &[(&str, &str)]) {
+    let (is_postgres, mut sql) = (database.url.starts_with("postgres"), String::new());
+    for (kind, data) in rows {
+        let id = if is_postgres { "gen_random_uuid()" } else { "randomblob(16)" };
+        let at = if is_postgres { "now() AT TIME ZONE 'UTC'" } else { "CAST(unixepoch('subsec') * 1000 AS INTEGER)" };
+        sql += &format!(
+            "INSERT INTO notifications (id, user_id, type, title, message, data, status, created_at, updated_at) \
+             VALUES ({id}, '{}', '{kind}', 'news', 'of theirs', '{data}', 'unread', {at}, {at});",
+            user.id
+        );
+    }
+    if is_postgres {
+        connect(&database.url).await.unwrap().batch_execute(&sql).await.unwrap();
+    } else {
+        use diesel::{Connection as _, connection::SimpleConnection};
+        let mut file = diesel::SqliteConnection::establish(&database.file().to_string_lossy()).unwrap();
+        file.batch_execute(&format!("PRAGMA busy_timeout = 5000; {sql}")).unwrap();
+    }
+}
+
+on_both! {
+    async fn what_another_program_stores_arrives_once(database: Database) {
+        let stores = [database.store().await, database.store().await];
+        let (ada, bob) = (user(&stores[0], "ada").await, user(&stores[0], "bob").await);
+        let id = space(&stores[0], &ada, 2).await.id;
+        // the server's own are not taken for theirs
+        let own = invite(&stores[0], &ada, &bob, id).await.unwrap().invite;
+        decline(&stores[0], &bob, own.id).await.unwrap();
+        assert_eq!(stores[0].take_arrivals().await.unwrap(), []);
+        let valid = format!("{{\"spaceId\":\"{id}\",\"fromUserId\":\"{}\"}}", ada.id);
+        let nowhere = format!("{{\"spaceId\":\"{}\",\"fromUserId\":\"{}\"}}", RoomId::generate(), ada.id);
+        insert(&database, &bob, &[("updates", "{}"), (INVITES, &valid), (INVITES, &nowhere), (INVITES, "[]")]).await;
+        let (one, other) = tokio::join!(stores[0].take_arrivals(), stores[1].take_arrivals());
+        let arrived: Vec<_> = [one.unwrap(), other.unwrap()].into_iter().flatten().collect();
+        assert_eq!(arrived.len(), 4, "{arrived:?}");
+        assert_eq!(stores[1].take_arrivals().await.unwrap(), []);
+        let invites: Vec<_> = arrived.iter().filter_map(|stored| stored.notification.invite.clone()).collect();
+        let [news] = invites.as_slice() else { panic!("{invites:?}") };
+        let names = (news.invite.from.username(), news.invite.to.username(), &*news.invite.space.name);
+        assert_eq!(names, ("ada", "bob", "Atrium"));
+        assert_eq!(queued(&stores[0], &bob).await.len(), 4);
+        accept(&stores[1], &bob, news.invite.id).await.unwrap();
+        assert_eq!(counted(&stores[0], &ada, id).await, 2);
+    }
+}
+
 /// What clients know of the users: their names, not more.
 fn read_back(invite: &Invite) -> Invite {
     let named = |author: &convene::core::profile::Author| {

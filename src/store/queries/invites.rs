@@ -332,6 +332,27 @@ async fn tell(
     stored.into_iter().next().ok_or(StoreError::Missing)
 }
 
+/// Makes an invite of a notification that another program has stored. None if it can't be answered: the space or a user does
+/// not exist, it was answered already, or another invite of the user is pending.
+pub async fn adopt(connection: &mut Connection, news: &InviteNews) -> Result<Option<InviteNews>, StoreError> {
+    let InviteNews { happening, invite } = news;
+    let is_received = *happening == InviteHappening::Received && invite.state == InviteState::Pending;
+    if !is_received
+        || spaces::one(connection, invite.space.id).await?.is_none()
+        || users::by_id(connection, &invite.from.id).await?.is_none()
+    {
+        return Ok(None);
+    }
+    let row = NewRow::from(invite);
+    let inserted = diesel::insert_into(invites::table).values(row).on_conflict_do_nothing();
+    if inserted.execute(connection).await? == 0 {
+        return Ok(None);
+    }
+    // with the names of the space and of the users
+    let adopted = by_id(connection, invite.id).await?;
+    Ok(adopted.map(|invite| InviteNews { happening: *happening, invite }))
+}
+
 pub async fn list(
     connection: &mut Connection,
     user: &UserId,
@@ -373,18 +394,19 @@ pub async fn remind(
     at: Timestamp,
     queue_max: usize,
 ) -> Result<Vec<StoredNotification>, StoreError> {
+    // nearly always nothing is due, and no transaction is needed
+    let due = invites::table
+        .filter(invites::state.eq(InviteState::Pending.name()))
+        .filter(invites::remind_at.le(Moment(at)))
+        .order(invites::remind_at)
+        .limit(limits::REMINDERS_PER_COMMIT)
+        .select(invites::id)
+        .load::<Id>(connection)
+        .await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
     write_transaction!(connection, async |connection| {
-        let due = invites::table
-            .filter(invites::state.eq(InviteState::Pending.name()))
-            .filter(invites::remind_at.le(Moment(at)))
-            .order(invites::remind_at)
-            .limit(limits::REMINDERS_PER_COMMIT)
-            .select(invites::id)
-            .load::<Id>(connection)
-            .await?;
-        if due.is_empty() {
-            return Ok(Vec::new());
-        }
         // of several nodes that have found the same ones, the first takes them
         let ours = invites::table
             .filter(invites::id.eq_any(due))

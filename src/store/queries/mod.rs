@@ -2,6 +2,7 @@
 //! the connection, the tables and `write_transaction!`. Rows with a unique key are read with `get_result`, because
 //! `first` binds its limit, and SQLite plans a statement with a bound limit anew on every call.
 
+pub mod arrivals;
 pub mod blocks;
 pub mod canvases;
 pub mod conversation_list;

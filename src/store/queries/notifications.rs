@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Connection,
+    arrivals::own,
     schema::notifications,
     user_id,
     user_queue::{enqueue_notifications, forget_notifications},
@@ -262,7 +263,9 @@ pub async fn add(
     let stored: Result<Vec<StoredNotification>, StoreError> =
         rows.iter().cloned().map(|row| NotificationRow::from(row).try_into()).collect();
     let stored = stored?;
+    let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
     insert_rows!(connection, notifications::table, rows);
+    own(connection, &ids).await?;
     enqueue_notifications(connection, &stored, queue_max).await?;
     trim(connection, users).await?;
     Ok(stored)
@@ -289,6 +292,7 @@ pub async fn add_invite(
     };
     let stored = StoredNotification::try_from(NotificationRow::from(row.clone()))?;
     insert_rows!(connection, notifications::table, vec![row]);
+    own(connection, &[Id(invite.id.0)]).await?;
     enqueue_notifications(connection, std::slice::from_ref(&stored), queue_max).await?;
     Ok(stored)
 }

@@ -1,0 +1,13 @@
+-- Notifications that another program has stored, until a node has queued and delivered them. A trigger cannot know who stores a
+-- row, so the server deletes its own rows from here in the transaction that stores them.
+CREATE TABLE notification_arrivals (
+    notification_id UUID PRIMARY KEY REFERENCES notifications (id) ON DELETE CASCADE
+);
+
+CREATE FUNCTION note_notification() RETURNS TRIGGER AS $$
+BEGIN
+    INSERT INTO notification_arrivals (notification_id) VALUES (NEW.id);
+    RETURN NULL;
+END
+$$ LANGUAGE plpgsql;
+CREATE TRIGGER notification_noted AFTER INSERT ON notifications FOR EACH ROW EXECUTE FUNCTION note_notification();

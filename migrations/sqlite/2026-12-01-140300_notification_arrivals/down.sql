@@ -1,0 +1,2 @@
+DROP TRIGGER notification_noted;
+DROP TABLE notification_arrivals;
