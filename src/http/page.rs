@@ -9,9 +9,9 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, guard, web};
 
-/// No inline scripts or styles, nothing from other hosts, no framing, no markup parsed from strings. `ws:` and `wss:`
+/// No inline scripts or styles, nothing from other hosts (`blob:` is an image that the page has read with its token), no framing, no markup parsed from strings. `ws:` and `wss:`
 /// are listed because not every browser matches a WebSocket to the same host with `'self'`.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
     connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
@@ -36,13 +36,14 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: [Asset; 20] = [
+static ASSETS: [Asset; 22] = [
     Asset { path: "/", content_type: HTML, body: include_str!("page/index.html") },
     Asset { path: "/api/docs", content_type: HTML, body: include_str!("page/docs.html") },
     asset!(CSS, "style.css"),
     asset!(SVG, "favicon.svg"),
     asset!(SCRIPT, "api.js"),
     asset!(SCRIPT, "app.js"),
+    asset!(SCRIPT, "attachments.js"),
     asset!(SCRIPT, "composer.js"),
     asset!(SCRIPT, "connection.js"),
     asset!(SCRIPT, "dialogs.js"),
@@ -55,6 +56,7 @@ static ASSETS: [Asset; 20] = [
     asset!(SCRIPT, "room.js"),
     asset!(SCRIPT, "schema.js"),
     asset!(SCRIPT, "sidebar.js"),
+    asset!(SCRIPT, "text.js"),
     asset!(SCRIPT, "timeline.js"),
     asset!(SCRIPT, "trial.js"),
 ];

@@ -95,7 +95,7 @@ test("after 44xx it stays disconnected, shows why, and reconnects only on reques
 });
 
 test("after 4401 it gets a new token and reconnects with it", async () => {
-  const token = () => tab.page.evaluate(() => JSON.parse(sessionStorage.getItem("convene.session")).access_token);
+  const token = () => tab.page.evaluate(() => JSON.parse(localStorage.getItem("convene.session")).access_token);
   const stale = await token();
   const refreshed = tab.page.waitForResponse((response) => response.url().endsWith("/api/auth/refresh"));
   await cut(4401);

@@ -1,5 +1,5 @@
-// REST calls and the session. The session is kept in sessionStorage, so that two tabs can be two users. No other module
-// may read or write tokens.
+// REST calls and the session. The session is kept in localStorage: all tabs of a browser are signed in and out together. No
+// other module may read or write tokens.
 
 const STORAGE_KEY = "convene.session";
 const REFRESH_RETRY_MS = 10_000;
@@ -23,18 +23,18 @@ let session = restore();
 let refreshTimer = 0;
 let refreshing = null;
 
-// A duplicated tab starts with a copy of the session, but a refresh token can be used only once. The tab that uses it
-// sends the new one to its twins; they refresh one after the other (REFRESH_LOCK).
-const twins = new BroadcastChannel("convene.session");
-twins.addEventListener("message", ({ data }) => {
-  if (!session || data.usedRefreshToken !== session.refresh_token) return;
-  adopt(data.session);
-  sessionEvents.dispatchEvent(new Event("refreshed"));
+// Another tab has signed in or out, or has refreshed the session. A refresh token can be used only once, so the tabs refresh one
+// after the other (REFRESH_LOCK).
+addEventListener("storage", ({ key }) => {
+  if (key !== STORAGE_KEY && key !== null) return;
+  const stored = restore();
+  if (stored?.user.id !== session?.user.id) return location.reload();
+  if (stored && stored.access_token !== session.access_token) take(stored);
 });
 
 function restore() {
   try {
-    return JSON.parse(sessionStorage.getItem(STORAGE_KEY));
+    return JSON.parse(localStorage.getItem(STORAGE_KEY));
   } catch {
     return null;
   }
@@ -42,14 +42,21 @@ function restore() {
 
 function adopt(next) {
   session = next;
-  sessionStorage.setItem(STORAGE_KEY, JSON.stringify(session));
+  localStorage.setItem(STORAGE_KEY, JSON.stringify(session));
   scheduleRefresh();
+}
+
+/** Continues with a session that another tab has refreshed. */
+function take(stored) {
+  session = stored;
+  scheduleRefresh();
+  sessionEvents.dispatchEvent(new Event("refreshed"));
 }
 
 function clear() {
   session = null;
   clearTimeout(refreshTimer);
-  sessionStorage.removeItem(STORAGE_KEY);
+  localStorage.removeItem(STORAGE_KEY);
 }
 
 export const currentUser = () => session?.user ?? null;
@@ -102,6 +109,26 @@ export async function call(method, path, body) {
   }
 }
 
+/** Sends a request with a body of any type as the signed-in user, and returns the response. Refused ones reject. */
+export async function fetchSigned(method, path, { headers = {}, body } = {}) {
+  const attempt = async () => {
+    const signed = { ...headers, Authorization: `Bearer ${accessToken()}` };
+    try {
+      return await fetch(fromHere(path), { method, headers: signed, body });
+    } catch {
+      throw new ApiError(0, "UNREACHABLE", "Can't reach the server. Check your connection and try again.");
+    }
+  };
+  let response = await attempt();
+  if (response.status === 401 && session) {
+    await refresh();
+    response = await attempt();
+  }
+  if (response.ok) return response;
+  const answer = await response.json().catch(() => null);
+  throw new ApiError(response.status, answer?.code, answer?.error ?? `The server responded with status ${response.status}.`);
+}
+
 /** Exchanges the refresh token. Rejects with status 0 while the server is unreachable; a refusal ends the session. */
 export function refresh() {
   refreshing ??= inTurn(session?.refresh_token).finally(() => { refreshing = null; });
@@ -112,9 +139,10 @@ export function refresh() {
 // refresh within a few seconds.
 async function inTurn(stale) {
   if (!navigator.locks) return exchange(stale);
-  return navigator.locks.request(REFRESH_LOCK, async () => {
-    // A session that a twin sent before it released the lock arrives first.
-    await new Promise((resolve) => { setTimeout(resolve); });
+  return navigator.locks.request(REFRESH_LOCK, () => {
+    // Another tab may have refreshed the session while this one waited.
+    const stored = restore();
+    if (session && stored?.user.id === session.user.id && stored.refresh_token !== stale) return take(stored);
     return exchange(stale);
   });
 }
@@ -127,7 +155,6 @@ async function exchange(stale) {
     const answer = await send("POST", "/api/auth/refresh", { refresh_token: used });
     if (session?.refresh_token !== used) return;
     adopt(fromAnswer(answer));
-    twins.postMessage({ usedRefreshToken: used, session });
     sessionEvents.dispatchEvent(new Event("refreshed"));
   } catch (error) {
     const refused = error.status === 400 || error.status === 401 || error.status === 403;

@@ -148,7 +148,8 @@ const actions = {
       location.hash = `#/d/${encodeURIComponent(user.id)}`;
     },
   }),
-  directMessageElsewhere: (user) => directory?.rememberPerson(user, true),
+  directMessageElsewhere: () => directory?.refresh().catch(() => {}),
+  read: (conversationId) => directory?.noteRead(conversationId),
   title: (name, unseen) => { document.title = `${unseen ? `(${unseen}) ` : ""}${name} · Convene`; },
 };
 

@@ -1,10 +1,13 @@
 // The message box: it grows with the text, sends on Enter, keeps a draft per room, and reports typing.
 
-import { byId } from "./dom.js";
+import { upload } from "./attachments.js";
+import { byId, el, toast } from "./dom.js";
 
 const HEIGHT_MAX_PX = 180;
 const TYPING_EVERY_MS = 2_000;
 const TYPING_IDLE_MS = 4_000;
+
+const FILES_MAX = 10;
 
 const drafts = new Map();
 
@@ -12,8 +15,10 @@ export class Composer {
   #input = byId("composer-input");
   #typingSentAt = 0;
   #idleTimer = 0;
+  // {file, name, id, share}: those without an id are being uploaded
+  #files = [];
 
-  /** `onSubmit(text)` and `onTyping(isTyping)` are called until `signal` aborts. `key` names the room's draft. */
+  /** `onSubmit(text, files)` and `onTyping(isTyping)` are called until `signal` aborts. `key` names the room's draft. */
   constructor({ key, name, signal, onSubmit, onTyping }) {
     Object.assign(this, { key, onSubmit, onTyping });
     this.#input.value = drafts.get(key) ?? "";
@@ -27,6 +32,7 @@ export class Composer {
       this.#submit();
     }, { signal });
     byId("composer").addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); }, { signal });
+    this.#takeFiles(signal);
     // On a touch screen, focus would open the keyboard and cover the messages.
     if (matchMedia("(hover: hover)").matches) this.focus();
   }
@@ -47,11 +53,64 @@ export class Composer {
 
   #submit() {
     const text = this.#input.value.trim();
-    if (!text) return;
+    if (this.#files.some(({ id }) => !id)) return toast("A file is still being uploaded.");
+    if (!text && !this.#files.length) return undefined;
+    const files = this.#files.map(({ id, file }) => ({ id, filename: file.name, size: file.size, mime_type: file.type }));
     this.#input.value = "";
+    this.#files = [];
+    this.#drawFiles();
     this.#fit();
     this.#stopTyping();
-    this.onSubmit(text);
+    return this.onSubmit(text, files);
+  }
+
+  // ---- files: by the button, pasted or dropped
+
+  #takeFiles(signal) {
+    const picker = byId("composer-file");
+    byId("composer-attach").addEventListener("click", () => picker.click(), { signal });
+    picker.addEventListener("change", () => { this.#add([...picker.files]); picker.value = ""; }, { signal });
+    this.#input.addEventListener("paste", (event) => {
+      const files = [...event.clipboardData.files];
+      if (!files.length) return;
+      event.preventDefault();
+      this.#add(files);
+    }, { signal });
+    const room = byId("room");
+    room.addEventListener("dragover", (event) => { if (event.dataTransfer.types.includes("Files")) event.preventDefault(); }, { signal });
+    room.addEventListener("drop", (event) => {
+      if (!event.dataTransfer.files.length) return;
+      event.preventDefault();
+      this.#add([...event.dataTransfer.files]);
+    }, { signal });
+    this.#drawFiles();
+  }
+
+  #add(files) {
+    for (const file of files) {
+      if (this.#files.length >= FILES_MAX) return toast(`At most ${FILES_MAX} files go with a message.`);
+      const one = { file, id: null, share: 0 };
+      this.#files.push(one);
+      upload(file, (share) => { one.share = share; this.#drawFiles(); })
+        .then((id) => { one.id = id; })
+        .catch((error) => { this.#remove(one); toast(`${file.name}: ${error.message}`); })
+        .finally(() => this.#drawFiles());
+    }
+    this.#drawFiles();
+    return this.focus();
+  }
+
+  #remove(one) {
+    this.#files = this.#files.filter((other) => other !== one);
+    this.#drawFiles();
+  }
+
+  #drawFiles() {
+    const list = byId("composer-files");
+    list.hidden = !this.#files.length;
+    list.replaceChildren(...this.#files.map((one) => el("li", { data: { ready: Boolean(one.id) } },
+      el("span", {}, one.file.name), el("small", {}, one.id ? "" : ` ${Math.round(one.share * 100)} %`),
+      el("button", { class: "link", type: "button", "aria-label": `Remove ${one.file.name}`, on: { click: () => this.#remove(one) } }, "✕"))));
   }
 
   #noteTyping() {

@@ -1,16 +1,19 @@
-// What this user can open: groups with their channels, and direct messages. Groups are read from the server; the list
-// of direct messages is kept in this browser, per user. Fires "change", and "loaded" once.
+// What this user can open: groups with their channels, direct messages, and what is unread in them. All of it is read from the
+// server, so it is the same on every device; only a conversation without a message is known to this tab alone. Fires "change",
+// and "loaded" once.
 
 import { call, currentUser } from "./api.js";
 
-const POLL_MS = 20_000;
+const POLL_MS = 8_000;
 // A user without a group is probably waiting to be added to one.
 const POLL_LONELY_MS = 4_000;
-const DIRECT_MAX = 50;
+const CONVERSATIONS_MAX = 100;
 
 export class Directory extends EventTarget {
   groups = [];
   direct = [];
+  // conversation id -> {count, mentions}
+  unread = new Map();
   loaded = false;
   #timer = 0;
   #round = 0;
@@ -19,7 +22,6 @@ export class Directory extends EventTarget {
 
   constructor() {
     super();
-    this.#restoreDirect();
     document.addEventListener("visibilitychange", this.#onVisible);
   }
 
@@ -51,7 +53,9 @@ export class Directory extends EventTarget {
     const round = (this.#round += 1);
     try {
       const known = new Map(this.groups.map((group) => [group.id, group]));
-      const listed = await call("GET", "/api/groups");
+      const [listed, conversations] = await Promise.all([
+        call("GET", "/api/groups"), call("GET", `/api/conversations?limit=${CONVERSATIONS_MAX}`),
+      ]);
       const turn = listed[round % Math.max(1, listed.length)]?.id;
       const groups = await Promise.all(listed.map(async (group) => {
         const channels = known.get(group.id)?.channels;
@@ -61,15 +65,37 @@ export class Directory extends EventTarget {
       // A response that was overtaken by a later one is out of date.
       if (round < this.#shownRound) return;
       this.#shownRound = round;
-      const before = JSON.stringify(this.groups);
+      const state = () => JSON.stringify([this.groups, this.direct, [...this.unread]]);
+      const before = state();
       this.groups = groups;
+      this.#takeConversations(conversations.conversations);
       const first = !this.loaded;
       this.loaded = true;
-      if (JSON.stringify(groups) !== before) this.#tell("change");
+      if (state() !== before) this.#tell("change");
       if (first) this.#tell("loaded");
     } finally {
       this.#schedule();
     }
+  }
+
+  #takeConversations(conversations) {
+    this.unread = new Map(conversations.map((one) => [one.conversation_id, { count: one.unread_count, mentions: one.mention_count }]));
+    const listed = conversations.filter((one) => one.type === "direct" && one.user)
+      .map((one) => ({ ...one.user, conversationId: one.conversation_id }));
+    const opened = this.direct.filter((person) => !person.conversationId && !listed.some(({ id }) => id === person.id));
+    this.direct = [...opened, ...listed];
+  }
+
+  /** {count, mentions} of a conversation. */
+  unreadIn(conversationId) {
+    return this.unread.get(conversationId) ?? { count: 0, mentions: 0 };
+  }
+
+  /** Everything in a conversation was read. */
+  noteRead(conversationId) {
+    if (!this.unreadIn(conversationId).count) return;
+    this.unread.set(conversationId, { count: 0, mentions: 0 });
+    this.#tell("change");
   }
 
   mayManage(group) {
@@ -108,35 +134,10 @@ export class Directory extends EventTarget {
     return this.direct.find(({ id }) => id === userId) ?? null;
   }
 
-  /** Moves a user to the top of the direct messages; `unread` marks an unread message. */
-  rememberPerson({ id, username, display_name: displayName }, unread = false) {
-    const known = this.person(id);
-    if (known && !known.unread === !unread && known.username === username) return;
-    const person = { ...known, id, username, display_name: displayName ?? known?.display_name, unread };
-    this.direct = known
-      ? this.direct.map((other) => (other.id === id ? person : other))
-      : [person, ...this.direct].slice(0, DIRECT_MAX);
-    this.#storeDirect();
+  /** Lists a user with whom there is no conversation yet. */
+  rememberPerson({ id, username, display_name: displayName }) {
+    if (this.person(id)) return;
+    this.direct = [{ id, username, display_name: displayName }, ...this.direct];
     this.#tell("change");
-  }
-
-  #directKey() {
-    return `convene.direct.${currentUser().id}`;
-  }
-
-  #restoreDirect() {
-    try {
-      this.direct = JSON.parse(localStorage.getItem(this.#directKey())) ?? [];
-    } catch {
-      this.direct = [];
-    }
-  }
-
-  #storeDirect() {
-    try {
-      localStorage.setItem(this.#directKey(), JSON.stringify(this.direct));
-    } catch {
-      // If the browser stores nothing, the list is still kept until the tab is closed.
-    }
   }
 }

@@ -1,7 +1,9 @@
 // The list of messages on the screen. It gets all entries and updates only the changed DOM nodes, and keeps the scroll
 // position of the reader.
 
+import { fileList } from "./attachments.js";
 import { avatar, el } from "./dom.js";
+import { withLinks } from "./text.js";
 
 const RUN_MAX_MS = 5 * 60_000;
 const BOTTOM_SLACK_PX = 80;
@@ -101,7 +103,10 @@ export class MessageList {
     const head = starts
       ? [avatar(entry.senderId, entry.senderName), el("div", { class: "head" }, el("strong", {}, entry.senderName), time)]
       : [time, el("span", { class: "sr-only" }, `${entry.senderName}: `)];
-    node.replaceChildren(...head, el("div", { class: "body", dir: "auto" }, entry.content), ...this.#delivery(entry));
+    const body = entry.deleted
+      ? el("div", { class: "body deleted" }, "This message was deleted.")
+      : el("div", { class: "body", dir: "auto" }, ...withLinks(entry.content));
+    node.replaceChildren(...[...head, body, fileList(entry.attachments), ...this.#delivery(entry)].filter(Boolean));
     return { node, shown };
   }
 

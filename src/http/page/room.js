@@ -13,6 +13,7 @@ const GAP_PAGE_SIZE = 100;
 const GAP_PAGES_MAX = 10;
 const SHOWN_MAX = 500;
 const NEAR_TOP_PX = 300;
+const READ_DELAY_MS = 300;
 
 /** One open channel or direct conversation. `target`: {key, group, channel} or {key, person}. */
 export class OpenRoom {
@@ -24,10 +25,13 @@ export class OpenRoom {
   #frameRequested = false;
   #countdown = 0;
   #unseen = 0;
+  #readTimer = 0;
+  #readId = null;
 
   constructor(target, directory, actions) {
     Object.assign(this, { target, directory, actions });
     this.isDirect = !!target.person;
+    this.conversationId = target.channel?.id;
     const roomId = encodeURIComponent(this.isDirect ? target.person.id : target.channel.id);
     this.restPath = this.isDirect ? `/api/dm/${roomId}/messages` : `/api/channels/${roomId}/messages`;
     this.socketPath = this.isDirect ? `/ws/dm/${roomId}` : `/ws/channel/${roomId}`;
@@ -46,7 +50,7 @@ export class OpenRoom {
       key: target.key,
       name: this.name,
       signal: this.#closed.signal,
-      onSubmit: (text) => this.#say(text),
+      onSubmit: (text, files) => this.#say(text, files),
       onTyping: (isTyping) => this.#connection?.send({ type: this.isDirect ? "dm_typing" : "typing", is_typing: isTyping }),
     });
     this.#start();
@@ -59,6 +63,7 @@ export class OpenRoom {
     this.#closed.abort();
     this.#connection?.close();
     clearInterval(this.#countdown);
+    clearTimeout(this.#readTimer);
   }
 
   get isClosed() {
@@ -105,6 +110,7 @@ export class OpenRoom {
       this.list.render(this.timeline.entries);
       byId("older").hidden = !this.#hasOlder;
       this.#drawBeginning();
+      this.#markRead();
     };
     // A hidden tab gets no animation frames, but should be complete when it becomes visible.
     if (document.hidden) setTimeout(draw, 100);
@@ -159,8 +165,14 @@ export class OpenRoom {
     for (const message of page.messages) this.timeline.accept(message);
     this.#hasOlder = page.has_more;
     this.#loaded = true;
+    this.#learnConversation(page.messages[0]);
     this.list.toBottom();
     this.#draw();
+  }
+
+  /** A direct conversation has an id of its own, which every message in it names. */
+  #learnConversation(message) {
+    this.conversationId ??= message?.conversation_id;
   }
 
   async #afterReady({ hasGap }) {
@@ -289,18 +301,36 @@ export class OpenRoom {
       if (!own) this.actions.directMessageElsewhere({ id: frame.sender_id, username: frame.sender_username });
       return;
     }
+    this.#learnConversation(frame);
     this.#connection?.advance(frame.seq);
     const isNew = this.timeline.accept(frame);
     this.typing.set(frame.sender_id, frame.sender_username, false);
     this.#draw();
     if (!isNew || own) return;
-    announce(`${frame.sender_username}: ${frame.content.slice(0, 200)}`);
+    announce(`${frame.sender_username}: ${frame.content.slice(0, 200) || "a file"}`);
     if (!this.list.atBottom()) byId("jump").hidden = false;
     if (document.hidden) this.#unseen += 1;
     this.actions.title(this.name, this.#unseen);
   }
 
+  /** Tells the server how far this user has read, so that all devices count the same. */
+  #markRead() {
+    const newest = this.timeline.newestOfOthers();
+    if (!newest || !this.conversationId || document.hidden || !this.list.atBottom() || newest.id === this.#readId) return;
+    clearTimeout(this.#readTimer);
+    this.#readTimer = setTimeout(async () => {
+      try {
+        await call("POST", `/api/conversations/${encodeURIComponent(this.conversationId)}/read`, { message_id: newest.id });
+        this.#readId = newest.id;
+        this.actions.read(this.conversationId);
+      } catch {
+        // The next message marks it.
+      }
+    }, READ_DELAY_MS);
+  }
+
   #seen() {
+    this.#markRead();
     if (this.list.atBottom()) byId("jump").hidden = true;
     if (this.#unseen === 0) return;
     this.#unseen = 0;
@@ -309,8 +339,8 @@ export class OpenRoom {
 
   // ---- sending
 
-  #say(text) {
-    this.timeline.queue(text, currentUser().username, Date.now());
+  #say(text, files) {
+    this.timeline.queue(text, currentUser().username, Date.now(), files);
     this.#flush();
     this.list.toBottom();
     this.#draw();
@@ -321,6 +351,7 @@ export class OpenRoom {
     for (const entry of this.timeline.queued()) {
       const type = this.isDirect ? "dm_message" : "message";
       const message = { type, content: entry.content, ref: entry.ref, client_message_id: entry.clientMessageId };
+      if (entry.attachments.length) message.attachments = entry.attachments.map(({ id }) => id);
       if (!this.#connection.send(message)) return;
       this.timeline.sending(entry);
     }
@@ -330,3 +361,4 @@ export class OpenRoom {
 byId("room-back").append(icon("back"));
 byId("room-members").append(icon("people"));
 byId("composer-send").append(icon("send"));
+byId("composer-attach").append(icon("attach"));

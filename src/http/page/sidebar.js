@@ -2,6 +2,13 @@
 
 import { avatar, byId, el, icon } from "./dom.js";
 
+/** The number of unread messages; those that mention the user count more. */
+function badge({ count, mentions }) {
+  if (!count) return null;
+  const label = `${count} unread${mentions ? `, ${mentions} of them mention you` : ""}`;
+  return el("span", { class: mentions ? "badge mention" : "badge", role: "img", "aria-label": label }, count > 99 ? "99+" : String(count));
+}
+
 /** `actions`: newGroup(), newChannel(group), addMember(group), newDirect(). `openKey` is the room that is shown. */
 export function renderSidebar(directory, openKey, actions) {
   const focused = document.activeElement?.dataset?.key;
@@ -18,7 +25,7 @@ export function renderSidebar(directory, openKey, actions) {
       directory.mayManage(group) && action(`new:${group.id}`, `New channel in ${group.name}`, () => actions.newChannel(group))),
     el("ul", {},
       ...group.channels.map((channel) => link(`c:${channel.id}`, `#/c/${channel.id}`,
-        icon(channel.type === "TEXT" ? "hash" : "voice"), el("span", {}, channel.name))),
+        icon(channel.type === "TEXT" ? "hash" : "voice"), el("span", {}, channel.name), badge(directory.unreadIn(channel.id)))),
       group.channels.length === 0 && el("li", { class: "none" }, "No channels yet"))));
 
   const direct = el("section", { "aria-label": "Direct messages" },
@@ -27,7 +34,7 @@ export function renderSidebar(directory, openKey, actions) {
     el("ul", {}, ...directory.direct.map((person) => {
       const name = person.display_name || person.username;
       return link(`d:${person.id}`, `#/d/${encodeURIComponent(person.id)}`, avatar(person.id, name), el("span", {}, name),
-        person.unread && el("i", { class: "unread", role: "img", "aria-label": "New messages" }));
+        badge(directory.unreadIn(person.conversationId)));
     }), directory.direct.length === 0 && el("li", { class: "none" }, "Nobody yet")));
 
   byId("directory").replaceChildren(...sections, direct,
@@ -38,10 +45,10 @@ export function renderSidebar(directory, openKey, actions) {
 
 /** The three steps of the start page, ticked when they are done. */
 export function renderSteps(directory, actions) {
-  const group = directory.groups.find((one) => directory.mayManage(one)) ?? directory.groups[0];
+  const group = directory.groups.find((one) => directory.mayManage(one));
   const channel = directory.groups.flatMap((one) => one.channels)[0];
   const steps = [
-    { done: !!group, title: "Create a group", text: "A group is a team, a class or a circle of friends.", label: "New group", run: actions.newGroup },
+    { done: directory.groups.length > 0, title: "Create a group", text: "A group is a team, a class or a circle of friends.", label: "New group", run: actions.newGroup },
     { done: !!channel, title: "Create a channel", text: "A channel is a room for one topic, such as “general”.", label: "New channel", run: group && (() => actions.newChannel(group)) },
     { done: false, title: "Add people and say hello", text: "They need an account on this server. Add them by username.", label: "Add people", run: channel && group && (() => actions.addMember(group)) },
   ];
@@ -49,6 +56,6 @@ export function renderSteps(directory, actions) {
   byId("steps").replaceChildren(...steps.map((step, index) => el("li", { class: step.done ? "done" : index === next ? "next" : "" },
     el("span", { class: "number", "aria-hidden": "true" }, step.done ? icon("check") : String(index + 1)),
     el("div", {}, el("strong", {}, step.title), step.done && el("span", { class: "sr-only" }, " (done)"), el("p", {}, step.text)),
-    el("button", { class: index === next ? "button primary" : "button quiet", type: "button", disabled: !step.run, on: { click: step.run ?? (() => {}) } },
+    step.run && el("button", { class: index === next ? "button primary" : "button quiet", type: "button", on: { click: step.run } },
       step.label))));
 }

@@ -37,7 +37,9 @@ export class Timeline {
       seq: message.seq,
       senderId: message.sender_id,
       senderName: message.sender_username,
-      content: message.content,
+      content: message.ciphertext === undefined ? message.content : "This message is encrypted. Open it in an app that has its keys.",
+      attachments: message.attachments ?? [],
+      deleted: message.deleted === true,
       at: new Date(message.created_at ?? Date.now()),
       state: "sent",
       reason: null,
@@ -55,9 +57,9 @@ export class Timeline {
   }
 
   /** Adds our own message, to be sent. */
-  queue(content, senderName, now) {
+  queue(content, senderName, now, attachments = []) {
     const ref = `m${(this.#counter += 1)}-${now}`;
-    const entry = { key: ref, ref, clientMessageId: clientMessageId(), senderId: this.userId, senderName, content, at: new Date(now), state: "queued", order: this.#counter };
+    const entry = { key: ref, ref, clientMessageId: clientMessageId(), senderId: this.userId, senderName, content, attachments, at: new Date(now), state: "queued", order: this.#counter };
     this.entries.push(entry);
     this.#byRef.set(ref, entry);
     return entry;
@@ -135,6 +137,11 @@ export class Timeline {
 
   oldest() {
     return this.entries.find((entry) => entry.id) ?? null;
+  }
+
+  /** The last message of somebody else. */
+  newestOfOthers() {
+    return this.entries.findLast((entry) => entry.id && entry.senderId !== this.userId) ?? null;
   }
 
   newestSeq() {
