@@ -16,7 +16,7 @@ use crate::{
     },
     error::{ErrorCode, Refusal},
     ids::UserId,
-    store::{Access, RoomRef, StoreError},
+    store::{Access, RoomRef},
 };
 
 /// What happens if an open room does not exist.
@@ -39,7 +39,7 @@ impl Node {
             RoomRef::Open(name) | RoomRef::Conversation(name) => may(subject, Action::NameRoom { name })?,
             RoomRef::Channel(_) | RoomRef::Direct(_) | RoomRef::Space(_) | RoomRef::Canvas(_) => {}
         }
-        let found = match self.store.access(room, subject.user).await.map_err(|error| unread(&error))? {
+        let found = match self.store.access(room, subject.user).await.map_err(Refusal::from)? {
             Some(found) => found,
             None => self.make(subject, room, missing).await?,
         };
@@ -58,14 +58,13 @@ impl Node {
         at: &MessageAddress,
         right: MessageRight,
     ) -> Result<RoomIdentity, Refusal> {
-        let place = self.store.message_place(at.message).await.map_err(|error| unread(&error))?;
+        let place = self.store.message_place(at.message).await.map_err(Refusal::from)?;
         let place = place.ok_or_else(no_such_message)?;
         let is_there = at.room.as_ref().is_none_or(|room| room.means(&place.room, subject.user));
         if !is_there || may(subject, Action::Reach { room: &place.room }).is_err() {
             return Err(no_such_message());
         }
-        let is_participant =
-            self.store.is_participant(&place.room, subject.user).await.map_err(|error| unread(&error))?;
+        let is_participant = self.store.is_participant(&place.room, subject.user).await.map_err(Refusal::from)?;
         let is_revealed = match right {
             MessageRight::Change => is_participant || subject.role == Role::Admin,
             MessageRight::Answer => is_participant,
@@ -86,7 +85,7 @@ impl Node {
     /// If it can't be stored.
     pub async fn take_part(&self, room: &RoomIdentity, user: &UserId) -> Result<(), Refusal> {
         match room.scope.name() {
-            Some(_) => self.store.add_participant(room.id, user).await.map(|_| ()).map_err(|error| unread(&error)),
+            Some(_) => self.store.add_participant(room.id, user).await.map(|_| ()).map_err(Refusal::from),
             None => Ok(()),
         }
     }
@@ -99,7 +98,7 @@ impl Node {
         if users.is_empty() {
             return Ok(users);
         }
-        let known = self.store.users_by_ids(&users).await.map_err(|error| unread(&error))?;
+        let known = self.store.users_by_ids(&users).await.map_err(Refusal::from)?;
         let may_enter = async |user: UserId| {
             let subject = Subject { user: &user, role: Role::User, rooms: None };
             let is_side = room.scope.is_direct() && may(subject, Action::Stay { room }).is_ok();
@@ -149,7 +148,7 @@ impl Node {
                 if missing == IfMissing::Make && self.config.rooms.auto_create =>
             {
                 let made = self.store.create_open_room(name, subject.user).await;
-                return made.map(Access::from).map_err(|error| unread(&error));
+                return made.map(Access::from).map_err(Refusal::from);
             }
             RoomRef::Space(_) => return Err(SpaceRefused::NoSuchSpace.into()),
             RoomRef::Open(_) | RoomRef::Conversation(_) => (
@@ -158,16 +157,6 @@ impl Node {
             ),
         };
         Err(Refusal::new(code, sentence))
-    }
-}
-
-fn unread(error: &StoreError) -> Refusal {
-    match error {
-        StoreError::Unavailable(_) => Refusal::unavailable(),
-        StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
-            log::error!("event=access_unread why=\"{error}\"");
-            Refusal::internal()
-        }
     }
 }
 

@@ -46,19 +46,12 @@ impl Node {
     /// # Errors
     /// `NOT_FOUND` for a file that does not exist, is not complete, or is not shared with the subject.
     pub async fn attachments(&self, subject: Subject<'_>, ids: &[FileId]) -> Result<Vec<Attachment>, Refusal> {
-        let unread = |error: StoreError| match error {
-            StoreError::Unavailable(_) => Refusal::unavailable(),
-            StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
-                log::error!("event=attachments_unread why=\"{error}\"");
-                Refusal::internal()
-            }
-        };
-        let found = self.store.files(ids.to_vec()).await.map_err(unread)?;
+        let found = self.store.files(ids.to_vec()).await?;
         let mut attachments = Vec::with_capacity(ids.len());
         for id in ids {
             let file = found.iter().find(|file| file.id == *id && file.is_complete());
             let file = match file {
-                Some(file) if self.may_fetch(subject, file).await.map_err(unread)?.is_ok() => file,
+                Some(file) if self.may_fetch(subject, file).await?.is_ok() => file,
                 Some(_) | None => {
                     let sentence = format!(
                         "`attachments`: there is no complete file {id} of yours or shared with you; upload it first"

@@ -284,7 +284,7 @@ impl Gateway {
     /// Sends the progress of an upload to the user's sockets and rooms. If it is lost, it is not repeated.
     pub fn publish_upload(&self, user: Author, upload: Upload) {
         if self.node.registry.try_send(PublishUpload { user, upload, but: None }).is_err() {
-            log::warn!("event=upload_not_told why=registry_full");
+            log::warn!("event=upload_not_sent why=registry_full");
         }
     }
 

@@ -75,7 +75,7 @@ async fn reconcile(node: Arc<Node>) -> Result<(), StoreError> {
         for (id, head) in node.store.room_heads(some).await? {
             let told = rooms.get(&id).map(|room| room.try_send(LogHead { seq: head.seq, epoch: head.epoch }));
             if let Some(Err(error)) = told {
-                log::debug!("event=head_not_told room={id} why=\"{error}\"");
+                log::debug!("event=head_not_sent room={id} why=\"{error}\"");
             }
         }
     }

@@ -96,7 +96,7 @@ pub enum Sender {
 /// The marker of client messages that create a stored event.
 const STORED: &str = "x-stored";
 
-/// What clients may send: the variants of `T`, told apart by `tag`. Any of them may have a `ref`. Those that create a stored
+/// What clients may send: the variants of `T`, distinguished by `tag`. Any of them may have a `ref`. Those that create a stored
 /// event (`x-stored`) may have a `client_message_id`.
 pub fn from_clients<T: JsonSchema>(tag: &str) -> Vec<Description> {
     let generator = SchemaSettings::draft07().for_deserialize().with(|settings| settings.inline_subschemas = true);
@@ -128,7 +128,7 @@ fn optional<T: JsonSchema>(description: &str) -> Value {
     schema
 }
 
-/// What the server sends: the variants of `T`, told apart by `tag`.
+/// What the server sends: the variants of `T`, distinguished by `tag`.
 pub fn from_server<T: JsonSchema>(tag: &str) -> Vec<Description> {
     let settings = SchemaSettings::draft07().for_serialize().with(|settings| settings.inline_subschemas = true);
     let settings = settings.with_transform(RecursiveTransform(|schema: &mut schemars::Schema| {

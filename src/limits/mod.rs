@@ -439,7 +439,8 @@ pub const ROOMS_PER_EXCLUSION_MAX: usize = 1_000;
 pub const EFFECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long REST waits for a room: the room may have to be loaded first, then the journal may wait for the database.
 pub const REST_REQUEST_WAIT: Duration = Duration::from_secs(10);
-/// Users without a socket that the registry remembers (profiles and rate limits).
+/// Users without a socket that the registry remembers (profiles and rate limits), besides blocked ones and those whose tokens
+/// were revoked within `ADMISSION_MAX`. As many more may be added between two sweeps.
 pub const USERS_REMEMBERED_MAX: usize = 50_000;
 /// How long a cached profile is used before it is read again.
 pub const PROFILE_FRESH: Duration = Duration::from_secs(30);

@@ -6,6 +6,8 @@ use diesel::{
     result::{DatabaseErrorInformation, DatabaseErrorKind, Error},
 };
 
+use crate::{error::Refusal, logged::logged};
+
 /// Why the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -22,6 +24,19 @@ pub enum StoreError {
     /// Anything else: an internal fault or a configuration error.
     #[error("the database refused: {0}")]
     Fault(String),
+}
+
+impl From<StoreError> for Refusal {
+    /// The refusal of a request for which the store could not be read. A fault is logged.
+    fn from(error: StoreError) -> Refusal {
+        match error {
+            StoreError::Unavailable(_) => Refusal::unavailable(),
+            StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
+                log::error!("event=read_failed why={error}", error = logged(&error));
+                Refusal::internal()
+            }
+        }
+    }
 }
 
 /// Why the database is currently not usable.

@@ -30,8 +30,7 @@ use crate::{
     error::{ErrorCode, Refusal},
     ids::{Epoch, Seq},
     limits,
-    logged::logged,
-    store::{RoomRef, Store, StoreError},
+    store::{RoomRef, Store},
 };
 
 /// A request to open a socket.
@@ -166,7 +165,7 @@ async fn welcome(worker: &Worker, claims: &Claims) -> Result<Welcome, Refusal> {
 }
 
 async fn profile_of(store: &Store, claims: &Claims) -> Result<Profile, Refusal> {
-    store.provision_as_said(&claims.token_user(), claims.claimed_profile()).await.map_err(store_refusal)
+    store.provision_as_said(&claims.token_user(), claims.claimed_profile()).await.map_err(Refusal::from)
 }
 
 /// The stored role or that of the token, whichever is higher.
@@ -189,14 +188,4 @@ async fn authorise(
         Endpoint::Workspace | Endpoint::Nexus => return Ok(None),
     };
     node.enter(subject, &room, IfMissing::Refuse).await.map(|access| Some(access.identity))
-}
-
-fn store_refusal(error: StoreError) -> Refusal {
-    match error {
-        StoreError::Unavailable(_) => Refusal::unavailable(),
-        StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
-            log::error!("event=admission_failed why={error}", error = logged(&error));
-            Refusal::internal()
-        }
-    }
 }

@@ -121,7 +121,7 @@ async fn a_connection_is_ended_by_what_its_header_says_whatever_its_user_is_call
         socket.expect_close(4403).await;
     }
     // A user's name must not be able to forge another field of a log line.
-    server.logs(r#"event=kick user="bob by=\"root\"" conn="#).await;
+    server.logs(r#"event=socket_closing user="bob by=\"root\"" conn="#).await;
     server.logs("user=jürgen ").await;
 }
 

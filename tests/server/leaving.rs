@@ -26,7 +26,7 @@ async fn close_with(mut socket: Socket, code: u16) {
 }
 
 #[tokio::test]
-async fn a_short_absence_is_not_told() {
+async fn a_short_absence_is_not_announced() {
     let (_server, alice, bob, channel) = with_grace(FOR_EVER).await;
     let mut watcher = alice.join(&channel).await;
     let mut socket = bob.join(&channel).await;

@@ -53,7 +53,7 @@ impl Handler<RegisterNode> for LocalBridge {
     fn handle(&mut self, message: RegisterNode, _: &mut Self::Context) {
         self.nodes.insert(message.node, message.heard);
         if message.link.try_send(LinkEvent::Up).is_err() {
-            log::warn!("event=link_not_told node={}", message.node);
+            log::warn!("event=link_not_sent node={}", message.node);
         }
     }
 }
@@ -67,7 +67,7 @@ impl Handler<SubscribeRoom> for LocalBridge {
         let others = Some(nodes.len());
         nodes.push(Attached { node: message.node, incarnation: message.incarnation, to: message.to });
         if message.listening.try_send(RoomSubscribed { others }).is_err() {
-            log::warn!("event=listening_not_told room={}", message.room);
+            log::warn!("event=subscription_not_confirmed room={}", message.room);
         }
     }
 }

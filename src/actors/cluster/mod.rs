@@ -277,12 +277,12 @@ impl Handler<LinkEvent> for Cluster {
             }
         }
         if node.registry.try_send(link).is_err() {
-            log::error!("event=link_not_told to=registry");
+            log::error!("event=link_not_sent to=registry");
         }
         if let Some(log_reconciler) = &self.log_reconciler
             && log_reconciler.try_send(link).is_err()
         {
-            log::error!("event=link_not_told to=log_reconciler");
+            log::error!("event=link_not_sent to=log_reconciler");
         }
     }
 }

@@ -180,7 +180,7 @@ impl PresenceTracker {
             && !came.is_empty()
             && node.registry.try_send(UsersOnPeer { node: about, users: came }).is_err()
         {
-            log::warn!("event=limits_not_told node={about} why=registry_full");
+            log::warn!("event=limits_not_sent node={about} why=registry_full");
         }
         touched.iter().for_each(|user| self.review(user));
         self.tell(online, ctx);

@@ -50,6 +50,8 @@ pub struct Registry {
     /// The usage of rooms that are currently not in memory.
     rested: FxHashMap<RoomId, Usage>,
     users: FxHashMap<UserId, User>,
+    /// How many of them the last sweep kept.
+    users_kept: usize,
     /// For sockets that are being opened.
     exclusions: Exclusions,
     workers: Vec<(u16, ArbiterHandle, Addr<Hub>)>,
@@ -115,7 +117,11 @@ impl Registry {
         self.node.as_ref().map_or_else(Timestamp::default, |node| node.clock.now())
     }
 
+    /// The entry of a user, which is created if necessary. Between two sweeps at most `USERS_REMEMBERED_MAX` entries are added.
     fn user(&mut self, id: &UserId) -> &mut User {
+        if self.users.len() >= self.users_kept + limits::USERS_REMEMBERED_MAX && !self.users.contains_key(id) {
+            self.forget_idle();
+        }
         let now = self.now();
         self.users.entry(id.clone()).or_insert_with(|| User {
             profile: None,
@@ -165,7 +171,8 @@ impl Registry {
         self.workers.get(at).map(|(_, arbiter, _)| arbiter)
     }
 
-    /// Removes users who have no socket and nothing to remember, and the usage of rooms that were empty for a day.
+    /// Removes users who have no socket and nothing to remember, and the usage of rooms that were empty for a day. Of too many
+    /// users without a socket those are removed who are neither blocked nor revoked; their rate limits start anew.
     fn forget_idle(&mut self) {
         let now = self.now();
         self.exclusions.forget_old(Instant::now());
@@ -175,6 +182,17 @@ impl Registry {
             let fresh = user.profile.as_ref().is_some_and(|(_, until)| *until > now);
             !user.sessions.is_empty() || user.was_revoked_lately() || !user.quota.is_idle(now) || (fresh && !crowded)
         });
+        let without_socket = self.users.values().filter(|user| user.sessions.is_empty()).count();
+        let mut surplus = without_socket.saturating_sub(limits::USERS_REMEMBERED_MAX);
+        if surplus > 0 {
+            log::warn!("event=users_forgotten count={surplus} why=too_many_without_socket");
+            self.users.retain(|_, user| {
+                let is_kept = surplus == 0 || !user.is_forgettable(now);
+                surplus -= usize::from(!is_kept);
+                is_kept
+            });
+        }
+        self.users_kept = self.users.len();
     }
 }
 
@@ -204,6 +222,11 @@ impl User {
         self.revoked_at = Some(Instant::now());
         self.profile = None;
         self.close(id, Disconnect::Revoked);
+    }
+
+    /// Whether nothing would be permitted that is forbidden now, except by the rate limits, if the user was forgotten.
+    fn is_forgettable(&self, now: Timestamp) -> bool {
+        self.sessions.is_empty() && !self.was_revoked_lately() && self.quota.blocked_for(now).is_none()
     }
 
     /// Whether a socket may be opening that was admitted before the revocation.
@@ -493,7 +516,7 @@ impl Handler<StartDraining> for Registry {
 
 fn close_session(user: &UserId, socket: &mut UserSocket, why: Disconnect) {
     let conn = socket.conn;
-    log::info!("event=kick user={user} conn={conn:?} code={}", why.code(), user = logged(&user));
+    log::info!("event=socket_closing user={user} conn={conn:?} code={}", why.code(), user = logged(&user));
     // sent once per socket through a new address, which has a guaranteed slot in the mailbox: this message must not be
     // lost
     match socket.session.clone().try_send(CloseSession(why)) {

@@ -150,7 +150,7 @@ impl Registry {
         let sockets = self.users.get(user).into_iter().flat_map(|user| &user.sessions);
         for socket in sockets {
             if socket.session.try_send(ResyncUserEvents).is_err() {
-                log::debug!("event=missed_not_told");
+                log::debug!("event=missed_not_sent");
             }
         }
     }

@@ -50,7 +50,7 @@ impl Registry {
             if let Some(placed) = self.rooms.get(&id)
                 && placed.room.try_send(message).is_err()
             {
-                log::warn!("event=upload_not_told room={id} why=room_full");
+                log::warn!("event=upload_not_sent room={id} why=room_full");
             }
         }
     }
@@ -74,7 +74,7 @@ impl Registry {
             if let Some(placed) = self.rooms.get(&id)
                 && placed.room.try_send(PublishStatus { user: user.clone(), status }).is_err()
             {
-                log::warn!("event=status_not_told room={id} why=room_full");
+                log::warn!("event=status_not_sent room={id} why=room_full");
             }
         }
     }
@@ -173,7 +173,7 @@ impl Handler<RemovedFromRoom> for Registry {
         self.handle(left, ctx);
         let session = self.session_of(&out.user, out.conn);
         if let Some(Err(error)) = session.map(|session| session.try_send(out)) {
-            log::warn!("event=shut_out_not_told why=\"{error}\"");
+            log::warn!("event=removal_not_sent why=\"{error}\"");
         }
     }
 }
@@ -184,7 +184,7 @@ impl Handler<WrongSheetRoom> for Registry {
     fn handle(&mut self, misdirected: WrongSheetRoom, _: &mut Self::Context) {
         let Some(session) = self.session_of(&misdirected.user, misdirected.conn) else { return };
         if let Err(error) = session.try_send(misdirected) {
-            log::warn!("event=misdirected_not_told why=\"{error}\"");
+            log::warn!("event=update_not_forwarded why=\"{error}\"");
         }
     }
 }

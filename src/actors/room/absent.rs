@@ -64,7 +64,7 @@ impl Room {
 
     fn publish_direct(&self, users: Vec<UserId>, broadcast: Arc<Broadcast>) {
         if self.node.registry.try_send(PublishDirect { users, broadcast }).is_err() {
-            log::warn!("event=direct_not_told room={} why=registry_full", self.identity.id);
+            log::warn!("event=direct_not_sent room={} why=registry_full", self.identity.id);
         }
     }
 

@@ -144,7 +144,7 @@ impl Room {
     pub(super) fn shut_out(&self, user: UserId, conn: ConnKey, reply: Option<Box<Reply>>) {
         let room = self.identity.id;
         if self.node.registry.try_send(RemovedFromRoom { user, conn, room, reply }).is_err() {
-            log::warn!("event=shut_out_not_told room={room} conn={conn:?} why=registry_full");
+            log::warn!("event=removal_not_sent room={room} conn={conn:?} why=registry_full");
         }
     }
 

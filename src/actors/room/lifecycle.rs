@@ -140,7 +140,7 @@ impl Room {
             ClusterMode::MultiNode => Others::Some,
         };
         let place = Place { node: self.node.id, incarnation: self.incarnation, others: told };
-        self.core = Some(RoomCore::new(self.identity.clone(), place, (head.seq, head.epoch), bounds));
+        self.core = Some(RoomCore::new(place, (head.seq, head.epoch), bounds));
         self.log_was_asked();
         self.stage = Stage::Gathering { others: others.unwrap_or(0) };
         for carried in std::mem::take(&mut self.early_messages) {

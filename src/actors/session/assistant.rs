@@ -72,7 +72,7 @@ impl Session {
         if let Some(assistant) = self.worker.node.assistant.get()
             && assistant.gone.try_send(gone).is_err()
         {
-            log::warn!("event=asker_not_told user={} why=assistant_full", logged(&self.user.id));
+            log::warn!("event=asker_not_sent user={} why=assistant_full", logged(&self.user.id));
         }
     }
 }

@@ -3,10 +3,7 @@
 
 use actix::prelude::*;
 
-use super::{
-    Charged, Session,
-    rooms::{not_in_room, store_refusal},
-};
+use super::{Charged, Session, rooms::not_in_room};
 use crate::{
     auth::policy::{Action, Subject, may},
     core::{
@@ -59,7 +56,7 @@ impl JoinPurpose {
     }
 
     /// Whether the user takes part in the room from then on.
-    pub const fn takes_part(&self) -> bool {
+    pub fn takes_part(&self) -> bool {
         match self {
             JoinPurpose::Join { takes_part, .. } => *takes_part,
             JoinPurpose::Do(request, _) => request.command.takes_part(),
@@ -95,7 +92,7 @@ impl Session {
                 session.refuse(request.tag, not_in_room());
             }
             Ok(None) => session.create_and_join(name, request, ctx),
-            Err(error) => session.refuse(request.tag, store_refusal(&error)),
+            Err(error) => session.refuse(request.tag, error.into()),
         });
     }
 

@@ -372,7 +372,7 @@ impl Session {
                 let until = now.plus_ms(i64::from(retry_after_seconds) * 1000);
                 let block = BlockUser { user: self.user.id.clone(), until };
                 if self.worker.node.registry.try_send(block).is_err() {
-                    log::warn!("event=block_not_told user={}", logged(&self.user.id));
+                    log::warn!("event=block_not_sent user={}", logged(&self.user.id));
                 }
                 self.outbox.close(Disconnect::RateLimited, CloseMode::AfterQueued, self.worker.now());
                 Charged::No

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::{Session, rooms::store_refusal};
+use super::Session;
 use crate::{
     actors::messages::PublishToUser,
     core::{
@@ -74,7 +74,7 @@ impl Session {
                 session.done(tag);
             }
             Ok(None) => session.refuse(tag, no_such_notification()),
-            Err(error) => session.refuse(tag, store_refusal(&error)),
+            Err(error) => session.refuse(tag, error.into()),
         });
     }
 
@@ -99,7 +99,7 @@ impl Session {
                 (Ok(true), None) => session.tell_other_sockets(UserEvent::ReadNotificationsDeleted { user }),
                 (Ok(false), None) => {}
                 (Ok(false), Some(_)) => return session.refuse(tag, no_such_notification()),
-                (Err(error), _) => return session.refuse(tag, store_refusal(&error)),
+                (Err(error), _) => return session.refuse(tag, error.into()),
             }
             session.done(tag);
         });

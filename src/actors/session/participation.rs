@@ -3,10 +3,7 @@
 
 use actix::prelude::*;
 
-use super::{
-    Session,
-    rooms::{not_in_room, store_refusal},
-};
+use super::{Session, rooms::not_in_room};
 use crate::{
     core::{
         command::{Request, RoomAddress, Tag},
@@ -50,7 +47,7 @@ impl Session {
             Ok(_) if session.rooms.is_in(&address) => session.leave_named(tag, &address, ctx),
             Ok(true) => session.done(tag),
             Ok(false) => session.refuse(tag, not_in_room()),
-            Err(error) => session.refuse(tag, store_refusal(&error)),
+            Err(error) => session.refuse(tag, error.into()),
         });
     }
 }

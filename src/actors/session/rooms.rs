@@ -31,7 +31,7 @@ use crate::{
     ids::{ClientMessageId, RoomId, RoomName, SheetId},
     limits,
     logged::logged,
-    store::{RoomRef, StoreError},
+    store::RoomRef,
 };
 
 /// The room to which a socket is bound by its address.
@@ -294,7 +294,7 @@ impl Session {
             if let Ok(Some(room)) = &home {
                 session.rooms.remember_home(&update.sheet, room, Basis::Stored);
             }
-            then(home.map_err(|error| store_refusal(&error)), update, session, ctx);
+            then(home.map_err(Refusal::from), update, session, ctx);
         });
     }
 
@@ -509,15 +509,4 @@ fn sheet_elsewhere(home: Option<&RoomName>) -> Refusal {
         None => "The sheet belongs to another room, which this socket has not joined; choose another `sheet_id`: each id names one sheet on the whole server".to_owned(),
     };
     Refusal::new(ErrorCode::NotInRoom, sentence)
-}
-
-/// Converts a failed read into a refusal.
-pub(super) fn store_refusal(error: &StoreError) -> Refusal {
-    match error {
-        StoreError::Unavailable(_) => Refusal::unavailable(),
-        StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
-            log::error!("event=read_failed why={error}", error = logged(&error));
-            Refusal::internal()
-        }
-    }
 }

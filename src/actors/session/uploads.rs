@@ -50,7 +50,7 @@ impl Session {
             let upload = Upload { file, user: self.user.id.clone(), phase };
             let tell = PublishUpload { user: self.user.clone(), upload, but: Some(self.outbox.key) };
             if self.worker.node.registry.try_send(tell).is_err() {
-                log::warn!("event=upload_not_told conn={:?} why=registry_full", self.outbox.key);
+                log::warn!("event=upload_not_sent conn={:?} why=registry_full", self.outbox.key);
             }
         }
     }

@@ -22,7 +22,7 @@ pub enum ChatCommand {
     Send {
         /// The kind of room for which the client sent it.
         addressed: Addressed,
-        /// What it says.
+        /// The message.
         draft: Draft,
     },
     /// The user started or stopped typing.
@@ -53,13 +53,13 @@ pub enum ChatCommand {
         /// Which message.
         at: MessageAddress,
     },
-    /// React to a message, or take a reaction back.
+    /// Add or remove a reaction to a message.
     React {
         /// Which message.
         at: MessageAddress,
         /// The reaction.
         emoji: Emoji,
-        /// Whether it is given or taken back.
+        /// Whether it is added or removed.
         change: ReactionChange,
     },
 }
@@ -142,7 +142,7 @@ fn has_twice<T: PartialEq>(items: &[T]) -> bool {
     items.iter().enumerate().any(|(at, item)| items.iter().take(at).any(|earlier| earlier == item))
 }
 
-/// What names a message.
+/// Identifies a message.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct MessageAddress {
     /// The room; if absent, the one that the message is in.
@@ -272,7 +272,7 @@ impl ChatCommand {
     }
 }
 
-/// What somebody wants to do with a message, and so who may.
+/// The right that an action on a message requires.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MessageRight {
     /// Change or delete it: its author and administrators.

@@ -77,11 +77,11 @@ impl Tag {
 /// A request of a client.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Request {
-    /// Given back with every answer.
+    /// Returned with every answer.
     pub tag: Tag,
     /// The id under which the client may repeat the command, if it creates a stored event.
     pub client_message_id: Option<ClientMessageId>,
-    /// What is asked.
+    /// The command.
     pub command: Command,
 }
 
@@ -176,10 +176,10 @@ impl Command {
         }
     }
 
-    /// Whether the user takes part in the room from then on, also while away.
-    pub const fn takes_part(&self) -> bool {
+    /// The command as one of the chat, if it is one: only these name files and users, and make their author a participant.
+    pub const fn as_chat(&self) -> Option<&ChatCommand> {
         match self {
-            Command::Chat(command) => command.takes_part(),
+            Command::Chat(command) => Some(command),
             Command::Ping
             | Command::AuthRefresh { .. }
             | Command::Room(_)
@@ -188,40 +188,23 @@ impl Command {
             | Command::Sheet(_)
             | Command::Assistant(_)
             | Command::Notices(_)
-            | Command::Upload(_) => false,
+            | Command::Upload(_) => None,
         }
+    }
+
+    /// Whether the user takes part in the room from then on, also while away.
+    pub fn takes_part(&self) -> bool {
+        self.as_chat().is_some_and(ChatCommand::takes_part)
     }
 
     /// The uploaded files that it names, which must be looked up and permitted first.
     pub fn files(&self) -> &[FileId] {
-        match self {
-            Command::Chat(command) => command.files(),
-            Command::Ping
-            | Command::AuthRefresh { .. }
-            | Command::Room(_)
-            | Command::Call(_)
-            | Command::Presence(_)
-            | Command::Sheet(_)
-            | Command::Assistant(_)
-            | Command::Notices(_)
-            | Command::Upload(_) => &[],
-        }
+        self.as_chat().map_or(&[], ChatCommand::files)
     }
 
     /// The users whom it mentions, of whom only those who may enter the room may be notified.
     pub fn mentions(&self) -> &[UserId] {
-        match self {
-            Command::Chat(command) => command.mentions(),
-            Command::Ping
-            | Command::AuthRefresh { .. }
-            | Command::Room(_)
-            | Command::Call(_)
-            | Command::Presence(_)
-            | Command::Sheet(_)
-            | Command::Assistant(_)
-            | Command::Notices(_)
-            | Command::Upload(_) => &[],
-        }
+        self.as_chat().map_or(&[], ChatCommand::mentions)
     }
 
     /// The same command, in which only these users are mentioned.

@@ -30,7 +30,7 @@ pub enum PresenceEphemeral {
     UserLeft {
         /// The user.
         user: Author,
-        /// The same.
+        /// Whether the whole state of the room follows, which says the same.
         #[serde(default)]
         state_follows: bool,
     },

@@ -59,7 +59,7 @@ impl SheetDurable {
                     feed(cell.value.as_str().as_bytes());
                     match &cell.formula {
                         Some(formula) => feed(formula.as_bytes()),
-                        // no formula differs from an empty one
+                        // an absent formula differs from an empty one
                         None => feed(&[0xff]),
                     }
                     feed(&cell.version.to_be_bytes());

@@ -351,6 +351,7 @@ impl<K: SocketKey> PresenceCore<K> {
     }
 
     /// The number of users in their grace period.
+    #[cfg(test)]
     pub fn in_grace(&self) -> usize {
         self.graces.len()
     }

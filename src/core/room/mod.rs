@@ -8,7 +8,6 @@ use std::{hash::Hash, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use crate::{
     core::{
-        event::RoomIdentity,
         history::{History, HistoryBounds, Logged},
         profile::Author,
         remote_members::{MembershipChange, MembershipMessage, Others, OwnPart, RemoteMembers},
@@ -73,7 +72,6 @@ pub struct Place {
 /// The state of one room. `K` identifies one connection; `E` is an event of the log.
 #[derive(Debug)]
 pub struct RoomCore<K, E> {
-    identity: Arc<RoomIdentity>,
     epoch: Epoch,
     members: Members<K>,
     own: OwnPart,
@@ -87,14 +85,8 @@ pub struct RoomCore<K, E> {
 
 impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
     /// Creates a room without members whose log has reached `head`.
-    pub fn new(
-        identity: Arc<RoomIdentity>,
-        place: Place,
-        (head, epoch): (Seq, Epoch),
-        bounds: HistoryBounds,
-    ) -> RoomCore<K, E> {
+    pub fn new(place: Place, (head, epoch): (Seq, Epoch), bounds: HistoryBounds) -> RoomCore<K, E> {
         RoomCore {
-            identity,
             epoch,
             members: Members::default(),
             own: OwnPart::new(place.incarnation, place.others),
@@ -104,11 +96,6 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
             order: Sequencer::new(head),
             history: History::new(bounds),
         }
-    }
-
-    /// The identity of the room.
-    pub fn identity(&self) -> &Arc<RoomIdentity> {
-        &self.identity
     }
 
     /// The last event delivered.
@@ -343,6 +330,7 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
     }
 
     /// The number of events held after a gap.
+    #[cfg(test)]
     pub fn held(&self) -> usize {
         self.order.held()
     }

@@ -70,6 +70,7 @@ impl<E: Logged> Sequencer<E> {
     }
 
     /// The number of events held after a gap.
+    #[cfg(test)]
     pub fn held(&self) -> usize {
         self.held.len()
     }

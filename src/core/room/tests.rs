@@ -1,9 +1,5 @@
 use super::*;
-use crate::{
-    core::event::RoomScope,
-    ids::{GroupId, RoomId},
-    limits,
-};
+use crate::limits;
 
 #[derive(Debug, PartialEq)]
 pub struct Entry(pub i64);
@@ -24,9 +20,7 @@ const PLACE: Place = Place { node: NodeId(1), incarnation: 1, others: Others::So
 pub const BOUNDS: HistoryBounds = HistoryBounds { events_max: 10, bytes_max: 50 };
 
 pub fn room(head: i64, epoch: Epoch) -> RoomCore<u32, Entry> {
-    let scope = RoomScope::Channel { group: GroupId::generate() };
-    let identity = RoomIdentity { id: RoomId::generate(), scope };
-    RoomCore::new(Arc::new(identity), PLACE, (Seq(head), epoch), BOUNDS)
+    RoomCore::new(PLACE, (Seq(head), epoch), BOUNDS)
 }
 
 pub fn entry(seq: i64) -> Arc<Entry> {

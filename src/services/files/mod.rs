@@ -158,7 +158,7 @@ impl Files {
                 self.gateway.publish_upload(profile.author(), upload);
             }
             Ok(None) => {}
-            Err(error) => log::warn!("event=upload_not_told file={id} why=\"{error}\""),
+            Err(error) => log::warn!("event=upload_not_sent file={id} why=\"{error}\""),
         }
     }
 

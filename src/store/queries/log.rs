@@ -82,7 +82,8 @@ pub fn content_type(name: Option<String>) -> ContentType {
     name.map(|name| ContentType::from(Arc::from(name))).unwrap_or_default()
 }
 
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = messages)]
 struct MessageRow {
     id: Id,
     seq: i64,
@@ -116,34 +117,6 @@ impl TryFrom<MessageRow> for Message {
     }
 }
 
-type MessageColumns = (
-    messages::id,
-    messages::seq,
-    messages::sender_id,
-    messages::sender_username,
-    messages::content,
-    messages::created_at,
-    messages::content_type,
-    messages::attachments,
-    messages::mentions,
-    messages::edited_at,
-    messages::deleted_at,
-);
-
-const MESSAGE: MessageColumns = (
-    messages::id,
-    messages::seq,
-    messages::sender_id,
-    messages::sender_username,
-    messages::content,
-    messages::created_at,
-    messages::content_type,
-    messages::attachments,
-    messages::mentions,
-    messages::edited_at,
-    messages::deleted_at,
-);
-
 /// The seq that a place in a room's history names.
 async fn seq_of(connection: &mut Connection, room: RoomId, place: Before) -> Result<i64, StoreError> {
     match place {
@@ -168,8 +141,8 @@ pub async fn messages(
         .filter(messages::seq.lt(before))
         .order(messages::seq.desc())
         .limit(limit)
-        .select(MESSAGE)
-        .load::<MessageRow>(connection)
+        .select(MessageRow::as_select())
+        .load(connection)
         .await?;
     rows.into_iter().map(Message::try_from).collect()
 }
@@ -186,14 +159,14 @@ pub async fn messages_after(
         .filter(messages::seq.gt(after))
         .order(messages::seq)
         .limit(limit)
-        .select(MESSAGE)
-        .load::<MessageRow>(connection)
+        .select(MessageRow::as_select())
+        .load(connection)
         .await?;
     rows.into_iter().map(Message::try_from).collect()
 }
 
 pub async fn message(connection: &mut Connection, id: EventId) -> Result<Option<Message>, StoreError> {
-    let row = messages::table.find(Id(id.0)).select(MESSAGE).get_result::<MessageRow>(connection).await.optional()?;
+    let row = messages::table.find(Id(id.0)).select(MessageRow::as_select()).get_result(connection).await.optional()?;
     row.map(Message::try_from).transpose()
 }
 

@@ -168,7 +168,7 @@ impl RedisBridge {
         if let Some(enlisted) = self.enlisted.as_ref().filter(|_| is_up)
             && enlisted.followed.try_send(UserSubscribed { user }).is_err()
         {
-            log::warn!("event=followed_not_told why=registry_full");
+            log::warn!("event=subscription_not_confirmed why=registry_full");
         }
     }
 

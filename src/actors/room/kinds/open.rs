@@ -256,12 +256,11 @@ mod tests {
         actors::{fanout::Broadcast, outbox::ConnKey},
         core::{
             cursor::{Coordinate, Cursor},
-            event::{RoomIdentity, RoomScope},
             history::HistoryBounds,
             remote_members::Others,
             room::{Place, RoomCore},
         },
-        ids::{Epoch, NodeId, RoomId, RoomName, Seq},
+        ids::{Epoch, NodeId, Seq},
     };
 
     type Core = RoomCore<ConnKey, Broadcast>;
@@ -271,11 +270,9 @@ mod tests {
     }
 
     fn core(users: u32) -> Core {
-        let scope = RoomScope::Open { name: RoomName::new("hall").unwrap() };
-        let identity = Arc::new(RoomIdentity { id: RoomId::generate(), scope });
         let place = Place { node: NodeId(1), incarnation: 1, others: Others::None };
         let bounds = HistoryBounds { events_max: 1, bytes_max: 1 };
-        let mut core = Core::new(identity, place, (Seq(0), Epoch(1)), bounds);
+        let mut core = Core::new(place, (Seq(0), Epoch(1)), bounds);
         for generation in 0..users {
             core.join(ConnKey { worker: 0, generation }, &user(generation));
         }
