@@ -26,7 +26,7 @@ pub enum ErrorCode {
     NotInRoom,
     /// No such user.
     UserNotFound,
-    /// The recipient has no socket in the room.
+    /// The recipient has no socket in the room, or none that can take a call; or there is no such call.
     TargetUnavailable,
     /// Text above the length limit.
     MessageTooLong,

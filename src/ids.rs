@@ -170,6 +170,15 @@ text_id!(
     "a device's id is 1 to 64 of the characters A-Z, a-z, 0-9, -, ., _ and ~"
 );
 
+text_id!(
+    /// The id that a client gives a call: a free string of 1–128 characters (docs/nexus.md, Calls). Cheap to clone.
+    CallId,
+    BadCallId,
+    limits::CALL_ID_CHARS_MAX,
+    is_any,
+    "a call's id is 1 to 128 characters without control characters"
+);
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

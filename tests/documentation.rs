@@ -85,6 +85,8 @@ fn the_limits_are_the_servers() {
         ("a file's name", vec![limits::FILE_NAME_CHARS_MAX]),
         ("files in a page", limits::PAGE_FILES.map(|most| most as usize).to_vec()),
         ("requests that bring one file", vec![limits::FILE_PARTS_MAX]),
+        ("call's id", vec![limits::CALL_ID_CHARS_MAX]),
+        ("calls of one socket", vec![limits::CALLS_PER_SOCKET_MAX]),
     ] {
         assert_eq!(numbers(what), ours, "{what}: {}", limit_of(what));
     }

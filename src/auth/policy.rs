@@ -106,6 +106,8 @@ pub enum Action<'a> {
         /// Whether it is the same user, or both share a conversation.
         is_acquainted: bool,
     },
+    /// Call another user, or be called.
+    Call,
     /// See who is online, the presence of any user, and statistics.
     ViewPresence,
     /// Close connections, revoke tokens, and other administration.
@@ -229,9 +231,11 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
             unconfined(subject)
         }
         Action::SearchUsers => Ok(()),
-        Action::CreateGroup | Action::CreateConversation | Action::ViewPresence | Action::ManageDevices => {
-            unconfined(subject)
-        }
+        Action::CreateGroup
+        | Action::CreateConversation
+        | Action::Call
+        | Action::ViewPresence
+        | Action::ManageDevices => unconfined(subject),
         Action::ReadDevices { is_acquainted } => {
             unconfined(subject)?;
             open(is_acquainted, Denied::NotAcquainted)

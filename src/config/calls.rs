@@ -1,4 +1,4 @@
-//! Settings of calls: the STUN and TURN servers that clients are told to use, because media does not pass through this
+//! Settings of calls: how long they ring, and the STUN and TURN servers that clients are told to use, because media does not pass through this
 //! server.
 
 use std::time::Duration;
@@ -11,13 +11,17 @@ const TURN_SECRET: &str = "ICE_TURN_SECRET";
 const TURN_USERNAME: &str = "ICE_TURN_USERNAME";
 const TURN_PASSWORD: &str = "ICE_TURN_PASSWORD";
 const TURN_TTL: &str = "ICE_TURN_TTL_SECONDS";
+const RING: &str = "CALL_RING_SECONDS";
 
+const RING_SECONDS: std::ops::RangeInclusive<u64> = 1..=600;
 /// From a minute to a week.
 const TTL_SECONDS: std::ops::RangeInclusive<u64> = 60..=604_800;
 
 /// Settings of calls.
 #[derive(Clone, Debug)]
 pub struct Calls {
+    /// `CALL_RING_SECONDS`: how long a call rings that nobody answers.
+    pub ring_time: Duration,
     /// `ICE_STUN_URLS`: STUN servers.
     pub stun_urls: Vec<String>,
     /// TURN servers with their credentials.
@@ -59,8 +63,9 @@ impl Calls {
         let turn_urls = urls(variables, TURN_URLS, &["turn:", "turns:"], "turn:turn.example.org:3478")?;
         let ttl = variables.seconds(TURN_TTL, TTL_SECONDS, 43_200)?;
         let [secret, username, password] = [TURN_SECRET, TURN_USERNAME, TURN_PASSWORD].map(|name| variables.text(name));
+        let ring_time = variables.seconds(RING, RING_SECONDS, 45)?;
         if turn_urls.is_empty() {
-            return Ok(Calls { stun_urls, turn: None });
+            return Ok(Calls { ring_time, stun_urls, turn: None });
         }
         let credentials = match (secret, username, password) {
             (Some(secret), None, None) => TurnCredentials::Shared { secret: Secret::new(secret), ttl },
@@ -73,10 +78,11 @@ impl Calls {
                 return Err(ConfigError::new(TURN_URLS, problem));
             }
         };
-        Ok(Calls { stun_urls, turn: Some(Turn { urls: turn_urls, credentials }) })
+        Ok(Calls { ring_time, stun_urls, turn: Some(Turn { urls: turn_urls, credentials }) })
     }
 
     pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
+        lines.push((RING, self.ring_time.as_secs().to_string()));
         if !self.stun_urls.is_empty() {
             lines.push((STUN_URLS, self.stun_urls.join(",")));
         }

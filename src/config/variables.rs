@@ -42,6 +42,7 @@ const KNOWN: &[&str] = &[
     "AI_TIMEOUT_SECONDS",
     "ALLOWED_ORIGINS",
     "ALLOW_ANONYMOUS",
+    "CALL_RING_SECONDS",
     "CORK_MS",
     "DATABASE",
     "DATABASE_URL",

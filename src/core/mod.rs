@@ -5,6 +5,7 @@
 pub mod analysis;
 pub mod assistant;
 pub mod backlog;
+pub mod call;
 pub mod canvas;
 pub mod command;
 pub mod cork;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{
-        assistant::AnswerEvent, device::DeviceNotice, notification::Notification, presence::PresenceNotice,
-        upload::Upload,
+        assistant::AnswerEvent, call::CallMessage, device::DeviceNotice, notification::Notification,
+        presence::PresenceNotice, upload::Upload,
     },
     ids::{NotificationId, UserId},
 };
@@ -63,6 +63,8 @@ pub enum UserEvent {
     Presence(PresenceNotice),
     /// The user's directory of devices changed, or a device has few prekeys left.
     Device(DeviceNotice),
+    /// A message of the other side of a call to the user's sockets, which decide what their clients are sent.
+    Call(CallMessage),
     /// Another socket of the user opened.
     SocketOpened {
         /// The user.

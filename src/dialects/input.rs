@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     core::{command::RawJson, cursor::Coordinate, emoji::Emoji, sheet::CellRef},
-    ids::{ClientMessageId, EventId, FileId, RoomName, SheetId, UserId},
+    ids::{CallId, ClientMessageId, EventId, FileId, RoomName, SheetId, UserId},
     limits,
 };
 
@@ -514,6 +514,10 @@ impl Named for Emoji {
 impl Named for UserId {
     const EXPECTED: &'static str = "the id of a user, a string";
     const BAD: &'static str = " is no user id: ";
+}
+
+impl Named for CallId {
+    const EXPECTED: &'static str = "the id of a call, a string";
 }
 
 impl Named for ClientMessageId {

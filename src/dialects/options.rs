@@ -20,6 +20,8 @@ pub struct DialectOptions {
     pub queue: QueueManner,
     /// Whether its clients are informed when users with whom they share a conversation come, go or change their status.
     pub follows_presence: bool,
+    /// Whether calls that are not bound to a room ring on its sockets.
+    pub rings: bool,
 }
 
 /// When an unbound socket is sent what is queued for its user.
@@ -51,6 +53,7 @@ impl DialectOptions {
             discriminator: "type",
             queue: QueueManner::OnceChosen,
             follows_presence: false,
+            rings: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     core::{emoji::Emoji, notification::Priority, presence::Status, sheet::CellRef},
     dialects::{input::Reference, request::CLIENT_MESSAGE_ID},
-    ids::{ClientMessageId, Epoch, EventId, FileId, NotificationId, RoomId, RoomName, Seq, SheetId, UserId},
+    ids::{CallId, ClientMessageId, Epoch, EventId, FileId, NotificationId, RoomId, RoomName, Seq, SheetId, UserId},
     limits,
 };
 
@@ -50,6 +50,10 @@ schema!(SheetId: {
 schema!(ClientMessageId: {
     "type": "string", "minLength": 1, "maxLength": limits::CLIENT_MESSAGE_ID_CHARS_MAX, "examples": ["8f14e45f-1"],
     "description": "The sender's own id of the message; only the sender's sockets get it",
+});
+schema!(CallId: {
+    "type": "string", "minLength": 1, "maxLength": limits::CALL_ID_CHARS_MAX, "examples": ["call_123"],
+    "description": "Chosen by the caller; with the other user it names the call",
 });
 schema!(CellRef: {"type": "string", "pattern": "^[A-Za-z]{1,3}[0-9]{1,7}$", "examples": ["A1"]});
 schema!(RoomId: {"type": "string", "format": "uuid", "examples": [AN_ID]});

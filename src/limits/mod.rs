@@ -3,6 +3,7 @@
 //! depend on them.
 
 mod assistant;
+mod calls;
 mod canvas;
 mod conversations;
 mod devices;
@@ -11,7 +12,7 @@ mod spaces;
 
 use std::time::Duration;
 
-pub use self::{assistant::*, canvas::*, conversations::*, devices::*, files::*, spaces::*};
+pub use self::{assistant::*, calls::*, canvas::*, conversations::*, devices::*, files::*, spaces::*};
 
 // ---- what a client may send ----
 

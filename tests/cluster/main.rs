@@ -7,6 +7,7 @@ mod support;
 
 mod administration;
 mod assistant;
+mod calls;
 mod database_cut;
 mod direct;
 mod draining;

@@ -98,6 +98,7 @@ forms! { PERSONAL, personal, UserEvent:
         "ai_error" "ai_error_cancelled" "ai_error_of_the_budget" "ai_error_without_data"
     ] []
     Upload [] ["file_upload_start" "file_upload_progress" "file_upload_progress_as_reckoned" "file_upload_complete" "file_upload_cancelled" "file_upload_cancelled_expired"] []
+    Call [] [] [] // `Reply::Call` is what the session makes of it
     Presence [] [] ["presence_online" "presence_away" "presence_busy" "presence_offline" "presence_update"]
     Device [] [] ["device_update" "device_update_changed" "device_update_removed" "device_update_prekeys_low"]
     SocketOpened [] [] ["connect"]
@@ -112,6 +113,7 @@ forms! { REPLY, reply, Reply:
     VersionConflict [] ["version_conflict" "version_conflict_of_several"] []
     UserEvent [] [] [] // the rows above
     Error ["error" "error_with_ref"] ["error" "error_with_ref" "error_of_question"] ["error" "error_with_ref"]
+    Call [] [] ["call_offer" "call_answer" "call_ice" "call_hangup" "call_hangup_answered_elsewhere" "call_hangup_busy" "call_hangup_cancelled" "call_hangup_crossed" "call_hangup_declined_elsewhere" "call_hangup_disconnected" "call_hangup_timeout" "call_hangup_with_data"]
     Welcome [] [] ["system_message"]
     Delivered [] [] ["chat_delivered"]
     Entered ["online_users" "online_users_truncated" "dm_connected" "dm_user_online_first"] ["room_state_first"] ["room_join_first" "room_join_first_truncated"]

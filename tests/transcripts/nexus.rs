@@ -4,16 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use convene::{
     core::{
+        call::CallEnd,
         command::{
-            Addressed, ChatCommand, Command, Draft, MessageAddress, NoticeCommand, PresenceCommand, Resume,
-            RoomAddress, RoomCommand, Typing,
+            Addressed, CallCommand, CallRequest, ChatCommand, Command, Draft, MessageAddress, NoticeCommand,
+            PresenceCommand, Resume, RoomAddress, RoomCommand, SignalKind, Typing,
         },
         device::{DeviceChange, DeviceNotice},
         emoji::Emoji,
         event::{
-            Attachment, ChatDurable, ChatEphemeral, ContentType, Delivered, Durable, Entered, Ephemeral, Event,
-            EventBody, MemberPresence, PresenceEphemeral, ReactionChange, Recipients, Reply, RoomEphemeral,
-            RoomIdentity, RoomPresence, RoomScope, Secrecy, Welcome,
+            Attachment, CallChange, CallNotice, ChatDurable, ChatEphemeral, ContentType, Delivered, Durable, Entered,
+            Ephemeral, Event, EventBody, MemberPresence, PresenceEphemeral, ReactionChange, Recipients, Reply,
+            RoomEphemeral, RoomIdentity, RoomPresence, RoomScope, Secrecy, Welcome,
         },
         notification::{Notification, Priority},
         presence::{NoticedChange, PresenceNotice, Status, StatusDetails, StatusUpdate},
@@ -21,7 +22,7 @@ use convene::{
         user_event::UserEvent,
     },
     error::{ErrorCode, Refusal},
-    ids::{Epoch, GroupId, RoomId, RoomName, Seq, Timestamp},
+    ids::{CallId, Epoch, GroupId, RoomId, RoomName, Seq, Timestamp},
     limits,
 };
 
@@ -75,6 +76,28 @@ fn edit(at: MessageAddress, content: &str, secrecy: Secrecy) -> Command {
     Command::Chat(ChatCommand::Edit { at, content: content.into(), secrecy })
 }
 
+fn call(target: &str, request: CallRequest) -> Command {
+    Command::Call(CallCommand::Direct { target: user(target), call: CallId::new("call_123").unwrap(), request })
+}
+
+fn signal(kind: SignalKind, file: &str) -> CallRequest {
+    CallRequest::Signal { kind, data: data_of("client", file) }
+}
+
+fn asked_in_calls() -> Vec<Asked> {
+    vec![
+        ("call_offer", Some("\"c-1\""), call(BOB, signal(SignalKind::Offer, "call_offer"))),
+        ("call_answer", None, call(ALICE, signal(SignalKind::Answer, "call_answer"))),
+        ("call_ice", None, call(BOB, signal(SignalKind::IceCandidate, "call_ice"))),
+        ("call_hangup", Some("\"c-2\""), call(BOB, CallRequest::HangUp { data: None })),
+        (
+            "call_hangup_with_data",
+            None,
+            call(ALICE, CallRequest::HangUp { data: Some(data_of("client", "call_hangup_with_data")) }),
+        ),
+    ]
+}
+
 /// All commands.
 pub fn asked() -> Vec<Asked> {
     let conversation = |id: &str| RoomAddress::Conversation(name(id));
@@ -89,7 +112,7 @@ pub fn asked() -> Vec<Asked> {
     let silent = PresenceCommand::SetStatus { update: StatusUpdate { message: Some(None), ..StatusUpdate::default() } };
     let general = || conversation("room_general");
     let resume = Resume { since: Seq(41), epoch: Some(EPOCH) };
-    vec![
+    let mut asked = vec![
         ("ping", None, Command::Ping),
         ("ping_with_ref", Some("7"), Command::Ping),
         ("auth_refresh", Some("\"refresh-1\""), Command::AuthRefresh { token: "eyJhbGciOi…".into() }),
@@ -139,7 +162,9 @@ pub fn asked() -> Vec<Asked> {
         ("notification_read", None, Command::Notices(NoticeCommand::Read { id: NOTIFICATION.into() })),
         ("notification_clear", None, Command::Notices(NoticeCommand::Clear { id: Some(NOTIFICATION.into()) })),
         ("notification_clear_all_read", Some("1"), Command::Notices(NoticeCommand::Clear { id: None })),
-    ]
+    ];
+    asked.extend(asked_in_calls());
+    asked
 }
 
 /// The `data` of a transcript, as it stands in the file.
@@ -301,6 +326,30 @@ fn to_one() -> Vec<(&'static str, Told)> {
     ]
 }
 
+fn in_calls() -> Vec<(&'static str, Told)> {
+    let call = || CallId::new("call_123").unwrap();
+    let notice = |with, what| Told::One(Reply::Call(Box::new(CallNotice { call: call(), with, what })));
+    let signal = |file, kind| CallChange::Signal { kind, data: data_of("server", file) };
+    let ended = |reason, data| CallChange::Ended { reason, data };
+    vec![
+        ("call_offer", notice(alice(), signal("call_offer", SignalKind::Offer))),
+        ("call_answer", notice(bob(), signal("call_answer", SignalKind::Answer))),
+        ("call_ice", notice(alice(), signal("call_ice", SignalKind::IceCandidate))),
+        ("call_hangup", notice(alice(), ended(CallEnd::HungUp, None))),
+        ("call_hangup_answered_elsewhere", notice(alice(), ended(CallEnd::AnsweredElsewhere, None))),
+        ("call_hangup_busy", notice(bob(), ended(CallEnd::Busy, None))),
+        ("call_hangup_cancelled", notice(alice(), ended(CallEnd::Cancelled, None))),
+        ("call_hangup_crossed", notice(alice(), ended(CallEnd::Crossed, None))),
+        ("call_hangup_declined_elsewhere", notice(alice(), ended(CallEnd::DeclinedElsewhere, None))),
+        ("call_hangup_disconnected", notice(bob(), ended(CallEnd::Disconnected, None))),
+        ("call_hangup_timeout", notice(bob(), ended(CallEnd::TimedOut, None))),
+        (
+            "call_hangup_with_data",
+            notice(bob(), ended(CallEnd::Declined, Some(data_of("server", "call_hangup_with_data")))),
+        ),
+    ]
+}
+
 fn to_the_user() -> Vec<(&'static str, Told)> {
     let personal = |news| Told::One(Reply::UserEvent(Arc::new(news)));
     let (user, id) = (user(ALICE), NOTIFICATION.parse().unwrap());
@@ -347,5 +396,5 @@ fn to_the_user() -> Vec<(&'static str, Told)> {
 
 /// All events and replies.
 pub fn told() -> BTreeMap<&'static str, Told> {
-    in_rooms().into_iter().chain(to_one()).chain(to_the_user()).collect()
+    in_rooms().into_iter().chain(to_one()).chain(in_calls()).chain(to_the_user()).collect()
 }

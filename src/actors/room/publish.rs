@@ -85,6 +85,7 @@ impl Room {
             Command::Ping
             | Command::AuthRefresh { .. }
             | Command::Room(RoomCommand::Join { .. } | RoomCommand::Leave { .. })
+            | Command::Call(CallCommand::Direct { .. })
             | Command::Presence(PresenceCommand::SetStatus { .. })
             | Command::Assistant(_)
             | Command::Notices(_)

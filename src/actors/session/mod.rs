@@ -5,6 +5,7 @@
 mod assistant;
 mod attachments;
 mod auto_join;
+mod calls;
 mod message_actions;
 mod notifications;
 mod participation;
@@ -25,6 +26,7 @@ use actix::prelude::*;
 pub use self::rooms::BoundRoom;
 use self::{
     auto_join::{FirstFrame, JoinPurpose},
+    calls::Calls,
     notifications::Notices,
     queue::UserQueue,
     rooms::{CellsUpdate, Rooms},
@@ -44,9 +46,10 @@ use super::{
 use crate::{
     auth::{policy::RoomPattern, tokens::Claims},
     core::{
+        call::CallRequested,
         command::{
-            AssistantCommand, Charge, Command, NoticeCommand, PresenceCommand, Request, RoomCommand, SheetCommand, Tag,
-            Target, UploadCommand,
+            AssistantCommand, CallCommand, Charge, Command, NoticeCommand, PresenceCommand, Request, RoomCommand,
+            SheetCommand, Tag, Target, UploadCommand,
         },
         event::{Reply, Welcome},
         profile::{Author, Profile, Role},
@@ -88,6 +91,8 @@ pub struct Session {
     checked_from: Instant,
     /// Uploads announced on this socket that are not complete, the oldest first.
     uploads: Vec<Arc<str>>,
+    /// Calls; absent until the first one.
+    calls: Option<Box<Calls>>,
 }
 
 /// Whether a question was sent to the assistant, which must then be informed of the end of the socket.
@@ -169,6 +174,7 @@ impl Session {
                 issued_at: params.issued_at,
                 checked_from: params.checked_from,
                 uploads: Vec::new(),
+                calls: None,
             }
         });
     }
@@ -294,12 +300,15 @@ impl Session {
             Command::Notices(NoticeCommand::Read { id }) => self.read_notification(tag, &id, ctx),
             Command::Notices(NoticeCommand::Clear { id }) => self.clear_notifications(tag, id.as_deref(), ctx),
             Command::Upload(UploadCommand::Report { file, phase }) => self.publish_upload(tag, file, phase),
+            Command::Call(CallCommand::Direct { target, call, request }) => {
+                self.request_call(CallRequested { tag, target, call, request }, ctx);
+            }
             Command::Chat(ref said) if said.takes_part() => {
                 self.take_part_and_send(Request { tag, client_message_id, command }, ctx);
             }
             Command::Room(RoomCommand::Broadcast { .. })
             | Command::Chat(_)
-            | Command::Call(_)
+            | Command::Call(CallCommand::Signal { .. })
             | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
                 self.pass_to_room(Request { tag, client_message_id, command }, ctx);
             }
@@ -319,8 +328,8 @@ impl Session {
         };
         let ask = IsRevoked { user: claims.user.clone(), issued_at: claims.issued_at };
         let asked = node.registry.send(ask).timeout(limits::ASK_TIMEOUT);
-        self.hold(asked, ctx, move |revoked, session, _| match revoked {
-            Ok(false) => session.take_token(tag, claims),
+        self.hold(asked, ctx, move |revoked, session, ctx| match revoked {
+            Ok(false) => session.take_token(tag, claims, ctx),
             Ok(true) => {
                 let sentence = "This token was revoked; sign in again";
                 session.refuse(tag, Refusal::new(ErrorCode::AuthenticationFailed, sentence));
@@ -329,7 +338,7 @@ impl Session {
         });
     }
 
-    fn take_token(&mut self, tag: Tag, claims: Claims) {
+    fn take_token(&mut self, tag: Tag, claims: Claims, ctx: &mut Context<Self>) {
         let confined: Option<Arc<[RoomPattern]>> = claims.rooms.map(Into::into);
         if let Err(denied) = self.may_stay(confined.as_deref()) {
             return self.refuse(tag, denied.into());
@@ -337,6 +346,7 @@ impl Session {
         self.confined = confined;
         self.outbox.expires_at.set(claims.expires_at);
         self.reply(&Reply::AuthRefreshed { tag, expires_at: claims.expires_at });
+        self.end_unpermitted_calls(ctx);
     }
 
     // ---- limits ----
@@ -445,6 +455,7 @@ impl Actor for Session {
         let conn = self.outbox.key;
         // while the rooms still list the socket
         self.end_uploads();
+        self.end_calls();
         self.rooms.leave_all(conn, if self.outbox.may_return() { Leaving::BrokenOff } else { Leaving::AtOnce });
         if std::mem::take(&mut self.asked) == AskedAssistant::Once {
             self.notify_assistant(AskerClosed { user: self.user.id.clone(), conn });

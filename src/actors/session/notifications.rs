@@ -123,6 +123,7 @@ impl Session {
                     self.send_notification(&notification, news, ctx);
                 }
             }
+            UserEvent::Call(message) => self.receive_call(message.clone(), ctx),
             UserEvent::NotificationUpdated { notification, .. } if !self.notices.takes(notification) => {}
             UserEvent::NotificationUpdated { .. }
             | UserEvent::NotificationRead { .. }

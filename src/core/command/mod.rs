@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     assistant::AssistantCommand,
-    call::{CallCommand, SignalKind},
+    call::{CallCommand, CallRequest, SignalKind},
     chat::{Addressed, ChatCommand, Draft, MessageAddress, MessageRight, Receipt, Typing, bad_attachments},
     invites::{InviteCommand, Invited, ListPage, SendInvites},
     notices::NoticeCommand,
@@ -108,7 +108,7 @@ pub enum Command {
     Room(RoomCommand),
     /// Messages and typing.
     Chat(ChatCommand),
-    /// WebRTC signals.
+    /// Calls and their WebRTC signals.
     Call(CallCommand),
     /// Cursor and status.
     Presence(PresenceCommand),

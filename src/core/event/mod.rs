@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     audience::{Audience, Listener},
-    call::CallEphemeral,
+    call::{CallChange, CallEphemeral, CallNotice},
     canvas::CanvasDurable,
     chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, MisplacedContent, ReactionChange, Secrecy},
     presence::{CursorsMoved, MemberPresence, PresenceEphemeral, RoomPresence},

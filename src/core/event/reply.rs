@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{RoomIdentity, RoomPresence};
+use super::{CallNotice, RoomIdentity, RoomPresence};
 use crate::{
     core::{
         command::{RawJson, Tag},
@@ -55,6 +55,8 @@ pub enum Reply {
     },
     /// An event for the user on all sockets.
     UserEvent(Arc<UserEvent>),
+    /// News of a call that is not bound to a room.
+    Call(Box<CallNotice>),
     /// A refusal.
     Error {
         /// The request's tag.

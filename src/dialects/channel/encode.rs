@@ -166,11 +166,12 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             | UserEvent::Upload(_)
             | UserEvent::Presence(_)
             | UserEvent::Device(_)
+            | UserEvent::Call(_)
             | UserEvent::SocketOpened { .. }
             | UserEvent::SocketClosed { .. } => None,
         },
-        // no cells here; messages are confirmed by `ack`; the first frame is that of the room
-        Reply::VersionConflict { .. } | Reply::Delivered(_) | Reply::Welcome(_) => None,
+        // no cells here; messages are confirmed by `ack`; the first frame is that of the room; calls are within rooms
+        Reply::VersionConflict { .. } | Reply::Delivered(_) | Reply::Welcome(_) | Reply::Call(_) => None,
     }
 }
 

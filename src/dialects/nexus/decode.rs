@@ -5,6 +5,7 @@ use super::{
     DISCRIMINATOR,
     wire::{
         FromClient,
+        calls::{HangUp, SignalInCall},
         chat::{Content, Edit, OfMessage, React, Say, SetTyping},
         presence::UpdatePresence,
         rooms::{BroadcastData, JoinRoom},
@@ -13,19 +14,19 @@ use super::{
 use crate::{
     core::{
         command::{
-            Addressed, ChatCommand, Command, Draft, MessageAddress, NoticeCommand, PresenceCommand, Request,
-            RoomAddress, RoomCommand, Tag, Typing,
+            Addressed, CallCommand, CallRequest, ChatCommand, Command, Draft, MessageAddress, NoticeCommand,
+            PresenceCommand, Request, RoomAddress, RoomCommand, SignalKind, Tag, Typing,
         },
         event::{ContentType, ReactionChange, Secrecy},
         presence::StatusUpdate,
     },
     dialects::{
         ClientMessage, Rejection, common,
-        input::{Id, Prose},
+        input::{Id, Json, Prose},
         read::{Message, expected, invalid},
     },
     error::Refusal,
-    ids::{EventId, RoomName, UserId},
+    ids::{CallId, EventId, RoomName, UserId},
     limits,
 };
 
@@ -65,6 +66,12 @@ fn command(message: FromClient<'_>) -> Result<Command, Refusal> {
             let change = if remove == Some(true) { ReactionChange::Removed } else { ReactionChange::Added };
             let at = address_of(conversation, message_id);
             Ok(Command::Chat(ChatCommand::React { at, emoji: emoji.0, change }))
+        }
+        FromClient::CallOffer(signal) => Ok(call_signal(SignalKind::Offer, signal)),
+        FromClient::CallAnswer(signal) => Ok(call_signal(SignalKind::Answer, signal)),
+        FromClient::CallIce(signal) => Ok(call_signal(SignalKind::IceCandidate, signal)),
+        FromClient::CallHangup(HangUp { target_user_id, call_id, data }) => {
+            Ok(call(target_user_id, call_id, CallRequest::HangUp { data: data.map(Json::to_raw) }))
         }
         FromClient::PresenceUpdate(update) => Ok(update_presence(update)),
         FromClient::NotificationClear(clear) => {
@@ -122,6 +129,14 @@ fn edit_message(edit: Edit<'_>) -> Result<Command, Refusal> {
         (None, None) => Err(expected("content", "missing", Content::EXPECTED)),
     }
     .map(Command::Chat)
+}
+
+fn call_signal(kind: SignalKind, SignalInCall { target_user_id, call_id, data }: SignalInCall<'_>) -> Command {
+    call(target_user_id, call_id, CallRequest::Signal { kind, data: data.to_raw() })
+}
+
+fn call(Id(target): Id<UserId>, Id(call): Id<CallId>, request: CallRequest) -> Command {
+    Command::Call(CallCommand::Direct { target, call, request })
 }
 
 fn update_presence(update: UpdatePresence) -> Command {

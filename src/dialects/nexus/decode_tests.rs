@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const TYPES: [&str; 9] = [
+const TYPES: [&str; 11] = [
     "ping",
     "auth.refresh",
     "room.join",
@@ -12,10 +12,12 @@ const TYPES: [&str; 9] = [
     "chat.message",
     "chat.typing",
     "notification.read",
+    "call.offer",
+    "call.hangup",
     "elsewhere",
 ];
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 17] = [
     "room_id",
     "room",
     "conversation_id",
@@ -29,6 +31,8 @@ const FIELDS: [&str; 15] = [
     "mentions",
     "is_typing",
     "notification_id",
+    "target_user_id",
+    "call_id",
     "token",
     "ref",
 ];

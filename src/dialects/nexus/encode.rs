@@ -3,6 +3,7 @@
 
 use super::wire::{
     FromServer, RoomLabel, Stamped, Stored,
+    calls::{CallEnded, CallSignal, CallWith, Reason},
     chat::{ChatMessage, Deleted, Edited, Reacted, Read, Typing as WireTyping},
     notifications::{Notification, NotificationCleared, NotificationRead},
     presence::Connection,
@@ -11,10 +12,10 @@ use super::wire::{
 };
 use crate::{
     core::{
-        command::Typing,
+        command::{SignalKind, Typing},
         event::{
-            ChatDurable, ChatEphemeral, ContentType, Durable, Entered, Ephemeral, Event, EventBody, MemberPresence,
-            PresenceEphemeral, ReactionChange, Reply, RoomEphemeral, Secrecy, Welcome,
+            CallChange, CallNotice, ChatDurable, ChatEphemeral, ContentType, Durable, Entered, Ephemeral, Event,
+            EventBody, MemberPresence, PresenceEphemeral, ReactionChange, Reply, RoomEphemeral, Secrecy, Welcome,
         },
         presence::{NoticedChange, PresenceNotice, Status},
         profile::Author,
@@ -209,6 +210,7 @@ fn of_reply<'a>(reply: &'a Reply, stamp: Stamp<'_>) -> Option<FromServer<'a>> {
             Some(FromServer::ServerRestarting(stamped(stamp, at, Restarting { reconnect_in_ms: *reconnect_in_ms })))
         }
         Reply::UserEvent(news) => personal(news, stamp),
+        Reply::Call(notice) => Some(call(notice, stamp)),
         // this dialect has no cells
         Reply::VersionConflict { .. } => None,
     }
@@ -298,8 +300,27 @@ fn personal<'a>(news: &'a UserEvent, stamp: Stamp<'_>) -> Option<FromServer<'a>>
             let closed = Connection { user_id: user, connection_id: connection };
             Some(FromServer::Disconnect(stamped(stamp, at, closed)))
         }
-        // this dialect has neither the assistant nor upload progress
-        UserEvent::Answer(_) | UserEvent::Upload(_) => None,
+        // this dialect has neither the assistant nor upload progress; the session handles calls
+        UserEvent::Answer(_) | UserEvent::Upload(_) | UserEvent::Call(_) => None,
+    }
+}
+
+fn call<'a>(notice: &'a CallNotice, stamp: Stamp<'_>) -> FromServer<'a> {
+    let CallNotice { call, with, what } = notice;
+    let of = CallWith { call_id: call, user: with.into() };
+    match what {
+        CallChange::Signal { kind, data } => {
+            let signal = stamped(stamp, stamp.at, CallSignal { of, data: Relayed(data) });
+            match kind {
+                SignalKind::Offer => FromServer::CallOffer(signal),
+                SignalKind::Answer => FromServer::CallAnswer(signal),
+                SignalKind::IceCandidate => FromServer::CallIce(signal),
+            }
+        }
+        CallChange::Ended { reason, data } => {
+            let ended = CallEnded { of, reason: Reason(*reason), data: data.as_ref().map(Relayed) };
+            FromServer::CallHangup(stamped(stamp, stamp.at, ended))
+        }
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) const OPTIONS: DialectOptions = DialectOptions {
     discriminator: DISCRIMINATOR,
     queue: QueueManner::FromTheStart,
     follows_presence: true,
+    rings: true,
     ..DialectOptions::json("nexus")
 };
 

@@ -149,7 +149,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         }
         Reply::UserEvent(news) => personal(news),
         // this dialect has no first frame on connect, and no chat
-        Reply::Welcome(_) | Reply::Delivered(_) => None,
+        Reply::Welcome(_) | Reply::Delivered(_) | Reply::Call(_) => None,
         Reply::Restarting { reconnect_in_ms } => {
             Some(FromServer::ServerRestarting(Restarting::new(*reconnect_in_ms, at)))
         }
@@ -256,9 +256,10 @@ fn personal(news: &UserEvent) -> Option<FromServer<'_>> {
             data: (&answer.phase).into(),
         }),
         UserEvent::Upload(upload) => self::upload(upload, None),
-        // the rooms announce statuses
+        // the rooms announce statuses, and there are neither devices nor calls
         UserEvent::Presence(_)
         | UserEvent::Device(_)
+        | UserEvent::Call(_)
         | UserEvent::SocketOpened { .. }
         | UserEvent::SocketClosed { .. } => return None,
     })

@@ -1,5 +1,6 @@
 //! The nexus dialect from outside (docs/nexus.md).
 
+mod calls;
 mod changes;
 mod chat;
 mod notifications;

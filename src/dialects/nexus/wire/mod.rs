@@ -1,6 +1,7 @@
 //! The messages of the nexus dialect: a variant per `event_type`, whose doc comment is the description in the AsyncAPI
 //! document. Every message of the server has an id and a time.
 
+pub mod calls;
 pub mod chat;
 pub mod devices;
 pub mod notifications;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use self::{
+    calls::{CallEnded, CallSignal, HangUp, SignalInCall},
     chat::{ChatMessage, Deleted, Delivered, Edit, Edited, OfMessage, React, Reacted, Read, Say, SetTyping, Typing},
     devices::DeviceUpdate,
     notifications::{ClearNotifications, Notification, NotificationCleared, NotificationRead, ReadNotification},
@@ -75,6 +77,18 @@ pub enum FromClient<'a> {
     /// Change one's status, or what one adds to it
     #[serde(rename = "presence.update")]
     PresenceUpdate(UpdatePresence),
+    /// Call a user; within a connected call, change the session
+    #[serde(rename = "call.offer")]
+    CallOffer(#[serde(borrow)] SignalInCall<'a>),
+    /// Answer a call, or an offer within a connected call
+    #[serde(rename = "call.answer")]
+    CallAnswer(#[serde(borrow)] SignalInCall<'a>),
+    /// Send an ICE candidate to the other side of a call
+    #[serde(rename = "call.ice")]
+    CallIce(#[serde(borrow)] SignalInCall<'a>),
+    /// End a call, cancel it, or decline it
+    #[serde(rename = "call.hangup")]
+    CallHangup(#[serde(borrow)] HangUp<'a>),
     /// Mark a notification as read
     #[serde(rename = "notification.read")]
     NotificationRead(ReadNotification),
@@ -150,6 +164,18 @@ pub enum FromServer<'a> {
     /// The status message or location of a user changed
     #[serde(rename = "presence.update")]
     PresenceUpdate(Stamped<Presence<'a>>),
+    /// A user calls; within a connected call, the other side changes the session
+    #[serde(rename = "call.offer")]
+    CallOffer(Stamped<CallSignal<'a>>),
+    /// The other side has answered
+    #[serde(rename = "call.answer")]
+    CallAnswer(Stamped<CallSignal<'a>>),
+    /// An ICE candidate of the other side
+    #[serde(rename = "call.ice")]
+    CallIce(Stamped<CallSignal<'a>>),
+    /// A call, or its ringing on this socket, has ended
+    #[serde(rename = "call.hangup")]
+    CallHangup(Stamped<CallEnded<'a>>),
     /// Another socket of the user opened
     #[serde(rename = "connect")]
     Connect(Stamped<Connection<'a>>),

@@ -1,9 +1,11 @@
 //! Tests of the wire format: every message is read as it was written, garbage is refused, adjacent releases understand
 //! each other.
 
-use proptest::prelude::*;
+mod calls;
 
 use std::sync::Arc;
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::{
@@ -34,9 +36,7 @@ use crate::{
 };
 
 // ---- round trips ----
-
-// Boxed, because a strategy holds all its alternatives and the stack of a test is small.
-
+// Strategies are boxed, because each holds all its alternatives and the stack of a test is small.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z]{1,8}", "\\PC{1,20}", Just("\"quotes\"\\ \u{2028} \u{1F600} </script>".to_owned())]
 }
@@ -207,6 +207,7 @@ fn personal() -> BoxedStrategy<UserEvent> {
             phase
         })),
         upload().prop_map(UserEvent::Upload),
+        calls::message().prop_map(UserEvent::Call),
     ]
     .boxed()
 }
