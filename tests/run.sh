@@ -36,6 +36,7 @@ needed() {
   command -v chromium >/dev/null || echo chromium
   command -v node >/dev/null || echo nodejs
   command -v npm >/dev/null || echo npm
+  command -v turnserver >/dev/null || echo coturn
   python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
   command -v valgrind >/dev/null || echo valgrind
 }
@@ -119,7 +120,8 @@ browser_tests() {
   cd tests/browser && npm ci --no-audit --no-fund && node --test
 }
 
-# Runs tus-js-client and tuspy, with an S3 server as file storage, and the example of an encrypted conversation.
+# Runs tus-js-client and tuspy with an S3 server as file storage, WebRTC peers on two nodes with a TURN server, and the example
+# of an encrypted conversation.
 client_tests() {
   cd tests/clients && npm ci --no-audit --no-fund &&
     python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && node --test

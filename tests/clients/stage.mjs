@@ -101,3 +101,31 @@ export async function startS3(bucket) {
   };
   return { url, keys, stop: async () => { child.kill(); await once(child, "close"); } };
 }
+
+/** A port that is free now. */
+export async function freePort() {
+  const listener = createServer().listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const { port } = listener.address();
+  listener.close();
+  return port;
+}
+
+/** Starts a program and waits until its output matches. */
+export async function startProgram(name, args, ready) {
+  const child = spawn(name, args.map(String), { stdio: ["ignore", "pipe", "pipe"] });
+  let text = "";
+  await new Promise((resolve, reject) => {
+    const take = (chunk) => {
+      text += chunk;
+      if (ready.test(text)) resolve();
+    };
+    child.stdout.on("data", take);
+    child.stderr.on("data", take);
+    child.once("error", (error) => reject(new Error(`${name} does not start (${error.message}); install it`)));
+    child.once("exit", (code) => reject(new Error(`${name} ended with ${code}:\n${text}`)));
+    setTimeout(() => reject(new Error(`${name} is not ready:\n${text}`)), 20_000).unref();
+  });
+  // coturn would wait for its sessions
+  return { log: () => text, stop: async () => { child.kill("SIGKILL"); await once(child, "exit"); } };
+}
