@@ -74,6 +74,8 @@ fn the_limits_are_the_servers() {
         ("kept for recovery", vec![limits::RECOVERY_EVENTS_MAX, limits::REPLAY_BYTES_MAX]),
         ("online_users", vec![limits::ONLINE_USERS_LISTED_MAX]),
         ("a page of history", page.to_vec()),
+        ("a page of a search", [limits::PAGE_FOUND_DEFAULT, limits::PAGE_FOUND_MAX].map(|most| most as usize).to_vec()),
+        ("a search query", vec![limits::SEARCH_QUERY_CHARS_MAX, limits::SEARCH_TERMS_MAX, limits::SEARCH_ATOMS_MAX]),
         ("a sheet", vec![limits::SHEET_ROWS_MAX as usize, limits::SHEET_COLUMNS_MAX as usize]),
         ("cells in one update", vec![limits::CELLS_PER_UPDATE_MAX]),
         ("a cell's text", vec![limits::CELL_TEXT_CHARS_MAX, limits::FORMULA_CHARS_MAX]),

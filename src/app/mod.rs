@@ -261,6 +261,7 @@ pub async fn start_among(
     }
     Sweeper::new(node.store.clone()).start();
     DueNotifications::new(node.clone()).start();
+    services::search::start(node.store.clone());
     services::ai::start(&node)?;
     single_node_check::watch(&node);
     Ok(node)

@@ -29,6 +29,7 @@ pub mod remote_members;
 pub mod room;
 pub mod room_presence;
 pub mod roster;
+pub mod search;
 pub mod sheet;
 pub mod space;
 pub mod typing;

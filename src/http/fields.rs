@@ -304,6 +304,11 @@ impl Page {
         Ok(Page { limit })
     }
 
+    /// The page size.
+    pub(super) fn size(&self) -> usize {
+        usize::try_from(self.limit).unwrap_or(usize::MAX)
+    }
+
     /// How many items to read: one more than the page size, which shows whether there is another page.
     pub(super) const fn to_read(&self) -> i64 {
         self.limit + 1
@@ -311,7 +316,7 @@ impl Page {
 
     /// Truncates the items to the page size. Returns whether there are more.
     pub(super) fn cut<T>(&self, found: &mut Vec<T>) -> bool {
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let limit = self.size();
         let has_more = found.len() > limit;
         found.truncate(limit);
         has_more

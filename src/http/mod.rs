@@ -21,7 +21,10 @@ use crate::{
     config::{Config, Secret},
     limits,
     metrics::Metrics,
-    services::files::{BadBucket, Files},
+    services::{
+        files::{BadBucket, Files},
+        search::Search,
+    },
     store::Store,
 };
 
@@ -46,6 +49,7 @@ pub mod page;
 mod paths;
 mod presence;
 mod rooms;
+mod search;
 mod security;
 mod sheets;
 mod typed_notifications;
@@ -59,6 +63,7 @@ pub struct AppState {
     store: Store,
     gateway: Gateway,
     files: Files,
+    search: Search,
     config: Arc<Config>,
     verifier: Arc<Verifier>,
     signer: Signer,
@@ -94,6 +99,7 @@ impl AppState {
         Ok(AppState {
             store: node.store.clone(),
             files: Files::start(node)?,
+            search: Search::new(node.store.clone()),
             gateway: Gateway::new(node.clone()),
             verifier: node.verifier.clone(),
             signer: Signer::new(&config.auth, secret),
@@ -120,6 +126,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     message_actions::configure(config);
     conversations::configure(config);
     calls::configure(config);
+    search::configure(config);
     rooms::configure(config);
     metaverse::configure(config);
     sheets::configure(config);

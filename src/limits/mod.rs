@@ -8,11 +8,12 @@ mod canvas;
 mod conversations;
 mod devices;
 mod files;
+mod search;
 mod spaces;
 
 use std::time::Duration;
 
-pub use self::{assistant::*, calls::*, canvas::*, conversations::*, devices::*, files::*, spaces::*};
+pub use self::{assistant::*, calls::*, canvas::*, conversations::*, devices::*, files::*, search::*, spaces::*};
 
 // ---- what a client may send ----
 

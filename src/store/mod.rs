@@ -31,6 +31,7 @@ mod records;
 mod repeats;
 mod rooms;
 mod schema;
+mod search;
 mod sheets;
 mod spaces;
 mod sqlite;
@@ -63,6 +64,7 @@ pub use self::{
     files::*,
     invites::*,
     records::*,
+    search::{Indexed, Pending, SearchStart},
     spaces::*,
 };
 use crate::{

@@ -99,6 +99,40 @@ macro_rules! tables {
         }
         diesel::table! {
             use diesel::sql_types::*;
+            search_queue (position) {
+                position -> BigInt,
+                message_id -> $Id,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            message_search (number) {
+                number -> BigInt,
+                message_id -> $Id,
+                room_id -> $Id,
+                bucket -> BigInt,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            search_buckets (id) {
+                id -> BigInt,
+                lowest -> BigInt,
+                highest -> BigInt,
+                messages -> BigInt,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            search_state (id) {
+                id -> BigInt,
+                bucket -> Nullable<BigInt>,
+                old_bucket -> Nullable<BigInt>,
+                old_before -> Nullable<$Id>,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
             participants (user_id, room_id) {
                 user_id -> Text,
                 room_id -> $Id,
@@ -363,6 +397,8 @@ macro_rules! tables {
         diesel::joinable!(canvases -> rooms (room_id));
         diesel::joinable!(tile_likes -> tiles (tile_id));
         diesel::allow_tables_to_appear_in_same_query!(canvases, tiles, tile_likes);
+        diesel::allow_tables_to_appear_in_same_query!(messages, rooms);
+        diesel::allow_tables_to_appear_in_same_query!(messages, search_queue);
         diesel::joinable!(user_queue -> notifications (notification_id));
         diesel::allow_tables_to_appear_in_same_query!(notifications, user_queue);
     };

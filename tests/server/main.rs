@@ -42,6 +42,7 @@ mod redis_away;
 mod repeats;
 mod rights;
 mod rooms_admin;
+mod search;
 mod sending;
 mod sheets;
 mod shutdown;

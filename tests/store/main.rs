@@ -19,6 +19,7 @@ mod queue;
 mod repeats;
 mod rooms;
 mod schema;
+mod search;
 mod sheets;
 mod spaces;
 mod standing;

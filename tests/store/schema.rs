@@ -31,8 +31,12 @@ fn tables(columns: impl IntoIterator<Item = (String, String)>) -> Tables {
     for (table, column) in columns {
         tables.entry(table).or_default().insert(column);
     }
-    // Tables of the migration tool and of SQLite itself.
-    tables.retain(|table, _| !table.starts_with("__diesel") && !table.starts_with("sqlite_"));
+    // Tables of the migration tool, of SQLite itself, and those that FTS5 keeps.
+    tables.retain(|table, _| !["__diesel", "sqlite_", "message_words"].iter().any(|prefix| table.starts_with(prefix)));
+    // The full-text index: a column of PostgreSQL, a table of SQLite.
+    if let Some(indexed) = tables.get_mut("message_search") {
+        indexed.remove("words");
+    }
     tables
 }
 

@@ -256,7 +256,12 @@ async fn created(site: &AppState, user: &AuthUser, room: OpenRoom) -> Result<Con
 }
 
 /// The conversation, if there is one and the user may enter it.
-async fn entered(site: &AppState, user: &AuthUser, id: &str, missing: IfMissing) -> Result<RoomIdentity, ApiError> {
+pub(super) async fn entered(
+    site: &AppState,
+    user: &AuthUser,
+    id: &str,
+    missing: IfMissing,
+) -> Result<RoomIdentity, ApiError> {
     let name = RoomName::new(id).map_err(|_| no_such_conversation())?;
     let access = site.gateway.enter(user.subject(), &RoomRef::Conversation(name), missing).await?;
     Ok(access.identity)

@@ -16,7 +16,7 @@ use utoipa::{
 
 use super::{
     admin, auth, blocks, calls, conversations, devices, errors, files, groups, health, message_actions, messages,
-    metaverse, notifications, presence, resource, rooms, sheets, typed_notifications, users,
+    metaverse, notifications, presence, resource, rooms, search, sheets, typed_notifications, users,
 };
 
 pub(super) mod bodies;
@@ -54,6 +54,7 @@ struct SocketsDocument(&'static str);
         conversations::messages::history, conversations::messages::send_message, conversations::read_mark::read,
         message_actions::one, message_actions::edit, message_actions::delete, message_actions::react,
         message_actions::take_back,
+        search::messages,
         admin::stats, admin::stats_detailed, admin::rooms, admin::broadcast, admin::notify, admin::disconnect,
         admin::shutdown,
         rooms::create, rooms::one, rooms::change, rooms::members, rooms::add_member, rooms::remove_member,

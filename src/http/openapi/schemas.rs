@@ -507,6 +507,37 @@ pub fn conversation_members() -> Array {
     ArrayBuilder::new().items(items).min_items(Some(1)).max_items(Some(limits::CONVERSATION_MEMBERS_MAX)).build()
 }
 
+/// A query of the full-text search.
+pub fn search_query() -> Object {
+    // a letter or a digit of any script, outside of what is excluded
+    let pattern = "^[^\\-\"]*[0-9A-Za-z]";
+    chars(text(), 1..=limits::SEARCH_QUERY_CHARS_MAX)
+        .pattern(Some(pattern))
+        .examples([json!("\"release plan\" tues* -draft")])
+        .build()
+}
+
+/// The order of what was found.
+pub fn search_order() -> Object {
+    words(text(), ["newest", "best"])
+}
+
+/// The place in what was found.
+pub fn search_cursor() -> Object {
+    let id = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+    text().pattern(Some(format!("^([0-9]{{1,18}}_{id}(_[0-9]{{1,2}})?)?$"))).build()
+}
+
+/// The page size of a search. Larger values count as the maximum.
+pub fn found_limit() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1.0))
+        .default(Some(json!(limits::PAGE_FOUND_DEFAULT)))
+        .description(Some(format!("The page size, at most {}", limits::PAGE_FOUND_MAX)))
+        .build()
+}
+
 /// The page size in messages. Larger values count as the maximum.
 pub fn page_limit() -> Object {
     ObjectBuilder::new()

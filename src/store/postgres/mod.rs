@@ -2,6 +2,7 @@
 
 mod append;
 mod cells;
+mod full_text;
 mod pooler;
 mod processes;
 mod repeats;

@@ -84,7 +84,7 @@ pub fn content_type(name: Option<String>) -> ContentType {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = messages)]
-struct MessageRow {
+pub struct MessageRow {
     id: Id,
     seq: i64,
     sender_id: String,

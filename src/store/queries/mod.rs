@@ -17,13 +17,15 @@ pub mod notifications;
 pub mod open_rooms;
 pub mod room_members;
 pub mod rooms;
+pub mod search;
+pub mod search_index;
 pub mod sheets;
 pub mod spaces;
 pub mod tokens;
 pub mod user_queue;
 pub mod users;
 
-use super::{Connection, Db, schema, types};
+use super::{Connection, Db, full_text, schema, types};
 use crate::{ids::UserId, store::StoreError};
 
 /// A value in the database that no version of Convene has written.

@@ -28,7 +28,7 @@ use crate::{
 /// `rooms.kind` of a channel.
 const CHANNEL: &str = "channel";
 /// `rooms.kind` of a direct conversation.
-const DIRECT: &str = "direct";
+pub const DIRECT: &str = "direct";
 /// `rooms.kind` of an open room.
 pub const OPEN: &str = "open";
 /// `rooms.kind` of a space.

@@ -1,0 +1,10 @@
+DROP INDEX rooms_owner;
+DROP INDEX rooms_public;
+DROP TRIGGER search_changed ON messages;
+DROP TRIGGER search_sent ON messages;
+DROP FUNCTION queue_changed_message();
+DROP FUNCTION queue_sent_messages();
+DROP TABLE search_state;
+DROP TABLE search_buckets;
+DROP TABLE message_search;
+DROP TABLE search_queue;

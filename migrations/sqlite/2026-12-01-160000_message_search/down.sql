@@ -1,0 +1,10 @@
+DROP INDEX rooms_owner;
+DROP INDEX rooms_public;
+DROP TRIGGER search_deleted;
+DROP TRIGGER search_changed;
+DROP TRIGGER search_sent;
+DROP TABLE search_state;
+DROP TABLE search_buckets;
+DROP TABLE message_words;
+DROP TABLE message_search;
+DROP TABLE search_queue;
