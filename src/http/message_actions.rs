@@ -13,7 +13,6 @@ use super::{
     resource,
 };
 use crate::{
-    auth::tokens::query_value,
     core::{
         command::{ChatCommand, Command, MessageAddress, MessageRight, Target},
         emoji::Emoji,
@@ -227,8 +226,12 @@ fn message_id(text: &str) -> Result<EventId, ApiError> {
 }
 
 fn key_in(request: &HttpRequest) -> Result<Option<ClientMessageId>, ApiError> {
-    let Some(text) = query_value(request.query_string(), "idempotency_key") else { return Ok(None) };
-    super::fields::client_message_id("idempotency_key", text.into_owned()).map(Some)
+    let malformed =
+        || ApiError::new(ErrorCode::InvalidMessage, "The query string is malformed; percent-encode its values");
+    let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string()).map_err(|_| malformed())?;
+    // an empty key is refused like one that is too long: it would not make a repetition harmless
+    let key = query.into_inner().into_iter().find(|(name, _)| name == "idempotency_key");
+    key.map(|(name, text)| super::fields::client_message_id(&name, text)).transpose()
 }
 
 fn no_such_message() -> ApiError {

@@ -199,6 +199,10 @@ on_both! {
         assert_eq!(id_of(&again), id);
         let path = "/api/conversations/conv/messages";
         alice.post(path, json!({"content": "other", "idempotency_key": "m-1"})).await.expect_error(409, "CONFLICT");
+        for key in ["", &"k".repeat(129), "%ff%0a"] {
+            let refused = alice.put(&format!("{}?idempotency_key={key}", reaction(&id, THUMB))).await;
+            refused.expect_error(400, "INVALID_MESSAGE");
+        }
 
         let edit = json!({"content": "first", "idempotency_key": "e-1"});
         let first = [
