@@ -39,13 +39,13 @@ on_both! {
             assert_eq!(find(&store, &eve, &there).await.found, []);
             index_all(&store).await;
         }
-        assert_eq!(store.direct_room(&eve.id, &ada.id).await.unwrap().scope.is_direct(), true);
+        assert!(store.direct_room(&eve.id, &ada.id).await.unwrap().scope.is_direct());
     }
 
     async fn a_group_conversation_is_searched_until_one_is_removed(database: Database) {
         let store = database.store().await;
         let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
-        let room = store.create_conversation(&ada.id, None, &[bob.id.clone()]).await.unwrap().identity.id;
+        let room = store.create_conversation(&ada.id, None, std::slice::from_ref(&bob.id)).await.unwrap().identity.id;
         put(&store, &[message(room, &ada, "plans")]).await;
         index_all(&store).await;
         assert_eq!(found(&store, &bob, "plans").await, ["plans"]);
@@ -97,7 +97,7 @@ on_both! {
         let store = database.store().await;
         let (ada, bob) = (user(&store, "ada").await, user(&store, "bob").await);
         let own = store.direct_room(&bob.id, &bob.id).await.unwrap().id;
-        let shared = store.create_conversation(&ada.id, None, &[bob.id.clone()]).await.unwrap().identity.id;
+        let shared = store.create_conversation(&ada.id, None, std::slice::from_ref(&bob.id)).await.unwrap().identity.id;
         let (group, of_group) = channel(&store, &bob).await;
         let (_, elsewhere) = channel(&store, &ada).await;
         put(&store, &[at(0, message(own, &bob, "word 1")), at(1, message(shared, &ada, "word 2")), at(2, message(of_group, &bob, "word 3"))]).await;
