@@ -316,7 +316,8 @@ pub fn idempotency_key() -> Object {
 /// The same in a query.
 pub fn idempotency_key_in_query() -> Object {
     let meaning = "The same request sent again with it within 24 hours is answered like the first one";
-    let schema = chars(text(), 1..=limits::CLIENT_MESSAGE_ID_CHARS_MAX).examples([json!("deploy-1742")]);
+    // an empty value counts as absent, like that of every parameter in a query
+    let schema = chars(text(), 0..=limits::CLIENT_MESSAGE_ID_CHARS_MAX).examples([json!("deploy-1742")]);
     schema.pattern(Some(format!("^{NO_CONTROL}*$"))).description(Some(meaning)).build()
 }
 
