@@ -561,29 +561,6 @@ impl Hub {
     }
 }
 
-/// Stalls the hub's thread, for tests.
-#[cfg(feature = "faults")]
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub struct Stall(pub Duration);
-
-#[cfg(feature = "faults")]
-impl Handler<Stall> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, Stall(how_long): Stall, _: &mut Self::Context) {
-        stand_still(how_long);
-    }
-}
-
-/// Blocks this thread, like a fault of the machine.
-#[cfg(feature = "faults")]
-pub(crate) fn stand_still(how_long: Duration) {
-    let (_keep, never) = std::sync::mpsc::channel::<()>();
-    // ends by its time-out
-    let _ = never.recv_timeout(how_long);
-}
-
 /// Runs in the hub's own context. The context polls it when the mailbox is empty, at the end of a turn.
 struct Flusher(Pin<Box<Sleep>>);
 

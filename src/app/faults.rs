@@ -3,15 +3,11 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use actix::Handler;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    actors::{
-        hub::{Stall, stand_still},
-        messages::StartDraining,
-        node::Node,
-        room::Panic,
-    },
+    actors::{hub::Hub, messages::StartDraining, node::Node, room::Panic},
     limits,
 };
 
@@ -61,4 +57,24 @@ async fn panic_in_rooms(node: &Node) {
             log::warn!("event=fault_lost why=\"{error}\"");
         }
     }
+}
+
+/// Stalls the hub's thread, for tests.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+struct Stall(Duration);
+
+impl Handler<Stall> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Stall(how_long): Stall, _: &mut Self::Context) {
+        stand_still(how_long);
+    }
+}
+
+/// Blocks this thread, like a fault of the machine.
+fn stand_still(how_long: Duration) {
+    let (_keep, never) = std::sync::mpsc::channel::<()>();
+    // ends by its time-out
+    let _ = never.recv_timeout(how_long);
 }
