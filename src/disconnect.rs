@@ -66,7 +66,7 @@ impl Disconnect {
         match self {
             Disconnect::Normal => (1000, ""),
             Disconnect::ProtocolError => (1002, "protocol error"),
-            Disconnect::UnsupportedData => (1003, "text frames only"),
+            Disconnect::UnsupportedData => (1003, "unsupported data"),
             Disconnect::InvalidText => (1007, "text is not UTF-8"),
             Disconnect::TooBig => (1009, "message too big"),
             Disconnect::Restarting => (1012, "server restarts; reconnect"),

@@ -146,6 +146,15 @@ text_id!(
 );
 
 text_id!(
+    /// The id of a collaborative document: a string of 1–128 characters. Cheap to clone.
+    DocumentId,
+    BadDocumentId,
+    limits::DOCUMENT_ID_CHARS_MAX,
+    is_any,
+    "a document's id is 1 to 128 characters without control characters"
+);
+
+text_id!(
     /// The id that a client gives a message, so that it can send it again without doubling it: a free string of 1–128
     /// characters (docs/protocol.md, Sending again). Cheap to clone.
     ClientMessageId,

@@ -110,7 +110,7 @@ fn examples(reference: &str) -> Vec<Value> {
 #[test]
 fn every_message_is_shown_and_every_example_is_a_message() {
     let mut recorded = BTreeSet::new();
-    let folders = DialectKind::ALL.into_iter().flat_map(|dialect| [(dialect, "client"), (dialect, "server")]);
+    let folders = DialectKind::with_json().flat_map(|dialect| [(dialect, "client"), (dialect, "server")]);
     for folder in folders.map(|(dialect, sender)| format!("tests/transcripts/{}/{sender}", dialect.name())) {
         for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
             let text = fs::read_to_string(file.unwrap().path()).unwrap();

@@ -37,6 +37,7 @@ impl Node {
         match room {
             // checked before anything is read, so that a confined token reveals nothing about other rooms
             RoomRef::Open(name) | RoomRef::Conversation(name) => may(subject, Action::NameRoom { name })?,
+            RoomRef::Document(document) => may(subject, Action::NameDocument { document })?,
             RoomRef::Channel(_) | RoomRef::Direct(_) | RoomRef::Space(_) | RoomRef::Canvas(_) => {}
         }
         let found = match self.store.access(room, subject.user).await.map_err(Refusal::from)? {
@@ -151,6 +152,11 @@ impl Node {
                 return made.map(Access::from).map_err(Refusal::from);
             }
             RoomRef::Space(_) => return Err(SpaceRefused::NoSuchSpace.into()),
+            RoomRef::Document(document) if missing == IfMissing::Make => {
+                let made = self.store.create_document(document, subject.user).await;
+                return made.map(Access::from).map_err(Refusal::from);
+            }
+            RoomRef::Document(_) => (ErrorCode::RoomNotFound, "There is no such document; check the id"),
             RoomRef::Open(_) | RoomRef::Conversation(_) => (
                 ErrorCode::RoomNotFound,
                 "There is no such room, and this server does not create rooms on joining; ask an administrator to create it",

@@ -15,15 +15,32 @@ use crate::{
         backlog::{Backlog, Frame, Overflow},
         event::Listener,
     },
-    dialects::DialectKind,
+    dialects::{DialectKind, options::Seats},
     disconnect::Disconnect,
     ids::{Area, EventId, NodeId, Seq, SocketId, Timestamp, UserId},
     limits::{
         CLOSE_GRACE_SECONDS, DELIVERED_UNNOTED_MAX, EARLY_BYTES_MAX, EARLY_FRAMES_MAX, OPENING_BYTES_MAX,
-        STALL_SECONDS_MAX, WRITE_CHUNK_BYTES_MAX,
+        OUTBOX_EPHEMERAL_BYTES_MAX, STALL_SECONDS_MAX, WRITE_CHUNK_BYTES_MAX,
     },
     transport::{frame, socket::Socket},
 };
+
+/// Set in the number of a socket of a document editor, so that every node knows with which others it is counted.
+const OF_DOCUMENTS: u32 = 1 << 31;
+
+/// The key of a worker's next connection.
+pub const fn conn_key(worker: u16, number: u32, seats: Seats) -> ConnKey {
+    let number = number & !OF_DOCUMENTS;
+    match seats {
+        Seats::Usual => ConnKey { worker, generation: number },
+        Seats::Documents => ConnKey { worker, generation: number | OF_DOCUMENTS },
+    }
+}
+
+/// With which others the connection is counted.
+pub const fn seats_of(conn: ConnKey) -> Seats {
+    if conn.generation & OF_DOCUMENTS == 0 { Seats::Usual } else { Seats::Documents }
+}
 
 /// Represents the code of a close frame that has none (RFC 6455 section 7.4.1).
 const NO_CODE: u16 = 1005;
@@ -318,7 +335,8 @@ impl Outbox {
             let mut slot = self.backlog.borrow_mut();
             push(slot.get_or_insert_with(|| {
                 self.cut_at.set(now + STALL_SECONDS_MAX);
-                Box::default()
+                let options = self.dialect.options();
+                Box::new(Backlog::bounded(options.owed_bytes_max, OUTBOX_EPHEMERAL_BYTES_MAX))
             }))
         };
         match pushed {

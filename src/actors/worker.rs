@@ -13,10 +13,10 @@ use rustc_hash::FxHashMap;
 use super::{
     hub::Hub,
     node::{Node, connection_name},
-    outbox::{ConnKey, Outbox, Owner},
+    outbox::{ConnKey, Outbox, Owner, conn_key},
     session::ConnectionIds,
 };
-use crate::{ids::UserId, limits, transport::socket::Socket};
+use crate::{dialects::options::Seats, ids::UserId, limits, transport::socket::Socket};
 
 /// The state of one worker thread.
 pub struct Worker {
@@ -77,10 +77,10 @@ impl Worker {
     }
 
     /// Assigns a key and a name to the next connection. The outbox is added when the socket is available.
-    pub fn connection_ids(&self, user: &UserId) -> ConnectionIds {
-        let generation = self.generation.get().wrapping_add(1);
-        self.generation.set(generation);
-        let key = ConnKey { worker: self.index, generation };
+    pub fn connection_ids(&self, user: &UserId, seats: Seats) -> ConnectionIds {
+        let number = self.generation.get().wrapping_add(1);
+        self.generation.set(number);
+        let key = conn_key(self.index, number, seats);
         ConnectionIds { key, name: connection_name(user, self.node.clock.now(), self.node.id, key) }
     }
 

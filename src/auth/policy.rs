@@ -10,7 +10,7 @@ use crate::{
         space::{SpaceRefused, SpaceRole},
     },
     error::{ErrorCode, Refusal},
-    ids::{RoomName, UserId},
+    ids::{DocumentId, RoomName, UserId},
     store::{GroupRole, Right, RoomRole, Visibility},
 };
 
@@ -54,6 +54,11 @@ pub enum Action<'a> {
     NameRoom {
         /// The room's name.
         name: &'a RoomName,
+    },
+    /// Refer to a document by its id.
+    NameDocument {
+        /// The id.
+        document: &'a DocumentId,
     },
     /// Change an open room or its members.
     ManageRoom {
@@ -165,6 +170,9 @@ pub enum Denied {
     /// The space has admins, and the user is not one of them.
     #[error("{}", SpaceRefused::NotAnAdmin)]
     NotASpaceAdmin,
+    /// A private document of other users.
+    #[error("This document is private, and only its members may open it; ask its owner to add you")]
+    NotYourDocument,
     /// The conversation belongs to other users.
     #[error("Only the two users of a conversation may enter it")]
     NotYourConversation,
@@ -215,6 +223,7 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
             open(author == subject.user || subject.role == Role::Admin, Denied::NotYourMessage)
         }
         Action::NameRoom { name } => named(subject, name.as_str()),
+        Action::NameDocument { document } => named(subject, document.as_str()),
         Action::ManageRoom { membership } => {
             unconfined(subject)?;
             open(subject.role == Role::Admin || membership == Some(RoomRole::Owner), Denied::NotYourRoom)
@@ -273,6 +282,7 @@ fn enters(subject: Subject<'_>, room: &RoomIdentity, right: Right) -> Result<(),
         // visitors take no place, but there must be one
         Right::Space { visibility: Visibility::Open, is_full, .. } => open(!is_full, Denied::SpaceFull),
         Right::Space { visibility: Visibility::Private, .. } => Err(Denied::NoSpaceAccess),
+        Right::Document { .. } => open(right.document_role().is_some(), Denied::NotYourDocument),
     }
 }
 

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::{ConfigError, variables::Variables};
+use crate::limits;
 
 /// Connection limits, heartbeats, and write batching.
 #[derive(Clone, Debug)]
 pub struct Sockets {
     /// `MAX_CONNECTIONS_PER_USER`: a socket above this limit closes the user's oldest one; 0: no limit.
     pub per_user_max: usize,
+    /// `MAX_DOCUMENT_CONNECTIONS_PER_USER`: the same for sockets of document editors, which open one for each document.
+    pub documents_per_user_max: usize,
     /// `WEBSOCKET_MAX_CONNECTIONS`: sockets of this node; 0: no limit.
     pub connections_max: usize,
     /// `WEBSOCKET_PING_INTERVAL`, `WEBSOCKET_PING_TIMEOUT` (or `WEBSOCKET_TIMEOUT`).
@@ -47,6 +50,7 @@ impl Sockets {
         };
         Ok(Sockets {
             per_user_max: count("MAX_CONNECTIONS_PER_USER", 5)?,
+            documents_per_user_max: count("MAX_DOCUMENT_CONNECTIONS_PER_USER", limits::DOCUMENT_CONNECTIONS_DEFAULT)?,
             connections_max: count("WEBSOCKET_MAX_CONNECTIONS", 0)?,
             heartbeat: heartbeat(variables, ("WEBSOCKET_PING_INTERVAL", 25), (timeout, 60))?,
             nexus_heartbeat: heartbeat(
@@ -62,6 +66,7 @@ impl Sockets {
     pub(super) fn describe(&self, lines: &mut Vec<(&'static str, String)>) {
         let seconds = |span: Duration| span.as_secs().to_string();
         lines.push(("MAX_CONNECTIONS_PER_USER", self.per_user_max.to_string()));
+        lines.push(("MAX_DOCUMENT_CONNECTIONS_PER_USER", self.documents_per_user_max.to_string()));
         lines.push(("WEBSOCKET_MAX_CONNECTIONS", self.connections_max.to_string()));
         lines.push(("WEBSOCKET_PING_INTERVAL", seconds(self.heartbeat.interval)));
         lines.push(("WEBSOCKET_PING_TIMEOUT", seconds(self.heartbeat.timeout)));

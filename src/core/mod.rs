@@ -12,6 +12,7 @@ pub mod cork;
 pub mod cursor;
 pub mod cursor_conflation;
 pub mod device;
+pub mod document;
 pub mod emoji;
 pub mod event;
 pub mod history;

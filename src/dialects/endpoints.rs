@@ -4,7 +4,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::DialectKind;
-use crate::ids::{RoomId, UserId};
+use crate::ids::{DocumentId, RoomId, UserId};
 
 /// A WebSocket endpoint.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +17,8 @@ pub enum Endpoint {
     Workspace,
     /// `/ws`.
     Nexus,
+    /// `/yjs/{document_id}`.
+    Yjs(DocumentId),
 }
 
 /// Why a path is not an endpoint.
@@ -31,6 +33,9 @@ pub enum NoEndpoint {
 impl Endpoint {
     /// Parses the path of a request, with or without a trailing slash.
     pub fn of_path(path: &str) -> Result<Endpoint, NoEndpoint> {
+        if let Some(id) = path.strip_prefix("/yjs/") {
+            return document(id).map(Endpoint::Yjs).ok_or(NoEndpoint::NoSuchRoom);
+        }
         let path = path.strip_suffix('/').unwrap_or(path);
         if let Some(id) = path.strip_prefix("/ws/channel/") {
             return decoded(id).and_then(|id| id.parse().ok()).map(Endpoint::Channel).ok_or(NoEndpoint::NoSuchRoom);
@@ -40,7 +45,7 @@ impl Endpoint {
             return user.map(Endpoint::Direct).ok_or(NoEndpoint::NoSuchRoom);
         }
         match path {
-            "/ws/channel" | "/ws/dm" => Err(NoEndpoint::NoSuchRoom),
+            "/ws/channel" | "/ws/dm" | "/yjs" => Err(NoEndpoint::NoSuchRoom),
             "/api/v1/ws" => Ok(Endpoint::Workspace),
             "/ws" => Ok(Endpoint::Nexus),
             _ => Err(NoEndpoint::Unknown),
@@ -53,6 +58,7 @@ impl Endpoint {
             Endpoint::Channel(_) | Endpoint::Direct(_) => DialectKind::Channel,
             Endpoint::Workspace => DialectKind::Workspace,
             Endpoint::Nexus => DialectKind::Nexus,
+            Endpoint::Yjs(_) => DialectKind::Yjs,
         }
     }
 }
@@ -60,6 +66,12 @@ impl Endpoint {
 fn decoded(segment: &str) -> Option<String> {
     let text = percent_decode_str(segment).decode_utf8().ok()?;
     (!segment.contains('/')).then(|| text.into_owned())
+}
+
+/// A document's id is the rest of the path, which clients do not encode: it may contain `/`. It is decoded if it can be.
+fn document(rest: &str) -> Option<DocumentId> {
+    let decoded = percent_decode_str(rest).decode_utf8().unwrap_or(rest.into());
+    DocumentId::new(decoded.as_ref()).ok()
 }
 
 #[cfg(test)]
@@ -77,6 +89,11 @@ mod tests {
         assert_eq!(Endpoint::of_path("/ws/dm/a/b"), Err(NoEndpoint::NoSuchRoom));
         assert_eq!(Endpoint::of_path("/ws/dm/%ff"), Err(NoEndpoint::NoSuchRoom));
         assert_eq!(Endpoint::of_path("/ws/dm/a//"), Err(NoEndpoint::NoSuchRoom));
+        let document = |id| Ok(Endpoint::Yjs(DocumentId::new(id).unwrap()));
+        assert_eq!(Endpoint::of_path("/yjs/notes/2026 é"), document("notes/2026 é"));
+        assert_eq!(Endpoint::of_path("/yjs/notes%2F2026/"), document("notes/2026/"));
+        assert_eq!(Endpoint::of_path("/yjs/%ff"), document("%ff"));
+        assert_eq!(Endpoint::of_path("/yjs/"), Err(NoEndpoint::NoSuchRoom));
         assert_eq!(Endpoint::of_path("/elsewhere"), Err(NoEndpoint::Unknown));
         for path in [format!("/ws/channel/{id}"), "/ws/dm/a%2Fb".to_owned(), "/api/v1/ws".to_owned(), "/ws".to_owned()]
         {

@@ -16,6 +16,7 @@ pub mod channel;
 mod common;
 pub mod endpoints;
 mod input;
+mod lib0;
 pub mod nexus;
 pub mod options;
 mod output;
@@ -23,6 +24,8 @@ mod read;
 mod request;
 pub mod schema;
 pub mod workspace;
+mod y_protocols;
+pub mod yjs;
 
 /// The dialect of a socket. The number is the index of its encoding in a shared broadcast.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -33,14 +36,22 @@ pub enum DialectKind {
     Workspace = 1,
     /// Conversations of all kinds on one socket, receipts, presence, notifications, calls: `/ws`.
     Nexus = 2,
+    /// Collaborative documents for y-websocket: `/yjs/{document_id}`.
+    Yjs = 3,
 }
 
 impl DialectKind {
     /// All of them, each at the place of its number.
-    pub const ALL: [DialectKind; 3] = [DialectKind::Channel, DialectKind::Workspace, DialectKind::Nexus];
+    pub const ALL: [DialectKind; 4] =
+        [DialectKind::Channel, DialectKind::Workspace, DialectKind::Nexus, DialectKind::Yjs];
 
     /// The number of dialects.
     pub const COUNT: usize = DialectKind::ALL.len();
+
+    /// Those whose messages are JSON, which this server's own documents describe.
+    pub fn with_json() -> impl Iterator<Item = DialectKind> {
+        DialectKind::ALL.into_iter().filter(|dialect| dialect.options().form == options::Form::Json)
+    }
 
     /// The name, which is also that of its folder.
     pub const fn name(self) -> &'static str {
@@ -53,6 +64,7 @@ impl DialectKind {
             DialectKind::Channel => &channel::OPTIONS,
             DialectKind::Workspace => &workspace::OPTIONS,
             DialectKind::Nexus => &nexus::OPTIONS,
+            DialectKind::Yjs => &yjs::OPTIONS,
         }
     }
 
@@ -62,6 +74,7 @@ impl DialectKind {
             DialectKind::Channel => &channel::Channel,
             DialectKind::Workspace => &workspace::Workspace,
             DialectKind::Nexus => &nexus::Nexus,
+            DialectKind::Yjs => &yjs::Yjs,
         }
     }
 }

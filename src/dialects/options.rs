@@ -22,6 +22,30 @@ pub struct DialectOptions {
     pub follows_presence: bool,
     /// Whether calls that are not bound to a room ring on its sockets.
     pub rings: bool,
+    /// Bytes that may be queued for a client that does not read; more close its socket.
+    pub owed_bytes_max: usize,
+    /// The form of its messages.
+    pub form: Form,
+    /// With which of the user's other sockets they are counted.
+    pub seats: Seats,
+}
+
+/// The form of messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// JSON objects as text.
+    Json,
+    /// Binary messages of a protocol that is described elsewhere.
+    Binary,
+}
+
+/// With which of the user's other sockets a socket is counted, for the maximum of a user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seats {
+    /// `MAX_CONNECTIONS_PER_USER`.
+    Usual,
+    /// `MAX_DOCUMENT_CONNECTIONS_PER_USER`: an editor opens one for each document.
+    Documents,
 }
 
 /// When an unbound socket is sent what is queued for its user.
@@ -29,6 +53,8 @@ pub struct DialectOptions {
 pub enum QueueManner {
     /// On connect: notifications, and messages of all rooms.
     FromTheStart,
+    /// Never: it has no form for anything in the queue.
+    Never,
     /// When its client has set a notification filter. Until then it receives notifications created since it connected.
     OnceChosen,
 }
@@ -54,6 +80,9 @@ impl DialectOptions {
             queue: QueueManner::OnceChosen,
             follows_presence: false,
             rings: false,
+            owed_bytes_max: limits::OUTBOX_DURABLE_BYTES_MAX,
+            form: Form::Json,
+            seats: Seats::Usual,
         }
     }
 }

@@ -7,13 +7,16 @@ mod calls;
 mod canvas;
 mod conversations;
 mod devices;
+mod documents;
 mod files;
 mod search;
 mod spaces;
 
 use std::time::Duration;
 
-pub use self::{assistant::*, calls::*, canvas::*, conversations::*, devices::*, files::*, search::*, spaces::*};
+pub use self::{
+    assistant::*, calls::*, canvas::*, conversations::*, devices::*, documents::*, files::*, search::*, spaces::*,
+};
 
 // ---- what a client may send ----
 

@@ -1,14 +1,15 @@
 //! One way to reach a room, however it is named, with all facts that decide whether a user may enter it. This module
 //! must not decide; `auth::policy` does.
 
-use super::{Canvas, GroupRole, OpenRoom, RoomRole, SpaceAccess, Store, StoreError, Visibility};
+use super::{Canvas, Document, GroupRole, OpenRoom, RoomRole, SpaceAccess, Store, StoreError, Visibility};
 use crate::{
     core::{
         command::RoomAddress,
+        document::{DocumentAccess, DocumentRole},
         event::{RoomIdentity, RoomScope},
         space::SpaceRole,
     },
-    ids::{CanvasId, RoomId, RoomName, UserId},
+    ids::{CanvasId, DocumentId, RoomId, RoomName, UserId},
 };
 
 /// A reference to a room.
@@ -26,6 +27,8 @@ pub enum RoomRef {
     Space(RoomId),
     /// A canvas, by its id.
     Canvas(CanvasId),
+    /// A document, by its id.
+    Document(DocumentId),
 }
 
 impl From<RoomAddress> for RoomRef {
@@ -35,6 +38,7 @@ impl From<RoomAddress> for RoomRef {
             RoomAddress::Conversation(name) => RoomRef::Conversation(name),
             RoomAddress::With(partner) => RoomRef::Direct(partner),
             RoomAddress::Space(id) => RoomRef::Space(id),
+            RoomAddress::Document(document) => RoomRef::Document(document),
         }
     }
 }
@@ -47,6 +51,7 @@ impl RoomRef {
             RoomScope::Open { name } => RoomRef::Open(name.clone()),
             RoomScope::Space => RoomRef::Space(room.id),
             RoomScope::Canvas { canvas, .. } => RoomRef::Canvas(*canvas),
+            RoomScope::Document { document } => RoomRef::Document(document.clone()),
             RoomScope::Direct { users: [first, second] } => {
                 RoomRef::Direct(if first == user { second.clone() } else { first.clone() })
             }
@@ -88,6 +93,23 @@ pub enum Right {
         /// Whether it has as many members as its capacity.
         is_full: bool,
     },
+    /// For a document.
+    Document {
+        /// What everybody may do with it.
+        access: DocumentAccess,
+        /// The user's own role in it.
+        membership: Option<DocumentRole>,
+    },
+}
+
+impl Right {
+    /// The user's role in a document, by its own or by everybody's.
+    pub fn document_role(self) -> Option<DocumentRole> {
+        match self {
+            Right::Document { access, membership } => membership.max(access.role()),
+            Right::Group(_) | Right::Side | Right::Open { .. } | Right::Space { .. } => None,
+        }
+    }
 }
 
 impl From<Canvas> for Access {
@@ -119,6 +141,13 @@ impl From<SpaceAccess> for Access {
     }
 }
 
+impl From<Document> for Access {
+    fn from(document: Document) -> Access {
+        let right = Right::Document { access: document.access, membership: document.membership };
+        Access { right, capacity: None, identity: document.identity }
+    }
+}
+
 impl Store {
     /// The room and the user's relation to it. None if there is no such room. A conversation is created when first
     /// needed; there is none with a user who does not exist.
@@ -137,6 +166,7 @@ impl Store {
             RoomRef::Open(name) => Ok(self.open_room(name, user).await?.map(Access::from)),
             RoomRef::Space(id) => Ok(self.space(*id, user).await?.map(Access::from)),
             RoomRef::Canvas(canvas) => Ok(self.canvas(*canvas, user).await?.map(Access::from)),
+            RoomRef::Document(document) => Ok(self.document(document, user).await?.map(Access::from)),
             // boxed, since it resolves another reference in turn
             RoomRef::Conversation(name) => Box::pin(self.conversation_access(name.as_str(), user)).await,
         }

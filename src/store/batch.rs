@@ -112,6 +112,15 @@ impl Batch {
         self.entries.iter().all(|entry| entry.is_message() && entry.key.is_none())
     }
 
+    /// Whether old events of a room may be removed. Those of a document are removed when its state is stored.
+    pub fn is_trimmed(&self, room: Id) -> bool {
+        let of_room = |entry: &&Entry| self.rooms.get(entry.room) == Some(&room);
+        self.entries.iter().filter(of_room).all(|entry| match &*entry.what {
+            Durable::Document(_) => false,
+            Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) => true,
+        })
+    }
+
     /// The entries that are not refused.
     pub fn open(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.refused.is_none())
@@ -213,7 +222,7 @@ impl Entry {
                 | CanvasDurable::TileDeleted { .. }
                 | CanvasDurable::TileLiked { .. },
             ) => (String::new(), None, None),
-            Durable::Canvas(CanvasDurable::Acted { .. }) => (payload(&what)?, None, None),
+            Durable::Document(_) | Durable::Canvas(CanvasDurable::Acted { .. }) => (payload(&what)?, None, None),
             Durable::Chat(ChatDurable::MessageSent { attachments, mentions, .. }) => {
                 (payload(&what)?, json_list(attachments)?, json_list(mentions)?)
             }
@@ -250,7 +259,7 @@ impl Entry {
     /// The parts that go into the message history.
     pub fn message(&self) -> Option<MessageText<'_>> {
         match &*self.what {
-            Durable::Sheet(_) | Durable::Canvas(_) => None,
+            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) => None,
             Durable::Chat(
                 ChatDurable::MessageEdited { .. }
                 | ChatDurable::MessageDeleted { .. }
@@ -272,7 +281,7 @@ impl Entry {
     /// The attached files, which the room's members may download.
     pub fn files(&self) -> impl Iterator<Item = Id> + '_ {
         let files: &[Attachment] = match &*self.what {
-            Durable::Sheet(_) | Durable::Canvas(_) => &[],
+            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) => &[],
             Durable::Chat(
                 ChatDurable::MessageEdited { .. }
                 | ChatDurable::MessageDeleted { .. }
@@ -297,7 +306,8 @@ impl Entry {
                 | ChatDurable::Reacted { .. },
             )
             | Durable::Sheet(_)
-            | Durable::Canvas(_) => (&[], None),
+            | Durable::Canvas(_)
+            | Durable::Document(_) => (&[], None),
         };
         mentions.iter().filter(move |user| Some(*user) != sender)
     }
@@ -356,7 +366,8 @@ fn made_storable(what: &Durable) -> Option<Durable> {
             | ChatDurable::MessageErased { .. }
             | ChatDurable::ReadMarked { .. }
             | ChatDurable::Reacted { .. },
-        ) => None,
+        )
+        | Durable::Document(_) => None,
         Durable::Canvas(what) => canvas_made_storable(what).map(Durable::Canvas),
     }
 }

@@ -105,7 +105,10 @@ impl Store {
                     let access = |identity| Access { identity, right: Right::Side, capacity: None };
                     return Ok(found.map(access));
                 }
-                Some(RoomScope::Open { .. } | RoomScope::Space | RoomScope::Canvas { .. }) | None => {}
+                Some(
+                    RoomScope::Open { .. } | RoomScope::Space | RoomScope::Canvas { .. } | RoomScope::Document { .. },
+                )
+                | None => {}
             }
         }
         match RoomName::new(id) {

@@ -16,6 +16,7 @@ mod cell_updates;
 mod claimed_profile;
 mod conversations;
 mod devices;
+mod documents;
 mod effects;
 mod error;
 mod files;

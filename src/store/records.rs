@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     core::{
         command::RawJson,
+        document::{DocumentAccess, DocumentRole},
         event::{Attachment, ContentType, Durable, RoomIdentity},
         notification::{Notification, NotificationFilter, Priority},
         profile::{Author, Profile},
@@ -217,6 +218,49 @@ pub enum RoomRole {
     Member,
     /// Created it, and may change it.
     Owner,
+}
+
+/// A document, and the requesting user's role in it.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The room that it is.
+    pub identity: RoomIdentity,
+    /// The name shown to people.
+    pub title: String,
+    /// What everybody may do with it.
+    pub access: DocumentAccess,
+    /// The owner, unless deleted.
+    pub owner: Option<UserId>,
+    /// The requesting user's own role, if any.
+    pub membership: Option<DocumentRole>,
+    /// Its last event.
+    pub seq: Seq,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// The contents of a document after an event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DocumentState {
+    /// The event.
+    pub seq: Seq,
+    /// The contents: an update in the encoding of Yjs.
+    pub update: Vec<u8>,
+}
+
+/// A named version of a document.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DocumentVersion {
+    /// Counted from 1.
+    pub number: i32,
+    /// The event after which it was saved.
+    pub seq: Seq,
+    /// The name, if it has one.
+    pub name: Option<String>,
+    /// Who saved it.
+    pub author: Author,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// An open room, and the requesting user's role in it.

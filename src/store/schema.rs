@@ -70,6 +70,7 @@ macro_rules! tables {
                 created_at -> $Moment,
                 message_seq -> BigInt,
                 active_at -> $Moment,
+                access -> Nullable<Text>,
             }
         }
         diesel::table! {
@@ -380,6 +381,28 @@ macro_rules! tables {
             use diesel::sql_types::*;
             notification_arrivals (notification_id) {
                 notification_id -> $Id,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            document_states (room_id) {
+                room_id -> $Id,
+                seq -> BigInt,
+                state -> Binary,
+                stored_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            document_versions (room_id, number) {
+                room_id -> $Id,
+                number -> Integer,
+                seq -> BigInt,
+                name -> Nullable<Text>,
+                author_id -> Text,
+                author_username -> Text,
+                state -> Binary,
+                created_at -> $Moment,
             }
         }
         diesel::joinable!(sheets -> rooms (room_id));

@@ -94,9 +94,11 @@ impl Store {
     async fn access_to(&self, identity: RoomIdentity, user: &UserId) -> Result<Option<Access>, StoreError> {
         match &identity.scope {
             RoomScope::Direct { .. } => Ok(Some(Access { identity, right: Right::Side, capacity: None })),
-            RoomScope::Channel { .. } | RoomScope::Open { .. } | RoomScope::Space | RoomScope::Canvas { .. } => {
-                self.access(&RoomRef::of(&identity, user), user).await
-            }
+            RoomScope::Channel { .. }
+            | RoomScope::Open { .. }
+            | RoomScope::Space
+            | RoomScope::Canvas { .. }
+            | RoomScope::Document { .. } => self.access(&RoomRef::of(&identity, user), user).await,
         }
     }
 

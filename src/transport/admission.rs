@@ -22,15 +22,12 @@ use crate::{
         policy::Subject,
         tokens::{Claims, TokenPlace, query_value},
     },
-    core::{
-        event::RoomIdentity,
-        profile::{Profile, Role},
-    },
+    core::profile::{Profile, Role},
     dialects::endpoints::{Endpoint, NoEndpoint},
     error::{ErrorCode, Refusal},
     ids::{Epoch, Seq},
     limits,
-    store::{RoomRef, Store},
+    store::{Access, RoomRef, Store},
 };
 
 /// A request to open a socket.
@@ -72,8 +69,9 @@ pub async fn admit(worker: &Worker, upgrade_request: UpgradeRequest<'_>) -> Resu
     let claims = identified.claims;
     check_named_user(&endpoint, upgrade_request.query, &claims)?;
     let (profile, quota) = welcome(worker, &claims).await?;
-    let room = authorise(&worker.node, &claims, &profile, &endpoint).await?;
-    let binding = room.map(|room| BoundRoom { room: Arc::new(room), resume });
+    let access = authorise(&worker.node, &claims, &profile, &endpoint).await?;
+    let binding =
+        access.map(|access| BoundRoom { role: access.right.document_role(), room: Arc::new(access.identity), resume });
     let dialect = endpoint.dialect();
     let (role, confined) = (role_of(&claims, &profile), claims.rooms.map(Into::into));
     let params = SessionParams {
@@ -104,7 +102,7 @@ fn check_origin(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
 fn check_named_user(endpoint: &Endpoint, query: &str, claims: &Claims) -> Result<(), Refusal> {
     let named = match endpoint {
         Endpoint::Nexus => query_value(query, "user_id"),
-        Endpoint::Channel(_) | Endpoint::Direct(_) | Endpoint::Workspace => None,
+        Endpoint::Channel(_) | Endpoint::Direct(_) | Endpoint::Workspace | Endpoint::Yjs(_) => None,
     };
     match named {
         Some(named) if named != claims.user.as_str() => {
@@ -179,13 +177,14 @@ async fn authorise(
     claims: &Claims,
     profile: &Profile,
     endpoint: &Endpoint,
-) -> Result<Option<RoomIdentity>, Refusal> {
+) -> Result<Option<Access>, Refusal> {
     let role = role_of(claims, profile);
     let subject = Subject { user: &profile.id, role, rooms: claims.rooms.as_deref() };
-    let room = match endpoint {
-        Endpoint::Channel(room) => RoomRef::Channel(*room),
-        Endpoint::Direct(partner) => RoomRef::Direct(partner.clone()),
+    let (room, missing) = match endpoint {
+        Endpoint::Channel(room) => (RoomRef::Channel(*room), IfMissing::Refuse),
+        Endpoint::Direct(partner) => (RoomRef::Direct(partner.clone()), IfMissing::Refuse),
+        Endpoint::Yjs(document) => (RoomRef::Document(document.clone()), IfMissing::Make),
         Endpoint::Workspace | Endpoint::Nexus => return Ok(None),
     };
-    node.enter(subject, &room, IfMissing::Refuse).await.map(|access| Some(access.identity))
+    node.enter(subject, &room, missing).await.map(Some)
 }

@@ -32,7 +32,7 @@ async fn serve(request: HttpRequest, payload: web::Payload, node: Arc<Node>) -> 
         Ok(response) => response,
         Err(error) => return HttpResponse::from_error(error),
     };
-    let connection_ids = worker.connection_ids(&params.profile.id);
+    let connection_ids = worker.connection_ids(&params.profile.id, params.dialect.options().seats);
     if let Ok(name) = actix_web::http::header::HeaderValue::from_str(&connection_ids.name) {
         response.insert_header(("x-connection-id", name));
     }

@@ -44,7 +44,7 @@ where
         Ok(admitted) => admitted,
         Err(refusal) => return refuse(framed, &worker, request.path(), &refusal).await,
     };
-    let connection_ids = worker.connection_ids(&params.profile.id);
+    let connection_ids = worker.connection_ids(&params.profile.id, params.dialect.options().seats);
     let head = handshake(&request, place, &connection_ids).ok().and_then(|mut accepted| accepted.message_body(()).ok());
     let Some(head) = head else {
         let sentence = "This is not a valid WebSocket handshake; send version 13 with a key";

@@ -96,8 +96,7 @@ impl Parts {
 #[test]
 fn what_was_recorded_is_what_is_described() {
     let document = document();
-    for (dialect, sender) in DialectKind::ALL.into_iter().flat_map(|dialect| [(dialect, "client"), (dialect, "server")])
-    {
+    for (dialect, sender) in DialectKind::with_json().flat_map(|dialect| [(dialect, "client"), (dialect, "server")]) {
         let described = described(&document, dialect, sender);
         for (file, message) in recorded(dialect, sender) {
             let kind = message[dialect.options().discriminator].as_str().unwrap();
@@ -125,8 +124,7 @@ fn what_was_recorded_is_what_is_described() {
 fn what_is_described_was_recorded() {
     let document = document();
     let (mut all, mut seen) = (Parts::default(), Parts::default());
-    for (dialect, sender) in DialectKind::ALL.into_iter().flat_map(|dialect| [(dialect, "client"), (dialect, "server")])
-    {
+    for (dialect, sender) in DialectKind::with_json().flat_map(|dialect| [(dialect, "client"), (dialect, "server")]) {
         let recorded = recorded(dialect, sender);
         for (name, message) in described(&document, dialect, sender) {
             let at = format!("{}.{sender}.{name}", dialect.name());

@@ -199,7 +199,7 @@ impl Client {
                 self.account.unexpected.push(format!("{}'s first frame was {first}", self.role.name));
                 return None;
             }
-            Some(Frame::Close(_) | Frame::End) | None => return None,
+            Some(Frame::Binary(_) | Frame::Close(_) | Frame::End) | None => return None,
         }
         Some(socket)
     }
@@ -253,7 +253,7 @@ impl Client {
                         Ok(())
                     }
                     Some(Frame::Close(close)) => return self.closed(close),
-                    Some(Frame::End) => return End::Lost("connection lost".to_owned()),
+                    Some(Frame::Binary(_) | Frame::End) => return End::Lost("connection lost".to_owned()),
                     None => Ok(()),
                 },
                 () = sleep_until(next_ping.min(next_write)) => {
@@ -384,7 +384,7 @@ impl Client {
                 Some(Frame::Json(frame)) if frame["type"] == "pong" && frame["ref"] == "last" => return End::Finished,
                 Some(Frame::Json(frame)) => self.hear(&frame),
                 Some(Frame::Close(close)) => return self.closed(close),
-                Some(Frame::End) => return End::Lost("connection lost".to_owned()),
+                Some(Frame::Binary(_) | Frame::End) => return End::Lost("connection lost".to_owned()),
                 None => return End::Lost("silence".to_owned()),
             }
         }

@@ -145,7 +145,7 @@ async fn a_binary_frame_is_answered_and_reaches_nobody() {
     let mut socket = alice.join(&channel).await;
     witness.expect("user_joined").await;
     socket.send_frame(Message::binary(&b"\x00\x01\x02"[..])).await;
-    // Either a refused message or a close with 1003 ("text frames only") is acceptable.
+    // Either a refused message or a close with 1003 ("unsupported data") is acceptable.
     match socket.next_within(DEADLINE).await {
         Some(Frame::Json(error)) => crate::support::rest::assert_error(&error, "INVALID_MESSAGE"),
         Some(Frame::Close(Some((1003, _)))) => {

@@ -18,6 +18,7 @@ mod crash;
 mod database_away;
 mod devices;
 mod direct;
+mod documents;
 mod files;
 mod files_bucket;
 mod frames;

@@ -80,6 +80,7 @@ impl Member {
             let socket = self.socket.as_mut()?;
             let frame = match socket.next_within(crate::support::DEADLINE).await {
                 Some(Frame::Json(frame)) => frame,
+                Some(Frame::Binary(bytes)) => panic!("no binary messages here: {bytes:?}"),
                 Some(Frame::Close(_) | Frame::End) => {
                     self.socket = None;
                     return None;

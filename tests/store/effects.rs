@@ -205,7 +205,8 @@ async fn assert_is_what_the_log_says(store: &Store, room: RoomId, users: &[&Prof
                 ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. } | ChatDurable::Reacted { .. },
             )
             | Durable::Sheet(_)
-            | Durable::Canvas(_) => {}
+            | Durable::Canvas(_)
+            | Durable::Document(_) => {}
         }
     }
     let mut stored: HashMap<_, _> = store.read_marks(room).await.unwrap().into_iter().collect();

@@ -323,6 +323,7 @@ pub fn text(what: &Durable) -> &str {
             | ChatDurable::Reacted { .. },
         )
         | Durable::Sheet(SheetDurable::CellsUpdated { .. })
-        | Durable::Canvas(_) => panic!("{what:?} instead of a message"),
+        | Durable::Canvas(_)
+        | Durable::Document(_) => panic!("{what:?} instead of a message"),
     }
 }

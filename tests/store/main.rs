@@ -6,6 +6,7 @@ mod canvases;
 mod conversation_list;
 mod conversations;
 mod devices;
+mod documents;
 mod effects;
 mod faults;
 mod files;

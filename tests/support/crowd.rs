@@ -99,7 +99,7 @@ async fn has_ended(mut socket: Socket, by: Instant) -> bool {
         match socket.next_within(left).await {
             None => return false,
             Some(Frame::Close(_) | Frame::End) => return true,
-            Some(Frame::Json(_)) => {}
+            Some(Frame::Json(_) | Frame::Binary(_)) => {}
         }
     }
 }

@@ -92,7 +92,7 @@ async fn talk(mut socket: Socket, name: String, progress: Arc<Progress>) -> Ackn
                 progress.refused.fetch_add(1, Ordering::Relaxed);
                 answered += 1;
             }
-            Some(Frame::Json(_)) => {}
+            Some(Frame::Json(_) | Frame::Binary(_)) => {}
             Some(Frame::Close(_) | Frame::End) => return acknowledged,
             None => panic!("the server should say something within {SILENCE:?}"),
         }

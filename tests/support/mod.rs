@@ -10,6 +10,7 @@
 pub mod bucket;
 pub mod cluster;
 pub mod crowd;
+pub mod document;
 pub mod guard;
 pub mod load;
 pub mod pgbouncer;
@@ -32,6 +33,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use cluster::Cluster;
+pub use document::YjsEditor;
 pub use postgres::{Database, Postgres};
 pub use proxy::Line;
 pub use rest::User;

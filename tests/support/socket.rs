@@ -32,6 +32,7 @@ pub enum Place {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
     Json(Value),
+    Binary(Vec<u8>),
     /// Code and reason of a close frame. None if the frame had none.
     Close(Option<(u16, String)>),
     /// The TCP connection ended.
@@ -152,7 +153,7 @@ impl Socket {
                 Message::Close(frame) => {
                     return Some(Frame::Close(frame.map(|f| (f.code.into(), f.reason.to_string()))));
                 }
-                Message::Binary(bytes) => panic!("this dialect has no binary frames, but one came: {bytes:?}"),
+                Message::Binary(bytes) => return Some(Frame::Binary(bytes.to_vec())),
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
         }

@@ -19,6 +19,7 @@ use crate::{
     core::{
         command::RawJson,
         cursor::CursorUpdate,
+        document::ClientState,
         event::MemberPresence,
         peers::NodeHeartbeat,
         presence::{Status, StatusDetails},
@@ -56,12 +57,23 @@ pub enum RoomMessage {
     Kind(KindMessage),
 }
 
+/// What the clients of a user show of themselves in a document.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ClientsOf {
+    /// The user.
+    pub user: UserId,
+    /// The clients.
+    pub states: Vec<ClientState>,
+}
+
 /// Messages between rooms with the same id that only their kind understands (`actors/room/kind.rs`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KindMessage {
     /// Cursor movements of members on the sending node.
     Cursors(Vec<CursorUpdate>),
+    /// What clients of members on the sending node show of themselves in a document.
+    Awareness(Vec<ClientsOf>),
     /// Presence data of members on the sending node.
     Presence(Vec<MemberPresence>),
 }

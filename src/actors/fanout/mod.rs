@@ -17,8 +17,9 @@ use crate::{
     core::{
         backlog::{Class, Frame},
         event::{
-            Audience, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Entered, Ephemeral, Event, EventBody,
-            Listener, MemberPresence, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, UploadEphemeral,
+            Audience, CallEphemeral, ChatDurable, ChatEphemeral, DocumentEphemeral, Durable, Entered, Ephemeral, Event,
+            EventBody, Listener, MemberPresence, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity,
+            UploadEphemeral,
         },
         history::Logged,
         upload::UploadPhase,
@@ -109,7 +110,8 @@ impl Broadcast {
                 | Ephemeral::Chat(_)
                 | Ephemeral::Upload(_)
                 | Ephemeral::Call(_)
-                | Ephemeral::Room(_) => false,
+                | Ephemeral::Room(_)
+                | Ephemeral::Document(_) => false,
             },
         }
     }
@@ -193,6 +195,11 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
                 Class::Presence(key_of((event.room.id, Kind::Status, &user.id)))
             }
         },
+        // by the clients that it is about
+        Ephemeral::Document(DocumentEphemeral::Awareness(states)) => {
+            let clients: Vec<u64> = states.iter().map(|state| state.client).collect();
+            keyed((event.room.id, Kind::Awareness, clients))
+        }
         Ephemeral::Call(CallEphemeral::Signal { .. })
         | Ephemeral::Room(RoomEphemeral::Announced { .. } | RoomEphemeral::Broadcast { .. }) => Class::Durable,
         Ephemeral::Upload(UploadEphemeral::Reported { user, upload }) => match upload.phase {
@@ -213,6 +220,7 @@ enum Kind {
     Upload,
     Present,
     Status,
+    Awareness,
 }
 
 fn keyed(key: impl Hash) -> Class {

@@ -35,6 +35,7 @@ use crate::{
     core::{
         assistant::Question,
         command::{Command, RawJson, Tag},
+        document::DocumentRole,
         event::{Attachment, Reply, RoomIdentity},
         presence::Status,
         profile::{Author, Profile},
@@ -418,6 +419,8 @@ pub struct Join {
     pub is_greeted: bool,
     /// Whether the socket is bound to this room by its address; such a socket is closed when it loses the room.
     pub bound: Bound,
+    /// What the user may do, if the room is a document.
+    pub role: Option<DocumentRole>,
 }
 
 /// A socket leaves.

@@ -18,7 +18,7 @@ use super::{
         SetStatus, Shared, SocketClosed, SocketOpened, SocketsOf, StatusOf, StatusesOf, UserOnOtherNodes, UsersOnPeer,
     },
     node::{Clock, Node},
-    outbox::ConnKey,
+    outbox::{ConnKey, seats_of},
 };
 use crate::{
     core::{
@@ -26,6 +26,7 @@ use crate::{
         roster::{OwnRoster, Roster, RosterChange, RosterMessage, RosterUpdate, SocketEntry},
         user_event::UserEvent,
     },
+    dialects::options::Seats,
     disconnect::Disconnect,
     ids::{NodeId, UserId},
     limits,
@@ -191,12 +192,17 @@ impl PresenceTracker {
     fn review(&mut self, user: &UserId) {
         let Some(node) = self.node.clone() else { return };
         let mut sockets = self.core.sockets_of(user).to_vec();
-        let most = node.config.sockets.per_user_max;
-        if most > 0 && sockets.len() > most {
-            sockets.sort_unstable();
-            let excess = sockets.len() - most;
-            for socket in sockets.iter().take(excess).filter(|socket| socket.node == self.here) {
-                let conn = ConnKey { worker: socket.worker, generation: socket.generation };
+        sockets.sort_unstable();
+        for seats in [Seats::Usual, Seats::Documents] {
+            let most = match seats {
+                Seats::Usual => node.config.sockets.per_user_max,
+                Seats::Documents => node.config.sockets.documents_per_user_max,
+            };
+            let key = |socket: &SocketLocation| ConnKey { worker: socket.worker, generation: socket.generation };
+            let counted: Vec<_> = sockets.iter().filter(|socket| seats_of(key(socket)) == seats).collect();
+            let excess = if most > 0 { counted.len().saturating_sub(most) } else { 0 };
+            for socket in counted.into_iter().take(excess).filter(|socket| socket.node == self.here) {
+                let conn = key(socket);
                 let close = CloseUser { user: user.clone(), conn: Some(conn), why: Disconnect::TooManyConnections };
                 if node.registry.try_send(close).is_err() {
                     log::warn!(

@@ -178,6 +178,7 @@ impl Room {
         }
         self.drop_spare_links();
         self.end_typing_of(conn, ctx);
+        self.with_kind(ctx, |kind, room| kind.socket_left(conn, room));
         if self.node.is_draining() {
             return; // the user is expected to reconnect on another node
         }

@@ -24,8 +24,9 @@ use crate::{
         profile::Author,
         room::RoomCore,
     },
+    disconnect::Disconnect,
     error::{ErrorCode, Refusal},
-    ids::{Area, RoomId, SocketId, Timestamp, UserId},
+    ids::{Area, NodeId, RoomId, SocketId, Timestamp, UserId},
     store::{QueueFor, Store, StoreError},
 };
 
@@ -46,7 +47,7 @@ impl RoomView<'_> {
     pub fn absent_mentioned(&self, what: &Durable) -> Vec<UserId> {
         let mentioned = match what {
             Durable::Chat(ChatDurable::MessageSent { mentions, .. }) => mentions.as_slice(),
-            Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) => &[],
+            Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) => &[],
         };
         let author = &what.author().id;
         let absent = mentioned.iter().filter(|user| *user != author && !self.core.is_present(user));
@@ -70,6 +71,22 @@ pub(super) enum Effect {
     Place(Vec<(ConnKey, Option<Area>)>),
     /// Publishes to the same room on other nodes.
     Publish(KindMessage),
+    /// Sends to one socket.
+    Reply {
+        /// The socket.
+        conn: ConnKey,
+        /// What.
+        reply: Reply,
+    },
+    /// Stores the document's state, from what the log has of it, and calls [`RoomKind::document_saved`].
+    SaveDocument,
+    /// Closes a socket.
+    Close {
+        /// The socket.
+        conn: ConnKey,
+        /// Why.
+        why: Disconnect,
+    },
     /// Publishes pending joins and leaves, on which the next message depends.
     PublishMembers,
     /// Calls [`RoomKind::woken`] later.
@@ -90,6 +107,15 @@ pub(super) enum Answer {
     Store(Box<Durable>, RoomChoice),
     /// Rooms of this kind have no such command.
     Unknown,
+}
+
+/// What the journal has done with an event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Settled {
+    /// It is stored.
+    Stored,
+    /// It is not, and never will be.
+    NotStored,
 }
 
 /// Reads the state of a room.
@@ -148,7 +174,7 @@ pub(super) trait RoomKind {
     }
 
     /// A command that the room does not know itself. `by` has joined, or may enter (REST).
-    fn command(&mut self, _command: Command, _by: Author, _room: &RoomView<'_>) -> (Answer, Vec<Effect>) {
+    fn command(&mut self, _command: Command, _by: &By, _room: &RoomView<'_>) -> (Answer, Vec<Effect>) {
         (Answer::Unknown, Vec::new())
     }
 
@@ -166,6 +192,24 @@ pub(super) trait RoomKind {
         Vec::new()
     }
 
+    /// A socket has left. Called before its user has left, if it was the last one.
+    fn socket_left(&mut self, _conn: ConnKey, _room: &RoomView<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Another node is gone.
+    fn node_gone(&mut self, _node: NodeId, _room: &RoomView<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// The journal has settled an event of this node; if it is stored, it has been published, or waits for an earlier one.
+    fn settled(&mut self, _what: &Durable, _outcome: Settled, _room: &RoomView<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// The state of the document was stored, with all but this number of the later events; or not.
+    fn document_saved(&mut self, _saved: Option<i64>) {}
+
     /// A durable event of any node is published next. Called in sequence.
     fn published(&mut self, _event: &Event) {}
 
@@ -173,7 +217,7 @@ pub(super) trait RoomKind {
     fn ephemeral_received(&mut self, _what: &Ephemeral, _now: Timestamp) {}
 
     /// The same room on another node has published this.
-    fn received(&mut self, _message: KindMessage, _room: &RoomView<'_>) -> Vec<Effect> {
+    fn received(&mut self, _from: NodeId, _message: KindMessage, _room: &RoomView<'_>) -> Vec<Effect> {
         Vec::new()
     }
 
@@ -234,6 +278,7 @@ pub(super) fn kind_of(scope: &RoomScope) -> Box<dyn RoomKind> {
         RoomScope::Open { .. } => Box::new(kinds::open::Open::default()),
         RoomScope::Space => Box::new(kinds::space::Space),
         RoomScope::Canvas { .. } => Box::new(kinds::canvas::Canvas),
+        RoomScope::Document { .. } => Box::new(kinds::document::Document::default()),
     }
 }
 
@@ -260,13 +305,13 @@ impl Room {
 
     /// Lets the kind execute a command.
     pub(super) fn ask_kind(&mut self, command: Command, by: By, ctx: &mut Context<Self>) {
-        let By { user, asker, client_message_id } = by;
         let mut answer = Answer::Unknown;
         self.with_kind(ctx, |kind, room| {
             let effects;
-            (answer, effects) = kind.command(command, user, room);
+            (answer, effects) = kind.command(command, &by, room);
             effects
         });
+        let By { asker, client_message_id, .. } = by;
         match answer {
             Answer::Done => self.done(asker, ctx),
             Answer::Store(what, room_choice) => {
@@ -288,6 +333,11 @@ impl Room {
                 }
                 Effect::Place(places) => self.place(places, ctx),
                 Effect::Publish(message) => self.publish_kind(message),
+                Effect::SaveDocument => self.save_document(ctx),
+                Effect::Reply { conn, reply } => self.send_reply(conn, reply, ctx),
+                Effect::Close { conn, why } => {
+                    self.send(conn, HubMessage::Expel { room: self.identity.id, conn, why }, ctx);
+                }
                 Effect::PublishMembers => self.publish_diffs(),
                 Effect::Wake { timer, after } => {
                     ctx.run_later(after, move |room, ctx| room.with_kind(ctx, |kind, room| kind.woken(timer, room)));

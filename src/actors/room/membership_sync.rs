@@ -96,6 +96,7 @@ impl Room {
     pub(super) fn peer_gone(&mut self, node: NodeId, ctx: &mut Context<Self>) {
         self.pass_hours();
         self.end_typing_at(node, ctx);
+        self.with_kind(ctx, |kind, room| kind.node_gone(node, room));
         if let Some(core) = &mut self.core {
             let news = core.peer_gone(node);
             // its last sign of life is as old as the time it takes to detect its failure

@@ -4,6 +4,7 @@
 
 mod absent;
 mod administration;
+mod document_states;
 mod join;
 mod kind;
 mod kinds;
@@ -346,7 +347,9 @@ impl Handler<RoomMessageReceived> for Room {
                 self.rest(ctx);
             }
             RoomMessage::KeepOnly { users } => self.keep_only(&users, ctx),
-            RoomMessage::Kind(message) => self.with_kind(ctx, |kind, room| kind.received(message, room)),
+            RoomMessage::Kind(message) => {
+                self.with_kind(ctx, |kind, room| kind.received(carried.from, message, room));
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::{Requester, Room};
+use super::{Requester, Room, kind::Settled};
 use crate::{
     actors::{
         bridge::RoomMessage,
@@ -16,7 +16,8 @@ use crate::{
     core::{
         command::{CallCommand, ChatCommand, Command, Draft, PresenceCommand, Receipt, RoomCommand, Tag},
         event::{
-            Attachment, Audience, CallEphemeral, ChatDurable, Durable, Ephemeral, Reply, RoomEphemeral, SheetDurable,
+            Attachment, Audience, CallEphemeral, ChatDurable, Durable, Ephemeral, EventBody, Reply, RoomEphemeral,
+            SheetDurable,
         },
         profile::Author,
     },
@@ -73,7 +74,7 @@ impl Room {
                 let signal = CallEphemeral::Signal { from: by.user.clone(), kind, data };
                 self.signal(by, target, signal, ctx);
             }
-            Command::Sheet(_) | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
+            Command::Sheet(_) | Command::Document(_) | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
                 self.ask_kind(command, by, ctx);
             }
             Command::Room(RoomCommand::Broadcast { data, .. }) => {
@@ -175,6 +176,8 @@ impl Room {
         match self.node.journal.try_send(entry) {
             Ok(()) => self.in_flight += 1,
             Err(SendError::Full(entry) | SendError::Closed(entry)) => {
+                let what = entry.append.what.clone();
+                self.with_kind(ctx, |kind, room| kind.settled(&what, Settled::NotStored, room));
                 if let Some(Origin { asker, .. }) = entry.origin {
                     self.refuse_asker(asker, Refusal::unavailable(), ctx);
                 }
@@ -189,6 +192,7 @@ impl Room {
         let Appended { seq, what, queued_for, repeats } = match result {
             Ok(appended) => appended,
             Err(why) => {
+                self.with_kind(ctx, |kind, room| kind.settled(&asked, Settled::NotStored, room));
                 if let Some(origin) = entry.origin {
                     self.not_stored(origin, (asked, client_message_id), why, ctx);
                 }
@@ -209,6 +213,9 @@ impl Room {
             self.node.bridge.publish_room(self.identity.id, RoomMessage::Event(broadcast.clone()));
             self.deliver_to_unjoined(&broadcast, &queued_for, ctx);
             self.publish(broadcast.clone(), ctx);
+        }
+        if let EventBody::Durable { what, .. } = &broadcast.event.body {
+            self.with_kind(ctx, |kind, room| kind.settled(what, Settled::Stored, room));
         }
         if repeats.is_none() {
             self.notify_mentioned(&broadcast, ctx);
@@ -262,7 +269,10 @@ impl Room {
                     }
                 }
             }
-            (NotStored::Conflicts(_) | NotStored::SheetElsewhere, Durable::Chat(_) | Durable::Canvas(_)) => {
+            (
+                NotStored::Conflicts(_) | NotStored::SheetElsewhere,
+                Durable::Chat(_) | Durable::Canvas(_) | Durable::Document(_),
+            ) => {
                 self.refuse_asker(asker, Refusal::internal(), ctx);
             }
         }

@@ -28,7 +28,7 @@ use crate::{
         presence::Status,
         profile::{Author, Profile},
     },
-    dialects::DialectKind,
+    dialects::{DialectKind, options::Seats},
     ids::{Area, EventId, NodeId, Seq, SocketId, Timestamp},
     store::NewUser,
     transport::socket::Socket,
@@ -142,7 +142,7 @@ impl Stage {
         let author = self.users[user].author();
         let id = author.id.clone();
         let conn = self.thread.on(move |worker| {
-            let conn = worker.connection_ids(&id).key;
+            let conn = worker.connection_ids(&id, Seats::Usual).key;
             let socket = Socket::from(TcpStream::from_std(accepted).unwrap());
             let expires_at = Timestamp { unix_ms: i64::MAX };
             worker.admit(
@@ -170,6 +170,7 @@ impl Stage {
             queued: None,
             is_greeted: true,
             bound: Bound::ToRoom,
+            role: None,
         }
     }
 

@@ -55,7 +55,10 @@ use crate::{
         profile::{Author, Profile, Role},
         rate::{Verdict, Window},
     },
-    dialects::{ClientMessage, DialectKind, Rejection, options::QueueManner},
+    dialects::{
+        ClientMessage, DialectKind, Rejection,
+        options::{Form, QueueManner},
+    },
     disconnect::Disconnect,
     error::{ErrorCode, Refusal},
     ids::Timestamp,
@@ -209,6 +212,10 @@ impl Session {
                 Some(waiting) => waiting.push_back(request),
                 None => self.request(request, ctx),
             },
+            // there is no error message to send, and the next message may build on this one
+            Err(_) if self.outbox.dialect.options().form == Form::Binary => {
+                self.outbox.close(Disconnect::UnsupportedData, CloseMode::AfterQueued, self.worker.now());
+            }
             Err(Rejection { tag, refusal }) => {
                 // an invalid message costs as much as a request, or sending such messages would be free
                 if self.charge(Charge::Request, &tag) == Charged::Yes {
@@ -309,6 +316,7 @@ impl Session {
             Command::Room(RoomCommand::Broadcast { .. })
             | Command::Chat(_)
             | Command::Call(CallCommand::Signal { .. })
+            | Command::Document(_)
             | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
                 self.pass_to_room(Request { tag, client_message_id, command }, ctx);
             }
@@ -439,6 +447,7 @@ impl Actor for Session {
         self.join_bound(ctx);
         match (self.rooms.bound().map(|room| room.scope.is_direct()), self.outbox.dialect.options().queue) {
             // notifications wait for the room's first frame
+            (_, QueueManner::Never) => {}
             (Some(false), _) | (None, QueueManner::FromTheStart) => self.look_for_queued(ctx),
             // for conversations when the first frame was sent, so that its messages come first; for unbound sockets
             // when a filter is set

@@ -22,6 +22,7 @@ use crate::{
     auth::policy::{Action, Denied, RoomPattern, Subject, may},
     core::{
         command::{Command, Request, RoomAddress, SheetCommand, Tag},
+        document::DocumentRole,
         event::{Attachment, Reply, RoomIdentity},
         presence::{Status, StatusUpdate},
         profile::{Author, Role},
@@ -41,6 +42,8 @@ pub struct BoundRoom {
     pub room: Arc<RoomIdentity>,
     /// The position from which the client resumes, if it does.
     pub resume: Option<Resume>,
+    /// What the user may do, if the room is a document.
+    pub role: Option<DocumentRole>,
 }
 
 /// The rooms of one session.
@@ -328,7 +331,7 @@ impl Session {
     pub(super) fn join_bound(&mut self, ctx: &mut Context<Self>) {
         let Some(binding) = self.rooms.bound.clone() else { return };
         let join = self.join_of(binding.resume, Tag::default(), Status::default());
-        let join = Join { access_read_at: Some(self.checked_from), ..join };
+        let join = Join { access_read_at: Some(self.checked_from), role: binding.role, ..join };
         let Some(conversation) = self.rooms.fresh_conversation() else {
             return self.enter(binding.room, join, JoinPurpose::bound(), ctx);
         };
@@ -374,7 +377,8 @@ impl Session {
             if session.outbox.is_open() {
                 let join = session.join_of(resume, purpose.of_the_join(), status);
                 let is_greeted = purpose.first_frame() == FirstFrame::Sent;
-                let join = Join { is_greeted, capacity: access.capacity, access_read_at: Some(read_at), ..join };
+                let (capacity, role) = (access.capacity, access.right.document_role());
+                let join = Join { is_greeted, capacity, role, access_read_at: Some(read_at), ..join };
                 session.enter(Arc::new(access.identity), join, purpose, ctx);
             }
         });
@@ -394,6 +398,7 @@ impl Session {
             queued: None,
             is_greeted: true,
             bound: if self.rooms.bound.is_some() { Bound::ToRoom } else { Bound::ToNone },
+            role: None,
         }
     }
 

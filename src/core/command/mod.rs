@@ -5,6 +5,7 @@
 mod assistant;
 mod call;
 mod chat;
+mod document;
 mod invites;
 mod notices;
 mod presence;
@@ -20,6 +21,7 @@ pub use self::{
     assistant::AssistantCommand,
     call::{CallCommand, CallRequest, SignalKind},
     chat::{Addressed, ChatCommand, Draft, MessageAddress, MessageRight, Receipt, Typing, bad_attachments},
+    document::DocumentCommand,
     invites::{InviteCommand, Invited, ListPage, SendInvites},
     notices::NoticeCommand,
     presence::PresenceCommand,
@@ -120,6 +122,8 @@ pub enum Command {
     Notices(NoticeCommand),
     /// Uploads.
     Upload(UploadCommand),
+    /// Collaborative documents.
+    Document(DocumentCommand),
 }
 
 /// Who executes a command.
@@ -173,6 +177,7 @@ impl Command {
             Command::Call(command) => command.target(),
             Command::Presence(command) => command.target(),
             Command::Sheet(command) => command.target(),
+            Command::Document(command) => command.target(),
         }
     }
 
@@ -188,7 +193,8 @@ impl Command {
             | Command::Sheet(_)
             | Command::Assistant(_)
             | Command::Notices(_)
-            | Command::Upload(_) => None,
+            | Command::Upload(_)
+            | Command::Document(_) => None,
         }
     }
 
@@ -219,7 +225,8 @@ impl Command {
             | Command::Sheet(_)
             | Command::Assistant(_)
             | Command::Notices(_)
-            | Command::Upload(_) => self,
+            | Command::Upload(_)
+            | Command::Document(_) => self,
         }
     }
 
@@ -228,6 +235,7 @@ impl Command {
         match self {
             Command::Chat(command) => command.is_durable(),
             Command::Sheet(command) => command.is_durable(),
+            Command::Document(command) => command.is_durable(),
             Command::Ping
             | Command::AuthRefresh { .. }
             | Command::Room(_)
@@ -252,6 +260,7 @@ impl Command {
             Command::Assistant(command) => command.charge(),
             Command::Notices(command) => command.charge(),
             Command::Upload(command) => command.charge(),
+            Command::Document(command) => command.charge(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Charge, RawJson, Resume, Target};
 use crate::{
     core::event::{RoomIdentity, RoomScope},
-    ids::{RoomId, RoomName, UserId},
+    ids::{DocumentId, RoomId, RoomName, UserId},
 };
 
 /// How a client addresses a room.
@@ -17,13 +17,15 @@ pub enum RoomAddress {
     With(UserId),
     /// A space by its id.
     Space(RoomId),
+    /// A document by its id.
+    Document(DocumentId),
 }
 
 impl RoomAddress {
     /// Whether it names a conversation, in which those who join take part also when they are away.
     pub const fn is_conversation(&self) -> bool {
         match self {
-            RoomAddress::Open(_) | RoomAddress::Space(_) => false,
+            RoomAddress::Open(_) | RoomAddress::Space(_) | RoomAddress::Document(_) => false,
             RoomAddress::Conversation(_) | RoomAddress::With(_) => true,
         }
     }
@@ -35,6 +37,7 @@ impl RoomAddress {
             RoomAddress::Conversation(label) => room.is_labelled(label),
             RoomAddress::Space(id) => room.scope == RoomScope::Space && room.id == *id,
             RoomAddress::With(partner) => room.scope.partner_of(user) == Some(partner),
+            RoomAddress::Document(document) => room.scope.document() == Some(document),
         }
     }
 }

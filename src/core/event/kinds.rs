@@ -13,7 +13,7 @@ use serde::{
     },
 };
 
-use super::{CanvasDurable, ChatDurable, Durable, SheetDurable};
+use super::{CanvasDurable, ChatDurable, DocumentDurable, Durable, SheetDurable};
 
 /// The field with the kind.
 const TAG: &str = "kind";
@@ -33,6 +33,7 @@ enum InAnyOrder {
     Chat(ChatDurable),
     Sheet(SheetDurable),
     Canvas(CanvasDurable),
+    Document(DocumentDurable),
 }
 
 /// Borrowed if the input allows it.
@@ -55,6 +56,7 @@ impl<'de> Visitor<'de> for ByKind {
                     InAnyOrder::Chat(event) => Durable::Chat(event),
                     InAnyOrder::Sheet(event) => Durable::Sheet(event),
                     InAnyOrder::Canvas(event) => Durable::Canvas(event),
+                    InAnyOrder::Document(event) => Durable::Document(event),
                 });
             }
             None => return Err(A::Error::missing_field(TAG)),
@@ -69,6 +71,9 @@ impl<'de> Visitor<'de> for ByKind {
         }
         if CanvasDurable::KINDS.contains(&&*kind) {
             return CanvasDurable::deserialize(whole(kind, fields)).map(Durable::Canvas);
+        }
+        if DocumentDurable::KINDS.contains(&&*kind) {
+            return DocumentDurable::deserialize(whole(kind, fields)).map(Durable::Document);
         }
         Err(A::Error::custom(format_args!("there is no kind of event `{kind}`")))
     }

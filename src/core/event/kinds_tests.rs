@@ -1,4 +1,4 @@
-use crate::core::event::{CanvasDurable, ChatDurable, Durable, SheetDurable};
+use crate::core::event::{CanvasDurable, ChatDurable, DocumentDurable, Durable, SheetDurable};
 
 /// Rows of logs written before events were divided into capabilities.
 const OLD_ROWS: [(&str, &str); 3] = [
@@ -23,7 +23,7 @@ fn rows_that_were_written_before_are_read_and_written_as_they_were() {
 }
 
 /// Rows of the kinds that change what is stored of a message or of a reader.
-const EFFECT_ROWS: [(&str, &str); 6] = [
+const EFFECT_ROWS: [(&str, &str); 7] = [
     (
         "message_sent",
         r#"{"kind":"message_sent","sender":{"id":"ann","username":"Ann"},"content":"8f…","content_type":"encrypted","mentions":["bob"]}"#,
@@ -44,6 +44,10 @@ const EFFECT_ROWS: [(&str, &str); 6] = [
     (
         "read_marked",
         r#"{"kind":"read_marked","reader":{"id":"ann","username":"Ann"},"message":"01932c0c-5a5a-7abc-8def-112233445566","up_to":7}"#,
+    ),
+    (
+        "document_updated",
+        r#"{"kind":"document_updated","author":{"id":"ann","username":"Ann"},"update":"AQEHAAQBB2NvbnRlbnQBYQA="}"#,
     ),
 ];
 
@@ -84,6 +88,7 @@ fn every_kind_is_one_that_is_read() {
             Durable::Chat(_) => ChatDurable::KINDS,
             Durable::Sheet(_) => SheetDurable::KINDS,
             Durable::Canvas(_) => &CanvasDurable::KINDS,
+            Durable::Document(_) => DocumentDurable::KINDS,
         };
         assert!(kinds.contains(&event.kind()));
     }

@@ -7,6 +7,7 @@ mod audience;
 mod call;
 mod canvas;
 mod chat;
+mod document;
 mod kinds;
 mod presence;
 mod reply;
@@ -24,8 +25,9 @@ pub use self::{
     call::{CallChange, CallEphemeral, CallNotice},
     canvas::CanvasDurable,
     chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, MisplacedContent, ReactionChange, Secrecy},
+    document::{Derived, DocumentDurable, DocumentEphemeral, UpdateBytes},
     presence::{CursorsMoved, MemberPresence, PresenceEphemeral, RoomPresence},
-    reply::{Delivered, Entered, Recipients, Reply, Welcome},
+    reply::{Delivered, DocumentReply, Entered, Recipients, Reply, Welcome},
     room::RoomEphemeral,
     scope::{RoomIdentity, RoomScope},
     sheet::SheetDurable,
@@ -86,6 +88,8 @@ pub enum Durable {
     Sheet(SheetDurable),
     /// An event of a canvas.
     Canvas(CanvasDurable),
+    /// An event of a document.
+    Document(DocumentDurable),
 }
 
 /// The cost of storing an event, for the bounds of the journal.
@@ -104,6 +108,7 @@ impl Durable {
             Durable::Chat(event) => event.kind(),
             Durable::Sheet(event) => event.kind(),
             Durable::Canvas(event) => event.kind(),
+            Durable::Document(event) => event.kind(),
         }
     }
 
@@ -113,6 +118,7 @@ impl Durable {
             Durable::Chat(event) => event.author(),
             Durable::Sheet(event) => event.author(),
             Durable::Canvas(event) => event.author(),
+            Durable::Document(event) => event.author(),
         }
     }
 
@@ -122,6 +128,7 @@ impl Durable {
             Durable::Chat(event) => event.audience(),
             Durable::Sheet(event) => event.audience(),
             Durable::Canvas(event) => event.audience(),
+            Durable::Document(event) => event.audience(),
         }
     }
 
@@ -133,6 +140,7 @@ impl Durable {
             Durable::Chat(event) => event.content(feed),
             Durable::Sheet(event) => event.content(feed),
             Durable::Canvas(event) => event.content(feed),
+            Durable::Document(event) => event.content(feed),
         }
     }
 
@@ -142,6 +150,7 @@ impl Durable {
             Durable::Chat(event) => event.weight(),
             Durable::Sheet(event) => event.weight(),
             Durable::Canvas(event) => event.weight(),
+            Durable::Document(event) => event.weight(),
         }
     }
 
@@ -151,6 +160,7 @@ impl Durable {
             Durable::Chat(event) => event.is_queued_for_absent(),
             Durable::Sheet(event) => event.is_queued_for_absent(),
             Durable::Canvas(event) => event.is_queued_for_absent(),
+            Durable::Document(event) => event.is_queued_for_absent(),
         }
     }
 
@@ -174,4 +184,6 @@ pub enum Ephemeral {
     Upload(UploadEphemeral),
     /// An event of the room itself.
     Room(RoomEphemeral),
+    /// An event of a document.
+    Document(DocumentEphemeral),
 }

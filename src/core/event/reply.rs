@@ -6,6 +6,7 @@ use super::{CallNotice, RoomIdentity, RoomPresence};
 use crate::{
     core::{
         command::{RawJson, Tag},
+        document::ClientState,
         profile::Author,
         sheet::CellConflict,
         user_event::UserEvent,
@@ -79,6 +80,8 @@ pub enum Reply {
         /// Whether it contained everything that was missed.
         complete: bool,
     },
+    /// About a document, to one of its editors.
+    Document(Box<DocumentReply>),
     /// An administrator's notice for the user.
     Notice {
         /// The content, as it was received.
@@ -100,6 +103,23 @@ pub struct Welcome {
     pub user: UserId,
     /// The name of the socket.
     pub connection: Arc<str>,
+}
+
+/// What an editor of a document is sent alone.
+#[derive(Clone, PartialEq, Debug)]
+pub enum DocumentReply {
+    /// What the server has, so that the client sends what it lacks.
+    Has {
+        /// A state vector in the encoding of Yjs.
+        state_vector: Vec<u8>,
+    },
+    /// What the client lacks.
+    Lacking {
+        /// An update in the encoding of Yjs.
+        update: Vec<u8>,
+    },
+    /// What clients show of themselves.
+    Awareness(Vec<ClientState>),
 }
 
 /// The delivery receipt of a message.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{canvas::CanvasSize, command::Addressed},
-    ids::{CanvasId, GroupId, RoomId, RoomName, UserId},
+    ids::{CanvasId, DocumentId, GroupId, RoomId, RoomName, UserId},
 };
 
 /// The kind of a room, with its properties.
@@ -37,6 +37,11 @@ pub enum RoomScope {
         /// Its size.
         size: CanvasSize,
     },
+    /// A collaborative document.
+    Document {
+        /// The id used by clients.
+        document: DocumentId,
+    },
 }
 
 /// What is fixed about a kind of room.
@@ -50,6 +55,8 @@ struct Facts<'a> {
     group: Option<GroupId>,
     /// The only users who may enter.
     users: Option<&'a [UserId; 2]>,
+    /// The id of the document by which clients address it.
+    document: Option<&'a DocumentId>,
 }
 
 /// How clients address a room.
@@ -67,7 +74,7 @@ enum KnownBy<'a> {
 
 impl<'a> Facts<'a> {
     const fn new(kind: &'static str, known_by: KnownBy<'a>) -> Facts<'a> {
-        Facts { kind, known_by, group: None, users: None }
+        Facts { kind, known_by, group: None, users: None, document: None }
     }
 }
 
@@ -80,6 +87,9 @@ impl RoomScope {
             RoomScope::Open { name } => Facts::new("open", KnownBy::Name(name)),
             RoomScope::Space => Facts::new("space", KnownBy::Other),
             RoomScope::Canvas { canvas, .. } => Facts::new("canvas", KnownBy::Canvas(*canvas)),
+            RoomScope::Document { document } => {
+                Facts { document: Some(document), ..Facts::new("document", KnownBy::Other) }
+            }
         }
     }
 
@@ -94,7 +104,7 @@ impl RoomScope {
             Addressed::Channel => self.is_channel(),
             Addressed::Partner => self.is_direct(),
             Addressed::Room { .. } => self.name().is_some(),
-            Addressed::Conversation(_) => true,
+            Addressed::Conversation(_) => self.document().is_none(),
             Addressed::Canvas { canvas } => match (self.facts().known_by, canvas) {
                 (KnownBy::Canvas(own), Some(named)) => own.0 == named.0,
                 (KnownBy::Canvas(_), None) => true,
@@ -119,6 +129,11 @@ impl RoomScope {
     /// The only users who may enter, in a conversation of two users.
     pub const fn users(&self) -> Option<&[UserId; 2]> {
         self.facts().users
+    }
+
+    /// The id of the document, if it is one.
+    pub const fn document(&self) -> Option<&DocumentId> {
+        self.facts().document
     }
 
     /// Whether it is a channel of a group.
@@ -157,7 +172,10 @@ impl RoomIdentity {
         match self.scope.facts().known_by {
             KnownBy::Name(name) => name.to_string(),
             KnownBy::Canvas(canvas) => format!("canvas/{canvas}"),
-            KnownBy::Id | KnownBy::Other => self.id.to_string(),
+            KnownBy::Id | KnownBy::Other => match self.scope.document() {
+                Some(document) => document.to_string(),
+                None => self.id.to_string(),
+            },
         }
     }
 

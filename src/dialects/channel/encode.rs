@@ -89,7 +89,7 @@ fn of_event<'a>(event: &'a Event, numbered: Numbered, stamp: Stamp<'a>) -> Optio
                 | ChatDurable::Reacted { .. },
             ) => None,
             // this dialect has neither sheets nor canvases
-            Durable::Sheet(_) | Durable::Canvas(_) => None,
+            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) => None,
         },
         EventBody::Ephemeral(what) => match what {
             Ephemeral::Presence(PresenceEphemeral::UserJoined { user, .. }) => Some(match place {
@@ -126,6 +126,7 @@ fn of_event<'a>(event: &'a Event, numbered: Numbered, stamp: Stamp<'a>) -> Optio
             )
             // its content is arbitrary, and clients of this dialect expect only administrators' messages
             | Ephemeral::Room(RoomEphemeral::Broadcast { .. })
+            | Ephemeral::Document(_)
             | Ephemeral::Upload(_) => None,
         },
     }
@@ -171,7 +172,11 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             | UserEvent::SocketClosed { .. } => None,
         },
         // no cells here; messages are confirmed by `ack`; the first frame is that of the room; calls are within rooms
-        Reply::VersionConflict { .. } | Reply::Delivered(_) | Reply::Welcome(_) | Reply::Call(_) => None,
+        Reply::VersionConflict { .. }
+        | Reply::Delivered(_)
+        | Reply::Welcome(_)
+        | Reply::Call(_)
+        | Reply::Document(_) => None,
     }
 }
 

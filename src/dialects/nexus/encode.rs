@@ -57,7 +57,7 @@ fn of_event<'a>(event: &'a Event, stamp: Stamp<'a>) -> Option<FromServer<'a>> {
         EventBody::Durable { seq, id, what } => match what {
             Durable::Chat(what) => chat_durable(event, *seq, *id, what, stamp),
             // neither sheets nor canvases here
-            Durable::Sheet(_) | Durable::Canvas(_) => None,
+            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) => None,
         },
         EventBody::Ephemeral(what) => ephemeral(event, what, stamp),
     }
@@ -167,7 +167,8 @@ fn ephemeral<'a>(event: &'a Event, what: &'a Ephemeral, stamp: Stamp<'_>) -> Opt
             | PresenceEphemeral::Attended(_),
         )
         | Ephemeral::Call(_)
-        | Ephemeral::Upload(_) => None,
+        | Ephemeral::Upload(_)
+        | Ephemeral::Document(_) => None,
     }
 }
 
@@ -212,7 +213,7 @@ fn of_reply<'a>(reply: &'a Reply, stamp: Stamp<'_>) -> Option<FromServer<'a>> {
         Reply::UserEvent(news) => personal(news, stamp),
         Reply::Call(notice) => Some(call(notice, stamp)),
         // this dialect has no cells
-        Reply::VersionConflict { .. } => None,
+        Reply::VersionConflict { .. } | Reply::Document(_) => None,
     }
 }
 

@@ -85,7 +85,7 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName, stamp: Stamp<'a>) -> Optio
                 Some(cells_updated(sheet, cells, change))
             }
             // this dialect has no chat
-            Durable::Chat(_) | Durable::Canvas(_) => None,
+            Durable::Chat(_) | Durable::Canvas(_) | Durable::Document(_) => None,
         },
         EventBody::Ephemeral(what) => match what {
             Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }) => {
@@ -125,7 +125,7 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName, stamp: Stamp<'a>) -> Optio
                 Some(FromServer::UserLeft(UserLeft { user: user.into(), room }))
             }
             // administrators' messages are delivered unchanged, and a member's data must not be mistaken for one
-            Ephemeral::Room(RoomEphemeral::Broadcast { .. }) | Ephemeral::Call(_) => None,
+            Ephemeral::Room(RoomEphemeral::Broadcast { .. }) | Ephemeral::Call(_) | Ephemeral::Document(_) => None,
         },
     }
 }
@@ -149,7 +149,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         }
         Reply::UserEvent(news) => personal(news),
         // this dialect has no first frame on connect, and no chat
-        Reply::Welcome(_) | Reply::Delivered(_) | Reply::Call(_) => None,
+        Reply::Welcome(_) | Reply::Delivered(_) | Reply::Call(_) | Reply::Document(_) => None,
         Reply::Restarting { reconnect_in_ms } => {
             Some(FromServer::ServerRestarting(Restarting::new(*reconnect_in_ms, at)))
         }

@@ -105,7 +105,8 @@ impl Batch {
                 }
                 Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
                 | Durable::Sheet(_)
-                | Durable::Canvas(_) => continue,
+                | Durable::Canvas(_)
+                | Durable::Document(_) => continue,
             }
             has_effects = true;
         }
@@ -144,7 +145,8 @@ impl Batch {
                 }
                 Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
                 | Durable::Sheet(_)
-                | Durable::Canvas(_) => Ok(()),
+                | Durable::Canvas(_)
+                | Durable::Document(_) => Ok(()),
             };
             if let Err(refused) = decided {
                 entry.refused = Some(NotAppended::Effect(refused));

@@ -297,7 +297,7 @@ async fn trim(
     let mut long = TrimActivity { rooms: Vec::new(), last_dropped: Vec::new() };
     for ((room, before), after) in batch.rooms.iter().zip(before).zip(&places.heads) {
         let milestone = before / limits::TRIM_EVERY_EVENTS != after / limits::TRIM_EVERY_EVENTS;
-        if milestone && *after > events_max {
+        if milestone && *after > events_max && batch.is_trimmed(*room) {
             due.rooms.push(*room);
             due.last_dropped.push(after - events_max);
         }

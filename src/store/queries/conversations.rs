@@ -83,6 +83,8 @@ pub async fn participants(connection: &mut Connection, room: &RoomIdentity) -> R
                 .load::<(String, String)>(connection)
                 .await?
         }
+        // who opens a document takes no part in anything while away
+        RoomScope::Document { .. } => Vec::new(),
         RoomScope::Open { .. } => {
             participants::table
                 .inner_join(users::table.on(users::id.eq(participants::user_id)))
@@ -126,6 +128,7 @@ pub async fn is_participant(
             member.select(space_members::user_id).get_result::<String>(connection).await.optional()?
         }
         RoomScope::Canvas { .. } => None,
+        RoomScope::Document { .. } => return Ok(false),
     };
     Ok(found.is_some())
 }

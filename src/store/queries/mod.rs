@@ -8,6 +8,7 @@ pub mod canvases;
 pub mod conversation_list;
 pub mod conversations;
 pub mod devices;
+pub mod documents;
 pub mod effects;
 pub mod files;
 pub mod groups;

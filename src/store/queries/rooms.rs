@@ -17,7 +17,7 @@ use crate::{
         canvas::CanvasSize,
         event::{RoomIdentity, RoomScope},
     },
-    ids::{CanvasId, Epoch, GroupId, RoomId, RoomName, Seq, UserId},
+    ids::{CanvasId, DocumentId, Epoch, GroupId, RoomId, RoomName, Seq, UserId},
     limits,
     store::{
         Channel, ChannelAccess, ChannelMedium, GroupRole, RoomActivity, RoomHead, StoreError, Visibility,
@@ -35,6 +35,8 @@ pub const OPEN: &str = "open";
 pub const SPACE: &str = "space";
 /// `rooms.kind` of a canvas.
 pub const CANVAS: &str = "canvas";
+/// `rooms.kind` of a document.
+pub const DOCUMENT: &str = "document";
 /// `rooms.visibility` of a room that only its members may enter.
 const PRIVATE: &str = "private";
 /// `room_members.role` of the two sides of a conversation.
@@ -333,6 +335,9 @@ pub fn room_scope(kind: &str, key: String, group: Option<Id>) -> Result<RoomScop
             RoomScope::Open { name: RoomName::stored(key).map_err(|_| strange("room", "one without a name"))? }
         }
         (CANVAS, _, _) => canvas_scope(&key).ok_or_else(|| strange("canvas", &key))?,
+        (DOCUMENT, _, _) => RoomScope::Document {
+            document: DocumentId::stored(key).map_err(|_| strange("document", "one without an id"))?,
+        },
         _ => return Err(strange("kind of room", kind)),
     })
 }

@@ -179,7 +179,7 @@ async fn texts(connection: &mut Connection, ids: &BTreeSet<Id>) -> Result<Vec<Te
             }
             RoomScope::Direct { users } => keys.extend(users.map(|user| Audience::Side(user).key())),
             // its audience is the room
-            RoomScope::Open { .. } | RoomScope::Space | RoomScope::Canvas { .. } => {}
+            RoomScope::Open { .. } | RoomScope::Space | RoomScope::Canvas { .. } | RoomScope::Document { .. } => {}
         }
         Ok(Text { message, room, number: number_of(RoomId(room.0), at.0, Seq(seq)), keys })
     };

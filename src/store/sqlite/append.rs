@@ -87,7 +87,7 @@ fn finish(connection: &mut SqliteConnection, begun: Begun, options: StoreOptions
         }
         insert(connection, *room, *seq, &mut queued_for, entry)?;
     }
-    move_on(connection, &batch.rooms, &before, &places, &last_messages, options.recovery_events_max)?;
+    move_on(connection, &batch, &before, &places, &last_messages, options.recovery_events_max)?;
     for user in queued_for {
         trim_queue(connection, user.as_str(), options.offline_queue_max)?;
     }
@@ -210,14 +210,14 @@ fn insert_mentions(connection: &mut SqliteConnection, room: Id, seq: i64, entry:
 /// Moves the rooms' heads, and removes events that are too old for recovery where a sequence passed the next milestone.
 fn move_on(
     connection: &mut SqliteConnection,
-    ids: &[Id],
+    batch: &Batch,
     before: &[i64],
     places: &Places,
     last_messages: &HashMap<Id, (i64, Moment)>,
     events_max: usize,
 ) -> Result<(), StoreError> {
     let events_max = i64::try_from(events_max).unwrap_or(i64::MAX);
-    for ((id, before), after) in ids.iter().zip(before).zip(&places.heads) {
+    for ((id, before), after) in batch.rooms.iter().zip(before).zip(&places.heads) {
         if before == after {
             continue;
         }
@@ -232,7 +232,7 @@ fn move_on(
             }
         }
         let milestone = before / limits::TRIM_EVERY_EVENTS != after / limits::TRIM_EVERY_EVENTS;
-        if milestone && *after > events_max {
+        if milestone && *after > events_max && batch.is_trimmed(*id) {
             let old =
                 room_events::table.filter(room_events::room_id.eq(id)).filter(room_events::seq.le(after - events_max));
             diesel::delete(old).execute(connection)?;

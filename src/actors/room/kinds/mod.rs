@@ -3,5 +3,6 @@
 pub(super) mod canvas;
 pub(super) mod channel;
 pub(super) mod direct;
+pub(super) mod document;
 pub(super) mod open;
 pub(super) mod space;

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use super::super::kind::{Answer, Effect, Loading, RoomKind, RoomView, Timer};
+use super::super::{
+    kind::{Answer, Effect, Loading, RoomKind, RoomView, Timer},
+    publish::By,
+};
 use crate::{
     actors::{
         bridge::{ClusterMode, KindMessage},
@@ -21,7 +24,7 @@ use crate::{
         profile::Author,
         room_presence::{self, PresenceBook},
     },
-    ids::{RoomId, Timestamp, UserId},
+    ids::{NodeId, RoomId, Timestamp, UserId},
     limits,
     store::{QueueFor, Store},
 };
@@ -118,15 +121,15 @@ impl RoomKind for Open {
         })
     }
 
-    fn command(&mut self, command: Command, by: Author, room: &RoomView<'_>) -> (Answer, Vec<Effect>) {
+    fn command(&mut self, command: Command, by: &By, room: &RoomView<'_>) -> (Answer, Vec<Effect>) {
         if let Command::Presence(PresenceCommand::MoveCursor { cursor, .. }) = command {
-            return (Answer::Done, self.cursor_moved(CursorUpdate { user: by, cursor }, room));
+            return (Answer::Done, self.cursor_moved(CursorUpdate { user: by.user.clone(), cursor }, room));
         }
         let Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) = command else {
             return (Answer::Unknown, Vec::new());
         };
         let room_choice = if room.is_some() { RoomChoice::Named } else { RoomChoice::Inferred };
-        let what = SheetDurable::CellsUpdated { sheet, author: by, cells };
+        let what = SheetDurable::CellsUpdated { sheet, author: by.user.clone(), cells };
         (Answer::Store(Box::new(Durable::Sheet(what)), room_choice), Vec::new())
     }
 
@@ -187,11 +190,12 @@ impl RoomKind for Open {
                 | PresenceEphemeral::Attended(_),
             )
             | Ephemeral::Call(_)
-            | Ephemeral::Room(_) => {}
+            | Ephemeral::Room(_)
+            | Ephemeral::Document(_) => {}
         }
     }
 
-    fn received(&mut self, message: KindMessage, room: &RoomView<'_>) -> Vec<Effect> {
+    fn received(&mut self, _: NodeId, message: KindMessage, room: &RoomView<'_>) -> Vec<Effect> {
         match message {
             KindMessage::Presence(members) => {
                 members.iter().for_each(|member| self.book.learn(member));
@@ -207,6 +211,8 @@ impl RoomKind for Open {
                 }
                 self.send_cursors(room)
             }
+            // of documents
+            KindMessage::Awareness(_) => Vec::new(),
         }
     }
 
@@ -295,6 +301,9 @@ mod tests {
             Effect::Publish(_) => "publish",
             Effect::PublishMembers => "members",
             Effect::Wake { .. } => "wake",
+            Effect::Reply { .. } => "reply",
+            Effect::SaveDocument => "save",
+            Effect::Close { .. } => "close",
         };
         effects.iter().map(name).collect()
     }
@@ -313,8 +322,11 @@ mod tests {
     fn cursors_of_users_who_have_left_are_dropped() {
         let (core, mut open) = (core(1), Open::default());
         let room = view(&core, ClusterMode::MultiNode);
-        assert_eq!(names(&open.received(KindMessage::Cursors(vec![update(7)]), &room)), [""; 0]);
-        assert_eq!(names(&open.received(KindMessage::Cursors(vec![update(0)]), &room)), ["announce", "wake"]);
+        assert_eq!(names(&open.received(NodeId(2), KindMessage::Cursors(vec![update(7)]), &room)), [""; 0]);
+        assert_eq!(
+            names(&open.received(NodeId(2), KindMessage::Cursors(vec![update(0)]), &room)),
+            ["announce", "wake"]
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Tests of the wire format: every message is read as it was written, garbage is refused, adjacent releases understand
 //! each other.
 
+// tidy: a strategy for each kind of message, which belong together
+
 mod calls;
 
 use std::sync::Arc;
@@ -9,14 +11,19 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    actors::{bridge::KindMessage, fanout::Broadcast},
+    actors::{
+        bridge::{ClientsOf, KindMessage},
+        fanout::Broadcast,
+    },
     core::{
         assistant::{AnswerEvent, AnswerFault, AnswerPhase},
         command::{RawJson, SignalKind, Typing},
         cursor::{Coordinate, Cursor, CursorUpdate},
+        document::ClientState,
         event::{
-            Audience, CallEphemeral, ChatDurable, ChatEphemeral, Durable, Ephemeral, Event, EventBody, MemberPresence,
-            PresenceEphemeral, RoomEphemeral, RoomIdentity, RoomPresence, RoomScope, SheetDurable, UploadEphemeral,
+            Audience, CallEphemeral, ChatDurable, ChatEphemeral, DocumentDurable, Durable, Ephemeral, Event, EventBody,
+            MemberPresence, PresenceEphemeral, RoomEphemeral, RoomIdentity, RoomPresence, RoomScope, SheetDurable,
+            UploadEphemeral,
         },
         notification::{Notification, Priority},
         peers::NodeHeartbeat,
@@ -30,8 +37,8 @@ use crate::{
         user_event::UserEvent,
     },
     ids::{
-        Area, ClientMessageId, ConnKey, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, SheetId, SocketId,
-        Timestamp, UserId,
+        Area, ClientMessageId, ConnKey, DocumentId, EventId, GroupId, NotificationId, RoomId, RoomName, Seq, SheetId,
+        SocketId, Timestamp, UserId,
     },
 };
 
@@ -73,6 +80,7 @@ fn scope() -> BoxedStrategy<RoomScope> {
         uuid().prop_map(|id| RoomScope::Channel { group: GroupId(id) }),
         (user(), user()).prop_map(|(a, b)| RoomScope::Direct { users: [a, b] }),
         user().prop_map(|name| RoomScope::Open { name: RoomName::stored(name.as_str()).unwrap() }),
+        user().prop_map(|id| RoomScope::Document { document: DocumentId::stored(id.as_str()).unwrap() }),
     ]
     .boxed()
 }
@@ -104,6 +112,11 @@ fn body() -> BoxedStrategy<EventBody> {
             Durable::Sheet(SheetDurable::CellsUpdated { sheet: SheetId::new("s").unwrap(), author, cells: vec![cell] });
         EventBody::Durable { seq: Seq(version), id: EventId::generate(), what }
     });
+    let updated =
+        (author(), prop::collection::vec(any::<u8>(), 0..40), any::<i64>()).prop_map(|(author, update, seq)| {
+            let what = Durable::Document(DocumentDurable::updated(author, update.into()));
+            EventBody::Durable { seq: Seq(seq), id: EventId::generate(), what }
+        });
     let typing = (author(), prop_oneof![Just(Typing::Started), Just(Typing::Stopped)]);
     let kind = prop_oneof![Just(SignalKind::Offer), Just(SignalKind::Answer), Just(SignalKind::IceCandidate)];
     let ephemeral = prop_oneof![
@@ -126,7 +139,7 @@ fn body() -> BoxedStrategy<EventBody> {
         json().prop_map(|data| Ephemeral::Room(RoomEphemeral::Announced { data })),
         (author(), json()).prop_map(|(by, data)| Ephemeral::Room(RoomEphemeral::Broadcast { by, data })),
     ];
-    prop_oneof![durable, cells, ephemeral.prop_map(EventBody::Ephemeral)].boxed()
+    prop_oneof![durable, cells, updated, ephemeral.prop_map(EventBody::Ephemeral)].boxed()
 }
 
 fn event() -> BoxedStrategy<Arc<Broadcast>> {
@@ -310,6 +323,10 @@ fn message() -> BoxedStrategy<EnvelopeItem> {
             ))
         }),
         prop::collection::vec(attendee(), 1..4).prop_map(|members| RoomMessage::Kind(KindMessage::Presence(members))),
+        (user(), any::<(u64, u32)>(), prop::option::of(text())).prop_map(|(user, (client, clock), state)| {
+            let states = vec![ClientState { client, clock, state: state.map(Into::into) }];
+            RoomMessage::Kind(KindMessage::Awareness(vec![ClientsOf { user, states }]))
+        }),
         prop::collection::vec(user(), 0..4).prop_map(|users| RoomMessage::KeepOnly { users }),
     ];
     let node = prop_oneof![
@@ -384,7 +401,7 @@ fn with_more_fields(payload: &[u8]) -> Vec<u8> {
             serde_json::Value::Object(fields) => {
                 fields.values_mut().for_each(grow);
                 // the only key of such an object is the tag of an enum and has to stay the only one
-                let names = ["only", "everyone_but", "in", "cursors", "presence"];
+                let names = ["only", "everyone_but", "in", "cursors", "presence", "awareness"];
                 let tag = fields.len() == 1 && fields.iter().all(|(k, v)| v.is_object() || names.contains(&k.as_str()));
                 if !tag {
                     fields.insert("of_a_later_release".into(), serde_json::json!({"deep": [1, null]}));

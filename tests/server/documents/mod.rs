@@ -1,0 +1,3 @@
+//! Collaborative documents from outside (docs/documents.md).
+
+mod yjs;
