@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use super::{
-    DialectKind, channel, nexus,
+    DialectKind, canvas, channel, nexus,
     schema::{Description, Sender},
     workspace,
 };
@@ -32,7 +32,7 @@ struct Channel {
     messages: Vec<Description>,
 }
 
-fn channels() -> [Channel; 4] {
+fn channels() -> [Channel; 5] {
     let spoken_at = |endpoint: &str| {
         let all = channel::messages().into_iter();
         all.filter(|message| message.endpoint.as_deref().is_none_or(|only| only == endpoint)).collect()
@@ -82,6 +82,16 @@ fn channels() -> [Channel; 4] {
                 "token": token(),
             }}),
             messages: nexus::messages(),
+        },
+        Channel {
+            name: "canvas",
+            dialect: DialectKind::Canvas,
+            title: "A canvas",
+            address: "/canvas/{canvas_id}",
+            description: "Chat, presence, tiles and highlights on one canvas; also at /api/v1/ws/canvas/{canvas_id}",
+            parameters: json!({"canvas_id": {"description": "The canvas' id, an integer"}}),
+            query: resuming(),
+            messages: canvas::messages(),
         },
     ]
 }

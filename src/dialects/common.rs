@@ -214,6 +214,16 @@ impl<'a> From<&'a notification::Notification> for Notification<'a> {
     }
 }
 
+/// The content of a notification.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Notified<'a> {
+    /// A complete stored notification.
+    Stored(Notification<'a>),
+    /// As the administrator wrote it.
+    Written(RelayedObject<'a>),
+}
+
 /// A file attached to a message.
 #[derive(Serialize, JsonSchema)]
 pub struct Attachment<'a> {

@@ -4,7 +4,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::DialectKind;
-use crate::ids::{DocumentId, RoomId, UserId};
+use crate::ids::{CanvasId, DocumentId, RoomId, UserId};
 
 /// A WebSocket endpoint.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +19,8 @@ pub enum Endpoint {
     Nexus,
     /// `/yjs/{document_id}`.
     Yjs(DocumentId),
+    /// `/canvas/{canvas_id}` and `/api/v1/ws/canvas/{canvas_id}`.
+    Canvas(CanvasId),
 }
 
 /// Why a path is not an endpoint.
@@ -44,8 +46,12 @@ impl Endpoint {
             let user = decoded(id).and_then(|id| UserId::new(id).ok());
             return user.map(Endpoint::Direct).ok_or(NoEndpoint::NoSuchRoom);
         }
+        if let Some(id) = path.strip_prefix("/canvas/").or_else(|| path.strip_prefix("/api/v1/ws/canvas/")) {
+            let canvas = decoded(id).and_then(|id| id.parse().ok()).filter(|canvas: &CanvasId| canvas.0 > 0);
+            return canvas.map(Endpoint::Canvas).ok_or(NoEndpoint::NoSuchRoom);
+        }
         match path {
-            "/ws/channel" | "/ws/dm" | "/yjs" => Err(NoEndpoint::NoSuchRoom),
+            "/ws/channel" | "/ws/dm" | "/yjs" | "/canvas" | "/api/v1/ws/canvas" => Err(NoEndpoint::NoSuchRoom),
             "/api/v1/ws" => Ok(Endpoint::Workspace),
             "/ws" => Ok(Endpoint::Nexus),
             _ => Err(NoEndpoint::Unknown),
@@ -59,6 +65,7 @@ impl Endpoint {
             Endpoint::Workspace => DialectKind::Workspace,
             Endpoint::Nexus => DialectKind::Nexus,
             Endpoint::Yjs(_) => DialectKind::Yjs,
+            Endpoint::Canvas(_) => DialectKind::Canvas,
         }
     }
 }
@@ -84,6 +91,12 @@ mod tests {
         assert_eq!(Endpoint::of_path(&format!("/ws/channel/{id}")), Ok(Endpoint::Channel(id.parse().unwrap())));
         let user = UserId::new("auth0|a/b é").unwrap();
         assert_eq!(Endpoint::of_path("/ws/dm/auth0%7Ca%2Fb%20%C3%A9"), Ok(Endpoint::Direct(user)));
+        for path in ["/canvas/7", "/api/v1/ws/canvas/7/"] {
+            assert_eq!(Endpoint::of_path(path), Ok(Endpoint::Canvas(CanvasId(7))));
+        }
+        for path in ["/canvas/", "/canvas/0", "/canvas/-1", "/canvas/x", "/canvas/7/8", "/canvas/9223372036854775808"] {
+            assert_eq!(Endpoint::of_path(path), Err(NoEndpoint::NoSuchRoom), "{path}");
+        }
         assert_eq!(Endpoint::of_path("/ws/channel/7"), Err(NoEndpoint::NoSuchRoom));
         assert_eq!(Endpoint::of_path("/ws/dm/"), Err(NoEndpoint::NoSuchRoom));
         assert_eq!(Endpoint::of_path("/ws/dm/a/b"), Err(NoEndpoint::NoSuchRoom));

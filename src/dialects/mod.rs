@@ -12,6 +12,7 @@ use crate::{
 };
 
 pub mod asyncapi;
+pub mod canvas;
 pub mod channel;
 mod common;
 pub mod endpoints;
@@ -36,14 +37,16 @@ pub enum DialectKind {
     Workspace = 1,
     /// Conversations of all kinds on one socket, receipts, presence, notifications, calls: `/ws`.
     Nexus = 2,
+    /// A canvas: chat, tiles, highlights, activity: `/canvas/{canvas_id}`.
+    Canvas = 3,
     /// Collaborative documents for y-websocket: `/yjs/{document_id}`.
-    Yjs = 3,
+    Yjs = 4,
 }
 
 impl DialectKind {
     /// All of them, each at the place of its number.
-    pub const ALL: [DialectKind; 4] =
-        [DialectKind::Channel, DialectKind::Workspace, DialectKind::Nexus, DialectKind::Yjs];
+    pub const ALL: [DialectKind; 5] =
+        [DialectKind::Channel, DialectKind::Workspace, DialectKind::Nexus, DialectKind::Canvas, DialectKind::Yjs];
 
     /// The number of dialects.
     pub const COUNT: usize = DialectKind::ALL.len();
@@ -65,6 +68,7 @@ impl DialectKind {
             DialectKind::Workspace => &workspace::OPTIONS,
             DialectKind::Nexus => &nexus::OPTIONS,
             DialectKind::Yjs => &yjs::OPTIONS,
+            DialectKind::Canvas => &canvas::OPTIONS,
         }
     }
 
@@ -75,6 +79,7 @@ impl DialectKind {
             DialectKind::Workspace => &workspace::Workspace,
             DialectKind::Nexus => &nexus::Nexus,
             DialectKind::Yjs => &yjs::Yjs,
+            DialectKind::Canvas => &canvas::Canvas,
         }
     }
 }

@@ -32,6 +32,7 @@ mod admin;
 mod auth;
 mod blocks;
 mod calls;
+mod canvases;
 mod conversations;
 mod devices;
 mod errors;
@@ -130,6 +131,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     rooms::configure(config);
     metaverse::configure(config);
     sheets::configure(config);
+    canvases::configure(config);
     notifications::configure(config);
     typed_notifications::configure(config);
     users::configure(config);

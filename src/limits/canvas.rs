@@ -26,3 +26,5 @@ pub const ACTIVITY_DATA_BYTES_MAX: usize = 8 * 1024;
 pub const HIGHLIGHT_MS_MAX: i64 = 600_000;
 /// Milliseconds for which a tile is highlighted if its client does not say for how long.
 pub const HIGHLIGHT_MS_DEFAULT: i64 = 3_000;
+/// Tiles of one canvas that are edited at the same time.
+pub const TILE_LOCKS_MAX: usize = 10_000;

@@ -98,6 +98,11 @@ impl Store {
         run!(self, write, canvases::close(id))
     }
 
+    /// The id of the user with that number.
+    pub async fn user_by_number(&self, number: i64) -> Result<Option<UserId>, StoreError> {
+        run!(self, read, canvases::user_by_number(number))
+    }
+
     /// The owner and the members of a canvas, the owner first, then by name.
     pub async fn canvas_members(&self, room: RoomId) -> Result<Vec<(Profile, RoomRole)>, StoreError> {
         run!(self, read, room_members::members(room))

@@ -102,7 +102,7 @@ fn check_origin(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
 fn check_named_user(endpoint: &Endpoint, query: &str, claims: &Claims) -> Result<(), Refusal> {
     let named = match endpoint {
         Endpoint::Nexus => query_value(query, "user_id"),
-        Endpoint::Channel(_) | Endpoint::Direct(_) | Endpoint::Workspace | Endpoint::Yjs(_) => None,
+        Endpoint::Channel(_) | Endpoint::Direct(_) | Endpoint::Workspace | Endpoint::Yjs(_) | Endpoint::Canvas(_) => None,
     };
     match named {
         Some(named) if named != claims.user.as_str() => {
@@ -183,6 +183,7 @@ async fn authorise(
     let (room, missing) = match endpoint {
         Endpoint::Channel(room) => (RoomRef::Channel(*room), IfMissing::Refuse),
         Endpoint::Direct(partner) => (RoomRef::Direct(partner.clone()), IfMissing::Refuse),
+        Endpoint::Canvas(canvas) => (RoomRef::Canvas(*canvas), IfMissing::Refuse),
         Endpoint::Yjs(document) => (RoomRef::Document(document.clone()), IfMissing::Make),
         Endpoint::Workspace | Endpoint::Nexus => return Ok(None),
     };

@@ -97,8 +97,9 @@ macro_rules! names {
 
 #[test]
 fn every_endpoint_is_a_channel_of_its_dialect() {
-    let (mut names, name_of) =
-        names! { Endpoint: Channel "channel" Direct "direct" Workspace "workspace" Nexus "nexus" Yjs "yjs" };
+    let (mut names, name_of) = names! {
+        Endpoint: Channel "channel" Direct "direct" Workspace "workspace" Nexus "nexus" Yjs "yjs" Canvas "canvas"
+    };
     // described by y-protocols
     names.remove("yjs");
     let document = document();
@@ -108,7 +109,8 @@ fn every_endpoint_is_a_channel_of_its_dialect() {
         let address = channel["address"].as_str().unwrap();
         let parameters = channel["parameters"].as_object().unwrap();
         let some = parameters.keys().fold(address.to_owned(), |address, parameter| {
-            address.replace(&format!("{{{parameter}}}"), "0198c5a0-0000-7000-8000-000000000001")
+            let value = if parameter == "canvas_id" { "7" } else { "0198c5a0-0000-7000-8000-000000000001" };
+            address.replace(&format!("{{{parameter}}}"), value)
         });
         let endpoint = Endpoint::of_path(&some).unwrap();
         assert_eq!(name_of(&endpoint), name, "{address}");
@@ -119,7 +121,9 @@ fn every_endpoint_is_a_channel_of_its_dialect() {
 
 #[test]
 fn every_dialect_is_in_the_list() {
-    let (names, name_of) = names! { DialectKind: Channel "channel" Workspace "workspace" Nexus "nexus" Yjs "yjs" };
+    let (names, name_of) = names! {
+        DialectKind: Channel "channel" Workspace "workspace" Nexus "nexus" Canvas "canvas" Yjs "yjs"
+    };
     for (place, dialect) in DialectKind::ALL.into_iter().enumerate() {
         assert_eq!((dialect as usize, dialect.name()), (place, name_of(&dialect)));
     }

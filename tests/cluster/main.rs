@@ -8,6 +8,7 @@ mod support;
 mod administration;
 mod assistant;
 mod calls;
+mod canvas;
 mod database_cut;
 mod direct;
 mod draining;

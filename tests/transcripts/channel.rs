@@ -196,14 +196,14 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
             "user_joined",
             ephemeral(
                 channel(),
-                Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice(), state_follows: false }),
+                Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice(), state_follows: false, users: 2 }),
             ),
         ),
         (
             "user_left",
             ephemeral(
                 channel(),
-                Ephemeral::Presence(PresenceEphemeral::UserLeft { user: alice(), state_follows: false }),
+                Ephemeral::Presence(PresenceEphemeral::UserLeft { user: alice(), state_follows: false, users: 2 }),
             ),
         ),
         ("message", sent(channel(), 42, "Hello everyone!", vec![])),
@@ -224,14 +224,14 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
             "dm_user_online",
             ephemeral(
                 conversation(),
-                Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice(), state_follows: false }),
+                Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice(), state_follows: false, users: 2 }),
             ),
         ),
         (
             "dm_user_offline",
             ephemeral(
                 conversation(),
-                Ephemeral::Presence(PresenceEphemeral::UserLeft { user: alice(), state_follows: false }),
+                Ephemeral::Presence(PresenceEphemeral::UserLeft { user: alice(), state_follows: false, users: 2 }),
             ),
         ),
         ("dm_message", sent(conversation(), 8, "Hey, how are you?", vec![])),

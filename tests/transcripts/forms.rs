@@ -6,18 +6,18 @@ use std::{collections::BTreeSet, sync::Arc};
 use convene::{
     core::{
         event::{
-            CallEphemeral, CanvasDurable, ChatDurable, ChatEphemeral, DocumentDurable, DocumentEphemeral, Durable,
-            Ephemeral, Event, EventBody, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, SheetDurable,
-            UploadEphemeral,
+            CallEphemeral, CanvasDurable, CanvasEphemeral, ChatDurable, ChatEphemeral, DocumentDurable,
+            DocumentEphemeral, Durable, Ephemeral, Event, EventBody, PresenceEphemeral, Reply, RoomEphemeral,
+            RoomIdentity, SheetDurable, UploadEphemeral,
         },
         user_event::UserEvent,
     },
     dialects::DialectKind,
 };
 
-use crate::{Told, channel, nexus, told, workspace};
+use crate::{Told, canvas, channel, nexus, told, workspace};
 
-/// A variant's transcripts in the channel, the workspace and the nexus dialect; empty if the dialect does not encode it.
+/// A variant's transcripts in the channel, the workspace, the nexus and the canvas dialect; empty if the dialect does not encode it.
 struct Row {
     variant: &'static str,
     recorded: &'static [&'static [&'static str]],
@@ -31,9 +31,9 @@ impl Row {
 }
 
 macro_rules! forms {
-    ($rows:ident, $row_of:ident, $what:ident: $($variant:ident [$($channel:literal)*] [$($workspace:literal)*] [$($nexus:literal)*])*) => {
+    ($rows:ident, $row_of:ident, $what:ident: $($variant:ident [$($channel:literal)*] [$($workspace:literal)*] [$($nexus:literal)*] [$($canvas:literal)*])*) => {
         const $rows: &[Row] = &[
-            $(Row { variant: stringify!($variant), recorded: &[&[$($channel),*], &[$($workspace),*], &[$($nexus),*]] }),*
+            $(Row { variant: stringify!($variant), recorded: &[&[$($channel),*], &[$($workspace),*], &[$($nexus),*], &[$($canvas),*]] }),*
         ];
 
         fn $row_of(it: &$what) -> &'static Row {
@@ -50,96 +50,106 @@ forms! { CHAT_DURABLE, chat_durable, ChatDurable:
         "message" "message_with_attachments" "message_of_the_sender" "message_encrypted" "dm_message"
         "dm_message_without_text" "dm_message_of_the_sender" "dm_message_encrypted"
     ] [] ["chat_message" "chat_message_direct" "chat_message_encrypted" "chat_message_of_the_sender"]
-    MessageEdited [] [] ["chat_edit" "chat_edit_of_the_sender" "chat_edit_encrypted"]
-    MessageDeleted [] [] ["chat_delete" "chat_delete_of_the_sender"]
-    MessageErased [] [] ["chat_message_deleted"]
-    ReadMarked [] [] ["chat_read" "chat_read_of_the_sender"]
-    Reacted [] [] ["chat_react" "chat_react_of_the_sender" "chat_react_taken_back"]
+        ["canvas_chat_message" "canvas_chat_message_of_the_sender"]
+    MessageEdited [] [] ["chat_edit" "chat_edit_of_the_sender" "chat_edit_encrypted"] []
+    MessageDeleted [] [] ["chat_delete" "chat_delete_of_the_sender"] []
+    MessageErased [] [] ["chat_message_deleted"] []
+    ReadMarked [] [] ["chat_read" "chat_read_of_the_sender"] []
+    Reacted [] [] ["chat_react" "chat_react_of_the_sender" "chat_react_taken_back"] []
 }
 
 forms! { SHEET_DURABLE, sheet_durable, SheetDurable:
-    CellsUpdated [] ["cell_updated" "cells_updated" "cell_updated_of_the_sender" "cells_updated_of_the_sender"] []
+    CellsUpdated [] ["cell_updated" "cells_updated" "cell_updated_of_the_sender" "cells_updated_of_the_sender"] [] []
 }
 
 forms! { CANVAS_DURABLE, canvas_durable, CanvasDurable:
-    TileCreated [] [] []
-    TileUpdated [] [] []
-    TileDeleted [] [] []
-    TileLiked [] [] []
-    Acted [] [] []
+    TileCreated [] [] [] ["tile_created"]
+    TileUpdated [] [] [] ["tile_updated"]
+    TileDeleted [] [] [] ["tile_deleted"]
+    TileLiked [] [] [] ["tile_liked" "tile_liked_taken_back"]
+    Acted [] [] [] ["user_activity"]
 }
 
 forms! { DOCUMENT_DURABLE, document_durable, DocumentDurable:
-    DocumentUpdated [] [] []
+    DocumentUpdated [] [] [] []
 }
 
 forms! { DOCUMENT_EPHEMERAL, document_ephemeral, DocumentEphemeral:
-    Awareness [] [] []
+    Awareness [] [] [] []
 }
 
 forms! { PRESENCE_EPHEMERAL, presence_ephemeral, PresenceEphemeral:
-    UserJoined ["user_joined" "dm_user_online"] ["user_joined"] ["room_join"]
-    UserLeft ["user_left" "dm_user_offline"] ["user_left"] ["room_leave"]
-    CursorsMoved [] ["cursor_moved" "cursor_moved_by_several"] []
-    StatusChanged [] ["user_status_changed"] []
-    Attended [] ["room_state" "room_state_truncated"] []
+    UserJoined ["user_joined" "dm_user_online"] ["user_joined"] ["room_join"] ["user_joined"]
+    UserLeft ["user_left" "dm_user_offline"] ["user_left"] ["room_leave"] ["user_left"]
+    CursorsMoved [] ["cursor_moved" "cursor_moved_by_several"] [] []
+    StatusChanged [] ["user_status_changed"] [] ["user_presence_update_of_the_status"]
+    Attended [] ["room_state" "room_state_truncated"] [] []
 }
 
 forms! { CHAT_EPHEMERAL, chat_ephemeral, ChatEphemeral:
-    Typing ["typing" "dm_typing"] ["user_typing_start" "user_typing_stop"] ["chat_typing"]
+    Typing ["typing" "dm_typing"] ["user_typing_start" "user_typing_stop"] ["chat_typing"] ["user_typing"]
 }
 
 forms! { UPLOAD_EPHEMERAL, upload_ephemeral, UploadEphemeral:
-    Reported [] ["file_upload_start_in_room" "file_upload_progress_in_room" "file_upload_complete_in_room" "file_upload_cancelled_in_room"] []
+    Reported [] ["file_upload_start_in_room" "file_upload_progress_in_room" "file_upload_complete_in_room" "file_upload_cancelled_in_room"] [] []
 }
 
 forms! { CALL_EPHEMERAL, call_ephemeral, CallEphemeral:
-    Signal ["webrtc_offer" "webrtc_answer" "webrtc_ice_candidate"] [] []
+    Signal ["webrtc_offer" "webrtc_answer" "webrtc_ice_candidate"] [] [] []
 }
 
 forms! { ROOM_EPHEMERAL, room_ephemeral, RoomEphemeral:
-    Announced ["broadcast"] ["broadcast" "system_announcement"] ["room_broadcast_of_an_administrator"]
-    Broadcast [] [] ["room_broadcast"]
+    Announced ["broadcast"] ["broadcast" "system_announcement"] ["room_broadcast_of_an_administrator"] ["broadcast"]
+    Broadcast [] [] ["room_broadcast"] []
+}
+
+forms! { CANVAS_EPHEMERAL, canvas_ephemeral, CanvasEphemeral:
+    TileEditing [] [] [] ["user_presence_update"]
+    Highlighted [] [] [] ["tile_highlight"]
 }
 
 forms! { PERSONAL, personal, UserEvent:
-    Notified ["notification_stored"] ["notification_created"] ["notification"]
-    NotificationRead [] ["notification_read"] ["notification_read"]
-    NotificationUpdated [] ["notification_updated"] ["notification_updated"]
-    NotificationDeleted [] ["notification_deleted"] ["notification_cleared"]
-    AllNotificationsRead [] ["all_notifications_read"] ["notification_read_all"]
-    ReadNotificationsDeleted [] ["read_notifications_deleted"] ["notification_cleared_all"]
+    Notified ["notification_stored"] ["notification_created"] ["notification"] ["notification_stored"]
+    NotificationRead [] ["notification_read"] ["notification_read"] []
+    NotificationUpdated [] ["notification_updated"] ["notification_updated"] []
+    NotificationDeleted [] ["notification_deleted"] ["notification_cleared"] []
+    AllNotificationsRead [] ["all_notifications_read"] ["notification_read_all"] []
+    ReadNotificationsDeleted [] ["read_notifications_deleted"] ["notification_cleared_all"] []
     Answer [] [
         "ai_start" "ai_progress" "ai_progress_of_text" "ai_complete" "ai_complete_with_findings"
         "ai_error" "ai_error_cancelled" "ai_error_of_the_budget" "ai_error_without_data"
-    ] []
-    Upload [] ["file_upload_start" "file_upload_progress" "file_upload_progress_as_reckoned" "file_upload_complete" "file_upload_cancelled" "file_upload_cancelled_expired"] []
-    Call [] [] [] // `Reply::Call` is what the session makes of it
-    Presence [] [] ["presence_online" "presence_away" "presence_busy" "presence_offline" "presence_update"]
-    Device [] [] ["device_update" "device_update_changed" "device_update_removed" "device_update_prekeys_low"]
-    SocketOpened [] [] ["connect"]
-    SocketClosed [] [] ["disconnect"]
+    ] [] []
+    Upload [] ["file_upload_start" "file_upload_progress" "file_upload_progress_as_reckoned" "file_upload_complete" "file_upload_cancelled" "file_upload_cancelled_expired"] [] []
+    Call [] [] [] [] // `Reply::Call` is what the session makes of it
+    Presence [] [] ["presence_online" "presence_away" "presence_busy" "presence_offline" "presence_update"] []
+    Device [] [] ["device_update" "device_update_changed" "device_update_removed" "device_update_prekeys_low"] []
+    SocketOpened [] [] ["connect"] []
+    SocketClosed [] [] ["disconnect"] []
 }
 
 forms! { REPLY, reply, Reply:
-    Pong ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"]
-    Ack ["ack"] ["ack"] ["ack"]
-    AuthRefreshed ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["ack_of_auth_refresh"]
-    Done ["ack_done"] ["ack_done"] ["ack_done"]
-    VersionConflict [] ["version_conflict" "version_conflict_of_several"] []
-    UserEvent [] [] [] // the rows above
-    Error ["error" "error_with_ref"] ["error" "error_with_ref" "error_of_question"] ["error" "error_with_ref"]
-    Call [] [] ["call_offer" "call_answer" "call_ice" "call_hangup" "call_hangup_answered_elsewhere" "call_hangup_busy" "call_hangup_cancelled" "call_hangup_crossed" "call_hangup_declined_elsewhere" "call_hangup_disconnected" "call_hangup_timeout" "call_hangup_with_data"]
-    Welcome [] [] ["system_message"]
-    Delivered [] [] ["chat_delivered"]
-    Document [] [] []
-    Entered ["online_users" "online_users_truncated" "dm_connected" "dm_user_online_first"] ["room_state_first"] ["room_join_first" "room_join_first_truncated"]
-    Recovered ["recovered"] ["recovered"] ["recovered"]
-    Notice ["notification"] ["notification" "direct_message"] ["system_message_of_an_administrator"]
-    Restarting ["server_restarting"] ["server_restarting"] ["server_restarting"]
+    Pong ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"]
+    Ack ["ack"] ["ack"] ["ack"] ["ack"]
+    AuthRefreshed ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["ack_of_auth_refresh"]
+    Done ["ack_done"] ["ack_done"] ["ack_done"] ["ack_done"]
+    VersionConflict [] ["version_conflict" "version_conflict_of_several"] [] []
+    UserEvent [] [] [] [] // the rows above
+    Error ["error" "error_with_ref"] ["error" "error_with_ref" "error_of_question"] ["error" "error_with_ref"] ["error" "error_with_ref"]
+    Call [] [] ["call_offer" "call_answer" "call_ice" "call_hangup" "call_hangup_answered_elsewhere" "call_hangup_busy" "call_hangup_cancelled" "call_hangup_crossed" "call_hangup_declined_elsewhere" "call_hangup_disconnected" "call_hangup_timeout" "call_hangup_with_data"] []
+    Welcome [] [] ["system_message"] []
+    Delivered [] [] ["chat_delivered"] []
+    Document [] [] [] []
+    Entered ["online_users" "online_users_truncated" "dm_connected" "dm_user_online_first"] ["room_state_first"] ["room_join_first" "room_join_first_truncated"] []
+    Recovered ["recovered"] ["recovered"] ["recovered"] ["recovered"]
+    Notice ["notification"] ["notification" "direct_message"] ["system_message_of_an_administrator"] ["notification"]
+    Canvas [] [] [] [
+        "user_joined_first" "active_users" "ack_of_a_tile" "ack_of_a_tile_unchanged" "error_of_a_taken_place"
+        "error_of_an_old_version" "error_of_a_locked_tile"
+    ]
+    Restarting ["server_restarting"] ["server_restarting"] ["server_restarting"] ["server_restarting"]
 }
 
-const ALL_ROWS: [&[Row]; 12] = [
+const ALL_ROWS: [&[Row]; 13] = [
     DOCUMENT_DURABLE,
     DOCUMENT_EPHEMERAL,
     CHAT_DURABLE,
@@ -150,6 +160,7 @@ const ALL_ROWS: [&[Row]; 12] = [
     UPLOAD_EPHEMERAL,
     CALL_EPHEMERAL,
     ROOM_EPHEMERAL,
+    CANVAS_EPHEMERAL,
     PERSONAL,
     REPLY,
 ];
@@ -175,6 +186,7 @@ fn row_of_event(body: &EventBody) -> &'static Row {
             Ephemeral::Call(what) => call_ephemeral(what),
             Ephemeral::Room(what) => room_ephemeral(what),
             Ephemeral::Document(what) => document_ephemeral(what),
+            Ephemeral::Canvas(what) => canvas_ephemeral(what),
         },
     }
 }
@@ -186,6 +198,7 @@ fn a_room(dialect: DialectKind) -> Arc<RoomIdentity> {
         DialectKind::Workspace => workspace::room(),
         DialectKind::Nexus => nexus::room(),
         DialectKind::Yjs => unreachable!("it has no JSON"),
+        DialectKind::Canvas => canvas::canvas(),
     }
 }
 
@@ -226,6 +239,7 @@ fn is_spoken_in(dialect: DialectKind, room: &RoomIdentity) -> bool {
         DialectKind::Workspace => room.scope.name().is_some(),
         DialectKind::Nexus => true,
         DialectKind::Yjs => room.scope.document().is_some(),
+        DialectKind::Canvas => room.scope.kind() == "canvas",
     }
 }
 

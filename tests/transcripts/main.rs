@@ -1,6 +1,7 @@
 //! Compares every message of every dialect, in both directions, with the recordings in `tests/transcripts/`. A file
 //! that no test expects, and a message without a file, are failures. The protocol reference shows the same files.
 
+mod canvas;
 mod channel;
 mod forms;
 mod nexus;
@@ -120,6 +121,7 @@ fn asked(dialect: DialectKind) -> Vec<Asked> {
         DialectKind::Workspace => workspace::asked(),
         DialectKind::Nexus => nexus::asked(),
         DialectKind::Yjs => unreachable!("it has no JSON"),
+        DialectKind::Canvas => canvas::asked(),
     }
 }
 
@@ -130,6 +132,7 @@ fn told(dialect: DialectKind) -> BTreeMap<&'static str, Told> {
         DialectKind::Workspace => workspace::told(),
         DialectKind::Nexus => nexus::told(),
         DialectKind::Yjs => unreachable!("it has no JSON"),
+        DialectKind::Canvas => canvas::told(),
     }
 }
 

@@ -214,11 +214,15 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
         ("room_state", ephemeral(Ephemeral::Presence(PresenceEphemeral::Attended(attendance(&[bob_there], &[]))))),
         (
             "user_joined",
-            ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: bob(), state_follows: false })),
+            ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined {
+                user: bob(),
+                state_follows: false,
+                users: 2,
+            })),
         ),
         (
             "user_left",
-            ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user: bob(), state_follows: false })),
+            ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user: bob(), state_follows: false, users: 2 })),
         ),
         ("cursor_moved", moved(Vec::new())),
         ("cursor_moved_by_several", moved(several)),
@@ -228,7 +232,11 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
         ("cells_updated_of_the_sender", updated_by_oneself(two())),
         (
             "user_status_changed",
-            ephemeral(Ephemeral::Presence(PresenceEphemeral::StatusChanged { user: bob(), status: Status::Busy })),
+            ephemeral(Ephemeral::Presence(PresenceEphemeral::StatusChanged {
+                user: bob(),
+                status: Status::Busy,
+                details: Default::default(),
+            })),
         ),
         ("user_typing_start", typing(Typing::Started)),
         ("user_typing_stop", typing(Typing::Stopped)),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{fanout::Broadcast, outbox::ConnKey};
 use crate::{
     core::{
+        canvas::TileEdit,
         command::RawJson,
         cursor::CursorUpdate,
         document::ClientState,
@@ -76,6 +77,8 @@ pub enum KindMessage {
     Awareness(Vec<ClientsOf>),
     /// Presence data of members on the sending node.
     Presence(Vec<MemberPresence>),
+    /// Tiles that members on the sending node edit or have stopped to edit.
+    TileEditing(Vec<TileEdit>),
 }
 
 /// Messages between nodes outside of rooms.

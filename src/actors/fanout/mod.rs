@@ -17,8 +17,8 @@ use crate::{
     core::{
         backlog::{Class, Frame},
         event::{
-            Audience, CallEphemeral, ChatDurable, ChatEphemeral, DocumentEphemeral, Durable, Entered, Ephemeral, Event,
-            EventBody, Listener, MemberPresence, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity,
+            Audience, CallEphemeral, CanvasEphemeral, ChatDurable, ChatEphemeral, DocumentEphemeral, Durable, Entered,
+            Ephemeral, Event, EventBody, Listener, MemberPresence, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity,
             UploadEphemeral,
         },
         history::Logged,
@@ -111,7 +111,8 @@ impl Broadcast {
                 | Ephemeral::Upload(_)
                 | Ephemeral::Call(_)
                 | Ephemeral::Room(_)
-                | Ephemeral::Document(_) => false,
+                | Ephemeral::Document(_)
+                | Ephemeral::Canvas(_) => false,
             },
         }
     }
@@ -202,6 +203,12 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
         }
         Ephemeral::Call(CallEphemeral::Signal { .. })
         | Ephemeral::Room(RoomEphemeral::Announced { .. } | RoomEphemeral::Broadcast { .. }) => Class::Durable,
+        Ephemeral::Canvas(CanvasEphemeral::TileEditing { user, at, .. }) => {
+            keyed((event.room.id, Kind::TileEditing, &user.id, at))
+        }
+        Ephemeral::Canvas(CanvasEphemeral::Highlighted { user, highlight }) => {
+            keyed((event.room.id, Kind::Highlight, &user.id, highlight.at))
+        }
         Ephemeral::Upload(UploadEphemeral::Reported { user, upload }) => match upload.phase {
             UploadPhase::Started { .. } | UploadPhase::Complete { .. } | UploadPhase::Cancelled { .. } => {
                 Class::Durable
@@ -221,6 +228,8 @@ enum Kind {
     Present,
     Status,
     Awareness,
+    TileEditing,
+    Highlight,
 }
 
 fn keyed(key: impl Hash) -> Class {

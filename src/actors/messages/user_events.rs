@@ -8,7 +8,7 @@ use actix::prelude::*;
 use crate::{
     actors::outbox::ConnKey,
     core::{
-        presence::{Status, StatusUpdate},
+        presence::{StatusUpdate, UserStatus},
         profile::Author,
         upload::Upload,
         user_event::UserEvent,
@@ -70,6 +70,6 @@ pub struct DeliverToUsers {
 pub struct PublishStatus {
     /// The user.
     pub user: Author,
-    /// The status.
-    pub status: Status,
+    /// The status, with what the user adds to it.
+    pub status: UserStatus,
 }

@@ -63,16 +63,15 @@ impl Registry {
             return; // the user has set another status here in the meantime
         }
         known.status_said_at = at;
-        let shown = status.status;
-        known.status = status;
+        known.status = status.clone();
         self.keep_status(&user.id, AnnounceStatus::No, ctx);
-        self.publish_status(user, shown);
+        self.publish_status(user, &status);
     }
 
-    pub(super) fn publish_status(&self, user: &Author, status: Status) {
+    pub(super) fn publish_status(&self, user: &Author, status: &UserStatus) {
         for id in self.rooms_of(&user.id) {
             if let Some(placed) = self.rooms.get(&id)
-                && placed.room.try_send(PublishStatus { user: user.clone(), status }).is_err()
+                && placed.room.try_send(PublishStatus { user: user.clone(), status: status.clone() }).is_err()
             {
                 log::warn!("event=status_not_sent room={id} why=room_full");
             }
@@ -121,7 +120,7 @@ impl Handler<UpdateStatus> for Registry {
         let (status, at) = (known.status.clone(), known.status_said_at);
         self.keep_status(&user.id, AnnounceStatus::Yes { by }, ctx);
         if names_status {
-            self.publish_status(&user, status.status);
+            self.publish_status(&user, &status);
         }
         let UserStatus { status, details } = status;
         self.publish_to_nodes(Destination::User(user.id.clone()), NodeMessage::Status { user, status, details, at });

@@ -19,8 +19,11 @@ use crate::{
     },
     core::{
         command::{Command, Receipt},
-        event::{Audience, ChatDurable, Durable, Ephemeral, Event, MemberPresence, Reply, RoomPresence, RoomScope},
-        presence::Status,
+        event::{
+            Audience, ChatDurable, Conflicting, Durable, Ephemeral, Event, MemberPresence, Reply, RoomPresence,
+            RoomScope,
+        },
+        presence::{Status, UserStatus},
         profile::Author,
         room::RoomCore,
     },
@@ -69,6 +72,13 @@ pub(super) enum Effect {
     /// that joins is in none.
     #[expect(dead_code, reason = "for spaces with areas of interest")]
     Place(Vec<(ConnKey, Option<Area>)>),
+    /// Sends to the members on all nodes.
+    Announce {
+        /// The event.
+        what: Ephemeral,
+        /// The recipients.
+        audience: Audience,
+    },
     /// Publishes to the same room on other nodes.
     Publish(KindMessage),
     /// Sends to one socket.
@@ -107,6 +117,10 @@ pub(super) enum Answer {
     Store(Box<Durable>, RoomChoice),
     /// Rooms of this kind have no such command.
     Unknown,
+    /// It is refused.
+    Refuse(Refusal),
+    /// It is refused, because it conflicts with what others have done.
+    Conflict(Refusal, Box<Conflicting>),
 }
 
 /// What the journal has done with an event.
@@ -221,9 +235,9 @@ pub(super) trait RoomKind {
         Vec::new()
     }
 
-    /// A user has set a status. Returns whether the members are sent it.
-    fn status_set(&mut self, _user: &UserId, _status: Status, _now: Timestamp) -> bool {
-        false
+    /// A user has set a status. Returns the members who are sent it; `None`: nobody.
+    fn status_set(&mut self, _user: &UserId, _status: &UserStatus, _now: Timestamp) -> Option<Audience> {
+        None
     }
 
     /// A timer has expired.
@@ -277,7 +291,7 @@ pub(super) fn kind_of(scope: &RoomScope) -> Box<dyn RoomKind> {
         RoomScope::Direct { users } => Box::new(kinds::direct::Direct::of(users.clone())),
         RoomScope::Open { .. } => Box::new(kinds::open::Open::default()),
         RoomScope::Space => Box::new(kinds::space::Space),
-        RoomScope::Canvas { .. } => Box::new(kinds::canvas::Canvas),
+        RoomScope::Canvas { canvas, size } => Box::new(kinds::canvas::Canvas::new(*canvas, *size)),
         RoomScope::Document { .. } => Box::new(kinds::document::Document::default()),
     }
 }
@@ -317,6 +331,8 @@ impl Room {
             Answer::Store(what, room_choice) => {
                 self.store(*what, client_message_id, Origin { asker, room_choice, receipt: Receipt::Ack }, ctx);
             }
+            Answer::Refuse(refusal) => self.refuse_asker(asker, refusal, ctx),
+            Answer::Conflict(refusal, with) => self.refuse_conflict(asker, refusal, *with, ctx),
             Answer::Unknown => {
                 let sentence = "Rooms of this kind have no such messages; send it to a room of another kind";
                 self.refuse_asker(asker, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
@@ -332,6 +348,7 @@ impl Room {
                     self.deliver(&broadcast, ctx);
                 }
                 Effect::Place(places) => self.place(places, ctx),
+                Effect::Announce { what, audience } => self.announce(what, audience, ctx),
                 Effect::Publish(message) => self.publish_kind(message),
                 Effect::SaveDocument => self.save_document(ctx),
                 Effect::Reply { conn, reply } => self.send_reply(conn, reply, ctx),

@@ -106,7 +106,8 @@ impl Room {
         };
         if self.tells_changes(listed) {
             let (user, state_follows) = (user.clone(), self.tells_state());
-            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows }), ctx);
+            let users = self.core.as_ref().map_or(0, |core| core.users());
+            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows, users }), ctx);
         }
         self.with_kind(ctx, |kind, room| kind.members_changed(room));
     }
@@ -117,7 +118,8 @@ impl Room {
         let listed = self.unlist(&user.id);
         if self.tells_changes(listed) {
             let state_follows = self.tells_state();
-            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows }), ctx);
+            let users = self.core.as_ref().map_or(0, |core| core.users());
+            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows, users }), ctx);
         }
         self.with_kind(ctx, |kind, room| kind.members_changed(room));
     }

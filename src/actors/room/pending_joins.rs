@@ -78,10 +78,10 @@ impl PendingJoin {
 
     /// Sets the status with which the socket joins.
     pub fn brings(&mut self, status: &PublishStatus) {
-        self.join.status = status.status;
+        self.join.status = status.status.status;
         for message in &mut self.waiting {
             match message {
-                Waiting::Join(join) => join.status = status.status,
+                Waiting::Join(join) => join.status = status.status.status,
                 Waiting::Ask(_)
                 | Waiting::Leave { .. }
                 | Waiting::Status(_)

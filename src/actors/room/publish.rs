@@ -14,10 +14,10 @@ use crate::{
         outbox::ConnKey,
     },
     core::{
-        command::{CallCommand, ChatCommand, Command, Draft, PresenceCommand, Receipt, RoomCommand, Tag},
+        command::{Addressed, CallCommand, ChatCommand, Command, Draft, PresenceCommand, Receipt, RoomCommand, Tag},
         event::{
-            Attachment, Audience, CallEphemeral, ChatDurable, Durable, Ephemeral, EventBody, Reply, RoomEphemeral,
-            SheetDurable,
+            Attachment, Audience, CallEphemeral, ChatDurable, Conflicting, Durable, Ephemeral, EventBody, Reply,
+            RoomEphemeral, SheetDurable,
         },
         profile::Author,
     },
@@ -32,6 +32,16 @@ pub(super) struct By {
     pub asker: Requester,
     /// The id under which the client may repeat the command.
     pub client_message_id: Option<ClientMessageId>,
+}
+
+impl By {
+    /// The user's socket; `None` over REST.
+    pub(super) fn conn(&self) -> Option<ConnKey> {
+        match &self.asker {
+            Requester::Socket { conn, .. } => Some(*conn),
+            Requester::Route(_) => None,
+        }
+    }
 }
 
 impl Room {
@@ -74,7 +84,10 @@ impl Room {
                 let signal = CallEphemeral::Signal { from: by.user.clone(), kind, data };
                 self.signal(by, target, signal, ctx);
             }
-            Command::Sheet(_) | Command::Document(_) | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
+            Command::Sheet(_)
+            | Command::Canvas(_)
+            | Command::Document(_)
+            | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
                 self.ask_kind(command, by, ctx);
             }
             Command::Room(RoomCommand::Broadcast { data, .. }) => {
@@ -97,6 +110,11 @@ impl Room {
     fn chat(&mut self, command: ChatCommand, by: By, attachments: Vec<Attachment>, ctx: &mut Context<Self>) {
         let By { user, asker, client_message_id: id } = by;
         if command.addressed().is_some_and(|addressed| !self.identity.scope.takes(addressed)) {
+            if matches!(command.addressed(), Some(Addressed::Canvas { canvas: Some(_) })) {
+                let sentence =
+                    "`canvas_id` is not the canvas of this socket; leave it out, or open a socket of that canvas";
+                return self.refuse_asker(asker, Refusal::new(ErrorCode::InvalidMessage, sentence), ctx);
+            }
             let sentence = "This type belongs to the other kind of room: `message` and `typing` are for channels, `dm_message` and `dm_typing` for direct conversations";
             return self.refuse_asker(asker, Refusal::new(ErrorCode::UnknownMessageType, sentence), ctx);
         }
@@ -239,8 +257,11 @@ impl Room {
         let Origin { asker, room_choice, .. } = origin;
         match (why, &*what) {
             (NotStored::Refused(refusal), _) => self.refuse_asker(asker, refusal, ctx),
-            (NotStored::Unchanged | NotStored::TileUnchanged(_), _) => self.done(asker, ctx),
-            (NotStored::TileConflict(refusal, _), _) => self.refuse_asker(asker, refusal, ctx),
+            (NotStored::Unchanged, _) => self.done(asker, ctx),
+            (NotStored::TileUnchanged(tile), _) => self.confirm_tile(asker, *tile, ctx),
+            (NotStored::TileConflict(refusal, tile), _) => {
+                self.refuse_conflict(asker, refusal, Conflicting::Tile(*tile), ctx);
+            }
             (NotStored::Conflicts(conflicts), Durable::Sheet(SheetDurable::CellsUpdated { sheet, .. })) => {
                 match asker {
                     Requester::Socket { conn, tag } => {

@@ -12,8 +12,9 @@ use crate::{
         outbox::ConnKey,
     },
     core::{
+        canvas::Tile,
         command::Tag,
-        event::{EventBody, Reply},
+        event::{CanvasReply, Conflicting, Durable, EventBody, Reply},
     },
     error::Refusal,
     limits,
@@ -56,6 +57,34 @@ impl Room {
         }
     }
 
+    /// Refuses a command that conflicts with what others have done. A route reads for itself what that is.
+    pub(super) fn refuse_conflict(
+        &mut self,
+        asker: Requester,
+        refusal: Refusal,
+        with: Conflicting,
+        ctx: &mut Context<Self>,
+    ) {
+        match asker {
+            Requester::Socket { conn, tag } => {
+                self.node.metrics.refused(refusal.code);
+                self.send_reply(conn, Reply::Canvas(Box::new(CanvasReply::Conflict { tag, refusal, with })), ctx);
+            }
+            Requester::Route(_) => self.refuse_asker(asker, refusal, ctx),
+        }
+    }
+
+    /// Confirms a change of a tile that is already as it was asked for.
+    pub(super) fn confirm_tile(&mut self, asker: Requester, tile: Tile, ctx: &mut Context<Self>) {
+        match asker {
+            Requester::Socket { conn, tag } if tag.wants_answer() => {
+                let reply = CanvasReply::TileStored { tag, stored: None, tile };
+                self.send_reply(conn, Reply::Canvas(Box::new(reply)), ctx);
+            }
+            Requester::Socket { .. } | Requester::Route(_) => self.done(asker, ctx),
+        }
+    }
+
     /// Confirms a command that stores nothing.
     pub(super) fn done(&mut self, asker: Requester, ctx: &mut Context<Self>) {
         match asker {
@@ -69,10 +98,20 @@ impl Room {
 
     /// Confirms a command with the stored event.
     pub(super) fn acknowledge(&mut self, asker: Requester, stored: &Broadcast, ctx: &mut Context<Self>) {
-        let EventBody::Durable { seq, id, .. } = stored.event.body else { return };
+        let EventBody::Durable { seq, id, what } = &stored.event.body else { return };
+        let (id, seq) = (*id, *seq);
         match asker {
             Requester::Socket { conn, tag } if tag.wants_answer() => {
-                self.send_reply(conn, Reply::Ack { tag, id, seq }, ctx)
+                let reply = match what {
+                    Durable::Canvas(what) if let Some(tile) = what.tile() => {
+                        let (stored, tile) = (Some((id, seq)), tile.clone());
+                        Reply::Canvas(Box::new(CanvasReply::TileStored { tag, stored, tile }))
+                    }
+                    Durable::Canvas(_) | Durable::Chat(_) | Durable::Sheet(_) | Durable::Document(_) => {
+                        Reply::Ack { tag, id, seq }
+                    }
+                };
+                self.send_reply(conn, reply, ctx);
             }
             Requester::Socket { .. } => {}
             Requester::Route(answer) => {

@@ -8,6 +8,7 @@ use crate::{
     actors::messages::{PublishStatus, PublishUpload},
     core::{
         event::{Audience, Ephemeral, PresenceEphemeral, UploadEphemeral},
+        presence::UserStatus,
         upload::UploadPhase,
     },
     ids::UserId,
@@ -31,19 +32,15 @@ impl Room {
     /// Announces a new status. For a user whose join is pending this is done after the join.
     pub(super) fn publish_status(&mut self, said: PublishStatus, ctx: &mut Context<Self>) {
         self.listed_anew(&said.user.id);
-        if !self.kind.status_set(&said.user.id, said.status, self.node.clock.now()) {
-            return;
-        }
+        let now = self.node.clock.now();
+        let Some(audience) = self.kind.status_set(&said.user.id, &said.status, now) else { return };
         let speaks = self.is_authority_for(&said.user.id);
         let mut coming = self.entering.values_mut().filter(|newcomer| newcomer.is_of(&said.user.id));
         if speaks {
             coming.for_each(|newcomer| newcomer.brings(&said));
-            let PublishStatus { user, status } = said;
-            return self.announce(
-                Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status }),
-                Audience::Everyone,
-                ctx,
-            );
+            let PublishStatus { user, status: UserStatus { status, details } } = said;
+            let changed = PresenceEphemeral::StatusChanged { user, status, details };
+            return self.announce(Ephemeral::Presence(changed), audience, ctx);
         }
         let first = coming.next();
         coming.for_each(|newcomer| newcomer.brings(&said));

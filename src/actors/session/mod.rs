@@ -317,6 +317,7 @@ impl Session {
             | Command::Chat(_)
             | Command::Call(CallCommand::Signal { .. })
             | Command::Document(_)
+            | Command::Canvas(_)
             | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
                 self.pass_to_room(Request { tag, client_message_id, command }, ctx);
             }

@@ -2,12 +2,16 @@
 //! each change of its content.
 
 mod board;
+mod locks;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::board::{Board, BoardChanges, KnownCanvas, TileChange, TileRefused};
+pub use self::{
+    board::{Board, BoardChanges, KnownCanvas, TileChange, TileRefused},
+    locks::{Held, TileEdit, TileLocks},
+};
 use crate::{ids::TileId, limits};
 
 /// A place on a canvas, counted from 0.

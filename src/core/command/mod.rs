@@ -4,6 +4,7 @@
 
 mod assistant;
 mod call;
+mod canvas;
 mod chat;
 mod document;
 mod invites;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     assistant::AssistantCommand,
     call::{CallCommand, CallRequest, SignalKind},
+    canvas::CanvasCommand,
     chat::{Addressed, ChatCommand, Draft, MessageAddress, MessageRight, Receipt, Typing, bad_attachments},
     document::DocumentCommand,
     invites::{InviteCommand, Invited, ListPage, SendInvites},
@@ -124,6 +126,8 @@ pub enum Command {
     Upload(UploadCommand),
     /// Collaborative documents.
     Document(DocumentCommand),
+    /// Tiles of a canvas, and activity on it.
+    Canvas(CanvasCommand),
 }
 
 /// Who executes a command.
@@ -178,6 +182,7 @@ impl Command {
             Command::Presence(command) => command.target(),
             Command::Sheet(command) => command.target(),
             Command::Document(command) => command.target(),
+            Command::Canvas(command) => command.target(),
         }
     }
 
@@ -194,7 +199,8 @@ impl Command {
             | Command::Assistant(_)
             | Command::Notices(_)
             | Command::Upload(_)
-            | Command::Document(_) => None,
+            | Command::Document(_)
+            | Command::Canvas(_) => None,
         }
     }
 
@@ -226,7 +232,8 @@ impl Command {
             | Command::Assistant(_)
             | Command::Notices(_)
             | Command::Upload(_)
-            | Command::Document(_) => self,
+            | Command::Document(_)
+            | Command::Canvas(_) => self,
         }
     }
 
@@ -236,6 +243,7 @@ impl Command {
             Command::Chat(command) => command.is_durable(),
             Command::Sheet(command) => command.is_durable(),
             Command::Document(command) => command.is_durable(),
+            Command::Canvas(command) => command.is_durable(),
             Command::Ping
             | Command::AuthRefresh { .. }
             | Command::Room(_)
@@ -261,6 +269,7 @@ impl Command {
             Command::Notices(command) => command.charge(),
             Command::Upload(command) => command.charge(),
             Command::Document(command) => command.charge(),
+            Command::Canvas(command) => command.charge(),
         }
     }
 }

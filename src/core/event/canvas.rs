@@ -5,10 +5,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Audience, Weight};
-use crate::core::{
-    canvas::{LikeChange, Tile},
-    command::RawJson,
-    profile::Author,
+use crate::{
+    core::{
+        canvas::{Editing, Highlight, LikeChange, Tile, TilePlace},
+        command::{RawJson, Tag},
+        presence::{Status, UserStatus},
+        profile::Author,
+    },
+    error::Refusal,
+    ids::{CanvasId, Epoch, EventId, Seq},
 };
 
 /// A stored event of a canvas. The serde form is that of the log: fields may be added but not renamed. The user who caused it is
@@ -168,4 +173,100 @@ impl CanvasDurable {
             | CanvasDurable::Acted { .. } => false,
         }
     }
+}
+
+/// An event of a canvas that is not stored. The user who caused it is not sent it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CanvasEphemeral {
+    /// A user begins, continues or has stopped to edit the tile at a place.
+    TileEditing {
+        /// The user.
+        user: Author,
+        /// The user's status.
+        status: Status,
+        /// Where.
+        at: TilePlace,
+        /// Whether it begins or ends.
+        editing: Editing,
+    },
+    /// A user highlights a tile.
+    Highlighted {
+        /// The user.
+        user: Author,
+        /// The tile, and what is said about it.
+        highlight: Highlight,
+    },
+}
+
+/// A reply to one socket on a canvas.
+#[derive(Clone, PartialEq, Debug)]
+pub enum CanvasReply {
+    /// The first message: the newcomer has joined.
+    Joined {
+        /// The canvas.
+        canvas: CanvasId,
+        /// The newcomer.
+        user: Author,
+        /// The newcomer's socket.
+        connection: Arc<str>,
+        /// The number of users on the canvas.
+        users: usize,
+        /// The canvas' current sequence number.
+        seq: Seq,
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// The second message: the users on the canvas.
+    Users {
+        /// The canvas.
+        canvas: CanvasId,
+        /// The users, each once; truncated at `ONLINE_USERS_LISTED_MAX`.
+        users: Vec<CanvasUser>,
+        /// The number of users.
+        total: usize,
+    },
+    /// A change of a tile was stored, or changes nothing.
+    TileStored {
+        /// The request's tag.
+        tag: Tag,
+        /// The stored event; `None` if nothing had to be stored.
+        stored: Option<(EventId, Seq)>,
+        /// The tile after the change.
+        tile: Tile,
+    },
+    /// The request conflicts with what others have done.
+    Conflict {
+        /// The request's tag.
+        tag: Tag,
+        /// The reason.
+        refusal: Refusal,
+        /// With what it conflicts.
+        with: Conflicting,
+    },
+}
+
+/// With what a request conflicts.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Conflicting {
+    /// With this tile, as it is now.
+    Tile(Tile),
+    /// With the lock of this user.
+    Lock {
+        /// The user.
+        holder: Author,
+        /// The place of the tile.
+        at: TilePlace,
+    },
+}
+
+/// A user on a canvas.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CanvasUser {
+    /// The user.
+    pub user: Author,
+    /// The user's status.
+    pub status: UserStatus,
+    /// The place of the tile that the user edits.
+    pub editing: Option<TilePlace>,
 }

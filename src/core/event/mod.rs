@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     audience::{Audience, Listener},
     call::{CallChange, CallEphemeral, CallNotice},
-    canvas::CanvasDurable,
+    canvas::{CanvasDurable, CanvasEphemeral, CanvasReply, CanvasUser, Conflicting},
     chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, MisplacedContent, ReactionChange, Secrecy},
     document::{Derived, DocumentDurable, DocumentEphemeral, UpdateBytes},
     presence::{CursorsMoved, MemberPresence, PresenceEphemeral, RoomPresence},
@@ -186,4 +186,6 @@ pub enum Ephemeral {
     Room(RoomEphemeral),
     /// An event of a document.
     Document(DocumentEphemeral),
+    /// An event of a canvas.
+    Canvas(CanvasEphemeral),
 }

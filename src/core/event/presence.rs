@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     core::{
         cursor::{Cursor, CursorUpdate},
-        presence::Status,
+        presence::{Status, StatusDetails},
         profile::Author,
     },
     ids::{SheetId, Timestamp},
@@ -25,6 +25,9 @@ pub enum PresenceEphemeral {
         /// Whether the whole state of the room follows, which says the same.
         #[serde(default)]
         state_follows: bool,
+        /// The number of users who are in the room now.
+        #[serde(default)]
+        users: usize,
     },
     /// A user's last socket left the room.
     UserLeft {
@@ -33,6 +36,9 @@ pub enum PresenceEphemeral {
         /// Whether the whole state of the room follows, which says the same.
         #[serde(default)]
         state_follows: bool,
+        /// The number of users who are in the room now.
+        #[serde(default)]
+        users: usize,
     },
     /// Cursors moved. Each node makes these for its own members.
     #[serde(skip)]
@@ -43,6 +49,9 @@ pub enum PresenceEphemeral {
         user: Author,
         /// The new status.
         status: Status,
+        /// What the user adds to it.
+        #[serde(default, skip_serializing_if = "StatusDetails::is_empty")]
+        details: StatusDetails,
     },
     /// The members of the room, after a join or leave.
     #[serde(skip)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CallNotice, RoomIdentity, RoomPresence};
+use super::{CallNotice, CanvasReply, RoomIdentity, RoomPresence};
 use crate::{
     core::{
         command::{RawJson, Tag},
@@ -71,6 +71,8 @@ pub enum Reply {
     Delivered(Box<Delivered>),
     /// The first message about a room.
     Entered(Box<Entered>),
+    /// A reply on a canvas.
+    Canvas(Box<CanvasReply>),
     /// The end of a replay.
     Recovered {
         /// The room.

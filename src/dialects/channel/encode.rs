@@ -2,7 +2,7 @@
 //! for all receivers. No match may have a catch-all, so that the compiler asks for the form of a new event.
 
 use super::wire::{
-    FromServer, Notified,
+    FromServer,
     calls::Signal,
     chat::{ChannelMessage, DirectMessage, Message},
     presence::{
@@ -21,7 +21,7 @@ use crate::{
     },
     dialects::{
         Encoded, Stamp,
-        common::{Ack, Broadcast, ErrorMessage, Notice, Pong, Position, Recovered, Restarting},
+        common::{Ack, Broadcast, ErrorMessage, Notice, Notified, Pong, Position, Recovered, Restarting},
         output::{self, Moment, Relayed, RelayedObject},
     },
     ids::{EventId, RoomId, Seq, Timestamp},
@@ -127,6 +127,7 @@ fn of_event<'a>(event: &'a Event, numbered: Numbered, stamp: Stamp<'a>) -> Optio
             // its content is arbitrary, and clients of this dialect expect only administrators' messages
             | Ephemeral::Room(RoomEphemeral::Broadcast { .. })
             | Ephemeral::Document(_)
+            | Ephemeral::Canvas(_)
             | Ephemeral::Upload(_) => None,
         },
     }
@@ -176,6 +177,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         | Reply::Delivered(_)
         | Reply::Welcome(_)
         | Reply::Call(_)
+        | Reply::Canvas(_)
         | Reply::Document(_) => None,
     }
 }

@@ -168,7 +168,8 @@ fn ephemeral<'a>(event: &'a Event, what: &'a Ephemeral, stamp: Stamp<'_>) -> Opt
         )
         | Ephemeral::Call(_)
         | Ephemeral::Upload(_)
-        | Ephemeral::Document(_) => None,
+        | Ephemeral::Document(_)
+        | Ephemeral::Canvas(_) => None,
     }
 }
 
@@ -213,7 +214,7 @@ fn of_reply<'a>(reply: &'a Reply, stamp: Stamp<'_>) -> Option<FromServer<'a>> {
         Reply::UserEvent(news) => personal(news, stamp),
         Reply::Call(notice) => Some(call(notice, stamp)),
         // this dialect has no cells
-        Reply::VersionConflict { .. } | Reply::Document(_) => None,
+        Reply::VersionConflict { .. } | Reply::Document(_) | Reply::Canvas(_) => None,
     }
 }
 

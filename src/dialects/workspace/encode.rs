@@ -98,7 +98,7 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName, stamp: Stamp<'a>) -> Optio
             Ephemeral::Presence(PresenceEphemeral::CursorsMoved(moved)) => {
                 Some(FromServer::CursorMoved(cursor_moved(room, moved)))
             }
-            Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status }) => {
+            Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status, .. }) => {
                 Some(FromServer::UserStatusChanged(StatusChanged { user: user.into(), status: *status, room }))
             }
             Ephemeral::Presence(PresenceEphemeral::Attended(attendance)) => {
@@ -117,15 +117,18 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName, stamp: Stamp<'a>) -> Optio
                 | PresenceEphemeral::UserLeft { state_follows: true, .. },
             ) => None,
             // only sent in large rooms, where the complete state is not sent every time
-            Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows: false }) => {
+            Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows: false, .. }) => {
                 let email = user.email();
                 Some(FromServer::UserJoined(UserJoined { user: user.into(), email, room }))
             }
-            Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows: false }) => {
+            Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows: false, .. }) => {
                 Some(FromServer::UserLeft(UserLeft { user: user.into(), room }))
             }
             // administrators' messages are delivered unchanged, and a member's data must not be mistaken for one
-            Ephemeral::Room(RoomEphemeral::Broadcast { .. }) | Ephemeral::Call(_) | Ephemeral::Document(_) => None,
+            Ephemeral::Room(RoomEphemeral::Broadcast { .. })
+            | Ephemeral::Call(_)
+            | Ephemeral::Document(_)
+            | Ephemeral::Canvas(_) => None,
         },
     }
 }
@@ -149,7 +152,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         }
         Reply::UserEvent(news) => personal(news),
         // this dialect has no first frame on connect, and no chat
-        Reply::Welcome(_) | Reply::Delivered(_) | Reply::Call(_) | Reply::Document(_) => None,
+        Reply::Welcome(_) | Reply::Delivered(_) | Reply::Call(_) | Reply::Document(_) | Reply::Canvas(_) => None,
         Reply::Restarting { reconnect_in_ms } => {
             Some(FromServer::ServerRestarting(Restarting::new(*reconnect_in_ms, at)))
         }

@@ -76,6 +76,7 @@ impl Dialect for Yjs {
                 | Ephemeral::Chat(_)
                 | Ephemeral::Call(_)
                 | Ephemeral::Upload(_)
+                | Ephemeral::Canvas(_)
                 | Ephemeral::Room(_),
             ) => Encoded::Nothing,
         }
@@ -122,6 +123,7 @@ impl Dialect for Yjs {
             | Reply::Welcome(_)
             | Reply::Delivered(_)
             | Reply::Call(_)
+            | Reply::Canvas(_)
             | Reply::Entered(_)
             | Reply::Recovered { .. }
             | Reply::Notice { .. }

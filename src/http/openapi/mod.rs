@@ -15,8 +15,8 @@ use utoipa::{
 };
 
 use super::{
-    admin, auth, blocks, calls, conversations, devices, errors, files, groups, health, message_actions, messages,
-    metaverse, notifications, presence, resource, rooms, search, sheets, typed_notifications, users,
+    admin, auth, blocks, calls, canvases, conversations, devices, errors, files, groups, health, message_actions,
+    messages, metaverse, notifications, presence, resource, rooms, search, sheets, typed_notifications, users,
 };
 
 pub(super) mod bodies;
@@ -64,6 +64,10 @@ struct SocketsDocument(&'static str);
         metaverse::spaces::remove_member,
         metaverse::invites::send, metaverse::invites::accept, metaverse::invites::decline, metaverse::invites::users,
         metaverse::invites::mine, metaverse::invites::history, metaverse::invites::templates,
+        canvases::list, canvases::create, canvases::one, canvases::close, canvases::members, canvases::add_member,
+        canvases::remove_member, canvases::tiles::list, canvases::tiles::create, canvases::tiles::one,
+        canvases::tiles::update, canvases::tiles::delete, canvases::tiles::like, canvases::tiles::unlike,
+        canvases::tiles::activity,
         notifications::list, notifications::unread, notifications::read, notifications::read_all, notifications::dismiss,
         files::mine, files::one, files::serving::content, files::serving::content_head,
         files::tus::options, files::tus::options_of_file, files::tus::create, files::tus::head, files::tus::patch,
@@ -91,6 +95,7 @@ struct SocketsDocument(&'static str);
         (name = "notifications", description = "Your notifications"),
         (name = "files", description = "Uploads with the tus 1.0 protocol, and downloads"),
         (name = "sheets", description = "Shared sheets; they are changed over WebSockets"),
+        (name = "canvases", description = "Canvases with tiles, their members and what happened on them"),
         (name = "administration", description = "Requires the role `admin`. Any node answers for all nodes."),
         (name = "health", description = "For load balancers, dashboards and operators"),
         (name = "documents", description = "Machine-readable API documents"),

@@ -7,6 +7,7 @@ use super::{
     Connection,
     rooms::{CANVAS, canvas_key, visibility},
     schema::{canvas_activity, canvases, room_members, rooms, tile_likes, tiles, users},
+    user_id,
 };
 use crate::{
     core::{
@@ -175,6 +176,11 @@ pub async fn close(connection: &mut Connection, id: CanvasId) -> Result<bool, St
 }
 
 // ---- members ----
+
+pub async fn user_by_number(connection: &mut Connection, number: i64) -> Result<Option<UserId>, StoreError> {
+    let id = users::table.filter(users::number.eq(number)).select(users::id);
+    id.get_result::<String>(connection).await.optional()?.map(user_id).transpose()
+}
 
 /// [`StoreError::Taken`] if the list is full.
 pub async fn add_member(connection: &mut Connection, room: RoomId, user: &UserId) -> Result<bool, StoreError> {

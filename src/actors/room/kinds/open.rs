@@ -20,7 +20,7 @@ use crate::{
             Audience, ChatEphemeral, CursorsMoved, Durable, Ephemeral, Event, EventBody, MemberPresence,
             PresenceEphemeral, RoomPresence, SheetDurable, UploadEphemeral,
         },
-        presence::Status,
+        presence::UserStatus,
         profile::Author,
         room_presence::{self, PresenceBook},
     },
@@ -178,7 +178,7 @@ impl RoomKind for Open {
 
     fn ephemeral_received(&mut self, what: &Ephemeral, now: Timestamp) {
         match what {
-            Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status }) => {
+            Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status, .. }) => {
                 self.book.said(&user.id, *status, now)
             }
             Ephemeral::Chat(ChatEphemeral::Typing { user, .. })
@@ -191,7 +191,8 @@ impl RoomKind for Open {
             )
             | Ephemeral::Call(_)
             | Ephemeral::Room(_)
-            | Ephemeral::Document(_) => {}
+            | Ephemeral::Document(_)
+            | Ephemeral::Canvas(_) => {}
         }
     }
 
@@ -201,6 +202,7 @@ impl RoomKind for Open {
                 members.iter().for_each(|member| self.book.learn(member));
                 Vec::new()
             }
+            KindMessage::TileEditing(_) => Vec::new(),
             KindMessage::Cursors(cursors) => {
                 for update in cursors {
                     // a user who has left in the meantime has no cursor
@@ -216,9 +218,9 @@ impl RoomKind for Open {
         }
     }
 
-    fn status_set(&mut self, user: &UserId, status: Status, now: Timestamp) -> bool {
-        self.book.said(user, status, now);
-        true
+    fn status_set(&mut self, user: &UserId, status: &UserStatus, now: Timestamp) -> Option<Audience> {
+        self.book.said(user, status.status, now);
+        Some(Audience::Everyone)
     }
 
     fn woken(&mut self, timer: Timer, room: &RoomView<'_>) -> Vec<Effect> {
@@ -298,6 +300,7 @@ mod tests {
         let name = |effect: &Effect| match effect {
             Effect::AnnounceLocal { .. } => "announce",
             Effect::Place(_) => "place",
+            Effect::Announce { .. } => "announce_everywhere",
             Effect::Publish(_) => "publish",
             Effect::PublishMembers => "members",
             Effect::Wake { .. } => "wake",

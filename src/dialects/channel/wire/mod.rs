@@ -17,10 +17,7 @@ use self::{
     },
 };
 use crate::{
-    dialects::{
-        common::{Ack, AuthRefresh, Broadcast, ErrorMessage, Notice, Notification, Pong, Recovered, Restarting},
-        output::RelayedObject,
-    },
+    dialects::common::{Ack, AuthRefresh, Broadcast, ErrorMessage, Notice, Notified, Pong, Recovered, Restarting},
     ids::RoomId,
 };
 
@@ -104,14 +101,4 @@ pub enum FromServer<'a> {
     WebrtcAnswer(Signal<'a>),
     /// A network candidate of another user
     WebrtcIceCandidate(Signal<'a>),
-}
-
-/// The content of a notification.
-#[derive(Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Notified<'a> {
-    /// A complete stored notification.
-    Stored(Notification<'a>),
-    /// As the administrator wrote it.
-    Written(RelayedObject<'a>),
 }

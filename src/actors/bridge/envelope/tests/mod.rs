@@ -120,15 +120,26 @@ fn body() -> BoxedStrategy<EventBody> {
     let typing = (author(), prop_oneof![Just(Typing::Started), Just(Typing::Stopped)]);
     let kind = prop_oneof![Just(SignalKind::Offer), Just(SignalKind::Answer), Just(SignalKind::IceCandidate)];
     let ephemeral = prop_oneof![
-        author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows: false })),
-        author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows: false })),
+        author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserJoined {
+            user,
+            state_follows: false,
+            users: 2
+        })),
+        author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserLeft {
+            user,
+            state_follows: false,
+            users: 2
+        })),
         typing.prop_map(|(user, typing)| Ephemeral::Chat(ChatEphemeral::Typing {
             user,
             typing,
             cell: (typing == Typing::Started).then(|| "A1".into()),
         })),
-        (author(), status())
-            .prop_map(|(user, status)| Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status })),
+        (author(), status()).prop_map(|(user, status)| Ephemeral::Presence(PresenceEphemeral::StatusChanged {
+            user,
+            status,
+            details: StatusDetails::default(),
+        })),
         (author(), upload())
             .prop_map(|(user, upload)| Ephemeral::Upload(UploadEphemeral::Reported { user, upload: upload.into() })),
         (author(), kind, json()).prop_map(|(from, kind, data)| Ephemeral::Call(CallEphemeral::Signal {

@@ -1,0 +1,51 @@
+//! How a canvas ends, and who may not open a socket on it.
+
+use serde_json::json;
+
+use super::{create, create_as, joined, tile};
+use crate::on_both;
+use crate::support::{Server, Socket, socket::Place};
+
+on_both! {
+    async fn a_canvas_that_is_deactivated_closes_its_sockets_and_is_not_found(database) {
+        let server = Server::on(database).await;
+        let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+        let canvas = create(&alice).await;
+        let made = tile(&alice, canvas, 1, 1).await["tile_id"].clone();
+        let path = format!("/api/v1/canvases/{canvas}");
+        bob.delete(&path).await.expect_error(403, "PERMISSION_DENIED");
+        let (mut own, mut other) = (joined(&alice, canvas).await, joined(&bob, canvas).await);
+        own.expect("user_joined").await;
+        alice.delete(&path).await.expect(204);
+        other.expect_close(4403).await;
+        own.expect_end_within(crate::support::DEADLINE).await;
+        for path in [path.clone(), format!("{path}/tiles"), format!("{path}/activity")] {
+            alice.get(&path).await.expect_error(404, "ROOM_NOT_FOUND");
+        }
+        alice.delete(&path).await.expect_error(404, "ROOM_NOT_FOUND");
+        alice.get(&format!("/api/v1/tiles/{made}")).await.expect_error(404, "NOT_FOUND");
+        alice.post(&format!("{path}/tiles"), json!({"x": 2, "y": 2, "content": "x"})).await.expect_error(404, "ROOM_NOT_FOUND");
+        assert_eq!(alice.get("/api/v1/canvases").await.expect(200)["canvases"], json!([]));
+        assert_eq!(refused(&server, &bob.token, canvas).await, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_socket_without_the_right_is_refused_before_the_upgrade() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let canvas = create_as(&alice, "private").await;
+    assert_eq!(refused(&server, &bob.token, canvas).await, 403);
+    assert_eq!(refused(&server, &bob.token, canvas + 1).await, 404);
+    assert_eq!(refused(&server, "nonsense", canvas).await, 401);
+}
+
+/// The status with which the server refuses a socket.
+async fn refused(server: &Server, token: &str, canvas: i64) -> u16 {
+    use tokio_tungstenite::tungstenite::Error;
+    match Socket::try_open(server.origin(), &format!("/canvas/{canvas}"), token, Place::Query).await {
+        Err(Error::Http(response)) => response.status().as_u16(),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("the socket was opened"),
+    }
+}
