@@ -229,8 +229,8 @@ fn key_in(request: &HttpRequest) -> Result<Option<ClientMessageId>, ApiError> {
     let malformed =
         || ApiError::new(ErrorCode::InvalidMessage, "The query string is malformed; percent-encode its values");
     let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string()).map_err(|_| malformed())?;
-    // an empty key is refused like one that is too long: it would not make a repetition harmless
-    let key = query.into_inner().into_iter().find(|(name, _)| name == "idempotency_key");
+    let is_key = |(name, text): &(String, String)| name == "idempotency_key" && !text.is_empty();
+    let key = query.into_inner().into_iter().find(is_key);
     key.map(|(name, text)| super::fields::client_message_id(&name, text)).transpose()
 }
 
