@@ -102,7 +102,9 @@ fn check_origin(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
 fn check_named_user(endpoint: &Endpoint, query: &str, claims: &Claims) -> Result<(), Refusal> {
     let named = match endpoint {
         Endpoint::Nexus => query_value(query, "user_id"),
-        Endpoint::Channel(_) | Endpoint::Direct(_) | Endpoint::Workspace | Endpoint::Yjs(_) | Endpoint::Canvas(_) => None,
+        Endpoint::Channel(_) | Endpoint::Direct(_) | Endpoint::Workspace | Endpoint::Yjs(_) | Endpoint::Canvas(_) => {
+            None
+        }
     };
     match named {
         Some(named) if named != claims.user.as_str() => {

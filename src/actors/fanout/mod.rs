@@ -18,8 +18,8 @@ use crate::{
         backlog::{Class, Frame},
         event::{
             Audience, CallEphemeral, CanvasEphemeral, ChatDurable, ChatEphemeral, DocumentEphemeral, Durable, Entered,
-            Ephemeral, Event, EventBody, Listener, MemberPresence, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity,
-            UploadEphemeral,
+            Ephemeral, Event, EventBody, Listener, MemberPresence, PresenceEphemeral, Reply, RoomEphemeral,
+            RoomIdentity, UploadEphemeral,
         },
         history::Logged,
         upload::UploadPhase,
