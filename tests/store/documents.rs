@@ -96,8 +96,8 @@ on_both! {
         assert_eq!(store.document_state(room).await.unwrap(), Some(state(300, b"300")));
         assert_eq!(updates(&store, room, 300).await.len(), 100);
         assert_eq!(store.oldest_kept(room).await.unwrap(), Some(Seq(291)), "the last ones are kept for other nodes");
-        store.store_document_state(room, state(400, b"\0400")).await.unwrap();
-        assert_eq!(store.document_state(room).await.unwrap(), Some(state(400, b"\0400")));
+        store.store_document_state(room, state(400, b"\x00400")).await.unwrap();
+        assert_eq!(store.document_state(room).await.unwrap(), Some(state(400, b"\x00400")));
     }
 
     async fn a_retried_update_keeps_its_place(database: Database) {

@@ -146,7 +146,7 @@ fn what_was_removed_is_a_conflict_and_a_part_of_it_is_not() {
     node.edit(1, &[remove(at(0, 1), 3)]).unwrap();
     let text = node.replica.text();
     for gone in [insert(0, 2, "x"), insert(0, 3, "x"), remove(at(0, 1), 3), replace(at(0, 2), at(0, 3), "x")] {
-        assert_eq!(node.edit(1, &[gone.clone()]), Err(Conflict::Removed(Removed)), "{gone:?}");
+        assert_eq!(node.edit(1, std::slice::from_ref(&gone)), Err(Conflict::Removed(Removed)), "{gone:?}");
         assert_eq!(node.edit(1, &[insert(0, 6, "!"), gone.clone()]), Err(Conflict::Removed(Removed)), "all or nothing");
     }
     assert_eq!(node.replica.text(), text);
@@ -346,8 +346,8 @@ proptest! {
                 },
             }
         }
-        for editor in 0..YJS {
-            for update in made[editor].drain(..) {
+        for updates in &mut made {
+            for update in updates.drain(..) {
                 if nodes[0].submit(&update, Sent::AsUpdate).is_ok() {
                     store(update, &mut log, &mut told, &mut nodes);
                 }
@@ -356,10 +356,7 @@ proptest! {
         let text = nodes[0].text();
         for editor in 0..YJS + JSON {
             receive(editor, log.len(), &mut received, &mut json, &log, &told);
-            let theirs = match editor.checked_sub(YJS) {
-                None => yjs[editor].text(),
-                Some(editor) => json[editor].text.clone(),
-            };
+            let theirs = yjs.get(editor).map_or_else(|| json[editor - YJS].text.clone(), |yjs| yjs.text());
             prop_assert_eq!(&theirs, &text, "editor {}", editor);
         }
         prop_assert_eq!(nodes[1].text(), text.clone());
