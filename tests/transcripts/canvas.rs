@@ -10,7 +10,7 @@ use convene::{
             CanvasDurable, CanvasEphemeral, CanvasReply, CanvasUser, ChatDurable, ChatEphemeral, Conflicting, Durable,
             Ephemeral, Event, EventBody, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity, RoomScope,
         },
-        notification::Priority,
+        notification::{Notification, Priority},
         presence::{Status, StatusDetails, StatusUpdate, UserStatus},
         profile::Author,
         user_event::UserEvent,
@@ -165,6 +165,7 @@ fn opening() -> Vec<(&'static str, Told)> {
     ];
     vec![
         ("user_joined_first", reply(joined)),
+        ("active_users_truncated", reply(CanvasReply::Users { canvas: CANVAS, users: users.clone(), total: 1_200 })),
         ("active_users", reply(CanvasReply::Users { canvas: CANVAS, users, total: 2 })),
         ("recovered", Told::One(Reply::Recovered { room: canvas(), seq: Seq(44), complete: true })),
     ]
@@ -210,7 +211,10 @@ fn answers() -> Vec<(&'static str, Told)> {
             "notification_stored",
             Told::One(Reply::UserEvent(Arc::new(UserEvent::Notified {
                 user: user(ALICE),
-                notification: Arc::new(notification(Priority::High)),
+                notification: Arc::new(Notification {
+                    data: Some(raw(r#"{"tile_id":456}"#)),
+                    ..notification(Priority::High)
+                }),
             }))),
         ),
     ]

@@ -143,7 +143,7 @@ forms! { REPLY, reply, Reply:
     Recovered ["recovered"] ["recovered"] ["recovered"] ["recovered"]
     Notice ["notification"] ["notification" "direct_message"] ["system_message_of_an_administrator"] ["notification"]
     Canvas [] [] [] [
-        "user_joined_first" "active_users" "ack_of_a_tile" "ack_of_a_tile_unchanged" "error_of_a_taken_place"
+        "user_joined_first" "active_users" "active_users_truncated" "ack_of_a_tile" "ack_of_a_tile_unchanged" "error_of_a_taken_place"
         "error_of_an_old_version" "error_of_a_locked_tile"
     ]
     Restarting ["server_restarting"] ["server_restarting"] ["server_restarting"] ["server_restarting"]

@@ -167,6 +167,8 @@ impl Room {
     /// The socket is not a member any more.
     pub(super) fn depart(&mut self, conn: ConnKey, last_reply: Option<Reply>, back: Return, ctx: &mut Context<Self>) {
         self.pass_hours();
+        // first, so that other nodes learn what ends with the socket before they learn that its user has left
+        self.with_kind(ctx, |kind, room| kind.socket_left(conn, room));
         let Some(left) = self.core.as_mut().and_then(|core| core.leave(conn)) else { return };
         self.send(
             conn,
@@ -178,7 +180,6 @@ impl Room {
         }
         self.drop_spare_links();
         self.end_typing_of(conn, ctx);
-        self.with_kind(ctx, |kind, room| kind.socket_left(conn, room));
         if self.node.is_draining() {
             return; // the user is expected to reconnect on another node
         }

@@ -4,8 +4,8 @@
 use super::wire::{
     CanvasError, CanvasNumber, FromServer, TileAck, TileNumber,
     chat::CanvasChatMessage,
-    presence::{ActiveUsers, ComeOrGone, PresenceUpdate, UserActivity, UserTyping},
-    tiles::{Holder, Tile, TileChanged, TileHighlight},
+    presence::{ActiveUsers, ComeOrGone, PresenceUpdate, UserActivity, UserJoined, UserLeft, UserTyping},
+    tiles::{Holder, Tile, TileChanged, TileHighlight, TileLiked},
 };
 use crate::{
     core::{
@@ -86,20 +86,21 @@ fn chat<'a>(
 fn durable(canvas: CanvasId, what: &CanvasDurable, seq: Seq, at: Timestamp) -> FromServer<'_> {
     match what {
         CanvasDurable::TileCreated { tile, by } => {
-            FromServer::TileCreated(tile_changed(Tile::new(canvas, tile), by, None, seq, at))
+            FromServer::TileCreated(tile_changed(Tile::new(canvas, tile), by, seq, at))
         }
         CanvasDurable::TileUpdated { tile, by } => {
-            FromServer::TileUpdated(tile_changed(Tile::new(canvas, tile), by, None, seq, at))
+            FromServer::TileUpdated(tile_changed(Tile::new(canvas, tile), by, seq, at))
         }
         CanvasDurable::TileDeleted { tile, by } => {
-            FromServer::TileDeleted(tile_changed(Tile::new(canvas, tile), by, None, seq, at))
+            FromServer::TileDeleted(tile_changed(Tile::new(canvas, tile), by, seq, at))
         }
         CanvasDurable::TileLiked { tile, by, change } => {
-            let liked = Some(match change {
+            let liked = match change {
                 LikeChange::Given => true,
                 LikeChange::TakenBack => false,
-            });
-            FromServer::TileLiked(tile_changed(Tile::new(canvas, tile), by, liked, seq, at))
+            };
+            let change = tile_changed(Tile::new(canvas, tile), by, seq, at);
+            FromServer::TileLiked(TileLiked { change, liked })
         }
         CanvasDurable::Acted { by, activity, data } => FromServer::UserActivity(UserActivity {
             who: by.into(),
@@ -112,18 +113,20 @@ fn durable(canvas: CanvasId, what: &CanvasDurable, seq: Seq, at: Timestamp) -> F
     }
 }
 
-fn tile_changed<'a>(tile: Tile<'a>, by: &'a Author, liked: Option<bool>, seq: Seq, at: Timestamp) -> TileChanged<'a> {
-    TileChanged { tile, who: by.into(), liked, timestamp: Moment(at), seq }
+fn tile_changed<'a>(tile: Tile<'a>, by: &'a Author, seq: Seq, at: Timestamp) -> TileChanged<'a> {
+    TileChanged { tile, who: by.into(), timestamp: Moment(at), seq }
 }
 
 fn ephemeral(canvas: CanvasId, what: &Ephemeral, at: Timestamp) -> Option<FromServer<'_>> {
     let canvas_id = CanvasNumber(canvas.0);
     Some(match what {
-        Ephemeral::Presence(PresenceEphemeral::UserJoined { user, users, .. }) => {
-            FromServer::UserJoined(come_or_gone(canvas, user, *users, None, at))
-        }
+        Ephemeral::Presence(PresenceEphemeral::UserJoined { user, users, .. }) => FromServer::UserJoined(UserJoined {
+            user: come_or_gone(canvas, user, *users),
+            position: None,
+            timestamp: Moment(at),
+        }),
         Ephemeral::Presence(PresenceEphemeral::UserLeft { user, users, .. }) => {
-            FromServer::UserLeft(come_or_gone(canvas, user, *users, None, at))
+            FromServer::UserLeft(UserLeft { user: come_or_gone(canvas, user, *users), timestamp: Moment(at) })
         }
         Ephemeral::Presence(PresenceEphemeral::StatusChanged { user, status, details }) => {
             FromServer::UserPresenceUpdate(PresenceUpdate {
@@ -185,21 +188,13 @@ fn ephemeral(canvas: CanvasId, what: &Ephemeral, at: Timestamp) -> Option<FromSe
     })
 }
 
-fn come_or_gone<'a>(
-    canvas: CanvasId,
-    user: &'a Author,
-    active_users: usize,
-    position: Option<Position<'a>>,
-    at: Timestamp,
-) -> ComeOrGone<'a> {
+fn come_or_gone(canvas: CanvasId, user: &Author, active_users: usize) -> ComeOrGone<'_> {
     ComeOrGone {
         user_id: user.into(),
         username: user.username(),
         display_name: user.display_name().unwrap_or(user.username()),
         active_users,
         canvas_id: CanvasNumber(canvas.0),
-        position,
-        timestamp: Moment(at),
     }
 }
 
@@ -261,7 +256,11 @@ fn of_canvas(reply: &CanvasReply, at: Timestamp) -> FromServer<'_> {
     match reply {
         CanvasReply::Joined { canvas, user, connection, users, seq, epoch } => {
             let position = Position { seq: *seq, epoch: *epoch, connection_id: connection };
-            FromServer::UserJoined(come_or_gone(*canvas, user, *users, Some(position), at))
+            FromServer::UserJoined(UserJoined {
+                user: come_or_gone(*canvas, user, *users),
+                position: Some(position),
+                timestamp: Moment(at),
+            })
         }
         CanvasReply::Users { canvas, users, total } => FromServer::ActiveUsers(ActiveUsers {
             users: users.as_slice().into(),

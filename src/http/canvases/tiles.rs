@@ -34,12 +34,16 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource(
             "/api/v1/canvases/{canvas_id}/tiles",
-            [(Method::GET, web::to(list)), (Method::POST, web::to(create))],
+            [(Method::GET, web::to(tiles)), (Method::POST, web::to(create_tile))],
         ))
         .service(resource("/api/v1/canvases/{canvas_id}/activity", [(Method::GET, web::to(activity))]))
         .service(resource(
             "/api/v1/tiles/{tile_id}",
-            [(Method::GET, web::to(one)), (Method::PATCH, web::to(update)), (Method::DELETE, web::to(delete))],
+            [
+                (Method::GET, web::to(tile)),
+                (Method::PATCH, web::to(update_tile)),
+                (Method::DELETE, web::to(delete_tile)),
+            ],
         ))
         .service(resource(
             "/api/v1/tiles/{tile_id}/like",
@@ -173,7 +177,7 @@ pub(in crate::http) struct TileChangeBody {
         (status = 403, description = "The canvas is private and you are not a member"),
         (status = 404, description = "The canvas does not exist or was deactivated"),
     ))]
-pub(in crate::http) async fn list(
+pub(in crate::http) async fn tiles(
     site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
@@ -226,7 +230,7 @@ fn cursor(text: &str) -> Result<TilePlace, ApiError> {
         (status = 413, description = "The content is too long"),
         (status = 503, description = "The server can't store this at the moment"),
     ))]
-pub(in crate::http) async fn create(
+pub(in crate::http) async fn create_tile(
     site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
@@ -266,7 +270,7 @@ fn content(fields: &Fields) -> Result<String, ApiError> {
         (status = 403, description = "The canvas is private and you are not a member"),
         (status = 404, description = "The tile does not exist"),
     ))]
-pub(in crate::http) async fn one(
+pub(in crate::http) async fn tile(
     site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
@@ -287,7 +291,7 @@ pub(in crate::http) async fn one(
         (status = 413, description = "The content is too long"),
         (status = 503, description = "The server can't store this at the moment"),
     ))]
-pub(in crate::http) async fn update(
+pub(in crate::http) async fn update_tile(
     site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
@@ -317,7 +321,7 @@ pub(in crate::http) async fn update(
         (status = 404, description = "The tile does not exist"),
         (status = 503, description = "The server can't store this at the moment"),
     ))]
-pub(in crate::http) async fn delete(
+pub(in crate::http) async fn delete_tile(
     site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,

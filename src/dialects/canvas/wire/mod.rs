@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     chat::{CanvasChat, CanvasChatMessage},
-    presence::{Act, ActiveUsers, ComeOrGone, PresenceUpdate, UserActivity, UserPresence, UserTyping},
-    tiles::{Holder, LikeTile, MentionTile, NamedTile, NewTile, Tile, TileChanged, TileHighlight, UpdateTile},
+    presence::{Act, ActiveUsers, PresenceUpdate, UserActivity, UserJoined, UserLeft, UserPresence, UserTyping},
+    tiles::{
+        Holder, LikeTile, MentionTile, NamedTile, NewTile, Tile, TileChanged, TileHighlight, TileLiked, UpdateTile,
+    },
 };
 use crate::{
     core::profile::Author,
@@ -73,11 +75,11 @@ pub enum FromServer<'a> {
     /// A stored notification, or an administrator's message, for a user
     Notification(Notice<Notified<'a>>),
     /// A user's first socket on the canvas opened; the first frame of every socket, then with `seq` and `epoch`
-    UserJoined(ComeOrGone<'a>),
+    UserJoined(UserJoined<'a>),
     /// The second frame: the users on the canvas
     ActiveUsers(ActiveUsers<'a>),
     /// A user's last socket on the canvas closed
-    UserLeft(ComeOrGone<'a>),
+    UserLeft(UserLeft<'a>),
     /// A stored message; also sent to the sender
     CanvasChatMessage(CanvasChatMessage<'a>),
     /// A user started or stopped typing
@@ -93,7 +95,7 @@ pub enum FromServer<'a> {
     /// The content of a tile was changed
     TileUpdated(TileChanged<'a>),
     /// A tile was liked, or a like was taken back
-    TileLiked(TileChanged<'a>),
+    TileLiked(TileLiked<'a>),
     /// A tile was deleted
     TileDeleted(TileChanged<'a>),
 }

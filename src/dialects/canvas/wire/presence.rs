@@ -71,9 +71,22 @@ pub struct ComeOrGone<'a> {
     #[schemars(example = 5)]
     pub active_users: usize,
     pub canvas_id: CanvasNumber,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct UserJoined<'a> {
+    #[serde(flatten)]
+    pub user: ComeOrGone<'a>,
     /// Only to the newcomer.
     #[serde(flatten)]
     pub position: Option<Position<'a>>,
+    pub timestamp: Moment,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct UserLeft<'a> {
+    #[serde(flatten)]
+    pub user: ComeOrGone<'a>,
     pub timestamp: Moment,
 }
 

@@ -116,11 +116,17 @@ pub struct TileChanged<'a> {
     pub tile: Tile<'a>,
     #[serde(flatten)]
     pub who: Doer<'a>,
-    /// Only of `tile_liked`: false if the like was taken back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub liked: Option<bool>,
     pub timestamp: Moment,
     pub seq: Seq,
+}
+
+/// A like of the user with `user_id`.
+#[derive(Serialize, JsonSchema)]
+pub struct TileLiked<'a> {
+    #[serde(flatten)]
+    pub change: TileChanged<'a>,
+    /// False if the like was taken back.
+    pub liked: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
