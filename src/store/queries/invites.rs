@@ -16,7 +16,7 @@ use crate::{
         invite::{Invite, InviteHappening, InviteNews, InviteState, InviteTemplate},
         notification::{INVITES, Priority},
         profile::Author,
-        space::{SpaceLabel, SpaceRefused, SpaceRole},
+        space::{SpaceLabel, SpaceRefused},
     },
     ids::{NotificationId, RoomId, Timestamp, UserId},
     limits,
@@ -283,7 +283,8 @@ pub async fn answer(
         let invite = by_id(connection, id).await?.ok_or(StoreError::Missing)?;
         match answer {
             InviteAnswer::Accept => {
-                if !spaces::add_member(connection, invite.space.id, user, SpaceRole::Member).await? {
+                let role = spaces::role_of_newcomer(connection, invite.space.id).await?;
+                if !spaces::add_member(connection, invite.space.id, user, role).await? {
                     // a member by other means: the invite has served its purpose
                     notifications::close_invite(connection, id, status, state).await?;
                     return Ok(Err(SpaceRefused::AlreadyMember));

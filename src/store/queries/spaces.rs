@@ -120,6 +120,15 @@ pub async fn create(connection: &mut Connection, owner: &UserId, new: &NewSpace)
     .await
 }
 
+/// The role of the next member: a space whose last admin has left gets a new one with its next member. Locks the space, so that
+/// nobody leaves meanwhile.
+pub async fn role_of_newcomer(connection: &mut Connection, space: RoomId) -> Result<SpaceRole, StoreError> {
+    lock(connection, space).await?;
+    let members = space_members::table.filter(space_members::room_id.eq(Id(space.0)));
+    let is_empty = members.count().get_result::<i64>(connection).await? == 0;
+    Ok(if is_empty { SpaceRole::Admin } else { SpaceRole::Member })
+}
+
 /// Adds a member. Returns false if the user is one. [`StoreError::Taken`] if the space is full: the transaction is over then.
 pub async fn add_member(
     connection: &mut Connection,
