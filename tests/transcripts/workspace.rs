@@ -208,22 +208,15 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
     let two = || vec![cell("A1", "\"Hello World\"", None, 4), cell("A2", "null", None, 1)];
     let bob_there = attendee(bob(), Status::Busy, None);
     let crowd = RoomPresence { total: convene::limits::ONLINE_USERS_LISTED_MAX + 1, ..(*attendance(&[], &[])).clone() };
+    let presence = |what| ephemeral(Ephemeral::Presence(what));
+    let joined = PresenceEphemeral::UserJoined { user: bob(), state_follows: false, users: 2 };
+    let left = PresenceEphemeral::UserLeft { user: bob(), state_follows: false, users: 2 };
     vec![
         ("room_state_truncated", ephemeral(Ephemeral::Presence(PresenceEphemeral::Attended(crowd.into())))),
         ("room_state_first", Told::One(Reply::Entered(Box::new(entered)))),
         ("room_state", ephemeral(Ephemeral::Presence(PresenceEphemeral::Attended(attendance(&[bob_there], &[]))))),
-        (
-            "user_joined",
-            ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined {
-                user: bob(),
-                state_follows: false,
-                users: 2,
-            })),
-        ),
-        (
-            "user_left",
-            ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user: bob(), state_follows: false, users: 2 })),
-        ),
+        ("user_joined", presence(joined)),
+        ("user_left", presence(left)),
         ("cursor_moved", moved(Vec::new())),
         ("cursor_moved_by_several", moved(several)),
         ("cell_updated", updated(one())),
@@ -232,11 +225,11 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
         ("cells_updated_of_the_sender", updated_by_oneself(two())),
         (
             "user_status_changed",
-            ephemeral(Ephemeral::Presence(PresenceEphemeral::StatusChanged {
+            presence(PresenceEphemeral::StatusChanged {
                 user: bob(),
                 status: Status::Busy,
                 details: Default::default(),
-            })),
+            }),
         ),
         ("user_typing_start", typing(Typing::Started)),
         ("user_typing_stop", typing(Typing::Stopped)),
