@@ -16,7 +16,7 @@ use crate::{
     error::Refusal,
     ids::{NotificationId, RoomId, UserId},
     logged::logged,
-    store::{InviteAnswer, InviteList, NewInvite, PageOf, Paged, SpaceAccess, StoreError, StoredNotification},
+    store::{InviteAnswer, InviteList, NewInvite, PageOf, Paged, SpaceAccess, StoredNotification},
 };
 
 impl From<ListPage> for PageOf {
@@ -46,7 +46,7 @@ impl Node {
         of: impl FnOnce(&SpaceAccess) -> SpaceAction,
     ) -> Result<SpaceAccess, Refusal> {
         may(subject, Action::Space(SpaceAction::Use))?;
-        let found = self.store.space(space, subject.user).await.map_err(|error| unread(&error))?;
+        let found = self.store.space(space, subject.user).await.map_err(Refusal::from)?;
         let found = found.ok_or(SpaceRefused::NoSuchSpace)?;
         may(subject, Action::Space(of(&found)))?;
         Ok(found)
@@ -83,7 +83,7 @@ impl Node {
             template: asked.template,
             lifetime_ms: asked.lifetime_ms.unwrap_or_else(|| settings.invite_lifetime_ms()),
         };
-        let sent = self.store.send_invite(&new).await.map_err(|error| unread(&error))??;
+        let sent = self.store.send_invite(&new).await.map_err(Refusal::from)??;
         if let Some(news) = sent.news {
             log::info!("event=invite_sent space={} by={} to={}", asked.space, logged(from), logged(to));
             self.publish_notification(news);
@@ -109,7 +109,7 @@ impl Node {
         answer: InviteAnswer,
     ) -> Result<SpaceLabel, Refusal> {
         may(subject, Action::Space(SpaceAction::Use))?;
-        let answered = self.store.answer_invite(subject.user, id, answer).await.map_err(|error| unread(&error))??;
+        let answered = self.store.answer_invite(subject.user, id, answer).await.map_err(Refusal::from)??;
         log::info!("event=invite_answered invite={id} state={}", answered.invite.state.name());
         self.publish_notification(answered.news);
         Ok(answered.invite.space)
@@ -126,7 +126,7 @@ impl Node {
         page: ListPage,
     ) -> Result<Paged<Invite>, Refusal> {
         may(subject, Action::Space(SpaceAction::Use))?;
-        self.store.invites(subject.user, list, page.into()).await.map_err(|error| unread(&error))
+        self.store.invites(subject.user, list, page.into()).await.map_err(Refusal::from)
     }
 
     /// The users who can be invited to a space by the subject, who must be a member.
@@ -141,7 +141,7 @@ impl Node {
         page: ListPage,
     ) -> Result<Paged<Profile>, Refusal> {
         self.space_for(subject, space, |found| SpaceAction::Invite { role: found.role }).await?;
-        self.store.invitable_users(space, search, page.into()).await.map_err(|error| unread(&error))
+        self.store.invitable_users(space, search, page.into()).await.map_err(Refusal::from)
     }
 
     /// Publishes a stored notification to its user's sockets on all nodes. If that fails, it stays in the user's queue.
@@ -200,15 +200,5 @@ impl Gateway {
         page: ListPage,
     ) -> Result<Paged<Profile>, Refusal> {
         self.node.invitable_users(subject, space, search, page).await
-    }
-}
-
-fn unread(error: &StoreError) -> Refusal {
-    match error {
-        StoreError::Unavailable(_) => Refusal::unavailable(),
-        StoreError::Missing | StoreError::Taken(_) | StoreError::Fault(_) => {
-            log::error!("event=invites_failed why=\"{error}\"");
-            Refusal::internal()
-        }
     }
 }

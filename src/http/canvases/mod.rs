@@ -143,7 +143,7 @@ pub(super) async fn list(
     let query = request.query_string();
     let page = Page::asked(query, limits::PAGE_CANVASES_DEFAULT, limits::PAGE_CANVASES_MAX)?;
     let after = query_value(query, "after").filter(|text| !text.is_empty());
-    let after = after.map(|text| query_number(&text, "after", 1..=i64::MAX)).transpose()?.map(CanvasId);
+    let after = after.map(|text| query_number(&text, "after", 1..=limits::COUNT_MAX)).transpose()?.map(CanvasId);
     let mut found = site.store.canvases(user.id(), after, page.to_read()).await?;
     let has_more = page.cut(&mut found);
     // of a confined token's page only the canvases that it reaches are shown

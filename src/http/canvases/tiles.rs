@@ -545,12 +545,12 @@ pub(in crate::http) async fn activity(
     let canvas = entered(&site, &user, &path).await?;
     let query = request.query_string();
     let page = Page::asked(query, limits::PAGE_ACTIVITY_DEFAULT, limits::PAGE_ACTIVITY_MAX)?;
-    let number = |name: &str| {
+    let number = |name: &str, least: i64| {
         let text = query_value(query, name).filter(|text| !text.is_empty());
-        text.map(|text| query_number(&text, name, 0..=limits::COUNT_MAX)).transpose()
+        text.map(|text| query_number(&text, name, least..=limits::COUNT_MAX)).transpose()
     };
     let kinds = query_value(query, "type").map(|text| kinds(&text)).transpose()?.unwrap_or_default();
-    let filter = ActivityFilter { kinds, user: number("user_id")?, before: number("before")?.map(Seq) };
+    let filter = ActivityFilter { kinds, user: number("user_id", 1)?, before: number("before", 0)?.map(Seq) };
     let mut found = site.store.canvas_activity(canvas.identity.id, &filter, page.to_read()).await?;
     let has_more = page.cut(&mut found);
     let activities = found.into_iter().filter_map(ActivityJson::new).collect();

@@ -107,6 +107,8 @@ on_both! {
         let own = bob.get(&format!("/api/v1/canvases/{canvas}/activity?user_id={bobs}&type=tile_updated,tile_created")).await.expect(200);
         assert_eq!((own["activities"].as_array().unwrap().len(), &own["activities"][0]["user_id"]), (1, &json!(bobs)));
         bob.get(&format!("/api/v1/canvases/{canvas}/activity?type=burnt")).await.expect_error(400, "INVALID_MESSAGE");
+        bob.get(&format!("/api/v1/canvases/{canvas}/activity?user_id=0")).await.expect_error(400, "INVALID_MESSAGE");
+        bob.get(&format!("/api/v1/canvases?after={}", i64::MAX)).await.expect_error(400, "INVALID_MESSAGE");
     }
 }
 
