@@ -116,15 +116,25 @@ count_node() {
        END { print p + 0, f + 0 }'
 }
 
+# Ends a step that hangs, so that it fails and the rest still runs. The limits are several times what the steps take.
+limited() {
+  local limit_s=$1
+  shift
+  local status=0
+  timeout --kill-after=10 "$limit_s" "$@" || status=$?
+  [ "$status" -ne 124 ] && [ "$status" -ne 137 ] || echo "ended after $limit_s s: $*"
+  return "$status"
+}
+
 browser_tests() {
-  cd tests/browser && npm ci --no-audit --no-fund && node --test
+  cd tests/browser && npm ci --no-audit --no-fund && limited 600 node --test
 }
 
 # Runs tus-js-client and tuspy with an S3 server as file storage, WebRTC peers on two nodes with a TURN server, and the example
 # of an encrypted conversation.
 client_tests() {
   cd tests/clients && npm ci --no-audit --no-fund &&
-    python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && node --test
+    python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && limited 600 node --test
 }
 
 install_packages
@@ -141,11 +151,11 @@ fi
 
 if [ "$fast" = no ]; then
   check "the server for the browser and the routes" cargo build --bin convene
-  check "the routes match the API document" tests/api/run.sh
+  check "the routes match the API document" limited 600 tests/api/run.sh
   counted "the page in a real browser" count_node browser_tests
   counted "real clients" count_node client_tests
-  check "instructions per delivery" bash benches/callgrind.sh
-  check "the files of deploy/" bash deploy/check.sh --install
+  check "instructions per delivery" limited 900 bash benches/callgrind.sh
+  check "the files of deploy/" limited 900 bash deploy/check.sh --install
 fi
 
 say "done"

@@ -16,7 +16,11 @@ const open = [];
 before(async () => { server = await Server.start(); });
 
 after(async () => {
-  for (const provider of open) provider.destroy();
+  for (const provider of open) {
+    provider.destroy();
+    // The provider leaves its document alone, whose awareness has a timer that keeps the process running.
+    provider.doc.destroy();
+  }
   await server?.remove();
 });
 
