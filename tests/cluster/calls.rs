@@ -125,8 +125,15 @@ async fn of_two_answers_at_once_one_wins() {
             tokio::join!(read_all(&mut near, vec!["call.answer"]), read_all(&mut far, vec!["call.answer"]));
         let (winner, loser, wins) =
             if count(&of_near, "ack") == 1 { (&mut near, &mut far, &of_far) } else { (&mut far, &mut near, &of_near) };
-        assert_eq!(wins.last().unwrap()["code"], "CONFLICT", "round {round}: {of_near:?} {of_far:?}");
-        expect_end(loser, alice, "answered_elsewhere").await;
+        // The later answer may have been sent after its socket was told that the call is answered.
+        let code = &wins.last().unwrap()["code"];
+        if count(wins, "call.hangup") == 0 {
+            assert_eq!(code, "CONFLICT", "round {round}: {of_near:?} {of_far:?}");
+            expect_end(loser, alice, "answered_elsewhere").await;
+        } else {
+            assert_eq!(code, "TARGET_UNAVAILABLE", "round {round}: {of_near:?} {of_far:?}");
+            assert_eq!(wins[0]["reason"], "answered_elsewhere", "round {round}: {of_near:?} {of_far:?}");
+        }
         caller.expect("call.answer").await;
         send(winner, "call.hangup", alice).await;
         expect_ack(winner, "call.hangup").await;

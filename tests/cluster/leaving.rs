@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::setting::{Setting, join_knowing, said};
+use crate::setting::{Setting, join_knowing};
 use crate::support::Cluster;
 use crate::support::socket::Frame;
 
@@ -16,10 +16,14 @@ async fn whoever_comes_back_on_another_node_was_never_away() {
     let (mut alice, bob) = setting.both().await;
     drop(bob);
     // Reconnects to Alice's node, and then to his own, each time within the grace period.
-    for node in [0, 1, 0] {
+    for (round, node) in [0, 1, 0].into_iter().enumerate() {
         let bob_there = setting.bob.at(setting.cluster.server(node));
         let mut bob = join_knowing(&bob_there, &setting.channel, &[&setting.alice]).await;
-        said("back", &mut [&mut bob, &mut alice]).await;
+        let content = format!("back {round}");
+        bob.say(&content).await;
+        // His node may receive what he said on the other one only after he has joined.
+        while bob.expect("message").await["content"] != content {}
+        alice.expect_message(&content).await;
         drop(bob);
     }
 }
