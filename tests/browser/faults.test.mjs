@@ -21,8 +21,13 @@ const cut = (code) => sockets.at(-1).route.close({ code, reason: "cut by the tes
 
 function proxy(route) {
   const upstream = route.connectToServer();
-  sockets.push({ url: new URL(route.url()), openedAt: Date.now(), route });
-  route.onMessage((text) => { if (passOut(JSON.parse(text))) upstream.send(text); });
+  const joins = [];
+  sockets.push({ url: new URL(route.url()), openedAt: Date.now(), route, joins });
+  route.onMessage((text) => {
+    const frame = JSON.parse(text);
+    if (frame.event_type === "room.join") joins.push(frame);
+    if (passOut(frame)) upstream.send(text);
+  });
   upstream.onMessage((text) => {
     const frame = JSON.parse(text);
     const passed = passIn(frame);
@@ -36,7 +41,7 @@ before(async () => {
   sockets = [];
   passOut = passIn = () => true;
   tab = await openTab(browser, server.url, "ada");
-  await tab.page.routeWebSocket(/\/ws\//, proxy);
+  await tab.page.routeWebSocket(/\/ws$/, proxy);
   await tab.page.reload();
   await signUp(tab);
   const dialog = tab.page.getByRole("dialog");
@@ -59,11 +64,12 @@ beforeEach(async () => {
   await connected(tab);
 });
 
-test("the token is not in the socket's address, and the position is", () => {
-  const { searchParams } = sockets.at(-1).url;
-  assert.equal(searchParams.get("token"), null);
-  assert.ok(searchParams.get("epoch"));
-  assert.match(searchParams.get("since"), /^\d+$/);
+test("the token is not in the socket's address, and the position is in the join", () => {
+  const { url, joins } = sockets.at(-1);
+  assert.equal(url.search, "");
+  assert.equal(joins.length, 1);
+  assert.ok(joins[0].epoch);
+  assert.ok(Number.isInteger(joins[0].since));
 });
 
 test("after 45xx, 1012 and a bare cut it resumes after what it has seen", async () => {
@@ -76,7 +82,7 @@ test("after 45xx, 1012 and a bare cut it resumes after what it has seen", async 
     await tab.page.waitForFunction(() => document.querySelector("#connection").dataset.phase !== "open");
     await connected(tab);
     assert.equal(sockets.length, before + 1);
-    assert.ok(Number(sockets.at(-1).url.searchParams.get("since")) > Number(sockets.at(-2).url.searchParams.get("since")));
+    assert.ok(sockets.at(-1).joins[0].since > sockets.at(-2).joins[0].since);
     assert.equal(await message(tab, text).count(), 1);
   }
 });
@@ -108,7 +114,7 @@ test("after 4401 it gets a new token and reconnects with it", async () => {
 
 test("a restarting server is given the time that it asked for", async () => {
   const ASKED_MS = 1_500;
-  sockets.at(-1).route.send(JSON.stringify({ type: "server_restarting", reconnect_in_ms: ASKED_MS }));
+  sockets.at(-1).route.send(JSON.stringify({ event_type: "server_restarting", reconnect_in_ms: ASKED_MS }));
   const cutAt = Date.now();
   await cut(1012);
   await state("waiting").waitFor();
@@ -117,7 +123,7 @@ test("a restarting server is given the time that it asked for", async () => {
 });
 
 test("a message that never got out is sent again by itself, once", async () => {
-  passOut = (frame) => frame.type !== "message";
+  passOut = (frame) => frame.event_type !== "chat.message";
   await say(tab, "Lost on the way out.");
   await message(tab, "Sending…").waitFor();
   passOut = () => true;
@@ -135,10 +141,10 @@ test("a message that was stored, but whose answer was lost, is found again by th
   let echo = false;
   let ack = false;
   passIn = (frame) => {
-    echo ||= frame.type === "message";
-    ack ||= frame.type === "ack";
+    echo ||= frame.event_type === "chat.message";
+    ack ||= frame.event_type === "chat.delivered";
     if (echo && ack) swallowed();
-    return !["message", "ack"].includes(frame.type);
+    return !["chat.message", "chat.delivered"].includes(frame.event_type);
   };
   await say(tab, "Stored without a word.");
   await bothSwallowed;
@@ -152,12 +158,12 @@ test("a message that was stored, but whose answer was lost, is found again by th
 test("what the server cannot replay is read over REST", async () => {
   await say(tab, "The last one before the gap.");
   await sent(tab, "The last one before the gap.").waitFor();
-  passIn = (frame) => !["message", "ack"].includes(frame.type);
+  passIn = (frame) => !["chat.message", "chat.delivered"].includes(frame.event_type);
   await say(tab, "Missed by the replay.");
   await message(tab, "Sending…").waitFor();
   passIn = (frame) => {
-    if (frame.type === "recovered") return { ...frame, complete: false };
-    return frame.type !== "message";
+    if (frame.event_type === "recovered") return { ...frame, complete: false };
+    return frame.event_type !== "chat.message";
   };
   await cut(1011);
   await sent(tab, "Missed by the replay.").waitFor();
@@ -167,13 +173,13 @@ test("what the server cannot replay is read over REST", async () => {
 test("a refusal is shown at the message, in the server's sentence, and can be taken back", async () => {
   const sentence = "You are sending too fast. Wait 7 seconds.";
   passOut = (frame) => {
-    if (frame.type !== "message") return true;
-    sockets.at(-1).route.send(JSON.stringify({ type: "error", code: "RATE_LIMIT_EXCEEDED", error: sentence, retry_after: 7, ref: frame.ref }));
+    if (frame.event_type !== "chat.message") return true;
+    sockets.at(-1).route.send(JSON.stringify({ event_type: "error", code: "RATE_LIMIT_EXCEEDED", error: sentence, retry_after: 7, ref: frame.ref }));
     return false;
   };
   await say(tab, "Too fast.");
   await failed("Too fast.").getByText(sentence).waitFor();
-  await tab.page.getByRole("button", { name: "Delete" }).click();
+  await failed("Too fast.").getByRole("button", { name: "Delete", exact: true }).click();
   await message(tab, "Too fast.").waitFor({ state: "detached" });
 });
 
@@ -181,7 +187,7 @@ test("typing is sent at most once in two seconds, and its end at once", async ()
   const TYPING_EVERY_MS = 2_000;
   const told = [];
   passOut = (frame) => {
-    if (frame.type === "typing") told.push(frame.is_typing);
+    if (frame.event_type === "chat.typing") told.push(frame.is_typing);
     return true;
   };
   const begunAt = Date.now();

@@ -16,12 +16,32 @@ export class ApiError extends Error {
   }
 }
 
-/** Fires "refreshed" when there is a new access token, and "ended" when the user must sign in again. */
+/**
+ * Fires "refreshed" when there is a new access token, "ended" when the user must sign in again, and "reached" at the first
+ * answer after the server could not be reached.
+ */
 export const sessionEvents = new EventTarget();
 
 let session = restore();
 let refreshTimer = 0;
 let refreshing = null;
+let unreachable = false;
+
+/** A request that remembers whether the server could be reached. */
+async function request(path, options) {
+  let response;
+  try {
+    response = await fetch(fromHere(path), options);
+  } catch {
+    unreachable = true;
+    throw new ApiError(0, "UNREACHABLE", "Can't reach the server. Check your connection and try again.");
+  }
+  if (unreachable) {
+    unreachable = false;
+    sessionEvents.dispatchEvent(new Event("reached"));
+  }
+  return response;
+}
 
 // Another tab has signed in or out, or has refreshed the session. A refresh token can be used only once, so the tabs refresh one
 // after the other (REFRESH_LOCK).
@@ -84,12 +104,7 @@ async function send(method, path, body, token) {
   const headers = {};
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (token) headers.Authorization = `Bearer ${token}`;
-  let response;
-  try {
-    response = await fetch(fromHere(path), { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-  } catch {
-    throw new ApiError(0, "UNREACHABLE", "Can't reach the server. Check your connection and try again.");
-  }
+  const response = await request(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   const answer = await response.json().catch(() => null);
   if (response.ok) return answer;
   const retryAfter = Number(answer?.retry_after ?? response.headers.get("Retry-After")) || undefined;
@@ -111,14 +126,7 @@ export async function call(method, path, body) {
 
 /** Sends a request with a body of any type as the signed-in user, and returns the response. Refused ones reject. */
 export async function fetchSigned(method, path, { headers = {}, body } = {}) {
-  const attempt = async () => {
-    const signed = { ...headers, Authorization: `Bearer ${accessToken()}` };
-    try {
-      return await fetch(fromHere(path), { method, headers: signed, body });
-    } catch {
-      throw new ApiError(0, "UNREACHABLE", "Can't reach the server. Check your connection and try again.");
-    }
-  };
+  const attempt = () => request(path, { method, headers: { ...headers, Authorization: `Bearer ${accessToken()}` }, body });
   let response = await attempt();
   if (response.status === 401 && session) {
     await refresh();

@@ -1,17 +1,22 @@
 // The entry point: signing in, routes in the URL, and the wiring between the sidebar, the start page and the open room.
 
-import { currentUser, resumeSession, sessionEvents, signIn, signOut, signUp } from "./api.js";
-import { askForm, askPerson } from "./dialogs.js";
+import { call, currentUser, resumeSession, sessionEvents, signIn, signOut, signUp } from "./api.js";
+import { Connection } from "./connection.js";
+import { askConfirm, askForm, askPerson } from "./dialogs.js";
 import { Directory } from "./directory.js";
-import { avatar, byId, showError, toast } from "./dom.js";
+import { avatar, byId, icon, showError, toast } from "./dom.js";
 import { OpenRoom } from "./room.js";
+import { Search } from "./search.js";
 import { renderSidebar, renderSteps } from "./sidebar.js";
 
 const WIDE = matchMedia("(min-width: 760px)");
 const ROOMY = matchMedia("(min-width: 1080px)");
 const LAST_ROOM_KEY = "convene.last-room";
+const ROUTE = /^(#\/([cdr])\/([^/]+))(?:\/([^/]+))?$/;
 
+let connection = null;
 let directory = null;
+let search = null;
 let room = null;
 let mode = "sign-in";
 
@@ -79,8 +84,10 @@ function showWelcome() {
 
 function leave() {
   closeRoom();
+  search?.close();
   directory?.stop();
-  directory = null;
+  connection?.close();
+  search = directory = connection = null;
   byId("dialog").close();
 }
 
@@ -93,9 +100,15 @@ async function enter() {
   byId("account-handle").textContent = `@${user.username}`;
   byId("home-handle").textContent = user.username;
   byId("home-title").textContent = `Welcome, ${user.display_name || user.username}`;
-  directory = new Directory();
-  directory.addEventListener("change", drawDirectory);
+  connection = new Connection();
+  directory = new Directory(connection, () => (room?.isAttended ? room.conversationId : null));
+  directory.addEventListener("change", () => { leaveLostRoom(); drawDirectory(); });
   directory.addEventListener("loaded", followRoute);
+  search = new Search({
+    place: (conversationId) => directory.place(conversationId),
+    // The same result once more does not change the address.
+    onOpen: (hash) => { if (location.hash === hash) followRoute(); },
+  });
   showHome();
   try {
     await directory.refresh();
@@ -148,15 +161,28 @@ const actions = {
       location.hash = `#/d/${encodeURIComponent(user.id)}`;
     },
   }),
-  directMessageElsewhere: () => directory?.refresh().catch(() => {}),
-  read: (conversationId) => directory?.noteRead(conversationId),
-  title: (name, unseen) => { document.title = `${unseen ? `(${unseen}) ` : ""}${name} · Convene`; },
+  confirmErase: (erase) => askConfirm({
+    title: "Delete message?",
+    hint: "Its text and its files disappear for everybody.",
+    submit: "Delete message",
+    onSubmit: erase,
+  }),
 };
 
 byId("home-dm").addEventListener("click", actions.newDirect);
 byId("room-add").addEventListener("click", () => actions.addMember(room.target.group));
 byId("room-members").addEventListener("click", () => setMembersShown(byId("app").dataset.members !== "shown"));
 byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("composer-input").focus(); });
+
+// Where the list of members covers the conversation, a click beside it and Escape close it.
+byId("members-close").append(icon("close"));
+byId("members-close").addEventListener("click", () => { setMembersShown(false); byId("room-members").focus(); });
+document.querySelector(".conversation").addEventListener("click", () => { if (!ROOMY.matches) setMembersShown(false); });
+addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape" || ROOMY.matches || byId("app").dataset.members !== "shown") return;
+  setMembersShown(false);
+  byId("room-members").focus();
+});
 
 function setMembersShown(shown) {
   byId("app").dataset.members = shown ? "shown" : "away";
@@ -166,9 +192,20 @@ function setMembersShown(shown) {
 function drawDirectory() {
   renderSidebar(directory, room?.target.key, actions);
   renderSteps(directory, actions);
+  const unread = directory.unreadTotal;
+  document.title = `${unread ? `(${unread}) ` : ""}${room ? `${room.name} · ` : ""}Convene`;
 }
 
-// ---- routes: #/c/<channel>, #/d/<user>, #/ for the start page; without one, the last route of this tab
+// ---- routes: #/c/<channel>, #/d/<user>, #/r/<conversation>, each with /<message> behind it for a place in the history; #/ for the
+// start page; without one, the last route of this tab
+
+/** The open channel was removed, or this user from its group. */
+function leaveLostRoom() {
+  if (!room?.target.channel || directory.findChannel(room.target.channel.id)) return;
+  toast(`You no longer have access to ${room.name}.`);
+  history.replaceState(null, "", "#/");
+  showHome();
+}
 
 function closeRoom() {
   room?.close();
@@ -181,12 +218,16 @@ function showHome() {
   byId("room").hidden = true;
   byId("home").hidden = false;
   byId("app").dataset.pane = directory.groups.length ? "list" : "start";
-  document.title = "Convene";
   drawDirectory();
 }
 
-function showRoom(target) {
-  if (room?.target.key === target.key) return;
+function showRoom(target, messageId) {
+  if (room?.target.key === target.key) {
+    byId("app").dataset.pane = "room";
+    if (messageId) room.jumpTo(messageId);
+    else room.toNewest();
+    return;
+  }
   closeRoom();
   byId("home").hidden = true;
   byId("room").hidden = false;
@@ -194,9 +235,9 @@ function showRoom(target) {
   byId("app").dataset.pane = "room";
   setMembersShown(ROOMY.matches);
   if (target.person) directory.rememberPerson(target.person);
-  room = new OpenRoom(target, directory, actions);
-  actions.title(room.name, 0);
-  sessionStorage.setItem(LAST_ROOM_KEY, JSON.stringify({ user: currentUser().id, hash: location.hash }));
+  room = new OpenRoom(target, { directory, connection, actions, messageId });
+  const [, hash] = location.hash.match(ROUTE);
+  sessionStorage.setItem(LAST_ROOM_KEY, JSON.stringify({ user: currentUser().id, hash }));
   drawDirectory();
 }
 
@@ -211,9 +252,11 @@ function lastRoom() {
 
 async function followRoute() {
   if (!directory?.loaded) return undefined;
-  const [, kind, rawId] = location.hash.match(/^#\/([cd])\/(.+)$/) ?? [];
-  if (kind === "c") return openChannel(decodeURIComponent(rawId));
-  if (kind === "d") return openDirect(decodeURIComponent(rawId));
+  const [, , kind, rawId, messageId] = location.hash.match(ROUTE) ?? [];
+  const id = rawId && decodeURIComponent(rawId);
+  if (kind === "c") return openListed(() => directory.findChannel(id), `c:${id}`, messageId);
+  if (kind === "r") return openListed(() => { const found = directory.findRoom(id); return found && { room: found }; }, `r:${id}`, messageId);
+  if (kind === "d") return openDirect(id, messageId);
   const first = directory.groups.flatMap((group) => group.channels)[0];
   const start = lastRoom() ?? (first && `#/c/${first.id}`);
   if (location.hash === "" && WIDE.matches && start) {
@@ -223,18 +266,32 @@ async function followRoute() {
   return showHome();
 }
 
-async function openChannel(channelId) {
-  if (!directory.findChannel(channelId)) await directory.refresh().catch(() => {});
-  const found = directory?.findChannel(channelId);
-  if (found) return showRoom({ key: `c:${channelId}`, ...found });
+async function openListed(find, key, messageId) {
+  if (!find()) await directory.refresh().catch(() => {});
+  const found = directory ? find() : null;
+  if (found) return showRoom({ key, ...found }, messageId);
   if (!directory) return undefined;
-  toast("This channel no longer exists, or you are not a member of its group.");
+  toast("This conversation no longer exists, or you are not a member of it.");
   history.replaceState(null, "", "#/");
   return showHome();
 }
 
-function openDirect(userId) {
-  showRoom({ key: `d:${userId}`, person: directory.person(userId) ?? { id: userId, username: "Direct message" } });
+async function openDirect(userId, messageId) {
+  const asked = location.hash;
+  try {
+    const person = directory.person(userId) ?? await knownUser(userId);
+    if (directory && location.hash === asked) showRoom({ key: `d:${userId}`, person }, messageId);
+  } catch (error) {
+    toast(error.message);
+    history.replaceState(null, "", "#/");
+    if (directory) showHome();
+  }
+}
+
+/** A user with whom there is no conversation yet, by an address. */
+async function knownUser(userId) {
+  const { user_id: id, username } = await call("GET", `/api/presence/${encodeURIComponent(userId)}`);
+  return { id, username };
 }
 
 addEventListener("hashchange", followRoute);

@@ -2,6 +2,7 @@
 
 import { upload } from "./attachments.js";
 import { byId, el, toast } from "./dom.js";
+import { MentionBox } from "./mentions.js";
 
 const HEIGHT_MAX_PX = 180;
 const TYPING_EVERY_MS = 2_000;
@@ -18,15 +19,20 @@ export class Composer {
   // {file, name, id, share}: those without an id are being uploaded
   #files = [];
 
-  /** `onSubmit(text, files)` and `onTyping(isTyping)` are called until `signal` aborts. `key` names the room's draft. */
-  constructor({ key, name, signal, onSubmit, onTyping }) {
+  /**
+   * `onSubmit(text, files)`, `onTyping(isTyping)` and `onEditLast()` are called until `signal` aborts. `key` names the room's draft,
+   * `people()` are those who can be mentioned.
+   */
+  constructor({ key, name, people, signal, onSubmit, onTyping, onEditLast }) {
     Object.assign(this, { key, onSubmit, onTyping });
+    this.mentionBox = new MentionBox({ input: this.#input, people, signal });
     this.#input.value = drafts.get(key) ?? "";
     this.#input.placeholder = `Message ${name}`;
     byId("composer-label").textContent = `Message ${name}`;
     this.#fit();
     this.#input.addEventListener("input", () => { this.#fit(); this.#noteTyping(); }, { signal });
     this.#input.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowUp" && !this.#input.value && onEditLast()) event.preventDefault();
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       this.#submit();

@@ -1,8 +1,9 @@
-// One WebSocket to one room: it reconnects with growing, jittered delays and resumes where it stopped. It handles close
-// codes, positions and the heartbeat; the room interprets the frames.
+// The socket of this tab, in the nexus dialect: it carries all conversations. It reconnects with growing, jittered delays, and
+// handles close codes, the heartbeat and fresh tokens. Rooms and the list of conversations interpret the frames.
 
-import { accessToken, fromHere, refresh } from "./api.js";
+import { accessToken, call, fromHere, refresh, sessionEvents } from "./api.js";
 
+const PATH = "/ws";
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
 const PING_EVERY_MS = 25_000;
@@ -14,41 +15,42 @@ const FINAL_CLOSE_CODES = {
   4429: { sentence: "You sent too many messages in a short time and are blocked for a while.", action: "Try again" },
 };
 
-export class RoomConnection {
+/** Fires "frame" with each frame of the server as its `detail`, and "phase" when the state of the connection has changed. */
+export class Connection extends EventTarget {
+  /** {phase: "connecting" | "open" | "waiting" | "stopped", sentence?, action?, untilMs?} */
+  state = { phase: "connecting" };
   #socket = null;
   #attempts = 0;
   #restartDelayMs = null;
   #retryTimer = 0;
   #pingTimer = 0;
   #silenceTimer = 0;
-  #closed = false;
-  #firstFrame = null;
+  #closed = new AbortController();
 
-  /**
-   * `path` is the endpoint; `position` {seq, epoch} is where to resume, or null to start with new messages.
-   * `probe` checks over REST whether the user may enter the room, because a browser hides the status of a refused upgrade.
-   * `onFrame(frame)` gets every frame, `onReady()` is called when all missed messages have arrived,
-   * `onPhase({phase, sentence?, action?, untilMs?})` reports the state of the connection.
-   */
-  constructor({ path, position, probe, onFrame, onReady, onPhase }) {
-    Object.assign(this, { path, position, probe, onFrame, onReady, onPhase });
-    this.ready = false;
-    addEventListener("online", this.#wake);
-    document.addEventListener("visibilitychange", this.#wake);
+  constructor() {
+    super();
+    const { signal } = this.#closed;
+    addEventListener("online", this.#wake, { signal });
+    document.addEventListener("visibilitychange", this.#wake, { signal });
+    sessionEvents.addEventListener("refreshed", () => this.send({ event_type: "auth.refresh", token: accessToken() }), { signal });
+    // The server answers again over REST, so there is no reason to wait any longer.
+    sessionEvents.addEventListener("reached", () => { if (this.state.phase === "waiting") this.retryNow(); }, { signal });
     this.#connect();
   }
 
   close() {
-    this.#closed = true;
-    removeEventListener("online", this.#wake);
-    document.removeEventListener("visibilitychange", this.#wake);
+    this.#closed.abort();
     this.#dropSocket();
     clearTimeout(this.#retryTimer);
   }
 
+  get isOpen() {
+    return this.state.phase === "open";
+  }
+
   /** Sends a frame if the socket is open. Returns whether it did. */
   send(frame) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    if (!this.isOpen || this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(frame));
     return true;
   }
@@ -61,27 +63,25 @@ export class RoomConnection {
 
   // Reconnect at once when a laptop wakes up or the network returns, instead of waiting for the timer.
   #wake = () => {
-    if (document.hidden || this.phase === "stopped") return;
-    if (this.phase === "waiting") this.retryNow();
+    if (document.hidden) return;
+    if (this.state.phase === "waiting") this.retryNow();
     else this.#ping();
   };
 
+  get #isClosed() {
+    return this.#closed.signal.aborted;
+  }
+
   #setPhase(phase, detail = {}) {
-    this.phase = phase;
-    this.onPhase({ phase, ...detail });
+    this.state = { phase, ...detail };
+    this.dispatchEvent(new Event("phase"));
   }
 
   #connect() {
-    if (this.#closed) return;
+    if (this.#isClosed) return;
     this.#setPhase("connecting");
-    this.#firstFrame = null;
-    const url = fromHere(this.path);
+    const url = fromHere(PATH);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    const { position } = this;
-    if (position) {
-      url.searchParams.set("since", position.seq);
-      url.searchParams.set("epoch", position.epoch);
-    }
     // The token is sent as a subprotocol, because a URL may be written to logs.
     const socket = new WebSocket(url, ["bearer", accessToken()]);
     let opened = false;
@@ -91,7 +91,7 @@ export class RoomConnection {
       this.#pingTimer = setInterval(() => this.#ping(), PING_EVERY_MS);
     });
     socket.addEventListener("message", ({ data }) => {
-      if (socket === this.#socket) this.#receive(data, position);
+      if (socket === this.#socket) this.#receive(data);
     });
     socket.addEventListener("close", ({ code }) => {
       if (socket !== this.#socket) return;
@@ -104,14 +104,13 @@ export class RoomConnection {
   #dropSocket() {
     const socket = this.#socket;
     this.#socket = null;
-    this.ready = false;
     clearInterval(this.#pingTimer);
     clearTimeout(this.#silenceTimer);
     this.#silenceTimer = 0;
     socket?.close(1000);
   }
 
-  #receive(data, resumedFrom) {
+  #receive(data) {
     clearTimeout(this.#silenceTimer);
     this.#silenceTimer = 0;
     let frame;
@@ -120,33 +119,16 @@ export class RoomConnection {
     } catch {
       return;
     }
-    if (frame.type === "server_restarting") this.#restartDelayMs = frame.reconnect_in_ms ?? null;
-    const isFirst = !this.#firstFrame && frame.epoch !== undefined;
-    if (isFirst) {
-      this.#firstFrame = frame;
+    if (frame.event_type === "server_restarting") this.#restartDelayMs = frame.reconnect_in_ms ?? null;
+    if (frame.event_type === "system.message" && frame.connection_id && !this.isOpen) {
       this.#attempts = 0;
+      this.#setPhase("open");
     }
-    this.onFrame(frame);
-    if (isFirst && !resumedFrom) this.#becomeReady({ seq: frame.seq, epoch: frame.epoch });
-    if (frame.type === "recovered") {
-      this.#becomeReady({ seq: frame.seq, epoch: this.#firstFrame?.epoch ?? resumedFrom?.epoch }, frame.complete === false);
-    }
-  }
-
-  #becomeReady(position, hasGap = false) {
-    this.position = position;
-    this.ready = true;
-    this.#setPhase("open");
-    this.onReady({ hasGap });
-  }
-
-  /** Records a live event of this room. If the connection breaks before the replay is complete, all of it must be requested again. */
-  advance(seq) {
-    if (this.ready && this.position && seq > this.position.seq) this.position = { ...this.position, seq };
+    this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
   }
 
   #ping() {
-    if (!this.send({ type: "ping" }) || this.#silenceTimer) return;
+    if (!this.send({ event_type: "ping" }) || this.#silenceTimer) return;
     this.#silenceTimer = setTimeout(() => {
       this.#dropSocket();
       this.#afterClose(1006, true);
@@ -154,31 +136,27 @@ export class RoomConnection {
   }
 
   async #afterClose(code, opened) {
-    if (this.#closed) return;
-    if (code === 4401) return this.#refreshAndReconnect();
+    if (this.#isClosed) return;
+    if (code === 4401) return this.#reconnectAfter(refresh);
     if (code >= 4400 && code < 4500) {
-      const fallback = { sentence: "The server closed this conversation.", action: "Try again" };
+      const fallback = { sentence: "The server closed the connection.", action: "Try again" };
       return this.#setPhase("stopped", FINAL_CLOSE_CODES[code] ?? fallback);
     }
     if (opened) return this.#wait();
+    // A browser hides why an upgrade was refused; REST says it, and refreshes an expired token.
     this.#setPhase("waiting");
     try {
-      await this.probe();
+      await call("GET", "/api/auth/me");
       this.#wait();
     } catch (error) {
-      if (this.#closed || error.status === 401) return;
-      if (error.status === 403 || error.status === 404) {
-        this.#setPhase("stopped", { sentence: error.message, action: "Try again" });
-      } else {
-        this.#wait(error.retryAfterSeconds && error.retryAfterSeconds * 1000);
-      }
+      if (error.status !== 401) this.#wait(error.retryAfterSeconds && error.retryAfterSeconds * 1000);
     }
   }
 
-  async #refreshAndReconnect() {
+  async #reconnectAfter(action) {
     this.#setPhase("waiting");
     try {
-      await refresh();
+      await action();
       if (!this.#socket) this.#connect();
     } catch (error) {
       if (error.status !== 401) this.#wait();
@@ -186,7 +164,7 @@ export class RoomConnection {
   }
 
   #wait(askedMs) {
-    if (this.#closed || this.#socket) return;
+    if (this.#isClosed || this.#socket) return;
     const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#attempts);
     const delayMs = askedMs || (this.#restartDelayMs ?? ceiling / 2 + Math.random() * (ceiling / 2));
     this.#restartDelayMs = null;

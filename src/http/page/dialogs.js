@@ -30,7 +30,7 @@ async function attempt(action) {
   }
 }
 
-function prepare({ title, hint, submit, fields }) {
+function prepare({ title, hint, submit, fields, dangerous = false }) {
   byId("dialog-title").textContent = title;
   byId("dialog-hint").textContent = hint;
   byId("dialog-submit").textContent = submit;
@@ -43,8 +43,9 @@ function prepare({ title, hint, submit, fields }) {
     return { input, field: el("label", { class: "field" }, el("span", {}, label), input) };
   });
   byId("dialog-fields").replaceChildren(...inputs.map(({ field }) => field));
+  byId("dialog-submit").classList.toggle("danger", dangerous);
   dialog.showModal();
-  inputs[0].input.focus();
+  (inputs[0]?.input ?? byId("dialog-cancel")).focus();
   return inputs.map(({ input }) => input);
 }
 
@@ -52,6 +53,12 @@ function prepare({ title, hint, submit, fields }) {
 export function askForm({ onSubmit, ...form }) {
   const inputs = prepare(form);
   submitAction = () => onSubmit(Object.fromEntries(inputs.map((input) => [input.name, input.value.trim()])));
+}
+
+/** Asks whether something that can't be undone is meant. `onSubmit()` may reject. */
+export function askConfirm({ onSubmit, ...form }) {
+  prepare({ ...form, fields: [], dangerous: true });
+  submitAction = onSubmit;
 }
 
 /** Finds a user by name. `search(query)` returns users, `onPick(user)` may reject. */

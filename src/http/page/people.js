@@ -1,5 +1,5 @@
-// The members of the open room and who is online. The socket reports who is in this room; REST, polled periodically,
-// reports who is online anywhere on the server.
+// The members of the open room and who is online. The socket reports who is in this room and whose presence changes; REST, polled
+// periodically, reports the members and who is online anywhere on the server.
 
 import { call, currentUser } from "./api.js";
 import { avatar, byId, el } from "./dom.js";
@@ -16,9 +16,11 @@ export class People {
   #timer = 0;
   #leavingTimer = 0;
   #closed = false;
+  #known = true;
 
-  constructor(target, directory) {
-    Object.assign(this, { target, directory });
+  /** `onChange()` is called when the list of members has changed. */
+  constructor(target, directory, onChange) {
+    Object.assign(this, { target, directory, onChange });
     byId("room-members").hidden = byId("members").hidden = !!target.person;
     byId("members-list").replaceChildren();
     this.#draw();
@@ -28,6 +30,25 @@ export class People {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#leavingTimer);
+  }
+
+  /** Those who can be mentioned: [{id, username, name}], without this user. */
+  get others() {
+    const me = currentUser().id;
+    const { person } = this.target;
+    const all = person ? [person] : this.#members.map((one) => ({ ...one, id: one.user_id }));
+    return all.filter(({ id }) => id !== me).map((one) => ({ id: one.id, username: one.username, name: one.display_name || one.username }));
+  }
+
+  usernameOf(userId) {
+    return this.others.find(({ id }) => id === userId)?.username;
+  }
+
+  /** Without a connection nothing is known about who is online. */
+  setConnected(isConnected) {
+    if (this.#known === isConnected) return;
+    this.#known = isConnected;
+    this.#draw();
   }
 
   /** Sets the complete list of users in the room, from the first frame. */
@@ -50,32 +71,51 @@ export class People {
     this.#draw();
   }
 
+  /** The presence of a user has changed, wherever the user is. */
+  setOnline(userId, online) {
+    if (!online) this.#here.delete(userId);
+    this.#members = this.#members.map((one) => ((one.user_id ?? one.id) === userId ? { ...one, online } : one));
+    this.#draw();
+  }
+
   #reloadIn(delayMs) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => (document.hidden ? this.#reloadIn(RELOAD_EVERY_MS) : this.reload()), delayMs);
   }
 
   async reload() {
+    if (this.#closed) return;
     this.#reloadIn(RELOAD_EVERY_MS);
     try {
-      const { person, group } = this.target;
-      const members = person
-        ? (await this.directory.findUsers(person.username)).filter(({ id }) => id === person.id)
-        : await call("GET", `/api/groups/${group.id}/members`);
+      const members = await this.#read();
+      if (this.#closed) return;
       this.#members = members;
       this.#draw();
+      this.onChange();
     } catch {
       // Retried soon; the current list stays.
     }
   }
 
+  async #read() {
+    const { person, group, room } = this.target;
+    if (person) return (await this.directory.findUsers(person.username)).filter(({ id }) => id === person.id);
+    if (group) return call("GET", `/api/groups/${group.id}/members`);
+    return (await call("GET", `/api/ws/rooms/${encodeURIComponent(room.id)}`)).members;
+  }
+
   #draw() {
     if (this.#closed) return;
+    byId("members").dataset.known = byId("room-subtitle").dataset.known = String(this.#known);
     if (this.target.person) this.#drawPartner();
     else this.#drawMembers();
   }
 
   #drawPartner() {
+    if (!this.#known) {
+      byId("room-subtitle").textContent = `@${this.target.person.username}`;
+      return;
+    }
     const online = this.#here.has(this.target.person.id) || !!this.#members[0]?.online;
     const dot = el("i", { class: `dot ${online ? "online" : "offline"}`, "aria-hidden": "true" });
     byId("room-subtitle").replaceChildren(dot, online ? "Online" : "Offline");
@@ -84,11 +124,13 @@ export class People {
   #drawMembers() {
     const me = currentUser().id;
     const people = this.#members
-      .map((member) => ({ ...member, online: member.online || this.#here.has(member.user_id) || member.user_id === me }))
+      .map((member) => ({ ...member, online: this.#known && (member.online || this.#here.has(member.user_id) || member.user_id === me) }))
       .sort((a, b) => b.online - a.online || a.username.localeCompare(b.username));
     const online = people.filter((one) => one.online).length;
-    const { name } = this.target.group;
-    byId("room-subtitle").textContent = people.length ? `${name} · ${online} of ${people.length} online` : name;
+    const { group } = this.target;
+    const count = people.length && this.#known ? `${online} of ${people.length} online` : people.length ? `${people.length} members` : "";
+    byId("room-subtitle").textContent = [group?.name, count].filter(Boolean).join(" · ");
+    byId("room-subtitle").title = group?.description ?? "";
     byId("members-count").textContent = people.length || "";
     byId("members-list").replaceChildren(...people.map((one) => this.#row(one, one.user_id === me)));
   }
@@ -98,10 +140,11 @@ export class People {
     const remember = () => this.directory.rememberPerson({ id: one.user_id, username: one.username, display_name: one.display_name });
     const link = { class: "entry", href: `#/d/${encodeURIComponent(one.user_id)}`, title: `Write to ${one.username}`, on: { click: remember } };
     const note = isMe ? "you" : one.role === "member" ? null : one.role;
+    const presence = !this.#known ? null : one.online ? "online" : "offline";
     return el("li", { class: one.online ? "" : "away", data: { user: one.username, online: one.online } },
       el(isMe ? "div" : "a", isMe ? { class: "entry" } : link,
-        avatar(one.user_id, name, one.online ? "online" : "offline"),
-        el("span", {}, name, el("span", { class: "sr-only" }, one.online ? ", online" : ", offline")),
+        avatar(one.user_id, name, presence),
+        el("span", { dir: "auto" }, name, presence && el("span", { class: "sr-only" }, `, ${presence}`)),
         note && el("small", { class: "end" }, note)));
   }
 }

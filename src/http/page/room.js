@@ -1,59 +1,79 @@
-// The open room: its history and its connection, and the dispatch of its frames.
+// The open room: its history, its place on the connection, and the dispatch of its frames.
 
-import { accessToken, call, currentUser, sessionEvents } from "./api.js";
+import { call, currentUser } from "./api.js";
 import { Composer, TypingLine } from "./composer.js";
-import { RoomConnection } from "./connection.js";
 import { announce, byId, el, icon, toast } from "./dom.js";
+import { mentionedIds } from "./mentions.js";
 import { MessageList } from "./messages.js";
 import { People } from "./people.js";
 import { Timeline } from "./timeline.js";
 
 const PAGE_SIZE = 50;
-const GAP_PAGE_SIZE = 100;
-const GAP_PAGES_MAX = 10;
 const SHOWN_MAX = 500;
-const NEAR_TOP_PX = 300;
+const NEAR_EDGE_PX = 300;
 const READ_DELAY_MS = 300;
+// Live messages that are kept while an older part of the history is shown.
+const AHEAD_MAX = 200;
+const REJOIN_AFTER_MS = 5_000;
 
-/** One open channel or direct conversation. `target`: {key, group, channel} or {key, person}. */
+/** A message of the socket in the form of the history. */
+function fromFrame(frame) {
+  return { ...frame, id: frame.message_id, sender_id: frame.user_id, sender_username: frame.username, created_at: frame.timestamp };
+}
+
+/** One open conversation. `target`: {key, group, channel}, {key, person} or {key, room}. */
 export class OpenRoom {
   #closed = new AbortController();
-  #connection = null;
-  #loadingOlder = false;
+  #joinRef = null;
+  #joins = 0;
+  #isStarted = false;
+  #isReady = false;
+  #refused = null;
+  #rejoinTimer = 0;
+  // {seq, epoch} up to which this tab has seen everything
+  #position = null;
+  #resumedFrom = null;
+  #loading = false;
   #hasOlder = false;
+  #hasNewer = false;
+  #isReading = false;
+  #ahead = [];
   #loaded = false;
   #frameRequested = false;
+  #reveal = null;
   #countdown = 0;
-  #unseen = 0;
   #readTimer = 0;
   #readId = null;
 
-  constructor(target, directory, actions) {
-    Object.assign(this, { target, directory, actions });
+  constructor(target, { directory, connection, actions, messageId }) {
+    Object.assign(this, { target, directory, connection, actions });
+    const { signal } = this.#closed;
     this.isDirect = !!target.person;
-    this.conversationId = target.channel?.id;
-    const roomId = encodeURIComponent(this.isDirect ? target.person.id : target.channel.id);
-    this.restPath = this.isDirect ? `/api/dm/${roomId}/messages` : `/api/channels/${roomId}/messages`;
-    this.socketPath = this.isDirect ? `/ws/dm/${roomId}` : `/ws/channel/${roomId}`;
+    this.conversationId = target.channel?.id ?? target.room?.id ?? target.person?.conversationId;
     this.timeline = new Timeline(currentUser().id);
+    this.people = new People(target, directory, () => this.#draw());
     this.list = new MessageList({
       scroller: byId("scroller"),
       list: byId("messages"),
-      onRetry: (entry) => { this.timeline.requeue(entry); this.#flush(); this.#draw(); },
-      onDiscard: (entry) => { this.timeline.remove(entry); this.#draw(); },
+      me: currentUser(),
+      nameOf: (userId) => this.people.usernameOf(userId),
+      on: this.#messageActions(),
+      signal,
     });
-    this.people = new People(target, directory);
     this.typing = new TypingLine();
     this.#prepareView();
     this.#listen();
     this.composer = new Composer({
       key: target.key,
       name: this.name,
-      signal: this.#closed.signal,
+      people: () => this.people.others,
+      signal,
       onSubmit: (text, files) => this.#say(text, files),
-      onTyping: (isTyping) => this.#connection?.send({ type: this.isDirect ? "dm_typing" : "typing", is_typing: isTyping }),
+      onTyping: (isTyping) => this.#sendTyping(isTyping),
+      onEditLast: () => this.#editLast(),
     });
-    this.#start();
+    this.#showPhase();
+    this.#start(messageId);
   }
 
   close() {
@@ -61,9 +81,9 @@ export class OpenRoom {
     this.people.close();
     this.typing.close();
     this.#closed.abort();
-    this.#connection?.close();
     clearInterval(this.#countdown);
     clearTimeout(this.#readTimer);
+    clearTimeout(this.#rejoinTimer);
   }
 
   get isClosed() {
@@ -71,7 +91,8 @@ export class OpenRoom {
   }
 
   get name() {
-    const { person, channel } = this.target;
+    const { person, channel, room } = this.target;
+    if (room) return room.name;
     return this.isDirect ? person.display_name || person.username : `#${channel.name}`;
   }
 
@@ -79,7 +100,7 @@ export class OpenRoom {
 
   #prepareView() {
     byId("room-title").textContent = this.name;
-    byId("room-add").hidden = this.isDirect || !this.directory.mayManage(this.target.group);
+    byId("room-add").hidden = !this.target.group || !this.directory.mayManage(this.target.group);
     byId("older").hidden = true;
     byId("jump").hidden = true;
     byId("beginning").hidden = true;
@@ -89,15 +110,19 @@ export class OpenRoom {
     const { signal } = this.#closed;
     const on = (id, event, listener) => byId(id).addEventListener(event, listener, { signal });
     on("scroller", "scroll", () => {
-      if (byId("scroller").scrollTop < NEAR_TOP_PX) this.#loadOlder();
+      const { scrollTop, scrollHeight, clientHeight } = byId("scroller");
+      if (scrollTop < NEAR_EDGE_PX) this.#loadOlder();
+      if (scrollHeight - scrollTop - clientHeight < NEAR_EDGE_PX) this.#loadNewer();
       if (this.list.atBottom()) this.#seen();
     });
     on("older", "click", () => this.#loadOlder());
-    on("jump", "click", () => { this.list.toBottom(); this.composer.focus(); });
-    on("connection-action", "click", () => this.#connection?.retryNow());
+    on("jump", "click", async () => { await this.toNewest(); this.composer.focus(); });
+    on("connection-action", "click", () => this.#retry());
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#seen(); }, { signal });
-    sessionEvents.addEventListener("refreshed", () => this.#connection?.send({ type: "auth_refresh", token: accessToken() }), { signal });
+    addEventListener("focus", () => this.#seen(), { signal });
     addEventListener("resize", () => { if (this.list.atBottom()) this.list.toBottom(); }, { signal });
+    this.connection.addEventListener("phase", () => this.#followConnection(), { signal });
+    this.connection.addEventListener("frame", ({ detail }) => this.#receive(detail), { signal });
   }
 
   #draw() {
@@ -106,10 +131,12 @@ export class OpenRoom {
     const draw = () => {
       this.#frameRequested = false;
       if (this.isClosed) return;
-      if (this.list.atBottom() && this.timeline.trim(SHOWN_MAX)) this.#hasOlder = true;
+      if (!this.#hasNewer && this.list.atBottom() && this.timeline.trim(SHOWN_MAX)) this.#hasOlder = true;
       this.list.render(this.timeline.entries);
       byId("older").hidden = !this.#hasOlder;
+      if (this.#hasNewer) byId("jump").hidden = false;
       this.#drawBeginning();
+      if (this.#reveal && this.list.reveal(this.#reveal)) this.#reveal = null;
       this.#markRead();
     };
     // A hidden tab gets no animation frames, but should be complete when it becomes visible.
@@ -122,207 +149,363 @@ export class OpenRoom {
     node.hidden = !this.#loaded || this.#hasOlder;
     if (node.hidden || node.dataset.key === this.target.key) return;
     node.dataset.key = this.target.key;
-    const mayAdd = !this.isDirect && this.directory.mayManage(this.target.group);
+    const { group } = this.target;
+    const mayAdd = group && this.directory.mayManage(group);
+    const text = this.isDirect ? `Only you and ${this.name} can read this.`
+      : group ? `This is the start of ${this.name} in ${group.name}.${group.description ? ` ${group.description}` : ""} Say hello.`
+        : `This is the start of ${this.name}. Say hello.`;
     node.replaceChildren(el("div", {},
-      el("h2", {}, this.isDirect ? this.name : `Welcome to ${this.name}`),
-      el("p", {}, this.isDirect ? `Only you and ${this.name} can read this.` : `This is the start of ${this.name} in ${this.target.group.name}. Say hello.`),
-      mayAdd && el("button", { class: "button quiet", type: "button", on: { click: () => this.actions.addMember(this.target.group) } }, "Add people")));
+      el("h2", { dir: "auto" }, this.isDirect || !group ? this.name : `Welcome to ${this.name}`),
+      el("p", {}, text),
+      mayAdd && el("button", { class: "button quiet", type: "button", on: { click: () => this.actions.addMember(group) } }, "Add people")));
   }
 
-  // ---- history and connection
+  // ---- history
 
-  async #start() {
-    let position = null;
+  get #path() {
+    if (this.conversationId) return `/api/conversations/${encodeURIComponent(this.conversationId)}/messages`;
+    return `/api/dm/${encodeURIComponent(this.target.person.id)}/messages`;
+  }
+
+  #page(place = {}) {
+    return call("GET", `${this.#path}?${new URLSearchParams({ limit: PAGE_SIZE, ...place })}`);
+  }
+
+  async #start(messageId) {
     try {
-      const page = await this.#page({ limit: PAGE_SIZE });
+      if (messageId) await this.jumpTo(messageId);
+      if (!this.#loaded && !this.isClosed) await this.#readNewest();
+    } catch (error) {
+      // Otherwise the connection keeps retrying and shows the reason.
+      if (error.status === 403 || error.status === 404) this.#refuse(error.message);
+    }
+    if (this.isClosed) return;
+    this.#isStarted = true;
+    this.people.reload();
+    this.#join();
+  }
+
+  async #readNewest() {
+    this.#isReading = true;
+    try {
+      const page = await this.#page();
       if (this.isClosed) return;
-      this.#takeNewest(page);
-      this.epoch = page.epoch ?? undefined;
-      // Messages between this response and the opening of the socket arrive as a replay.
-      if (this.epoch !== undefined) position = { seq: page.seq ?? 0, epoch: page.epoch };
-    } catch {
-      // The connection keeps retrying and shows the reason.
+      this.#show(page);
+      this.list.toBottom();
+    } finally {
+      this.#isReading = false;
     }
-    if (this.isClosed) return;
-    this.#connection = new RoomConnection({
-      path: this.socketPath,
-      position,
-      probe: () => this.#page({ limit: 1 }),
-      onFrame: (frame) => this.#receive(frame),
-      onReady: (how) => this.#afterReady(how),
-      onPhase: (phase) => this.#showPhase(phase),
-    });
-    this.people.reload();
   }
 
-  #page({ limit, before }) {
-    const query = new URLSearchParams({ limit });
-    if (before) query.set("before", before);
-    return call("GET", `${this.restPath}?${query}`);
+  #take(page) {
+    for (const message of page.messages) this.timeline.accept(message, page.seq);
+    // A direct conversation has an id of its own, which every message in it names.
+    this.conversationId ??= page.messages[0]?.conversation_id;
+    this.#draw();
   }
 
-  #takeNewest(page) {
-    for (const message of page.messages) this.timeline.accept(message);
+  /** Shows a page instead of what is shown. */
+  #show(page) {
+    this.timeline.reset();
+    // Messages between this response and the join arrive as a replay.
+    this.#position ??= { seq: page.seq ?? 0, epoch: page.epoch };
     this.#hasOlder = page.has_more;
+    this.#hasNewer = page.has_newer === true;
     this.#loaded = true;
-    this.#learnConversation(page.messages[0]);
-    this.list.toBottom();
-    this.#draw();
+    byId("jump").hidden = !this.#hasNewer;
+    this.#take(page);
+    this.#catchUp();
   }
 
-  /** A direct conversation has an id of its own, which every message in it names. */
-  #learnConversation(message) {
-    this.conversationId ??= message?.conversation_id;
+  /** Adds the live messages that did not follow what was shown, and now do. */
+  #catchUp() {
+    if (this.#hasNewer) return;
+    byId("jump").hidden = true;
+    const shownSeq = this.timeline.newest()?.seq ?? 0;
+    for (const message of this.#ahead) if (message.seq > shownSeq) this.timeline.accept(message);
+    this.#ahead = [];
   }
 
-  async #afterReady({ hasGap }) {
+  /** Shows a message with the history around it. */
+  async jumpTo(messageId) {
     try {
-      if (hasGap) await this.#fillGap();
-      else if (!this.#loaded) this.#takeNewest(await this.#page({ limit: PAGE_SIZE }));
-      this.timeline.settle(Date.now());
-    } catch {
-      toast("Some earlier messages could not be loaded. Reload the page to see them.");
+      if (!this.timeline.has(messageId)) {
+        const page = await this.#page({ around: messageId });
+        if (this.isClosed) return;
+        this.#show(page);
+      }
+      this.#reveal = messageId;
+      this.#draw();
+    } catch (error) {
+      toast(error.status === 404 ? "This message is no longer here." : error.message);
     }
-    if (this.isClosed) return;
-    this.#flush();
-    this.#draw();
-    this.people.reload();
   }
 
-  /** The server can't replay everything: reads pages until they meet the known messages, or starts over. */
-  async #fillGap() {
-    const knownSeq = this.timeline.newestSeq();
-    const missed = [];
-    let page = await this.#page({ limit: GAP_PAGE_SIZE });
-    const sameSequence = page.epoch === this.epoch;
-    this.epoch = page.epoch;
-    missed.push(...page.messages);
-    const oldestSeq = () => missed.at(-1)?.seq ?? 0;
-    for (let pages = 1; sameSequence && page.has_more && oldestSeq() > knownSeq && pages < GAP_PAGES_MAX; pages += 1) {
-      page = await this.#page({ limit: GAP_PAGE_SIZE, before: missed.at(-1).id });
-      missed.push(...page.messages);
+  /** Shows the newest messages. */
+  async toNewest() {
+    try {
+      if (this.#hasNewer) await this.#readNewest();
+    } catch (error) {
+      toast(error.message);
     }
-    if (this.isClosed) return;
-    if (!sameSequence || oldestSeq() > knownSeq) {
-      this.timeline.reset();
-      this.#hasOlder = page.has_more;
-    }
-    for (const message of missed) this.timeline.accept(message);
-    this.#loaded = true;
+    this.list.toBottom();
   }
 
-  async #loadOlder() {
-    const oldest = this.timeline.oldest();
-    if (this.#loadingOlder || !this.#hasOlder || !oldest) return;
-    this.#loadingOlder = true;
+  /** Runs one load at a time. */
+  async #load(read) {
+    if (this.#loading) return;
+    this.#loading = true;
     byId("older").textContent = "Loading…";
     try {
-      const page = await this.#page({ limit: PAGE_SIZE, before: oldest.id });
-      for (const message of page.messages) this.timeline.accept(message);
-      this.#hasOlder = page.has_more;
+      await read();
     } catch (error) {
       toast(error.message);
     } finally {
-      this.#loadingOlder = false;
+      this.#loading = false;
       byId("older").textContent = "Load older messages";
       this.#draw();
     }
   }
 
-  #showPhase({ phase, sentence, action, untilMs }) {
-    if (phase !== "open") this.timeline.interrupted();
+  #loadOlder() {
+    const oldest = this.timeline.oldest();
+    if (!this.#hasOlder || !oldest) return;
+    this.#load(async () => {
+      const page = await this.#page({ before: oldest.id });
+      if (!this.timeline.has(oldest.id)) return; // another part is shown meanwhile
+      this.#take(page);
+      this.#hasOlder = page.has_more;
+    });
+  }
+
+  #loadNewer() {
+    const newest = this.timeline.newest();
+    if (!this.#hasNewer || !newest) return;
+    this.#load(async () => {
+      const page = await this.#page({ after: newest.id });
+      if (!this.#hasNewer || !this.timeline.has(newest.id)) return;
+      this.#take(page);
+      this.#hasNewer = page.has_newer;
+      this.#catchUp();
+    });
+  }
+
+  // ---- the connection
+
+  #followConnection() {
+    this.#isReady = false;
+    this.#joinRef = null;
+    this.timeline.interrupted();
+    this.people.setConnected(this.connection.isOpen);
+    this.#showPhase();
+    if (this.connection.isOpen) this.#join();
+    this.#draw();
+  }
+
+  /** Joins, and asks for everything after the position. */
+  #join() {
+    if (!this.connection.isOpen || this.isClosed || !this.#isStarted || this.#joinRef || this.#isReady) return;
+    if (!this.conversationId) {
+      // The first message makes the conversation. It reaches this socket without a join.
+      if (this.#loaded) this.#becomeReady();
+      else this.#loadAfterwards();
+      return;
+    }
+    clearTimeout(this.#rejoinTimer);
+    this.#refused = null;
+    this.#joinRef = `join-${(this.#joins += 1)}`;
+    this.#resumedFrom = this.#position;
+    const { seq: since, epoch } = this.#position ?? {};
+    this.connection.send({ event_type: "room.join", room_id: this.conversationId, ref: this.#joinRef, ...(this.#position && { since, epoch }) });
+    this.#showPhase();
+  }
+
+  #retry() {
+    if (this.connection.isOpen) this.#join();
+    else this.connection.retryNow();
+  }
+
+  #refuse(sentence) {
+    this.#joinRef = null;
+    this.#refused = sentence;
+    this.#showPhase();
+  }
+
+  #entered(frame) {
+    this.people.areHere(frame.members.map(({ user_id: id }) => id));
+    if (this.#resumedFrom) return undefined; // `recovered` follows
+    this.#position = { seq: frame.seq, epoch: frame.epoch };
+    return this.#loadAfterwards();
+  }
+
+  async #recovered({ seq, complete }) {
+    this.#position = { seq, epoch: this.#position.epoch };
+    if (complete !== false && this.#loaded) return this.#becomeReady();
+    this.#position = null;
+    return this.#loadAfterwards();
+  }
+
+  /** The history is read although the room is joined already: nothing was replayed. */
+  async #loadAfterwards() {
+    try {
+      await this.#readNewest();
+      this.#becomeReady();
+    } catch (error) {
+      if (error.status === 403 || error.status === 404) return this.#refuse(error.message);
+      this.#joinRef = null;
+      this.#rejoinTimer = setTimeout(() => this.#join(), REJOIN_AFTER_MS);
+    }
+    return undefined;
+  }
+
+  #becomeReady() {
+    if (this.isClosed || !this.connection.isOpen) return;
+    this.#joinRef = null;
+    this.#refused = null;
+    this.#isReady = true;
+    this.timeline.settle(Date.now());
+    this.#showPhase();
+    this.#flush();
+    this.#draw();
+    this.people.reload();
+  }
+
+  #showPhase() {
     clearInterval(this.#countdown);
+    const { phase: connectionPhase, sentence, action, untilMs } = this.connection.state;
+    const phase = connectionPhase !== "open" ? connectionPhase : this.#refused ? "stopped" : this.#isReady ? "open" : "connecting";
+    const reason = sentence ?? this.#refused;
     const say = (text) => { byId("connection-text").textContent = text; };
-    const button = byId("connection-action");
     if (byId("connection").dataset.phase !== phase && phase !== "connecting") {
-      announce({ open: "Connected", waiting: "Connection lost", stopped: sentence }[phase]);
+      announce({ open: "Connected", waiting: "Connection lost", stopped: reason }[phase]);
     }
     byId("connection").dataset.phase = phase;
-    button.hidden = !action && !untilMs;
-    button.textContent = action ?? "Retry now";
-    switch (phase) {
-      case "open": return say("Connected");
-      case "connecting": return say("Connecting…");
-      case "stopped": return say(sentence);
-      default: {
-        const tick = () => {
-          const seconds = Math.max(0, Math.ceil(((untilMs ?? 0) - Date.now()) / 1000));
-          say(seconds > 1 ? `Connection lost. Trying again in ${seconds} s` : "Connection lost. Trying again…");
-        };
-        tick();
-        this.#countdown = setInterval(tick, 1000);
-      }
-    }
+    byId("connection-action").hidden = phase === "open" || phase === "connecting";
+    byId("connection-action").textContent = action ?? (this.#refused ? "Try again" : "Retry now");
+    if (phase !== "waiting") return say({ open: "Connected", connecting: "Connecting…", stopped: reason }[phase]);
+    const tick = () => {
+      const seconds = Math.max(0, Math.ceil(((untilMs ?? 0) - Date.now()) / 1000));
+      say(seconds > 1 ? `Connection lost. Trying again in ${seconds} s` : "Connection lost. Trying again…");
+    };
+    tick();
+    this.#countdown = setInterval(tick, 1000);
+    return undefined;
   }
 
   // ---- frames
 
+  /** Whether a frame is about this room. */
+  #isMine(frame) {
+    const id = frame.conversation_id ?? frame.room_id;
+    if (id === undefined) return false;
+    if (this.conversationId) return id === this.conversationId;
+    if (!this.isDirect || !frame.recipient_id) return false;
+    const pair = [frame.user_id, frame.recipient_id];
+    if (!pair.includes(this.target.person.id) || !pair.includes(currentUser().id)) return false;
+    this.conversationId = id;
+    // Changes of messages reach only those who have joined.
+    this.#isReady = false;
+    this.#join();
+    return true;
+  }
+
   #receive(frame) {
-    if (frame.epoch !== undefined && frame.complete === undefined) this.epoch ??= frame.epoch;
-    switch (frame.type) {
-      case "online_users":
-        return this.people.areHere(frame.users);
-      case "connected":
-        return this.people.areHere([]);
-      case "user_joined":
-      case "dm_user_online":
-        return this.people.came(frame.user_id);
-      case "user_left":
-      case "dm_user_offline":
-        this.typing.set(frame.user_id, frame.username, false);
-        return this.people.went(frame.user_id);
-      case "typing":
-      case "dm_typing":
-        return this.typing.set(frame.user_id, frame.username, frame.is_typing && frame.user_id !== currentUser().id);
-      case "message":
-      case "dm_message":
-        return this.#takeMessage(frame);
-      case "ack":
-        if (frame.id !== undefined) this.timeline.acknowledge(frame.ref, frame.id, frame.seq);
-        return this.#draw();
-      case "error":
-        if (frame.ref === undefined || !this.timeline.refuse(frame.ref, frame.error)) toast(frame.error);
-        return this.#draw();
+    if (frame.event_type.startsWith("presence.")) return this.people.setOnline(frame.user_id, frame.status !== "offline");
+    if (frame.event_type === "error") return this.#receiveError(frame);
+    if (frame.event_type === "ack" || frame.event_type === "chat.delivered") {
+      if (frame.id !== undefined) this.timeline.acknowledge(frame.ref, frame.id, frame.seq);
+      return this.#draw();
+    }
+    if (!this.#isMine(frame)) return undefined;
+    return this.#receiveOwn(frame);
+  }
+
+  #receiveOwn(frame) {
+    const { event_type: type, message_id: id, user_id: userId, seq } = frame;
+    switch (type) {
+      case "room.join":
+        if (frame.members === undefined) return this.people.came(userId);
+        return frame.ref === this.#joinRef ? this.#entered(frame) : undefined;
+      case "recovered":
+        return this.#joinRef ? this.#recovered(frame) : undefined;
+      case "room.leave":
+        this.typing.set(userId, frame.username, false);
+        return this.people.went(userId);
+      case "chat.typing":
+        return this.typing.set(userId, frame.username, frame.is_typing && userId !== currentUser().id);
+      case "chat.message":
+        this.#advance(seq);
+        return this.#takeMessage(fromFrame(frame));
+      case "chat.edit":
+        this.#advance(seq);
+        this.#aheadOf(id, (message) => { if (message.ciphertext === undefined) message.content = frame.content; });
+        return this.timeline.edit(id, frame.content, seq) && this.#draw();
+      case "chat.delete":
+        this.#advance(seq);
+        this.#aheadOf(id, (message) => { message.deleted = true; });
+        return this.timeline.erase(id, seq) && this.#draw();
+      case "chat.react":
+        this.#advance(seq);
+        return this.timeline.react(id, { emoji: frame.emoji, userId, removed: frame.removed }, seq) && this.#draw();
+      case "chat.read":
+        this.#advance(seq);
+        return undefined;
       default:
         return undefined;
     }
   }
 
-  #belongsHere(frame) {
-    if (!this.isDirect) return frame.type === "message";
-    const pair = [frame.sender_id, frame.recipient_id];
-    return pair.includes(this.target.person.id) && pair.includes(currentUser().id);
+  #receiveError(frame) {
+    if (frame.ref !== undefined && frame.ref === this.#joinRef) {
+      if (!frame.retry_after) return this.#refuse(frame.error);
+      this.#joinRef = null;
+      this.#rejoinTimer = setTimeout(() => this.#join(), frame.retry_after * 1000);
+      return toast(frame.error);
+    }
+    if (frame.ref === undefined || !this.timeline.refuse(frame.ref, frame.error)) toast(frame.error);
+    return this.#draw();
   }
 
-  #takeMessage(frame) {
-    const own = frame.sender_id === currentUser().id;
-    if (!this.#belongsHere(frame)) {
-      // A direct message is delivered to all sockets of both users, whichever room these are in.
-      if (!own) this.actions.directMessageElsewhere({ id: frame.sender_id, username: frame.sender_username });
+  /** Records an event of this room. If the connection breaks before the replay is complete, all of it must be requested again. */
+  #advance(seq) {
+    if (this.#isReady && this.#position && seq > this.#position.seq) this.#position = { ...this.#position, seq };
+  }
+
+  #aheadOf(id, change) {
+    const message = this.#ahead.find((one) => one.id === id);
+    if (message) change(message);
+  }
+
+  #takeMessage(message) {
+    const own = message.sender_id === currentUser().id;
+    this.typing.set(message.sender_id, message.sender_username, false);
+    if (this.#hasNewer || this.#isReading) {
+      // It does not follow what is shown.
+      this.#ahead = [...this.#ahead, message].slice(-AHEAD_MAX);
       return;
     }
-    this.#learnConversation(frame);
-    this.#connection?.advance(frame.seq);
-    const isNew = this.timeline.accept(frame);
-    this.typing.set(frame.sender_id, frame.sender_username, false);
+    const isNew = this.timeline.accept(message);
     this.#draw();
-    if (!isNew || own) return;
-    announce(`${frame.sender_username}: ${frame.content.slice(0, 200) || "a file"}`);
+    if (!isNew || own || message.deleted) return;
+    announce(`${message.sender_username}: ${message.content.slice(0, 200) || "a file"}`);
     if (!this.list.atBottom()) byId("jump").hidden = false;
-    if (document.hidden) this.#unseen += 1;
-    this.actions.title(this.name, this.#unseen);
+  }
+
+  /** Whether the user sees the newest messages. */
+  get isAttended() {
+    return !document.hidden && !this.#hasNewer && this.list.atBottom();
   }
 
   /** Tells the server how far this user has read, so that all devices count the same. */
   #markRead() {
     const newest = this.timeline.newestOfOthers();
-    if (!newest || !this.conversationId || document.hidden || !this.list.atBottom() || newest.id === this.#readId) return;
+    if (!newest || !this.conversationId || !this.isAttended || newest.id === this.#readId) return;
     clearTimeout(this.#readTimer);
     this.#readTimer = setTimeout(async () => {
       try {
         await call("POST", `/api/conversations/${encodeURIComponent(this.conversationId)}/read`, { message_id: newest.id });
         this.#readId = newest.id;
-        this.actions.read(this.conversationId);
+        this.directory.noteRead(this.conversationId);
       } catch {
         // The next message marks it.
       }
@@ -331,28 +514,53 @@ export class OpenRoom {
 
   #seen() {
     this.#markRead();
-    if (this.list.atBottom()) byId("jump").hidden = true;
-    if (this.#unseen === 0) return;
-    this.#unseen = 0;
-    this.actions.title(this.name, 0);
+    if (this.list.atBottom() && !this.#hasNewer) byId("jump").hidden = true;
   }
 
-  // ---- sending
+  // ---- what the user does
 
-  #say(text, files) {
-    this.timeline.queue(text, currentUser().username, Date.now(), files);
+  #messageActions() {
+    const of = (entry) => `/api/messages/${encodeURIComponent(entry.id)}`;
+    return {
+      retry: (entry) => { this.timeline.requeue(entry); this.#flush(); this.#draw(); },
+      discard: (entry) => { this.timeline.remove(entry); this.#draw(); },
+      edit: (entry, content) => call("PATCH", of(entry), { content }),
+      erase: (entry) => this.actions.confirmErase(() => call("DELETE", of(entry))),
+      react: (entry, emoji, remove) => call(remove ? "DELETE" : "PUT", `${of(entry)}/reactions/${encodeURIComponent(emoji)}`)
+        .catch((error) => toast(error.message)),
+      changed: () => this.#draw(),
+      left: () => this.composer.focus(),
+    };
+  }
+
+  #editLast() {
+    const entry = this.timeline.newestEditable();
+    if (entry) this.list.edit(entry);
+    return entry !== null;
+  }
+
+  #sendTyping(isTyping) {
+    if (!this.#isReady || !this.conversationId) return;
+    this.connection.send({ event_type: "chat.typing", conversation_id: this.conversationId, is_typing: isTyping });
+  }
+
+  async #say(text, files) {
+    if (this.#hasNewer) await this.toNewest();
+    const mentions = mentionedIds(text, this.people.others);
+    this.timeline.queue(text, currentUser().username, Date.now(), { attachments: files, mentions });
     this.#flush();
     this.list.toBottom();
     this.#draw();
   }
 
   #flush() {
-    if (!this.#connection?.ready) return;
+    if (!this.#isReady) return;
+    const place = this.conversationId ? { conversation_id: this.conversationId } : { recipient_id: this.target.person.id };
     for (const entry of this.timeline.queued()) {
-      const type = this.isDirect ? "dm_message" : "message";
-      const message = { type, content: entry.content, ref: entry.ref, client_message_id: entry.clientMessageId };
+      const message = { event_type: "chat.message", ...place, content: entry.content, ref: entry.ref, client_message_id: entry.clientMessageId };
+      if (entry.mentions.length) message.mentions = entry.mentions;
       if (entry.attachments.length) message.attachments = entry.attachments.map(({ id }) => id);
-      if (!this.#connection.send(message)) return;
+      if (!this.connection.send(message)) return;
       this.timeline.sending(entry);
     }
   }

@@ -22,32 +22,81 @@ export class Timeline {
     this.userId = userId;
   }
 
-  /** Adds a message from the server: from a live frame, a replay or the history. Returns whether it was new. */
-  accept(message) {
+  /**
+   * Adds a message from the server: from a live frame, a replay or the history. Returns whether it was new. A message of the
+   * history is given with `asOf`, the position of the room up to which later changes are contained in it.
+   */
+  accept(message, asOf) {
     const own = this.#claim(message);
     const known = this.#byId.get(message.id);
-    if (known) {
-      known.seq ??= message.seq;
-      if (own && own !== known) this.remove(own);
-      return false;
+    if (known && own && own !== known) this.remove(own);
+    const entry = known ?? own ?? { key: message.id, reactions: [], edited: false };
+    this.#fill(entry, message, asOf);
+    if (!known) {
+      this.#byId.set(entry.id, entry);
+      if (!own) this.entries.push(entry);
     }
-    const entry = own ?? { key: message.id };
+    this.#sort();
+    return !known && !own;
+  }
+
+  #fill(entry, message, asOf) {
     Object.assign(entry, {
       id: message.id,
-      seq: message.seq,
+      seq: message.seq ?? entry.seq,
       senderId: message.sender_id,
       senderName: message.sender_username,
       content: message.ciphertext === undefined ? message.content : "This message is encrypted. Open it in an app that has its keys.",
+      isPlain: message.ciphertext === undefined,
       attachments: message.attachments ?? [],
+      mentions: message.mentions ?? [],
       deleted: message.deleted === true,
       at: new Date(message.created_at ?? Date.now()),
       state: "sent",
       reason: null,
+      asOf: Math.max(asOf ?? 0, entry.asOf ?? 0),
     });
-    this.#byId.set(entry.id, entry);
-    if (!own) this.entries.push(entry);
-    this.#sort();
-    return !own;
+    // Only the history contains these; a frame is followed by frames of the changes.
+    if (asOf !== undefined) Object.assign(entry, { reactions: message.reactions ?? [], edited: message.edited_at !== undefined });
+    if (entry.deleted) Object.assign(entry, { reactions: [], edited: false });
+  }
+
+  /** The message, if it is here and does not contain the change yet. */
+  #changed(id, seq) {
+    const entry = this.#byId.get(id);
+    if (!entry || seq <= entry.asOf) return null;
+    entry.asOf = seq;
+    return entry;
+  }
+
+  /** Somebody has changed the text of a message. Returns whether that is visible. */
+  edit(id, content, seq) {
+    const entry = this.#changed(id, seq);
+    if (!entry || entry.deleted) return false;
+    if (entry.isPlain) entry.content = content;
+    entry.edited = true;
+    return true;
+  }
+
+  /** Somebody has deleted a message. Returns whether that is visible. */
+  erase(id, seq) {
+    const entry = this.#changed(id, seq);
+    if (!entry) return false;
+    Object.assign(entry, { content: "", attachments: [], mentions: [], reactions: [], deleted: true, edited: false });
+    return true;
+  }
+
+  /** Somebody has given or taken back a reaction. Returns whether that is visible. */
+  react(id, { emoji, userId, removed }, seq) {
+    const entry = this.#changed(id, seq);
+    if (!entry || entry.deleted) return false;
+    const known = entry.reactions.find((one) => one.emoji === emoji);
+    const count = (known?.count ?? 0) + (removed ? -1 : 1);
+    const reacted = userId === this.userId ? !removed : known?.reacted ?? false;
+    const next = { emoji, count, reacted };
+    entry.reactions = (known ? entry.reactions.map((one) => (one === known ? next : one)) : [...entry.reactions, next])
+      .filter((one) => one.count > 0);
+    return true;
   }
 
   /** Our message that the server has stored as this one. Only messages of this user carry a `client_message_id`. */
@@ -57,9 +106,12 @@ export class Timeline {
   }
 
   /** Adds our own message, to be sent. */
-  queue(content, senderName, now, attachments = []) {
+  queue(content, senderName, now, { attachments = [], mentions = [] } = {}) {
     const ref = `m${(this.#counter += 1)}-${now}`;
-    const entry = { key: ref, ref, clientMessageId: clientMessageId(), senderId: this.userId, senderName, content, attachments, at: new Date(now), state: "queued", order: this.#counter };
+    const entry = {
+      key: ref, ref, clientMessageId: clientMessageId(), senderId: this.userId, senderName, content, attachments, mentions,
+      reactions: [], edited: false, deleted: false, isPlain: true, at: new Date(now), state: "queued", order: this.#counter,
+    };
     this.entries.push(entry);
     this.#byRef.set(ref, entry);
     return entry;
@@ -118,10 +170,10 @@ export class Timeline {
   remove(entry) {
     this.entries = this.entries.filter((other) => other !== entry);
     this.#byRef.delete(entry.ref);
-    if (entry.id) this.#byId.delete(entry.id);
+    if (entry.id && this.#byId.get(entry.id) === entry) this.#byId.delete(entry.id);
   }
 
-  /** Forgets the server's messages but not our unsent ones, because the sequence has restarted or a gap is too wide. */
+  /** Forgets the server's messages but not our unsent ones: the sequence has restarted, or another part of it is shown. */
   reset() {
     this.entries = this.entries.filter((entry) => entry.state !== "sent");
     this.#byId.clear();
@@ -135,8 +187,16 @@ export class Timeline {
     return true;
   }
 
+  has(id) {
+    return this.#byId.has(id);
+  }
+
   oldest() {
     return this.entries.find((entry) => entry.id) ?? null;
+  }
+
+  newest() {
+    return this.entries.findLast((entry) => entry.id) ?? null;
   }
 
   /** The last message of somebody else. */
@@ -144,8 +204,9 @@ export class Timeline {
     return this.entries.findLast((entry) => entry.id && entry.senderId !== this.userId) ?? null;
   }
 
-  newestSeq() {
-    return this.entries.reduce((newest, entry) => Math.max(newest, entry.seq ?? 0), 0);
+  /** The last message of this user that can be edited. */
+  newestEditable() {
+    return this.entries.findLast((entry) => entry.id && entry.senderId === this.userId && !entry.deleted && entry.isPlain) ?? null;
   }
 
   #sort() {
