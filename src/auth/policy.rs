@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     core::{
+        document::DocumentRole,
         event::RoomIdentity,
         profile::Role,
         space::{SpaceRefused, SpaceRole},
@@ -59,6 +60,11 @@ pub enum Action<'a> {
     NameDocument {
         /// The id.
         document: &'a DocumentId,
+    },
+    /// Decide who may do what with a document.
+    ManageDocument {
+        /// The user's own role in it.
+        membership: Option<DocumentRole>,
     },
     /// Change an open room or its members.
     ManageRoom {
@@ -173,6 +179,9 @@ pub enum Denied {
     /// A private document of other users.
     #[error("This document is private, and only its members may open it; ask its owner to add you")]
     NotYourDocument,
+    /// The document belongs to somebody else.
+    #[error("Only the document's owners and administrators may do this; ask one of them")]
+    NotTheDocumentsOwner,
     /// The conversation belongs to other users.
     #[error("Only the two users of a conversation may enter it")]
     NotYourConversation,
@@ -227,6 +236,9 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
         Action::ManageRoom { membership } => {
             unconfined(subject)?;
             open(subject.role == Role::Admin || membership == Some(RoomRole::Owner), Denied::NotYourRoom)
+        }
+        Action::ManageDocument { membership } => {
+            open(subject.role == Role::Admin || membership == Some(DocumentRole::Owner), Denied::NotTheDocumentsOwner)
         }
         Action::Space(action) => of_space(subject, action),
         Action::ViewGroup { membership } => {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     core::{command::RawJson, cursor::Coordinate, emoji::Emoji, sheet::CellRef},
-    ids::{CallId, ClientMessageId, EventId, FileId, RoomName, SheetId, UserId},
+    ids::{CallId, ClientMessageId, DocumentId, EventId, FileId, RoomName, SheetId, UserId},
     limits,
 };
 
@@ -495,6 +495,10 @@ impl Named for RoomName {
 
 impl Named for SheetId {
     const EXPECTED: &'static str = "the id of a sheet, a string";
+}
+
+impl Named for DocumentId {
+    const EXPECTED: &'static str = "the id of a document, a string";
 }
 
 impl Named for CellRef {

@@ -25,6 +25,7 @@ mod read;
 mod request;
 pub mod schema;
 pub mod workspace;
+mod y_cursors;
 mod y_protocols;
 pub mod yjs;
 

@@ -7,7 +7,10 @@ use serde_json::{Map, Value, json};
 use crate::{
     core::{emoji::Emoji, notification::Priority, presence::Status, sheet::CellRef},
     dialects::{input::Reference, request::CLIENT_MESSAGE_ID},
-    ids::{CallId, ClientMessageId, Epoch, EventId, FileId, NotificationId, RoomId, RoomName, Seq, SheetId, UserId},
+    ids::{
+        CallId, ClientMessageId, DocumentId, Epoch, EventId, FileId, NotificationId, RoomId, RoomName, Seq, SheetId,
+        UserId,
+    },
     limits,
 };
 
@@ -46,6 +49,9 @@ schema!(RoomName: {
 });
 schema!(SheetId: {
     "type": "string", "minLength": 1, "maxLength": limits::SHEET_ID_CHARS_MAX, "examples": ["sheet_123"],
+});
+schema!(DocumentId: {
+    "type": "string", "minLength": 1, "maxLength": limits::DOCUMENT_ID_CHARS_MAX, "examples": ["doc_123"],
 });
 schema!(ClientMessageId: {
     "type": "string", "minLength": 1, "maxLength": limits::CLIENT_MESSAGE_ID_CHARS_MAX, "examples": ["8f14e45f-1"],

@@ -1,11 +1,16 @@
 //! The messages of y-protocols, which all binary dialects share: synchronisation and awareness, without the envelope in which
 //! a dialect puts them. It knows bytes, and must never know what is in an update.
 
-use super::lib0::{Malformed, Reader, write_bytes, write_number};
+use std::borrow::Cow;
+
+use super::{
+    lib0::{Malformed, Reader, write_bytes, write_number},
+    y_cursors,
+};
 use crate::{
     core::{
         command::DocumentCommand,
-        document::{ClientState, Sent},
+        document::{ClientState, Pointing, Sent},
     },
     limits,
 };
@@ -49,7 +54,8 @@ pub fn awareness(bytes: &[u8]) -> Result<Vec<ClientState>, Malformed> {
     let mut states = Vec::with_capacity(count);
     for _ in 0..count {
         let (client, clock, state) = (reader.number()?, reader.number_u32()?, reader.text()?);
-        states.push(ClientState { client, clock, state: (state != "null").then(|| state.into()) });
+        let cursor = y_cursors::cursor_of(state);
+        states.push(ClientState { client, clock, state: (state != "null").then(|| state.into()), cursor });
     }
     Ok(states)
 }
@@ -80,12 +86,27 @@ pub fn write_permission_denied(reason: &str, out: &mut Vec<u8>) {
 
 /// Appends the states of clients, with the length of all before them.
 pub fn write_awareness(states: &[ClientState], out: &mut Vec<u8>) {
-    let mut inner = Vec::with_capacity(states.len() * 64);
-    write_number(states.len() as u64, &mut inner);
-    for ClientState { client, clock, state } in states {
-        write_number(*client, &mut inner);
-        write_number(u64::from(*clock), &mut inner);
-        write_bytes(state.as_deref().unwrap_or("null").as_bytes(), &mut inner);
+    let states = states.iter();
+    write_states(states.map(|of| (of.client, of.clock, Cow::Borrowed(of.state.as_deref().unwrap_or("null")))), out);
+}
+
+/// Appends users who edit by line and column, in the same form.
+pub fn write_pointers(pointers: &[Pointing], out: &mut Vec<u8>) {
+    let shown = pointers.iter().filter_map(|pointing| Some((pointing, pointing.shown_as.as_deref()?)));
+    let state = |(pointing, shown)| Cow::Owned(y_cursors::state_of(pointing, shown));
+    write_states(shown.map(|of| (of.1.client, of.1.clock, state(of))), out);
+}
+
+fn write_states<'a>(states: impl Iterator<Item = (u64, u32, Cow<'a, str>)>, out: &mut Vec<u8>) {
+    let (mut inner, mut count) = (Vec::with_capacity(256), 0);
+    for (client, clock, state) in states {
+        count += 1;
+        write_number(client, &mut inner);
+        write_number(u64::from(clock), &mut inner);
+        write_bytes(state.as_bytes(), &mut inner);
     }
-    write_bytes(&inner, out);
+    let mut all = Vec::with_capacity(inner.len() + 4);
+    write_number(count, &mut all);
+    all.extend_from_slice(&inner);
+    write_bytes(&all, out);
 }

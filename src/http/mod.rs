@@ -35,6 +35,7 @@ mod calls;
 mod canvases;
 mod conversations;
 mod devices;
+mod documents;
 mod errors;
 mod extract;
 mod fields;
@@ -132,6 +133,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     metaverse::configure(config);
     sheets::configure(config);
     canvases::configure(config);
+    documents::configure(config);
     notifications::configure(config);
     typed_notifications::configure(config);
     users::configure(config);

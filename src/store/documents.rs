@@ -24,6 +24,23 @@ impl Store {
         run!(self, write, documents::create(&document, &owner))
     }
 
+    /// The documents that a user owns or is a member of, by id, after that one.
+    pub async fn documents_of(
+        &self,
+        user: &UserId,
+        after: Option<&DocumentId>,
+        limit: i64,
+    ) -> Result<Vec<Document>, StoreError> {
+        let (user, after) = (user.clone(), after.cloned());
+        run!(self, read, documents::of_user(&user, after.as_ref(), limit))
+    }
+
+    /// The documents among these rooms, of which there may be `STORE_IDS_PER_QUERY`, with the user's role in each.
+    pub async fn documents_among(&self, rooms: Vec<RoomId>, user: &UserId) -> Result<Vec<Document>, StoreError> {
+        let user = user.clone();
+        run!(self, read, documents::among(&rooms, &user))
+    }
+
     /// Sets what everybody may do with a document.
     pub async fn set_document_access(&self, room: RoomId, access: DocumentAccess) -> Result<(), StoreError> {
         run!(self, write, documents::set_access(room, access))
@@ -77,7 +94,10 @@ impl Store {
                     last,
                     match &event.what {
                         Durable::Document(DocumentDurable::DocumentUpdated { update, .. }) => Some(&update.0),
-                        Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) => None,
+                        Durable::Document(DocumentDurable::DocumentSaved { .. })
+                        | Durable::Chat(_)
+                        | Durable::Sheet(_)
+                        | Durable::Canvas(_) => None,
                     },
                 );
             }

@@ -37,6 +37,7 @@ mod sheets;
 mod spaces;
 mod sqlite;
 mod statement;
+mod stored_document;
 mod tile_changes;
 mod users;
 mod values;
@@ -67,6 +68,7 @@ pub use self::{
     records::*,
     search::{Indexed, Pending, SearchStart},
     spaces::*,
+    stored_document::StoredDocument,
 };
 use crate::{
     core::profile::Profile,

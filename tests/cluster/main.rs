@@ -11,6 +11,7 @@ mod calls;
 mod canvas;
 mod database_cut;
 mod direct;
+mod documents;
 mod draining;
 mod leaving;
 mod lifting;

@@ -154,6 +154,13 @@ impl YjsEditor {
         }
     }
 
+    /// Asks for what it lacks, and waits for the answer.
+    pub async fn synchronise_again(&mut self) {
+        let mine = self.doc.transact().state_vector().encode_v1();
+        self.socket.send_frame(framed(&[0, 0], &mine)).await;
+        while !matches!(self.next().await, YjsMessage::Step2(_)) {}
+    }
+
     /// The next message, which is applied.
     pub async fn next(&mut self) -> YjsMessage {
         match self.socket.next_within(FRAME_DEADLINE).await {
@@ -241,6 +248,19 @@ impl YjsEditor {
         while self.state_of(client) != Some(state) {
             let left = end.saturating_duration_since(tokio::time::Instant::now());
             assert!(self.next_within(left).await.is_some(), "waited for {state}, and have {:?}", self.awareness);
+        }
+    }
+
+    /// Reads until a client shows something of itself that is meant; answers it.
+    pub async fn until_shown(&mut self, is_meant: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        let end = tokio::time::Instant::now() + DEADLINE;
+        loop {
+            let last = self.awareness.last().and_then(|(_, _, state)| serde_json::from_str(state).ok());
+            if let Some(state) = last.filter(&is_meant) {
+                return state;
+            }
+            let left = end.saturating_duration_since(tokio::time::Instant::now());
+            assert!(self.next_within(left).await.is_some(), "waited for a state, and have {:?}", self.awareness);
         }
     }
 

@@ -7,8 +7,8 @@ use convene::{
     core::{
         event::{
             CallEphemeral, CanvasDurable, CanvasEphemeral, ChatDurable, ChatEphemeral, DocumentDurable,
-            DocumentEphemeral, Durable, Ephemeral, Event, EventBody, PresenceEphemeral, Reply, RoomEphemeral,
-            RoomIdentity, SheetDurable, UploadEphemeral,
+            DocumentEphemeral, DocumentReply, Durable, Ephemeral, Event, EventBody, PresenceEphemeral, Reply,
+            RoomEphemeral, RoomIdentity, SheetDurable, UploadEphemeral,
         },
         user_event::UserEvent,
     },
@@ -71,11 +71,17 @@ forms! { CANVAS_DURABLE, canvas_durable, CanvasDurable:
 }
 
 forms! { DOCUMENT_DURABLE, document_durable, DocumentDurable:
-    DocumentUpdated [] [] [] []
+    DocumentUpdated [] [] ["doc_edit" "doc_edit_delete" "doc_edit_replace"] []
+    DocumentSaved [] [] ["doc_save"] []
 }
 
 forms! { DOCUMENT_EPHEMERAL, document_ephemeral, DocumentEphemeral:
     Awareness [] [] [] []
+    Opened [] [] ["doc_open_of_another"] []
+    Closed [] [] ["doc_close"] []
+    Pointed [] [] ["doc_cursor" "doc_selection"] []
+    Renewed [] [] [] []
+    Session [] [] [] []
 }
 
 forms! { PRESENCE_EPHEMERAL, presence_ephemeral, PresenceEphemeral:
@@ -138,7 +144,7 @@ forms! { REPLY, reply, Reply:
     Call [] [] ["call_offer" "call_answer" "call_ice" "call_hangup" "call_hangup_answered_elsewhere" "call_hangup_busy" "call_hangup_cancelled" "call_hangup_crossed" "call_hangup_declined_elsewhere" "call_hangup_disconnected" "call_hangup_timeout" "call_hangup_with_data"] []
     Welcome [] [] ["system_message"] []
     Delivered [] [] ["chat_delivered"] []
-    Document [] [] [] []
+    Document [] [] [] [] // the rows below
     Entered ["online_users" "online_users_truncated" "dm_connected" "dm_user_online_first"] ["room_state_first"] ["room_join_first" "room_join_first_truncated"] []
     Recovered ["recovered"] ["recovered"] ["recovered"] ["recovered"]
     Notice ["notification"] ["notification" "direct_message"] ["system_message_of_an_administrator"] ["notification"]
@@ -149,9 +155,20 @@ forms! { REPLY, reply, Reply:
     Restarting ["server_restarting"] ["server_restarting"] ["server_restarting"] ["server_restarting"]
 }
 
-const ALL_ROWS: [&[Row]; 13] = [
+forms! { DOCUMENT_REPLY, document_reply, DocumentReply:
+    Has [] [] [] []
+    Lacking [] [] [] []
+    Awareness [] [] [] []
+    Pointers [] [] [] []
+    Opened [] [] ["doc_open"] []
+    Applied [] [] ["doc_edit_acknowledged"] []
+    Conflict [] [] ["doc_conflict" "doc_conflict_too_old" "doc_conflict_stale"] []
+}
+
+const ALL_ROWS: [&[Row]; 14] = [
     DOCUMENT_DURABLE,
     DOCUMENT_EPHEMERAL,
+    DOCUMENT_REPLY,
     CHAT_DURABLE,
     SHEET_DURABLE,
     CANVAS_DURABLE,
@@ -169,6 +186,7 @@ fn row_of(told: &Told) -> &'static Row {
     match told {
         Told::Everybody(Event { body, .. }) | Told::Author(Event { body, .. }) => row_of_event(body),
         Told::One(Reply::UserEvent(news)) => personal(news),
+        Told::One(Reply::Document(told)) => document_reply(told),
         Told::One(word) => reply(word),
     }
 }

@@ -5,6 +5,7 @@ mod canvas;
 mod channel;
 mod forms;
 mod nexus;
+mod nexus_documents;
 mod workspace;
 
 use std::{collections::BTreeMap, fs, path::Path};

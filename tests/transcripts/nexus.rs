@@ -26,6 +26,7 @@ use convene::{
     limits,
 };
 
+use crate::nexus_documents;
 use crate::{ALICE, Asked, BOB, EVENT, NOON, Told, alice, bob, notification, raw, tag, user};
 
 const CHANNEL: &str = "01932c0a-77f1-7d3e-9c55-1b2a3c4d5e6f";
@@ -164,6 +165,7 @@ pub fn asked() -> Vec<Asked> {
         ("notification_clear_all_read", Some("1"), Command::Notices(NoticeCommand::Clear { id: None })),
     ];
     asked.extend(asked_in_calls());
+    asked.extend(nexus_documents::asked());
     asked
 }
 
@@ -396,5 +398,6 @@ fn to_the_user() -> Vec<(&'static str, Told)> {
 
 /// All events and replies.
 pub fn told() -> BTreeMap<&'static str, Told> {
-    in_rooms().into_iter().chain(to_one()).chain(in_calls()).chain(to_the_user()).collect()
+    let documents = nexus_documents::told();
+    in_rooms().into_iter().chain(to_one()).chain(in_calls()).chain(to_the_user()).chain(documents).collect()
 }

@@ -20,7 +20,7 @@ use crate::{
         canvas::TileEdit,
         command::RawJson,
         cursor::CursorUpdate,
-        document::ClientState,
+        document::{ClientState, Colour},
         event::MemberPresence,
         peers::NodeHeartbeat,
         presence::{Status, StatusDetails},
@@ -75,6 +75,10 @@ pub enum KindMessage {
     Cursors(Vec<CursorUpdate>),
     /// What clients of members on the sending node show of themselves in a document.
     Awareness(Vec<ClientsOf>),
+    /// The colours of members on the sending node in a document.
+    Colours(Vec<(UserId, Colour)>),
+    /// The rights of a document were changed: those of its users must be read again.
+    RightsChanged,
     /// Presence data of members on the sending node.
     Presence(Vec<MemberPresence>),
     /// Tiles that members on the sending node edit or have stopped to edit.

@@ -111,8 +111,14 @@ impl Broadcast {
                 | Ephemeral::Upload(_)
                 | Ephemeral::Call(_)
                 | Ephemeral::Room(_)
-                | Ephemeral::Document(_)
+                | Ephemeral::Document(
+                    DocumentEphemeral::Awareness(_)
+                    | DocumentEphemeral::Pointed { .. }
+                    | DocumentEphemeral::Session { .. }
+                    | DocumentEphemeral::Renewed { .. },
+                )
                 | Ephemeral::Canvas(_) => false,
+                Ephemeral::Document(DocumentEphemeral::Opened { .. } | DocumentEphemeral::Closed { .. }) => true,
             },
         }
     }
@@ -201,7 +207,14 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
             let clients: Vec<u64> = states.iter().map(|state| state.client).collect();
             keyed((event.room.id, Kind::Awareness, clients))
         }
-        Ephemeral::Call(CallEphemeral::Signal { .. })
+        Ephemeral::Document(DocumentEphemeral::Opened { user, .. } | DocumentEphemeral::Closed { user, .. }) => {
+            Class::Presence(key_of((event.room.id, Kind::Present, &user.id)))
+        }
+        Ephemeral::Document(DocumentEphemeral::Pointed { pointing, .. } | DocumentEphemeral::Renewed { pointing }) => {
+            keyed((event.room.id, Kind::Cursors, &pointing.user.id))
+        }
+        Ephemeral::Document(DocumentEphemeral::Session { .. })
+        | Ephemeral::Call(CallEphemeral::Signal { .. })
         | Ephemeral::Room(RoomEphemeral::Announced { .. } | RoomEphemeral::Broadcast { .. }) => Class::Durable,
         Ephemeral::Canvas(CanvasEphemeral::TileEditing { user, at, .. }) => {
             keyed((event.room.id, Kind::TileEditing, &user.id, at))

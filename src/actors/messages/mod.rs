@@ -43,6 +43,7 @@ use crate::{
         usage::Usage,
         user_event::UserEvent,
     },
+    dialects::options::Form,
     disconnect::Disconnect,
     error::Refusal,
     ids::{Area, ClientMessageId, Epoch, NodeId, RoomId, Seq, Timestamp, UserId},
@@ -421,6 +422,8 @@ pub struct Join {
     pub bound: Bound,
     /// What the user may do, if the room is a document.
     pub role: Option<DocumentRole>,
+    /// The form of the socket's messages.
+    pub form: Form,
 }
 
 /// A socket leaves.

@@ -14,8 +14,9 @@ use crate::{
     auth::policy::{Denied, Subject},
     core::profile::Role,
     disconnect::Disconnect,
-    error::Refusal,
+    error::{ErrorCode, Refusal},
     ids::UserId,
+    limits,
     store::RoomRef,
 };
 
@@ -68,6 +69,45 @@ impl Room {
         read_at <= excluded_at
     }
 
+    /// Reads the rights of all users here again, those with a pending join as well. Who has lost them is removed.
+    pub(super) fn read_rights(&mut self, ctx: &mut Context<Self>) {
+        // a pending join may have read its right before they were changed
+        self.excluded_at = Some(Instant::now());
+        let users = self.core.iter().flat_map(|core| core.local_users().map(|user| user.id.clone()));
+        let users: Vec<UserId> = users.collect();
+        let (node, identity) = (self.node.clone(), self.identity.clone());
+        let read = async move {
+            let mut rights = Vec::with_capacity(users.len());
+            for user in users {
+                let subject = Subject { user: &user, role: Role::User, rooms: None };
+                let access = node.enter(subject, &RoomRef::of(&identity, &user), IfMissing::Refuse).await;
+                rights.push((user, access.map(|access| access.right.document_role())));
+            }
+            rights
+        };
+        ctx.spawn(read.into_actor(self).map(|rights, room, ctx| {
+            let mut is_unread = false;
+            for (user, right) in rights {
+                let role = match right {
+                    Ok(role) => role,
+                    Err(refusal) if refusal.code == ErrorCode::ServiceUnavailable => {
+                        is_unread = true;
+                        continue;
+                    }
+                    Err(_) => None,
+                };
+                room.with_kind(ctx, |kind, view| kind.role_read(&user, role, view));
+                if role.is_none() {
+                    room.expel(&user, ctx);
+                }
+            }
+            if is_unread {
+                ctx.run_later(limits::STORE_RETRY, |room, ctx| room.read_rights(ctx));
+            }
+            room.rest(ctx);
+        }));
+    }
+
     /// Reads the newcomer's right again.
     pub(super) fn read_access_again(&mut self, conn: ConnKey, ctx: &mut Context<Self>) {
         let Some(newcomer) = self.entering.get(&conn) else { return };
@@ -83,6 +123,7 @@ impl Room {
                 if let Some(newcomer) = room.entering.get_mut(&conn) {
                     newcomer.join.access_read_at = Some(read_at);
                     newcomer.join.capacity = access.capacity;
+                    newcomer.join.role = access.right.document_role();
                 }
                 room.enter(conn, ctx);
             }

@@ -2,12 +2,12 @@
 //! nodes; its kind is a state machine that decides the rest: rules, state besides the log, and messages to the same room on
 //! other nodes. A kind must never send anything itself, and never read a clock: it is given the time and returns effects.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use futures_util::future::LocalBoxFuture;
 
-use super::{Room, kinds, publish::By};
+use super::{Requester, Room, kinds, publish::By};
 use crate::{
     actors::{
         bridge::{ClusterMode, KindMessage, RoomMessage},
@@ -19,6 +19,7 @@ use crate::{
     },
     core::{
         command::{Command, Receipt},
+        document::DocumentRole,
         event::{
             Audience, ChatDurable, Conflicting, Durable, Ephemeral, Event, MemberPresence, Reply, RoomPresence,
             RoomScope,
@@ -29,8 +30,8 @@ use crate::{
     },
     disconnect::Disconnect,
     error::{ErrorCode, Refusal},
-    ids::{Area, NodeId, RoomId, SocketId, Timestamp, UserId},
-    store::{QueueFor, Store, StoreError},
+    ids::{Area, ClientMessageId, NodeId, RoomId, Seq, SocketId, Timestamp, UserId},
+    store::{DocumentState, QueueFor, Store, StoreError},
 };
 
 /// The room as its kind sees it.
@@ -43,6 +44,8 @@ pub(super) struct RoomView<'a> {
     pub cluster_mode: ClusterMode,
     /// Whether members on this node could receive anything.
     pub has_hubs: bool,
+    /// Draws a random number.
+    pub random: fn() -> u64,
 }
 
 impl RoomView<'_> {
@@ -79,6 +82,35 @@ pub(super) enum Effect {
         /// The recipients.
         audience: Audience,
     },
+    /// Stores an event. The kind itself confirms it, to whom it knows; the room only refuses it.
+    Store {
+        /// The event.
+        what: Box<Durable>,
+        /// The id under which the client may repeat it.
+        client_message_id: Option<ClientMessageId>,
+        /// The origin of the command.
+        asker: Requester,
+    },
+    /// Refuses a command that the kind has kept.
+    Refuse {
+        /// The origin of the command.
+        asker: Requester,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Stores a named version of a document, and then the event that says so.
+    SaveVersion {
+        /// The user.
+        user: Author,
+        /// The socket that asks, and the tag of its request.
+        asker: Requester,
+        /// The id under which the client may repeat the command.
+        client_message_id: Option<ClientMessageId>,
+        /// The name.
+        name: Option<Arc<str>>,
+        /// The contents.
+        state: DocumentState,
+    },
     /// Publishes to the same room on other nodes.
     Publish(KindMessage),
     /// Sends to one socket.
@@ -90,6 +122,8 @@ pub(super) enum Effect {
     },
     /// Stores the document's state, from what the log has of it, and calls [`RoomKind::document_saved`].
     SaveDocument,
+    /// Reads the rights of all users here again, and calls [`RoomKind::role_read`]; who has lost them is removed.
+    ReadRights,
     /// Closes a socket.
     Close {
         /// The socket.
@@ -115,6 +149,10 @@ pub(super) enum Answer {
     Done,
     /// The event is stored, and then confirmed or refused.
     Store(Box<Durable>, RoomChoice),
+    /// The kind answers it with effects, now or later.
+    Kept,
+    /// It is answered with this. Only for REST.
+    Report(Box<Ephemeral>),
     /// Rooms of this kind have no such command.
     Unknown,
     /// It is refused.
@@ -128,7 +166,9 @@ pub(super) enum Answer {
 pub(super) enum Settled {
     /// It is stored.
     Stored,
-    /// It is not, and never will be.
+    /// It repeats an event that was stored before, at that place.
+    Repeated(Seq),
+    /// It is not stored, and never will be.
     NotStored,
 }
 
@@ -221,6 +261,31 @@ pub(super) trait RoomKind {
         Vec::new()
     }
 
+    /// A durable event of any node has been sent to the members here. Called in sequence.
+    fn delivered(&mut self, _event: &Event, _room: &RoomView<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// The role of a user in a document was read again; `None` if the user has none any more, and is removed.
+    fn role_read(&mut self, _user: &UserId, _role: Option<DocumentRole>, _room: &RoomView<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Whether rights are to be read again after this node may have missed that they were changed.
+    fn has_roles(&self) -> bool {
+        false
+    }
+
+    /// How the others are informed that a user has joined, if not in the usual way.
+    fn announcement_of_join(&mut self, _user: &Author) -> Option<Ephemeral> {
+        None
+    }
+
+    /// How the others are informed that a user has left, if not in the usual way.
+    fn announcement_of_leave(&mut self, _user: &Author) -> Option<Ephemeral> {
+        None
+    }
+
     /// The state of the document was stored, with all but this number of the later events; or not.
     fn document_saved(&mut self, _saved: Option<i64>) {}
 
@@ -292,12 +357,13 @@ pub(super) fn kind_of(scope: &RoomScope) -> Box<dyn RoomKind> {
         RoomScope::Open { .. } => Box::new(kinds::open::Open::default()),
         RoomScope::Space => Box::new(kinds::space::Space),
         RoomScope::Canvas { canvas, size } => Box::new(kinds::canvas::Canvas::new(*canvas, *size)),
-        RoomScope::Document { .. } => Box::new(kinds::document::Document::default()),
+        RoomScope::Document { document } => Box::new(kinds::document::Document::new(document.clone())),
     }
 }
 
 fn view<'a>(core: &'a RoomCore<ConnKey, Broadcast>, node: &Node, hub_links: &[HubLink]) -> RoomView<'a> {
-    RoomView { core, now: node.clock.now(), cluster_mode: node.bridge.cluster_mode, has_hubs: !hub_links.is_empty() }
+    let (now, cluster_mode) = (node.clock.now(), node.bridge.cluster_mode);
+    RoomView { core, now, cluster_mode, has_hubs: !hub_links.is_empty(), random: || fastrand::u64(..) }
 }
 
 impl Room {
@@ -331,6 +397,8 @@ impl Room {
             Answer::Store(what, room_choice) => {
                 self.store(*what, client_message_id, Origin { asker, room_choice, receipt: Receipt::Ack }, ctx);
             }
+            Answer::Kept => {}
+            Answer::Report(what) => self.report(asker, *what),
             Answer::Refuse(refusal) => self.refuse_asker(asker, refusal, ctx),
             Answer::Conflict(refusal, with) => self.refuse_conflict(asker, refusal, *with, ctx),
             Answer::Unknown => {
@@ -349,8 +417,17 @@ impl Room {
                 }
                 Effect::Place(places) => self.place(places, ctx),
                 Effect::Announce { what, audience } => self.announce(what, audience, ctx),
+                Effect::Store { what, client_message_id, asker } => {
+                    let origin = Origin { asker, room_choice: RoomChoice::Named, receipt: Receipt::OfKind };
+                    self.store(*what, client_message_id, origin, ctx);
+                }
+                Effect::Refuse { asker, refusal } => self.refuse_asker(asker, refusal, ctx),
+                Effect::SaveVersion { user, asker, client_message_id, name, state } => {
+                    self.save_version(By { user, asker, client_message_id }, name, state, ctx);
+                }
                 Effect::Publish(message) => self.publish_kind(message),
                 Effect::SaveDocument => self.save_document(ctx),
+                Effect::ReadRights => self.read_rights(ctx),
                 Effect::Reply { conn, reply } => self.send_reply(conn, reply, ctx),
                 Effect::Close { conn, why } => {
                     self.send(conn, HubMessage::Expel { room: self.identity.id, conn, why }, ctx);

@@ -107,19 +107,25 @@ impl Room {
         if self.tells_changes(listed) {
             let (user, state_follows) = (user.clone(), self.tells_state());
             let users = self.core.as_ref().map_or(0, |core| core.users());
-            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows, users }), ctx);
+            let what = self
+                .kind
+                .announcement_of_join(&user)
+                .unwrap_or(Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows, users }));
+            self.announce_local(what, ctx);
         }
         self.with_kind(ctx, |kind, room| kind.members_changed(room));
     }
 
     /// Announces to the members here that a user has left on all nodes.
     pub(super) fn announce_left(&mut self, user: Author, ctx: &mut Context<Self>) {
+        let announcement = self.kind.announcement_of_leave(&user);
         self.kind.left(&user.id);
         let listed = self.unlist(&user.id);
         if self.tells_changes(listed) {
             let state_follows = self.tells_state();
             let users = self.core.as_ref().map_or(0, |core| core.users());
-            self.announce_local(Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows, users }), ctx);
+            let usual = || Ephemeral::Presence(PresenceEphemeral::UserLeft { user, state_follows, users });
+            self.announce_local(announcement.unwrap_or_else(usual), ctx);
         }
         self.with_kind(ctx, |kind, room| kind.members_changed(room));
     }

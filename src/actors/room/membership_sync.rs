@@ -179,7 +179,11 @@ impl Room {
     }
 
     /// A node is up, or up again: sends it the version of this part and requests its own.
-    pub(super) fn peer_up(&self) {
+    pub(super) fn peer_up(&mut self, ctx: &mut Context<Self>) {
         self.publish_hello();
+        if self.kind.has_roles() {
+            // this node may have missed that they were changed
+            self.read_rights(ctx);
+        }
     }
 }

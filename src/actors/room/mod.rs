@@ -213,9 +213,13 @@ impl Room {
         self.excluded_at = Some(Instant::now());
         let sockets = self.core.as_ref().map(|core| core.sockets_of(user).to_vec()).unwrap_or_default();
         for conn in sockets {
-            let sentence = match self.identity.scope.name() {
-                Some(name) => format!("You are no longer a member of the room {name} and were removed from it"),
-                None => format!("You may no longer be in the channel {} and were removed from it", self.identity.id),
+            let scope = &self.identity.scope;
+            let sentence = match (scope.name(), scope.document()) {
+                (_, Some(document)) => format!("You may no longer open the document {document}; ask its owner"),
+                (Some(name), _) => format!("You are no longer a member of the room {name} and were removed from it"),
+                (None, None) => {
+                    format!("You may no longer be in the channel {} and were removed from it", self.identity.id)
+                }
             };
             let refusal = Box::new(Refusal::new(ErrorCode::PermissionDenied, sentence));
             let remove = HubMessage::Remove { room: self.identity.id, conn, refusal, why: Disconnect::Revoked };

@@ -10,7 +10,7 @@ impl Handler<PeerEvent> for Room {
 
     fn handle(&mut self, news: PeerEvent, ctx: &mut Self::Context) {
         match news {
-            PeerEvent::Up(_) => self.peer_up(),
+            PeerEvent::Up(_) => self.peer_up(ctx),
             PeerEvent::Gone(node) => self.peer_gone(node, ctx),
         }
     }

@@ -233,7 +233,8 @@ impl Room {
             self.publish(broadcast.clone(), ctx);
         }
         if let EventBody::Durable { what, .. } = &broadcast.event.body {
-            self.with_kind(ctx, |kind, room| kind.settled(what, Settled::Stored, room));
+            let outcome = if repeats.is_some() { Settled::Repeated(seq) } else { Settled::Stored };
+            self.with_kind(ctx, |kind, room| kind.settled(what, outcome, room));
         }
         if repeats.is_none() {
             self.notify_mentioned(&broadcast, ctx);
@@ -242,6 +243,7 @@ impl Room {
             Some(Origin { asker: Requester::Socket { conn, tag }, receipt: Receipt::Delivery, .. }) => {
                 self.tell_delivery(conn, tag, &broadcast, queued_for, ctx);
             }
+            Some(Origin { receipt: Receipt::OfKind, .. }) => {}
             Some(Origin { asker, .. }) => self.acknowledge(asker, &broadcast, ctx),
             None => {}
         }

@@ -232,6 +232,7 @@ impl Room {
             self.kind.published(&broadcast.event);
             self.rewrite(broadcast);
             self.deliver(broadcast, ctx);
+            self.with_kind(ctx, |kind, room| kind.delivered(&broadcast.event, room));
         }
         self.watch_gap(ctx);
         self.admit_caught_up(ctx);
@@ -286,6 +287,7 @@ impl Room {
             self.kind.published(&broadcast.event);
             self.rewrite(broadcast);
             self.deliver(broadcast, ctx);
+            self.with_kind(ctx, |kind, room| kind.delivered(&broadcast.event, room));
         }
     }
 

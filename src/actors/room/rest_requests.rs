@@ -14,7 +14,7 @@ use crate::{
     core::{
         canvas::Tile,
         command::Tag,
-        event::{CanvasReply, Conflicting, Durable, EventBody, Reply},
+        event::{CanvasReply, Conflicting, Durable, Ephemeral, Event, EventBody, Reply},
     },
     error::Refusal,
     limits,
@@ -93,6 +93,14 @@ impl Room {
             Requester::Route(answer) => {
                 let _ = answer.send(Ok(None));
             }
+        }
+    }
+
+    /// Answers a route with what was asked for.
+    pub(super) fn report(&self, asker: Requester, what: Ephemeral) {
+        if let Requester::Route(answer) = asker {
+            let (room, at) = (self.identity.clone(), self.node.clock.now());
+            let _ = answer.send(Ok(Some(Box::new(Event { room, at, body: EventBody::Ephemeral(what) }))));
         }
     }
 

@@ -171,6 +171,7 @@ impl Stage {
             is_greeted: true,
             bound: Bound::ToRoom,
             role: None,
+            form: crate::dialects::options::Form::Json,
         }
     }
 

@@ -399,6 +399,7 @@ impl Session {
             is_greeted: true,
             bound: if self.rooms.bound.is_some() { Bound::ToRoom } else { Bound::ToNone },
             role: None,
+            form: self.outbox.dialect.options().form,
         }
     }
 

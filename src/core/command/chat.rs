@@ -337,6 +337,8 @@ pub enum Receipt {
     Ack,
     /// By a delivery receipt: to whom it was sent and for whom it is queued.
     Delivery,
+    /// By an answer that the kind of the room gives.
+    OfKind,
 }
 
 /// Whether somebody types.

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Charge, Target};
-use crate::core::document::{ClientState, Sent};
+use super::{Charge, RoomAddress, Target};
+use crate::{
+    core::document::{ClientState, Edit, Pointer, Position, Sent},
+    ids::{ClientMessageId, DocumentId, Seq},
+};
 
 /// A command of a document, which the socket has opened.
 #[derive(Clone, PartialEq, Debug)]
@@ -27,6 +30,49 @@ pub enum DocumentCommand {
     },
     /// Send what the other clients show of themselves.
     QueryAwareness,
+    /// Change the text by line and column.
+    Edit {
+        /// The document.
+        document: DocumentId,
+        /// The edit.
+        edit: Edit,
+        /// Where the author's cursor is afterwards.
+        cursor: Option<Position>,
+        /// The id under which the client may send the edit again.
+        op_id: Option<ClientMessageId>,
+    },
+    /// Show the others where the user is.
+    Point {
+        /// The document.
+        document: DocumentId,
+        /// Where.
+        pointer: Pointer,
+    },
+    /// Tell who has it open. Only over REST.
+    Describe,
+    /// Read the rights of its users again: they were changed. Only over REST.
+    ReadRights,
+    /// Make the text that of an earlier state. Only over REST.
+    Restore {
+        /// The state, in the encoding of Yjs.
+        state: Arc<[u8]>,
+    },
+    /// Tell everybody that a version was kept, which is stored already. Only over REST.
+    TellSaved {
+        /// The name, if it has one.
+        name: Option<Arc<str>>,
+        /// The number of the version.
+        number: i32,
+        /// The last event that it contains.
+        version: Seq,
+    },
+    /// Keep the current version.
+    Save {
+        /// The document.
+        document: DocumentId,
+        /// A name for it.
+        name: Option<Arc<str>>,
+    },
 }
 
 impl DocumentCommand {
@@ -36,7 +82,14 @@ impl DocumentCommand {
             DocumentCommand::Synchronise { .. }
             | DocumentCommand::Update { .. }
             | DocumentCommand::ShowAwareness { .. }
-            | DocumentCommand::QueryAwareness => Target::Room(None),
+            | DocumentCommand::QueryAwareness
+            | DocumentCommand::Describe
+            | DocumentCommand::ReadRights
+            | DocumentCommand::Restore { .. }
+            | DocumentCommand::TellSaved { .. } => Target::Room(None),
+            DocumentCommand::Edit { document, .. }
+            | DocumentCommand::Point { document, .. }
+            | DocumentCommand::Save { document, .. } => Target::Room(Some(RoomAddress::Document(document.clone()))),
         }
     }
 
@@ -46,15 +99,31 @@ impl DocumentCommand {
             DocumentCommand::Synchronise { .. }
             | DocumentCommand::Update { .. }
             | DocumentCommand::ShowAwareness { .. }
-            | DocumentCommand::QueryAwareness => false,
+            | DocumentCommand::QueryAwareness
+            | DocumentCommand::Describe
+            | DocumentCommand::ReadRights
+            | DocumentCommand::Point { .. } => false,
+            DocumentCommand::Edit { .. }
+            | DocumentCommand::Save { .. }
+            | DocumentCommand::Restore { .. }
+            | DocumentCommand::TellSaved { .. } => true,
         }
     }
 
     /// How it is charged.
     pub const fn charge(&self) -> Charge {
         match self {
-            DocumentCommand::Synchronise { .. } | DocumentCommand::Update { .. } => Charge::Edit,
-            DocumentCommand::ShowAwareness { .. } | DocumentCommand::QueryAwareness => Charge::Ephemeral,
+            DocumentCommand::Synchronise { .. } | DocumentCommand::Update { .. } | DocumentCommand::Edit { .. } => {
+                Charge::Edit
+            }
+            DocumentCommand::ShowAwareness { .. } | DocumentCommand::QueryAwareness | DocumentCommand::Point { .. } => {
+                Charge::Ephemeral
+            }
+            DocumentCommand::Describe
+            | DocumentCommand::ReadRights
+            | DocumentCommand::Restore { .. }
+            | DocumentCommand::TellSaved { .. }
+            | DocumentCommand::Save { .. } => Charge::Request,
         }
     }
 }

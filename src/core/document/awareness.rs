@@ -5,6 +5,7 @@ use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::AnchorRange;
 use crate::{
     ids::{Timestamp, UserId},
     limits,
@@ -19,6 +20,9 @@ pub struct ClientState {
     pub clock: u32,
     /// The state, as JSON; `None` if the client has gone.
     pub state: Option<Arc<str>>,
+    /// The cursor in the text, if the state has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<AnchorRange>,
 }
 
 /// Who has sent an entry, and may change it.
@@ -42,6 +46,7 @@ struct Entry<O> {
     owner: Option<Owner<O>>,
     clock: u32,
     state: Option<Arc<str>>,
+    cursor: Option<AnchorRange>,
     seen_at: Timestamp,
 }
 
@@ -75,7 +80,8 @@ impl<O: Copy + Eq + Hash> Awareness<O> {
                 continue;
             }
             let owner = state.state.is_some().then(|| owner.clone());
-            let entry = Entry { owner, clock: state.clock, state: state.state.clone(), seen_at: now };
+            let entry =
+                Entry { owner, clock: state.clock, state: state.state.clone(), cursor: state.cursor, seen_at: now };
             self.entries.insert(state.client, entry);
             changed.push(state);
         }
@@ -91,9 +97,9 @@ impl<O: Copy + Eq + Hash> Awareness<O> {
             })
         };
         let news: Vec<ClientState> = states.into_iter().filter(is_news).collect();
-        for ClientState { client, clock, state } in &news {
+        for ClientState { client, clock, state, cursor } in &news {
             let owner = state.is_some().then(|| owner.clone());
-            let entry = Entry { owner, clock: *clock, state: state.clone(), seen_at: now };
+            let entry = Entry { owner, clock: *clock, state: state.clone(), cursor: *cursor, seen_at: now };
             self.entries.insert(*client, entry);
         }
         news
@@ -102,6 +108,12 @@ impl<O: Copy + Eq + Hash> Awareness<O> {
     /// The clients that are there.
     pub fn present(&self) -> Vec<ClientState> {
         self.of(|_| true)
+    }
+
+    /// The cursor of a user.
+    pub fn cursor_of(&self, user: &UserId) -> Option<AnchorRange> {
+        let is_of = |entry: &&Entry<O>| entry.owner.as_ref().is_some_and(|owner| owner.user == *user);
+        self.entries.values().filter(is_of).find_map(|entry| entry.cursor)
     }
 
     /// Those that a socket, or a node, has sent.
@@ -115,6 +127,7 @@ impl<O: Copy + Eq + Hash> Awareness<O> {
             client: *client,
             clock: entry.clock,
             state: entry.state.clone(),
+            cursor: entry.cursor,
         };
         there.map(state).collect()
     }
@@ -137,8 +150,9 @@ impl<O: Copy + Eq + Hash> Awareness<O> {
         for (client, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.state.is_some() && which(entry)) {
             entry.owner = None;
             entry.state = None;
+            entry.cursor = None;
             entry.seen_at = now;
-            gone.push(ClientState { client: *client, clock: entry.clock, state: None });
+            gone.push(ClientState { client: *client, clock: entry.clock, state: None, cursor: None });
         }
         gone
     }
@@ -183,7 +197,7 @@ mod tests {
     }
 
     fn state(client: u64, clock: u32, state: Option<&str>) -> ClientState {
-        ClientState { client, clock, state: state.map(Into::into) }
+        ClientState { client, clock, state: state.map(Into::into), cursor: None }
     }
 
     fn at(seconds: i64) -> Timestamp {

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use ropey::Rope;
+use serde::{Deserialize, Serialize};
 
 /// A place in a text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Position {
     /// The line, from 0.
     pub line: u32,

@@ -10,13 +10,18 @@ use std::{
 };
 
 use yrs::{
-    ClientID, Doc, GetString, IdSet, Observable, OffsetKind, Options, Out, ReadTxn, StateVector, Text, TextRef,
-    Transact, Update, WriteTxn, types::Delta, updates::decoder::Decode, updates::encoder::Encode,
+    Assoc, ClientID, Doc, GetString, ID, IdSet, IndexScope, IndexedSequence, Observable, OffsetKind, Options, Out,
+    ReadTxn, StateVector, StickyIndex, Text, TextRef, Transact, Update, WriteTxn,
+    branch::{Branch, BranchPtr},
+    types::Delta,
+    updates::decoder::Decode,
+    updates::encoder::Encode,
 };
 
 use super::{
-    history::{Change, Conflict, History, Mode},
-    position::{Position, Splice, position_of, units},
+    anchor::{Anchor, AnchorRange, Side},
+    history::{Change, Conflict, Extent, History, Mode},
+    position::{Position, Splice, offset_of, position_of, units},
 };
 use crate::{ids::Seq, limits};
 
@@ -57,6 +62,26 @@ pub struct Edit {
     pub mode: Mode,
     /// The changes, in order.
     pub changes: Vec<Change>,
+}
+
+impl Edit {
+    /// What distinguishes it from another edit, for recognising that it is sent again.
+    pub fn digest(&self) -> Vec<u8> {
+        let mut digest = Vec::new();
+        let mut number = |number: u64| digest.extend_from_slice(&number.to_be_bytes());
+        number(self.base.map_or(u64::MAX, |base| base.0.unsigned_abs()));
+        for Change { start, extent, text } in &self.changes {
+            let (kind, first, second) = match extent {
+                Extent::Nothing => (0, 0, 0),
+                Extent::UpTo(end) => (1, end.line, end.column),
+                Extent::Units(units) => (2, *units, 0),
+            };
+            [start.line, start.column, kind, first, second].into_iter().for_each(|part| number(u64::from(part)));
+            number(text.len() as u64);
+            text.bytes().for_each(|byte| number(u64::from(byte)));
+        }
+        digest
+    }
 }
 
 /// A replica.
@@ -311,6 +336,32 @@ impl Replica {
         Ok(Some(transaction.encode_update_v1()))
     }
 
+    /// The update that makes the text that of an earlier state. `client` must not have been used before. `None` if it is that
+    /// text already.
+    ///
+    /// # Errors
+    /// If the state can't be decoded.
+    pub fn restore(&self, state: &[u8], client: u64) -> Result<Option<Vec<u8>>, BadUpdate> {
+        let (earlier, wanted) = document(0);
+        earlier.transact_mut().apply_update(decode(state)?).map_err(|_| BadUpdate::Malformed)?;
+        let (wanted, current) = (wanted.get_string(&earlier.transact()), self.text());
+        let Some(splice) = difference(&current, &wanted) else { return Ok(None) };
+        let (doc, content) = document(client);
+        let mut transaction = doc.transact_mut();
+        transaction.apply_update(decode(&self.state())?).map_err(|_| BadUpdate::Malformed)?;
+        drop(transaction);
+        // of its own, so that the update contains nothing else
+        let mut transaction = doc.transact_mut();
+        let (at, removed) = (splice.at as u32, splice.removed as u32);
+        if removed > 0 {
+            content.remove_range(&mut transaction, at, removed);
+        }
+        if !splice.inserted.is_empty() {
+            content.insert(&mut transaction, at, &splice.inserted);
+        }
+        Ok(Some(transaction.encode_update_v1()))
+    }
+
     /// The edit was not stored: the next one begins from what is.
     pub fn discard_draft(&mut self) {
         self.draft = None;
@@ -320,6 +371,45 @@ impl Replica {
     pub fn carry(&self, base: Option<Seq>, position: Position) -> Option<Position> {
         let history = self.history.as_ref()?;
         history.carry(base, position).map(|at| position_of(history.text(), at))
+    }
+
+    /// The same range by characters.
+    pub fn anchors(&self, from: Position, to: Position) -> Option<AnchorRange> {
+        let text = self.history.as_ref()?.text();
+        let transaction = self.doc.transact();
+        let anchor = |position| {
+            let at = u32::try_from(offset_of(text, position)).ok()?;
+            let index = self.content.sticky_index(&transaction, at, Assoc::After)?;
+            Some(match index.scope() {
+                IndexScope::Relative(id) => {
+                    Anchor::Next { client: id.client.get(), clock: id.clock, side: Side::Before }
+                }
+                IndexScope::Nested(_) | IndexScope::Root(_) => Anchor::End,
+            })
+        };
+        Some(AnchorRange { from: anchor(from)?, to: anchor(to)? })
+    }
+
+    /// The same range by line and column; `None` if it is not in the text, or not yet.
+    pub fn range(&self, range: &AnchorRange) -> Option<(Position, Position)> {
+        let text = self.history.as_ref()?.text();
+        let transaction = self.doc.transact();
+        let position = |anchor| match anchor {
+            Anchor::Start => Some(Position::default()),
+            Anchor::End => Some(position_of(text, text.len_utf16_cu())),
+            Anchor::Next { client, clock, side } => {
+                let assoc = match side {
+                    Side::Before => Assoc::After,
+                    Side::Behind => Assoc::Before,
+                };
+                let index = StickyIndex::from_id(ID::new(ClientID::new(client), clock), assoc);
+                // what a client claims may not exist
+                let found = catch_unwind(AssertUnwindSafe(|| index.get_offset(&transaction))).ok().flatten()?;
+                let is_content = found.branch == BranchPtr::from(AsRef::<Branch>::as_ref(&self.content));
+                is_content.then(|| position_of(text, found.index as usize))
+            }
+        };
+        Some((position(range.from)?, position(range.to)?))
     }
 
     /// The current version, while the text is followed.
@@ -368,4 +458,54 @@ fn splices(delta: &[Delta]) -> Vec<Splice> {
         }
     }
     splices
+}
+
+/// The text of a state.
+///
+/// # Errors
+/// If the state can't be decoded.
+pub fn text_of(state: &[u8]) -> Result<String, BadUpdate> {
+    let (doc, content) = document(0);
+    doc.transact_mut().apply_update(decode(state)?).map_err(|_| BadUpdate::Malformed)?;
+    Ok(content.get_string(&doc.transact()))
+}
+
+/// What is between the beginning and the end that two texts share.
+fn difference(from: &str, to: &str) -> Option<Splice> {
+    if from == to {
+        return None;
+    }
+    let same = from.chars().zip(to.chars()).take_while(|(a, b)| a == b);
+    let head: usize = same.map(|(c, _)| c.len_utf8()).sum();
+    let (before, after) = (from.get(head..)?, to.get(head..)?);
+    let same = before.chars().rev().zip(after.chars().rev()).take_while(|(a, b)| a == b);
+    let tail: usize = same.map(|(c, _)| c.len_utf8()).sum();
+    let removed = before.get(..before.len() - tail)?;
+    let inserted = after.get(..after.len() - tail)?.into();
+    Some(Splice { at: units(from.get(..head)?), removed: units(removed), inserted })
+}
+
+/// The changes by line and column that lead from one text to another: one for each run of lines that differ. They apply one
+/// after another.
+pub fn changes_between(from: &str, to: &str) -> Vec<Change> {
+    let (before, after): (Vec<&str>, Vec<&str>) =
+        (from.split_inclusive('\n').collect(), to.split_inclusive('\n').collect());
+    let deadline = std::time::Instant::now() + limits::DOCUMENT_COMPARE_MAX;
+    let runs = similar::capture_diff_slices_deadline(similar::Algorithm::Myers, &before, &after, Some(deadline));
+    let mut text = ropey::Rope::from_str(from);
+    let mut changes = Vec::new();
+    // lines of `to` that are in place already
+    for run in runs.iter().filter(|run| run.tag() != similar::DiffTag::Equal) {
+        let (old, new) = (run.old_range(), run.new_range());
+        let lines = |lines: &[&str], range: std::ops::Range<usize>| lines.get(range).unwrap_or_default().concat();
+        let (removed, inserted) = (lines(&before, old), lines(&after, new.clone()));
+        let Some(splice) = difference(&removed, &inserted) else { continue };
+        let start: usize = after.iter().take(new.start).map(|line| units(line)).sum();
+        let at = start + splice.at;
+        let (begin, end) = (position_of(&text, at), position_of(&text, at + splice.removed));
+        let extent = if splice.removed == 0 { Extent::Nothing } else { Extent::UpTo(end) };
+        super::position::splice(&mut text, &Splice { at, ..splice.clone() });
+        changes.push(Change { start: begin, extent, text: splice.inserted });
+    }
+    changes
 }

@@ -27,7 +27,7 @@ pub use self::{
     chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, MisplacedContent, ReactionChange, Secrecy},
     document::{Derived, DocumentDurable, DocumentEphemeral, UpdateBytes},
     presence::{CursorsMoved, MemberPresence, PresenceEphemeral, RoomPresence},
-    reply::{Delivered, DocumentReply, Entered, Recipients, Reply, Welcome},
+    reply::{Delivered, DocumentOpened, DocumentReply, Entered, Participant, Recipients, Reply, Welcome},
     room::RoomEphemeral,
     scope::{RoomIdentity, RoomScope},
     sheet::SheetDurable,

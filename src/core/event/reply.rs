@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{CallNotice, CanvasReply, RoomIdentity, RoomPresence};
 use crate::{
     core::{
         command::{RawJson, Tag},
-        document::ClientState,
+        document::{Change, ClientState, Colour, Conflict, DocumentRole, Pointing, Position, Range},
         profile::Author,
         sheet::CellConflict,
         user_event::UserEvent,
     },
     error::Refusal,
-    ids::{Epoch, EventId, Seq, SheetId, Timestamp, UserId},
+    ids::{DocumentId, Epoch, EventId, Seq, SheetId, Timestamp, UserId},
     limits,
 };
 
@@ -122,6 +124,66 @@ pub enum DocumentReply {
     },
     /// What clients show of themselves.
     Awareness(Vec<ClientState>),
+    /// Where the users are who edit by line and column, for a Yjs editor.
+    Pointers(Vec<Pointing>),
+    /// The document, for an editor by line and column.
+    Opened(DocumentOpened),
+    /// The editor's edit was stored and applied.
+    Applied {
+        /// The request's tag.
+        tag: Tag,
+        /// The document.
+        document: DocumentId,
+        /// The version with the edit.
+        version: Seq,
+        /// The changes as they were applied.
+        changes: Arc<[Change]>,
+    },
+    /// The editor's edit was not applied.
+    Conflict {
+        /// The request's tag.
+        tag: Tag,
+        /// The document.
+        document: DocumentId,
+        /// Why.
+        why: Conflict,
+        /// The current version.
+        version: Seq,
+        /// The text of that version.
+        content: String,
+        /// The changes that were asked for.
+        changes: Vec<Change>,
+    },
+}
+
+/// A document as it is when it is opened.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DocumentOpened {
+    /// The request's tag.
+    pub tag: Tag,
+    /// The document.
+    pub document: DocumentId,
+    /// Its text.
+    pub content: String,
+    /// The version of the text.
+    pub version: Seq,
+    /// Who has it open, including the opener; at most `ONLINE_USERS_LISTED_MAX`.
+    pub participants: Vec<Participant>,
+    /// What the opener may do.
+    pub role: DocumentRole,
+}
+
+/// A user who has a document open.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Participant {
+    /// The user.
+    pub user: Author,
+    /// The user's colour.
+    pub colour: Colour,
+    /// The user's cursor, if it is known.
+    pub position: Option<Position>,
+    /// What is selected.
+    pub selection: Option<Range>,
 }
 
 /// The delivery receipt of a message.

@@ -4,9 +4,12 @@
 use super::{
     DISCRIMINATOR,
     wire::{
-        FromClient,
+        self, FromClient,
         calls::{HangUp, SignalInCall},
         chat::{Content, Edit, OfMessage, React, Say, SetTyping},
+        documents::{
+            AskedChange, AskedRange, At, EditDocument, MoveCursor, OfDocument, Operation, SaveDocument, Select,
+        },
         presence::UpdatePresence,
         rooms::{BroadcastData, JoinRoom},
     },
@@ -14,19 +17,20 @@ use super::{
 use crate::{
     core::{
         command::{
-            Addressed, CallCommand, CallRequest, ChatCommand, Command, Draft, MessageAddress, NoticeCommand,
-            PresenceCommand, Request, RoomAddress, RoomCommand, SignalKind, Tag, Typing,
+            Addressed, CallCommand, CallRequest, ChatCommand, Command, DocumentCommand, Draft, MessageAddress,
+            NoticeCommand, PresenceCommand, Request, RoomAddress, RoomCommand, SignalKind, Tag, Typing,
         },
+        document::{self, Change, Extent, Pointer},
         event::{ContentType, ReactionChange, Secrecy},
         presence::StatusUpdate,
     },
     dialects::{
         ClientMessage, Rejection, common,
-        input::{Id, Json, Prose},
+        input::{Count, Id, Json, Prose},
         read::{Message, expected, invalid},
     },
     error::Refusal,
-    ids::{CallId, EventId, RoomName, UserId},
+    ids::{CallId, DocumentId, EventId, RoomName, Seq, UserId},
     limits,
 };
 
@@ -73,12 +77,79 @@ fn command(message: FromClient<'_>) -> Result<Command, Refusal> {
         FromClient::CallHangup(HangUp { target_user_id, call_id, data }) => {
             Ok(call(target_user_id, call_id, CallRequest::HangUp { data: data.map(Json::to_raw) }))
         }
+        FromClient::DocOpen(open) => Ok(Command::Room(RoomCommand::Join { room: document(open), resume: None })),
+        FromClient::DocClose(close) => Ok(Command::Room(RoomCommand::Leave { room: document(close) })),
+        FromClient::DocEdit(edit) => edit_document(edit).map(Command::Document),
+        FromClient::DocCursor(MoveCursor { document_id, position, selection, version }) => {
+            Ok(point(document_id, Some(position), selection, version))
+        }
+        FromClient::DocSelection(Select { document_id, selection, version }) => {
+            Ok(point(document_id, None, selection, version))
+        }
+        FromClient::DocSave(SaveDocument { document_id, name }) => {
+            Ok(Command::Document(DocumentCommand::Save { document: document_id.0, name: name.map(|name| name.0) }))
+        }
         FromClient::PresenceUpdate(update) => Ok(update_presence(update)),
         FromClient::NotificationClear(clear) => {
             Ok(Command::Notices(NoticeCommand::Clear { id: clear.notification_id.map(|id| id.0) }))
         }
         FromClient::NotificationRead(read) => Ok(Command::Notices(NoticeCommand::Read { id: read.notification_id.0 })),
     }
+}
+
+fn document(of: OfDocument) -> RoomAddress {
+    RoomAddress::Document(of.document_id.0)
+}
+
+fn point(
+    document: Id<DocumentId>,
+    position: Option<At>,
+    selection: Option<AskedRange>,
+    version: Option<Count>,
+) -> Command {
+    let pointer = Pointer {
+        base: version.map(|version| Seq(version.0)),
+        position: position.map(Into::into),
+        selection: selection.map(Into::into),
+    };
+    Command::Document(DocumentCommand::Point { document: document.0, pointer })
+}
+
+fn edit_document(asked: EditDocument) -> Result<DocumentCommand, Refusal> {
+    let changes = asked.changes.0.into_iter().map(|change| document_change(asked.operation, change));
+    let mode = match asked.mode {
+        Some(wire::documents::Mode::Strict) => document::Mode::Strict,
+        Some(wire::documents::Mode::Merge) | None => document::Mode::Merge,
+    };
+    let changes = changes.collect::<Result<_, _>>()?;
+    Ok(DocumentCommand::Edit {
+        document: asked.document_id.0,
+        edit: document::Edit { base: asked.version.map(|version| Seq(version.0)), mode, changes },
+        cursor: asked.cursor_position.map(Into::into),
+        op_id: asked.op_id.map(|id| id.0),
+    })
+}
+
+fn document_change(operation: Operation, asked: AskedChange) -> Result<Change, Refusal> {
+    let extent = match (asked.end, asked.length) {
+        // an end says more than a length
+        (Some(end), _) => Some(Extent::UpTo(end.into())),
+        (None, Some(length)) => Some(Extent::Units(u32::try_from(length.0).unwrap_or(u32::MAX))),
+        (None, None) => None,
+    };
+    let text = asked.text.map(|text| text.0);
+    let (extent, text) = match (operation, extent, text) {
+        (Operation::Insert, _, Some(text)) => (Extent::Nothing, text),
+        (Operation::Delete, Some(extent), _) => (extent, "".into()),
+        (Operation::Replace, extent, Some(text)) => (extent.unwrap_or(Extent::Nothing), text),
+        (Operation::Insert | Operation::Replace, _, None) => {
+            return Err(expected("text", "missing", "what is inserted, a string"));
+        }
+        (Operation::Delete, None, _) => {
+            return Err(expected("end", "missing", "the end of what is removed, unless `length` is given"));
+        }
+    };
+    Ok(Change { start: asked.position.into(), extent, text })
 }
 
 fn join_room(join: JoinRoom<'_>) -> Command {

@@ -1,14 +1,17 @@
 //! Converts events and replies into the dialect's messages, written directly into the frame. An event is encoded once
 //! for all receivers. No match may have a catch-all, so that the compiler asks for the form of a new event.
 
-use super::wire::{
-    FromServer, RoomLabel, Stamped, Stored,
-    calls::{CallEnded, CallSignal, CallWith, Reason},
-    chat::{ChatMessage, Deleted, Edited, Reacted, Read, Typing as WireTyping},
-    notifications::{Notification, NotificationCleared, NotificationRead},
-    presence::Connection,
-    rooms::{Member, Members, RoomBroadcast, RoomJoined, RoomLeft, RoomState},
-    system::{Pong, Refused, Restarting, SystemMessage},
+use super::{
+    documents,
+    wire::{
+        FromServer, RoomLabel, Stamped, Stored,
+        calls::{CallEnded, CallSignal, CallWith, Reason},
+        chat::{ChatMessage, Deleted, Edited, Reacted, Read, Typing as WireTyping},
+        notifications::{Notification, NotificationCleared, NotificationRead},
+        presence::Connection,
+        rooms::{Member, Members, RoomBroadcast, RoomJoined, RoomLeft, RoomState},
+        system::{Pong, Refused, Restarting, SystemMessage},
+    },
 };
 use crate::{
     core::{
@@ -57,7 +60,8 @@ fn of_event<'a>(event: &'a Event, stamp: Stamp<'a>) -> Option<FromServer<'a>> {
         EventBody::Durable { seq, id, what } => match what {
             Durable::Chat(what) => chat_durable(event, *seq, *id, what, stamp),
             // neither sheets nor canvases here
-            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) => None,
+            Durable::Sheet(_) | Durable::Canvas(_) => None,
+            Durable::Document(what) => documents::durable(event, *seq, *id, what, stamp),
         },
         EventBody::Ephemeral(what) => ephemeral(event, what, stamp),
     }
@@ -168,17 +172,17 @@ fn ephemeral<'a>(event: &'a Event, what: &'a Ephemeral, stamp: Stamp<'_>) -> Opt
         )
         | Ephemeral::Call(_)
         | Ephemeral::Upload(_)
-        | Ephemeral::Document(_)
         | Ephemeral::Canvas(_) => None,
+        Ephemeral::Document(what) => documents::ephemeral(event, what, stamp),
     }
 }
 
-fn stored<'a, T>(stamp: Stamp<'a>, at: Timestamp, id: EventId, body: T) -> Stamped<Stored<'a, T>> {
+pub(super) fn stored<'a, T>(stamp: Stamp<'a>, at: Timestamp, id: EventId, body: T) -> Stamped<Stored<'a, T>> {
     Stamped::new(id, at, Stored { body, client_message_id: stamp.client_message_id })
 }
 
 /// An ephemeral event with an id of its own.
-fn stamped<T>(stamp: Stamp<'_>, at: Timestamp, body: T) -> Stamped<T> {
+pub(super) fn stamped<T>(stamp: Stamp<'_>, at: Timestamp, body: T) -> Stamped<T> {
     Stamped::new(stamp.id(), at, body)
 }
 
@@ -202,6 +206,8 @@ fn of_reply<'a>(reply: &'a Reply, stamp: Stamp<'_>) -> Option<FromServer<'a>> {
         }
         Reply::Error { tag, refusal } => Some(FromServer::Error(stamped(stamp, at, Refused::new(tag, refusal)))),
         Reply::Delivered(told) => Some(FromServer::ChatDelivered(stamped(stamp, at, (&**told).into()))),
+        // the document itself follows
+        Reply::Entered(entered) if entered.room.scope.document().is_some() => None,
         Reply::Entered(entered) => Some(FromServer::RoomJoin(stamped(stamp, at, first_frame(entered)))),
         Reply::Recovered { room, seq, complete } => {
             let recovered = Recovered { room_id: RoomLabel(room), seq: *seq, complete: *complete };
@@ -213,8 +219,9 @@ fn of_reply<'a>(reply: &'a Reply, stamp: Stamp<'_>) -> Option<FromServer<'a>> {
         }
         Reply::UserEvent(news) => personal(news, stamp),
         Reply::Call(notice) => Some(call(notice, stamp)),
-        // this dialect has no cells
-        Reply::VersionConflict { .. } | Reply::Document(_) | Reply::Canvas(_) => None,
+        // this dialect has neither cells nor tiles
+        Reply::VersionConflict { .. } | Reply::Canvas(_) => None,
+        Reply::Document(told) => documents::reply(told, stamp),
     }
 }
 
@@ -255,6 +262,9 @@ fn joined<'a>(entered: &'a Entered, members: Members<'a>) -> RoomJoined<'a> {
 
 /// Appends the first message without the members. Returns the offset at which they have to be inserted.
 pub fn entered(entered: &Entered, stamp: Stamp<'_>, out: &mut Vec<u8>) -> Option<usize> {
+    if entered.room.scope.document().is_some() {
+        return None; // the document itself follows, with its participants
+    }
     let message = FromServer::RoomJoin(stamped(stamp, stamp.at, joined(entered, Members::Named(&[]))));
     output::encode_without_items(&message, "members", out)
 }

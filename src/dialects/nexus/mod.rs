@@ -3,6 +3,7 @@
 //! folder.
 
 mod decode;
+mod documents;
 mod encode;
 mod wire;
 

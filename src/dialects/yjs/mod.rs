@@ -1,6 +1,8 @@
 //! The `yjs` dialect: the protocol of the npm package y-websocket (docs/documents.md). A socket is bound to one document. Every
 //! message is binary and stands alone in its frame, because clients read only the first message of a frame.
 
+use std::slice;
+
 use super::{
     ClientMessage, Dialect, Encoded, Rejection, Stamp,
     lib0::{Malformed, Reader, write_number},
@@ -62,6 +64,7 @@ impl Dialect for Yjs {
                     y_protocols::write_update(&update.0, out);
                     Encoded::Binary
                 }
+                DocumentDurable::DocumentSaved { .. } => Encoded::Nothing,
             },
             EventBody::Ephemeral(Ephemeral::Document(what)) => match what {
                 DocumentEphemeral::Awareness(states) => {
@@ -69,6 +72,24 @@ impl Dialect for Yjs {
                     y_protocols::write_awareness(states, out);
                     Encoded::Binary
                 }
+                // of an editor by line and column
+                DocumentEphemeral::Pointed { pointing, .. } | DocumentEphemeral::Renewed { pointing }
+                    if pointing.shown_as.is_some() =>
+                {
+                    write_number(y_protocols::AWARENESS, out);
+                    y_protocols::write_pointers(slice::from_ref(pointing), out);
+                    Encoded::Binary
+                }
+                DocumentEphemeral::Closed { client: Some(client), .. } => {
+                    write_number(y_protocols::AWARENESS, out);
+                    y_protocols::write_awareness(slice::from_ref(client), out);
+                    Encoded::Binary
+                }
+                DocumentEphemeral::Opened { .. }
+                | DocumentEphemeral::Closed { client: None, .. }
+                | DocumentEphemeral::Pointed { .. }
+                | DocumentEphemeral::Session { .. }
+                | DocumentEphemeral::Renewed { .. } => Encoded::Nothing,
             },
             EventBody::Durable { what: Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_), .. }
             | EventBody::Ephemeral(
@@ -106,6 +127,14 @@ impl Dialect for Yjs {
                 DocumentReply::Awareness(states) => {
                     write_number(y_protocols::AWARENESS, out);
                     y_protocols::write_awareness(states, out);
+                }
+                DocumentReply::Pointers(pointers) => {
+                    write_number(y_protocols::AWARENESS, out);
+                    y_protocols::write_pointers(pointers, out);
+                }
+                // of editors by line and column
+                DocumentReply::Opened(_) | DocumentReply::Applied { .. } | DocumentReply::Conflict { .. } => {
+                    return Encoded::Nothing;
                 }
             },
             Reply::Error { refusal, .. } if refusal.code == ErrorCode::PermissionDenied => {
@@ -185,8 +214,8 @@ mod tests {
     #[test]
     fn awareness_goes_both_ways() {
         let states = vec![
-            ClientState { client: 300, clock: 2, state: Some("{\"a\":1}".into()) },
-            ClientState { client: 1, clock: 9, state: None },
+            ClientState { client: 300, clock: 2, state: Some("{\"a\":1}".into()), cursor: None },
+            ClientState { client: 1, clock: 9, state: None, cursor: None },
         ];
         let bytes = replied(DocumentReply::Awareness(states.clone()));
         assert_eq!(command(&bytes), Some(DocumentCommand::ShowAwareness { states }));

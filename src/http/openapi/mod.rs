@@ -15,8 +15,9 @@ use utoipa::{
 };
 
 use super::{
-    admin, auth, blocks, calls, canvases, conversations, devices, errors, files, groups, health, message_actions,
-    messages, metaverse, notifications, presence, resource, rooms, search, sheets, typed_notifications, users,
+    admin, auth, blocks, calls, canvases, conversations, devices, documents, errors, files, groups, health,
+    message_actions, messages, metaverse, notifications, presence, resource, rooms, search, sheets,
+    typed_notifications, users,
 };
 
 pub(super) mod bodies;
@@ -68,6 +69,10 @@ struct SocketsDocument(&'static str);
         canvases::remove_member, canvases::tiles::tiles, canvases::tiles::create_tile, canvases::tiles::tile,
         canvases::tiles::update_tile, canvases::tiles::delete_tile, canvases::tiles::like, canvases::tiles::unlike,
         canvases::tiles::activity,
+        documents::list, documents::create, documents::active, documents::one, documents::change, documents::session,
+        documents::members, documents::set_member, documents::remove_member,
+        documents::versions::versions, documents::versions::save, documents::versions::version,
+        documents::versions::compare, documents::versions::restore,
         notifications::list, notifications::unread, notifications::read, notifications::read_all, notifications::dismiss,
         files::mine, files::one, files::serving::content, files::serving::content_head,
         files::tus::options, files::tus::options_of_file, files::tus::create, files::tus::head, files::tus::patch,
@@ -96,6 +101,7 @@ struct SocketsDocument(&'static str);
         (name = "files", description = "Uploads with the tus 1.0 protocol, and downloads"),
         (name = "sheets", description = "Shared sheets; they are changed over WebSockets"),
         (name = "canvases", description = "Canvases with tiles, their members and what happened on them"),
+        (name = "editing", description = "Collaborative documents: rights, sessions, named versions. They are edited over WebSockets"),
         (name = "administration", description = "Requires the role `admin`. Any node answers for all nodes."),
         (name = "health", description = "For load balancers, dashboards and operators"),
         (name = "documents", description = "Machine-readable API documents"),

@@ -25,7 +25,14 @@ use crate::{
     },
 };
 
-#[derive(Queryable)]
+type Columns = (rooms::id, rooms::key, rooms::name, rooms::access, rooms::owner_id, rooms::seq, rooms::created_at);
+
+const COLUMNS: Columns =
+    (rooms::id, rooms::key, rooms::name, rooms::access, rooms::owner_id, rooms::seq, rooms::created_at);
+
+/// The columns of a document, and the role of the user.
+type Found = ((Id, String, String, Option<String>, Option<String>, i64, Moment), Option<String>);
+
 struct Row {
     id: Id,
     key: String,
@@ -35,6 +42,12 @@ struct Row {
     seq: i64,
     created_at: Moment,
     role: Option<String>,
+}
+
+impl From<Found> for Row {
+    fn from(((id, key, name, access, owner_id, seq, created_at), role): Found) -> Row {
+        Row { id, key, name, access, owner_id, seq, created_at, role }
+    }
 }
 
 impl Row {
@@ -72,24 +85,46 @@ pub async fn find(
         .left_join(room_members::table.on(of_user))
         .filter(rooms::kind.eq(DOCUMENT))
         .filter(rooms::key.eq(document.as_str()))
-        .select((
-            (rooms::id, rooms::key, rooms::name, rooms::access, rooms::owner_id, rooms::seq, rooms::created_at),
-            room_members::role.nullable(),
-        ))
-        .get_result::<((Id, String, String, Option<String>, Option<String>, i64, Moment), Option<String>)>(connection)
+        .select((COLUMNS, room_members::role.nullable()))
+        .get_result::<Found>(connection)
         .await
         .optional()?;
-    let row = row.map(|((id, key, name, access, owner_id, seq, created_at), role)| Row {
-        id,
-        key,
-        name,
-        access,
-        owner_id,
-        seq,
-        created_at,
-        role,
-    });
-    row.map(|row| row.into_document(user)).transpose()
+    row.map(|row| Row::from(row).into_document(user)).transpose()
+}
+
+/// The documents that a user owns or is a member of, by id.
+pub async fn of_user(
+    connection: &mut Connection,
+    user: &UserId,
+    after: Option<&DocumentId>,
+    limit: i64,
+) -> Result<Vec<Document>, StoreError> {
+    let of_user = room_members::room_id.eq(rooms::id).and(room_members::user_id.eq(user.as_str()));
+    let rows = rooms::table
+        .left_join(room_members::table.on(of_user))
+        .filter(rooms::kind.eq(DOCUMENT))
+        .filter(rooms::owner_id.eq(user.as_str()).or(room_members::user_id.is_not_null()))
+        .filter(rooms::key.gt(after.map_or("", DocumentId::as_str)))
+        .order(rooms::key)
+        .limit(limit)
+        .select((COLUMNS, room_members::role.nullable()))
+        .load::<Found>(connection)
+        .await?;
+    rows.into_iter().map(|row| Row::from(row).into_document(user)).collect()
+}
+
+/// The documents among these rooms.
+pub async fn among(connection: &mut Connection, among: &[RoomId], user: &UserId) -> Result<Vec<Document>, StoreError> {
+    let of_user = room_members::room_id.eq(rooms::id).and(room_members::user_id.eq(user.as_str()));
+    let among: Vec<Id> = among.iter().map(|room| Id(room.0)).collect();
+    let rows = rooms::table
+        .left_join(room_members::table.on(of_user))
+        .filter(rooms::kind.eq(DOCUMENT))
+        .filter(rooms::id.eq_any(among))
+        .select((COLUMNS, room_members::role.nullable()))
+        .load::<Found>(connection)
+        .await?;
+    rows.into_iter().map(|row| Row::from(row).into_document(user)).collect()
 }
 
 /// Creates an empty document, or returns the one that somebody else has just created.

@@ -1,3 +1,5 @@
 //! Collaborative documents from outside (docs/documents.md).
 
+mod json;
+mod rest;
 mod yjs;

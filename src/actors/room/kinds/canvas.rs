@@ -182,7 +182,11 @@ impl RoomKind for Canvas {
     fn received(&mut self, _from: NodeId, message: KindMessage, room: &RoomView<'_>) -> Vec<Effect> {
         let edits = match message {
             KindMessage::TileEditing(edits) => edits,
-            KindMessage::Cursors(_) | KindMessage::Presence(_) | KindMessage::Awareness(_) => return Vec::new(),
+            KindMessage::Cursors(_)
+            | KindMessage::Presence(_)
+            | KindMessage::Awareness(_)
+            | KindMessage::Colours(_)
+            | KindMessage::RightsChanged => return Vec::new(),
         };
         let mut effects = Vec::new();
         for edit in edits {

@@ -214,7 +214,7 @@ impl RoomKind for Open {
                 self.send_cursors(room)
             }
             // of documents
-            KindMessage::Awareness(_) => Vec::new(),
+            KindMessage::Awareness(_) | KindMessage::Colours(_) | KindMessage::RightsChanged => Vec::new(),
         }
     }
 
@@ -288,7 +288,7 @@ mod tests {
     }
 
     fn view(core: &Core, cluster_mode: ClusterMode) -> RoomView<'_> {
-        RoomView { core, now: Timestamp { unix_ms: 1 }, cluster_mode, has_hubs: true }
+        RoomView { core, now: Timestamp { unix_ms: 1 }, cluster_mode, has_hubs: true, random: || 7 }
     }
 
     fn update(number: u32) -> CursorUpdate {

@@ -4,6 +4,7 @@
 pub mod calls;
 pub mod chat;
 pub mod devices;
+pub mod documents;
 pub mod notifications;
 pub mod presence;
 pub mod rooms;
@@ -16,6 +17,10 @@ use self::{
     calls::{CallEnded, CallSignal, HangUp, SignalInCall},
     chat::{ChatMessage, Deleted, Delivered, Edit, Edited, OfMessage, React, Reacted, Read, Say, SetTyping, Typing},
     devices::DeviceUpdate,
+    documents::{
+        DocumentClosed, DocumentConflict, DocumentEdited, DocumentOpened, DocumentSaved, EditDocument, MoveCursor,
+        OfDocument, Pointed, SaveDocument, Select,
+    },
     notifications::{ClearNotifications, Notification, NotificationCleared, NotificationRead, ReadNotification},
     presence::{Connection, Offline, Presence, UpdatePresence},
     rooms::{BroadcastData, JoinRoom, LeaveRoom, RoomBroadcast, RoomJoined, RoomLeft},
@@ -74,6 +79,26 @@ pub enum FromClient<'a> {
     #[serde(rename = "chat.react")]
     #[schemars(extend("x-stored" = true))]
     ChatReact(React),
+    /// Open a document, which is created if it does not exist
+    #[serde(rename = "doc.open")]
+    DocOpen(OfDocument),
+    /// Close a document
+    #[serde(rename = "doc.close")]
+    DocClose(OfDocument),
+    /// Change the text of a document
+    #[serde(rename = "doc.edit")]
+    #[schemars(extend("x-stored" = true))]
+    DocEdit(EditDocument),
+    /// Show the others where one's cursor is
+    #[serde(rename = "doc.cursor")]
+    DocCursor(MoveCursor),
+    /// Show the others what one has selected
+    #[serde(rename = "doc.selection")]
+    DocSelection(Select),
+    /// Keep the current version under a name
+    #[serde(rename = "doc.save")]
+    #[schemars(extend("x-stored" = true))]
+    DocSave(SaveDocument),
     /// Change one's status, or what one adds to it
     #[serde(rename = "presence.update")]
     PresenceUpdate(UpdatePresence),
@@ -149,6 +174,27 @@ pub enum FromServer<'a> {
     /// A user reacted to a message, or removed a reaction
     #[serde(rename = "chat.react")]
     ChatReact(Stamped<Stored<'a, Reacted<'a>>>),
+    /// To the opener the document; to the others who came
+    #[serde(rename = "doc.open")]
+    DocOpen(Stamped<DocumentOpened<'a>>),
+    /// A user closed a document
+    #[serde(rename = "doc.close")]
+    DocClose(Stamped<DocumentClosed<'a>>),
+    /// The text of a document was changed; with `ack`, by the receiver
+    #[serde(rename = "doc.edit")]
+    DocEdit(Stamped<DocumentEdited<'a>>),
+    /// The receiver's edit was not applied
+    #[serde(rename = "doc.conflict")]
+    DocConflict(Stamped<DocumentConflict<'a>>),
+    /// A user moved the cursor in a document
+    #[serde(rename = "doc.cursor")]
+    DocCursor(Stamped<Pointed<'a>>),
+    /// A user selected something in a document, or nothing any more
+    #[serde(rename = "doc.selection")]
+    DocSelection(Stamped<Pointed<'a>>),
+    /// A version of a document was kept
+    #[serde(rename = "doc.save")]
+    DocSave(Stamped<Stored<'a, DocumentSaved<'a>>>),
     /// A user's first socket opened, or a user is available again
     #[serde(rename = "presence.online")]
     PresenceOnline(Stamped<Presence<'a>>),

@@ -2,6 +2,7 @@
 //! a client that follows the document is never refused because of a field's form.
 
 mod canvases;
+mod documents;
 
 use std::ops::RangeInclusive;
 
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use self::canvases::*;
+pub use self::documents::*;
 
 /// Line breaks and tabs around a name are trimmed.
 const AROUND: &str = r"[\t-\r\x85 ]*";

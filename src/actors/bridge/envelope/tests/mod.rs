@@ -336,7 +336,7 @@ fn message() -> BoxedStrategy<EnvelopeItem> {
         }),
         prop::collection::vec(attendee(), 1..4).prop_map(|members| RoomMessage::Kind(KindMessage::Presence(members))),
         (user(), any::<(u64, u32)>(), prop::option::of(text())).prop_map(|(user, (client, clock), state)| {
-            let states = vec![ClientState { client, clock, state: state.map(Into::into) }];
+            let states = vec![ClientState { client, clock, state: state.map(Into::into), cursor: None }];
             RoomMessage::Kind(KindMessage::Awareness(vec![ClientsOf { user, states }]))
         }),
         prop::collection::vec(user(), 0..4).prop_map(|users| RoomMessage::KeepOnly { users }),
