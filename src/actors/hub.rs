@@ -342,6 +342,10 @@ impl Hub {
     /// own event.
     fn send_reply(&mut self, room: RoomId, conn: ConnKey, reply: &Reply) {
         let Some(outbox) = self.worker.outbox(conn) else { return };
+        if reply.is_between_events() {
+            self.write(room, Extent::Whole);
+            return self.reply(outbox, reply);
+        }
         match self.rooms.get_mut(&room) {
             Some(room) if room.has_events_pending() => {
                 if let Some(frame) = reply_frame(outbox.dialect, reply, self.worker.node.clock.now()) {

@@ -72,7 +72,7 @@ forms! { CANVAS_DURABLE, canvas_durable, CanvasDurable:
 
 forms! { DOCUMENT_DURABLE, document_durable, DocumentDurable:
     DocumentUpdated [] [] ["doc_edit" "doc_edit_delete" "doc_edit_replace"] []
-    DocumentSaved [] [] ["doc_save"] []
+    DocumentSaved [] [] ["doc_save" "doc_save_of_the_sender"] []
 }
 
 forms! { DOCUMENT_EPHEMERAL, document_ephemeral, DocumentEphemeral:

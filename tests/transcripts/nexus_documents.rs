@@ -87,14 +87,20 @@ fn edited(seq: i64, by: Change, at: Option<Position>) -> Told {
     durable(seq, what)
 }
 
+/// The same for the sender's own sockets, whose client has given it an id.
+fn for_author(told: Told) -> Told {
+    let Told::Everybody(event) = told else { unreachable!() };
+    Told::Author(event)
+}
+
 fn ephemeral(what: DocumentEphemeral) -> Told {
     in_document(EventBody::Ephemeral(Ephemeral::Document(what)))
 }
 
-fn pointed(position: Option<Position>, selection: Range) -> Told {
-    let (user, colour, selection) = (bob(), Colour(1), Some(selection));
+fn pointed(position: Position, selection: Range, is_cursor: bool) -> Told {
+    let (user, colour, position, selection) = (bob(), Colour(1), Some(position), Some(selection));
     let pointing = Pointing { user, colour, position, selection, version: Seq(8), shown_as: None };
-    ephemeral(DocumentEphemeral::Pointed { is_cursor: position.is_some(), pointing })
+    ephemeral(DocumentEphemeral::Pointed { is_cursor, pointing })
 }
 
 /// All events and replies about documents.
@@ -119,16 +125,17 @@ pub fn told() -> Vec<(&'static str, Told)> {
         version: Seq(8),
         changes: vec![inserted()].into(),
     };
-    let conflict = |why| {
+    let conflict = |why, change| {
         to_one(DocumentReply::Conflict {
             tag: tag(Some("\"e-2\"")),
             document: id(),
             why,
             version: Seq(9),
             content: "world".into(),
-            changes: vec![change(at(0, 2), Extent::Units(3), "y")],
+            changes: vec![change],
         })
     };
+    let counted = || change(at(0, 2), Extent::Units(3), "y");
     let name = Some("First draft".into());
     let saved = DocumentDurable::DocumentSaved { by: bob(), name, number: 1, version: Seq(8) };
     vec![
@@ -139,11 +146,12 @@ pub fn told() -> Vec<(&'static str, Told)> {
         ("doc_edit_delete", edited(9, change(at(0, 0), Extent::UpTo(at(1, 0)), ""), None)),
         ("doc_edit_replace", edited(10, replaced(), None)),
         ("doc_edit_acknowledged", to_one(applied)),
-        ("doc_conflict", conflict(Conflict::Removed(Removed))),
-        ("doc_conflict_too_old", conflict(Conflict::TooOld)),
-        ("doc_conflict_stale", conflict(Conflict::Stale)),
-        ("doc_cursor", pointed(Some(at(10, 15)), range(at(10, 15), at(10, 25)))),
-        ("doc_selection", pointed(None, range(at(0, 0), at(0, 5)))),
-        ("doc_save", durable(9, saved)),
+        ("doc_conflict", conflict(Conflict::Removed(Removed), counted())),
+        ("doc_conflict_too_old", conflict(Conflict::TooOld, counted())),
+        ("doc_conflict_stale", conflict(Conflict::Stale, replaced())),
+        ("doc_cursor", pointed(at(10, 15), range(at(10, 15), at(10, 25)), true)),
+        ("doc_selection", pointed(at(0, 5), range(at(0, 0), at(0, 5)), false)),
+        ("doc_save", durable(9, saved.clone())),
+        ("doc_save_of_the_sender", for_author(durable(9, saved))),
     ]
 }

@@ -1,5 +1,4 @@
-//! Rooms, hubs and the registry of a real node in this process, with local sockets: a stalled hub, a full bridge, a
-//! room that panics.
+//! Rooms, hubs and the registry of a real node, with local sockets: a stalled hub, a full bridge, a room that panics.
 
 use std::{net::TcpListener, rc::Rc, sync::mpsc, time::Duration};
 
@@ -171,7 +170,7 @@ impl Stage {
             is_greeted: true,
             bound: Bound::ToRoom,
             role: None,
-            form: crate::dialects::options::Form::Json,
+            form: DialectKind::Channel.options().form,
         }
     }
 

@@ -7,6 +7,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use yrs::{
@@ -486,15 +487,13 @@ fn difference(from: &str, to: &str) -> Option<Splice> {
 }
 
 /// The changes by line and column that lead from one text to another: one for each run of lines that differ. They apply one
-/// after another.
-pub fn changes_between(from: &str, to: &str) -> Vec<Change> {
+/// after another. What is not compared until the deadline is one change.
+pub fn changes_between(from: &str, to: &str, deadline: Instant) -> Vec<Change> {
     let (before, after): (Vec<&str>, Vec<&str>) =
         (from.split_inclusive('\n').collect(), to.split_inclusive('\n').collect());
-    let deadline = std::time::Instant::now() + limits::DOCUMENT_COMPARE_MAX;
     let runs = similar::capture_diff_slices_deadline(similar::Algorithm::Myers, &before, &after, Some(deadline));
     let mut text = ropey::Rope::from_str(from);
     let mut changes = Vec::new();
-    // lines of `to` that are in place already
     for run in runs.iter().filter(|run| run.tag() != similar::DiffTag::Equal) {
         let (old, new) = (run.old_range(), run.new_range());
         let lines = |lines: &[&str], range: std::ops::Range<usize>| lines.get(range).unwrap_or_default().concat();

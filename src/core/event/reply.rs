@@ -257,3 +257,10 @@ impl Entered {
         self.online_total > limits::ONLINE_USERS_LISTED_MAX
     }
 }
+
+impl Reply {
+    /// Whether its place between the events of the room counts: replies about a document have versions, as its events have.
+    pub const fn is_between_events(&self) -> bool {
+        matches!(self, Reply::Document(..))
+    }
+}

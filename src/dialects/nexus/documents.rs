@@ -5,8 +5,8 @@ use super::{
     wire::{
         FromServer, Stamped,
         documents::{
-            Changes, Colored, DocumentClosed, DocumentConflict, DocumentEdited, DocumentOpened, DocumentSaved,
-            DocumentState, Participants, Pointed, Role,
+            AskedChanges, Changes, Colored, DocumentClosed, DocumentConflict, DocumentEdited, DocumentOpened,
+            DocumentSaved, DocumentState, Participants, Pointed, Role,
         },
     },
 };
@@ -106,7 +106,7 @@ pub fn reply<'a>(told: &'a DocumentReply, stamp: Stamp<'_>) -> Option<FromServer
             Some(FromServer::DocEdit(stamped(stamp, stamp.at, edited)))
         }
         DocumentReply::Conflict { tag, document, why, version, content, changes } => {
-            let (reason, version, changes) = ((*why).into(), *version, Changes(changes));
+            let (reason, version, changes) = ((*why).into(), *version, AskedChanges(changes));
             let (document_id, reference) = (document, Echo::of(tag));
             let conflict = DocumentConflict { document_id, reason, version, content, changes, reference };
             Some(FromServer::DocConflict(stamped(stamp, stamp.at, conflict)))

@@ -1,6 +1,8 @@
 //! `/api/documents/{document_id}/versions`: named versions of a document. Versions are never changed; restoring one is an edit
 //! of the current text like any other.
 
+use std::time::Instant;
+
 use super::*;
 use crate::{
     core::document::{Change, Extent, changes_between, text_of},
@@ -255,7 +257,8 @@ pub(in crate::http) async fn compare(
         Some(number) => text(stored(&site, room, &number.to_string()).await?.1).await?,
         None => contents(site.store.read_document(room).await?).await?.0,
     };
-    let changes = web::block(move || changes_between(&from, &to)).await.map_err(|_| Refusal::unavailable())?;
+    let compared = move || changes_between(&from, &to, Instant::now() + limits::DOCUMENT_COMPARE_MAX);
+    let changes = web::block(compared).await.map_err(|_| Refusal::unavailable())?;
     Ok(web::Json(ChangesJson { changes: changes.into_iter().map(ChangeJson::from).collect() }))
 }
 

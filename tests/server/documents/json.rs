@@ -301,3 +301,45 @@ async fn a_document_leaves_memory_when_nobody_has_it_open() {
     let (_, state) = opened(&alice, "doc").await;
     assert_eq!(state["content"], "");
 }
+
+on_both! {
+    async fn acknowledged_edits_survive_kill_9_and_retries_are_applied_once(database) {
+        let mut server = Server::on(database).await;
+        let alice = server.user("alice").await;
+        let (mut sent, mut acknowledged) = (0_u32, 0_u32);
+        let numbered = |number: u32| {
+            with(with(insertion(0, 0, &format!("<{number}>")), "op_id", format!("op-{number}")), "ref", number)
+        };
+        for round in 0..4_u64 {
+            let (mut socket, state) = opened(&alice, "doc").await;
+            let content = state["content"].as_str().unwrap().to_owned();
+            for number in 0..acknowledged {
+                assert_eq!(content.matches(&format!("<{number}>")).count(), 1, "round {round}: {number} in {content}");
+            }
+            // whatever was not acknowledged is sent again
+            let first = acknowledged;
+            sent = sent.max(first) + 60;
+            for number in first..sent {
+                socket.send_json(&numbered(number)).await;
+            }
+            let until = first + 15 + u32::try_from(round).unwrap() * 10;
+            while acknowledged < until {
+                let ack = socket.expect("doc.edit").await;
+                assert_eq!((&ack["ref"], &ack["ack"]), (&json!(acknowledged), &json!(true)));
+                acknowledged += 1;
+            }
+            server.kill();
+            server.restart().await;
+        }
+        let (mut socket, _) = opened(&alice, "doc").await;
+        for number in acknowledged..sent {
+            socket.send_json(&numbered(number)).await;
+            assert_eq!(socket.expect("doc.edit").await["ref"], number);
+        }
+        let (_, state) = opened(&alice, "doc").await;
+        let content = state["content"].as_str().unwrap();
+        for number in 0..sent {
+            assert_eq!(content.matches(&format!("<{number}>")).count(), 1, "{number} in {content}");
+        }
+    }
+}

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::json::{edit, insertion, opened};
 use crate::on_both;
-use crate::support::document::parsed;
-use crate::support::{DEADLINE, Frame, Server, User, YjsEditor, YjsMessage, token};
+use crate::support::document::{YjsMessage, parsed};
+use crate::support::socket::Frame;
+use crate::support::{DEADLINE, Server, User, YjsEditor, token};
 
 /// An id that must be encoded in a path, and its encoding.
 const ID: &str = "notes/ünder 100%?";

@@ -307,26 +307,22 @@ pub struct DocumentConflict<'a> {
     pub version: Seq,
     pub content: &'a str,
     /// The changes that were not applied, as they were asked for.
-    pub changes: Changes<'a>,
+    pub changes: AskedChanges<'a>,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<Echo<'a>>,
 }
 
-/// Changes in a list.
+/// Changes as they were applied.
 #[derive(JsonSchema)]
 #[schemars(with = "Vec<WireChange<'a>>")]
 pub struct Changes<'a>(pub &'a [Change]);
 
 impl Serialize for Changes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|change| {
-            let (end, length) = match change.extent {
-                Extent::Nothing => (None, None),
-                Extent::UpTo(end) => (Some(end.into()), None),
-                Extent::Units(units) => (None, Some(units)),
-            };
-            let text = (!change.text.is_empty()).then_some(&*change.text);
-            WireChange { position: change.start.into(), end, length, text }
+        serializer.collect_seq(self.0.iter().map(|change| WireChange {
+            position: change.start.into(),
+            end: end_of(change),
+            text: text_of(change),
         }))
     }
 }
@@ -344,13 +340,54 @@ impl Changes<'_> {
     }
 }
 
+fn end_of(change: &Change) -> Option<Position> {
+    match change.extent {
+        Extent::UpTo(end) => Some(end.into()),
+        Extent::Nothing | Extent::Units(_) => None,
+    }
+}
+
+fn text_of(change: &Change) -> Option<&str> {
+    (!change.text.is_empty()).then_some(&*change.text)
+}
+
 #[derive(Serialize, JsonSchema)]
 pub struct WireChange<'a> {
     pub position: Position,
-    /// The end of what is removed.
+    /// The end of what was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<Position>,
-    /// Only in a conflict: how many UTF-16 code units were to be removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"new content")]
+    pub text: Option<&'a str>,
+}
+
+/// Changes as they were asked for.
+#[derive(JsonSchema)]
+#[schemars(with = "Vec<WireAskedChange<'a>>")]
+pub struct AskedChanges<'a>(pub &'a [Change]);
+
+impl Serialize for AskedChanges<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|change| WireAskedChange {
+            position: change.start.into(),
+            end: end_of(change),
+            length: match change.extent {
+                Extent::Units(units) => Some(units),
+                Extent::Nothing | Extent::UpTo(_) => None,
+            },
+            text: text_of(change),
+        }))
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct WireAskedChange<'a> {
+    pub position: Position,
+    /// The end of what was to be removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<Position>,
+    /// How many UTF-16 code units were to be removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
