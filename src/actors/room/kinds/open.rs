@@ -307,6 +307,10 @@ mod tests {
             Effect::Reply { .. } => "reply",
             Effect::SaveDocument => "save",
             Effect::Close { .. } => "close",
+            Effect::Store { .. } => "store",
+            Effect::Refuse { .. } => "refuse",
+            Effect::SaveVersion { .. } => "version",
+            Effect::ReadRights => "rights",
         };
         effects.iter().map(name).collect()
     }
