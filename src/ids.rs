@@ -286,11 +286,12 @@ pub struct ConnKey {
 }
 
 /// Identifies a socket in the cluster; never reused.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct SocketId {
     /// The node that has it.
     pub node: NodeId,
     /// The connection on that node.
+    #[serde(flatten)]
     pub conn: ConnKey,
 }
 

@@ -15,16 +15,14 @@ use crate::{
     auth::policy::{Action, Subject, may},
     core::{
         backlog::{Class, Frame},
-        call::{
-            CallEffect, CallFault, CallKey, CallMessage, CallNews, CallParty, CallRequested, CallSocket, SocketCalls,
-        },
+        call::{CallEffect, CallFault, CallKey, CallMessage, CallNews, CallParty, CallRequested, SocketCalls},
         command::{SignalKind, Tag},
         event::{CallChange, CallNotice, Reply},
         presence::SocketLocation,
         profile::Role,
         user_event::UserEvent,
     },
-    ids::UserId,
+    ids::{ConnKey, SocketId, UserId},
     limits,
 };
 
@@ -36,9 +34,10 @@ pub(super) struct Calls {
     timer: Option<SpawnHandle>,
 }
 
-impl From<&SocketLocation> for CallSocket {
-    fn from(at: &SocketLocation) -> CallSocket {
-        CallSocket { node: at.node, worker: at.worker, generation: at.generation }
+impl From<&SocketLocation> for SocketId {
+    fn from(at: &SocketLocation) -> SocketId {
+        let conn = ConnKey { worker: at.worker, generation: at.generation };
+        SocketId { node: at.node, conn }
     }
 }
 
@@ -85,9 +84,8 @@ impl Session {
         may(subject, Action::Call)
     }
 
-    fn call_socket(&self) -> CallSocket {
-        let key = self.outbox.key;
-        CallSocket { node: self.worker.node.id, worker: key.worker, generation: key.generation }
+    fn call_socket(&self) -> SocketId {
+        SocketId { node: self.worker.node.id, conn: self.outbox.key }
     }
 
     // ---- the core ----
@@ -197,7 +195,7 @@ impl Session {
         let asked = self.worker.node.presence.send(SocketsOf(user.clone())).timeout(limits::ASK_TIMEOUT);
         ctx.spawn(asked.into_actor(self).map(move |sockets, session, ctx| {
             if let Ok(sockets) = sockets {
-                let sockets: Vec<CallSocket> = sockets.iter().map(CallSocket::from).collect();
+                let sockets: Vec<SocketId> = sockets.iter().map(SocketId::from).collect();
                 session.with_calls(ctx, |core, _| core.checked(&user, &sockets));
             }
         }));

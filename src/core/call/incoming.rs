@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    Call, CallEffect, CallEnd, CallFault, CallKey, CallMessage, CallNews, CallOpening, CallSocket, Held, SocketCalls,
-    Stage,
+    Call, CallEffect, CallEnd, CallFault, CallKey, CallMessage, CallNews, CallOpening, Held, SocketCalls, Stage,
 };
 use crate::{
     core::{
@@ -13,13 +12,14 @@ use crate::{
         event::CallChange,
         profile::Author,
     },
+    ids::SocketId,
     limits,
 };
 
 /// The socket that has sent a message, and its user.
 struct Sender {
     user: Author,
-    socket: CallSocket,
+    socket: SocketId,
 }
 
 impl SocketCalls {
@@ -125,7 +125,7 @@ impl SocketCalls {
     }
 
     /// The caller has taken the answer of a socket of this user.
-    fn accepted(&mut self, at: usize, winner: CallSocket, out: &mut Vec<CallEffect>) {
+    fn accepted(&mut self, at: usize, winner: SocketId, out: &mut Vec<CallEffect>) {
         let Some(call) = self.calls.get_mut(at) else { return };
         match &mut call.stage {
             Stage::Answering { tag, .. } if winner == self.me.socket => {
@@ -258,7 +258,7 @@ impl Call {
     }
 
     /// What the client is sent of a signal of the other side.
-    fn received_signal(&self, socket: CallSocket, kind: SignalKind, data: RawJson) -> Option<CallEffect> {
+    fn received_signal(&self, socket: SocketId, kind: SignalKind, data: RawJson) -> Option<CallEffect> {
         let is_shown = match (&self.stage, kind) {
             (Stage::Connected { with }, _) => *with == socket,
             // the session descriptions of a call that begins are in `Offered` and `Answered`

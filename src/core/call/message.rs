@@ -8,25 +8,14 @@ use crate::{
         command::{RawJson, SignalKind},
         profile::Author,
     },
-    ids::{CallId, NodeId, UserId},
+    ids::{CallId, SocketId, UserId},
 };
-
-/// A socket in the cluster; never reused.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub struct CallSocket {
-    /// Its node.
-    pub node: NodeId,
-    /// Its worker on that node.
-    pub worker: u16,
-    /// Its number on that worker.
-    pub generation: u32,
-}
 
 /// Identifies a call in the cluster. Clients choose ids that need not be unique, so they do not identify a call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct CallKey {
     /// The caller's socket.
-    pub caller: CallSocket,
+    pub caller: SocketId,
     /// The number of the call on that socket.
     pub serial: u32,
 }
@@ -39,12 +28,12 @@ pub struct CallMessage {
     /// The user of the sending socket.
     pub from: Author,
     /// The sending socket.
-    pub socket: CallSocket,
+    pub socket: SocketId,
     /// The user who receives it.
     pub user: UserId,
     /// The socket that receives it; absent: all sockets of that user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<CallSocket>,
+    pub to: Option<SocketId>,
     /// The content.
     pub what: CallNews,
 }
@@ -70,7 +59,7 @@ pub enum CallNews {
     /// The caller has taken the answer of one socket; the others stop ringing.
     Accepted {
         /// That socket.
-        winner: CallSocket,
+        winner: SocketId,
     },
     /// A signal of a call that has begun: a candidate, or an offer or answer that changes a connected call.
     Signal {

@@ -12,7 +12,7 @@ use std::{collections::VecDeque, time::Duration};
 
 pub use self::{
     fault::CallFault,
-    message::{CallEnd, CallKey, CallMessage, CallNews, CallSocket},
+    message::{CallEnd, CallKey, CallMessage, CallNews},
 };
 use crate::{
     core::{
@@ -20,7 +20,7 @@ use crate::{
         event::{CallChange, CallNotice},
         profile::Author,
     },
-    ids::{CallId, UserId},
+    ids::{CallId, SocketId, UserId},
     limits,
 };
 
@@ -30,7 +30,7 @@ pub struct CallParty {
     /// The user.
     pub user: Author,
     /// The socket.
-    pub socket: CallSocket,
+    pub socket: SocketId,
 }
 
 /// What the session has to do.
@@ -109,7 +109,7 @@ enum Stage {
         /// Present while the offer is sent again.
         opening: Option<Box<CallOpening>>,
         /// The sockets of the target that ring.
-        ringing: Vec<CallSocket>,
+        ringing: Vec<SocketId>,
         give_up_at: Duration,
     },
     /// This socket rings.
@@ -121,7 +121,7 @@ enum Stage {
     /// This socket has answered; the caller has not confirmed it yet.
     Answering { tag: Tag, confirm_by: Duration },
     /// Connected with that socket.
-    Connected { with: CallSocket },
+    Connected { with: SocketId },
 }
 
 /// The first moments of a call. A socket of the target that has just opened on another node may miss the offer, so it is
@@ -156,12 +156,12 @@ impl Held {
 
 impl Call {
     /// Sends held candidates to a socket.
-    fn release(&self, me: &CallParty, to: CallSocket, held: &Held, out: &mut Vec<CallEffect>) {
+    fn release(&self, me: &CallParty, to: SocketId, held: &Held, out: &mut Vec<CallEffect>) {
         let news = |data: &RawJson| CallNews::Signal { kind: SignalKind::IceCandidate, data: data.clone() };
         out.extend(held.candidates.iter().map(|data| self.message(me, Some(to), news(data))));
     }
 
-    fn message(&self, me: &CallParty, to: Option<CallSocket>, what: CallNews) -> CallEffect {
+    fn message(&self, me: &CallParty, to: Option<SocketId>, what: CallNews) -> CallEffect {
         let (from, socket, user) = (me.user.clone(), me.socket, self.peer.id.clone());
         CallEffect::Send(CallMessage { call: self.key, from, socket, user, to, what })
     }
@@ -183,7 +183,7 @@ impl Call {
     }
 
     /// The socket at the other end; `None` while all sockets of the target ring.
-    fn other_side(&self) -> Option<CallSocket> {
+    fn other_side(&self) -> Option<SocketId> {
         match self.stage {
             Stage::Calling { .. } => None,
             Stage::Ringing { .. } | Stage::Answering { .. } => Some(self.key.caller),

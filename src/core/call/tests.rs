@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::ids::NodeId;
+use crate::ids::{ConnKey, NodeId};
 
 pub(super) const RING: Duration = Duration::from_secs(45);
 
@@ -25,8 +25,8 @@ fn id(text: &str) -> CallId {
     CallId::new(text).unwrap()
 }
 
-pub(super) fn socket(n: u64) -> CallSocket {
-    CallSocket { node: NodeId(n), worker: 0, generation: 1 }
+pub(super) fn socket(n: u64) -> SocketId {
+    SocketId { node: NodeId(n), conn: ConnKey { worker: 0, generation: 1 } }
 }
 
 pub(super) fn signal(kind: SignalKind, data: &str) -> CallRequest {

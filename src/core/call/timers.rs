@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Call, CallEffect, CallEnd, CallFault, CallKey, CallNews, CallSocket, SocketCalls, Stage};
-use crate::{core::command::Tag, ids::UserId, limits};
+use super::{Call, CallEffect, CallEnd, CallFault, CallKey, CallNews, SocketCalls, Stage};
+use crate::{
+    core::command::Tag,
+    ids::{SocketId, UserId},
+    limits,
+};
 
 impl SocketCalls {
     /// When [`SocketCalls::tick`] must be called next; `None` without calls.
@@ -89,7 +93,7 @@ impl SocketCalls {
 
     /// The result of a check: the sockets that the user has. A socket that opened on another node a moment ago, or whose
     /// node was suspended, may be missing, so that one check is not enough to end a call.
-    pub fn checked(&mut self, user: &UserId, sockets: &[CallSocket]) -> Vec<CallEffect> {
+    pub fn checked(&mut self, user: &UserId, sockets: &[SocketId]) -> Vec<CallEffect> {
         let mut out = Vec::new();
         for call in self.calls.iter_mut().filter(|call| call.peer.id == *user) {
             let is_there = match &call.stage {

@@ -2,18 +2,12 @@
 
 use super::*;
 use crate::{
-    core::call::{CallEnd, CallKey, CallMessage, CallNews, CallSocket},
+    core::call::{CallEnd, CallKey, CallMessage, CallNews},
     ids::CallId,
 };
 
 pub fn message() -> BoxedStrategy<CallMessage> {
-    let socket = || {
-        any::<(u64, u16, u32)>().prop_map(|(node, worker, generation)| CallSocket {
-            node: NodeId(node),
-            worker,
-            generation,
-        })
-    };
+    let socket = || (any::<u64>(), conn()).prop_map(|(node, conn)| SocketId { node: NodeId(node), conn });
     let what = prop_oneof![
         ("[^\\p{Cc}]{1,128}", json()).prop_map(|(id, data)| CallNews::Offered { id: CallId::new(id).unwrap(), data }),
         Just(CallNews::Rings),
