@@ -237,9 +237,11 @@ pub const GAP_EVENTS_MAX: usize = 4_096;
 
 /// Messages, and as many notifications, that are queued per user until they are written to a socket.
 pub const OFFLINE_QUEUE_MAX: usize = 100;
-/// Queue rows that a socket leases at a time. Notifications of the maximum size then take half of a slow client's send
+/// Notifications that a socket leases at a time. Those of the maximum size then take half of a slow client's send
 /// buffer.
 pub const QUEUE_LEASED_MAX: usize = 16;
+/// Messages that a socket leases at a time.
+pub const QUEUE_LEASED_MESSAGES_MAX: usize = 100;
 /// Bytes of message text among these rows. Even with every character escaped they fit into a slow client's send buffer.
 /// One message is always leased.
 pub const QUEUE_LEASED_BYTES_MAX: usize = 64 * 1024;

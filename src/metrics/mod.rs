@@ -123,6 +123,7 @@ pub struct Metrics {
     store_up: Gauge,
     actor_up: Family<ActorLabel, Gauge>,
     history_reads: Counter,
+    queue_reads: Counter,
     room_gaps: Counter,
     bridge_up: Gauge,
     bridge_published: Counter,
@@ -161,6 +162,7 @@ impl Default for Metrics {
             store_up: Gauge::default(),
             actor_up: Family::default(),
             history_reads: Counter::default(),
+            queue_reads: Counter::default(),
             room_gaps: Counter::default(),
             bridge_up: Gauge::default(),
             bridge_published: Counter::default(),
@@ -205,6 +207,7 @@ impl Metrics {
         r.register("store_up", "1 while the database responds and is writable", self.store_up.clone());
         r.register("actor_up", "1 while an essential actor responds", self.actor_up.clone());
         r.register("history_reads", "Reads of a room's log for reconnecting clients", self.history_reads.clone());
+        r.register("queue_reads", "Reads of users' queues, each for one or more sockets", self.queue_reads.clone());
         r.register("room_gaps", "Reads of a room's log for missing messages of other nodes", self.room_gaps.clone());
         self.registry = registry;
     }
@@ -212,6 +215,11 @@ impl Metrics {
     /// Counts a log read for events that a reconnecting client missed.
     pub fn history_read(&self) {
         self.history_reads.inc();
+    }
+
+    /// Counts reads of users' queues.
+    pub fn queue_reads(&self, reads: u64) {
+        self.queue_reads.inc_by(reads);
     }
 
     /// Counts a log read that fills a gap in the messages from other nodes.

@@ -71,8 +71,8 @@ pub use self::{
     stored_document::StoredDocument,
 };
 use crate::{
-    core::profile::Profile,
-    ids::{RoomId, RoomName, SheetId, UserId},
+    core::{event::RoomIdentity, profile::Profile},
+    ids::{RoomId, RoomName, SheetId, Timestamp, UserId},
     limits,
 };
 
@@ -152,7 +152,9 @@ struct Loaders {
     sheets: BatchLoader<SheetId, Option<RoomName>>,
     spaces: BatchLoader<(RoomId, UserId), Option<SpaceAccess>>,
     waiting: BatchLoader<UserId, bool>,
-    delivered: BatchLoader<(UserId, QueuedId), ()>,
+    leases: BatchLoader<(UserId, QueueQuery, Timestamp), Leased>,
+    delivered: BatchLoader<(UserId, Vec<QueuedId>), ()>,
+    identities: BatchLoader<RoomId, Option<RoomIdentity>>,
 }
 
 #[derive(Clone)]
@@ -258,6 +260,7 @@ impl Loaders {
         let (of_users, of_channels, of_rooms) = (database.clone(), database.clone(), database.clone());
         let (of_opens, of_sheets) = (database.clone(), database.clone());
         let (of_waiting, of_delivered, of_spaces) = (database.clone(), database.clone(), database.clone());
+        let (of_leases, of_identities) = (database.clone(), database.clone());
         Loaders {
             users: BatchLoader::start(threads, move |ids| {
                 let database = of_users.clone();
@@ -286,6 +289,14 @@ impl Loaders {
             waiting: BatchLoader::start(threads, move |users| {
                 let database = of_waiting.clone();
                 async move { on!(database, read, user_queue::waits(&users)) }
+            }),
+            leases: BatchLoader::start(threads, move |asked| {
+                let database = of_leases.clone();
+                async move { on!(database, write, user_queue::lease_each(&asked)) }
+            }),
+            identities: BatchLoader::start(threads, move |ids| {
+                let database = of_identities.clone();
+                async move { on!(database, read, rooms::each_identity(&ids)) }
             }),
             delivered: BatchLoader::start(threads, move |rows| {
                 let database = of_delivered.clone();

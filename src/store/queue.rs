@@ -59,7 +59,7 @@ impl Store {
     }
 
     /// Leases some of the user's queue: high and critical notifications first, then the oldest rows. Until the lease
-    /// ends, no other socket on any node gets them.
+    /// ends, no other socket on any node gets them. Leases of many sockets are batched.
     pub async fn lease_queue(
         &self,
         user: &UserId,
@@ -68,8 +68,7 @@ impl Store {
     ) -> Result<Leased, StoreError> {
         // Read before the query, because it may find rows that are about to be deleted.
         let written = self.shared.written.of(user);
-        let (user, wanted) = (user.clone(), wanted.clone());
-        let mut leased = run!(self, write, user_queue::lease(&user, wanted, until))?;
+        let mut leased = self.shared.loaders.leases.get((user.clone(), wanted.clone(), until)).await?;
         leased.items.retain(|item| !written.contains(&item.id()));
         Ok(leased)
     }
@@ -93,10 +92,15 @@ impl Store {
         Ok(leased)
     }
 
-    /// Deletes a row that was written to a socket of the user. Deletions of many sockets are batched.
+    /// Deletes a row that was written to a socket of the user.
     pub async fn queue_delivered(&self, user: &UserId, id: QueuedId) -> Result<(), StoreError> {
-        let _under_way = self.shared.written.begin(user, id);
-        self.shared.loaders.delivered.get((user.clone(), id)).await
+        self.all_delivered(user, vec![id]).await
+    }
+
+    /// Deletes rows that were written to a socket of the user. Deletions of many sockets are batched.
+    pub async fn all_delivered(&self, user: &UserId, ids: Vec<QueuedId>) -> Result<(), StoreError> {
+        let _under_way: Vec<Deletion<'_>> = ids.iter().map(|id| self.shared.written.begin(user, *id)).collect();
+        self.shared.loaders.delivered.get((user.clone(), ids)).await
     }
 
     /// Returns rows that were leased but not written, so that the next socket can lease them.

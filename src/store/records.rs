@@ -553,6 +553,8 @@ pub struct Leased {
     pub items: Vec<Queued>,
     /// Other sockets have leased further rows; the first of these leases ends then, as far as was checked.
     pub held_until: Option<Timestamp>,
+    /// Reads of the database for it. Those for several sockets are counted with the first one.
+    pub reads: u64,
 }
 
 /// Leased messages of one conversation in a user's queue.

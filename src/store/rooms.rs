@@ -101,6 +101,11 @@ impl Store {
         run!(self, read, rooms::identities(&ids))
     }
 
+    /// The identity of a room that many ask for at once: such calls are batched in one query.
+    pub async fn shared_room(&self, id: RoomId) -> Result<Option<RoomIdentity>, StoreError> {
+        self.shared.loaders.identities.get(id).await
+    }
+
     /// The identity of a room.
     pub async fn room(&self, id: RoomId) -> Result<Option<RoomIdentity>, StoreError> {
         run!(self, read, rooms::identity(id))

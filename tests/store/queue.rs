@@ -162,9 +162,15 @@ on_both! {
         let (ada, bob, room) = pair(&store).await;
         let batch: Vec<_> = (1..=40).map(|n| message_for(room, &ada, &n.to_string(), &[&bob.id])).collect();
         append(&store, &batch, Attempt::First).await.unwrap();
-        let first = lease(&store, &bob.id, &everything()).await;
-        assert_eq!(titles(&first), (1..=limits::QUEUE_LEASED_MAX).map(|n| n.to_string()).collect::<Vec<_>>());
-        let (_, carol) = (&bob, user(&store, "carol").await);
+        for n in 0..20 {
+            notify(&store, &bob.id, &format!("n{n}"), Priority::Normal).await;
+        }
+        append(&store, &[message_for(room, &ada, "last", &[&bob.id])], Attempt::First).await.unwrap();
+        let first = titles(&lease(&store, &bob.id, &everything()).await);
+        let messages = (1..=40).map(|n| n.to_string());
+        let expected = messages.chain((0..limits::QUEUE_LEASED_MAX).map(|n| format!("n{n}")));
+        assert_eq!(first, expected.collect::<Vec<_>>());
+        let carol = user(&store, "carol").await;
         let large = "x".repeat(limits::QUEUE_LEASED_BYTES_MAX * 2 / 3);
         let batch: Vec<_> = (0..2).map(|_| message_for(room, &ada, &large, &[&carol.id])).collect();
         append(&store, &batch, Attempt::First).await.unwrap();
@@ -173,7 +179,36 @@ on_both! {
         }
         // A conversation is leased as a whole, because its room sends it outside the limits.
         let rest = store.lease_conversation(&bob.id, room, now().plus_ms(60_000)).await.unwrap();
-        assert_eq!(rest.events.len(), 40 - limits::QUEUE_LEASED_MAX);
+        assert_eq!(rest.events.len(), 1);
+    }
+
+    async fn many_sockets_lease_together_and_each_row_once(database: Database) {
+        let store = database.store().await;
+        let (ada, bob, room) = pair(&store).await;
+        let carol = user(&store, "carol").await;
+        let batch: Vec<_> =
+            (1..=40).map(|n| message_for(room, &ada, &n.to_string(), &[&bob.id, &carol.id])).collect();
+        append(&store, &batch, Attempt::First).await.unwrap();
+        notify(&store, &carol.id, "urgent", Priority::High).await;
+        let all = everything();
+        let leases = futures_util::future::join_all(
+            [&bob, &carol, &bob, &ada, &carol].map(|user| lease(&store, &user.id, &all)),
+        );
+        let leased: Vec<Leased> = leases.await;
+        assert!(leased.iter().map(|one| one.reads).sum::<u64>() < 5, "some were leased together: {leased:?}");
+        let numbers: Vec<String> = (1..=40).map(|n| n.to_string()).collect();
+        assert_eq!(titles(&leased[0]), numbers);
+        assert_eq!(titles(&leased[1])[0], "urgent");
+        assert_eq!(titles(&leased[1])[1..], numbers);
+        for one in &leased[2..] {
+            assert_eq!(one.items, []);
+        }
+        assert!(leased[2].held_until.is_some() && leased[4].held_until.is_some());
+        assert_eq!(leased[3].held_until, None);
+        let ids = leased[0].items.iter().map(Queued::id).collect();
+        store.all_delivered(&bob.id, ids).await.unwrap();
+        assert!(!store.queue_waits(&bob.id).await.unwrap());
+        assert!(store.queue_waits(&carol.id).await.unwrap());
     }
 
     async fn what_is_queued_outlives_the_log(database: Database) {

@@ -7,6 +7,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use actix::prelude::*;
+use futures_util::future::try_join_all;
 
 use super::Session;
 use crate::{
@@ -190,17 +191,18 @@ impl Session {
 
     /// Deletes written rows. Checks the others again until they are written or the socket ends.
     fn forget_written(&mut self, ctx: &mut Context<Self>) {
-        let mut unwritten = std::mem::take(&mut self.queue.unwritten);
+        let (mut unwritten, mut written) = (std::mem::take(&mut self.queue.unwritten), Vec::new());
         unwritten.retain_mut(|one| {
             // a leased row that its room has not sent yet gets no mark
             let is_sent = one.mark.is_some() || self.queue.sent.contains(&one.id);
             one.mark = one.mark.or_else(|| if is_sent { self.outbox.mark() } else { None });
             let is_written = one.mark.is_some_and(|mark| self.outbox.has_written(mark));
             if is_written {
-                self.delete_written(one.id);
+                written.push(one.id);
             }
             !is_written
         });
+        self.delete_written(written);
         self.queue.unwritten = unwritten;
         if !self.queue.unwritten.is_empty() && self.outbox.is_open() && !self.queue.is_watched {
             self.queue.is_watched = true;
@@ -211,12 +213,14 @@ impl Session {
         }
     }
 
-    /// Deletes a written row, even if the session ends meanwhile. If that fails, the next socket receives the row once
-    /// more.
-    fn delete_written(&self, id: QueuedId) {
+    /// Deletes written rows, even if the session ends meanwhile. If that fails, the next socket receives them once more.
+    fn delete_written(&self, ids: Vec<QueuedId>) {
+        if ids.is_empty() {
+            return;
+        }
         let (store, user) = (self.worker.node.store.clone(), self.user.id.clone());
         actix::spawn(async move {
-            if let Err(error) = store.queue_delivered(&user, id).await {
+            if let Err(error) = store.all_delivered(&user, ids).await {
                 log::warn!(
                     "event=queue_not_deleted user={user} why={error}",
                     user = logged(&user),
@@ -380,11 +384,12 @@ impl Session {
         let until = node.clock.now().plus_ms(limits::QUEUE_LEASE.as_millis() as i64);
         let leased = async move {
             let leased = node.store.lease_queue(&user, &wanted, until).await?;
+            node.metrics.queue_reads(leased.reads);
             let rooms = rooms_of(&node.store, &leased.items).await?;
             Ok((leased, rooms))
         };
-        ctx.spawn(leased.into_actor(self).map(|leased, session, ctx| match leased {
-            Ok((Leased { items, held_until }, _)) if items.is_empty() => {
+        ctx.spawn(leased.into_actor(self).map(|leased: Result<_, StoreError>, session, ctx| match leased {
+            Ok((Leased { items, held_until, .. }, _)) if items.is_empty() => {
                 if let Some(held_until) = held_until {
                     session.look_again_at(held_until, ctx);
                 }
@@ -394,6 +399,7 @@ impl Session {
             Err(error) => {
                 session.not_leased(&error);
                 session.stop_looking(ctx);
+                session.look_again_when_back(&error, ctx);
             }
         }));
     }
@@ -449,10 +455,8 @@ async fn rooms_of(store: &Store, queued: &[Queued]) -> Result<Vec<Arc<RoomIdenti
         .collect();
     ids.sort_unstable();
     ids.dedup();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(store.rooms(&ids).await?.into_iter().map(Arc::new).collect())
+    let rooms = try_join_all(ids.into_iter().map(|id| store.shared_room(id))).await?;
+    Ok(rooms.into_iter().flatten().map(Arc::new).collect())
 }
 
 /// A stored event as its room would replay it.

@@ -5,6 +5,7 @@ mod cells;
 mod full_text;
 mod pooler;
 mod processes;
+mod read_marks;
 mod repeats;
 mod statements;
 mod tiles;
@@ -40,6 +41,9 @@ pub(super) mod schema {
 
 /// The backend, for statements that are written by hand.
 pub(super) type Db = diesel::pg::Pg;
+
+/// The bytes of a queued event.
+pub(super) const PAYLOAD_BYTES: &str = "COALESCE(octet_length(payload::text), 0)::bigint";
 
 pub(super) mod types {
     //! The column types that differ between the databases.

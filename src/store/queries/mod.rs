@@ -26,7 +26,7 @@ pub mod tokens;
 pub mod user_queue;
 pub mod users;
 
-use super::{Connection, Db, full_text, schema, types};
+use super::{Connection, Db, PAYLOAD_BYTES, full_text, read_marks::write_marks, schema, types};
 use crate::{ids::UserId, store::StoreError};
 
 /// A value in the database that no version of Convene has written.

@@ -319,6 +319,16 @@ pub async fn identities(connection: &mut Connection, ids: &[RoomId]) -> Result<V
     rows.into_iter().map(|(id, kind, key, group)| named(RoomId(id.0), &kind, key, group)).collect()
 }
 
+/// The identities of these rooms, in order.
+pub async fn each_identity(
+    connection: &mut Connection,
+    ids: &[RoomId],
+) -> Result<Vec<Option<RoomIdentity>>, StoreError> {
+    let found = identities(connection, ids).await?;
+    let known: HashMap<RoomId, RoomIdentity> = found.into_iter().map(|room| (room.id, room)).collect();
+    Ok(ids.iter().map(|id| known.get(id).cloned()).collect())
+}
+
 fn named(id: RoomId, kind: &str, key: String, group: Option<Id>) -> Result<RoomIdentity, StoreError> {
     Ok(RoomIdentity { id, scope: room_scope(kind, key, group)? })
 }

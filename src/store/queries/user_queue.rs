@@ -2,15 +2,20 @@
 //! leases a row to deliver it, and deletes it when it is written. `append` queues messages in the transaction that
 //! stores them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{
+    dsl::{count_star, sql},
+    prelude::*,
+    sql_types::BigInt,
+};
 use diesel_async::RunQueryDsl;
 
 use super::{
-    Connection,
+    Connection, PAYLOAD_BYTES,
     notifications::{COLUMNS, NotificationRow, alive, category, module_name, priority},
     schema::{notifications, rooms, user_queue},
+    user_id,
 };
 use crate::{
     core::notification::{NotificationFilter, Priority},
@@ -100,47 +105,130 @@ pub async fn waits(connection: &mut Connection, users: &[UserId]) -> Result<Vec<
 }
 
 /// A queued row, with the fields that decide whether and when it is delivered.
-struct Candidate {
+struct Candidate<T> {
     rank: i32,
     position: i64,
     leased_until: Timestamp,
-    item: Queued,
+    item: T,
 }
 
-pub async fn lease(
-    connection: &mut Connection,
-    user: &UserId,
-    wanted: QueueQuery,
-    until: Timestamp,
-) -> Result<Leased, StoreError> {
+/// What is leased: a notification as read, or a message of so many bytes that is read when it is leased.
+enum Leasable {
+    Notification(Box<StoredNotification>),
+    Message { bytes: usize },
+}
+
+/// A request to lease rows of a user's queue until that time.
+type LeaseRequest = (UserId, QueueQuery, Timestamp);
+
+/// A row of a user's queue, as far as it decides what is leased.
+struct QueuedRow {
+    rank: i32,
+    position: i64,
+    leased_until: Timestamp,
+    /// Of a message.
+    place: Option<(RoomId, Seq)>,
+    bytes: usize,
+}
+
+/// Leases rows for several sockets: the rows of all of them are read and leased together.
+pub async fn lease_each(connection: &mut Connection, asked: &[LeaseRequest]) -> Result<Vec<Leased>, StoreError> {
     let at = now();
+    let until = asked.iter().map(|(.., until)| *until).max().unwrap_or(at);
     write_transaction!(connection, async |connection| {
-        let mut found = match &wanted.notifications {
-            Some(filter) => queued_notifications(connection, user, filter, wanted.since, at).await?,
-            None => Vec::new(),
-        };
-        found.append(&mut queued_messages(connection, user, wanted.messages, limits::QUEUE_LEASED_MAX, at).await?);
-        let (mut free, held): (Vec<_>, Vec<_>) = found.into_iter().partition(|one| one.leased_until <= at);
-        free.sort_unstable_by_key(|one| (one.rank, one.position));
-        let mut bytes = 0;
-        let mut fits = |one: &Candidate| {
-            bytes += message_bytes(one);
-            bytes <= limits::QUEUE_LEASED_BYTES_MAX
-        };
-        let count = free.iter().take(limits::QUEUE_LEASED_MAX).take_while(|one| fits(one)).count();
-        free.truncate(count.max(1));
-        let items = take(connection, free, at, until).await?;
-        Ok(Leased { items, held_until: held.iter().map(|one| one.leased_until).min() })
+        let rows = rows_of(connection, asked).await?;
+        let (mut chosen, mut leased) = (Vec::with_capacity(asked.len()), HashSet::new());
+        for (user, wanted, _) in asked {
+            let queued = rows.get(user).map(Vec::as_slice).unwrap_or_default();
+            let mut found = match &wanted.notifications {
+                Some(filter) if queued.iter().any(|row| row.place.is_none()) => {
+                    queued_notifications(connection, user, filter, wanted.since, at).await?
+                }
+                Some(_) | None => Vec::new(),
+            };
+            found.extend(messages_among(queued, wanted.messages));
+            let is_free = |one: &Candidate<_>| one.leased_until <= at && !leased.contains(&one.position);
+            let (free, held): (Vec<_>, Vec<_>) = found.into_iter().partition(is_free);
+            let free = first_to_lease(free);
+            leased.extend(free.iter().map(|one| one.position));
+            // a row that is leased for an earlier request of this batch is still free in the database
+            let held_until = |one: &Candidate<_>| if one.leased_until <= at { until } else { one.leased_until };
+            chosen.push((free, held.iter().map(held_until).min()));
+        }
+        let mut taken = take(connection, leased.into_iter().collect(), at, until).await?;
+        let leased = chosen.into_iter().zip([1].into_iter().chain(std::iter::repeat(0)));
+        let leased = leased.map(|((free, held_until), reads)| {
+            let items = free.into_iter().filter_map(|one| match (one.item, taken.remove(&one.position)?) {
+                (Leasable::Notification(stored), _) => Some(Queued::Notification(*stored)),
+                (Leasable::Message { .. }, message) => message,
+            });
+            Leased { items: items.collect(), held_until, reads }
+        });
+        Ok(leased.collect())
     })
     .await
 }
 
-/// Bytes of a message; notifications have their own limits.
-fn message_bytes(one: &Candidate) -> usize {
-    match &one.item {
-        Queued::Notification(_) => 0,
-        Queued::Message { event, .. } => event.what.size_bytes(),
+/// The queued rows of all users who are named.
+async fn rows_of(
+    connection: &mut Connection,
+    asked: &[LeaseRequest],
+) -> Result<HashMap<UserId, Vec<QueuedRow>>, StoreError> {
+    let users: HashSet<&str> = asked.iter().map(|(user, ..)| user.as_str()).collect();
+    let found = user_queue::table
+        .filter(user_queue::user_id.eq_any(users))
+        .select((
+            user_queue::user_id,
+            user_queue::rank,
+            user_queue::position,
+            user_queue::leased_until,
+            user_queue::room_id,
+            user_queue::seq,
+            sql::<BigInt>(PAYLOAD_BYTES),
+        ))
+        .load::<(String, i32, i64, Moment, Option<Id>, Option<i64>, i64)>(connection)
+        .await?;
+    let mut rows: HashMap<UserId, Vec<QueuedRow>> = HashMap::new();
+    for (user, rank, position, Moment(leased_until), room, seq, bytes) in found {
+        let place = room.zip(seq).map(|(Id(room), seq)| (RoomId(room), Seq(seq)));
+        let bytes = usize::try_from(bytes).unwrap_or_default();
+        let row = QueuedRow { rank, position, leased_until, place, bytes };
+        rows.entry(user_id(user)?).or_default().push(row);
     }
+    Ok(rows)
+}
+
+/// The messages that a socket can show.
+fn messages_among(rows: &[QueuedRow], messages: QueuedMessages) -> impl Iterator<Item = Candidate<Leasable>> {
+    let is_shown = move |row: &&QueuedRow| match (messages, row.place) {
+        (QueuedMessages::None, _) | (_, None) => false,
+        (QueuedMessages::All, Some(_)) => true,
+        (QueuedMessages::InRoom { room, up_to }, Some((of, seq))) => room == of && seq <= up_to,
+    };
+    rows.iter().filter(is_shown).map(|row| Candidate {
+        rank: row.rank,
+        position: row.position,
+        leased_until: row.leased_until,
+        item: Leasable::Message { bytes: row.bytes },
+    })
+}
+
+/// Those that are delivered first, within the bounds of a lease.
+fn first_to_lease(mut free: Vec<Candidate<Leasable>>) -> Vec<Candidate<Leasable>> {
+    free.sort_unstable_by_key(|one| (one.rank, one.position));
+    let (mut notifications, mut messages, mut bytes_in_all) = (0, 0, 0);
+    let mut fits = |one: &Candidate<Leasable>| {
+        match &one.item {
+            Leasable::Notification(_) => notifications += 1,
+            Leasable::Message { bytes } => (messages, bytes_in_all) = (messages + 1, bytes_in_all + bytes),
+        }
+        notifications <= limits::QUEUE_LEASED_MAX
+            && messages <= limits::QUEUE_LEASED_MESSAGES_MAX
+            && bytes_in_all <= limits::QUEUE_LEASED_BYTES_MAX
+    };
+    let count = free.iter().take_while(|one| fits(one)).count();
+    free.truncate(count.max(1));
+    free
 }
 
 async fn queued_notifications(
@@ -149,7 +237,7 @@ async fn queued_notifications(
     filter: &NotificationFilter,
     since: Option<Timestamp>,
     at: Timestamp,
-) -> Result<Vec<Candidate>, StoreError> {
+) -> Result<Vec<Candidate<Leasable>>, StoreError> {
     let mut queued = user_queue::table
         .inner_join(notifications::table)
         .filter(user_queue::user_id.eq(user.as_str()))
@@ -174,80 +262,68 @@ async fn queued_notifications(
     }
     let rows = queued.load::<(i32, i64, Moment, NotificationRow)>(connection).await?;
     let candidate = |(rank, position, Moment(leased_until), row)| {
-        let item = Queued::Notification(StoredNotification::try_from(row)?);
+        let item = Leasable::Notification(Box::new(StoredNotification::try_from(row)?));
         Ok(Candidate { rank, position, leased_until, item })
     };
     rows.into_iter().map(candidate).collect()
 }
 
-async fn queued_messages(
+/// The queued messages of a conversation, in order.
+async fn queued_in(
     connection: &mut Connection,
     user: &UserId,
-    messages: QueuedMessages,
-    limit: usize,
-    at: Timestamp,
-) -> Result<Vec<Candidate>, StoreError> {
-    let mut queued = user_queue::table
+    room: RoomId,
+) -> Result<Vec<(i64, Timestamp)>, StoreError> {
+    let rows = user_queue::table
         .filter(user_queue::user_id.eq(user.as_str()))
-        .filter(user_queue::event_id.is_not_null())
-        .order((user_queue::leased_until.gt(Moment(at)), user_queue::position))
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-        .select((
-            user_queue::rank,
-            user_queue::position,
-            user_queue::leased_until,
-            user_queue::room_id.assume_not_null(),
-            user_queue::seq.assume_not_null(),
-            user_queue::event_id.assume_not_null(),
-            user_queue::payload.assume_not_null(),
-            user_queue::created_at,
-        ))
-        .into_boxed();
-    match messages {
-        QueuedMessages::None => return Ok(Vec::new()),
-        QueuedMessages::InRoom { room, up_to } => {
-            queued = queued.filter(user_queue::room_id.eq(Id(room.0))).filter(user_queue::seq.le(up_to.0));
-        }
-        QueuedMessages::All => {}
-    }
-    let rows = queued.load::<(i32, i64, Moment, Id, i64, Id, Payload, Moment)>(connection).await?;
-    let candidate = |(rank, position, held, room, seq, id, what, at): (_, _, Moment, Id, _, Id, Payload, Moment)| {
-        // events are never queued for their own author
-        let client_message_id = None;
-        let event = StoredEvent { seq: Seq(seq), id: EventId(id.0), at: at.0, what: what.0, client_message_id };
-        Candidate {
-            rank,
-            position,
-            leased_until: held.0,
-            item: Queued::Message { room: RoomId(room.0), event: Box::new(event) },
-        }
-    };
-    Ok(rows.into_iter().map(candidate).collect())
+        .filter(user_queue::room_id.eq(Id(room.0)))
+        .order(user_queue::position)
+        .select((user_queue::position, user_queue::leased_until))
+        .load::<(i64, Moment)>(connection)
+        .await?;
+    Ok(rows.into_iter().map(|(position, Moment(leased_until))| (position, leased_until)).collect())
 }
 
-/// Leases those that no other node has leased in the meantime.
+/// A leased row: a message, or `None` for a notification.
+type TakenRow = Option<Queued>;
+
+/// Leases those that no other node has leased in the meantime. Messages are read by the same statement.
 async fn take(
     connection: &mut Connection,
-    free: Vec<Candidate>,
+    positions: BTreeSet<i64>,
     at: Timestamp,
     until: Timestamp,
-) -> Result<Vec<Queued>, StoreError> {
-    if free.is_empty() {
-        return Ok(Vec::new());
+) -> Result<HashMap<i64, TakenRow>, StoreError> {
+    if positions.is_empty() {
+        return Ok(HashMap::new());
     }
     // In the same order on all nodes, to avoid deadlocks.
-    let positions: BTreeSet<i64> = free.iter().map(|one| one.position).collect();
     let still_free = user_queue::table
         .filter(user_queue::position.eq_any(positions))
         .filter(user_queue::leased_until.le(Moment(at)));
-    let taken: HashSet<i64> = diesel::update(still_free)
+    let taken = diesel::update(still_free)
         .set(user_queue::leased_until.eq(Moment(until)))
-        .returning(user_queue::position)
-        .get_results::<i64>(connection)
-        .await?
-        .into_iter()
-        .collect();
-    Ok(free.into_iter().filter(|one| taken.contains(&one.position)).map(|one| one.item).collect())
+        .returning((
+            user_queue::position,
+            user_queue::room_id,
+            user_queue::seq,
+            user_queue::event_id,
+            user_queue::payload,
+            user_queue::created_at,
+        ))
+        .get_results::<(i64, Option<Id>, Option<i64>, Option<Id>, Option<Payload>, Moment)>(connection)
+        .await?;
+    let row = |(position, room, seq, id, what, Moment(at)): (i64, Option<Id>, Option<i64>, Option<Id>, _, _)| {
+        let what: Option<Payload> = what;
+        let message = room.zip(seq).zip(id.zip(what)).map(|((room, seq), (id, what))| {
+            // events are never queued for their own author
+            let client_message_id = None;
+            let event = StoredEvent { seq: Seq(seq), id: EventId(id.0), at, what: what.0, client_message_id };
+            Queued::Message { room: RoomId(room.0), event: Box::new(event) }
+        });
+        (position, message)
+    };
+    Ok(taken.into_iter().map(row).collect())
 }
 
 /// The head of the room's log, and whether any of its messages are queued for the user.
@@ -272,37 +348,29 @@ pub async fn lease_conversation(
 ) -> Result<Conversation, StoreError> {
     let at = now();
     write_transaction!(connection, async |connection| {
-        let all = QueuedMessages::InRoom { room, up_to: Seq(i64::MAX) };
-        let found = queued_messages(connection, user, all, usize::MAX, at).await?;
-        let (free, held): (Vec<_>, Vec<_>) = found.into_iter().partition(|one| one.leased_until <= at);
-        let items = take(connection, free, at, until).await?;
-        let mut events: Vec<StoredEvent> = items
-            .into_iter()
-            .filter_map(|item| match item {
+        let found = queued_in(connection, user, room).await?;
+        let (free, held): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, leased_until)| *leased_until <= at);
+        let taken = take(connection, free.into_iter().map(|(position, _)| position).collect(), at, until).await?;
+        let mut events: Vec<StoredEvent> = taken
+            .into_values()
+            .filter_map(|row| match row? {
                 Queued::Message { event, .. } => Some(*event),
                 Queued::Notification(_) => None,
             })
             .collect();
         events.sort_unstable_by_key(|event| event.seq);
-        Ok(Conversation { head, events, held_until: held.iter().map(|one| one.leased_until).min() })
+        Ok(Conversation { head, events, held_until: held.iter().map(|(_, leased_until)| *leased_until).min() })
     })
     .await
 }
 
-/// The positions of these rows, in order.
+/// The positions of these rows, in order. A user's queue is bounded, so it is read whole: with both users and ids given, a
+/// database might look for each pair.
 async fn positions(connection: &mut Connection, rows: &[(UserId, QueuedId)]) -> Result<BTreeSet<i64>, StoreError> {
     let wanted: HashSet<(&str, QueuedId)> = rows.iter().map(|(user, id)| (user.as_str(), *id)).collect();
     let users: HashSet<&str> = rows.iter().map(|(user, _)| user.as_str()).collect();
-    let (mut told, mut sent) = (Vec::new(), Vec::new());
-    for (_, id) in rows {
-        match id {
-            QueuedId::Notification(id) => told.push(Some(Id(id.0))),
-            QueuedId::Message(id) => sent.push(Some(Id(id.0))),
-        }
-    }
     let found = user_queue::table
         .filter(user_queue::user_id.eq_any(users))
-        .filter(user_queue::notification_id.eq_any(told).or(user_queue::event_id.eq_any(sent)))
         .select((user_queue::position, user_queue::user_id, user_queue::notification_id, user_queue::event_id))
         .load::<(i64, String, Option<Id>, Option<Id>)>(connection)
         .await?;
@@ -315,14 +383,18 @@ async fn positions(connection: &mut Connection, rows: &[(UserId, QueuedId)]) -> 
     Ok(found.map(|(position, ..)| position).collect())
 }
 
-/// Deletes rows that were written to a socket of their user.
-pub async fn delivered(connection: &mut Connection, rows: &[(UserId, QueuedId)]) -> Result<Vec<()>, StoreError> {
-    let positions = positions(connection, rows).await?;
+/// Deletes rows that were written to a socket of their user, for several sockets.
+pub async fn delivered(
+    connection: &mut Connection,
+    written: &[(UserId, Vec<QueuedId>)],
+) -> Result<Vec<()>, StoreError> {
+    let rows = written.iter().flat_map(|(user, ids)| ids.iter().map(|id| (user.clone(), *id)));
+    let positions = positions(connection, &rows.collect::<Vec<_>>()).await?;
     if !positions.is_empty() {
         let written = user_queue::table.filter(user_queue::position.eq_any(positions));
         diesel::delete(written).execute(connection).await?;
     }
-    Ok(vec![(); rows.len()])
+    Ok(vec![(); written.len()])
 }
 
 /// Ends the leases of these rows, so that the next socket can lease them.

@@ -3,6 +3,7 @@
 mod append;
 mod cells;
 mod full_text;
+mod read_marks;
 mod repeats;
 mod tiles;
 
@@ -32,6 +33,9 @@ pub(super) mod schema {
 
 /// The backend, for statements that are written by hand.
 pub(super) type Db = diesel::sqlite::Sqlite;
+
+/// The bytes of a queued event.
+pub(super) const PAYLOAD_BYTES: &str = "COALESCE(octet_length(payload), 0)";
 
 pub(super) mod types {
     //! The column types that differ between the databases.
