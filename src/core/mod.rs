@@ -26,6 +26,7 @@ pub mod presence;
 pub mod presence_pace;
 pub mod profile;
 pub mod rate;
+pub mod read_marks;
 pub mod remote_members;
 pub mod room;
 pub mod room_presence;

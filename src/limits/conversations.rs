@@ -40,3 +40,19 @@ pub const PAGE_CONVERSATIONS_MAX: i64 = 100;
 pub const PAGE_CONVERSATIONS_DEFAULT: i64 = 50;
 /// The milliseconds since 1970 that a cursor may name: up to the end of the year 9999.
 pub const UNIX_MS_MAX: i64 = 253_402_300_799_999;
+/// Up to this number of users in a room, each read mark is an event of its own at once. In larger rooms marks are collected.
+pub const READS_AT_ONCE_USERS_MAX: usize = 32;
+/// How long read marks are collected in such a room, from the first one on: in the smallest and in the largest.
+pub const READS_PERIOD: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(1);
+/// How much this period grows per user in the room.
+pub const READS_PERIOD_PER_USER: Duration = Duration::from_millis(1);
+/// Read marks, and requests that wait for them, that a room collects; beyond that they are stored before the period ends.
+pub const READS_COLLECTED_MAX: usize = 4_096;
+/// Read marks in one event; with more there are several events.
+pub const READS_PER_EVENT_MAX: usize = 1_024;
+/// Readers that one event lists; the total counts all. It lists more of them only if they have other sockets to inform.
+pub const READERS_LISTED_MAX: usize = 20;
+/// Readers with other sockets that one event lists.
+pub const READERS_ELSEWHERE_LISTED_MAX: usize = 100;
+/// Places of messages that a large room remembers to order read marks.
+pub const READ_PLACES_MAX: usize = 64;

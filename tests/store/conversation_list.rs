@@ -176,7 +176,7 @@ impl World {
                     return;
                 };
                 let reader = self.users[by].author();
-                let stored = self.put(room, ChatDurable::ReadMarked { reader, message, up_to: Seq(0) }).await;
+                let stored = self.put(room, ChatDurable::read(reader, message)).await;
                 let mark = self.rooms[room].marks.entry(by).or_default();
                 assert_eq!(stored.is_some(), seq > *mark);
                 *mark = seq.max(*mark);

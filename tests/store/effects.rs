@@ -5,10 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use convene::{
     core::{
-        event::{ChatDurable, Durable, Secrecy},
-        profile::Profile,
+        event::{ChatDurable, Durable, ReadMark, Secrecy},
+        profile::{Author, Profile},
     },
-    ids::{EventId, RoomId, Seq, Timestamp},
+    ids::{EventId, RoomId, Seq, Timestamp, UserId},
     store::{
         Append, Appended, Attempt, Before, EffectRefused, MessageRefused, NotAppended, QueueFor, QueuedId, ReadRefused,
         Store, StoreOptions,
@@ -42,7 +42,7 @@ fn delete(room: RoomId, by: &Profile, message: EventId) -> Append {
 }
 
 fn read(room: RoomId, reader: &Profile, message: EventId) -> Append {
-    event(room, ChatDurable::ReadMarked { reader: reader.author(), message, up_to: Seq(0) })
+    event(room, ChatDurable::read(reader.author(), message))
 }
 
 async fn put(store: &Store, one: &Append) -> Result<Appended, NotAppended> {
@@ -134,6 +134,41 @@ on_both! {
         let Durable::Chat(ChatDurable::ReadMarked { up_to, .. }) = marked[0].what else { panic!("{marked:?}") };
         assert_eq!(up_to, Seq(2), "the store fills it in");
         assert_eq!(store.messages(other, Before::Newest, 1).await.unwrap()[0].content, "elsewhere");
+    }
+
+    async fn many_marks_are_one_event(database: Database) {
+        let store = database.store().await;
+        let ada = user(&store, "ada").await;
+        let (_, room) = channel(&store, &ada).await;
+        let sent = [message(room, &ada, "one"), message(room, &ada, "two")];
+        append(&store, &sent, Attempt::First).await.unwrap();
+        let reader = |number: usize| Author::new(UserId::new(format!("reader-{number:04}")).unwrap(), "somebody");
+        let mark = |number: usize, message: EventId| ReadMark { reader: reader(number), message, up_to: Seq(0) };
+        // two have read everything already
+        for number in [0, 30] {
+            put(&store, &event(room, ChatDurable::read(reader(number), sent[1].id))).await.unwrap();
+        }
+        let listed = (0..20).map(|number| mark(number, sent[number % 2].id)).collect();
+        let unlisted = (20..1_000).map(|number| mark(number, sent[0].id)).collect();
+        let all = event(room, ChatDurable::read_by(listed, unlisted).unwrap());
+        let stored = put(&store, &all).await.unwrap();
+        assert_eq!(stored.seq, Seq(5), "one event");
+        let Durable::Chat(what) = &*stored.what else { panic!("{stored:?}") };
+        assert_eq!(what.readers().count(), 998, "those that have advanced");
+        let logged = store.events_after(room, Seq(4), 10).await.unwrap();
+        let Durable::Chat(ChatDurable::ReadMarked { reader: first, up_to, others, more, unlisted, .. }) = &logged[0].what
+        else { panic!("{logged:?}") };
+        assert_eq!((&first.id, *up_to, others.len(), *more), (&reader(1).id, Seq(2), 18, 979));
+        assert!(unlisted.is_empty(), "the log does not contain them");
+        assert_eq!((others[0].up_to, others[1].up_to), (Seq(1), Seq(2)));
+        let marks = store.read_marks(room).await.unwrap();
+        let up_to = |number: usize| if number == 30 || number == 0 || (number < 20 && number % 2 == 1) { 2 } else { 1 };
+        let expected: Vec<_> = (0..1_000).map(|number| (reader(number).id, Seq(up_to(number)))).collect();
+        assert_eq!(marks, expected);
+        let again = Append { id: EventId::generate(), ..all.clone() };
+        assert_eq!(seq(put(&store, &again).await), refused(ReadRefused::NotAdvanced { up_to: Seq(1) }));
+        // retried after a lost answer
+        assert_eq!(seq(store.append(&[all], Attempt::Again).await.unwrap().remove(0)), Ok(Seq(5)));
     }
 
     async fn edits_outlive_the_log(database: Database) {

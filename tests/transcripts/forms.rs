@@ -54,7 +54,7 @@ forms! { CHAT_DURABLE, chat_durable, ChatDurable:
     MessageEdited [] [] ["chat_edit" "chat_edit_of_the_sender" "chat_edit_encrypted"] []
     MessageDeleted [] [] ["chat_delete" "chat_delete_of_the_sender"] []
     MessageErased [] [] ["chat_message_deleted"] []
-    ReadMarked [] [] ["chat_read" "chat_read_of_the_sender"] []
+    ReadMarked [] [] ["chat_read" "chat_read_of_several" "chat_read_of_the_sender"] []
     Reacted [] [] ["chat_react" "chat_react_of_the_sender" "chat_react_taken_back"] []
 }
 

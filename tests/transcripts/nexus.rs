@@ -13,8 +13,8 @@ use convene::{
         emoji::Emoji,
         event::{
             Attachment, CallChange, CallNotice, ChatDurable, ChatEphemeral, ContentType, Delivered, Durable, Entered,
-            Ephemeral, Event, EventBody, MemberPresence, PresenceEphemeral, ReactionChange, Recipients, Reply,
-            RoomEphemeral, RoomIdentity, RoomPresence, RoomScope, Secrecy, Welcome,
+            Ephemeral, Event, EventBody, MemberPresence, PresenceEphemeral, ReactionChange, ReadMark, Recipients,
+            Reply, RoomEphemeral, RoomIdentity, RoomPresence, RoomScope, Secrecy, Welcome,
         },
         notification::{Notification, Priority},
         presence::{NoticedChange, PresenceNotice, Status, StatusDetails, StatusUpdate},
@@ -275,7 +275,11 @@ fn in_rooms() -> Vec<(&'static str, Told)> {
     let (content, secrecy) = ("AwgAEiB…".into(), Secrecy::Encrypted);
     let resealed = ChatDurable::MessageEdited { message, editor: alice(), content, secrecy };
     let deleted = ChatDurable::MessageDeleted { message, by: alice() };
-    let read = ChatDurable::ReadMarked { reader: bob(), message, up_to: Seq(42) };
+    let read = |others, more| {
+        let unlisted = Vec::new();
+        ChatDurable::ReadMarked { reader: bob(), message, up_to: Seq(42), others, more, unlisted }
+    };
+    let also = ReadMark { reader: alice(), message, up_to: Seq(42) };
     let reacted = |change| ChatDurable::Reacted { message, by: bob(), emoji: Emoji::new("👍").unwrap(), change };
     let typing = ChatEphemeral::Typing { user: bob(), typing: Typing::Started, cell: None };
     vec![
@@ -296,8 +300,9 @@ fn in_rooms() -> Vec<(&'static str, Told)> {
         ("chat_edit_encrypted", durable(conversation(), 10, resealed)),
         ("chat_delete", durable(room(), 44, deleted.clone())),
         ("chat_delete_of_the_sender", durable_for_author(room(), 44, deleted)),
-        ("chat_read", durable(room(), 45, read.clone())),
-        ("chat_read_of_the_sender", durable_for_author(room(), 45, read)),
+        ("chat_read", durable(room(), 45, read(Vec::new(), 0))),
+        ("chat_read_of_several", durable(room(), 45, read(vec![also], 978))),
+        ("chat_read_of_the_sender", durable_for_author(room(), 45, read(Vec::new(), 0))),
         ("chat_react", durable(room(), 46, reacted(ReactionChange::Added))),
         ("chat_react_of_the_sender", durable_for_author(room(), 46, reacted(ReactionChange::Added))),
         ("chat_react_taken_back", durable(room(), 47, reacted(ReactionChange::Removed))),

@@ -16,6 +16,7 @@ mod mentions;
 mod node_events;
 mod pending_joins;
 mod publish;
+mod read_marks;
 mod receipts;
 mod recovery;
 mod rest_requests;
@@ -56,6 +57,7 @@ use lifecycle::Stage;
 use member_list::SharedListing;
 use membership_sync::MembershipOutbox;
 use pending_joins::PendingJoin;
+use read_marks::CollectedReads;
 use recovery::Recovery;
 use typing::{TypingHere, TypingSource};
 
@@ -93,6 +95,7 @@ pub struct Room {
     /// Bytes of this room's history that are included in the total of all rooms.
     history_bytes: usize,
     typing: TypingHere,
+    reads: CollectedReads,
     retry: Pending,
     gap: Pending,
     retiring: Pending,
@@ -133,6 +136,7 @@ impl Room {
             excluded_at: None,
             history_bytes: 0,
             typing: TypingHere::default(),
+            reads: CollectedReads::default(),
             retry: Pending::No,
             gap: Pending::No,
             retiring: Pending::No,
@@ -251,6 +255,7 @@ impl Room {
         empty
             && self.in_flight == 0
             && self.entering.is_empty()
+            && self.reads.is_empty()
             && self.early_rest_requests.is_empty()
             && self.hub_links.is_empty()
     }
@@ -378,7 +383,9 @@ impl Handler<Expel> for Room {
 impl Handler<Barrier> for Room {
     type Result = ();
 
-    fn handle(&mut self, _: Barrier, _: &mut Self::Context) {}
+    fn handle(&mut self, _: Barrier, ctx: &mut Self::Context) {
+        self.store_reads(ctx);
+    }
 }
 
 /// Makes the room panic, for tests of the consequences.

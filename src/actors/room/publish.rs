@@ -132,9 +132,7 @@ impl Room {
                 self.store_chat(what, id, asker, Receipt::Ack, ctx);
             }
             ChatCommand::Read { at } => {
-                // its place is found when it is stored
-                let what = ChatDurable::ReadMarked { reader: user, message: at.message, up_to: Seq::default() };
-                self.store_chat(what, id, asker, Receipt::Ack, ctx);
+                self.mark_read(at.message, By { user, asker, client_message_id: id }, ctx);
             }
             ChatCommand::React { at, emoji, change } => {
                 let what = ChatDurable::Reacted { message: at.message, by: user, emoji, change };
@@ -147,7 +145,7 @@ impl Room {
         }
     }
 
-    fn store_chat(
+    pub(super) fn store_chat(
         &mut self,
         what: ChatDurable,
         client_message_id: Option<ClientMessageId>,
@@ -181,21 +179,34 @@ impl Room {
         origin: Origin,
         ctx: &mut Context<Self>,
     ) {
+        self.append(EventId::generate(), what, client_message_id, Some(origin), ctx);
+    }
+
+    /// The same with a given id. Without an origin nobody is answered.
+    pub(super) fn append(
+        &mut self,
+        id: EventId,
+        what: Durable,
+        client_message_id: Option<ClientMessageId>,
+        origin: Option<Origin>,
+        ctx: &mut Context<Self>,
+    ) {
         let queue_for = self.queue_for(&what);
         let append = Append {
             room: self.identity.id,
-            id: EventId::generate(),
+            id,
             at: self.node.clock.now(),
             what: Arc::new(what),
             queue_for,
             client_message_id,
         };
-        let entry = AppendRequest { append, room: ctx.address(), origin: Some(origin) };
+        let entry = AppendRequest { append, room: ctx.address(), origin };
         match self.node.journal.try_send(entry) {
             Ok(()) => self.in_flight += 1,
             Err(SendError::Full(entry) | SendError::Closed(entry)) => {
                 let what = entry.append.what.clone();
                 self.with_kind(ctx, |kind, room| kind.settled(&what, Settled::NotStored, room));
+                self.reads_settled(id, Err(&NotStored::Refused(Refusal::unavailable())), ctx);
                 if let Some(Origin { asker, .. }) = entry.origin {
                     self.refuse_asker(asker, Refusal::unavailable(), ctx);
                 }
@@ -211,6 +222,7 @@ impl Room {
             Ok(appended) => appended,
             Err(why) => {
                 self.with_kind(ctx, |kind, room| kind.settled(&asked, Settled::NotStored, room));
+                self.reads_settled(id, Err(&why), ctx);
                 if let Some(origin) = entry.origin {
                     self.not_stored(origin, (asked, client_message_id), why, ctx);
                 }
@@ -219,7 +231,8 @@ impl Room {
         };
         // usually the same allocation as the stored one, which then needs no copy
         drop(asked);
-        let what = Arc::unwrap_or_clone(what);
+        let mut what = Arc::unwrap_or_clone(what);
+        let (asked_id, marked) = (id, self.reads.take_marked(id, &mut what));
         let (id, at) = repeats.map_or((id, at), |first| (first.id, first.at));
         let stored = StoredEvent { seq, id, at, what, client_message_id };
         let from = entry.origin.as_ref().and_then(|origin| origin.asker.socket());
@@ -239,6 +252,7 @@ impl Room {
         if repeats.is_none() {
             self.notify_mentioned(&broadcast, ctx);
         }
+        self.reads_settled(asked_id, Ok((&broadcast, &marked)), ctx);
         match entry.origin {
             Some(Origin { asker: Requester::Socket { conn, tag }, receipt: Receipt::Delivery, .. }) => {
                 self.tell_delivery(conn, tag, &broadcast, queued_for, ctx);

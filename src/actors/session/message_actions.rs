@@ -7,7 +7,7 @@ use actix::prelude::*;
 
 use super::Session;
 use crate::{
-    actors::{gateway::Gateway, messages::Ask},
+    actors::{gateway::Gateway, messages::Ask, room::Room},
     auth::policy::Subject,
     core::{
         command::{MessageAddress, MessageRight, Request},
@@ -25,6 +25,12 @@ impl Session {
         request: Request,
         ctx: &mut Context<Self>,
     ) {
+        // nothing has to be read for what a participant does in a joined conversation: the store finds the message there
+        if right == MessageRight::Answer
+            && let Some(joined) = at.room.as_ref().and_then(|room| self.rooms.with_part(room))
+        {
+            return self.ask_joined(joined, request);
+        }
         let (node, user, role, confined) =
             (self.worker.node.clone(), self.user.id.clone(), self.role, self.confined.clone());
         let found = async move {
@@ -37,17 +43,22 @@ impl Session {
         });
     }
 
+    fn ask_joined(&self, joined: &Addr<Room>, request: Request) {
+        let Request { tag, client_message_id, command } = request;
+        let (conn, user) = (self.outbox.key, self.user.clone());
+        let ask = Ask { conn, user, tag, client_message_id, command, attachments: Vec::new() };
+        if let Err(SendError::Full(ask) | SendError::Closed(ask)) = joined.try_send(ask) {
+            self.refuse(ask.tag, Refusal::unavailable());
+        }
+    }
+
     /// Does something in a room, whether the socket is in it or not.
     fn ask_in(&mut self, room: RoomIdentity, request: Request, ctx: &mut Context<Self>) {
+        if let Some(joined) = self.rooms.addr(room.id) {
+            return self.ask_joined(joined, request);
+        }
         let Request { tag, client_message_id, command } = request;
         let user = self.user.clone();
-        if let Some(joined) = self.rooms.addr(room.id) {
-            let ask = Ask { conn: self.outbox.key, user, tag, client_message_id, command, attachments: Vec::new() };
-            if let Err(SendError::Full(ask) | SendError::Closed(ask)) = joined.try_send(ask) {
-                self.refuse(ask.tag, Refusal::unavailable());
-            }
-            return;
-        }
         let gateway = Gateway::new(Arc::clone(&self.worker.node));
         let asked = async move { gateway.ask(room, user, client_message_id, command, Vec::new()).await };
         self.hold(asked, ctx, move |answer, session, _| match answer.map(|event| event.map(|event| event.body)) {

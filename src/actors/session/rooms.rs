@@ -178,6 +178,11 @@ impl Rooms {
         joined.identity.scope.name().map(|_| joined.identity.clone())
     }
 
+    /// The room of that address, if the socket has made the user a participant of it.
+    pub fn with_part(&self, address: &RoomAddress) -> Option<&Addr<Room>> {
+        self.find(Some(address)).filter(|joined| joined.takes_part).map(|joined| &joined.room)
+    }
+
     /// The socket has made the user a participant.
     pub fn note_part(&mut self, room: RoomId) {
         for joined in self.joined.iter_mut().filter(|joined| joined.identity.id == room) {

@@ -153,7 +153,7 @@ pub enum ChatDurable {
         /// The author of the message.
         sender: Author,
     },
-    /// A user has read further than before.
+    /// A user has read further than before; in large rooms several users.
     ReadMarked {
         /// The user.
         reader: Author,
@@ -161,6 +161,15 @@ pub enum ChatDurable {
         message: EventId,
         /// Its sequence number, set by the store.
         up_to: Seq,
+        /// Other users whose marks were stored with it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<ReadMark>,
+        /// The number of further users whose marks were stored with it, set by the store.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        more: usize,
+        /// Their marks. They are stored, but neither logged nor sent.
+        #[serde(skip)]
+        unlisted: Vec<ReadMark>,
     },
     /// A user has reacted to a message, or has taken a reaction back.
     Reacted {
@@ -175,6 +184,21 @@ pub enum ChatDurable {
     },
 }
 
+/// How far a user has read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReadMark {
+    /// The user.
+    pub reader: Author,
+    /// The last message that was read.
+    pub message: EventId,
+    /// Its sequence number.
+    pub up_to: Seq,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl ChatDurable {
     /// The kind of an edit in the log.
     pub const EDITED: &str = "message_edited";
@@ -187,6 +211,45 @@ impl ChatDurable {
     pub fn text(sender: Author, content: Arc<str>, attachments: Vec<Attachment>) -> ChatDurable {
         let (content_type, mentions) = (ContentType::Text, Vec::new());
         ChatDurable::MessageSent { sender, content, content_type, attachments, mentions }
+    }
+
+    /// The mark of one user, whose place is found when it is stored.
+    pub fn read(reader: Author, message: EventId) -> ChatDurable {
+        let (others, unlisted) = (Vec::new(), Vec::new());
+        ChatDurable::ReadMarked { reader, message, up_to: Seq(0), others, more: 0, unlisted }
+    }
+
+    /// The marks of several users in one event, which lists all except `unlisted`. `None` if there are none.
+    pub fn read_by(listed: Vec<ReadMark>, unlisted: Vec<ReadMark>) -> Option<ChatDurable> {
+        let (mut listed, mut unlisted) = (listed.into_iter(), unlisted.into_iter());
+        let ReadMark { reader, message, up_to } = listed.next().or_else(|| unlisted.next())?;
+        let (others, unlisted): (_, Vec<ReadMark>) = (listed.collect(), unlisted.collect());
+        Some(ChatDurable::ReadMarked { reader, message, up_to, others, more: unlisted.len(), unlisted })
+    }
+
+    /// All readers whose marks it contains.
+    pub fn readers(&self) -> impl Iterator<Item = &Author> {
+        let (reader, others, unlisted) = match self {
+            ChatDurable::ReadMarked { reader, others, unlisted, .. } => (Some(reader), &**others, &**unlisted),
+            ChatDurable::MessageSent { .. }
+            | ChatDurable::MessageEdited { .. }
+            | ChatDurable::MessageDeleted { .. }
+            | ChatDurable::MessageErased { .. }
+            | ChatDurable::Reacted { .. } => (None, Default::default(), Default::default()),
+        };
+        reader.into_iter().chain(others.iter().chain(unlisted).map(|mark| &mark.reader))
+    }
+
+    /// Drops the marks that it does not list.
+    pub fn drop_unlisted(&mut self) {
+        if let ChatDurable::ReadMarked { unlisted, .. } = self {
+            *unlisted = Vec::new();
+        }
+    }
+
+    /// Whether it is a message, or what is left of one.
+    pub const fn is_message(&self) -> bool {
+        self.is_queued_for_absent()
     }
 
     /// The message that it edits or deletes.
@@ -310,8 +373,11 @@ impl ChatDurable {
             ChatDurable::MessageEdited { content, .. } => Weight { bytes: content.len(), rows: 3 },
             ChatDurable::MessageDeleted { .. } => Weight { bytes: 0, rows: 3 },
             ChatDurable::MessageErased { .. } => Weight::default(),
-            // the read mark
-            ChatDurable::ReadMarked { .. } => Weight { bytes: 0, rows: 1 },
+            // the read marks
+            ChatDurable::ReadMarked { others, unlisted, .. } => {
+                let of = |mark: &ReadMark| size_of::<ReadMark>() + mark.reader.id.as_str().len();
+                Weight { bytes: others.iter().map(of).sum(), rows: 1 + others.len() + unlisted.len() }
+            }
             // the reaction
             ChatDurable::Reacted { emoji, .. } => Weight { bytes: emoji.as_str().len(), rows: 1 },
         }

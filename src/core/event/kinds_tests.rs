@@ -23,7 +23,7 @@ fn rows_that_were_written_before_are_read_and_written_as_they_were() {
 }
 
 /// Rows of the kinds that change what is stored of a message or of a reader.
-const EFFECT_ROWS: [(&str, &str); 7] = [
+const EFFECT_ROWS: [(&str, &str); 8] = [
     (
         "message_sent",
         r#"{"kind":"message_sent","sender":{"id":"ann","username":"Ann"},"content":"8f…","content_type":"encrypted","mentions":["bob"]}"#,
@@ -44,6 +44,10 @@ const EFFECT_ROWS: [(&str, &str); 7] = [
     (
         "read_marked",
         r#"{"kind":"read_marked","reader":{"id":"ann","username":"Ann"},"message":"01932c0c-5a5a-7abc-8def-112233445566","up_to":7}"#,
+    ),
+    (
+        "read_marked",
+        r#"{"kind":"read_marked","reader":{"id":"ann","username":"Ann"},"message":"01932c0c-5a5a-7abc-8def-112233445566","up_to":7,"others":[{"reader":{"id":"bob","username":"Bob"},"message":"01932c0c-4a4a-7abc-8def-112233445500","up_to":6}],"more":978}"#,
     ),
     (
         "document_updated",

@@ -24,7 +24,7 @@ pub use self::{
     audience::{Audience, Listener},
     call::{CallChange, CallEphemeral, CallNotice},
     canvas::{CanvasDurable, CanvasEphemeral, CanvasReply, CanvasUser, Conflicting},
-    chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, MisplacedContent, ReactionChange, Secrecy},
+    chat::{Attachment, ChatDurable, ChatEphemeral, ContentType, MisplacedContent, ReactionChange, ReadMark, Secrecy},
     document::{Derived, DocumentDurable, DocumentEphemeral, UpdateBytes},
     presence::{CursorsMoved, MemberPresence, PresenceEphemeral, RoomPresence},
     reply::{Delivered, DocumentOpened, DocumentReply, Entered, Participant, Recipients, Reply, Welcome},

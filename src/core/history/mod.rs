@@ -124,7 +124,7 @@ impl<E: Logged> History<E> {
     }
 
     /// The events in memory, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<E>> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<E>> {
         self.events.iter()
     }
 

@@ -180,6 +180,11 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.members.sockets_of(user)
     }
 
+    /// The number of the user's sockets on this node, and one more if there are any on other nodes.
+    pub fn sockets_known(&self, user: &UserId) -> usize {
+        self.members.sockets_of(user).len() + usize::from(self.elsewhere.contains(user))
+    }
+
     /// The user of a socket on this node.
     pub fn user_of(&self, socket: K) -> Option<&Author> {
         self.members.user_of(socket)
@@ -365,6 +370,11 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
             Replay::FromMemory(events) => Some(events),
             Replay::None | Replay::FromStore { .. } | Replay::Ahead | Replay::Incomplete => None,
         }
+    }
+
+    /// The latest events in memory, the newest first.
+    pub fn recent(&self) -> impl Iterator<Item = &Arc<E>> {
+        self.history.iter().rev()
     }
 
     /// Limits the memory used for the latest events, until the next call.

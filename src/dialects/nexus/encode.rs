@@ -6,7 +6,7 @@ use super::{
     wire::{
         FromServer, RoomLabel, Stamped, Stored,
         calls::{CallEnded, CallSignal, CallWith, Reason},
-        chat::{ChatMessage, Deleted, Edited, Reacted, Read, Typing as WireTyping},
+        chat::{ChatMessage, Deleted, Edited, Reacted, Read, Reader, Typing as WireTyping},
         notifications::{Notification, NotificationCleared, NotificationRead},
         presence::Connection,
         rooms::{Member, Members, RoomBroadcast, RoomJoined, RoomLeft, RoomState},
@@ -109,8 +109,18 @@ fn chat_durable<'a>(
             let deleted = Deleted { message_id: *message, conversation_id, user: by.into(), seq };
             Some(FromServer::ChatDelete(stored(stamp, event.at, id, deleted)))
         }
-        ChatDurable::ReadMarked { reader, message, up_to } => {
-            let read = Read { message_id: *message, conversation_id, user: reader.into(), read_seq: *up_to, seq };
+        ChatDurable::ReadMarked { reader, message, up_to, others, more, .. } => {
+            let by = |user: &'a Author, message: EventId, read_seq: Seq| Reader {
+                user: user.into(),
+                message_id: message,
+                read_seq,
+            };
+            let is_alone = others.is_empty() && *more == 0;
+            let listed = others.iter().map(|mark| by(&mark.reader, mark.message, mark.up_to));
+            let readers = (!is_alone).then(|| [by(reader, *message, *up_to)].into_iter().chain(listed).collect());
+            let readers_total = (!is_alone).then_some(1 + others.len() + more);
+            let (message_id, user, read_seq) = (*message, reader.into(), *up_to);
+            let read = Read { message_id, conversation_id, user, read_seq, readers, readers_total, seq };
             Some(FromServer::ChatRead(stored(stamp, event.at, id, read)))
         }
         ChatDurable::Reacted { message, by, emoji, change } => {

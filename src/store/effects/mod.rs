@@ -95,9 +95,11 @@ impl Batch {
                 ) => {
                     reads.messages.insert(Id(message.0));
                 }
-                Durable::Chat(ChatDurable::ReadMarked { reader, message, .. }) => {
-                    reads.messages.insert(Id(message.0));
-                    reads.marks.insert(MarkOf { room: *room, user: reader.id.clone() });
+                Durable::Chat(what @ ChatDurable::ReadMarked { .. }) => {
+                    for (mark, _) in read_mark::marks(what) {
+                        reads.messages.insert(Id(mark.message.0));
+                        reads.marks.insert(MarkOf { room: *room, user: mark.reader.id });
+                    }
                 }
                 Durable::Chat(ChatDurable::Reacted { message, by, emoji, .. }) => {
                     reads.messages.insert(Id(message.0));
@@ -126,19 +128,16 @@ impl Batch {
                 Durable::Chat(ChatDurable::MessageDeleted { message, .. }) => {
                     message::delete(&mut known, room, *message, entry.at).map_err(Into::into)
                 }
-                Durable::Chat(ChatDurable::ReadMarked { reader, message, .. }) => {
-                    let mark = MarkOf { room, user: reader.id.clone() };
-                    match read_mark::advance(&mut known, mark, *message) {
-                        Ok(up_to) => {
-                            let (reader, message) = (reader.clone(), *message);
-                            let what = Durable::Chat(ChatDurable::ReadMarked { reader, message, up_to });
-                            entry.payload = payload(&what)?;
-                            entry.what = what.into();
-                            Ok(())
-                        }
-                        Err(refused) => Err(refused.into()),
+                Durable::Chat(asked @ ChatDurable::ReadMarked { .. }) => match read_mark::read(&mut known, room, asked)
+                {
+                    Ok(what) => {
+                        let what = Durable::Chat(what);
+                        entry.payload = payload(&what)?;
+                        entry.what = what.into();
+                        Ok(())
                     }
-                }
+                    Err(refused) => Err(refused.into()),
+                },
                 Durable::Chat(ChatDurable::Reacted { message, by, emoji, change }) => {
                     let reaction = reaction_of(*message, by, emoji);
                     reaction::react(&mut known, room, reaction, *change, entry.at).map_err(Into::into)

@@ -3,6 +3,7 @@
 
 use super::Known;
 use crate::{
+    core::event::{ChatDurable, ReadMark},
     ids::{EventId, Seq, UserId},
     store::values::Id,
 };
@@ -38,6 +39,29 @@ pub(super) fn advance(known: &mut Known, mark: MarkOf, message: EventId) -> Resu
     }
     *stored = KnownMark { seq, has_advanced: true };
     Ok(Seq(seq))
+}
+
+/// What is left of an event with the marks of one or more users: those that advance. Refused for the reason of the last
+/// mark if none does.
+pub(super) fn read(known: &mut Known, room: Id, asked: &ChatDurable) -> Result<ChatDurable, ReadRefused> {
+    let (mut listed, mut unlisted) = (Vec::new(), Vec::new());
+    let mut refused = ReadRefused::Unknown;
+    for (mark, is_listed) in marks(asked) {
+        match advance(known, MarkOf { room, user: mark.reader.id.clone() }, mark.message) {
+            Ok(up_to) if is_listed => listed.push(ReadMark { up_to, ..mark }),
+            Ok(up_to) => unlisted.push(ReadMark { up_to, ..mark }),
+            Err(why) => refused = why,
+        }
+    }
+    ChatDurable::read_by(listed, unlisted).ok_or(refused)
+}
+
+/// The marks of an event, each with whether the event lists it.
+pub(super) fn marks(event: &ChatDurable) -> Vec<(ReadMark, bool)> {
+    let ChatDurable::ReadMarked { reader, message, up_to, others, unlisted, .. } = event else { return Vec::new() };
+    let first = ReadMark { reader: reader.clone(), message: *message, up_to: *up_to };
+    let listed = [first].into_iter().chain(others.iter().cloned()).map(|mark| (mark, true));
+    listed.chain(unlisted.iter().cloned().map(|mark| (mark, false))).collect()
 }
 
 /// A mark as stored, with the changes by previous effects in the batch.

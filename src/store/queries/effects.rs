@@ -9,7 +9,7 @@ use super::{
     Connection,
     log::content_type as stored_type,
     schema::{message_mentions, message_reactions, messages, read_marks, room_events, user_queue, users},
-    strange, user_id,
+    strange, user_id, write_marks,
 };
 use crate::{
     core::{emoji::Emoji, event::ChatDurable, profile::Author},
@@ -37,14 +37,8 @@ pub async fn apply(connection: &mut Connection, batch: &mut Batch, earlier: &Ear
     for rewrite in rewrites {
         write_message(connection, rewrite).await?;
     }
-    for (MarkOf { room, user }, seq) in marks {
-        diesel::insert_into(read_marks::table)
-            .values((read_marks::room_id.eq(room), read_marks::user_id.eq(user.as_str()), read_marks::seq.eq(seq)))
-            .on_conflict((read_marks::room_id, read_marks::user_id))
-            .do_update()
-            .set(read_marks::seq.eq(seq))
-            .execute(connection)
-            .await?;
+    if !marks.is_empty() {
+        write_marks(connection, marks).await?;
     }
     Ok(())
 }

@@ -3,9 +3,11 @@
 mod calls;
 mod changes;
 mod chat;
+mod devices;
 mod notifications;
 mod participants;
 mod presence;
+mod receipts;
 mod rest;
 mod rooms;
 mod sockets;

@@ -224,7 +224,26 @@ pub struct Read<'a> {
     pub user: User<'a>,
     /// The `seq` of the message: all up to there is read.
     pub read_seq: Seq,
+    /// In large conversations: users whose marks have advanced at about the same time, that one included. If there are many,
+    /// only the first ones are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = limits::READERS_ELSEWHERE_LISTED_MAX))]
+    pub readers: Option<Vec<Reader<'a>>>,
+    /// The number of these users, if `readers` is present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readers_total: Option<usize>,
     pub seq: Seq,
+}
+
+/// How far a user has read.
+#[derive(Serialize, JsonSchema)]
+pub struct Reader<'a> {
+    #[serde(flatten)]
+    pub user: User<'a>,
+    /// The last message that was read.
+    pub message_id: EventId,
+    /// Its `seq`.
+    pub read_seq: Seq,
 }
 
 #[derive(Serialize, JsonSchema)]
