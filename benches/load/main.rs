@@ -16,6 +16,8 @@
 //! | `cluster.rs` | nodes on one PostgreSQL and one Redis |
 //! | `client.rs`, `frame.rs`, `tag.rs` | thousands of WebSockets on one epoll, counting frames without parsing JSON |
 //! | `fanout.rs` | deliveries and their latency |
+//! | `fill.rs` | rows that are written directly into a database |
+//! | `rest.rs` | REST requests and their durations |
 //! | `returns.rs` | clients that reconnect, and whether each receives exactly what it missed |
 //! | `histogram.rs`, `report.rs` | percentiles, medians, tables |
 //!
@@ -27,6 +29,7 @@ mod client;
 mod cluster;
 mod contender;
 mod fanout;
+mod fill;
 mod frame;
 mod histogram;
 mod options;
@@ -34,6 +37,7 @@ mod postgres;
 mod process;
 mod redis;
 mod report;
+mod rest;
 mod returns;
 mod scenario;
 mod server;
@@ -84,6 +88,10 @@ fn run(scenario: Scenario) -> Result<()> {
         Scenario::Crowd(options) => scenario::crowd::run(&options),
         Scenario::Jitter(options) => scenario::jitter::run(&options),
         Scenario::Returning(options) => scenario::returning::run(&options),
+        Scenario::Receipts(options) => scenario::receipts::run(&options),
+        Scenario::Conversations(options) => scenario::conversations::run(&options),
+        Scenario::Queues(options) => scenario::queues::run(&options),
+        Scenario::Search(options) => scenario::search::run(&options),
         Scenario::Order(options) => scenario::order::run(&options),
         Scenario::Stall(options) => scenario::stall::run(&options),
         Scenario::Instructions(options) => scenario::instructions::run(&options),

@@ -41,6 +41,14 @@ pub enum Scenario {
     /// Clients whose connections break repeatedly, on one node and on several of which one is killed. Fails on any
     /// lost, duplicated or reordered message.
     Jitter(Jitter),
+    /// A large conversation in which everybody reads each message, compared with the same without read marks.
+    Receipts(Receipts),
+    /// The list of conversations of a user who has many, on SQLite and PostgreSQL.
+    Conversations(Conversations),
+    /// Many users connect at once, each with queued messages.
+    Queues(Queues),
+    /// Search in many messages, on SQLite and PostgreSQL.
+    Search(Search),
     /// Counts and order with several workers. Fails on any lost, duplicated or reordered delivery.
     Order(Order),
     /// The effect of one client that never reads on the others.
@@ -384,4 +392,73 @@ pub struct Instructions {
     pub profile: PathBuf,
     #[arg(long, default_value = env!("CARGO_BIN_EXE_convene"))]
     pub binary: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Receipts {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 1_000)]
+    pub members: usize,
+    /// Messages per second, all from one member; the others read each of them.
+    #[arg(long, value_delimiter = ',', default_values_t = [10.0, 2.0])]
+    pub rates: Vec<f64>,
+    #[arg(long, default_value_t = 128)]
+    pub text_bytes: usize,
+}
+
+#[derive(Args)]
+pub struct Conversations {
+    #[command(flatten)]
+    pub common: Common,
+    /// Conversations of the user.
+    #[arg(long, default_value_t = 1_000)]
+    pub conversations: usize,
+    /// Messages in each.
+    #[arg(long, default_value_t = 100)]
+    pub messages: usize,
+    /// Other users, who have sent the messages.
+    #[arg(long, default_value_t = 20)]
+    pub others: usize,
+    /// Measured requests per size of a page.
+    #[arg(long, default_value_t = 500)]
+    pub requests: usize,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Sqlite, Database::Postgres])]
+    pub databases: Vec<Database>,
+}
+
+#[derive(Args)]
+pub struct Queues {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 10_000)]
+    pub people: usize,
+    /// Conversations, each with an equal part of the people.
+    #[arg(long, default_value_t = 100)]
+    pub rooms: usize,
+    /// Messages that are queued for each person.
+    #[arg(long, default_value_t = 100)]
+    pub messages: usize,
+    /// Handshakes in progress at a time.
+    #[arg(long, default_value_t = 256)]
+    pub at_once: usize,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Sqlite, Database::Postgres])]
+    pub databases: Vec<Database>,
+    #[arg(long, default_value_t = 128)]
+    pub text_bytes: usize,
+}
+
+#[derive(Args)]
+pub struct Search {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 1_000_000)]
+    pub messages: usize,
+    #[arg(long, default_value_t = 1_000)]
+    pub rooms: usize,
+    /// Measured requests per kind of query.
+    #[arg(long, default_value_t = 200)]
+    pub requests: usize,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Sqlite, Database::Postgres])]
+    pub databases: Vec<Database>,
 }

@@ -78,7 +78,7 @@ impl World {
     pub fn command(&self, binary: &Path, workers: usize) -> ServerCommand {
         let mut command = ServerCommand::new(binary);
         let data = self.folder.path().display().to_string();
-        let url = self.database_url.clone().unwrap_or_else(|| format!("sqlite://{data}/convene.db"));
+        let url = self.database_url();
         let mut set = |name: &str, value: &str| command.environment.push((name.to_owned(), value.to_owned()));
         set("DATA_DIR", &data);
         set("DATABASE_URL", &url);
@@ -97,6 +97,17 @@ impl World {
     pub fn path(&self, member: usize, room: usize) -> Result<String> {
         let channel = self.channels.get(room).ok_or("the world has no such room")?;
         Ok(format!("/ws/channel/{channel}?token={}", token(member)?))
+    }
+
+    /// The database of all servers that are started on this world.
+    pub fn database_url(&self) -> String {
+        let sqlite = || format!("sqlite://{}/convene.db", self.folder.path().display());
+        self.database_url.clone().unwrap_or_else(sqlite)
+    }
+
+    /// The endpoint with conversations.
+    pub fn nexus_path(&self, member: usize) -> Result<String> {
+        Ok(format!("/ws?user_id={}&token={}", user_id(member), token(member)?))
     }
 
     /// The endpoint on which rooms are created by joining them.
@@ -125,7 +136,7 @@ pub fn user_id(member: usize) -> String {
     format!("b{member:06}")
 }
 
-fn token(member: usize) -> Result<String> {
+pub fn token(member: usize) -> Result<String> {
     let user = user_id(member);
     let email = format!("{user}@bench.invalid");
     signed(&user, json!({"email": email}))

@@ -2,6 +2,7 @@
 //! and measuring a window.
 
 pub mod cells;
+pub mod conversations;
 pub mod crowd;
 pub mod cursors;
 pub mod idle;
@@ -9,8 +10,11 @@ pub mod instructions;
 pub mod jitter;
 pub mod joins;
 pub mod order;
+pub mod queues;
+pub mod receipts;
 pub mod returning;
 pub mod rooms;
+pub mod search;
 pub mod sparse;
 pub mod spread;
 pub mod stall;
