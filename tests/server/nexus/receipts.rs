@@ -120,7 +120,9 @@ on_both! {
         let replayed: Vec<Value> = replayed.into_iter().filter(|one| one["event_type"] == "chat.read").collect();
         assert_eq!(replayed, frames);
     }
+}
 
+on_both! {
     async fn a_collected_mark_only_advances(database) {
         let server = Server::on(database).await;
         let Hall { mut author, mut people } = Hall::of(&server).await;

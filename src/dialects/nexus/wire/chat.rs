@@ -227,7 +227,7 @@ pub struct Read<'a> {
     /// In large conversations: users whose marks have advanced at about the same time, that one included. If there are many,
     /// only the first ones are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = limits::READERS_ELSEWHERE_LISTED_MAX))]
+    #[schemars(length(min = 1, max = limits::READERS_ELSEWHERE_LISTED_MAX))]
     pub readers: Option<Vec<Reader<'a>>>,
     /// The number of these users, if `readers` is present.
     #[serde(skip_serializing_if = "Option::is_none")]
