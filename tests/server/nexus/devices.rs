@@ -79,7 +79,8 @@ impl Device {
     /// Connects and joins all conversations of its user, each from the last event that it has seen.
     async fn connect(&mut self, conversations: &[Conversation]) {
         self.socket = Some(self.account.nexus().await);
-        for conversation in conversations.iter().filter(|one| one.has(self.user)) {
+        let user = self.user;
+        for conversation in conversations.iter().filter(|one| one.has(user)) {
             let view = self.views.entry(conversation.id.clone()).or_default();
             view.is_joined = false;
             let mut join = json!({"event_type": "room.join", "room_id": conversation.id, "since": view.last});
@@ -158,7 +159,8 @@ impl Device {
 
     /// Reads until it has seen everything.
     async fn catch_up(&mut self, conversations: &[Conversation]) {
-        for conversation in conversations.iter().filter(|one| one.has(self.user)) {
+        let user = self.user;
+        for conversation in conversations.iter().filter(|one| one.has(user)) {
             while self.views[&conversation.id].last < conversation.head {
                 self.next().await;
             }
@@ -237,7 +239,7 @@ impl World {
         if self.random.bool() && mentioned != user && self.conversations[at].has(mentioned) {
             mentions.insert(mentioned);
         }
-        let named: Vec<&str> = mentions.iter().map(|user| self.users[*user].id.as_str()).collect();
+        let named: Vec<String> = mentions.iter().map(|user| self.users[*user].id.clone()).collect();
         let stored = match (self.random.u32(..3), self.device_of(user), kind) {
             (0, Some(device), _) => {
                 let message =
