@@ -117,7 +117,7 @@ fn every_message_is_shown_and_every_example_is_a_message() {
             recorded.insert(serde_json::from_str::<Value>(&text).unwrap().to_string());
         }
     }
-    let shown = ["docs/protocol.md", "docs/workspace.md", "docs/nexus.md", "docs/canvas.md"]
+    let shown = ["docs/protocol.md", "docs/workspace.md", "docs/nexus.md", "docs/canvas.md", "docs/metaverse.md"]
         .map(|reference| examples(&read(reference)));
     let shown: BTreeSet<_> = shown.iter().flatten().map(Value::to_string).collect();
     let not_shown: Vec<_> = recorded.difference(&shown).collect();

@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::profile::Author;
+use crate::{
+    core::{conflation::Movement, profile::Author},
+    ids::UserId,
+};
 
 /// A finite coordinate. Whole numbers are shown without a decimal point, as clients send them.
 #[derive(Clone, Copy, PartialEq, PartialOrd, Debug, Default, Serialize, Deserialize)]
@@ -48,4 +51,10 @@ pub struct CursorUpdate {
     pub user: Author,
     /// The position.
     pub cursor: Cursor,
+}
+
+impl Movement for CursorUpdate {
+    fn user(&self) -> &UserId {
+        &self.user.id
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use super::{
-    DialectKind, canvas, channel, nexus,
+    DialectKind, canvas, channel, metaverse, nexus,
     schema::{Description, Sender},
     workspace,
 };
@@ -32,7 +32,7 @@ struct Channel {
     messages: Vec<Description>,
 }
 
-fn channels() -> [Channel; 5] {
+fn channels() -> [Channel; 6] {
     let spoken_at = |endpoint: &str| {
         let all = channel::messages().into_iter();
         all.filter(|message| message.endpoint.as_deref().is_none_or(|only| only == endpoint)).collect()
@@ -92,6 +92,18 @@ fn channels() -> [Channel; 5] {
             parameters: json!({"canvas_id": {"description": "The canvas' id, an integer"}}),
             query: resuming(),
             messages: canvas::messages(),
+        },
+        Channel {
+            name: "metaverse",
+            dialect: DialectKind::Metaverse,
+            title: "The metaverse",
+            address: "/ws/metaverse",
+            description: "Spaces with avatars, and invites, on one socket; also at /. Requests have a `type` and a \
+                `payload`. Answers have a `status` and name the request as `requestType`; refusals have the `status` \
+                `failed`",
+            parameters: json!({}),
+            query: json!({"type": "object", "properties": {"token": token()}}),
+            messages: metaverse::messages(),
         },
     ]
 }

@@ -19,6 +19,8 @@ pub enum Endpoint {
     Nexus,
     /// `/yjs/{document_id}`.
     Yjs(DocumentId),
+    /// `/` and `/ws/metaverse`.
+    Metaverse,
     /// `/canvas/{canvas_id}` and `/api/v1/ws/canvas/{canvas_id}`.
     Canvas(CanvasId),
 }
@@ -54,6 +56,7 @@ impl Endpoint {
             "/ws/channel" | "/ws/dm" | "/yjs" | "/canvas" | "/api/v1/ws/canvas" => Err(NoEndpoint::NoSuchRoom),
             "/api/v1/ws" => Ok(Endpoint::Workspace),
             "/ws" => Ok(Endpoint::Nexus),
+            "" | "/ws/metaverse" => Ok(Endpoint::Metaverse),
             _ => Err(NoEndpoint::Unknown),
         }
     }
@@ -66,6 +69,7 @@ impl Endpoint {
             Endpoint::Nexus => DialectKind::Nexus,
             Endpoint::Yjs(_) => DialectKind::Yjs,
             Endpoint::Canvas(_) => DialectKind::Canvas,
+            Endpoint::Metaverse => DialectKind::Metaverse,
         }
     }
 }
@@ -108,6 +112,9 @@ mod tests {
         assert_eq!(Endpoint::of_path("/yjs/%ff"), document("%ff"));
         assert_eq!(Endpoint::of_path("/yjs/"), Err(NoEndpoint::NoSuchRoom));
         assert_eq!(Endpoint::of_path("/elsewhere"), Err(NoEndpoint::Unknown));
+        for path in ["/", "/ws/metaverse", "/ws/metaverse/"] {
+            assert_eq!(Endpoint::of_path(path), Ok(Endpoint::Metaverse), "{path}");
+        }
         for path in [format!("/ws/channel/{id}"), "/ws/dm/a%2Fb".to_owned(), "/api/v1/ws".to_owned(), "/ws".to_owned()]
         {
             assert_eq!(Endpoint::of_path(&format!("{path}/")), Endpoint::of_path(&path), "{path}");

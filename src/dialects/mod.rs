@@ -18,6 +18,7 @@ mod common;
 pub mod endpoints;
 mod input;
 mod lib0;
+pub mod metaverse;
 pub mod nexus;
 pub mod options;
 mod output;
@@ -42,12 +43,20 @@ pub enum DialectKind {
     Canvas = 3,
     /// Collaborative documents for y-websocket: `/yjs/{document_id}`.
     Yjs = 4,
+    /// Spaces, avatars and invites: `/`, `/ws/metaverse`.
+    Metaverse = 5,
 }
 
 impl DialectKind {
     /// All of them, each at the place of its number.
-    pub const ALL: [DialectKind; 5] =
-        [DialectKind::Channel, DialectKind::Workspace, DialectKind::Nexus, DialectKind::Canvas, DialectKind::Yjs];
+    pub const ALL: [DialectKind; 6] = [
+        DialectKind::Channel,
+        DialectKind::Workspace,
+        DialectKind::Nexus,
+        DialectKind::Canvas,
+        DialectKind::Yjs,
+        DialectKind::Metaverse,
+    ];
 
     /// The number of dialects.
     pub const COUNT: usize = DialectKind::ALL.len();
@@ -70,6 +79,7 @@ impl DialectKind {
             DialectKind::Nexus => &nexus::OPTIONS,
             DialectKind::Yjs => &yjs::OPTIONS,
             DialectKind::Canvas => &canvas::OPTIONS,
+            DialectKind::Metaverse => &metaverse::OPTIONS,
         }
     }
 
@@ -81,6 +91,7 @@ impl DialectKind {
             DialectKind::Nexus => &nexus::Nexus,
             DialectKind::Yjs => &yjs::Yjs,
             DialectKind::Canvas => &canvas::Canvas,
+            DialectKind::Metaverse => &metaverse::Metaverse,
         }
     }
 }

@@ -53,6 +53,8 @@ pub enum Seats {
 pub enum QueueManner {
     /// On connect: notifications, and messages of all rooms.
     FromTheStart,
+    /// On connect, notifications of this category, and never anything else.
+    OfCategory(&'static str),
     /// Never: it has no form for anything in the queue.
     Never,
     /// When its client has set a notification filter. Until then it receives notifications created since it connected.

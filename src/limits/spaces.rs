@@ -42,3 +42,21 @@ pub const INVITE_SENDERS_MAX: usize = 100_000;
 pub const ARRIVALS_PER_COMMIT: i64 = 200;
 /// How often a node looks for notifications of other programs, and for reminders that are due.
 pub const DUE_PERIOD: Duration = Duration::from_secs(1);
+/// Avatars in the answer to a join.
+pub const AVATARS_LISTED_MAX: usize = 10_000;
+/// Avatars whose places other nodes may have published before their users are announced, besides as many as there are users.
+pub const AVATARS_EXPECTED_MAX: usize = 1_000;
+/// The coordinates of a place, on both sides of zero.
+pub const COORDINATE_MAX: f64 = 1_000_000.0;
+/// Characters of the direction of an avatar.
+pub const DIRECTION_CHARS_MAX: usize = 16;
+/// The minimum period between two frames with moves to one client.
+pub const MOVES_PERIOD: Duration = Duration::from_millis(50);
+/// Moves in one frame.
+pub const MOVES_PER_FRAME_MAX: usize = 1_000;
+/// Moves in one message to other nodes.
+pub const MOVES_PER_MESSAGE_MAX: usize = 500;
+/// Characters of the name of an action in a space.
+pub const ACTION_NAME_CHARS_MAX: usize = 64;
+/// Bytes of the data of an action in a space, which are stored.
+pub const ACTION_DATA_BYTES_MAX: usize = 8 * 1024;

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     core::{
         command::RawJson,
-        event::{Attachment, CanvasDurable, ChatDurable, Durable, SheetDurable},
+        event::{Attachment, CanvasDurable, ChatDurable, Durable, SheetDurable, SpaceDurable},
         sheet::Cell,
     },
     ids::{Seq, UserId},
@@ -117,7 +117,7 @@ impl Batch {
         let of_room = |entry: &&Entry| self.rooms.get(entry.room) == Some(&room);
         self.entries.iter().filter(of_room).all(|entry| match &*entry.what {
             Durable::Document(_) => false,
-            Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) => true,
+            Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) | Durable::Space(_) => true,
         })
     }
 
@@ -222,7 +222,9 @@ impl Entry {
                 | CanvasDurable::TileDeleted { .. }
                 | CanvasDurable::TileLiked { .. },
             ) => (String::new(), None, None),
-            Durable::Document(_) | Durable::Canvas(CanvasDurable::Acted { .. }) => (payload(&what)?, None, None),
+            Durable::Document(_) | Durable::Space(_) | Durable::Canvas(CanvasDurable::Acted { .. }) => {
+                (payload(&what)?, None, None)
+            }
             Durable::Chat(ChatDurable::MessageSent { attachments, mentions, .. }) => {
                 (payload(&what)?, json_list(attachments)?, json_list(mentions)?)
             }
@@ -259,7 +261,7 @@ impl Entry {
     /// The parts that go into the message history.
     pub fn message(&self) -> Option<MessageText<'_>> {
         match &*self.what {
-            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) => None,
+            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) | Durable::Space(_) => None,
             Durable::Chat(
                 ChatDurable::MessageEdited { .. }
                 | ChatDurable::MessageDeleted { .. }
@@ -281,7 +283,7 @@ impl Entry {
     /// The attached files, which the room's members may download.
     pub fn files(&self) -> impl Iterator<Item = Id> + '_ {
         let files: &[Attachment] = match &*self.what {
-            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) => &[],
+            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) | Durable::Space(_) => &[],
             Durable::Chat(
                 ChatDurable::MessageEdited { .. }
                 | ChatDurable::MessageDeleted { .. }
@@ -307,7 +309,8 @@ impl Entry {
             )
             | Durable::Sheet(_)
             | Durable::Canvas(_)
-            | Durable::Document(_) => (&[], None),
+            | Durable::Document(_)
+            | Durable::Space(_) => (&[], None),
         };
         mentions.iter().filter(move |user| Some(*user) != sender)
     }
@@ -369,7 +372,24 @@ fn made_storable(what: &Durable) -> Option<Durable> {
         )
         | Durable::Document(_) => None,
         Durable::Canvas(what) => canvas_made_storable(what).map(Durable::Canvas),
+        Durable::Space(what) => space_made_storable(what).map(Durable::Space),
     }
+}
+
+fn space_made_storable(what: &SpaceDurable) -> Option<SpaceDurable> {
+    let mut storable_what = what.clone();
+    // the data is JSON, in which the character is escaped
+    let SpaceDurable::Acted { by, action, .. } = &mut storable_what;
+    let (renamed, changed) = (by.with_names(storable), storable(action));
+    if let (None, Cow::Borrowed(_)) = (&renamed, &changed) {
+        return None;
+    }
+    let changed = changed.into();
+    if let Some(renamed) = renamed {
+        *by = renamed;
+    }
+    *action = changed;
+    Some(storable_what)
 }
 
 fn canvas_made_storable(what: &CanvasDurable) -> Option<CanvasDurable> {

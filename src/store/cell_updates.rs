@@ -235,7 +235,7 @@ impl Decided {
 /// The sheet and the cells of a cell update that is neither stored nor refused.
 fn open_update<'a>(entry: &'a Entry, earlier: &Earlier) -> Option<(&'a SheetId, &'a [Cell])> {
     match &*entry.what {
-        Durable::Chat(_) | Durable::Canvas(_) | Durable::Document(_) => None,
+        Durable::Chat(_) | Durable::Canvas(_) | Durable::Document(_) | Durable::Space(_) => None,
         Durable::Sheet(SheetDurable::CellsUpdated { .. })
             if entry.refused.is_some() || earlier.contains_key(&entry.id.0) =>
         {
@@ -247,7 +247,7 @@ fn open_update<'a>(entry: &'a Entry, earlier: &Earlier) -> Option<(&'a SheetId, 
 
 fn changed(entry: &Entry, cell: usize) -> Option<(&UserId, &Cell)> {
     match &*entry.what {
-        Durable::Chat(_) | Durable::Canvas(_) | Durable::Document(_) => None,
+        Durable::Chat(_) | Durable::Canvas(_) | Durable::Document(_) | Durable::Space(_) => None,
         Durable::Sheet(SheetDurable::CellsUpdated { author, cells, .. }) => Some((&author.id, cells.get(cell)?)),
     }
 }

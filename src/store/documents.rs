@@ -97,7 +97,8 @@ impl Store {
                         Durable::Document(DocumentDurable::DocumentSaved { .. })
                         | Durable::Chat(_)
                         | Durable::Sheet(_)
-                        | Durable::Canvas(_) => None,
+                        | Durable::Canvas(_)
+                        | Durable::Space(_) => None,
                     },
                 );
             }

@@ -181,7 +181,7 @@ impl Entry {
     pub fn activity(&self) -> Result<Option<String>, StoreError> {
         let what = match &*self.what {
             Durable::Canvas(what) => what,
-            Durable::Chat(_) | Durable::Sheet(_) | Durable::Document(_) => return Ok(None),
+            Durable::Chat(_) | Durable::Sheet(_) | Durable::Document(_) | Durable::Space(_) => return Ok(None),
         };
         let shown = what.tile().map_or_else(|| what.clone(), |tile| what.with_tile(tile.without_content()));
         payload(&Durable::Canvas(shown)).map(Some)

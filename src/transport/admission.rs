@@ -102,9 +102,12 @@ fn check_origin(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
 fn check_named_user(endpoint: &Endpoint, query: &str, claims: &Claims) -> Result<(), Refusal> {
     let named = match endpoint {
         Endpoint::Nexus => query_value(query, "user_id"),
-        Endpoint::Channel(_) | Endpoint::Direct(_) | Endpoint::Workspace | Endpoint::Yjs(_) | Endpoint::Canvas(_) => {
-            None
-        }
+        Endpoint::Channel(_)
+        | Endpoint::Direct(_)
+        | Endpoint::Workspace
+        | Endpoint::Metaverse
+        | Endpoint::Yjs(_)
+        | Endpoint::Canvas(_) => None,
     };
     match named {
         Some(named) if named != claims.user.as_str() => {
@@ -187,7 +190,7 @@ async fn authorise(
         Endpoint::Direct(partner) => (RoomRef::Direct(partner.clone()), IfMissing::Refuse),
         Endpoint::Canvas(canvas) => (RoomRef::Canvas(*canvas), IfMissing::Refuse),
         Endpoint::Yjs(document) => (RoomRef::Document(document.clone()), IfMissing::Make),
-        Endpoint::Workspace | Endpoint::Nexus => return Ok(None),
+        Endpoint::Workspace | Endpoint::Nexus | Endpoint::Metaverse => return Ok(None),
     };
     node.enter(subject, &room, missing).await.map(Some)
 }

@@ -98,7 +98,7 @@ macro_rules! names {
 #[test]
 fn every_endpoint_is_a_channel_of_its_dialect() {
     let (mut names, name_of) = names! {
-        Endpoint: Channel "channel" Direct "direct" Workspace "workspace" Nexus "nexus" Yjs "yjs" Canvas "canvas"
+        Endpoint: Channel "channel" Direct "direct" Workspace "workspace" Nexus "nexus" Yjs "yjs" Canvas "canvas" Metaverse "metaverse"
     };
     // described by y-protocols
     names.remove("yjs");
@@ -122,7 +122,7 @@ fn every_endpoint_is_a_channel_of_its_dialect() {
 #[test]
 fn every_dialect_is_in_the_list() {
     let (names, name_of) = names! {
-        DialectKind: Channel "channel" Workspace "workspace" Nexus "nexus" Canvas "canvas" Yjs "yjs"
+        DialectKind: Channel "channel" Workspace "workspace" Nexus "nexus" Canvas "canvas" Yjs "yjs" Metaverse "metaverse"
     };
     for (place, dialect) in DialectKind::ALL.into_iter().enumerate() {
         assert_eq!((dialect as usize, dialect.name()), (place, name_of(&dialect)));

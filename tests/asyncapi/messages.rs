@@ -20,6 +20,17 @@ fn recorded(dialect: DialectKind, sender: &str) -> Vec<(String, Value)> {
     read.collect()
 }
 
+/// The name of a message in the document: its `type`; in the metaverse dialect that of an answer is the type of the request,
+/// and that of a refusal `failed`.
+fn name_of(dialect: DialectKind, message: &Value) -> &str {
+    let name = match (dialect, message["status"].as_str()) {
+        (DialectKind::Metaverse, Some("failed")) => &message["status"],
+        (DialectKind::Metaverse, Some(_)) => &message["requestType"],
+        (dialect, _) => &message[dialect.options().discriminator],
+    };
+    name.as_str().unwrap()
+}
+
 /// An administrator's broadcast with its own `type` is passed to workspaces unchanged, so the document can't describe
 /// it.
 fn is_announced(dialect: DialectKind, sender: &str, kind: &str) -> bool {
@@ -99,7 +110,7 @@ fn what_was_recorded_is_what_is_described() {
     for (dialect, sender) in DialectKind::with_json().flat_map(|dialect| [(dialect, "client"), (dialect, "server")]) {
         let described = described(&document, dialect, sender);
         for (file, message) in recorded(dialect, sender) {
-            let kind = message[dialect.options().discriminator].as_str().unwrap();
+            let kind = name_of(dialect, &message);
             if is_announced(dialect, sender, kind) {
                 continue;
             }
@@ -129,12 +140,16 @@ fn what_is_described_was_recorded() {
         for (name, message) in described(&document, dialect, sender) {
             let at = format!("{}.{sender}.{name}", dialect.name());
             all.add(&message["payload"], None, &at);
-            let own = recorded.iter().filter(|(_, message)| message[dialect.options().discriminator] == name);
+            let own = recorded.iter().filter(|(_, message)| name_of(dialect, message) == name);
             own.for_each(|(_, one)| seen.add(&message["payload"], Some(one), &at));
         }
     }
     // what many client messages take is read in one place, whatever the message is
-    let is_shared = |at: &str| at.contains(".client.") && (at.ends_with(".ref") || at.ends_with(".client_message_id"));
+    let is_read = |at: &str| at.contains(".client.") && (at.ends_with(".ref") || at.ends_with(".client_message_id"));
+    // as all answers of the metaverse dialect have, and all its invites
+    let of_all = [".ref", ".decidedAt", ".template"];
+    let is_written = |at: &str| at.starts_with("metaverse.server.") && of_all.iter().any(|end| at.ends_with(end));
+    let is_shared = |at: &str| is_read(at) || is_written(at);
     let silent: Vec<_> = all.properties.difference(&seen.properties).filter(|at| !is_shared(at)).collect();
     assert!(silent.is_empty(), "never recorded: {silent:#?}");
     // the table of errors is one for all that can be refused, and the reference is compared with it

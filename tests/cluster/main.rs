@@ -17,6 +17,7 @@ mod leaving;
 mod lifting;
 mod limits;
 mod lines;
+mod metaverse;
 mod nexus;
 mod node_death;
 mod noise;

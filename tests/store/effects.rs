@@ -241,7 +241,8 @@ async fn assert_is_what_the_log_says(store: &Store, room: RoomId, users: &[&Prof
             )
             | Durable::Sheet(_)
             | Durable::Canvas(_)
-            | Durable::Document(_) => {}
+            | Durable::Document(_)
+            | Durable::Space(_) => {}
         }
     }
     let mut stored: HashMap<_, _> = store.read_marks(room).await.unwrap().into_iter().collect();

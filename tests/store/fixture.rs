@@ -324,6 +324,7 @@ pub fn text(what: &Durable) -> &str {
         )
         | Durable::Sheet(SheetDurable::CellsUpdated { .. })
         | Durable::Canvas(_)
-        | Durable::Document(_) => panic!("{what:?} instead of a message"),
+        | Durable::Document(_)
+        | Durable::Space(_) => panic!("{what:?} instead of a message"),
     }
 }

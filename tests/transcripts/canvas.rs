@@ -124,7 +124,7 @@ fn on_the_canvas() -> Vec<(&'static str, Told)> {
         CanvasEphemeral::Highlighted { user: sarah(), highlight: highlight(Some("Check out this tile!")) };
     let details = StatusDetails { message: Some("Back at three".into()), location: None };
     let status = PresenceEphemeral::StatusChanged { user: sarah(), status: Status::Away, details };
-    let joined = PresenceEphemeral::UserJoined { user: sarah(), state_follows: false, users: 5 };
+    let joined = PresenceEphemeral::UserJoined { user: sarah(), state_follows: false, users: 5, place: None };
     let left = PresenceEphemeral::UserLeft { user: sarah(), state_follows: false, users: 4 };
     let typing = ChatEphemeral::Typing { user: sarah(), typing: Typing::Started, cell: None };
     let announced = RoomEphemeral::Announced { data: data_of("server", "broadcast") };

@@ -196,7 +196,12 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
             "user_joined",
             ephemeral(
                 channel(),
-                Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice(), state_follows: false, users: 2 }),
+                Ephemeral::Presence(PresenceEphemeral::UserJoined {
+                    user: alice(),
+                    state_follows: false,
+                    users: 2,
+                    place: None,
+                }),
             ),
         ),
         (
@@ -224,7 +229,12 @@ fn in_rooms(files: &BTreeMap<String, String>) -> Vec<(&'static str, Told)> {
             "dm_user_online",
             ephemeral(
                 conversation(),
-                Ephemeral::Presence(PresenceEphemeral::UserJoined { user: alice(), state_follows: false, users: 2 }),
+                Ephemeral::Presence(PresenceEphemeral::UserJoined {
+                    user: alice(),
+                    state_follows: false,
+                    users: 2,
+                    place: None,
+                }),
             ),
         ),
         (

@@ -8,16 +8,17 @@ use convene::{
         event::{
             CallEphemeral, CanvasDurable, CanvasEphemeral, ChatDurable, ChatEphemeral, DocumentDurable,
             DocumentEphemeral, DocumentReply, Durable, Ephemeral, Event, EventBody, PresenceEphemeral, Reply,
-            RoomEphemeral, RoomIdentity, SheetDurable, UploadEphemeral,
+            RoomEphemeral, RoomIdentity, SheetDurable, SpaceDurable, SpaceEphemeral, UploadEphemeral,
         },
         user_event::UserEvent,
     },
     dialects::DialectKind,
 };
 
-use crate::{Told, canvas, channel, nexus, told, workspace};
+use crate::{Told, canvas, channel, metaverse, nexus, told, workspace};
 
-/// A variant's transcripts in the channel, the workspace, the nexus and the canvas dialect; empty if the dialect does not encode it.
+/// A variant's transcripts in the channel, the workspace, the nexus, the canvas and the metaverse dialect; empty if the dialect
+/// does not encode it.
 struct Row {
     variant: &'static str,
     recorded: &'static [&'static [&'static str]],
@@ -31,9 +32,9 @@ impl Row {
 }
 
 macro_rules! forms {
-    ($rows:ident, $row_of:ident, $what:ident: $($variant:ident [$($channel:literal)*] [$($workspace:literal)*] [$($nexus:literal)*] [$($canvas:literal)*])*) => {
+    ($rows:ident, $row_of:ident, $what:ident: $($variant:ident [$($channel:literal)*] [$($workspace:literal)*] [$($nexus:literal)*] [$($canvas:literal)*] $([$($metaverse:literal)*])?)*) => {
         const $rows: &[Row] = &[
-            $(Row { variant: stringify!($variant), recorded: &[&[$($channel),*], &[$($workspace),*], &[$($nexus),*], &[$($canvas),*]] }),*
+            $(Row { variant: stringify!($variant), recorded: &[&[$($channel),*], &[$($workspace),*], &[$($nexus),*], &[$($canvas),*], &[], &[$($($metaverse),*)?]] }),*
         ];
 
         fn $row_of(it: &$what) -> &'static Row {
@@ -50,7 +51,7 @@ forms! { CHAT_DURABLE, chat_durable, ChatDurable:
         "message" "message_with_attachments" "message_of_the_sender" "message_encrypted" "dm_message"
         "dm_message_without_text" "dm_message_of_the_sender" "dm_message_encrypted"
     ] [] ["chat_message" "chat_message_direct" "chat_message_encrypted" "chat_message_of_the_sender"]
-        ["canvas_chat_message" "canvas_chat_message_of_the_sender"]
+        ["canvas_chat_message" "canvas_chat_message_of_the_sender"] ["chat_message" "chat_message_of_the_sender"]
     MessageEdited [] [] ["chat_edit" "chat_edit_of_the_sender" "chat_edit_encrypted"] []
     MessageDeleted [] [] ["chat_delete" "chat_delete_of_the_sender"] []
     MessageErased [] [] ["chat_message_deleted"] []
@@ -84,9 +85,18 @@ forms! { DOCUMENT_EPHEMERAL, document_ephemeral, DocumentEphemeral:
     Session [] [] [] []
 }
 
+forms! { SPACE_DURABLE, space_durable, SpaceDurable:
+    Acted [] [] [] [] ["user_action"]
+}
+
+forms! { SPACE_EPHEMERAL, space_ephemeral, SpaceEphemeral:
+    Moved [] [] [] [] ["user_moved" "user_moved_own" "user_moved_several"]
+    MovedNear [] [] [] [] ["users_moved"]
+}
+
 forms! { PRESENCE_EPHEMERAL, presence_ephemeral, PresenceEphemeral:
-    UserJoined ["user_joined" "dm_user_online"] ["user_joined"] ["room_join"] ["user_joined"]
-    UserLeft ["user_left" "dm_user_offline"] ["user_left"] ["room_leave"] ["user_left"]
+    UserJoined ["user_joined" "dm_user_online"] ["user_joined"] ["room_join"] ["user_joined"] ["user_joined"]
+    UserLeft ["user_left" "dm_user_offline"] ["user_left"] ["room_leave"] ["user_left"] ["user_left"]
     CursorsMoved [] ["cursor_moved" "cursor_moved_by_several"] [] []
     StatusChanged [] ["user_status_changed"] [] ["user_presence_update_of_the_status"]
     Attended [] ["room_state" "room_state_truncated"] [] []
@@ -105,7 +115,7 @@ forms! { CALL_EPHEMERAL, call_ephemeral, CallEphemeral:
 }
 
 forms! { ROOM_EPHEMERAL, room_ephemeral, RoomEphemeral:
-    Announced ["broadcast"] ["broadcast" "system_announcement"] ["room_broadcast_of_an_administrator"] ["broadcast"]
+    Announced ["broadcast"] ["broadcast" "system_announcement"] ["room_broadcast_of_an_administrator"] ["broadcast"] ["broadcast"]
     Broadcast [] [] ["room_broadcast"] []
 }
 
@@ -116,6 +126,7 @@ forms! { CANVAS_EPHEMERAL, canvas_ephemeral, CanvasEphemeral:
 
 forms! { PERSONAL, personal, UserEvent:
     Notified ["notification_stored"] ["notification_created"] ["notification"] ["notification_stored"]
+        ["notification" "invite_received" "invite_reminder" "invite_accepted" "invite_declined"]
     NotificationRead [] ["notification_read"] ["notification_read"] []
     NotificationUpdated [] ["notification_updated"] ["notification_updated"] []
     NotificationDeleted [] ["notification_deleted"] ["notification_cleared"] []
@@ -134,25 +145,30 @@ forms! { PERSONAL, personal, UserEvent:
 }
 
 forms! { REPLY, reply, Reply:
-    Pong ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"]
-    Ack ["ack"] ["ack"] ["ack"] ["ack"]
-    AuthRefreshed ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["ack_of_auth_refresh"]
-    Done ["ack_done"] ["ack_done"] ["ack_done"] ["ack_done"]
+    Pong ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"]
+    Ack ["ack"] ["ack"] ["ack"] ["ack"] ["chat" "action"]
+    AuthRefreshed ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["auth_refresh"]
+    Done ["ack_done"] ["ack_done"] ["ack_done"] ["ack_done"] ["leave_space" "move"]
     VersionConflict [] ["version_conflict" "version_conflict_of_several"] [] []
     UserEvent [] [] [] [] // the rows above
     Error ["error" "error_with_ref"] ["error" "error_with_ref" "error_of_question"] ["error" "error_with_ref"] ["error" "error_with_ref"]
+        ["failed" "failed_with_ref" "failed_unread"]
     Call [] [] ["call_offer" "call_answer" "call_ice" "call_hangup" "call_hangup_answered_elsewhere" "call_hangup_busy" "call_hangup_cancelled" "call_hangup_crossed" "call_hangup_declined_elsewhere" "call_hangup_disconnected" "call_hangup_timeout" "call_hangup_with_data"] []
     Welcome [] [] ["system_message"] []
     Delivered [] [] ["chat_delivered"] []
     Document [] [] [] [] // the rows below
     Entered ["online_users" "online_users_truncated" "dm_connected" "dm_user_online_first"] ["room_state_first"] ["room_join_first" "room_join_first_truncated"] []
-    Recovered ["recovered"] ["recovered"] ["recovered"] ["recovered"]
-    Notice ["notification"] ["notification" "direct_message"] ["system_message_of_an_administrator"] ["notification"]
+    Recovered ["recovered"] ["recovered"] ["recovered"] ["recovered"] ["recovered"]
+    Notice ["notification"] ["notification" "direct_message"] ["system_message_of_an_administrator"] ["notification"] ["notification_of_an_administrator"]
     Canvas [] [] [] [
         "user_joined_first" "active_users" "active_users_truncated" "ack_of_a_tile" "ack_of_a_tile_unchanged" "error_of_a_taken_place"
         "error_of_an_old_version" "error_of_a_locked_tile"
     ]
-    Restarting ["server_restarting"] ["server_restarting"] ["server_restarting"] ["server_restarting"]
+    Space [] [] [] [] [
+        "join_space" "join_space_truncated" "users_moved_near" "send_invite" "send_invite_to_several"
+        "send_invite_limited_in_part" "send_invite_to_nobody" "accept_invite" "decline_invite" "get_users" "get_invites"
+    ]
+    Restarting ["server_restarting"] ["server_restarting"] ["server_restarting"] ["server_restarting"] ["server_restarting"]
 }
 
 forms! { DOCUMENT_REPLY, document_reply, DocumentReply:
@@ -165,7 +181,9 @@ forms! { DOCUMENT_REPLY, document_reply, DocumentReply:
     Conflict [] [] ["doc_conflict" "doc_conflict_too_old" "doc_conflict_stale"] []
 }
 
-const ALL_ROWS: [&[Row]; 14] = [
+const ALL_ROWS: [&[Row]; 16] = [
+    SPACE_DURABLE,
+    SPACE_EPHEMERAL,
     DOCUMENT_DURABLE,
     DOCUMENT_EPHEMERAL,
     DOCUMENT_REPLY,
@@ -197,6 +215,7 @@ fn row_of_event(body: &EventBody) -> &'static Row {
         EventBody::Durable { what: Durable::Sheet(what), .. } => sheet_durable(what),
         EventBody::Durable { what: Durable::Canvas(what), .. } => canvas_durable(what),
         EventBody::Durable { what: Durable::Document(what), .. } => document_durable(what),
+        EventBody::Durable { what: Durable::Space(what), .. } => space_durable(what),
         EventBody::Ephemeral(what) => match what {
             Ephemeral::Presence(what) => presence_ephemeral(what),
             Ephemeral::Chat(what) => chat_ephemeral(what),
@@ -205,6 +224,7 @@ fn row_of_event(body: &EventBody) -> &'static Row {
             Ephemeral::Room(what) => room_ephemeral(what),
             Ephemeral::Document(what) => document_ephemeral(what),
             Ephemeral::Canvas(what) => canvas_ephemeral(what),
+            Ephemeral::Space(what) => space_ephemeral(what),
         },
     }
 }
@@ -217,6 +237,7 @@ fn a_room(dialect: DialectKind) -> Arc<RoomIdentity> {
         DialectKind::Nexus => nexus::room(),
         DialectKind::Yjs => unreachable!("it has no JSON"),
         DialectKind::Canvas => canvas::canvas(),
+        DialectKind::Metaverse => metaverse::space(),
     }
 }
 
@@ -258,6 +279,7 @@ fn is_spoken_in(dialect: DialectKind, room: &RoomIdentity) -> bool {
         DialectKind::Nexus => true,
         DialectKind::Yjs => room.scope.document().is_some(),
         DialectKind::Canvas => room.scope.kind() == "canvas",
+        DialectKind::Metaverse => room.scope.kind() == "space",
     }
 }
 

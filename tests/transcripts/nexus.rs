@@ -260,7 +260,7 @@ fn in_rooms() -> Vec<(&'static str, Told)> {
         delivered: Recipients { users: vec![user(BOB)], total: 1 },
         queued: Recipients { users: vec![user("carol")], total: 1 },
     };
-    let joined = PresenceEphemeral::UserJoined { user: bob(), state_follows: true, users: 2 };
+    let joined = PresenceEphemeral::UserJoined { user: bob(), state_follows: true, users: 2, place: None };
     let left = PresenceEphemeral::UserLeft { user: bob(), state_follows: true, users: 2 };
     let data = |file| data_of("server", file);
     let announced = RoomEphemeral::Announced { data: data("room_broadcast_of_an_administrator") };

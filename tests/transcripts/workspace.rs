@@ -209,7 +209,7 @@ fn told_in_rooms() -> Vec<(&'static str, Told)> {
     let bob_there = attendee(bob(), Status::Busy, None);
     let crowd = RoomPresence { total: convene::limits::ONLINE_USERS_LISTED_MAX + 1, ..(*attendance(&[], &[])).clone() };
     let presence = |what| ephemeral(Ephemeral::Presence(what));
-    let joined = PresenceEphemeral::UserJoined { user: bob(), state_follows: false, users: 2 };
+    let joined = PresenceEphemeral::UserJoined { user: bob(), state_follows: false, users: 2, place: None };
     let left = PresenceEphemeral::UserLeft { user: bob(), state_follows: false, users: 2 };
     vec![
         ("room_state_truncated", ephemeral(Ephemeral::Presence(PresenceEphemeral::Attended(crowd.into())))),

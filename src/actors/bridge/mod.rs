@@ -28,6 +28,7 @@ use crate::{
         rate::RequestCounts,
         remote_members::MembershipMessage,
         roster::RosterMessage,
+        space::AvatarMove,
         upload::Upload,
         user_event::UserEvent,
     },
@@ -83,6 +84,8 @@ pub enum KindMessage {
     Presence(Vec<MemberPresence>),
     /// Tiles that members on the sending node edit or have stopped to edit.
     TileEditing(Vec<TileEdit>),
+    /// Where avatars of members on the sending node are.
+    Moves(Vec<AvatarMove>),
 }
 
 /// Messages between nodes outside of rooms.

@@ -19,7 +19,7 @@ use crate::{
         event::{
             Audience, CallEphemeral, CanvasEphemeral, ChatDurable, ChatEphemeral, DocumentEphemeral, Durable, Entered,
             Ephemeral, Event, EventBody, Listener, MemberPresence, PresenceEphemeral, Reply, RoomEphemeral,
-            RoomIdentity, UploadEphemeral,
+            RoomIdentity, SpaceEphemeral, UploadEphemeral,
         },
         history::Logged,
         upload::UploadPhase,
@@ -117,7 +117,8 @@ impl Broadcast {
                     | DocumentEphemeral::Session { .. }
                     | DocumentEphemeral::Renewed { .. },
                 )
-                | Ephemeral::Canvas(_) => false,
+                | Ephemeral::Canvas(_)
+                | Ephemeral::Space(_) => false,
                 Ephemeral::Document(DocumentEphemeral::Opened { .. } | DocumentEphemeral::Closed { .. }) => true,
             },
         }
@@ -216,6 +217,12 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
         Ephemeral::Document(DocumentEphemeral::Session { .. })
         | Ephemeral::Call(CallEphemeral::Signal { .. })
         | Ephemeral::Room(RoomEphemeral::Announced { .. } | RoomEphemeral::Broadcast { .. }) => Class::Durable,
+        // as cursors
+        Ephemeral::Space(SpaceEphemeral::Moved(moved)) => keyed((event.room.id, Kind::Moves, &moved.first.user)),
+        // each has other moves, so none replaces another one
+        Ephemeral::Space(SpaceEphemeral::MovedNear { area, frame, .. }) => {
+            keyed((event.room.id, Kind::MovesNear, area, frame))
+        }
         Ephemeral::Canvas(CanvasEphemeral::TileEditing { user, at, .. }) => {
             keyed((event.room.id, Kind::TileEditing, &user.id, at))
         }
@@ -243,6 +250,8 @@ enum Kind {
     Awareness,
     TileEditing,
     Highlight,
+    Moves,
+    MovesNear,
 }
 
 fn keyed(key: impl Hash) -> Class {

@@ -22,8 +22,13 @@ fn in_one_room<const N: usize>(whats: [Ephemeral; N]) -> [Arc<Broadcast>; N] {
 fn a_batch_names_each_user_once_with_the_newest_presence() {
     let [ann, bob] = ["ann", "bob"].map(|name| Author::new(UserId::new(name).unwrap(), name));
     let batch = in_one_room([
-        Ephemeral::Presence(PresenceEphemeral::UserJoined { user: ann.clone(), state_follows: false, users: 2 }),
-        Ephemeral::Presence(PresenceEphemeral::UserJoined { user: bob, state_follows: false, users: 2 }),
+        Ephemeral::Presence(PresenceEphemeral::UserJoined {
+            user: ann.clone(),
+            state_follows: false,
+            users: 2,
+            place: None,
+        }),
+        Ephemeral::Presence(PresenceEphemeral::UserJoined { user: bob, state_follows: false, users: 2, place: None }),
         Ephemeral::Chat(ChatEphemeral::Typing { user: ann.clone(), typing: Typing::Started, cell: None }),
         Ephemeral::Chat(ChatEphemeral::Typing { user: ann.clone(), typing: Typing::Stopped, cell: None }),
         Ephemeral::Presence(PresenceEphemeral::UserLeft { user: ann, state_follows: false, users: 2 }),
@@ -48,9 +53,9 @@ fn each_socket_receives_the_frames_of_its_audience_in_order() {
         Audience::EveryoneBut(user.clone()),
     ];
     let users: [Author; 6] = std::array::from_fn(|n| Author::new(UserId::new(format!("u{n}")).unwrap(), "name"));
-    let told = in_one_room(
-        users.map(|user| Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows: false, users: 2 })),
-    );
+    let told = in_one_room(users.map(|user| {
+        Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows: false, users: 2, place: None })
+    }));
     let told = told.into_iter().zip(audiences).map(|(b, audience)| Broadcast::new(b.event.clone(), audience));
     let form = Form::new(&told.collect::<Vec<_>>(), DialectKind::Channel);
     let received = |socket, area| {

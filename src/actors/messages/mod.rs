@@ -40,6 +40,7 @@ use crate::{
         presence::Status,
         profile::{Author, Profile},
         room::Already,
+        space::SpaceEntry,
         usage::Usage,
         user_event::UserEvent,
     },
@@ -424,6 +425,8 @@ pub struct Join {
     pub role: Option<DocumentRole>,
     /// The form of the socket's messages.
     pub form: Form,
+    /// How it enters, if the room is a space.
+    pub space: Option<Box<SpaceEntry>>,
 }
 
 /// A socket leaves.

@@ -137,6 +137,7 @@ impl Room {
         hub_link.members += usize::from(outcome.already == Already::No);
         let backed = hub_link.send(subscribe);
         self.after(backed, ctx);
+        self.with_kind(ctx, |kind, _| kind.admitted(join.conn, &join.user.id));
         self.run_queued(waited, ctx);
     }
 

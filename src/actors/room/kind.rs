@@ -21,12 +21,13 @@ use crate::{
         command::{Command, Receipt},
         document::DocumentRole,
         event::{
-            Audience, ChatDurable, Conflicting, Durable, Ephemeral, Event, MemberPresence, Reply, RoomPresence,
-            RoomScope,
+            Audience, ChatDurable, Conflicting, Durable, Ephemeral, Event, MemberPresence, Reply, RoomIdentity,
+            RoomPresence, RoomScope,
         },
         presence::{Status, UserStatus},
         profile::Author,
         room::RoomCore,
+        space::Place,
     },
     disconnect::Disconnect,
     error::{ErrorCode, Refusal},
@@ -53,7 +54,7 @@ impl RoomView<'_> {
     pub fn absent_mentioned(&self, what: &Durable) -> Vec<UserId> {
         let mentioned = match what {
             Durable::Chat(ChatDurable::MessageSent { mentions, .. }) => mentions.as_slice(),
-            Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) => &[],
+            Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) | Durable::Space(_) => &[],
         };
         let author = &what.author().id;
         let absent = mentioned.iter().filter(|user| *user != author && !self.core.is_present(user));
@@ -73,7 +74,6 @@ pub(super) enum Effect {
     },
     /// Places sockets on this node in areas, or in none, for [`Audience::In`]. Applies to events announced after it. A socket
     /// that joins is in none.
-    #[expect(dead_code, reason = "for spaces with areas of interest")]
     Place(Vec<(ConnKey, Option<Area>)>),
     /// Sends to the members on all nodes.
     Announce {
@@ -235,6 +235,11 @@ pub(super) trait RoomKind {
     /// A socket has joined.
     fn joined(&mut self, _join: &Join, _now: Timestamp) {}
 
+    /// A socket has joined and is sent events from now on.
+    fn admitted(&mut self, _conn: ConnKey, _user: &UserId) -> Vec<Effect> {
+        Vec::new()
+    }
+
     /// A member was active.
     fn active(&mut self, _user: &UserId, _now: Timestamp) {}
 
@@ -322,6 +327,11 @@ pub(super) trait RoomKind {
         None
     }
 
+    /// Where the user is, in a space.
+    fn place_of(&self, _user: &UserId) -> Option<Place> {
+        None
+    }
+
     /// The presence data of these members.
     fn presence_of(&self, users: &[Author], now: Timestamp) -> Vec<MemberPresence> {
         let named = |user: &Author| MemberPresence {
@@ -350,12 +360,12 @@ pub(super) trait RoomKind {
 }
 
 /// The kind of a room. The only place that distinguishes the kinds.
-pub(super) fn kind_of(scope: &RoomScope) -> Box<dyn RoomKind> {
-    match scope {
+pub(super) fn kind_of(room: &RoomIdentity) -> Box<dyn RoomKind> {
+    match &room.scope {
         RoomScope::Channel { .. } => Box::new(kinds::channel::Channel),
         RoomScope::Direct { users } => Box::new(kinds::direct::Direct::of(users.clone())),
         RoomScope::Open { .. } => Box::new(kinds::open::Open::default()),
-        RoomScope::Space => Box::new(kinds::space::Space),
+        RoomScope::Space => Box::new(kinds::space::Space::new(room.id)),
         RoomScope::Canvas { canvas, size } => Box::new(kinds::canvas::Canvas::new(*canvas, *size)),
         RoomScope::Document { document } => Box::new(kinds::document::Document::new(document.clone())),
     }

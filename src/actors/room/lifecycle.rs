@@ -102,7 +102,7 @@ impl Room {
         let read = async move {
             retry_unavailable(async || {
                 let Some(head) = node.store.room_head(id).await? else { return Ok(None) };
-                let mut kind = kind_of(&identity.scope);
+                let mut kind = kind_of(&identity);
                 kind.load(&node.store, id, node.clock.now()).await?;
                 Ok(Some((head, kind)))
             })

@@ -105,12 +105,12 @@ impl Room {
             Some(_) | None => Listed::Yes,
         };
         if self.tells_changes(listed) {
-            let (user, state_follows) = (user.clone(), self.tells_state());
+            let (user, state_follows, place) = (user.clone(), self.tells_state(), self.kind.place_of(&user.id));
             let users = self.core.as_ref().map_or(0, |core| core.users());
             let what = self
                 .kind
                 .announcement_of_join(&user)
-                .unwrap_or(Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows, users }));
+                .unwrap_or(Ephemeral::Presence(PresenceEphemeral::UserJoined { user, state_follows, users, place }));
             self.announce_local(what, ctx);
         }
         self.with_kind(ctx, |kind, room| kind.members_changed(room));

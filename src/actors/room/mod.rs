@@ -116,7 +116,7 @@ impl Room {
     pub fn new(identity: Arc<RoomIdentity>, node: Arc<Node>, usage: Option<Usage>) -> Room {
         let usage = usage.unwrap_or_else(|| Usage::new(node.clock.now()));
         Room {
-            kind: kind_of(&identity.scope),
+            kind: kind_of(&identity),
             identity,
             incarnation: fastrand::u64(..),
             node,
@@ -222,7 +222,8 @@ impl Room {
                 (_, Some(document)) => format!("You may no longer open the document {document}; ask its owner"),
                 (Some(name), _) => format!("You are no longer a member of the room {name} and were removed from it"),
                 (None, None) => {
-                    format!("You may no longer be in the channel {} and were removed from it", self.identity.id)
+                    let (kind, id) = (scope.kind(), self.identity.id);
+                    format!("You may no longer be in the {kind} {id} and were removed from it")
                 }
             };
             let refusal = Box::new(Refusal::new(ErrorCode::PermissionDenied, sentence));

@@ -218,7 +218,8 @@ impl Room {
         while let Some(message) = messages.next() {
             match message {
                 Waiting::Ask(Ask { tag, .. }) | Waiting::Leave { tag, .. } => {
-                    self.refuse(conn, tag, not_in_room(), ctx);
+                    let refusal = self.not_in();
+                    self.refuse(conn, tag, refusal, ctx);
                 }
                 Waiting::Status(status) => self.publish_status(status, ctx),
                 Waiting::Upload(upload) => self.publish_upload(upload, ctx),
@@ -231,15 +232,15 @@ impl Room {
 
     /// Answers a request of a socket that is not a member. The socket's hub may not be known here.
     pub(super) fn answer_stranger(&self, user: UserId, conn: ConnKey, tag: Tag) {
-        let refusal = not_in_room();
+        let refusal = self.not_in();
         self.node.metrics.refused(refusal.code);
         let reply = Reply::Error { tag, refusal };
         self.shut_out(user, conn, Some(Box::new(reply)));
     }
-}
 
-fn not_in_room() -> Refusal {
-    Refusal::new(ErrorCode::NotInRoom, "This socket is not in the room; join it first")
+    fn not_in(&self) -> Refusal {
+        Refusal::new(ErrorCode::NotInRoom, self.identity.scope.not_in())
+    }
 }
 
 impl Handler<Join> for Room {

@@ -14,7 +14,10 @@ use crate::{
         outbox::ConnKey,
     },
     core::{
-        command::{Addressed, CallCommand, ChatCommand, Command, Draft, PresenceCommand, Receipt, RoomCommand, Tag},
+        command::{
+            Addressed, CallCommand, ChatCommand, Command, Draft, PresenceCommand, Receipt, RoomCommand, SpaceCommand,
+            Tag,
+        },
         event::{
             Attachment, Audience, CallEphemeral, ChatDurable, Conflicting, Durable, Ephemeral, EventBody, Reply,
             RoomEphemeral, SheetDurable,
@@ -87,6 +90,7 @@ impl Room {
             Command::Sheet(_)
             | Command::Canvas(_)
             | Command::Document(_)
+            | Command::Space(SpaceCommand::Move { .. } | SpaceCommand::Act { .. })
             | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
                 self.ask_kind(command, by, ctx);
             }
@@ -103,6 +107,8 @@ impl Room {
             | Command::Presence(PresenceCommand::SetStatus { .. })
             | Command::Assistant(_)
             | Command::Notices(_)
+            | Command::Space(SpaceCommand::Join { .. })
+            | Command::Invites(_)
             | Command::Upload(_) => {}
         }
     }
@@ -308,7 +314,7 @@ impl Room {
             }
             (
                 NotStored::Conflicts(_) | NotStored::SheetElsewhere,
-                Durable::Chat(_) | Durable::Canvas(_) | Durable::Document(_),
+                Durable::Chat(_) | Durable::Canvas(_) | Durable::Document(_) | Durable::Space(_),
             ) => {
                 self.refuse_asker(asker, Refusal::internal(), ctx);
             }

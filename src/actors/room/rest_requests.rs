@@ -115,9 +115,11 @@ impl Room {
                         let (stored, tile) = (Some((id, seq)), tile.clone());
                         Reply::Canvas(Box::new(CanvasReply::TileStored { tag, stored, tile }))
                     }
-                    Durable::Canvas(_) | Durable::Chat(_) | Durable::Sheet(_) | Durable::Document(_) => {
-                        Reply::Ack { tag, id, seq }
-                    }
+                    Durable::Canvas(_)
+                    | Durable::Chat(_)
+                    | Durable::Sheet(_)
+                    | Durable::Document(_)
+                    | Durable::Space(_) => Reply::Ack { tag, id, seq },
                 };
                 self.send_reply(conn, reply, ctx);
             }

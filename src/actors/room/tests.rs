@@ -171,6 +171,7 @@ impl Stage {
             bound: Bound::ToRoom,
             role: None,
             form: DialectKind::Channel.options().form,
+            space: None,
         }
     }
 

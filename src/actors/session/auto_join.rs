@@ -3,12 +3,16 @@
 
 use actix::prelude::*;
 
-use super::{Charged, Session, rooms::not_in_room};
+use super::{
+    Charged, Session,
+    rooms::{not_in, not_in_room},
+};
 use crate::{
     auth::policy::{Action, Subject, may},
     core::{
         command::{Charge, Request, RoomAddress, Tag},
         profile::Role,
+        space::PlaceChange,
     },
     ids::RoomName,
 };
@@ -21,6 +25,8 @@ pub(super) enum JoinPurpose {
         tag: Tag,
         /// Whether the user takes part in the room from then on, also while away.
         takes_part: bool,
+        /// Where the avatar appears, in a space.
+        place: Option<PlaceChange>,
     },
     /// The client sent a command to a room that the socket has not joined.
     Do(Box<Request>, FirstFrame),
@@ -36,7 +42,7 @@ pub enum FirstFrame {
 impl JoinPurpose {
     /// Of the room to which a socket is bound.
     pub fn bound() -> JoinPurpose {
-        JoinPurpose::Join { tag: Tag::default(), takes_part: false }
+        JoinPurpose::Join { tag: Tag::default(), takes_part: false, place: None }
     }
 
     /// The tag of the request.
@@ -52,6 +58,14 @@ impl JoinPurpose {
         match self {
             JoinPurpose::Join { tag, .. } => tag.clone(),
             JoinPurpose::Do(..) => Tag::default(),
+        }
+    }
+
+    /// Where the avatar appears, in a space.
+    pub fn place(&self) -> Option<PlaceChange> {
+        match self {
+            JoinPurpose::Join { place, .. } => place.clone(),
+            JoinPurpose::Do(..) => None,
         }
     }
 
@@ -76,7 +90,10 @@ impl Session {
     /// Executes a command for a room that this socket has not joined.
     pub(super) fn act_in_unjoined_room(&mut self, room: RoomAddress, request: Request, ctx: &mut Context<Self>) {
         // only open rooms are created by being named
-        let RoomAddress::Open(name) = room else { return self.refuse(request.tag, not_in_room()) };
+        let name = match room {
+            RoomAddress::Open(name) => name,
+            other => return self.refuse(request.tag, not_in(&other)),
+        };
         let subject = Subject { user: &self.user.id, role: Role::User, rooms: self.confined.as_deref() };
         if let Err(denied) = may(subject, Action::NameRoom { name: &name }) {
             return self.refuse(request.tag, denied.into());

@@ -11,6 +11,7 @@ mod notifications;
 mod participation;
 mod queue;
 mod rooms;
+mod spaces;
 mod uploads;
 
 use std::{
@@ -49,7 +50,7 @@ use crate::{
         call::CallRequested,
         command::{
             AssistantCommand, CallCommand, Charge, Command, NoticeCommand, PresenceCommand, Request, RoomCommand,
-            SheetCommand, Tag, Target, UploadCommand,
+            SheetCommand, SpaceCommand, Tag, Target, UploadCommand,
         },
         event::{Reply, Welcome},
         profile::{Author, Profile, Role},
@@ -150,7 +151,7 @@ impl Session {
         let owner = Owner { user: id, dialect, bound, expires_at: params.expires_at };
         let outbox = worker.admit(connection_ids.key, socket, owner);
         let pump = Pump::new(early);
-        let notices = Notices::new(worker.node.clock.now());
+        let notices = Notices::new(worker.node.clock.now(), dialect.options().queue);
         let user = params.profile.author();
         // a bound socket's rooms show no addresses
         let member = match &params.binding {
@@ -294,8 +295,12 @@ impl Session {
             Command::AuthRefresh { token } => self.refresh(tag, &token, ctx),
             Command::Room(RoomCommand::Join { room, resume }) => {
                 let takes_part = room.is_conversation();
-                self.join_named(JoinPurpose::Join { tag, takes_part }, room, resume, ctx);
+                self.join_named(JoinPurpose::Join { tag, takes_part, place: None }, room, resume, ctx);
             }
+            Command::Space(SpaceCommand::Join { space, user, place, resume }) => {
+                self.join_space(tag, space, (user, place), resume, ctx);
+            }
+            Command::Invites(command) => self.execute_invites(tag, command, ctx),
             Command::Room(RoomCommand::Leave { room }) => self.leave(tag, room, ctx),
             Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
                 self.update_cells(CellsUpdate { tag, client_message_id, sheet, cells }, room, ctx);
@@ -318,6 +323,7 @@ impl Session {
             | Command::Call(CallCommand::Signal { .. })
             | Command::Document(_)
             | Command::Canvas(_)
+            | Command::Space(SpaceCommand::Move { .. } | SpaceCommand::Act { .. })
             | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
                 self.pass_to_room(Request { tag, client_message_id, command }, ctx);
             }
@@ -449,7 +455,9 @@ impl Actor for Session {
         match (self.rooms.bound().map(|room| room.scope.is_direct()), self.outbox.dialect.options().queue) {
             // notifications wait for the room's first frame
             (_, QueueManner::Never) => {}
-            (Some(false), _) | (None, QueueManner::FromTheStart) => self.look_for_queued(ctx),
+            (Some(false), _) | (None, QueueManner::FromTheStart | QueueManner::OfCategory(_)) => {
+                self.look_for_queued(ctx);
+            }
             // for conversations when the first frame was sent, so that its messages come first; for unbound sockets
             // when a filter is set
             (Some(true), _) | (None, QueueManner::OnceChosen) => {}

@@ -14,6 +14,7 @@ use crate::{
         notification::{Notification, NotificationFilter},
         user_event::UserEvent,
     },
+    dialects::options::QueueManner,
     error::{ErrorCode, Refusal},
     ids::{NotificationId, Timestamp},
     logged::logged,
@@ -29,9 +30,15 @@ pub(super) struct Notices {
 }
 
 impl Notices {
-    /// For a socket that opens now and accepts all.
-    pub fn new(now: Timestamp) -> Notices {
-        Notices { opened_at: now, filter: None }
+    /// For a socket that opens now, and accepts all unless its dialect shows one category only.
+    pub fn new(now: Timestamp, queue: QueueManner) -> Notices {
+        let filter = match queue {
+            QueueManner::OfCategory(category) => {
+                Some(NotificationFilter { categories: Some(vec![category.into()]), ..NotificationFilter::default() })
+            }
+            QueueManner::FromTheStart | QueueManner::Never | QueueManner::OnceChosen => None,
+        };
+        Notices { opened_at: now, filter: filter.map(Box::new) }
     }
 
     /// Whether the client has set a filter.

@@ -27,6 +27,7 @@ use crate::{
         presence::{Status, StatusUpdate},
         profile::{Author, Role},
         sheet::Cell,
+        space::{SpaceEntry, SpaceRefused},
     },
     error::{ErrorCode, Refusal},
     ids::{ClientMessageId, RoomId, RoomName, SheetId},
@@ -383,7 +384,9 @@ impl Session {
                 let join = session.join_of(resume, purpose.of_the_join(), status);
                 let is_greeted = purpose.first_frame() == FirstFrame::Sent;
                 let (capacity, role) = (access.capacity, access.right.document_role());
-                let join = Join { is_greeted, capacity, role, access_read_at: Some(read_at), ..join };
+                let place = purpose.place();
+                let space = access.space.map(|settings| Box::new(SpaceEntry { settings, place }));
+                let join = Join { is_greeted, capacity, role, space, access_read_at: Some(read_at), ..join };
                 session.enter(Arc::new(access.identity), join, purpose, ctx);
             }
         });
@@ -405,6 +408,7 @@ impl Session {
             bound: if self.rooms.bound.is_some() { Bound::ToRoom } else { Bound::ToNone },
             role: None,
             form: self.outbox.dialect.options().form,
+            space: None,
         }
     }
 
@@ -442,7 +446,7 @@ impl Session {
     pub(super) fn leave_named(&mut self, tag: Tag, address: &RoomAddress, ctx: &mut Context<Self>) {
         let conn = self.outbox.key;
         let Some(Joined { identity, room, .. }) = self.rooms.find(Some(address)) else {
-            return self.refuse(tag, not_in_room());
+            return self.refuse(tag, not_in(address));
         };
         let left = LeftRoom { user: self.user.id.clone(), conn, room: identity.id };
         let leaving = Leaving::Asked { user: self.user.id.clone(), tag: tag.clone() };
@@ -502,6 +506,17 @@ impl Handler<RemovedFromRoom> for Session {
         });
         if let Some(reply) = out.reply {
             self.reply(&reply);
+        }
+    }
+}
+
+/// The refusal of a command for a room that the socket has not joined.
+pub(super) fn not_in(room: &RoomAddress) -> Refusal {
+    match room {
+        // the sentence that clients of spaces expect (PROTOCOL 8.39)
+        RoomAddress::Space(_) => Refusal::new(ErrorCode::NotInRoom, SpaceRefused::NoAccess.to_string()),
+        RoomAddress::Open(_) | RoomAddress::Conversation(_) | RoomAddress::With(_) | RoomAddress::Document(_) => {
+            not_in_room()
         }
     }
 }

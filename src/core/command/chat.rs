@@ -11,7 +11,7 @@ use crate::{
         event::{ContentType, ReactionChange, Secrecy},
     },
     error::{ErrorCode, Refusal},
-    ids::{CanvasId, EventId, FileId, RoomName, UserId},
+    ids::{CanvasId, EventId, FileId, RoomId, RoomName, UserId},
     limits, names,
 };
 
@@ -192,6 +192,7 @@ impl ChatCommand {
                 Addressed::Channel | Addressed::Partner | Addressed::Canvas { .. } => Target::Room(None),
                 Addressed::Room { room } => Target::Room(room.clone().map(RoomAddress::Open)),
                 Addressed::Conversation(room) => Target::Conversation(room.clone()),
+                Addressed::Space(space) => Target::Room(Some(RoomAddress::Space(*space))),
             },
             ChatCommand::Edit { at, .. } | ChatCommand::Delete { at } => {
                 Target::Message(at.clone(), MessageRight::Change)
@@ -303,6 +304,8 @@ pub enum Addressed {
     },
     /// All members of a conversation of any kind.
     Conversation(RoomAddress),
+    /// All users in a space.
+    Space(RoomId),
     /// All users on the canvas.
     Canvas {
         /// The canvas; if absent, the one to which the socket is bound.
@@ -314,7 +317,11 @@ impl Addressed {
     /// How the sender is informed that the message is stored.
     pub const fn receipt(&self) -> Receipt {
         match self {
-            Addressed::Channel | Addressed::Partner | Addressed::Room { .. } | Addressed::Canvas { .. } => Receipt::Ack,
+            Addressed::Channel
+            | Addressed::Partner
+            | Addressed::Room { .. }
+            | Addressed::Space(_)
+            | Addressed::Canvas { .. } => Receipt::Ack,
             Addressed::Conversation(_) => Receipt::Delivery,
         }
     }
@@ -322,9 +329,11 @@ impl Addressed {
     /// Characters of a message of plain text.
     pub const fn characters_max(&self) -> usize {
         match self {
-            Addressed::Channel | Addressed::Partner | Addressed::Room { .. } | Addressed::Conversation(_) => {
-                limits::CHAT_CHARS_MAX
-            }
+            Addressed::Channel
+            | Addressed::Partner
+            | Addressed::Room { .. }
+            | Addressed::Space(_)
+            | Addressed::Conversation(_) => limits::CHAT_CHARS_MAX,
             Addressed::Canvas { .. } => limits::CANVAS_CHAT_CHARS_MAX,
         }
     }

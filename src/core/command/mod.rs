@@ -12,6 +12,7 @@ mod notices;
 mod presence;
 mod room;
 mod sheet;
+mod space;
 mod upload;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use self::{
     presence::PresenceCommand,
     room::{RoomAddress, RoomCommand},
     sheet::SheetCommand,
+    space::SpaceCommand,
     upload::UploadCommand,
 };
 use crate::ids::{ClientMessageId, Epoch, FileId, Seq, UserId};
@@ -69,12 +71,27 @@ pub struct Tag {
     pub asked: &'static str,
     /// The client's id for the subject of the request, if the dialect repeats it in errors.
     pub about: Option<Arc<str>>,
+    /// When success is confirmed.
+    pub confirm: Confirm,
+}
+
+/// When the success of a request is confirmed. Refusals are always sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Confirm {
+    /// If it has a client's id.
+    #[default]
+    IfReferenced,
+    /// Always: in dialects in which every request has an answer.
+    Always,
 }
 
 impl Tag {
     /// Whether the client wants confirmation of success. Errors are always sent.
     pub const fn wants_answer(&self) -> bool {
-        self.reference.is_some()
+        match self.confirm {
+            Confirm::IfReferenced => self.reference.is_some(),
+            Confirm::Always => true,
+        }
     }
 }
 
@@ -128,6 +145,10 @@ pub enum Command {
     Document(DocumentCommand),
     /// Tiles of a canvas, and activity on it.
     Canvas(CanvasCommand),
+    /// Spaces and the avatars in them.
+    Space(SpaceCommand),
+    /// Invites to spaces.
+    Invites(InviteCommand),
 }
 
 /// Who executes a command.
@@ -183,6 +204,8 @@ impl Command {
             Command::Sheet(command) => command.target(),
             Command::Document(command) => command.target(),
             Command::Canvas(command) => command.target(),
+            Command::Space(command) => command.target(),
+            Command::Invites(command) => command.target(),
         }
     }
 
@@ -200,7 +223,9 @@ impl Command {
             | Command::Notices(_)
             | Command::Upload(_)
             | Command::Document(_)
-            | Command::Canvas(_) => None,
+            | Command::Canvas(_)
+            | Command::Space(_)
+            | Command::Invites(_) => None,
         }
     }
 
@@ -233,7 +258,9 @@ impl Command {
             | Command::Notices(_)
             | Command::Upload(_)
             | Command::Document(_)
-            | Command::Canvas(_) => self,
+            | Command::Canvas(_)
+            | Command::Space(_)
+            | Command::Invites(_) => self,
         }
     }
 
@@ -244,6 +271,7 @@ impl Command {
             Command::Sheet(command) => command.is_durable(),
             Command::Document(command) => command.is_durable(),
             Command::Canvas(command) => command.is_durable(),
+            Command::Space(command) => command.is_durable(),
             Command::Ping
             | Command::AuthRefresh { .. }
             | Command::Room(_)
@@ -251,7 +279,8 @@ impl Command {
             | Command::Presence(_)
             | Command::Assistant(_)
             | Command::Notices(_)
-            | Command::Upload(_) => false,
+            | Command::Upload(_)
+            | Command::Invites(_) => false,
         }
     }
 
@@ -270,6 +299,8 @@ impl Command {
             Command::Upload(command) => command.charge(),
             Command::Document(command) => command.charge(),
             Command::Canvas(command) => command.charge(),
+            Command::Space(command) => command.charge(),
+            Command::Invites(command) => command.charge(),
         }
     }
 }

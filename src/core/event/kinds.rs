@@ -13,7 +13,7 @@ use serde::{
     },
 };
 
-use super::{CanvasDurable, ChatDurable, DocumentDurable, Durable, SheetDurable};
+use super::{CanvasDurable, ChatDurable, DocumentDurable, Durable, SheetDurable, SpaceDurable};
 
 /// The field with the kind.
 const TAG: &str = "kind";
@@ -34,6 +34,7 @@ enum InAnyOrder {
     Sheet(SheetDurable),
     Canvas(CanvasDurable),
     Document(DocumentDurable),
+    Space(SpaceDurable),
 }
 
 /// Borrowed if the input allows it.
@@ -57,6 +58,7 @@ impl<'de> Visitor<'de> for ByKind {
                     InAnyOrder::Sheet(event) => Durable::Sheet(event),
                     InAnyOrder::Canvas(event) => Durable::Canvas(event),
                     InAnyOrder::Document(event) => Durable::Document(event),
+                    InAnyOrder::Space(event) => Durable::Space(event),
                 });
             }
             None => return Err(A::Error::missing_field(TAG)),
@@ -74,6 +76,9 @@ impl<'de> Visitor<'de> for ByKind {
         }
         if DocumentDurable::KINDS.contains(&&*kind) {
             return DocumentDurable::deserialize(whole(kind, fields)).map(Durable::Document);
+        }
+        if SpaceDurable::KINDS.contains(&&*kind) {
+            return SpaceDurable::deserialize(whole(kind, fields)).map(Durable::Space);
         }
         Err(A::Error::custom(format_args!("there is no kind of event `{kind}`")))
     }

@@ -1,4 +1,4 @@
-use crate::core::event::{CanvasDurable, ChatDurable, DocumentDurable, Durable, SheetDurable};
+use crate::core::event::{CanvasDurable, ChatDurable, DocumentDurable, Durable, SheetDurable, SpaceDurable};
 
 /// Rows of logs written before events were divided into capabilities.
 const OLD_ROWS: [(&str, &str); 3] = [
@@ -56,6 +56,11 @@ const EFFECT_ROWS: [(&str, &str); 8] = [
 ];
 
 /// Rows of canvases.
+const SPACE_ROWS: [(&str, &str); 1] = [(
+    "space_acted",
+    r#"{"kind":"space_acted","by":{"id":"ann","username":"Ann","number":7},"action":"wave","data":"{\"hand\":\"left\"}"}"#,
+)];
+
 const CANVAS_ROWS: [(&str, &str); 6] = [
     (
         "tile_created",
@@ -81,7 +86,7 @@ const CANVAS_ROWS: [(&str, &str); 6] = [
 ];
 
 fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OLD_ROWS.into_iter().chain(EFFECT_ROWS).chain(CANVAS_ROWS)
+    OLD_ROWS.into_iter().chain(EFFECT_ROWS).chain(CANVAS_ROWS).chain(SPACE_ROWS)
 }
 
 #[test]
@@ -93,6 +98,7 @@ fn every_kind_is_one_that_is_read() {
             Durable::Sheet(_) => SheetDurable::KINDS,
             Durable::Canvas(_) => &CanvasDurable::KINDS,
             Durable::Document(_) => DocumentDurable::KINDS,
+            Durable::Space(_) => SpaceDurable::KINDS,
         };
         assert!(kinds.contains(&event.kind()));
     }

@@ -14,6 +14,7 @@ mod reply;
 mod room;
 mod scope;
 mod sheet;
+mod space;
 mod upload;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use self::{
     room::RoomEphemeral,
     scope::{RoomIdentity, RoomScope},
     sheet::SheetDurable,
+    space::{AvatarListed, SpaceDurable, SpaceEphemeral, SpaceReply},
     upload::UploadEphemeral,
 };
 use crate::{
@@ -90,6 +92,8 @@ pub enum Durable {
     Canvas(CanvasDurable),
     /// An event of a document.
     Document(DocumentDurable),
+    /// An event of a space.
+    Space(SpaceDurable),
 }
 
 /// The cost of storing an event, for the bounds of the journal.
@@ -109,6 +113,7 @@ impl Durable {
             Durable::Sheet(event) => event.kind(),
             Durable::Canvas(event) => event.kind(),
             Durable::Document(event) => event.kind(),
+            Durable::Space(event) => event.kind(),
         }
     }
 
@@ -119,6 +124,7 @@ impl Durable {
             Durable::Sheet(event) => event.author(),
             Durable::Canvas(event) => event.author(),
             Durable::Document(event) => event.author(),
+            Durable::Space(event) => event.author(),
         }
     }
 
@@ -129,6 +135,7 @@ impl Durable {
             Durable::Sheet(event) => event.audience(),
             Durable::Canvas(event) => event.audience(),
             Durable::Document(event) => event.audience(),
+            Durable::Space(event) => event.audience(),
         }
     }
 
@@ -141,6 +148,7 @@ impl Durable {
             Durable::Sheet(event) => event.content(feed),
             Durable::Canvas(event) => event.content(feed),
             Durable::Document(event) => event.content(feed),
+            Durable::Space(event) => event.content(feed),
         }
     }
 
@@ -151,6 +159,7 @@ impl Durable {
             Durable::Sheet(event) => event.weight(),
             Durable::Canvas(event) => event.weight(),
             Durable::Document(event) => event.weight(),
+            Durable::Space(event) => event.weight(),
         }
     }
 
@@ -161,6 +170,7 @@ impl Durable {
             Durable::Sheet(event) => event.is_queued_for_absent(),
             Durable::Canvas(event) => event.is_queued_for_absent(),
             Durable::Document(event) => event.is_queued_for_absent(),
+            Durable::Space(event) => event.is_queued_for_absent(),
         }
     }
 
@@ -188,4 +198,6 @@ pub enum Ephemeral {
     Document(DocumentEphemeral),
     /// An event of a canvas.
     Canvas(CanvasEphemeral),
+    /// An event of a space.
+    Space(SpaceEphemeral),
 }

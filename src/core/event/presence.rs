@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{
+        conflation::Moved,
         cursor::{Cursor, CursorUpdate},
         presence::{Status, StatusDetails},
         profile::Author,
+        space::Place,
     },
     ids::{SheetId, Timestamp},
     limits,
@@ -28,6 +30,9 @@ pub enum PresenceEphemeral {
         /// The number of users who are in the room now.
         #[serde(default)]
         users: usize,
+        /// Where the user is, in a space. Each node knows it itself.
+        #[serde(skip)]
+        place: Option<Place>,
     },
     /// A user's last socket left the room.
     UserLeft {
@@ -59,14 +64,7 @@ pub enum PresenceEphemeral {
 }
 
 /// Users who moved the cursor since the last such event, each with the newest position.
-#[derive(Clone, PartialEq, Debug)]
-pub struct CursorsMoved {
-    /// The entry for the top-level fields: the user who has waited longest, so that clients that read only these fields
-    /// receive all users in turn.
-    pub first: CursorUpdate,
-    /// All users who moved, if there are others.
-    pub moved: Vec<CursorUpdate>,
-}
+pub type CursorsMoved = Moved<CursorUpdate>;
 
 /// The presence state of an open room.
 #[derive(Clone, PartialEq, Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallNotice, CanvasReply, RoomIdentity, RoomPresence};
+use super::{CallNotice, CanvasReply, RoomIdentity, RoomPresence, SpaceReply};
 use crate::{
     core::{
         command::{RawJson, Tag},
@@ -84,6 +84,8 @@ pub enum Reply {
         /// Whether it contained everything that was missed.
         complete: bool,
     },
+    /// A reply in a space, or about invites.
+    Space(Box<SpaceReply>),
     /// About a document, to one of its editors.
     Document(Box<DocumentReply>),
     /// An administrator's notice for the user.

@@ -57,7 +57,12 @@ struct Facts<'a> {
     users: Option<&'a [UserId; 2]>,
     /// The id of the document by which clients address it.
     document: Option<&'a DocumentId>,
+    /// Why a socket is refused that has not joined it.
+    not_in: &'static str,
 }
+
+/// Why a socket is refused that has not joined the room.
+const NOT_IN: &str = "This socket is not in the room; join it first";
 
 /// How clients address a room.
 #[derive(Clone, Copy)]
@@ -74,7 +79,7 @@ enum KnownBy<'a> {
 
 impl<'a> Facts<'a> {
     const fn new(kind: &'static str, known_by: KnownBy<'a>) -> Facts<'a> {
-        Facts { kind, known_by, group: None, users: None, document: None }
+        Facts { kind, known_by, group: None, users: None, document: None, not_in: NOT_IN }
     }
 }
 
@@ -85,7 +90,10 @@ impl RoomScope {
             RoomScope::Channel { group } => Facts { group: Some(*group), ..Facts::new("channel", KnownBy::Id) },
             RoomScope::Direct { users } => Facts { users: Some(users), ..Facts::new("direct", KnownBy::Id) },
             RoomScope::Open { name } => Facts::new("open", KnownBy::Name(name)),
-            RoomScope::Space => Facts::new("space", KnownBy::Other),
+            // the sentence that clients of spaces expect (PROTOCOL 8.39)
+            RoomScope::Space => {
+                Facts { not_in: "You do not have access to this space", ..Facts::new("space", KnownBy::Other) }
+            }
             RoomScope::Canvas { canvas, .. } => Facts::new("canvas", KnownBy::Canvas(*canvas)),
             RoomScope::Document { document } => {
                 Facts { document: Some(document), ..Facts::new("document", KnownBy::Other) }
@@ -105,6 +113,7 @@ impl RoomScope {
             Addressed::Partner => self.is_direct(),
             Addressed::Room { .. } => self.name().is_some(),
             Addressed::Conversation(_) => self.document().is_none(),
+            Addressed::Space(_) => matches!(self, RoomScope::Space),
             Addressed::Canvas { canvas } => match (self.facts().known_by, canvas) {
                 (KnownBy::Canvas(own), Some(named)) => own.0 == named.0,
                 (KnownBy::Canvas(_), None) => true,
@@ -134,6 +143,11 @@ impl RoomScope {
     /// The id of the document, if it is one.
     pub const fn document(&self) -> Option<&DocumentId> {
         self.facts().document
+    }
+
+    /// Why a socket is refused that has not joined it.
+    pub const fn not_in(&self) -> &'static str {
+        self.facts().not_in
     }
 
     /// Whether it is a channel of a group.

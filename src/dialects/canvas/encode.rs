@@ -51,7 +51,7 @@ fn of_event<'a>(event: &'a Event, stamp: Stamp<'a>) -> Option<FromServer<'a>> {
             Durable::Chat(what) => chat(canvas, what, (*seq, *id, event.at), stamp),
             Durable::Canvas(what) => Some(durable(canvas, what, *seq, event.at)),
             // this dialect has neither sheets nor documents
-            Durable::Sheet(_) | Durable::Document(_) => None,
+            Durable::Sheet(_) | Durable::Document(_) | Durable::Space(_) => None,
         },
         EventBody::Ephemeral(what) => ephemeral(canvas, what, event.at),
     }
@@ -184,6 +184,7 @@ fn ephemeral(canvas: CanvasId, what: &Ephemeral, at: Timestamp) -> Option<FromSe
         | Ephemeral::Call(_)
         | Ephemeral::Room(RoomEphemeral::Broadcast { .. })
         | Ephemeral::Document(_)
+        | Ephemeral::Space(_)
         | Ephemeral::Upload(_) => return None,
     })
 }
@@ -248,6 +249,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         | Reply::Delivered(_)
         | Reply::Call(_)
         | Reply::Document(_)
+        | Reply::Space(_)
         | Reply::Welcome(_) => None,
     }
 }

@@ -48,7 +48,10 @@ fn written(request: &Request) -> String {
             let name = match addressed {
                 Addressed::Channel => "message",
                 Addressed::Partner => "dm_message",
-                Addressed::Room { .. } | Addressed::Conversation(_) | Addressed::Canvas { .. } => {
+                Addressed::Room { .. }
+                | Addressed::Conversation(_)
+                | Addressed::Space(_)
+                | Addressed::Canvas { .. } => {
                     panic!("this dialect names no rooms")
                 }
             };
@@ -58,7 +61,10 @@ fn written(request: &Request) -> String {
             let name = match addressed {
                 Addressed::Channel => "typing",
                 Addressed::Partner => "dm_typing",
-                Addressed::Room { .. } | Addressed::Conversation(_) | Addressed::Canvas { .. } => {
+                Addressed::Room { .. }
+                | Addressed::Conversation(_)
+                | Addressed::Space(_)
+                | Addressed::Canvas { .. } => {
                     panic!("this dialect names no rooms")
                 }
             };

@@ -89,7 +89,7 @@ fn of_event<'a>(event: &'a Event, numbered: Numbered, stamp: Stamp<'a>) -> Optio
                 | ChatDurable::Reacted { .. },
             ) => None,
             // this dialect has neither sheets nor canvases
-            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) => None,
+            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) | Durable::Space(_) => None,
         },
         EventBody::Ephemeral(what) => match what {
             Ephemeral::Presence(PresenceEphemeral::UserJoined { user, .. }) => Some(match place {
@@ -128,6 +128,7 @@ fn of_event<'a>(event: &'a Event, numbered: Numbered, stamp: Stamp<'a>) -> Optio
             | Ephemeral::Room(RoomEphemeral::Broadcast { .. })
             | Ephemeral::Document(_)
             | Ephemeral::Canvas(_)
+            | Ephemeral::Space(_)
             | Ephemeral::Upload(_) => None,
         },
     }
@@ -178,6 +179,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         | Reply::Welcome(_)
         | Reply::Call(_)
         | Reply::Canvas(_)
+        | Reply::Space(_)
         | Reply::Document(_) => None,
     }
 }

@@ -40,7 +40,7 @@ proptest! {
                 id: EventId::generate(),
                 what: Durable::Chat(ChatDurable::text(sender.clone(), content, Vec::new())),
             },
-            EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: sender.clone(), state_follows: false, users: 2 })),
+            EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserJoined { user: sender.clone(), state_follows: false, users: 2, place: None })),
             EventBody::Ephemeral(Ephemeral::Presence(PresenceEphemeral::UserLeft { user: sender.clone(), state_follows: false, users: 2 })),
             EventBody::Ephemeral(Ephemeral::Chat(ChatEphemeral::Typing { user: sender.clone(), typing: Typing::Stopped, cell: None })),
         ];

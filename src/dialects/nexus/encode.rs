@@ -60,7 +60,7 @@ fn of_event<'a>(event: &'a Event, stamp: Stamp<'a>) -> Option<FromServer<'a>> {
         EventBody::Durable { seq, id, what } => match what {
             Durable::Chat(what) => chat_durable(event, *seq, *id, what, stamp),
             // neither sheets nor canvases here
-            Durable::Sheet(_) | Durable::Canvas(_) => None,
+            Durable::Sheet(_) | Durable::Canvas(_) | Durable::Space(_) => None,
             Durable::Document(what) => documents::durable(event, *seq, *id, what, stamp),
         },
         EventBody::Ephemeral(what) => ephemeral(event, what, stamp),
@@ -182,7 +182,8 @@ fn ephemeral<'a>(event: &'a Event, what: &'a Ephemeral, stamp: Stamp<'_>) -> Opt
         )
         | Ephemeral::Call(_)
         | Ephemeral::Upload(_)
-        | Ephemeral::Canvas(_) => None,
+        | Ephemeral::Canvas(_)
+        | Ephemeral::Space(_) => None,
         Ephemeral::Document(what) => documents::ephemeral(event, what, stamp),
     }
 }
@@ -229,8 +230,8 @@ fn of_reply<'a>(reply: &'a Reply, stamp: Stamp<'_>) -> Option<FromServer<'a>> {
         }
         Reply::UserEvent(news) => personal(news, stamp),
         Reply::Call(notice) => Some(call(notice, stamp)),
-        // this dialect has neither cells nor tiles
-        Reply::VersionConflict { .. } | Reply::Canvas(_) => None,
+        // this dialect has neither cells nor tiles nor avatars
+        Reply::VersionConflict { .. } | Reply::Canvas(_) | Reply::Space(_) => None,
         Reply::Document(told) => documents::reply(told, stamp),
     }
 }

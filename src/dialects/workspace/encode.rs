@@ -85,7 +85,7 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName, stamp: Stamp<'a>) -> Optio
                 Some(cells_updated(sheet, cells, change))
             }
             // this dialect has no chat
-            Durable::Chat(_) | Durable::Canvas(_) | Durable::Document(_) => None,
+            Durable::Chat(_) | Durable::Canvas(_) | Durable::Document(_) | Durable::Space(_) => None,
         },
         EventBody::Ephemeral(what) => match what {
             Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }) => {
@@ -128,7 +128,8 @@ fn of_event<'a>(event: &'a Event, room: &'a RoomName, stamp: Stamp<'a>) -> Optio
             Ephemeral::Room(RoomEphemeral::Broadcast { .. })
             | Ephemeral::Call(_)
             | Ephemeral::Document(_)
-            | Ephemeral::Canvas(_) => None,
+            | Ephemeral::Canvas(_)
+            | Ephemeral::Space(_) => None,
         },
     }
 }
@@ -152,7 +153,12 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         }
         Reply::UserEvent(news) => personal(news),
         // this dialect has no first frame on connect, and no chat
-        Reply::Welcome(_) | Reply::Delivered(_) | Reply::Call(_) | Reply::Document(_) | Reply::Canvas(_) => None,
+        Reply::Welcome(_)
+        | Reply::Delivered(_)
+        | Reply::Call(_)
+        | Reply::Document(_)
+        | Reply::Canvas(_)
+        | Reply::Space(_) => None,
         Reply::Restarting { reconnect_in_ms } => {
             Some(FromServer::ServerRestarting(Restarting::new(*reconnect_in_ms, at)))
         }

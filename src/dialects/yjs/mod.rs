@@ -91,13 +91,17 @@ impl Dialect for Yjs {
                 | DocumentEphemeral::Session { .. }
                 | DocumentEphemeral::Renewed { .. } => Encoded::Nothing,
             },
-            EventBody::Durable { what: Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_), .. }
+            EventBody::Durable {
+                what: Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) | Durable::Space(_),
+                ..
+            }
             | EventBody::Ephemeral(
                 Ephemeral::Presence(_)
                 | Ephemeral::Chat(_)
                 | Ephemeral::Call(_)
                 | Ephemeral::Upload(_)
                 | Ephemeral::Canvas(_)
+                | Ephemeral::Space(_)
                 | Ephemeral::Room(_),
             ) => Encoded::Nothing,
         }
@@ -153,6 +157,7 @@ impl Dialect for Yjs {
             | Reply::Delivered(_)
             | Reply::Call(_)
             | Reply::Canvas(_)
+            | Reply::Space(_)
             | Reply::Entered(_)
             | Reply::Recovered { .. }
             | Reply::Notice { .. }

@@ -105,7 +105,7 @@ pub fn edit_erased(edit: &Durable, deleted: Id) -> Option<Durable> {
             let (message, editor, secrecy) = (*message, editor.clone(), *secrecy);
             Some(Durable::Chat(ChatDurable::MessageEdited { message, editor, content: "".into(), secrecy }))
         }
-        Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) => None,
+        Durable::Chat(_) | Durable::Sheet(_) | Durable::Canvas(_) | Durable::Document(_) | Durable::Space(_) => None,
     }
 }
 

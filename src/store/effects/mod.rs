@@ -108,7 +108,8 @@ impl Batch {
                 Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
                 | Durable::Sheet(_)
                 | Durable::Canvas(_)
-                | Durable::Document(_) => continue,
+                | Durable::Document(_)
+                | Durable::Space(_) => continue,
             }
             has_effects = true;
         }
@@ -145,7 +146,8 @@ impl Batch {
                 Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
                 | Durable::Sheet(_)
                 | Durable::Canvas(_)
-                | Durable::Document(_) => Ok(()),
+                | Durable::Document(_)
+                | Durable::Space(_) => Ok(()),
             };
             if let Err(refused) = decided {
                 entry.refused = Some(NotAppended::Effect(refused));

@@ -1,11 +1,13 @@
 //! The metaverse dialect and its REST routes (docs/metaverse.md).
 
+mod dialect;
 mod invites;
+mod movement;
 mod spaces;
 
 use serde_json::{Value, json};
 
-use crate::support::{User, rest::Answer};
+use crate::support::{Socket, User, rest::Answer};
 
 /// The data of a successful answer.
 #[track_caller]
@@ -50,4 +52,47 @@ pub async fn decline(user: &User, invite: &Value) -> Answer {
 pub async fn admit(admin: &User, user: &User, space: &str) {
     let sent = invite(admin, user, space).await;
     data(accept(user, &sent).await);
+}
+
+// ---- sockets ----
+
+/// Opens a socket of the dialect.
+pub async fn opened(user: &User) -> Socket {
+    user.open("/ws/metaverse").await
+}
+
+/// Sends a request.
+pub async fn send(socket: &mut Socket, kind: &str, payload: Value) {
+    socket.send_json(&json!({"type": kind, "payload": payload})).await;
+}
+
+/// The next frame, which must be the answer to a request of that type that was executed. Returns its data.
+pub async fn answer(socket: &mut Socket, kind: &str) -> Value {
+    let answer = socket.next_json().await;
+    assert_eq!((&answer["status"], &answer["requestType"]), (&json!("success"), &json!(kind)), "{answer}");
+    answer["data"].clone()
+}
+
+/// The next frame, which must be the refusal of a request of that type.
+pub async fn failed(socket: &mut Socket, kind: &str, code: &str) -> Value {
+    let answer = socket.next_json().await;
+    assert_eq!((&answer["status"], &answer["requestType"]), (&json!("failed"), &json!(kind)), "{answer}");
+    assert_eq!(answer["code"], code, "{answer}");
+    answer
+}
+
+/// Asserts that no frame is queued for this socket.
+pub async fn nothing(socket: &mut Socket) {
+    socket.send_json(&json!({"type": "PING", "ref": "nothing"})).await;
+    let pong = socket.expect("PONG").await;
+    assert_eq!(pong["ref"], "nothing", "{pong}");
+}
+
+/// Opens a socket and enters a space. Returns the data of the answer.
+pub async fn entered(user: &User, space: &str, x: f64) -> (Socket, Value) {
+    let mut socket = opened(user).await;
+    let place = json!({"x": x, "y": 0, "direction": "down"});
+    send(&mut socket, "JOIN_SPACE", json!({"spaceId": space, "initialPosition": place})).await;
+    let data = answer(&mut socket, "JOIN_SPACE").await;
+    (socket, data)
 }

@@ -160,6 +160,8 @@ impl RoomKind for Canvas {
             | Command::Assistant(_)
             | Command::Notices(_)
             | Command::Document(_)
+            | Command::Space(_)
+            | Command::Invites(_)
             | Command::Upload(_) => (Answer::Unknown, Vec::new()),
         }
     }
@@ -186,6 +188,7 @@ impl RoomKind for Canvas {
             | KindMessage::Presence(_)
             | KindMessage::Awareness(_)
             | KindMessage::Colours(_)
+            | KindMessage::Moves(_)
             | KindMessage::RightsChanged => return Vec::new(),
         };
         let mut effects = Vec::new();

@@ -14,8 +14,8 @@ use crate::{
     },
     core::{
         command::{Command, PresenceCommand, SheetCommand},
+        conflation::{Conflation, MoveOrigin},
         cursor::CursorUpdate,
-        cursor_conflation::{CursorConflation, CursorOrigin},
         event::{
             Audience, ChatEphemeral, CursorsMoved, Durable, Ephemeral, Event, EventBody, MemberPresence,
             PresenceEphemeral, RoomPresence, SheetDurable, UploadEphemeral,
@@ -38,7 +38,7 @@ const PRESENCE: Timer = Timer(1);
 #[derive(Default)]
 pub(in crate::actors::room) struct Open {
     book: PresenceBook,
-    pointing: CursorConflation,
+    pointing: Conflation<CursorUpdate>,
     /// Whether cursors were sent within the last period.
     cursors: CursorNotice,
     presence: PresenceNotice,
@@ -70,7 +70,7 @@ impl Open {
     /// A member here moved the cursor.
     fn cursor_moved(&mut self, update: CursorUpdate, room: &RoomView<'_>) -> Vec<Effect> {
         self.book.pointed(&update, room.now);
-        self.pointing.point(update, CursorOrigin::ThisNode);
+        self.pointing.point(update, MoveOrigin::ThisNode);
         self.send_cursors(room)
     }
 
@@ -80,7 +80,7 @@ impl Open {
             return Vec::new();
         }
         let unpublished = self.pointing.take_unpublished();
-        let Some(frames) = self.pointing.take_frames() else { return Vec::new() };
+        let Some(frames) = self.pointing.take_frames(limits::CURSORS_PER_FRAME_MAX) else { return Vec::new() };
         self.cursors = CursorNotice::Sent;
         let mut effects = Vec::with_capacity(5);
         if !unpublished.is_empty() && room.cluster_mode == ClusterMode::MultiNode {
@@ -192,7 +192,8 @@ impl RoomKind for Open {
             | Ephemeral::Call(_)
             | Ephemeral::Room(_)
             | Ephemeral::Document(_)
-            | Ephemeral::Canvas(_) => {}
+            | Ephemeral::Canvas(_)
+            | Ephemeral::Space(_) => {}
         }
     }
 
@@ -202,19 +203,22 @@ impl RoomKind for Open {
                 members.iter().for_each(|member| self.book.learn(member));
                 Vec::new()
             }
-            KindMessage::TileEditing(_) => Vec::new(),
             KindMessage::Cursors(cursors) => {
                 for update in cursors {
                     // a user who has left in the meantime has no cursor
                     if room.core.is_present(&update.user.id) {
                         self.book.pointed(&update, room.now);
-                        self.pointing.point(update, CursorOrigin::Another);
+                        self.pointing.point(update, MoveOrigin::Another);
                     }
                 }
                 self.send_cursors(room)
             }
-            // of documents
-            KindMessage::Awareness(_) | KindMessage::Colours(_) | KindMessage::RightsChanged => Vec::new(),
+            // of other kinds of rooms
+            KindMessage::Awareness(_)
+            | KindMessage::Colours(_)
+            | KindMessage::RightsChanged
+            | KindMessage::TileEditing(_)
+            | KindMessage::Moves(_) => Vec::new(),
         }
     }
 

@@ -124,7 +124,8 @@ fn body() -> BoxedStrategy<EventBody> {
         author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserJoined {
             user,
             state_follows: false,
-            users: 2
+            users: 2,
+            place: None,
         })),
         author().prop_map(|user| Ephemeral::Presence(PresenceEphemeral::UserLeft {
             user,

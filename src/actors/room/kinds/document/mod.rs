@@ -291,7 +291,8 @@ impl RoomKind for Document {
             Durable::Document(DocumentDurable::DocumentSaved { .. })
             | Durable::Chat(_)
             | Durable::Sheet(_)
-            | Durable::Canvas(_) => {
+            | Durable::Canvas(_)
+            | Durable::Space(_) => {
                 self.replica.advance(*seq);
             }
         }
@@ -347,7 +348,10 @@ impl RoomKind for Document {
                 colours.iter().for_each(|(user, colour)| self.colours.learn(user, *colour));
                 Vec::new()
             }
-            KindMessage::Cursors(_) | KindMessage::Presence(_) | KindMessage::TileEditing(_) => Vec::new(),
+            KindMessage::Cursors(_)
+            | KindMessage::Presence(_)
+            | KindMessage::TileEditing(_)
+            | KindMessage::Moves(_) => Vec::new(),
         }
     }
 

@@ -1,9 +1,18 @@
 //! Spaces, in which users have a place and a position.
 
+mod avatars;
+mod interest;
+mod place;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    avatars::{AvatarMove, Avatars, MoveEvents},
+    interest::Interest,
+    place::{Place, PlaceChange},
+};
 use crate::{
     error::{ErrorCode, Refusal},
     ids::RoomId,
@@ -44,6 +53,24 @@ pub struct SpaceLabel {
     pub id: RoomId,
     /// Its name.
     pub name: Arc<str>,
+}
+
+/// What a newcomer to a space has to know of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SpaceSettings {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The radius within which moves are sent; None: everywhere.
+    pub interest_radius: Option<u32>,
+}
+
+/// How a socket enters a space.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SpaceEntry {
+    /// The space, as it was when the right to enter was read.
+    pub settings: SpaceSettings,
+    /// Where the avatar appears, unless it is there already.
+    pub place: Option<PlaceChange>,
 }
 
 /// Why something is refused that concerns a space or an invite. The first five sentences are part of the contract.
@@ -114,3 +141,6 @@ impl From<SpaceRefused> for Refusal {
         Refusal::new(refused.code(), refused.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;
