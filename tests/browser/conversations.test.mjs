@@ -151,6 +151,44 @@ test("members are offered only what they may do", async () => {
   assert.equal(await ada.page.locator("#room-add").isVisible(), true);
 });
 
+test("a manager takes a member out, and a member leaves", async () => {
+  const { page } = ada;
+  await openChannel(ada, "general");
+  const row = page.locator('#members-list li[data-user="grace"]');
+  await row.hover();
+  await row.getByRole("button", { name: "Remove grace" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove", exact: true }).click();
+  await row.waitFor({ state: "detached" });
+  await grace.page.locator("#directory").getByRole("link", { name: "general" }).waitFor({ state: "detached" });
+
+  await page.locator("#room-add").click();
+  await page.getByRole("dialog").getByLabel("Username").fill("grace");
+  await page.getByRole("dialog").getByRole("button", { name: "Add", exact: true }).click();
+  await openChannel(grace, "general");
+  assert.equal(await grace.page.getByRole("button", { name: /^Remove/ }).count(), 0);
+  await grace.page.getByRole("button", { name: "Leave group" }).click();
+  await grace.page.getByRole("dialog").getByRole("button", { name: "Leave group" }).click();
+  await grace.page.locator("#room").waitFor({ state: "hidden" });
+  assert.equal(await grace.page.locator("#directory").getByRole("link", { name: "general" }).count(), 0);
+});
+
+test("the rules of an account are said beforehand, and what is wrong is said at the field", async () => {
+  const other = await openTab(browser, server.url, "linus");
+  const form = other.page.locator("#auth-form");
+  await form.getByRole("button", { name: "Create an account" }).click();
+  await form.getByText("At least 8 characters.").waitFor();
+  await form.getByLabel("Username").fill("li\u0430nus");
+  await form.getByLabel("Email").fill("linus@example.com");
+  await form.getByLabel("Password").fill(PASSWORD);
+  await form.getByLabel("Show the characters").check();
+  assert.equal(await form.getByLabel("Password").getAttribute("type"), "text");
+  await form.getByRole("button", { name: "Create account" }).click();
+  await form.getByRole("alert").filter({ hasText: /^Username / }).waitFor();
+  assert.equal(await form.getByLabel("Username").getAttribute("aria-invalid"), "true");
+  assert.equal(await form.getByLabel("Username").evaluate((input) => input === document.activeElement), true);
+  await other.page.context().close();
+});
+
 test("no complaint in either console", () => {
   assert.deepEqual(ada.complaints, []);
   assert.deepEqual(grace.complaints, []);

@@ -52,14 +52,17 @@ test("a route is opened by its address and tried, with a token and without", asy
   await register.getByRole("button", { name: "Send POST" }).click();
   await register.getByText("201 Created").waitFor();
 
-  const login = await fetch(`${server.url}/api/auth/login`, {
-    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ username: "ada", password: PASSWORD }),
-  });
-  await page.getByLabel("Access token").fill((await login.json()).access_token);
+  await page.goto(`${server.url}/api/docs#accounts-login`);
+  const login = page.locator("#accounts-login");
+  await login.getByLabel(/^Body/).fill(JSON.stringify({ username: "ada", password: PASSWORD }));
+  await login.getByRole("button", { name: "Send POST" }).click();
+  await login.getByText("200 OK").waitFor();
+  assert.match(await page.getByLabel("Access token").inputValue(), /^ey/);
   await page.evaluate(() => { location.hash = "accounts-me"; });
   await route.getByRole("button", { name: "Send GET" }).click();
   await route.getByText("200 OK").waitFor();
   await route.locator("output", { hasText: '"username": "ada"' }).waitFor();
+  assert.match(await route.locator(".curl").textContent(), /^curl -X GET 'http:.*\/api\/auth\/me' \\\n  -H "Authorization: Bearer \$token"$/);
 });
 
 test("a message shows its fields and an example, in the dark and on a telephone as well", async () => {

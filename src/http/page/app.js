@@ -30,11 +30,33 @@ function setMode(next) {
   byId("auth-email-field").hidden = !creating;
   byId("auth-email").required = creating;
   byId("auth-password").autocomplete = creating ? "new-password" : "current-password";
+  byId("auth-name-hint").textContent = creating ? "3 to 64 characters. Others find and mention you by it." : "";
+  byId("auth-password-hint").textContent = creating ? "At least 8 characters." : "";
+  for (const [id, least, most] of [["auth-username", 3, 64], ["auth-password", 8, 256]]) {
+    byId(id).removeAttribute("minlength");
+    byId(id).removeAttribute("maxlength");
+    if (creating) Object.assign(byId(id), { minLength: least, maxLength: most });
+  }
   byId("auth-submit").textContent = creating ? "Create account" : "Sign in";
   byId("auth-switch-text").textContent = creating ? "Have an account already?" : "New here?";
   byId("auth-switch").textContent = creating ? "Sign in" : "Create an account";
-  showError(byId("auth-error"), null);
+  showAuthError(null);
 }
+
+/** The server names the wrong field in front of its sentence. */
+function showAuthError(sentence) {
+  const [, field, rest] = sentence?.match(/^(username|email|password): (.+)$/) ?? [];
+  for (const id of ["auth-username", "auth-email", "auth-password"]) byId(id).removeAttribute("aria-invalid");
+  if (field) {
+    byId(`auth-${field}`).setAttribute("aria-invalid", "true");
+    byId(`auth-${field}`).focus();
+  }
+  showError(byId("auth-error"), field ? `${field[0].toUpperCase()}${field.slice(1)} ${rest}` : sentence);
+}
+
+// The browser itself says what is wrong with a field.
+byId("auth-form").addEventListener("invalid", () => showAuthError(null), { capture: true });
+byId("auth-show").addEventListener("change", ({ target }) => { byId("auth-password").type = target.checked ? "text" : "password"; });
 
 byId("auth-switch").addEventListener("click", () => {
   setMode(mode === "sign-in" ? "sign-up" : "sign-in");
@@ -46,16 +68,17 @@ byId("auth-form").addEventListener("submit", async (event) => {
   const submit = byId("auth-submit");
   if (submit.disabled) return;
   submit.disabled = true;
-  showError(byId("auth-error"), null);
+  showAuthError(null);
   const name = byId("auth-username").value.trim();
   const password = byId("auth-password").value;
   try {
     if (mode === "sign-up") await signUp(name, byId("auth-email").value.trim(), password);
     else await signIn(name, password);
     byId("auth-form").reset();
+    byId("auth-password").type = "password";
     enter();
   } catch (error) {
-    showError(byId("auth-error"), error.message);
+    showAuthError(error.message);
   } finally {
     submit.disabled = false;
   }
@@ -96,7 +119,8 @@ async function enter() {
   byId("welcome").hidden = true;
   byId("app").hidden = false;
   byId("account-avatar").replaceChildren(avatar(user.id, user.display_name || user.username));
-  byId("account-name").textContent = user.display_name || user.username;
+  byId("account-name").textContent = user.display_name ?? "";
+  byId("account-name").hidden = !user.display_name || user.display_name === user.username;
   byId("account-handle").textContent = `@${user.username}`;
   byId("home-handle").textContent = user.username;
   byId("home-title").textContent = `Welcome, ${user.display_name || user.username}`;
@@ -159,6 +183,21 @@ const actions = {
     onPick: async (user) => {
       directory.rememberPerson(user);
       location.hash = `#/d/${encodeURIComponent(user.id)}`;
+    },
+  }),
+  leaveGroup: (group) => askConfirm({
+    title: `Leave ${group.name}?`,
+    hint: "You can't read its channels any more until somebody adds you again.",
+    submit: "Leave group",
+    onSubmit: () => directory.removeMember(group.id, currentUser().id),
+  }),
+  removeMember: (group, person) => askConfirm({
+    title: `Remove ${person.username}?`,
+    hint: `${person.username} can't read the channels of ${group.name} any more.`,
+    submit: "Remove",
+    onSubmit: async () => {
+      await directory.removeMember(group.id, person.user_id);
+      room?.people.reload();
     },
   }),
   confirmErase: (erase) => askConfirm({

@@ -83,18 +83,20 @@ export function askPerson({ search, onPick, ...form }) {
         avatar(user.id, user.display_name || user.username, user.online ? "online" : "offline"),
         el("span", {}, el("strong", {}, user.display_name || user.username), " ", el("small", {}, `@${user.username}`)),
         user.online && el("small", { class: "end" }, "online")))));
-    byId("dialog-status").textContent = query && !found.length ? "No user with this name." : "";
+    byId("dialog-status").textContent = query && !found.length ? nobody(query) : "";
   };
   input.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(look, SEARCH_PAUSE_MS);
   });
+  const nobody = (query) => (query.toLowerCase() === currentUser()?.username.toLowerCase() ? "This is your own username." : "No user with this name.");
   submitAction = async () => {
     clearTimeout(timer);
     await look();
     const typed = input.value.trim().toLowerCase();
     const user = found.find(({ username }) => username.toLowerCase() === typed) ?? (found.length === 1 ? found[0] : null);
-    if (!user) throw new Error(found.length ? "Choose one of the users below." : "No user with this name.");
+    byId("dialog-status").textContent = "";
+    if (!user) throw new Error(found.length ? "Choose one of the users below." : nobody(input.value.trim()));
     await onPick(user);
   };
 }

@@ -203,6 +203,11 @@ export class Directory extends EventTarget {
     return call("POST", `/api/groups/${groupId}/members`, { username });
   }
 
+  async removeMember(groupId, userId) {
+    await call("DELETE", `/api/groups/${groupId}/members/${encodeURIComponent(userId)}`);
+    if (userId === currentUser()?.id) await this.refresh();
+  }
+
   findUsers(query) {
     return call("GET", `/api/users?query=${encodeURIComponent(query)}`);
   }

@@ -33,11 +33,20 @@ function fieldTable(rows, root, caption) {
     el("tbody", {}, ...rows.map(line)));
 }
 
+/** Of several types with the same fields, the fields are listed once. */
 function content(media, root, caption) {
+  let listed = null;
   return Object.entries(media ?? {}).flatMap(([type, { schema, example }]) => {
     const shown = type.includes("json") && schema ? json(example ?? sample(schema, root)) : null;
-    return [el("p", { class: "hint" }, type), fieldTable(fields(schema, root), root, caption), shown];
+    const same = JSON.stringify(schema) === listed;
+    listed = JSON.stringify(schema);
+    return [el("p", { class: "hint" }, same ? `${type}, with the same fields` : type), same ? null : fieldTable(fields(schema, root), root, caption), shown];
   });
+}
+
+/** A path that may break behind its separators only. */
+function breakable(text) {
+  return text.split(/(?<=[/_.-])/).flatMap((piece) => [piece, el("wbr")]);
 }
 
 /** A collapsible box with its own URL. */
@@ -141,7 +150,7 @@ function fillContents() {
     const heading = section.querySelector("h2");
     const links = [...section.querySelectorAll(".entry-box")].map((node) => {
       const [badge, name] = node.querySelector("summary").children;
-      return el("li", { data: { find: node.dataset.find } }, el("a", { href: `#${node.id}` }, `${badge.textContent} ${name.textContent}`));
+      return el("li", { data: { find: node.dataset.find } }, el("a", { href: `#${node.id}` }, ...breakable(`${badge.textContent} ${name.textContent}`)));
     });
     return [el("h2", {}, el("a", { href: `#${heading.id}` }, heading.textContent)), el("ul", {}, ...links)];
   });

@@ -2,7 +2,7 @@
 // periodically, reports the members and who is online anywhere on the server.
 
 import { call, currentUser } from "./api.js";
-import { avatar, byId, el } from "./dom.js";
+import { avatar, byId, el, icon } from "./dom.js";
 
 const RELOAD_EVERY_MS = 30_000;
 const RELOAD_SOON_MS = 600;
@@ -18,9 +18,11 @@ export class People {
   #closed = false;
   #known = true;
 
-  /** `onChange()` is called when the list of members has changed. */
-  constructor(target, directory, onChange) {
-    Object.assign(this, { target, directory, onChange });
+  /** `onChange()` is called when the list of members has changed. `actions`: leaveGroup(group), removeMember(group, member). */
+  constructor(target, directory, actions, onChange) {
+    Object.assign(this, { target, directory, actions, onChange });
+    byId("members-leave").hidden = !target.group;
+    byId("members-leave").onclick = () => actions.leaveGroup(target.group);
     byId("room-members").hidden = byId("members").hidden = !!target.person;
     byId("members-list").replaceChildren();
     this.#draw();
@@ -135,6 +137,12 @@ export class People {
     byId("members-list").replaceChildren(...people.map((one) => this.#row(one, one.user_id === me)));
   }
 
+  /** Moderators remove members; only owners remove moderators and owners. */
+  #mayRemove({ role }) {
+    const { group } = this.target;
+    return group && this.directory.mayManage(group) && (role === "member" || group.role === "owner");
+  }
+
   #row(one, isMe) {
     const name = one.display_name || one.username;
     const remember = () => this.directory.rememberPerson({ id: one.user_id, username: one.username, display_name: one.display_name });
@@ -145,6 +153,10 @@ export class People {
       el(isMe ? "div" : "a", isMe ? { class: "entry" } : link,
         avatar(one.user_id, name, presence),
         el("span", { dir: "auto" }, name, presence && el("span", { class: "sr-only" }, `, ${presence}`)),
-        note && el("small", { class: "end" }, note)));
+        note && el("small", { class: "end" }, note)),
+      !isMe && this.#mayRemove(one) && el("button", {
+        class: "icon-button small remove", type: "button", "aria-label": `Remove ${one.username}`, title: `Remove ${one.username}`,
+        on: { click: () => this.actions.removeMember(this.target.group, one) },
+      }, icon("close")));
   }
 }

@@ -51,7 +51,7 @@ export class OpenRoom {
     this.isDirect = !!target.person;
     this.conversationId = target.channel?.id ?? target.room?.id ?? target.person?.conversationId;
     this.timeline = new Timeline(currentUser().id);
-    this.people = new People(target, directory, () => this.#draw());
+    this.people = new People(target, directory, actions, () => this.#draw());
     this.list = new MessageList({
       scroller: byId("scroller"),
       list: byId("messages"),
@@ -457,6 +457,8 @@ export class OpenRoom {
 
   #receiveError(frame) {
     if (frame.ref !== undefined && frame.ref === this.#joinRef) {
+      // The socket has joined as many rooms as it may. A new one has joined none.
+      if (frame.code === "CONFLICT") return this.connection.retryNow();
       if (!frame.retry_after) return this.#refuse(frame.error);
       this.#joinRef = null;
       this.#rejoinTimer = setTimeout(() => this.#join(), frame.retry_after * 1000);

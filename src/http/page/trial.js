@@ -37,6 +37,26 @@ function readable(text, contentType) {
   return text.length > BODY_CHARS_SHOWN_MAX ? `${text.slice(0, BODY_CHARS_SHOWN_MAX)}…` : text;
 }
 
+/** A sign-in also signs in the following tries. */
+function keepToken(response, text) {
+  if (!response.ok || !response.headers.get("content-type")?.includes("json")) return;
+  const { access_token: token } = JSON.parse(text) ?? {};
+  if (typeof token === "string") byId("token").value = token;
+}
+
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** The same request for a shell, in which `$token` is the access token. */
+function curl(method, url, inputs, contentType, body) {
+  const parts = [`curl -X ${method.toUpperCase()} ${quoted(String(url))}`];
+  if (byId("token").value.trim()) parts.push('-H "Authorization: Bearer $token"');
+  for (const { parameter, node } of inputs) {
+    if (parameter.in === "header" && node.value !== "") parts.push(`-H ${quoted(`${parameter.name}: ${node.value}`)}`);
+  }
+  if (body) parts.push(`-H ${quoted(`Content-Type: ${contentType}`)}`, `-d ${quoted(body)}`);
+  return parts.join(" \\\n  ");
+}
+
 async function ask(method, url, inputs, contentType, body) {
   const headers = new Headers();
   const token = byId("token").value.trim();
@@ -50,6 +70,7 @@ async function ask(method, url, inputs, contentType, body) {
   const text = await response.text();
   const ms = Math.round(performance.now() - began);
   const told = ["content-type", "retry-after", "location"].filter((name) => response.headers.has(name));
+  keepToken(response, text);
   const lines = [`${response.status} ${response.statusText} (${ms} ms)`, ...told.map((name) => `${name}: ${response.headers.get(name)}`)];
   return `${lines.join("\n")}\n\n${readable(text, response.headers.get("content-type") ?? "")}`.trimEnd();
 }
@@ -66,9 +87,10 @@ export function trial(method, path, operation, parameters, root) {
   const send = async (event) => {
     event.preventDefault();
     button.disabled = true;
+    const line = curl(method, address(path, inputs), inputs, contentType, body?.value);
     try {
       const shown = await ask(method, address(path, inputs), inputs, contentType, body?.value || undefined);
-      output.replaceChildren(el("pre", { tabindex: "0" }, shown));
+      output.replaceChildren(el("pre", { tabindex: "0" }, shown), el("p", { class: "hint" }, "The same request in a shell:"), el("pre", { class: "curl", tabindex: "0" }, line));
       announce(shown.split("\n")[0]);
     } catch (error) {
       output.replaceChildren(el("p", { class: "form-error" }, `Can't reach the server: ${error.message}. Try again.`));
