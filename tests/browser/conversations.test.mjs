@@ -57,6 +57,7 @@ test("what is unread is counted, and not any more once it was read", async () =>
   await unread(grace, "general").getByText("2").waitFor();
   await openChannel(grace, "general");
   await sent(grace, "two").waitFor();
+  assert.deepEqual(await grace.page.locator("#messages > li").evaluateAll((rows) => rows.slice(1, 3).map((row) => row.className.split(" ")[0] + (row.matches(".new") ? " new" : ""))), ["day new", "message"]);
   await unread(grace, "general").waitFor({ state: "detached" });
   // on the server, not only here
   await grace.page.reload();

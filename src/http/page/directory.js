@@ -22,7 +22,7 @@ export class Directory extends EventTarget {
   direct = [];
   // groups of named people, and open rooms that this user takes part in: {id, name}
   rooms = [];
-  // conversation id -> {count, mentions}
+  // conversation id -> {count, mentions, readSeq}
   unread = new Map();
   loaded = false;
   // Somebody else has written somewhere.
@@ -136,7 +136,8 @@ export class Directory extends EventTarget {
     this.rooms = conversations.filter((one) => one.type === "group" || one.type === "open")
       .map(({ conversation_id: id, name, type }) => ({ id, name: name || "Group conversation", type })).sort(byName);
     this.hasAnswers ||= conversations.some((one) => one.last_message && one.last_message.sender_id !== currentUser()?.id);
-    this.unread = new Map(conversations.map((one) => [one.conversation_id, { count: one.unread_count, mentions: one.mention_count }]));
+    this.unread = new Map(conversations.map((one) => [one.conversation_id,
+      { count: one.unread_count, mentions: one.mention_count, readSeq: one.last_read_seq }]));
     const listed = conversations.filter((one) => one.type === "direct" && one.user)
       .map((one) => ({ ...one.user, conversationId: one.conversation_id }));
     const opened = this.direct.filter((person) => !person.conversationId && !listed.some(({ id }) => id === person.id));
@@ -147,6 +148,12 @@ export class Directory extends EventTarget {
   unreadIn(conversationId) {
     if (conversationId === undefined || conversationId === this.attended()) return NOTHING_UNREAD;
     return this.unread.get(conversationId) ?? NOTHING_UNREAD;
+  }
+
+  /** The position up to which a conversation was read, if something in it is unread. */
+  readUpTo(conversationId) {
+    const { count, readSeq } = this.unread.get(conversationId) ?? NOTHING_UNREAD;
+    return count ? readSeq : null;
   }
 
   /** The unread messages of all conversations. */

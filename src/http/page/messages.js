@@ -27,6 +27,7 @@ function dayName(date) {
 export class MessageList {
   #rows = new Map();
   #days = new Map();
+  #newLine = el("li", { class: "day new" }, el("span", {}, "New messages"));
   // the message that is edited, and the one for which a reaction is chosen: {key, box} and {key, node}
   #editing = null;
   #picking = null;
@@ -54,11 +55,12 @@ export class MessageList {
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
-  render(entries) {
+  /** Behind `readUpTo`, if there is such a position, a line separates what is new. */
+  render(entries, readUpTo = null) {
     const stick = this.atBottom();
     const anchor = stick ? null : this.#anchor();
     const focused = this.#focused();
-    this.#place(this.#wanted(entries));
+    this.#place(this.#wanted(entries, readUpTo));
     this.#restore(focused);
     // Until the user goes to another one, the Tab key reaches the newest.
     if (!this.list.contains(document.activeElement)) this.#makeCurrent(this.list.querySelector(".message:last-of-type"));
@@ -156,7 +158,8 @@ export class MessageList {
     return null;
   }
 
-  #wanted(entries) {
+  #wanted(entries, readUpTo) {
+    const firstNew = readUpTo === null ? null : entries.find((one) => one.seq > readUpTo && one.senderId !== this.me.id && !one.deleted);
     const wanted = [];
     const rows = new Map();
     const days = new Map();
@@ -169,7 +172,8 @@ export class MessageList {
         days.set(day, separator);
         wanted.push(separator);
       }
-      const starts = newDay || previous.senderId !== entry.senderId || entry.at - previous.at > RUN_MAX_MS;
+      if (entry === firstNew) wanted.push(this.#newLine);
+      const starts = newDay || entry === firstNew || previous.senderId !== entry.senderId || entry.at - previous.at > RUN_MAX_MS;
       const row = this.#row(entry, starts);
       rows.set(entry.key, row);
       wanted.push(row.node);

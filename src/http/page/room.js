@@ -50,6 +50,7 @@ export class OpenRoom {
     const { signal } = this.#closed;
     this.isDirect = !!target.person;
     this.conversationId = target.channel?.id ?? target.room?.id ?? target.person?.conversationId;
+    this.readUpTo = directory.readUpTo(this.conversationId);
     this.timeline = new Timeline(currentUser().id);
     this.people = new People(target, directory, actions, () => this.#draw());
     this.list = new MessageList({
@@ -132,7 +133,7 @@ export class OpenRoom {
       this.#frameRequested = false;
       if (this.isClosed) return;
       if (!this.#hasNewer && this.list.atBottom() && this.timeline.trim(SHOWN_MAX)) this.#hasOlder = true;
-      this.list.render(this.timeline.entries);
+      this.list.render(this.timeline.entries, this.readUpTo);
       byId("older").hidden = !this.#hasOlder;
       if (this.#hasNewer) byId("jump").hidden = false;
       this.#drawBeginning();
