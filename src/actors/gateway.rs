@@ -12,6 +12,7 @@ use super::{
         Announce, CloseRemoteSocket, CloseUser, CountAll, CountOnline, DeliverRestRequest, Ended, ExpelFrom,
         FilterOnline, KeepOnly, LiftBlock, LimitsOf, ListNodes, ListOnline, LivenessProbe, Notify, PublishToUser,
         PublishUpload, RemoteSocketCounts, RestRequest, Revoke, SocketsOf, Statistics, StatusesOf, SurveyRooms,
+        TellUsers,
     },
     node::{Node, StopCall, parse_connection_name},
     registry::Registry,
@@ -169,6 +170,15 @@ impl Gateway {
             0
         });
         here + elsewhere
+    }
+
+    /// Informs the users that the list of their conversations has changed. Not stored: a client that was not connected reads the
+    /// list when it connects.
+    pub fn conversations_changed(&self, users: Vec<UserId>) {
+        let what = Arc::new(UserEvent::ConversationsChanged);
+        if self.node.presence.try_send(TellUsers { users, what }).is_err() {
+            log::warn!("event=news_lost why=presence_full");
+        }
     }
 
     /// Ends a user's block on all nodes.

@@ -63,6 +63,8 @@ pub enum UserEvent {
     Presence(PresenceNotice),
     /// The user's directory of devices changed, or a device has few prekeys left.
     Device(DeviceNotice),
+    /// The list of the user's conversations changed: one was created, or the user was added to some or removed from them.
+    ConversationsChanged,
     /// A message of the other side of a call to the user's sockets, which decide what their clients are sent.
     Call(CallMessage),
     /// Another socket of the user opened.

@@ -217,6 +217,7 @@ pub(super) async fn add_member(
         logged(user.id()),
         newcomer = logged(&newcomer)
     );
+    site.gateway.conversations_changed(vec![newcomer.clone()]);
     let online = site.gateway.online(vec![newcomer]).await.into_iter().collect();
     Ok(HttpResponse::Created().json(MemberJson::new(member, &online)))
 }
@@ -278,7 +279,8 @@ pub(super) async fn remove_member(
         let before = site.store.channels_of(group.id).await?;
         site.store.remove_group_member(group.id, &member).await?;
         let channels = site.store.channels_of(group.id).await.unwrap_or(before);
-        site.gateway.leave_group(channels.into_iter().map(|channel| channel.id).collect(), member).await?;
+        site.gateway.leave_group(channels.into_iter().map(|channel| channel.id).collect(), member.clone()).await?;
+        site.gateway.conversations_changed(vec![member]);
         Ok(HttpResponse::NoContent().finish())
     })
     .await
@@ -320,6 +322,13 @@ pub(super) async fn create_channel(
     };
     let channel = site.store.create_channel(group.id, &name, medium, user.id()).await?;
     log::info!("event=channel_created channel={} group={} user={}", channel.id, group.id, logged(user.id()));
+    // the channel exists, whether or not its members are informed
+    match site.store.group_members(group.id).await {
+        Ok(members) => {
+            site.gateway.conversations_changed(members.into_iter().map(|member| member.profile.id).collect());
+        }
+        Err(error) => log::warn!("event=channel_not_announced channel={} why={}", channel.id, logged(&error)),
+    }
     Ok(HttpResponse::Created().json(ChannelJson::from(channel)))
 }
 

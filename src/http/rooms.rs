@@ -288,6 +288,7 @@ pub(super) async fn add_member(
         logged(user.id()),
         member = logged(&member)
     );
+    site.gateway.conversations_changed(vec![member.clone()]);
     let online = site.gateway.online(vec![member]).await.into_iter().collect();
     Ok(HttpResponse::Created().json(member_json(&online, profile, RoomRole::Member)))
 }
@@ -334,8 +335,9 @@ pub(super) async fn remove_member(
             member = logged(&member)
         );
         if room.visibility == Visibility::Private {
-            site.gateway.leave_group(vec![room.identity.id], member).await?;
+            site.gateway.leave_group(vec![room.identity.id], member.clone()).await?;
         }
+        site.gateway.conversations_changed(vec![member]);
         Ok(HttpResponse::NoContent().finish())
     })
     .await

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Server } from "./server.mjs";
-import { asUser, composer, connected, launch, message, openChannel, openTab, say, sent, signUp, texts } from "./tab.mjs";
+import { asUser, composer, connected, launch, member, message, openChannel, openTab, say, sent, signUp, texts } from "./tab.mjs";
 
 let server;
 let browser;
@@ -133,6 +133,9 @@ test("changes that were made while the connection was lost are seen after it is 
   isCut = true;
   await socket.close({ code: 1011 });
   await grace.page.locator('#connection[data-phase="waiting"]').waitFor();
+  // Who is online is not known now.
+  await grace.page.locator('#members[data-known="false"]').waitFor();
+  assert.equal(await grace.page.locator("#room-subtitle").textContent(), "Engines · 2 members");
   await press(ada, "first note", "Edit message");
   await ada.page.getByRole("textbox", { name: "Edit message" }).fill("first note, corrected");
   await ada.page.getByRole("textbox", { name: "Edit message" }).press("Enter");
@@ -238,6 +241,42 @@ test("a group conversation is in the list of its members, with what is unread", 
   await grace.page.locator("#members-list", { hasText: "ada" }).waitFor();
   await say(grace, "I have.");
   await sent(grace, "I have.").waitFor();
+});
+
+test("new channels and groups appear at once, without waiting for the next poll", async () => {
+  // Less than the interval of the poll, several times in a row.
+  const SOON_MS = 3_000;
+  const list = grace.page.locator("#directory");
+  for (const name of ["first", "second", "third", "fourth"]) {
+    await asUser(ada, "POST", `/api/groups/${group.id}/channels`, { name });
+    await list.getByRole("link", { name }).waitFor({ timeout: SOON_MS });
+  }
+  const users = await asUser(ada, "GET", "/api/users?query=grace");
+  await asUser(ada, "POST", "/api/conversations", { name: "Day shift", members: [users[0].id] });
+  await list.getByRole("link", { name: "Day shift" }).waitFor({ timeout: SOON_MS });
+});
+
+test("who is removed from a group is told, and the open channel is closed", async () => {
+  const other = await asUser(ada, "POST", "/api/groups", { name: "Relays" });
+  await asUser(ada, "POST", `/api/groups/${other.id}/channels`, { name: "moths" });
+  const { user_id: id } = await asUser(ada, "POST", `/api/groups/${other.id}/members`, { username: "grace" });
+  await openChannel(grace, "moths");
+  await asUser(ada, "DELETE", `/api/groups/${other.id}/members/${id}`);
+  await grace.page.getByText("You no longer have access to #moths.").waitFor();
+  await grace.page.locator("#room").waitFor({ state: "hidden" });
+  assert.equal(await grace.page.locator("#directory").getByRole("link", { name: "moths" }).count(), 0);
+});
+
+test("who looks at the start page is online", async () => {
+  await openChannel(ada, "general");
+  await grace.page.goto(`${server.url}/#/`);
+  await grace.page.locator("#home").waitFor();
+  await member(ada, "grace", true).waitFor();
+  await grace.page.reload();
+  await grace.page.locator("#home").waitFor();
+  // Longer than the server counts a user as online after the last socket.
+  await ada.page.waitForTimeout(8_000);
+  assert.equal(await member(ada, "grace", true).count(), 1);
 });
 
 test("messages and what can be done with them are reached with the keyboard alone", async () => {

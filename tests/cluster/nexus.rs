@@ -222,3 +222,21 @@ async fn a_direct_message_reaches_both_dialects_on_the_other_node() {
     assert_eq!(window.read_until("dm_message").await.pop().unwrap()["id"], echo["message_id"]);
     nexus.expect_nothing_before_pong().await;
 }
+
+#[tokio::test]
+async fn a_new_conversation_is_announced_on_the_other_node() {
+    let setting = Setting::new().await;
+    let mut socket = setting.bob.nexus().await;
+    eventually("the socket on the other node", DEADLINE, || async {
+        let online = setting.alice.get("/api/ws/online").await.expect(200);
+        online["online_users"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["user_id"] == json!(setting.bob.id))
+            .then_some(())
+    })
+    .await;
+    setting.alice.post("/api/conversations", json!({"members": [setting.bob.id]})).await.expect(201);
+    socket.read_until("conversation.update").await;
+}

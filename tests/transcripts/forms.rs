@@ -140,6 +140,7 @@ forms! { PERSONAL, personal, UserEvent:
     Call [] [] [] [] // `Reply::Call` is what the session makes of it
     Presence [] [] ["presence_online" "presence_away" "presence_busy" "presence_offline" "presence_update"] []
     Device [] [] ["device_update" "device_update_changed" "device_update_removed" "device_update_prekeys_low"] []
+    ConversationsChanged [] [] ["conversation_update"] [] []
     SocketOpened [] [] ["connect"] []
     SocketClosed [] [] ["disconnect"] []
 }

@@ -387,6 +387,7 @@ fn to_the_user() -> Vec<(&'static str, Told)> {
         ("device_update_changed", device(DeviceChange::Updated, 100)),
         ("device_update_removed", device(DeviceChange::Removed, 0)),
         ("device_update_prekeys_low", device(DeviceChange::PrekeysLow, 10)),
+        ("conversation_update", personal(UserEvent::ConversationsChanged)),
         ("connect", personal(opened)),
         ("disconnect", personal(closed)),
         ("notification", personal(UserEvent::Notified { user: user.clone(), notification: stored })),

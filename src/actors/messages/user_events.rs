@@ -64,6 +64,16 @@ pub struct DeliverToUsers {
     pub but: Option<ConnKey>,
 }
 
+/// An event for several users, wherever they have sockets. To the presence tracker, which knows that.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct TellUsers {
+    /// The users.
+    pub users: Vec<UserId>,
+    /// The event.
+    pub what: Arc<UserEvent>,
+}
+
 /// A user's new status, for the rooms that the user is in, on any node.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]

@@ -14,7 +14,7 @@ use super::{PresenceTracker, Timer};
 use crate::{
     actors::{
         bridge::{Destination, NodeMessage},
-        messages::{DeliverToUsers, PublishToUser},
+        messages::{DeliverToUsers, PublishToUser, TellUsers},
         outbox::ConnKey,
     },
     core::{
@@ -144,7 +144,7 @@ impl PresenceTracker {
             if on != self.here {
                 node.bridge.publish_node(Destination::Node(on), NodeMessage::UserEvents { users, what });
             } else if node.registry.try_send(DeliverToUsers { users, what, but }).is_err() {
-                log::warn!("event=presence_not_delivered why=registry_full");
+                log::warn!("event=news_not_delivered why=registry_full");
             }
         }
     }
@@ -162,5 +162,13 @@ impl PresenceTracker {
         if node.registry.try_send(publish).is_err() {
             log::warn!("event=socket_not_announced user={} why=registry_full", logged(user));
         }
+    }
+}
+
+impl Handler<TellUsers> for PresenceTracker {
+    type Result = ();
+
+    fn handle(&mut self, TellUsers { users, what }: TellUsers, _: &mut Self::Context) {
+        self.deliver(users.into_iter(), &what, None);
     }
 }

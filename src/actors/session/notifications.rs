@@ -141,6 +141,7 @@ impl Session {
             | UserEvent::Upload(_)
             | UserEvent::Presence(_)
             | UserEvent::Device(_)
+            | UserEvent::ConversationsChanged
             | UserEvent::SocketOpened { .. }
             | UserEvent::SocketClosed { .. } => self.reply(&Reply::UserEvent(news)),
         }

@@ -239,6 +239,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             | UserEvent::Upload(_)
             | UserEvent::Presence(_)
             | UserEvent::Device(_)
+            | UserEvent::ConversationsChanged
             | UserEvent::SocketOpened { .. }
             | UserEvent::Call(_)
             | UserEvent::SocketClosed { .. } => None,

@@ -169,6 +169,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
             | UserEvent::Upload(_)
             | UserEvent::Presence(_)
             | UserEvent::Device(_)
+            | UserEvent::ConversationsChanged
             | UserEvent::Call(_)
             | UserEvent::SocketOpened { .. }
             | UserEvent::SocketClosed { .. } => None,

@@ -283,6 +283,7 @@ fn personal(news: &UserEvent) -> Option<Broadcast<'_>> {
         | UserEvent::Upload(_)
         | UserEvent::Presence(_)
         | UserEvent::Device(_)
+        | UserEvent::ConversationsChanged
         | UserEvent::Call(_)
         | UserEvent::SocketOpened { .. }
         | UserEvent::SocketClosed { .. } => None,

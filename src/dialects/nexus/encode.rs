@@ -9,7 +9,7 @@ use super::{
         chat::{ChatMessage, Deleted, Edited, Reacted, Read, Reader, Typing as WireTyping},
         notifications::{Notification, NotificationCleared, NotificationRead},
         presence::Connection,
-        rooms::{Member, Members, RoomBroadcast, RoomJoined, RoomLeft, RoomState},
+        rooms::{ConversationsChanged, Member, Members, RoomBroadcast, RoomJoined, RoomLeft, RoomState},
         system::{Pong, Refused, Restarting, SystemMessage},
     },
 };
@@ -315,6 +315,9 @@ fn personal<'a>(news: &'a UserEvent, stamp: Stamp<'_>) -> Option<FromServer<'a>>
         }
         UserEvent::Presence(notice) => Some(presence(notice, stamp)),
         UserEvent::Device(notice) => Some(FromServer::DeviceUpdate(stamped(stamp, at, notice.into()))),
+        UserEvent::ConversationsChanged => {
+            Some(FromServer::ConversationUpdate(stamped(stamp, at, ConversationsChanged {})))
+        }
         UserEvent::SocketOpened { user, connection } => {
             let opened = Connection { user_id: user, connection_id: connection };
             Some(FromServer::Connect(stamped(stamp, at, opened)))

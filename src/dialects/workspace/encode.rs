@@ -265,9 +265,10 @@ fn personal(news: &UserEvent) -> Option<FromServer<'_>> {
             data: (&answer.phase).into(),
         }),
         UserEvent::Upload(upload) => self::upload(upload, None),
-        // the rooms announce statuses, and there are neither devices nor calls
+        // the rooms announce statuses, and there are neither devices nor calls nor a list of conversations
         UserEvent::Presence(_)
         | UserEvent::Device(_)
+        | UserEvent::ConversationsChanged
         | UserEvent::Call(_)
         | UserEvent::SocketOpened { .. }
         | UserEvent::SocketClosed { .. } => return None,

@@ -232,6 +232,7 @@ pub(super) async fn create(
         other => other?,
     };
     log::info!("event=conversation_made room={} by={}", room.identity.id, logged(user.id()));
+    site.gateway.conversations_changed(members.into_iter().chain([user.id().clone()]).collect());
     Ok(HttpResponse::Created().json(created(&site, &user, room).await?))
 }
 

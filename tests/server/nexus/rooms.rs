@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{join, joined, say};
 use crate::on_both;
 use crate::support::Server;
-use crate::support::shape::Kind::{Count, Opaque, Text, Uuid};
+use crate::support::shape::Kind::{Count, Opaque, Text, Time, Uuid};
 use crate::support::shape::assert_shape;
 
 on_both! {
@@ -113,7 +113,11 @@ async fn whoever_leaves_the_group_leaves_the_channel_and_keeps_the_socket() {
     let mut bound = bob.join(&channel).await;
     alice.delete(&format!("/api/groups/{group}/members/{}", bob.id)).await.expect(204);
     bound.expect_close(4403).await;
-    nexus.expect_error("PERMISSION_DENIED").await;
+    // in either order
+    let frames = nexus.read_until("conversation.update").await;
+    if frames.iter().all(|frame| frame["code"] != "PERMISSION_DENIED") {
+        nexus.expect_error("PERMISSION_DENIED").await;
+    }
     // the session learns a moment later that its socket is out of the channel
     loop {
         nexus.send_json(&json!({"event_type": "chat.message", "conversation_id": channel, "content": "x"})).await;
@@ -147,4 +151,45 @@ async fn a_resumed_join_brings_what_was_missed() {
     }
     let recovered = reader.expect("recovered").await;
     assert_eq!((&recovered["room_id"], &recovered["complete"]), (&json!("room"), &json!(true)));
+}
+
+on_both! {
+    async fn a_users_sockets_are_informed_when_the_list_of_conversations_changes(database) {
+        let server = Server::on(database).await;
+        let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+        let mut socket = bob.nexus().await;
+        let listed = async || {
+            let list = bob.get("/api/conversations").await.expect(200);
+            list["conversations"].as_array().unwrap().len()
+        };
+
+        let group = alice.post("/api/groups", json!({"name": "Engines"})).await.expect(201);
+        let path = |rest: &str| format!("/api/groups/{}/{rest}", group["id"].as_str().unwrap());
+        alice.post(&path("channels"), json!({"name": "general"})).await.expect(201);
+        alice.post(&path("members"), json!({"user_id": bob.id})).await.expect(201);
+        let update = socket.expect("conversation.update").await;
+        assert_shape(&update, &[("event_id", Uuid), ("timestamp", Time)]);
+        assert_eq!(listed().await, 1);
+        alice.post(&path("channels"), json!({"name": "plans"})).await.expect(201);
+        socket.expect("conversation.update").await;
+        assert_eq!(listed().await, 2);
+
+        let made = alice.post("/api/conversations", json!({"members": [bob.id]})).await.expect(201);
+        socket.expect("conversation.update").await;
+        assert_eq!(listed().await, 3);
+        let members = format!("/api/v1/rooms/{}/members", made["conversation_id"].as_str().unwrap());
+        alice.delete(&format!("{members}/{}", bob.id)).await.expect(204);
+        socket.expect("conversation.update").await;
+        assert_eq!(listed().await, 2);
+        alice.post(&members, json!({"user_id": bob.id})).await.expect(201);
+        socket.expect("conversation.update").await;
+        assert_eq!(listed().await, 3);
+
+        alice.delete(&path(&format!("members/{}", bob.id))).await.expect(204);
+        socket.expect("conversation.update").await;
+        assert_eq!(listed().await, 1);
+        // what concerns others only is not for this user
+        alice.post(&path("channels"), json!({"name": "secrets"})).await.expect(201);
+        socket.expect_nothing_before_pong().await;
+    }
 }

@@ -23,7 +23,7 @@ use self::{
     },
     notifications::{ClearNotifications, Notification, NotificationCleared, NotificationRead, ReadNotification},
     presence::{Connection, Offline, Presence, UpdatePresence},
-    rooms::{BroadcastData, JoinRoom, LeaveRoom, RoomBroadcast, RoomJoined, RoomLeft},
+    rooms::{BroadcastData, ConversationsChanged, JoinRoom, LeaveRoom, RoomBroadcast, RoomJoined, RoomLeft},
     system::{Pong, Refused, Restarting, SystemMessage},
 };
 use crate::{
@@ -231,6 +231,9 @@ pub enum FromServer<'a> {
     /// A device of the user was added, changed or removed, or has few prekeys left
     #[serde(rename = "device.update")]
     DeviceUpdate(Stamped<DeviceUpdate<'a>>),
+    /// The list of the user's conversations changed; read it again
+    #[serde(rename = "conversation.update")]
+    ConversationUpdate(Stamped<ConversationsChanged>),
     /// A notification was created or changed
     #[serde(rename = "notification")]
     Notification(Stamped<Notification<'a>>),

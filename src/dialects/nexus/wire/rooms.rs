@@ -136,6 +136,10 @@ impl<'a> From<&'a Author> for Member<'a> {
     }
 }
 
+/// Which conversations there are now is read over REST.
+#[derive(Serialize, JsonSchema)]
+pub struct ConversationsChanged {}
+
 #[derive(Serialize, JsonSchema)]
 pub struct RoomLeft<'a> {
     pub room_id: RoomLabel<'a>,

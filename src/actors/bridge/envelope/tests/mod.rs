@@ -233,6 +233,7 @@ fn personal() -> BoxedStrategy<UserEvent> {
             phase
         })),
         upload().prop_map(UserEvent::Upload),
+        Just(UserEvent::ConversationsChanged),
         calls::message().prop_map(UserEvent::Call),
     ]
     .boxed()
