@@ -267,6 +267,29 @@ test("who is removed from a group is told, and the open channel is closed", asyn
   assert.equal(await grace.page.locator("#directory").getByRole("link", { name: "moths" }).count(), 0);
 });
 
+test("a conversation is opened at its end, also if its beginning is shown and an image comes late", async () => {
+  const { page } = grace;
+  await page.setViewportSize({ width: 1280, height: 420 });
+  await openChannel(grace, "general");
+  await reload(grace);
+  const distance = () => page.locator("#scroller").evaluate(({ scrollHeight, scrollTop, clientHeight }) => {
+    if (scrollHeight <= clientHeight) throw new Error("everything fits, so this shows nothing");
+    return scrollHeight - scrollTop - clientHeight;
+  });
+  await page.locator("#beginning").waitFor();
+  assert.ok(await distance() < 2, `${await distance()} pixels above the end`);
+  await page.evaluate(() => {
+    const late = document.createElement("img");
+    late.height = 300;
+    document.querySelector("#messages .message").append(late);
+  });
+  await page.waitForFunction(() => {
+    const { scrollHeight, scrollTop, clientHeight } = document.getElementById("scroller");
+    return scrollHeight - scrollTop - clientHeight < 2;
+  });
+  await page.setViewportSize({ width: 1280, height: 800 });
+});
+
 test("who looks at the start page is online", async () => {
   await openChannel(ada, "general");
   await grace.page.goto(`${server.url}/#/`);

@@ -31,6 +31,8 @@ export class MessageList {
   // the message that is edited, and the one for which a reaction is chosen: {key, box} and {key, node}
   #editing = null;
   #picking = null;
+  // whether the reader is at the end and stays there when something grows
+  #stuck = true;
   // the row that the Tab key reaches
   #current = null;
 
@@ -44,6 +46,11 @@ export class MessageList {
     list.replaceChildren();
     list.addEventListener("focusin", ({ target }) => { if (target.matches(".message")) this.#makeCurrent(target); }, { signal });
     list.addEventListener("keydown", (event) => this.#key(event), { signal });
+    scroller.addEventListener("scroll", () => { this.#stuck = this.atBottom(); }, { signal });
+    // Images that are loaded later, and what stands above the first message, make the content taller.
+    const growth = new ResizeObserver(() => { if (this.#stuck) this.toBottom(); });
+    for (const part of scroller.children) growth.observe(part);
+    signal.addEventListener("abort", () => growth.disconnect());
   }
 
   atBottom() {
@@ -52,6 +59,7 @@ export class MessageList {
   }
 
   toBottom() {
+    this.#stuck = true;
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
@@ -72,6 +80,7 @@ export class MessageList {
   reveal(id) {
     const row = [...this.#rows.values()].find((one) => one.id === id);
     if (!row) return false;
+    this.#stuck = false;
     row.node.scrollIntoView({ block: "center" });
     row.node.classList.add("found");
     row.node.focus({ preventScroll: true });
