@@ -45,7 +45,9 @@ export class Directory extends EventTarget {
     connection.addEventListener("phase", () => { if (connection.isOpen && this.loaded) refresh(); }, { signal });
     connection.addEventListener("frame", ({ detail: frame }) => {
       if (!CHANGES.has(frame.event_type)) return;
-      if (frame.event_type === "chat.read" && frame.user_id !== currentUser()?.id) return;
+      // In large rooms one frame has the marks of several users.
+      const isOwn = ({ user_id: id }) => id === currentUser()?.id;
+      if (frame.event_type === "chat.read" && ![frame, ...(frame.readers ?? [])].some(isOwn)) return;
       this.#refreshSoon();
     }, { signal });
   }
