@@ -32,6 +32,8 @@ pub enum Scenario {
     Cells(Cells),
     /// One room in which everybody moves the cursor, compared with one broadcast of the same bytes.
     Cursors(Cursors),
+    /// One space in which all avatars move, with and without an area of interest, beside a plain rebroadcast of every move.
+    Movement(Movement),
     /// The same room on one node and spread over two: the cost of an event that crosses nodes.
     Spread(Spread),
     /// A node dies and its clients reconnect to another one at once, each with missed messages.
@@ -301,6 +303,24 @@ pub enum RoomState {
     InUse,
     /// Unknown: its writer is on a third node.
     Unknown,
+}
+
+#[derive(Args)]
+pub struct Movement {
+    #[command(flatten)]
+    pub common: Common,
+    /// Numbers of avatars; one run per value.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000])]
+    pub people: Vec<usize>,
+    /// Moves per second of each avatar.
+    #[arg(long, default_value_t = 10.0)]
+    pub rate: f64,
+    /// Moves per second of each avatar with the plain rebroadcast, which can't keep up with more.
+    #[arg(long, default_value_t = 0.1)]
+    pub plain_rate: f64,
+    /// The radius of interest.
+    #[arg(long, default_value_t = 100)]
+    pub radius: u32,
 }
 
 #[derive(Args)]

@@ -115,6 +115,20 @@ impl World {
         Ok(format!("/api/v1/ws?token={}", token(member)?))
     }
 
+    /// The endpoint with spaces.
+    pub fn metaverse_path(&self, member: usize) -> Result<String> {
+        Ok(format!("/ws/metaverse?token={}", token(member)?))
+    }
+
+    /// Creates a public space, and returns its id.
+    pub fn make_space(&self, address: SocketAddr, capacity: usize, radius: Option<u32>) -> Result<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let api = Api { http: reqwest::Client::new(), root: format!("http://{address}") };
+        let body = json!({ "name": "load", "capacity": capacity, "isPublic": true, "interestRadius": radius });
+        let made = runtime.block_on(api.post("/metaverse/spaces", 0, body))?;
+        id_of(made.pointer("/data/space").ok_or("an answer without a space")?)
+    }
+
     /// A token for administrative requests.
     pub fn admin_token(&self) -> Result<String> {
         signed("admin", json!({"role": "admin"}))

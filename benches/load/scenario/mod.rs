@@ -9,6 +9,7 @@ pub mod idle;
 pub mod instructions;
 pub mod jitter;
 pub mod joins;
+pub mod movement;
 pub mod order;
 pub mod queues;
 pub mod receipts;
