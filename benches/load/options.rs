@@ -333,6 +333,15 @@ pub struct Crowd {
     /// Joins in progress at a time.
     #[arg(long, default_value_t = 256)]
     pub at_once: usize,
+    /// The number of rooms that the people join.
+    #[arg(long, default_value_t = 1)]
+    pub rooms: usize,
+    /// The server has never seen these people, so it stores each of them.
+    #[arg(long)]
+    pub first_seen: bool,
+    /// The database of the server.
+    #[arg(long, value_enum, default_value_t = Database::Sqlite)]
+    pub database: Database,
 }
 
 #[derive(Args)]
