@@ -93,19 +93,23 @@ fn channels() -> [Channel; 6] {
             query: resuming(),
             messages: canvas::messages(),
         },
-        Channel {
-            name: "metaverse",
-            dialect: DialectKind::Metaverse,
-            title: "The metaverse",
-            address: "/ws/metaverse",
-            description: "Spaces with avatars, and invites, on one socket; also at /. Requests have a `type` and a \
-                `payload`. Answers have a `status` and name the request as `requestType`; refusals have the `status` \
-                `failed`",
-            parameters: json!({}),
-            query: json!({"type": "object", "properties": {"token": token()}}),
-            messages: metaverse::messages(),
-        },
+        spaces(),
     ]
+}
+
+fn spaces() -> Channel {
+    Channel {
+        name: "metaverse",
+        dialect: DialectKind::Metaverse,
+        title: "The metaverse",
+        address: "/ws/metaverse",
+        description: "Spaces with avatars, and invites, on one socket; also at /. Requests have a `type` and a \
+            `payload`. Answers have a `status` and name the request as `requestType`; refusals have the `status` \
+            `failed`",
+        parameters: json!({}),
+        query: json!({"type": "object", "properties": {"token": token()}}),
+        messages: metaverse::messages(),
+    }
 }
 
 fn token() -> Value {

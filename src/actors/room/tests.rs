@@ -151,8 +151,11 @@ impl Stage {
             );
             conn
         });
-        let conn = conn.await;
-        Client { conn, user: author, stream: WebSocketStream::from_raw_socket(stream, Role::Client, None).await }
+        Client {
+            conn: conn.await,
+            user: author,
+            stream: WebSocketStream::from_raw_socket(stream, Role::Client, None).await,
+        }
     }
 
     fn join(&self, client: &Client) -> Join {

@@ -41,7 +41,10 @@ impl Session {
             InviteCommand::Send(asked) => self.send_invites(tag, asked, ctx),
             InviteCommand::Accept { id } => self.answer_invite(tag, id, InviteAnswer::Accept, ctx),
             InviteCommand::Decline { id } => self.answer_invite(tag, id, InviteAnswer::Decline, ctx),
-            InviteCommand::List { include_expired, page } => self.list_invites(tag, include_expired, page, ctx),
+            InviteCommand::List { include_expired, page } => {
+                let list = if include_expired { InviteList::PendingAndExpired } else { InviteList::Pending };
+                self.list_invites(tag, list, page, ctx);
+            }
             InviteCommand::Candidates { space, search, page } => {
                 self.list_candidates(tag, space, (search, page), ctx);
             }
@@ -90,10 +93,9 @@ impl Session {
         self.answer_with(tag, answered, ctx);
     }
 
-    fn list_invites(&mut self, tag: Tag, include_expired: bool, page: ListPage, ctx: &mut Context<Self>) {
+    fn list_invites(&mut self, tag: Tag, list: InviteList, page: ListPage, ctx: &mut Context<Self>) {
         let (node, user, confined) = (self.worker.node.clone(), self.user.id.clone(), self.confined.clone());
         let (role, answer) = (self.role, tag.clone());
-        let list = if include_expired { InviteList::PendingAndExpired } else { InviteList::Pending };
         let listed = async move {
             let subject = Subject { user: &user, role, rooms: confined.as_deref() };
             let found = node.invites(subject, list, page).await?;

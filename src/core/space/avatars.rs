@@ -41,6 +41,15 @@ impl Movement for AvatarMove {
     }
 }
 
+/// Whether the user of an avatar is known to be in the space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrival {
+    /// The user is there.
+    Announced,
+    /// The user is about to be announced.
+    Expected,
+}
+
 /// The moves to send.
 #[derive(Clone, PartialEq, Debug)]
 pub enum MoveEvents {
@@ -117,9 +126,9 @@ impl Avatars {
         self.moves.point(moved, MoveOrigin::ThisNode);
     }
 
-    /// Another node has published the place of an avatar. It is sent to the members here if `is_present`, that is, unless the
-    /// user is about to be announced.
-    pub fn learn(&mut self, moved: AvatarMove, is_present: bool) {
+    /// Another node has published the place of an avatar. It is sent to the members here, unless the user is about to be
+    /// announced.
+    pub fn learn(&mut self, moved: AvatarMove, arrival: Arrival) {
         let is_old = self
             .known
             .get(&moved.user)
@@ -128,7 +137,7 @@ impl Avatars {
             return;
         }
         self.put(moved.clone());
-        if is_present {
+        if arrival == Arrival::Announced {
             self.moves.point(moved, MoveOrigin::Another);
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    avatars::{AvatarMove, Avatars, MoveEvents},
+    avatars::{Arrival, AvatarMove, Avatars, MoveEvents},
     interest::Interest,
     place::{Place, PlaceChange},
 };

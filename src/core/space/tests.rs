@@ -45,18 +45,18 @@ fn nodes_agree_on_the_newest_place_whatever_the_order() {
     let entered = one.of(&user(1).id).unwrap().clone();
     // the clock of the other node is behind
     let mut other = Avatars::default();
-    other.learn(entered, false);
+    other.learn(entered, Arrival::Expected);
     other.step(&user(1).id, to(5.0, 0.0), None, now(10));
     let moved = other.of(&user(1).id).unwrap().clone();
     one.step(&user(1).id, to(7.0, 0.0), None, now(1_000));
     let at_once = one.of(&user(1).id).unwrap().clone();
     assert_eq!(moved.version, at_once.version, "both moved at the same time");
-    one.learn(moved.clone(), true);
-    other.learn(at_once.clone(), true);
+    one.learn(moved.clone(), Arrival::Announced);
+    other.learn(at_once.clone(), Arrival::Announced);
     assert_eq!(one.of(&user(1).id), other.of(&user(1).id));
     let before = one.of(&user(1).id).cloned();
-    one.learn(moved, true);
-    one.learn(at_once, true);
+    one.learn(moved, Arrival::Announced);
+    one.learn(at_once, Arrival::Announced);
     assert_eq!(one.of(&user(1).id).cloned(), before, "repetitions change nothing");
 }
 
@@ -86,7 +86,7 @@ fn places_that_were_published_for_nobody_are_forgotten() {
     avatars.enter(&user(0), None, now(1));
     let template = avatars.of(&user(0).id).unwrap().clone();
     for number in 1..=1_500 {
-        avatars.learn(AvatarMove { user: user(number).id, ..template.clone() }, false);
+        avatars.learn(AvatarMove { user: user(number).id, ..template.clone() }, Arrival::Expected);
     }
     avatars.prune(1, |present| *present == user(0).id);
     assert!(avatars.of(&user(0).id).is_some() && avatars.of(&user(1).id).is_none());

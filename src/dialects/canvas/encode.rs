@@ -141,11 +141,7 @@ fn ephemeral(canvas: CanvasId, what: &Ephemeral, at: Timestamp) -> Option<FromSe
             })
         }
         Ephemeral::Chat(ChatEphemeral::Typing { user, typing, .. }) => {
-            let is_typing = match typing {
-                Typing::Started => true,
-                Typing::Stopped => false,
-            };
-            FromServer::UserTyping(UserTyping { who: user.into(), is_typing })
+            FromServer::UserTyping(UserTyping { who: user.into(), is_typing: *typing == Typing::Started })
         }
         Ephemeral::Canvas(CanvasEphemeral::TileEditing { user, status, at: place, editing }) => {
             let is_editing = match editing {

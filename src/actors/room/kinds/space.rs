@@ -16,7 +16,7 @@ use crate::{
         command::{Command, SpaceCommand},
         event::{Audience, AvatarListed, Durable, Ephemeral, Reply, SpaceDurable, SpaceEphemeral, SpaceReply},
         profile::Author,
-        space::{AvatarMove, Avatars, MoveEvents, Place, SpaceSettings},
+        space::{Arrival, AvatarMove, Avatars, MoveEvents, Place, SpaceSettings},
     },
     ids::{NodeId, RoomId, Timestamp, UserId},
     limits,
@@ -179,7 +179,7 @@ impl RoomKind for Space {
             KindMessage::Moves(moves) => {
                 for moved in moves {
                     let is_present = room.core.is_present(&moved.user);
-                    self.avatars.learn(moved, is_present);
+                    self.avatars.learn(moved, if is_present { Arrival::Announced } else { Arrival::Expected });
                 }
                 self.send_moves(room)
             }
