@@ -21,6 +21,8 @@ pub enum Endpoint {
     Yjs(DocumentId),
     /// `/` and `/ws/metaverse`.
     Metaverse,
+    /// `/hocuspocus`.
+    Hocuspocus,
     /// `/canvas/{canvas_id}` and `/api/v1/ws/canvas/{canvas_id}`.
     Canvas(CanvasId),
 }
@@ -57,8 +59,14 @@ impl Endpoint {
             "/api/v1/ws" => Ok(Endpoint::Workspace),
             "/ws" => Ok(Endpoint::Nexus),
             "" | "/ws/metaverse" => Ok(Endpoint::Metaverse),
+            "/hocuspocus" => Ok(Endpoint::Hocuspocus),
             _ => Err(NoEndpoint::Unknown),
         }
+    }
+
+    /// Whether the token comes in a message, after the upgrade.
+    pub fn has_late_token(&self) -> bool {
+        *self == Endpoint::Hocuspocus
     }
 
     /// The dialect of this endpoint.
@@ -68,6 +76,7 @@ impl Endpoint {
             Endpoint::Workspace => DialectKind::Workspace,
             Endpoint::Nexus => DialectKind::Nexus,
             Endpoint::Yjs(_) => DialectKind::Yjs,
+            Endpoint::Hocuspocus => DialectKind::Hocuspocus,
             Endpoint::Canvas(_) => DialectKind::Canvas,
             Endpoint::Metaverse => DialectKind::Metaverse,
         }

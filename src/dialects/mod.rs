@@ -16,6 +16,7 @@ pub mod canvas;
 pub mod channel;
 mod common;
 pub mod endpoints;
+pub mod hocuspocus;
 mod input;
 mod lib0;
 pub mod metaverse;
@@ -45,17 +46,20 @@ pub enum DialectKind {
     Yjs = 4,
     /// Spaces, avatars and invites: `/`, `/ws/metaverse`.
     Metaverse = 5,
+    /// Many collaborative documents on one socket, for @hocuspocus/provider: `/hocuspocus`.
+    Hocuspocus = 6,
 }
 
 impl DialectKind {
     /// All of them, each at the place of its number.
-    pub const ALL: [DialectKind; 6] = [
+    pub const ALL: [DialectKind; 7] = [
         DialectKind::Channel,
         DialectKind::Workspace,
         DialectKind::Nexus,
         DialectKind::Canvas,
         DialectKind::Yjs,
         DialectKind::Metaverse,
+        DialectKind::Hocuspocus,
     ];
 
     /// The number of dialects.
@@ -78,6 +82,7 @@ impl DialectKind {
             DialectKind::Workspace => &workspace::OPTIONS,
             DialectKind::Nexus => &nexus::OPTIONS,
             DialectKind::Yjs => &yjs::OPTIONS,
+            DialectKind::Hocuspocus => &hocuspocus::OPTIONS,
             DialectKind::Canvas => &canvas::OPTIONS,
             DialectKind::Metaverse => &metaverse::OPTIONS,
         }
@@ -90,6 +95,7 @@ impl DialectKind {
             DialectKind::Workspace => &workspace::Workspace,
             DialectKind::Nexus => &nexus::Nexus,
             DialectKind::Yjs => &yjs::Yjs,
+            DialectKind::Hocuspocus => &hocuspocus::Hocuspocus,
             DialectKind::Canvas => &canvas::Canvas,
             DialectKind::Metaverse => &metaverse::Metaverse,
         }
@@ -165,6 +171,11 @@ impl<'a> Stamp<'a> {
 pub trait Dialect: Sync {
     /// Decodes one message. Must not panic, whatever the bytes are.
     fn decode(&self, message: ClientMessage<'_>) -> Result<Request, Rejection>;
+
+    /// The token in a message, and what it is for, in dialects whose sockets are opened without one.
+    fn token<'a>(&self, _message: ClientMessage<'a>) -> Option<(&'a str, &'a str)> {
+        None
+    }
 
     /// Appends an event's form to `out`. The form is the same for every receiver, except for the author's own sockets if `stamp`
     /// has a `client_message_id`. A durable event has an id and every event its time; an ephemeral one that needs an id takes

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     core::{
-        command::DocumentCommand,
+        command::{DocumentCommand, Exchange},
         document::{ClientState, Pointing, Sent},
     },
     limits,
@@ -37,7 +37,7 @@ const PERMISSION_DENIED: u64 = 0;
 pub fn sync(reader: &mut Reader<'_>) -> Result<DocumentCommand, Malformed> {
     let kind = reader.number()?;
     match kind {
-        STEP_1 => Ok(DocumentCommand::Synchronise { state_vector: reader.shared()? }),
+        STEP_1 => Ok(DocumentCommand::Synchronise { state_vector: reader.shared()?, exchange: Exchange::OneWay }),
         STEP_2 => Ok(DocumentCommand::Update { update: reader.shared()?, sent: Sent::InSync }),
         UPDATE => Ok(DocumentCommand::Update { update: reader.shared()?, sent: Sent::AsUpdate }),
         _unknown => Err(Malformed),

@@ -12,6 +12,12 @@ pub const DOCUMENT_HISTORY_MAX: usize = 1_000;
 pub const DOCUMENT_HISTORY_CHANGES_MAX: usize = 20_000;
 /// Stored updates that the draft of an edit may lack; beyond, a new draft is made.
 pub const DOCUMENT_DRAFT_BEHIND_MAX: usize = 1_000;
+/// How long a socket may wait with its token, where a message brings it (PROTOCOL 8.29).
+pub const LATE_TOKEN_MAX: Duration = Duration::from_secs(10);
+/// Bytes that such a socket may send before.
+pub const LATE_TOKEN_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that are read from it at a time.
+pub const LATE_TOKEN_READ_BYTES: usize = 4 * 1024;
 /// Clients whose awareness one socket may send: one per open editor of a page.
 pub const AWARENESS_CLIENTS_PER_SOCKET_MAX: usize = 8;
 /// Bytes of the awareness of one client.

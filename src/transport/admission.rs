@@ -68,13 +68,38 @@ pub async fn admit(worker: &Worker, upgrade_request: UpgradeRequest<'_>) -> Resu
     let resume = resume_of(upgrade_request.query)?;
     let claims = identified.claims;
     check_named_user(&endpoint, upgrade_request.query, &claims)?;
+    let params = session_params(worker, claims, &endpoint, resume, checked_from).await?;
+    Ok(Admitted { params, place: identified.place })
+}
+
+/// Decides whether a socket may become a session whose token came after the upgrade.
+///
+/// # Errors
+/// The refusal to send before the socket is closed.
+pub(super) async fn admit_with_token(
+    worker: &Worker,
+    endpoint: &Endpoint,
+    token: &str,
+) -> Result<SessionParams, Refusal> {
+    let checked_from = Instant::now();
+    let claims = worker.node.verifier.verify(token)?;
+    session_params(worker, claims, endpoint, None, checked_from).await
+}
+
+async fn session_params(
+    worker: &Worker,
+    claims: Claims,
+    endpoint: &Endpoint,
+    resume: Option<Resume>,
+    checked_from: Instant,
+) -> Result<SessionParams, Refusal> {
     let (profile, quota) = welcome(worker, &claims).await?;
-    let access = authorise(&worker.node, &claims, &profile, &endpoint).await?;
+    let access = authorise(&worker.node, &claims, &profile, endpoint).await?;
     let binding =
         access.map(|access| BoundRoom { role: access.right.document_role(), room: Arc::new(access.identity), resume });
     let dialect = endpoint.dialect();
     let (role, confined) = (role_of(&claims, &profile), claims.rooms.map(Into::into));
-    let params = SessionParams {
+    Ok(SessionParams {
         role,
         profile,
         quota,
@@ -84,13 +109,12 @@ pub async fn admit(worker: &Worker, upgrade_request: UpgradeRequest<'_>) -> Resu
         checked_from,
         confined,
         binding,
-    };
-    Ok(Admitted { params, place: identified.place })
+    })
 }
 
 /// Refuses pages of other sites, which could act with the rights of their visitor. A request without `Origin` does not
 /// come from a page.
-fn check_origin(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn check_origin(worker: &Worker, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let allowed = origin.to_str().is_ok_and(|origin| worker.node.config.listen.origins.allow(origin, host));
@@ -107,6 +131,7 @@ fn check_named_user(endpoint: &Endpoint, query: &str, claims: &Claims) -> Result
         | Endpoint::Workspace
         | Endpoint::Metaverse
         | Endpoint::Yjs(_)
+        | Endpoint::Hocuspocus
         | Endpoint::Canvas(_) => None,
     };
     match named {
@@ -190,7 +215,7 @@ async fn authorise(
         Endpoint::Direct(partner) => (RoomRef::Direct(partner.clone()), IfMissing::Refuse),
         Endpoint::Canvas(canvas) => (RoomRef::Canvas(*canvas), IfMissing::Refuse),
         Endpoint::Yjs(document) => (RoomRef::Document(document.clone()), IfMissing::Make),
-        Endpoint::Workspace | Endpoint::Nexus | Endpoint::Metaverse => return Ok(None),
+        Endpoint::Workspace | Endpoint::Nexus | Endpoint::Metaverse | Endpoint::Hocuspocus => return Ok(None),
     };
     node.enter(subject, &room, missing).await.map(Some)
 }

@@ -5,6 +5,7 @@ pub mod admission;
 pub mod body;
 pub mod frame;
 mod keep_alive;
+mod late_token;
 pub mod mounted;
 pub mod plain;
 pub mod server;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 
 use super::{
-    admission::{Admitted, UpgradeRequest, admit},
-    keep_alive,
+    admission::{Admitted, UpgradeRequest, admit, check_origin},
+    keep_alive, late_token,
     socket::Socket,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     },
     auth::tokens::TokenPlace,
     core::{command::Tag, event::Reply},
-    dialects::{DialectKind, Stamp},
+    dialects::{DialectKind, Stamp, endpoints::Endpoint},
     error::{ErrorCode, Refusal},
     ids::Timestamp,
 };
@@ -40,17 +40,16 @@ where
         query: request.uri().query().unwrap_or_default(),
         headers: &request.head().headers,
     };
+    if let Some(endpoint) = Endpoint::of_path(request.path()).ok().filter(Endpoint::has_late_token) {
+        return upgrade_without_token(request, framed, worker, endpoint).await;
+    }
     let Admitted { params, place } = match admit(&worker, upgrade_request).await {
         Ok(admitted) => admitted,
         Err(refusal) => return refuse(framed, &worker, request.path(), &refusal).await,
     };
     let connection_ids = worker.connection_ids(&params.profile.id, params.dialect.options().seats);
     let head = handshake(&request, place, &connection_ids).ok().and_then(|mut accepted| accepted.message_body(()).ok());
-    let Some(head) = head else {
-        let sentence = "This is not a valid WebSocket handshake; send version 13 with a key";
-        let refusal = Refusal::new(ErrorCode::InvalidMessage, sentence);
-        return refuse(framed, &worker, request.path(), &refusal).await;
-    };
+    let Some(head) = head else { return refuse(framed, &worker, request.path(), &not_a_handshake()).await };
     if framed.send((head, BodySize::None).into()).await.is_ok() {
         worker.node.metrics.upgraded();
         keep_alive::release(&request);
@@ -59,6 +58,34 @@ where
         Session::open(worker, parts.io.into(), params, connection_ids, &parts.read_buf);
     }
     Ok(())
+}
+
+/// The same for an endpoint whose token comes in a message.
+async fn upgrade_without_token<T>(
+    request: Request,
+    mut framed: Framed<T, h1::Codec>,
+    worker: Rc<Worker>,
+    endpoint: Endpoint,
+) -> Result<(), Infallible>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Into<Socket>,
+{
+    if let Err(refusal) = check_origin(&worker, &request.head().headers) {
+        return refuse(framed, &worker, request.path(), &refusal).await;
+    }
+    let head = ws::handshake(request.head()).ok().and_then(|mut accepted| accepted.message_body(()).ok());
+    let Some(head) = head else { return refuse(framed, &worker, request.path(), &not_a_handshake()).await };
+    if framed.send((head, BodySize::None).into()).await.is_ok() {
+        keep_alive::release(&request);
+        let parts = framed.into_parts();
+        late_token::receive(worker, parts.io.into(), endpoint, &parts.read_buf).await;
+    }
+    Ok(())
+}
+
+fn not_a_handshake() -> Refusal {
+    let sentence = "This is not a valid WebSocket handshake; send version 13 with a key";
+    Refusal::new(ErrorCode::InvalidMessage, sentence)
 }
 
 /// The response that accepts the handshake (RFC 6455 section 4.2.2), with the connection's ids.

@@ -39,7 +39,8 @@ pub fn path(document: &str) -> String {
     format!("/yjs/{document}")
 }
 
-fn number(bytes: &mut &[u8]) -> u64 {
+/// Reads a number.
+pub fn number(bytes: &mut &[u8]) -> u64 {
     let (mut number, mut shift) = (0, 0);
     loop {
         let (byte, rest) = bytes.split_first().expect("a whole number");
@@ -52,14 +53,16 @@ fn number(bytes: &mut &[u8]) -> u64 {
     }
 }
 
-fn take(bytes: &mut &[u8]) -> Vec<u8> {
+/// Reads bytes with their length before them.
+pub fn take(bytes: &mut &[u8]) -> Vec<u8> {
     let length = usize::try_from(number(bytes)).expect("a length");
     let (taken, rest) = bytes.split_at(length);
     *bytes = rest;
     taken.to_vec()
 }
 
-fn put_number(mut number: u64, out: &mut Vec<u8>) {
+/// Writes a number.
+pub fn put_number(mut number: u64, out: &mut Vec<u8>) {
     while number >= 0x80 {
         out.push(u8::try_from(number & 0x7f).expect("seven bits") | 0x80);
         number >>= 7;

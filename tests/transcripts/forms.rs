@@ -177,6 +177,10 @@ forms! { DOCUMENT_REPLY, document_reply, DocumentReply:
     Lacking [] [] [] []
     Awareness [] [] [] []
     Pointers [] [] [] []
+    Joined [] [] [] []
+    RoleChanged [] [] [] []
+    NotApplied [] [] [] []
+    Denied [] [] [] []
     Opened [] [] ["doc_open"] []
     Applied [] [] ["doc_edit_acknowledged"] []
     Conflict [] [] ["doc_conflict" "doc_conflict_too_old" "doc_conflict_stale"] []
@@ -205,7 +209,7 @@ fn row_of(told: &Told) -> &'static Row {
     match told {
         Told::Everybody(Event { body, .. }) | Told::Author(Event { body, .. }) => row_of_event(body),
         Told::One(Reply::UserEvent(news)) => personal(news),
-        Told::One(Reply::Document(told)) => document_reply(told),
+        Told::One(Reply::Document(_, told)) => document_reply(told),
         Told::One(word) => reply(word),
     }
 }
@@ -236,7 +240,7 @@ fn a_room(dialect: DialectKind) -> Arc<RoomIdentity> {
         DialectKind::Channel => channel::channel(),
         DialectKind::Workspace => workspace::room(),
         DialectKind::Nexus => nexus::room(),
-        DialectKind::Yjs => unreachable!("it has no JSON"),
+        DialectKind::Yjs | DialectKind::Hocuspocus => unreachable!("it has no JSON"),
         DialectKind::Canvas => canvas::canvas(),
         DialectKind::Metaverse => metaverse::space(),
     }
@@ -278,7 +282,7 @@ fn is_spoken_in(dialect: DialectKind, room: &RoomIdentity) -> bool {
         DialectKind::Channel => room.scope.is_channel() || room.scope.is_direct(),
         DialectKind::Workspace => room.scope.name().is_some(),
         DialectKind::Nexus => true,
-        DialectKind::Yjs => room.scope.document().is_some(),
+        DialectKind::Yjs | DialectKind::Hocuspocus => room.scope.document().is_some(),
         DialectKind::Canvas => room.scope.kind() == "canvas",
         DialectKind::Metaverse => room.scope.kind() == "space",
     }

@@ -122,7 +122,7 @@ fn asked(dialect: DialectKind) -> Vec<Asked> {
         DialectKind::Channel => channel::asked(),
         DialectKind::Workspace => workspace::asked(),
         DialectKind::Nexus => nexus::asked(),
-        DialectKind::Yjs => unreachable!("it has no JSON"),
+        DialectKind::Yjs | DialectKind::Hocuspocus => unreachable!("it has no JSON"),
         DialectKind::Canvas => canvas::asked(),
         DialectKind::Metaverse => metaverse::asked(),
     }
@@ -134,7 +134,7 @@ fn told(dialect: DialectKind) -> BTreeMap<&'static str, Told> {
         DialectKind::Channel => channel::told(),
         DialectKind::Workspace => workspace::told(),
         DialectKind::Nexus => nexus::told(),
-        DialectKind::Yjs => unreachable!("it has no JSON"),
+        DialectKind::Yjs | DialectKind::Hocuspocus => unreachable!("it has no JSON"),
         DialectKind::Canvas => canvas::told(),
         DialectKind::Metaverse => metaverse::told(),
     }

@@ -105,7 +105,7 @@ fn pointed(position: Position, selection: Range, is_cursor: bool) -> Told {
 
 /// All events and replies about documents.
 pub fn told() -> Vec<(&'static str, Told)> {
-    let to_one = |reply| Told::One(Reply::Document(Box::new(reply)));
+    let to_one = |reply| Told::One(Reply::Document(id(), Box::new(reply)));
     let participant =
         |user, colour, position, selection| Participant { user, colour: Colour(colour), position, selection };
     let opened = DocumentOpened {

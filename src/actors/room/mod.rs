@@ -39,7 +39,7 @@ use super::{
 };
 use crate::{
     core::{
-        event::{Audience, ChatEphemeral, Ephemeral, Event, EventBody, Reply, RoomIdentity},
+        event::{Audience, ChatEphemeral, DocumentReply, Ephemeral, Event, EventBody, Reply, RoomIdentity},
         room::RoomCore,
         usage::Usage,
     },
@@ -226,6 +226,11 @@ impl Room {
                     format!("You may no longer be in the {kind} {id} and were removed from it")
                 }
             };
+            if let Some(document) = scope.document().cloned() {
+                // a socket for many documents must know which one it is
+                let denied = DocumentReply::Denied { sentence: sentence.as_str().into() };
+                self.send_reply(conn, Reply::Document(document, Box::new(denied)), ctx);
+            }
             let refusal = Box::new(Refusal::new(ErrorCode::PermissionDenied, sentence));
             let remove = HubMessage::Remove { room: self.identity.id, conn, refusal, why: Disconnect::Revoked };
             self.send(conn, remove, ctx);

@@ -102,7 +102,7 @@ impl Room {
             // executed by the session itself, which knows the socket
             Command::Ping
             | Command::AuthRefresh { .. }
-            | Command::Room(RoomCommand::Join { .. } | RoomCommand::Leave { .. })
+            | Command::Room(RoomCommand::Join { .. } | RoomCommand::JoinWithToken { .. } | RoomCommand::Leave { .. })
             | Command::Call(CallCommand::Direct { .. })
             | Command::Presence(PresenceCommand::SetStatus { .. })
             | Command::Assistant(_)

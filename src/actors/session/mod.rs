@@ -301,6 +301,7 @@ impl Session {
                 self.join_space(tag, space, (user, place), resume, ctx);
             }
             Command::Invites(command) => self.execute_invites(tag, command, ctx),
+            Command::Room(RoomCommand::JoinWithToken { room, token }) => self.join_with_token(tag, room, &token, ctx),
             Command::Room(RoomCommand::Leave { room }) => self.leave(tag, room, ctx),
             Command::Sheet(SheetCommand::UpdateCells { sheet, room, cells }) => {
                 self.update_cells(CellsUpdate { tag, client_message_id, sheet, cells }, room, ctx);

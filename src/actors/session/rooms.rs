@@ -351,6 +351,20 @@ impl Session {
         });
     }
 
+    /// Joins a room with a token of its own. The rights are those of the token with which the socket was opened.
+    pub(super) fn join_with_token(&mut self, tag: Tag, room: RoomAddress, token: &str, ctx: &mut Context<Self>) {
+        match self.worker.node.verifier.verify(token) {
+            Ok(claims) if claims.user == self.user.id => {
+                self.join_named(JoinPurpose::Join { tag, takes_part: false, place: None }, room, None, ctx);
+            }
+            Ok(_) => {
+                let sentence = "This token belongs to another user; open another socket for it";
+                self.refuse(tag, Refusal::new(ErrorCode::AuthenticationFailed, sentence));
+            }
+            Err(fault) => self.refuse(tag, fault.into()),
+        }
+    }
+
     /// Joins a room that the client names. An open one is created if necessary.
     pub(super) fn join_named(
         &mut self,

@@ -8,6 +8,15 @@ use crate::{
     ids::{ClientMessageId, DocumentId, Seq},
 };
 
+/// Who asks whom for what is missing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exchange {
+    /// The client asks; the server has asked when the document was opened.
+    OneWay,
+    /// The client asks, and expects to be asked in turn.
+    Mutual,
+}
+
 /// A command of a document, which the socket has opened.
 #[derive(Clone, PartialEq, Debug)]
 pub enum DocumentCommand {
@@ -15,6 +24,15 @@ pub enum DocumentCommand {
     Synchronise {
         /// What it has: a state vector in the encoding of Yjs.
         state_vector: Arc<[u8]>,
+        /// Who asks whom.
+        exchange: Exchange,
+    },
+    /// A command for one of the documents that the socket has opened.
+    At {
+        /// Which.
+        document: DocumentId,
+        /// The command.
+        command: Box<DocumentCommand>,
     },
     /// Change the document.
     Update {
@@ -87,7 +105,8 @@ impl DocumentCommand {
             | DocumentCommand::ReadRights
             | DocumentCommand::Restore { .. }
             | DocumentCommand::TellSaved { .. } => Target::Room(None),
-            DocumentCommand::Edit { document, .. }
+            DocumentCommand::At { document, .. }
+            | DocumentCommand::Edit { document, .. }
             | DocumentCommand::Point { document, .. }
             | DocumentCommand::Save { document, .. } => Target::Room(Some(RoomAddress::Document(document.clone()))),
         }
@@ -96,6 +115,7 @@ impl DocumentCommand {
     /// Whether it creates a stored event that a client may repeat under an id. Updates may be repeated without one.
     pub const fn is_durable(&self) -> bool {
         match self {
+            DocumentCommand::At { command, .. } => command.is_durable(),
             DocumentCommand::Synchronise { .. }
             | DocumentCommand::Update { .. }
             | DocumentCommand::ShowAwareness { .. }
@@ -113,6 +133,7 @@ impl DocumentCommand {
     /// How it is charged.
     pub const fn charge(&self) -> Charge {
         match self {
+            DocumentCommand::At { command, .. } => command.charge(),
             DocumentCommand::Synchronise { .. } | DocumentCommand::Update { .. } | DocumentCommand::Edit { .. } => {
                 Charge::Edit
             }

@@ -24,7 +24,7 @@ pub use self::{
     call::{CallCommand, CallRequest, SignalKind},
     canvas::CanvasCommand,
     chat::{Addressed, ChatCommand, Draft, MessageAddress, MessageRight, Receipt, Typing, bad_attachments},
-    document::DocumentCommand,
+    document::{DocumentCommand, Exchange},
     invites::{InviteCommand, Invited, ListPage, SendInvites},
     notices::NoticeCommand,
     presence::PresenceCommand,

@@ -52,6 +52,13 @@ pub enum RoomCommand {
         /// The position from which the client resumes, if it does.
         resume: Option<Resume>,
     },
+    /// Join a room with a token of its own, which must be of the same user.
+    JoinWithToken {
+        /// Which.
+        room: RoomAddress,
+        /// The token.
+        token: String,
+    },
     /// Leave a room.
     Leave {
         /// Which.
@@ -70,7 +77,7 @@ impl RoomCommand {
     /// Who executes it.
     pub fn target(&self) -> Target {
         match self {
-            RoomCommand::Join { .. } | RoomCommand::Leave { .. } => Target::Session,
+            RoomCommand::Join { .. } | RoomCommand::JoinWithToken { .. } | RoomCommand::Leave { .. } => Target::Session,
             RoomCommand::Broadcast { room, .. } => Target::Room(Some(room.clone())),
         }
     }
@@ -78,7 +85,10 @@ impl RoomCommand {
     /// How it is charged.
     pub const fn charge(&self) -> Charge {
         match self {
-            RoomCommand::Join { .. } | RoomCommand::Leave { .. } | RoomCommand::Broadcast { .. } => Charge::Request,
+            RoomCommand::Join { .. }
+            | RoomCommand::JoinWithToken { .. }
+            | RoomCommand::Leave { .. }
+            | RoomCommand::Broadcast { .. } => Charge::Request,
         }
     }
 }

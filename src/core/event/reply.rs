@@ -87,7 +87,7 @@ pub enum Reply {
     /// A reply in a space, or about invites.
     Space(Box<SpaceReply>),
     /// About a document, to one of its editors.
-    Document(Box<DocumentReply>),
+    Document(DocumentId, Box<DocumentReply>),
     /// An administrator's notice for the user.
     Notice {
         /// The content, as it was received.
@@ -123,6 +123,25 @@ pub enum DocumentReply {
     Lacking {
         /// An update in the encoding of Yjs.
         update: Vec<u8>,
+    },
+    /// The socket of a Yjs editor has joined.
+    Joined {
+        /// What the user may do.
+        role: DocumentRole,
+        /// What the server has: a state vector in the encoding of Yjs.
+        state_vector: Vec<u8>,
+    },
+    /// What the user of a Yjs editor may do has changed.
+    RoleChanged {
+        /// To this.
+        role: DocumentRole,
+    },
+    /// The update of a Yjs editor was not applied, since its user may only read.
+    NotApplied,
+    /// The user of a Yjs editor may not change or read the document any more.
+    Denied {
+        /// Why.
+        sentence: Arc<str>,
     },
     /// What clients show of themselves.
     Awareness(Vec<ClientState>),

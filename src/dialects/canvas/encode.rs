@@ -245,7 +245,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         | Reply::VersionConflict { .. }
         | Reply::Delivered(_)
         | Reply::Call(_)
-        | Reply::Document(_)
+        | Reply::Document(..)
         | Reply::Space(_)
         | Reply::Welcome(_) => None,
     }

@@ -181,7 +181,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         | Reply::Call(_)
         | Reply::Canvas(_)
         | Reply::Space(_)
-        | Reply::Document(_) => None,
+        | Reply::Document(..) => None,
     }
 }
 

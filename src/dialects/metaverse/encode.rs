@@ -184,7 +184,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         | Reply::Delivered(_)
         | Reply::Call(_)
         | Reply::Canvas(_)
-        | Reply::Document(_)
+        | Reply::Document(..)
         | Reply::Welcome(_) => None,
     }
 }

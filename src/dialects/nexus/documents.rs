@@ -34,7 +34,7 @@ pub fn durable<'a>(
             let edited = DocumentEdited {
                 document_id,
                 user: Some(author.into()),
-                operation: Some(changes.operation()),
+                operation: changes.operation(),
                 changes,
                 version: seq,
                 cursor_position: cursor.map(Into::into),
@@ -80,7 +80,11 @@ pub fn reply<'a>(told: &'a DocumentReply, stamp: Stamp<'_>) -> Option<FromServer
         DocumentReply::Has { .. }
         | DocumentReply::Lacking { .. }
         | DocumentReply::Awareness(_)
-        | DocumentReply::Pointers(_) => None,
+        | DocumentReply::Pointers(_)
+        | DocumentReply::Joined { .. }
+        | DocumentReply::RoleChanged { .. }
+        | DocumentReply::NotApplied
+        | DocumentReply::Denied { .. } => None,
         DocumentReply::Opened(opened) => {
             let state = DocumentState {
                 content: &opened.content,
@@ -96,7 +100,7 @@ pub fn reply<'a>(told: &'a DocumentReply, stamp: Stamp<'_>) -> Option<FromServer
             let edited = DocumentEdited {
                 document_id: document,
                 user: None,
-                operation: None,
+                operation: Changes(changes).operation(),
                 changes: Changes(changes),
                 version: *version,
                 cursor_position: None,

@@ -232,7 +232,7 @@ fn of_reply<'a>(reply: &'a Reply, stamp: Stamp<'_>) -> Option<FromServer<'a>> {
         Reply::Call(notice) => Some(call(notice, stamp)),
         // this dialect has neither cells nor tiles nor avatars
         Reply::VersionConflict { .. } | Reply::Canvas(_) | Reply::Space(_) => None,
-        Reply::Document(told) => documents::reply(told, stamp),
+        Reply::Document(_, told) => documents::reply(told, stamp),
     }
 }
 

@@ -156,7 +156,7 @@ fn of_reply(reply: &Reply, at: Timestamp) -> Option<FromServer<'_>> {
         Reply::Welcome(_)
         | Reply::Delivered(_)
         | Reply::Call(_)
-        | Reply::Document(_)
+        | Reply::Document(..)
         | Reply::Canvas(_)
         | Reply::Space(_) => None,
         Reply::Restarting { reconnect_in_ms } => {

@@ -119,8 +119,8 @@ impl Dialect for Yjs {
 
     fn encode_reply(&self, reply: &Reply, _: Stamp<'_>, out: &mut Vec<u8>) -> Encoded {
         match reply {
-            Reply::Document(reply) => match &**reply {
-                DocumentReply::Has { state_vector } => {
+            Reply::Document(_, reply) => match &**reply {
+                DocumentReply::Has { state_vector } | DocumentReply::Joined { state_vector, .. } => {
                     write_number(y_protocols::SYNC, out);
                     y_protocols::write_step_1(state_vector, out);
                 }
@@ -136,6 +136,11 @@ impl Dialect for Yjs {
                     write_number(y_protocols::AWARENESS, out);
                     y_protocols::write_pointers(pointers, out);
                 }
+                DocumentReply::Denied { sentence } => {
+                    write_number(y_protocols::AUTH, out);
+                    y_protocols::write_permission_denied(sentence, out);
+                }
+                DocumentReply::RoleChanged { .. } | DocumentReply::NotApplied => return Encoded::Nothing,
                 // of editors by line and column
                 DocumentReply::Opened(_) | DocumentReply::Applied { .. } | DocumentReply::Conflict { .. } => {
                     return Encoded::Nothing;
@@ -186,6 +191,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        core::command::Exchange,
         core::document::{ClientState, Sent},
         ids::Timestamp,
     };
@@ -199,7 +205,7 @@ mod tests {
 
     fn replied(reply: DocumentReply) -> Vec<u8> {
         let mut out = Vec::new();
-        let reply = Reply::Document(Box::new(reply));
+        let reply = Reply::Document(crate::ids::DocumentId::new("d").unwrap(), Box::new(reply));
         assert_eq!(Yjs.encode_reply(&reply, Stamp::new(Timestamp::default()), &mut out), Encoded::Binary);
         out
     }
@@ -207,7 +213,10 @@ mod tests {
     #[test]
     fn messages_are_those_of_y_websocket() {
         let bytes: Arc<[u8]> = [7, 8].into();
-        assert_eq!(command(&[0, 0, 2, 7, 8]), Some(DocumentCommand::Synchronise { state_vector: bytes.clone() }));
+        assert_eq!(
+            command(&[0, 0, 2, 7, 8]),
+            Some(DocumentCommand::Synchronise { state_vector: bytes.clone(), exchange: Exchange::OneWay })
+        );
         let update = |sent| Some(DocumentCommand::Update { update: bytes.clone(), sent });
         assert_eq!(command(&[0, 1, 2, 7, 8]), update(Sent::InSync));
         assert_eq!(command(&[0, 2, 2, 7, 8]), update(Sent::AsUpdate));

@@ -1,5 +1,6 @@
 //! Collaborative documents from outside (docs/documents.md).
 
+mod hocuspocus;
 mod json;
 mod rest;
 mod yjs;

@@ -260,8 +260,7 @@ pub struct DocumentEdited<'a> {
     #[serde(flatten)]
     pub user: Option<User<'a>>,
     /// What the changes do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub operation: Option<Operation>,
+    pub operation: Operation,
     /// The changes as they were applied, one after another.
     pub changes: Changes<'a>,
     /// The version of the text with the changes.

@@ -35,7 +35,7 @@ pub(super) struct QueuedEdit {
 }
 
 /// Why a reader is refused.
-const READ_ONLY: &str = "You may not change this document; ask its owner to make you an editor";
+pub(super) const READ_ONLY: &str = "You may not change this document; ask its owner to make you an editor";
 /// Why a document of another kind of editor is refused.
 pub(super) const ANOTHER_ROOT: &str =
     "The contents of this document are not in its text `content`; open it with the editor that wrote it, over /yjs";
@@ -104,7 +104,7 @@ impl Document {
             content: self.replica.text(),
             changes: edit.changes,
         };
-        Effect::Reply { conn, reply: Reply::Document(Box::new(conflict)) }
+        self.reply(conn, conflict)
     }
 
     /// The stored edit has been applied here and sent to the others: its author is told where, and the next one is made.
@@ -123,7 +123,7 @@ impl Document {
 
     fn applied(&self, (conn, tag): (ConnKey, Tag), version: Seq, changes: Arc<[Change]>) -> Effect {
         let applied = DocumentReply::Applied { tag, document: self.id.clone(), version, changes };
-        Effect::Reply { conn, reply: Reply::Document(Box::new(applied)) }
+        self.reply(conn, applied)
     }
 
     /// The journal has refused an edit, or has recognised it as one that is stored. Updates of Yjs editors are never recognised.
@@ -186,7 +186,7 @@ impl Document {
             participants: self.participants(room),
             role: self.role_of(join.conn).unwrap_or(DocumentRole::Viewer),
         };
-        Reply::Document(Box::new(DocumentReply::Opened(opened)))
+        self.told(DocumentReply::Opened(opened))
     }
 }
 

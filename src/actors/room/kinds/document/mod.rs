@@ -24,12 +24,14 @@ use crate::{
     actors::{
         bridge::{ClientsOf, KindMessage},
         messages::Join,
-        outbox::ConnKey,
+        outbox::{Bound, ConnKey},
     },
     core::{
         command::{Command, DocumentCommand},
         document::{Awareness, Colours, DocumentRole, Owner, Pointing, Replica},
-        event::{Audience, DocumentDurable, DocumentEphemeral, Durable, Ephemeral, Event, EventBody, Reply},
+        event::{
+            Audience, DocumentDurable, DocumentEphemeral, DocumentReply, Durable, Ephemeral, Event, EventBody, Reply,
+        },
         profile::Author,
     },
     dialects::options::Form,
@@ -85,6 +87,8 @@ struct Editor {
     user: UserId,
     role: DocumentRole,
     form: Form,
+    /// Whether its socket is for this document alone.
+    bound: Bound,
     /// How often in a row it has sent an update that builds on a missing one.
     gaps: u32,
 }
@@ -129,6 +133,15 @@ impl Document {
     /// What a socket may do; nothing if it has not opened the document.
     fn role_of(&self, conn: ConnKey) -> Option<DocumentRole> {
         self.editors.get(&conn).map(|editor| editor.role)
+    }
+
+    /// A reply about this document.
+    fn told(&self, reply: DocumentReply) -> Reply {
+        Reply::Document(self.id.clone(), Box::new(reply))
+    }
+
+    fn reply(&self, conn: ConnKey, reply: DocumentReply) -> Effect {
+        Effect::Reply { conn, reply: self.told(reply) }
     }
 
     /// The form of a socket's messages.
@@ -186,10 +199,11 @@ impl RoomKind for Document {
             Requester::Route(_) => return self.run_for_route(command, &by.user, room),
         };
         match command {
-            DocumentCommand::Synchronise { state_vector } => {
-                (Answer::Done, vec![self.synchronise(conn, &state_vector)])
+            DocumentCommand::At { command, .. } => self.command(Command::Document(*command), by, room),
+            DocumentCommand::Synchronise { state_vector, exchange } => {
+                (Answer::Done, self.synchronise(conn, &state_vector, exchange))
             }
-            DocumentCommand::Update { update, sent } => self.update(conn, &by.user, update, sent),
+            DocumentCommand::Update { update, sent } => self.update((conn, tag), &by.user, update, sent),
             DocumentCommand::ShowAwareness { states } => (Answer::Done, self.show(conn, &by.user, states, room)),
             DocumentCommand::QueryAwareness => (Answer::Done, self.awareness_for(conn)),
             DocumentCommand::Edit { edit, cursor, op_id, .. } => {
@@ -209,7 +223,10 @@ impl RoomKind for Document {
         // a right that is not known is none
         let role = join.role.unwrap_or(DocumentRole::Viewer);
         self.colours.assign(&join.user.id);
-        self.editors.insert(join.conn, Editor { user: join.user.id.clone(), role, form: join.form, gaps: 0 });
+        self.editors.insert(
+            join.conn,
+            Editor { user: join.user.id.clone(), role, form: join.form, bound: join.bound, gaps: 0 },
+        );
         if join.form == Form::Json {
             self.replica.follow(self.version);
         }
@@ -370,7 +387,7 @@ impl RoomKind for Document {
 
     fn opening(&self, join: &Join, room: &RoomView<'_>) -> Vec<Reply> {
         match join.form {
-            Form::Binary => self.opening_of_yjs(),
+            Form::Binary => self.opening_of_yjs(join.conn),
             Form::Json => vec![self.opened(join, room)],
         }
     }

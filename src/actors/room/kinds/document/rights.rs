@@ -3,13 +3,13 @@
 
 use super::{
     Answer, Author, Document, DocumentRole, Effect, Place, RoomView,
-    json::{ANOTHER_ROOT, TOO_LARGE, new_client},
+    json::{ANOTHER_ROOT, READ_ONLY, TOO_LARGE, new_client},
 };
 use crate::{
-    actors::{bridge::KindMessage, messages::RoomChoice},
+    actors::{bridge::KindMessage, messages::RoomChoice, outbox::Bound},
     core::{
-        command::{DocumentCommand, Tag},
-        event::{DocumentDurable, DocumentEphemeral, Durable, Ephemeral, Reply},
+        command::DocumentCommand,
+        event::{DocumentDurable, DocumentEphemeral, DocumentReply, Durable, Ephemeral},
     },
     dialects::options::Form,
     disconnect::Disconnect,
@@ -39,7 +39,8 @@ impl Document {
                 let what = DocumentDurable::DocumentSaved { by: user.clone(), name, number, version };
                 (Answer::Store(Box::new(Durable::Document(what)), RoomChoice::Named), Vec::new())
             }
-            DocumentCommand::Synchronise { .. }
+            DocumentCommand::At { .. }
+            | DocumentCommand::Synchronise { .. }
             | DocumentCommand::Update { .. }
             | DocumentCommand::ShowAwareness { .. }
             | DocumentCommand::QueryAwareness
@@ -67,22 +68,26 @@ impl Document {
 
     /// The role of a user was read again.
     pub(super) fn set_role(&mut self, user: &UserId, role: DocumentRole, room: &RoomView<'_>) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        let mut silenced = Vec::new();
+        let (mut told, mut closed, mut silenced) = (Vec::new(), Vec::new(), Vec::new());
         for (conn, editor) in self.editors.iter_mut().filter(|(_, editor)| editor.user == *user && editor.role != role)
         {
             let lost_edits = editor.role.edits() && !role.edits();
             editor.role = role;
-            if lost_edits && editor.form == Form::Binary {
-                // what it has typed since would never be stored: it must know before its user goes on
-                let refusal = Refusal::new(ErrorCode::PermissionDenied, "You may not change this document any more");
-                effects.push(Effect::Reply { conn: *conn, reply: Reply::Error { tag: Tag::default(), refusal } });
-                effects.push(Effect::Close { conn: *conn, why: Disconnect::Revoked });
+            match (editor.form, editor.bound) {
+                // what it has typed since will never be stored: it must know before its user goes on
+                (Form::Binary, Bound::ToRoom) if lost_edits => {
+                    told.push((*conn, DocumentReply::Denied { sentence: READ_ONLY.into() }));
+                    closed.push(*conn);
+                }
+                (Form::Binary, _) => told.push((*conn, DocumentReply::RoleChanged { role })),
+                (Form::Json, _) => {}
             }
             if role < DocumentRole::Commenter {
                 silenced.push(*conn);
             }
         }
+        let mut effects: Vec<Effect> = told.into_iter().map(|(conn, reply)| self.reply(conn, reply)).collect();
+        effects.extend(closed.into_iter().map(|conn| Effect::Close { conn, why: Disconnect::Revoked }));
         for conn in silenced {
             let gone = self.awareness.end(Place::Here(conn), room.now);
             effects.extend(self.tell(user, gone, room));

@@ -10,6 +10,7 @@ use crate::{
         messages::RoomChoice,
     },
     core::{
+        command::{Exchange, Tag},
         document::{BadUpdate, ClientState, Sent},
         event::{DocumentDurable, DocumentEphemeral, DocumentReply, Durable},
     },
@@ -19,25 +20,30 @@ use crate::{
 };
 
 impl Document {
-    /// Sends what a client lacks.
-    pub(super) fn synchronise(&self, conn: ConnKey, state_vector: &[u8]) -> Effect {
-        match self.replica.missing_since(state_vector) {
-            Ok(update) => Effect::Reply { conn, reply: Reply::Document(Box::new(DocumentReply::Lacking { update })) },
-            Err(_) => Effect::Close { conn, why: Disconnect::UnsupportedData },
+    /// Sends what a client lacks, and asks for what is lacking here if the client expects that.
+    pub(super) fn synchronise(&self, conn: ConnKey, state_vector: &[u8], exchange: Exchange) -> Vec<Effect> {
+        let Ok(update) = self.replica.missing_since(state_vector) else {
+            return vec![Effect::Close { conn, why: Disconnect::UnsupportedData }];
+        };
+        let mut effects = vec![self.reply(conn, DocumentReply::Lacking { update })];
+        if exchange == Exchange::Mutual {
+            effects.push(Effect::Reply { conn, reply: self.has() });
         }
+        effects
     }
 
     /// Checks an update, and stores it.
     pub(super) fn update(
         &mut self,
-        conn: ConnKey,
+        (conn, tag): (ConnKey, &Tag),
         by: &Author,
         update: Arc<[u8]>,
         sent: Sent,
     ) -> (Answer, Vec<Effect>) {
         if !self.role_of(conn).is_some_and(DocumentRole::edits) {
             // clients of readers send what they have, too
-            return (Answer::Done, Vec::new());
+            let told = tag.wants_answer().then(|| self.reply(conn, DocumentReply::NotApplied));
+            return (Answer::Kept, told.into_iter().collect());
         }
         let checked = self.replica.submit(&update, sent);
         let gaps = self.editors.get_mut(&conn).map_or(0, |editor| {
@@ -57,17 +63,20 @@ impl Document {
             }
             Err(BadUpdate::Missing | BadUpdate::Malformed) => Effect::Close { conn, why: Disconnect::UnsupportedData },
         };
-        (Answer::Done, vec![effect])
+        // it is not stored, so it must not be acknowledged
+        (Answer::Kept, vec![effect])
     }
 
     /// Says what is here, so that the client sends what is not.
     fn has(&self) -> Reply {
-        Reply::Document(Box::new(DocumentReply::Has { state_vector: self.replica.state_vector() }))
+        self.told(DocumentReply::Has { state_vector: self.replica.state_vector() })
     }
 
     /// What an editor is sent first.
-    pub(super) fn opening_of_yjs(&self) -> Vec<Reply> {
-        std::iter::once(self.has()).chain(self.shown()).collect()
+    pub(super) fn opening_of_yjs(&self, conn: ConnKey) -> Vec<Reply> {
+        let role = self.role_of(conn).unwrap_or(DocumentRole::Viewer);
+        let joined = self.told(DocumentReply::Joined { role, state_vector: self.replica.state_vector() });
+        std::iter::once(joined).chain(self.shown()).collect()
     }
 
     /// What the clients show of themselves, for a socket that asks.
@@ -80,7 +89,7 @@ impl Document {
         let (states, pointers) = (self.awareness.present(), self.shown_pointers());
         let states = (!states.is_empty()).then_some(DocumentReply::Awareness(states));
         let pointers = (!pointers.is_empty()).then_some(DocumentReply::Pointers(pointers));
-        states.into_iter().chain(pointers).map(|reply| Reply::Document(Box::new(reply)))
+        states.into_iter().chain(pointers).map(|reply| self.told(reply))
     }
 
     /// A client shows something of itself.
