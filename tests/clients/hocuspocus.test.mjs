@@ -39,10 +39,18 @@ async function until(what, condition) {
 
 const sockets = [];
 
+/** A socket that may be closed while it connects, of which ws complains. */
+class QuietSocket extends WebSocket {
+  constructor(...args) {
+    super(...args);
+    this.on("error", () => {});
+  }
+}
+
 /** A socket for many documents. */
 function connect(version) {
   const url = `${server.url.replace("http", "ws")}/hocuspocus`;
-  const socket = new version.HocuspocusProviderWebsocket({ url, WebSocketPolyfill: WebSocket, delay: 100, minDelay: 100, maxDelay: 300 });
+  const socket = new version.HocuspocusProviderWebsocket({ url, WebSocketPolyfill: QuietSocket, delay: 100, minDelay: 100, maxDelay: 300 });
   sockets.push(socket);
   return socket;
 }

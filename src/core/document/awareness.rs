@@ -64,7 +64,7 @@ impl<O: Copy + Eq + Hash> Awareness<O> {
         let mut changed = Vec::with_capacity(states.len());
         for mut state in states {
             let known = self.entries.get(&state.client);
-            if !known.is_none_or(|known| known.accepts(owner, &mut state)) {
+            if !known.is_none_or(|known| known.accepts(owner, owned, &mut state)) {
                 continue;
             }
             if state.state.as_ref().is_some_and(|state| state.len() > limits::AWARENESS_STATE_BYTES_MAX) {
@@ -170,17 +170,19 @@ impl<O: Eq> Entry<O> {
 
     /// Whether a state is newer. A client that returns after its socket has ended does not know that others were told it had
     /// gone, and sends the same clock again: it gets the next one, which the client adopts when it receives its own state.
-    fn accepts(&self, owner: &Owner<O>, state: &mut ClientState) -> bool {
+    /// Others may still repeat what it showed before, so only a socket that shows no other client, of which there are
+    /// `owned`, can be its return.
+    fn accepts(&self, owner: &Owner<O>, owned: usize, state: &mut ClientState) -> bool {
         match &self.owner {
             Some(current) if current.user != owner.user => false,
             Some(_) => state.clock > self.clock || (state.clock == self.clock && state.state.is_none()),
             None if state.state.is_none() => false,
-            None => {
-                if state.clock <= self.clock {
-                    state.clock = self.clock.saturating_add(1);
-                }
+            None if state.clock > self.clock => true,
+            None if owned == 0 => {
+                state.clock = self.clock.saturating_add(1);
                 true
             }
+            None => false,
         }
     }
 }
@@ -226,6 +228,15 @@ mod tests {
         awareness.apply(&ann, vec![state(7, 4, Some("{}"))], at(0));
         awareness.end(SOCKET, at(1));
         assert_eq!(awareness.apply(&ann, vec![state(7, 4, Some("{}"))], at(2)), [state(7, 5, Some("{}"))]);
+    }
+
+    #[test]
+    fn a_client_is_not_brought_back_by_others_who_repeat_its_state() {
+        let mut awareness = Awareness::default();
+        awareness.apply(&owner(SOCKET, "ann"), vec![state(7, 4, Some("{}"))], at(0));
+        awareness.apply(&owner(OTHER, "bob"), vec![state(8, 1, Some("{}"))], at(0));
+        awareness.end(SOCKET, at(1));
+        assert_eq!(awareness.apply(&owner(OTHER, "bob"), vec![state(7, 4, Some("{}"))], at(2)), []);
     }
 
     #[test]
