@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
-use yrs::{
-    Doc, GetString, ReadTxn, StateVector, Text, Transact, Update, updates::decoder::Decode, updates::encoder::Encode,
-};
+use yrs::{Doc, GetString, StateVector, Text, Transact, Update, updates::decoder::Decode, updates::encoder::Encode};
 
 use super::json::{edit, insertion, opened};
 use crate::on_both;
@@ -43,7 +41,7 @@ fn framed(document: &str, kinds: &[u8], body: &[u8]) -> Message {
 
 impl Client {
     async fn connect(server: &Server) -> Client {
-        Client { socket: Socket::open(&server.origin(), "/hocuspocus", "", Place::Query).await }
+        Client { socket: Socket::open(server.origin(), "/hocuspocus", "", Place::Query).await }
     }
 
     async fn authenticate(&mut self, document: &str, token: &str) {
