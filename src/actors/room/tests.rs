@@ -144,18 +144,12 @@ impl Stage {
             let conn = worker.connection_ids(&id, Seats::Usual).key;
             let socket = Socket::from(TcpStream::from_std(accepted).unwrap());
             let expires_at = Timestamp { unix_ms: i64::MAX };
-            worker.admit(
-                conn,
-                socket,
-                Owner { user: id, dialect: DialectKind::Channel, bound: Bound::ToRoom, expires_at },
-            );
+            let owner = Owner { user: id, dialect: DialectKind::Channel, bound: Bound::ToRoom, expires_at };
+            worker.admit(conn, socket, owner);
             conn
         });
-        Client {
-            conn: conn.await,
-            user: author,
-            stream: WebSocketStream::from_raw_socket(stream, Role::Client, None).await,
-        }
+        let stream = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        Client { conn: conn.await, user: author, stream }
     }
 
     fn join(&self, client: &Client) -> Join {
