@@ -55,6 +55,16 @@ async fn read_all(socket: &mut Socket, mut references: Vec<&str>) -> Vec<Value> 
     frames
 }
 
+/// The next frame that is not about who is online, which depends on time.
+async fn next_of_call(socket: &mut Socket) -> Value {
+    loop {
+        let frame = socket.next_json().await;
+        if !frame["event_type"].as_str().is_some_and(|kind| kind.starts_with("presence.")) {
+            return frame;
+        }
+    }
+}
+
 fn count(frames: &[Value], kind: &str) -> usize {
     frames.iter().filter(|frame| frame["event_type"] == kind).count()
 }
@@ -132,7 +142,8 @@ async fn of_two_answers_at_once_one_wins() {
             expect_end(loser, alice, "answered_elsewhere").await;
         } else {
             assert_eq!(code, "TARGET_UNAVAILABLE", "round {round}: {of_near:?} {of_far:?}");
-            assert_eq!(wins[0]["reason"], "answered_elsewhere", "round {round}: {of_near:?} {of_far:?}");
+            let was_told = wins.iter().any(|frame| frame["reason"] == "answered_elsewhere");
+            assert!(was_told, "round {round}: {of_near:?} {of_far:?}");
         }
         caller.expect("call.answer").await;
         send(winner, "call.hangup", alice).await;
@@ -158,7 +169,7 @@ async fn of_two_calls_that_cross_one_takes_precedence() {
     let mut crossed = 0;
     for round in 0..ROUNDS {
         tokio::join!(send(&mut first, "call.offer", bob), send(&mut second, "call.offer", alice));
-        let seen = first.next_json().await;
+        let seen = next_of_call(&mut first).await;
         match seen["event_type"].as_str() {
             Some("ack") => {
                 // Bob's own call was ended or refused, and Alice's rings

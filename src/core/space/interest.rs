@@ -39,8 +39,16 @@ pub struct Interest {
     radius: u32,
     cells: HashMap<UserId, Cell>,
     users: FxHashMap<Cell, FxHashSet<UserId>>,
-    /// Users who are in another area than before, with the former one.
-    crossed: HashMap<UserId, Option<Cell>>,
+    /// Users who are in another area than before.
+    crossed: HashMap<UserId, Former>,
+}
+
+/// Where a user was before the moves that have not been sent yet.
+#[derive(Clone, Copy, Debug)]
+struct Former {
+    cell: Cell,
+    /// Whether the user has just entered the space, at that place.
+    is_new: bool,
 }
 
 /// A user who is in another area than before.
@@ -84,7 +92,8 @@ impl Interest {
             self.take_out(user, before);
         }
         self.users.entry(cell).or_default().insert(user.clone());
-        self.crossed.entry(user.clone()).or_insert(before);
+        let former = Former { cell: before.unwrap_or(cell), is_new: before.is_none() };
+        self.crossed.entry(user.clone()).or_insert(former);
     }
 
     fn take_out(&mut self, user: &UserId, cell: Cell) {
@@ -125,7 +134,7 @@ impl Interest {
         for moved in moves {
             let Some(cell) = self.cells.get(&moved.user).copied() else { continue };
             // those whom the avatar leaves behind are sent where it went
-            let before = self.crossed.get(&moved.user).copied().flatten().filter(|before| *before != cell);
+            let before = self.crossed.get(&moved.user).map(|former| former.cell).filter(|before| *before != cell);
             let left_behind = before.into_iter().flat_map(Cell::around).filter(|near| !near.is_near(cell));
             for near in cell.around().chain(left_behind).filter(|near| occupied.contains(near)) {
                 sorted.entry(near).or_default().push(moved.clone());
@@ -137,11 +146,10 @@ impl Interest {
     /// Takes the users who are in other areas than before.
     pub fn take_crossings(&mut self, is_observer: impl Fn(&UserId) -> bool) -> Vec<Crossing> {
         let crossed = std::mem::take(&mut self.crossed);
-        let crossing = |(user, before): (UserId, Option<Cell>)| {
+        let crossing = |(user, former): (UserId, Former)| {
             let cell = self.cells.get(&user).copied().filter(|_| is_observer(&user))?;
-            let is_new = |near: &Cell| before.is_none_or(|before| !before.is_near(*near));
             // whoever comes into the space has been sent everybody's place
-            let fresh = cell.around().filter(|near| before.is_some() && is_new(near));
+            let fresh = cell.around().filter(|near| !former.is_new && !former.cell.is_near(*near));
             let seen = fresh.filter_map(|near| self.users.get(&near)).flatten();
             let seen = seen.filter(|other| **other != user).cloned().collect();
             Some(Crossing { area: cell.area(), seen, user })
