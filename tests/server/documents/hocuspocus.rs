@@ -136,7 +136,9 @@ on_both! {
         let (mut socket, _) = opened(&alice, "one").await;
         other.open("one", &bob).await;
         socket.expect("doc.open").await;
-        edit(&mut socket, insertion(0, 0, "x")).await;
+        let mut change = insertion(0, 0, "x");
+        change["document_id"] = "one".into();
+        edit(&mut socket, change).await;
         other.until("one", |said| if let Said::Update(_) = said { Some(()) } else { None }).await;
     }
 }
