@@ -244,7 +244,8 @@ async fn queued_notifications(
         .filter(alive!(at))
         // Unleased rows first.
         .order((user_queue::leased_until.gt(Moment(at)), user_queue::rank, user_queue::position))
-        .limit(limits::QUEUE_LEASED_MAX as i64)
+        // one more than is leased, so that nothing behind it is leased before it
+        .limit(limits::QUEUE_LEASED_MAX as i64 + 1)
         .select((user_queue::rank, user_queue::position, user_queue::leased_until, COLUMNS))
         .into_boxed();
     if let Some(since) = since {
