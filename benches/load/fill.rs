@@ -22,15 +22,15 @@ impl Fill {
         Fill { database }
     }
 
-    /// A table `series (n)` with the numbers from 0.
+    /// A table `series` of the numbers `n` from 0.
     pub fn series(self, count: usize) -> String {
         let last = count.saturating_sub(1);
         match self.database {
             Database::Sqlite => format!(
                 "(WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {last}) \
-                 SELECT n FROM numbers)"
+                 SELECT n FROM numbers) AS series"
             ),
-            Database::Postgres => format!("generate_series(0, {last})"),
+            Database::Postgres => format!("generate_series(0, {last}) AS series (n)"),
         }
     }
 
@@ -76,7 +76,7 @@ impl Fill {
         format!(
             "INSERT INTO rooms (id, kind, key, name, visibility, settings, owner_id, seq, epoch, created_at, message_seq, \
              active_at) SELECT {id}, 'open', 'room-' || n, 'room-' || n, CASE WHEN {is_private} THEN 'private' ELSE 'open' END, \
-             '{{}}', {owner}, {messages}, {BEGINNING_MS}, {created}, {messages}, {active} FROM {series} AS series (n);"
+             '{{}}', {owner}, {messages}, {BEGINNING_MS}, {created}, {messages}, {active} FROM {series};"
         )
     }
 
@@ -87,7 +87,7 @@ impl Fill {
         let (sender, at) = (self.user(sender), self.time("n"));
         format!(
             "INSERT INTO messages (id, room_id, seq, sender_id, sender_username, content, created_at) \
-             SELECT {id}, {room}, n / {rooms} + 1, {sender}, {sender}, {text}, {at} FROM {series} AS series (n);"
+             SELECT {id}, {room}, n / {rooms} + 1, {sender}, {sender}, {text}, {at} FROM {series};"
         )
     }
 
@@ -96,7 +96,7 @@ impl Fill {
         let (series, user, id, at) = (self.series(count), self.user(member), self.id('a', room), self.time("0"));
         format!(
             "INSERT INTO participants (user_id, room_id, joined_at, joined_seq) \
-             SELECT {user}, {id}, {at}, 0 FROM {series} AS series (n);"
+             SELECT {user}, {id}, {at}, 0 FROM {series};"
         )
     }
 

@@ -85,12 +85,12 @@ fn fill(options: &Conversations, world: &World, fill: Fill) -> Result<()> {
         fill.messages(*rooms, *messages, &sender, "'message number ' || n"),
         fill.participants(*rooms, "0", "n"),
         format!(
-            "INSERT INTO read_marks (room_id, user_id, seq) SELECT {room}, {user}, {half} FROM {series} AS series (n) \
+            "INSERT INTO read_marks (room_id, user_id, seq) SELECT {room}, {user}, {half} FROM {series} \
              WHERE n % 2 = 0;"
         ),
         format!(
             "INSERT INTO message_mentions (user_id, room_id, seq) SELECT {user}, {room}, {messages} \
-             FROM {series} AS series (n) WHERE n % 5 = 0;"
+             FROM {series} WHERE n % 5 = 0;"
         ),
         // nothing is searched here
         "DELETE FROM search_queue;".to_owned(),

@@ -128,7 +128,7 @@ fn fill(options: &Queues, world: &World, fill: Fill) -> Result<()> {
         format!(
             "INSERT INTO user_queue (user_id, rank, leased_until, created_at, room_id, seq, event_id, payload) \
              SELECT {user}, 1, {free}, {at}, {room}, n / {people} + 1, {event}, {payload} \
-             FROM {series} AS series (n) ORDER BY n;"
+             FROM {series} ORDER BY n;"
         ),
         "DELETE FROM search_queue;".to_owned(),
     ];
