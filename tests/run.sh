@@ -127,14 +127,14 @@ limited() {
 }
 
 browser_tests() {
-  cd tests/browser && npm ci --no-audit --no-fund && limited 600 node --test
+  cd tests/browser && npm ci --no-audit --no-fund && limited 900 node --test
 }
 
 # Runs tus-js-client and tuspy with an S3 server as file storage, WebRTC peers on two nodes with a TURN server, and the example
 # of an encrypted conversation.
 client_tests() {
   cd tests/clients && npm ci --no-audit --no-fund &&
-    python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && limited 600 node --test
+    python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && limited 900 node --test
 }
 
 install_packages
@@ -151,10 +151,10 @@ fi
 
 if [ "$fast" = no ]; then
   check "the server for the browser and the routes" cargo build --bin convene
-  check "the routes match the API document" limited 600 tests/api/run.sh
+  check "the routes match the API document" limited 1200 tests/api/run.sh
   counted "the page in a real browser" count_node browser_tests
   counted "real clients" count_node client_tests
-  check "instructions per delivery" limited 900 bash benches/callgrind.sh
+  check "instructions per delivery" limited 1800 bash benches/callgrind.sh
   check "the files of deploy/" limited 900 bash deploy/check.sh --install
 fi
 
