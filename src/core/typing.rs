@@ -39,7 +39,7 @@ impl<K> Default for Typists<K> {
     }
 }
 
-impl<K: Copy + Eq + Hash> Typists<K> {
+impl<K: Clone + Eq + Hash> Typists<K> {
     /// The user starts or continues typing. If the source types in too many places, the oldest one is ended and
     /// returned.
     pub fn started(&mut self, source: K, user: &Author, place: &TypingPlace, now: Duration) -> Option<Stopped> {
@@ -65,7 +65,7 @@ impl<K: Copy + Eq + Hash> Typists<K> {
 
     /// Removes the sources that match. Returns the users who have stopped typing with them.
     pub fn ended(&mut self, is_gone: impl Fn(&K) -> bool) -> Vec<Stopped> {
-        let gone: Vec<K> = self.sources.keys().filter(|source| is_gone(source)).copied().collect();
+        let gone: Vec<K> = self.sources.keys().filter(|source| is_gone(source)).cloned().collect();
         let ended: Vec<Typing> = gone.iter().filter_map(|source| self.sources.remove(source)).flatten().collect();
         ended.into_iter().filter_map(|typing| self.unless_elsewhere(typing)).collect()
     }
@@ -77,7 +77,7 @@ impl<K: Copy + Eq + Hash> Typists<K> {
         for (source, places) in &mut self.sources {
             let most = silence(source);
             for typing in places.extract_if(.., |typing| now.saturating_sub(typing.at) >= most) {
-                silent.push((*source, typing));
+                silent.push((source.clone(), typing));
             }
         }
         self.sources.retain(|_, places| !places.is_empty());

@@ -211,8 +211,7 @@ pub const PRESENCE_PERIOD: std::ops::RangeInclusive<Duration> = Duration::from_m
 pub const PRESENCE_PERIOD_PER_MEMBER: Duration = Duration::from_micros(50);
 /// Leave graces that end closer together than this are announced together.
 pub const LEAVE_GRACE_GATHER: Duration = Duration::from_millis(25);
-/// Rooms and conversations in which one socket, or the users of another node, may be typing at the same time. The
-/// oldest one ends.
+/// Places of a room in which one socket, or one user of another node, may be typing at the same time. The oldest one ends.
 pub const TYPING_PLACES_MAX: usize = 64;
 /// Sockets and nodes per room whose typing state is kept.
 pub const TYPISTS_MAX: usize = 10_000;

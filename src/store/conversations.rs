@@ -13,6 +13,34 @@ use crate::{
     ids::{Epoch, EventId, RoomId, RoomName, Seq, Timestamp, UserId},
 };
 
+/// What became of the request to make a user a participant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Participation {
+    /// The user has become a participant.
+    Added,
+    /// The user already is one.
+    Already,
+    /// The conversation has no more places.
+    Full,
+    /// The room or the user does not exist.
+    Missing,
+}
+
+impl Participation {
+    /// Whether the user has become a participant just now.
+    ///
+    /// # Errors
+    /// If the user is not a participant.
+    pub fn added(self) -> Result<bool, StoreError> {
+        match self {
+            Participation::Added => Ok(true),
+            Participation::Already => Ok(false),
+            Participation::Full => Err(StoreError::Taken("last place in the conversation")),
+            Participation::Missing => Err(StoreError::Missing),
+        }
+    }
+}
+
 /// A conversation in the list of one who takes part in it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ConversationSummary {
@@ -118,10 +146,9 @@ impl Store {
     }
 
     /// Makes the user a participant of an open room. Returns false if the user already is one; [`StoreError::Missing`]
-    /// if there is no such room.
+    /// if there is no such room, [`StoreError::Taken`] if it has no more places.
     pub async fn add_participant(&self, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
-        let user = user.clone();
-        run!(self, write, conversations::add_participant(room, &user))
+        self.shared.loaders.participants.get((room, user.clone())).await?.added()
     }
 
     /// Removes a participant of an open room. Returns false if the user was not one.

@@ -59,7 +59,9 @@ pub use self::{
     appending::*,
     canvases::{ActivityFilter, Canvas, CanvasCursor, NewCanvas, PlacedTile},
     claimed_profile::ClaimedProfile,
-    conversations::{Contacts, ConversationCursor, ConversationSummary, MessagePlace, Partner, ReactionCount},
+    conversations::{
+        Contacts, ConversationCursor, ConversationSummary, MessagePlace, Participation, Partner, ReactionCount,
+    },
     devices::{ClaimedPrekey, Device, NewDevice, Prekey, PutDevice},
     effects::{EffectRefused, MessageRefused, ReactionRefused, ReadRefused},
     error::{Outage, StoreError},
@@ -143,7 +145,7 @@ struct Shared {
     append_failed: AtomicBool,
 }
 
-/// Batched reads that every new socket needs, and other frequent requests.
+/// Batched reads and writes that every new socket needs, and other frequent requests.
 struct Loaders {
     users: BatchLoader<UserId, Option<Profile>>,
     channels: BatchLoader<(RoomId, UserId), Option<ChannelAccess>>,
@@ -155,6 +157,7 @@ struct Loaders {
     leases: BatchLoader<(UserId, QueueQuery, Timestamp), Leased>,
     delivered: BatchLoader<(UserId, Vec<QueuedId>), ()>,
     identities: BatchLoader<RoomId, Option<RoomIdentity>>,
+    participants: BatchLoader<(RoomId, UserId), Participation>,
 }
 
 #[derive(Clone)]
@@ -260,7 +263,7 @@ impl Loaders {
         let (of_users, of_channels, of_rooms) = (database.clone(), database.clone(), database.clone());
         let (of_opens, of_sheets) = (database.clone(), database.clone());
         let (of_waiting, of_delivered, of_spaces) = (database.clone(), database.clone(), database.clone());
-        let (of_leases, of_identities) = (database.clone(), database.clone());
+        let (of_leases, of_identities, of_participants) = (database.clone(), database.clone(), database.clone());
         Loaders {
             users: BatchLoader::start(threads, move |ids| {
                 let database = of_users.clone();
@@ -297,6 +300,10 @@ impl Loaders {
             identities: BatchLoader::start(threads, move |ids| {
                 let database = of_identities.clone();
                 async move { on!(database, read, rooms::each_identity(&ids)) }
+            }),
+            participants: BatchLoader::start(threads, move |asked| {
+                let database = of_participants.clone();
+                async move { on!(database, write, participants::add_each(&asked)) }
             }),
             delivered: BatchLoader::start(threads, move |rows| {
                 let database = of_delivered.clone();

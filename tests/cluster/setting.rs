@@ -44,10 +44,15 @@ impl Setting {
     /// A third user with access to the channel, registered on the first node.
     pub async fn guest(&self, username: &str) -> User {
         let guest = self.cluster.server(0).user(username).await;
+        self.admit(&guest).await;
+        guest
+    }
+
+    /// Makes a user a member of Alice's group.
+    pub async fn admit(&self, user: &User) {
         let groups = self.alice.get("/api/groups").await.expect(200);
         let group = groups[0]["id"].as_str().expect("Alice's only group");
-        self.alice.add_member(group, &guest).await;
-        guest
+        self.alice.add_member(group, user).await;
     }
 
     /// Waits until a node's health reports this state of its Redis. Returns how long it took.

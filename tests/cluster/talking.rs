@@ -1,9 +1,12 @@
 //! A room over two nodes behaves like one room.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use crate::setting::{Setting, join_knowing, refused, said};
 use crate::support::shape::{number, sorted_texts};
+use crate::support::{User, token};
 
 #[tokio::test]
 async fn people_on_two_nodes_talk_as_on_one() {
@@ -19,6 +22,36 @@ async fn people_on_two_nodes_talk_as_on_one() {
     }
     let history = setting.bob.history(&setting.channel).await;
     assert_eq!((history.len(), &history[0]["id"]), (2, &second["id"]));
+}
+
+/// More members of another node than places in which one socket may be typing: none of them ends another's indicator.
+#[tokio::test]
+async fn everybody_on_the_other_node_types_at_once() {
+    const TYPISTS: usize = 70;
+    let setting = Setting::new().await;
+    let (mut alice, _bob) = setting.both().await;
+    let origin = setting.cluster.server(1).origin().to_owned();
+    let mut typists = Vec::new();
+    for number in 0..TYPISTS {
+        let (id, name) = (format!("typist-{number}"), format!("typist{number}"));
+        let typist = User::with_token(&origin, &id, &name, &token::for_user(&id, &name, 3600));
+        typist.get("/api/groups").await.expect(200);
+        setting.admit(&typist).await;
+        typists.push(typist.join(&setting.channel).await);
+    }
+    for typist in &mut typists {
+        typist.send_json(&json!({"type": "typing", "is_typing": true})).await;
+    }
+    let mut typing = HashSet::new();
+    while typing.len() < TYPISTS {
+        let frame = alice.read_until("typing").await.pop().unwrap();
+        assert_eq!(frame["is_typing"], json!(true), "{frame} although everybody goes on typing");
+        assert!(typing.insert(frame["user_id"].to_string()), "{frame} came twice");
+    }
+    // What a node sends after all of this comes after it.
+    typists[0].send_json(&json!({"type": "typing", "is_typing": false})).await;
+    let last = alice.read_until("typing").await.pop().unwrap();
+    assert_eq!((&last["user_id"], &last["is_typing"]), (&json!("typist-0"), &json!(false)));
 }
 
 #[tokio::test]

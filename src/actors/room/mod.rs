@@ -352,7 +352,8 @@ impl Handler<RoomMessageReceived> for Room {
                     self.note(what);
                     self.deliver(&broadcast, ctx);
                     if let Ephemeral::Chat(ChatEphemeral::Typing { user, typing, cell }) = what {
-                        self.note_typing(TypingSource::Node(carried.from), user, *typing, cell, ctx);
+                        let source = TypingSource::Node(carried.from, user.id.clone());
+                        self.note_typing(source, user, *typing, cell, ctx);
                     }
                 }
             },

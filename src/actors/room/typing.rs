@@ -14,19 +14,19 @@ use crate::{
         profile::Author,
         typing::{Stopped, TypingPlace, Typists},
     },
-    ids::NodeId,
+    ids::{NodeId, UserId},
     limits,
 };
 
 /// The source of a typing indicator.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum TypingSource {
     /// A socket on this node.
     Socket(ConnKey),
     /// Requests over REST on this node, which have no socket that could close.
     Route,
-    /// Any socket on another node, which announces the end itself.
-    Node(NodeId),
+    /// The sockets of a user on another node, which announces the end itself.
+    Node(NodeId, UserId),
 }
 
 /// The users who are typing, and whether a timer checks for expired indicators.
@@ -66,7 +66,7 @@ impl Room {
         match typing {
             Typing::Started => {
                 let now = self.node_time();
-                if let Some(Stopped { user, place }) = self.typing.typists.started(source, user, cell, now) {
+                if let Some(Stopped { user, place }) = self.typing.typists.started(source.clone(), user, cell, now) {
                     self.announce_typing_stopped(source, user, place, ctx);
                 }
                 self.look_for_silent(ctx);
@@ -96,8 +96,10 @@ impl Room {
 
     /// A node is gone and cannot announce the end of its indicators any more.
     pub(super) fn end_typing_at(&mut self, node: NodeId, ctx: &mut Context<Self>) {
-        for Stopped { user, place } in self.typing.typists.ended(|source| *source == TypingSource::Node(node)) {
-            self.announce_typing_stopped(TypingSource::Node(node), user, place, ctx);
+        for Stopped { user, place } in
+            self.typing.typists.ended(|source| matches!(source, TypingSource::Node(of, _) if *of == node))
+        {
+            self.announce_typing_stopped(TypingSource::Node(node, user.id.clone()), user, place, ctx);
         }
     }
 
@@ -112,7 +114,7 @@ impl Room {
     ) {
         match source {
             TypingSource::Socket(_) | TypingSource::Route => self.announce_typing(user, Typing::Stopped, cell, ctx),
-            TypingSource::Node(_) => {
+            TypingSource::Node(..) => {
                 let audience = self.kind.typing_audience(&user.id);
                 let stopped = self.ephemeral(
                     Ephemeral::Chat(ChatEphemeral::Typing { user, typing: Typing::Stopped, cell }),
@@ -134,7 +136,7 @@ impl Room {
             let silent = room.typing.typists.silent(now, |source| match source {
                 TypingSource::Socket(_) | TypingSource::Route => limits::TYPING_SILENCE_MAX,
                 // its own node announces it first
-                TypingSource::Node(_) => limits::TYPING_SILENCE_MAX + limits::TYPING_LOOK * 3,
+                TypingSource::Node(..) => limits::TYPING_SILENCE_MAX + limits::TYPING_LOOK * 3,
             });
             for (source, Stopped { user, place }) in silent {
                 room.announce_typing_stopped(source, user, place, ctx);

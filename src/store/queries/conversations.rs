@@ -31,30 +31,6 @@ use crate::{
     },
 };
 
-/// Makes the user a participant of an open room, from its current head on. [`StoreError::Taken`] if it has no more places.
-pub async fn add_participant(connection: &mut Connection, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
-    let present = participants::table.filter(participants::room_id.eq(Id(room.0)));
-    if present.count().get_result::<i64>(connection).await? >= limits::PARTICIPANTS_MAX {
-        return match is_in(connection, room, user).await? {
-            true => Ok(false),
-            false => Err(StoreError::Taken("last place in the conversation")),
-        };
-    }
-    // Messages sent in between correctly count as unread.
-    let head = rooms::table.find(Id(room.0)).select(rooms::seq).get_result::<i64>(connection).await?;
-    let added = diesel::insert_into(participants::table)
-        .values((
-            participants::user_id.eq(user.as_str()),
-            participants::room_id.eq(Id(room.0)),
-            participants::joined_at.eq(Moment(now())),
-            participants::joined_seq.eq(head),
-        ))
-        .on_conflict_do_nothing()
-        .execute(connection)
-        .await?;
-    Ok(added > 0)
-}
-
 pub async fn remove_participant(connection: &mut Connection, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
     let participant = participants::table.find((user.as_str(), Id(room.0)));
     Ok(diesel::delete(participant).execute(connection).await? > 0)

@@ -16,6 +16,7 @@ pub mod invites;
 pub mod log;
 pub mod notifications;
 pub mod open_rooms;
+pub mod participants;
 pub mod room_members;
 pub mod rooms;
 pub mod search;

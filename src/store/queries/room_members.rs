@@ -5,7 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     Connection,
-    conversations::{add_participant, remove_participant},
+    conversations::remove_participant,
     open_rooms::accesses,
     rooms::OPEN,
     schema::{participants, room_members, rooms, users},
@@ -138,7 +138,7 @@ pub async fn add(connection: &mut Connection, room: RoomId, user: &UserId) -> Re
             .await?;
         // A new member participates from the start, and may leave.
         if added > 0 {
-            add_participant(connection, room, user).await?;
+            super::participants::add(connection, room, user).await?.added()?;
         }
         Ok(added > 0)
     })
