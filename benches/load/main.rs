@@ -92,6 +92,7 @@ fn run(scenario: Scenario) -> Result<()> {
         Scenario::Receipts(options) => scenario::receipts::run(&options),
         Scenario::Conversations(options) => scenario::conversations::run(&options),
         Scenario::Queues(options) => scenario::queues::run(&options),
+        Scenario::Notify(options) => scenario::notify::run(&options),
         Scenario::Search(options) => scenario::search::run(&options),
         Scenario::Order(options) => scenario::order::run(&options),
         Scenario::Stall(options) => scenario::stall::run(&options),

@@ -49,6 +49,8 @@ pub enum Scenario {
     Conversations(Conversations),
     /// Many users connect at once, each with queued messages.
     Queues(Queues),
+    /// A notification to everybody who is online.
+    Notify(Notify),
     /// Search in many messages, on SQLite and PostgreSQL.
     Search(Search),
     /// Counts and order with several workers. Fails on any lost, duplicated or reordered delivery.
@@ -475,6 +477,19 @@ pub struct Queues {
     pub databases: Vec<Database>,
     #[arg(long, default_value_t = 128)]
     pub text_bytes: usize,
+}
+
+#[derive(Args)]
+pub struct Notify {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 10_000)]
+    pub people: usize,
+    /// Notifications to all of them, one after the other.
+    #[arg(long, default_value_t = 3)]
+    pub notifications: usize,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Sqlite, Database::Postgres])]
+    pub databases: Vec<Database>,
 }
 
 #[derive(Args)]

@@ -10,6 +10,7 @@ pub mod instructions;
 pub mod jitter;
 pub mod joins;
 pub mod movement;
+pub mod notify;
 pub mod order;
 pub mod queues;
 pub mod receipts;
