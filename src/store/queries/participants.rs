@@ -30,14 +30,15 @@ pub async fn add_each(
         of_rooms.entry(*room).or_default().insert(user.as_str());
     }
     let outcomes = write_transaction!(connection, async |connection| {
-        let mut outcomes = BTreeMap::new();
+        let mut outcomes: BTreeMap<RoomId, Outcome> = BTreeMap::new();
         for (room, users) in of_rooms {
             outcomes.insert(room, add_to_room(connection, room, &users).await?);
         }
         Ok::<_, StoreError>(outcomes)
     })
     .await?;
-    Ok(asked.iter().map(|(room, user)| outcomes[room].of(user.as_str())).collect())
+    let of = |room, user: &UserId| outcomes.get(room).map_or(Participation::Missing, |found| found.of(user.as_str()));
+    Ok(asked.iter().map(|(room, user)| of(room, user)).collect())
 }
 
 /// Makes the user a participant of an open room, from its current head on, within a transaction of the caller.
