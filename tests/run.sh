@@ -127,7 +127,7 @@ limited() {
 }
 
 browser_tests() {
-  cd tests/browser && npm ci --no-audit --no-fund && limited 900 node --test
+  npm ci --no-audit --no-fund --prefix examples/editor && cd tests/browser && npm ci --no-audit --no-fund && limited 900 node --test
 }
 
 # Runs tus-js-client and tuspy with an S3 server as file storage, WebRTC peers on two nodes with a TURN server, and the example
@@ -152,7 +152,7 @@ fi
 if [ "$fast" = no ]; then
   check "the server for the browser and the routes" cargo build --bin convene
   check "the routes match the API document" limited 1200 tests/api/run.sh
-  counted "the page in a real browser" count_node browser_tests
+  counted "the pages in a real browser" count_node browser_tests
   counted "real clients" count_node client_tests
   check "instructions per delivery" limited 1800 bash benches/callgrind.sh
   check "the files of deploy/" limited 900 bash deploy/check.sh --install
