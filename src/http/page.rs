@@ -36,7 +36,7 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: [Asset; 25] = [
+static ASSETS: [Asset; 26] = [
     Asset { path: "/", content_type: HTML, body: include_str!("page/index.html") },
     Asset { path: "/api/docs", content_type: HTML, body: include_str!("page/docs.html") },
     asset!(CSS, "style.css"),
@@ -52,6 +52,7 @@ static ASSETS: [Asset; 25] = [
     asset!(CSS, "docs.css"),
     asset!(SCRIPT, "docs.js"),
     asset!(SCRIPT, "dom.js"),
+    asset!(SCRIPT, "history.js"),
     asset!(SCRIPT, "mentions.js"),
     asset!(SCRIPT, "messages.js"),
     asset!(SCRIPT, "people.js"),

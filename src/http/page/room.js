@@ -1,19 +1,16 @@
-// The open room: its history, its place on the connection, and the dispatch of its frames.
+// The open room: its place on the connection, the dispatch of its frames, and what the user does in it.
 
 import { call, currentUser } from "./api.js";
 import { Composer, TypingLine } from "./composer.js";
 import { announce, byId, el, icon, toast } from "./dom.js";
+import { History } from "./history.js";
 import { mentionedIds } from "./mentions.js";
 import { MessageList } from "./messages.js";
 import { People } from "./people.js";
 import { Timeline } from "./timeline.js";
 
-const PAGE_SIZE = 50;
-const SHOWN_MAX = 500;
 const NEAR_EDGE_PX = 300;
 const READ_DELAY_MS = 300;
-// Live messages that are kept while an older part of the history is shown.
-const AHEAD_MAX = 200;
 const REJOIN_AFTER_MS = 5_000;
 
 /** A message of the socket in the form of the history. */
@@ -33,14 +30,7 @@ export class OpenRoom {
   // {seq, epoch} up to which this tab has seen everything
   #position = null;
   #resumedFrom = null;
-  #loading = false;
-  #hasOlder = false;
-  #hasNewer = false;
-  #isReading = false;
-  #ahead = [];
-  #loaded = false;
   #frameRequested = false;
-  #reveal = null;
   #countdown = 0;
   #readTimer = 0;
   #readId = null;
@@ -61,6 +51,7 @@ export class OpenRoom {
       on: this.#messageActions(),
       signal,
     });
+    this.history = new History({ timeline: this.timeline, list: this.list, on: this.#historyEvents() });
     this.typing = new TypingLine();
     this.#prepareView();
     this.#listen();
@@ -112,11 +103,11 @@ export class OpenRoom {
     const on = (id, event, listener) => byId(id).addEventListener(event, listener, { signal });
     on("scroller", "scroll", () => {
       const { scrollTop, scrollHeight, clientHeight } = byId("scroller");
-      if (scrollTop < NEAR_EDGE_PX) this.#loadOlder();
-      if (scrollHeight - scrollTop - clientHeight < NEAR_EDGE_PX) this.#loadNewer();
+      if (scrollTop < NEAR_EDGE_PX) this.history.loadOlder();
+      if (scrollHeight - scrollTop - clientHeight < NEAR_EDGE_PX) this.history.loadNewer();
       if (this.list.atBottom()) this.#seen();
     });
-    on("older", "click", () => this.#loadOlder());
+    on("older", "click", () => this.history.loadOlder());
     on("jump", "click", async () => { await this.toNewest(); this.composer.focus(); });
     on("connection-action", "click", () => this.#retry());
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#seen(); }, { signal });
@@ -132,12 +123,11 @@ export class OpenRoom {
     const draw = () => {
       this.#frameRequested = false;
       if (this.isClosed) return;
-      if (!this.#hasNewer && this.list.atBottom() && this.timeline.trim(SHOWN_MAX)) this.#hasOlder = true;
+      this.history.trim();
       this.list.render(this.timeline.entries, this.readUpTo);
-      byId("older").hidden = !this.#hasOlder;
-      if (this.#hasNewer) byId("jump").hidden = false;
+      this.history.showEnds();
       this.#drawBeginning();
-      if (this.#reveal && this.list.reveal(this.#reveal)) this.#reveal = null;
+      this.history.revealWanted();
       this.#markRead();
     };
     // A hidden tab gets no animation frames, but should be complete when it becomes visible.
@@ -147,7 +137,7 @@ export class OpenRoom {
 
   #drawBeginning() {
     const node = byId("beginning");
-    node.hidden = !this.#loaded || this.#hasOlder;
+    node.hidden = !this.history.isLoaded || this.history.hasOlder;
     if (node.hidden || node.dataset.key === this.target.key) return;
     node.dataset.key = this.target.key;
     const { group } = this.target;
@@ -168,14 +158,10 @@ export class OpenRoom {
     return `/api/dm/${encodeURIComponent(this.target.person.id)}/messages`;
   }
 
-  #page(place = {}) {
-    return call("GET", `${this.#path}?${new URLSearchParams({ limit: PAGE_SIZE, ...place })}`);
-  }
-
   async #start(messageId) {
     try {
       if (messageId) await this.jumpTo(messageId);
-      if (!this.#loaded && !this.isClosed) await this.#readNewest();
+      if (!this.history.isLoaded && !this.isClosed) await this.history.readNewest();
     } catch (error) {
       // Otherwise the connection keeps retrying and shows the reason.
       if (error.status === 403 || error.status === 404) this.#refuse(error.message);
@@ -186,109 +172,26 @@ export class OpenRoom {
     this.#join();
   }
 
-  async #readNewest() {
-    this.#isReading = true;
-    try {
-      const page = await this.#page();
-      if (this.isClosed) return;
-      this.#show(page);
-      this.list.toBottom();
-    } finally {
-      this.#isReading = false;
-    }
-  }
-
-  #take(page) {
-    for (const message of page.messages) this.timeline.accept(message, page.seq);
-    // A direct conversation has an id of its own, which every message in it names.
-    this.conversationId ??= page.messages[0]?.conversation_id;
-    this.#draw();
-  }
-
-  /** Shows a page instead of what is shown. */
-  #show(page) {
-    this.timeline.reset();
-    // Messages between this response and the join arrive as a replay.
-    this.#position ??= { seq: page.seq ?? 0, epoch: page.epoch };
-    this.#hasOlder = page.has_more;
-    this.#hasNewer = page.has_newer === true;
-    this.#loaded = true;
-    byId("jump").hidden = !this.#hasNewer;
-    this.#take(page);
-    this.#catchUp();
-  }
-
-  /** Adds the live messages that did not follow what was shown, and now do. */
-  #catchUp() {
-    if (this.#hasNewer) return;
-    byId("jump").hidden = true;
-    const shownSeq = this.timeline.newest()?.seq ?? 0;
-    for (const message of this.#ahead) if (message.seq > shownSeq) this.timeline.accept(message);
-    this.#ahead = [];
+  #historyEvents() {
+    return {
+      path: () => this.#path,
+      isClosed: () => this.isClosed,
+      // Messages between this response and the join arrive as a replay.
+      shows: (page) => { this.#position ??= { seq: page.seq ?? 0, epoch: page.epoch }; },
+      // A direct conversation has an id of its own, which every message in it names.
+      takes: (page) => { this.conversationId ??= page.messages[0]?.conversation_id; },
+      draw: () => this.#draw(),
+    };
   }
 
   /** Shows a message with the history around it. */
-  async jumpTo(messageId) {
-    try {
-      if (!this.timeline.has(messageId)) {
-        const page = await this.#page({ around: messageId });
-        if (this.isClosed) return;
-        this.#show(page);
-      }
-      this.#reveal = messageId;
-      this.#draw();
-    } catch (error) {
-      toast(error.status === 404 ? "This message is no longer here." : error.message);
-    }
+  jumpTo(messageId) {
+    return this.history.jumpTo(messageId);
   }
 
   /** Shows the newest messages. */
-  async toNewest() {
-    try {
-      if (this.#hasNewer) await this.#readNewest();
-    } catch (error) {
-      toast(error.message);
-    }
-    this.list.toBottom();
-  }
-
-  /** Runs one load at a time. */
-  async #load(read) {
-    if (this.#loading) return;
-    this.#loading = true;
-    byId("older").textContent = "Loading…";
-    try {
-      await read();
-    } catch (error) {
-      toast(error.message);
-    } finally {
-      this.#loading = false;
-      byId("older").textContent = "Load older messages";
-      this.#draw();
-    }
-  }
-
-  #loadOlder() {
-    const oldest = this.timeline.oldest();
-    if (!this.#hasOlder || !oldest) return;
-    this.#load(async () => {
-      const page = await this.#page({ before: oldest.id });
-      if (!this.timeline.has(oldest.id)) return; // another part is shown meanwhile
-      this.#take(page);
-      this.#hasOlder = page.has_more;
-    });
-  }
-
-  #loadNewer() {
-    const newest = this.timeline.newest();
-    if (!this.#hasNewer || !newest) return;
-    this.#load(async () => {
-      const page = await this.#page({ after: newest.id });
-      if (!this.#hasNewer || !this.timeline.has(newest.id)) return;
-      this.#take(page);
-      this.#hasNewer = page.has_newer;
-      this.#catchUp();
-    });
+  toNewest() {
+    return this.history.toNewest();
   }
 
   // ---- the connection
@@ -308,7 +211,7 @@ export class OpenRoom {
     if (!this.connection.isOpen || this.isClosed || !this.#isStarted || this.#joinRef || this.#isReady) return;
     if (!this.conversationId) {
       // The first message makes the conversation. It reaches this socket without a join.
-      if (this.#loaded) this.#becomeReady();
+      if (this.history.isLoaded) this.#becomeReady();
       else this.#loadAfterwards();
       return;
     }
@@ -341,7 +244,7 @@ export class OpenRoom {
 
   async #recovered({ seq, complete }) {
     this.#position = { seq, epoch: this.#position.epoch };
-    if (complete !== false && this.#loaded) return this.#becomeReady();
+    if (complete !== false && this.history.isLoaded) return this.#becomeReady();
     this.#position = null;
     return this.#loadAfterwards();
   }
@@ -349,7 +252,7 @@ export class OpenRoom {
   /** The history is read although the room is joined already: nothing was replayed. */
   async #loadAfterwards() {
     try {
-      await this.#readNewest();
+      await this.history.readNewest();
       this.#becomeReady();
     } catch (error) {
       if (error.status === 403 || error.status === 404) return this.#refuse(error.message);
@@ -439,11 +342,11 @@ export class OpenRoom {
         return this.#takeMessage(fromFrame(frame));
       case "chat.edit":
         this.#advance(seq);
-        this.#aheadOf(id, (message) => { if (message.ciphertext === undefined) message.content = frame.content; });
+        this.history.changeAhead(id, (message) => { if (message.ciphertext === undefined) message.content = frame.content; });
         return this.timeline.edit(id, frame.content, seq) && this.#draw();
       case "chat.delete":
         this.#advance(seq);
-        this.#aheadOf(id, (message) => { message.deleted = true; });
+        this.history.changeAhead(id, (message) => { message.deleted = true; });
         return this.timeline.erase(id, seq) && this.#draw();
       case "chat.react":
         this.#advance(seq);
@@ -474,21 +377,10 @@ export class OpenRoom {
     if (this.#isReady && this.#position && seq > this.#position.seq) this.#position = { ...this.#position, seq };
   }
 
-  #aheadOf(id, change) {
-    const message = this.#ahead.find((one) => one.id === id);
-    if (message) change(message);
-  }
-
   #takeMessage(message) {
     const own = message.sender_id === currentUser().id;
     this.typing.set(message.sender_id, message.sender_username, false);
-    if (this.#hasNewer || this.#isReading) {
-      // It does not follow what is shown.
-      this.#ahead = [...this.#ahead, message].slice(-AHEAD_MAX);
-      return;
-    }
-    const isNew = this.timeline.accept(message);
-    this.#draw();
+    const isNew = this.history.takeLive(message);
     if (!isNew || own || message.deleted) return;
     announce(`${message.sender_username}: ${message.content.slice(0, 200) || "a file"}`);
     if (!this.list.atBottom()) byId("jump").hidden = false;
@@ -496,7 +388,7 @@ export class OpenRoom {
 
   /** Whether the user sees the newest messages. */
   get isAttended() {
-    return !document.hidden && !this.#hasNewer && this.list.atBottom();
+    return !document.hidden && !this.history.hasNewer && this.list.atBottom();
   }
 
   /** Tells the server how far this user has read, so that all devices count the same. */
@@ -517,7 +409,7 @@ export class OpenRoom {
 
   #seen() {
     this.#markRead();
-    if (this.list.atBottom() && !this.#hasNewer) byId("jump").hidden = true;
+    if (this.list.atBottom() && !this.history.hasNewer) byId("jump").hidden = true;
   }
 
   // ---- what the user does
@@ -548,7 +440,7 @@ export class OpenRoom {
   }
 
   async #say(text, files) {
-    if (this.#hasNewer) await this.toNewest();
+    if (this.history.hasNewer) await this.toNewest();
     const mentions = mentionedIds(text, this.people.others);
     this.timeline.queue(text, currentUser().username, Date.now(), { attachments: files, mentions });
     this.#flush();
