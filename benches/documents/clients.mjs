@@ -11,7 +11,8 @@ import { tokenOf } from "./server.mjs";
 
 const DEADLINE_MS = 60_000;
 const [SYNC, AUTHENTICATION, SYNC_REPLY] = [0, 2, 4];
-const [STEP_1, AUTHENTICATED] = [0, 2];
+const [STEP_1, UPDATE] = [0, 2];
+const AUTHENTICATED = 2;
 
 /** Waits until the condition holds. */
 export async function until(what, condition, deadlineMs = DEADLINE_MS) {
@@ -63,6 +64,19 @@ function hello(protocol, name, user) {
   return { token: encoding.toUint8Array(token), step: encoding.toUint8Array(step) };
 }
 
+/** The message of the y-websocket protocol that brings an update. */
+export function updateFrame(update) {
+  const encoder = encoding.createEncoder();
+  for (const value of [SYNC, UPDATE]) encoding.writeVarUint(encoder, value);
+  encoding.writeVarUint8Array(encoder, update);
+  return encoding.toUint8Array(encoder);
+}
+
+/** The number of edits of a client up to which an update goes. */
+export function clockOf(update, client) {
+  return Y.parseUpdateMeta(update).to.get(client) ?? 0;
+}
+
 /** What a frame contains: {kind: "authenticated"}, {kind: "update", update}, or null. */
 function parse(protocol, frame) {
   const decoder = decoding.createDecoder(frame);
@@ -88,7 +102,7 @@ function parseOnce(protocol, frame) {
 export function openReader(server, protocol, name, user, onUpdate) {
   const { token, step } = hello(protocol, name, user);
   const socket = new WebSocket(address(server, protocol, name, user), { perMessageDeflate: false, skipUTF8Validation: true });
-  const reader = { isSynced: false, openedAtMs: 0, close: () => socket.terminate() };
+  const reader = { isSynced: false, openedAtMs: 0, send: (frame) => socket.send(frame), close: () => socket.terminate() };
   socket.on("open", () => {
     reader.openedAtMs = performance.now();
     socket.send(token ?? step);
@@ -103,4 +117,18 @@ export function openReader(server, protocol, name, user, onUpdate) {
   socket.on("error", (error) => { reader.error = error; });
   socket.on("close", (code) => { reader.error ??= new Error(`a reader was closed with ${code}`); });
   return reader;
+}
+
+/** Writes an update into a document. Another reader has received it in the end, so it is stored. */
+export async function sendUpdate(server, name, user, update) {
+  let isStored = false;
+  const writer = openReader(server, "yjs", name, user, () => {});
+  const reader = openReader(server, "yjs", name, user, (received) => { isStored ||= received.length >= update.length; });
+  await until("both sockets", () => writer.error || reader.error || (writer.isSynced && reader.isSynced));
+  writer.send(updateFrame(update));
+  await until("the update", () => isStored || writer.error || reader.error);
+  writer.close();
+  reader.close();
+  const error = writer.error ?? reader.error;
+  if (!isStored) throw error;
 }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import * as Y from "yjs";
 
-import { openProvider, openReader, until } from "./clients.mjs";
+import { clockOf, openProvider, openReader, until } from "./clients.mjs";
 import { median, table } from "./report.mjs";
 import { Server } from "./server.mjs";
 
@@ -50,7 +50,7 @@ async function write(server, trace) {
   const writer = await openProvider(server, "yjs", NAME, "writer");
   let clock = 0;
   const reader = openReader(server, "yjs", NAME, "reader", (update) => {
-    clock = Math.max(clock, Y.parseUpdateMeta(update).to.get(writer.doc.clientID) ?? 0);
+    clock = Math.max(clock, clockOf(update, writer.doc.clientID));
   });
   await until("the reader", () => reader.isSynced);
   const [cpuBefore, clientBefore, begin] = [server.cpuUs, process.cpuUsage(), performance.now()];

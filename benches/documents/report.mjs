@@ -13,3 +13,9 @@ export function median(values, digits = 0) {
 export function table(head, rows) {
   for (const cells of [head, head.map(() => "---"), ...rows]) console.log(`| ${cells.join(" | ")} |`);
 }
+
+/** The value that the share of all values does not exceed. */
+export function quantile(values, share) {
+  const sorted = [...values].sort((one, two) => one - two);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)];
+}
