@@ -23,6 +23,7 @@ const context = await esbuild.context({
   entryPoints: [`${editor}/main.js`],
   outfile: `${editor}/bundle.js`,
   bundle: true,
+  write: false,
   format: "esm",
   define: { CONVENE_URL: JSON.stringify(convene) },
   logLevel: "warning",
