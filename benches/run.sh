@@ -10,7 +10,9 @@ for command in cargo taskset node npm; do
         exit 1
     }
 done
-[ -d benches/baselines/ws/node_modules/ws ] || npm ci --silent --no-audit --no-fund --prefix benches/baselines/ws
+for baseline in ws/node_modules/ws colyseus/node_modules/@colyseus/core; do
+    [ -d "benches/baselines/$baseline" ] || npm ci --silent --no-audit --no-fund --prefix "benches/baselines/${baseline%%/*}"
+done
 ulimit -n 65536 2> /dev/null || ulimit -n "$(ulimit -H -n)"
 
 if [ $# -eq 0 ]; then set -- --help; fi

@@ -27,9 +27,11 @@ const TIMER: Token = Token(usize::MAX);
 /// A timer set to zero would be disabled.
 const NOW: Duration = Duration::from_nanos(1);
 
-/// Receives text messages.
+/// Receives messages.
 pub trait Receiver {
     fn text(&mut self, connection: usize, payload: &[u8], now: Instant);
+
+    fn binary(&mut self, _connection: usize, _payload: &[u8], _now: Instant) {}
 }
 
 impl Receiver for () {
@@ -51,7 +53,7 @@ struct Connection {
     unsent: Vec<u8>,
     /// Sent when the connection is established.
     greeting: Option<String>,
-    /// Has received its first text frame. Servers under test send one when the socket is in its room.
+    /// Has received its first message. Servers under test send one when the socket is in its room.
     joined: bool,
     deaf: bool,
     /// A failed handshake counts as a normal close.
@@ -367,6 +369,10 @@ impl Connection {
                 frame::TEXT => {
                     self.joined = true;
                     receiver.text(index, frame.payload, now);
+                }
+                frame::BINARY => {
+                    self.joined = true;
+                    receiver.binary(index, frame.payload, now);
                 }
                 frame::PING => {
                     frame::append(frame::PONG, frame.payload, &mut self.unsent);

@@ -24,6 +24,8 @@ pub enum Contender {
     ActixWebActors,
     /// benches/baselines/ws/server.mjs
     NpmWs,
+    /// benches/baselines/colyseus/server.mjs; only in the scenario `movement`.
+    Colyseus,
 }
 
 /// Bytes around the text of a baseline's broadcast: `{"type":"message","content":"","seq":123456}`.
@@ -41,6 +43,7 @@ impl Contender {
             Contender::ConveneCells => "Convene, stored cells",
             Contender::ActixWebActors => "actix-web-actors",
             Contender::NpmWs => "npm ws",
+            Contender::Colyseus => "Colyseus",
         }
     }
 
@@ -50,7 +53,7 @@ impl Contender {
             | Contender::ConveneTypingUncorked
             | Contender::ConveneMessage
             | Contender::ConveneCells => true,
-            Contender::ActixWebActors | Contender::NpmWs => false,
+            Contender::ActixWebActors | Contender::NpmWs | Contender::Colyseus => false,
         }
     }
 
@@ -60,7 +63,7 @@ impl Contender {
             Contender::ConveneTyping | Contender::ConveneTypingUncorked => {
                 TagReader::new("\"type\":\"typing\"", world::USER_BEFORE_NUMBER)
             }
-            Contender::ConveneMessage | Contender::ActixWebActors | Contender::NpmWs => {
+            Contender::ConveneMessage | Contender::ActixWebActors | Contender::NpmWs | Contender::Colyseus => {
                 TagReader::new("\"type\":\"message\"", "\"content\":\"")
             }
             Contender::ConveneCells => TagReader::new("\"type\":\"cell_updated\"", "\"value\":\""),
@@ -80,7 +83,9 @@ impl Contender {
                 return format!(r#"{{"type":"cell_update","sheet_id":"sheet","cell_id":"A1","value":"{text}"}}"#)
                     .into();
             }
-            Contender::ActixWebActors | Contender::NpmWs => text_bytes.saturating_sub(BASELINE_ENVELOPE_BYTES),
+            Contender::ActixWebActors | Contender::NpmWs | Contender::Colyseus => {
+                text_bytes.saturating_sub(BASELINE_ENVELOPE_BYTES)
+            }
         };
         let text = format!("{publisher:06} {:x<1$}", "", text_bytes.saturating_sub(7));
         format!(r#"{{"type":"message","content":"{text}"}}"#).into_bytes()
@@ -102,7 +107,8 @@ impl Contender {
                 command.arguments.push("serve-actix-web-actors".into());
                 Ok(command)
             }
-            Contender::NpmWs => npm_ws(),
+            Contender::NpmWs => npm("ws", "ws"),
+            Contender::Colyseus => npm("colyseus", "@colyseus/core"),
         }
     }
 
@@ -116,15 +122,18 @@ impl Contender {
                 let join = format!(r#"{{"type":"join_room","room_id":"room-{room}"}}"#);
                 Ok((world.workspace_path(member)?, Some(join)))
             }
-            Contender::ActixWebActors | Contender::NpmWs => Ok((format!("/ws/channel/{room}?user={member}"), None)),
+            Contender::ActixWebActors | Contender::NpmWs | Contender::Colyseus => {
+                Ok((format!("/ws/channel/{room}?user={member}"), None))
+            }
         }
     }
 }
 
-fn npm_ws() -> Result<ServerCommand> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/baselines/ws");
-    if !folder.join("node_modules/ws").exists() {
-        return Err(format!("npm ws is not installed: run `npm ci --prefix {}`", folder.display()).into());
+/// A server of `benches/baselines`, which needs that npm package.
+fn npm(name: &str, package: &str) -> Result<ServerCommand> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/baselines").join(name);
+    if !folder.join("node_modules").join(package).exists() {
+        return Err(format!("npm {package} is not installed: run `npm ci --prefix {}`", folder.display()).into());
     }
     let mut command = ServerCommand::new("node");
     command.arguments.push(folder.join("server.mjs").into());

@@ -320,6 +320,15 @@ pub struct Movement {
     /// Moves per second of each avatar with the plain rebroadcast, which can't keep up with more.
     #[arg(long, default_value_t = 0.1)]
     pub plain_rate: f64,
+    /// Moves per second of each avatar in the room of Colyseus.
+    #[arg(long, default_value_t = 10.0)]
+    pub colyseus_rate: f64,
+    /// Leave out the plain rebroadcast.
+    #[arg(long)]
+    pub without_plain: bool,
+    /// Leave out Colyseus.
+    #[arg(long)]
+    pub without_colyseus: bool,
     /// The radius of interest.
     #[arg(long, default_value_t = 100)]
     pub radius: u32,

@@ -129,6 +129,25 @@ impl World {
         id_of(made.pointer("/data/space").ok_or("an answer without a space")?)
     }
 
+    /// Reserves a seat of Colyseus for each member, and returns the paths by which they enter.
+    pub fn reserve_seats(&self, address: SocketAddr, people: usize) -> Result<Vec<String>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (http, url) = (reqwest::Client::new(), format!("http://{address}/matchmake/joinOrCreate/space"));
+        let mut paths = Vec::with_capacity(people);
+        for _ in 0..people {
+            let request = http.post(&url).header("content-type", "application/json").body("{}");
+            let text = runtime.block_on(async { request.send().await?.text().await })?;
+            let seat: Value = serde_json::from_str(&text)?;
+            let part = |pointer: &str| {
+                let found = seat.pointer(pointer).and_then(Value::as_str);
+                found.ok_or_else(|| format!("Colyseus reserved no seat: {text}"))
+            };
+            let (process, room) = (part("/room/processId")?, part("/room/roomId")?);
+            paths.push(format!("/{process}/{room}?sessionId={}", part("/sessionId")?));
+        }
+        Ok(paths)
+    }
+
     /// A token for administrative requests.
     pub fn admin_token(&self) -> Result<String> {
         signed("admin", json!({"role": "admin"}))

@@ -1,8 +1,10 @@
 //! All avatars of one space move: the server's cost, the bytes to each client, and how old a place is when it arrives; with
-//! and without an area of interest, beside a plain rebroadcast of every move to everybody (npm ws).
+//! and without an area of interest, beside a plain rebroadcast of every move to everybody (npm ws), and beside a room of
+//! Colyseus, which sends everybody the changes of all avatars.
 //!
 //! The direction of each move is the time at which it was sent, so that an observer knows the age of what it is sent.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -27,7 +29,12 @@ enum Way {
     Everywhere,
     Near,
     Plain,
+    Colyseus,
 }
+
+/// The first bytes of Colyseus' messages: the client is ready, and a message of type 1 with bytes.
+const COLYSEUS_READY: &[u8] = &[10];
+const COLYSEUS_MOVE: &str = "\u{11}\u{1}";
 
 pub fn run(options: &Movement) -> Result<()> {
     let common = &options.common;
@@ -40,7 +47,13 @@ pub fn run(options: &Movement) -> Result<()> {
         let mut table = Table::new(title, columns()).compared_by(COMPARED_COLUMN, PLAIN);
         for _ in 0..common.reps {
             let near = format!("Convene, within {}", options.radius);
-            let ways = [(Way::Everywhere, "Convene, everywhere"), (Way::Near, near.as_str()), (Way::Plain, PLAIN)];
+            let mut ways = vec![(Way::Everywhere, "Convene, everywhere"), (Way::Near, near.as_str())];
+            if !options.without_plain {
+                ways.push((Way::Plain, PLAIN));
+            }
+            if !options.without_colyseus {
+                ways.push((Way::Colyseus, "Colyseus, everywhere"));
+            }
             for (way, name) in ways {
                 table.add(name, measure(options, people, way, &world)?);
             }
@@ -71,35 +84,33 @@ fn measure(options: &Movement, people: usize, way: Way, world: &World) -> Result
     let contender = match way {
         Way::Everywhere | Way::Near => Contender::ConveneCells,
         Way::Plain => Contender::NpmWs,
+        Way::Colyseus => Contender::Colyseus,
     };
     let server = start(contender, common, world)?;
     let space = match way {
         Way::Everywhere => world.make_space(server.address, people, None)?,
         Way::Near => world.make_space(server.address, people, Some(options.radius))?,
-        Way::Plain => "plain".to_owned(),
+        Way::Plain | Way::Colyseus => "plain".to_owned(),
     };
-    let mut walk = Walk { space, side: side(options, people), began: Instant::now(), turn: 0 };
-    let door = |member| match way {
-        Way::Everywhere | Way::Near => {
-            let (x, y) = walk.home(member);
-            let place = format!(r#"{{"x":{x:.1},"y":{y:.1}}}"#);
-            let space = &walk.space;
-            let greeting =
-                format!(r#"{{"type":"JOIN_SPACE","payload":{{"spaceId":"{space}","initialPosition":{place}}}}}"#);
-            Ok(Door { address: server.address, path: world.metaverse_path(member)?, greeting: Some(greeting) })
-        }
-        Way::Plain => {
-            let path = format!("/ws/channel/0?user={member}");
-            Ok(Door { address: server.address, path, greeting: None })
-        }
+    let seats = match way {
+        Way::Colyseus => world.reserve_seats(server.address, people)?,
+        Way::Everywhere | Way::Near | Way::Plain => Vec::new(),
     };
-    let doors: Vec<Door> = (0..people).map(door).collect::<Result<_>>()?;
+    let mut walk = Walk { way, space, side: side(options, people), began: Instant::now(), turn: 0 };
+    let doors: Vec<Door> =
+        (0..people).map(|member| door(&walk, member, server.address, &seats, world)).collect::<Result<_>>()?;
     let mut swarm = Swarm::new()?;
     swarm.join_all(&doors, JOINING_AT_ONCE, &mut ())?;
+    if let Way::Colyseus = way {
+        for member in 0..people {
+            swarm.send(member, COLYSEUS_READY)?;
+        }
+    }
     swarm.listen_until(Instant::now() + SETTLING, &mut ())?;
     let rate = match way {
         Way::Everywhere | Way::Near => options.rate,
         Way::Plain => options.plain_rate,
+        Way::Colyseus => options.colyseus_rate,
     };
     let between = Duration::from_secs_f64(1.0 / (rate * people as f64));
     walk.run(&mut swarm, &mut Watch::new(walk.began), between, people, Instant::now() + common.warmup())?;
@@ -123,6 +134,25 @@ fn measure(options: &Movement, people: usize, way: Way, world: &World) -> Result
     ])
 }
 
+/// How a member enters.
+fn door(walk: &Walk, member: usize, address: SocketAddr, seats: &[String], world: &World) -> Result<Door> {
+    match walk.way {
+        Way::Everywhere | Way::Near => {
+            let (x, y) = walk.home(member);
+            let place = format!(r#"{{"x":{x:.1},"y":{y:.1}}}"#);
+            let space = &walk.space;
+            let greeting =
+                format!(r#"{{"type":"JOIN_SPACE","payload":{{"spaceId":"{space}","initialPosition":{place}}}}}"#);
+            Ok(Door { address, path: world.metaverse_path(member)?, greeting: Some(greeting) })
+        }
+        Way::Plain => Ok(Door { address, path: format!("/ws/channel/0?user={member}"), greeting: None }),
+        Way::Colyseus => {
+            let path = seats.get(member).ok_or("a member without a seat")?.clone();
+            Ok(Door { address, path, greeting: None })
+        }
+    }
+}
+
 /// The side of the plane, in which there are as many avatars in a square whatever their number.
 fn side(options: &Movement, people: usize) -> f64 {
     f64::from(options.radius) * (people as f64 / AVATARS_PER_SQUARE).sqrt()
@@ -130,6 +160,7 @@ fn side(options: &Movement, people: usize) -> f64 {
 
 /// Avatars that walk around their homes, in turn, evenly spread over time.
 struct Walk {
+    way: Way,
     space: String,
     side: f64,
     began: Instant,
@@ -159,9 +190,12 @@ impl Walk {
                 let angle = (self.turn / people) as f64 * 0.3;
                 let (x, y, at) = (x + 40.0 * angle.cos(), y + 40.0 * angle.sin(), self.began.elapsed().as_millis());
                 let space = &self.space;
-                let moved = format!(
-                    r#"{{"type":"MOVE","payload":{{"spaceId":"{space}","position":{{"x":{x:.1},"y":{y:.1},"direction":"{at}"}}}}}}"#
-                );
+                let moved = match self.way {
+                    Way::Everywhere | Way::Near | Way::Plain => format!(
+                        r#"{{"type":"MOVE","payload":{{"spaceId":"{space}","position":{{"x":{x:.1},"y":{y:.1},"direction":"{at}"}}}}}}"#
+                    ),
+                    Way::Colyseus => format!("{COLYSEUS_MOVE}{x:.1},{y:.1},{at}"),
+                };
                 swarm.send(member, moved.as_bytes())?;
                 self.turn += 1;
                 due += between;
@@ -202,4 +236,28 @@ impl Receiver for Watch {
             }
         }
     }
+
+    fn binary(&mut self, connection: usize, payload: &[u8], now: Instant) {
+        self.frames += 1;
+        self.bytes += payload.len() as u64;
+        if !connection.is_multiple_of(OBSERVED_EVERY) {
+            return;
+        }
+        let now_ms = now.saturating_duration_since(self.began).as_millis() as u64;
+        // strings are preceded by their length; the only ones of several digits are the times
+        for (at, _) in payload.iter().enumerate().filter(|(_, byte)| **byte & STRING_MASK == STRING_OF_COLYSEUS) {
+            let digits = usize::from(payload[at] & !STRING_MASK);
+            let text = payload.get(at + 1..at + 1 + digits).unwrap_or_default();
+            if digits >= TIME_DIGITS_MIN && text.len() == digits && text.iter().all(u8::is_ascii_digit) {
+                let sent_ms = text.iter().fold(0_u64, |ms, digit| ms * 10 + u64::from(digit - b'0'));
+                self.ages.record(Duration::from_millis(now_ms.saturating_sub(sent_ms)));
+            }
+        }
+    }
 }
+
+/// The first byte of a short string in the encoding of Colyseus: these bits, and the length in the others.
+const STRING_OF_COLYSEUS: u8 = 0xa0;
+const STRING_MASK: u8 = 0xe0;
+/// The warm-up has taken at least a second.
+const TIME_DIGITS_MIN: usize = 4;
