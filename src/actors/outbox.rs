@@ -93,6 +93,8 @@ pub struct Outbox {
     reason: Cell<Option<Disconnect>>,
     /// Ephemeral frames dropped since the last sweep.
     dropped: Cell<u32>,
+    /// Ephemeral frames were dropped, and everything that was queued is written since.
+    fell_behind: Cell<bool>,
     /// Bytes written from the queue.
     written_bytes: Cell<u64>,
     /// Messages of direct conversations that a hub has sent, until the session has recorded them.
@@ -154,6 +156,7 @@ impl Outbox {
             client_code: Cell::new(None),
             reason: Cell::new(None),
             dropped: Cell::new(0),
+            fell_behind: Cell::new(false),
             written_bytes: Cell::new(0),
             direct: Cell::default(),
         }
@@ -203,6 +206,11 @@ impl Outbox {
     /// Ephemeral frames dropped since the last call.
     pub fn take_dropped(&self) -> u32 {
         self.dropped.take()
+    }
+
+    /// Whether ephemeral frames were dropped that can now be made up for, since the last call.
+    pub fn take_fell_behind(&self) -> bool {
+        self.fell_behind.take()
     }
 
     /// Stores the task to wake when the socket is writable again or the session must end.
@@ -357,6 +365,10 @@ impl Outbox {
         let mut scratch = Vec::new();
         loop {
             let Some(chunk) = backlog.chunk(&mut scratch) else {
+                if backlog.has_lost() {
+                    self.fell_behind.set(true);
+                    waker.wake_by_ref();
+                }
                 *slot = None;
                 if self.state.get() == State::Open {
                     self.cut_at.set(0);

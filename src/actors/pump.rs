@@ -92,6 +92,9 @@ impl ActorFuture<Session> for Pump {
         worker.buffer.replace(buffer);
         session.outbox.flush(worker.now());
         session.note_sent(ctx);
+        if session.outbox.take_fell_behind() {
+            session.resync(ctx);
+        }
         if session.outbox.is_finished() {
             session.outbox.socket().finish();
         } else if read == Read::Open && !session.outbox.is_dead() {

@@ -26,6 +26,8 @@ pub struct DialectOptions {
     pub owed_bytes_max: usize,
     /// The form of its messages.
     pub form: Form,
+    /// Whether an unbound socket is closed when its user loses the right to the last room that it was in.
+    pub closes_without_rooms: bool,
     /// With which of the user's other sockets they are counted.
     pub seats: Seats,
 }
@@ -84,6 +86,7 @@ impl DialectOptions {
             rings: false,
             owed_bytes_max: limits::OUTBOX_DURABLE_BYTES_MAX,
             form: Form::Json,
+            closes_without_rooms: false,
             seats: Seats::Usual,
         }
     }

@@ -93,6 +93,8 @@ pub const REST_BODY_BYTES_MAX: usize = 256 * 1024;
 pub const OUTBOX_DURABLE_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of ephemeral events that may be buffered for a slow client, plus one larger event. Further ones are dropped.
 pub const OUTBOX_EPHEMERAL_BYTES_MAX: usize = 64 * 1024;
+/// How often a slow client that has missed ephemeral events is sent what they have led to, at most.
+pub const RESYNC_PERIOD: Duration = Duration::from_secs(1);
 /// Seconds without progress after which a socket is closed. With the sweep's second this stays below ten.
 pub const STALL_SECONDS_MAX: u32 = 7;
 /// Seconds for sending a close frame and receiving its answer.

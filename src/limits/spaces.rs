@@ -60,3 +60,16 @@ pub const MOVES_PER_MESSAGE_MAX: usize = 500;
 pub const ACTION_NAME_CHARS_MAX: usize = 64;
 /// Bytes of the data of an action in a space, which are stored.
 pub const ACTION_DATA_BYTES_MAX: usize = 8 * 1024;
+/// Entries of the state of a space. With [`STATE_VALUE_BYTES_MAX`] it bounds what a newcomer is sent of it.
+pub const STATE_KEYS_MAX: usize = 256;
+/// Characters of the key of an entry.
+pub const STATE_KEY_CHARS_MAX: usize = 128;
+/// Bytes of the value of an entry, as JSON.
+pub const STATE_VALUE_BYTES_MAX: usize = 4 * 1024;
+/// Seconds after which an entry ends at the latest, if it ends by itself.
+pub const STATE_TTL_SECONDS_MAX: f64 = 30.0 * 24.0 * 60.0 * 60.0;
+/// How often a room looks for entries that have ended, at least; the end of an entry that is known in advance is not missed by more.
+pub const STATE_LOOK: Duration = Duration::from_secs(1);
+/// How long the node of a socket may be unknown until the entries that end with the socket are ended: its membership may only
+/// be late.
+pub const STATE_HOLDER_WAIT: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use crate::{
         command::RoomAddress,
         document::{DocumentAccess, DocumentRole},
         event::{RoomIdentity, RoomScope},
-        space::{SpaceRole, SpaceSettings},
+        space::SpaceRole,
     },
     ids::{CanvasId, DocumentId, RoomId, RoomName, UserId},
 };
@@ -68,8 +68,6 @@ pub struct Access {
     pub right: Right,
     /// The maximum number of members. None: unlimited.
     pub capacity: Option<u32>,
-    /// What a newcomer has to know of the room, if it is a space.
-    pub space: Option<SpaceSettings>,
 }
 
 /// The facts, other than the user's identity, that decide whether a user may enter a room.
@@ -117,7 +115,7 @@ impl Right {
 impl From<Canvas> for Access {
     fn from(canvas: Canvas) -> Access {
         let Canvas { identity, visibility, membership, .. } = canvas;
-        Access { identity, right: Right::Open { visibility, membership }, capacity: None, space: None }
+        Access { identity, right: Right::Open { visibility, membership }, capacity: None }
     }
 }
 
@@ -126,7 +124,6 @@ impl From<OpenRoom> for Access {
         Access {
             right: Right::Open { visibility: room.visibility, membership: room.membership },
             capacity: room.capacity,
-            space: None,
             identity: room.identity,
         }
     }
@@ -140,7 +137,6 @@ impl From<SpaceAccess> for Access {
             // members are counted, not the users who are there
             capacity: None,
             identity: RoomIdentity { id: space.id, scope: RoomScope::Space },
-            space: Some(SpaceSettings { name: space.name, interest_radius: space.interest_radius }),
         }
     }
 }
@@ -148,7 +144,7 @@ impl From<SpaceAccess> for Access {
 impl From<Document> for Access {
     fn from(document: Document) -> Access {
         let right = Right::Document { access: document.access, membership: document.membership };
-        Access { right, capacity: None, space: None, identity: document.identity }
+        Access { right, capacity: None, identity: document.identity }
     }
 }
 
@@ -161,10 +157,9 @@ impl Store {
                 identity: RoomIdentity { id: channel.id, scope: RoomScope::Channel { group: channel.group } },
                 right: Right::Group(membership),
                 capacity: None,
-                space: None,
             })),
             RoomRef::Direct(partner) => match self.direct_room(user, partner).await {
-                Ok(identity) => Ok(Some(Access { identity, right: Right::Side, capacity: None, space: None })),
+                Ok(identity) => Ok(Some(Access { identity, right: Right::Side, capacity: None })),
                 Err(StoreError::Missing) => Ok(None),
                 Err(error) => Err(error),
             },

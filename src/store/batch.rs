@@ -20,6 +20,7 @@ use crate::{
         command::RawJson,
         event::{Attachment, CanvasDurable, ChatDurable, Durable, SheetDurable, SpaceDurable},
         sheet::Cell,
+        space::StateChange,
     },
     ids::{Seq, UserId},
 };
@@ -379,16 +380,16 @@ fn made_storable(what: &Durable) -> Option<Durable> {
 fn space_made_storable(what: &SpaceDurable) -> Option<SpaceDurable> {
     let mut storable_what = what.clone();
     // the data is JSON, in which the character is escaped
-    let SpaceDurable::Acted { by, action, .. } = &mut storable_what;
-    let (renamed, changed) = (by.with_names(storable), storable(action));
+    let (text, by) = match &mut storable_what {
+        SpaceDurable::Acted { by, action, .. } => (action, by),
+        SpaceDurable::StateChanged(StateChange { by, key, .. }) => (key, by),
+    };
+    let (renamed, changed) = (by.with_names(storable), storable(text));
     if let (None, Cow::Borrowed(_)) = (&renamed, &changed) {
         return None;
     }
-    let changed = changed.into();
-    if let Some(renamed) = renamed {
-        *by = renamed;
-    }
-    *action = changed;
+    let (renamed, changed) = (renamed.unwrap_or_else(|| by.clone()), changed.into());
+    (*text, *by) = (changed, renamed);
     Some(storable_what)
 }
 

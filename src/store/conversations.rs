@@ -130,7 +130,7 @@ impl Store {
             match found.as_ref().map(|room| &room.scope) {
                 Some(RoomScope::Channel { .. }) => return self.access(&RoomRef::Channel(room), user).await,
                 Some(RoomScope::Direct { .. }) => {
-                    let access = |identity| Access { identity, right: Right::Side, capacity: None, space: None };
+                    let access = |identity| Access { identity, right: Right::Side, capacity: None };
                     return Ok(found.map(access));
                 }
                 Some(

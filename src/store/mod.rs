@@ -63,7 +63,7 @@ pub use self::{
         Contacts, ConversationCursor, ConversationSummary, MessagePlace, Participation, Partner, ReactionCount,
     },
     devices::{ClaimedPrekey, Device, NewDevice, Prekey, PutDevice},
-    effects::{EffectRefused, MessageRefused, ReactionRefused, ReadRefused},
+    effects::{EffectRefused, MessageRefused, ReactionRefused, ReadRefused, StateRefused},
     error::{Outage, StoreError},
     files::*,
     invites::*,

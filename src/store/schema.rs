@@ -341,6 +341,20 @@ macro_rules! tables {
         }
         diesel::table! {
             use diesel::sql_types::*;
+            space_state (room_id, key) {
+                room_id -> $Id,
+                key -> Text,
+                value -> Text,
+                seq -> BigInt,
+                user_id -> Text,
+                expires_at -> Nullable<$Moment>,
+                holder_node -> Nullable<Text>,
+                holder_worker -> Nullable<Integer>,
+                holder_generation -> Nullable<BigInt>,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
             invites (id) {
                 id -> $Id,
                 space_id -> $Id,
@@ -416,6 +430,7 @@ macro_rules! tables {
         diesel::joinable!(group_members -> users (user_id));
         diesel::allow_tables_to_appear_in_same_query!(users, groups, group_members, rooms, room_members, participants, room_events, sheets, canvases);
         diesel::allow_tables_to_appear_in_same_query!(messages, users);
+        diesel::allow_tables_to_appear_in_same_query!(space_state, users);
         diesel::joinable!(tiles -> canvases (canvas_id));
         diesel::joinable!(canvases -> rooms (room_id));
         diesel::joinable!(tile_likes -> tiles (tile_id));

@@ -93,7 +93,7 @@ impl Store {
     /// The user's relation to a room that exists. Unlike [`Store::access`] it never creates a direct conversation.
     async fn access_to(&self, identity: RoomIdentity, user: &UserId) -> Result<Option<Access>, StoreError> {
         match &identity.scope {
-            RoomScope::Direct { .. } => Ok(Some(Access { identity, right: Right::Side, capacity: None, space: None })),
+            RoomScope::Direct { .. } => Ok(Some(Access { identity, right: Right::Side, capacity: None })),
             RoomScope::Channel { .. }
             | RoomScope::Open { .. }
             | RoomScope::Space

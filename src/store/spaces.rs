@@ -6,7 +6,7 @@ use super::{Store, StoreError, Visibility, error::LAST_PLACE, run};
 use crate::{
     core::{
         profile::Profile,
-        space::{SpaceLabel, SpaceRefused, SpaceRole},
+        space::{SpaceLabel, SpaceRefused, SpaceRole, SpaceSettings, StateEntry},
     },
     ids::{RoomId, Timestamp, UserId},
 };
@@ -150,6 +150,17 @@ impl Store {
     /// The members of a space, by the time they became members.
     pub async fn space_members(&self, id: RoomId, page: PageOf) -> Result<Paged<SpaceMember>, StoreError> {
         run!(self, read, spaces::members(id, page))
+    }
+
+    /// The settings of a space that its room has to know.
+    pub async fn space_settings(&self, id: RoomId) -> Result<Option<SpaceSettings>, StoreError> {
+        let space: Option<Space> = run!(self, read, spaces::one(id))?;
+        Ok(space.map(|space| SpaceSettings { name: space.name, interest_radius: space.interest_radius }))
+    }
+
+    /// The state of a space.
+    pub async fn space_state(&self, id: RoomId) -> Result<Vec<StateEntry>, StoreError> {
+        run!(self, read, space_state::all(id))
     }
 
     /// The ids of all members of a space.

@@ -1,9 +1,11 @@
 //! One space on two nodes: avatars, moves, invites and the last place are the same for both.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::setting::Setting;
-use crate::support::{Cluster, Socket, User};
+use crate::support::{Cluster, Socket, User, socket::Frame};
 
 async fn space(admin: &User, capacity: u32, is_public: bool) -> String {
     let new = json!({"name": "Atrium", "capacity": capacity, "isPublic": is_public});
@@ -102,4 +104,122 @@ async fn the_last_place_is_given_once_to_sockets_of_two_nodes() {
         let space = alice.get(&format!("/metaverse/spaces/{id}")).await.expect(200);
         assert_eq!(space["data"]["space"]["memberCount"], 2);
     }
+}
+
+/// The next frame, which must be a change of that entry.
+async fn changed(socket: &mut Socket, key: &str, value: Value) -> Value {
+    let frame = socket.expect("STATE_CHANGED").await;
+    assert_eq!((&frame["key"], &frame["value"]), (&json!(key), &value), "{frame}");
+    frame
+}
+
+#[tokio::test]
+async fn the_state_of_a_space_is_one_on_both_nodes() {
+    let setting = Setting::new().await;
+    let (alice, bob) = (&setting.alice, &setting.bob);
+    let id = space(alice, 5, true).await;
+    let (mut here, _) = entered(alice, &id, 0.0).await;
+    let (mut there, _) = entered(bob, &id, 1.0).await;
+    here.expect("USER_JOINED").await;
+    let mut expected = 0;
+    for round in 0..8 {
+        let take =
+            |user: &str| json!({"spaceId": id, "key": "seat", "value": format!("{user} {round}"), "ifSeq": expected});
+        tokio::join!(send(&mut here, "STATE_SET", take("alice")), send(&mut there, "STATE_SET", take("bob")));
+        let mut seen = Vec::new();
+        for socket in [&mut here, &mut there] {
+            let mut frames = [socket.next_json().await, socket.next_json().await];
+            frames.sort_by_key(|frame| frame["type"].is_null());
+            let [change, answer] = frames;
+            assert_eq!(change["type"], "STATE_CHANGED", "{change}");
+            seen.push((change["seq"].as_i64().unwrap(), change["value"].clone(), answer));
+        }
+        assert_eq!((seen[0].0, &seen[0].1), (seen[1].0, &seen[1].1), "the same on both nodes");
+        let won = seen.iter().filter(|(_, _, answer)| answer["status"] == "success").count();
+        let lost: Vec<_> = seen.iter().filter(|(_, _, answer)| answer["code"] == "CONFLICT").collect();
+        assert_eq!((won, lost.len()), (1, 1), "{seen:?}");
+        assert_eq!(lost[0].2["data"]["entry"]["seq"], seen[0].0);
+        expected = seen[0].0;
+    }
+    // an end by time is stored by one of the nodes
+    send(&mut there, "STATE_SET", json!({"spaceId": id, "key": "bell", "value": 1, "ttl": 0.5})).await;
+    for socket in [&mut here, &mut there] {
+        changed(socket, "bell", json!(1)).await;
+    }
+    answer(&mut there, "STATE_SET").await;
+    let mut ends = Vec::new();
+    for socket in [&mut here, &mut there] {
+        let end = changed(socket, "bell", Value::Null).await;
+        assert_eq!(end["reason"], "expired", "{end}");
+        ends.push(end["seq"].clone());
+    }
+    assert_eq!(ends[0], ends[1]);
+    // what the looser of the two nodes asked for is refused, and takes no number
+    let (mut third, joined) = entered(bob, &id, 1.0).await;
+    assert_eq!((&joined["seq"], &joined["state"][0]["key"]), (&ends[0], &json!("seat")), "{joined}");
+    send(&mut third, "STATE_SET", json!({"spaceId": id, "key": "next", "value": 1})).await;
+    assert_eq!(changed(&mut here, "next", json!(1)).await["seq"].as_i64(), ends[0].as_i64().map(|seq| seq + 1));
+}
+
+#[tokio::test]
+async fn entries_end_with_sockets_of_another_node_and_with_the_node() {
+    let mut setting = Setting::new().await;
+    let id = space(&setting.alice, 5, true).await;
+    let (mut here, _) = entered(&setting.alice, &id, 0.0).await;
+    let (mut there, _) = entered(&setting.bob, &id, 1.0).await;
+    here.expect("USER_JOINED").await;
+    let (gone, _) = entered(&setting.bob, &id, 1.0).await;
+    let mut gone = gone;
+    let take = |key: &str| json!({"spaceId": id, "key": key, "value": "taken", "endsWithSocket": true});
+    for (socket, key) in [(&mut gone, "stool"), (&mut there, "seat")] {
+        send(socket, "STATE_SET", take(key)).await;
+        changed(&mut here, key, json!("taken")).await;
+    }
+    gone.close().await;
+    let left = changed(&mut here, "stool", Value::Null).await;
+    assert_eq!((&left["reason"], &left["userId"]), (&json!("left"), &json!(setting.bob.id)));
+    setting.cluster.server_mut(1).kill();
+    let killed = Instant::now();
+    // the entry ends, and the user leaves
+    loop {
+        let left = Duration::from_secs(15).saturating_sub(killed.elapsed());
+        match here.next_within(left).await {
+            Some(Frame::Json(frame)) if frame["type"] == "STATE_CHANGED" => {
+                assert_eq!(
+                    (&frame["key"], &frame["value"], &frame["reason"]),
+                    (&json!("seat"), &Value::Null, &json!("left"))
+                );
+                break;
+            }
+            Some(Frame::Json(frame)) => assert_eq!(frame["type"], "USER_LEFT", "{frame}"),
+            other => panic!("the entry of a dead node has not ended: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_changed_radius_counts_at_once_on_both_nodes() {
+    let setting = Setting::new().await;
+    let id = space(&setting.alice, 5, true).await;
+    let (mut here, _) = entered(&setting.alice, &id, 0.0).await;
+    let (mut there, _) = entered(&setting.bob, &id, 5_000.0).await;
+    here.expect("USER_JOINED").await;
+    let path = format!("/metaverse/spaces/{id}");
+    let change =
+        |radius: Value| setting.alice.request(reqwest::Method::PATCH, &path, Some(json!({"interestRadius": radius})));
+    change(json!(100)).await.expect(200);
+    for socket in [&mut here, &mut there] {
+        assert_eq!(socket.expect("SPACE_CHANGED").await["space"]["interestRadius"], 100);
+        // the own place, by the new measure
+        socket.expect("USERS_MOVED").await;
+    }
+    send(&mut there, "MOVE", json!({"spaceId": id, "position": {"x": 5_010, "y": 0}})).await;
+    assert_eq!(there.expect("USERS_MOVED").await["moves"][0][1], 5_010);
+    change(Value::Null).await.expect(200);
+    // the move that is far away has not been shown
+    assert_eq!(here.expect("SPACE_CHANGED").await["space"].get("interestRadius"), None);
+    until(&mut here, &setting.bob, 5_010.0).await;
+    there.read_until("SPACE_CHANGED").await;
+    send(&mut there, "MOVE", json!({"spaceId": id, "position": {"x": 5_020, "y": 0}})).await;
+    until(&mut here, &setting.bob, 5_020.0).await;
 }

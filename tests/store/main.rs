@@ -22,6 +22,7 @@ mod rooms;
 mod schema;
 mod search;
 mod sheets;
+mod space_state;
 mod spaces;
 mod standing;
 mod tls;

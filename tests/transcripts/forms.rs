@@ -87,11 +87,15 @@ forms! { DOCUMENT_EPHEMERAL, document_ephemeral, DocumentEphemeral:
 
 forms! { SPACE_DURABLE, space_durable, SpaceDurable:
     Acted [] [] [] [] ["user_action"]
+    StateChanged [] [] [] [] [
+        "state_changed" "state_changed_of_the_sender" "state_changed_deleted" "state_changed_expired" "state_changed_left"
+    ]
 }
 
 forms! { SPACE_EPHEMERAL, space_ephemeral, SpaceEphemeral:
     Moved [] [] [] [] ["user_moved" "user_moved_own" "user_moved_several"]
     MovedNear [] [] [] [] ["users_moved"]
+    Changed [] [] [] [] ["space_changed" "space_changed_without_radius"]
 }
 
 forms! { PRESENCE_EPHEMERAL, presence_ephemeral, PresenceEphemeral:
@@ -147,9 +151,9 @@ forms! { PERSONAL, personal, UserEvent:
 
 forms! { REPLY, reply, Reply:
     Pong ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"] ["pong" "pong_with_ref"]
-    Ack ["ack"] ["ack"] ["ack"] ["ack"] ["chat" "action"]
+    Ack ["ack"] ["ack"] ["ack"] ["ack"] ["chat" "action" "state_set"]
     AuthRefreshed ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["ack_of_auth_refresh"] ["auth_refresh"]
-    Done ["ack_done"] ["ack_done"] ["ack_done"] ["ack_done"] ["leave_space" "move"]
+    Done ["ack_done"] ["ack_done"] ["ack_done"] ["ack_done"] ["leave_space" "move" "state_set_nothing"]
     VersionConflict [] ["version_conflict" "version_conflict_of_several"] [] []
     UserEvent [] [] [] [] // the rows above
     Error ["error" "error_with_ref"] ["error" "error_with_ref" "error_of_question"] ["error" "error_with_ref"] ["error" "error_with_ref"]
@@ -166,7 +170,8 @@ forms! { REPLY, reply, Reply:
         "error_of_an_old_version" "error_of_a_locked_tile"
     ]
     Space [] [] [] [] [
-        "join_space" "join_space_truncated" "users_moved_near" "send_invite" "send_invite_to_several"
+        "join_space" "join_space_truncated" "join_space_with_state" "state_set_conflict" "state_set_conflict_with_nothing"
+        "users_moved_near" "send_invite" "send_invite_to_several"
         "send_invite_limited_in_part" "send_invite_to_nobody" "accept_invite" "decline_invite" "get_users" "get_invites"
     ]
     Restarting ["server_restarting"] ["server_restarting"] ["server_restarting"] ["server_restarting"] ["server_restarting"]

@@ -17,11 +17,14 @@ use convene::{
         invite::{Invite, InviteHappening, InviteNews, InviteState, InviteTemplate},
         notification::{Notification, Priority},
         profile::{Author, Profile, Role},
-        space::{AvatarMove, Place, PlaceChange, SpaceLabel, SpaceSettings},
+        space::{
+            AvatarMove, Place, PlaceChange, SpaceLabel, SpaceSettings, StateCause, StateChange, StateEntry, StateLife,
+            StateSet,
+        },
         user_event::UserEvent,
     },
     error::{ErrorCode, Refusal},
-    ids::{Area, Epoch, NotificationId, RoomId, Seq, Timestamp, UserId},
+    ids::{Area, ConnKey, Epoch, NodeId, NotificationId, RoomId, Seq, SocketId, Timestamp, UserId},
 };
 
 use crate::{ALICE, Asked, BOB, EVENT, NOON, Told, notification, raw, user};
@@ -66,6 +69,10 @@ fn tag(asked: &'static str, reference: Option<&str>) -> Tag {
     Tag { reference: reference.map(raw), asked, ..Tag::default() }
 }
 
+fn state_set(key: &str, value: Option<&str>) -> StateSet {
+    StateSet { key: key.into(), value: value.map(raw), if_seq: None, ttl_ms: None, life: StateLife::Stays }
+}
+
 /// All client messages.
 pub fn asked() -> Vec<Asked> {
     let space = id();
@@ -77,6 +84,7 @@ pub fn asked() -> Vec<Asked> {
         let addressed = Addressed::Space(space);
         Command::Chat(ChatCommand::Send { addressed, draft: Draft::text("Hello everyone!", Vec::new()) })
     };
+    let set_state = |set| in_space(SpaceCommand::SetState { space, set });
     let bob = || user(BOB);
     let invite = |to, message: Option<&str>, template, lifetime_ms| {
         let message = message.map(Into::into);
@@ -98,6 +106,22 @@ pub fn asked() -> Vec<Asked> {
         ("move_numbered", Some("\"v-1\""), step(change(106.0, 200.0, None), Some(17))),
         ("action", None, act(Some("{\"hand\": \"left\"}"))),
         ("action_with_client_message_id", Some("\"a-1\""), act(None)),
+        ("state_set", None, set_state(state_set("door", Some("{\"open\": true}")))),
+        (
+            "state_set_deleting",
+            Some("\"s-2\""),
+            set_state(StateSet { if_seq: Some(Seq(44)), ..state_set("door", None) }),
+        ),
+        (
+            "state_set_with_end",
+            Some("\"s-1\""),
+            set_state(StateSet {
+                if_seq: Some(Seq(0)),
+                ttl_ms: Some(1_500),
+                life: StateLife::EndsWithSocket,
+                ..state_set("seat", Some("\"taken\""))
+            }),
+        ),
         ("chat", None, say()),
         ("chat_with_client_message_id", Some("\"m-1\""), say()),
         ("send_invite", None, invite(Invited::One(bob()), None, None, None)),
@@ -157,6 +181,7 @@ fn in_the_space() -> Vec<(&'static str, Told)> {
     let [first, _] = moves();
     let numbered = AvatarMove { input: Some(17), ..first.clone() };
     let near = SpaceEphemeral::MovedNear { area: Area(1), frame: 1, moves: Arc::new(moves()) };
+    let settings = |interest_radius| SpaceEphemeral::Changed(SpaceSettings { name: "Hall".into(), interest_radius });
     let announced = RoomEphemeral::Announced { data: raw("{\"text\": \"Maintenance at noon\"}") };
     vec![
         ("user_joined", ephemeral(Ephemeral::Presence(joined))),
@@ -164,11 +189,48 @@ fn in_the_space() -> Vec<(&'static str, Told)> {
         ("user_moved", frame(first.clone(), Vec::new())),
         ("user_moved_own", frame(numbered, Vec::new())),
         ("user_moved_several", frame(first, moves().to_vec())),
+        ("space_changed", ephemeral(Ephemeral::Space(settings(Some(300))))),
+        ("space_changed_without_radius", ephemeral(Ephemeral::Space(settings(None)))),
         ("users_moved", ephemeral(Ephemeral::Space(near))),
         ("user_action", Told::Everybody(durable(43, Durable::Space(acted)))),
         ("chat_message", Told::Everybody(durable(42, message()))),
         ("chat_message_of_the_sender", Told::Author(durable(42, message()))),
         ("broadcast", ephemeral(Ephemeral::Room(announced))),
+    ]
+}
+
+/// A change of an entry by a user.
+fn state_change(by: Author, key: &str, value: Option<&str>) -> StateChange {
+    StateChange {
+        by,
+        key: key.into(),
+        value: value.map(raw),
+        cause: StateCause::Set,
+        if_seq: None,
+        expires_at: None,
+        holder: None,
+    }
+}
+
+fn door() -> StateChange {
+    state_change(alice(), "door", Some("{\"open\": true}"))
+}
+
+/// An entry that ends by itself, and with its socket.
+fn seat() -> StateChange {
+    let holder = SocketId { node: NodeId(1), conn: ConnKey { worker: 1, generation: 1 } };
+    StateChange { expires_at: Some(NOON), holder: Some(holder), ..state_change(bob(), "seat", Some("\"taken\"")) }
+}
+
+fn state_changes() -> Vec<(&'static str, Told)> {
+    let changed = |seq, change| durable(seq, Durable::Space(SpaceDurable::StateChanged(change)));
+    let ended = |cause| StateChange { cause, ..state_change(bob(), "seat", None) };
+    vec![
+        ("state_changed", Told::Everybody(changed(44, door()))),
+        ("state_changed_of_the_sender", Told::Author(changed(45, seat()))),
+        ("state_changed_deleted", Told::Everybody(changed(46, state_change(alice(), "door", None)))),
+        ("state_changed_expired", Told::Everybody(changed(46, ended(StateCause::Expired)))),
+        ("state_changed_left", Told::Everybody(changed(46, ended(StateCause::SocketLeft)))),
     ]
 }
 
@@ -218,24 +280,35 @@ fn reply(reply: SpaceReply) -> Told {
 }
 
 fn of_spaces() -> Vec<(&'static str, Told)> {
-    let joined = |reference, interest_radius, avatars, total| {
+    let joined = |reference, interest_radius, avatars, total, (state, seq): (Vec<StateEntry>, i64)| {
         reply(SpaceReply::Joined {
             tag: tag("JOIN_SPACE", reference),
             space: id(),
             settings: SpaceSettings { name: "Atrium".into(), interest_radius },
             connection: "ws_alice_1761566400_7f3a".into(),
             avatars,
+            state,
             total,
-            seq: Seq(41),
+            seq: Seq(seq),
             epoch: Epoch(1_761_566_400_250),
         })
+    };
+    let entry = |seq, change: StateChange| StateEntry::after(Seq(seq), &change).unwrap();
+    let sentence =
+        "Somebody else changed this entry first; take over the change, and send it again with its `seq` as `ifSeq`";
+    let conflict = |reference, entry| {
+        let (tag, refusal) = (tag("STATE_SET", reference), Refusal::new(ErrorCode::Conflict, sentence));
+        reply(SpaceReply::StateConflict { tag, refusal, entry })
     };
     let here = AvatarListed { user: alice(), place: place(100.0, 200.0, "down") };
     let there = AvatarListed { user: bob(), place: place(-5.25, 0.0, "up") };
     let [_, near] = moves();
     vec![
-        ("join_space", joined(None, None, vec![here.clone(), there], 2)),
-        ("join_space_truncated", joined(Some("\"j-2\""), Some(200), vec![here], 12_000)),
+        ("join_space", joined(None, None, vec![here.clone(), there], 2, (Vec::new(), 41))),
+        ("join_space_truncated", joined(Some("\"j-2\""), Some(200), vec![here.clone()], 12_000, (Vec::new(), 41))),
+        ("join_space_with_state", joined(None, None, vec![here], 1, (vec![entry(44, door()), entry(45, seat())], 45))),
+        ("state_set_conflict", conflict(Some("\"s-1\""), Some(entry(45, seat())))),
+        ("state_set_conflict_with_nothing", conflict(None, None)),
         ("leave_space", Told::One(Reply::Done { tag: tag("LEAVE_SPACE", None) })),
         ("move", Told::One(Reply::Done { tag: tag("MOVE", Some("\"v-1\"")) })),
         ("users_moved_near", reply(SpaceReply::Seen { space: id(), avatars: vec![near] })),
@@ -297,6 +370,8 @@ fn answers() -> Vec<(&'static str, Told)> {
         ("pong", Told::One(Reply::Pong { tag: tag("PING", None) })),
         ("pong_with_ref", Told::One(Reply::Pong { tag: tag("PING", Some("7")) })),
         ("chat", Told::One(Reply::Ack { tag: tag("CHAT", None), id, seq: Seq(42) })),
+        ("state_set", Told::One(Reply::Ack { tag: tag("STATE_SET", Some("\"s-1\"")), id, seq: Seq(45) })),
+        ("state_set_nothing", Told::One(Reply::Done { tag: tag("STATE_SET", None) })),
         ("action", Told::One(Reply::Ack { tag: tag("ACTION", Some("\"a-1\"")), id, seq: Seq(43) })),
         (
             "auth_refresh",
@@ -316,5 +391,5 @@ fn answers() -> Vec<(&'static str, Told)> {
 
 /// All events and replies.
 pub fn told() -> BTreeMap<&'static str, Told> {
-    in_the_space().into_iter().chain(of_spaces()).chain(of_invites()).chain(answers()).collect()
+    in_the_space().into_iter().chain(state_changes()).chain(of_spaces()).chain(of_invites()).chain(answers()).collect()
 }

@@ -80,6 +80,8 @@ pub enum KindMessage {
     Colours(Vec<(UserId, Colour)>),
     /// The rights of a document were changed: those of its users must be read again.
     RightsChanged,
+    /// The settings of a space were changed: they must be read again.
+    SettingsChanged,
     /// Presence data of members on the sending node.
     Presence(Vec<MemberPresence>),
     /// Tiles that members on the sending node edit or have stopped to edit.

@@ -216,6 +216,7 @@ fn class_of(event: &Event, ephemeral: &Ephemeral) -> Class {
         }
         Ephemeral::Document(DocumentEphemeral::Session { .. })
         | Ephemeral::Call(CallEphemeral::Signal { .. })
+        | Ephemeral::Space(SpaceEphemeral::Changed(_))
         | Ephemeral::Room(RoomEphemeral::Announced { .. } | RoomEphemeral::Broadcast { .. }) => Class::Durable,
         // as cursors
         Ephemeral::Space(SpaceEphemeral::Moved(moved)) => keyed((event.room.id, Kind::Moves, &moved.first.user)),

@@ -11,8 +11,8 @@ use crate::{
     logged::logged,
     metrics::Metrics,
     store::{
-        Append, Appended, Attempt, EffectRefused, MessageRefused, NotAppended, ReactionRefused, ReadRefused, Store,
-        StoreError, WaitFor,
+        Append, Appended, Attempt, EffectRefused, MessageRefused, NotAppended, ReactionRefused, ReadRefused,
+        StateRefused, Store, StoreError, WaitFor,
     },
 };
 
@@ -173,6 +173,16 @@ fn effect_refusal(refused: &EffectRefused) -> NotStored {
         }
         EffectRefused::Read(ReadRefused::NotAdvanced { .. }) | EffectRefused::Reaction(ReactionRefused::Unchanged) => {
             return NotStored::Unchanged;
+        }
+        EffectRefused::State(StateRefused::Unchanged) => return NotStored::Unchanged,
+        EffectRefused::State(StateRefused::Stale(entry)) => {
+            let sentence = "Somebody else changed this entry first; take over the change, and send it again with its `seq` as `ifSeq`";
+            return NotStored::StateConflict(Refusal::new(ErrorCode::Conflict, sentence), entry.clone());
+        }
+        EffectRefused::State(StateRefused::TooMany) => {
+            let most = limits::STATE_KEYS_MAX;
+            let sentence = format!("The state of a space has at most {most} entries; delete one of them first");
+            Refusal::new(ErrorCode::Conflict, sentence)
         }
         EffectRefused::Reaction(ReactionRefused::TooMany) => {
             let most = limits::REACTIONS_PER_MESSAGE_MAX;

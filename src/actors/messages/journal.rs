@@ -11,6 +11,7 @@ use crate::{
         canvas::Tile,
         command::{Receipt, Tag},
         sheet::{Cell, CellConflict},
+        space::StateEntry,
     },
     error::Refusal,
     ids::{ClientMessageId, SheetId, UserId},
@@ -76,6 +77,8 @@ pub enum NotStored {
     Conflicts(Vec<CellConflict>),
     /// The sheet belongs to another room.
     SheetElsewhere,
+    /// It was refused, because the entry of the space's state is this one, or does not exist.
+    StateConflict(Refusal, Option<Box<StateEntry>>),
     /// The tile is already as it was asked for.
     TileUnchanged(Box<Tile>),
     /// It was refused, because this tile is at the place or was changed in the meantime.

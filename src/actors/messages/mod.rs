@@ -11,12 +11,14 @@ use actix::prelude::*;
 mod administration;
 mod cluster;
 mod journal;
+mod membership;
 mod rest_requests;
 mod user_events;
 
 pub use administration::*;
 pub use cluster::*;
 pub use journal::*;
+pub use membership::*;
 pub use rest_requests::*;
 pub use user_events::*;
 
@@ -40,7 +42,7 @@ use crate::{
         presence::Status,
         profile::{Author, Profile},
         room::Already,
-        space::SpaceEntry,
+        space::PlaceChange,
         usage::Usage,
         user_event::UserEvent,
     },
@@ -238,20 +240,6 @@ pub struct Notify {
     pub at: Timestamp,
 }
 
-/// A room has refused or removed a socket; the registry and the session are informed.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
-pub struct RemovedFromRoom {
-    /// The user of the socket.
-    pub user: UserId,
-    /// The socket.
-    pub conn: ConnKey,
-    /// The room.
-    pub room: RoomId,
-    /// The reply to send to the client.
-    pub reply: Option<Box<Reply>>,
-}
-
 /// A socket has left a room and stays open.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
@@ -425,8 +413,8 @@ pub struct Join {
     pub role: Option<DocumentRole>,
     /// The form of the socket's messages.
     pub form: Form,
-    /// How it enters, if the room is a space.
-    pub space: Option<Box<SpaceEntry>>,
+    /// Where the avatar appears, if the room is a space and the avatar is not there already.
+    pub place: Option<Box<PlaceChange>>,
 }
 
 /// A socket leaves.

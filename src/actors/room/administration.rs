@@ -10,6 +10,7 @@ use crate::{
         access::IfMissing,
         messages::{Announce, CountUsers, Join, KeepOnly, RoomUse},
         outbox::ConnKey,
+        retry::retry_unavailable,
     },
     auth::policy::{Denied, Subject},
     core::profile::Role,
@@ -105,6 +106,26 @@ impl Room {
                 ctx.run_later(limits::STORE_RETRY, |room, ctx| room.read_rights(ctx));
             }
             room.rest(ctx);
+        }));
+    }
+
+    /// Reads the settings of the space again. Only the result of the last read counts.
+    pub(super) fn read_settings(&mut self, ctx: &mut Context<Self>) {
+        self.settings_reads = self.settings_reads.wrapping_add(1);
+        let (store, id, number) = (self.node.store.clone(), self.identity.id, self.settings_reads);
+        let read = async move { retry_unavailable(async || store.space_settings(id).await).await };
+        ctx.spawn(read.into_actor(self).map(move |read, room, ctx| {
+            if room.settings_reads != number {
+                return;
+            }
+            match read {
+                Ok(Some(settings)) => room.with_kind(ctx, |kind, view| kind.settings_read(settings, view)),
+                Ok(None) => {}
+                Err(error) => {
+                    log::warn!("event=settings_not_read room={id} why=\"{error}\"");
+                    ctx.run_later(limits::STORE_RETRY, |room, ctx| room.read_settings(ctx));
+                }
+            }
         }));
     }
 

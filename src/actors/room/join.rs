@@ -9,7 +9,7 @@ use super::{Room, leave_grace::Return, recovery::LogAsked};
 use crate::{
     actors::{
         fanout::{Broadcast, Opening},
-        messages::{HubMessage, Join, RemovedFromRoom, Resume},
+        messages::{HubMessage, Join, RemovedFromRoom, Resume, ShutOut},
         outbox::ConnKey,
     },
     core::{
@@ -137,14 +137,14 @@ impl Room {
         hub_link.members += usize::from(outcome.already == Already::No);
         let backed = hub_link.send(subscribe);
         self.after(backed, ctx);
-        self.with_kind(ctx, |kind, _| kind.admitted(join.conn, &join.user.id));
+        self.with_kind(ctx, |kind, room| kind.admitted(join.conn, &join.user.id, room));
         self.run_queued(waited, ctx);
     }
 
     /// Informs the session that its socket is not or no longer a member. The socket's hub may not be known here.
-    pub(super) fn shut_out(&self, user: UserId, conn: ConnKey, reply: Option<Box<Reply>>) {
+    pub(super) fn shut_out(&self, user: UserId, conn: ConnKey, why: ShutOut) {
         let room = self.identity.id;
-        if self.node.registry.try_send(RemovedFromRoom { user, conn, room, reply }).is_err() {
+        if self.node.registry.try_send(RemovedFromRoom { user, conn, room, why }).is_err() {
             log::warn!("event=removal_not_sent room={room} conn={conn:?} why=registry_full");
         }
     }

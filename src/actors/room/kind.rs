@@ -27,11 +27,11 @@ use crate::{
         presence::{Status, UserStatus},
         profile::Author,
         room::RoomCore,
-        space::Place,
+        space::{Place, SpaceSettings},
     },
     disconnect::Disconnect,
     error::{ErrorCode, Refusal},
-    ids::{Area, ClientMessageId, NodeId, RoomId, Seq, SocketId, Timestamp, UserId},
+    ids::{Area, ClientMessageId, EventId, NodeId, RoomId, Seq, SocketId, Timestamp, UserId},
     store::{DocumentState, QueueFor, Store, StoreError},
 };
 
@@ -41,6 +41,8 @@ pub(super) struct RoomView<'a> {
     pub core: &'a RoomCore<ConnKey, Broadcast>,
     /// The time.
     pub now: Timestamp,
+    /// This node.
+    pub node: NodeId,
     /// Whether the room may be in use on other nodes.
     pub cluster_mode: ClusterMode,
     /// Whether members on this node could receive anything.
@@ -91,6 +93,8 @@ pub(super) enum Effect {
         /// The origin of the command.
         asker: Requester,
     },
+    /// Stores an event for which nobody is answered. [`RoomKind::settled`] says whether it was stored.
+    StoreUnasked(Box<Durable>),
     /// Refuses a command that the kind has kept.
     Refuse {
         /// The origin of the command.
@@ -122,6 +126,8 @@ pub(super) enum Effect {
     },
     /// Stores the document's state, from what the log has of it, and calls [`RoomKind::document_saved`].
     SaveDocument,
+    /// Reads the settings of the space again, and calls [`RoomKind::settings_read`].
+    ReadSettings,
     /// Reads the rights of all users here again, and calls [`RoomKind::role_read`]; who has lost them is removed.
     ReadRights,
     /// Closes a socket.
@@ -236,7 +242,7 @@ pub(super) trait RoomKind {
     fn joined(&mut self, _join: &Join, _now: Timestamp) {}
 
     /// A socket has joined and is sent events from now on.
-    fn admitted(&mut self, _conn: ConnKey, _user: &UserId) -> Vec<Effect> {
+    fn admitted(&mut self, _conn: ConnKey, _user: &UserId, _room: &RoomView<'_>) -> Vec<Effect> {
         Vec::new()
     }
 
@@ -256,6 +262,17 @@ pub(super) trait RoomKind {
         Vec::new()
     }
 
+    /// A slow socket has read all that was queued for it, and ephemeral events were dropped meanwhile. Called at most once in
+    /// `RESYNC_PERIOD`.
+    fn fell_behind(&mut self, _conn: ConnKey, _room: &RoomView<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Another node is up, or up again. This one may have missed its messages.
+    fn node_up(&mut self) -> Vec<Effect> {
+        Vec::new()
+    }
+
     /// Another node is gone.
     fn node_gone(&mut self, _node: NodeId, _room: &RoomView<'_>) -> Vec<Effect> {
         Vec::new()
@@ -268,6 +285,11 @@ pub(super) trait RoomKind {
 
     /// A durable event of any node has been sent to the members here. Called in sequence.
     fn delivered(&mut self, _event: &Event, _room: &RoomView<'_>) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// The settings of the space were read again.
+    fn settings_read(&mut self, _settings: SpaceSettings, _room: &RoomView<'_>) -> Vec<Effect> {
         Vec::new()
     }
 
@@ -373,7 +395,7 @@ pub(super) fn kind_of(room: &RoomIdentity) -> Box<dyn RoomKind> {
 
 fn view<'a>(core: &'a RoomCore<ConnKey, Broadcast>, node: &Node, hub_links: &[HubLink]) -> RoomView<'a> {
     let (now, cluster_mode) = (node.clock.now(), node.bridge.cluster_mode);
-    RoomView { core, now, cluster_mode, has_hubs: !hub_links.is_empty(), random: || fastrand::u64(..) }
+    RoomView { core, now, node: node.id, cluster_mode, has_hubs: !hub_links.is_empty(), random: || fastrand::u64(..) }
 }
 
 impl Room {
@@ -431,12 +453,14 @@ impl Room {
                     let origin = Origin { asker, room_choice: RoomChoice::Named, receipt: Receipt::OfKind };
                     self.store(*what, client_message_id, origin, ctx);
                 }
+                Effect::StoreUnasked(what) => self.append(EventId::generate(), *what, None, None, ctx),
                 Effect::Refuse { asker, refusal } => self.refuse_asker(asker, refusal, ctx),
                 Effect::SaveVersion { user, asker, client_message_id, name, state } => {
                     self.save_version(By { user, asker, client_message_id }, name, state, ctx);
                 }
                 Effect::Publish(message) => self.publish_kind(message),
                 Effect::SaveDocument => self.save_document(ctx),
+                Effect::ReadSettings => self.read_settings(ctx),
                 Effect::ReadRights => self.read_rights(ctx),
                 Effect::Reply { conn, reply } => self.send_reply(conn, reply, ctx),
                 Effect::Close { conn, why } => {

@@ -181,6 +181,7 @@ impl Room {
     /// A node is up, or up again: sends it the version of this part and requests its own.
     pub(super) fn peer_up(&mut self, ctx: &mut Context<Self>) {
         self.publish_hello();
+        self.with_kind(ctx, |kind, _| kind.node_up());
         if self.kind.has_roles() {
             // this node may have missed that they were changed
             self.read_rights(ctx);

@@ -33,7 +33,7 @@ use super::{
     fanout::Broadcast,
     hub::Hub,
     hub_link::{Backpressure, HubLink},
-    messages::{AppendResults, Ask, Barrier, Expel, HubMessage, RestRequest, Retire},
+    messages::{AppendResults, Ask, Barrier, Expel, HubMessage, RestRequest, Resync, Retire, ShutOut},
     node::Node,
     outbox::ConnKey,
 };
@@ -87,6 +87,8 @@ pub struct Room {
     telling: MembershipOutbox,
     /// When a user was last excluded. A pending join may have read its right before that.
     excluded_at: Option<Instant>,
+    /// How often the settings were read again.
+    settings_reads: u32,
     /// What distinguishes it from rooms of other kinds.
     kind: Box<dyn RoomKind>,
     /// State kept only for large rooms: the list of members shared by newcomers.
@@ -134,6 +136,7 @@ impl Room {
             recovery: Recovery::default(),
             telling: MembershipOutbox::default(),
             excluded_at: None,
+            settings_reads: 0,
             history_bytes: 0,
             typing: TypingHere::default(),
             reads: CollectedReads::default(),
@@ -235,7 +238,7 @@ impl Room {
             let remove = HubMessage::Remove { room: self.identity.id, conn, refusal, why: Disconnect::Revoked };
             self.send(conn, remove, ctx);
             self.depart(conn, None, Return::Unlikely, ctx);
-            self.shut_out(user.clone(), conn, None);
+            self.shut_out(user.clone(), conn, ShutOut::Revoked);
         }
         self.turn_away_all_of(user, ctx);
         self.end_leave_grace(user, ctx);
@@ -322,6 +325,16 @@ impl Handler<Ask> for Room {
 
     fn handle(&mut self, ask: Ask, ctx: &mut Self::Context) {
         self.answer(ask, ctx);
+    }
+}
+
+impl Handler<Resync> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Resync { conn }: Resync, ctx: &mut Self::Context) {
+        if self.is_in(conn) {
+            self.with_kind(ctx, |kind, room| kind.fell_behind(conn, room));
+        }
     }
 }
 

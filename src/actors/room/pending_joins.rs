@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::{Room, leave_grace::Return, recovery::LogAsked};
 use crate::{
     actors::{
-        messages::{Ask, HubMessage, Join, Leave, Leaving, PublishStatus, PublishUpload, SocketBarrier},
+        messages::{Ask, HubMessage, Join, Leave, Leaving, PublishStatus, PublishUpload, ShutOut, SocketBarrier},
         outbox::{Bound, ConnKey},
     },
     core::{command::Tag, event::Reply},
@@ -227,7 +227,7 @@ impl Room {
                 Waiting::Join(join) => return self.come_with(join, messages.collect(), ctx),
             }
         }
-        self.shut_out(user, conn, None);
+        self.shut_out(user, conn, ShutOut::NotIn(None));
     }
 
     /// Answers a request of a socket that is not a member. The socket's hub may not be known here.
@@ -235,7 +235,7 @@ impl Room {
         let refusal = self.not_in();
         self.node.metrics.refused(refusal.code);
         let reply = Reply::Error { tag, refusal };
-        self.shut_out(user, conn, Some(Box::new(reply)));
+        self.shut_out(user, conn, ShutOut::NotIn(Some(Box::new(reply))));
     }
 
     fn not_in(&self) -> Refusal {

@@ -90,7 +90,12 @@ impl Room {
             Command::Sheet(_)
             | Command::Canvas(_)
             | Command::Document(_)
-            | Command::Space(SpaceCommand::Move { .. } | SpaceCommand::Act { .. })
+            | Command::Space(
+                SpaceCommand::Move { .. }
+                | SpaceCommand::Act { .. }
+                | SpaceCommand::SetState { .. }
+                | SpaceCommand::ReadSettings { .. },
+            )
             | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
                 self.ask_kind(command, by, ctx);
             }
@@ -280,6 +285,9 @@ impl Room {
         match (why, &*what) {
             (NotStored::Refused(refusal), _) => self.refuse_asker(asker, refusal, ctx),
             (NotStored::Unchanged, _) => self.done(asker, ctx),
+            (NotStored::StateConflict(refusal, entry), _) => {
+                self.refuse_state(asker, refusal, entry.map(|entry| *entry), ctx);
+            }
             (NotStored::TileUnchanged(tile), _) => self.confirm_tile(asker, *tile, ctx),
             (NotStored::TileConflict(refusal, tile), _) => {
                 self.refuse_conflict(asker, refusal, Conflicting::Tile(*tile), ctx);

@@ -198,6 +198,7 @@ impl Room {
                 Err(
                     NotStored::Conflicts(_)
                     | NotStored::SheetElsewhere
+                    | NotStored::StateConflict(..)
                     | NotStored::TileUnchanged(_)
                     | NotStored::TileConflict(..),
                 ) => self.refuse_asker(asker, Refusal::internal(), ctx),

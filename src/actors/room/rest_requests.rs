@@ -14,7 +14,8 @@ use crate::{
     core::{
         canvas::Tile,
         command::Tag,
-        event::{CanvasReply, Conflicting, Durable, Ephemeral, Event, EventBody, Reply},
+        event::{CanvasReply, Conflicting, Durable, Ephemeral, Event, EventBody, Reply, SpaceReply},
+        space::StateEntry,
     },
     error::Refusal,
     limits,
@@ -69,6 +70,23 @@ impl Room {
             Requester::Socket { conn, tag } => {
                 self.node.metrics.refused(refusal.code);
                 self.send_reply(conn, Reply::Canvas(Box::new(CanvasReply::Conflict { tag, refusal, with })), ctx);
+            }
+            Requester::Route(_) => self.refuse_asker(asker, refusal, ctx),
+        }
+    }
+
+    /// Refuses a change of a space's state, because of the entry as it is now.
+    pub(super) fn refuse_state(
+        &mut self,
+        asker: Requester,
+        refusal: Refusal,
+        entry: Option<StateEntry>,
+        ctx: &mut Context<Self>,
+    ) {
+        match asker {
+            Requester::Socket { conn, tag } => {
+                self.node.metrics.refused(refusal.code);
+                self.send_reply(conn, Reply::Space(Box::new(SpaceReply::StateConflict { tag, refusal, entry })), ctx);
             }
             Requester::Route(_) => self.refuse_asker(asker, refusal, ctx),
         }

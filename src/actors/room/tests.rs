@@ -168,7 +168,7 @@ impl Stage {
             bound: Bound::ToRoom,
             role: None,
             form: DialectKind::Channel.options().form,
-            space: None,
+            place: None,
         }
     }
 

@@ -95,6 +95,7 @@ pub struct Session {
     checked_from: Instant,
     /// Uploads announced on this socket that are not complete, the oldest first.
     uploads: Vec<Arc<str>>,
+    resync: Resyncing,
     /// Calls; absent until the first one.
     calls: Option<Box<Calls>>,
 }
@@ -105,6 +106,15 @@ enum AskedAssistant {
     #[default]
     Never,
     Once,
+}
+
+/// Whether the rooms were asked within `RESYNC_PERIOD` to make up for lost ephemeral events.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Resyncing {
+    No,
+    Asked,
+    /// And more were lost since.
+    AskAgain,
 }
 
 /// The results of the upgrade: the user, the dialect, and the room.
@@ -178,6 +188,7 @@ impl Session {
                 issued_at: params.issued_at,
                 checked_from: params.checked_from,
                 uploads: Vec::new(),
+                resync: Resyncing::No,
                 calls: None,
             }
         });
@@ -324,7 +335,12 @@ impl Session {
             | Command::Call(CallCommand::Signal { .. })
             | Command::Document(_)
             | Command::Canvas(_)
-            | Command::Space(SpaceCommand::Move { .. } | SpaceCommand::Act { .. })
+            | Command::Space(
+                SpaceCommand::Move { .. }
+                | SpaceCommand::Act { .. }
+                | SpaceCommand::SetState { .. }
+                | SpaceCommand::ReadSettings { .. },
+            )
             | Command::Presence(PresenceCommand::MoveCursor { .. }) => {
                 self.pass_to_room(Request { tag, client_message_id, command }, ctx);
             }

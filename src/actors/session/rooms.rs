@@ -6,16 +6,17 @@ use std::{sync::Arc, time::Instant};
 use actix::prelude::*;
 
 use super::{
-    Session,
+    Resyncing, Session,
     auto_join::{FirstFrame, JoinPurpose},
 };
 use crate::{
     actors::{
         access::IfMissing,
         messages::{
-            Ask, Join, JoinRoom, Leave, Leaving, LeftRoom, RemovedFromRoom, Resume, UpdateStatus, WrongSheetRoom,
+            Ask, HubMessage, Join, JoinRoom, Leave, Leaving, LeftRoom, RemovedFromRoom, Resume, Resync, ShutOut,
+            UpdateStatus, WrongSheetRoom,
         },
-        outbox::{Bound, ConnKey},
+        outbox::{Bound, CloseMode, ConnKey},
         retry::retry_unavailable,
         room::Room,
     },
@@ -27,8 +28,9 @@ use crate::{
         presence::{Status, StatusUpdate},
         profile::{Author, Role},
         sheet::Cell,
-        space::{SpaceEntry, SpaceRefused},
+        space::SpaceRefused,
     },
+    disconnect::Disconnect,
     error::{ErrorCode, Refusal},
     ids::{ClientMessageId, RoomId, RoomName, SheetId},
     limits,
@@ -398,9 +400,8 @@ impl Session {
                 let join = session.join_of(resume, purpose.of_the_join(), status);
                 let is_greeted = purpose.first_frame() == FirstFrame::Sent;
                 let (capacity, role) = (access.capacity, access.right.document_role());
-                let place = purpose.place();
-                let space = access.space.map(|settings| Box::new(SpaceEntry { settings, place }));
-                let join = Join { is_greeted, capacity, role, space, access_read_at: Some(read_at), ..join };
+                let place = purpose.place().map(Box::new);
+                let join = Join { is_greeted, capacity, role, place, access_read_at: Some(read_at), ..join };
                 session.enter(Arc::new(access.identity), join, purpose, ctx);
             }
         });
@@ -422,7 +423,7 @@ impl Session {
             bound: if self.rooms.bound.is_some() { Bound::ToRoom } else { Bound::ToNone },
             role: None,
             form: self.outbox.dialect.options().form,
-            space: None,
+            place: None,
         }
     }
 
@@ -508,18 +509,47 @@ impl Handler<WrongSheetRoom> for Session {
     }
 }
 
+impl Session {
+    /// The client is slow and has missed ephemeral events: asks its rooms to make up for them, not too often.
+    pub fn resync(&mut self, ctx: &mut Context<Self>) {
+        if self.resync != Resyncing::No {
+            self.resync = Resyncing::AskAgain;
+            return;
+        }
+        self.resync = Resyncing::Asked;
+        for Joined { room, .. } in &self.rooms.joined {
+            // a room that is too busy for it is asked when the client falls behind again
+            let _ = room.try_send(Resync { conn: self.outbox.key });
+        }
+        ctx.run_later(limits::RESYNC_PERIOD, |session, ctx| {
+            if std::mem::replace(&mut session.resync, Resyncing::No) == Resyncing::AskAgain {
+                session.resync(ctx);
+            }
+        });
+    }
+}
+
 impl Handler<RemovedFromRoom> for Session {
     type Result = ();
 
     fn handle(&mut self, out: RemovedFromRoom, _: &mut Self::Context) {
-        let conn = self.outbox.key;
+        let (conn, before) = (self.outbox.key, self.rooms.joined.len());
         // if the socket has joined again in the meantime it leaves, so that both sides agree
         self.rooms.joined.retain(|Joined { identity, room, .. }| {
             let leave = Leave { conn, leaving: Leaving::AtOnce };
             identity.id != out.room || matches!(room.try_send(leave), Err(SendError::Full(_)))
         });
-        if let Some(reply) = out.reply {
-            self.reply(&reply);
+        match out.why {
+            ShutOut::NotIn(reply) => reply.iter().for_each(|reply| self.reply(reply)),
+            ShutOut::Revoked if before == 0 || !self.rooms.joined.is_empty() || self.rooms.joining == Joining::Yes => {}
+            ShutOut::Revoked if self.outbox.dialect.options().closes_without_rooms => {
+                // by the hub, which has been sent the refusal before
+                let expel = HubMessage::Expel { room: out.room, conn, why: Disconnect::Revoked };
+                if self.worker.hub.try_send(expel).is_err() {
+                    self.outbox.close(Disconnect::Revoked, CloseMode::AfterQueued, self.worker.now());
+                }
+            }
+            ShutOut::Revoked => {}
         }
     }
 }

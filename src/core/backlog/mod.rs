@@ -78,6 +78,8 @@ pub struct Backlog {
     /// the last written frame belongs to a message that continues
     within_message: bool,
     closing: bool,
+    /// an ephemeral frame was dropped
+    has_lost: bool,
 }
 
 impl Default for Backlog {
@@ -102,6 +104,7 @@ impl Backlog {
             popped: 0,
             within_message: false,
             closing: false,
+            has_lost: false,
         }
     }
 
@@ -167,6 +170,7 @@ impl Backlog {
         let older = self.older(key);
         let freed = older.and_then(|at| self.queue.get(at)).map_or(0, |older| older.bytes.len());
         if sent == 0 && !self.takes(frame.bytes.len(), freed) {
+            self.has_lost = true;
             return 1;
         }
         self.count_ephemeral(frame.bytes.len());
@@ -336,6 +340,11 @@ impl Backlog {
         }
         self.durable += close_frame.len();
         self.queue.push_back(Frame::durable(close_frame));
+    }
+
+    /// Whether ephemeral frames were dropped since the queue was created.
+    pub fn has_lost(&self) -> bool {
+        self.has_lost
     }
 
     /// Whether everything is written, so that the queue can be freed.

@@ -29,6 +29,7 @@ fn the_newest_of_a_key_replaces_the_older() {
     assert_eq!(backlog.push_all(&frames, 0), Ok(0));
     assert_eq!(backlog.len_bytes(), 12);
     assert_eq!(drain(&mut backlog, 2), "a2 m1 b1 m2 ");
+    assert!(!backlog.has_lost(), "the newest of each key was sent");
 }
 
 #[test]
@@ -55,6 +56,7 @@ fn a_direct_write_is_not_repeated() {
 fn durable_overflow_is_reported_and_ephemeral_overflow_counted() {
     let mut backlog = Backlog::bounded(10, 4);
     assert_eq!(backlog.push_all(&[ephemeral(1, "abc"), ephemeral(2, "de"), ephemeral(1, "fghi")], 0), Ok(1));
+    assert!(backlog.has_lost());
     assert_eq!(backlog.push_all(&[ephemeral(2, "x")], 0), Ok(1));
     assert_eq!(backlog.push_all(&[durable("12345"), durable("67890")], 0), Ok(0));
     assert_eq!(backlog.push_all(&[durable("x"), durable("y")], 0), Err(Overflow));

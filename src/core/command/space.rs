@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Charge, RawJson, Resume, RoomAddress, Target};
 use crate::{
-    core::space::PlaceChange,
+    core::space::{PlaceChange, StateSet},
     error::{ErrorCode, Refusal},
     ids::{RoomId, UserId},
     limits,
@@ -42,6 +42,18 @@ pub enum SpaceCommand {
         /// Further data, within limits.
         data: Option<RawJson>,
     },
+    /// Set or delete an entry of the space's state.
+    SetState {
+        /// Of which space.
+        space: RoomId,
+        /// What the entry becomes.
+        set: StateSet,
+    },
+    /// Read the settings of the space again: they were changed. Only over REST.
+    ReadSettings {
+        /// Of which space.
+        space: RoomId,
+    },
 }
 
 impl SpaceCommand {
@@ -58,28 +70,45 @@ impl SpaceCommand {
         Ok(SpaceCommand::Act { space, action, data })
     }
 
+    /// Validates a change of the state.
+    ///
+    /// # Errors
+    /// `MESSAGE_TOO_LONG` if the value has too many bytes.
+    pub fn set_state(space: RoomId, set: StateSet) -> Result<SpaceCommand, Refusal> {
+        let (bytes, most) = (set.value.as_ref().map_or(0, |value| value.as_str().len()), limits::STATE_VALUE_BYTES_MAX);
+        if bytes > most {
+            let sentence = format!("`value` has {bytes} bytes; at most {most} are allowed");
+            return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
+        }
+        Ok(SpaceCommand::SetState { space, set })
+    }
+
     /// Who executes it.
     pub const fn target(&self) -> Target {
         match self {
             SpaceCommand::Join { .. } => Target::Session,
-            SpaceCommand::Move { space, .. } | SpaceCommand::Act { space, .. } => {
-                Target::Room(Some(RoomAddress::Space(*space)))
-            }
+            SpaceCommand::Move { space, .. }
+            | SpaceCommand::Act { space, .. }
+            | SpaceCommand::SetState { space, .. }
+            | SpaceCommand::ReadSettings { space } => Target::Room(Some(RoomAddress::Space(*space))),
         }
     }
 
     /// Whether it creates a stored event.
     pub const fn is_durable(&self) -> bool {
         match self {
-            SpaceCommand::Join { .. } | SpaceCommand::Move { .. } => false,
-            SpaceCommand::Act { .. } => true,
+            SpaceCommand::Join { .. } | SpaceCommand::Move { .. } | SpaceCommand::ReadSettings { .. } => false,
+            SpaceCommand::Act { .. } | SpaceCommand::SetState { .. } => true,
         }
     }
 
     /// How it is counted.
     pub const fn charge(&self) -> Charge {
         match self {
-            SpaceCommand::Join { .. } | SpaceCommand::Act { .. } => Charge::Request,
+            SpaceCommand::Join { .. }
+            | SpaceCommand::Act { .. }
+            | SpaceCommand::SetState { .. }
+            | SpaceCommand::ReadSettings { .. } => Charge::Request,
             SpaceCommand::Move { .. } => Charge::Ephemeral,
         }
     }

@@ -55,12 +55,27 @@ const EFFECT_ROWS: [(&str, &str); 8] = [
     ),
 ];
 
-/// Rows of canvases.
-const SPACE_ROWS: [(&str, &str); 1] = [(
-    "space_acted",
-    r#"{"kind":"space_acted","by":{"id":"ann","username":"Ann","number":7},"action":"wave","data":"{\"hand\":\"left\"}"}"#,
-)];
+/// Rows of spaces.
+const SPACE_ROWS: [(&str, &str); 4] = [
+    (
+        "space_acted",
+        r#"{"kind":"space_acted","by":{"id":"ann","username":"Ann","number":7},"action":"wave","data":"{\"hand\":\"left\"}"}"#,
+    ),
+    (
+        "space_state_changed",
+        r#"{"kind":"space_state_changed","by":{"id":"ann","username":"Ann","number":7},"key":"door","value":"{\"open\":true}"}"#,
+    ),
+    (
+        "space_state_changed",
+        r#"{"kind":"space_state_changed","by":{"id":"ann","username":"Ann","number":7},"key":"seat","value":"1","expires_at":1761566400250,"holder":{"node":"00000000000000aa","worker":1,"generation":7}}"#,
+    ),
+    (
+        "space_state_changed",
+        r#"{"kind":"space_state_changed","by":{"id":"ann","username":"Ann","number":7},"key":"seat","cause":"socket_left"}"#,
+    ),
+];
 
+/// Rows of canvases.
 const CANVAS_ROWS: [(&str, &str); 6] = [
     (
         "tile_created",

@@ -11,7 +11,7 @@ use crate::{
         conflation::Moved,
         invite::Invite,
         profile::{Author, Profile},
-        space::{AvatarMove, Place, SpaceLabel, SpaceSettings},
+        space::{AvatarMove, Place, SpaceLabel, SpaceSettings, StateChange, StateEntry},
     },
     error::Refusal,
     ids::{Area, Epoch, RoomId, Seq, UserId},
@@ -32,23 +32,27 @@ pub enum SpaceDurable {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         data: Option<RawJson>,
     },
+    /// An entry of the state was set, was deleted, or has ended.
+    #[serde(rename = "space_state_changed")]
+    StateChanged(StateChange),
 }
 
 impl SpaceDurable {
     /// The kinds in the log that belong to spaces.
-    pub(super) const KINDS: &[&str] = &["space_acted"];
+    pub(super) const KINDS: &[&str] = &["space_acted", "space_state_changed"];
 
     /// The kind in the log.
     pub const fn kind(&self) -> &'static str {
         match self {
             SpaceDurable::Acted { .. } => "space_acted",
+            SpaceDurable::StateChanged(_) => "space_state_changed",
         }
     }
 
     /// The user who caused it.
     pub const fn author(&self) -> &Author {
         match self {
-            SpaceDurable::Acted { by, .. } => by,
+            SpaceDurable::Acted { by, .. } | SpaceDurable::StateChanged(StateChange { by, .. }) => by,
         }
     }
 
@@ -56,6 +60,7 @@ impl SpaceDurable {
     pub fn audience(&self) -> Audience {
         match self {
             SpaceDurable::Acted { by, .. } => Audience::EveryoneBut(by.id.clone()),
+            SpaceDurable::StateChanged(_) => Audience::Everyone,
         }
     }
 
@@ -65,6 +70,11 @@ impl SpaceDurable {
             SpaceDurable::Acted { action, data, .. } => {
                 feed(action.as_bytes());
                 feed(data.as_ref().map_or(&[0xff], |data| data.as_str().as_bytes()));
+            }
+            // not its end: that depends on when it is sent, and by which socket
+            SpaceDurable::StateChanged(StateChange { key, value, .. }) => {
+                feed(key.as_bytes());
+                feed(value.as_ref().map_or(&[0xff], |value| value.as_str().as_bytes()));
             }
         }
     }
@@ -76,13 +86,17 @@ impl SpaceDurable {
                 let bytes = action.len() + data.as_ref().map_or(0, |data| data.as_str().len());
                 Weight { bytes, rows: 0 }
             }
+            SpaceDurable::StateChanged(StateChange { key, value, .. }) => {
+                let bytes = key.len() + value.as_ref().map_or(0, |value| value.as_str().len());
+                Weight { bytes, rows: 1 }
+            }
         }
     }
 
     /// Whether it is queued for a participant without a socket.
     pub const fn is_queued_for_absent(&self) -> bool {
         match self {
-            SpaceDurable::Acted { .. } => false,
+            SpaceDurable::Acted { .. } | SpaceDurable::StateChanged(_) => false,
         }
     }
 }
@@ -104,6 +118,9 @@ pub enum SpaceEphemeral {
         /// The moves.
         moves: Arc<[AvatarMove]>,
     },
+    /// The settings of the space have changed.
+    #[serde(skip)]
+    Changed(SpaceSettings),
 }
 
 /// An avatar in the answer to a join.
@@ -130,12 +147,23 @@ pub enum SpaceReply {
         connection: Arc<str>,
         /// Everybody who is there; truncated at `AVATARS_LISTED_MAX`.
         avatars: Vec<AvatarListed>,
-        /// Their number.
+        /// The state of the space.
+        state: Vec<StateEntry>,
+        /// The number of the users there.
         total: usize,
         /// The space's current sequence number.
         seq: Seq,
         /// Its epoch.
         epoch: Epoch,
+    },
+    /// A change of the state was refused, because the entry is another one than was expected.
+    StateConflict {
+        /// The request's tag.
+        tag: Tag,
+        /// Why.
+        refusal: Refusal,
+        /// The entry as it is, if there is one.
+        entry: Option<StateEntry>,
     },
     /// Avatars have come near.
     Seen {

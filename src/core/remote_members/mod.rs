@@ -327,6 +327,11 @@ impl RemoteMembers {
         self.parts.len()
     }
 
+    /// Whether the part of that node is known.
+    pub fn knows(&self, node: NodeId) -> bool {
+        self.parts.contains_key(&node)
+    }
+
     /// Whether the user is on another node.
     pub fn contains(&self, user: &UserId) -> bool {
         self.users.contains_key(user)

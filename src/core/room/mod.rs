@@ -281,6 +281,11 @@ impl<K: Copy + Eq + Hash, E: Logged> RoomCore<K, E> {
         self.elsewhere.known()
     }
 
+    /// Whether the part of that node is known.
+    pub fn knows_node(&self, node: NodeId) -> bool {
+        self.elsewhere.knows(node)
+    }
+
     /// Whether a request for a part is pending.
     pub fn is_asking(&self) -> bool {
         self.elsewhere.is_asking()

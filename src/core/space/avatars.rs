@@ -91,6 +91,13 @@ impl Avatars {
         }
     }
 
+    /// Sends the places of all avatars to the members of this node with the next moves.
+    pub fn show_all(&mut self) {
+        for known in self.known.values() {
+            self.moves.point(known.clone(), MoveOrigin::Another);
+        }
+    }
+
     /// Where the avatar is.
     pub fn place_of(&self, user: &UserId) -> Option<&Place> {
         self.known.get(user).map(|known| &known.place)
@@ -104,6 +111,14 @@ impl Avatars {
     /// The user's area, in a space with a radius.
     pub fn area_of(&self, user: &UserId) -> Option<Area> {
         self.interest.as_ref()?.area_of(user)
+    }
+
+    /// The avatars of which that user is sent the moves, with the own one.
+    pub fn seen_by(&self, user: &UserId) -> impl Iterator<Item = &AvatarMove> {
+        let near = self.interest.as_ref().map(|interest| interest.near(user));
+        let all = near.is_none().then(|| self.known.values());
+        let near = near.into_iter().flatten().filter_map(|near| self.known.get(near));
+        near.chain(all.into_iter().flatten())
     }
 
     /// A socket of the user has entered. An avatar that is there already stays where it is.

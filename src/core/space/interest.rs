@@ -123,6 +123,12 @@ impl Interest {
         self.cells.get(user).map(|cell| cell.area())
     }
 
+    /// The users in the user's area and in those around it.
+    pub fn near(&self, user: &UserId) -> impl Iterator<Item = &UserId> {
+        let around = self.cells.get(user).into_iter().flat_map(|cell| cell.around());
+        around.filter_map(|near| self.users.get(&near)).flatten()
+    }
+
     /// The moves by the areas of those who are near, or were near before. `observers` are the users on this node.
     pub fn by_area<'a>(
         &self,

@@ -3,6 +3,7 @@
 mod avatars;
 mod interest;
 mod place;
+mod state;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ pub use self::{
     avatars::{Arrival, AvatarMove, Avatars, MoveEvents},
     interest::Interest,
     place::{Place, PlaceChange},
+    state::{Holder, SpaceState, StateCause, StateChange, StateEntry, StateLife, StateSet},
 };
 use crate::{
     error::{ErrorCode, Refusal},
@@ -62,15 +64,6 @@ pub struct SpaceSettings {
     pub name: Arc<str>,
     /// The radius within which moves are sent; None: everywhere.
     pub interest_radius: Option<u32>,
-}
-
-/// How a socket enters a space.
-#[derive(Clone, PartialEq, Debug)]
-pub struct SpaceEntry {
-    /// The space, as it was when the right to enter was read.
-    pub settings: SpaceSettings,
-    /// Where the avatar appears, unless it is there already.
-    pub place: Option<PlaceChange>,
 }
 
 /// Why something is refused that concerns a space or an invite. The first five sentences are part of the contract.

@@ -5,23 +5,23 @@ use super::wire::{
     FromClient,
     invites::{GetInvites, GetUsers, NamedInvite, SendInvite},
     spaces::{Act, JoinSpace, MoveAvatar, NamedSpace, Say, WirePlace},
+    state::SetState,
 };
 use crate::{
     core::{
         command::{
-            Addressed, ChatCommand, Command, Confirm, Draft, InviteCommand, Invited, ListPage, Request, RoomAddress,
-            RoomCommand, SendInvites, SpaceCommand, Tag,
+            Addressed, AskedInvites, BadInvites, ChatCommand, Command, Confirm, Draft, InviteCommand, InviteField,
+            ListPage, RawJson, Request, RoomAddress, RoomCommand, SendInvites, SpaceCommand, Tag,
         },
-        invite::InviteTemplate,
-        space::{PlaceChange, SpaceRefused},
+        space::{PlaceChange, SpaceRefused, StateLife, StateSet},
     },
     dialects::{
         ClientMessage, Rejection, common,
         input::{Count, Id},
-        read::{Message, expected, invalid},
+        read::{Message, invalid},
     },
     error::Refusal,
-    ids::{ClientMessageId, NotificationId, RoomId, UserId},
+    ids::{ClientMessageId, NotificationId, RoomId, Seq},
     limits,
 };
 
@@ -50,6 +50,7 @@ const fn confirm(message: &FromClient<'_>) -> Confirm {
         FromClient::JoinSpace(_)
         | FromClient::LeaveSpace(_)
         | FromClient::Chat(_)
+        | FromClient::StateSet(_)
         | FromClient::SendInvite(_)
         | FromClient::AcceptInvite(_)
         | FromClient::DeclineInvite(_)
@@ -64,6 +65,7 @@ fn client_message_id(message: &FromClient<'_>) -> Option<ClientMessageId> {
     let id: &Option<Id<ClientMessageId>> = match message {
         FromClient::Action(act) => &act.payload.client_message_id,
         FromClient::Chat(said) => &said.payload.client_message_id,
+        FromClient::StateSet(set) => &set.payload.client_message_id,
         FromClient::Move(_)
         | FromClient::JoinSpace(_)
         | FromClient::LeaveSpace(_)
@@ -97,6 +99,7 @@ fn command(message: FromClient<'_>) -> Result<Command, Refusal> {
             let data = data.map(|data| data.to_raw());
             SpaceCommand::act(space(&space_id.0)?, action.0, data).map(Command::Space)
         }
+        FromClient::StateSet(set) => set_state(set.payload).map(Command::Space),
         FromClient::Chat(said) => {
             let Say { space_id, message, client_message_id: _ } = said.payload;
             let addressed = Addressed::Space(space(&space_id.0)?);
@@ -121,10 +124,6 @@ fn invite(named: &NamedInvite) -> Result<NotificationId, Refusal> {
     named.notification_id.0.parse().map_err(|_| SpaceRefused::NoSuchInvite.into())
 }
 
-fn user(text: &str) -> Result<UserId, Refusal> {
-    UserId::new(text).map_err(|_| SpaceRefused::NoSuchUser.into())
-}
-
 fn place(WirePlace { x, y, direction }: WirePlace) -> PlaceChange {
     PlaceChange { x: x.0, y: y.0, direction: direction.map(|direction| direction.0) }
 }
@@ -139,49 +138,51 @@ fn join_space(join: JoinSpace<'_>) -> Result<Command, Refusal> {
     }))
 }
 
-fn send_invite(asked: SendInvite) -> Result<InviteCommand, Refusal> {
-    let SendInvite { to_user_id, to_user_ids, space_id, message, template, expires_in_hours } = asked;
-    let to = match (to_user_ids, to_user_id) {
-        (Some(names), None) => Invited::Several(several(names.0)?),
-        (None, Some(name)) => Invited::One(user(&name.0)?),
-        (Some(_), Some(_)) => return Err(invalid("`toUserIds` can't be combined with `toUserId`; send one of them")),
-        (None, None) => return Err(expected("toUserId", "missing", "the id of the user to invite, a string")),
-    };
-    if message.is_some() && template.is_some() {
-        return Err(invalid("`template` can't be combined with `message`; send one of them"));
-    }
-    let template = match template {
+fn set_state(asked: SetState<'_>) -> Result<SpaceCommand, Refusal> {
+    let SetState { space_id, key, value, if_seq, ttl, ends_with_socket, client_message_id: _ } = asked;
+    let ttl_ms = match ttl.map(|seconds| seconds.0.get()) {
         None => None,
-        Some(name) => Some(InviteTemplate::from_name(&name.0).ok_or_else(|| {
-            invalid("`template`: there is no such template; GET /metaverse/invites/templates lists them")
-        })?),
-    };
-    let lifetime_ms = match expires_in_hours.map(|hours| hours.0.get()) {
-        None => None,
-        Some(hours) if hours > 0.0 && hours <= limits::INVITE_HOURS_MAX => Some((hours * 3_600_000.0).ceil() as i64),
+        Some(seconds) if seconds > 0.0 && seconds <= limits::STATE_TTL_SECONDS_MAX => {
+            Some((seconds * 1_000.0).ceil() as i64)
+        }
         Some(_) => {
-            let most = limits::INVITE_HOURS_MAX;
-            return Err(invalid(format!("`expiresInHours` must be above 0 and at most {most}")));
+            let most = limits::STATE_TTL_SECONDS_MAX;
+            return Err(invalid(format!("`ttl` must be above 0 and at most {most} seconds")));
         }
     };
-    let message = message.map(|message| message.0).filter(|message| !message.is_empty());
-    Ok(InviteCommand::Send(SendInvites { to, space: space(&space_id.0)?, message, template, lifetime_ms }))
+    let set = StateSet {
+        key: key.0,
+        value: Some(value.to_raw()).filter(|value| *value != RawJson::null()),
+        if_seq: if_seq.map(|seq| Seq(seq.0)),
+        ttl_ms,
+        life: if ends_with_socket == Some(true) { StateLife::EndsWithSocket } else { StateLife::Stays },
+    };
+    SpaceCommand::set_state(space(&space_id.0)?, set)
 }
 
-/// The users, each once.
-fn several(names: Vec<std::sync::Arc<str>>) -> Result<Vec<UserId>, Refusal> {
-    let mut users = Vec::with_capacity(names.len());
-    for name in names {
-        let user = UserId::new(&*name).map_err(|bad| invalid(format!("`toUserIds`: {bad}")))?;
-        if !users.contains(&user) {
-            users.push(user);
+fn send_invite(asked: SendInvite) -> Result<InviteCommand, Refusal> {
+    let SendInvite { to_user_id, to_user_ids, space_id, message, template, expires_in_hours } = asked;
+    let asked = AskedInvites {
+        user: to_user_id.as_ref().map(|id| &*id.0),
+        users: to_user_ids.as_ref().map(|ids| ids.0.iter().map(|id| &**id).collect()),
+        space: &space_id.0,
+        message: message.as_ref().map(|message| &*message.0),
+        template: template.as_ref().map(|name| &*name.0),
+        hours: expires_in_hours.map(|hours| hours.0.get()),
+    };
+    SendInvites::new(asked).map(InviteCommand::Send).map_err(|bad| match bad {
+        BadInvites::Refused(refused) => refused.into(),
+        BadInvites::Field(field, problem) => {
+            let name = match field {
+                InviteField::User => "toUserId",
+                InviteField::Users => "toUserIds",
+                InviteField::Message => "message",
+                InviteField::Template => "template",
+                InviteField::Lifetime => "expiresInHours",
+            };
+            invalid(format!("`{name}` {problem}"))
         }
-    }
-    if users.is_empty() {
-        let most = limits::INVITED_PER_REQUEST_MAX;
-        return Err(invalid(format!("`toUserIds` must name 1 to {most} users")));
-    }
-    Ok(users)
+    })
 }
 
 fn get_users(asked: GetUsers) -> Result<InviteCommand, Refusal> {

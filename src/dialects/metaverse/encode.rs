@@ -2,12 +2,14 @@
 //! for all receivers. No match may have a catch-all, so that the compiler asks for the form of a new event.
 
 use super::wire::{
-    Announced, Answer, Broadcast, Done, Failed, FromServer, NobodyInvited, Notice, Notified, Pong, Recovered,
-    Refreshed, Refused, Restarting, Said, Stored, Success,
+    Announced, Answer, Broadcast, CurrentEntry, Details, Done, Failed, FromServer, NobodyInvited, Notice, Notified,
+    Pong, Recovered, Refreshed, Refused, Restarting, Said, Stored, Success,
     invites::{Answered, Candidates, FailedInvite, InviteNotice, Invites, OfUser, Sent},
     spaces::{
-        AvatarMoved, AvatarNumber, AvatarsMoved, ChatMessage, EnteredSpace, Joined, UserAction, UserJoined, UserLeft,
+        AvatarMoved, AvatarNumber, AvatarsMoved, ChatMessage, EnteredSpace, Joined, SpaceChanged, UserAction,
+        UserJoined, UserLeft,
     },
+    state::{StateChanged, StateStored},
 };
 use crate::{
     core::{
@@ -85,6 +87,9 @@ fn durable<'a>(
             created_at: Moment(event.at),
             seq,
         })),
+        Durable::Space(SpaceDurable::StateChanged(change)) => {
+            Some(Broadcast::StateChanged(StateChanged::new(space_id, seq, event.at, change, stamp.client_message_id)))
+        }
         // installed clients know no other messages of the chat
         Durable::Chat(
             ChatDurable::MessageEdited { .. }
@@ -117,6 +122,9 @@ fn ephemeral<'a>(event: &'a Event, what: &'a Ephemeral) -> Option<Broadcast<'a>>
         Ephemeral::Space(SpaceEphemeral::Moved(moved)) => Some(Broadcast::UserMoved(avatars_moved(space_id, moved))),
         Ephemeral::Space(SpaceEphemeral::MovedNear { moves, .. }) => {
             Some(Broadcast::UsersMoved(AvatarsMoved { space_id, moves: (&**moves).into() }))
+        }
+        Ephemeral::Space(SpaceEphemeral::Changed(settings)) => {
+            Some(Broadcast::SpaceChanged(SpaceChanged { space_id, space: EnteredSpace::new(space_id, settings) }))
         }
         Ephemeral::Room(RoomEphemeral::Announced { data }) => Some(Broadcast::Announcement(Announced {
             space_id,
@@ -195,6 +203,7 @@ fn stored(tag: &Tag, stored: Stored) -> Option<Answer<'_>> {
     match tag.asked {
         "CHAT" => Some(Answer::Chat(answer)),
         "ACTION" => Some(Answer::Action(answer)),
+        "STATE_SET" => Some(Answer::StateSet(StateStored { done: answer.done, data: Some(answer.data) })),
         _other_requests_store_nothing => None,
     }
 }
@@ -204,23 +213,29 @@ fn done(tag: &Tag) -> Option<Answer<'_>> {
     match tag.asked {
         "LEAVE_SPACE" => Some(Answer::LeaveSpace(Done::new(tag))),
         "MOVE" => Some(Answer::Move(Done::new(tag))),
+        "STATE_SET" => Some(Answer::StateSet(StateStored { done: Done::new(tag), data: None })),
         _other_requests_have_a_result => None,
     }
 }
 
 fn of_space(reply: &SpaceReply) -> FromServer<'_> {
     match reply {
-        SpaceReply::Joined { tag, space, settings, connection, avatars, total, seq, epoch } => {
+        SpaceReply::Joined { tag, space, settings, connection, avatars, state, total, seq, epoch } => {
             let joined = Joined {
                 space: EnteredSpace::new(*space, settings),
                 users: avatars.as_slice().into(),
                 count: *total,
+                state: (!state.is_empty()).then(|| state.as_slice().into()),
                 truncated: (*total > limits::AVATARS_LISTED_MAX).then_some(true),
                 seq: *seq,
                 epoch: *epoch,
                 connection_id: connection,
             };
             FromServer::Answer(Answer::JoinSpace(Success::of(tag, joined)))
+        }
+        SpaceReply::StateConflict { tag, refusal, entry } => {
+            let data = Some(Details::Entry(CurrentEntry { entry: entry.as_ref().map(Into::into) }));
+            FromServer::Refused(Refused::Failed(Failed { data, ..Failed::new(tag, refusal) }))
         }
         SpaceReply::Seen { space, avatars } => {
             let moves = avatars.as_slice().into();
@@ -254,7 +269,7 @@ fn invited_several<'a>(tag: &'a Tag, invites: &'a [Invite], failed: &'a [(UserId
     let refused: Vec<FailedInvite<'_>> = failed.iter().map(Into::into).collect();
     match (invites, failed) {
         ([], [(_, first), ..]) => {
-            let data = Some(NobodyInvited { invites: [], failed: refused });
+            let data = Some(Details::Nobody(NobodyInvited { invites: [], failed: refused }));
             FromServer::Refused(Refused::Failed(Failed { data, ..Failed::new(tag, first) }))
         }
         (invites, _) => {

@@ -18,8 +18,11 @@ use crate::core::{
 };
 
 /// The settings for its sockets.
-pub(super) const OPTIONS: DialectOptions =
-    DialectOptions { queue: QueueManner::OfCategory(INVITES), ..DialectOptions::json("metaverse") };
+pub(super) const OPTIONS: DialectOptions = DialectOptions {
+    queue: QueueManner::OfCategory(INVITES),
+    closes_without_rooms: true,
+    ..DialectOptions::json("metaverse")
+};
 
 /// The dialect of `/` and `/ws/metaverse`.
 pub struct Metaverse;

@@ -26,6 +26,7 @@ pub(super) const OPTIONS: DialectOptions = DialectOptions {
     name: "yjs",
     owed_bytes_max: 2 * limits::DOCUMENT_BYTES_MAX,
     form: Form::Binary,
+    closes_without_rooms: false,
     seats: Seats::Documents,
     message_bytes_max: limits::DOCUMENT_BYTES_MAX,
     message_characters_max: limits::DOCUMENT_BYTES_MAX,

@@ -7,7 +7,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Success, page, space_id, user_id, with_status};
 use crate::{
     auth::policy::{Action, SpaceAction},
-    core::space::{SpaceRefused, SpaceRole},
+    core::{
+        command::{Command, SpaceCommand},
+        event::{RoomIdentity, RoomScope},
+        space::{SpaceRefused, SpaceRole},
+    },
     http::{
         ApiError, AppState,
         extract::{AuthUser, Body},
@@ -295,6 +299,10 @@ pub(in crate::http) async fn change(
         if change.visibility == Some(Visibility::Private) {
             let members = site.store.space_member_ids(id).await?;
             site.gateway.keep_only(id, members).await?;
+        }
+        if change.name.is_some() || change.interest_radius.is_some() {
+            let (room, read) = (RoomIdentity { id, scope: RoomScope::Space }, SpaceCommand::ReadSettings { space: id });
+            site.gateway.ask(room, user.profile.author(), None, Command::Space(read), Vec::new()).await?;
         }
         let changed = site.store.space(id, user.id()).await?.ok_or(SpaceRefused::NoSuchSpace)?;
         Ok(Success::of(OneSpaceJson { space: changed.into() }))

@@ -1,5 +1,5 @@
-//! Events that change more than the log: edits and deletions of messages, reactions, and read marks. One file per
-//! effect defines what must be read under the rooms' locks, what is refused, and what is written: the same for both
+//! Events that change more than the log: edits and deletions of messages, reactions, read marks, and the states of spaces. One
+//! file per effect defines what must be read under the rooms' locks, what is refused, and what is written: the same for both
 //! databases. Pure; the SQL is in `queries/effects`. Plain messages and cell updates have their own hand-written paths;
 //! a batch without effects does not use this module.
 //!
@@ -8,16 +8,18 @@
 mod message;
 mod reaction;
 mod read_mark;
+mod space_state;
 
 use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-pub use self::{message::MessageRefused, reaction::ReactionRefused, read_mark::ReadRefused};
+pub use self::{message::MessageRefused, reaction::ReactionRefused, read_mark::ReadRefused, space_state::StateRefused};
 pub(super) use self::{
     message::{KnownMessage, Rewrite, edit_erased},
     reaction::{KnownReactions, ReactionOf},
     read_mark::{KnownMark, MarkOf},
+    space_state::{KnownStates, StateOf},
 };
 use super::{
     NotAppended, StoreError,
@@ -27,10 +29,11 @@ use super::{
 use crate::{
     core::{
         emoji::Emoji,
-        event::{ChatDurable, Durable},
+        event::{ChatDurable, Durable, SpaceDurable},
         profile::Author,
+        space::{StateChange, StateEntry},
     },
-    ids::EventId,
+    ids::{EventId, Seq},
 };
 
 /// Why an effect was refused.
@@ -45,6 +48,9 @@ pub enum EffectRefused {
     /// A reaction.
     #[error(transparent)]
     Reaction(#[from] ReactionRefused),
+    /// A change of a space's state.
+    #[error(transparent)]
+    State(#[from] StateRefused),
 }
 
 /// What must be read before the effects of a batch can be decided.
@@ -56,6 +62,8 @@ pub(super) struct Reads {
     pub marks: BTreeSet<MarkOf>,
     /// Reactions.
     pub reactions: BTreeSet<ReactionOf>,
+    /// Entries of the states of spaces.
+    pub states: BTreeSet<StateOf>,
 }
 
 /// The read state, updated by previous effects in the batch.
@@ -64,6 +72,7 @@ pub(super) struct Known {
     pub messages: HashMap<Uuid, KnownMessage>,
     pub marks: HashMap<MarkOf, KnownMark>,
     pub reactions: KnownReactions,
+    pub states: KnownStates,
 }
 
 /// What the effects of a batch write.
@@ -75,6 +84,8 @@ pub(super) struct Writes {
     pub marks: Vec<(MarkOf, i64)>,
     /// Reactions that are added (with the time) or removed; each once, in order.
     pub reactions: Vec<(ReactionOf, Option<Moment>)>,
+    /// Entries of the states of spaces that are set, or deleted; each once, in order.
+    pub states: Vec<(StateOf, Option<StateEntry>)>,
 }
 
 impl Batch {
@@ -105,23 +116,31 @@ impl Batch {
                     reads.messages.insert(Id(message.0));
                     reads.reactions.insert(reaction_of(*message, by, emoji));
                 }
+                Durable::Space(SpaceDurable::StateChanged(StateChange { key, .. })) => {
+                    reads.states.insert(StateOf { room: *room, key: key.clone() });
+                }
                 Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
                 | Durable::Sheet(_)
                 | Durable::Canvas(_)
                 | Durable::Document(_)
-                | Durable::Space(_) => continue,
+                | Durable::Space(SpaceDurable::Acted { .. }) => continue,
             }
             has_effects = true;
         }
         has_effects.then_some(reads)
     }
 
-    /// Decides the effects in the order of the batch. Refused ones get no seq; the others are written.
-    pub fn decide_effects(&mut self, earlier: &Earlier, mut known: Known) -> Result<Writes, StoreError> {
-        let mut writes = Writes::default();
+    /// Decides the effects in the order of the batch. Refused ones get no seq; the others are written. `heads` are those of
+    /// [`Batch::rooms`]. An entry of a space's state is named by the seq of its event, which follows from the head: nothing in
+    /// a space is refused after this.
+    pub fn decide_effects(&mut self, earlier: &Earlier, heads: &[i64], mut known: Known) -> Result<Writes, StoreError> {
+        let (mut writes, mut heads) = (Writes::default(), heads.to_vec());
         let Batch { rooms, entries } = self;
         for entry in entries.iter_mut().filter(|entry| is_open(entry, earlier)) {
-            let Some(room) = rooms.get(entry.room).copied() else { continue };
+            let (Some(room), Some(head)) = (rooms.get(entry.room).copied(), heads.get_mut(entry.room)) else {
+                continue;
+            };
+            let seq = Seq(*head + 1);
             let decided: Result<(), EffectRefused> = match &*entry.what {
                 Durable::Chat(ChatDurable::MessageEdited { message, content, secrecy, .. }) => {
                     message::edit(&mut known, room, *message, (content, *secrecy), entry.at).map_err(Into::into)
@@ -143,20 +162,33 @@ impl Batch {
                     let reaction = reaction_of(*message, by, emoji);
                     reaction::react(&mut known, room, reaction, *change, entry.at).map_err(Into::into)
                 }
+                Durable::Space(SpaceDurable::StateChanged(change)) => {
+                    match space_state::change(&mut known, room, seq, change) {
+                        Ok(change) => {
+                            let what = Durable::Space(SpaceDurable::StateChanged(change));
+                            entry.payload = payload(&what)?;
+                            entry.what = what.into();
+                            Ok(())
+                        }
+                        Err(refused) => Err(refused.into()),
+                    }
+                }
                 Durable::Chat(ChatDurable::MessageSent { .. } | ChatDurable::MessageErased { .. })
                 | Durable::Sheet(_)
                 | Durable::Canvas(_)
                 | Durable::Document(_)
-                | Durable::Space(_) => Ok(()),
+                | Durable::Space(SpaceDurable::Acted { .. }) => Ok(()),
             };
-            if let Err(refused) = decided {
-                entry.refused = Some(NotAppended::Effect(refused));
+            match decided {
+                Ok(()) => *head = seq.0,
+                Err(refused) => entry.refused = Some(NotAppended::Effect(refused)),
             }
         }
         self.erase_edits_of_deleted(&known)?;
         writes.rewrites = message::rewrites(&known)?;
         writes.marks = read_mark::advanced(&known);
         writes.reactions = reaction::changed(&mut known);
+        writes.states = space_state::changed(&mut known);
         Ok(writes)
     }
 }

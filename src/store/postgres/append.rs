@@ -161,8 +161,8 @@ async fn write(
     repeats::recognise(connection, &mut batch, &mut earlier).await?;
     cells::write(connection, &mut batch, &earlier).await?;
     tiles::write(connection, &mut batch, &earlier).await?;
-    effects::apply(connection, &mut batch, &earlier).await?;
     let before: Vec<i64> = before.into_iter().map(Option::unwrap_or_default).collect();
+    effects::apply(connection, &mut batch, &earlier, &before).await?;
     let places = batch.place(&before, &earlier);
     if !places.fresh.is_empty() {
         InsertEvents::new(&batch, &before, &places).execute(connection).await?;

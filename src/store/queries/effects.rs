@@ -9,7 +9,7 @@ use super::{
     Connection,
     log::content_type as stored_type,
     schema::{message_mentions, message_reactions, messages, read_marks, room_events, user_queue, users},
-    strange, user_id, write_marks,
+    space_state, strange, user_id, write_marks,
 };
 use crate::{
     core::{emoji::Emoji, event::ChatDurable, profile::Author},
@@ -25,11 +25,16 @@ use crate::{
 };
 
 /// Decides the effects of a batch and writes those that are not refused. The caller holds the locks of the batch's
-/// rooms.
-pub async fn apply(connection: &mut Connection, batch: &mut Batch, earlier: &Earlier) -> Result<(), StoreError> {
+/// rooms, whose heads these are, in the order of the batch.
+pub async fn apply(
+    connection: &mut Connection,
+    batch: &mut Batch,
+    earlier: &Earlier,
+    heads: &[i64],
+) -> Result<(), StoreError> {
     let Some(reads) = batch.effect_reads(earlier) else { return Ok(()) };
     let known = read(connection, reads).await?;
-    let Writes { rewrites, marks, reactions } = batch.decide_effects(earlier, known)?;
+    let Writes { rewrites, marks, reactions, states } = batch.decide_effects(earlier, heads, known)?;
     // Before the rewrites, because a deletion removes the reactions.
     for (reaction, given_at) in reactions {
         write_reaction(connection, &reaction, given_at).await?;
@@ -39,6 +44,9 @@ pub async fn apply(connection: &mut Connection, batch: &mut Batch, earlier: &Ear
     }
     if !marks.is_empty() {
         write_marks(connection, marks).await?;
+    }
+    for (of, entry) in states {
+        space_state::write(connection, &of, entry.as_ref()).await?;
     }
     Ok(())
 }
@@ -82,6 +90,9 @@ async fn read(connection: &mut Connection, reads: Reads) -> Result<Known, StoreE
     }
     if !reads.reactions.is_empty() {
         known.reactions = stored_reactions(connection, &reads.reactions).await?;
+    }
+    if !reads.states.is_empty() {
+        known.states = space_state::known(connection, reads.states).await?;
     }
     Ok(known)
 }

@@ -22,6 +22,7 @@ pub mod rooms;
 pub mod search;
 pub mod search_index;
 pub mod sheets;
+pub mod space_state;
 pub mod spaces;
 pub mod tokens;
 pub mod user_queue;

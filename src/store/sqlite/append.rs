@@ -42,7 +42,7 @@ pub async fn append(
                 // The outer result is the connection's; the store's own errors pass through it unchanged.
                 let begin = move |connection: &mut SqliteConnection| Ok(begin(connection, batch, attempt));
                 let mut begun = connection.spawn_blocking(begin).await??;
-                effects::apply(connection, &mut begun.batch, &begun.earlier).await?;
+                effects::apply(connection, &mut begun.batch, &begun.earlier, &begun.before).await?;
                 connection.spawn_blocking(move |connection| Ok(finish(connection, begun, options))).await?
             })
             .await;

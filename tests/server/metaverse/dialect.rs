@@ -75,9 +75,20 @@ async fn only_who_may_enters_a_space() {
     data(alice.delete(&format!("/metaverse/spaces/{hidden}/members/{}", bob.id)).await);
     let removed = socket.next_json().await;
     assert_eq!((&removed["status"], &removed["code"]), (&json!("failed"), &json!("PERMISSION_DENIED")), "{removed}");
+    socket.expect_close(4403).await;
     assert_eq!(other.expect("USER_LEFT").await["userId"], json!(bob.id));
+    // a socket that is in another space as well stays open
+    let own = space(&bob, "Own", 1, false).await;
+    admit(&alice, &bob, &hidden).await;
+    let (mut socket, _) = entered(&bob, &hidden, 0.0).await;
+    send(&mut socket, "JOIN_SPACE", json!({"spaceId": own})).await;
+    answer(&mut socket, "JOIN_SPACE").await;
+    data(alice.delete(&format!("/metaverse/spaces/{hidden}/members/{}", bob.id)).await);
+    assert_eq!(socket.next_json().await["code"], "PERMISSION_DENIED");
     send(&mut socket, "CHAT", json!({"spaceId": hidden, "message": "still here?"})).await;
     assert_eq!(failed(&mut socket, "CHAT", "NOT_IN_ROOM").await["error"], NO_ACCESS);
+    send(&mut socket, "CHAT", json!({"spaceId": own, "message": "here"})).await;
+    socket.expect("CHAT_MESSAGE").await;
 }
 
 on_both! {
@@ -200,6 +211,35 @@ async fn other_notifications_go_on_waiting() {
     nothing(&mut socket).await;
     let mut other = bob.nexus().await;
     assert_eq!(other.expect("notification").await["title"], "News");
+}
+
+/// However they are sent, and whatever becomes of them, a user's invites are limited.
+#[tokio::test]
+async fn ten_thousand_invites_in_a_minute_are_refused_but_for_a_few() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let id = space(&alice, "Atrium", 9, false).await;
+    let mut socket = opened(&alice).await;
+    let (mut limited, mut looked_up) = (0, 0);
+    for request in 0..100 {
+        let users: Vec<_> = (0..100).map(|user| format!("nobody-{request}-{user}")).collect();
+        send(&mut socket, "SEND_INVITE", json!({"toUserIds": users, "spaceId": id})).await;
+        let answer = socket.next_json().await;
+        assert_eq!(answer["status"], "failed", "{answer}");
+        for one in answer["data"]["failed"].as_array().unwrap() {
+            match one["code"].as_str().unwrap() {
+                "RATE_LIMIT_EXCEEDED" => limited += 1,
+                "USER_NOT_FOUND" => looked_up += 1,
+                other => panic!("{other}: {answer}"),
+            }
+        }
+    }
+    assert_eq!(limited + looked_up, 10_000);
+    // thirty at once, and one more every other second
+    assert!((30..60).contains(&looked_up), "{looked_up} were allowed");
+    // other requests are not affected
+    send(&mut socket, "GET_INVITES", json!({})).await;
+    answer(&mut socket, "GET_INVITES").await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod dialect;
 mod invites;
 mod movement;
 mod spaces;
+mod state;
 
 use serde_json::{Value, json};
 

@@ -1,11 +1,24 @@
 //! Moves: conflated, in the area of interest, refused before a join, and never stored.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{answer, entered, failed, nothing, opened, send, space};
-use crate::support::{Server, Socket, User};
+use crate::support::{
+    DEADLINE, Server, Socket, User, eventually,
+    raw::{FrameOut, RawSocket, TEXT},
+    rest::get,
+    token,
+};
 
 async fn step(socket: &mut Socket, space: &str, x: f64, y: f64) {
     send(socket, "MOVE", json!({"spaceId": space, "position": {"x": x, "y": y}})).await;
@@ -176,4 +189,103 @@ async fn an_avatar_stays_while_any_socket_of_its_user_is_there() {
     let (_again, joined) = entered(&alice, &id, 12.0).await;
     let of_alice = joined["users"].as_array().unwrap().iter().find(|one| one["username"] == "alice").unwrap();
     assert_eq!(of_alice["position"]["x"], 12);
+}
+
+/// A change of the radius counts for those who are there already, and shows them who is near by it.
+#[tokio::test]
+async fn a_changed_radius_counts_at_once() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let id = space(&alice, "Atrium", 5, true).await;
+    let (mut near, joined) = entered(&alice, &id, 50.0).await;
+    let alices = numbers(&joined)[&alice.id];
+    let (mut far, joined) = entered(&bob, &id, 5_000.0).await;
+    let bobs = numbers(&joined)[&bob.id];
+    near.expect("USER_JOINED").await;
+    let path = format!("/metaverse/spaces/{id}");
+    super::data(alice.request(Method::PATCH, &path, Some(json!({"interestRadius": 100}))).await);
+    for socket in [&mut near, &mut far] {
+        let changed = socket.expect("SPACE_CHANGED").await;
+        assert_eq!(changed["space"], json!({"id": id, "name": "Atrium", "interestRadius": 100}), "{changed}");
+    }
+    until(&mut near, &alice.id, alices, 50.0).await;
+    until(&mut far, &bob.id, bobs, 5_000.0).await;
+    step(&mut far, &id, 5_010.0, 0.0).await;
+    until(&mut far, &bob.id, bobs, 5_010.0).await;
+    nothing(&mut near).await;
+    // everywhere again, under another name
+    let change = json!({"interestRadius": null, "name": "Hall"});
+    super::data(alice.request(Method::PATCH, &path, Some(change)).await);
+    for socket in [&mut near, &mut far] {
+        assert_eq!(socket.expect("SPACE_CHANGED").await["space"], json!({"id": id, "name": "Hall"}));
+    }
+    until(&mut near, &bob.id, bobs, 5_010.0).await;
+    step(&mut far, &id, 5_020.0, 0.0).await;
+    until(&mut near, &bob.id, bobs, 5_020.0).await;
+    let (_third, joined) = entered(&alice, &id, 0.0).await;
+    assert_eq!(joined["space"], json!({"id": id, "name": "Hall"}));
+}
+
+/// A user who moves at random, about twenty times a second, until the flag is set, and then once to that place. Reads what comes.
+async fn wander(mut socket: Socket, space: String, last: f64, ends: Arc<AtomicBool>) {
+    let mut is_last = false;
+    for round in 0.. {
+        if !is_last {
+            is_last = ends.load(Ordering::Relaxed);
+            let x = if is_last { last } else { 100_000.123_456 + f64::from(round) };
+            let place = json!({"x": x, "y": 123_456.123_456_78, "direction": "northnorthwest"});
+            send(&mut socket, "MOVE", json!({"spaceId": space, "position": place})).await;
+        }
+        for _ in 0..2 {
+            socket.next_within(Duration::from_millis(25)).await;
+        }
+    }
+}
+
+/// Moves are dropped while a client does not read. When it has caught up it is sent where everybody is.
+#[tokio::test]
+async fn who_has_read_too_slowly_is_sent_where_everybody_is() {
+    const MOVERS: u32 = 40;
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let id = with_radius(&alice, 1_000_000).await;
+    let mut slow = RawSocket::with_receive_buffer(server.authority(), 4096).await;
+    let path = format!("/ws/metaverse?token={}", alice.token);
+    assert_eq!(slow.handshake(server.authority(), &path, &[]).await.status, 101);
+    let join = json!({"type": "JOIN_SPACE", "payload": {"spaceId": id}});
+    slow.send(&FrameOut::new(TEXT, join.to_string())).await;
+    assert_eq!(slow.next_json().await["requestType"], "JOIN_SPACE");
+    let ends = Arc::new(AtomicBool::new(false));
+    let (mut movers, mut last) = (Vec::new(), BTreeMap::new());
+    for mover in 0..MOVERS {
+        let (name, x) = (format!("mover{mover}"), 900_000.0 + f64::from(mover));
+        let user = User::with_token(server.origin(), &name, &name, &token::for_user(&name, &name, 600));
+        let (socket, joined) = entered(&user, &id, 0.0).await;
+        last.insert(numbers(&joined)[&user.id], x);
+        movers.push(tokio::spawn(wander(socket, id.clone(), x, ends.clone())));
+    }
+    let url = server.url("/metrics");
+    eventually("a frame is dropped", DEADLINE * 4, || async {
+        let metrics = get(&url).await.text;
+        let dropped = metrics.lines().find(|line| line.starts_with("convene_ephemeral_dropped_total"));
+        dropped.is_some_and(|line| !line.ends_with(" 0")).then_some(())
+    })
+    .await;
+    ends.store(true, Ordering::Relaxed);
+    eventually("everybody is where they end", DEADLINE, || async {
+        let (_watcher, joined) = entered(&alice, &id, 0.0).await;
+        let places = joined["users"].as_array().unwrap().iter().map(|one| one["position"]["x"].as_f64().unwrap());
+        (places.filter(|x| *x >= 900_000.0).count() == MOVERS as usize).then_some(())
+    })
+    .await;
+    while !last.is_empty() {
+        let frame = slow.next_json().await;
+        for moved in frame["moves"].as_array().into_iter().flatten() {
+            let number = moved[0].as_i64().unwrap();
+            if last.get(&number).is_some_and(|x| moved[1] == *x) {
+                last.remove(&number);
+            }
+        }
+    }
+    movers.iter().for_each(|mover| mover.abort());
 }

@@ -189,6 +189,7 @@ impl RoomKind for Canvas {
             | KindMessage::Awareness(_)
             | KindMessage::Colours(_)
             | KindMessage::Moves(_)
+            | KindMessage::SettingsChanged
             | KindMessage::RightsChanged => return Vec::new(),
         };
         let mut effects = Vec::new();

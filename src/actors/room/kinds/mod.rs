@@ -6,3 +6,4 @@ pub(super) mod direct;
 pub(super) mod document;
 pub(super) mod open;
 pub(super) mod space;
+mod things;

@@ -218,6 +218,7 @@ impl RoomKind for Open {
             | KindMessage::Colours(_)
             | KindMessage::RightsChanged
             | KindMessage::TileEditing(_)
+            | KindMessage::SettingsChanged
             | KindMessage::Moves(_) => Vec::new(),
         }
     }
@@ -292,7 +293,7 @@ mod tests {
     }
 
     fn view(core: &Core, cluster_mode: ClusterMode) -> RoomView<'_> {
-        RoomView { core, now: Timestamp { unix_ms: 1 }, cluster_mode, has_hubs: true, random: || 7 }
+        RoomView { core, now: Timestamp { unix_ms: 1 }, node: NodeId(1), cluster_mode, has_hubs: true, random: || 7 }
     }
 
     fn update(number: u32) -> CursorUpdate {
@@ -315,6 +316,8 @@ mod tests {
             Effect::Refuse { .. } => "refuse",
             Effect::SaveVersion { .. } => "version",
             Effect::ReadRights => "rights",
+            Effect::ReadSettings => "settings",
+            Effect::StoreUnasked(_) => "store_unasked",
         };
         effects.iter().map(name).collect()
     }

@@ -2,9 +2,12 @@
 //! their own members once a period; each sends its members one frame a period with all that moved, or only what is near.
 //! Places must never be stored.
 
-use super::super::{
-    kind::{Answer, Effect, RoomKind, RoomView, Timer},
-    publish::By,
+use super::{
+    super::{
+        kind::{Answer, Effect, Loading, RoomKind, RoomView, Settled, Timer},
+        publish::By,
+    },
+    things::{STATE, Things},
 };
 use crate::{
     actors::{
@@ -14,13 +17,13 @@ use crate::{
     },
     core::{
         command::{Command, SpaceCommand},
-        event::{Audience, AvatarListed, Durable, Ephemeral, Reply, SpaceDurable, SpaceEphemeral, SpaceReply},
+        event::{Audience, AvatarListed, Durable, Ephemeral, Event, Reply, SpaceDurable, SpaceEphemeral, SpaceReply},
         profile::Author,
         space::{Arrival, AvatarMove, Avatars, MoveEvents, Place, SpaceSettings},
     },
     ids::{NodeId, RoomId, Timestamp, UserId},
     limits,
-    store::QueueFor,
+    store::{QueueFor, Store},
 };
 
 /// The end of a period in which moves are collected.
@@ -29,7 +32,9 @@ const MOVES: Timer = Timer(0);
 /// A space.
 pub(in crate::actors::room) struct Space {
     id: RoomId,
+    settings: SpaceSettings,
     avatars: Avatars,
+    things: Things,
     period: Period,
     /// The number of the next frame to an area.
     frame: u64,
@@ -47,7 +52,14 @@ enum Period {
 impl Space {
     /// A space in which nobody is.
     pub fn new(id: RoomId) -> Space {
-        Space { id, avatars: Avatars::default(), period: Period::Quiet, frame: 0 }
+        Space {
+            id,
+            settings: SpaceSettings { name: "".into(), interest_radius: None },
+            avatars: Avatars::default(),
+            things: Things::default(),
+            period: Period::Quiet,
+            frame: 0,
+        }
     }
 
     fn run(&mut self, command: SpaceCommand, by: &By, room: &RoomView<'_>) -> (Answer, Vec<Effect>) {
@@ -60,6 +72,15 @@ impl Space {
                 let what = Durable::Space(SpaceDurable::Acted { by: by.user.clone(), action, data });
                 (Answer::Store(Box::new(what), RoomChoice::Named), Vec::new())
             }
+            SpaceCommand::SetState { set, .. } => {
+                let what = Durable::Space(SpaceDurable::StateChanged(self.things.change(set, by, room)));
+                (Answer::Store(Box::new(what), RoomChoice::Named), Vec::new())
+            }
+            // a socket has no such message
+            SpaceCommand::ReadSettings { .. } if by.conn().is_none() => {
+                (Answer::Done, vec![Effect::ReadSettings, Effect::Publish(KindMessage::SettingsChanged)])
+            }
+            SpaceCommand::ReadSettings { .. } => (Answer::Unknown, Vec::new()),
             // executed by the session
             SpaceCommand::Join { .. } => (Answer::Unknown, Vec::new()),
         }
@@ -153,16 +174,78 @@ impl RoomKind for Space {
     }
 
     fn joined(&mut self, join: &Join, now: Timestamp) {
-        let entry = join.space.as_deref();
-        if let Some(entry) = entry {
-            self.avatars.set_radius(entry.settings.interest_radius);
-        }
-        self.avatars.enter(&join.user, entry.and_then(|entry| entry.place.clone()), now);
+        self.avatars.enter(&join.user, join.place.as_deref().cloned(), now);
     }
 
-    fn admitted(&mut self, conn: ConnKey, user: &UserId) -> Vec<Effect> {
+    fn load<'a>(&'a mut self, store: &'a Store, room: RoomId, _: Timestamp) -> Loading<'a> {
+        Box::pin(async move {
+            if let Some(settings) = store.space_settings(room).await? {
+                self.avatars.set_radius(settings.interest_radius);
+                self.settings = settings;
+            }
+            self.things.read(store.space_state(room).await?);
+            Ok(())
+        })
+    }
+
+    fn admitted(&mut self, conn: ConnKey, user: &UserId, room: &RoomView<'_>) -> Vec<Effect> {
         let area = self.avatars.area_of(user);
-        area.map(|area| Effect::Place(vec![(conn, Some(area))])).into_iter().collect()
+        let mut effects: Vec<Effect> = area.map(|area| Effect::Place(vec![(conn, Some(area))])).into_iter().collect();
+        // only now does anybody see what has ended while the room was not in use
+        effects.extend(self.things.look(room));
+        effects
+    }
+
+    fn socket_left(&mut self, conn: ConnKey, room: &RoomView<'_>) -> Vec<Effect> {
+        self.things.socket_left(conn, room)
+    }
+
+    fn fell_behind(&mut self, conn: ConnKey, room: &RoomView<'_>) -> Vec<Effect> {
+        let Some(user) = room.core.user_of(conn) else { return Vec::new() };
+        let present = self.avatars.seen_by(&user.id).filter(|moved| room.core.is_present(&moved.user));
+        let avatars: Vec<AvatarMove> = present.take(limits::AVATARS_LISTED_MAX).cloned().collect();
+        let reply = Reply::Space(Box::new(SpaceReply::Seen { space: self.id, avatars }));
+        vec![Effect::Reply { conn, reply }]
+    }
+
+    fn node_up(&mut self) -> Vec<Effect> {
+        vec![Effect::ReadSettings]
+    }
+
+    fn settings_read(&mut self, settings: SpaceSettings, room: &RoomView<'_>) -> Vec<Effect> {
+        if settings == self.settings {
+            return Vec::new();
+        }
+        let radius = settings.interest_radius;
+        let mut effects = vec![moved(SpaceEphemeral::Changed(settings.clone()), Audience::Everyone)];
+        if radius != self.settings.interest_radius {
+            self.avatars.set_radius(radius);
+            // everybody is shown all who are near by the new measure; those in no area any more, everybody
+            self.avatars.show_all();
+            if radius.is_none() {
+                let sockets = room.core.local_users().flat_map(|user| room.core.sockets_of(&user.id));
+                effects.push(Effect::Place(sockets.map(|conn| (*conn, None)).collect()));
+            }
+            effects.extend(self.send_moves(room));
+        }
+        self.settings = settings;
+        effects
+    }
+
+    fn node_gone(&mut self, node: NodeId, room: &RoomView<'_>) -> Vec<Effect> {
+        self.things.node_gone(node, room)
+    }
+
+    fn published(&mut self, event: &Event) {
+        self.things.published(event);
+    }
+
+    fn delivered(&mut self, event: &Event, room: &RoomView<'_>) -> Vec<Effect> {
+        self.things.delivered(event, room)
+    }
+
+    fn settled(&mut self, what: &Durable, outcome: Settled, room: &RoomView<'_>) -> Vec<Effect> {
+        self.things.settled(what, outcome, room)
     }
 
     fn left(&mut self, user: &UserId) {
@@ -183,6 +266,7 @@ impl RoomKind for Space {
                 }
                 self.send_moves(room)
             }
+            KindMessage::SettingsChanged => vec![Effect::ReadSettings],
             // of other kinds of rooms
             KindMessage::Cursors(_)
             | KindMessage::Awareness(_)
@@ -193,23 +277,23 @@ impl RoomKind for Space {
         }
     }
 
-    fn woken(&mut self, _: Timer, room: &RoomView<'_>) -> Vec<Effect> {
+    fn woken(&mut self, timer: Timer, room: &RoomView<'_>) -> Vec<Effect> {
+        if timer == STATE {
+            return self.things.woken(room);
+        }
         self.period = Period::Quiet;
         self.send_moves(room)
     }
 
     fn opening(&self, join: &Join, room: &RoomView<'_>) -> Vec<Reply> {
-        let settings = match &join.space {
-            Some(entry) => entry.settings.clone(),
-            None => SpaceSettings { name: "".into(), interest_radius: None },
-        };
         let listed = room.core.online().take(limits::AVATARS_LISTED_MAX);
         let joined = SpaceReply::Joined {
             tag: join.tag.clone(),
             space: self.id,
-            settings,
+            settings: self.settings.clone(),
             connection: join.connection.clone(),
             avatars: listed.map(|user| self.listed(user)).collect(),
+            state: self.things.listed(room),
             total: room.core.users(),
             seq: room.core.head(),
             epoch: room.core.epoch(),

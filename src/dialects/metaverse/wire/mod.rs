@@ -3,6 +3,7 @@
 
 pub mod invites;
 pub mod spaces;
+pub mod state;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,9 +14,10 @@ use self::{
         SendInvite, Sent,
     },
     spaces::{
-        Act, AvatarMoved, AvatarsMoved, ChatMessage, JoinSpace, Joined, MoveAvatar, NamedSpace, Say, UserAction,
-        UserJoined, UserLeft,
+        Act, AvatarMoved, AvatarsMoved, ChatMessage, JoinSpace, Joined, MoveAvatar, NamedSpace, Say, SpaceChanged,
+        UserAction, UserJoined, UserLeft,
     },
+    state::{Entry, SetState, StateChanged, StateStored},
 };
 use crate::{
     core::{command::Tag, notification},
@@ -53,6 +55,8 @@ pub enum FromClient<'a> {
     Move(Payload<MoveAvatar>),
     /// Do something in a space; answered only if it is refused or has a `ref`
     Action(#[serde(borrow)] Payload<Act<'a>>),
+    /// Set or delete an entry of a space's state
+    StateSet(#[serde(borrow)] Payload<SetState<'a>>),
     /// Say something to everybody in a space
     Chat(#[serde(borrow)] Payload<Say<'a>>),
     /// Invite a user, or several, to a space
@@ -103,8 +107,12 @@ pub enum Broadcast<'a> {
     UserMoved(AvatarMoved<'a>),
     /// Avatars that are near have moved or come near, in a space with an `interestRadius`
     UsersMoved(AvatarsMoved<'a>),
+    /// The name or the `interestRadius` of the space has changed
+    SpaceChanged(SpaceChanged<'a>),
     /// A user did something; not sent to that user
     UserAction(UserAction<'a>),
+    /// An entry of the space's state was set, was deleted or has ended; also sent to the user who did it
+    StateChanged(StateChanged<'a>),
     /// A stored message; also sent to the sender
     ChatMessage(ChatMessage<'a>),
     /// The user was invited to a space
@@ -129,6 +137,8 @@ pub enum Answer<'a> {
     Move(Done<'a>),
     /// The action was stored
     Action(Success<'a, Stored>),
+    /// The change of the state was stored; without `data` there was nothing to delete
+    StateSet(StateStored<'a>),
     /// The message was stored
     Chat(Success<'a, Stored>),
     /// An invite was sent, or is pending already; of several users those who were invited and those who could not be
@@ -224,9 +234,9 @@ pub struct Failed<'a> {
     /// Seconds until a retry can succeed.
     #[serde(rename = "retry_after", skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
-    /// Of a request for several users that could not be fulfilled for any of them.
+    /// More about some refusals.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<NobodyInvited<'a>>,
+    pub data: Option<Details<'a>>,
 }
 
 impl<'a> Failed<'a> {
@@ -240,6 +250,23 @@ impl<'a> Failed<'a> {
             data: None,
         }
     }
+}
+
+/// More about a refusal.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Details<'a> {
+    /// Of a request for several users that could not be fulfilled for any of them.
+    Nobody(NobodyInvited<'a>),
+    /// Of a change of the state: the entry as it is.
+    Entry(CurrentEntry<'a>),
+}
+
+/// The entry of the state that a refused change would have replaced.
+#[derive(Serialize, JsonSchema)]
+pub struct CurrentEntry<'a> {
+    /// `null` if there is none.
+    pub entry: Option<Entry<'a>>,
 }
 
 /// What became of a request for several users of whom none could be invited.

@@ -3,11 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser::SerializeSeq};
 
+use super::state::Entry;
+
 use crate::{
     core::{
         cursor::Coordinate,
         event,
-        space::{AvatarMove, Place, SpaceSettings},
+        space::{AvatarMove, Place, SpaceSettings, StateEntry},
     },
     dialects::{
         input::{ChatText, Count, Finite, Id, Json, Name},
@@ -150,6 +152,10 @@ pub struct Joined<'a> {
     /// The number of all users in the space.
     #[schemars(example = 1)]
     pub count: usize,
+    /// The entries of the space's state; left out if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::STATE_KEYS_MAX))]
+    pub state: Option<Each<'a, StateEntry, Entry<'a>>>,
     /// True if there are more users than listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncated: Option<bool>,
@@ -176,6 +182,13 @@ impl<'a> EnteredSpace<'a> {
     pub fn new(id: RoomId, settings: &'a SpaceSettings) -> EnteredSpace<'a> {
         EnteredSpace { id, name: &settings.name, interest_radius: settings.interest_radius }
     }
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SpaceChanged<'a> {
+    pub space_id: RoomId,
+    pub space: EnteredSpace<'a>,
 }
 
 /// A user in the space.

@@ -368,6 +368,7 @@ impl RoomKind for Document {
             KindMessage::Cursors(_)
             | KindMessage::Presence(_)
             | KindMessage::TileEditing(_)
+            | KindMessage::SettingsChanged
             | KindMessage::Moves(_) => Vec::new(),
         }
     }
