@@ -268,16 +268,32 @@ fn read_back(invite: &Invite) -> Invite {
 /// What users do at the same time.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
-    Invite { by: usize, whom: usize },
-    Accept { whom: usize },
-    Decline { whom: usize },
-    Remove { whom: usize },
+    Invite {
+        by: usize,
+        whom: usize,
+    },
+    /// It expires while others are answered.
+    InviteBriefly {
+        by: usize,
+        whom: usize,
+        lifetime_ms: i64,
+    },
+    Accept {
+        whom: usize,
+    },
+    Decline {
+        whom: usize,
+    },
+    Remove {
+        whom: usize,
+    },
 }
 
 fn deeds() -> impl Strategy<Value = (u32, Vec<Vec<Deed>>)> {
     let user = || 0..6_usize;
     let deed = prop_oneof![
         4 => (user(), user()).prop_map(|(by, whom)| Deed::Invite { by, whom }),
+        2 => (user(), user(), 1..30_i64).prop_map(|(by, whom, lifetime_ms)| Deed::InviteBriefly { by, whom, lifetime_ms }),
         4 => user().prop_map(|whom| Deed::Accept { whom }),
         1 => user().prop_map(|whom| Deed::Decline { whom }),
         1 => user().prop_map(|whom| Deed::Remove { whom }),
@@ -307,19 +323,24 @@ async fn carry_out(
 }
 
 async fn perform(store: &Store, users: &[Profile], space: RoomId, deed: Deed) {
-    let pending = async |user: &Profile| {
-        let found = store.invites(&user.id, InviteList::Pending, ALL).await.unwrap().items;
+    // in any state, so that what was answered or has expired is answered again
+    let newest = async |user: &Profile| {
+        let found = store.invites(&user.id, InviteList::Received, ALL).await.unwrap().items;
         found.into_iter().find(|invite| invite.space.id == space).map(|invite| invite.id)
     };
     match deed {
         Deed::Invite { by, whom } => drop(invite(store, &users[by], &users[whom], space).await),
+        Deed::InviteBriefly { by, whom, lifetime_ms } => {
+            let new = NewInvite { lifetime_ms, ..to(&users[by], &users[whom], space) };
+            drop(store.send_invite(&new).await.unwrap());
+        }
         Deed::Accept { whom } => {
-            if let Some(id) = pending(&users[whom]).await {
+            if let Some(id) = newest(&users[whom]).await {
                 drop(accept(store, &users[whom], id).await);
             }
         }
         Deed::Decline { whom } => {
-            if let Some(id) = pending(&users[whom]).await {
+            if let Some(id) = newest(&users[whom]).await {
                 drop(decline(store, &users[whom], id).await);
             }
         }

@@ -25,7 +25,7 @@ pub use self::{
     canvas::CanvasCommand,
     chat::{Addressed, ChatCommand, Draft, MessageAddress, MessageRight, Receipt, Typing, bad_attachments},
     document::{DocumentCommand, Exchange},
-    invites::{InviteCommand, Invited, ListPage, SendInvites},
+    invites::{AskedInvites, BadInvites, InviteCommand, InviteField, Invited, ListPage, SendInvites},
     notices::NoticeCommand,
     presence::PresenceCommand,
     room::{RoomAddress, RoomCommand},

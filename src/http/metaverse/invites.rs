@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::Method, middleware::from_fn, we
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{PersonJson, Success, page, space_id, user_id, with_status};
+use super::{PersonJson, Success, page, space_id, with_status};
 use crate::{
     actors::invites::SentInvites,
     auth::{
@@ -12,7 +12,7 @@ use crate::{
         tokens::query_value,
     },
     core::{
-        command::{Invited, SendInvites},
+        command::{AskedInvites, BadInvites, InviteField, Invited, SendInvites},
         invite::{Invite, InviteTemplate},
         profile::{Profile, Role},
         space::{SpaceLabel, SpaceRefused},
@@ -331,44 +331,29 @@ pub(in crate::http) async fn send(
 }
 
 fn invites(fields: &Fields) -> Result<SendInvites, ApiError> {
-    let message = fields.optional_lines("message", limits::INVITE_MESSAGE_CHARS_MAX)?;
-    let template = match fields.optional_line("template", 1..=64)? {
-        None => None,
-        Some(name) => Some(InviteTemplate::from_name(&name).ok_or_else(|| {
-            ApiError::field("template", "there is no such template; GET /metaverse/invites/templates lists them")
-        })?),
+    let text = |name| fields.optional_raw_text(name);
+    let (user, message, template) = (text("toUserId")?, text("message")?, text("template")?);
+    let asked = AskedInvites {
+        user: user.as_deref(),
+        users: fields.texts("toUserIds")?,
+        space: &fields.line("spaceId", 1..=limits::CLIENT_NAME_CHARS_MAX)?,
+        message: message.as_deref(),
+        template: template.as_deref(),
+        hours: fields.optional_fraction("expiresInHours")?,
     };
-    let hours = fields.optional_fraction("expiresInHours")?;
-    let lifetime_ms = match hours {
-        None => None,
-        Some(hours) if hours > 0.0 && hours <= limits::INVITE_HOURS_MAX => Some((hours * 3_600_000.0).ceil() as i64),
-        Some(_) => {
-            let problem = format!("must be above 0 and at most {}", limits::INVITE_HOURS_MAX);
-            return Err(ApiError::field("expiresInHours", problem));
+    SendInvites::new(asked).map_err(|bad| match bad {
+        BadInvites::Refused(refused) => refused.into(),
+        BadInvites::Field(field, problem) => {
+            let name = match field {
+                InviteField::User => "toUserId",
+                InviteField::Users => "toUserIds",
+                InviteField::Message => "message",
+                InviteField::Template => "template",
+                InviteField::Lifetime => "expiresInHours",
+            };
+            ApiError::field(name, problem)
         }
-    };
-    let to = match fields.texts("toUserIds")? {
-        Some(ids) => {
-            let mut users = Vec::new();
-            for id in ids {
-                let user = UserId::new(id).map_err(|bad| ApiError::field("toUserIds", bad))?;
-                if !users.contains(&user) {
-                    users.push(user);
-                }
-            }
-            if users.is_empty() || users.len() > limits::INVITED_PER_REQUEST_MAX {
-                let problem = format!("must name 1 to {} users", limits::INVITED_PER_REQUEST_MAX);
-                return Err(ApiError::field("toUserIds", problem));
-            }
-            Invited::Several(users)
-        }
-        None => Invited::One(user_id(&fields.line("toUserId", 1..=limits::USER_ID_CHARS_MAX)?)?),
-    };
-    if message.is_some() && template.is_some() {
-        return Err(ApiError::field("template", "can't be combined with message; send one of them"));
-    }
-    let space = space_id(&fields.line("spaceId", 1..=limits::CLIENT_NAME_CHARS_MAX)?)?;
-    Ok(SendInvites { to, space, message: message.map(Into::into), template, lifetime_ms })
+    })
 }
 
 /// Accepts an invite: you become a member of the space.
@@ -451,8 +436,7 @@ pub(in crate::http) async fn mine(
         Some("true") => InviteList::PendingAndExpired,
         Some(_) => return Err(ApiError::field("includeExpired", "must be true or false")),
     };
-    let page = page(query, limits::PAGE_INVITES_DEFAULT, limits::PAGE_INVITES_MAX)?;
-    Ok(Success::of(InvitesJson::from(site.gateway.invites(user.subject(), list, page).await?)))
+    listed(&site, &user, list, query).await
 }
 
 /// Lists all invites that you have received or sent, the newest first.
@@ -470,6 +454,10 @@ pub(in crate::http) async fn history(
         Some("sent") => InviteList::Sent,
         Some(_) => return Err(ApiError::field("direction", "must be sent or received")),
     };
+    listed(&site, &user, list, query).await
+}
+
+async fn listed(site: &AppState, user: &AuthUser, list: InviteList, query: &str) -> Result<HttpResponse, ApiError> {
     let page = page(query, limits::PAGE_INVITES_DEFAULT, limits::PAGE_INVITES_MAX)?;
     Ok(Success::of(InvitesJson::from(site.gateway.invites(user.subject(), list, page).await?)))
 }

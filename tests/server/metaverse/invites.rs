@@ -122,14 +122,17 @@ async fn bad_fields_are_named() {
     let id = space(&alice, "Atrium", 5, false).await;
     for (field, more) in [
         ("toUserId", json!({"toUserId": null})),
-        ("toUserIds", json!({"toUserIds": []})),
+        ("toUserIds", json!({"toUserId": null, "toUserIds": []})),
         (
             "toUserIds",
-            json!({"toUserIds": vec!["x"; 101].iter().enumerate().map(|(at, _)| at.to_string()).collect::<Vec<_>>()}),
+            json!({"toUserId": null, "toUserIds": vec!["x"; 101].iter().enumerate().map(|(at, _)| at.to_string()).collect::<Vec<_>>()}),
         ),
         ("toUserIds", json!({"toUserIds": [7]})),
         ("spaceId", json!({"spaceId": 7})),
+        ("toUserIds", json!({"toUserIds": [bob.id]})),
+        ("toUserIds", json!({"toUserId": null, "toUserIds": [""]})),
         ("message", json!({"message": "x".repeat(501)})),
+        ("message", json!({"message": "a\u{7}b"})),
         ("template", json!({"template": "unknown"})),
         ("template", json!({"template": "event", "message": "hi"})),
         ("expiresInHours", json!({"expiresInHours": 0})),
