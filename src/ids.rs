@@ -243,6 +243,18 @@ uuid_id!(
     /// The id of an uploaded file.
     FileId
 );
+uuid_id!(
+    /// The id of a mute or a ban.
+    SanctionId
+);
+uuid_id!(
+    /// The id of a word rule.
+    WordRuleId
+);
+uuid_id!(
+    /// The id of a report to moderators.
+    ReportId
+);
 
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -15,7 +15,7 @@ use crate::{
         space::SpaceRefused,
     },
     error::{ErrorCode, Refusal},
-    ids::UserId,
+    ids::{RoomId, UserId},
     store::{Access, RoomRef},
 };
 
@@ -44,8 +44,15 @@ impl Node {
             Some(found) => found,
             None => self.make(subject, room, missing).await?,
         };
+        self.refuse_banned(subject.user, found.identity.id)?;
         may(subject, Action::Enter { room: &found.identity, right: found.right })?;
         Ok(found)
+    }
+
+    /// # Errors
+    /// If the user is banned from the room or from the server.
+    pub fn refuse_banned(&self, user: &UserId, room: RoomId) -> Result<(), Refusal> {
+        self.moderation.ban(user, Some(room), self.clock.now()).map_or(Ok(()), Err)
     }
 
     /// The room of a message that a client names, if the subject may do that with the message. Of a message in a

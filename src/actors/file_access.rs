@@ -38,6 +38,9 @@ impl Node {
                 None => return Ok(Err(Denied::NotShared)),
             }
         };
+        if self.refuse_banned(subject.user, room.id).is_err() {
+            return Ok(Err(Denied::NotShared));
+        }
         Ok(may(subject, Action::Enter { room, right }))
     }
 

@@ -9,12 +9,14 @@ use super::{
     access::IfMissing,
     fanout::Broadcast,
     messages::{
-        Announce, CloseRemoteSocket, CloseUser, CountAll, CountOnline, DeliverRestRequest, Ended, ExpelFrom,
-        FilterOnline, KeepOnly, LiftBlock, LimitsOf, ListNodes, ListOnline, LivenessProbe, Notify, PublishToUser,
-        PublishUpload, RemoteSocketCounts, RestRequest, Revoke, SocketsOf, Statistics, StatusesOf, SurveyRooms,
-        TellUsers,
+        Announce, ApplySanction, CloseRemoteSocket, CloseUser, CountAll, CountOnline, DeliverRestRequest, Ended,
+        ExpelFrom, FilterOnline, KeepOnly, LiftBlock, LimitsOf, ListNodes, ListOnline, LivenessProbe, Notify,
+        NotifyAll, PublishToUser, PublishUpload, RemoteSocketCounts, RestRequest, Revoke, SanctionSource, SocketsOf,
+        Statistics, StatusesOf, SurveyRooms, TellUsers,
     },
+    moderation::Moderation,
     node::{Node, StopCall, parse_connection_name},
+    outbox::ConnKey,
     registry::Registry,
 };
 use crate::{
@@ -22,6 +24,7 @@ use crate::{
     core::{
         command::{Command, MessageAddress, MessageRight, RawJson},
         event::{Attachment, Audience, Ephemeral, Event, EventBody, RoomEphemeral, RoomIdentity},
+        moderation::Sanction,
         presence::{SocketLocation, UserStatus},
         profile::Author,
         rate::{LimitStatus, RateLimits},
@@ -126,6 +129,53 @@ impl Gateway {
     /// If the actors are overloaded; the caller should retry.
     pub async fn keep_only(&self, room: RoomId, users: Vec<UserId>) -> Result<(), Refusal> {
         self.order("keep_only", KeepOnly { room, users }).await
+    }
+
+    /// Who is muted or banned, as this node knows it.
+    pub fn moderation(&self) -> Arc<Moderation> {
+        self.node.moderation.clone()
+    }
+
+    /// Applies a mute or ban that was stored, or its end. It holds on this node when this returns; other nodes are told.
+    ///
+    /// # Errors
+    /// If the actors are overloaded; nodes then read it from the database within a second.
+    pub async fn apply_sanction(&self, sanction: Sanction) -> Result<(), Refusal> {
+        let apply = ApplySanction { sanction: Arc::new(sanction), source: SanctionSource::Request };
+        self.order("sanction", apply).await
+    }
+
+    /// Reads the word rules again after a change. Other nodes notice it within half a second.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn refresh_moderation(&self) -> Result<(), StoreError> {
+        self.node.refresh_moderation().await
+    }
+
+    /// Closes all sockets of a user, on all nodes. Returns how many were closed.
+    pub async fn kick(&self, user: UserId) -> usize {
+        let mut closed = 0;
+        for SocketLocation { node, worker, generation, .. } in self.sockets_of(user.clone()).await {
+            let conn = ConnKey { worker, generation };
+            let ended = if node == self.node.id {
+                let close = CloseUser { user: user.clone(), conn: Some(conn), why: Disconnect::Revoked };
+                self.node.registry.send(close).timeout(ASK_TIMEOUT).await.unwrap_or_default() > 0
+            } else {
+                let close = CloseRemoteSocket { on: node, user: user.clone(), conn };
+                self.node.cluster.send(close).timeout(ASK_TIMEOUT).await == Ok(Ended::Yes)
+            };
+            closed += usize::from(ended);
+        }
+        closed
+    }
+
+    /// Sends a notice to all sockets of all users, on all nodes.
+    ///
+    /// # Errors
+    /// If the actors are overloaded; the caller should retry.
+    pub async fn notify_all(&self, data: RawJson) -> Result<(), Refusal> {
+        self.order("announcement", NotifyAll { data, at: self.node.clock.now() }).await
     }
 
     /// Closes a connection by its name, on whichever node it is.

@@ -15,6 +15,7 @@ pub mod invites;
 pub mod journal;
 pub mod log_reconciler;
 pub mod messages;
+pub mod moderation;
 pub mod node;
 pub mod outbox;
 pub mod presence;

@@ -18,6 +18,7 @@ use super::{
     cluster::Cluster,
     journal::Journal,
     messages::{AskAssistant, AskerClosed, AssistantPeerMessage, CancelAsk, FinishAnswers, StatusOf},
+    moderation::Moderation,
     outbox::ConnKey,
     presence::PresenceTracker,
     registry::Registry,
@@ -64,6 +65,8 @@ pub struct Node {
     pub(crate) history_bytes: AtomicUsize,
     /// The recent invites of users on this node.
     pub(crate) invite_rates: Mutex<InviteRates>,
+    /// Who is muted or banned, and which words are filtered.
+    pub moderation: Arc<Moderation>,
     /// The rate limits.
     pub rates: RateLimits,
     /// When it started.

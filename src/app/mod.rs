@@ -33,6 +33,7 @@ use crate::{
             Barrier, BeginLeaving, CountAll, Drain, Everyone, FinishAnswers, HoldPresence, ListNodes, Quiesce,
             StartDraining,
         },
+        moderation::{Moderation, ModerationWatch},
         node::{Clock, Node, StopSwitch},
         presence::{self, PresenceTracker},
         registry::{Registry, SetNode},
@@ -242,6 +243,7 @@ pub async fn start_among(
         clock: Clock,
         history_bytes: AtomicUsize::new(0),
         invite_rates: Default::default(),
+        moderation: Arc::new(Moderation::default()),
         rates,
         started: Instant::now(),
         leaving: AtomicBool::new(false),
@@ -261,6 +263,7 @@ pub async fn start_among(
     }
     Sweeper::new(node.store.clone()).start();
     DueNotifications::new(node.clone()).start();
+    ModerationWatch::new(node.clone()).start();
     services::search::start(node.store.clone());
     services::ai::start(&node)?;
     single_node_check::watch(&node);

@@ -121,6 +121,13 @@ pub enum Action<'a> {
     Call,
     /// See who is online, the presence of any user, and statistics.
     ViewPresence,
+    /// Mute, kick and ban in a room, filter its words, remove what others have said, and decide about reports.
+    Moderate {
+        /// The room.
+        room: &'a RoomIdentity,
+        /// The user's relation to it.
+        right: Right,
+    },
     /// Close connections, revoke tokens, and other administration.
     Administer,
 }
@@ -199,6 +206,9 @@ pub enum Denied {
         "Only the file's owner and members of a room in which it was shared may download it; ask the owner to share it"
     )]
     NotShared,
+    /// A room that others moderate.
+    #[error("Only the room's owner, its moderators and administrators may moderate it; ask one of them")]
+    NotTheRoomsModerator,
     /// Only for administrators.
     #[error("Only an administrator may do this; ask one, or use an administrator's token")]
     NotAnAdministrator,
@@ -275,6 +285,10 @@ pub fn may(subject: Subject<'_>, action: Action<'_>) -> Result<(), Denied> {
                 return Ok(());
             }
             at_least(subject, membership, needed_over(held))
+        }
+        Action::Moderate { room, right } => {
+            within_rooms(subject, room)?;
+            open(subject.role == Role::Admin || right.moderates(), Denied::NotTheRoomsModerator)
         }
         Action::Administer => {
             unconfined(subject)?;

@@ -19,6 +19,7 @@ pub mod history;
 pub mod invite;
 pub mod invite_rate;
 pub mod member_list;
+pub mod moderation;
 pub mod monotonic;
 pub mod notification;
 pub mod peers;

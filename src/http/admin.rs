@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     ApiError, AppState,
-    extract::{Administrator, AuthUser, JsonObject, user_id},
+    extract::{Administrator, AuthUser, ClientAddress, JsonObject, user_id},
     openapi::bodies,
     resource,
 };
@@ -19,6 +19,7 @@ use crate::{
     ids::{RoomId, RoomName},
     limits,
     logged::logged,
+    store::{AuditAction, NewAudit},
 };
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -28,6 +29,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/api/v1/ws/stats/detailed", [(Method::GET, web::to(stats_detailed))]))
         .service(resource("/api/v1/ws/rooms", [(Method::GET, web::to(rooms))]))
         .service(resource("/api/v1/ws/rooms/{room_id}/broadcast", [(Method::POST, web::to(broadcast))]))
+        .service(resource("/api/v1/ws/announcements", [(Method::POST, web::to(announce))]))
         .service(resource("/api/v1/ws/users/{user_id}/notify", [(Method::POST, web::to(notify))]))
         .service(resource("/api/v1/ws/shutdown", [(Method::POST, web::to(shutdown))]));
 }
@@ -211,6 +213,12 @@ pub(super) struct BroadcastJson {
     status: &'static str,
 }
 
+#[derive(Serialize, ToSchema)]
+#[schema(as = Announced)]
+pub(super) struct AnnouncedJson {
+    status: &'static str,
+}
+
 #[utoipa::path(post, path = "/api/v1/ws/rooms/{room_id}/broadcast", tag = "administration", summary = "Send a message to everybody in a room",
     params(bodies::RoomPath),
     request_body = bodies::Anything,
@@ -231,6 +239,31 @@ pub(super) async fn broadcast(
     }
     log::info!("event=broadcast_by_admin room={id} by={}", logged(user.id()));
     Ok(web::Json(BroadcastJson { room_id, status: "sent" }))
+}
+
+#[utoipa::path(post, path = "/api/v1/ws/announcements", tag = "administration", summary = "Send a message to all sockets of all users",
+    request_body = bodies::Anything,
+    responses(
+        (status = 202, description = "It was handed over to all nodes; each socket gets it as a notification of its dialect", body = AnnouncedJson),
+        (status = 403, description = "For administrators only"),
+    ))]
+pub(super) async fn announce(
+    site: web::Data<AppState>,
+    address: ClientAddress,
+    Administrator { user, body: JsonObject(data) }: Administrator<JsonObject>,
+) -> Result<HttpResponse, ApiError> {
+    let audit = NewAudit {
+        actor: user.id().clone(),
+        action: AuditAction::Announced,
+        subject: None,
+        room: None,
+        details: data.clone(),
+        address: address.0.to_string(),
+    };
+    site.store.audit(&audit).await?;
+    site.gateway.notify_all(data).await?;
+    log::info!("event=announced_by_admin by={}", logged(user.id()));
+    Ok(HttpResponse::Accepted().json(AnnouncedJson { status: "sent" }))
 }
 
 /// The room with this id, or the open room with this name.

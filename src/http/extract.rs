@@ -1,7 +1,10 @@
 //! Extracts typed values from requests: the user, the client address, and the fields of the body. A handler must never
 //! parse a token or a body itself.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
@@ -14,6 +17,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::{ApiError, AppState, fields::Fields};
 use crate::{
+    actors::{moderation::Moderation, node::Clock},
     auth::{
         policy::{Action, Subject, may},
         tokens::{Claims, TokenFault},
@@ -35,6 +39,7 @@ pub(super) struct AuthUser {
     /// The higher of the stored role and the token's role.
     pub(super) role: Role,
     claims: Claims,
+    moderation: Arc<Moderation>,
 }
 
 impl AuthUser {
@@ -45,6 +50,9 @@ impl AuthUser {
 
     /// Checks whether this user may enter a room.
     pub(super) fn may_enter(&self, room: &Access) -> Result<(), ApiError> {
+        if let Some(banned) = self.moderation.ban(self.id(), Some(room.identity.id), Clock.now()) {
+            return Err(banned.into());
+        }
         self.may(Action::Enter { room: &room.identity, right: room.right })
     }
 
@@ -71,8 +79,12 @@ impl FromRequest for AuthUser {
             if claims.is_void(profile.tokens_not_before) {
                 return Err(TokenFault::Revoked.into());
             }
+            let moderation = site.gateway.moderation();
+            if let Some(banned) = moderation.ban(&profile.id, None, Clock.now()) {
+                return Err(banned.into());
+            }
             let role = if claims.role == Some(Role::Admin) { Role::Admin } else { profile.role };
-            Ok(AuthUser { profile, role, claims })
+            Ok(AuthUser { profile, role, claims, moderation })
         })
     }
 }

@@ -18,11 +18,11 @@ use crate::{
     auth::tokens::query_value,
     core::{
         command::{Addressed, ChatCommand, Command, Draft},
-        event::{Attachment, ChatDurable, ContentType, Durable, Event, EventBody, RoomIdentity, RoomScope},
+        event::{Attachment, ChatDurable, ContentType, Durable, Event, EventBody, RoomIdentity},
         upload::content_url,
     },
     error::{ErrorCode, Refusal},
-    ids::{Epoch, EventId, RoomId, Seq, UserId},
+    ids::{Epoch, EventId, Seq, UserId},
     limits,
     store::{Before, Message, ReactionCount, RoomRef, StoreError},
 };
@@ -144,12 +144,13 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn new(room: RoomId, scope: &RoomScope, sender: &UserId) -> Place {
-        match scope.partner_of(sender) {
-            None => Place { channel_id: Some(room.to_string()), ..Place::default() },
+    pub(super) fn new(room: &RoomIdentity, sender: &UserId) -> Place {
+        match room.scope.partner_of(sender) {
+            None if room.scope.is_channel() => Place { channel_id: Some(room.id.to_string()), ..Place::default() },
+            None => Place::conversation(room.label()),
             Some(partner) => Place {
                 recipient_id: Some(partner.to_string()),
-                conversation_id: Some(room.to_string()),
+                conversation_id: Some(room.id.to_string()),
                 ..Place::default()
             },
         }
@@ -232,7 +233,7 @@ pub(super) async fn send_to_channel(
     Body(fields): Body,
 ) -> Result<HttpResponse, ApiError> {
     let room = channel(&site, &user, &path).await?;
-    let place = Place::new(room.id, &room.scope, user.id());
+    let place = Place::new(&room, user.id());
     send(&site, &user, room, Addressed::Channel, place, &fields).await
 }
 
@@ -255,7 +256,7 @@ pub(super) async fn send_to_user(
     Body(fields): Body,
 ) -> Result<HttpResponse, ApiError> {
     let room = conversation(&site, &user, &path).await?;
-    let place = Place::new(room.id, &room.scope, user.id());
+    let place = Place::new(&room, user.id());
     send(&site, &user, room, Addressed::Partner, place, &fields).await
 }
 
@@ -316,7 +317,7 @@ pub(super) async fn send(
     }
 }
 
-async fn page(
+pub(super) async fn page(
     site: &AppState,
     user: &AuthUser,
     room: &RoomIdentity,
@@ -338,8 +339,7 @@ async fn page(
         other => other?,
     };
     let has_more = page.cut(&mut messages);
-    let messages =
-        with_reactions(site, user, messages, |message| Place::new(room.id, &room.scope, &message.sender.id)).await?;
+    let messages = with_reactions(site, user, messages, |message| Place::new(room, &message.sender.id)).await?;
     Ok(web::Json(PageJson { messages, has_more, epoch: head.epoch, seq: head.seq }))
 }
 

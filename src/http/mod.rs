@@ -45,6 +45,7 @@ mod health;
 mod message_actions;
 mod messages;
 mod metaverse;
+mod moderation;
 mod notifications;
 pub mod openapi;
 pub mod page;
@@ -101,7 +102,7 @@ impl AppState {
         Ok(AppState {
             store: node.store.clone(),
             files: Files::start(node)?,
-            search: Search::new(node.store.clone()),
+            search: Search::new(node.store.clone(), node.moderation.clone()),
             gateway: Gateway::new(node.clone()),
             verifier: node.verifier.clone(),
             signer: Signer::new(&config.auth, secret),
@@ -141,6 +142,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     presence::configure(config);
     admin::configure(config);
     blocks::configure(config);
+    moderation::configure(config);
     files::configure(config);
     health::configure(config);
     openapi::configure(config);

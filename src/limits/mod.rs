@@ -9,13 +9,15 @@ mod conversations;
 mod devices;
 mod documents;
 mod files;
+mod moderation;
 mod search;
 mod spaces;
 
 use std::time::Duration;
 
 pub use self::{
-    assistant::*, calls::*, canvas::*, conversations::*, devices::*, documents::*, files::*, search::*, spaces::*,
+    assistant::*, calls::*, canvas::*, conversations::*, devices::*, documents::*, files::*, moderation::*, search::*,
+    spaces::*,
 };
 
 // ---- what a client may send ----

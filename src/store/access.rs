@@ -103,6 +103,21 @@ pub enum Right {
 }
 
 impl Right {
+    /// Whether it includes moderating the room: its owner, the owner and moderators of its group, the admins of a space.
+    pub const fn moderates(self) -> bool {
+        match self {
+            Right::Group(Some(GroupRole::Owner | GroupRole::Moderator))
+            | Right::Open { membership: Some(RoomRole::Owner), .. }
+            | Right::Space { role: Some(SpaceRole::Admin), .. }
+            | Right::Document { membership: Some(DocumentRole::Owner), .. } => true,
+            Right::Group(Some(GroupRole::Member) | None)
+            | Right::Side
+            | Right::Open { membership: Some(RoomRole::Member) | None, .. }
+            | Right::Space { role: Some(SpaceRole::Member) | None, .. }
+            | Right::Document { membership: _, .. } => false,
+        }
+    }
+
     /// The user's role in a document, by its own or by everybody's.
     pub fn document_role(self) -> Option<DocumentRole> {
         match self {

@@ -7,6 +7,7 @@ use crate::{
     core::{
         canvas::TileRefused,
         event::{Durable, Weight},
+        moderation::Sanction,
         sheet::{BadUpdate, CellConflict},
     },
     ids::{ClientMessageId, EventId, RoomId, Seq, Timestamp, UserId},
@@ -101,6 +102,9 @@ pub enum NotAppended {
     /// The change of a tile was refused.
     #[error(transparent)]
     Tile(#[from] TileRefused),
+    /// The author is muted in the room or banned from it.
+    #[error("the author is muted or banned")]
+    Silenced(Box<Sanction>),
 }
 
 /// Which rooms' locks an append waits for. Rooms that stay locked are skipped: see [`NotAppended::Locked`].

@@ -141,7 +141,7 @@ impl Batch {
         let seqs: HashMap<Id, i64> = rows.into_iter().collect();
         let seq = |entry: &mut Entry| {
             let seq = seqs.get(&entry.id).copied();
-            if seq.is_none() {
+            if seq.is_none() && entry.refused.is_none() {
                 entry.refused = Some(NotAppended::Locked);
             }
             seq.unwrap_or_default()

@@ -24,6 +24,7 @@ mod groups;
 mod invite_data;
 mod invites;
 mod log;
+mod moderation;
 mod notifications;
 mod postgres;
 mod processes;
@@ -34,6 +35,7 @@ mod rooms;
 mod schema;
 mod search;
 mod sheets;
+mod silence;
 mod spaces;
 mod sqlite;
 mod statement;
@@ -67,6 +69,7 @@ pub use self::{
     error::{Outage, StoreError},
     files::*,
     invites::*,
+    moderation::*,
     records::*,
     search::{Indexed, Pending, SearchStart},
     spaces::*,

@@ -419,6 +419,70 @@ macro_rules! tables {
                 created_at -> $Moment,
             }
         }
+        diesel::table! {
+            use diesel::sql_types::*;
+            moderation_version (id) {
+                id -> Integer,
+                version -> BigInt,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            sanctions (id) {
+                id -> $Id,
+                room_id -> Nullable<$Id>,
+                user_id -> Text,
+                kind -> Text,
+                reason -> Text,
+                by_id -> Text,
+                created_at -> $Moment,
+                ends_at -> $Moment,
+                version -> BigInt,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            word_rules (id) {
+                id -> $Id,
+                room_id -> Nullable<$Id>,
+                phrase -> Text,
+                action -> Text,
+                by_id -> Text,
+                created_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            reports (id) {
+                id -> $Id,
+                room_id -> Nullable<$Id>,
+                reporter_id -> Text,
+                subject_id -> Text,
+                target -> Text,
+                target_id -> Text,
+                reason -> Text,
+                excerpt -> Text,
+                state -> Text,
+                claimed_by -> Nullable<Text>,
+                decision -> Nullable<Text>,
+                note -> Nullable<Text>,
+                created_at -> $Moment,
+                resolved_at -> Nullable<$Moment>,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
+            audit_log (position) {
+                position -> BigInt,
+                created_at -> $Moment,
+                actor_id -> Text,
+                action -> Text,
+                subject_id -> Nullable<Text>,
+                room_id -> Nullable<$Id>,
+                details -> Text,
+                address -> Text,
+            }
+        }
         diesel::joinable!(sheets -> rooms (room_id));
         diesel::joinable!(spaces -> rooms (room_id));
         diesel::joinable!(space_members -> users (user_id));

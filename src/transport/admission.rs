@@ -172,6 +172,10 @@ async fn welcome(worker: &Worker, claims: &Claims) -> Result<Welcome, Refusal> {
         }
         answer => answer,
     };
+    let node = &worker.node;
+    if let Some(banned) = node.moderation.ban(&claims.user, None, node.clock.now()) {
+        return Err(banned);
+    }
     let sentence = match answer {
         Ok(Admission::Welcome { profile, quota }) => return Ok((profile, quota)),
         Ok(Admission::Revoked) => {

@@ -18,6 +18,7 @@ mod lifting;
 mod limits;
 mod lines;
 mod metaverse;
+mod moderation;
 mod nexus;
 mod node_death;
 mod noise;

@@ -32,6 +32,7 @@ mod limits;
 mod locked_room;
 mod message_actions;
 mod metaverse;
+mod moderation;
 mod nexus;
 mod not_writable;
 mod notifications;

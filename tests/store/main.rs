@@ -14,6 +14,7 @@ mod fixture;
 mod groups;
 mod invites;
 mod log;
+mod moderation;
 mod notifications;
 mod properties;
 mod queue;

@@ -22,6 +22,7 @@ use crate::{
         cursor::CursorUpdate,
         document::{ClientState, Colour},
         event::MemberPresence,
+        moderation::Sanction,
         peers::NodeHeartbeat,
         presence::{Status, StatusDetails},
         profile::Author,
@@ -205,6 +206,15 @@ pub enum NodeMessage {
         /// The user.
         user: UserId,
         /// The time at which it ended.
+        at: Timestamp,
+    },
+    /// A mute or a ban was stored, or ended.
+    Sanction(Sanction),
+    /// A notice for all sockets of all users.
+    NoticeToAll {
+        /// The notice.
+        data: RawJson,
+        /// When it was sent.
         at: Timestamp,
     },
     /// Recent requests of a user's sockets on the sending node.

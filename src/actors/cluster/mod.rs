@@ -253,6 +253,8 @@ impl Handler<NodeMessageReceived> for Cluster {
             | NodeMessage::Revoke { .. }
             | NodeMessage::Block { .. }
             | NodeMessage::Lift { .. }
+            | NodeMessage::Sanction(_)
+            | NodeMessage::NoticeToAll { .. }
             | NodeMessage::Exclude { .. }
             | NodeMessage::RateUsage { .. } => {
                 let Some(node) = &self.node else { return };

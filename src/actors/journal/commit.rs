@@ -148,6 +148,7 @@ impl From<Result<Appended, NotAppended>> for AttemptOutcome {
             Err(NotAppended::OtherContent) => Err(NotStored::Refused(Refusal::new(ErrorCode::Conflict, OTHER_CONTENT))),
             Err(NotAppended::Effect(refused)) => Err(effect_refusal(&refused)),
             Err(NotAppended::Tile(refused)) => Err(tile_refusal(refused)),
+            Err(NotAppended::Silenced(sanction)) => Err(NotStored::Refused(sanction.refusal())),
             Err(NotAppended::BadUpdate(bad)) => {
                 Err(NotStored::Refused(Refusal::new(ErrorCode::InvalidMessage, bad.to_string())))
             }

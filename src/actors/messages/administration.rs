@@ -1,10 +1,12 @@
 //! Messages by which administrators and owners of rooms act on the registry and on rooms.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 
 use crate::{
     actors::room::Room,
-    core::rate::LimitStatus,
+    core::{command::RawJson, moderation::Sanction, rate::LimitStatus},
     ids::{RoomId, Timestamp, UserId},
 };
 
@@ -47,6 +49,35 @@ pub struct IsRevoked {
     pub user: UserId,
     /// When the token was issued, if it has the claim.
     pub issued_at: Option<Timestamp>,
+}
+
+/// Applies a mute or a ban that was stored, or its end. Takes effect here before it is answered.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct ApplySanction {
+    /// The sanction as it is stored now.
+    pub sanction: Arc<Sanction>,
+    /// Who reports it.
+    pub source: SanctionSource,
+}
+
+/// Who reports a sanction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SanctionSource {
+    /// A request to this node. Other nodes have to be informed.
+    Request,
+    /// The database, because no node reported it in time. It is in the book already.
+    Database,
+}
+
+/// Sends a notice to all sockets of all users, on all nodes.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct NotifyAll {
+    /// The notice.
+    pub data: RawJson,
+    /// When it was sent.
+    pub at: Timestamp,
 }
 
 // ---- to a room ----

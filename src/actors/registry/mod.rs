@@ -2,6 +2,7 @@
 //! (direct messages excepted), and nothing here may wait.
 
 mod exclusions;
+mod moderation;
 mod peer_events;
 mod presence_sync;
 mod remote_users;
@@ -357,7 +358,9 @@ impl Handler<SessionUp> for Registry {
         let user = self.user(&up.user);
         let SessionUp { conn, session, follows_presence, .. } = up;
         let mut socket = UserSocket { conn, session, follows_presence, closing: Closing::No, rooms: Vec::new() };
-        if let Some(why) = user.has_lost(up.issued_at, up.checked_from, now) {
+        let is_banned = node.moderation.ban(&up.user, None, now).is_some();
+        let banned = is_banned.then_some(Disconnect::Revoked);
+        if let Some(why) = banned.or_else(|| user.has_lost(up.issued_at, up.checked_from, now)) {
             close_session(&up.user, &mut socket, why);
         }
         user.sessions.push(socket);
@@ -399,6 +402,7 @@ impl Handler<JoinRoom> for Registry {
             log::info!("event=join_too_late room={id} conn={:?} user={}", ask.join.conn, logged(&ask.join.user.id));
             return Err(Refusal::unavailable());
         }
+        self.refuse_banned(&ask.join.user.id, id)?;
         let group = ask.room.scope.group();
         if let Some(user) = self.users.get_mut(&ask.join.user.id)
             && let Some(socket) = user.sessions.iter_mut().find(|socket| socket.conn == ask.join.conn)
@@ -414,6 +418,7 @@ impl Handler<DeliverRestRequest> for Registry {
     type Result = Result<(), Refusal>;
 
     fn handle(&mut self, ask: DeliverRestRequest, _: &mut Self::Context) -> Self::Result {
+        self.refuse_banned(&ask.request.user.id, ask.room.id)?;
         self.send_to_room(ask.room, ask.request).map(|_| ())
     }
 }

@@ -116,7 +116,7 @@ impl Registry {
     }
 
     /// The user loses access to the rooms: closes sockets that are in them and refuses those that are joining them.
-    fn exclude(&mut self, user: &UserId, rooms: &[RoomId]) {
+    pub(super) fn exclude(&mut self, user: &UserId, rooms: &[RoomId]) {
         let now = Instant::now();
         for room in rooms {
             self.exclusions.add(*room, user, now);
@@ -190,6 +190,8 @@ impl Handler<FromOtherNode> for Registry {
                     user.quota.charge_remote(counts, now);
                 }
             }
+            NodeMessage::Sanction(sanction) => self.apply_sanction(&sanction),
+            NodeMessage::NoticeToAll { data, at } => self.notify_all(data, at),
             // handled by the cluster and the assistant
             NodeMessage::CancelAsk { .. }
             | NodeMessage::AskCancelled { .. }

@@ -11,6 +11,7 @@ use crate::{
         bridge::RoomMessage,
         fanout::Broadcast,
         messages::{AppendRequest, AppendResult, Ask, NotStored, Origin, RoomChoice, WrongSheetRoom},
+        moderation::Moderated,
         outbox::ConnKey,
     },
     core::{
@@ -81,6 +82,12 @@ impl Room {
         attachments: Vec<Attachment>,
         ctx: &mut Context<Self>,
     ) {
+        let now = self.node.clock.now();
+        let command = match self.node.moderation.moderate(&by.user.id, self.identity.id, command, now) {
+            Moderated::Pass(command) => command,
+            Moderated::Drop => return self.done(by.asker, ctx),
+            Moderated::Refuse(refusal) => return self.refuse_asker(by.asker, refusal, ctx),
+        };
         match command {
             Command::Chat(command) => self.chat(command, by, attachments, ctx),
             Command::Call(CallCommand::Signal { kind, target, data }) => {

@@ -14,6 +14,7 @@ mod room;
 mod sheet;
 mod space;
 mod upload;
+mod voice;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub use self::{
     sheet::SheetCommand,
     space::SpaceCommand,
     upload::UploadCommand,
+    voice::Voice,
 };
 use crate::ids::{ClientMessageId, Epoch, FileId, Seq, UserId};
 

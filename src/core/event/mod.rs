@@ -174,6 +174,23 @@ impl Durable {
         }
     }
 
+    /// Whether it says or changes something, so that a muted user may not store it. Documents have roles instead: a refused
+    /// update would separate the editor from the others.
+    pub const fn needs_voice(&self) -> bool {
+        match self {
+            Durable::Chat(
+                ChatDurable::MessageSent { .. } | ChatDurable::MessageEdited { .. } | ChatDurable::Reacted { .. },
+            )
+            | Durable::Sheet(_)
+            | Durable::Canvas(_)
+            | Durable::Space(_) => true,
+            Durable::Chat(
+                ChatDurable::MessageDeleted { .. } | ChatDurable::MessageErased { .. } | ChatDurable::ReadMarked { .. },
+            )
+            | Durable::Document(_) => false,
+        }
+    }
+
     /// The approximate number of bytes in memory.
     pub fn size_bytes(&self) -> usize {
         self.weight().bytes

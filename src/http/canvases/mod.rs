@@ -1,6 +1,7 @@
 //! `/api/v1/canvases`: canvases and their members. Canvases are addressed by integer ids. A canvas that was deactivated is not
 //! found any more.
 
+pub(super) mod chat;
 pub(super) mod tiles;
 
 use std::collections::HashSet;
@@ -44,6 +45,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
             "/api/v1/canvases/{canvas_id}/members/{user_id}",
             [(Method::DELETE, web::to(remove_member))],
         ));
+    chat::configure(config);
     tiles::configure(config);
 }
 

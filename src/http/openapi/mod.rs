@@ -16,7 +16,7 @@ use utoipa::{
 
 use super::{
     admin, auth, blocks, calls, canvases, conversations, devices, documents, errors, files, groups, health,
-    message_actions, messages, metaverse, notifications, presence, resource, rooms, search, sheets,
+    message_actions, messages, metaverse, moderation, notifications, presence, resource, rooms, search, sheets,
     typed_notifications, users,
 };
 
@@ -56,7 +56,7 @@ struct SocketsDocument(&'static str);
         message_actions::one, message_actions::edit, message_actions::delete, message_actions::react,
         message_actions::take_back,
         search::messages,
-        admin::stats, admin::stats_detailed, admin::rooms, admin::broadcast, admin::notify, admin::disconnect,
+        admin::stats, admin::stats_detailed, admin::rooms, admin::broadcast, admin::announce, admin::notify, admin::disconnect,
         admin::shutdown,
         rooms::create, rooms::one, rooms::change, rooms::members, rooms::add_member, rooms::remove_member,
         sheets::cells,
@@ -68,7 +68,7 @@ struct SocketsDocument(&'static str);
         canvases::list, canvases::create, canvases::one, canvases::close, canvases::members, canvases::add_member,
         canvases::remove_member, canvases::tiles::tiles, canvases::tiles::create_tile, canvases::tiles::tile,
         canvases::tiles::update_tile, canvases::tiles::delete_tile, canvases::tiles::like, canvases::tiles::unlike,
-        canvases::tiles::activity,
+        canvases::tiles::activity, canvases::chat::history, canvases::chat::send_message,
         documents::list, documents::create, documents::active, documents::one, documents::change, documents::session,
         documents::members, documents::set_member, documents::remove_member,
         documents::versions::versions, documents::versions::save, documents::versions::version,
@@ -78,6 +78,10 @@ struct SocketsDocument(&'static str);
         files::tus::options, files::tus::options_of_file, files::tus::create, files::tus::head, files::tus::patch,
         files::tus::delete, files::tus::overridden,
         notifications::send, typed_notifications::send_to_user, typed_notifications::broadcast, blocks::blocks, blocks::standing, blocks::lift,
+        moderation::reports::list, moderation::reports::report, moderation::reports::one, moderation::reports::claim,
+        moderation::reports::resolve, moderation::sanctions::list, moderation::sanctions::impose,
+        moderation::sanctions::lift, moderation::words::list, moderation::words::add, moderation::words::remove,
+        moderation::removals::remove, moderation::audit::list, moderation::audit::export,
         health::alive, health::ready, health::health, health::metrics,
         openapi, asyncapi,
     ),
@@ -102,6 +106,7 @@ struct SocketsDocument(&'static str);
         (name = "sheets", description = "Shared sheets; they are changed over WebSockets"),
         (name = "canvases", description = "Canvases with tiles, their members and what happened on them"),
         (name = "editing", description = "Collaborative documents: rights, sessions, named versions. They are edited over WebSockets"),
+        (name = "moderation", description = "For moderators of rooms and administrators: reports, mutes, kicks and bans, word rules, removals, and the audit log. Everybody may report."),
         (name = "administration", description = "Requires the role `admin`. Any node answers for all nodes."),
         (name = "health", description = "For load balancers, dashboards and operators"),
         (name = "documents", description = "Machine-readable API documents"),

@@ -36,6 +36,7 @@ async fn may_read(node: &Node, ask: &AskAssistant, sheet: &SheetId) -> Result<()
     let at = RoomRef::Open(room);
     let access = node.store.access(&at, &ask.user.id).await.map_err(away)?.ok_or_else(hidden)?;
     let subject = Subject { user: &ask.user.id, role: Role::User, rooms: ask.confined.as_deref() };
+    node.refuse_banned(subject.user, access.identity.id).map_err(|_| hidden())?;
     may(subject, Action::Enter { room: &access.identity, right: access.right }).map_err(|_| hidden())
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 pub use self::indexing::start;
 use self::reading::{Reading, Verified};
 use crate::{
+    actors::moderation::Moderation,
     auth::policy::Subject,
     core::{
         event::RoomIdentity,
@@ -25,6 +26,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Search {
     store: Store,
+    moderation: Arc<Moderation>,
     /// One permit per running search.
     running: Arc<Semaphore>,
     /// One permit per running or waiting search.
@@ -112,10 +114,11 @@ pub enum SearchFault {
 }
 
 impl Search {
-    /// Searches in this store.
-    pub fn new(store: Store) -> Search {
+    /// Searches in this store, except in rooms from which the user is banned.
+    pub fn new(store: Store, moderation: Arc<Moderation>) -> Search {
         Search {
             store,
+            moderation,
             running: Arc::new(Semaphore::new(limits::SEARCHES_AT_ONCE)),
             places: Arc::new(Semaphore::new(limits::SEARCHES_AT_ONCE + limits::SEARCHES_WAITING_MAX)),
         }
@@ -132,7 +135,7 @@ impl Search {
         let before = wanted.before.map_or(i64::MAX, time_of);
         let start = self.store.search_start(from, before).await?;
         let is_complete = start.is_complete;
-        let mut reading = Reading::new(&self.store, subject, wanted, start, from..before);
+        let mut reading = Reading::new((&self.store, &self.moderation), subject, wanted, start, from..before);
         let (found, next) = match wanted.order {
             Order::Newest(behind) => newest(&mut reading, behind, wanted.limit).await?,
             Order::Best(place) => best(&mut reading, place, wanted.limit).await?,

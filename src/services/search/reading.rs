@@ -8,6 +8,7 @@ use std::{
 
 use super::{Place, Wanted};
 use crate::{
+    actors::{moderation::Moderation, node::Clock},
     auth::policy::{Action, Subject, may},
     core::{
         event::RoomIdentity,
@@ -28,6 +29,7 @@ pub(super) struct Verified {
 
 pub(super) struct Reading<'a> {
     store: &'a Store,
+    moderation: &'a Moderation,
     subject: Subject<'a>,
     wanted: &'a Wanted,
     start: SearchStart,
@@ -63,7 +65,7 @@ enum Confinement {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(
-        store: &'a Store,
+        (store, moderation): (&'a Store, &'a Moderation),
         subject: Subject<'a>,
         wanted: &'a Wanted,
         start: SearchStart,
@@ -72,6 +74,7 @@ impl<'a> Reading<'a> {
         let scope = Scope { room: wanted.room, sender: wanted.sender.clone(), audiences: None };
         let mut reading = Reading {
             store,
+            moderation,
             subject,
             wanted,
             start,
@@ -184,7 +187,9 @@ impl<'a> Reading<'a> {
             let mut accesses = self.store.accesses(&unknown, self.subject.user).await?;
             for room in unknown {
                 let entered = accesses.remove(&room).filter(|access| {
-                    may(self.subject, Action::Enter { room: &access.identity, right: access.right }).is_ok()
+                    let is_banned = self.moderation.ban(self.subject.user, Some(room), Clock.now()).is_some();
+                    !is_banned
+                        && may(self.subject, Action::Enter { room: &access.identity, right: access.right }).is_ok()
                 });
                 self.rooms.insert(room, entered.map(|access| access.identity));
             }

@@ -12,7 +12,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::{
     Connection, Pools, cells,
-    queries::{conversations, effects},
+    queries::{conversations, effects, moderation},
     repeats,
     schema::{file_rooms, message_mentions, messages, room_events, rooms},
     settle,
@@ -126,6 +126,11 @@ async fn at_once(
     if placed.is_empty() && count_rooms(connection, &batch.rooms).await? < batch.rooms.len() {
         return Err(StoreError::Missing);
     }
+    if placed.len() < batch.entries.len() {
+        // some rooms are locked, or some authors may not speak
+        let stored = placed.iter().map(|(Id(id), seq)| (*id, Kept { seq: *seq, what: None, first: None })).collect();
+        moderation::silence(connection, &mut batch, &stored).await?;
+    }
     let seqs = batch.placed(placed);
     let users = batch.queue_users();
     if !users.is_empty() {
@@ -159,6 +164,7 @@ async fn write(
         Attempt::Again => stored(connection, &batch).await?,
     };
     repeats::recognise(connection, &mut batch, &mut earlier).await?;
+    moderation::silence(connection, &mut batch, &earlier).await?;
     cells::write(connection, &mut batch, &earlier).await?;
     tiles::write(connection, &mut batch, &earlier).await?;
     let before: Vec<i64> = before.into_iter().map(Option::unwrap_or_default).collect();

@@ -50,7 +50,8 @@ impl<'a> Events<'a> {
 
 /// A whole append of messages: locks the rooms, assigns seqs, writes the events with everything that belongs to them,
 /// moves the rooms' heads, and removes events that are too old for recovery where a sequence passed the next milestone.
-/// Returns the id and the `seq` of each stored event: none if a room does not exist, and none of skipped rooms.
+/// Returns the id and the `seq` of each stored event: none if a room does not exist, none of skipped rooms, and none of
+/// authors who are muted or banned.
 ///
 /// The count of `waited` makes the waiting happen first, so that nothing else is locked in the meantime.
 pub(super) struct AppendEvents<'a> {
@@ -132,7 +133,10 @@ constant_statement!(
     ") WITH ORDINALITY AS event \
      (room_id, id, created_at, kind, payload, sender_id, sender_username, content, content_type, attachments, \
      mentions, place) \
-     JOIN locked ON locked.id = event.room_id), \
+     JOIN locked ON locked.id = event.room_id \
+     WHERE NOT EXISTS (SELECT FROM sanctions WHERE sanctions.user_id = event.sender_id \
+     AND sanctions.ends_at > event.created_at \
+     AND (sanctions.room_id IS NULL OR sanctions.room_id = event.room_id))), \
      heads AS MATERIALIZED (SELECT room_id, min(seq) - 1 AS before, max(seq) AS seq, max(created_at) AS at \
      FROM placed GROUP BY room_id), \
      moved AS (UPDATE rooms SET seq = heads.seq, message_seq = heads.seq, active_at = GREATEST(active_at, heads.at) \

@@ -14,6 +14,7 @@ pub mod files;
 pub mod groups;
 pub mod invites;
 pub mod log;
+pub mod moderation;
 pub mod notifications;
 pub mod open_rooms;
 pub mod participants;

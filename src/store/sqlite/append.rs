@@ -8,11 +8,11 @@ use diesel::{SqliteConnection, prelude::*};
 use super::{
     Connection, cells,
     queries::{
-        conversations, effects,
+        conversations, effects, moderation,
         user_queue::{FREE, USUAL},
     },
     repeats,
-    schema::{canvas_activity, file_rooms, message_mentions, messages, room_events, rooms, user_queue},
+    schema::{canvas_activity, file_rooms, message_mentions, messages, room_events, rooms, sanctions, user_queue},
     tiles,
 };
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     store::{
         Appended, Attempt, NotAppended, StoreError, StoreOptions,
         batch::{Batch, Earlier, Entry, Kept, Places},
+        silence::SanctionRow,
         values::{Id, JsonText, Moment, Payload},
     },
 };
@@ -70,6 +71,7 @@ fn begin(connection: &mut SqliteConnection, mut batch: Batch, attempt: Attempt) 
         Attempt::Again => stored(connection, &batch)?,
     };
     repeats::recognise(connection, &mut batch, &mut earlier)?;
+    silence(connection, &mut batch, &earlier)?;
     Ok(Begun { batch, before, earlier })
 }
 
@@ -92,6 +94,17 @@ fn finish(connection: &mut SqliteConnection, begun: Begun, options: StoreOptions
         trim_queue(connection, user.as_str(), options.offline_queue_max)?;
     }
     Ok(batch.into_outcomes(places.seqs, earlier))
+}
+
+/// Refuses the entries of authors who are muted or banned.
+fn silence(connection: &mut SqliteConnection, batch: &mut Batch, earlier: &Earlier) -> Result<(), StoreError> {
+    let Some(speakers) = batch.speakers(earlier) else { return Ok(()) };
+    let found = sanctions::table
+        .filter(sanctions::user_id.eq_any(&speakers.users))
+        .filter(sanctions::ends_at.gt(speakers.since))
+        .select(moderation::SANCTION)
+        .load::<SanctionRow>(connection)?;
+    batch.silence(earlier, found)
 }
 
 fn heads(connection: &mut SqliteConnection, ids: &[Id]) -> Result<Vec<i64>, StoreError> {

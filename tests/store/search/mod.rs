@@ -84,7 +84,7 @@ fn wanted(query: &str) -> Wanted {
 }
 
 async fn find_as(store: &Store, user: &UserId, rooms: Option<&[RoomPattern]>, wanted: &Wanted) -> FoundPage {
-    Search::new(store.clone()).find(Subject { user, role: Role::User, rooms }, wanted).await.unwrap()
+    Search::new(store.clone(), Arc::default()).find(Subject { user, role: Role::User, rooms }, wanted).await.unwrap()
 }
 
 async fn find(store: &Store, user: &Profile, wanted: &Wanted) -> FoundPage {

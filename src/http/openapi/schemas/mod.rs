@@ -3,6 +3,7 @@
 
 mod canvases;
 mod documents;
+mod moderation;
 
 use std::ops::RangeInclusive;
 
@@ -21,6 +22,7 @@ use crate::{
 
 pub use self::canvases::*;
 pub use self::documents::*;
+pub use self::moderation::*;
 
 /// Line breaks and tabs around a name are trimmed.
 const AROUND: &str = r"[\t-\r\x85 ]*";
