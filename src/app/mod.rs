@@ -261,13 +261,18 @@ pub async fn start_among(
     if node.cluster.try_send(cluster::SetNode(node.clone())).is_err() {
         log::error!("event=cluster_not_wired");
     }
-    Sweeper::new(node.store.clone()).start();
-    DueNotifications::new(node.clone()).start();
-    ModerationWatch::new(node.clone()).start();
+    start_watches(&node);
     services::search::start(node.store.clone());
     services::ai::start(&node)?;
     single_node_check::watch(&node);
     Ok(node)
+}
+
+/// Starts what looks at the database periodically.
+fn start_watches(node: &Arc<Node>) {
+    Sweeper::new(node.store.clone()).start();
+    DueNotifications::new(node.clone()).start();
+    ModerationWatch::new(node.clone()).start();
 }
 
 /// Classifies why the server can't start with this database.

@@ -1,7 +1,5 @@
 //! Moderation (docs/moderation.md): mutes, kicks, bans, word rules, reports, removals and the audit log, in rooms of every kind.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -63,7 +61,14 @@ async fn told(socket: &mut Socket, kind: &str, action: &str) -> Value {
 
 async fn refused(socket: &mut Socket, message: Value) -> String {
     socket.send_json(&message).await;
-    socket.expect_error("PERMISSION_DENIED").await["error"].as_str().unwrap().to_owned()
+    denied(socket).await
+}
+
+/// Reads until an error, which must be a refusal.
+async fn denied(socket: &mut Socket) -> String {
+    let error = socket.read_until("error").await.pop().unwrap();
+    assert_eq!(error["code"], "PERMISSION_DENIED", "{error}");
+    error["error"].as_str().unwrap().to_owned()
 }
 
 on_both! {
@@ -78,7 +83,7 @@ on_both! {
         let muted = impose(&alice, &bob, "mute", Some(&channel), json!({})).await;
         assert_eq!((&muted["room_id"], &muted["ends_at"]), (&json!(channel), &Value::Null), "{muted}");
         told(&mut socket, "notification", "mute").await;
-        told(&mut nexus, "notification", "mute").await;
+        told(&mut nexus, "system.message", "mute").await;
         let sentence = refused(&mut socket, json!({"type": "message", "content": "x"})).await;
         assert_eq!(sentence, "You are muted in this room (spam); ask its moderators");
         let sent = json!({"event_type": "chat.message", "conversation_id": channel, "content": "x"});
@@ -131,7 +136,7 @@ on_both! {
         refused(&mut on_board, json!({"type": "tile_create", "x": 2, "y": 2, "content": "x"})).await;
         refused(&mut on_board, json!({"type": "tile_like", "tile_id": tile})).await;
         refused(&mut on_board, json!({"type": "tile_mention", "tile_x": 1, "tile_y": 1, "message": "x"})).await;
-        let cell = json!({"type": "cell_update", "sheet_id": "s", "cell": "A1", "value": "1", "version": 0});
+        let cell = json!({"type": "cell_update", "sheet_id": "s", "cell_id": "A1", "value": "1", "version": 0});
         refused(&mut at_desk, cell).await;
         refused(&mut direct, json!({"type": "dm_message", "content": "x"})).await;
         for (kind, more) in [("CHAT", json!({"message": "x"})), ("ACTION", json!({"action": "wave"}))] {
@@ -157,6 +162,7 @@ on_both! {
         let channel = alice.channel_with(&[&bob]).await;
         let path = format!("/api/channels/{channel}/messages");
         for round in 0..5 {
+            let begun = alice.whole_history(&path).await.len();
             let writers: Vec<_> = (0..8)
                 .map(|writer| {
                     let (bob, path) = (bob.clone(), path.clone());
@@ -177,7 +183,10 @@ on_both! {
                     })
                 })
                 .collect();
-            tokio::time::sleep(Duration::from_millis(50 * round)).await;
+            eventually("some messages are stored", DEADLINE, || async {
+                (alice.whole_history(&path).await.len() > begun + 10 * round).then_some(())
+            })
+            .await;
             let muted = impose(&alice, &bob, "mute", Some(&channel), json!({})).await;
             let answered = Instant::now();
             for writer in writers {
@@ -229,18 +238,19 @@ on_both! {
         assert_eq!(banned["room_id"], room);
         let end = on_board.expect_end_within(DEADLINE).await;
         assert!(end.iter().any(|frame| frame.is_close(4403)), "{end:?}");
-        told(&mut nexus, "notification", "ban").await;
+        told(&mut nexus, "system.message", "ban").await;
         let tiles = format!("/api/v1/canvases/{board}/tiles");
         bob.get(&tiles).await.expect_error(403, "PERMISSION_DENIED");
         let new = json!({"x": 3, "y": 3, "content": "x"});
         bob.post(&tiles, new).await.expect_error(403, "PERMISSION_DENIED");
-        let open = Socket::try_open(bob.origin(), &format!("/canvas/{board}"), &bob.token, Place::Header);
-        assert!(open.await.is_err(), "a banned user opened a socket");
+        let path = format!("/canvas/{board}");
+        let open = Socket::try_open(bob.origin(), &path, &bob.token, Place::Header).await;
+        assert!(open.is_err(), "a banned user opened a socket");
         // an open room, in which the socket stays open
         let ops = admin(server.origin()).await;
         impose(&ops, &bob, "ban", Some("plaza"), json!({})).await;
-        told(&mut nexus, "notification", "ban").await;
-        nexus.expect_error("PERMISSION_DENIED").await;
+        told(&mut nexus, "system.message", "ban").await;
+        denied(&mut nexus).await;
         refused(&mut nexus, json!({"event_type": "chat.message", "conversation_id": "plaza", "content": "x"})).await;
         refused(&mut nexus, json!({"event_type": "room.join", "room_id": "plaza"})).await;
         bob.get("/api/auth/me").await.expect(200);

@@ -25,7 +25,7 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/moderation/audit", [(Method::GET, web::to(list))]))
+        .service(resource("/api/moderation/audit", [(Method::GET, web::to(entries))]))
         .service(resource("/api/moderation/audit/export", [(Method::GET, web::to(export))]));
 }
 
@@ -94,7 +94,7 @@ pub(in crate::http) struct AuditLimit {
         (status = 403, description = "You do not moderate the room, or it is for administrators only"),
         (status = 404, description = "The room or a user does not exist"),
     ))]
-pub(in crate::http) async fn list(
+pub(in crate::http) async fn entries(
     site: web::Data<AppState>,
     user: AuthUser,
     request: HttpRequest,
@@ -105,11 +105,11 @@ pub(in crate::http) async fn list(
     let mut found = site.store.audit_log(&filter, page.to_read()).await?;
     let has_more = page.cut(&mut found);
     let mut labels = Labels::default();
-    let mut entries = Vec::with_capacity(found.len());
+    let mut listed = Vec::with_capacity(found.len());
     for entry in found {
-        entries.push(labels.describe(&site, entry).await?);
+        listed.push(labels.describe(&site, entry).await?);
     }
-    Ok(web::Json(AuditPageJson { entries, has_more }))
+    Ok(web::Json(AuditPageJson { entries: listed, has_more }))
 }
 
 /// Exports the audit log as JSON lines, the newest first: one object a line, as in a page.

@@ -27,8 +27,11 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/moderation/reports", [(Method::GET, web::to(list)), (Method::POST, web::to(report))]))
-        .service(resource("/api/moderation/reports/{report_id}", [(Method::GET, web::to(one))]))
+        .service(resource(
+            "/api/moderation/reports",
+            [(Method::GET, web::to(reports)), (Method::POST, web::to(report))],
+        ))
+        .service(resource("/api/moderation/reports/{report_id}", [(Method::GET, web::to(one_report))]))
         .service(resource("/api/moderation/reports/{report_id}/claim", [(Method::POST, web::to(claim))]))
         .service(resource("/api/moderation/reports/{report_id}/resolve", [(Method::POST, web::to(resolve))]));
 }
@@ -228,7 +231,7 @@ fn excerpt(content: &str) -> String {
         (status = 403, description = "You do not moderate the room, or it is for administrators only"),
         (status = 404, description = "The room does not exist"),
     ))]
-pub(in crate::http) async fn list(
+pub(in crate::http) async fn reports(
     site: web::Data<AppState>,
     user: AuthUser,
     request: HttpRequest,
@@ -244,11 +247,11 @@ pub(in crate::http) async fn list(
     let filter = ReportFilter { room: room.map(|room| room.id), states, before: before.transpose()? };
     let mut found = site.store.reports(&filter, page.to_read()).await?;
     let has_more = page.cut(&mut found);
-    let mut reports = Vec::with_capacity(found.len());
+    let mut listed = Vec::with_capacity(found.len());
     for report in found {
-        reports.push(described(&site, report).await?);
+        listed.push(described(&site, report).await?);
     }
-    Ok(web::Json(ReportsJson { reports, has_more }))
+    Ok(web::Json(ReportsJson { reports: listed, has_more }))
 }
 
 /// Gets a report of a room that you moderate.
@@ -259,7 +262,7 @@ pub(in crate::http) async fn list(
         (status = 403, description = "You do not moderate the room, or it is for administrators only"),
         (status = 404, description = "There is no such report"),
     ))]
-pub(in crate::http) async fn one(
+pub(in crate::http) async fn one_report(
     site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,

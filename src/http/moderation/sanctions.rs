@@ -27,7 +27,10 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/moderation/sanctions", [(Method::GET, web::to(list)), (Method::POST, web::to(impose))]))
+        .service(resource(
+            "/api/moderation/sanctions",
+            [(Method::GET, web::to(sanctions)), (Method::POST, web::to(impose))],
+        ))
         .service(resource("/api/moderation/sanctions/{sanction_id}", [(Method::DELETE, web::to(lift))]));
 }
 
@@ -130,7 +133,7 @@ impl Wanted {
         (status = 403, description = "You do not moderate the room, or it is for administrators only"),
         (status = 404, description = "The room does not exist"),
     ))]
-pub(in crate::http) async fn list(
+pub(in crate::http) async fn sanctions(
     site: web::Data<AppState>,
     user: AuthUser,
     request: HttpRequest,
@@ -144,12 +147,12 @@ pub(in crate::http) async fn list(
     let filter = SanctionFilter { room: room.map(|room| room.id), user: of_user, before: before.transpose()? };
     let mut found = site.store.sanctions(&filter, page.to_read()).await?;
     let has_more = page.cut(&mut found);
-    let mut sanctions = Vec::with_capacity(found.len());
+    let mut listed = Vec::with_capacity(found.len());
     for sanction in found {
         let room = label_of(&site, sanction.room).await?;
-        sanctions.push(described(&sanction, room));
+        listed.push(described(&sanction, room));
     }
-    Ok(web::Json(SanctionsJson { sanctions, has_more }))
+    Ok(web::Json(SanctionsJson { sanctions: listed, has_more }))
 }
 
 /// Mutes, kicks or bans a user. It holds on all nodes when this is answered; a mute or ban replaces an earlier one of the same

@@ -22,8 +22,8 @@ use crate::{
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/api/moderation/words", [(Method::GET, web::to(list)), (Method::POST, web::to(add))]))
-        .service(resource("/api/moderation/words/{rule_id}", [(Method::DELETE, web::to(remove))]));
+        .service(resource("/api/moderation/words", [(Method::GET, web::to(rules)), (Method::POST, web::to(add_rule))]))
+        .service(resource("/api/moderation/words/{rule_id}", [(Method::DELETE, web::to(remove_rule))]));
 }
 
 /// A word rule.
@@ -70,7 +70,7 @@ pub(in crate::http) struct WordsQuery {
         (status = 403, description = "You do not moderate the room, or it is for administrators only"),
         (status = 404, description = "The room does not exist"),
     ))]
-pub(in crate::http) async fn list(
+pub(in crate::http) async fn rules(
     site: web::Data<AppState>,
     user: AuthUser,
     request: HttpRequest,
@@ -78,8 +78,8 @@ pub(in crate::http) async fn list(
     let named = query_value(request.query_string(), "room_id").filter(|name| !name.is_empty());
     let room = moderated(&site, &user, named.as_deref()).await?;
     let label = room.as_ref().map(|room| room.label());
-    let rules = site.store.word_rules(room.map(|room| room.id)).await?;
-    Ok(web::Json(rules.into_iter().map(|rule| described(rule, label.clone())).collect()))
+    let found = site.store.word_rules(room.map(|room| room.id)).await?;
+    Ok(web::Json(found.into_iter().map(|rule| described(rule, label.clone())).collect()))
 }
 
 /// Adds a word rule. It applies on this node at once, and on the others within a second.
@@ -91,7 +91,7 @@ pub(in crate::http) async fn list(
         (status = 404, description = "The room does not exist"),
         (status = 409, description = "There are too many rules"),
     ))]
-pub(in crate::http) async fn add(
+pub(in crate::http) async fn add_rule(
     site: web::Data<AppState>,
     user: AuthUser,
     address: ClientAddress,
@@ -130,7 +130,7 @@ pub(in crate::http) async fn add(
         (status = 403, description = "You do not moderate the room, or it is for administrators only"),
         (status = 404, description = "There is no such rule"),
     ))]
-pub(in crate::http) async fn remove(
+pub(in crate::http) async fn remove_rule(
     site: web::Data<AppState>,
     user: AuthUser,
     address: ClientAddress,

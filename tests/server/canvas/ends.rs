@@ -55,3 +55,26 @@ async fn refused(server: &Server, token: &str, canvas: i64) -> u16 {
         Ok(_) => panic!("the socket was opened"),
     }
 }
+
+on_both! {
+    async fn the_chat_is_read_and_written_over_rest(database) {
+        let server = Server::on(database).await;
+        let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+        let canvas = create(&alice).await;
+        let mut socket = joined(&bob, canvas).await;
+        let path = format!("/api/v1/canvases/{canvas}/messages");
+        let sent = alice.post(&path, json!({"content": "Hello", "idempotency_key": "k"})).await.expect(201);
+        assert_eq!((&sent["conversation_id"], &sent["seq"]), (&json!(format!("canvas/{canvas}")), &json!(1)));
+        assert_eq!(alice.post(&path, json!({"content": "Hello", "idempotency_key": "k"})).await.expect(201), sent);
+        let heard = socket.expect("canvas_chat_message").await;
+        assert_eq!((&heard["message_id"], &heard["message_text"]), (&sent["id"], &json!("Hello")));
+        socket.send_json(&json!({"type": "canvas_chat", "text": "Hi"})).await;
+        socket.expect("canvas_chat_message").await;
+        let page = bob.get(&format!("{path}?limit=1")).await.expect(200);
+        assert_eq!((&page["messages"][0]["content"], &page["has_more"]), (&json!("Hi"), &json!(true)));
+        let rest = bob.get(&format!("{path}?before={}", page["messages"][0]["seq"])).await.expect(200);
+        assert_eq!(rest["messages"][0]["id"], sent["id"]);
+        alice.post(&path, json!({"content": "x".repeat(2_001)})).await.expect_error(413, "MESSAGE_TOO_LONG");
+        bob.get("/api/v1/canvases/999/messages").await.expect_error(404, "ROOM_NOT_FOUND");
+    }
+}
