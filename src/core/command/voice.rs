@@ -25,7 +25,7 @@ impl Command {
         match self {
             Command::Chat(ChatCommand::Send { .. } | ChatCommand::Edit { .. } | ChatCommand::React { .. })
             | Command::Sheet(_)
-            | Command::Space(SpaceCommand::Act { .. })
+            | Command::Space(SpaceCommand::Act { .. } | SpaceCommand::SetState { .. })
             | Command::Room(RoomCommand::Broadcast { .. })
             | Command::Canvas(
                 CanvasCommand::CreateTile { .. }
@@ -48,7 +48,9 @@ impl Command {
             | Command::Notices(_)
             | Command::Upload(_)
             | Command::Document(_)
-            | Command::Space(SpaceCommand::Join { .. } | SpaceCommand::Move { .. })
+            | Command::Space(
+                SpaceCommand::Join { .. } | SpaceCommand::Move { .. } | SpaceCommand::ReadSettings { .. },
+            )
             | Command::Invites(_) => Voice::None,
         }
     }

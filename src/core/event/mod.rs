@@ -176,14 +176,16 @@ impl Durable {
 
     /// Whether it says or changes something, so that a muted user may not store it. Documents have roles instead: a refused
     /// update would separate the editor from the others.
-    pub const fn needs_voice(&self) -> bool {
+    pub fn needs_voice(&self) -> bool {
         match self {
             Durable::Chat(
                 ChatDurable::MessageSent { .. } | ChatDurable::MessageEdited { .. } | ChatDurable::Reacted { .. },
             )
             | Durable::Sheet(_)
             | Durable::Canvas(_)
-            | Durable::Space(_) => true,
+            | Durable::Space(SpaceDurable::Acted { .. }) => true,
+            // what ends by itself ends for the muted, too
+            Durable::Space(SpaceDurable::StateChanged(change)) => change.cause.is_set(),
             Durable::Chat(
                 ChatDurable::MessageDeleted { .. } | ChatDurable::MessageErased { .. } | ChatDurable::ReadMarked { .. },
             )
