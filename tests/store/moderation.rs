@@ -145,7 +145,7 @@ on_both! {
         let second = impose(&store, &ada, &bob, Some(room), SanctionKind::Mute).await;
         assert!(before < first.version && first.version < second.version);
         let filter = SanctionFilter { room: Some(room), ..SanctionFilter::default() };
-        assert_eq!(store.sanctions(&filter, 10).await.unwrap(), [second.clone()]);
+        assert_eq!(store.sanctions(&filter, 10).await.unwrap(), std::slice::from_ref(&second));
         assert!(store.sanction(first.id).await.unwrap().unwrap().ends_at <= now());
         assert_eq!(store.lift_sanction(first.id, &act(&ada, AuditAction::Lifted)).await.unwrap(), None);
         let adding = act(&ada, AuditAction::RuleAdded);
