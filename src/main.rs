@@ -112,6 +112,8 @@ const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Databases, uploads and secrets are readable by the user who runs the server only.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let config = match Config::from_env(&arguments.overrides()) {
         Ok(config) => config,
         Err(sentence) => return failed(sentence, ExitCode::from(EXIT_USAGE)),

@@ -26,12 +26,13 @@ use super::{
 use crate::{
     auth::tokens::Verifier,
     config::{Config, Heartbeat},
-    core::{invite_rate::InviteRates, presence::Status, rate::RateLimits},
+    core::{presence::Status, rate::RateLimits, user_rates::UserRates},
     dialects::{DialectKind, options::HeartbeatSetting},
     ids::{NodeId, Timestamp, UserId},
     limits,
     metrics::Metrics,
     store::Store,
+    transport::connection_counts::ConnectionCounts,
 };
 
 /// One node.
@@ -63,8 +64,10 @@ pub struct Node {
     /// Bytes of the events that all rooms on this node keep in memory, bounded by
     /// [`limits::RECOVERY_BYTES_ALL_ROOMS_MAX`].
     pub(crate) history_bytes: AtomicUsize,
+    /// The open HTTP connections of each client address.
+    pub(crate) connection_counts: Arc<ConnectionCounts>,
     /// The recent invites of users on this node.
-    pub(crate) invite_rates: Mutex<InviteRates>,
+    pub(crate) invite_rates: Mutex<UserRates>,
     /// Who is muted or banned, and which words are filtered.
     pub moderation: Arc<Moderation>,
     /// The rate limits.

@@ -242,6 +242,7 @@ pub async fn start_among(
         assistant: OnceLock::new(),
         clock: Clock,
         history_bytes: AtomicUsize::new(0),
+        connection_counts: Arc::default(),
         invite_rates: Default::default(),
         moderation: Arc::new(Moderation::default()),
         rates,

@@ -82,7 +82,7 @@ impl AddressLimiter {
 }
 
 /// The key of one client: an IPv6 household usually has a whole /64 network.
-fn one_client(address: IpAddr) -> IpAddr {
+pub fn one_client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) & (u128::MAX << 64))),

@@ -100,6 +100,8 @@ pub enum Anonymous {
 
 /// A shorter secret can be guessed from a token (RFC 7518 section 3.2 requires 32 bytes).
 const SECRET_BYTES_ADVISED: usize = 32;
+const SECRET_TOO_SHORT: &str = "is shorter than 32 bytes and can be guessed; set it to a longer random text, such as the output \
+                                of: openssl rand -hex 32";
 /// Bounds the number of attempts that a limiter stores per address.
 const ATTEMPTS_MAX: usize = 10_000;
 /// A year.
@@ -116,6 +118,9 @@ impl Auth {
         let days = variables.number("REFRESH_TOKEN_DAYS", 1..=REFRESH_DAYS_MAX, 30, "days, such as 30")?;
         Ok(Auth {
             secret: match variables.text("JWT_SECRET_KEY") {
+                Some(text) if text.len() < SECRET_BYTES_ADVISED && reach == Reach::Network => {
+                    return Err(ConfigError::new("JWT_SECRET_KEY", SECRET_TOO_SHORT));
+                }
                 Some(text) => SecretSource::Given(Secret::new(text)),
                 None => SecretSource::Kept(data_dir.join("jwt_secret")),
             },
@@ -172,9 +177,7 @@ impl Auth {
         if let SecretSource::Given(secret) = &self.secret
             && secret.expose().len() < SECRET_BYTES_ADVISED
         {
-            let sentence = "JWT_SECRET_KEY is shorter than 32 bytes and can be guessed; set it to a longer random text, \
-                            such as the output of: openssl rand -hex 32";
-            warnings.push(sentence.into());
+            warnings.push(format!("JWT_SECRET_KEY {SECRET_TOO_SHORT}"));
         }
         if self.anonymous == Anonymous::Accepted {
             let sentence = "ALLOW_ANONYMOUS is set: anybody who reaches this address can act as any user; unset it after the trial";
@@ -258,6 +261,8 @@ mod tests {
     #[test]
     fn a_short_secret_is_warned_of() {
         assert_eq!(config(&[("JWT_SECRET_KEY", "short")]).unwrap().warnings().len(), 1);
+        let refused = refusal(&[("JWT_SECRET_KEY", "short"), ("WS_HOST", "0.0.0.0")]);
+        assert!(refused.starts_with("JWT_SECRET_KEY: is shorter") && !refused.contains("short\""), "{refused}");
         assert!(config(&[("JWT_SECRET_KEY", &"x".repeat(32))]).unwrap().warnings().is_empty());
     }
 

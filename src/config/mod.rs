@@ -3,6 +3,7 @@
 
 mod ai;
 mod auth;
+mod budgets;
 mod calls;
 mod cluster;
 mod dotenv;
@@ -29,6 +30,7 @@ use self::variables::Variables;
 pub use self::{
     ai::{Ai, AiProvider},
     auth::{Anonymous, Auth, PublicKey, PublicKeyAlgorithm, SecretSource},
+    budgets::Budgets,
     calls::{Calls, Turn, TurnCredentials},
     cluster::{Cluster, Place, Redis, RedisTls, Topology},
     files::{Bucket, BucketAddressing, BucketKeys, FilePlace, FileTypes, Files},
@@ -50,6 +52,8 @@ pub use self::{
 pub struct Config {
     /// Where the server listens, and whom it trusts.
     pub listen: Listen,
+    /// What one client may use over HTTP.
+    pub budgets: Budgets,
     /// Where data is stored.
     pub storage: Storage,
     /// How this node is connected to other nodes.
@@ -114,6 +118,7 @@ impl Config {
         let listen = Listen::read(&variables)?;
         let auth = Auth::read(&variables, &storage.data_dir, listen.reach())?;
         let mut config = Config {
+            budgets: Budgets::read(&variables)?,
             files: Files::read(&variables, &storage.data_dir)?,
             storage,
             cluster: Cluster::read(&variables)?,
@@ -139,6 +144,7 @@ impl Config {
     pub fn describe(&self) -> Vec<(&'static str, String)> {
         let mut lines = Vec::new();
         self.listen.describe(&mut lines);
+        self.budgets.describe(&mut lines);
         self.storage.describe(&mut lines);
         self.cluster.describe(&mut lines);
         self.auth.describe(&mut lines);

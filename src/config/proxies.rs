@@ -42,7 +42,8 @@ impl TrustedProxies {
         client
     }
 
-    fn contain(&self, address: IpAddr) -> bool {
+    /// Whether the address is that of a trusted proxy.
+    pub fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
 }

@@ -17,7 +17,6 @@ pub mod emoji;
 pub mod event;
 pub mod history;
 pub mod invite;
-pub mod invite_rate;
 pub mod member_list;
 pub mod moderation;
 pub mod monotonic;
@@ -39,6 +38,7 @@ pub mod typing;
 pub mod upload;
 pub mod usage;
 pub mod user_event;
+pub mod user_rates;
 
 #[cfg(test)]
 mod simulation;

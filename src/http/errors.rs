@@ -1,7 +1,7 @@
 //! REST errors: one JSON form for all, with the HTTP status of their code (docs/protocol.md, Errors). Details of
 //! internal faults must only be logged.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
@@ -30,7 +30,11 @@ use crate::{
 
 /// A refusal as an HTTP response.
 #[derive(Debug)]
-pub struct ApiError(Refusal);
+pub struct ApiError {
+    refusal: Refusal,
+    /// Instead of the status of the refusal's code.
+    status: Option<StatusCode>,
+}
 
 /// The body of every error.
 #[derive(Serialize, ToSchema)]
@@ -62,7 +66,7 @@ pub(super) struct ErrorBody<'a, T = ()> {
 
 impl ApiError {
     pub(super) fn new(code: ErrorCode, sentence: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
-        ApiError(Refusal::new(code, sentence))
+        ApiError::from(Refusal::new(code, sentence))
     }
 
     /// A missing or invalid field. The sentence begins with its name.
@@ -72,7 +76,21 @@ impl ApiError {
 
     pub(super) fn limited(what: &'static str, again: TryAgain) -> ApiError {
         let sentence = format!("Too many {what} from this address; try again in {} seconds", again.after_seconds);
-        ApiError(Refusal::limited(sentence, again.after_seconds))
+        ApiError::from(Refusal::limited(sentence, again.after_seconds))
+    }
+
+    pub(super) fn too_many_requests(kind: &str, per_minute: u32, after_seconds: u32) -> ApiError {
+        let sentence = format!(
+            "You have sent more than {per_minute} {kind} requests within a minute; try again in {after_seconds} seconds"
+        );
+        ApiError::from(Refusal::limited(sentence, after_seconds))
+    }
+
+    /// The body of the request took longer than this.
+    pub(super) fn slow_body(most: Duration) -> ApiError {
+        let sentence = format!("The body did not arrive within {} seconds; send it again, faster", most.as_secs());
+        let refusal = Refusal::new(ErrorCode::InvalidMessage, sentence);
+        ApiError { refusal, status: Some(StatusCode::REQUEST_TIMEOUT) }
     }
 
     pub(super) fn no_such_group() -> ApiError {
@@ -108,17 +126,17 @@ impl ApiError {
         status: Option<&'static str>,
         data: Option<T>,
     ) -> HttpResponse {
-        if let Some(seconds) = self.0.retry_after_seconds {
+        if let Some(seconds) = self.refusal.retry_after_seconds {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
-        if self.0.code == ErrorCode::AuthenticationFailed {
+        if self.refusal.code == ErrorCode::AuthenticationFailed {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
         response.json(ErrorBody {
             r#type: "error",
-            error: &self.0.sentence,
-            code: self.0.code.name(),
-            retry_after: self.0.retry_after_seconds,
+            error: &self.refusal.sentence,
+            code: self.refusal.code.name(),
+            retry_after: self.refusal.retry_after_seconds,
             timestamp: Clock.now().to_string(),
             status,
             data,
@@ -128,13 +146,14 @@ impl ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.refusal.fmt(f)
     }
 }
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.0.code.row().http_status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        let of_code = || StatusCode::from_u16(self.refusal.code.row().http_status).ok();
+        self.status.or_else(of_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {
@@ -157,25 +176,25 @@ pub(super) fn method_not_allowed(methods: &str) -> HttpResponse {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
-        ApiError(refusal)
+        ApiError { refusal, status: None }
     }
 }
 
 impl From<SpaceRefused> for ApiError {
     fn from(refused: SpaceRefused) -> ApiError {
-        ApiError(refused.into())
+        ApiError::from(Refusal::from(refused))
     }
 }
 
 impl From<TokenFault> for ApiError {
     fn from(fault: TokenFault) -> ApiError {
-        ApiError(fault.into())
+        ApiError::from(Refusal::from(fault))
     }
 }
 
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> ApiError {
-        ApiError(denied.into())
+        ApiError::from(Refusal::from(denied))
     }
 }
 
@@ -184,7 +203,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Unavailable(why) => {
                 log::warn!("event=store_unavailable why={why}", why = logged(&why));
-                ApiError(Refusal::unavailable())
+                ApiError::from(Refusal::unavailable())
             }
             StoreError::Taken(what) => {
                 ApiError::new(ErrorCode::Conflict, format!("This {what} is taken; choose another one"))
@@ -194,7 +213,7 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Fault(why) => {
                 log::error!("event=store_fault why={why}", why = logged(&why));
-                ApiError(Refusal::internal())
+                ApiError::from(Refusal::internal())
             }
         }
     }
@@ -203,14 +222,14 @@ impl From<StoreError> for ApiError {
 impl From<PasswordFault> for ApiError {
     fn from(fault: PasswordFault) -> ApiError {
         match fault {
-            PasswordFault::Busy => ApiError(Refusal {
+            PasswordFault::Busy => ApiError::from(Refusal {
                 code: ErrorCode::ServiceUnavailable,
                 sentence: "Too many people are signing in at the moment; try again in a few seconds".into(),
                 retry_after_seconds: Some(2),
             }),
             PasswordFault::Fault(why) => {
                 log::error!("event=password_fault why={why}", why = logged(&why));
-                ApiError(Refusal::internal())
+                ApiError::from(Refusal::internal())
             }
         }
     }
@@ -219,6 +238,6 @@ impl From<PasswordFault> for ApiError {
 impl From<SigningFault> for ApiError {
     fn from(fault: SigningFault) -> ApiError {
         log::error!("event=signing_fault why={fault}", fault = logged(&fault));
-        ApiError(Refusal::internal())
+        ApiError::from(Refusal::internal())
     }
 }

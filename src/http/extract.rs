@@ -75,6 +75,7 @@ impl FromRequest for AuthUser {
         Box::pin(async move {
             let site = site(&request)?;
             let claims = site.verifier.identify(request.query_string(), request.headers())?.claims;
+            site.charge(&claims.user, request.method())?;
             let profile = site.store.provision_as_said(&claims.token_user(), claims.claimed_profile()).await?;
             if claims.is_void(profile.tokens_not_before) {
                 return Err(TokenFault::Revoked.into());
@@ -144,9 +145,9 @@ impl FromRequest for Body {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
-        let payload = web::Payload::from_request(request, payload);
+        let (site, payload) = (site(request), web::Payload::from_request(request, payload));
         Box::pin(async move {
-            let bytes = bounded(payload, limits::REST_BODY_BYTES_MAX).await?;
+            let bytes = bounded(payload, limits::REST_BODY_BYTES_MAX, &*site?).await?;
             // `curl -d` labels every body as a form, but no form begins with a brace.
             let is_form = is_form && bytes.trim_ascii_start().first() != Some(&b'{');
             let fields = if is_form { Fields::from_form(&bytes)? } else { Fields::from_json(&bytes)? };
@@ -163,9 +164,9 @@ impl FromRequest for JsonObject {
     type Future = LocalBoxFuture<'static, Result<JsonObject, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let payload = web::Payload::from_request(request, payload);
+        let (site, payload) = (site(request), web::Payload::from_request(request, payload));
         Box::pin(async move {
-            let bytes = bounded(payload, limits::MESSAGE_CHARS_MAX).await?;
+            let bytes = bounded(payload, limits::MESSAGE_CHARS_MAX, &*site?).await?;
             json_object(&bytes).map(JsonObject)
         })
     }
@@ -201,10 +202,13 @@ pub(super) fn depth(value: &Value) -> usize {
 async fn bounded(
     payload: impl Future<Output = Result<web::Payload, actix_web::Error>>,
     bytes_max: usize,
+    site: &AppState,
 ) -> Result<web::Bytes, ApiError> {
     let broken = || ApiError::new(ErrorCode::InvalidMessage, "The body did not arrive completely; send it again");
     let payload = payload.await.map_err(|_| broken())?;
-    let bytes = payload.to_bytes_limited(bytes_max).await.map_err(|_| {
+    let most = site.config.budgets.body_timeout;
+    let read = tokio::time::timeout(most, payload.to_bytes_limited(bytes_max)).await;
+    let bytes = read.map_err(|_| ApiError::slow_body(most))?.map_err(|_| {
         let most = bytes_max / 1024;
         ApiError::new(ErrorCode::MessageTooLong, format!("The body exceeds {most} KiB; send a shorter one"))
     })?;

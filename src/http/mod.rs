@@ -19,6 +19,8 @@ use crate::{
         tokens::{Signer, Verifier},
     },
     config::{Config, Secret},
+    core::user_rates::UserRates,
+    ids::UserId,
     limits,
     metrics::Metrics,
     services::{
@@ -75,12 +77,20 @@ pub struct AppState {
     clock: Clock,
     passwords: Passwords,
     limiters: Mutex<Limiters>,
+    rates: Mutex<RestRates>,
 }
 
-/// The only state here that requests change: the attempts per address.
+/// The attempts per address.
 struct Limiters {
     logins: AddressLimiter,
     registrations: AddressLimiter,
+}
+
+/// The requests of each user.
+#[derive(Default)]
+struct RestRates {
+    reads: UserRates,
+    writes: UserRates,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -111,6 +121,7 @@ impl AppState {
             clock: node.clock,
             passwords: Passwords::default(),
             limiters: Mutex::new(limiters),
+            rates: Mutex::default(),
             config,
         })
     }
@@ -118,6 +129,20 @@ impl AppState {
     fn limiters(&self) -> MutexGuard<'_, Limiters> {
         // The counters stay usable even if a thread has panicked while it held the lock.
         self.limiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request of the user.
+    ///
+    /// # Errors
+    /// 429 if the user has sent too many within a minute.
+    fn charge(&self, user: &UserId, method: &Method) -> Result<(), ApiError> {
+        let (budgets, now) = (&self.config.budgets, self.clock.now());
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let (rate, per_minute, kind) = match method.is_safe() {
+            true => (&mut rates.reads, budgets.reads_per_minute, "read"),
+            false => (&mut rates.writes, budgets.writes_per_minute, "changing"),
+        };
+        rate.take(user, per_minute, now).map_err(|seconds| ApiError::too_many_requests(kind, per_minute, seconds))
     }
 }
 

@@ -569,7 +569,11 @@ pub const LISTEN_BACKLOG: i32 = 4_096;
 /// How long the rest of a request body is read after an early response, because closing a connection with unread bytes
 /// resets it and the response would be lost.
 pub const UNREAD_BODY_LINGER: Duration = Duration::from_secs(5);
-/// How often idle HTTP connections are checked, to close them when the node drains.
+/// Users per node whose simple rates are remembered. Those with full buckets are forgotten first.
+pub const RATED_USERS_MAX: usize = 100_000;
+/// How long after the idle timeout a connection is closed on which a request's head has begun and does not end.
+pub const REQUEST_HEAD_GRACE: Duration = Duration::from_secs(5);
+/// How often idle HTTP connections are checked, to close them.
 pub const IDLE_SWEEP: Duration = Duration::from_millis(250);
 /// Seconds that running REST requests get at shutdown.
 pub const REST_SHUTDOWN_SECONDS: u64 = 5;

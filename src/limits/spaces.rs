@@ -36,8 +36,6 @@ pub const REMINDER_LEAD_MS_MAX: i64 = 60 * 60 * 1_000;
 pub const INVITE_LIFETIME_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Reminders stored by one transaction.
 pub const REMINDERS_PER_COMMIT: i64 = 200;
-/// Users whose recent invites a node remembers.
-pub const INVITE_SENDERS_MAX: usize = 100_000;
 /// Notifications of other programs that are queued by one transaction.
 pub const ARRIVALS_PER_COMMIT: i64 = 200;
 /// How often a node looks for notifications of other programs, and for reminders that are due.

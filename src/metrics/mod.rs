@@ -112,6 +112,7 @@ pub struct Metrics {
     delivered_bytes: Counter,
     ephemeral_dropped: Counter,
     slow_consumers: Counter,
+    refused_connections: Counter,
     requests: Family<OutcomeLabel, Counter>,
     /// A shortcut to the outcome of nearly all requests, to avoid the lookup in the family.
     requests_accepted: Counter,
@@ -151,6 +152,7 @@ impl Default for Metrics {
             delivered_bytes: Counter::default(),
             ephemeral_dropped: Counter::default(),
             slow_consumers: Counter::default(),
+            refused_connections: Counter::default(),
             requests,
             requests_accepted,
             journal_appends: Counter::default(),
@@ -198,6 +200,11 @@ impl Metrics {
         r.register("delivered_bytes", "Bytes of events written to sockets", self.delivered_bytes.clone());
         r.register("ephemeral_dropped", "Ephemeral events not sent to slow clients", self.ephemeral_dropped.clone());
         r.register("slow_consumers", "Sockets closed for reading too slowly", self.slow_consumers.clone());
+        r.register(
+            "refused_connections",
+            "HTTP connections closed because their address has too many",
+            self.refused_connections.clone(),
+        );
         r.register("requests", "Client commands, by outcome", self.requests.clone());
         r.register("journal_appends", "Events stored", self.journal_appends.clone());
         r.register("journal_commits", "Transactions that stored them", self.journal_commits.clone());
@@ -252,6 +259,11 @@ impl Metrics {
         if why == Some(Disconnect::TooSlow) {
             self.slow_consumers.inc();
         }
+    }
+
+    /// A connection was closed because its address has too many.
+    pub fn connection_refused(&self) {
+        self.refused_connections.inc();
     }
 
     /// Sets the number of users with a socket.
@@ -460,6 +472,7 @@ mod tests {
         metrics.room_opened();
         metrics.delivered(10, 1_000);
         metrics.ephemeral_dropped(3);
+        metrics.connection_refused();
         metrics.accepted();
         metrics.refused(ErrorCode::InvalidJson);
         metrics.committed(5, Duration::from_millis(3));
@@ -488,6 +501,7 @@ mod tests {
             ("convene_delivered_bytes_total", 1_000.0),
             ("convene_ephemeral_dropped_total", 3.0),
             ("convene_slow_consumers_total", 1.0),
+            ("convene_refused_connections_total", 1.0),
             ("convene_requests_total{outcome=\"accepted\"}", 1.0),
             ("convene_requests_total{outcome=\"INVALID_JSON\"}", 1.0),
             ("convene_journal_appends_total", 5.0),

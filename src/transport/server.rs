@@ -17,7 +17,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 
 use super::{
-    keep_alive::{Busy, Connections},
+    keep_alive::{Answer, Busy, Connections},
     upgrade::upgrade,
 };
 use crate::{
@@ -90,7 +90,8 @@ where
         .workers(node.config.listen.workers)
         .shutdown_timeout(limits::REST_SHUTDOWN_SECONDS);
     let node = node.clone();
-    // Written twice, because the type of the stream is part of the service's type.
+    // Written twice, because the type of the stream is part of the service's type. HTTP/1.1 only: one connection of HTTP/2 could
+    // hold any number of unread answers, and WebSocket does not use it.
     let builder = match tls {
         None => builder.listen("http", listener, move || {
             let worker = Worker::here(&node);
@@ -99,7 +100,10 @@ where
                 .keep_alive(worker.node.config.listen.keep_alive)
                 .tcp_nodelay(true)
                 .client_disconnect_timeout(limits::UNREAD_BODY_LINGER)
-                .on_connect_ext(move |stream: &TcpStream, kept| remember(&connections, stream, kept))
+                .on_connect_ext({
+                    let worker = worker.clone();
+                    move |stream: &TcpStream, kept| remember(&connections, &worker, stream, kept)
+                })
                 .upgrade(fn_service({
                     let worker = worker.clone();
                     move |(request, framed)| upgrade(request, framed, worker.clone())
@@ -114,31 +118,34 @@ where
                 .keep_alive(worker.node.config.listen.keep_alive)
                 .tcp_nodelay(true)
                 .client_disconnect_timeout(limits::UNREAD_BODY_LINGER)
-                .on_connect_ext(move |stream: &TlsStream<TcpStream>, kept| {
-                    remember(&connections, stream.get_ref().0, kept);
+                .on_connect_ext({
+                    let worker = worker.clone();
+                    move |stream: &TlsStream<TcpStream>, kept| {
+                        remember(&connections, &worker, stream.get_ref().0, kept);
+                    }
                 })
                 .upgrade(fn_service({
                     let worker = worker.clone();
                     move |(request, framed)| upgrade(request, framed, worker.clone())
                 }))
-                .finish(answering(app(), worker))
+                .h1(answering(app(), worker))
                 .rustls_0_23(tls.clone())
         })?,
     };
     Ok(builder.run())
 }
 
-fn remember(connections: &Connections, stream: &TcpStream, kept: &mut Extensions) {
-    if let Some(connection) = connections.add(stream) {
+fn remember(connections: &Connections, worker: &Worker, stream: &TcpStream, kept: &mut Extensions) {
+    if let Some(connection) = connections.add(stream, &worker.node) {
         kept.insert(connection);
     }
 }
 
-/// Wraps the app: marks the connection busy during a request, and closes it after the response once the node drains.
+/// Wraps the app: marks the connection busy until the response is complete, and closes it afterwards once the node drains.
 fn answering<S, B>(
     app: S,
     worker: Rc<Worker>,
-) -> impl ServiceFactory<Request, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()>
+) -> impl ServiceFactory<Request, Config = (), Response = ServiceResponse<Answer<B>>, Error = Error, InitError = ()>
 where
     S: ServiceFactory<Request, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()> + 'static,
     B: MessageBody + 'static,
@@ -151,8 +158,7 @@ where
             if node.draining.load(Ordering::Relaxed) {
                 response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
             }
-            drop(busy);
-            Ok(response)
+            Ok(response.map_body(|_, body| Answer::new(body, busy)))
         }
     })
 }

@@ -11,6 +11,7 @@ mod assistant;
 mod auth;
 mod bad_input;
 mod blocks;
+mod budgets;
 mod canvas;
 mod channel;
 mod config;

@@ -1,5 +1,5 @@
-//! The rate of invites per user: a bucket that holds a minute's worth and refills evenly. It is apart from the rate limits of
-//! requests: invites count only here, one by one, also in a request with several. Each node has its own.
+//! Simple rates per user, such as of invites and of REST requests: a bucket that holds a minute's worth and refills evenly. They
+//! are apart from the rate limits of sockets, which all nodes share. Each node has its own.
 
 use std::collections::HashMap;
 
@@ -10,21 +10,21 @@ use crate::{
 
 const MINUTE_MS: i64 = 60_000;
 
-/// What users have sent recently. Bounded: users with full buckets are forgotten.
+/// What users have done recently. Bounded: users with full buckets are forgotten.
 #[derive(Debug, Default)]
-pub struct InviteRates {
+pub struct UserRates {
     /// When the bucket of each user will be full again.
     full_at: HashMap<UserId, Timestamp>,
 }
 
-impl InviteRates {
-    /// Takes one invite out of the user's bucket of so many a minute; 0: without a limit.
+impl UserRates {
+    /// Takes one unit out of the user's bucket of so many a minute; 0: without a limit.
     ///
     /// # Errors
-    /// The seconds, at least 1, after which an invite is allowed.
+    /// The seconds, at least 1, after which another one is allowed.
     pub fn take(&mut self, user: &UserId, per_minute: u32, now: Timestamp) -> Result<(), u32> {
         let Some(cost_ms) = MINUTE_MS.checked_div(i64::from(per_minute)) else { return Ok(()) };
-        if self.full_at.len() >= limits::INVITE_SENDERS_MAX {
+        if self.full_at.len() >= limits::RATED_USERS_MAX {
             self.full_at.retain(|_, full_at| *full_at > now);
         }
         let full_at = self.full_at.get(user).copied().unwrap_or(now).max(now).plus_ms(cost_ms.max(1));
@@ -34,7 +34,7 @@ impl InviteRates {
         if over_ms > 0 {
             return Err(u32::try_from(over_ms).unwrap_or(u32::MAX).div_ceil(1000).max(1));
         }
-        if self.full_at.len() < limits::INVITE_SENDERS_MAX || self.full_at.contains_key(user) {
+        if self.full_at.len() < limits::RATED_USERS_MAX || self.full_at.contains_key(user) {
             self.full_at.insert(user.clone(), full_at);
         }
         Ok(())
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_bucket_holds_a_minutes_worth_and_refills_evenly() {
-        let (mut rates, user) = (InviteRates::default(), UserId::new("ada").unwrap());
+        let (mut rates, user) = (UserRates::default(), UserId::new("ada").unwrap());
         let at = |seconds: i64| Timestamp::from_unix_seconds(1_700_000_000 + seconds);
         for _ in 0..30 {
             assert_eq!(rates.take(&user, 30, at(0)), Ok(()));
