@@ -19,6 +19,7 @@ const TOKEN_TTL_S = 24 * 3600;
 const TICK_US = 10_000;
 // Limits that would protect a server from this bench.
 const LIMITS_OFF = ["WEBSOCKET_REQUESTS_PER_MINUTE", "WEBSOCKET_REQUESTS_PER_HOUR", "WEBSOCKET_EPHEMERAL_PER_SECOND",
+  "REST_READS_PER_MINUTE", "REST_WRITES_PER_MINUTE",
   "WEBSOCKET_EDITS_PER_SECOND", "MAX_DOCUMENT_CONNECTIONS_PER_USER", "WEBSOCKET_MAX_CONNECTIONS"];
 // Convene, the Hocuspocus script of this folder, @y/websocket-server
 const READY = /listening on http:\/\/127\.0\.0\.1:(\d+)|running at '127\.0\.0\.1' on port (\d+)/;

@@ -22,7 +22,7 @@ const TOKEN_TTL_SECONDS: u64 = 24 * 3600;
 const REQUESTS_AT_ONCE: usize = 16;
 
 /// Limits that would protect a server from this load generator, so they are disabled.
-const LIMITS_OFF: [&str; 7] = [
+const LIMITS_OFF: [&str; 10] = [
     "WEBSOCKET_REQUESTS_PER_MINUTE",
     "WEBSOCKET_REQUESTS_PER_HOUR",
     "WEBSOCKET_EPHEMERAL_PER_SECOND",
@@ -30,6 +30,9 @@ const LIMITS_OFF: [&str; 7] = [
     "MAX_CONNECTIONS_PER_USER",
     "WEBSOCKET_MAX_CONNECTIONS",
     "REGISTRATIONS_PER_HOUR",
+    "HTTP_CONNECTIONS_PER_ADDRESS",
+    "REST_READS_PER_MINUTE",
+    "REST_WRITES_PER_MINUTE",
 ];
 
 /// Rooms of equal size. Member `n` belongs to room `n / members`.

@@ -25,7 +25,7 @@ const PER_MINUTE_MAX: u32 = 10_000_000;
 impl Budgets {
     pub(super) fn read(variables: &Variables<'_>) -> Result<Budgets, ConfigError> {
         let connections = "a number of connections, such as 1000, or 0 for no limit";
-        let requests = "a number of requests, such as 3000, or 0 for no limit";
+        let requests = "a number of requests, such as 12000, or 0 for no limit";
         Ok(Budgets {
             body_timeout: variables.seconds("HTTP_BODY_SECONDS", 1..=600, 30)?,
             unread_timeout: variables.seconds("HTTP_UNREAD_SECONDS", 1..=600, 30)?,
@@ -35,8 +35,8 @@ impl Budgets {
                 1_000,
                 connections,
             )?,
-            reads_per_minute: variables.number("REST_READS_PER_MINUTE", 0..=PER_MINUTE_MAX, 6_000, requests)?,
-            writes_per_minute: variables.number("REST_WRITES_PER_MINUTE", 0..=PER_MINUTE_MAX, 3_000, requests)?,
+            reads_per_minute: variables.number("REST_READS_PER_MINUTE", 0..=PER_MINUTE_MAX, 30_000, requests)?,
+            writes_per_minute: variables.number("REST_WRITES_PER_MINUTE", 0..=PER_MINUTE_MAX, 12_000, requests)?,
         })
     }
 

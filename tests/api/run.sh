@@ -40,7 +40,7 @@ trap finish EXIT
 # With limits per address or user, most requests would be answered with 429, which tests nothing.
 export DATA_DIR="$folder/data" WS_HOST=127.0.0.1 WS_PORT=0 JWT_SECRET_KEY=a-secret-of-the-api-tests-of-forty-characters
 export UPLOADS_PER_USER_MAX=10000
-export LOGIN_ATTEMPTS_PER_MINUTE=0 REGISTRATIONS_PER_HOUR=0 WEBSOCKET_REQUESTS_PER_MINUTE=0 WEBSOCKET_REQUESTS_PER_HOUR=0
+export LOGIN_ATTEMPTS_PER_MINUTE=0 REGISTRATIONS_PER_HOUR=0 WEBSOCKET_REQUESTS_PER_MINUTE=0 WEBSOCKET_REQUESTS_PER_HOUR=0 REST_READS_PER_MINUTE=0 REST_WRITES_PER_MINUTE=0
 # actix logs invalid HTTP requests, which are sent on purpose here.
 export RUST_LOG=warn,actix_http=off ACCESS_TOKEN_MINUTES=600 DATABASE_URL="sqlite://$folder/convene.db"
 export HYPOTHESIS_STORAGE_DIRECTORY="$folder/hypothesis" SCHEMATHESIS_HOOKS=hooks PYTHONPATH=tests/api PYTHONDONTWRITEBYTECODE=1

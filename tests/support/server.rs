@@ -113,6 +113,8 @@ impl Server {
             ("WEBSOCKET_EDITS_PER_SECOND", "0"),
             ("LOGIN_ATTEMPTS_PER_MINUTE", "0"),
             ("REGISTRATIONS_PER_HOUR", "0"),
+            ("REST_READS_PER_MINUTE", "0"),
+            ("REST_WRITES_PER_MINUTE", "0"),
             ("RUST_LOG", "info"),
         ];
         let environment = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
