@@ -84,6 +84,7 @@ fn run(scenario: Scenario) -> Result<()> {
         Scenario::Stored(options) => scenario::stored::run(&options),
         Scenario::Cells(options) => scenario::cells::run(&options),
         Scenario::Cursors(options) => scenario::cursors::run(&options),
+        Scenario::Canvas(options) => scenario::canvas::run(&options),
         Scenario::Movement(options) => scenario::movement::run(&options),
         Scenario::Spread(options) => scenario::spread::run(&options),
         Scenario::Crowd(options) => scenario::crowd::run(&options),

@@ -32,6 +32,8 @@ pub enum Scenario {
     Cells(Cells),
     /// One room in which everybody moves the cursor, compared with one broadcast of the same bytes.
     Cursors(Cursors),
+    /// One canvas on which everybody creates, edits and likes tiles, and reading regions of a large one, on SQLite and PostgreSQL.
+    Canvas(Canvas),
     /// One space in which all avatars move, with and without an area of interest, beside a plain rebroadcast of every move.
     Movement(Movement),
     /// The same room on one node and spread over two: the cost of an event that crosses nodes.
@@ -240,6 +242,27 @@ pub struct Cursors {
 pub enum Database {
     Sqlite,
     Postgres,
+}
+
+#[derive(Args)]
+pub struct Canvas {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 500)]
+    pub people: usize,
+    /// Changes of tiles per second, of all people together: a third each creates, edits and likes.
+    #[arg(long, default_value_t = 2_000.0)]
+    pub rate: f64,
+    /// Tiles of the large canvas.
+    #[arg(long, default_value_t = 100_000)]
+    pub tiles: usize,
+    /// Regions of the large canvas that are read.
+    #[arg(long, default_value_t = 500)]
+    pub regions: usize,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Sqlite, Database::Postgres])]
+    pub databases: Vec<Database>,
+    #[arg(long, default_value_t = 128)]
+    pub text_bytes: usize,
 }
 
 #[derive(Args)]

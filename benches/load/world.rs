@@ -151,6 +151,20 @@ impl World {
         Ok(paths)
     }
 
+    /// Creates an open canvas, and returns its id.
+    pub fn make_canvas(&self, address: SocketAddr, width: usize, height: usize) -> Result<i64> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let api = Api { http: reqwest::Client::new(), root: format!("http://{address}") };
+        let body = json!({ "name": "load", "width": width, "height": height });
+        let made = runtime.block_on(api.post("/api/v1/canvases", 0, body))?;
+        Ok(made["id"].as_i64().ok_or("a canvas without an id")?)
+    }
+
+    /// The endpoint of a canvas.
+    pub fn canvas_path(&self, member: usize, canvas: i64) -> Result<String> {
+        Ok(format!("/canvas/{canvas}?token={}", token(member)?))
+    }
+
     /// A token for administrative requests.
     pub fn admin_token(&self) -> Result<String> {
         signed("admin", json!({"role": "admin"}))

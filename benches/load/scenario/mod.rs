@@ -1,6 +1,7 @@
 //! One file per scenario. This module has the shared parts: preparing a stage (a server with its rooms and members),
 //! and measuring a window.
 
+pub mod canvas;
 pub mod cells;
 pub mod conversations;
 pub mod crowd;
