@@ -251,7 +251,10 @@ on_both! {
         impose(&ops, &bob, "ban", Some("plaza"), json!({})).await;
         told(&mut nexus, "system.message", "ban").await;
         denied(&mut nexus).await;
-        refused(&mut nexus, json!({"event_type": "chat.message", "conversation_id": "plaza", "content": "x"})).await;
+        // until the session knows that the room has removed it, the room answers
+        nexus.send_json(&json!({"event_type": "chat.message", "conversation_id": "plaza", "content": "x"})).await;
+        let error = nexus.read_until("error").await.pop().unwrap();
+        assert!(error["code"] == "PERMISSION_DENIED" || error["code"] == "NOT_IN_ROOM", "{error}");
         refused(&mut nexus, json!({"event_type": "room.join", "room_id": "plaza"})).await;
         bob.get("/api/auth/me").await.expect(200);
         lift(&alice, &banned).await;
