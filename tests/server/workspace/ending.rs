@@ -58,6 +58,10 @@ async fn an_announced_upload_ends_with_its_socket() {
     for others in [0, 1] {
         let mut uploader = open(&alice).await;
         let mut other = if others == 1 { Some(open(&alice).await) } else { None };
+        if let Some(other) = &mut other {
+            // the server sends nothing on its own, so only an answer shows that the socket is registered
+            other.expect_nothing_before_pong().await;
+        }
         join(&mut uploader, "room").await;
         if others == 0 {
             member.expect("room_state").await;

@@ -53,6 +53,8 @@ async fn an_upload_is_told_to_the_users_other_sockets_and_to_the_rooms() {
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     let mut uploader = joined(&alice, "room").await;
     let mut other = open(&alice).await;
+    // the server sends nothing on its own, so only an answer shows that the socket is registered
+    other.expect_nothing_before_pong().await;
     let mut member = joined(&bob, "room").await;
     uploader.expect("room_state").await;
     let start = json!({
