@@ -24,7 +24,7 @@ use super::{
     registry::Registry,
 };
 use crate::{
-    auth::tokens::Verifier,
+    auth::{connection_counts::ConnectionCounts, tokens::Verifier},
     config::{Config, Heartbeat},
     core::{presence::Status, rate::RateLimits, user_rates::UserRates},
     dialects::{DialectKind, options::HeartbeatSetting},
@@ -32,7 +32,6 @@ use crate::{
     limits,
     metrics::Metrics,
     store::Store,
-    transport::connection_counts::ConnectionCounts,
 };
 
 /// One node.

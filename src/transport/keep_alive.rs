@@ -20,9 +20,9 @@ use bytes::Bytes;
 use socket2::{SockRef, Socket};
 use tokio::net::TcpStream;
 
-use super::connection_counts::Counted;
 use crate::{
     actors::{node::Node, worker::Worker},
+    auth::connection_counts::Counted,
     limits,
 };
 

@@ -3,7 +3,6 @@
 
 pub mod admission;
 pub mod body;
-pub mod connection_counts;
 pub mod frame;
 mod keep_alive;
 mod late_token;

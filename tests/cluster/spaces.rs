@@ -59,6 +59,37 @@ async fn a_reminder_is_delivered_once_in_the_whole_cluster() {
 }
 
 #[tokio::test]
+async fn a_reminder_that_became_due_while_all_nodes_were_down_is_delivered_once() {
+    let mut cluster = Cluster::start(2).await;
+    let [alice, bob] = cluster.users(["alice", "bob"]).await;
+    let id = space(&alice, 3).await;
+    let (client, connection) = tokio_postgres::connect(cluster.database_url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let mut sent = invite(&alice, &bob, &id, 48.0).await["id"].clone();
+    // A reminder that is delivered again would come before that of the next round.
+    for round in 0..2 {
+        (0..2).for_each(|node| cluster.server_mut(node).kill());
+        let due = "UPDATE invites SET remind_at = now() WHERE remind_at IS NOT NULL";
+        assert_eq!(client.execute(due, &[]).await.unwrap(), 1, "round {round}: only the new invite is not reminded of");
+        for node in 0..2 {
+            cluster.server_mut(node).restart().await;
+        }
+        cluster.all_ready().await;
+        let mut socket = cluster.at(round, &bob).nexus().await;
+        // the invite itself comes first, and may be repeated because the node was killed
+        let reminder = loop {
+            let data = notified(&mut socket).await;
+            if data["event"] == "invite_reminder" {
+                break data;
+            }
+        };
+        assert_eq!(reminder["invite"]["id"], sent, "round {round}: {reminder}");
+        let other = space(&alice, 3).await;
+        sent = invite(&alice, &bob, &other, 48.0).await["id"].clone();
+    }
+}
+
+#[tokio::test]
 async fn a_row_of_another_program_is_delivered_to_all_sockets_and_its_invite_can_be_accepted() {
     let cluster = Cluster::start(2).await;
     let [alice, bob] = cluster.users(["alice", "bob"]).await;

@@ -61,7 +61,7 @@ pub(in crate::http) struct AuditPageJson {
 #[allow(dead_code, reason = "it is read value by value, so that every refusal names its parameter; this documents it")]
 pub(in crate::http) struct AuditQuery {
     /// Only what was done in this room. Without it, everything, for administrators.
-    #[param(schema_with = schemas::optional_room, required = false)]
+    #[param(schema_with = schemas::room_in_query, required = false)]
     room_id: Option<String>,
     /// Only what this user did.
     #[param(schema_with = schemas::user_id_in_query, required = false)]

@@ -30,12 +30,12 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
 pub(in crate::http) struct RemovalBody {
-    #[schema(schema_with = schemas::optional_uuid, required = false)]
+    #[schema(schema_with = schemas::optional_message_id, required = false)]
     message_id: Option<String>,
     #[schema(schema_with = schemas::optional_tile_id, required = false)]
     tile_id: Option<i64>,
     /// Why. The author is told.
-    #[schema(schema_with = schemas::moderation_text, required = false)]
+    #[schema(schema_with = schemas::optional_moderation_text, required = false)]
     reason: Option<String>,
 }
 

@@ -82,7 +82,7 @@ pub(in crate::http) struct ReportsJson {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "it is read field by field, so that every refusal names the field; this documents it")]
 pub(in crate::http) struct ReportBody {
-    #[schema(schema_with = schemas::optional_uuid, required = false)]
+    #[schema(schema_with = schemas::optional_message_id, required = false)]
     message_id: Option<String>,
     #[schema(schema_with = schemas::optional_tile_id, required = false)]
     tile_id: Option<i64>,
@@ -103,7 +103,7 @@ pub(in crate::http) struct DecisionBody {
     #[schema(schema_with = schemas::decision)]
     decision: String,
     /// For other moderators.
-    #[schema(schema_with = schemas::moderation_text, required = false)]
+    #[schema(schema_with = schemas::optional_moderation_text, required = false)]
     note: Option<String>,
 }
 
@@ -112,13 +112,13 @@ pub(in crate::http) struct DecisionBody {
 #[allow(dead_code, reason = "it is read value by value, so that every refusal names its parameter; this documents it")]
 pub(in crate::http) struct ReportsQuery {
     /// Only those of this room. Without it, all, for administrators.
-    #[param(schema_with = schemas::optional_room, required = false)]
+    #[param(schema_with = schemas::room_in_query, required = false)]
     room_id: Option<String>,
     /// `open`, `claimed` or `resolved`, or several of them, separated by commas. Without it, all.
     #[param(schema_with = schemas::report_states, required = false)]
     state: Option<String>,
     /// The id of the last report of the page before.
-    #[param(schema_with = schemas::optional_uuid, required = false)]
+    #[param(schema_with = schemas::uuid, required = false)]
     before: Option<String>,
     /// How many; 50 without it.
     #[param(schema_with = schemas::page_limit, required = false)]

@@ -76,7 +76,7 @@ pub(in crate::http) struct NewSanctionBody {
     #[schema(schema_with = schemas::optional_room, required = false)]
     room_id: Option<String>,
     /// Why. The user is told.
-    #[schema(schema_with = schemas::moderation_text, required = false)]
+    #[schema(schema_with = schemas::optional_moderation_text, required = false)]
     reason: Option<String>,
     /// When it ends, in seconds from now. Without it, it has no end. Not for a kick.
     #[schema(schema_with = schemas::sanction_seconds, required = false)]
@@ -88,13 +88,13 @@ pub(in crate::http) struct NewSanctionBody {
 #[allow(dead_code, reason = "it is read value by value, so that every refusal names its parameter; this documents it")]
 pub(in crate::http) struct SanctionsQuery {
     /// Only those in this room. Without it, all, for administrators.
-    #[param(schema_with = schemas::optional_room, required = false)]
+    #[param(schema_with = schemas::room_in_query, required = false)]
     room_id: Option<String>,
     /// Only those of this user.
     #[param(schema_with = schemas::user_id_in_query, required = false)]
     user_id: Option<String>,
     /// The id of the last one of the page before.
-    #[param(schema_with = schemas::optional_uuid, required = false)]
+    #[param(schema_with = schemas::uuid, required = false)]
     before: Option<String>,
     /// How many; 50 without it.
     #[param(schema_with = schemas::page_limit, required = false)]

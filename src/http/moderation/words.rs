@@ -59,7 +59,7 @@ pub(in crate::http) struct NewWordRuleBody {
 #[allow(dead_code, reason = "it is read value by value, so that every refusal names its parameter; this documents it")]
 pub(in crate::http) struct WordsQuery {
     /// The room. Without it: those of the server, for administrators.
-    #[param(schema_with = schemas::optional_room, required = false)]
+    #[param(schema_with = schemas::room_in_query, required = false)]
     room_id: Option<String>,
 }
 

@@ -18,25 +18,40 @@ pub fn moderation_text() -> Object {
     chars(text(), 1..=limits::MODERATION_TEXT_CHARS_MAX).pattern(Some(NO_CONTROL_BUT_BREAKS)).build()
 }
 
+/// A reason or a note, which may be left out.
+pub fn optional_moderation_text() -> Object {
+    chars(optional_text(), 0..=limits::MODERATION_TEXT_CHARS_MAX).pattern(Some(NO_CONTROL_BUT_BREAKS)).build()
+}
+
 /// A room, by its id, its name, or `canvas/<id>`.
 pub fn optional_room() -> Object {
+    let schema = chars(optional_text(), 0..=limits::ROOM_NAME_CHARS_MAX).pattern(Some(format!("^{NO_CONTROL}*$")));
+    schema.examples([json!("general")]).build()
+}
+
+/// A room in a query. Empty: all of them.
+pub fn room_in_query() -> Object {
     let schema = chars(text(), 0..=limits::ROOM_NAME_CHARS_MAX).pattern(Some(format!("^{NO_CONTROL}*$")));
     schema.examples([json!("general")]).build()
 }
 
-/// A UUID, or nothing.
-pub fn optional_uuid() -> Object {
-    uuid()
+/// The id of a message, or nothing.
+pub fn optional_message_id() -> Object {
+    optional_text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))).build()
 }
 
-/// The id of a tile.
+/// The id of a tile, or nothing.
 pub fn optional_tile_id() -> Object {
-    whole_number(1, limits::COUNT_MAX)
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+        .minimum(Some(1.0))
+        .maximum(Some(limits::COUNT_MAX as f64))
+        .build()
 }
 
-/// A user's id.
+/// A user's id, or nothing. Spaces around it are trimmed.
 pub fn optional_user_id() -> Object {
-    user_id_in_body()
+    chars(optional_text(), 0..=limits::USER_ID_CHARS_MAX).pattern(Some(format!("^{NO_CONTROL}*$"))).build()
 }
 
 /// A user's id in a query.

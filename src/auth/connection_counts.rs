@@ -9,7 +9,7 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
-use crate::auth::limiter::one_client;
+use super::limiter::one_client;
 
 /// The open connections of all addresses.
 #[derive(Default)]
