@@ -1,7 +1,7 @@
 //! Budgets of HTTP clients: whoever exceeds one is refused or disconnected, and nobody else notices.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::Mutex;
