@@ -10,6 +10,9 @@ pub const REACTIONS_PER_MESSAGE_MAX: usize = 32;
 pub const MENTIONS_MAX: usize = 100;
 /// Characters of a message that the notification of a mention repeats.
 pub const EXCERPT_CHARS_MAX: usize = 200;
+/// The most participants of a conversation to whom the presence of each of them is announced. In a larger one, everybody who
+/// connects would cost as many events as it has participants; its users read presence when they show it.
+pub const PRESENCE_ANNOUNCED_PARTICIPANTS_MAX: i64 = 250;
 /// Users to whom a change of a user's presence is announced.
 pub const CONTACTS_MAX: i64 = 2_000;
 

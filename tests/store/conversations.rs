@@ -74,6 +74,31 @@ on_both! {
         assert_eq!(store.add_participant(RoomId::generate(), &bob.id).await, Err(StoreError::Missing));
     }
 
+    async fn contacts_are_those_of_conversations_that_are_not_too_large(database: Database) {
+        let store = database.store().await;
+        let (ada, bob, eve) = (user(&store, "ada").await, user(&store, "bob").await, user(&store, "eve").await);
+        let hall = store.create_open_room(&RoomName::new("hall").unwrap(), &ada.id).await.unwrap().identity;
+        let contacts = async || {
+            let mut users = store.contacts(&ada.id).await.unwrap().expect("ada exists").users;
+            users.sort_unstable();
+            users
+        };
+        assert_eq!(contacts().await, []);
+        let mut crowd = vec![ada.id.clone(), bob.id.clone()];
+        for number in 2..limits::PRESENCE_ANNOUNCED_PARTICIPANTS_MAX {
+            crowd.push(user(&store, &format!("user{number}")).await.id);
+        }
+        let joining = crowd.iter().map(|user| store.add_participant(hall.id, user));
+        futures_util::future::try_join_all(joining).await.unwrap();
+        let mut others = crowd.split_off(1);
+        others.sort_unstable();
+        assert_eq!(contacts().await, others, "everybody in the room");
+        store.add_participant(hall.id, &eve.id).await.unwrap();
+        assert_eq!(contacts().await, [], "it has one too many");
+        store.direct_room(&ada.id, &bob.id).await.unwrap();
+        assert_eq!(contacts().await, sorted(&[&bob]), "a direct conversation is never too large");
+    }
+
     async fn channels_and_direct_conversations_have_their_participants_by_nature(database: Database) {
         let store = database.store().await;
         let (ada, bob, eve) = (user(&store, "ada").await, user(&store, "bob").await, user(&store, "eve").await);

@@ -118,7 +118,7 @@ pub(in crate::http) struct ReportsQuery {
     #[param(schema_with = schemas::report_states, required = false)]
     state: Option<String>,
     /// The id of the last report of the page before.
-    #[param(schema_with = schemas::uuid, required = false)]
+    #[param(schema_with = schemas::last_id_in_query, required = false)]
     before: Option<String>,
     /// How many; 50 without it.
     #[param(schema_with = schemas::page_limit, required = false)]

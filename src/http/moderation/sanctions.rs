@@ -94,7 +94,7 @@ pub(in crate::http) struct SanctionsQuery {
     #[param(schema_with = schemas::user_id_in_query, required = false)]
     user_id: Option<String>,
     /// The id of the last one of the page before.
-    #[param(schema_with = schemas::uuid, required = false)]
+    #[param(schema_with = schemas::last_id_in_query, required = false)]
     before: Option<String>,
     /// How many; 50 without it.
     #[param(schema_with = schemas::page_limit, required = false)]

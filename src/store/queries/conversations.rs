@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use diesel::{
-    dsl::{count_star, min},
+    dsl::{count_star, exists, min, not},
     prelude::*,
 };
 use diesel_async::RunQueryDsl;
@@ -266,7 +266,7 @@ pub async fn share_conversation(connection: &mut Connection, one: &UserId, other
     let together = sides
         .filter(sides.field(room_members::user_id).eq(other.as_str()))
         .filter(sides.field(room_members::room_id).eq_any(own));
-    if diesel::select(diesel::dsl::exists(together)).get_result::<bool>(connection).await? {
+    if diesel::select(exists(together)).get_result::<bool>(connection).await? {
         return Ok(true);
     }
     let own = group_members::table.filter(group_members::user_id.eq(one.as_str())).select(group_members::group_id);
@@ -274,7 +274,7 @@ pub async fn share_conversation(connection: &mut Connection, one: &UserId, other
     let together = members
         .filter(members.field(group_members::user_id).eq(other.as_str()))
         .filter(members.field(group_members::group_id).eq_any(own));
-    if diesel::select(diesel::dsl::exists(together)).get_result::<bool>(connection).await? {
+    if diesel::select(exists(together)).get_result::<bool>(connection).await? {
         return Ok(true);
     }
     let own = participants::table.filter(participants::user_id.eq(one.as_str())).select(participants::room_id);
@@ -282,17 +282,24 @@ pub async fn share_conversation(connection: &mut Connection, one: &UserId, other
     let together = others
         .filter(others.field(participants::user_id).eq(other.as_str()))
         .filter(others.field(participants::room_id).eq_any(own));
-    Ok(diesel::select(diesel::dsl::exists(together)).get_result::<bool>(connection).await?)
+    Ok(diesel::select(exists(together)).get_result::<bool>(connection).await?)
 }
 
 /// The users who share a conversation with the user: participants of the same open rooms, members of the same groups, and
-/// those to whom the user talks directly.
+/// those to whom the user talks directly. Conversations with more than [`limits::PRESENCE_ANNOUNCED_PARTICIPANTS_MAX`] users
+/// do not count.
 pub async fn contacts(connection: &mut Connection, user: &UserId) -> Result<Option<Contacts>, StoreError> {
     let name = users::table.filter(users::id.eq(user.as_str())).select(users::username);
     let Some(username) = name.first::<String>(connection).await.optional()? else { return Ok(None) };
     let most = limits::CONTACTS_MAX;
-    let own_rooms = participants::table.filter(participants::user_id.eq(user.as_str())).select(participants::room_id);
-    let others = diesel::alias!(participants as other_participants);
+    // reads this many rows of each conversation, however large it is
+    let small_enough = limits::PRESENCE_ANNOUNCED_PARTICIPANTS_MAX;
+    let (others, crowd) = diesel::alias!(participants as other_participants, participants as crowd_of_room);
+    let in_room = crowd.filter(crowd.field(participants::room_id).eq(participants::room_id));
+    let own_rooms = participants::table
+        .filter(participants::user_id.eq(user.as_str()))
+        .filter(not(exists(in_room.limit(1).offset(small_enough))))
+        .select(participants::room_id);
     let in_rooms = others
         .filter(others.field(participants::room_id).eq_any(own_rooms))
         .select(others.field(participants::user_id))
@@ -300,9 +307,12 @@ pub async fn contacts(connection: &mut Connection, user: &UserId) -> Result<Opti
         .limit(most)
         .load::<String>(connection)
         .await?;
-    let own_groups =
-        group_members::table.filter(group_members::user_id.eq(user.as_str())).select(group_members::group_id);
-    let members = diesel::alias!(group_members as other_members);
+    let (members, crowd) = diesel::alias!(group_members as other_members, group_members as crowd_of_group);
+    let in_group = crowd.filter(crowd.field(group_members::group_id).eq(group_members::group_id));
+    let own_groups = group_members::table
+        .filter(group_members::user_id.eq(user.as_str()))
+        .filter(not(exists(in_group.limit(1).offset(small_enough))))
+        .select(group_members::group_id);
     let in_groups = members
         .filter(members.field(group_members::group_id).eq_any(own_groups))
         .select(members.field(group_members::user_id))
@@ -311,8 +321,12 @@ pub async fn contacts(connection: &mut Connection, user: &UserId) -> Result<Opti
         .load::<String>(connection)
         .await?;
     // direct conversations and private rooms
-    let own = room_members::table.filter(room_members::user_id.eq(user.as_str())).select(room_members::room_id);
-    let sides = diesel::alias!(room_members as other_sides);
+    let (sides, crowd) = diesel::alias!(room_members as other_sides, room_members as crowd_of_sides);
+    let in_room = crowd.filter(crowd.field(room_members::room_id).eq(room_members::room_id));
+    let own = room_members::table
+        .filter(room_members::user_id.eq(user.as_str()))
+        .filter(not(exists(in_room.limit(1).offset(small_enough))))
+        .select(room_members::room_id);
     let partners = sides
         .filter(sides.field(room_members::room_id).eq_any(own))
         .select(sides.field(room_members::user_id))

@@ -35,6 +35,11 @@ pub fn room_in_query() -> Object {
     schema.examples([json!("general")]).build()
 }
 
+/// The id of the last entry of the page before. Empty: the first page.
+pub fn last_id_in_query() -> Object {
+    text().pattern(Some("^([0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12})?$")).build()
+}
+
 /// The id of a message, or nothing.
 pub fn optional_message_id() -> Object {
     optional_text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))).build()
