@@ -166,9 +166,9 @@ fn start_log(filter: &str) {
 fn migrate(config: &Config) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| format!("Can't start a thread for the database: {why}; try again"))?;
-    let applied = runtime.block_on(Store::migrate(config.storage.database.as_str())).map_err(|why| {
-        format!("{} can't be migrated: {why}; {}", config.storage.database, config.storage.database.advice())
-    })?;
+    let database = &config.storage.database;
+    let applied =
+        runtime.block_on(Store::migrate(database.as_str())).map_err(|error| app::unusable(database, &error))?;
     for name in &applied {
         print(format_args!("applied {name}"));
     }

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "faults")]
 pub(crate) mod faults;
+mod folders;
+mod internal;
 mod lock;
 mod single_node_check;
 
@@ -22,7 +24,7 @@ use actix_server::ServerHandle;
 use actix_web::web;
 
 use self::lock::DatabaseLock;
-pub use self::lock::Locked;
+pub use self::{folders::BadFolder, lock::Locked};
 use crate::{
     actors::{
         bridge::{BridgeLink, CloseBridge, ClusterMode, LinkStatus, local::LocalBridge, redis::RedisBridge},
@@ -43,13 +45,13 @@ use crate::{
     config::{Config, ConfigError, DatabaseUrl, Secret, SecretSource},
     core::rate::RateLimits,
     dialects,
-    http::{self, AppState},
+    http::{self, AppState, Listener},
     ids::NodeId,
     limits,
     logged::logged,
     metrics::Metrics,
     services::{self, files::BadBucket},
-    store::{Store, StoreError, StoreOptions, is_read_only},
+    store::{AboutDatabase, Store, StoreError, StoreOptions, is_read_only},
     transport::{plain, server},
 };
 
@@ -60,7 +62,7 @@ pub enum RunError {
     #[error("{0}")]
     Config(#[from] ConfigError),
     /// The database can't be opened or migrated.
-    #[error("The database {database} can't be prepared: {error}; {}", .database.advice())]
+    #[error("{}", unusable(.database, .error))]
     Store {
         /// Its URL.
         database: DatabaseUrl,
@@ -78,6 +80,9 @@ pub enum RunError {
     /// Another process uses the embedded database.
     #[error("{0}")]
     Locked(#[from] Locked),
+    /// A folder can't be used.
+    #[error("{0}")]
+    Folder(#[from] BadFolder),
     /// The file storage is not usable.
     #[error("{0}")]
     Files(#[from] BadBucket),
@@ -86,6 +91,14 @@ pub enum RunError {
     Listen {
         /// The configured address.
         address: String,
+        /// The operating system's error.
+        error: io::Error,
+    },
+    /// The server can't listen on the internal address.
+    #[error("Can't listen on {address}: {error}; set INTERNAL_ADDRESS to a free address of this machine")]
+    ListenInternal {
+        /// The configured address.
+        address: SocketAddr,
         /// The operating system's error.
         error: io::Error,
     },
@@ -135,6 +148,7 @@ async fn prepare(config: Config) -> Result<Prepared, RunError> {
         RunError::Listen { address, error }
     };
     let port = server::reserve(&config.listen.host, config.listen.port).map_err(refused)?;
+    folders::check(&config)?;
     let secret = config.auth.secret()?;
     let lock = DatabaseLock::take(&config).await?;
     describe_start(&config);
@@ -206,19 +220,7 @@ pub async fn start_among(
     for warning in config.warnings() {
         log::warn!("event=config why={}", logged(warning));
     }
-    let database = config.storage.database.clone();
-    let failed = |error| refused(database.clone(), error);
-    let applied = patiently("database", Store::migrate(database.as_str())).await.map_err(failed)?;
-    if !applied.is_empty() {
-        log::info!("event=migrated count={}", applied.len());
-    }
-    let options = StoreOptions {
-        offline_queue_max: config.storage.offline_queue_max,
-        recovery_events_max: config.storage.recovery_events_max,
-        ..StoreOptions::default()
-    };
-    let store = Store::open(database.as_str(), &options).await.map_err(failed)?;
-    store.check_writable().await.map_err(failed)?;
+    let store = open_store(&config).await?;
     let metrics = Arc::new(Metrics::new());
     let rates = RateLimits {
         requests_per_minute: config.rates.requests_per_minute,
@@ -269,11 +271,56 @@ pub async fn start_among(
     Ok(node)
 }
 
+/// Migrates and opens the database.
+async fn open_store(config: &Config) -> Result<Store, RunError> {
+    let database = config.storage.database.clone();
+    let failed = |error| refused(database.clone(), error);
+    let applied = patiently("database", Store::migrate(database.as_str())).await.map_err(failed)?;
+    if !applied.is_empty() {
+        log::info!("event=migrated count={}", applied.len());
+    }
+    let options = StoreOptions {
+        offline_queue_max: config.storage.offline_queue_max,
+        recovery_events_max: config.storage.recovery_events_max,
+        ..StoreOptions::default()
+    };
+    let store = Store::open(database.as_str(), &options).await.map_err(failed)?;
+    store.check_writable().await.map_err(failed)?;
+    describe_database(&store.about().await.map_err(failed)?);
+    Ok(store)
+}
+
 /// Starts what looks at the database periodically.
 fn start_watches(node: &Arc<Node>) {
     Sweeper::new(node.store.clone()).start();
     DueNotifications::new(node.clone()).start();
     ModerationWatch::new(node.clone()).start();
+}
+
+/// Logs which database is used. Warns if a newer release has changed its tables, which this release can use only if that release
+/// is the next one.
+fn describe_database(about: &AboutDatabase) {
+    log::info!(
+        "event=database product={} version={} migration={}",
+        about.product,
+        logged(&about.version),
+        about.migration
+    );
+    if let Some(known) = about.is_newer_than() {
+        log::warn!(
+            "event=newer_database migration={} known={known} why=\"a newer release has changed the tables of this database; start \
+             that release, unless this is a rollback to the release directly before it\"",
+            about.migration
+        );
+    }
+}
+
+/// The sentence for a database that can't be opened or migrated.
+pub fn unusable(database: &DatabaseUrl, error: &StoreError) -> String {
+    match error.advice() {
+        Some(advice) => format!("The database {database} can't be used: {}; {advice}", error.reason()),
+        None => format!("The database {database} can't be prepared: {error}; {}", database.advice()),
+    }
 }
 
 /// Classifies why the server can't start with this database.
@@ -320,8 +367,9 @@ pub async fn serve(
     let address = listener.local_addr().map_err(RunError::Server)?;
     let tls = node.config.listen.tls.as_ref().map(|files| files.server_config()).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
+    let internal = internal::start(&node, &site)?;
     let app = move || {
-        http::app(site.clone(), |config| {
+        http::app(site.clone(), Listener::Public, |config| {
             plain::configure(config);
             http::page::configure(config);
             http::openapi::configure_asyncapi(config, dialects::asyncapi::text());
@@ -341,6 +389,9 @@ pub async fn serve(
     running.await.map_err(RunError::Server)?;
     // The server ends just before the drain does. A panic in the drain has already been logged.
     let _ = drained.await;
+    if let Some(internal) = internal {
+        internal.stop(true).await;
+    }
     Ok(())
 }
 

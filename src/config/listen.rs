@@ -1,6 +1,10 @@
 //! Listening settings: address, port, TLS, and the origins and proxies that are trusted.
 
-use std::{net::IpAddr, thread, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    thread,
+    time::Duration,
+};
 
 use super::{ConfigError, Origins, TlsFiles, TrustedProxies, variables::Variables};
 
@@ -21,6 +25,26 @@ pub struct Listen {
     pub origins: Origins,
     /// `TRUSTED_PROXIES`: proxies whose `X-Forwarded-For` is trusted.
     pub proxies: TrustedProxies,
+    /// `INTERNAL_ADDRESS` and `ADMIN_INTERNAL_ONLY`: a second address, for operators.
+    pub internal: Option<InternalListen>,
+}
+
+/// An address that only operators and monitoring reach. With it, the public address serves neither metrics nor details of health.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InternalListen {
+    /// `INTERNAL_ADDRESS`.
+    pub address: SocketAddr,
+    /// `ADMIN_INTERNAL_ONLY`: where administrators' requests are served.
+    pub administration: Administration,
+}
+
+/// Where administrators' requests are served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Administration {
+    /// At both addresses.
+    Everywhere,
+    /// At the internal address only.
+    InternalOnly,
 }
 
 /// Who can reach the listening address.
@@ -47,6 +71,7 @@ impl Listen {
             tls: TlsFiles::read(variables)?,
             origins: Origins::read(variables)?,
             proxies: TrustedProxies::read(variables)?,
+            internal: InternalListen::read(variables)?,
         })
     }
 
@@ -60,6 +85,16 @@ impl Listen {
         }
         lines.push(("ALLOWED_ORIGINS", self.origins.to_string()));
         lines.push(("TRUSTED_PROXIES", self.proxies.to_string()));
+        if let Some(internal) = &self.internal {
+            lines.push((INTERNAL_ADDRESS, internal.address.to_string()));
+            let internal_only = internal.administration == Administration::InternalOnly;
+            lines.push((ADMIN_INTERNAL_ONLY, internal_only.to_string()));
+        }
+    }
+
+    /// Where administrators' requests are served.
+    pub fn administration(&self) -> Administration {
+        self.internal.map_or(Administration::Everywhere, |internal| internal.administration)
     }
 
     pub(super) fn reach(&self) -> Reach {
@@ -68,6 +103,28 @@ impl Listen {
             Err(_) => self.host.eq_ignore_ascii_case("localhost"),
         };
         if loopback { Reach::Loopback } else { Reach::Network }
+    }
+}
+
+const INTERNAL_ADDRESS: &str = "INTERNAL_ADDRESS";
+const ADMIN_INTERNAL_ONLY: &str = "ADMIN_INTERNAL_ONLY";
+
+impl InternalListen {
+    fn read(variables: &Variables<'_>) -> Result<Option<InternalListen>, ConfigError> {
+        let internal_only = variables.boolean(ADMIN_INTERNAL_ONLY, false)?;
+        let Some(text) = variables.text(INTERNAL_ADDRESS) else {
+            if internal_only {
+                let problem = "needs INTERNAL_ADDRESS; set that to an address such as 127.0.0.1:9090, or unset it";
+                return Err(ConfigError::new(ADMIN_INTERNAL_ONLY, problem));
+            }
+            return Ok(None);
+        };
+        let address = text.parse().map_err(|_| {
+            let problem = "is not an address with a port; set it to one such as 127.0.0.1:9090, or [::1]:9090";
+            ConfigError::value(INTERNAL_ADDRESS, &text, problem)
+        })?;
+        let administration = if internal_only { Administration::InternalOnly } else { Administration::Everywhere };
+        Ok(Some(InternalListen { address, administration }))
     }
 }
 
@@ -101,6 +158,17 @@ mod tests {
     fn connections_are_kept_for_longer_than_proxies_keep_theirs() {
         assert_eq!(config(&[]).unwrap().listen.keep_alive.as_secs(), 75);
         assert!(refusal(&[("HTTP_KEEP_ALIVE_SECONDS", "0")]).starts_with("HTTP_KEEP_ALIVE_SECONDS: \"0\" is not"));
+    }
+
+    #[test]
+    fn an_internal_address_has_a_port() {
+        assert!(config(&[]).unwrap().listen.internal.is_none());
+        let given = [("INTERNAL_ADDRESS", "[::1]:9090"), ("ADMIN_INTERNAL_ONLY", "true")];
+        let listen = config(&given).unwrap().listen;
+        assert_eq!(listen.internal.unwrap().address.port(), 9090);
+        assert_eq!(listen.administration(), Administration::InternalOnly);
+        assert!(refusal(&[("INTERNAL_ADDRESS", "9090")]).starts_with("INTERNAL_ADDRESS: \"9090\" is not an address"));
+        assert!(refusal(&[("ADMIN_INTERNAL_ONLY", "true")]).starts_with("ADMIN_INTERNAL_ONLY: needs INTERNAL_ADDRESS"));
     }
 
     #[test]

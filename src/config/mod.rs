@@ -14,6 +14,7 @@ mod origins;
 mod proxies;
 mod rooms;
 mod secret;
+mod secret_files;
 mod sockets;
 mod spaces;
 mod storage;
@@ -26,7 +27,6 @@ use std::{
     path::Path,
 };
 
-use self::variables::Variables;
 pub use self::{
     ai::{Ai, AiProvider},
     auth::{Anonymous, Auth, PublicKey, PublicKeyAlgorithm, SecretSource},
@@ -34,7 +34,7 @@ pub use self::{
     calls::{Calls, Turn, TurnCredentials},
     cluster::{Cluster, Place, Redis, RedisTls, Topology},
     files::{Bucket, BucketAddressing, BucketKeys, FilePlace, FileTypes, Files},
-    listen::Listen,
+    listen::{Administration, InternalListen, Listen},
     node::{Logging, Node},
     origins::Origins,
     proxies::TrustedProxies,
@@ -46,6 +46,7 @@ pub use self::{
     tls::TlsFiles,
     variables::ConfigError,
 };
+use self::{secret_files::SecretFiles, variables::Variables};
 
 /// All settings.
 #[derive(Clone, Debug)]
@@ -91,6 +92,8 @@ pub struct Given {
     known: BTreeSet<String>,
     /// A warning for each variable that looks like a misspelled setting.
     unknown: Vec<String>,
+    /// The files from which secrets were read.
+    files: BTreeMap<&'static str, String>,
 }
 
 /// Values from the command line, which override the environment.
@@ -110,9 +113,11 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads any source of variables. An empty value counts as unset. Reads the key and certificate files that the
+    /// Reads any source of variables. An empty value counts as unset. Reads the key, certificate and secret files that the
     /// variables name, and no other files.
     pub fn from(source: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        let files = SecretFiles::read(&Variables::new(&source))?;
+        let source = |name: &str| files.value(name).cloned().or_else(|| source(name));
         let variables = Variables::new(&source);
         let storage = Storage::read(&variables)?;
         let listen = Listen::read(&variables)?;
@@ -135,8 +140,10 @@ impl Config {
             given: Given::default(),
         };
         config.given.known = variables.known();
+        config.given.known.extend(SecretFiles::names());
         let is_set = |name: &&String| variables.text(name).is_some();
         config.given.names = config.given.known.iter().filter(is_set).cloned().collect();
+        config.given.files = files.paths();
         Ok(config)
     }
 
@@ -157,6 +164,7 @@ impl Config {
         self.ai.describe(&mut lines);
         self.logging.describe(&mut lines);
         self.node.describe(&mut lines);
+        lines.extend(self.given.files.iter().map(|(name, path)| (*name, path.clone())));
         lines
     }
 

@@ -133,15 +133,26 @@ const MISSPELLED_BY: usize = 2;
 /// Variables of other programs and libraries whose names resemble settings.
 const FOREIGN: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
+/// Starts of names that only this server uses, so that a variable with one of them is meant for it.
+const PREFIXES: [&str; 5] = ["FILES_S3_", "ICE_TURN_", "JWT_", "UPLOAD", "WEBSOCKET_"];
+
+/// What other programs put before their settings; ours have no such prefix.
+const OWN_PREFIX: &str = "CONVENE_";
+
 /// The setting that this name may be a misspelling of. None if it is a setting itself.
 pub(super) fn meant<'a>(name: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
     if known.contains(name) || FOREIGN.contains(&name) {
         return None;
     }
+    if let Some(bare) = name.strip_prefix(OWN_PREFIX)
+        && let Some(setting) = known.get(bare)
+    {
+        return Some(setting);
+    }
     let nearest = known.iter().map(String::as_str).min_by_key(|known| strsim::osa_distance(known, name))?;
     // Short names are similar by chance.
     let near = name.len() > 2 * MISSPELLED_BY && strsim::osa_distance(nearest, name) <= MISSPELLED_BY;
-    near.then_some(nearest)
+    (near || PREFIXES.iter().any(|prefix| name.starts_with(prefix))).then_some(nearest)
 }
 
 /// The source of variables.
@@ -227,5 +238,27 @@ impl<'a> Variables<'a> {
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_setting_is_suggested() {
+        let known: BTreeSet<String> = KNOWN.iter().map(|name| (*name).to_owned()).collect();
+        for (name, setting) in [
+            ("WS_PROT", "WS_PORT"),
+            ("LOGLEVEL", "LOG_LEVEL"),
+            ("CONVENE_WS_PORT", "WS_PORT"),
+            ("WEBSOCKET_MAX_CONNECTIONS_PER_NODE", "WEBSOCKET_MAX_CONNECTIONS"),
+            ("JWT_SECRET", "JWT_SECRET_KEY"),
+        ] {
+            assert_eq!(meant(name, &known), Some(setting), "{name}");
+        }
+        for name in ["WS_PORT", "HOME", "PATH", "SSL_CERT_FILE", "CONVENE_SERVICE_HOST", "KUBERNETES_PORT"] {
+            assert_eq!(meant(name, &known), None, "{name}");
+        }
     }
 }

@@ -93,6 +93,17 @@ impl ApiError {
         ApiError { refusal, status: Some(StatusCode::REQUEST_TIMEOUT) }
     }
 
+    /// Metrics, at an address that does not serve them.
+    pub(super) fn nothing_here() -> ApiError {
+        ApiError::new(ErrorCode::NotFound, "There is no resource at this address; check the path")
+    }
+
+    /// An administrator's request, at an address that does not serve them.
+    pub(super) fn administered_elsewhere() -> ApiError {
+        let sentence = "This server takes administrators' requests at its internal address only; send it there";
+        ApiError::new(ErrorCode::PermissionDenied, sentence)
+    }
+
     pub(super) fn no_such_group() -> ApiError {
         ApiError::new(ErrorCode::NotFound, "The group does not exist; check its id")
     }
@@ -163,7 +174,7 @@ impl ResponseError for ApiError {
 
 /// Answers paths without a route.
 pub(super) async fn not_found() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::new(ErrorCode::NotFound, "There is no resource at this address; check the path"))
+    Err(ApiError::nothing_here())
 }
 
 /// Answers a method that the path does not support.

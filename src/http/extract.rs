@@ -40,12 +40,18 @@ pub(super) struct AuthUser {
     pub(super) role: Role,
     claims: Claims,
     moderation: Arc<Moderation>,
+    /// Whether administration is served at another address only.
+    administers_elsewhere: bool,
 }
 
 impl AuthUser {
     /// Checks whether this user may do something.
     pub(super) fn may(&self, action: Action<'_>) -> Result<(), ApiError> {
-        Ok(may(self.subject(), action)?)
+        may(self.subject(), action)?;
+        if self.administers_elsewhere && matches!(action, Action::Administer) {
+            return Err(ApiError::administered_elsewhere());
+        }
+        Ok(())
     }
 
     /// Checks whether this user may enter a room.
@@ -85,7 +91,8 @@ impl FromRequest for AuthUser {
                 return Err(banned.into());
             }
             let role = if claims.role == Some(Role::Admin) { Role::Admin } else { profile.role };
-            Ok(AuthUser { profile, role, claims, moderation })
+            let administers_elsewhere = site.refuses_administration(&request);
+            Ok(AuthUser { profile, role, claims, moderation, administers_elsewhere })
         })
     }
 }

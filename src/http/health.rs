@@ -9,12 +9,12 @@ use std::{
     time::Instant,
 };
 
-use actix_web::{HttpResponse, http::Method, rt, web};
+use actix_web::{HttpRequest, HttpResponse, http::Method, rt, web};
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use utoipa::ToSchema;
 
-use super::{AppState, resource};
+use super::{ApiError, AppState, resource};
 use crate::{
     actors::{
         bridge::{LinkState, LinkStatus},
@@ -157,9 +157,9 @@ pub(super) async fn ready(site: web::Data<AppState>) -> HttpResponse {
 
 #[utoipa::path(get, path = "/api/v1/ws/health", tag = "health", summary = "Get the health of the node, at most 5 s old", security(()),
     responses(
-        (status = 200, description = "The health of the node and its parts", body = HealthJson),
+        (status = 200, description = "The health of the node and its parts; at the public address of a server that has an `INTERNAL_ADDRESS`, `status` alone", body = HealthJson),
     ))]
-pub(super) async fn health(site: web::Data<AppState>) -> HttpResponse {
+pub(super) async fn health(site: web::Data<AppState>, request: HttpRequest) -> HttpResponse {
     let store = site.health.store();
     let (redis, link_up) = match site.health.link.state() {
         LinkState::Disabled => ("disabled", true),
@@ -167,9 +167,13 @@ pub(super) async fn health(site: web::Data<AppState>) -> HttpResponse {
         LinkState::Down => ("down", false),
     };
     let actors_answer = site.health.actors.silent().is_none();
+    let overall = if store == Up && link_up && actors_answer { "healthy" } else { "degraded" };
+    if site.hides_operations(&request) {
+        return HttpResponse::Ok().json(status(overall));
+    }
     let statistics = site.gateway.statistics().await;
     HttpResponse::Ok().json(HealthJson {
-        status: if store == Up && link_up && actors_answer { "healthy" } else { "degraded" },
+        status: overall,
         node: &site.config.node.name,
         connections: statistics.connections,
         database: status(match store {
@@ -185,9 +189,13 @@ pub(super) async fn health(site: web::Data<AppState>) -> HttpResponse {
 #[utoipa::path(get, path = "/metrics", tag = "health", summary = "Get metrics for Prometheus", security(()),
     responses(
         (status = 200, description = "OpenMetrics text", content_type = CONTENT_TYPE, body = String),
+        (status = 404, description = "The metrics are served at `INTERNAL_ADDRESS` only"),
     ))]
-pub(super) async fn metrics(site: web::Data<AppState>) -> HttpResponse {
-    HttpResponse::Ok().content_type(CONTENT_TYPE).body(site.metrics.render())
+pub(super) async fn metrics(site: web::Data<AppState>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    if site.hides_operations(&request) {
+        return Err(ApiError::nothing_here());
+    }
+    Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(site.metrics.render()))
 }
 
 fn status(status: &'static str) -> StatusJson {

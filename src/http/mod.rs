@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{Resource, Route, http::Method, web};
+use actix_web::{HttpRequest, Resource, Route, http::Method, web};
 
 use crate::{
     actors::{
@@ -18,7 +18,7 @@ use crate::{
         passwords::Passwords,
         tokens::{Signer, Verifier},
     },
-    config::{Config, Secret},
+    config::{Administration, Config, Secret},
     core::user_rates::UserRates,
     ids::UserId,
     limits,
@@ -62,6 +62,21 @@ mod users;
 
 pub use self::security::app;
 use self::{errors::ApiError, health::HealthBoard};
+
+/// The address at which a request came in. Apps that mount the routes have only a public one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Listener {
+    /// The address of all clients.
+    Public,
+    /// `INTERNAL_ADDRESS`.
+    Internal,
+}
+
+impl Listener {
+    fn of(request: &HttpRequest) -> Listener {
+        request.app_data::<Listener>().copied().unwrap_or(Listener::Public)
+    }
+}
 
 /// The state of the routes, shared by all workers.
 pub struct AppState {
@@ -124,6 +139,16 @@ impl AppState {
             rates: Mutex::default(),
             config,
         })
+    }
+
+    /// Whether metrics and details of health are hidden from this request, because there is an internal address for them.
+    fn hides_operations(&self, request: &HttpRequest) -> bool {
+        self.config.listen.internal.is_some() && Listener::of(request) == Listener::Public
+    }
+
+    /// Whether administration is refused to this request.
+    fn refuses_administration(&self, request: &HttpRequest) -> bool {
+        self.config.listen.administration() == Administration::InternalOnly && Listener::of(request) == Listener::Public
     }
 
     fn limiters(&self) -> MutexGuard<'_, Limiters> {

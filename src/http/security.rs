@@ -24,7 +24,7 @@ use actix_web::{
 };
 use log::Level;
 
-use super::{ApiError, AppState, configure, errors, extract::client_address, paths::without_slash};
+use super::{ApiError, AppState, Listener, configure, errors, extract::client_address, paths::without_slash};
 use crate::{
     config::{Listen, Origins},
     error::ErrorCode,
@@ -58,9 +58,10 @@ const UPLOAD_HEADERS_SHOWN: [&str; 9] = [
 /// One year in seconds.
 const TLS_ONLY: &str = "max-age=31536000";
 
-/// The App of one worker: the REST routes, the routes that `routes` adds, and the middleware around them.
+/// The App of one worker at one of the addresses: the REST routes, the routes that `routes` adds, and the middleware around them.
 pub fn app(
     site: web::Data<AppState>,
+    listener: Listener,
     routes: impl FnOnce(&mut web::ServiceConfig),
 ) -> impl ServiceFactory<Request, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>
 {
@@ -68,6 +69,7 @@ pub fn app(
     let (cors, headers) = (cors(&listen.origins), headers(listen));
     let app = App::new()
         .app_data(site)
+        .app_data(listener)
         .configure(configure)
         .configure(routes)
         .default_service(web::to(errors::not_found))

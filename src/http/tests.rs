@@ -15,7 +15,7 @@ use actix_web::{
 };
 use serde_json::{Value, json};
 
-use super::{AppState, app};
+use super::{AppState, Listener, app};
 use crate::{
     actors::{
         node::{Clock, Node},
@@ -52,7 +52,7 @@ async fn rest<'a>(
     let secret = Secret::new(SECRET);
     let node = start(Config::from(find).unwrap(), &secret).await.unwrap();
     let site = web::Data::new(AppState::new(&node, &secret).unwrap());
-    let service = app(site, |_| {}).new_service(()).await.map_err(|()| "the App broke").unwrap();
+    let service = app(site, Listener::Public, |_| {}).new_service(()).await.map_err(|()| "the App broke").unwrap();
     Rest { service, node, _folder: folder }
 }
 

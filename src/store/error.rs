@@ -26,6 +26,28 @@ pub enum StoreError {
     Fault(String),
 }
 
+impl StoreError {
+    /// What an operator should do about an error at the start, if that is known.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            StoreError::Unavailable(outage) => outage.advice,
+            StoreError::Fault(why) if why.starts_with("permission denied for schema") => Some(
+                "let this user create tables: make it the owner of the database, or GRANT CREATE ON SCHEMA public to it",
+            ),
+            StoreError::Taken(_) | StoreError::Missing | StoreError::Fault(_) => None,
+        }
+    }
+
+    /// The cause alone.
+    pub fn reason(&self) -> String {
+        match self {
+            StoreError::Unavailable(outage) => outage.to_string(),
+            StoreError::Fault(why) => why.clone(),
+            StoreError::Taken(_) | StoreError::Missing => self.to_string(),
+        }
+    }
+}
+
 impl From<StoreError> for Refusal {
     /// The refusal of a request for which the store could not be read. A fault is logged.
     fn from(error: StoreError) -> Refusal {
@@ -46,6 +68,8 @@ pub struct Outage {
     effect: Effect,
     /// Whether the connection may still be used.
     connection: Suspicion,
+    /// What an operator should do about it, if that is known.
+    advice: Option<&'static str>,
 }
 
 /// What is known about the effect of the request.
@@ -73,17 +97,22 @@ enum Suspicion {
 impl Outage {
     /// Nothing was stored, because nothing was sent.
     pub(super) fn before_sending(why: impl Into<String>) -> Outage {
-        Outage { why: why.into(), effect: Effect::None, connection: Suspicion::None }
+        Outage { why: why.into(), effect: Effect::None, connection: Suspicion::None, advice: None }
     }
 
     /// The connection broke, or the response did not arrive: the effect is unknown.
     pub(super) fn unanswered(why: impl Into<String>) -> Outage {
-        Outage { why: why.into(), effect: Effect::Unknown, connection: Suspicion::Connection }
+        Outage { why: why.into(), effect: Effect::Unknown, connection: Suspicion::Connection, advice: None }
     }
 
     /// The database refused the request: nothing was stored.
     fn refused(why: impl Into<String>, connection: Suspicion) -> Outage {
-        Outage { why: why.into(), effect: Effect::None, connection }
+        Outage { why: why.into(), effect: Effect::None, connection, advice: None }
+    }
+
+    /// The same, with what an operator should do about it.
+    pub(super) fn advising(self, advice: &'static str) -> Outage {
+        Outage { advice: Some(advice), ..self }
     }
 
     /// Whether it is certain that nothing was stored.

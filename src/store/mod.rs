@@ -7,6 +7,7 @@
 //! Everything runs on the store's own threads. Callers may therefore use any runtime and drop a future at any time: a
 //! request that has begun runs to its end, and no connection is left within a transaction.
 
+mod about;
 mod access;
 mod appending;
 mod batch;
@@ -57,6 +58,7 @@ use tokio::runtime::Runtime;
 
 use self::batch_loader::BatchLoader;
 pub use self::{
+    about::AboutDatabase,
     access::{Access, Right, RoomRef},
     appending::*,
     canvases::{ActivityFilter, Canvas, CanvasCursor, NewCanvas, PlacedTile},

@@ -135,6 +135,28 @@ where
     Ok(builder.run())
 }
 
+/// Serves REST for operators with `app` at an internal listener, without sockets.
+///
+/// # Errors
+/// The operating system's error if the listener can't be used.
+pub fn serve_internal<A, S, B>(node: &Arc<Node>, listener: TcpListener, app: A) -> io::Result<Server>
+where
+    A: Fn() -> S + Clone + Send + 'static,
+    S: ServiceFactory<Request, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()> + 'static,
+    B: MessageBody + 'static,
+{
+    let keep_alive = node.config.listen.keep_alive;
+    let builder = Server::build().disable_signals().workers(1).shutdown_timeout(limits::REST_SHUTDOWN_SECONDS);
+    let builder = builder.listen("internal", listener, move || {
+        HttpService::build()
+            .keep_alive(keep_alive)
+            .client_disconnect_timeout(limits::UNREAD_BODY_LINGER)
+            .finish(app())
+            .tcp()
+    })?;
+    Ok(builder.run())
+}
+
 fn remember(connections: &Connections, worker: &Worker, stream: &TcpStream, kept: &mut Extensions) {
     if let Some(connection) = connections.add(stream, &worker.node) {
         kept.insert(connection);

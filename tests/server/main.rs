@@ -38,6 +38,7 @@ mod nexus;
 mod not_writable;
 mod notifications;
 mod operations;
+mod operators;
 mod plan;
 mod pooler;
 mod read_only;

@@ -6,6 +6,7 @@ mod full_text;
 mod pooler;
 mod processes;
 mod read_marks;
+mod refusal;
 mod repeats;
 mod statements;
 mod tiles;
@@ -45,6 +46,9 @@ pub(super) type Db = diesel::pg::Pg;
 /// The bytes of a queued event.
 pub(super) const PAYLOAD_BYTES: &str = "COALESCE(octet_length(payload::text), 0)::bigint";
 
+/// The server's version.
+pub(super) const VERSION: &str = "current_setting('server_version')";
+
 pub(super) mod types {
     //! The column types that differ between the databases.
     pub use diesel::sql_types::{Timestamptz as Moment, Uuid as Id};
@@ -70,7 +74,7 @@ pub(super) mod queries;
 
 pub(super) use self::{append::append, processes::other_processes};
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// The advisory lock that allows only one node at a time to migrate ("convene" in ASCII).
 const MIGRATION_LOCK: i64 = 0x63_6f_6e_76_65_6e_65;

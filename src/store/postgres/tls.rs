@@ -16,7 +16,7 @@ use rustls::{
 use tokio_postgres::{Client, Config, NoTls, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::processes::own_name;
+use super::{processes::own_name, refusal};
 use crate::{limits, store::StoreError};
 
 /// A database address, parsed and validated once.
@@ -65,12 +65,14 @@ impl Target {
     async fn dial_plain(&self) -> Result<Client, StoreError> {
         match &self.tls {
             None => {
-                let (client, connection) = self.config.connect(NoTls).await.map_err(|error| refused(&error))?;
+                let connected = self.config.connect(NoTls).await;
+                let (client, connection) = connected.map_err(|error| refusal::explained(&self.config, &error))?;
                 tokio::spawn(connection);
                 Ok(client)
             }
             Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await.map_err(|error| refused(&error))?;
+                let connected = self.config.connect(tls.clone()).await;
+                let (client, connection) = connected.map_err(|error| refusal::explained(&self.config, &error))?;
                 tokio::spawn(connection);
                 Ok(client)
             }
@@ -107,7 +109,7 @@ pub(super) fn refused(error: &tokio_postgres::Error) -> ConnectionError {
 }
 
 /// The driver's error only names its layer; its sources contain the reason.
-fn reason(error: &tokio_postgres::Error) -> String {
+pub(super) fn reason(error: &tokio_postgres::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {

@@ -2,6 +2,7 @@
 //! the connection, the tables and `write_transaction!`. Rows with a unique key are read with `get_result`, because
 //! `first` binds its limit, and SQLite plans a statement with a bound limit anew on every call.
 
+pub mod about;
 pub mod arrivals;
 pub mod blocks;
 pub mod canvases;
@@ -29,7 +30,7 @@ pub mod tokens;
 pub mod user_queue;
 pub mod users;
 
-use super::{Connection, Db, PAYLOAD_BYTES, full_text, read_marks::write_marks, schema, types};
+use super::{Connection, Db, PAYLOAD_BYTES, VERSION, full_text, read_marks::write_marks, schema, types};
 use crate::{ids::UserId, store::StoreError};
 
 /// A value in the database that no version of Convene has written.

@@ -20,7 +20,7 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::FutureExt;
 
-use super::error::StoreError;
+use super::error::{Outage, StoreError};
 use crate::limits;
 
 /// The connection type of the queries.
@@ -36,6 +36,9 @@ pub(super) type Db = diesel::sqlite::Sqlite;
 
 /// The bytes of a queued event.
 pub(super) const PAYLOAD_BYTES: &str = "COALESCE(octet_length(payload), 0)";
+
+/// The version of the embedded library.
+pub(super) const VERSION: &str = "sqlite_version()";
 
 pub(super) mod types {
     //! The column types that differ between the databases.
@@ -155,11 +158,29 @@ pub(super) async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
     let path = file(url)?;
     create_folder(&path)?;
     let task = tokio::task::spawn_blocking(move || {
-        let mut connection = connect(&path.to_string_lossy(), Purpose::Write)?;
+        let mut connection =
+            connect(&path.to_string_lossy(), Purpose::Write).map_err(|error| explained(&path, error))?;
         connection
             .immediate_transaction(|connection| super::migration_names(connection.run_pending_migrations(MIGRATIONS)))
     });
     task.await.map_err(|error| StoreError::Fault(error.to_string()))?
+}
+
+/// Why the file can't be opened, in terms of what an operator can do about it.
+fn explained(path: &Path, error: ConnectionError) -> StoreError {
+    let told = |problem: &str, advice| StoreError::Unavailable(Outage::before_sending(problem).advising(advice));
+    let why = error.to_string();
+    if path.is_dir() {
+        return told("it is a folder", "name a file in DATABASE_URL, such as sqlite:///var/lib/convene/convene.db");
+    }
+    if why.contains("file is not a database") {
+        let advice = "move the file away, or name another place with DATA_DIR or DATABASE_URL";
+        return told("the file is not a SQLite database", advice);
+    }
+    if why.contains("disk image is malformed") {
+        return told("the file is damaged", "restore it from a backup");
+    }
+    error.into()
 }
 
 /// The file that a URL names: `sqlite://relative/path`, `sqlite:///absolute/path`.
@@ -181,6 +202,17 @@ fn create_folder(path: &Path) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_explained() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = folder.path().join("text.db");
+        std::fs::write(&text, "no database, but long enough to look like one".repeat(99)).unwrap();
+        for (path, problem) in [(folder.path(), "it is a folder"), (&text, "the file is not a SQLite database")] {
+            let error = migrate(&format!("sqlite://{}", path.display())).await.unwrap_err();
+            assert!(error.reason().starts_with(problem) && error.advice().is_some(), "{error:?}");
+        }
+    }
 
     #[test]
     fn a_url_names_a_file() {
