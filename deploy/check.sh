@@ -69,6 +69,12 @@ check() {
   fi
 }
 
+haproxy_accepts_it() {
+  bash setup.sh --folder "$scratch/haproxy" || return 1
+  sed "s#/run/secrets/convene.pem#$scratch/haproxy/convene.pem#" haproxy/haproxy.cfg >"$scratch/haproxy/haproxy.cfg"
+  haproxy -c -f "$scratch/haproxy/haproxy.cfg"
+}
+
 # Provides what a real host would have: a folder for the files, a certificate, and addresses for the nodes' names.
 nginx_accepts_it() {
   mkdir -p "$scratch/nginx"
@@ -98,8 +104,9 @@ kubernetes_accepts_them() {
   done
 }
 
-check "the HAProxy configuration" haproxy -c -f haproxy/haproxy.cfg
+check "the HAProxy configuration" haproxy_accepts_it
 check "the nginx configuration" nginx_accepts_it
+check "the load balancers serve TLS only and forward what they should" "$python" check/balancers.py
 check "the Prometheus configuration and rules" promtool check config prometheus/prometheus.yml
 check "the alerts fire when they should" promtool test rules prometheus/rules_test.yml
 check "metrics in rules, dashboard and autoscaler exist in the server" "$python" check/metrics.py
@@ -109,10 +116,11 @@ check "the systemd unit is sandboxed" \
 check "the Kubernetes resources" kubernetes_accepts_them
 check "the Kubernetes resources are consistent" "$python" check/kubernetes.py
 check "the Compose file" "$python" check/compose.py
+check "setup.sh makes secrets and a certificate" "$python" check/secrets.py
 check "the Dockerfile" "$tools/bin/hadolint" Dockerfile
 check "settings exist in the server, and no drain is cut short" "$python" check/settings.py
 check "docs/deployment.md" "$python" check/documents.py
-check "shell scripts" shellcheck check.sh cluster/run.sh
+check "shell scripts" shellcheck check.sh setup.sh cluster/run.sh
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

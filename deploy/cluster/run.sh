@@ -157,9 +157,10 @@ for ((node = 1; node <= nodes; node++)); do
   await "node-$node" curl -fs "http://127.0.0.1:${port[node]}/readyz"
 done
 
-# Uses the shipped configuration with the addresses of these nodes.
+# Uses the shipped configuration with the addresses of these nodes, and in plain text, since it listens on loopback only.
 free_port; balancer_port=$free
-sed -e "s/^ *bind :8080/    bind 127.0.0.1:$balancer_port/" -e '/^ *server /d' \
+sed -e '/^frontend plain/,/^frontend public/{/^frontend public/!d}' \
+  -e "s/^ *bind :8443 .*/    bind 127.0.0.1:$balancer_port/" -e '/^ *server /d' \
   "$root/deploy/haproxy/haproxy.cfg" >"$folder/haproxy.cfg"
 for ((node = 1; node <= nodes; node++)); do
   echo "    server node-$node 127.0.0.1:${port[node]}" >>"$folder/haproxy.cfg"
