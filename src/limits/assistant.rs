@@ -12,6 +12,14 @@ pub const CORRELATED_COLUMNS_MAX: usize = 20;
 pub const FINDING_EXAMPLES_MAX: usize = 5;
 /// Characters of a cell's text in the findings.
 pub const FINDING_TEXT_CHARS_MAX: usize = 80;
+/// Groups of rows that are listed in the findings.
+pub const GROUPS_LISTED_MAX: usize = 100;
+/// Groups of rows that a sentence lists.
+pub const GROUPS_TOLD_MAX: usize = 10;
+/// Columns of numbers whose figures are computed for each group.
+pub const GROUPED_COLUMNS_MAX: usize = 5;
+/// Names in a question that are pointed out because no column has them.
+pub const UNKNOWN_NAMES_MAX: usize = 3;
 /// Sentences about notable findings.
 pub const FINDINGS_TOLD_MAX: usize = 12;
 /// How often users who have not asked recently are forgotten.

@@ -3,8 +3,11 @@
 //! must never estimate, and it reports what it cannot do. The work is split into steps of at most one column, so that
 //! the caller can stop between them.
 
+mod by_group;
 mod column;
 mod figures;
+mod groups;
+mod phrases;
 mod question;
 mod reading;
 mod relations;
@@ -99,7 +102,8 @@ impl Analysis {
         let table = Table::new(cells);
         let mut asked = question::read(query, &table);
         let mut findings = Findings::new(&table, extent, &asked);
-        let told = told(table.columns.len(), &asked.columns);
+        let named: Vec<usize> = asked.columns.iter().copied().chain(asked.by).chain(asked.which).collect();
+        let told = told(table.columns.len(), &named);
         findings.columns_left_out = table.columns.len() - told.len();
         // from here on `asked.columns` are indices into the findings
         asked.columns = asked.columns.iter().filter_map(|place| told.binary_search(place).ok()).collect();
@@ -116,10 +120,14 @@ impl Analysis {
             let percent = (self.series.len() * 80 / self.told.len().max(1)).min(80) as u8;
             return Step::More { percent, status: "Computing the figures of each column" };
         }
+        let (table, asked) = (&self.table, &self.asked);
         let relations = self.relations.get_or_insert_with(|| Relations::new(&self.series));
-        match relations.step(&self.table, &self.series, &mut self.findings) {
+        match relations.step(table, &self.series, &mut self.findings) {
             Step::More { percent, status } => Step::More { percent: 80 + percent / 5, status },
-            Step::Done => Step::Done,
+            Step::Done => {
+                groups::add(table, asked, &self.series, &mut self.findings);
+                Step::Done
+            }
         }
     }
 

@@ -1,7 +1,9 @@
 //! Parses a question: the figures and columns that it names, and requests that arithmetic cannot answer. The result
 //! only decides which findings are reported first; it must never change a figure.
 
-use super::table::Table;
+use std::borrow::Cow;
+
+use super::{phrases, table::Table};
 
 /// A figure that a question may ask for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -45,7 +47,18 @@ impl Topic {
         }
     }
 
-    fn of(word: &str) -> Option<Topic> {
+    /// Whether it is the figure of a column, which a question may name.
+    pub fn has_object(self) -> bool {
+        !matches!(self, Topic::Count | Topic::Correlation | Topic::Duplicates | Topic::Overview)
+    }
+
+    /// Whether it can be computed for groups of rows.
+    pub fn is_of_groups(self) -> bool {
+        matches!(self, Topic::Sum | Topic::Mean | Topic::Median | Topic::Max | Topic::Min | Topic::Count)
+    }
+
+    /// The figure that a word asks for.
+    pub fn of(word: &str) -> Option<Topic> {
         Some(match word {
             "sum" | "sums" | "total" | "totals" | "altogether" => Topic::Sum,
             "average" | "averages" | "mean" | "means" | "avg" => Topic::Mean,
@@ -80,14 +93,25 @@ pub(super) struct Asked {
     pub topics: Vec<Topic>,
     /// Indices of the columns that the question names.
     pub columns: Vec<usize>,
+    /// Index of the column whose values group the rows.
+    pub by: Option<usize>,
+    /// Index of the column whose values name the rows with the extreme numbers.
+    pub which: Option<usize>,
+    /// Names that no column has, such as `column “Cost”`.
+    pub unknown: Vec<String>,
     /// Requests that the analyst cannot answer.
-    pub impossible: Vec<&'static str>,
+    pub impossible: Vec<Cow<'static, str>>,
 }
 
 impl Asked {
     /// Whether the question names neither a figure nor a column.
     pub fn is_open(&self) -> bool {
-        self.names_no_figure() && self.columns.is_empty()
+        self.names_no_figure() && self.columns.is_empty() && self.by.is_none() && self.unknown.is_empty()
+    }
+
+    /// Whether the only columns that it names do not exist.
+    pub fn is_about_nothing(&self) -> bool {
+        self.columns.is_empty() && !self.unknown.is_empty()
     }
 
     /// Whether the question names no specific figure.
@@ -103,7 +127,7 @@ fn beyond(word: &str) -> Option<&'static str> {
         "why" | "cause" | "causes" | "reason" | "reasons" | "explain" => "say why something is so",
         "chart" | "charts" | "plot" | "graph" | "draw" | "diagram" | "visualize" | "visualise" => "draw charts",
         "formula" | "formulas" | "formulae" => "write or evaluate formulas",
-        "group" | "grouped" | "pivot" | "filter" | "filtered" | "where" => "group or filter rows",
+        "pivot" | "filter" | "filtered" | "where" => "filter or pivot rows",
         "translate" | "rewrite" | "write" | "draft" | "email" => "write texts",
         _ => return None,
     })
@@ -111,42 +135,28 @@ fn beyond(word: &str) -> Option<&'static str> {
 
 /// Parses a question.
 pub(super) fn read(query: &str, table: &Table) -> Asked {
+    let phrases::Phrases { columns, by, which, unknown } = phrases::read(query, table);
+    let mut asked = Asked { columns, by, which, unknown, ..Asked::default() };
     let query = query.to_lowercase();
-    let words: Vec<&str> = words_of(&query).collect();
-    let mut asked = Asked::default();
-    for (place, column) in table.columns.iter().enumerate() {
-        let letters = column.letters().to_lowercase();
-        let by_letter = words.windows(2).any(|pair| matches!(pair, ["column" | "col", letter] if *letter == letters));
-        let by_name = column.name.as_deref().is_some_and(|name| names(&words, &name.to_lowercase()));
-        if by_letter || by_name {
-            asked.columns.push(place);
-        }
-    }
-    for word in words {
+    for word in query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         if let Some(topic) = Topic::of(word)
             && !asked.topics.contains(&topic)
         {
             asked.topics.push(topic);
         }
-        if let Some(what) = beyond(word)
-            && !asked.impossible.contains(&what)
+        let grouping = ["group", "grouped"].contains(&word) && asked.by.is_none();
+        let what = if grouping { Some("group rows without the name of a column") } else { beyond(word) };
+        if let Some(what) = what
+            && !asked.impossible.iter().any(|known| *known == what)
         {
-            asked.impossible.push(what);
+            asked.impossible.push(what.into());
         }
     }
+    if asked.by.is_some() {
+        let not_of_groups = asked.topics.iter().filter(|topic| topic.has_object() && !topic.is_of_groups());
+        let names =
+            not_of_groups.map(|topic| format!("compute the {} of groups", topic.name().replace('_', " ")).into());
+        asked.impossible.extend(names);
+    }
     asked
-}
-
-fn words_of(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
-}
-
-/// Whether the words contain the name as a sequence.
-fn names(words: &[&str], name: &str) -> bool {
-    let name: Vec<&str> = words_of(name).collect();
-    let same = |word: &str, part: &str| {
-        word == part || word.strip_suffix('s') == Some(part) || part.strip_suffix('s') == Some(word)
-    };
-    !name.is_empty()
-        && words.windows(name.len()).any(|window| window.iter().zip(&name).all(|(word, part)| same(word, part)))
 }

@@ -1,7 +1,7 @@
 //! The findings as data (docs/workspace.md, "The analyst's findings"). Clients depend on the field names: fields may be
 //! added but must never be renamed or removed. Every number is finite.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::Serialize;
 
@@ -22,6 +22,82 @@ pub struct Findings {
     pub correlations: Vec<Correlation>,
     /// Rows that occur more than once.
     pub duplicate_rows: DuplicateRows,
+    /// Figures of groups of rows, if the question asks for groups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Groups>,
+    /// Rows with the extreme numbers, if the question asks which they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub named_rows: Vec<NamedRow>,
+}
+
+/// Groups of rows that have the same value in a column.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Groups {
+    /// Letters of that column.
+    pub by: String,
+    /// The number of groups.
+    pub count: usize,
+    /// Rows in use in which that column is empty.
+    pub rows_without: usize,
+    /// The groups, those with the largest sum of the first column first; limited in number.
+    pub groups: Vec<Group>,
+}
+
+/// A group of rows.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Group {
+    /// Their value, truncated if long.
+    pub value: Arc<str>,
+    /// The number of rows.
+    pub rows: usize,
+    /// Figures of the columns of numbers that the question names, or of the first ones.
+    pub figures: Vec<GroupFigures>,
+}
+
+/// Figures of a column of numbers within a group.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct GroupFigures {
+    /// Letters of the column.
+    pub column: String,
+    /// How many numbers it has there.
+    pub count: usize,
+    /// The sum.
+    pub sum: Option<f64>,
+    /// The arithmetic mean.
+    pub mean: Option<f64>,
+    /// The median.
+    pub median: Option<f64>,
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+/// An end of the range of a column's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Extreme {
+    /// The largest.
+    Max,
+    /// The smallest.
+    Min,
+}
+
+/// The row with an extreme number.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct NamedRow {
+    /// Which number.
+    pub extreme: Extreme,
+    /// Letters of the column of numbers.
+    pub column: String,
+    /// The first cell with the number.
+    pub cell: String,
+    /// Letters of the column that names the row.
+    pub by: String,
+    /// Its value in that row, truncated if long; null if the cell is empty.
+    pub label: Option<Arc<str>>,
+    /// How many other cells have the same number.
+    pub also: usize,
 }
 
 /// The table that was analysed.
@@ -49,8 +125,14 @@ pub struct QuestionFacts {
     pub topics: Vec<&'static str>,
     /// Letters of the columns that it names.
     pub columns: Vec<String>,
+    /// Letters of the column by which it groups the rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Letters of the column whose values name the rows that it asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub which: Option<String>,
     /// Requests that the analyst cannot answer.
-    pub not_possible: Vec<&'static str>,
+    pub not_possible: Vec<Cow<'static, str>>,
 }
 
 /// The kind of most cells of a column.
@@ -306,6 +388,7 @@ impl Findings {
     /// Findings before the first step.
     pub(super) fn new(table: &Table, extent: Extent, asked: &Asked) -> Findings {
         let letters = |column: &usize| table.columns.get(*column).map(|column| column.letters());
+        let unknown = asked.unknown.iter().map(|name| format!("find a {name}").into());
         Findings {
             table: TableFacts {
                 range: table.corners.map(|(first, last)| format!("{first}:{last}")),
@@ -318,12 +401,16 @@ impl Findings {
             question: QuestionFacts {
                 topics: asked.topics.iter().map(|topic| topic.name()).collect(),
                 columns: asked.columns.iter().filter_map(letters).collect(),
-                not_possible: asked.impossible.clone(),
+                by: asked.by.as_ref().and_then(letters),
+                which: asked.which.as_ref().and_then(letters),
+                not_possible: asked.impossible.iter().cloned().chain(unknown).collect(),
             },
             columns: Vec::new(),
             columns_left_out: 0,
             correlations: Vec::new(),
             duplicate_rows: DuplicateRows::default(),
+            groups: None,
+            named_rows: Vec::new(),
         }
     }
 }

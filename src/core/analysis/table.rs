@@ -86,6 +86,11 @@ impl Column {
         Column { index, name, cells }
     }
 
+    /// Whether most of its cells are plain texts.
+    pub fn is_texts(&self) -> bool {
+        is_most(&self.cells, is_plain_text)
+    }
+
     /// The letters of the column.
     pub fn letters(&self) -> String {
         letters(self.index)

@@ -128,6 +128,105 @@ fn what_can_not_be_done_is_said() {
     assert!(capabilities().contains("sheet_id"));
 }
 
+const REGIONS: &str = "
+Region|Revenue|Date
+North|100|2024-01-01
+South|200|2024-01-02
+North|300|2024-01-03
+West|220|2024-01-04
+";
+
+#[test]
+fn a_column_that_is_not_there_is_said() {
+    for (query, name) in [
+        ("What is the total Cost?", "column “Cost”"),
+        ("sum of column D", "column D"),
+        ("average of all the taxes", "column “taxes”"),
+        ("total revenue by month", "column “month”"),
+    ] {
+        let report = analyse(sheet(REGIONS), query);
+        let first = report.result.lines().next().unwrap();
+        let there = "the columns are “Region” (A), “Revenue” (B) and “Date” (C).";
+        assert_eq!(first, format!("There is no {name}; {there}"), "{query}");
+        assert!(report.findings.question.not_possible.contains(&format!("find a {name}").into()), "{query}");
+        let is_of_others = query.contains("revenue");
+        assert_eq!(report.result.contains("The sum of"), is_of_others, "{query}: {}", report.result);
+    }
+    for query in [
+        "sum",
+        "What is the total?",
+        "highest revenue ever",
+        "trend over time",
+        "the total of the rows",
+        "outliers please",
+    ] {
+        let report = analyse(sheet(REGIONS), query);
+        assert!(!report.result.contains("There is no column"), "{query}: {}", report.result);
+    }
+}
+
+#[test]
+fn groups_are_computed() {
+    for (query, first) in [
+        (
+            "average revenue by region",
+            "The average of “Revenue” (B) by “Region” (A): North 200, West 220 and South 200.",
+        ),
+        ("sum of revenue per region", "The sum of “Revenue” (B) by “Region” (A): North 400, West 220 and South 200."),
+        (
+            "highest revenue for each region",
+            "The highest value of “Revenue” (B) by “Region” (A): North 300, West 220 and South 200.",
+        ),
+        ("how many rows by region", "Rows by “Region” (A): North 2, West 1 and South 1."),
+        ("group by region", "Rows by “Region” (A): North 2, West 1 and South 1."),
+    ] {
+        let report = analyse(sheet(REGIONS), query);
+        assert_eq!(report.result.lines().next(), Some(first), "{query}: {}", report.result);
+        assert_eq!(report.findings.question.by.as_deref(), Some("A"), "{query}");
+        assert_eq!(report.findings.question.not_possible, [""; 0], "{query}");
+    }
+    let report = analyse(sheet("Who|Paid\nann|$1\nbob|\n|$5\nann|$2.5"), "median paid by who");
+    assert!(
+        report.result.starts_with("The median of “Paid” (B) by “Who” (A): ann $1.75 and 1 group more"),
+        "{}",
+        report.result
+    );
+    let groups = report.findings.groups.unwrap();
+    assert_eq!((groups.count, groups.rows_without, groups.groups[0].rows), (2, 1, 2));
+    let trend = analyse(sheet(REGIONS), "trend of revenue by region");
+    assert_eq!(trend.findings.question.not_possible, ["compute the trend of groups"]);
+    let many: String = (0..150).map(|row| format!("\nr{row}|{row}")).collect();
+    let report = analyse(sheet(&format!("Region|Units{many}")), "total units by region");
+    let groups = report.findings.groups.unwrap();
+    assert_eq!((groups.count, groups.groups.len()), (150, crate::limits::GROUPS_LISTED_MAX));
+    assert!(
+        report.result.contains("r149 149") && report.result.contains("140 groups more in the findings"),
+        "{}",
+        report.result
+    );
+}
+
+#[test]
+fn the_row_with_the_highest_is_named() {
+    let report = analyse(sheet(REGIONS), "Which region has the highest revenue?");
+    let mut lines = report.result.lines();
+    assert_eq!(lines.next(), Some("The highest “Revenue” (B) is 300 in B4, where “Region” (A) is North."));
+    assert_eq!(lines.next(), Some("Added up by “Region” (A), North has the highest “Revenue” (B): 400."));
+    assert_eq!(report.findings.question.which.as_deref(), Some("A"));
+    let report = analyse(sheet("Name|Points\nann|3\nbob|9\ncid|9"), "Who has the most points, and who has the lowest?");
+    assert!(
+        report.result.contains("The lowest “Points” (B) is 3 in B2, where “Name” (A) is ann."),
+        "{}",
+        report.result
+    );
+    assert!(!report.result.contains("Added up"), "{}", report.result);
+    let report = analyse(sheet("Name|Points\nann|3\nbob|9\ncid|9"), "which name has the highest points");
+    let first = "The highest “Points” (B) is 9 in B3, where “Name” (A) is bob, and in 1 other cell.";
+    assert_eq!(report.result.lines().next(), Some(first));
+    let report = analyse(sheet(REGIONS), "which region has the lowest cost?");
+    assert!(report.result.starts_with("There is no column “cost”"), "{}", report.result);
+}
+
 #[test]
 fn columns_that_go_together_and_rows_that_repeat_are_found() {
     let mut text = String::from("x|y|z\n");
@@ -320,7 +419,7 @@ proptest! {
     #[test]
     fn any_sheet_is_analysed_and_every_figure_is_finite(
         cells in prop::collection::btree_map((0..12u32, 0..6u32), value(), 0..60),
-        query in "(sum|trend|outliers|gaps|why|blanks| |x){0,6}",
+        query in "((sum|trend|outliers|gaps|why|blanks|by|of|column|which|highest|each|a|b|x|\u{130}) ?){0,8}",
     ) {
         let data = cells.into_iter().map(|((row, column), value)| Datum { at: CellRef { row, column }, value }).collect();
         let report = analyse(data, &query);

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use super::{
+    by_group,
     column::OUTLIERS_NUMBERS_MIN,
     figures::LINE_POINTS_MIN,
     question::{Asked, Topic},
@@ -24,8 +25,8 @@ const BLANKS_TOLD_PERCENT: usize = 5;
 pub fn capabilities() -> String {
     "I compute figures from the cells of a sheet, and this question names no sheet. Send its `sheet_id`, and a range of \
      cells in `context.table_range` (such as A1:F200) if only some of them matter. I can report counts, sums, averages, \
-     medians, extremes, deviations, outliers, trends, correlations, duplicates, blanks, and gaps between dates. I do not \
-     forecast or explain causes, and I know nothing except what the cells contain."
+     medians, extremes, deviations, outliers, trends, correlations, duplicates, blanks, and gaps between dates, also by \
+     groups of rows where the question says by which column. I do not forecast or explain causes, and I know nothing except what the cells contain."
         .to_owned()
 }
 
@@ -39,8 +40,17 @@ pub fn nothing_there(range: &str) -> String {
 /// The complete answer.
 pub(super) fn compose(table: &Table, asked: &Asked, findings: &Findings) -> String {
     let mut lines = Vec::new();
-    for topic in &asked.topics {
-        lines.extend(answer(*topic, asked, findings));
+    lines.extend(not_there(asked, findings));
+    if let Some(groups) = findings.groups.as_ref().filter(|_| asked.by.is_some()) {
+        lines.extend(by_group::answers(groups, asked, findings));
+    }
+    let is_answered = |topic: Topic| asked.by.is_some() && topic.is_of_groups();
+    let is_void = |topic: Topic| asked.is_about_nothing() && topic.has_object();
+    for topic in asked.topics.iter().copied().filter(|topic| !is_answered(*topic) && !is_void(*topic)) {
+        match by_group::which(topic, asked, findings) {
+            said if said.is_empty() => lines.extend(answer(topic, asked, findings)),
+            said => lines.extend(said),
+        }
     }
     let named = asked.names_no_figure().then_some(&asked.columns).into_iter().flatten();
     let reports = named.filter_map(|place| findings.columns.get(*place));
@@ -48,15 +58,30 @@ pub(super) fn compose(table: &Table, asked: &Asked, findings: &Findings) -> Stri
     lines.push(overview(table, findings));
     lines.extend(standing_out(asked, findings));
     if !asked.impossible.is_empty() {
-        let what = listed(asked.impossible.iter().map(|what| (*what).to_owned()), "or");
+        let what = listed(asked.impossible.iter().map(|what| what.clone().into_owned()), "or");
         lines.push(format!("I can't {what}: I only compute figures from the cells."));
-    } else if asked.topics.is_empty() && asked.columns.is_empty() {
+    } else if asked.topics.is_empty() && asked.is_open() {
         lines.push(
             "The question names no figure that I know; ask for a sum, average, trend, outliers or the like, and name a column."
                 .to_owned(),
         );
     }
     lines.join("\n")
+}
+
+/// The columns that the question names and that do not exist.
+fn not_there(asked: &Asked, findings: &Findings) -> Option<String> {
+    if asked.unknown.is_empty() {
+        return None;
+    }
+    let names = listed(asked.unknown.iter().map(|name| format!("no {name}")), "and");
+    let mut there: Vec<String> = findings.columns.iter().take(limits::FINDINGS_TOLD_MAX).map(label).collect();
+    let more = findings.table.columns.saturating_sub(there.len());
+    if more > 0 {
+        there.push(format!("{more} more"));
+    }
+    let verb = if there.len() == 1 { "column is" } else { "columns are" };
+    Some(format!("There is {names}; the {verb} {}.", listed(there.into_iter(), "and")))
 }
 
 // ---- answers ----
@@ -364,7 +389,7 @@ fn standing_out(asked: &Asked, findings: &Findings) -> Vec<String> {
 
 // ---- formatting ----
 
-fn label(column: &ColumnReport) -> String {
+pub(super) fn label(column: &ColumnReport) -> String {
     match &column.name {
         Some(name) => {
             let name: String = name.chars().take(limits::FINDING_TEXT_CHARS_MAX).collect();
@@ -374,7 +399,7 @@ fn label(column: &ColumnReport) -> String {
     }
 }
 
-fn label_of(letters: &str, findings: &Findings) -> String {
+pub(super) fn label_of(letters: &str, findings: &Findings) -> String {
     let column = findings.columns.iter().find(|column| column.column == letters);
     column.map_or_else(|| format!("column {letters}"), label)
 }
@@ -399,12 +424,12 @@ fn units_of(facts: &NumberFacts) -> String {
     }
 }
 
-fn counted(count: usize, noun: &str) -> String {
+pub(super) fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", show(count as f64))
 }
 
-fn listed(items: impl Iterator<Item = String>, joint: &str) -> String {
+pub(super) fn listed(items: impl Iterator<Item = String>, joint: &str) -> String {
     let mut items: Vec<String> = items.collect();
     match (items.pop(), items.is_empty()) {
         (Some(last), true) => last,
@@ -414,7 +439,7 @@ fn listed(items: impl Iterator<Item = String>, joint: &str) -> String {
 }
 
 /// Formats a number with the unit of its column.
-fn amount(value: f64, facts: &NumberFacts) -> String {
+pub(super) fn amount(value: f64, facts: &NumberFacts) -> String {
     match facts.unit {
         Some('%') => format!("{} %", show(value)),
         Some(sign) if value < 0.0 => format!("-{sign}{}", show(-value)),
@@ -424,7 +449,7 @@ fn amount(value: f64, facts: &NumberFacts) -> String {
 }
 
 /// Formats a figure that may be too large for a number.
-fn figure_of(value: Option<f64>, facts: &NumberFacts) -> String {
+pub(super) fn figure_of(value: Option<f64>, facts: &NumberFacts) -> String {
     value.map_or_else(|| "too large to compute".to_owned(), |value| amount(value, facts))
 }
 
