@@ -120,7 +120,7 @@ check "setup.sh makes secrets and a certificate" "$python" check/secrets.py
 check "the Dockerfile" "$tools/bin/hadolint" Dockerfile
 check "settings exist in the server, and no drain is cut short" "$python" check/settings.py
 check "docs/deployment.md" "$python" check/documents.py
-check "shell scripts" shellcheck check.sh setup.sh cluster/run.sh
+check "shell scripts" shellcheck check.sh setup.sh cluster/run.sh ../tests/supply_chain/run.sh
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

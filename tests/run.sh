@@ -3,8 +3,8 @@
 # "N passed, N failed".
 #
 #   tests/run.sh          everything
-#   tests/run.sh --fast   without the browser, the fuzzed routes, third-party clients, the instruction count and the check of
-#                         deploy/
+#   tests/run.sh --fast   without the browser, the fuzzed routes, third-party clients, the instruction count, and the checks of
+#                         dependencies and of deploy/
 #
 # Tests are never retried, and a missing dependency of a test is a failure, never a skip.
 set -euo pipefail
@@ -155,6 +155,7 @@ if [ "$fast" = no ]; then
   counted "the pages in a real browser" count_node browser_tests
   counted "real clients" count_node client_tests
   check "instructions per delivery" limited 1800 bash benches/callgrind.sh
+  check "dependencies and bill of materials" limited 600 bash tests/supply_chain/run.sh
   check "the files of deploy/" limited 900 bash deploy/check.sh --install
 fi
 
