@@ -346,6 +346,9 @@ pub struct Movement {
     /// Moves per second of each avatar in the room of Colyseus.
     #[arg(long, default_value_t = 10.0)]
     pub colyseus_rate: f64,
+    /// Leave out Convene without an area of interest, where each of 10,000 clients would get 10,000 avatars.
+    #[arg(long)]
+    pub without_everywhere: bool,
     /// Leave out the plain rebroadcast.
     #[arg(long)]
     pub without_plain: bool,

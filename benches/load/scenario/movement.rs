@@ -47,7 +47,10 @@ pub fn run(options: &Movement) -> Result<()> {
         let mut table = Table::new(title, columns()).compared_by(COMPARED_COLUMN, PLAIN);
         for _ in 0..common.reps {
             let near = format!("Convene, within {}", options.radius);
-            let mut ways = vec![(Way::Everywhere, "Convene, everywhere"), (Way::Near, near.as_str())];
+            let mut ways = vec![(Way::Near, near.as_str())];
+            if !options.without_everywhere {
+                ways.insert(0, (Way::Everywhere, "Convene, everywhere"));
+            }
             if !options.without_plain {
                 ways.push((Way::Plain, PLAIN));
             }
