@@ -1,5 +1,7 @@
 //! Bounds of canvases.
 
+use std::time::Duration;
+
 /// Tiles along one side of a canvas.
 pub const CANVAS_SIDE_MAX: i32 = 1_000_000;
 /// Characters of a chat message on a canvas.
@@ -26,5 +28,13 @@ pub const ACTIVITY_DATA_BYTES_MAX: usize = 8 * 1024;
 pub const HIGHLIGHT_MS_MAX: i64 = 600_000;
 /// Milliseconds for which a tile is highlighted if its client does not say for how long.
 pub const HIGHLIGHT_MS_DEFAULT: i64 = 3_000;
+/// Comments in one answer.
+pub const PAGE_COMMENTS_MAX: i64 = 100;
+/// Comments in one answer by default.
+pub const PAGE_COMMENTS_DEFAULT: i64 = 50;
+/// The creator of a tile is notified of a like at most once in this time for each tile.
+pub const LIKE_NOTICE_PERIOD: Duration = Duration::from_secs(60);
+/// Tiles for which the time of the last such notification is remembered; then all are forgotten.
+pub const LIKE_NOTICES_REMEMBERED_MAX: usize = 1_000;
 /// Tiles of one canvas that are edited at the same time.
 pub const TILE_LOCKS_MAX: usize = 10_000;

@@ -221,7 +221,9 @@ impl Entry {
                 CanvasDurable::TileCreated { .. }
                 | CanvasDurable::TileUpdated { .. }
                 | CanvasDurable::TileDeleted { .. }
-                | CanvasDurable::TileLiked { .. },
+                | CanvasDurable::TileLiked { .. }
+                | CanvasDurable::TileCommented { .. }
+                | CanvasDurable::TileCommentDeleted { .. },
             ) => (String::new(), None, None),
             Durable::Document(_) | Durable::Space(_) | Durable::Canvas(CanvasDurable::Acted { .. }) => {
                 (payload(&what)?, None, None)
@@ -400,6 +402,8 @@ fn canvas_made_storable(what: &CanvasDurable) -> Option<CanvasDurable> {
         | CanvasDurable::TileUpdated { tile, by }
         | CanvasDurable::TileDeleted { tile, by }
         | CanvasDurable::TileLiked { tile, by, .. } => (&mut tile.content, by),
+        CanvasDurable::TileCommented { text, by, .. } => (text, by),
+        CanvasDurable::TileCommentDeleted { tile, by, .. } => (&mut tile.content, by),
         // the data is JSON, in which the character is escaped
         CanvasDurable::Acted { by, activity, .. } => (activity, by),
     };

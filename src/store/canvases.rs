@@ -7,7 +7,7 @@ use crate::{
         event::RoomIdentity,
         profile::Profile,
     },
-    ids::{CanvasId, RoomId, Seq, TileId, Timestamp, UserId},
+    ids::{CanvasId, EventId, RoomId, Seq, TileId, Timestamp, UserId},
 };
 
 /// A canvas that is in use, and the requesting user's role on it.
@@ -69,7 +69,41 @@ pub struct ActivityFilter {
     pub before: Option<Seq>,
 }
 
+/// A comment on a tile.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TileComment {
+    /// Its id, which is that of the event that stored it.
+    pub id: EventId,
+    /// The tile.
+    pub tile: TileId,
+    /// Who said it.
+    pub user: UserId,
+    /// The user's number.
+    pub number: i64,
+    /// The user's name.
+    pub username: String,
+    /// What was said.
+    pub text: String,
+    /// When.
+    pub created_at: Timestamp,
+}
+
 impl Store {
+    /// A page of the comments on a tile, the newest first.
+    pub async fn tile_comments(
+        &self,
+        tile: TileId,
+        before: Option<EventId>,
+        limit: i64,
+    ) -> Result<Vec<TileComment>, StoreError> {
+        run!(self, read, tile_comments::page(tile, before, limit))
+    }
+
+    /// A comment.
+    pub async fn tile_comment(&self, id: EventId) -> Result<Option<TileComment>, StoreError> {
+        run!(self, read, tile_comments::one(id))
+    }
+
     /// Creates a canvas.
     pub async fn create_canvas(&self, owner: &UserId, new: &NewCanvas) -> Result<Canvas, StoreError> {
         let (owner, new) = (owner.clone(), new.clone());

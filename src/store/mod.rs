@@ -61,7 +61,7 @@ pub use self::{
     about::AboutDatabase,
     access::{Access, Right, RoomRef},
     appending::*,
-    canvases::{ActivityFilter, Canvas, CanvasCursor, NewCanvas, PlacedTile},
+    canvases::{ActivityFilter, Canvas, CanvasCursor, NewCanvas, PlacedTile, TileComment},
     claimed_profile::ClaimedProfile,
     conversations::{
         Contacts, ConversationCursor, ConversationSummary, MessagePlace, Participation, Partner, ReactionCount,

@@ -421,6 +421,17 @@ macro_rules! tables {
         }
         diesel::table! {
             use diesel::sql_types::*;
+            tile_comments (id) {
+                id -> $Id,
+                seq -> BigInt,
+                tile_id -> BigInt,
+                user_id -> Text,
+                content -> Text,
+                created_at -> $Moment,
+            }
+        }
+        diesel::table! {
+            use diesel::sql_types::*;
             moderation_version (id) {
                 id -> Integer,
                 version -> BigInt,
@@ -498,6 +509,8 @@ macro_rules! tables {
         diesel::joinable!(tiles -> canvases (canvas_id));
         diesel::joinable!(canvases -> rooms (room_id));
         diesel::joinable!(tile_likes -> tiles (tile_id));
+        diesel::joinable!(tile_comments -> users (user_id));
+        diesel::allow_tables_to_appear_in_same_query!(tile_comments, users);
         diesel::allow_tables_to_appear_in_same_query!(canvases, tiles, tile_likes);
         diesel::allow_tables_to_appear_in_same_query!(messages, rooms);
         diesel::allow_tables_to_appear_in_same_query!(messages, search_queue);

@@ -29,6 +29,27 @@ pub(super) struct TileReads {
     pub likes: BTreeSet<(TileId, UserId)>,
 }
 
+/// What an event changes of the comments.
+pub(super) enum CommentChange<'a> {
+    /// The event is a comment.
+    Add {
+        /// On this tile.
+        tile: TileId,
+        /// The text.
+        text: &'a str,
+    },
+    /// This comment is deleted.
+    Delete(Id),
+}
+
+/// The event of a comment without its text.
+pub(super) fn silenced(comment: &Durable) -> Result<Option<String>, StoreError> {
+    match comment {
+        Durable::Canvas(what) => payload(&Durable::Canvas(what.without_text())).map(Some),
+        Durable::Chat(_) | Durable::Sheet(_) | Durable::Document(_) | Durable::Space(_) => Ok(None),
+    }
+}
+
 /// The decided changes.
 pub(super) struct DecidedTiles {
     /// What has to be written.
@@ -54,7 +75,7 @@ impl Batch {
                 TileChange::Create { at, .. } => {
                     reads.places.insert((*room, at));
                 }
-                TileChange::Update { tile, .. } | TileChange::Delete { tile, .. } => {
+                TileChange::Update { tile, .. } | TileChange::Delete { tile, .. } | TileChange::Comment { tile } => {
                     reads.tiles.insert(tile);
                 }
                 TileChange::Like { tile, user, .. } => {
@@ -73,15 +94,21 @@ impl Batch {
         for (index, entry) in entries.iter_mut().enumerate() {
             let (Some(change), Some(room)) = (open_change(entry, earlier), rooms.get(entry.room)) else { continue };
             let Durable::Canvas(what) = &*entry.what else { continue };
+            let is_comment = matches!(change, TileChange::Comment { .. });
             let like = match &change {
                 TileChange::Like { tile, user, .. } => Some((*tile, user.clone())),
-                TileChange::Create { .. } | TileChange::Update { .. } | TileChange::Delete { .. } => None,
+                TileChange::Create { .. }
+                | TileChange::Update { .. }
+                | TileChange::Delete { .. }
+                | TileChange::Comment { .. } => None,
             };
             let named = match board.change(RoomId(room.0), change) {
                 Ok(tile) => {
                     let id = tile.id;
                     match like {
                         Some(like) => drop(liked_at.insert(like, entry.at)),
+                        // a comment is no change of the tile
+                        None if is_comment => {}
                         None => drop(times.insert(id, entry.at)),
                     }
                     entry.what = Durable::Canvas(what.with_tile(tile)).into();
@@ -157,6 +184,9 @@ fn open_change(entry: &Entry, earlier: &Earlier) -> Option<TileChange> {
         CanvasDurable::TileLiked { tile, by, change } => {
             Some(TileChange::Like { tile: tile.id, user: by.id.clone(), change: *change })
         }
+        CanvasDurable::TileCommented { tile, .. } | CanvasDurable::TileCommentDeleted { tile, .. } => {
+            Some(TileChange::Comment { tile: tile.id })
+        }
         CanvasDurable::Acted { .. } => None,
     }
 }
@@ -177,13 +207,38 @@ impl DecidedTiles {
 }
 
 impl Entry {
-    /// What is added to the activity feed, if it is an event of a canvas: the event without the content of its tile.
+    /// What it changes of the comments.
+    pub fn comment(&self) -> Option<CommentChange<'_>> {
+        match &*self.what {
+            Durable::Canvas(CanvasDurable::TileCommented { tile, text, .. }) => {
+                Some(CommentChange::Add { tile: tile.id, text })
+            }
+            Durable::Canvas(CanvasDurable::TileCommentDeleted { comment, .. }) => {
+                Some(CommentChange::Delete(Id(comment.0)))
+            }
+            Durable::Canvas(
+                CanvasDurable::TileCreated { .. }
+                | CanvasDurable::TileUpdated { .. }
+                | CanvasDurable::TileDeleted { .. }
+                | CanvasDurable::TileLiked { .. }
+                | CanvasDurable::Acted { .. },
+            )
+            | Durable::Chat(_)
+            | Durable::Sheet(_)
+            | Durable::Document(_)
+            | Durable::Space(_) => None,
+        }
+    }
+
+    /// What is added to the activity feed, if it is an event of a canvas: the event without the texts of its tile and of a
+    /// comment.
     pub fn activity(&self) -> Result<Option<String>, StoreError> {
         let what = match &*self.what {
             Durable::Canvas(what) => what,
             Durable::Chat(_) | Durable::Sheet(_) | Durable::Document(_) | Durable::Space(_) => return Ok(None),
         };
-        let shown = what.tile().map_or_else(|| what.clone(), |tile| what.with_tile(tile.without_content()));
+        let shown =
+            what.tile().map_or_else(|| what.clone(), |tile| what.with_tile(tile.without_content())).without_text();
         payload(&Durable::Canvas(shown)).map(Some)
     }
 }

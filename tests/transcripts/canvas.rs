@@ -60,6 +60,7 @@ pub fn asked() -> Vec<Asked> {
     let edit = |editing| on_canvas(CanvasCommand::EditTile { at: PLACE, editing });
     let create = || on_canvas(CanvasCommand::CreateTile { at: PLACE, content: "Hello".into() });
     let like = |change| on_canvas(CanvasCommand::LikeTile { tile: TileId(456), change });
+    let comment = || on_canvas(CanvasCommand::CommentTile { tile: TileId(456), text: "Nice!".into() });
     let status =
         StatusUpdate { status: Some(Status::Away), message: Some(Some("Back at three".into())), location: None };
     let act = CanvasCommand::Act { activity: "zoom".into(), data: Some(data_of("client", "user_activity")) };
@@ -84,6 +85,8 @@ pub fn asked() -> Vec<Asked> {
         ("tile_delete", None, on_canvas(CanvasCommand::DeleteTile { tile: TileId(456), seen: 2 })),
         ("tile_like", None, like(LikeChange::Given)),
         ("tile_like_taken_back", None, like(LikeChange::TakenBack)),
+        ("tile_comment", None, comment()),
+        ("tile_comment_with_client_message_id", Some("\"t-5\""), comment()),
     ]
 }
 
@@ -116,6 +119,13 @@ fn on_the_canvas() -> Vec<(&'static str, Told)> {
     let message = || Durable::Chat(ChatDurable::text(sarah(), "Hello everyone!".into(), Vec::new()));
     let changed = |seq, what| Told::Everybody(durable(seq, Durable::Canvas(what)));
     let liked = |likes, change| CanvasDurable::TileLiked { tile: tile("Hello, you", 2, likes), by: sarah(), change };
+    let comment =
+        |text: &str| CanvasDurable::TileCommented { tile: tile("Hello, you", 2, 5), by: sarah(), text: text.into() };
+    let comment_deleted = CanvasDurable::TileCommentDeleted {
+        tile: tile("Hello, you", 2, 5),
+        by: sarah(),
+        comment: EVENT.parse().unwrap(),
+    };
     let activity =
         CanvasDurable::Acted { by: sarah(), activity: "zoom".into(), data: Some(data_of("server", "user_activity")) };
     let editing =
@@ -144,6 +154,9 @@ fn on_the_canvas() -> Vec<(&'static str, Told)> {
         ("tile_liked_taken_back", changed(46, liked(4, LikeChange::TakenBack))),
         ("tile_deleted", changed(47, CanvasDurable::TileDeleted { tile: tile("Hello, you", 2, 5), by: sarah() })),
         ("user_activity", changed(48, activity)),
+        ("tile_commented", changed(49, comment("Nice!"))),
+        ("tile_commented_erased", changed(49, comment(""))),
+        ("tile_comment_deleted", changed(50, comment_deleted)),
     ]
 }
 

@@ -68,6 +68,8 @@ forms! { CANVAS_DURABLE, canvas_durable, CanvasDurable:
     TileUpdated [] [] [] ["tile_updated"]
     TileDeleted [] [] [] ["tile_deleted"]
     TileLiked [] [] [] ["tile_liked" "tile_liked_taken_back"]
+    TileCommented [] [] [] ["tile_commented" "tile_commented_erased"]
+    TileCommentDeleted [] [] [] ["tile_comment_deleted"]
     Acted [] [] [] ["user_activity"]
 }
 

@@ -60,9 +60,9 @@ impl Broadcast {
     }
 
     /// The same event as an edit or a deletion leaves it; `None` if that does not change it.
-    pub fn changed_by(&self, change: &ChatDurable) -> Option<Arc<Broadcast>> {
-        let EventBody::Durable { seq, id, what: Durable::Chat(what) } = &self.event.body else { return None };
-        let what = Durable::Chat(what.changed_by(*id, change)?);
+    pub fn changed_by(&self, change: &Durable) -> Option<Arc<Broadcast>> {
+        let EventBody::Durable { seq, id, what } = &self.event.body else { return None };
+        let what = what.changed_by(*id, change)?;
         let body = EventBody::Durable { seq: *seq, id: *id, what };
         Some(Broadcast::new(Event { body, ..self.event.clone() }, self.audience.clone()))
     }

@@ -20,6 +20,7 @@ mod read_marks;
 mod receipts;
 mod recovery;
 mod rest_requests;
+mod tile_notices;
 mod typing;
 mod user_events;
 
@@ -59,6 +60,7 @@ use membership_sync::MembershipOutbox;
 use pending_joins::PendingJoin;
 use read_marks::CollectedReads;
 use recovery::Recovery;
+use tile_notices::LikeNotices;
 use typing::{TypingHere, TypingSource};
 
 /// The actor. One per room in use.
@@ -98,6 +100,7 @@ pub struct Room {
     history_bytes: usize,
     typing: TypingHere,
     reads: CollectedReads,
+    like_notices: LikeNotices,
     retry: Pending,
     gap: Pending,
     retiring: Pending,
@@ -140,6 +143,7 @@ impl Room {
             history_bytes: 0,
             typing: TypingHere::default(),
             reads: CollectedReads::default(),
+            like_notices: LikeNotices::default(),
             retry: Pending::No,
             gap: Pending::No,
             retiring: Pending::No,

@@ -269,6 +269,7 @@ impl Room {
         }
         if repeats.is_none() {
             self.notify_mentioned(&broadcast, ctx);
+            self.notify_creator(&broadcast, ctx);
         }
         self.reads_settled(asked_id, Ok((&broadcast, &marked)), ctx);
         match entry.origin {

@@ -291,10 +291,10 @@ impl Room {
         }
     }
 
-    /// An edit or a deletion changes the message in memory, as it has changed it in the log.
+    /// An edit or a deletion changes the message or comment in memory, as it has changed it in the log.
     fn rewrite(&mut self, broadcast: &Broadcast) {
-        let EventBody::Durable { what: Durable::Chat(change), .. } = &broadcast.event.body else { return };
-        if change.changes().is_some() {
+        let EventBody::Durable { what: change, .. } = &broadcast.event.body else { return };
+        if change.changes_others() {
             self.remember(|core| core.rewrite(|kept| kept.changed_by(change)));
         }
     }

@@ -46,6 +46,11 @@ pub enum TileChange {
         /// Whether it is given or taken back.
         change: LikeChange,
     },
+    /// Comment on a tile, or delete a comment on it, which changes nothing of the tile itself.
+    Comment {
+        /// Which.
+        tile: TileId,
+    },
 }
 
 /// Why a tile is not changed.
@@ -174,6 +179,7 @@ impl Board {
                 Ok(deleted)
             }
             TileChange::Like { tile, user, change } => self.like(canvas, tile, user, change),
+            TileChange::Comment { tile } => Ok(self.seen(canvas, tile, 0)?.tile.clone()),
         }
     }
 

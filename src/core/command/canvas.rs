@@ -6,7 +6,7 @@ use super::{Charge, RawJson, Target};
 use crate::{
     core::canvas::{Editing, Highlight, LikeChange, TilePlace},
     error::{ErrorCode, Refusal},
-    ids::TileId,
+    ids::{EventId, TileId},
     limits,
 };
 
@@ -42,6 +42,20 @@ pub enum CanvasCommand {
         tile: TileId,
         /// Whether it is given or taken back.
         change: LikeChange,
+    },
+    /// Say something about a tile.
+    CommentTile {
+        /// Which.
+        tile: TileId,
+        /// What, within limits.
+        text: Arc<str>,
+    },
+    /// Delete a comment.
+    DeleteComment {
+        /// The tile that it is about.
+        tile: TileId,
+        /// Which comment.
+        comment: EventId,
     },
     /// Do something that clients give a name to.
     Act {
@@ -80,6 +94,23 @@ impl CanvasCommand {
         Ok(CanvasCommand::UpdateTile { tile, content, seen })
     }
 
+    /// Validates a comment.
+    ///
+    /// # Errors
+    /// `MESSAGE_TOO_LONG`; `INVALID_MESSAGE` if it is empty or has a NUL character.
+    pub fn comment(tile: TileId, text: Arc<str>) -> Result<CanvasCommand, Refusal> {
+        if text.contains('\0') || text.trim().is_empty() {
+            let sentence = "`text` must have visible characters, and no NUL characters; write what you have to say";
+            return Err(Refusal::new(ErrorCode::InvalidMessage, sentence));
+        }
+        let (count, most) = (text.chars().count(), limits::CANVAS_CHAT_CHARS_MAX);
+        if count > most {
+            let sentence = format!("`text` has {count} characters; at most {most} are allowed in a comment");
+            return Err(Refusal::new(ErrorCode::MessageTooLong, sentence));
+        }
+        Ok(CanvasCommand::CommentTile { tile, text })
+    }
+
     /// Validates an activity.
     ///
     /// # Errors
@@ -105,6 +136,8 @@ impl CanvasCommand {
             | CanvasCommand::UpdateTile { .. }
             | CanvasCommand::DeleteTile { .. }
             | CanvasCommand::LikeTile { .. }
+            | CanvasCommand::CommentTile { .. }
+            | CanvasCommand::DeleteComment { .. }
             | CanvasCommand::Act { .. } => true,
             CanvasCommand::EditTile { .. } | CanvasCommand::Highlight(_) => false,
         }
@@ -117,7 +150,9 @@ impl CanvasCommand {
             | CanvasCommand::UpdateTile { .. }
             | CanvasCommand::DeleteTile { .. }
             | CanvasCommand::LikeTile { .. } => Charge::Edit,
-            CanvasCommand::Act { .. } => Charge::Request,
+            CanvasCommand::CommentTile { .. } | CanvasCommand::DeleteComment { .. } | CanvasCommand::Act { .. } => {
+                Charge::Request
+            }
             CanvasCommand::EditTile { .. } | CanvasCommand::Highlight(_) => Charge::Ephemeral,
         }
     }

@@ -32,6 +32,7 @@ impl Command {
                 | CanvasCommand::UpdateTile { .. }
                 | CanvasCommand::DeleteTile { .. }
                 | CanvasCommand::LikeTile { .. }
+                | CanvasCommand::CommentTile { .. }
                 | CanvasCommand::Act { .. }
                 | CanvasCommand::Highlight(_),
             ) => Voice::Speech,
@@ -41,6 +42,7 @@ impl Command {
             Command::Ping
             | Command::AuthRefresh { .. }
             | Command::Chat(ChatCommand::Delete { .. } | ChatCommand::Read { .. })
+            | Command::Canvas(CanvasCommand::DeleteComment { .. })
             | Command::Room(RoomCommand::Join { .. } | RoomCommand::JoinWithToken { .. } | RoomCommand::Leave { .. })
             | Command::Call(_)
             | Command::Presence(PresenceCommand::MoveCursor { .. } | PresenceCommand::SetStatus { .. })
@@ -64,9 +66,11 @@ impl Command {
                 ContentType::Text | ContentType::Other(_) => Some(&mut draft.content),
             },
             Command::Chat(ChatCommand::Edit { content, secrecy: Secrecy::Plain, .. })
-            | Command::Canvas(CanvasCommand::CreateTile { content, .. } | CanvasCommand::UpdateTile { content, .. }) => {
-                Some(content)
-            }
+            | Command::Canvas(
+                CanvasCommand::CreateTile { content, .. }
+                | CanvasCommand::UpdateTile { content, .. }
+                | CanvasCommand::CommentTile { text: content, .. },
+            ) => Some(content),
             Command::Canvas(CanvasCommand::Highlight(Highlight { message, .. })) => message.as_mut(),
             Command::Chat(
                 ChatCommand::Edit { secrecy: Secrecy::Encrypted, .. }
@@ -77,6 +81,7 @@ impl Command {
             )
             | Command::Canvas(
                 CanvasCommand::DeleteTile { .. }
+                | CanvasCommand::DeleteComment { .. }
                 | CanvasCommand::LikeTile { .. }
                 | CanvasCommand::Act { .. }
                 | CanvasCommand::EditTile { .. },

@@ -51,6 +51,24 @@ pub enum CanvasDurable {
         /// Whether the like is given or taken back.
         change: LikeChange,
     },
+    /// A user says something about a tile. The id of the event is that of the comment.
+    TileCommented {
+        /// The tile.
+        tile: Tile,
+        /// The user.
+        by: Author,
+        /// What the user says. Empty once the comment was deleted.
+        text: Arc<str>,
+    },
+    /// A comment on a tile was deleted.
+    TileCommentDeleted {
+        /// The tile.
+        tile: Tile,
+        /// The user who deleted it.
+        by: Author,
+        /// The comment.
+        comment: EventId,
+    },
     /// A user did something that clients give a name to.
     Acted {
         /// The user.
@@ -65,7 +83,37 @@ pub enum CanvasDurable {
 
 impl CanvasDurable {
     /// The kinds in the log that belong to canvases, which are also the kinds of entries in the activity feed.
-    pub const KINDS: [&'static str; 5] = ["tile_created", "tile_updated", "tile_deleted", "tile_liked", "acted"];
+    pub const KINDS: [&'static str; 7] = [
+        "tile_created",
+        "tile_updated",
+        "tile_deleted",
+        "tile_liked",
+        "tile_commented",
+        "tile_comment_deleted",
+        "acted",
+    ];
+
+    /// What the deletion of a comment leaves of this event, which has that id; `None` if it does not change it.
+    pub fn changed_by(&self, id: EventId, change: &CanvasDurable) -> Option<CanvasDurable> {
+        match (self, change) {
+            (CanvasDurable::TileCommented { .. }, CanvasDurable::TileCommentDeleted { comment, .. })
+                if *comment == id =>
+            {
+                Some(self.without_text())
+            }
+            (_, _) => None,
+        }
+    }
+
+    /// The same without the text of a comment.
+    #[must_use]
+    pub fn without_text(&self) -> CanvasDurable {
+        let mut silent = self.clone();
+        if let CanvasDurable::TileCommented { text, .. } = &mut silent {
+            *text = "".into();
+        }
+        silent
+    }
 
     /// The kind in the log.
     pub const fn kind(&self) -> &'static str {
@@ -74,6 +122,8 @@ impl CanvasDurable {
             CanvasDurable::TileUpdated { .. } => "tile_updated",
             CanvasDurable::TileDeleted { .. } => "tile_deleted",
             CanvasDurable::TileLiked { .. } => "tile_liked",
+            CanvasDurable::TileCommented { .. } => "tile_commented",
+            CanvasDurable::TileCommentDeleted { .. } => "tile_comment_deleted",
             CanvasDurable::Acted { .. } => "acted",
         }
     }
@@ -85,6 +135,8 @@ impl CanvasDurable {
             | CanvasDurable::TileUpdated { by, .. }
             | CanvasDurable::TileDeleted { by, .. }
             | CanvasDurable::TileLiked { by, .. }
+            | CanvasDurable::TileCommented { by, .. }
+            | CanvasDurable::TileCommentDeleted { by, .. }
             | CanvasDurable::Acted { by, .. } => by,
         }
     }
@@ -95,7 +147,9 @@ impl CanvasDurable {
             CanvasDurable::TileCreated { tile, .. }
             | CanvasDurable::TileUpdated { tile, .. }
             | CanvasDurable::TileDeleted { tile, .. }
-            | CanvasDurable::TileLiked { tile, .. } => Some(tile),
+            | CanvasDurable::TileLiked { tile, .. }
+            | CanvasDurable::TileCommented { tile, .. }
+            | CanvasDurable::TileCommentDeleted { tile, .. } => Some(tile),
             CanvasDurable::Acted { .. } => None,
         }
     }
@@ -109,6 +163,10 @@ impl CanvasDurable {
             CanvasDurable::TileUpdated { .. } => CanvasDurable::TileUpdated { tile, by },
             CanvasDurable::TileDeleted { .. } => CanvasDurable::TileDeleted { tile, by },
             CanvasDurable::TileLiked { change, .. } => CanvasDurable::TileLiked { tile, by, change: *change },
+            CanvasDurable::TileCommented { text, .. } => CanvasDurable::TileCommented { tile, by, text: text.clone() },
+            CanvasDurable::TileCommentDeleted { comment, .. } => {
+                CanvasDurable::TileCommentDeleted { tile, by, comment: *comment }
+            }
             CanvasDurable::Acted { .. } => self.clone(),
         }
     }
@@ -142,6 +200,11 @@ impl CanvasDurable {
                     LikeChange::TakenBack => b"taken_back",
                 });
             }
+            CanvasDurable::TileCommented { tile, text, .. } => {
+                feed(&tile.id.0.to_be_bytes());
+                feed(text.as_bytes());
+            }
+            CanvasDurable::TileCommentDeleted { comment, .. } => feed(comment.0.as_bytes()),
             CanvasDurable::Acted { activity, data, .. } => {
                 feed(activity.as_bytes());
                 feed(data.as_ref().map_or(&[0xff], |data| data.as_str().as_bytes()));
@@ -155,7 +218,12 @@ impl CanvasDurable {
             CanvasDurable::TileCreated { tile, .. }
             | CanvasDurable::TileUpdated { tile, .. }
             | CanvasDurable::TileDeleted { tile, .. } => Weight { bytes: tile.content.len(), rows: 2 },
-            CanvasDurable::TileLiked { tile, .. } => Weight { bytes: tile.content.len(), rows: 3 },
+            CanvasDurable::TileLiked { tile, .. } | CanvasDurable::TileCommentDeleted { tile, .. } => {
+                Weight { bytes: tile.content.len(), rows: 3 }
+            }
+            CanvasDurable::TileCommented { tile, text, .. } => {
+                Weight { bytes: tile.content.len() + text.len(), rows: 2 }
+            }
             CanvasDurable::Acted { activity, data, .. } => {
                 let bytes = activity.len() + data.as_ref().map_or(0, |data| data.as_str().len());
                 Weight { bytes, rows: 1 }
@@ -170,6 +238,8 @@ impl CanvasDurable {
             | CanvasDurable::TileUpdated { .. }
             | CanvasDurable::TileDeleted { .. }
             | CanvasDurable::TileLiked { .. }
+            | CanvasDurable::TileCommented { .. }
+            | CanvasDurable::TileCommentDeleted { .. }
             | CanvasDurable::Acted { .. } => false,
         }
     }

@@ -152,6 +152,24 @@ impl Durable {
         }
     }
 
+    /// What a later event leaves of this one, which has that id; `None` if it does not change it.
+    pub fn changed_by(&self, id: EventId, change: &Durable) -> Option<Durable> {
+        match (self, change) {
+            (Durable::Chat(event), Durable::Chat(change)) => event.changed_by(id, change).map(Durable::Chat),
+            (Durable::Canvas(event), Durable::Canvas(change)) => event.changed_by(id, change).map(Durable::Canvas),
+            (_, _) => None,
+        }
+    }
+
+    /// Whether it may change an event before it.
+    pub fn changes_others(&self) -> bool {
+        match self {
+            Durable::Chat(event) => event.changes().is_some(),
+            Durable::Canvas(event) => matches!(event, CanvasDurable::TileCommentDeleted { .. }),
+            Durable::Sheet(_) | Durable::Document(_) | Durable::Space(_) => false,
+        }
+    }
+
     /// What storing it costs.
     pub fn weight(&self) -> Weight {
         match self {
@@ -182,13 +200,21 @@ impl Durable {
                 ChatDurable::MessageSent { .. } | ChatDurable::MessageEdited { .. } | ChatDurable::Reacted { .. },
             )
             | Durable::Sheet(_)
-            | Durable::Canvas(_)
+            | Durable::Canvas(
+                CanvasDurable::TileCreated { .. }
+                | CanvasDurable::TileUpdated { .. }
+                | CanvasDurable::TileDeleted { .. }
+                | CanvasDurable::TileLiked { .. }
+                | CanvasDurable::TileCommented { .. }
+                | CanvasDurable::Acted { .. },
+            )
             | Durable::Space(SpaceDurable::Acted { .. }) => true,
             // what ends by itself ends for the muted, too
             Durable::Space(SpaceDurable::StateChanged(change)) => change.cause.is_set(),
             Durable::Chat(
                 ChatDurable::MessageDeleted { .. } | ChatDurable::MessageErased { .. } | ChatDurable::ReadMarked { .. },
             )
+            | Durable::Canvas(CanvasDurable::TileCommentDeleted { .. })
             | Durable::Document(_) => false,
         }
     }

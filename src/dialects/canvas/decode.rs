@@ -5,7 +5,7 @@ use super::wire::{
     FromClient,
     chat::CanvasChat,
     presence::{PresenceType, UserPresence},
-    tiles::{LikeTile, MentionTile, NamedTile, NewTile, UpdateTile},
+    tiles::{CommentTile, LikeTile, MentionTile, NamedTile, NewTile, UpdateTile},
 };
 use crate::{
     core::{
@@ -60,6 +60,9 @@ fn command(message: FromClient<'_>) -> Result<Command, Refusal> {
         }
         FromClient::TileDelete(NamedTile { tile_id, version }) => {
             Ok(Command::Canvas(CanvasCommand::DeleteTile { tile: TileId(tile_id.0), seen: seen(version) }))
+        }
+        FromClient::TileComment(CommentTile { tile_id, text }) => {
+            CanvasCommand::comment(TileId(tile_id.0), text.0.into()).map(Command::Canvas)
         }
         FromClient::TileLike(LikeTile { tile_id, liked }) => {
             let change = if liked == Some(false) { LikeChange::TakenBack } else { LikeChange::Given };

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const TYPES: [&str; 9] = [
+const TYPES: [&str; 10] = [
     "ping",
     "canvas_chat",
     "user_presence",
@@ -13,6 +13,7 @@ const TYPES: [&str; 9] = [
     "tile_update",
     "tile_delete",
     "tile_like",
+    "tile_comment",
 ];
 
 const FIELDS: [&str; 16] = [

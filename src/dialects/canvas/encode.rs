@@ -5,7 +5,7 @@ use super::wire::{
     CanvasError, CanvasNumber, FromServer, TileAck, TileNumber,
     chat::CanvasChatMessage,
     presence::{ActiveUsers, ComeOrGone, PresenceUpdate, UserActivity, UserJoined, UserLeft, UserTyping},
-    tiles::{Holder, Tile, TileChanged, TileHighlight, TileLiked},
+    tiles::{Holder, Tile, TileChanged, TileCommentDeleted, TileCommented, TileHighlight, TileLiked},
 };
 use crate::{
     core::{
@@ -49,7 +49,7 @@ fn of_event<'a>(event: &'a Event, stamp: Stamp<'a>) -> Option<FromServer<'a>> {
     match &event.body {
         EventBody::Durable { seq, id, what } => match what {
             Durable::Chat(what) => chat(canvas, what, (*seq, *id, event.at), stamp),
-            Durable::Canvas(what) => Some(durable(canvas, what, *seq, event.at)),
+            Durable::Canvas(what) => Some(durable(canvas, what, (*seq, *id), event.at)),
             // this dialect has neither sheets nor documents
             Durable::Sheet(_) | Durable::Document(_) | Durable::Space(_) => None,
         },
@@ -83,7 +83,7 @@ fn chat<'a>(
     }
 }
 
-fn durable(canvas: CanvasId, what: &CanvasDurable, seq: Seq, at: Timestamp) -> FromServer<'_> {
+fn durable(canvas: CanvasId, what: &CanvasDurable, (seq, id): (Seq, EventId), at: Timestamp) -> FromServer<'_> {
     match what {
         CanvasDurable::TileCreated { tile, by } => {
             FromServer::TileCreated(tile_changed(Tile::new(canvas, tile), by, seq, at))
@@ -102,6 +102,23 @@ fn durable(canvas: CanvasId, what: &CanvasDurable, seq: Seq, at: Timestamp) -> F
             let change = tile_changed(Tile::new(canvas, tile), by, seq, at);
             FromServer::TileLiked(TileLiked { change, liked })
         }
+        CanvasDurable::TileCommented { tile, by, text } => FromServer::TileCommented(TileCommented {
+            tile_id: TileNumber(tile.id.0),
+            canvas_id: CanvasNumber(canvas.0),
+            comment_id: id,
+            text,
+            who: by.into(),
+            timestamp: Moment(at),
+            seq,
+        }),
+        CanvasDurable::TileCommentDeleted { tile, by, comment } => FromServer::TileCommentDeleted(TileCommentDeleted {
+            tile_id: TileNumber(tile.id.0),
+            canvas_id: CanvasNumber(canvas.0),
+            comment_id: *comment,
+            who: by.into(),
+            timestamp: Moment(at),
+            seq,
+        }),
         CanvasDurable::Acted { by, activity, data } => FromServer::UserActivity(UserActivity {
             who: by.into(),
             canvas_id: CanvasNumber(canvas.0),

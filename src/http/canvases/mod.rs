@@ -2,6 +2,7 @@
 //! found any more.
 
 pub(super) mod chat;
+pub(super) mod comments;
 pub(super) mod tiles;
 
 use std::collections::HashSet;
@@ -46,6 +47,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
             [(Method::DELETE, web::to(remove_member))],
         ));
     chat::configure(config);
+    comments::configure(config);
     tiles::configure(config);
 }
 

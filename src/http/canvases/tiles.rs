@@ -419,7 +419,7 @@ fn refused(refusal: Refusal, canvas: &Canvas, tile: Option<PlacedTile>) -> Resul
 }
 
 /// The tile and its canvas, if the user may enter it.
-async fn found(site: &AppState, user: &AuthUser, id: &str) -> Result<(Canvas, PlacedTile), ApiError> {
+pub(super) async fn found(site: &AppState, user: &AuthUser, id: &str) -> Result<(Canvas, PlacedTile), ApiError> {
     let id: TileId = id.parse().map_err(|_| no_such_tile())?;
     let (canvas, placed) = site.store.tile(id, user.id()).await?.ok_or_else(no_such_tile)?;
     let canvas = site.store.canvas(canvas, user.id()).await?.ok_or_else(no_such_tile)?;
@@ -446,7 +446,8 @@ pub(in crate::http) struct ActivityJson {
     #[schema(schema_with = schemas::uuid)]
     id: String,
     seq: i64,
-    /// `tile_created`, `tile_updated`, `tile_deleted`, `tile_liked` or `user_activity`.
+    /// `tile_created`, `tile_updated`, `tile_deleted`, `tile_liked`, `tile_commented`, `tile_comment_deleted` or
+    /// `user_activity`.
     r#type: &'static str,
     /// The user's number.
     user_id: i64,
@@ -488,7 +489,9 @@ impl ActivityJson {
             CanvasDurable::Acted { activity, data, .. } => (None, Some((activity, data))),
             CanvasDurable::TileCreated { .. }
             | CanvasDurable::TileUpdated { .. }
-            | CanvasDurable::TileDeleted { .. } => (None, None),
+            | CanvasDurable::TileDeleted { .. }
+            | CanvasDurable::TileCommented { .. }
+            | CanvasDurable::TileCommentDeleted { .. } => (None, None),
         };
         let data = acted.and_then(|(_, data)| data.as_ref());
         Some(ActivityJson {
@@ -563,6 +566,6 @@ fn kinds(text: &str) -> Result<Vec<&'static str>, ApiError> {
         CanvasDurable::KINDS.iter().copied().find(|kind| *kind == name)
     };
     let kinds: Option<Vec<_>> = text.split(',').filter(|name| !name.is_empty()).map(kind).collect();
-    let wrong = "must be some of tile_created, tile_updated, tile_deleted, tile_liked and user_activity";
+    let wrong = "must be some of tile_created, tile_updated, tile_deleted, tile_liked, tile_commented, tile_comment_deleted and user_activity";
     kinds.ok_or_else(|| ApiError::field("type", wrong))
 }

@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::{
-    Connection, Pools, cells,
+    Connection, Pools, cells, comments,
     queries::{conversations, effects, moderation},
     repeats,
     schema::{file_rooms, message_mentions, messages, room_events, rooms},
@@ -176,6 +176,7 @@ async fn write(
         share(connection, &batch, &places).await?;
         mention(connection, &batch, &places).await?;
         tiles::record_activity(connection, &batch, &places).await?;
+        comments::write(connection, &batch, &places).await?;
         queue(connection, &batch, &places, options.offline_queue_max).await?;
         trim(connection, &batch, &before, &places, options.recovery_events_max).await?;
     }

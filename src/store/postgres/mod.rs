@@ -2,6 +2,7 @@
 
 mod append;
 mod cells;
+mod comments;
 mod full_text;
 mod pooler;
 mod processes;

@@ -26,6 +26,7 @@ pub mod search_index;
 pub mod sheets;
 pub mod space_state;
 pub mod spaces;
+pub mod tile_comments;
 pub mod tokens;
 pub mod user_queue;
 pub mod users;

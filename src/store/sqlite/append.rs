@@ -172,6 +172,7 @@ fn insert(
     }
     insert_mentions(connection, room, seq, entry)?;
     tiles::record_activity(connection, room, seq, entry)?;
+    tiles::write_comment(connection, room, seq, entry)?;
     let payload = JsonText(std::mem::take(&mut entry.payload));
     diesel::insert_into(room_events::table)
         .values((

@@ -6,7 +6,7 @@ use diesel::{SqliteConnection, prelude::*};
 
 use super::{
     queries::canvases::{TILE_COLUMNS, TileRow},
-    schema::{canvas_activity, canvases, tile_likes, tiles},
+    schema::{canvas_activity, canvases, room_events, tile_comments, tile_likes, tiles},
 };
 use crate::{
     core::canvas::{Board, CanvasSize, KnownCanvas, Tile},
@@ -14,8 +14,8 @@ use crate::{
     store::{
         StoreError,
         batch::{Batch, Earlier, Entry},
-        tile_changes::{DecidedTiles, TileReads},
-        values::{Id, JsonText, Moment},
+        tile_changes::{CommentChange, DecidedTiles, TileReads, silenced},
+        values::{Id, JsonText, Moment, Payload},
     },
 };
 
@@ -133,6 +133,38 @@ fn like(connection: &mut SqliteConnection, tile: TileId, user: &UserId, at: Mome
     diesel::insert_into(tile_likes::table)
         .values((tile_likes::tile_id.eq(tile.0), tile_likes::user_id.eq(user.as_str()), tile_likes::created_at.eq(at)))
         .execute(connection)?;
+    Ok(())
+}
+
+/// Adds or deletes the comment that a stored event is about. Of a deleted one the log keeps no text.
+pub fn write_comment(connection: &mut SqliteConnection, room: Id, seq: i64, entry: &Entry) -> Result<(), StoreError> {
+    match entry.comment() {
+        None => {}
+        Some(CommentChange::Add { tile, text }) => {
+            // the same batch may have deleted the tile
+            let there = tiles::table.find(tile.0).select(tiles::id).get_result::<i64>(connection).optional()?;
+            let Some(tile) = there else { return Ok(()) };
+            diesel::insert_into(tile_comments::table)
+                .values((
+                    tile_comments::id.eq(entry.id),
+                    tile_comments::seq.eq(seq),
+                    tile_comments::tile_id.eq(tile),
+                    tile_comments::user_id.eq(entry.what.author().id.as_str()),
+                    tile_comments::content.eq(text),
+                    tile_comments::created_at.eq(entry.at),
+                ))
+                .execute(connection)?;
+        }
+        Some(CommentChange::Delete(comment)) => {
+            let deleted = diesel::delete(tile_comments::table.find(comment)).returning(tile_comments::seq);
+            let Some(seq) = deleted.get_result::<i64>(connection).optional()? else { return Ok(()) };
+            let event = room_events::table.find((room, seq));
+            let found = event.select(room_events::payload).get_result::<Payload>(connection).optional()?;
+            if let Some(text) = found.map(|Payload(what)| silenced(&what)).transpose()?.flatten() {
+                diesel::update(event).set(room_events::payload.eq(JsonText(text))).execute(connection)?;
+            }
+        }
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The canvas dialect from outside (docs/canvas.md).
 
+mod comments;
 mod ends;
 mod presence;
 mod tiles;

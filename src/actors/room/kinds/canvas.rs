@@ -134,6 +134,12 @@ impl Canvas {
             CanvasCommand::LikeTile { tile, change } => {
                 CanvasDurable::TileLiked { tile: Tile::named(tile, "".into(), 0), by: user, change }
             }
+            CanvasCommand::CommentTile { tile, text } => {
+                CanvasDurable::TileCommented { tile: Tile::named(tile, "".into(), 0), by: user, text }
+            }
+            CanvasCommand::DeleteComment { tile, comment } => {
+                CanvasDurable::TileCommentDeleted { tile: Tile::named(tile, "".into(), 0), by: user, comment }
+            }
             CanvasCommand::Act { activity, data } => CanvasDurable::Acted { by: user, activity, data },
         };
         (Answer::Store(Box::new(Durable::Canvas(what)), RoomChoice::Named), Vec::new())

@@ -12,7 +12,8 @@ use self::{
     chat::{CanvasChat, CanvasChatMessage},
     presence::{Act, ActiveUsers, PresenceUpdate, UserActivity, UserJoined, UserLeft, UserPresence, UserTyping},
     tiles::{
-        Holder, LikeTile, MentionTile, NamedTile, NewTile, Tile, TileChanged, TileHighlight, TileLiked, UpdateTile,
+        CommentTile, Holder, LikeTile, MentionTile, NamedTile, NewTile, Tile, TileChanged, TileCommentDeleted,
+        TileCommented, TileHighlight, TileLiked, UpdateTile,
     },
 };
 use crate::{
@@ -50,6 +51,9 @@ pub enum FromClient<'a> {
     /// Like a tile, or take the like back
     #[schemars(extend("x-stored" = true))]
     TileLike(LikeTile),
+    /// Say something about a tile
+    #[schemars(extend("x-stored" = true))]
+    TileComment(#[serde(borrow)] CommentTile<'a>),
     /// Check the connection
     Ping,
     /// Provide a fresh token of the same user before the old one expires
@@ -98,6 +102,10 @@ pub enum FromServer<'a> {
     TileLiked(TileLiked<'a>),
     /// A tile was deleted
     TileDeleted(TileChanged<'a>),
+    /// A user says something about a tile
+    TileCommented(TileCommented<'a>),
+    /// A comment on a tile was deleted
+    TileCommentDeleted(TileCommentDeleted<'a>),
 }
 
 /// An acknowledgement.

@@ -10,7 +10,7 @@ use crate::{
         input::{ChatText, Count, Name, Prose},
         output::Moment,
     },
-    ids::{CanvasId, Seq},
+    ids::{CanvasId, EventId, Seq},
     limits,
 };
 
@@ -54,6 +54,14 @@ pub struct LikeTile {
     pub tile_id: Count,
     /// False: the like is taken back. True if absent.
     pub liked: Option<bool>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub struct CommentTile<'a> {
+    #[schemars(example = 456)]
+    pub tile_id: Count,
+    #[serde(borrow)]
+    pub text: ChatText<'a, { limits::CANVAS_CHAT_CHARS_MAX }>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -127,6 +135,33 @@ pub struct TileLiked<'a> {
     pub change: TileChanged<'a>,
     /// False if the like was taken back.
     pub liked: bool,
+}
+
+/// A comment of the user with `user_id`.
+#[derive(Serialize, JsonSchema)]
+pub struct TileCommented<'a> {
+    pub tile_id: TileNumber,
+    pub canvas_id: CanvasNumber,
+    pub comment_id: EventId,
+    /// Empty if the comment was deleted since.
+    #[schemars(length(max = limits::CANVAS_CHAT_CHARS_MAX), example = &"Nice!")]
+    pub text: &'a str,
+    #[serde(flatten)]
+    pub who: Doer<'a>,
+    pub timestamp: Moment,
+    pub seq: Seq,
+}
+
+/// The user with `user_id` has deleted a comment.
+#[derive(Serialize, JsonSchema)]
+pub struct TileCommentDeleted<'a> {
+    pub tile_id: TileNumber,
+    pub canvas_id: CanvasNumber,
+    pub comment_id: EventId,
+    #[serde(flatten)]
+    pub who: Doer<'a>,
+    pub timestamp: Moment,
+    pub seq: Seq,
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -32,6 +32,12 @@ pub fn tile_content() -> Object {
     text().max_length(Some(limits::TILE_CONTENT_CHARS_MAX)).pattern(Some("^[^\u{0}]*$")).build()
 }
 
+/// What is said about a tile.
+pub fn comment_text() -> Object {
+    let schema = chars(text(), 1..=limits::CANVAS_CHAT_CHARS_MAX).examples([json!("Nice!")]);
+    schema.pattern(Some(format!("{INK}"))).build()
+}
+
 /// The place in a list of tiles.
 pub fn tile_cursor() -> Object {
     text().pattern(Some("^([0-9]{1,5}_[0-9]{1,5})?$")).build()
@@ -49,6 +55,6 @@ pub fn tiles_limit() -> Object {
 
 /// Types of activities, separated by commas.
 pub fn activity_types() -> Object {
-    let one = "(tile_created|tile_updated|tile_deleted|tile_liked|user_activity)";
+    let one = "(tile_created|tile_updated|tile_deleted|tile_liked|tile_commented|tile_comment_deleted|user_activity)";
     text().pattern(Some(format!("^({one}(,{one})*)?$"))).build()
 }

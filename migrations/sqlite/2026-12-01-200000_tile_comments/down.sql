@@ -1,0 +1,1 @@
+DROP TABLE tile_comments;
