@@ -487,7 +487,9 @@ async fn check_tables(store: &Store, board: &Canvas, users: &[Profile; 3]) {
                 assert_eq!((tile.likes as usize, tile.version), (fans.len(), kept.version));
                 *kept = tile;
             }
-            CanvasDurable::Acted { .. } => panic!("{what:?}"),
+            CanvasDurable::TileCommented { .. }
+            | CanvasDurable::TileCommentDeleted { .. }
+            | CanvasDurable::Acted { .. } => panic!("{what:?}"),
         }
     }
     let expected: Vec<Tile> = paper.values().map(|(tile, _)| tile.clone()).collect();

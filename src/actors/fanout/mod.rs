@@ -17,9 +17,9 @@ use crate::{
     core::{
         backlog::{Class, Frame},
         event::{
-            Audience, CallEphemeral, CanvasEphemeral, ChatDurable, ChatEphemeral, DocumentEphemeral, Durable, Entered,
-            Ephemeral, Event, EventBody, Listener, MemberPresence, PresenceEphemeral, Reply, RoomEphemeral,
-            RoomIdentity, SpaceEphemeral, UploadEphemeral,
+            Audience, CallEphemeral, CanvasEphemeral, ChatEphemeral, DocumentEphemeral, Durable, Entered, Ephemeral,
+            Event, EventBody, Listener, MemberPresence, PresenceEphemeral, Reply, RoomEphemeral, RoomIdentity,
+            SpaceEphemeral, UploadEphemeral,
         },
         history::Logged,
         upload::UploadPhase,

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     actors::{bridge::ClusterMode, fanout::Broadcast, outbox::ConnKey, retry::retry_unavailable},
     core::{
-        event::{Durable, EventBody},
+        event::EventBody,
         history::Logged,
         room::{GapClosed, RoomCore},
     },

@@ -74,7 +74,7 @@ pub(in crate::http) struct NewCommentBody {
 #[allow(dead_code, reason = "it is read value by value, so that every refusal names its parameter; this documents it")]
 pub(in crate::http) struct CommentsQuery {
     /// The id of the last comment of the page before.
-    #[param(schema_with = schemas::optional_uuid, required = false)]
+    #[param(schema_with = schemas::last_id_in_query, required = false)]
     before: Option<String>,
     /// How many; 50 without it.
     #[param(schema_with = schemas::page_limit, required = false)]
