@@ -28,9 +28,9 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(resource(
             "/api/v1/tiles/{tile_id}/comments",
-            [(Method::GET, web::to(list)), (Method::POST, web::to(add))],
+            [(Method::GET, web::to(tile_comments)), (Method::POST, web::to(add_tile_comment))],
         ))
-        .service(resource("/api/v1/comments/{comment_id}", [(Method::DELETE, web::to(remove))]));
+        .service(resource("/api/v1/comments/{comment_id}", [(Method::DELETE, web::to(remove_tile_comment))]));
 }
 
 /// A comment on a tile.
@@ -90,7 +90,7 @@ pub(in crate::http) struct CommentsQuery {
         (status = 403, description = "You may not enter the canvas"),
         (status = 404, description = "The tile does not exist"),
     ))]
-pub(in crate::http) async fn list(
+pub(in crate::http) async fn tile_comments(
     site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
@@ -119,7 +119,7 @@ pub(in crate::http) async fn list(
         (status = 413, description = "The text is too long"),
         (status = 503, description = "The server can't store this at the moment"),
     ))]
-pub(in crate::http) async fn add(
+pub(in crate::http) async fn add_tile_comment(
     site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
@@ -148,7 +148,7 @@ pub(in crate::http) async fn add(
         (status = 404, description = "There is no such comment, or you may not enter its canvas"),
         (status = 503, description = "The server can't store this at the moment"),
     ))]
-pub(in crate::http) async fn remove(
+pub(in crate::http) async fn remove_tile_comment(
     site: web::Data<AppState>,
     user: AuthUser,
     path: web::Path<String>,
