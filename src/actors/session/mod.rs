@@ -349,6 +349,17 @@ impl Session {
 
     /// A fresh token of the same user extends the life of the socket.
     fn refresh(&mut self, tag: Tag, token: &str, ctx: &mut Context<Self>) {
+        self.verify_further_token(tag, token, ctx, |tag, claims, session, ctx| session.take_token(tag, claims, ctx));
+    }
+
+    /// Verifies a token that arrives on the open socket. It must be valid, of the same user and not revoked.
+    fn verify_further_token(
+        &mut self,
+        tag: Tag,
+        token: &str,
+        ctx: &mut Context<Self>,
+        then: impl FnOnce(Tag, Claims, &mut Session, &mut Context<Self>) + 'static,
+    ) {
         let node = &self.worker.node;
         let claims = match node.verifier.verify(token) {
             Ok(claims) if claims.user == self.user.id => claims,
@@ -361,7 +372,7 @@ impl Session {
         let ask = IsRevoked { user: claims.user.clone(), issued_at: claims.issued_at };
         let asked = node.registry.send(ask).timeout(limits::ASK_TIMEOUT);
         self.hold(asked, ctx, move |revoked, session, ctx| match revoked {
-            Ok(false) => session.take_token(tag, claims, ctx),
+            Ok(false) => then(tag, claims, session, ctx),
             Ok(true) => {
                 let sentence = "This token was revoked; sign in again";
                 session.refuse(tag, Refusal::new(ErrorCode::AuthenticationFailed, sentence));

@@ -353,18 +353,15 @@ impl Session {
         });
     }
 
-    /// Joins a room with a token of its own. The rights are those of the token with which the socket was opened.
+    /// Joins a room with a token of its own, to whose rooms the join is confined. The socket lives no longer than any of its
+    /// tokens.
     pub(super) fn join_with_token(&mut self, tag: Tag, room: RoomAddress, token: &str, ctx: &mut Context<Self>) {
-        match self.worker.node.verifier.verify(token) {
-            Ok(claims) if claims.user == self.user.id => {
-                self.join_named(JoinPurpose::Join { tag, takes_part: false, place: None }, room, None, ctx);
-            }
-            Ok(_) => {
-                let sentence = "This token belongs to another user; open another socket for it";
-                self.refuse(tag, Refusal::new(ErrorCode::AuthenticationFailed, sentence));
-            }
-            Err(fault) => self.refuse(tag, fault.into()),
-        }
+        self.verify_further_token(tag, token, ctx, |tag, claims, session, ctx| {
+            let expires_at = session.outbox.expires_at.get().min(claims.expires_at);
+            session.outbox.expires_at.set(expires_at);
+            let confined = claims.rooms.map(Into::into);
+            session.join_confined(JoinPurpose::Join { tag, takes_part: false, place: None }, room, None, confined, ctx);
+        });
     }
 
     /// Joins a room that the client names. An open one is created if necessary.
@@ -375,13 +372,24 @@ impl Session {
         resume: Option<Resume>,
         ctx: &mut Context<Self>,
     ) {
+        self.join_confined(purpose, address, resume, self.confined.clone(), ctx);
+    }
+
+    /// The same with a token that is confined to these rooms; all if absent.
+    fn join_confined(
+        &mut self,
+        purpose: JoinPurpose,
+        address: RoomAddress,
+        resume: Option<Resume>,
+        confined: Option<Arc<[RoomPattern]>>,
+        ctx: &mut Context<Self>,
+    ) {
         if !self.rooms.is_in(&address) && self.rooms.joined.len() >= limits::ROOMS_PER_SOCKET_MAX {
             let sentence =
                 format!("This socket has joined {} rooms, the maximum; leave one first", limits::ROOMS_PER_SOCKET_MAX);
             return self.refuse(purpose.tag(), Refusal::new(ErrorCode::Conflict, sentence));
         }
         let (node, user, read_at) = (self.worker.node.clone(), self.user.id.clone(), Instant::now());
-        let confined = self.confined.clone();
         let takes_part = purpose.takes_part();
         let found = async move {
             let subject = Subject { user: &user, role: Role::User, rooms: confined.as_deref() };

@@ -11,7 +11,7 @@ use super::json::{edit, insertion, opened};
 use crate::on_both;
 use crate::support::document::{number, put_number, take};
 use crate::support::socket::{Frame, Place};
-use crate::support::{DEADLINE, Server, Socket, User};
+use crate::support::{DEADLINE, Server, Socket, User, token};
 
 /// A message of the server about a document.
 #[derive(Clone, PartialEq, Debug)]
@@ -52,9 +52,13 @@ impl Client {
     async fn open(&mut self, document: &str, user: &User) -> String {
         self.authenticate(document, &user.token).await;
         self.socket.send_frame(framed(document, &[0, 0], &StateVector::default().encode_v1())).await;
+        self.admitted(document).await
+    }
+
+    async fn admitted(&mut self, document: &str) -> String {
         let scope = self.until(document, |said| match said {
             Said::Admitted(scope) => Some(scope),
-            Said::Denied(why) => panic!("{why}"),
+            Said::Denied(why) => panic!("{document}: {why}"),
             _ => None,
         });
         scope.await
@@ -161,6 +165,52 @@ async fn a_token_must_come_and_must_be_the_same_users() {
     // who sends none is closed
     let mut silent = Client::connect(&server).await;
     silent.socket.expect_close_within(4401, Duration::from_secs(20)).await;
+}
+
+#[tokio::test]
+async fn each_document_is_opened_with_the_rights_of_its_own_token() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let confined = |rooms: &[&str]| {
+        let claims = json!({"sub": alice.id, "username": "alice", "exp": token::now() + 60, "rooms": rooms});
+        token::sign(&claims, token::SECRET)
+    };
+    let mut client = Client::connect(&server).await;
+    client.authenticate("notes_1", &confined(&["notes_*"])).await;
+    client.admitted("notes_1").await;
+    // the first token of the socket opens no plans, but that of the document does
+    client.authenticate("plans_1", &confined(&["plans_*"])).await;
+    client.admitted("plans_1").await;
+    // and the first one does not open more notes for a token that may not
+    client.authenticate("notes_2", &confined(&["plans_*"])).await;
+    client.until("notes_2", |said| if let Said::Denied(why) = said { Some(why) } else { None }).await;
+    client.authenticate("notes_2", &alice.token).await;
+    client.admitted("notes_2").await;
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_the_token_that_expires_first() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let mut client = Client::connect(&server).await;
+    client.open("one", &alice).await;
+    let claims = json!({"sub": alice.id, "username": "alice", "exp": token::now() + 2});
+    client.authenticate("two", &token::sign(&claims, token::SECRET)).await;
+    client.admitted("two").await;
+    client.socket.expect_close_within(4401, DEADLINE).await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_opens_no_further_document() {
+    let server = Server::start().await;
+    let alice = server.user("alice").await;
+    let root = User::with_token(server.origin(), "root", "root", &token::for_admin("root", "root"));
+    root.post("/api/auth/revoke", json!({"user_id": alice.id})).await.expect(204);
+    let again = User::login(server.origin(), "alice").await;
+    let mut client = Client::connect(&server).await;
+    client.open("one", &again).await;
+    client.authenticate("two", &alice.token).await;
+    client.until("two", |said| if let Said::Denied(why) = said { Some(why) } else { None }).await;
 }
 
 #[tokio::test]
