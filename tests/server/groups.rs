@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::on_both;
 use crate::support::raw::RawSocket;
 use crate::support::rest::id_of;
-use crate::support::shape::Kind::{Boolean, OptionalText, Text, Time, Uuid};
+use crate::support::shape::Kind::{Boolean, Count, OptionalText, Text, Time, Uuid};
 use crate::support::shape::{assert_shape, sorted_texts};
 use crate::support::{Server, User};
 
@@ -174,8 +174,13 @@ async fn members_and_searches_show_who_is_online() {
 
     let found = alice.get("/api/users?query=BO").await.expect(200);
     assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
-    let fields = [("id", Text), ("username", Text), ("display_name", OptionalText), ("online", Boolean)];
+    let fields =
+        [("id", Text), ("username", Text), ("display_name", OptionalText), ("number", Count), ("online", Boolean)];
     assert_shape(&found[0], &fields);
+    let of_number = async |number: &Value| alice.get(&format!("/api/users?number={number}")).await;
+    assert_eq!(of_number(&found[0]["number"]).await.expect(200), found);
+    assert_eq!(of_number(&json!(999_999)).await.expect(200), json!([]));
+    of_number(&json!(-1)).await.expect_error(400, "INVALID_MESSAGE");
     assert_eq!((&found[0]["id"], &found[0]["online"]), (&json!(bob.id), &json!(true)));
     assert_eq!(found[0].get("email"), None, "a search must not tell addresses");
     for query in ["%25", "_ob", "b%25"] {

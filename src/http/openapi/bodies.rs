@@ -278,6 +278,9 @@ pub struct SearchQuery {
     /// The start of the username or the display name. Without it, the first users by name.
     #[param(schema_with = search_text, required = false)]
     query: Option<String>,
+    /// A user's number, as the canvas dialect has it.
+    #[param(schema_with = user_number, required = false)]
+    number: Option<i64>,
 }
 
 /// The cells to read, and the format.

@@ -58,3 +58,8 @@ pub fn activity_types() -> Object {
     let one = "(tile_created|tile_updated|tile_deleted|tile_liked|tile_commented|tile_comment_deleted|user_activity)";
     text().pattern(Some(format!("^({one}(,{one})*)?$"))).build()
 }
+
+/// A user's number.
+pub fn user_number() -> Object {
+    whole_number(0, limits::COUNT_MAX)
+}
