@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -184,7 +185,8 @@ impl Client {
         let mut socket = match opening.await {
             Ok(socket) => socket,
             Err(Error::Http(answer)) => {
-                if answer.status().is_client_error() {
+                // a node that was frozen while it read the request answers 408, and the client tries again
+                if answer.status().is_client_error() && answer.status() != StatusCode::REQUEST_TIMEOUT {
                     self.account.unexpected.push(format!("{} was refused with {}", self.role.name, answer.status()));
                 }
                 return None;
