@@ -12,7 +12,7 @@ use super::schemas::{
     ciphertext, connection_id, content_type, csv_mark, description, display_name, edited_text, email, granted_role,
     group_id, idempotency_key, known_username, login_name, mentions, message_text, new_ciphertext, nothing,
     old_password, page_limit, password, refresh_token, room_id, room_name, rows_of_scalars, search_text,
-    user_id_in_body, user_id_in_path, username, wanted_medium,
+    user_id_in_body, user_id_in_path, user_number, username, wanted_medium,
 };
 use crate::http::sheets::CellsPage;
 
