@@ -51,17 +51,15 @@ pub(super) async fn search(
     request: HttpRequest,
 ) -> Result<web::Json<Vec<FoundUserJson>>, ApiError> {
     user.may(Action::SearchUsers)?;
+    let query = query_value(request.query_string(), "query").unwrap_or_default();
+    let query = query.trim();
+    if query.chars().count() > limits::DISPLAY_NAME_CHARS_MAX {
+        let problem = format!("must have at most {} characters", limits::DISPLAY_NAME_CHARS_MAX);
+        return Err(ApiError::field("query", problem));
+    }
     let profiles = match query_value(request.query_string(), "number").filter(|number| !number.is_empty()) {
         Some(number) => with_number(&site, query_number(&number, "number", 0..=limits::COUNT_MAX)?).await?,
-        None => {
-            let query = query_value(request.query_string(), "query").unwrap_or_default();
-            let query = query.trim();
-            if query.chars().count() > limits::DISPLAY_NAME_CHARS_MAX {
-                let problem = format!("must have at most {} characters", limits::DISPLAY_NAME_CHARS_MAX);
-                return Err(ApiError::field("query", problem));
-            }
-            site.store.search_users(query, limits::USER_SEARCH_MAX).await?
-        }
+        None => site.store.search_users(query, limits::USER_SEARCH_MAX).await?,
     };
     let users = profiles.iter().map(|profile| profile.id.clone()).collect();
     let online: HashSet<UserId> = site.gateway.online(users).await.into_iter().collect();

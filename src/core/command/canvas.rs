@@ -7,7 +7,7 @@ use crate::{
     core::canvas::{Editing, Highlight, LikeChange, TilePlace},
     error::{ErrorCode, Refusal},
     ids::{EventId, TileId},
-    limits,
+    limits, names,
 };
 
 /// A command on a canvas.
@@ -99,7 +99,7 @@ impl CanvasCommand {
     /// # Errors
     /// `MESSAGE_TOO_LONG`; `INVALID_MESSAGE` if it is empty or has a NUL character.
     pub fn comment(tile: TileId, text: Arc<str>) -> Result<CanvasCommand, Refusal> {
-        if text.contains('\0') || text.trim().is_empty() {
+        if text.contains('\0') || !names::is_visible(&text) {
             let sentence = "`text` must have visible characters, and no NUL characters; write what you have to say";
             return Err(Refusal::new(ErrorCode::InvalidMessage, sentence));
         }

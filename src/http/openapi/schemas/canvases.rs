@@ -35,7 +35,7 @@ pub fn tile_content() -> Object {
 /// What is said about a tile.
 pub fn comment_text() -> Object {
     let schema = chars(text(), 1..=limits::CANVAS_CHAT_CHARS_MAX).examples([json!("Nice!")]);
-    schema.pattern(Some(format!("{INK}"))).build()
+    schema.pattern(Some(INK)).build()
 }
 
 /// The place in a list of tiles.
